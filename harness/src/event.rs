@@ -1,0 +1,229 @@
+//! What happened: the one thing that running and reporting share.
+//!
+//! Whoever does something emits [`Event`]s into an [`Events`] sink; whoever
+//! tells a person or a file about it consumes them. Neither knows the other.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+/// Something that happened, in the order in which it did.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Event {
+    /// A named part of the work began (`etcd`, `keycloak`, `build 1.37.2`, …).
+    PhaseStarted {
+        /// The phase's name.
+        phase: String,
+    },
+    /// What a phase that is under way is doing now.
+    PhaseProgress {
+        /// The phase's name.
+        phase: String,
+        /// One line for a person.
+        detail: String,
+        /// Bytes done so far, where bytes are what it is about.
+        done: Option<u64>,
+        /// Bytes in all, where known.
+        total: Option<u64>,
+    },
+    /// A phase came to its end.
+    PhaseFinished {
+        /// The phase's name.
+        phase: String,
+        /// How long it took, in milliseconds.
+        ms: u64,
+        /// Why it failed; `None` when it succeeded.
+        failed: Option<String>,
+    },
+    /// One line a person should know: a choice made, a source that failed over.
+    Note {
+        /// The line.
+        text: String,
+    },
+    /// A scenario begins.
+    ScenarioStarted {
+        /// Its identity, as `--list` shows it.
+        id: String,
+    },
+    /// A scenario ended; boxed, as it carries all its answers.
+    ScenarioFinished {
+        /// What it was and how it went.
+        report: Box<ScenarioReport>,
+    },
+}
+
+/// How a scenario ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// Every step held.
+    Passed,
+    /// A step did not hold.
+    Failed,
+    /// The lab lacks a capability that the scenario needs.
+    Skipped,
+}
+
+/// What became of one scenario.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ScenarioReport {
+    /// Its identity: `folder/feature::scenario` (an outline's row in brackets).
+    pub id: String,
+    /// The way of authenticating: the folder of its feature file.
+    pub flow: String,
+    /// The feature's title.
+    pub feature: String,
+    /// The rule it illustrates, where the feature has rules.
+    pub rule: Option<String>,
+    /// The scenario's title.
+    pub name: String,
+    /// The feature file, relative to `features/`, and the line.
+    pub place: String,
+    /// Its tags, without `@`.
+    pub tags: Vec<String>,
+    /// The ids of the catalogue that it proves.
+    pub behaviours: Vec<String>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The capability or feature that was missing.
+    pub skipped_because: Option<String>,
+    /// The step that failed, its position and why.
+    pub failure: Option<Failure>,
+    /// How long it took, in milliseconds.
+    pub ms: u64,
+    /// What the servers answered, in order.
+    pub answers: Vec<AnswerReport>,
+}
+
+/// Why a scenario failed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Failure {
+    /// The step's text.
+    pub step: String,
+    /// File and line of the step.
+    pub place: String,
+    /// What was expected and what was seen.
+    pub message: String,
+    /// Lines of the server's log around the last request.
+    pub log: Vec<String>,
+    /// The directory that holds what was kept.
+    pub evidence: Option<String>,
+}
+
+/// One answer of a server, as the record keeps it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AnswerReport {
+    /// Who asked what of whom: `alice → main: GET /api/v1/nodes`.
+    pub request: String,
+    /// `accepted`, `unauthenticated`, `forbidden`, `bad_request`, `tls_refused` or `unreachable`.
+    pub verdict: String,
+    /// The HTTP status, where there was one.
+    pub status: Option<u16>,
+    /// The server's own reason for a refusal.
+    pub reason: Option<String>,
+    /// `log`, `audit`, `body` or `none`.
+    pub reason_source: String,
+    /// The `Audit-Id` of the request.
+    pub audit_id: Option<String>,
+    /// The user the server took the caller for.
+    pub user: Option<String>,
+}
+
+/// Where events go. Cheap to clone; shared by all that run.
+#[derive(Clone)]
+pub struct Events(Arc<dyn Fn(Event) + Send + Sync>);
+
+impl std::fmt::Debug for Events {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Events")
+    }
+}
+
+impl Events {
+    /// Events go to `consumer`, on whatever thread they happen.
+    pub fn new(consumer: impl Fn(Event) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(consumer))
+    }
+
+    /// Nobody listens.
+    pub fn silent() -> Self {
+        Self::new(|_| {})
+    }
+
+    /// Tells that `event` happened.
+    pub fn emit(&self, event: Event) {
+        (self.0)(event);
+    }
+
+    /// One line a person should know.
+    pub fn note(&self, text: impl Into<String>) {
+        self.emit(Event::Note { text: text.into() });
+    }
+
+    /// Begins a phase; the returned guard ends it.
+    pub fn phase(&self, name: impl Into<String>) -> Phase {
+        let phase = name.into();
+        self.emit(Event::PhaseStarted { phase: phase.clone() });
+        Phase { events: self.clone(), phase, started: Instant::now(), ended: false }
+    }
+}
+
+/// A phase under way. Ends with [`Phase::succeeded`] or [`Phase::failed`];
+/// dropped before either, it was given up.
+#[derive(Debug)]
+#[must_use = "a phase that is dropped at once counts as given up"]
+pub struct Phase {
+    events: Events,
+    phase: String,
+    started: Instant,
+    ended: bool,
+}
+
+impl Phase {
+    /// Tells what the phase is doing.
+    pub fn detail(&self, detail: impl Into<String>) {
+        self.progress(detail, None, None);
+    }
+
+    /// Tells how far the phase is, in bytes.
+    pub fn progress(&self, detail: impl Into<String>, done: Option<u64>, total: Option<u64>) {
+        self.events.emit(Event::PhaseProgress {
+            phase: self.phase.clone(),
+            detail: detail.into(),
+            done,
+            total,
+        });
+    }
+
+    /// How long it has been going on.
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// The phase reached its end.
+    pub fn succeeded(mut self) {
+        self.end(None);
+    }
+
+    /// The phase failed, because of `why`.
+    pub fn failed(mut self, why: impl std::fmt::Display) {
+        self.end(Some(why.to_string()));
+    }
+
+    fn end(&mut self, failed: Option<String>) {
+        self.ended = true;
+        let ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.events.emit(Event::PhaseFinished { phase: self.phase.clone(), ms, failed });
+    }
+}
+
+impl Drop for Phase {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.end(Some("given up".to_owned()));
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! authlab: a test harness and lab kit for Kubernetes authentication.
+//!
+//! The library starts real servers ([`lab`]), asks them who a credential is
+//! ([`probe`]) and carries feature files out against them ([`scenario`]). It
+//! never prints and never exits: what happens is told as [`event`]s, and
+//! the command on top of it decides what a person sees.
+
+pub mod event;
+pub mod dirs;
+pub mod secret;
+pub mod process;
+pub mod pki;

@@ -1,0 +1,282 @@
+//! Authorities: who signs.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use p256::SecretKey;
+use p256::ecdsa::{DerSignature, SigningKey};
+use p256::elliptic_curve::Generate;
+use p256::pkcs8::{DecodePrivateKey, EncodePrivateKey};
+use serde::{Deserialize, Serialize};
+use sha2::Digest;
+use x509_cert::Certificate;
+use x509_cert::builder::{Builder, CertificateBuilder, profile::BuilderProfile};
+use x509_cert::certificate::TbsCertificate;
+use x509_cert::der::asn1::{Ia5String, OctetString};
+use x509_cert::der::{DecodePem, Encode, EncodePem, pem::LineEnding};
+use x509_cert::ext::Extension;
+use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::ext::pkix::{
+    AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages, SubjectAltName, SubjectKeyIdentifier,
+};
+use x509_cert::name::Name;
+use x509_cert::serial_number::SerialNumber;
+use x509_cert::spki::{ObjectIdentifier, SubjectPublicKeyInfo, SubjectPublicKeyInfoRef};
+use x509_cert::time::{Time, Validity};
+
+use super::request::{Purpose, Request, key_identifier};
+use crate::secret::Secret;
+
+const SERVER_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.1");
+const CLIENT_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.2");
+
+/// What can go wrong with keys and certificates.
+#[derive(Debug, thiserror::Error)]
+pub enum PkiError {
+    /// A certificate could not be built.
+    #[error("could not build a certificate")]
+    Build(#[source] x509_cert::builder::Error),
+    /// Something could not be encoded or decoded.
+    #[error("could not encode or decode a certificate")]
+    Encoding(#[from] x509_cert::der::Error),
+    /// A public key could not be encoded.
+    #[error("could not encode a public key")]
+    PublicKey(#[from] x509_cert::spki::Error),
+    /// A private key could not be encoded or decoded.
+    #[error("could not encode or decode a private key")]
+    Key(#[from] p256::pkcs8::Error),
+    /// A file could not be read or written.
+    #[error("could not keep or read {}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// A certificate with its private key, and the intermediates between it and its root.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Leaf {
+    /// The certificate, PEM.
+    pub certificate: String,
+    /// Intermediates to send along, PEM, nearest first; may be empty.
+    pub chain: String,
+    /// The private key, PKCS#8 PEM.
+    pub key: Secret,
+}
+
+impl Leaf {
+    /// Certificate and intermediates, as servers and clients send them.
+    pub fn full_chain(&self) -> String {
+        format!("{}{}", self.certificate, self.chain)
+    }
+
+    /// SHA-256 of the certificate, hexadecimal: what Kubernetes calls the credential's id
+    /// (`authentication.kubernetes.io/credential-id: X509SHA256=…`).
+    ///
+    /// # Errors
+    /// The certificate is not one.
+    pub fn fingerprint(&self) -> Result<String, PkiError> {
+        let certificate = Certificate::from_pem(&self.certificate)?;
+        Ok(hex::encode(sha2::Sha256::digest(certificate.to_der()?)))
+    }
+
+    /// Writes `NAME.crt` (with its chain) and `NAME.key` into `directory`, both with mode 0600.
+    ///
+    /// # Errors
+    /// A file cannot be written.
+    pub fn save(&self, directory: &Path, name: &str) -> Result<(PathBuf, PathBuf), PkiError> {
+        let certificate = directory.join(format!("{name}.crt"));
+        let key = directory.join(format!("{name}.key"));
+        write_private(&certificate, &self.full_chain())?;
+        write_private(&key, self.key.expose())?;
+        Ok((certificate, key))
+    }
+}
+
+/// A certificate authority.
+#[derive(Clone, Debug)]
+pub struct Authority {
+    name: Name,
+    key: SecretKey,
+    certificate: String,
+    chain: String,
+}
+
+impl Authority {
+    /// A new root.
+    ///
+    /// # Errors
+    /// It cannot be encoded.
+    pub fn root(common_name: &str) -> Result<Self, PkiError> {
+        let key = new_key();
+        let name = super::subject(common_name, &[]);
+        let certificate = sign(&name, &key, &name, &key, &authority_request(common_name), true)?;
+        Ok(Self { name, key, certificate, chain: String::new() })
+    }
+
+    /// An intermediate below this authority. What it issues carries its certificate along.
+    ///
+    /// # Errors
+    /// It cannot be encoded.
+    pub fn intermediate(&self, common_name: &str) -> Result<Self, PkiError> {
+        let key = new_key();
+        let name = super::subject(common_name, &[]);
+        let certificate = sign(&self.name, &self.key, &name, &key, &authority_request(common_name), true)?;
+        let chain = format!("{certificate}{}", self.chain);
+        Ok(Self { name, key, certificate, chain })
+    }
+
+    /// Another authority that calls itself the same: what a forger makes.
+    ///
+    /// # Errors
+    /// It cannot be encoded.
+    pub fn impostor(&self) -> Result<Self, PkiError> {
+        let key = new_key();
+        let certificate = sign(&self.name, &key, &self.name, &key, &authority_request(""), true)?;
+        Ok(Self { name: self.name.clone(), key, certificate, chain: String::new() })
+    }
+
+    /// Its certificate, PEM.
+    pub fn certificate(&self) -> &str {
+        &self.certificate
+    }
+
+    /// A certificate as requested, with a new key.
+    ///
+    /// # Errors
+    /// It cannot be encoded.
+    pub fn issue(&self, request: &Request) -> Result<Leaf, PkiError> {
+        let key = new_key();
+        let certificate = sign(&self.name, &self.key, &request.subject, &key, request, false)?;
+        Ok(Leaf { certificate, chain: self.chain.clone(), key: key_pem(&key)? })
+    }
+
+    /// Writes `NAME.crt` and `NAME.key`, the key with mode 0600.
+    ///
+    /// # Errors
+    /// A file cannot be written.
+    pub fn save(&self, directory: &Path, name: &str) -> Result<(), PkiError> {
+        write_private(&directory.join(format!("{name}.crt")), &self.certificate)?;
+        write_private(&directory.join(format!("{name}.key")), key_pem(&self.key)?.expose())
+    }
+
+    /// Reads what [`Authority::save`] wrote.
+    ///
+    /// # Errors
+    /// A file cannot be read or is not what its name says.
+    pub fn load(directory: &Path, name: &str) -> Result<Self, PkiError> {
+        let read = |path: PathBuf| fs_err::read_to_string(&path).map_err(|source| PkiError::File { path, source });
+        let certificate = read(directory.join(format!("{name}.crt")))?;
+        let key = SecretKey::from_pkcs8_pem(&read(directory.join(format!("{name}.key")))?)?;
+        let name = Certificate::from_pem(&certificate)?.tbs_certificate().subject().clone();
+        Ok(Self { name, key, certificate, chain: String::new() })
+    }
+}
+
+fn authority_request(common_name: &str) -> Request {
+    Request::client(common_name, &[]).purpose(Purpose::Unsaid).lifetime(std::time::Duration::from_secs(365 * 24 * 3600))
+}
+
+pub(super) fn new_key() -> SecretKey {
+    SecretKey::generate()
+}
+
+pub(super) fn key_pem(key: &SecretKey) -> Result<Secret, PkiError> {
+    Ok(Secret::new(key.to_pkcs8_pem(LineEnding::LF)?.as_str()))
+}
+
+/// Writes a file that only its owner can read.
+pub(crate) fn write_private(path: &Path, text: &str) -> Result<(), PkiError> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let written = std::fs::OpenOptions::new()
+        .create(true)
+        .write(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()));
+    written.map_err(|source| PkiError::File { path: path.to_owned(), source })
+}
+
+/// A profile that adds nothing of its own: what a certificate says is in its request.
+struct AsRequested {
+    issuer: Name,
+    subject: Name,
+}
+
+impl BuilderProfile for AsRequested {
+    fn get_issuer(&self, _: &Name) -> Name {
+        self.issuer.clone()
+    }
+    fn get_subject(&self) -> Name {
+        self.subject.clone()
+    }
+    fn build_extensions(
+        &self,
+        _: SubjectPublicKeyInfoRef<'_>,
+        _: SubjectPublicKeyInfoRef<'_>,
+        _: &TbsCertificate,
+    ) -> x509_cert::builder::Result<Vec<Extension>> {
+        Ok(Vec::new())
+    }
+}
+
+fn sign(
+    issuer: &Name,
+    issuer_key: &SecretKey,
+    subject: &Name,
+    key: &SecretKey,
+    request: &Request,
+    authority: bool,
+) -> Result<String, PkiError> {
+    let mut serial = [0_u8; 16];
+    rand::RngCore::fill_bytes(&mut rand::thread_rng(), &mut serial);
+    serial[0] &= 0x7f;
+    let validity = Validity::new(time(request.not_before)?, time(request.not_after)?);
+    let public_key = SubjectPublicKeyInfo::from_key(&key.public_key())?;
+    let profile = AsRequested { issuer: issuer.clone(), subject: subject.clone() };
+    let mut builder =
+        CertificateBuilder::new(profile, SerialNumber::new(&serial)?, validity, public_key).map_err(PkiError::Build)?;
+
+    builder.add_extension(&BasicConstraints { ca: authority, path_len_constraint: None })?;
+    let usages = if authority {
+        KeyUsages::KeyCertSign | KeyUsages::CRLSign | KeyUsages::DigitalSignature
+    } else {
+        KeyUsages::DigitalSignature | KeyUsages::KeyEncipherment
+    };
+    builder.add_extension(&KeyUsage(usages))?;
+    let purposes = match request.purpose {
+        Purpose::Client => vec![CLIENT_AUTH],
+        Purpose::Server => vec![SERVER_AUTH],
+        Purpose::Both => vec![CLIENT_AUTH, SERVER_AUTH],
+        Purpose::Unsaid => Vec::new(),
+    };
+    if !purposes.is_empty() {
+        builder.add_extension(&ExtendedKeyUsage(purposes))?;
+    }
+    builder.add_extension(&SubjectKeyIdentifier(OctetString::new(key_identifier(key))?))?;
+    builder.add_extension(&AuthorityKeyIdentifier {
+        key_identifier: Some(OctetString::new(key_identifier(issuer_key))?),
+        ..AuthorityKeyIdentifier::default()
+    })?;
+    let mut names = Vec::new();
+    for name in &request.names {
+        names.push(GeneralName::DnsName(Ia5String::new(name)?));
+    }
+    names.extend(request.addresses.iter().map(|address| GeneralName::from(*address)));
+    if !names.is_empty() {
+        builder.add_extension(&SubjectAltName(names))?;
+    }
+    let certificate = builder.build::<_, DerSignature>(&SigningKey::from(issuer_key)).map_err(PkiError::Build)?;
+    Ok(certificate.to_pem(LineEnding::LF)?)
+}
+
+fn time(time: SystemTime) -> Result<Time, PkiError> {
+    // Certificates know whole seconds.
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Ok(Time::try_from(SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(since.as_secs()))?)
+}

@@ -1,0 +1,11 @@
+//! Certificate authorities and the certificates they issue, sound or flawed.
+//!
+//! The main types are [`Authority`], [`Request`] (what a certificate shall say) and
+//! [`Leaf`] (certificate and key). Keys are P-256, so that they cost nothing; groups are
+//! organizations and any number of them is kept, in order.
+
+mod authority;
+mod request;
+
+pub use authority::{Authority, Leaf, PkiError};
+pub use request::{Flaw, Purpose, Request, signing_request, subject};

@@ -1,0 +1,193 @@
+//! What a certificate shall say.
+
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
+
+use x509_cert::attr::AttributeTypeAndValue;
+use x509_cert::der::asn1::{Any, ObjectIdentifier, PrintableString, SetOfVec, Utf8StringRef};
+use x509_cert::der::{EncodePem, Tag, pem::LineEnding};
+use x509_cert::name::{Name, RdnSequence, RelativeDistinguishedName};
+
+use super::PkiError;
+use crate::secret::Secret;
+
+/// commonName (RFC 5280 appendix A.1): Kubernetes' user.
+const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
+/// organizationName: a Kubernetes group each.
+const ORGANIZATION: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.10");
+/// The attribute Kubernetes reads a user's UID from
+/// (kubernetes/apiserver `pkg/authentication/request/x509/x509.go`).
+pub(super) const UID: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57683.2");
+
+/// What a certificate is for: its extended key usages (RFC 5280 §4.2.1.12).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// `clientAuth`.
+    Client,
+    /// `serverAuth`.
+    Server,
+    /// `clientAuth` and `serverAuth`.
+    Both,
+    /// No such extension, as `openssl x509 -req` makes them: any purpose.
+    Unsaid,
+}
+
+/// What makes a client certificate unsound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flaw {
+    /// Its life ended an hour ago.
+    Expired,
+    /// Its life begins in an hour.
+    NotYetValid,
+    /// It is for servers only.
+    ServerOnly,
+    /// It has no common name.
+    NoCommonName,
+    /// Its UID attribute is empty.
+    EmptyUid,
+    /// Its UID attribute is not a string.
+    NumericUid,
+    /// It has two UID attributes.
+    TwoUids,
+}
+
+/// What a certificate shall say. Starts as a client certificate that is valid for a day.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub(super) subject: Name,
+    pub(super) purpose: Purpose,
+    pub(super) names: Vec<String>,
+    pub(super) addresses: Vec<IpAddr>,
+    pub(super) not_before: SystemTime,
+    pub(super) not_after: SystemTime,
+}
+
+impl Request {
+    /// For `user` in `groups`.
+    pub fn client(user: &str, groups: &[&str]) -> Self {
+        let mut attributes = vec![string(COMMON_NAME, user)];
+        attributes.extend(groups.iter().map(|group| string(ORGANIZATION, group)));
+        Self::with(attributes, Purpose::Client)
+    }
+
+    /// For a user with a UID (from Kubernetes 1.33).
+    pub fn client_with_uid(user: &str, uid: &str, groups: &[&str]) -> Self {
+        let mut request = Self::client(user, groups);
+        request.subject = extended(&request.subject, [string(UID, uid)]);
+        request
+    }
+
+    /// For `user` in `groups`, with one thing wrong.
+    pub fn flawed(user: &str, groups: &[&str], flaw: Flaw) -> Self {
+        const HOUR: Duration = Duration::from_secs(3600);
+        let mut request = Self::client(user, groups);
+        match flaw {
+            Flaw::Expired => request.not_after = SystemTime::now() - HOUR,
+            Flaw::NotYetValid => request.not_before = SystemTime::now() + HOUR,
+            Flaw::ServerOnly => request.purpose = Purpose::Server,
+            Flaw::NoCommonName => {
+                request.subject = name(groups.iter().map(|group| string(ORGANIZATION, group)));
+            }
+            Flaw::EmptyUid => request.subject = extended(&request.subject, [string(UID, "")]),
+            Flaw::NumericUid => request.subject = extended(&request.subject, [number(UID, 7)]),
+            Flaw::TwoUids => {
+                request.subject = extended(&request.subject, [string(UID, "one"), string(UID, "two")]);
+            }
+        }
+        request
+    }
+
+    /// For a server that answers on loopback and on `names`.
+    pub fn server(common_name: &str, names: &[&str]) -> Self {
+        let mut request = Self::with(vec![string(COMMON_NAME, common_name)], Purpose::Server);
+        request.names = names.iter().map(|name| (*name).to_owned()).collect();
+        request.addresses = vec![IpAddr::from([127, 0, 0, 1])];
+        request
+    }
+
+    /// With another purpose.
+    #[must_use]
+    pub fn purpose(mut self, purpose: Purpose) -> Self {
+        self.purpose = purpose;
+        self
+    }
+
+    /// Valid until `lifetime` from now.
+    #[must_use]
+    pub fn lifetime(mut self, lifetime: Duration) -> Self {
+        self.not_after = SystemTime::now() + lifetime;
+        self
+    }
+
+    fn with(attributes: Vec<AttributeTypeAndValue>, purpose: Purpose) -> Self {
+        let now = SystemTime::now();
+        Self {
+            subject: name(attributes),
+            purpose,
+            names: Vec::new(),
+            addresses: Vec::new(),
+            // Clocks differ a little; Kubernetes backdates by five minutes too.
+            not_before: now - Duration::from_secs(300 + 4 * 3600),
+            not_after: now + Duration::from_secs(24 * 3600),
+        }
+    }
+}
+
+/// The subject of a user in groups.
+pub fn subject(user: &str, groups: &[&str]) -> Name {
+    Request::client(user, groups).subject
+}
+
+/// A PKCS#10 request (RFC 2986) for `user` in `groups` with a new key, as PEM, and the key.
+///
+/// # Errors
+/// The request cannot be encoded.
+pub fn signing_request(user: &str, groups: &[&str]) -> Result<(String, Secret), PkiError> {
+    use p256::ecdsa::{DerSignature, SigningKey};
+    use x509_cert::builder::Builder;
+    use x509_cert::request::RequestBuilder;
+
+    let key = super::authority::new_key();
+    let request = RequestBuilder::new(subject(user, groups))
+        .and_then(|builder| builder.build::<_, DerSignature>(&SigningKey::from(&key)))
+        .map_err(PkiError::Build)?;
+    Ok((request.to_pem(LineEnding::LF)?, super::authority::key_pem(&key)?))
+}
+
+fn string(oid: ObjectIdentifier, value: &str) -> AttributeTypeAndValue {
+    // What openssl does: a PrintableString where it can be one.
+    let printable = PrintableString::new(value).ok().filter(|_| !value.is_empty());
+    let value = match printable {
+        Some(printable) => Any::encode_from(&printable),
+        None => Utf8StringRef::new(value).and_then(|value| Any::encode_from(&value)),
+    };
+    AttributeTypeAndValue { oid, value: value.expect("a string encodes") }
+}
+
+fn number(oid: ObjectIdentifier, value: u8) -> AttributeTypeAndValue {
+    AttributeTypeAndValue { oid, value: Any::new(Tag::Integer, vec![value]).expect("a number encodes") }
+}
+
+fn name(attributes: impl IntoIterator<Item = AttributeTypeAndValue>) -> Name {
+    extended(&Name::default(), attributes)
+}
+
+/// One relative distinguished name per attribute: the order and the number of equal
+/// attributes stay.
+fn extended(base: &Name, attributes: impl IntoIterator<Item = AttributeTypeAndValue>) -> Name {
+    let mut sequence = RdnSequence::default();
+    base.iter_rdn().for_each(|part| sequence.push(part.clone()));
+    for attribute in attributes {
+        let set = SetOfVec::try_from(vec![attribute]).expect("a set of one");
+        sequence.push(RelativeDistinguishedName::from(set));
+    }
+    Name::hazmat_from_rdn_sequence(sequence)
+}
+
+/// A subject key identifier: the usual hash would do, any unique value is allowed
+/// (RFC 5280 §4.2.1.2).
+pub(super) fn key_identifier(key: &p256::SecretKey) -> Vec<u8> {
+    use sha2::Digest;
+    let point = key.public_key().to_sec1_bytes();
+    sha2::Sha256::digest(&point)[..20].to_vec()
+}

@@ -1,0 +1,316 @@
+//! A program before it runs, and while it does.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal};
+
+use super::spawner;
+
+/// What can go wrong with a foreign program.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessError {
+    /// It could not be started.
+    #[error("could not start {name}: {command}")]
+    Start {
+        /// The program's name in the lab.
+        name: String,
+        /// The command line.
+        command: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Its log file could not be made.
+    #[error("could not open the log file {}", path.display())]
+    Log {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// It ended by itself.
+    #[error("{name} ended by itself ({status}); its log is {}\n{}", log.display(), tail.join("\n"))]
+    Ended {
+        /// The program's name in the lab.
+        name: String,
+        /// How.
+        status: ExitStatus,
+        /// Its log.
+        log: PathBuf,
+        /// The log's last lines, redacted.
+        tail: Vec<String>,
+    },
+    /// The operating system refused to tell or to signal.
+    #[error("could not watch or stop {name}")]
+    Watch {
+        /// The program's name in the lab.
+        name: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// What to start: complete and printable before it runs. Its environment is what
+/// is said here and nothing else.
+#[derive(Clone, Debug)]
+pub struct Program {
+    name: String,
+    program: PathBuf,
+    arguments: Vec<OsString>,
+    environment: BTreeMap<String, OsString>,
+    directory: Option<PathBuf>,
+    log: PathBuf,
+}
+
+impl Program {
+    /// `program` under the name `name`, its output appended to `log`.
+    pub fn new(name: impl Into<String>, program: impl Into<PathBuf>, log: impl Into<PathBuf>) -> Self {
+        Self {
+            name: name.into(),
+            program: program.into(),
+            arguments: Vec::new(),
+            environment: BTreeMap::new(),
+            directory: None,
+            log: log.into(),
+        }
+    }
+
+    /// One more argument.
+    #[must_use]
+    pub fn argument(mut self, argument: impl Into<OsString>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    /// More arguments.
+    #[must_use]
+    pub fn arguments<A: Into<OsString>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// An environment variable.
+    #[must_use]
+    pub fn environment(mut self, name: impl Into<String>, value: impl Into<OsString>) -> Self {
+        self.environment.insert(name.into(), value.into());
+        self
+    }
+
+    /// Takes the variables `names` over from this process, those that are set.
+    #[must_use]
+    pub fn inherit(mut self, names: &[&str]) -> Self {
+        for name in names {
+            if let Some(value) = std::env::var_os(name) {
+                self.environment.insert((*name).to_owned(), value);
+            }
+        }
+        self
+    }
+
+    /// The directory it runs in.
+    #[must_use]
+    pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = Some(directory.into());
+        self
+    }
+
+    /// Starts it, in a process group of its own.
+    ///
+    /// # Errors
+    /// The log cannot be opened or the program cannot be started.
+    pub async fn start(self) -> Result<Child, ProcessError> {
+        let log = self.log.clone();
+        let opened = fs_err::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .and_then(|file| Ok((file.try_clone()?, file)));
+        let (out, err) = opened.map_err(|source| ProcessError::Log { path: log.clone(), source })?;
+
+        let mut command = tokio::process::Command::new(&self.program);
+        command
+            .args(&self.arguments)
+            .env_clear()
+            .envs(&self.environment)
+            .stdin(Stdio::null())
+            .stdout(Stdio::from(out.into_file()))
+            .stderr(Stdio::from(err.into_file()))
+            .kill_on_drop(true)
+            .process_group(0);
+        if let Some(directory) = &self.directory {
+            command.current_dir(directory);
+        }
+        die_with_owner(&mut command);
+
+        let text = self.to_string();
+        let name = self.name.clone();
+        let child = spawner::run(move || command.spawn())
+            .await
+            .map_err(|source| ProcessError::Start { name: name.clone(), command: text, source })?;
+        let pid = child.id().and_then(|pid| Pid::from_raw(pid.cast_signed()));
+        Ok(Child { name, log, pid, child })
+    }
+}
+
+/// As a person could paste it into a shell.
+impl fmt::Display for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, value) in &self.environment {
+            let secret = name.contains("PASSWORD") || name.contains("SECRET");
+            let value = if secret { "[redacted]".into() } else { value.to_string_lossy() };
+            write!(f, "{name}={} ", quoted(&value))?;
+        }
+        write!(f, "{}", quoted(&self.program.to_string_lossy()))?;
+        for argument in &self.arguments {
+            write!(f, " {}", quoted(&argument.to_string_lossy()))?;
+        }
+        Ok(())
+    }
+}
+
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn die_with_owner(command: &mut tokio::process::Command) {
+    let owner = rustix::process::getpid();
+    // SAFETY: between fork and exec only two system calls are made, both
+    // async-signal-safe, and nothing is allocated.
+    unsafe {
+        command.pre_exec(move || {
+            rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+            // The owner may have died before the line above took effect.
+            if rustix::process::getppid() != Some(owner) {
+                return Err(io::Error::from_raw_os_error(3));
+            }
+            Ok(())
+        });
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn die_with_owner(_: &mut tokio::process::Command) {}
+
+/// A program that runs. Dropped, it is killed with all of its process group.
+#[derive(Debug)]
+pub struct Child {
+    name: String,
+    log: PathBuf,
+    pid: Option<Pid>,
+    child: tokio::process::Child,
+}
+
+impl Child {
+    /// Its name in the lab.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where its output goes.
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+
+    /// Its process id, which is that of its group.
+    pub fn pid(&self) -> Option<u32> {
+        self.pid.map(|pid| pid.as_raw_nonzero().get().cast_unsigned())
+    }
+
+    /// An error, with the last lines of its log, when it no longer runs.
+    ///
+    /// # Errors
+    /// [`ProcessError::Ended`], or the operating system cannot tell.
+    pub fn expect_running(&mut self) -> Result<(), ProcessError> {
+        match self.child.try_wait() {
+            Ok(None) => Ok(()),
+            Ok(Some(status)) => {
+                self.gone();
+                Err(ProcessError::Ended {
+                    name: self.name.clone(),
+                    status,
+                    log: self.log.clone(),
+                    tail: last_lines(&self.log, 12),
+                })
+            }
+            Err(source) => Err(self.watch(source)),
+        }
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// The operating system cannot tell.
+    pub async fn ended(&mut self) -> Result<ExitStatus, ProcessError> {
+        let status = self.child.wait().await.map_err(|source| self.watch(source))?;
+        self.gone();
+        Ok(status)
+    }
+
+    /// Asks it to end and gives it `grace`; then kills it. Its whole group is gone
+    /// afterwards.
+    ///
+    /// # Errors
+    /// The operating system cannot tell how it ended.
+    pub async fn stop(mut self, grace: Duration) -> Result<ExitStatus, ProcessError> {
+        self.signal(Signal::TERM);
+        match tokio::time::timeout(grace, self.ended()).await {
+            Ok(status) => status,
+            Err(_) => self.kill().await,
+        }
+    }
+
+    /// Kills it with its group at once: for servers whose data is thrown away.
+    ///
+    /// # Errors
+    /// The operating system cannot tell how it ended.
+    pub async fn kill(mut self) -> Result<ExitStatus, ProcessError> {
+        self.signal(Signal::KILL);
+        self.ended().await
+    }
+
+    /// Its leader was waited for: what is left of the group goes now, while no
+    /// other process can have got the number.
+    fn gone(&mut self) {
+        self.signal(Signal::KILL);
+        self.pid = None;
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(pid) = self.pid {
+            // No such group: it is gone already, which is what was wanted.
+            let _gone = rustix::process::kill_process_group(pid, signal);
+        }
+    }
+
+    fn watch(&self, source: io::Error) -> ProcessError {
+        ProcessError::Watch { name: self.name.clone(), source }
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.signal(Signal::KILL);
+    }
+}
+
+/// The last `count` lines of a log, redacted; empty when it cannot be read.
+pub(crate) fn last_lines(log: &Path, count: usize) -> Vec<String> {
+    let text = fs_err::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(count)..].iter().map(|line| crate::secret::redact(line).into_owned()).collect()
+}

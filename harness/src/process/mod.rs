@@ -1,0 +1,14 @@
+//! Foreign programs: started, watched, stopped; the ports they get, and the one
+//! poller that waits for them.
+//!
+//! The main types are [`Program`] (what to start, printable before it runs) and
+//! [`Child`] (what runs). Nothing started here outlives its owner: a child has
+//! a process group of its own, is killed when its handle is dropped, and on
+//! Linux the kernel kills it when the owner is gone, however that ended.
+
+mod child;
+mod spawner;
+pub mod port;
+pub mod wait;
+
+pub use child::{Child, ProcessError, Program};

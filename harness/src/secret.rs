@@ -1,0 +1,72 @@
+//! Secrets that hide themselves, and the one boundary where text is redacted.
+//!
+//! The main type is [`Secret`]: its `Debug` and `Display` never show it. Text
+//! that comes from elsewhere (server logs print presented tokens) goes
+//! through [`redact`] before it reaches a person or a file.
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use regex::{Captures, Regex};
+use serde::{Deserialize, Serialize};
+
+/// A token, password or private key.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Hides `value`.
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
+    /// The secret itself: for a request or a file with mode 0600, nothing else.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+impl std::fmt::Display for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+#[expect(clippy::unwrap_used, reason = "constant patterns, covered by a test")]
+static PATTERNS: LazyLock<[Regex; 4]> = LazyLock::new(|| {
+    [
+        // A JWS in compact form (RFC 7515 §3.1): header, payload, signature.
+        Regex::new(r"\b(eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,})\.([A-Za-z0-9_-]{16,})").unwrap(),
+        Regex::new(r"(?s)-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?-----END [A-Z ]*PRIVATE KEY-----").unwrap(),
+        Regex::new(r"(?i)\b(bearer )([A-Za-z0-9._~+/=-]{8,})").unwrap(),
+        Regex::new(r#"(?i)\b((?:client_secret|password|refresh_token|access_token|id_token)["']?\s*[=:]\s*["']?)([^"'&\s,}]{4,})"#).unwrap(),
+    ]
+});
+
+/// `text` with every secret that can be told by its form replaced: a token keeps its
+/// header, its claims and six characters of its signature.
+pub fn redact(text: &str) -> Cow<'_, str> {
+    let [token, key, bearer, field] = &*PATTERNS;
+    let mut text = Cow::Borrowed(text);
+    let mut replace = |pattern: &Regex, by: &dyn Fn(&Captures<'_>) -> String| {
+        if pattern.is_match(&text) {
+            text = Cow::Owned(pattern.replace_all(&text, by).into_owned());
+        }
+    };
+    replace(key, &|found| format!("[redacted {}]", &found[1]));
+    replace(bearer, &|found| {
+        if token.is_match(&found[2]) { found[0].to_owned() } else { format!("{}[redacted]", &found[1]) }
+    });
+    replace(field, &|found| {
+        if token.is_match(&found[2]) { found[0].to_owned() } else { format!("{}[redacted]", &found[1]) }
+    });
+    replace(token, &|found| format!("{}.{}…", &found[1], &found[2][..6]));
+    text
+}
