@@ -10,3 +10,6 @@ pub mod dirs;
 pub mod secret;
 pub mod process;
 pub mod pki;
+pub mod cluster;
+pub mod credential;
+pub mod probe;

@@ -8,4 +8,5 @@ mod authority;
 mod request;
 
 pub use authority::{Authority, Leaf, PkiError};
+pub(crate) use authority::write_private;
 pub use request::{Flaw, Purpose, Request, signing_request, subject};
