@@ -10,3 +10,5 @@ pub mod dirs;
 pub mod secret;
 pub mod process;
 pub mod pki;
+pub mod tls;
+pub mod identity_provider;
