@@ -13,3 +13,5 @@ pub mod pki;
 pub mod cluster;
 pub mod credential;
 pub mod probe;
+pub mod tls;
+pub mod identity_provider;

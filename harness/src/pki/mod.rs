@@ -7,6 +7,7 @@
 mod authority;
 mod request;
 
+pub(crate) use authority::write_private;
 pub use authority::{Authority, Leaf, PkiError};
 pub(crate) use authority::write_private;
 pub use request::{Flaw, Purpose, Request, signing_request, subject};

@@ -1,0 +1,3 @@
+//! Who vouches for people: servers that give out OpenID Connect tokens.
+
+pub mod issuer;
