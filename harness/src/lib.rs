@@ -10,3 +10,4 @@ pub mod dirs;
 pub mod secret;
 pub mod process;
 pub mod pki;
+pub mod server_binaries;
