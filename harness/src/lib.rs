@@ -5,7 +5,10 @@
 //! never prints and never exits: what happens is told as [`event`]s, and
 //! the command on top of it decides what a person sees.
 
+pub mod cli;
 pub mod event;
+pub mod hint;
+pub mod interrupt;
 pub mod dirs;
 pub mod secret;
 pub mod process;
