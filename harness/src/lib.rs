@@ -18,3 +18,4 @@ pub mod credential;
 pub mod probe;
 pub mod tls;
 pub mod identity_provider;
+pub mod server_binaries;
