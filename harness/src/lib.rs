@@ -19,3 +19,5 @@ pub mod probe;
 pub mod tls;
 pub mod identity_provider;
 pub mod server_binaries;
+pub mod lab;
+pub mod behaviour;

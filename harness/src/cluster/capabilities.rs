@@ -49,8 +49,13 @@ impl Capabilities {
         }
     }
 
+    /// Every name that a scenario may ask for, whatever the driver: all files describe the same.
+    pub fn described() -> Vec<String> {
+        Self::of(Driver::Process, Minor(0)).names()
+    }
+
     /// Every name that a scenario may ask for.
-    pub fn names(&self) -> Vec<String> {
+    fn names(&self) -> Vec<String> {
         self.described.keys().map(String::as_str).chain(Behaviours::known().feature_names()).map(str::to_owned).collect()
     }
 }

@@ -9,5 +9,4 @@ mod request;
 
 pub(crate) use authority::write_private;
 pub use authority::{Authority, Leaf, PkiError};
-pub(crate) use authority::write_private;
 pub use request::{Flaw, Purpose, Request, signing_request, subject};

@@ -6,8 +6,7 @@ use std::time::Duration;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::ServerName;
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -19,6 +18,9 @@ use crate::secret::redact;
 
 /// No request of a scenario takes this long unless something hangs.
 const LIMIT: Duration = Duration::from_secs(30);
+
+/// How many lines of the log a refusal is shown with.
+const LINES: usize = 12;
 
 /// Where to ask: an API server itself, or something in front of it.
 #[derive(Clone, Debug)]
@@ -74,6 +76,7 @@ pub async fn ask(door: &Door, who: &str, credential: &Credential, question: &Que
         None => None,
     };
     let verdict = Verdict::of_status(status);
+    let log = if verdict == Verdict::Accepted { Vec::new() } else { mark.log_lines(&door.server, LINES) };
     let message = || body.get("message").and_then(Value::as_str).map(|message| redact(message).into_owned());
     let (reason, source) = match verdict {
         Verdict::Accepted => (None, ReasonSource::None),
@@ -99,7 +102,7 @@ pub async fn ask(door: &Door, who: &str, credential: &Credential, question: &Que
         body,
         text,
         identity,
-        record: Record { reason, source, audit_id, event },
+        record: Record { reason, source, audit_id, event, log },
     }
 }
 
@@ -117,7 +120,10 @@ async fn exchange(door: &Door, presentation: &Presentation, question: &Question)
     let socket = TcpStream::connect((authority.host(), authority.port_u16().unwrap_or(443))).await?;
     socket.set_nodelay(true)?;
     let name = ServerName::try_from(authority.host().to_owned())?;
-    let connector = TlsConnector::from(Arc::new(client_tls(&door.authority, presentation)?));
+    let mut tls = crate::tls::client(&door.authority, presentation.certificate.as_ref())?;
+    // A session that was resumed would carry the identity of an earlier certificate.
+    tls.resumption = rustls::client::Resumption::disabled();
+    let connector = TlsConnector::from(Arc::new(tls));
     let stream = connector.connect(name, socket).await?;
 
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
@@ -154,26 +160,6 @@ async fn exchange(door: &Door, presentation: &Presentation, question: &Question)
     Ok(Exchanged { status, headers, text: String::from_utf8_lossy(&bytes).into_owned() })
 }
 
-/// TLS as a client: trusts `authority`, presents the certificate.
-pub(crate) fn client_tls(authority: &str, presentation: &Presentation) -> Result<rustls::ClientConfig, Failure> {
-    let mut roots = rustls::RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(authority.as_bytes()) {
-        roots.add(certificate?)?;
-    }
-    let config = rustls::ClientConfig::builder().with_root_certificates(roots);
-    let mut config = match &presentation.certificate {
-        Some(leaf) => {
-            let chain = CertificateDer::pem_slice_iter(leaf.full_chain().as_bytes()).collect::<Result<Vec<_>, _>>()?;
-            config.with_client_auth_cert(chain, PrivateKeyDer::from_pem_slice(leaf.key.expose().as_bytes())?)?
-        }
-        None => config.with_no_client_auth(),
-    };
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    // A session that was resumed would carry the identity of an earlier certificate.
-    config.resumption = rustls::client::Resumption::disabled();
-    Ok(config)
-}
-
 fn unanswered(request: String, verdict: Verdict, reason: String) -> Answer {
     Answer {
         request,
@@ -183,7 +169,7 @@ fn unanswered(request: String, verdict: Verdict, reason: String) -> Answer {
         body: Value::Null,
         text: String::new(),
         identity: None,
-        record: Record { reason: Some(reason), source: ReasonSource::None, audit_id: None, event: None },
+        record: Record { reason: Some(reason), source: ReasonSource::None, audit_id: None, event: None, log: Vec::new() },
     }
 }
 

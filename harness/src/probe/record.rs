@@ -47,6 +47,8 @@ pub struct Record {
     pub audit_id: Option<String>,
     /// The audit event with that id.
     pub event: Option<AuditEvent>,
+    /// The lines of the server's log while the request was under way, redacted; none when it was accepted.
+    pub log: Vec<String>,
 }
 
 /// One line of the audit log (audit.k8s.io/v1 `Event`).
