@@ -9,6 +9,8 @@ pub mod cli;
 pub mod event;
 pub mod hint;
 pub mod interrupt;
+pub mod report;
+pub mod scenario;
 pub mod dirs;
 pub mod secret;
 pub mod process;

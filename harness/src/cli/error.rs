@@ -61,6 +61,22 @@ impl CommandError {
             .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
     }
 
+    /// The error and its causes, without styles and hints: for a record.
+    #[must_use]
+    pub fn plain(&self) -> String {
+        let mut text = self.error.to_string();
+        let mut cause = self.error.source();
+        while let Some(error) = cause {
+            let words = error.to_string();
+            if !text.ends_with(&words) {
+                text.push_str(": ");
+                text.push_str(&words);
+            }
+            cause = error.source();
+        }
+        crate::secret::redact(&text).into_owned()
+    }
+
     /// The error, its causes, and after a blank line the hints.
     #[must_use]
     pub fn render(&self) -> String {

@@ -18,9 +18,11 @@ use crate::interrupt::{Interrupt, interrupt};
 pub mod completion;
 pub mod error;
 pub mod exit;
+pub mod features;
 pub mod lab_source;
 pub mod options;
 pub mod run;
+pub mod scenarios;
 mod signals;
 
 use error::CommandError;
@@ -39,7 +41,7 @@ pub struct Authlab {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    run: run::RunArguments,
+    run: Box<run::RunArguments>,
 }
 
 /// The commands.
@@ -47,7 +49,7 @@ pub struct Authlab {
 enum Command {
     /// Start a lab or use one that is up, carry the scenarios out, report (the default command)
     #[command(after_help = exit::HELP)]
-    Run(run::RunArguments),
+    Run(Box<run::RunArguments>),
     /// Print completions for a shell
     Completion(completion::CompletionArguments),
 }
@@ -136,7 +138,7 @@ fn carry_out(command_line: Authlab) -> Result<Exit, CommandError> {
     let command = command.unwrap_or(Command::Run(run));
     let mut out = AutoStream::auto(io::stdout());
     on_runtime(voice, async move |session| match command {
-        Command::Run(arguments) => run::run(arguments, session).await,
+        Command::Run(arguments) => run::run(*arguments, session).await,
         Command::Completion(arguments) => completion::run(&arguments, &mut out).map(|()| Exit::Success),
     })
 }
