@@ -12,3 +12,4 @@ pub mod process;
 pub mod pki;
 pub mod tls;
 pub mod identity_provider;
+pub mod auth_proxy;
