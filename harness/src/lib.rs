@@ -23,3 +23,4 @@ pub mod identity_provider;
 pub mod server_binaries;
 pub mod lab;
 pub mod behaviour;
+pub mod auth_proxy;
