@@ -23,6 +23,7 @@ pub mod lab_source;
 pub mod options;
 pub mod run;
 pub mod scenarios;
+pub mod server_binaries;
 mod signals;
 
 use error::CommandError;
@@ -50,6 +51,8 @@ enum Command {
     /// Start a lab or use one that is up, carry the scenarios out, report (the default command)
     #[command(after_help = exit::HELP)]
     Run(Box<run::RunArguments>),
+    /// List, fetch, build, verify and prune the servers as files
+    ServerBinaries(server_binaries::ServerBinariesArguments),
     /// Print completions for a shell
     Completion(completion::CompletionArguments),
 }
@@ -139,6 +142,7 @@ fn carry_out(command_line: Authlab) -> Result<Exit, CommandError> {
     let mut out = AutoStream::auto(io::stdout());
     on_runtime(voice, async move |session| match command {
         Command::Run(arguments) => run::run(*arguments, session).await,
+        Command::ServerBinaries(arguments) => server_binaries::run(arguments, session, &mut out).await,
         Command::Completion(arguments) => completion::run(&arguments, &mut out).map(|()| Exit::Success),
     })
 }

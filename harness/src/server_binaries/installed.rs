@@ -7,7 +7,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::process::Program;
+use crate::process::wait::{self, Condition, WaitError};
+use crate::process::{ProcessError, Program};
 
 use super::tool::{self, INHERITED, ToolError};
 use super::versions::{Kubernetes, KubernetesVersion};
@@ -125,12 +126,29 @@ pub(super) fn keycloak(home: &Path, expected: &str) -> Result<String, InstalledE
 
 /// What `program` calls its version, without `v`.
 pub(super) async fn version_of(program: &Path, log: &Path) -> Result<String, ToolError> {
-    let name = program.file_name().unwrap_or_default().to_string_lossy();
-    let asked = Program::new(format!("{name} --version"), program, log)
-        .inherit(INHERITED)
-        .argument("--version");
-    let output = tool::run(asked, log, SAYING, |_| ()).await?;
-    Ok(version_in(&output).to_owned())
+    let name = format!("{} --version", program.file_name().unwrap_or_default().to_string_lossy());
+    let asked = Program::new(&name, program, log).inherit(INHERITED).argument("--version");
+    let said = wait::until(&name, SAYING, || async {
+        match tool::run(asked.clone(), log, SAYING, |_| ()).await {
+            // The file was written a moment ago, and a process that was forked meanwhile
+            // still has it open: until it execs.
+            Err(ToolError::Process(ProcessError::Start { source, .. })) if source.kind() == io::ErrorKind::ExecutableFileBusy => {
+                Ok(Condition::NotYet(source.to_string()))
+            }
+            other => other.map(Condition::Met),
+        }
+    })
+    .await;
+    match said {
+        Ok(output) => Ok(version_in(&output).to_owned()),
+        Err(WaitError::Failed(error)) => Err(error),
+        Err(WaitError::TimedOut { limit, why, .. }) => Err(ToolError::TimedOut {
+            name,
+            limit,
+            log: log.to_owned(),
+            tail: vec![why],
+        }),
+    }
 }
 
 /// `Kubernetes v1.37.2` and `etcd Version: 3.7.0`, each on its own line.

@@ -4,7 +4,6 @@
 //! that is written last. A directory without one is not finished.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -144,7 +143,7 @@ fn record(path: &Path) -> io::Result<Record> {
             link: fs_err::read_link(path)?,
         });
     }
-    let mut file = File::from(fs_err::File::open(path)?.into_file());
+    let mut file = fs_err::File::open(path)?;
     let mut hash = Sha256::new();
     let mut bytes = 0;
     let mut buffer = vec![0; 1 << 16];

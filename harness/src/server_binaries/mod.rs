@@ -6,26 +6,33 @@
 //! the other, as [`Options`] allow, and take the first that serves.
 
 mod cache;
+mod download;
 mod go_build;
 mod installed;
+mod inventory;
 mod manifest;
 mod maven;
 mod options;
+mod release;
 mod tool;
 mod versions;
 
 use std::path::{Path, PathBuf};
 
 pub use cache::{CacheError, Hold, Product};
+pub use download::DownloadError;
 pub use go_build::GoBuildError;
 pub use installed::{InstalledError, PROGRAMS};
+pub use inventory::{Listed, Pruned, State, Verified, list, prune, verify};
 pub use manifest::{Manifest, Record};
 pub use maven::MavenError;
 pub use options::{ETCD_RELEASES, KEYCLOAK_RELEASES, KUBERNETES_RELEASES, Options, Reachability, Source};
+pub use release::ReleaseError;
 pub use tool::ToolError;
 pub use versions::{Keycloak, Kubernetes, KubernetesVersion, NotAVersion, UnknownVersion, Versions};
 
 use crate::event::Events;
+use crate::hint::Hint;
 
 use cache::{Claim, Entry, Found, Ready};
 
@@ -110,6 +117,65 @@ pub enum ServerBinariesError {
     },
 }
 
+impl Hint for ServerBinariesError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Installed(InstalledError::Missing { missing, .. }) if missing.contains(&"kube-controller-manager") => Some(
+                "name a directory that has it too (the files for envtest do not), or leave --server-binaries away and let authlab obtain all".to_owned(),
+            ),
+            Self::Installed(InstalledError::Version { seen, .. }) => {
+                Some(format!("ask for the version that is there (--kubernetes), or name a directory that holds the other: {seen} is there"))
+            }
+            Self::Installed(_) => Some("name another directory, or none and let authlab obtain all".to_owned()),
+            Self::Cache(error) => error.hint(),
+            Self::NoSource { tried, .. } => tried.iter().rev().find_map(|tried| tried.why.hint()).or_else(|| {
+                tried.is_empty().then(|| "no source may be asked: allow one, or fetch while there is a network".to_owned())
+            }),
+        }
+    }
+}
+
+impl Declined {
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::GoBuild(GoBuildError::NoGo) => {
+                "install Go (go.dev/dl), or name a directory with the servers: --server-binaries".to_owned()
+            }
+            Self::GoBuild(GoBuildError::TooOld { needed, .. }) => {
+                format!("install Go {needed} or newer, or let Go fetch it by itself: GOTOOLCHAIN=auto")
+            }
+            Self::GoBuild(GoBuildError::NoNetwork(_)) => "check the network, HTTPS_PROXY and GOPROXY".to_owned(),
+            Self::GoBuild(GoBuildError::Tool(error)) if error.says(&["no space left on device"]) => {
+                "free some space: a build needs about 4 GB".to_owned()
+            }
+            Self::Maven(MavenError::NoMaven) => "install Maven and a JDK, or name an unpacked Keycloak: --keycloak-home".to_owned(),
+            Self::Maven(MavenError::Tool { source, .. }) if source.says(&["JAVA_HOME"]) => "install a JDK or correct JAVA_HOME".to_owned(),
+            Self::Maven(MavenError::Tool { .. }) => {
+                "check the network and Maven's settings.xml, or name an unpacked Keycloak: --keycloak-home".to_owned()
+            }
+            _ => return None,
+        };
+        Some(hint)
+    }
+}
+
+impl Hint for CacheError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoDirectory(_) => Some("set AUTHLAB_CACHE_DIR".to_owned()),
+            Self::Storage { source, .. } | Self::Lock { source, .. } => match source.kind() {
+                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                    Some("free some space (`authlab server-binaries prune`), or set AUTHLAB_CACHE_DIR to a directory with more".to_owned())
+                }
+                _ => Some("set AUTHLAB_CACHE_DIR to a directory that can be written".to_owned()),
+            },
+            Self::Busy { .. } => Some("end the other authlab, if it hangs".to_owned()),
+            Self::InUse { .. } => Some("stop the lab first: `authlab down`".to_owned()),
+            Self::Removed { .. } => Some("try again".to_owned()),
+        }
+    }
+}
+
 /// A source that was asked in vain.
 #[derive(Debug)]
 pub struct Tried {
@@ -123,6 +189,8 @@ pub struct Tried {
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub enum Declined {
+    /// The release files do not serve.
+    Release(#[from] ReleaseError),
     /// The Go build failed.
     GoBuild(#[from] GoBuildError),
     /// Maven failed.
@@ -211,9 +279,16 @@ async fn make(
     events: &Events,
 ) -> Result<Ready, ServerBinariesError> {
     let mut tried = Vec::new();
+    start_log(&entry.log())?;
+    if options.allows(Source::Release) {
+        let staging = claim.staging()?;
+        match release::kubernetes(kubernetes, staging.path(), &entry.log(), options, events).await {
+            Ok(files) => return Ok(claim.publish(&files, Source::Release, events).await?),
+            Err(error) => tried.push(decline(Source::Release, error.into(), events)?),
+        }
+    }
     if options.allows(Source::GoBuild) {
         let staging = claim.staging()?;
-        start_log(&entry.log())?;
         match go_build::build(kubernetes, staging.path(), &entry.log(), options, events).await {
             Ok(files) => return Ok(claim.publish(&files, Source::GoBuild, events).await?),
             Err(error) => tried.push(Tried {
@@ -264,9 +339,16 @@ async fn make_keycloak(
     events: &Events,
 ) -> Result<Ready, ServerBinariesError> {
     let mut tried = Vec::new();
+    start_log(&entry.log())?;
+    if options.allows(Source::Release) {
+        let staging = claim.staging()?;
+        match release::keycloak(keycloak, staging.path(), options, events).await {
+            Ok(home) => return Ok(claim.publish(&home, Source::Release, events).await?),
+            Err(error) => tried.push(decline(Source::Release, error.into(), events)?),
+        }
+    }
     if options.allows(Source::Maven) {
         let staging = claim.staging()?;
-        start_log(&entry.log())?;
         match maven::unpack(&keycloak.version, staging.path(), &entry.log(), options, events).await {
             Ok(home) => return Ok(claim.publish(&home, Source::Maven, events).await?),
             Err(error) => tried.push(Tried {
@@ -279,6 +361,26 @@ async fn make_keycloak(
         product: entry.product(),
         tried,
     })
+}
+
+/// Lets the next source have its turn, unless the fault is the cache's own: a full disk
+/// is full for every source.
+fn decline(source: Source, why: Declined, events: &Events) -> Result<Tried, ServerBinariesError> {
+    match why {
+        Declined::Release(ReleaseError::Storage { path, source } | ReleaseError::Download(DownloadError::Storage { path, source }))
+        | Declined::GoBuild(GoBuildError::Storage { path, source })
+        | Declined::Maven(MavenError::Storage { path, source }) => Err(CacheError::Storage { path, source }.into()),
+        why => {
+            match &why {
+                // People were told when it happened, and it is the same for all versions.
+                Declined::Release(ReleaseError::Download(DownloadError::GivenUp { .. })) => {}
+                Declined::Release(error) => events.note(format!("release files are not used: {}", chain(error))),
+                // These are the last to be asked: their failure is the error.
+                Declined::GoBuild(_) | Declined::Maven(_) => {}
+            }
+            Ok(Tried { source, why })
+        }
+    }
 }
 
 /// Each attempt begins its log anew.

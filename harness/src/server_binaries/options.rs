@@ -124,9 +124,9 @@ impl Reachability {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(base)
     }
 
-    /// Remembers that `base` does not answer; true the first time.
-    pub(super) fn unreachable(&self, base: &str) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(base.to_owned())
+    /// Remembers that `base` does not answer.
+    pub(super) fn unreachable(&self, base: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(base.to_owned());
     }
 }
 
@@ -162,10 +162,10 @@ mod tests {
     }
 
     #[test]
-    fn an_unreachable_address_is_news_once_for_all_clones() {
+    fn an_unreachable_address_is_known_to_all_clones() {
         let options = Options::default();
-        assert!(options.clone().reachability.unreachable("http://mirror"));
-        assert!(!options.reachability.unreachable("http://mirror"));
+        assert!(!options.reachability.is_unreachable("http://mirror"));
+        options.clone().reachability.unreachable("http://mirror");
         assert!(options.reachability.is_unreachable("http://mirror"));
     }
 }

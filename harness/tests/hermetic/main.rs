@@ -7,3 +7,4 @@ mod toy;
 mod reports;
 mod running;
 mod selecting;
+mod server_binaries;
