@@ -1,53 +1,26 @@
-//! Where `run` and `cargo test` get their lab and their world from, and what
-//! becomes of the lab afterwards.
-
-use std::fmt::Debug;
+//! Where `run` and `cargo test` get their lab from, what it is able to do, and what becomes of it.
 
 use super::error::CommandError;
 use super::exit::Exit;
 use super::options::LabOptions;
-use crate::event::{AnswerReport, Events};
-use crate::scenario::{Ended, Left, SharedScenario, Stage, Tally, Vocabulary, parser};
+use crate::behaviour::Catalogue;
+use crate::event::{Event, Events, LabReport};
+use crate::lab::{LabError, attach_or_start};
+use crate::scenario::world::Site;
+use crate::scenario::{REQUIRES, SharedScenario, Tally, Vocabulary, parser};
+
+pub use crate::scenario::world::World;
 
 /// The lab that scenarios are carried out in.
-#[derive(Clone, Debug)]
-pub struct Lab;
-
-/// The world of one scenario.
-#[derive(Debug, Default, cucumber::World)]
-pub struct World;
-
-impl Stage for World {
-    type Lab = Lab;
-
-    fn enter(&mut self, _lab: Lab, _scenario: SharedScenario) {}
-
-    fn answers(&self) -> Vec<AnswerReport> {
-        Vec::new()
-    }
-
-    async fn leave(&mut self, _ended: Ended) -> Left {
-        Left::default()
-    }
-}
-
-/// The world's steps.
-mod steps {
-    use cucumber::given;
-
-    use super::World;
-
-    #[given("a lab")]
-    fn a_lab(_world: &mut World) {}
-}
+pub type Lab = Site;
 
 /// The words that tags may be.
 #[must_use]
 pub fn vocabulary() -> Vocabulary {
     Vocabulary {
         tags: Vocabulary::tags_in_table(parser::readme()),
-        behaviours: Vec::new(),
-        capabilities: Vec::new(),
+        behaviours: Catalogue::known().ids().map(str::to_owned).collect(),
+        capabilities: crate::cluster::Capabilities::described(),
     }
 }
 
@@ -56,22 +29,50 @@ pub fn vocabulary() -> Vocabulary {
 ///
 /// # Errors
 /// The lab could not be started.
-pub async fn lab_for_run(_options: &LabOptions, _events: &Events) -> Result<Lab, CommandError> {
-    Err(CommandError::new(Exit::LabNotStarted, "this build has no cluster driver"))
+pub async fn lab_for_run(options: &LabOptions, events: &Events) -> Result<Lab, CommandError> {
+    let lab = attach_or_start(&options.lab()?, events).await.map_err(lab_error)?;
+    let description = lab.description();
+    events.emit(Event::LabReady {
+        lab: LabReport {
+            cluster: description.cluster.name().to_owned(),
+            kubernetes: description.kubernetes.clone(),
+            identity_provider: description.identity_provider.clone(),
+        },
+    });
+    Ok(Site { lab, events: events.clone() })
 }
 
 /// Whether `lab` is able to carry `scenario` out; if not, why.
 ///
 /// # Errors
 /// The capability that is missing, in words for a person.
-pub fn fit(_lab: &Lab, _scenario: &SharedScenario) -> Result<(), String> {
+pub fn fit(lab: &Lab, scenario: &SharedScenario) -> Result<(), String> {
+    let capabilities = lab.lab.capabilities();
+    for name in scenario.tags.iter().filter_map(|tag| tag.strip_prefix(REQUIRES)) {
+        capabilities.check(name).map_err(|unknown| unknown.to_string())?.map_err(|unmet| unmet.0)?;
+    }
     Ok(())
 }
 
-/// Stops a lab that this process owns; one that was up before stays up.
+/// Stops a lab that this process owns; one that was up before stays up. A lab in which a scenario failed keeps its
+/// directory, and with it the servers' logs.
 ///
 /// # Errors
 /// Something could not be stopped.
-pub async fn release(_lab: Lab, _options: &LabOptions, _tally: Tally, _events: &Events) -> Result<(), CommandError> {
-    Ok(())
+pub async fn release(lab: Lab, options: &LabOptions, tally: Tally, events: &Events) -> Result<(), CommandError> {
+    let keep = options.keep || tally.failed > 0;
+    if keep && lab.lab.is_owned() {
+        events.note(format!("the servers' logs are kept in {}", lab.lab.directory().display()));
+    }
+    lab.lab.end(keep).await.map_err(lab_error)
+}
+
+/// The exit code and the hint of a lab's failure.
+pub(crate) fn lab_error(error: LabError) -> CommandError {
+    let exit = match &error {
+        LabError::Version(_) | LabError::Name(_) | LabError::NoSuchProxy { .. } => Exit::Usage,
+        LabError::Ended => Exit::Interrupted,
+        _ => Exit::LabNotStarted,
+    };
+    CommandError::hinted(exit, error)
 }

@@ -5,6 +5,10 @@ use std::path::PathBuf;
 use clap::builder::FalseyValueParser;
 use clap::{Args, ValueEnum};
 
+use super::error::CommandError;
+use super::exit::Exit;
+use super::server_binaries::SourceOptions;
+
 /// How the command talks.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Voice {
@@ -50,7 +54,7 @@ impl From<Color> for anstream::ColorChoice {
 }
 
 /// Which lab, and what is in it.
-#[derive(Args, Clone, Debug, Default)]
+#[derive(Args, Clone, Debug)]
 pub struct LabOptions {
     /// How the API server runs
     #[arg(
@@ -84,7 +88,36 @@ pub struct LabOptions {
     /// Keep the lab's directory, with logs and evidence, also after success
     #[arg(long, env = "AUTHLAB_KEEP", value_parser = FalseyValueParser::new(), help_heading = "Lab")]
     pub keep: bool,
+    /// Where server binaries may come from.
+    #[command(flatten)]
+    pub sources: SourceOptions,
 }
+
+impl LabOptions {
+    /// What the library is asked for.
+    ///
+    /// # Errors
+    /// A driver that this build does not have.
+    pub fn lab(&self) -> Result<crate::lab::LabOptions, CommandError> {
+        let absent = |option: &str, value: String| {
+            CommandError::new(Exit::LabNotStarted, format!("this build cannot start a lab with {option} {value}"))
+                .hint("`process` needs nothing but this machine")
+        };
+        if !matches!(self.cluster, ClusterDriver::Auto | ClusterDriver::Process) {
+            return Err(absent("--cluster", format!("{:?}", self.cluster).to_lowercase()));
+        }
+        if !matches!(self.identity_provider, IdentityProviderDriver::Auto | IdentityProviderDriver::Process) {
+            return Err(absent("--identity-provider", format!("{:?}", self.identity_provider).to_lowercase()));
+        }
+        Ok(crate::lab::LabOptions {
+            name: self.lab.clone(),
+            kubernetes: self.kubernetes.clone(),
+            server_binaries: self.sources.clone().into(),
+            keep: self.keep,
+        })
+    }
+}
+
 
 /// How a cluster runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -2,8 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::pki::{Authority, Leaf, PkiError, Purpose, Request, write_private};
-use crate::secret::Secret;
+use crate::pki::{Authority, Leaf, PkiError, Purpose, Request, key_pair, write_private};
 
 /// One authority per purpose: a certificate that opens one door opens no other.
 #[derive(Clone, Debug)]
@@ -45,7 +44,10 @@ impl Authorities {
         let controllers = Request::client("system:kube-controller-manager", &[]);
         authorities.clients.issue(&controllers)?.save(directory, "kube-controller-manager")?;
         authorities.front_proxy()?.save(directory, "front-proxy")?;
-        write_private(&directory.join("service-accounts.key"), signing_key()?.expose())?;
+        // Signs service accounts' tokens: P-256, so kube-apiserver signs with ES256.
+        let (private, public) = key_pair()?;
+        write_private(&directory.join("service-accounts.key"), private.expose())?;
+        write_private(&directory.join("service-accounts.pub"), &public)?;
         Ok(authorities)
     }
 
@@ -95,9 +97,4 @@ impl Authorities {
     fn named(&self) -> [(&Authority, &'static str); 4] {
         [(&self.clients, "clients"), (&self.request_headers, "request-headers"), (&self.etcd, "etcd"), (&self.serving, "serving")]
     }
-}
-
-/// The key that signs service accounts' tokens: P-256, which kube-apiserver signs with ES256.
-fn signing_key() -> Result<Secret, PkiError> {
-    Ok(Authority::root("service accounts")?.issue(&Request::client("service accounts", &[]))?.key)
 }

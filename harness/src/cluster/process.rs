@@ -247,12 +247,13 @@ impl ControlPlane {
             .argument(format!("--requestheader-allowed-names={FRONT_PROXY}"))
             .argument(format!("--proxy-client-cert-file={}", file("front-proxy.crt")))
             .argument(format!("--proxy-client-key-file={}", file("front-proxy.key")))
-            .argument(format!("--service-account-key-file={}", file("service-accounts.key")))
+            .argument(format!("--service-account-key-file={}", file("service-accounts.pub")))
             .argument(format!("--service-account-signing-key-file={}", file("service-accounts.key")))
             .argument(format!("--audit-policy-file={}", policy.display()))
             .argument(format!("--audit-log-path={}", server.audit_log.display()))
             .arguments([
                 "--bind-address=127.0.0.1",
+                "--external-hostname=127.0.0.1",
                 // Any other insists on an address that is not loopback.
                 "--endpoint-reconciler-type=none",
                 "--authorization-mode=RBAC",

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use p256::SecretKey;
 use p256::ecdsa::{DerSignature, SigningKey};
 use p256::elliptic_curve::Generate;
-use p256::pkcs8::{DecodePrivateKey, EncodePrivateKey};
+use p256::pkcs8::{DecodePrivateKey, EncodePrivateKey, EncodePublicKey};
 use serde::{Deserialize, Serialize};
 use sha2::Digest;
 use x509_cert::Certificate;
@@ -196,6 +196,15 @@ pub(super) fn new_key() -> SecretKey {
 
 pub(super) fn key_pem(key: &SecretKey) -> Result<Secret, PkiError> {
     Ok(Secret::new(key.to_pkcs8_pem(LineEnding::LF)?.as_str()))
+}
+
+/// A new key pair without a certificate, as PEM: PKCS#8 and SubjectPublicKeyInfo.
+///
+/// # Errors
+/// It cannot be encoded.
+pub fn key_pair() -> Result<(Secret, String), PkiError> {
+    let key = new_key();
+    Ok((key_pem(&key)?, key.public_key().to_public_key_pem(LineEnding::LF)?))
 }
 
 /// Writes a file that only its owner can read.

@@ -8,5 +8,5 @@ mod authority;
 mod request;
 
 pub(crate) use authority::write_private;
-pub use authority::{Authority, Leaf, PkiError};
+pub use authority::{Authority, Leaf, PkiError, key_pair};
 pub use request::{Flaw, Purpose, Request, signing_request, subject};

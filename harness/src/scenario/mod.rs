@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use camino::Utf8PathBuf;
 
+mod evidence;
 pub mod outcome;
 pub mod parser;
 pub mod runner;
@@ -15,6 +16,8 @@ pub mod selection;
 pub mod step_definition;
 pub mod suite;
 pub mod vocabulary;
+mod steps;
+pub mod world;
 
 pub use parser::FeatureFile;
 pub use runner::{Ended, Left, RunOptions, Stage, Tally};

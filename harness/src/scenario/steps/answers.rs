@@ -1,0 +1,131 @@
+//! What the API server answered, and the record that proves it.
+
+use std::collections::BTreeSet;
+
+use anyhow::Context;
+use cucumber::then;
+
+use super::{Person, Step, Texts};
+use crate::probe::{Answer, Identity, Question, ReasonSource, Verdict};
+use crate::scenario::world::World;
+
+#[then(expr = "{person} is accepted as {string}")]
+fn accepted_as(world: &mut World, person: Person, user: String) -> Step {
+    world.person(&person.0)?;
+    accepted(world.answer()?, &user)
+}
+
+#[then(expr = "{person} is in the group(s) {texts}")]
+fn in_groups(world: &mut World, person: Person, groups: Texts) -> Step {
+    world.person(&person.0)?;
+    let identity = identity(world.answer()?)?;
+    let missing: Vec<_> = groups.0.iter().filter(|group| !identity.groups.contains(*group)).collect();
+    ensure!(missing.is_empty(), "expected the groups {missing:?}, too; seen were {:?}", identity.groups);
+    Ok(())
+}
+
+#[then(expr = "{person} is in exactly the group(s) {texts}")]
+fn in_exactly_groups(world: &mut World, person: Person, groups: Texts) -> Step {
+    world.person(&person.0)?;
+    let identity = identity(world.answer()?)?;
+    let expected: BTreeSet<String> = groups.0.into_iter().collect();
+    ensure!(identity.groups == expected, "expected exactly the groups {expected:?}; seen were {:?}", identity.groups);
+    Ok(())
+}
+
+#[then(expr = "{person} is in no group {string}")]
+fn not_in_group(world: &mut World, person: Person, group: String) -> Step {
+    world.person(&person.0)?;
+    let identity = identity(world.answer()?)?;
+    ensure!(!identity.groups.contains(&group), "did not expect the group \"{group}\"; seen were {:?}", identity.groups);
+    Ok(())
+}
+
+#[then(expr = "{person} has the UID {string}")]
+fn has_uid(world: &mut World, person: Person, uid: String) -> Step {
+    world.person(&person.0)?;
+    let identity = identity(world.answer()?)?;
+    ensure!(identity.uid == uid, "expected the UID \"{uid}\"; seen was \"{}\"", identity.uid);
+    Ok(())
+}
+
+#[then(expr = "{person} has no UID")]
+fn has_no_uid(world: &mut World, person: Person) -> Step {
+    has_uid(world, person, String::new())
+}
+
+#[then(expr = "{person} has the extra {string} with {texts}")]
+fn has_extra(world: &mut World, person: Person, key: String, values: Texts) -> Step {
+    world.person(&person.0)?;
+    let identity = identity(world.answer()?)?;
+    let seen = identity.extra.get(&key);
+    ensure!(seen == Some(&values.0), "expected the extra \"{key}\" with {:?}; seen were {:?}", values.0, identity.extra);
+    Ok(())
+}
+
+#[then(expr = "{person} is refused as unauthenticated, because {string}")]
+fn unauthenticated(world: &mut World, person: Person, reason: String) -> Step {
+    world.person(&person.0)?;
+    let answer = world.answer()?;
+    refused(answer, Verdict::Unauthenticated, &reason)?;
+    ensure!(
+        answer.record.source == ReasonSource::Log,
+        "expected the reason in the API server's log; it was found in: {}",
+        answer.record.source.name()
+    );
+    Ok(())
+}
+
+#[then(expr = "{person} is refused as forbidden, because {string}")]
+fn forbidden(world: &mut World, person: Person, reason: String) -> Step {
+    world.person(&person.0)?;
+    refused(world.answer()?, Verdict::Forbidden, &reason)
+}
+
+#[then(expr = "the request is refused as bad, because {string}")]
+fn bad_request(world: &mut World, reason: String) -> Step {
+    refused(world.answer()?, Verdict::BadRequest, &reason)
+}
+
+#[then(expr = "the audit event says {string}")]
+fn audit_event_says(world: &mut World, message: String) -> Step {
+    let answer = world.answer()?;
+    let event = answer.record.event.as_ref().context("there is no audit event for the request")?;
+    let seen = event.message().unwrap_or_default();
+    ensure!(seen.contains(&message), "expected an audit event that says \"{message}\"; it says \"{seen}\"");
+    Ok(())
+}
+
+#[then(expr = "{person}, whose {word} is sound, is still accepted")]
+async fn twin_accepted(world: &mut World, person: Person, _what: String) -> Step {
+    let twin = match world.answers().last() {
+        Some(_) => world.twin()?,
+        None => bail!("nothing was asked yet"),
+    };
+    let answer = world.ask_with(&person.0, &twin.credential, &Question::who_am_i()).await;
+    accepted(&answer, &twin.user)
+}
+
+/// Fails unless the answer is acceptance as `user`.
+pub(super) fn accepted(answer: &Answer, user: &str) -> Step {
+    ensure!(answer.verdict == Verdict::Accepted, "expected: accepted as \"{user}\"; seen: {answer}");
+    let identity = identity(answer)?;
+    ensure!(identity.user == user, "expected: accepted as \"{user}\"; seen: {answer}");
+    Ok(())
+}
+
+/// Fails unless the answer is the refusal meant, with a reason that contains `reason`.
+pub(super) fn refused(answer: &Answer, verdict: Verdict, reason: &str) -> Step {
+    let seen = answer.record.reason.as_deref().unwrap_or_default();
+    ensure!(
+        answer.verdict == verdict && !reason.is_empty() && seen.contains(reason),
+        "expected: {}, because: {reason}; seen: {answer}",
+        verdict.name()
+    );
+    Ok(())
+}
+
+/// Who the server took the caller for.
+pub(super) fn identity(answer: &Answer) -> Step<&Identity> {
+    Ok(answer.identity.as_ref().with_context(|| format!("the answer does not say who the caller is: {answer}"))?)
+}

@@ -1,0 +1,30 @@
+//! Asking an API server.
+
+use cucumber::{given, when};
+
+use super::{Person, Step};
+use crate::credential::Credential;
+use crate::probe::Question;
+use crate::scenario::world::World;
+
+#[given(expr = "{person} holds no credential")]
+fn holds_nothing(world: &mut World, person: Person) -> Step {
+    Ok(world.hold(&person.0, Credential::Nothing, None)?)
+}
+
+#[when(expr = "{person} asks the API server who {word} is")]
+async fn asks_who(world: &mut World, person: Person, _pronoun: String) -> Step {
+    Ok(world.ask(&person.0, &Question::who_am_i()).await.map(drop)?)
+}
+
+#[when(expr = "{person} asks to list {word}")]
+async fn asks_to_list(world: &mut World, person: Person, resource: String) -> Step {
+    let question = list(world, &resource).await?;
+    Ok(world.ask(&person.0, &question).await.map(drop)?)
+}
+
+/// Listing `resource` in the scenario's namespace.
+pub(super) async fn list(world: &mut World, resource: &str) -> Step<Question> {
+    let namespace = world.namespace().await?;
+    Ok(Question::get(format!("/api/v1/namespaces/{namespace}/{resource}")))
+}

@@ -1,0 +1,48 @@
+//! Where people ask: the API servers with their settings, the auth proxies.
+
+use anyhow::Result;
+use cucumber::given;
+
+use super::Step;
+use crate::probe::Door;
+use crate::scenario::world::World;
+
+/// What the features call API servers, and the setting each is started with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
+#[param(name = "configured", regex = "the OIDC flags|the configuration file|anonymous requests switched off")]
+struct Configured(&'static str);
+
+impl std::str::FromStr for Configured {
+    type Err = anyhow::Error;
+
+    fn from_str(said: &str) -> Result<Self> {
+        Ok(Self(match said {
+            "the OIDC flags" => "oidc_flags",
+            "the configuration file" => "main",
+            "anonymous requests switched off" => "anonymous_off",
+            other => anyhow::bail!("no API server is configured by {other}"),
+        }))
+    }
+}
+
+#[given(expr = "an API server with {configured}")]
+async fn an_api_server(world: &mut World, configured: Configured) -> Step {
+    let events = world.events().clone();
+    let server = world.lab().api_server(configured.0, &events).await?;
+    world.go_to(Door::of(&server));
+    Ok(())
+}
+
+#[given(expr = "everyone comes through the auth proxy")]
+fn through_the_proxy(world: &mut World) -> Step {
+    let door = world.lab().auth_proxy("request-headers")?;
+    world.go_to(door);
+    Ok(())
+}
+
+#[given(expr = "everyone comes through the impersonating auth proxy")]
+fn through_the_impersonating_proxy(world: &mut World) -> Step {
+    let door = world.lab().auth_proxy("impersonation")?;
+    world.go_to(door);
+    Ok(())
+}

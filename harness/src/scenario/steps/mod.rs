@@ -1,0 +1,48 @@
+//! What the sentences of the features do, filed by noun.
+//!
+//! Steps speak of people and rules; how that is asked of Kubernetes is in here. A step that does not
+//! hold returns an error that says what was expected and what was seen.
+
+/// Fails the step with a message unless the condition holds.
+macro_rules! ensure {
+    ($condition:expr, $($message:tt)+) => {
+        if !$condition {
+            return Err(anyhow::anyhow!($($message)+).into());
+        }
+    };
+}
+
+/// Fails the step with a message.
+macro_rules! bail {
+    ($($message:tt)+) => {
+        return Err(anyhow::anyhow!($($message)+).into())
+    };
+}
+
+mod answers;
+mod asking;
+mod certificates;
+mod doors;
+mod parameters;
+mod rights;
+
+pub(crate) use parameters::{Person, Texts};
+
+/// What steps, and what they are made of, return.
+pub(crate) type Step<T = ()> = Result<T, Broken>;
+
+/// Why a step does not hold. Says all its causes: the runner shows nothing else of it.
+#[derive(Debug)]
+pub(crate) struct Broken(anyhow::Error);
+
+impl<E: Into<anyhow::Error>> From<E> for Broken {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl std::fmt::Display for Broken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:#}", self.0)
+    }
+}

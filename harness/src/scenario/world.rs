@@ -1,0 +1,228 @@
+//! The world of one scenario: who holds what, where they ask, what was answered.
+//!
+//! The main type is [`World`]. It is small on purpose: what only the steps about one noun need is
+//! kept by them, as a type of their own ([`World::notes`]).
+
+use std::any::{Any, TypeId};
+use std::collections::{BTreeMap, HashMap};
+
+use anyhow::{Context, Result};
+use sha2::Digest;
+
+use super::{Ended, Left, SharedScenario, Stage, evidence};
+use crate::credential::Credential;
+use crate::event::{AnswerReport, Events};
+use crate::lab::Lab;
+use crate::probe::{Answer, Door, Question, ask};
+
+/// The lab as scenarios share it, and where to tell what happens in it.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// The lab.
+    pub lab: Lab,
+    /// Where to tell what happens (a further API server starts, …).
+    pub events: Events,
+}
+
+/// What somebody holds.
+#[derive(Clone, Debug)]
+pub struct Holding {
+    /// What they present.
+    pub credential: Credential,
+    /// The sound counterpart of a flawed credential: made in the same way by the same authority or issuer.
+    pub twin: Option<Twin>,
+}
+
+/// A sound credential beside a flawed one: it shows that the flaw is the only reason of a refusal.
+#[derive(Clone, Debug)]
+pub struct Twin {
+    /// What is presented.
+    pub credential: Credential,
+    /// The user that the API server must take its holder for.
+    pub user: String,
+}
+
+/// One scenario's world.
+#[derive(Default, cucumber::World)]
+pub struct World {
+    site: Option<Site>,
+    scenario: Option<SharedScenario>,
+    holdings: BTreeMap<String, Holding>,
+    current: Option<String>,
+    door: Option<Door>,
+    answers: Vec<Answer>,
+    namespace: Option<String>,
+    notes: HashMap<TypeId, Box<dyn Any>>,
+}
+
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("World").field("holdings", &self.holdings.keys()).field("answers", &self.answers.len()).finish_non_exhaustive()
+    }
+}
+
+impl World {
+    fn site(&self) -> &Site {
+        self.site.as_ref().expect("the runner gives every world its site")
+    }
+
+    /// The lab.
+    pub fn lab(&self) -> &Lab {
+        &self.site().lab
+    }
+
+    /// Where to tell what happens.
+    pub fn events(&self) -> &Events {
+        &self.site().events
+    }
+
+    /// A name that no other scenario and no other run uses: `base` with a suffix. Fit for any Kubernetes object.
+    pub fn unique(&self, base: &str) -> String {
+        let id = self.scenario.as_ref().map_or("", |scenario| scenario.id.as_str());
+        let mut hash = sha2::Sha256::new();
+        hash.update(id);
+        hash.update(run_id());
+        format!("{base}-{}", hex::encode(&hash.finalize()[..5]))
+    }
+
+    /// The person meant: a pronoun is the one named last.
+    ///
+    /// # Errors
+    /// A pronoun before anybody was named.
+    pub fn person(&mut self, said: &str) -> Result<String> {
+        if matches!(said, "she" | "he" | "it" | "they") {
+            return self.current.clone().with_context(|| format!("'{said}' before anybody was named"));
+        }
+        said.clone_into(self.current.get_or_insert_default());
+        Ok(said.to_owned())
+    }
+
+    /// `said` holds `credential` from now on.
+    ///
+    /// # Errors
+    /// A pronoun before anybody was named.
+    pub fn hold(&mut self, said: &str, credential: Credential, twin: Option<Twin>) -> Result<()> {
+        let person = self.person(said)?;
+        self.holdings.insert(person, Holding { credential, twin });
+        Ok(())
+    }
+
+    /// What `said` holds.
+    ///
+    /// # Errors
+    /// Nothing was given to them.
+    pub fn holding(&mut self, said: &str) -> Result<&Holding> {
+        let person = self.person(said)?;
+        self.holdings.get(&person).with_context(|| format!("{person} holds nothing yet"))
+    }
+
+    /// The sound counterpart of the flawed credential that was given last.
+    ///
+    /// # Errors
+    /// No flawed credential was given to anybody.
+    pub fn twin(&self) -> Result<Twin> {
+        let current = self.current.as_ref().and_then(|person| self.holdings.get(person));
+        let twins = current.into_iter().chain(self.holdings.values()).filter_map(|holding| holding.twin.clone());
+        twins.into_iter().next().context("nobody holds a flawed credential that has a sound counterpart")
+    }
+
+    /// Everything is asked at `door` from now on.
+    pub fn go_to(&mut self, door: Door) {
+        self.door = Some(door);
+    }
+
+    /// Where everything is asked: the main API server unless the scenario chose another door.
+    pub fn door(&self) -> Door {
+        self.door.clone().unwrap_or_else(|| Door::of(self.lab().main()))
+    }
+
+    /// `said` asks `question`, presenting what they hold.
+    ///
+    /// # Errors
+    /// They hold nothing.
+    pub async fn ask(&mut self, said: &str, question: &Question) -> Result<Answer> {
+        let credential = self.holding(said)?.credential.clone();
+        let person = self.person(said)?;
+        Ok(self.ask_with(&person, &credential, question).await)
+    }
+
+    /// `who` asks `question`, presenting `credential`. The answer becomes the last one.
+    pub async fn ask_with(&mut self, who: &str, credential: &Credential, question: &Question) -> Answer {
+        let answer = ask(&self.door(), who, credential, question).await;
+        self.answers.push(answer.clone());
+        answer
+    }
+
+    /// Takes an answer that was got in another way (a watch, a tool) as the last one.
+    pub fn answered(&mut self, answer: Answer) {
+        self.answers.push(answer);
+    }
+
+    /// The last answer.
+    ///
+    /// # Errors
+    /// Nothing was asked yet.
+    pub fn answer(&self) -> Result<&Answer> {
+        self.answers.last().context("nothing was asked yet")
+    }
+
+    /// All answers, in order.
+    pub fn answers(&self) -> &[Answer] {
+        &self.answers
+    }
+
+    /// The scenario's own namespace, made when it is first needed.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub async fn namespace(&mut self) -> Result<String> {
+        if let Some(name) = &self.namespace {
+            return Ok(name.clone());
+        }
+        let name = self.unique("authlab");
+        let labels = serde_json::json!({ "app.kubernetes.io/managed-by": "authlab" });
+        let namespace = serde_json::from_value(serde_json::json!({ "metadata": { "name": name, "labels": labels } }))?;
+        let namespaces: kube::Api<k8s_openapi::api::core::v1::Namespace> = kube::Api::all(self.lab().administrator().client());
+        namespaces.create(&kube::api::PostParams::default(), &namespace).await.context("the scenario's namespace")?;
+        self.namespace = Some(name.clone());
+        Ok(name)
+    }
+
+    /// What the steps about one noun keep: a value of their own type.
+    pub fn notes<T: Any + Default>(&mut self) -> &mut T {
+        let notes = self.notes.entry(TypeId::of::<T>()).or_insert_with(|| Box::<T>::default());
+        notes.downcast_mut().expect("it is kept under its own type")
+    }
+}
+
+impl Stage for World {
+    type Lab = Site;
+
+    fn enter(&mut self, site: Site, scenario: SharedScenario) {
+        self.site = Some(site);
+        self.scenario = Some(scenario);
+    }
+
+    fn answers(&self) -> Vec<AnswerReport> {
+        self.answers.iter().map(Answer::report).collect()
+    }
+
+    async fn leave(&mut self, ended: Ended) -> Left {
+        let (Ended::Failed(why), Some(scenario)) = (ended, self.scenario.clone()) else { return Left::default() };
+        let log = self.answers.last().map(|last| last.record.log.clone()).unwrap_or_default();
+        match evidence::keep(run_id(), &scenario, &why, &self.answers) {
+            Ok(directory) => Left { log, evidence: Some(directory.display().to_string()), problem: None },
+            Err(error) => Left { log, evidence: None, problem: Some(format!("the evidence could not be kept: {error:#}")) },
+        }
+    }
+}
+
+/// Tells this run of the features from every other in the same lab.
+fn run_id() -> &'static str {
+    static ID: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
+        let mut id = [0_u8; 8];
+        rand::RngCore::fill_bytes(&mut rand::thread_rng(), &mut id);
+        hex::encode(id)
+    });
+    &ID
+}
