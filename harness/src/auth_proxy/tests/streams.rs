@@ -184,3 +184,26 @@ async fn a_proxy_that_ends_takes_its_connections_along() {
     let _closed = soon(tunnel.read_to_end(&mut rest)).await;
     std::net::TcpListener::bind(address).unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upgrade_to_another_http_is_not_passed_on() {
+    let stage = Stage::set().await;
+    let proxy = stage.proxy().await;
+    let mut stream = stage.raw(&proxy, Some(&stage.certificate("alice", &[]))).await;
+    let request = [
+        "GET /api HTTP/1.1",
+        "Host: x",
+        "Connection: Upgrade, HTTP2-Settings",
+        "Upgrade: h2c",
+        "HTTP2-Settings: AAMAAABkAAQAAP__",
+    ];
+    let head = Stage::head(&mut stream, &request).await;
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    let seen = stage.backend.only();
+    assert!(
+        ["upgrade", "connection", "http2-settings"]
+            .iter()
+            .all(|name| seen.all(name).is_empty()),
+        "{seen:?}"
+    );
+}

@@ -10,8 +10,8 @@ mod server;
 mod tests;
 mod token;
 
-pub use keys::{Algorithm, IssuerPath, Signer};
-pub use server::{Asked, Issuer};
+pub use keys::{Algorithm, IssuerPath, NoAlgorithm, Signer};
+pub use server::{Asked, Issuer, ListeningIssuer};
 pub use token::{Forgery, Token, Unverified, unverified};
 
 use std::path::PathBuf;
