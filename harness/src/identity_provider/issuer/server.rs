@@ -19,7 +19,8 @@ use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
-use super::keys::{Algorithm, IssuerPath, Signer};
+use super::algorithm::Algorithm;
+use super::keys::{IssuerPath, Signer};
 use super::{IssuerError, token};
 use crate::pki::Leaf;
 
