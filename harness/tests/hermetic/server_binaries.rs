@@ -565,6 +565,47 @@ async fn a_cache_that_cannot_be_written_is_an_error_and_no_source_is_asked() {
 }
 
 #[tokio::test]
+async fn a_named_directory_serves_or_is_an_error_and_one_for_other_programs_is_passed_over() {
+    let (kubernetes, cache, told) = (newest(), cache(), Told::default());
+    let server = ReleaseServer::of(&kubernetes).await;
+    let named = path_with("etcd", "");
+    for program in ["kube-apiserver", "kubectl"] {
+        std::fs::copy(named.path().join("etcd"), named.path().join(program)).expect("ours");
+    }
+    let options = Options {
+        directory: Some(named.path().to_owned()),
+        ..server.options(cache.path())
+    };
+    let error = obtain(&kubernetes, &options, &told.events()).await.expect_err("incomplete");
+    assert!(
+        std::error::Error::source(&error).is_some_and(|cause| cause.to_string().ends_with("has no kube-controller-manager")),
+        "{error:?}"
+    );
+    assert!(error.hint().is_some_and(|hint| hint.contains("envtest")), "{error:?}");
+    assert_eq!(server.asked_for(""), 0, "what was named is not replaced by something else");
+
+    let options = Options {
+        directory: None,
+        assets: Some(named.path().to_owned()),
+        ..options
+    };
+    let binaries = obtain(&kubernetes, &options, &told.events()).await.expect("a sound release");
+    assert_eq!(binaries.source, Source::Release);
+    assert!(
+        told.notes()[0].starts_with("KUBEBUILDER_ASSETS is not used: ") && told.notes().len() == 1,
+        "{:?}",
+        told.notes()
+    );
+
+    let complete = Options {
+        directory: Some(binaries.directory.clone()),
+        ..options
+    };
+    let named = obtain(&kubernetes, &complete, &told.events()).await.expect("complete");
+    assert_eq!((named.source, named.directory), (Source::Named, binaries.directory));
+}
+
+#[tokio::test]
 async fn keycloak_is_unpacked_from_its_release_archive() {
     let (keycloak, cache) = (
         Keycloak {
@@ -730,7 +771,6 @@ async fn failures_of_the_go_toolchain_are_told_with_what_to_do() {
 #[tokio::test]
 async fn without_any_tool_the_error_says_what_to_install() {
     let (cache, nothing) = (cache(), tempfile::tempdir().expect("a directory"));
-    // Only the shell's own directory is missing here: a machine can have Go in /usr/bin.
     let log = cache.path().join("output");
     for (arguments, expected) in [
         (["fetch", "1.37"], "no `go` on PATH"),
