@@ -26,6 +26,9 @@ const FILLING: Duration = Duration::from_secs(60 * 60);
 /// look at the same moment, too short for a lab.
 const SHARED: Duration = Duration::from_secs(3);
 
+/// How long a lock may linger that nobody holds any more.
+const MOMENT: Duration = Duration::from_millis(500);
+
 /// The cache cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CacheError {
@@ -261,16 +264,26 @@ impl Entry {
         Ok(Claim::new(self.clone(), lock))
     }
 
-    /// The same at once; `None` while anybody uses or fills the entry.
-    pub(super) fn claim_now(&self) -> Result<Option<Claim>, CacheError> {
+    /// The same almost at once; `None` while anybody uses or fills the entry. A lock
+    /// that was let go can be held a moment longer: by a program that was started
+    /// meanwhile, until it execs.
+    pub(super) async fn claim_now(&self) -> Result<Option<Claim>, CacheError> {
         let lock = self.open_lock()?;
-        match lock.try_lock() {
+        let tried = wait::until("the lock of the cache", MOMENT, || {
+            ready(match lock.try_lock() {
+                Ok(()) => Ok(Condition::Met(())),
+                Err(TryLockError::WouldBlock) => Ok(Condition::NotYet("it is in use".to_owned())),
+                Err(TryLockError::Error(source)) => Err(CacheError::Lock {
+                    path: self.lock_path(),
+                    source,
+                }),
+            })
+        })
+        .await;
+        match tried {
             Ok(()) => Ok(Some(Claim::new(self.clone(), lock))),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(source)) => Err(CacheError::Lock {
-                path: self.lock_path(),
-                source,
-            }),
+            Err(WaitError::TimedOut { .. }) => Ok(None),
+            Err(WaitError::Failed(error)) => Err(error),
         }
     }
 

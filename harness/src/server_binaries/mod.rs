@@ -25,7 +25,7 @@ pub use cache::{CacheError, Hold, Product};
 pub use download::DownloadError;
 pub use go_build::GoBuildError;
 pub use installed::{InstalledError, PROGRAMS};
-pub use inventory::{Listed, Pruned, State, Verified, list, prune, verify};
+pub use inventory::{Listed, Pruned, State, Unwanted, Verified, list, prune, verify};
 pub use manifest::{Manifest, Record};
 pub use maven::MavenError;
 pub use options::{ETCD_RELEASES, KEYCLOAK_RELEASES, KUBERNETES_RELEASES, Options, Reachability, Source};

@@ -14,7 +14,8 @@ use authlab::event::{Event, Events};
 use authlab::hint::Hint;
 use authlab::process::Program;
 use authlab::server_binaries::{
-    CacheError, Keycloak, Kubernetes, Options, ServerBinariesError, Source, State, Versions, list, obtain, obtain_keycloak, prune, verify,
+    CacheError, Keycloak, Kubernetes, Options, ServerBinariesError, Source, State, Unwanted, Versions, list, obtain, obtain_keycloak,
+    prune, verify,
 };
 use sha2::Digest;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -521,20 +522,20 @@ async fn pruning_keeps_what_is_in_use_and_what_is_not_ours() {
     let hold = binaries.hold();
     let directory = binaries.directory.clone();
     drop(binaries);
-    let pruned = prune(&options, true).expect("writable");
+    let pruned = prune(&options, &Unwanted::Everything).await.expect("writable");
     assert!(pruned.len() == 1 && pruned[0].in_use && directory.exists(), "{pruned:?}");
     drop(hold);
     let bytes = list(&options)
         .expect("readable")
         .into_iter()
         .find_map(|listed| if listed.pinned { None } else { listed.bytes });
-    let pruned = prune(&options, false).expect("writable");
+    let pruned = prune(&options, &Unwanted::Unneeded).await.expect("writable");
     assert!(
         !pruned[0].in_use && Some(pruned[0].bytes) >= bytes && !directory.exists(),
         "{pruned:?}"
     );
     assert!(foreign.exists());
-    assert!(prune(&options, false).expect("writable").is_empty());
+    assert!(prune(&options, &Unwanted::Unneeded).await.expect("writable").is_empty());
 }
 
 #[tokio::test]
@@ -546,8 +547,17 @@ async fn pruning_keeps_pinned_versions_unless_all_go() {
         .await
         .expect("a sound release")
         .directory;
-    assert!(prune(&options, false).expect("writable").is_empty() && directory.exists());
-    assert!(prune(&options, true).expect("writable")[0].bytes > 0 && !directory.exists());
+    assert!(prune(&options, &Unwanted::Unneeded).await.expect("writable").is_empty() && directory.exists());
+    let other = Unwanted::Versions(vec!["1.30.14".to_owned()]);
+    assert!(prune(&options, &other).await.expect("writable").is_empty() && directory.exists());
+    std::fs::write(directory.join("kubectl"), "").expect("ours");
+    let pruned = prune(&options, &Unwanted::Unneeded).await.expect("writable");
+    assert!(
+        pruned.len() == 1 && !directory.exists(),
+        "what is visibly damaged is of no use: {pruned:?}"
+    );
+    obtain(&kubernetes, &options, &Events::silent()).await.expect("a sound release");
+    assert!(prune(&options, &Unwanted::Everything).await.expect("writable")[0].bytes > 0 && !directory.exists());
 }
 
 #[tokio::test]
@@ -638,7 +648,7 @@ async fn keycloak_is_unpacked_from_its_release_archive() {
         Answer::Body(tar_gz(&[("keycloak-26.7.4/bin/kc.sh", b"evil")])),
     );
     drop(home);
-    prune(&options, true).expect("writable");
+    prune(&options, &Unwanted::Everything).await.expect("writable");
     let error = obtain_keycloak(&keycloak, &options, &Events::silent())
         .await
         .expect_err("another checksum")
