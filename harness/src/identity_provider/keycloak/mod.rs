@@ -1,0 +1,33 @@
+//! Keycloak as an ordinary process: prepared once into the cache, started from
+//! a copy of its database in a few seconds, spoken to over HTTPS.
+//!
+//! The main types are [`Prepared`] (built, initialised, with a class archive), [`Keycloak`]
+//! (what runs), [`Front`] (the public address, open before Keycloak runs) and
+//! [`KeycloakClient`] (what a relying party does); [`KeycloakAdmin`] changes users and roles.
+
+mod admin;
+mod client;
+mod description;
+mod front;
+pub mod java;
+mod launch;
+mod prepare;
+mod realm;
+mod server;
+
+pub use admin::{KeycloakAdmin, NewUser, UserRecord};
+pub use client::{Introspection, KeycloakClient, KeycloakError, TokenSet};
+pub use description::KeycloakDescription;
+pub use front::Front;
+pub use prepare::{PrepareError, PrepareOptions, Prepared, prepare};
+pub use realm::{RealmSecrets, Secrets};
+pub use server::{Keycloak, KeycloakOptions, StartError};
+
+/// The realm that the API servers trust.
+pub const REALM: &str = "kubernetes";
+/// Another realm of the same Keycloak, which no API server trusts.
+pub const OTHER_REALM: &str = "elsewhere";
+/// The confidential client whose name is the audience that API servers expect.
+pub const CLIENT: &str = "kubernetes";
+/// The client whose service account may change users and roles.
+pub const ADMIN_CLIENT: &str = "authlab-admin";
