@@ -43,6 +43,25 @@ pub enum Event {
         /// The line.
         text: String,
     },
+    /// The lab is ready, and this is what is in it.
+    LabReady {
+        /// What is in it.
+        lab: LabReport,
+    },
+    /// Scenarios were selected; the lab they need comes next.
+    RunStarted {
+        /// How many.
+        selected: usize,
+        /// How many others there are.
+        filtered_out: usize,
+    },
+    /// The last scenario ended, or it was given up.
+    RunFinished {
+        /// How long it took with the lab's start, in milliseconds.
+        ms: u64,
+        /// Whether it was given up.
+        interrupted: bool,
+    },
     /// A scenario begins.
     ScenarioStarted {
         /// Its identity, as `--list` shows it.
@@ -53,6 +72,17 @@ pub enum Event {
         /// What it was and how it went.
         report: Box<ScenarioReport>,
     },
+}
+
+/// What a lab consists of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LabReport {
+    /// The cluster driver: `process`, `container`, `k3s`, `kind` or `existing`.
+    pub cluster: String,
+    /// The version of Kubernetes, as the API server tells it.
+    pub kubernetes: String,
+    /// The identity provider and its version.
+    pub identity_provider: String,
 }
 
 /// How a scenario ended.
@@ -80,7 +110,7 @@ pub struct ScenarioReport {
     pub rule: Option<String>,
     /// The scenario's title.
     pub name: String,
-    /// The feature file, relative to `features/`, and the line.
+    /// The feature file and the line.
     pub place: String,
     /// Its tags, without `@`.
     pub tags: Vec<String>,
@@ -105,6 +135,8 @@ pub struct Failure {
     pub step: String,
     /// File and line of the step.
     pub place: String,
+    /// File and line of the function that carries the step out, where there is one.
+    pub definition: Option<String>,
     /// What was expected and what was seen.
     pub message: String,
     /// Lines of the server's log around the last request.

@@ -139,6 +139,16 @@ impl Authority {
         Ok(Self { name: self.name.clone(), key, certificate, chain: String::new() })
     }
 
+    /// A certificate as requested that its own key has signed: no authority vouches for it.
+    ///
+    /// # Errors
+    /// It cannot be encoded.
+    pub fn self_signed(request: &Request) -> Result<Leaf, PkiError> {
+        let key = new_key();
+        let certificate = sign(&request.subject, &key, &request.subject, &key, request, false)?;
+        Ok(Leaf { certificate, chain: String::new(), key: key_pem(&key)? })
+    }
+
     /// Its certificate, PEM.
     pub fn certificate(&self) -> &str {
         &self.certificate

@@ -7,5 +7,6 @@
 mod authority;
 mod request;
 
+pub(crate) use authority::write_private;
 pub use authority::{Authority, Leaf, PkiError};
 pub use request::{Flaw, Purpose, Request, signing_request, subject};

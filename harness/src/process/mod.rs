@@ -11,4 +11,5 @@ mod spawner;
 pub mod port;
 pub mod wait;
 
+pub(crate) use child::last_lines;
 pub use child::{Child, ProcessError, Program};

@@ -1,0 +1,95 @@
+@external-certificate
+Feature: A client certificate is trusted only as far as its authority
+
+  Rule: The certificate must be valid now, be meant for clients, and come from the client authority
+
+    Scenario Outline: Mallory's certificate <flaw>
+      Given Mallory holds a client certificate that <flaw>
+      When she asks the API server who she is
+      Then she is refused as unauthenticated, because "<reason>"
+      And the audit event says "Authentication failed, attempted: x509"
+      But Alice, whose certificate is sound, is still accepted
+
+      @X3 @F1 @F2
+      Examples: Signed by somebody else
+        | flaw                                     | reason                                           |
+        | was signed by a stranger's authority     | x509: certificate signed by unknown authority    |
+        | was signed by an impostor of the authority | x509: certificate signed by unknown authority  |
+        | was signed by its holder alone           | x509: certificate signed by unknown authority    |
+
+      @X4
+      Examples: Too late
+        | flaw                | reason                                        |
+        | expired an hour ago | x509: certificate has expired or is not yet valid |
+
+      @X5
+      Examples: Too early
+        | flaw                                | reason                                        |
+        | is not valid before an hour from now | x509: certificate has expired or is not yet valid |
+
+      @X6
+      Examples: Not for clients
+        | flaw                | reason                                                 |
+        | is only for servers | x509: certificate specifies an incompatible key usage |
+
+  Rule: A UID must be one text
+
+    Scenario Outline: Mallory's certificate <flaw>
+      Given Mallory holds a client certificate that <flaw>
+      When she asks the API server who she is
+      Then she is refused as unauthenticated, because "<reason>"
+      But Alice, whose certificate is sound, is still accepted
+
+      @X12 @requires:certificate_uid
+      Examples: Empty
+        | flaw             | reason                     |
+        | has an empty UID | UID cannot be an empty string |
+
+      @X13 @requires:certificate_uid
+      Examples: No text
+        | flaw                       | reason                            |
+        | has a UID that is a number | unable to parse UID into a string |
+
+      @X14 @requires:certificate_uid
+      Examples: More than one
+        | flaw         | reason                                |
+        | has two UIDs | expected 1 UID, but found multiple    |
+
+  Rule: Intermediate authorities are the holder's to send
+
+    @X7
+    Scenario: Alice sends the intermediate along
+      Given Alice holds a client certificate of an intermediate authority, and sends that along
+      When she asks the API server who she is
+      Then she is accepted as "alice"
+
+    @X7
+    Scenario: Alice forgets the intermediate
+      Given Alice holds a client certificate of an intermediate authority, and does not send that along
+      When she asks the API server who she is
+      Then she is refused as unauthenticated, because "x509: certificate signed by unknown authority"
+      But Alice, whose certificate is sound, is still accepted
+
+  Rule: Who presents nothing, or a certificate that names nobody, is anonymous
+
+    @X9
+    Scenario: Bob's certificate names nobody
+      Given Bob holds a client certificate that names nobody
+      When he asks the API server who he is
+      Then he is refused as forbidden, because "system:anonymous"
+
+    @X10
+    Scenario: Bob has no certificate
+      Given Bob holds no credential
+      When he asks the API server who he is
+      Then he is refused as forbidden, because "system:anonymous"
+
+  Rule: A new authority counts as soon as it is in the file
+
+    @X17 @requires:authority_files
+    Scenario: An authority is added while the API server runs
+      Given Alice holds a client certificate of an authority that is not trusted yet
+      And she is refused by the API server
+      When the authority is added to the file of client authorities
+      Then she is soon accepted as "alice"
+      But nobody whose certificate was sound before is refused

@@ -1,0 +1,233 @@
+//! Who is calling, by a client certificate or by a token.
+//!
+//! The main types are [`Caller`] and [`Callers`], which makes one out. The certificate is looked at first,
+//! and what does not convince is passed over in favour of what does, as API servers do it: so the
+//! refusal names everything that was presented.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hyper::header::{AUTHORIZATION, HeaderMap, UPGRADE};
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{DigitallySignedStruct, DistinguishedName, SignatureScheme};
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use super::bearer::Bearer;
+use super::identity_headers::listed;
+use super::status::Refusal;
+use super::{AuthProxyError, Settings};
+use crate::secret::Secret;
+
+/// What a WebSocket's protocol that carries a token begins with
+/// (kubernetes/apiserver `pkg/authentication/request/websocket/protocol.go`).
+pub(super) const TOKEN_PROTOCOL: &str = "base64url.bearer.authorization.k8s.io.";
+
+/// The attribute of a certificate's subject that is a user's UID
+/// (kubernetes/apiserver `pkg/authentication/request/x509/x509.go`).
+const UID: &str = "1.3.6.1.4.1.57683.2";
+
+/// Somebody the proxy has made out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The user.
+    pub user: String,
+    /// The user's groups.
+    pub groups: Vec<String>,
+    /// The user's UID, where the credential has one.
+    pub uid: Option<String>,
+    /// What else is said of the user.
+    pub extra: BTreeMap<String, Vec<String>>,
+    /// How the proxy knows.
+    pub by: By,
+}
+
+/// What a caller was made out by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// A client certificate.
+    Certificate,
+    /// A bearer token.
+    Token,
+}
+
+/// Makes callers out.
+#[derive(Debug)]
+pub(super) struct Callers {
+    certificates: Option<Arc<dyn ClientCertVerifier>>,
+    bearer: Option<Bearer>,
+    extra: BTreeMap<String, Vec<String>>,
+}
+
+impl Callers {
+    pub(super) fn new(settings: &Settings) -> Result<Self, AuthProxyError> {
+        let certificates = settings.caller_authority.as_deref().map(|authority| {
+            let roots = crate::tls::roots(authority).map_err(|source| AuthProxyError::Certificate {
+                what: "authority of callers",
+                source,
+            })?;
+            WebPkiClientVerifier::builder(Arc::new(roots))
+                .build()
+                .map_err(AuthProxyError::CallerAuthority)
+        });
+        let bearer = settings.token_issuer.clone().map(Bearer::new);
+        Ok(Self {
+            certificates: certificates.transpose()?,
+            bearer: bearer.transpose()?,
+            extra: settings.extra.clone(),
+        })
+    }
+
+    /// Who presents `certificates` and `headers`.
+    pub(super) async fn make_out(&self, certificates: &[CertificateDer<'_>], headers: &HeaderMap) -> Result<Caller, Refusal> {
+        let mut why = Vec::new();
+        if let [leaf, intermediates @ ..] = certificates {
+            match self.by_certificate(leaf, intermediates) {
+                Ok(caller) => return Ok(self.with_extra(caller)),
+                Err(refused) => why.push(format!("client certificate: {refused}")),
+            }
+        }
+        match bearer_token(headers) {
+            Ok(None) => {}
+            Ok(Some(token)) => match &self.bearer {
+                None => why.push("bearer token: this proxy accepts none".to_owned()),
+                Some(bearer) => match bearer.verify(&token).await {
+                    Ok(caller) => return Ok(self.with_extra(caller)),
+                    Err(Refusal::Unauthenticated(refused)) => why.push(format!("bearer token: {refused}")),
+                    Err(other) => return Err(other),
+                },
+            },
+            Err(refused) => why.push(format!("bearer token: {refused}")),
+        }
+        if why.is_empty() {
+            why.push("neither a client certificate nor a bearer token was presented".to_owned());
+        }
+        Err(Refusal::Unauthenticated(why.join("; ")))
+    }
+
+    fn by_certificate(&self, leaf: &CertificateDer<'_>, intermediates: &[CertificateDer<'_>]) -> Result<Caller, String> {
+        let verifier = self.certificates.as_ref().ok_or("this proxy accepts none")?;
+        // At each request anew: a connection may outlive the certificate.
+        verifier
+            .verify_client_cert(leaf, intermediates, UnixTime::now())
+            .map_err(|error| error.to_string())?;
+        let (_, certificate) = X509Certificate::from_der(leaf).map_err(|error| error.to_string())?;
+        let subject = certificate.subject();
+        let text = |attribute: &x509_parser::x509::AttributeTypeAndValue<'_>| {
+            attribute
+                .as_str()
+                .map(str::to_owned)
+                .map_err(|_| "an attribute of its subject is not text".to_owned())
+        };
+        // Of several common names the last one counts, as in Go.
+        let user = subject.iter_common_name().map(&text).last().transpose()?.unwrap_or_default();
+        if user.is_empty() {
+            return Err("it has no common name, so it names nobody".to_owned());
+        }
+        let groups = subject.iter_organization().map(&text).collect::<Result<_, _>>()?;
+        let uids: Vec<_> = subject
+            .iter_attributes()
+            .filter(|attribute| attribute.attr_type().to_id_string() == UID)
+            .collect();
+        let uid = match uids.as_slice() {
+            [] => None,
+            [uid] => Some(text(uid)?),
+            _ => return Err("it has several UIDs".to_owned()),
+        };
+        Ok(Caller {
+            user,
+            groups,
+            uid,
+            extra: BTreeMap::new(),
+            by: By::Certificate,
+        })
+    }
+
+    fn with_extra(&self, mut caller: Caller) -> Caller {
+        caller.extra.extend(self.extra.clone());
+        caller
+    }
+}
+
+/// The token in `Authorization`, else the one among a WebSocket's protocols, which is how browsers
+/// send one. An empty one is none.
+fn bearer_token(headers: &HeaderMap) -> Result<Option<Secret>, &'static str> {
+    if let Some(value) = headers.get(AUTHORIZATION) {
+        let value = value.to_str().map_err(|_| "it is not text")?;
+        let mut words = value.trim().splitn(3, ' ');
+        let scheme = words.next().unwrap_or_default();
+        let token = words.next().unwrap_or_default();
+        if scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() {
+            return Ok(Some(Secret::new(token)));
+        }
+    }
+    if !headers
+        .get(UPGRADE)
+        .is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket"))
+    {
+        return Ok(None);
+    }
+    let mut tokens = listed(headers, "sec-websocket-protocol").filter_map(|protocol| protocol.strip_prefix(TOKEN_PROTOCOL));
+    match (tokens.next(), tokens.next()) {
+        (None, _) => Ok(None),
+        (Some(_), Some(_)) => Err("there are several among the WebSocket's protocols"),
+        (Some(encoded), None) => {
+            let decoded = URL_SAFE_NO_PAD
+                .decode(encoded)
+                .map_err(|_| "the one among the WebSocket's protocols is not base64url")?;
+            let token = String::from_utf8(decoded).map_err(|_| "the one among the WebSocket's protocols is not text")?;
+            Ok(Some(Secret::new(token)))
+        }
+    }
+}
+
+/// TLS asks for a client certificate and lets everyone in who has the key of the one they show:
+/// who they are is found out afterwards, so that a refusal can say why in an answer. No
+/// authorities are named, as clients would not show a certificate of another one then.
+#[derive(Debug)]
+pub(super) struct AskForCertificate(pub(super) Arc<rustls::crypto::CryptoProvider>);
+
+impl ClientCertVerifier for AskForCertificate {
+    fn client_auth_mandatory(&self) -> bool {
+        false
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

@@ -1,0 +1,279 @@
+//! Requests to the API server and its answers, streamed.
+//!
+//! The main types are [`Backend`] and [`Forwarder`]. Each request has a connection of its own: no two callers ever
+//! share one, a connection that went stale cannot fail a request, and when the caller goes the
+//! API server sees it. What serves a request is owned by its answer's body or its tunnel, so that nothing
+//! outlives the caller's connection.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Empty};
+use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
+use hyper::client::conn::http1;
+use hyper::header::{CONNECTION, EXPECT, HOST, HeaderValue, UPGRADE};
+use hyper::upgrade::OnUpgrade;
+use hyper::{Request, Response, StatusCode, Uri, Version};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::bearer::chain;
+use super::identity_headers::strip_hop_by_hop;
+use super::status::Refusal;
+use super::{AuthProxyError, PassOn, Patience, ProxyCredential, Settings};
+
+/// The API server behind the proxy.
+#[derive(Clone, Debug)]
+pub struct Backend {
+    /// Its address, `https://HOST:PORT`.
+    pub url: String,
+    /// The authorities of its certificate, PEM.
+    pub authority: String,
+}
+
+/// The body of an answer.
+pub(super) type AnswerBody = UnsyncBoxBody<Bytes, hyper::Error>;
+
+/// Carries requests to the backend.
+pub(super) struct Forwarder {
+    host: String,
+    port: u16,
+    host_header: HeaderValue,
+    name: ServerName<'static>,
+    connector: TlsConnector,
+    patience: Patience,
+}
+
+impl Forwarder {
+    pub(super) fn new(settings: &Settings) -> Result<Self, AuthProxyError> {
+        let no_address = || AuthProxyError::Backend {
+            url: settings.backend.url.clone(),
+        };
+        let uri: Uri = settings.backend.url.parse().map_err(|_| no_address())?;
+        let authority = uri
+            .authority()
+            .filter(|_| uri.scheme_str() == Some("https"))
+            .ok_or_else(no_address)?;
+        // IPv6 addresses stand in brackets in a URL only.
+        let host = authority.host().trim_matches(['[', ']']).to_owned();
+        let leaf = match &settings.pass_on {
+            PassOn::Headers { certificate, .. }
+            | PassOn::Impersonation {
+                credential: ProxyCredential::Certificate(certificate),
+            } => Some(certificate),
+            PassOn::Impersonation {
+                credential: ProxyCredential::Token(_),
+            } => None,
+        };
+        let tls = crate::tls::client(&settings.backend.authority, leaf).map_err(|source| AuthProxyError::Certificate {
+            what: "certificate for the API server, or the API server's authority",
+            source,
+        })?;
+        Ok(Self {
+            name: ServerName::try_from(host.clone()).map_err(|_| no_address())?,
+            port: authority.port_u16().unwrap_or(443),
+            host_header: HeaderValue::try_from(authority.as_str()).map_err(|_| no_address())?,
+            host,
+            connector: TlsConnector::from(Arc::new(tls)),
+            patience: settings.patience,
+        })
+    }
+
+    /// Sends `request`, whose headers say all they shall say but for `upgrade`, and returns the answer as soon as
+    /// its headers are there. With an upgrade that the backend agrees to comes the tunnel to run.
+    pub(super) async fn forward(
+        &self,
+        mut request: Request<Incoming>,
+        upgrade: Option<HeaderValue>,
+    ) -> Result<(Response<AnswerBody>, Option<Tunnel>), Refusal> {
+        let caller = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
+        let (mut parts, body) = request.into_parts();
+        parts.extensions.clear();
+        parts.version = Version::HTTP_11;
+        parts.uri = parts.uri.path_and_query().cloned().map(Uri::from).unwrap_or_default();
+        parts.headers.insert(HOST, self.host_header.clone());
+        // It is answered here, when the body is first read.
+        parts.headers.remove(EXPECT);
+        if let Some(protocol) = upgrade {
+            parts.headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+            parts.headers.insert(UPGRADE, protocol);
+        }
+
+        let (turn, turns) = watch::channel(Turn::Backends(Instant::now()));
+        let request = Request::from_parts(parts, Asking { body, turn });
+        let stream = self.connect().await?;
+        let broken = |error: hyper::Error| Refusal::BadBackend(chain(&error));
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+        let driving = Driving(tokio::spawn(async move {
+            // How it ends is told by the answer or its body.
+            drop(connection.with_upgrades().await);
+        }));
+        let limit = self.patience.headers;
+        let Some(answer) = within(limit, turns, sender.send_request(request)).await else {
+            return Err(Refusal::SlowBackend(format!("no answer within {limit:?}")));
+        };
+        let mut answer = answer.map_err(broken)?;
+
+        let protocol = answer.headers().get(UPGRADE).cloned();
+        strip_hop_by_hop(answer.headers_mut());
+        if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return Ok((answer.map(|body| Answering { body, _driving: driving }.boxed_unsync()), None));
+        }
+        let (Some(caller), Some(protocol)) = (caller, protocol) else {
+            return Err(Refusal::BadBackend("it changed the protocol unasked".to_owned()));
+        };
+        answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+        answer.headers_mut().insert(UPGRADE, protocol);
+        let backend = hyper::upgrade::on(&mut answer);
+        let nothing = Empty::new().map_err(|never| match never {}).boxed_unsync();
+        Ok((answer.map(|_| nothing), Some(Tunnel { caller, backend, driving })))
+    }
+
+    async fn connect(&self) -> Result<TlsStream<TcpStream>, Refusal> {
+        let limit = self.patience.connect;
+        let connecting = connect(self.host.clone(), self.port, self.name.clone(), self.connector.clone());
+        match tokio::time::timeout(limit, connecting).await {
+            Ok(connected) => connected,
+            Err(_) => Err(Refusal::SlowBackend(format!("no connection within {limit:?}"))),
+        }
+    }
+}
+
+async fn connect(host: String, port: u16, name: ServerName<'static>, connector: TlsConnector) -> Result<TlsStream<TcpStream>, Refusal> {
+    let connected = TcpStream::connect((host, port)).await;
+    let stream = connected.map_err(|error| Refusal::BadBackend(format!("no connection: {error}")))?;
+    // Frames of exec sessions are small and each is waited for. Where it cannot be had, it is only slower.
+    let _slower = stream.set_nodelay(true);
+    let connected = connector.connect(name, stream).await;
+    connected.map_err(|error| Refusal::BadBackend(format!("TLS failed: {error}")))
+}
+
+/// A connection that changed its protocol: bytes from each side to the other.
+pub(super) struct Tunnel {
+    caller: OnUpgrade,
+    backend: OnUpgrade,
+    driving: Driving,
+}
+
+impl Tunnel {
+    /// Until both sides have closed, or one is broken.
+    pub(super) async fn run(self) {
+        let Ok((caller, backend)) = futures::future::try_join(self.caller, self.backend).await else {
+            return;
+        };
+        // Either side may go away at any time; the other sees it.
+        let _ended = tokio::io::copy_bidirectional(&mut TokioIo::new(caller), &mut TokioIo::new(backend)).await;
+        drop(self.driving);
+    }
+}
+
+/// The task that drives a connection; ends with what holds it.
+struct Driving(JoinHandle<()>);
+
+impl Drop for Driving {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Whose turn it is, while an answer is waited for.
+#[derive(Clone, Copy)]
+enum Turn {
+    /// The caller has not sent the rest of the body.
+    Callers,
+    /// The backend has all that there is, since then.
+    Backends(Instant),
+}
+
+/// A request's body on its way, telling whose turn it is.
+struct Asking {
+    body: Incoming,
+    turn: watch::Sender<Turn>,
+}
+
+impl Body for Asking {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        self.turn.send_replace(if polled.is_pending() {
+            Turn::Callers
+        } else {
+            Turn::Backends(Instant::now())
+        });
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.turn.send_replace(Turn::Backends(Instant::now()));
+    }
+}
+
+/// An answer's body on its way, with the connection that it comes from.
+struct Answering {
+    body: Incoming,
+    _driving: Driving,
+}
+
+impl Body for Answering {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// What `answer` yields; `None` when the backend has kept everybody waiting for `limit` at a stretch.
+async fn within<T>(limit: Duration, mut turns: watch::Receiver<Turn>, answer: impl Future<Output = T>) -> Option<T> {
+    tokio::pin!(answer);
+    let mut more = true;
+    loop {
+        let turn = *turns.borrow_and_update();
+        let next = async {
+            tokio::select! {
+                biased;
+                answered = &mut answer => Some(answered),
+                changed = turns.changed(), if more => {
+                    more = changed.is_ok();
+                    None
+                }
+            }
+        };
+        let next = match turn {
+            Turn::Callers => next.await,
+            Turn::Backends(since) => tokio::time::timeout_at(since + limit, next).await.ok()?,
+        };
+        if next.is_some() {
+            return next;
+        }
+    }
+}

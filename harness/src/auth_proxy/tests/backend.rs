@@ -1,0 +1,141 @@
+//! An API server that is down, slow or not who it should be.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::stage::{Stage, soon};
+use crate::auth_proxy::{AuthProxy, AuthProxyError, Backend, Patience, Settings, Verdict};
+use crate::pki::Authority;
+
+/// Status, reason and message of the answer, once it is seen to be a Kubernetes `Status`.
+async fn answer(stage: &Stage, settings: Settings, path: &str) -> (u16, String, String) {
+    let proxy = AuthProxy::start(settings).await.unwrap();
+    let client = stage.client(Some(&stage.certificate("alice", &[])));
+    let answer = soon(client.get(format!("{}{path}", proxy.url())).send()).await.unwrap();
+    let code = answer.status().as_u16();
+    let status: Value = answer.json().await.unwrap();
+    assert_eq!((&status["kind"], &status["code"]), (&"Status".into(), &code.into()));
+    let message = status["message"].as_str().unwrap().to_owned();
+    let handled = proxy.handled().pop().unwrap();
+    assert_eq!(
+        (handled.caller.unwrap().user.as_str(), handled.verdict),
+        (
+            "alice",
+            Verdict::Refused {
+                status: code,
+                why: message.clone()
+            }
+        )
+    );
+    (code, status["reason"].as_str().unwrap().to_owned(), message)
+}
+
+fn impatient() -> Patience {
+    Patience {
+        connect: Duration::from_millis(200),
+        headers: Duration::from_millis(200),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_is_down_is_a_bad_gateway() {
+    let stage = Stage::set().await;
+    let mut settings = stage.settings();
+    settings.backend.url = format!("https://127.0.0.1:{}", crate::process::port::free().unwrap());
+    let (code, reason, message) = answer(&stage, settings, "/").await;
+    assert_eq!((code, reason.as_str()), (502, "BadGateway"));
+    assert!(
+        message.starts_with("the auth proxy cannot reach the API server: no connection: Connection refused"),
+        "{message}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_is_not_of_the_authority_is_a_bad_gateway() {
+    let stage = Stage::set().await;
+    let mut settings = stage.settings();
+    settings.backend.authority = Authority::root("others").unwrap().certificate().to_owned();
+    let (code, reason, message) = answer(&stage, settings, "/").await;
+    assert_eq!((code, reason.as_str()), (502, "BadGateway"));
+    assert!(message.contains("TLS failed: invalid peer certificate: UnknownIssuer"), "{message}");
+    assert!(stage.backend.seen().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_hangs_up_before_answering_is_a_bad_gateway() {
+    let stage = Stage::set().await;
+    let proxy = stage.proxy().await;
+    let client = stage.client(Some(&stage.certificate("alice", &[])));
+    let asking = tokio::spawn(client.get(format!("{}/never", proxy.url())).send());
+    crate::process::wait::until("the request has arrived", Duration::from_secs(20), || async {
+        Ok::<_, std::convert::Infallible>(match stage.backend.seen().len() {
+            0 => crate::process::wait::Condition::NotYet("nothing has".to_owned()),
+            _ => crate::process::wait::Condition::Met(()),
+        })
+    })
+    .await
+    .unwrap();
+    stage.backend.break_connections();
+    assert_eq!(soon(asking).await.unwrap().unwrap().status(), 502);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_does_not_take_the_connection_is_a_gateway_timeout() {
+    let stage = Stage::set().await;
+    // It listens, and never says a word.
+    let silent = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("https://{}", silent.local_addr().unwrap());
+    let backend = Backend {
+        url,
+        authority: stage.servers.certificate().to_owned(),
+    };
+    let (code, reason, message) = answer(
+        &stage,
+        Settings {
+            backend,
+            patience: impatient(),
+            ..stage.settings()
+        },
+        "/",
+    )
+    .await;
+    assert_eq!((code, reason.as_str()), (504, "Timeout"));
+    assert_eq!(
+        message,
+        "the API server behind the auth proxy is too slow: no connection within 200ms"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_does_not_begin_to_answer_is_a_gateway_timeout() {
+    let stage = Stage::set().await;
+    let (code, reason, message) = answer(
+        &stage,
+        Settings {
+            patience: impatient(),
+            ..stage.settings()
+        },
+        "/never",
+    )
+    .await;
+    assert_eq!((code, reason.as_str()), (504, "Timeout"));
+    assert_eq!(message, "the API server behind the auth proxy is too slow: no answer within 200ms");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_that_cannot_work_are_refused_at_the_start() {
+    let stage = Stage::set().await;
+    for url in ["127.0.0.1:6443", "http://127.0.0.1:6443", "https://", "nonsense"] {
+        let mut settings = stage.settings();
+        settings.backend.url = url.to_owned();
+        assert!(
+            matches!(AuthProxy::start(settings).await, Err(AuthProxyError::Backend { .. })),
+            "{url}"
+        );
+    }
+    let mut settings = stage.settings();
+    settings.caller_authority = Some("nothing".to_owned());
+    let refused = AuthProxy::start(settings).await.unwrap_err();
+    assert_eq!(refused.to_string(), "the auth proxy cannot use its authority of callers");
+}

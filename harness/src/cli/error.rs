@@ -1,0 +1,150 @@
+//! What a command ends with when it does not succeed, and how a person sees it.
+//!
+//! The main type is [`CommandError`]: an error of the library, the exit code
+//! it means, and hints, which are rendered apart from it.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::io;
+
+use anstyle::{AnsiColor, Style};
+
+use super::exit::Exit;
+use crate::hint::Hint;
+
+/// A command's failure.
+#[derive(Debug)]
+pub struct CommandError {
+    exit: Exit,
+    error: Box<dyn Error + Send + Sync>,
+    hints: Vec<String>,
+}
+
+impl CommandError {
+    /// `error` ends the command with `exit`.
+    pub fn new(exit: Exit, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self {
+            exit,
+            error: error.into(),
+            hints: Vec::new(),
+        }
+    }
+
+    /// Like [`CommandError::new`], with the error's own hint.
+    pub fn hinted(exit: Exit, error: impl Hint + Send + Sync + 'static) -> Self {
+        let hints = error.hint().into_iter().collect();
+        Self {
+            exit,
+            error: Box::new(error),
+            hints,
+        }
+    }
+
+    /// Adds what the person can do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// The code that the command ends with.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    /// Whether it is only that nobody reads the output any more (`authlab … | head`).
+    #[must_use]
+    pub fn is_broken_pipe(&self) -> bool {
+        self.error
+            .downcast_ref::<io::Error>()
+            .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    /// The error and its causes, without styles and hints: for a record.
+    #[must_use]
+    pub fn plain(&self) -> String {
+        let mut text = self.error.to_string();
+        let mut cause = self.error.source();
+        while let Some(error) = cause {
+            let words = error.to_string();
+            if !text.ends_with(&words) {
+                text.push_str(": ");
+                text.push_str(&words);
+            }
+            cause = error.source();
+        }
+        crate::secret::redact(&text).into_owned()
+    }
+
+    /// The error, its causes, and after a blank line the hints.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let label = |text: &str, style: Style| format!("{style}{text}{style:#}");
+        let red = AnsiColor::Red.on_default().bold();
+        let mut text = format!("{} {}\n", label("error:", red), indented(&self.error.to_string()));
+        let mut told = self.error.to_string();
+        let mut cause = self.error.source();
+        while let Some(error) = cause {
+            let words = error.to_string();
+            // A transparent wrapper says what its cause says.
+            if words != told {
+                let _ = writeln!(text, "  {} {}", label("caused by:", red), indented(&words));
+            }
+            told = words;
+            cause = error.source();
+        }
+        for (index, hint) in self.hints.iter().enumerate() {
+            if index == 0 {
+                text.push('\n');
+            }
+            let _ = writeln!(text, "{} {}", label("hint:", AnsiColor::Cyan.on_default().bold()), indented(hint));
+        }
+        crate::secret::redact(&text).into_owned()
+    }
+}
+
+fn indented(text: &str) -> String {
+    text.trim_end().replace('\n', "\n    ")
+}
+
+/// Output that cannot be written.
+impl From<io::Error> for CommandError {
+    fn from(error: io::Error) -> Self {
+        Self::new(Exit::Failed, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("the lab `blue` could not be started")]
+    struct Outer(#[source] Inner);
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("port 6443 is taken")]
+    struct Inner;
+
+    impl Hint for Outer {
+        fn hint(&self) -> Option<String> {
+            Some("free the port".to_owned())
+        }
+    }
+
+    #[test]
+    fn an_error_shows_its_causes_and_then_its_hint() {
+        let rendered = CommandError::hinted(Exit::LabNotStarted, Outer(Inner)).render();
+        assert_eq!(
+            anstream::adapter::strip_str(&rendered).to_string(),
+            "error: the lab `blue` could not be started\n  caused by: port 6443 is taken\n\nhint: free the port\n"
+        );
+    }
+
+    #[test]
+    fn only_a_broken_pipe_is_a_broken_pipe() {
+        assert!(CommandError::from(io::Error::from(io::ErrorKind::BrokenPipe)).is_broken_pipe());
+        assert!(!CommandError::from(io::Error::from(io::ErrorKind::StorageFull)).is_broken_pipe());
+    }
+}

@@ -1,0 +1,37 @@
+//! The exit codes: a promise to scripts. The main type is [`Exit`].
+
+use std::process::ExitCode;
+
+/// How the command ended, as scripts see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// All went well; for `run`, every selected scenario passed or was skipped with a reason.
+    Success = 0,
+    /// A scenario failed; for other commands, what was checked does not hold.
+    Failed = 1,
+    /// Wrong usage: an unknown option or value, a feature file that cannot be read.
+    Usage = 2,
+    /// No scenario was selected.
+    NothingSelected = 3,
+    /// The lab could not be started.
+    LabNotStarted = 4,
+    /// Interrupted; everything that was started was stopped.
+    Interrupted = 5,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// The codes as `--help` shows them.
+pub const HELP: &str = "\
+Exit codes:
+  0  all passed
+  1  a scenario failed
+  2  wrong usage
+  3  nothing was selected
+  4  the lab could not be started
+  5  interrupted (and everything was stopped)";

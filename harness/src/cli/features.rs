@@ -1,0 +1,146 @@
+//! The features as `cargo test` and cargo-nextest see them: a test binary like
+//! any other. The main item is [`main`].
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anstream::{AutoStream, ColorChoice};
+use clap::Parser;
+use libtest_mimic::{Arguments, ColorSetting, FormatSetting};
+
+use super::error::CommandError;
+use super::exit::Exit;
+use super::options::{LabOptions, Voice};
+use super::run::progress_reporter;
+use super::scenarios::{self, ScenarioOptions, Work};
+use super::{Session, finish, on_runtime};
+use crate::report::Reporter;
+use crate::report::libtest::Libtest;
+use crate::scenario::RunOptions;
+use crate::scenario::runner::CONCURRENCY;
+
+/// What a Rust test binary understands, and the lab's options.
+#[derive(Debug, Parser)]
+#[command(disable_version_flag = true)]
+struct TestArguments {
+    #[command(flatten)]
+    libtest: Arguments,
+    /// Further filters: a test that contains any of them is run
+    #[arg(value_name = "FILTER")]
+    more_filters: Vec<String>,
+    /// Like `--nocapture`: nothing is ever captured
+    #[arg(long)]
+    no_capture: bool,
+    /// Feature files or folders in place of those built in
+    #[arg(long, env = "AUTHLAB_FEATURES", value_name = "FEATURE", value_delimiter = ':')]
+    features: Vec<PathBuf>,
+    #[command(flatten)]
+    scenarios: ScenarioOptions,
+    #[command(flatten)]
+    lab: LabOptions,
+}
+
+/// Rust's own test harness ends with this when a test failed.
+const TEST_FAILED: u8 = 101;
+
+/// The features as a test binary, from its arguments to its exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let arguments = match TestArguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() {
+                Exit::Usage.into()
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    match arguments.libtest.color {
+        Some(ColorSetting::Always) => ColorChoice::Always.write_global(),
+        Some(ColorSetting::Never) => ColorChoice::Never.write_global(),
+        _ => {}
+    }
+    let ended = on_runtime(
+        Voice {
+            quiet: true,
+            ..Voice::default()
+        },
+        async |session| test(arguments, session).await,
+    );
+    match ended {
+        Ok(Exit::Failed) => ExitCode::from(TEST_FAILED),
+        ended => finish(ended),
+    }
+}
+
+async fn test(arguments: TestArguments, session: &Session) -> Result<Exit, CommandError> {
+    let TestArguments {
+        libtest,
+        more_filters,
+        no_capture: _,
+        features,
+        scenarios: options,
+        lab,
+    } = arguments;
+    let terse = libtest.quiet || libtest.format == Some(FormatSetting::Terse);
+    for (given, option) in [
+        (libtest.format == Some(FormatSetting::Json), "--format json"),
+        (libtest.logfile.is_some(), "--logfile"),
+    ] {
+        if given {
+            return Err(CommandError::new(Exit::Usage, format!("`{option}` is not supported"))
+                .hint("`--report DIR` (AUTHLAB_REPORT) writes run.json and junit.xml"));
+        }
+    }
+    let narrowed = options.selection();
+    let suite = scenarios::suite(&scenarios::files(&features)?, &narrowed)?;
+    // A FILTER is meant for all test binaries and may well match nothing in this one; our own options are not.
+    if narrowed.pick(&suite).is_empty() {
+        return Err(scenarios::nothing_selected(&suite));
+    }
+    let mut selection = narrowed;
+    selection.filters = libtest.filter.into_iter().chain(more_filters).collect();
+    selection.skip = libtest.skip;
+    selection.exact = libtest.exact;
+    selection.ignored = scenarios::ignored(libtest.ignored, libtest.include_ignored);
+    if libtest.bench {
+        selection.filters = vec!["\0".to_owned()];
+    }
+    let selected = selection.pick(&suite);
+    let mut out = AutoStream::auto(io::stdout());
+    if libtest.list {
+        for scenario in selected.scenarios() {
+            writeln!(out, "{}: test", scenario.id)?;
+        }
+        if !terse {
+            writeln!(out, "\n{} tests, 0 benchmarks", selected.len())?;
+        }
+        return Ok(Exit::Success);
+    }
+    let mut reporters: Vec<Box<dyn Reporter>> = vec![Box::new(Libtest::new(out, terse))];
+    if selected.is_empty() {
+        // No lab is needed to carry nothing out.
+        let events = crate::report::fan_out(reporters);
+        events.emit(crate::event::Event::RunStarted {
+            selected: 0,
+            filtered_out: selected.filtered_out(),
+        });
+        events.emit(crate::event::Event::RunFinished { ms: 0, interrupted: false });
+        return Ok(Exit::Success);
+    }
+    reporters.extend(progress_reporter(terse));
+    let work = Work {
+        selected,
+        options: RunOptions {
+            concurrency: libtest.test_threads.unwrap_or(CONCURRENCY),
+            interrupt: session.interrupt.clone(),
+        },
+        lab: &lab,
+        report: scenarios::report_directory(&options)?,
+    };
+    work.carry_out(reporters).await.tally.map(scenarios::exit)
+}

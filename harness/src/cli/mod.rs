@@ -1,0 +1,162 @@
+//! The command: its words, its options and its exit codes. One file per
+//! command; the main type is [`Authlab`], the command line as clap reads it.
+//!
+//! This is the one module of the library that prints. Exit codes ([`exit::Exit`]):
+//! 0 all passed, 1 a scenario failed, 2 wrong usage, 3 nothing was selected,
+//! 4 the lab could not be started, 5 interrupted (and everything was stopped).
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use anstream::{AutoStream, ColorChoice};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::event::Events;
+use crate::interrupt::{Interrupt, interrupt};
+
+pub mod completion;
+pub mod error;
+pub mod exit;
+pub mod features;
+pub mod lab_source;
+pub mod options;
+pub mod run;
+pub mod scenarios;
+pub mod server_binaries;
+mod signals;
+
+use error::CommandError;
+use exit::Exit;
+use options::Voice;
+
+/// What Kubernetes promises for each way of authenticating, carried out on real servers.
+///
+/// Without a command, `run` is meant.
+#[derive(Debug, Parser)]
+#[command(name = "authlab", version, after_help = exit::HELP, max_term_width = 110)]
+pub struct Authlab {
+    /// How to talk.
+    #[command(flatten)]
+    voice: Voice,
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: Box<run::RunArguments>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start a lab or use one that is up, carry the scenarios out, report (the default command)
+    #[command(after_help = exit::HELP)]
+    Run(Box<run::RunArguments>),
+    /// List, fetch, build, verify and prune the servers as files
+    ServerBinaries(server_binaries::ServerBinariesArguments),
+    /// Print completions for a shell
+    Completion(completion::CompletionArguments),
+}
+
+/// What every command is given.
+pub struct Session {
+    /// How to talk.
+    pub voice: Voice,
+    /// Where to tell what happens: progress and notes on standard error.
+    pub events: Events,
+    /// The person's wish to stop.
+    pub interrupt: Interrupt,
+}
+
+/// The command `authlab`, from its arguments to its exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    // Two providers can be compiled in by accident; one is chosen before anybody asks.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let matches = match Authlab::command().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => {
+            // Help and version come as "errors" that end well; a broken pipe does not matter.
+            let _ = error.print();
+            return if error.use_stderr() {
+                Exit::Usage.into()
+            } else {
+                Exit::Success.into()
+            };
+        }
+    };
+    let command_line = match Authlab::from_arg_matches(&matches) {
+        Ok(command_line) => command_line,
+        Err(error) => {
+            let _ = error.print();
+            return Exit::Usage.into();
+        }
+    };
+    let color: ColorChoice = command_line.voice.color.into();
+    color.write_global();
+    let ended = refuse_misplaced(&matches).and_then(|()| carry_out(command_line));
+    finish(ended)
+}
+
+/// Turns the end of a command into its exit code, and tells the error.
+pub(crate) fn finish(ended: Result<Exit, CommandError>) -> ExitCode {
+    match ended {
+        Ok(exit) => exit.into(),
+        Err(error) if error.is_broken_pipe() => Exit::Success.into(),
+        Err(error) => {
+            // Nobody is left to tell when standard error itself is closed.
+            let _ = write!(anstream::stderr().lock(), "{}", error.render());
+            error.exit().into()
+        }
+    }
+}
+
+/// Options of `run` before the name of a command would be lost without a word.
+fn refuse_misplaced(matches: &ArgMatches) -> Result<(), CommandError> {
+    let Some(name) = matches.subcommand_name() else { return Ok(()) };
+    let voice = ["json", "quiet", "color"];
+    let misplaced = matches
+        .ids()
+        .map(clap::Id::as_str)
+        .filter(|id| !voice.contains(id))
+        .find(|id| matches.try_contains_id(id).is_ok() && matches.value_source(id) == Some(ValueSource::CommandLine));
+    match misplaced {
+        // Groups have ids, too, and are named after their types.
+        Some(id) if !id.starts_with(char::is_uppercase) => {
+            let option = if id == "features" {
+                "a FEATURE".to_owned()
+            } else {
+                format!("`--{}`", id.replace('_', "-"))
+            };
+            Err(
+                CommandError::new(Exit::Usage, format!("{option} is given before the command `{name}`"))
+                    .hint(format!("options of a command go after its name: `authlab {name} …`")),
+            )
+        }
+        _ => Ok(()),
+    }
+}
+
+fn carry_out(command_line: Authlab) -> Result<Exit, CommandError> {
+    let Authlab { voice, command, run } = command_line;
+    let command = command.unwrap_or(Command::Run(run));
+    let mut out = AutoStream::auto(io::stdout());
+    on_runtime(voice, async move |session| match command {
+        Command::Run(arguments) => run::run(*arguments, session).await,
+        Command::ServerBinaries(arguments) => server_binaries::run(arguments, session, &mut out).await,
+        Command::Completion(arguments) => completion::run(&arguments, &mut out).map(|()| Exit::Success),
+    })
+}
+
+/// Carries `work` out on a runtime, with somebody listening to signals.
+pub(crate) fn on_runtime(voice: Voice, work: impl AsyncFnOnce(&Session) -> Result<Exit, CommandError>) -> Result<Exit, CommandError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let (interrupter, interrupt) = interrupt();
+    let ended = runtime.block_on(async {
+        signals::listen(interrupter)?;
+        let events = run::progress(&voice);
+        work(&Session { voice, events, interrupt }).await
+    });
+    // What still blocks a thread (a reader, a look-up) is not waited for.
+    runtime.shutdown_background();
+    ended
+}

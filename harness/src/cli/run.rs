@@ -1,0 +1,112 @@
+//! `authlab run`: a lab, the scenarios, the report.
+
+use std::io::{self, IsTerminal as _, Write};
+use std::path::PathBuf;
+
+use anstream::AutoStream;
+use clap::Args;
+
+use super::Session;
+use super::error::CommandError;
+use super::exit::Exit;
+use super::options::{LabOptions, Voice};
+use super::scenarios::{self, ScenarioOptions, Work};
+use crate::event::Events;
+use crate::report::progress::Progress;
+use crate::report::terminal::Summary;
+use crate::report::{Reporter, fan_out};
+use crate::scenario::RunOptions;
+use crate::scenario::runner::CONCURRENCY;
+
+/// What to carry out, where, and what to keep.
+#[derive(Args, Clone, Debug)]
+pub struct RunArguments {
+    /// Feature files or folders, on disk or among those that authlab brings along; all of the latter when not given
+    #[arg(value_name = "FEATURE", env = "AUTHLAB_FEATURES", value_delimiter = ':')]
+    pub features: Vec<PathBuf>,
+    /// Which scenarios, and where the report goes.
+    #[command(flatten)]
+    pub scenarios: ScenarioOptions,
+    /// Also carry out scenarios tagged `@ignore`
+    #[arg(long, env = "AUTHLAB_INCLUDE_IGNORED", value_parser = clap::builder::FalseyValueParser::new(), help_heading = "Scenarios")]
+    pub include_ignored: bool,
+    /// Show the identities of the selected scenarios, and start nothing
+    #[arg(long, help_heading = "Scenarios")]
+    pub list: bool,
+    /// How many scenarios at a time
+    #[arg(long, env = "AUTHLAB_CONCURRENCY", value_name = "N", default_value_t = CONCURRENCY, value_parser = at_least_one, help_heading = "Scenarios")]
+    pub concurrency: usize,
+    /// Which lab.
+    #[command(flatten)]
+    pub lab: LabOptions,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("expected at least 1".to_owned()),
+        Ok(count) => Ok(count),
+        Err(_) => Err("expected a whole number".to_owned()),
+    }
+}
+
+/// Progress and notes, on standard error.
+pub(super) fn progress(voice: &Voice) -> Events {
+    fan_out(progress_reporter(voice.quiet).into_iter().collect())
+}
+
+pub(super) fn progress_reporter(quiet: bool) -> Option<Box<dyn Reporter>> {
+    if quiet {
+        None
+    } else if io::stderr().is_terminal() {
+        Some(Box::new(Progress::bars()))
+    } else {
+        Some(Box::new(Progress::lines(AutoStream::auto(io::stderr()))))
+    }
+}
+
+/// Carries the scenarios out.
+///
+/// # Errors
+/// Wrong usage, nothing selected, or a lab that could not be started.
+pub async fn run(arguments: RunArguments, session: &Session) -> Result<Exit, CommandError> {
+    let mut selection = arguments.scenarios.selection();
+    selection.ignored = scenarios::ignored(false, arguments.include_ignored);
+    let suite = scenarios::suite(&scenarios::files(&arguments.features)?, &selection)?;
+    let selected = selection.pick(&suite);
+    if selected.is_empty() {
+        return Err(scenarios::nothing_selected(&suite));
+    }
+    let mut out = AutoStream::auto(io::stdout());
+    if arguments.list {
+        for scenario in selected.scenarios() {
+            writeln!(out, "{}", scenario.id)?;
+        }
+        return Ok(Exit::Success);
+    }
+    let work = Work {
+        selected,
+        options: RunOptions {
+            concurrency: arguments.concurrency,
+            interrupt: session.interrupt.clone(),
+        },
+        lab: &arguments.lab,
+        report: scenarios::report_directory(&arguments.scenarios)?,
+    };
+    let done = work.carry_out(progress_reporter(session.voice.quiet).into_iter().collect()).await;
+    let shown = if session.voice.json {
+        done.record
+            .to_json()
+            .map_err(io::Error::other)
+            .and_then(|json| out.write_all(json.as_bytes()))
+    } else if done.tally.is_ok() {
+        Summary::new(&done.record, session.voice.quiet).write(&mut out)
+    } else {
+        Ok(())
+    };
+    let exit = done.tally.map(scenarios::exit)?;
+    match shown {
+        // Nobody reads on; how the scenarios ended is still worth its exit code.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(exit),
+        shown => Ok(shown.map(|()| exit)?),
+    }
+}

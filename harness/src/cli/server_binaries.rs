@@ -1,0 +1,333 @@
+//! `authlab server-binaries`: the servers as files.
+//!
+//! The main type is [`ServerBinariesArguments`]. [`SourceOptions`], where files
+//! may come from, is shared with every command that needs servers.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::builder::FalseyValueParser;
+use clap::{Args, Subcommand};
+use comfy_table::{CellAlignment, Table, presets};
+
+use super::Session;
+use super::error::CommandError;
+use super::exit::Exit;
+use crate::server_binaries::{
+    self, CacheError, ETCD_RELEASES, KEYCLOAK_RELEASES, KUBERNETES_RELEASES, Kubernetes, Options, ServerBinariesError, Source, State,
+    Versions,
+};
+
+/// Where server binaries may come from.
+#[derive(Args, Clone, Debug)]
+pub struct SourceOptions {
+    /// Directory with etcd, kube-apiserver, kube-controller-manager and kubectl; KUBEBUILDER_ASSETS is used too, if it has all four
+    #[arg(long, env = "AUTHLAB_SERVER_BINARIES", value_name = "DIRECTORY", help_heading = "Server binaries")]
+    pub server_binaries: Option<PathBuf>,
+    /// Unpacked Keycloak
+    #[arg(long, env = "AUTHLAB_KEYCLOAK_HOME", value_name = "DIRECTORY", help_heading = "Server binaries")]
+    pub keycloak_home: Option<PathBuf>,
+    /// Base address of Kubernetes' release files
+    #[arg(long, env = "AUTHLAB_RELEASE_MIRROR", value_name = "URL", default_value = KUBERNETES_RELEASES, help_heading = "Server binaries")]
+    pub release_mirror: String,
+    /// Base address of etcd's release files
+    #[arg(long, env = "AUTHLAB_ETCD_MIRROR", value_name = "URL", default_value = ETCD_RELEASES, help_heading = "Server binaries")]
+    pub etcd_mirror: String,
+    /// Base address of Keycloak's release files
+    #[arg(long, env = "AUTHLAB_KEYCLOAK_MIRROR", value_name = "URL", default_value = KEYCLOAK_RELEASES, help_heading = "Server binaries")]
+    pub keycloak_mirror: String,
+    /// Ask nothing of the network: what is there must do
+    #[arg(long, env = "AUTHLAB_OFFLINE", value_parser = FalseyValueParser::new(), help_heading = "Server binaries")]
+    pub offline: bool,
+}
+
+impl From<SourceOptions> for Options {
+    fn from(options: SourceOptions) -> Self {
+        Self {
+            directory: options.server_binaries,
+            keycloak_home: options.keycloak_home,
+            release_mirror: options.release_mirror,
+            etcd_mirror: options.etcd_mirror,
+            keycloak_mirror: options.keycloak_mirror,
+            offline: options.offline,
+            ..Self::from_environment()
+        }
+    }
+}
+
+/// What to do with the server binaries.
+#[derive(Args, Debug)]
+pub struct ServerBinariesArguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Show every pinned version, and what the cache holds
+    List,
+    /// Obtain versions that are not in the cache yet
+    Fetch(FetchArguments),
+    /// Build versions with the Go toolchain, whatever the cache holds
+    Build(BuildArguments),
+    /// Hash every file of the cache and compare with what was obtained
+    #[command(after_help = "Exit code 1: a file is damaged.")]
+    Verify,
+    /// Remove what no pinned version needs; never what a lab that runs uses
+    Prune(PruneArguments),
+}
+
+#[derive(Args, Debug)]
+struct FetchArguments {
+    /// Kubernetes versions, `1.37` or `1.37.2`; the newest and Keycloak when nothing is given
+    #[arg(value_name = "VERSION")]
+    versions: Vec<String>,
+    /// Every pinned version, and Keycloak
+    #[arg(long, conflicts_with = "versions")]
+    all: bool,
+    /// Keycloak
+    #[arg(long)]
+    keycloak: bool,
+    #[command(flatten)]
+    sources: SourceOptions,
+}
+
+#[derive(Args, Debug)]
+struct BuildArguments {
+    /// Kubernetes versions, `1.37` or `1.37.2`; the newest when nothing is given
+    #[arg(value_name = "VERSION")]
+    versions: Vec<String>,
+    /// Ask nothing of the network: the modules must be there
+    #[arg(long, env = "AUTHLAB_OFFLINE", value_parser = FalseyValueParser::new())]
+    offline: bool,
+}
+
+#[derive(Args, Debug)]
+struct PruneArguments {
+    /// Pinned versions too
+    #[arg(long)]
+    all: bool,
+}
+
+/// Carries the command out; what it finds goes to `out`.
+///
+/// # Errors
+/// An unknown version (usage), files that could not be obtained, damaged files, or an interrupt.
+pub async fn run(arguments: ServerBinariesArguments, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
+    tokio::select! {
+        ended = carry_out(arguments, session, out) => ended,
+        // Dropping the work stops the tools and removes what is unfinished.
+        () = session.interrupt.requested() => Err(CommandError::new(Exit::Interrupted, "interrupted; nothing unfinished is left in the cache")),
+    }
+}
+
+async fn carry_out(arguments: ServerBinariesArguments, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
+    let json = session.voice.json;
+    match arguments.command {
+        Command::List => list(json, out),
+        Command::Fetch(arguments) => fetch(arguments, session, out).await,
+        Command::Build(arguments) => build(arguments, session, out).await,
+        Command::Verify => verify(session, out).await,
+        Command::Prune(arguments) => prune(arguments.all, json, out),
+    }
+}
+
+fn list(json: bool, out: &mut dyn Write) -> Result<Exit, CommandError> {
+    let listed = server_binaries::list(&Options::from_environment()).map_err(unusable)?;
+    if json {
+        return write_json(&listed, out);
+    }
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["PRODUCT", "VERSION", "ETCD", "PINNED", "CACHE", "SIZE", "SOURCE"]);
+    for version in &listed {
+        table.add_row([
+            version.product.to_string(),
+            version.version.clone(),
+            version.etcd.clone().unwrap_or_default(),
+            match (version.pinned, version.default) {
+                (true, true) => "default".to_owned(),
+                (true, false) => "yes".to_owned(),
+                (false, _) => "no".to_owned(),
+            },
+            match version.state {
+                State::Absent => "-".to_owned(),
+                State::Cached => "cached".to_owned(),
+                State::Damaged => "damaged".to_owned(),
+            },
+            version.bytes.map(megabytes).unwrap_or_default(),
+            version.source.map(|source| source.to_string()).unwrap_or_default(),
+        ]);
+    }
+    if let Some(sizes) = table.column_mut(5) {
+        sizes.set_cell_alignment(CellAlignment::Right);
+    }
+    for line in table.lines() {
+        writeln!(out, "{}", line.trim())?;
+    }
+    Ok(Exit::Success)
+}
+
+async fn fetch(arguments: FetchArguments, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
+    let nothing_said = arguments.versions.is_empty() && !arguments.all && !arguments.keycloak;
+    let versions = if arguments.all {
+        Versions::pinned().kubernetes.iter().collect()
+    } else if nothing_said {
+        vec![Versions::pinned().newest()]
+    } else {
+        known(&arguments.versions)?
+    };
+    let options = Options::from(arguments.sources);
+    let mut fetched = Vec::new();
+    for kubernetes in versions {
+        let binaries = server_binaries::obtain(kubernetes, &options, &session.events)
+            .await
+            .map_err(not_obtained)?;
+        fetched.push(Fetched {
+            product: "Kubernetes",
+            version: binaries.version.to_string(),
+            source: binaries.source,
+            directory: binaries.directory,
+        });
+    }
+    if arguments.keycloak || arguments.all || nothing_said {
+        let home = server_binaries::obtain_keycloak(&Versions::pinned().keycloak, &options, &session.events)
+            .await
+            .map_err(not_obtained)?;
+        fetched.push(Fetched {
+            product: "Keycloak",
+            version: home.version,
+            source: home.source,
+            directory: home.directory,
+        });
+    }
+    tell_fetched(&fetched, session, out)
+}
+
+async fn build(arguments: BuildArguments, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
+    let versions = if arguments.versions.is_empty() {
+        vec![Versions::pinned().newest()]
+    } else {
+        known(&arguments.versions)?
+    };
+    let options = Options {
+        offline: arguments.offline,
+        ..Options::from_environment()
+    };
+    let mut built = Vec::new();
+    for kubernetes in versions {
+        let binaries = server_binaries::rebuild(kubernetes, &options, &session.events)
+            .await
+            .map_err(not_obtained)?;
+        built.push(Fetched {
+            product: "Kubernetes",
+            version: binaries.version.to_string(),
+            source: binaries.source,
+            directory: binaries.directory,
+        });
+    }
+    tell_fetched(&built, session, out)
+}
+
+#[derive(serde::Serialize)]
+struct Fetched {
+    product: &'static str,
+    version: String,
+    source: Source,
+    directory: PathBuf,
+}
+
+fn tell_fetched(fetched: &[Fetched], session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
+    if session.voice.json {
+        return write_json(fetched, out);
+    }
+    for Fetched {
+        product,
+        version,
+        source,
+        directory,
+    } in fetched
+    {
+        writeln!(out, "{product} {version} ({source}): {}", directory.display())?;
+    }
+    Ok(Exit::Success)
+}
+
+async fn verify(session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
+    let verified = server_binaries::verify(&Options::from_environment(), &session.events)
+        .await
+        .map_err(unusable)?;
+    let damaged = verified.iter().filter(|version| !version.damage.is_empty()).count();
+    if session.voice.json {
+        write_json(&verified, out)?;
+    } else {
+        for version in &verified {
+            writeln!(
+                out,
+                "{} {}: {}",
+                version.product,
+                version.version,
+                if version.damage.is_empty() { "sound" } else { "damaged" }
+            )?;
+            for line in &version.damage {
+                writeln!(out, "  {line}")?;
+            }
+        }
+        if verified.is_empty() {
+            writeln!(out, "the cache is empty")?;
+        }
+    }
+    if damaged == 0 {
+        return Ok(Exit::Success);
+    }
+    let error = CommandError::new(
+        Exit::Failed,
+        format!("{damaged} of {} versions in the cache are damaged", verified.len()),
+    );
+    Err(error.hint("remove them with `authlab server-binaries prune --all`; they are obtained again when needed"))
+}
+
+fn prune(all: bool, json: bool, out: &mut dyn Write) -> Result<Exit, CommandError> {
+    let pruned = server_binaries::prune(&Options::from_environment(), all).map_err(unusable)?;
+    if json {
+        return write_json(&pruned, out);
+    }
+    for version in &pruned {
+        if version.in_use {
+            writeln!(out, "{} {}: kept, it is in use", version.product, version.version)?;
+        } else {
+            writeln!(out, "{} {}: {} bytes freed", version.product, version.version, version.bytes)?;
+        }
+    }
+    writeln!(
+        out,
+        "{} bytes freed in all",
+        pruned.iter().map(|version| version.bytes).sum::<u64>()
+    )?;
+    Ok(Exit::Success)
+}
+
+fn known(versions: &[String]) -> Result<Vec<&'static Kubernetes>, CommandError> {
+    let found = versions.iter().map(|version| Versions::pinned().kubernetes(version));
+    found
+        .collect::<Result<_, _>>()
+        .map_err(|error| CommandError::new(Exit::Usage, error))
+}
+
+fn not_obtained(error: ServerBinariesError) -> CommandError {
+    CommandError::hinted(Exit::LabNotStarted, error)
+}
+
+fn unusable(error: CacheError) -> CommandError {
+    CommandError::hinted(Exit::LabNotStarted, error)
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{} MB", bytes.div_ceil(1_000_000))
+}
+
+fn write_json(value: &(impl serde::Serialize + ?Sized), out: &mut dyn Write) -> Result<Exit, CommandError> {
+    serde_json::to_writer_pretty(&mut *out, value).map_err(io::Error::from)?;
+    writeln!(out)?;
+    Ok(Exit::Success)
+}

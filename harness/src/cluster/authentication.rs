@@ -1,0 +1,100 @@
+//! The AuthenticationConfiguration file of an API server
+//! (KEP-3331; kubernetes/apiserver `pkg/apis/apiserver/types.go`), put together from the pieces in
+//! `fixtures/authentication/`.
+
+use include_dir::{Dir, include_dir};
+use serde_json::{Map, Value, json};
+
+use super::{Behaviours, Minor, Setting, SettingError};
+
+static PIECES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../fixtures/authentication");
+
+/// What the texts of fixtures may refer to, known once the lab has its ports.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// Keycloak's issuer URL; empty in a lab without.
+    pub keycloak: String,
+    /// The base URL of the harness' issuer.
+    pub issuer: String,
+    /// The authority of the lab's serving certificates, PEM.
+    pub serving_authority: String,
+    /// The file it is in.
+    pub serving_authority_file: String,
+}
+
+impl Places {
+    /// `text` with every `{place}` filled in.
+    pub(super) fn fill(&self, text: &str) -> Result<String, SettingError> {
+        let filled = text
+            .replace("{keycloak}", &self.keycloak)
+            .replace("{issuer}", &self.issuer)
+            .replace("{serving_authority_file}", &self.serving_authority_file)
+            .replace("{serving_authority}", &self.serving_authority);
+        // Expressions have braces too, but never around a bare lower-case word.
+        let unknown = filled.split('{').skip(1).filter_map(|rest| rest.split_once('}')).any(|(word, _)| {
+            !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+        });
+        if unknown { Err(SettingError::NoSuchPlace { text: text.to_owned() }) } else { Ok(filled) }
+    }
+
+    #[cfg(test)]
+    pub(super) fn example() -> Self {
+        Self {
+            keycloak: "https://127.0.0.1:1/realms/kubernetes".to_owned(),
+            issuer: "https://127.0.0.1:2".to_owned(),
+            serving_authority: "PEM".to_owned(),
+            serving_authority_file: "serving.crt".to_owned(),
+        }
+    }
+}
+
+/// The file's content for `setting`; `None` when the setting has none. JSON, which is YAML too.
+pub(super) fn configuration(setting: &Setting, version: Minor, places: &Places) -> Result<Option<Value>, SettingError> {
+    if setting.authentication.is_empty() {
+        return Ok(None);
+    }
+    let api = Behaviours::known().value("authentication_configuration", version).unwrap_or_default();
+    let jwt = setting.authentication.iter().map(|piece| issuer(piece, places)).collect::<Result<Vec<_>, _>>()?;
+    Ok(Some(json!({ "apiVersion": api, "kind": "AuthenticationConfiguration", "jwt": jwt })))
+}
+
+fn issuer(piece: &str, places: &Places) -> Result<Value, SettingError> {
+    let file = PIECES.get_file(format!("{piece}.toml")).ok_or_else(|| SettingError::Unknown {
+        name: piece.to_owned(),
+        known: PIECES.files().filter_map(|file| Some(file.path().file_stem()?.to_str()?.to_owned())).collect(),
+    })?;
+    let read: Value = toml::from_str(file.contents_utf8().unwrap_or_default())
+        .map_err(|source| SettingError::Unreadable { name: piece.to_owned(), source: Box::new(source) })?;
+    let mut filled = fill(read, places)?;
+    // Every issuer of the lab answers with a certificate of the lab's own authority.
+    if let Some(issuer) = filled.get_mut("issuer").and_then(Value::as_object_mut) {
+        issuer.entry("certificateAuthority").or_insert_with(|| places.serving_authority.clone().into());
+    }
+    Ok(filled)
+}
+
+fn fill(value: Value, places: &Places) -> Result<Value, SettingError> {
+    Ok(match value {
+        Value::String(text) => places.fill(&text)?.into(),
+        Value::Array(items) => items.into_iter().map(|item| fill(item, places)).collect::<Result<_, _>>()?,
+        Value::Object(fields) => {
+            Value::Object(fields.into_iter().map(|(name, field)| Ok((name, fill(field, places)?))).collect::<Result<Map<_, _>, _>>()?)
+        }
+        other => other,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_main_setting_trusts_keycloak_and_the_issuer() {
+        let main = Setting::named("main").expect("it is there");
+        let file = configuration(&main, Minor(37), &Places::example()).expect("sound").expect("it has a file");
+        assert_eq!(file["apiVersion"], "apiserver.config.k8s.io/v1");
+        assert_eq!(file["jwt"][0]["issuer"]["url"], "https://127.0.0.1:1/realms/kubernetes");
+        assert_eq!(file["jwt"][0]["issuer"]["certificateAuthority"], "PEM");
+        assert_eq!(file["jwt"][1]["issuer"]["url"], "https://127.0.0.1:2/rs256");
+    }
+}

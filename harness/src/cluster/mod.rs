@@ -1,0 +1,63 @@
+//! A cluster is an API server that can be asked, however it runs.
+//!
+//! The main types are [`ApiServer`] (where it is and where its record is read),
+//! [`Setting`] (flags and files that one API server is started with, from
+//! `fixtures/api_servers/`) and [`Capabilities`] (what scenarios may ask of the cluster, from
+//! `fixtures/capabilities/`). How servers run is the business of a driver:
+//! [`process`] is the one that needs nothing but the binaries.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+mod authentication;
+mod authorities;
+mod capabilities;
+pub mod process;
+mod setting;
+mod versions;
+
+pub use authentication::Places;
+pub use authorities::{Authorities, FRONT_PROXY};
+pub use capabilities::{Capabilities, UnknownCapability, Unmet};
+pub use setting::{Setting, SettingError};
+pub use versions::{Behaviours, Minor};
+
+/// The API server that everything is asked of unless a scenario says otherwise.
+pub const MAIN: &str = "main";
+
+/// How a cluster's servers run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Driver {
+    /// Plain processes of this machine.
+    Process,
+}
+
+impl Driver {
+    /// Its name, as options and files spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Process => "process",
+        }
+    }
+}
+
+/// An API server that runs: where it is asked, and where its record is read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiServer {
+    /// The name of its setting.
+    pub name: String,
+    /// Its address, `https://127.0.0.1:PORT`.
+    pub url: String,
+    /// The authority its serving certificate is signed by, PEM.
+    pub serving_authority: String,
+    /// Its log.
+    pub log: PathBuf,
+    /// Its audit log, an event a line.
+    pub audit_log: PathBuf,
+    /// Held while one request is asked of it whose refusal shall be found in its log.
+    pub gate: PathBuf,
+    /// The file with the authorities whose client certificates it accepts.
+    pub client_authorities: PathBuf,
+}

@@ -1,0 +1,115 @@
+//! API server settings: `fixtures/api_servers/`, a file each.
+
+use std::collections::BTreeMap;
+
+use include_dir::{Dir, include_dir};
+use serde::Deserialize;
+
+use super::{Behaviours, Minor, Places};
+
+static SETTINGS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../fixtures/api_servers");
+
+/// Flags and files that one API server is started with, on top of what all have.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Setting {
+    /// The name of its file.
+    #[serde(skip)]
+    pub name: String,
+    /// One line for a person.
+    pub described_as: String,
+    /// The pieces of `fixtures/authentication/` that make its AuthenticationConfiguration; none: no such file.
+    #[serde(default)]
+    pub authentication: Vec<String>,
+    #[serde(default)]
+    flags: BTreeMap<String, String>,
+    /// Flags for versions that have a feature, by the feature's name.
+    #[serde(default)]
+    flags_with: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+/// What can be wrong with a setting.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingError {
+    /// There is no such file.
+    #[error("no API server setting is called '{name}'; there are: {}", known.join(", "))]
+    Unknown {
+        /// The name asked for.
+        name: String,
+        /// Those there are.
+        known: Vec<String>,
+    },
+    /// A file does not say what it should.
+    #[error("the fixture '{name}' cannot be read")]
+    Unreadable {
+        /// The fixture's name.
+        name: String,
+        /// Why.
+        #[source]
+        source: Box<toml::de::Error>,
+    },
+    /// A text asks for a place that the lab does not have.
+    #[error("'{text}' asks for a place that this lab does not have")]
+    NoSuchPlace {
+        /// The text.
+        text: String,
+    },
+}
+
+impl Setting {
+    /// The setting called `name`.
+    ///
+    /// # Errors
+    /// There is none of that name, or its file is damaged.
+    pub fn named(name: &str) -> Result<Self, SettingError> {
+        let file = SETTINGS
+            .get_file(format!("{name}.toml"))
+            .ok_or_else(|| SettingError::Unknown { name: name.to_owned(), known: Self::names() })?;
+        let text = file.contents_utf8().unwrap_or_default();
+        let mut setting: Self =
+            toml::from_str(text).map_err(|source| SettingError::Unreadable { name: name.to_owned(), source: Box::new(source) })?;
+        name.clone_into(&mut setting.name);
+        Ok(setting)
+    }
+
+    /// The names of all settings.
+    pub fn names() -> Vec<String> {
+        SETTINGS.files().filter_map(|file| Some(file.path().file_stem()?.to_str()?.to_owned())).collect()
+    }
+
+    /// Its flags for `version`, `--NAME=VALUE`, in alphabetical order.
+    ///
+    /// # Errors
+    /// A flag asks for a place that the lab does not have.
+    pub fn flags(&self, version: Minor, places: &Places) -> Result<Vec<String>, SettingError> {
+        let mut flags: BTreeMap<&str, &str> = BTreeMap::new();
+        let with = self.flags_with.iter().filter(|(feature, _)| matches!(Behaviours::known().feature(feature, version), Some(Ok(()))));
+        for (name, value) in self.flags.iter().chain(with.flat_map(|(_, flags)| flags)) {
+            flags.insert(name, value);
+        }
+        flags.into_iter().map(|(name, value)| Ok(format!("--{name}={}", places.fill(value)?))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_setting_is_sound_on_every_version() {
+        let places = Places::example();
+        for name in Setting::names() {
+            let setting = Setting::named(&name).expect("it can be read");
+            for minor in 30..=37 {
+                setting.flags(Minor(minor), &places).expect("its flags can be filled in");
+                super::super::authentication::configuration(&setting, Minor(minor), &places).expect("so can its files");
+            }
+        }
+    }
+
+    #[test]
+    fn an_unknown_setting_names_those_there_are() {
+        let error = Setting::named("no_such").expect_err("there is none");
+        assert!(error.to_string().contains("oidc_flags"), "{error}");
+    }
+}

@@ -1,0 +1,119 @@
+//! What Kubernetes does in which version: `fixtures/kubernetes.toml`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::LazyLock;
+
+use serde::{Deserialize, Deserializer};
+
+/// A minor version of Kubernetes: `1.37`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Minor(pub u32);
+
+impl fmt::Display for Minor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "1.{}", self.0)
+    }
+}
+
+/// The text is not a version of Kubernetes.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is not a version of Kubernetes, such as 1.37 or v1.37.2")]
+pub struct NotAVersion(String);
+
+impl FromStr for Minor {
+    type Err = NotAVersion;
+
+    /// Reads `1.37`, `1.37.2` and `v1.37.2`.
+    fn from_str(text: &str) -> Result<Self, NotAVersion> {
+        let plain = text.strip_prefix('v').unwrap_or(text);
+        let mut parts = plain.split(['.', '-', '+']);
+        match (parts.next(), parts.next().map(str::parse)) {
+            (Some("1"), Some(Ok(minor))) => Ok(Self(minor)),
+            _ => Err(NotAVersion(text.to_owned())),
+        }
+    }
+}
+
+impl serde::Serialize for Minor {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Minor {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// One feature of Kubernetes that not every supported version has.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Feature {
+    described_as: String,
+    since: Minor,
+}
+
+/// How the versions of Kubernetes differ.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Behaviours {
+    features: BTreeMap<String, Feature>,
+    values: BTreeMap<String, BTreeMap<Minor, String>>,
+}
+
+impl Behaviours {
+    /// What `fixtures/kubernetes.toml` says.
+    pub fn known() -> &'static Self {
+        static KNOWN: LazyLock<Behaviours> = LazyLock::new(|| {
+            toml::from_str(include_str!("../../../fixtures/kubernetes.toml")).expect("fixtures/kubernetes.toml is read by a test")
+        });
+        &KNOWN
+    }
+
+    /// Whether `version` has the feature; `None` when no such feature is described. `Err` says why not.
+    pub(super) fn feature(&self, name: &str, version: Minor) -> Option<Result<(), String>> {
+        let feature = self.features.get(name)?;
+        Some(if version >= feature.since {
+            Ok(())
+        } else {
+            Err(format!("{} exists from Kubernetes {}; this is {version}", feature.described_as, feature.since))
+        })
+    }
+
+    /// The names of all features described.
+    pub fn feature_names(&self) -> impl Iterator<Item = &str> {
+        self.features.keys().map(String::as_str)
+    }
+
+    /// The value that holds for `version`: that of the highest version not above it.
+    pub fn value(&self, name: &str, version: Minor) -> Option<&str> {
+        self.values.get(name)?.range(..=version).next_back().map(|(_, value)| value.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read_as_people_write_them() {
+        for text in ["1.37", "v1.37", "1.37.2", "v1.37.2", "v1.37.2+k3s1"] {
+            assert_eq!(text.parse(), Ok(Minor(37)), "{text}");
+        }
+        assert!("2.0".parse::<Minor>().is_err());
+        assert!("newest".parse::<Minor>().is_err());
+    }
+
+    #[test]
+    fn the_nearest_version_below_decides() {
+        let known = Behaviours::known();
+        assert_eq!(known.value("authentication_configuration", Minor(33)), Some("apiserver.config.k8s.io/v1beta1"));
+        assert_eq!(known.value("authentication_configuration", Minor(36)), Some("apiserver.config.k8s.io/v1"));
+        assert!(known.feature("certificate_uid", Minor(32)).expect("described").is_err());
+        assert!(known.feature("certificate_uid", Minor(33)).expect("described").is_ok());
+        assert!(known.feature("no_such_thing", Minor(33)).is_none());
+    }
+}

@@ -1,0 +1,99 @@
+//! Credentials: what is presented to an API server.
+//!
+//! The main type is [`Credential`], a closed set. Secrets in it hide themselves.
+
+use std::fmt;
+
+use crate::pki::Leaf;
+use crate::secret::Secret;
+
+pub mod kubeconfig;
+
+/// What is presented.
+#[derive(Clone, Debug)]
+pub enum Credential {
+    /// Nothing at all.
+    Nothing,
+    /// A client certificate, in the TLS handshake (RFC 8446 §4.4.2).
+    Certificate(Leaf),
+    /// A bearer token (RFC 6750 §2.1).
+    Token(Secret),
+    /// An `Authorization` header, word for word.
+    Authorization(Secret),
+    /// Headers that say who somebody is, with or without the front proxy's certificate.
+    ProxyHeaders {
+        /// The certificate of who says so.
+        certificate: Option<Leaf>,
+        /// The headers, in order.
+        headers: Vec<(String, String)>,
+    },
+    /// Own credential, and headers that ask to be somebody else (`Impersonate-…`).
+    Impersonation {
+        /// The credential of who asks.
+        own: Box<Self>,
+        /// The headers, in order.
+        headers: Vec<(String, String)>,
+    },
+    /// Several at once.
+    Together(Vec<Self>),
+}
+
+/// How a credential goes on the wire.
+#[derive(Clone, Debug, Default)]
+pub struct Presentation {
+    /// The client certificate of the TLS handshake.
+    pub certificate: Option<Leaf>,
+    /// Request headers, in order.
+    pub headers: Vec<(String, Secret)>,
+}
+
+impl Credential {
+    /// How it goes on the wire. Of several certificates the first one counts: TLS has room for one.
+    pub fn presentation(&self) -> Presentation {
+        let mut presentation = Presentation::default();
+        self.present(&mut presentation);
+        presentation
+    }
+
+    fn present(&self, to: &mut Presentation) {
+        let bare = |(name, value): &(String, String)| (name.clone(), Secret::new(value.as_str()));
+        match self {
+            Self::Nothing => {}
+            Self::Certificate(leaf) => _ = to.certificate.get_or_insert_with(|| leaf.clone()),
+            Self::Token(token) => to.headers.push(("Authorization".to_owned(), Secret::new(format!("Bearer {}", token.expose())))),
+            Self::Authorization(value) => to.headers.push(("Authorization".to_owned(), value.clone())),
+            Self::ProxyHeaders { certificate, headers } => {
+                if let Some(leaf) = certificate {
+                    to.certificate.get_or_insert_with(|| leaf.clone());
+                }
+                to.headers.extend(headers.iter().map(bare));
+            }
+            Self::Impersonation { own, headers } => {
+                own.present(to);
+                to.headers.extend(headers.iter().map(bare));
+            }
+            Self::Together(all) => all.iter().for_each(|one| one.present(to)),
+        }
+    }
+}
+
+/// What kind it is, never what it says.
+impl fmt::Display for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => f.write_str("no credential"),
+            Self::Certificate(_) => f.write_str("a client certificate"),
+            Self::Token(_) => f.write_str("a bearer token"),
+            Self::Authorization(_) => f.write_str("an Authorization header"),
+            Self::ProxyHeaders { certificate: Some(_), .. } => f.write_str("identity headers with a certificate"),
+            Self::ProxyHeaders { certificate: None, .. } => f.write_str("identity headers"),
+            Self::Impersonation { own, .. } => write!(f, "{own} with impersonation"),
+            Self::Together(all) => {
+                for (index, one) in all.iter().enumerate() {
+                    write!(f, "{}{one}", if index == 0 { "" } else { " and " })?;
+                }
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,427 @@
+//! Signing keys: one per issuer path and key family, and strangers' keys for forging.
+//!
+//! The main type is [`Signer`]. It knows the issuer's address, so that a process which loads
+//! it from a lab's directory can sign tokens without the server being its own.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use jsonwebtoken::EncodingKey;
+use jsonwebtoken::jwk::{Jwk, PublicKeyUse, ThumbprintHash};
+use p256::elliptic_curve::Generate;
+use rsa::pkcs8::{DecodePrivateKey, EncodePrivateKey, EncodePublicKey, LineEnding};
+use serde::{Deserialize, Serialize};
+
+use super::{IssuerError, Token};
+use crate::secret::Secret;
+
+/// The file that [`Signer::save`] writes.
+const FILE: &str = "issuer-keys.json";
+
+/// A signature algorithm of RFC 7518 §3.1 that Kubernetes knows
+/// (kubernetes/apiserver `plugin/pkg/authenticator/token/oidc/oidc.go`, `AllValidSigningAlgorithms`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+#[expect(missing_docs, reason = "the names are those of RFC 7518")]
+pub enum Algorithm {
+    Rs256,
+    Rs384,
+    Rs512,
+    Ps256,
+    Ps384,
+    Ps512,
+    Es256,
+    Es384,
+}
+
+impl Algorithm {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Rs256,
+        Self::Rs384,
+        Self::Rs512,
+        Self::Ps256,
+        Self::Ps384,
+        Self::Ps512,
+        Self::Es256,
+        Self::Es384,
+    ];
+
+    /// Its name in a token's header.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rs256 => "RS256",
+            Self::Rs384 => "RS384",
+            Self::Rs512 => "RS512",
+            Self::Ps256 => "PS256",
+            Self::Ps384 => "PS384",
+            Self::Ps512 => "PS512",
+            Self::Es256 => "ES256",
+            Self::Es384 => "ES384",
+        }
+    }
+
+    pub(super) fn library(self) -> jsonwebtoken::Algorithm {
+        use jsonwebtoken::Algorithm as Library;
+        match self {
+            Self::Rs256 => Library::RS256,
+            Self::Rs384 => Library::RS384,
+            Self::Rs512 => Library::RS512,
+            Self::Ps256 => Library::PS256,
+            Self::Ps384 => Library::PS384,
+            Self::Ps512 => Library::PS512,
+            Self::Es256 => Library::ES256,
+            Self::Es384 => Library::ES384,
+        }
+    }
+
+    pub(super) fn family(self) -> Family {
+        match self {
+            Self::Es256 => Family::P256,
+            Self::Es384 => Family::P384,
+            _ => Family::Rsa,
+        }
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A name that is none of [`Algorithm::ALL`].
+#[derive(Debug, thiserror::Error)]
+#[error("unknown signature algorithm {0:?}; there are RS256, RS384, RS512, PS256, PS384, PS512, ES256 and ES384")]
+pub struct NoAlgorithm(String);
+
+impl std::str::FromStr for Algorithm {
+    type Err = NoAlgorithm;
+
+    fn from_str(name: &str) -> Result<Self, NoAlgorithm> {
+        Self::ALL
+            .into_iter()
+            .find(|algorithm| algorithm.name() == name)
+            .ok_or_else(|| NoAlgorithm(name.to_owned()))
+    }
+}
+
+/// An issuer: its path on the listener, and what it signs with. The first algorithm is its default.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IssuerPath {
+    /// The path, without a slash at its ends: `rs256`, `team/a`.
+    pub path: String,
+    /// The algorithms.
+    pub algorithms: Vec<Algorithm>,
+}
+
+impl IssuerPath {
+    /// An issuer at `path` that signs with `algorithms`.
+    pub fn new(path: impl Into<String>, algorithms: &[Algorithm]) -> Self {
+        Self {
+            path: path.into(),
+            algorithms: algorithms.to_vec(),
+        }
+    }
+}
+
+/// What kind of key an algorithm needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Family {
+    Rsa,
+    P256,
+    P384,
+}
+
+impl Family {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Rsa => "RSA",
+            Self::P256 => "P-256",
+            Self::P384 => "P-384",
+        }
+    }
+
+    /// A new private key, PKCS#8 PEM. RSA takes a moment: off the runtime's threads.
+    async fn generate(self) -> Result<Secret, IssuerError> {
+        let pem = match self {
+            Self::Rsa => tokio::task::spawn_blocking(|| rsa::RsaPrivateKey::new(&mut rand::thread_rng(), 2048))
+                .await
+                .map_err(IssuerError::GivenUp)??
+                .to_pkcs8_pem(LineEnding::LF)
+                .map_err(|error| self.fault(error))?,
+            Self::P256 => p256_pem(&p256::SecretKey::generate()).map_err(|error| self.fault(error))?,
+            Self::P384 => p384_pem(&p384::SecretKey::generate()).map_err(|error| self.fault(error))?,
+        };
+        Ok(Secret::new(pem.as_str()))
+    }
+
+    fn fault(self, error: impl fmt::Display) -> IssuerError {
+        IssuerError::Key {
+            what: self.name(),
+            why: error.to_string(),
+        }
+    }
+}
+
+type Pem = p256::elliptic_curve::zeroize::Zeroizing<String>;
+
+fn p256_pem(key: &p256::SecretKey) -> Result<Pem, p256::pkcs8::Error> {
+    use p256::pkcs8::EncodePrivateKey;
+    key.to_pkcs8_pem(p256::pkcs8::LineEnding::LF)
+}
+
+fn p384_pem(key: &p384::SecretKey) -> Result<Pem, p384::pkcs8::Error> {
+    use p384::pkcs8::EncodePrivateKey;
+    key.to_pkcs8_pem(p384::pkcs8::LineEnding::LF)
+}
+
+/// A private key, as it signs and as it is published.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct PrivateKey {
+    family: Family,
+    pem: Secret,
+}
+
+impl PrivateKey {
+    async fn generate(family: Family) -> Result<Self, IssuerError> {
+        Ok(Self {
+            family,
+            pem: family.generate().await?,
+        })
+    }
+
+    fn encoding_key(&self) -> Result<EncodingKey, IssuerError> {
+        let pem = self.pem.expose().as_bytes();
+        Ok(match self.family {
+            Family::Rsa => EncodingKey::from_rsa_pem(pem)?,
+            Family::P256 | Family::P384 => EncodingKey::from_ec_pem(pem)?,
+        })
+    }
+
+    /// The signature of `input`, base64url (RFC 7515 §5.1).
+    pub(super) fn sign(&self, input: &str, algorithm: Algorithm) -> Result<String, IssuerError> {
+        Ok(jsonwebtoken::crypto::sign(
+            input.as_bytes(),
+            &self.encoding_key()?,
+            algorithm.library(),
+        )?)
+    }
+
+    /// The public half as a JSON Web Key (RFC 7517), its id drawn from its thumbprint (RFC 7638)
+    /// and its algorithm: one key may serve several.
+    pub(super) fn published(&self, algorithm: Algorithm) -> Result<Jwk, IssuerError> {
+        let mut jwk = Jwk::from_encoding_key(&self.encoding_key()?, algorithm.library())?;
+        let thumbprint = jwk.thumbprint(ThumbprintHash::SHA256)?;
+        jwk.common.key_id = Some(format!("{}-{}", algorithm.name().to_lowercase(), &thumbprint[..12]));
+        jwk.common.public_key_use = Some(PublicKeyUse::Signature);
+        Ok(jwk)
+    }
+
+    /// The public half as everybody can have it: SubjectPublicKeyInfo, PEM.
+    pub(super) fn public_pem(&self) -> Result<String, IssuerError> {
+        let pem = self.pem.expose();
+        match self.family {
+            Family::Rsa => rsa::RsaPrivateKey::from_pkcs8_pem(pem)
+                .map_err(|error| self.family.fault(error))?
+                .to_public_key()
+                .to_public_key_pem(LineEnding::LF)
+                .map_err(|error| self.family.fault(error)),
+            Family::P256 => {
+                use p256::pkcs8::{DecodePrivateKey, EncodePublicKey};
+                let key = p256::SecretKey::from_pkcs8_pem(pem).map_err(|error| self.family.fault(error))?;
+                key.public_key()
+                    .to_public_key_pem(p256::pkcs8::LineEnding::LF)
+                    .map_err(|error| self.family.fault(error))
+            }
+            Family::P384 => {
+                use p384::pkcs8::{DecodePrivateKey, EncodePublicKey};
+                let key = p384::SecretKey::from_pkcs8_pem(pem).map_err(|error| self.family.fault(error))?;
+                key.public_key()
+                    .to_public_key_pem(p384::pkcs8::LineEnding::LF)
+                    .map_err(|error| self.family.fault(error))
+            }
+        }
+    }
+}
+
+/// An issuer path with its keys.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Entry {
+    issuer: IssuerPath,
+    keys: Vec<PrivateKey>,
+}
+
+impl Entry {
+    fn key(&self, algorithm: Algorithm) -> Option<&PrivateKey> {
+        let known = self.issuer.algorithms.contains(&algorithm);
+        self.keys.iter().find(|key| known && key.family == algorithm.family())
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
+    base: String,
+    entries: BTreeMap<String, Entry>,
+    strangers: Vec<PrivateKey>,
+}
+
+/// The issuer's keys and its address: signs tokens. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Signer(Arc<Kept>);
+
+impl Signer {
+    /// New keys for `paths` below `base` (`https://127.0.0.1:PORT`), made concurrently.
+    pub(super) async fn generate(base: String, paths: Vec<IssuerPath>) -> Result<Self, IssuerError> {
+        let mut families: Vec<Family> = Vec::new();
+        let mut wanted = BTreeMap::new();
+        for issuer in paths {
+            check(&issuer)?;
+            let mut own: Vec<Family> = issuer.algorithms.iter().map(|algorithm| algorithm.family()).collect();
+            own.sort_unstable();
+            own.dedup();
+            families.extend(&own);
+            let path = issuer.path.clone();
+            if wanted.insert(path.clone(), (issuer, own)).is_some() {
+                return Err(IssuerError::Path {
+                    path,
+                    why: "it is there twice",
+                });
+            }
+        }
+        families.sort_unstable();
+        families.dedup();
+
+        let strangers = futures::future::try_join_all(families.into_iter().map(PrivateKey::generate));
+        let entries = futures::future::try_join_all(wanted.into_iter().map(|(path, (issuer, families))| async move {
+            let keys = futures::future::try_join_all(families.into_iter().map(PrivateKey::generate)).await?;
+            Ok::<_, IssuerError>((path, Entry { issuer, keys }))
+        }));
+        let (entries, strangers) = futures::future::try_join(entries, strangers).await?;
+        Ok(Self(Arc::new(Kept {
+            base,
+            entries: entries.into_iter().collect(),
+            strangers,
+        })))
+    }
+
+    /// A sound token of the issuer at `path`, to be changed at will.
+    ///
+    /// # Errors
+    /// There is no such issuer path.
+    pub fn token(&self, path: &str) -> Result<Token, IssuerError> {
+        let algorithm = self.entry(path)?.issuer.algorithms[0];
+        Ok(Token::new(self.clone(), path, &self.url(path)?, algorithm))
+    }
+
+    /// The issuer URL of `path`, as tokens and API servers name it.
+    ///
+    /// # Errors
+    /// There is no such issuer path.
+    pub fn url(&self, path: &str) -> Result<String, IssuerError> {
+        self.entry(path).map(|entry| format!("{}/{}", self.0.base, entry.issuer.path))
+    }
+
+    /// The issuer paths.
+    pub fn paths(&self) -> impl Iterator<Item = &IssuerPath> {
+        self.0.entries.values().map(|entry| &entry.issuer)
+    }
+
+    /// Keeps the keys in `directory`, in a file that only its owner can read.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn save(&self, directory: &Path) -> Result<(), IssuerError> {
+        let text = serde_json::to_string(&*self.0).map_err(|source| IssuerError::Json {
+            what: "the issuer's keys",
+            source,
+        })?;
+        Ok(crate::pki::write_private(&directory.join(FILE), &text)?)
+    }
+
+    /// What [`Signer::save`] kept in `directory`.
+    ///
+    /// # Errors
+    /// The file cannot be read or is not what its name says.
+    pub fn load(directory: &Path) -> Result<Self, IssuerError> {
+        let path = directory.join(FILE);
+        let text = std::fs::read_to_string(&path).map_err(|source| IssuerError::File { path, source })?;
+        let kept = serde_json::from_str(&text).map_err(|source| IssuerError::Json {
+            what: "the issuer's keys",
+            source,
+        })?;
+        Ok(Self(Arc::new(kept)))
+    }
+
+    /// The key that the issuer at `path` signs `algorithm` with.
+    pub(super) fn key(&self, path: &str, algorithm: Algorithm) -> Result<&PrivateKey, IssuerError> {
+        let entry = self.entry(path)?;
+        entry.key(algorithm).ok_or_else(|| IssuerError::UnknownAlgorithm {
+            path: path.to_owned(),
+            algorithm,
+            known: entry.issuer.algorithms.iter().map(ToString::to_string).collect(),
+        })
+    }
+
+    /// A key of the same family that no issuer publishes.
+    pub(super) fn stranger(&self, algorithm: Algorithm) -> Result<&PrivateKey, IssuerError> {
+        let family = algorithm.family();
+        self.0
+            .strangers
+            .iter()
+            .find(|key| key.family == family)
+            .ok_or_else(|| family.fault("no issuer has one, so no stranger has"))
+    }
+
+    /// What the issuer at `path` publishes (RFC 7517 §5).
+    pub(super) fn key_set(&self, path: &str) -> Result<Vec<Jwk>, IssuerError> {
+        let entry = self.entry(path)?;
+        entry
+            .issuer
+            .algorithms
+            .iter()
+            .map(|algorithm| self.key(path, *algorithm)?.published(*algorithm))
+            .collect()
+    }
+
+    /// What a token's `jku` header points at: the strangers' keys.
+    pub(super) fn stranger_key_set(&self) -> Result<Vec<Jwk>, IssuerError> {
+        let has = |algorithm: &Algorithm| self.0.strangers.iter().any(|key| key.family == algorithm.family());
+        Algorithm::ALL
+            .into_iter()
+            .filter(has)
+            .map(|algorithm| self.stranger(algorithm)?.published(algorithm))
+            .collect()
+    }
+
+    pub(super) fn base(&self) -> &str {
+        &self.0.base
+    }
+
+    fn entry(&self, path: &str) -> Result<&Entry, IssuerError> {
+        self.0.entries.get(path).ok_or_else(|| IssuerError::UnknownPath {
+            path: path.to_owned(),
+            known: self.0.entries.keys().cloned().collect(),
+        })
+    }
+}
+
+fn check(issuer: &IssuerPath) -> Result<(), IssuerError> {
+    let refuse = |why| {
+        Err(IssuerError::Path {
+            path: issuer.path.clone(),
+            why,
+        })
+    };
+    let plain = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
+    if !issuer.path.split('/').all(plain) {
+        return refuse("it is made of words of letters, digits, - and _ with slashes between them");
+    }
+    if issuer.algorithms.is_empty() {
+        return refuse("it signs with no algorithm");
+    }
+    Ok(())
+}

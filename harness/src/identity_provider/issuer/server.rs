@@ -1,0 +1,234 @@
+//! The server: discovery and keys of every issuer path, and a record of who asked for what.
+//!
+//! The main type is [`Issuer`]. It serves until it is dropped.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::CONTENT_TYPE;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
+
+use super::keys::{Algorithm, IssuerPath, Signer};
+use super::{IssuerError, token};
+use crate::pki::Leaf;
+
+/// Where `jku` headers of forged tokens point at. No issuer path can be the same.
+pub(super) const STRANGER_KEYS: &str = "/.stranger/keys";
+/// Where `x5u` headers of forged tokens point at.
+pub(super) const STRANGER_CERTIFICATES: &str = "/.stranger/certificates";
+/// OpenID Connect Discovery 1.0 §4.
+const DISCOVERY: &str = "/.well-known/openid-configuration";
+const KEYS: &str = "/keys";
+
+/// How often something was asked of the issuer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// The discovery document.
+    pub discovery: u64,
+    /// The keys.
+    pub keys: u64,
+}
+
+#[derive(Debug, Default)]
+struct Record {
+    paths: BTreeMap<String, Asked>,
+    strangers: u64,
+}
+
+/// The issuer's server. Dropped, it ends and its port is free.
+#[derive(Debug)]
+pub struct Issuer {
+    address: SocketAddr,
+    signer: Signer,
+    record: Arc<Mutex<Record>>,
+    accepting: JoinHandle<()>,
+}
+
+impl Issuer {
+    /// Serves `paths` on a free loopback port, with new keys, showing `leaf`.
+    ///
+    /// # Errors
+    /// It cannot listen, the certificate cannot be used, or a path is none.
+    pub async fn start(leaf: &Leaf, paths: Vec<IssuerPath>) -> Result<Self, IssuerError> {
+        let acceptor = TlsAcceptor::from(Arc::new(crate::tls::server(leaf)?));
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(IssuerError::Listen)?;
+        let address = listener.local_addr().map_err(IssuerError::Listen)?;
+        let signer = Signer::generate(format!("https://{address}"), paths).await?;
+        let record = Arc::new(Mutex::new(Record::default()));
+        let service = Service {
+            signer: signer.clone(),
+            record: record.clone(),
+        };
+        let accepting = tokio::spawn(accept(listener, acceptor, service));
+        Ok(Self {
+            address,
+            signer,
+            record,
+            accepting,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What signs its tokens.
+    pub fn signer(&self) -> &Signer {
+        &self.signer
+    }
+
+    /// How often the issuer at `path` was asked.
+    pub fn asked(&self, path: &str) -> Asked {
+        self.record
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .paths
+            .get(path)
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// How often somebody followed a forged token's `jku` or `x5u`.
+    pub fn strangers_asked(&self) -> u64 {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner).strangers
+    }
+
+    /// Ends it; the port is free afterwards.
+    pub async fn stop(mut self) {
+        self.accepting.abort();
+        // Given up is how it ends.
+        let _given_up = (&mut self.accepting).await;
+    }
+}
+
+impl Drop for Issuer {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+/// Accepts until it is given up, and its connections with it.
+async fn accept(listener: TcpListener, acceptor: TlsAcceptor, service: Service) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            // A connection that cannot be accepted is the caller's loss.
+            accepted = listener.accept() => if let Ok((stream, _)) = accepted {
+                let (acceptor, service) = (acceptor.clone(), service.clone());
+                connections.spawn(async move {
+                    let Ok(stream) = acceptor.accept(stream).await else { return };
+                    let service = service_fn(move |request| {
+                        let answer = service.answer(&request);
+                        async move { Ok::<_, Infallible>(answer) }
+                    });
+                    let served = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+                    // A caller that went away is no news.
+                    drop(served);
+                });
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Service {
+    signer: Signer,
+    record: Arc<Mutex<Record>>,
+}
+
+impl Service {
+    fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+        if request.method() != Method::GET {
+            return text(StatusCode::METHOD_NOT_ALLOWED, "only GET is served");
+        }
+        match self.found(request.uri().path()) {
+            Ok(Some(answer)) => answer,
+            Ok(None) => text(StatusCode::NOT_FOUND, "no issuer has this address"),
+            Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+        }
+    }
+
+    fn found(&self, path: &str) -> Result<Option<Response<Full<Bytes>>>, IssuerError> {
+        if path == STRANGER_KEYS {
+            self.write(|record| record.strangers += 1);
+            return Ok(Some(document(&json!({"keys": self.signer.stranger_key_set()?}))));
+        }
+        if let Some(algorithm) = path.strip_prefix(STRANGER_CERTIFICATES).and_then(|rest| rest.strip_prefix('/')) {
+            self.write(|record| record.strangers += 1);
+            let Ok(algorithm) = algorithm.parse::<Algorithm>() else {
+                return Ok(None);
+            };
+            let pem = pem(&token::certificate(&self.signer.stranger(algorithm)?.public_pem()?)?);
+            return Ok(Some(text(StatusCode::OK, &pem)));
+        }
+        let Some(path) = path.strip_prefix('/') else { return Ok(None) };
+        if let Some(issuer) = path.strip_suffix(DISCOVERY).and_then(|path| self.issuer(path)) {
+            self.write(|record| record.paths.entry(issuer.path.clone()).or_default().discovery += 1);
+            return Ok(Some(document(&self.discovery(issuer)?)));
+        }
+        if let Some(issuer) = path.strip_suffix(KEYS).and_then(|path| self.issuer(path)) {
+            self.write(|record| record.paths.entry(issuer.path.clone()).or_default().keys += 1);
+            return Ok(Some(document(&json!({"keys": self.signer.key_set(&issuer.path)?}))));
+        }
+        Ok(None)
+    }
+
+    fn issuer(&self, path: &str) -> Option<&IssuerPath> {
+        self.signer.paths().find(|issuer| issuer.path == path)
+    }
+
+    /// OpenID Connect Discovery 1.0 §3: what it requires. The authorization endpoint answers 404, as
+    /// nobody logs in here.
+    fn discovery(&self, issuer: &IssuerPath) -> Result<Value, IssuerError> {
+        let url = self.signer.url(&issuer.path)?;
+        Ok(json!({
+            "issuer": url,
+            "authorization_endpoint": format!("{url}/authorize"),
+            "jwks_uri": format!("{url}{KEYS}"),
+            "response_types_supported": ["id_token"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": issuer.algorithms,
+        }))
+    }
+
+    fn write(&self, change: impl FnOnce(&mut Record)) {
+        change(&mut self.record.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+fn document(value: &Value) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(value.to_string()));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static("application/json"));
+    response
+}
+
+fn text(status: StatusCode, text: &str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(text.to_owned()));
+    *response.status_mut() = status;
+    response
+}
+
+fn pem(der: &[u8]) -> String {
+    use base64::Engine;
+    let text = base64::engine::general_purpose::STANDARD.encode(der);
+    let lines: Vec<&str> = text
+        .as_bytes()
+        .chunks(64)
+        .map(|line| std::str::from_utf8(line).unwrap_or_default())
+        .collect();
+    format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
+}

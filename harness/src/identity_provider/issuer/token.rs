@@ -1,0 +1,357 @@
+//! Tokens, sound and forged, and what a token says of itself.
+//!
+//! The main type is [`Token`]. Every token is put together here, part by part, since most
+//! forgeries are what a signing library exists to prevent; only signatures are the library's.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use jsonwebtoken::EncodingKey;
+use serde_json::{Map, Value, json};
+
+use super::keys::{Algorithm, Signer};
+use super::{IssuerError, server};
+use crate::secret::Secret;
+
+/// What a forger does. Each leaves a token that is sound but for this.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Forgery {
+    /// Signs with a key of his own under the issuer's key id.
+    StrangersKey,
+    /// Signs with a key of his own under its own id.
+    UnknownKey,
+    /// Does not sign: `"alg": "none"` (RFC 7515 appendix A.5).
+    Unsigned,
+    /// Signs with HS256, the issuer's public key being the secret: who takes the algorithm from
+    /// the token takes it for sound (RFC 8725 §2.1).
+    PublicKeyAsSecret,
+    /// Changes a claim after signing.
+    Altered {
+        /// The claim.
+        claim: String,
+        /// What it shall say.
+        value: Value,
+    },
+    /// Flips one bit of the signature.
+    BrokenSignature,
+    /// Signs with his own key and points at it: `jku` (RFC 7515 §4.1.2).
+    KeyUrl,
+    /// Signs with his own key and sends it along: `jwk` (RFC 7515 §4.1.3).
+    EmbeddedKey,
+    /// Signs with his own key and points at a certificate for it: `x5u` (RFC 7515 §4.1.5).
+    CertificateUrl,
+    /// Signs with his own key and sends a certificate for it along: `x5c` (RFC 7515 §4.1.6).
+    EmbeddedCertificate,
+    /// Appends a second signature, his own, as a fourth part.
+    TwoSignatures,
+}
+
+/// What a token shall say. Starts sound: right issuer, audience `kubernetes`, valid from now for an
+/// hour, with an id of its own, so that no cache knows it.
+#[derive(Clone, Debug)]
+pub struct Token {
+    signer: Signer,
+    path: String,
+    algorithm: Algorithm,
+    header: Map<String, Value>,
+    claims: Map<String, Value>,
+    without_kid: bool,
+    forgery: Option<Forgery>,
+}
+
+impl Token {
+    pub(super) fn new(signer: Signer, path: &str, issuer: &str, algorithm: Algorithm) -> Self {
+        let now = seconds(SystemTime::now());
+        let claims = [
+            ("iss", json!(issuer)),
+            ("aud", json!("kubernetes")),
+            ("sub", json!("alice")),
+            ("iat", json!(now)),
+            ("nbf", json!(now)),
+            ("exp", json!(now + 3600)),
+            ("jti", json!(format!("{:032x}", rand::random::<u128>()))),
+        ];
+        let claims = claims.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Self {
+            signer,
+            path: path.to_owned(),
+            algorithm,
+            header: Map::new(),
+            claims,
+            without_kid: false,
+            forgery: None,
+        }
+    }
+
+    /// Says `value` of `claim`, whatever that is.
+    #[must_use]
+    pub fn claim(mut self, claim: &str, value: impl Into<Value>) -> Self {
+        self.claims.insert(claim.to_owned(), value.into());
+        self
+    }
+
+    /// Says all of `claims`, over what was said.
+    #[must_use]
+    pub fn claims(mut self, claims: Map<String, Value>) -> Self {
+        self.claims.extend(claims);
+        self
+    }
+
+    /// Says nothing of `claim`.
+    #[must_use]
+    pub fn without(mut self, claim: &str) -> Self {
+        self.claims.remove(claim);
+        self
+    }
+
+    /// For the subject `subject`.
+    #[must_use]
+    pub fn subject(self, subject: &str) -> Self {
+        self.claim("sub", subject)
+    }
+
+    /// For `audience`.
+    #[must_use]
+    pub fn audience(self, audience: &str) -> Self {
+        self.claim("aud", audience)
+    }
+
+    /// Claims to come from `issuer`.
+    #[must_use]
+    pub fn issuer(self, issuer: &str) -> Self {
+        self.claim("iss", issuer)
+    }
+
+    /// Valid until `time`.
+    #[must_use]
+    pub fn expires(self, time: SystemTime) -> Self {
+        self.claim("exp", seconds(time))
+    }
+
+    /// Expired `ago`, and issued an hour before that.
+    #[must_use]
+    pub fn expired(self, ago: Duration) -> Self {
+        let then = SystemTime::now() - ago;
+        let issued = seconds(then - Duration::from_secs(3600));
+        self.expires(then).claim("iat", issued).claim("nbf", issued)
+    }
+
+    /// Valid from `time` on.
+    #[must_use]
+    pub fn not_before(self, time: SystemTime) -> Self {
+        self.claim("nbf", seconds(time))
+    }
+
+    /// Signed with another of the issuer's algorithms.
+    #[must_use]
+    pub fn algorithm(mut self, algorithm: Algorithm) -> Self {
+        self.algorithm = algorithm;
+        self
+    }
+
+    /// Names `kid` as its key, whatever signs it.
+    #[must_use]
+    pub fn kid(self, kid: &str) -> Self {
+        self.header("kid", kid)
+    }
+
+    /// Names no key.
+    #[must_use]
+    pub fn without_kid(mut self) -> Self {
+        self.header.remove("kid");
+        self.without_kid = true;
+        self
+    }
+
+    /// Says `value` of `field` in its header, over everything else.
+    #[must_use]
+    pub fn header(mut self, field: &str, value: impl Into<Value>) -> Self {
+        self.header.insert(field.to_owned(), value.into());
+        self
+    }
+
+    /// With one thing wrong.
+    #[must_use]
+    pub fn forged(mut self, forgery: Forgery) -> Self {
+        self.forgery = Some(forgery);
+        self
+    }
+
+    /// The token in compact form (RFC 7515 §3.1).
+    ///
+    /// # Errors
+    /// The issuer path has no key for the algorithm, or the library refuses.
+    pub fn sign(&self) -> Result<Secret, IssuerError> {
+        let algorithm = self.algorithm;
+        let issuers = self.signer.key(&self.path, algorithm)?;
+        let published = issuers.published(algorithm)?;
+        let stranger = self.signer.stranger(algorithm)?;
+
+        let mut header = Map::new();
+        header.insert("alg".to_owned(), json!(algorithm.name()));
+        header.insert("typ".to_owned(), json!("JWT"));
+        header.insert("kid".to_owned(), json!(published.common.key_id));
+        let base = self.signer.base();
+        match &self.forgery {
+            Some(Forgery::Unsigned) => {
+                header.insert("alg".to_owned(), json!("none"));
+                header.remove("kid");
+            }
+            Some(Forgery::PublicKeyAsSecret) => _ = header.insert("alg".to_owned(), json!("HS256")),
+            Some(Forgery::UnknownKey) => _ = header.insert("kid".to_owned(), json!(stranger.published(algorithm)?.common.key_id)),
+            Some(Forgery::KeyUrl) => {
+                header.insert("kid".to_owned(), json!(stranger.published(algorithm)?.common.key_id));
+                header.insert("jku".to_owned(), json!(format!("{base}{}", server::STRANGER_KEYS)));
+            }
+            Some(Forgery::EmbeddedKey) => {
+                let key = stranger.published(algorithm)?;
+                header.insert("kid".to_owned(), json!(key.common.key_id));
+                header.insert("jwk".to_owned(), json!(key));
+            }
+            Some(Forgery::CertificateUrl) => {
+                header.remove("kid");
+                header.insert(
+                    "x5u".to_owned(),
+                    json!(format!("{base}{}/{algorithm}", server::STRANGER_CERTIFICATES)),
+                );
+            }
+            Some(Forgery::EmbeddedCertificate) => {
+                header.remove("kid");
+                header.insert("x5c".to_owned(), json!([STANDARD.encode(certificate(&stranger.public_pem()?)?)]));
+            }
+            Some(Forgery::StrangersKey | Forgery::Altered { .. } | Forgery::BrokenSignature | Forgery::TwoSignatures) | None => {}
+        }
+        if self.without_kid {
+            header.remove("kid");
+        }
+        header.extend(self.header.clone());
+
+        let input = format!("{}.{}", part(&header)?, part(&self.claims)?);
+        let token = match &self.forgery {
+            None => format!("{input}.{}", issuers.sign(&input, algorithm)?),
+            Some(Forgery::Unsigned) => format!("{input}."),
+            Some(Forgery::PublicKeyAsSecret) => {
+                let secret = EncodingKey::from_secret(issuers.public_pem()?.as_bytes());
+                let signature = jsonwebtoken::crypto::sign(input.as_bytes(), &secret, jsonwebtoken::Algorithm::HS256)?;
+                format!("{input}.{signature}")
+            }
+            Some(Forgery::Altered { claim, value }) => {
+                let signature = issuers.sign(&input, algorithm)?;
+                let mut claims = self.claims.clone();
+                claims.insert(claim.clone(), value.clone());
+                format!("{}.{}.{signature}", part(&header)?, part(&claims)?)
+            }
+            Some(Forgery::BrokenSignature) => format!("{input}.{}", flipped(&issuers.sign(&input, algorithm)?)?),
+            Some(Forgery::TwoSignatures) => {
+                format!("{input}.{}.{}", issuers.sign(&input, algorithm)?, stranger.sign(&input, algorithm)?)
+            }
+            Some(
+                Forgery::StrangersKey
+                | Forgery::UnknownKey
+                | Forgery::KeyUrl
+                | Forgery::EmbeddedKey
+                | Forgery::CertificateUrl
+                | Forgery::EmbeddedCertificate,
+            ) => format!("{input}.{}", stranger.sign(&input, algorithm)?),
+        };
+        Ok(Secret::new(token))
+    }
+}
+
+/// What a token says, believed by nobody: for showing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unverified {
+    /// Its header.
+    pub header: Map<String, Value>,
+    /// Its claims.
+    pub claims: Map<String, Value>,
+}
+
+impl fmt::Display for Unverified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = json!({"header": self.header, "claims": self.claims});
+        write!(f, "{shown:#}")
+    }
+}
+
+/// Reads any token without verifying it.
+///
+/// # Errors
+/// It is not a token in compact form.
+pub fn unverified(token: &Secret) -> Result<Unverified, IssuerError> {
+    let mut parts = token.expose().split('.');
+    let mut read = |what: &'static str| {
+        let part = parts.next().ok_or(IssuerError::NotAToken(what))?;
+        let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| IssuerError::NotAToken(what))?;
+        serde_json::from_slice(&bytes).map_err(|_| IssuerError::NotAToken(what))
+    };
+    Ok(Unverified {
+        header: read("its header is not one")?,
+        claims: read("its claims are none")?,
+    })
+}
+
+/// A certificate for a stranger's public key, by an authority that was made up for it. DER.
+pub(super) fn certificate(public_pem: &str) -> Result<Vec<u8>, IssuerError> {
+    use p256::elliptic_curve::Generate;
+    use x509_cert::builder::profile::BuilderProfile;
+    use x509_cert::builder::{Builder, CertificateBuilder};
+    use x509_cert::certificate::TbsCertificate;
+    use x509_cert::der::{DecodePem, Encode};
+    use x509_cert::name::Name;
+    use x509_cert::spki::{SubjectPublicKeyInfoOwned, SubjectPublicKeyInfoRef};
+
+    use crate::pki::{PkiError, subject};
+
+    struct Stranger;
+    impl BuilderProfile for Stranger {
+        fn get_issuer(&self, _: &Name) -> Name {
+            subject("a stranger's authority", &[])
+        }
+        fn get_subject(&self) -> Name {
+            subject("a stranger", &[])
+        }
+        fn build_extensions(
+            &self,
+            _: SubjectPublicKeyInfoRef<'_>,
+            _: SubjectPublicKeyInfoRef<'_>,
+            _: &TbsCertificate,
+        ) -> x509_cert::builder::Result<Vec<x509_cert::ext::Extension>> {
+            Ok(Vec::new())
+        }
+    }
+
+    let build = || {
+        let serial = x509_cert::serial_number::SerialNumber::from(1_u32);
+        let validity = x509_cert::time::Validity::from_now(Duration::from_secs(24 * 3600))?;
+        let key = SubjectPublicKeyInfoOwned::from_pem(public_pem)?;
+        let authority = p256::ecdsa::SigningKey::from(p256::SecretKey::generate());
+        CertificateBuilder::new(Stranger, serial, validity, key)
+            .and_then(|builder| builder.build::<_, p256::ecdsa::DerSignature>(&authority))
+            .map_err(PkiError::Build)?
+            .to_der()
+            .map_err(PkiError::from)
+    };
+    Ok(build()?)
+}
+
+fn part(fields: &Map<String, Value>) -> Result<String, IssuerError> {
+    let text = serde_json::to_vec(fields).map_err(|source| IssuerError::Json { what: "a token", source })?;
+    Ok(URL_SAFE_NO_PAD.encode(text))
+}
+
+/// In the middle: the last bits of base64 may be padding that nobody reads.
+fn flipped(signature: &str) -> Result<String, IssuerError> {
+    let mut bytes = URL_SAFE_NO_PAD
+        .decode(signature)
+        .map_err(|_| IssuerError::NotAToken("its signature is not base64url"))?;
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
+}

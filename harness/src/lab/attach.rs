@@ -1,0 +1,44 @@
+//! Attaching to a lab that another process owns.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::{OnceCell, watch};
+
+use super::description::LabDescription;
+use super::{Administrator, Directory, Inner, Keycloak, Lab, LabError, Owner, control, directory};
+use crate::cluster::{Authorities, MAIN};
+use crate::identity_provider::issuer::Signer;
+
+/// The lab called `name`, if it is up and ready.
+pub(super) async fn attach(name: &str) -> Result<Option<Lab>, LabError> {
+    let path = directory::place(name)?;
+    if directory::owner(&path).is_none() {
+        return Ok(None);
+    }
+    let Some(description) = LabDescription::load(&path)? else { return Ok(None) };
+    let (Some(control), Some(main)) = (description.control.clone(), description.api_servers.get(MAIN).cloned()) else {
+        return Ok(None);
+    };
+    let authorities = Authorities::load(&path.join("pki"))?;
+    let signer = Signer::load(&path.join("issuer"))?;
+    let administrator = Administrator::new(&main, authorities.administrator()?)?;
+    let further = description.api_servers.iter().map(|(name, server)| (name.clone(), Arc::new(OnceCell::new_with(Some(server.clone())))));
+    let further: HashMap<_, _> = further.collect();
+    let keycloak = match &description.keycloak {
+        Some(keycloak) => Keycloak::new(keycloak)?,
+        None => return Ok(None),
+    };
+    let (_, keycloak) = watch::channel(Some(Ok(keycloak)));
+    Ok(Some(Lab(Arc::new(Inner {
+        description,
+        directory: Directory::of_another(path),
+        authorities,
+        signer,
+        main,
+        administrator,
+        further: Mutex::new(further),
+        keycloak,
+        owner: Owner::Another(control::Client(control)),
+    }))))
+}

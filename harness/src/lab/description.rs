@@ -1,0 +1,129 @@
+//! What a lab is, as its owner writes it down for others: `lab.json`, mode 0600.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::Digest;
+
+use super::{LabError, LabOptions};
+use crate::cluster::{ApiServer, Driver, Minor};
+use crate::identity_provider::keycloak::KeycloakDescription;
+use crate::secret::Secret;
+
+const FILE: &str = "lab.json";
+
+/// A lab that is up, for whoever attaches to it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LabDescription {
+    /// The version of this format.
+    pub schema: u32,
+    /// The lab's name.
+    pub name: String,
+    /// The version of authlab that made it.
+    pub authlab: String,
+    /// Tells fixtures apart: two labs with the same one promise the same.
+    pub fingerprint: String,
+    /// The process id of its owner.
+    pub owner: u32,
+    /// When it was started.
+    pub started: jiff::Timestamp,
+    /// The full version of Kubernetes.
+    pub kubernetes: String,
+    /// The minor version.
+    pub minor: Minor,
+    /// How its cluster runs.
+    pub cluster: Driver,
+    /// How its identity provider runs.
+    pub identity_provider: String,
+    /// The API servers that run, by setting; more may be started later.
+    pub api_servers: BTreeMap<String, ApiServer>,
+    /// The base URL of the harness' issuer.
+    pub issuer: String,
+    /// Keycloak, once it is ready.
+    pub keycloak: Option<KeycloakDescription>,
+    /// The auth proxies, by name.
+    pub auth_proxies: BTreeMap<String, AuthProxyDescription>,
+    /// The directory with kubectl of the lab's version.
+    pub programs: PathBuf,
+    /// The servers' processes.
+    pub processes: Vec<ProcessDescription>,
+    /// Where the owner listens, and the word it wants to hear.
+    pub control: Option<ControlDescription>,
+}
+
+/// An auth proxy that runs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AuthProxyDescription {
+    /// Its address.
+    pub url: String,
+}
+
+/// A server's process.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ProcessDescription {
+    /// The server.
+    pub name: String,
+    /// Its process id.
+    pub pid: u32,
+}
+
+/// How the owner can be asked.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ControlDescription {
+    /// A loopback port.
+    pub port: u16,
+    /// Who knows it may ask.
+    pub word: Secret,
+}
+
+impl LabDescription {
+    /// Writes it into the lab's directory, whole or not at all.
+    pub(super) fn save(&self, directory: &Path) -> Result<(), LabError> {
+        let text = serde_json::to_string_pretty(self).unwrap_or_default();
+        let unfinished = directory.join(format!("{FILE}.new"));
+        crate::pki::write_private(&unfinished, &text)?;
+        std::fs::rename(&unfinished, directory.join(FILE))
+            .map_err(|source| LabError::Directory { path: directory.join(FILE), source })
+    }
+
+    /// Reads it; `None` when the lab is not ready yet.
+    pub(super) fn load(directory: &Path) -> Result<Option<Self>, LabError> {
+        let path = directory.join(FILE);
+        let text = match std::fs::read_to_string(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(LabError::Directory { path, source }),
+            Ok(text) => text,
+        };
+        serde_json::from_str(&text).map(Some).map_err(|source| LabError::Damaged { path, source })
+    }
+
+    /// Why this lab is not what `options` ask for; `None` when it is.
+    pub(super) fn mismatch(&self, options: &LabOptions) -> Result<Option<String>, LabError> {
+        if options.kubernetes.is_some() {
+            let asked = options.pinned()?.version.to_string();
+            if asked != self.kubernetes {
+                return Ok(Some(format!("it runs Kubernetes {}, not {asked}", self.kubernetes)));
+            }
+        }
+        if self.fingerprint != fingerprint() {
+            return Ok(Some(format!("it was started by another build of authlab ({})", self.authlab)));
+        }
+        Ok(None)
+    }
+}
+
+/// A hash of all that decides what a lab is: the fixtures that are compiled in.
+pub(super) fn fingerprint() -> String {
+    static FIXTURES: include_dir::Dir<'_> = include_dir::include_dir!("$CARGO_MANIFEST_DIR/../fixtures");
+    let mut hash = sha2::Sha256::new();
+    let mut pending = vec![&FIXTURES];
+    while let Some(directory) = pending.pop() {
+        for file in directory.files() {
+            hash.update(file.path().as_os_str().as_encoded_bytes());
+            hash.update(file.contents());
+        }
+        pending.extend(directory.dirs());
+    }
+    hex::encode(&hash.finalize()[..8])
+}

@@ -1,0 +1,268 @@
+//! A lab is everything started together: one directory, one owner, one end.
+//!
+//! The main type is [`Lab`]: a cluster with its authorities, the issuer, Keycloak and the auth proxies,
+//! whether this process owns them or has attached to a lab that is up. [`with_lab`] is
+//! the one scope: what it starts, it ends.
+
+mod administrator;
+mod attach;
+mod control;
+mod description;
+mod directory;
+mod error;
+mod grounds;
+mod leftovers;
+mod owned;
+mod supervisor;
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{OnceCell, watch};
+
+use crate::cluster::{ApiServer, Authorities, Capabilities, MAIN, Minor};
+use crate::event::Events;
+use crate::identity_provider::issuer::Signer;
+use crate::probe::Door;
+use crate::server_binaries;
+
+pub use crate::identity_provider::keycloak::KeycloakClient as Keycloak;
+pub use administrator::Administrator;
+pub use description::{AuthProxyDescription, LabDescription, ProcessDescription};
+pub use directory::{Directory, Found, InvalidName, labs};
+pub use error::LabError;
+pub use leftovers::{Cleared, clear};
+pub use supervisor::{SUPERVISE, Stopped, supervise, take_down, up};
+
+/// The name of the lab that `up` starts and `run` attaches to unless told otherwise.
+pub const DEFAULT_NAME: &str = "default";
+
+/// What a lab shall be.
+#[derive(Clone, Debug, Default)]
+pub struct LabOptions {
+    /// Its name; a lab that only lives as long as its owner needs none.
+    pub name: Option<String>,
+    /// The version of Kubernetes, as a person writes it; the newest pinned one when not given.
+    pub kubernetes: Option<String>,
+    /// Where server binaries may come from.
+    pub server_binaries: server_binaries::Options,
+    /// Keep the lab's directory also after success.
+    pub keep: bool,
+}
+
+impl LabOptions {
+    /// The version of Kubernetes that is meant.
+    ///
+    /// # Errors
+    /// It is not one of those pinned.
+    pub fn pinned(&self) -> Result<&'static server_binaries::Kubernetes, server_binaries::UnknownVersion> {
+        let pinned = server_binaries::Versions::pinned();
+        self.kubernetes.as_deref().map_or_else(|| Ok(pinned.newest()), |asked| pinned.kubernetes(asked))
+    }
+}
+
+/// A lab that can be asked. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Lab(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    description: LabDescription,
+    directory: Directory,
+    authorities: Authorities,
+    signer: Signer,
+    main: ApiServer,
+    administrator: Administrator,
+    further: Mutex<HashMap<String, Arc<OnceCell<ApiServer>>>>,
+    keycloak: watch::Receiver<Option<Result<Keycloak, Arc<LabError>>>>,
+    owner: Owner,
+}
+
+/// Who can start more servers in the lab, and who ends it.
+#[derive(Debug)]
+enum Owner {
+    /// This process.
+    Us(Box<owned::Owned>),
+    /// Another process, which listens to ours.
+    Another(control::Client),
+}
+
+impl Lab {
+    /// Starts a lab that this process owns. It is usable as soon as its main API server is;
+    /// Keycloak may still be on its way ([`Lab::keycloak`] waits for it).
+    ///
+    /// # Errors
+    /// A server cannot be had or is not ready in time. Nothing is left running then.
+    pub async fn start(options: &LabOptions, events: &Events) -> Result<Self, LabError> {
+        owned::start(options, events).await
+    }
+
+    /// Attaches to the lab called `name`, if it is up.
+    ///
+    /// # Errors
+    /// Its description cannot be read.
+    pub async fn attach(name: &str) -> Result<Option<Self>, LabError> {
+        attach::attach(name).await
+    }
+
+    /// What it is.
+    pub fn description(&self) -> &LabDescription {
+        &self.0.description
+    }
+
+    /// Its directory.
+    pub fn directory(&self) -> &Path {
+        self.0.directory.path()
+    }
+
+    /// The version of Kubernetes.
+    pub fn version(&self) -> Minor {
+        self.0.description.minor
+    }
+
+    /// What scenarios may ask of it.
+    pub fn capabilities(&self) -> Capabilities {
+        Capabilities::of(self.0.description.cluster, self.version())
+    }
+
+    /// Whether this process ends it.
+    pub fn is_owned(&self) -> bool {
+        matches!(self.0.owner, Owner::Us(_))
+    }
+
+    /// Its authorities.
+    pub fn authorities(&self) -> &Authorities {
+        &self.0.authorities
+    }
+
+    /// What signs the issuer's tokens.
+    pub fn signer(&self) -> &Signer {
+        &self.0.signer
+    }
+
+    /// The main API server.
+    pub fn main(&self) -> &ApiServer {
+        &self.0.main
+    }
+
+    /// Who may do everything in the cluster.
+    pub fn administrator(&self) -> &Administrator {
+        &self.0.administrator
+    }
+
+    /// The API server with the setting `name`, started when it is first asked for.
+    ///
+    /// # Errors
+    /// There is no such setting, or the server cannot be started.
+    pub async fn api_server(&self, name: &str, events: &Events) -> Result<ApiServer, LabError> {
+        if name == MAIN {
+            return Ok(self.main().clone());
+        }
+        let cell = {
+            let mut further = self.0.further.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(further.entry(name.to_owned()).or_default())
+        };
+        let started = cell.get_or_try_init(|| async {
+            match &self.0.owner {
+                Owner::Us(owned) => owned.further(name, events).await,
+                Owner::Another(client) => client.api_server(name).await,
+            }
+        });
+        started.await.cloned()
+    }
+
+    /// Keycloak, once it is ready.
+    ///
+    /// # Errors
+    /// It could not be started.
+    pub async fn keycloak(&self) -> Result<Keycloak, LabError> {
+        let mut receiver = self.0.keycloak.clone();
+        let known = receiver.wait_for(Option::is_some).await.map_err(|_| LabError::Ended)?;
+        match known.as_ref() {
+            Some(Ok(keycloak)) => Ok(keycloak.clone()),
+            Some(Err(error)) => Err(LabError::Shared(Arc::clone(error))),
+            None => Err(LabError::Ended),
+        }
+    }
+
+    /// The auth proxy called `name` (`request-headers` or `impersonation`), in front of the main API server.
+    ///
+    /// # Errors
+    /// There is none of that name.
+    pub fn auth_proxy(&self, name: &str) -> Result<Door, LabError> {
+        let proxies = &self.0.description.auth_proxies;
+        let proxy = proxies.get(name).ok_or_else(|| LabError::NoSuchProxy {
+            name: name.to_owned(),
+            known: proxies.keys().cloned().collect(),
+        })?;
+        Ok(Door {
+            name: format!("{name} proxy"),
+            url: proxy.url.clone(),
+            authority: self.authorities().serving.certificate().to_owned(),
+            server: self.main().clone(),
+        })
+    }
+
+    /// Waits until all of it is ready.
+    ///
+    /// # Errors
+    /// Keycloak could not be started.
+    pub async fn ready(&self) -> Result<(), LabError> {
+        self.keycloak().await.map(|_| ())
+    }
+
+    /// Ends a lab that this process owns: every server is gone afterwards, and so is its directory unless it
+    /// shall be kept. A lab that belongs to another process goes on.
+    ///
+    /// # Errors
+    /// The directory cannot be removed.
+    pub async fn end(self, keep: bool) -> Result<(), LabError> {
+        if let Owner::Us(owned) = &self.0.owner {
+            owned.stop().await;
+            if !keep {
+                self.0.directory.remove()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Runs `work` in a lab: one that is up and matches `options`, else a new one that ends with `work`.
+///
+/// A lab whose `work` failed keeps its directory with the servers' logs, as evidence.
+///
+/// # Errors
+/// The lab could not be started or ended, or `work`'s own error.
+pub async fn with_lab<T, E, F>(options: &LabOptions, events: &Events, work: impl FnOnce(Lab) -> F) -> Result<T, E>
+where
+    E: From<LabError>,
+    F: Future<Output = Result<T, E>>,
+{
+    let lab = attach_or_start(options, events).await?;
+    let done = work(lab.clone()).await;
+    lab.end(options.keep || done.is_err()).await?;
+    done
+}
+
+/// A lab that is up and matches `options`, else a new one that this process owns.
+///
+/// # Errors
+/// A lab of the name given is up but does not match, or none could be started.
+pub async fn attach_or_start(options: &LabOptions, events: &Events) -> Result<Lab, LabError> {
+    let name = options.name.as_deref().unwrap_or(DEFAULT_NAME);
+    match (Lab::attach(name).await?, &options.name) {
+        (Some(lab), asked) => match (lab.description().mismatch(options)?, asked) {
+            (None, _) => {
+                events.note(format!("using the lab '{name}' that is up (Kubernetes {})", lab.description().kubernetes));
+                return Ok(lab);
+            }
+            (Some(why), Some(_)) => return Err(LabError::Mismatch { name: name.to_owned(), why }),
+            (Some(why), None) => events.note(format!("not using the lab '{name}' that is up: {why}; starting another for this run")),
+        },
+        (None, Some(name)) => return Err(LabError::NotUp { name: name.clone(), up: labs()?.into_iter().map(|lab| lab.name).collect() }),
+        (None, None) => {}
+    }
+    Lab::start(options, events).await
+}

@@ -1,0 +1,195 @@
+//! One request to an API server: a connection of its own, the credential as it is, the answer with its record.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use super::{Answer, Gate, Identity, Mark, Question, ReasonSource, Record, Verdict};
+use crate::cluster::ApiServer;
+use crate::credential::{Credential, Presentation};
+use crate::secret::redact;
+
+/// No request of a scenario takes this long unless something hangs.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// How many lines of the log a refusal is shown with.
+const LINES: usize = 12;
+
+/// Where to ask: an API server itself, or something in front of it.
+#[derive(Clone, Debug)]
+pub struct Door {
+    /// What it is called in reports.
+    pub name: String,
+    /// Its address.
+    pub url: String,
+    /// The authority of its serving certificate, PEM.
+    pub authority: String,
+    /// The API server behind it, whose record proves the answer.
+    pub server: ApiServer,
+}
+
+impl Door {
+    /// The API server's own door.
+    pub fn of(server: &ApiServer) -> Self {
+        Self {
+            name: server.name.clone(),
+            url: server.url.clone(),
+            authority: server.serving_authority.clone(),
+            server: server.clone(),
+        }
+    }
+}
+
+/// Asks `question` at `door` as `who`, presenting `credential`.
+///
+/// Never fails: not being answered is an answer, too ([`Verdict::Unreachable`]).
+pub async fn ask(door: &Door, who: &str, credential: &Credential, question: &Question) -> Answer {
+    let request = format!("{who} → {}: {question}", door.name);
+    let presentation = credential.presentation();
+    let gate = Gate::enter(&door.server.gate).await;
+    let mark = Mark::now(&door.server);
+    let sent = tokio::time::timeout(LIMIT, exchange(door, &presentation, question)).await;
+    let refusals = mark.refusals(&door.server).unwrap_or_default();
+    drop(gate);
+
+    let exchanged = match sent {
+        Ok(Ok(exchanged)) => exchanged,
+        Ok(Err(error)) => {
+            let reason = cause(&*error);
+            let verdict = if is_tls(&*error) { Verdict::TlsRefused } else { Verdict::Unreachable };
+            return unanswered(request, verdict, reason);
+        }
+        Err(_) => return unanswered(request, Verdict::Unreachable, format!("no answer within {LIMIT:?}")),
+    };
+    let Exchanged { status, headers, text } = exchanged;
+    let body: Value = serde_json::from_str(&text).unwrap_or_else(|_| if text.is_empty() { Value::Null } else { text.clone().into() });
+    let audit_id = headers.iter().find(|(name, _)| name == "audit-id").map(|(_, value)| value.clone());
+    let event = match &audit_id {
+        Some(id) => mark.event(&door.server, id).await,
+        None => None,
+    };
+    let verdict = Verdict::of_status(status);
+    let log = if verdict == Verdict::Accepted { Vec::new() } else { mark.log_lines(&door.server, LINES) };
+    let message = || body.get("message").and_then(Value::as_str).map(|message| redact(message).into_owned());
+    let (reason, source) = match verdict {
+        Verdict::Accepted => (None, ReasonSource::None),
+        // The one refusal in the log while the gate was ours is this request's.
+        Verdict::Unauthenticated => match refusals.as_slice() {
+            [first, more @ ..] if more.iter().all(|reason| reason == first) => (Some(first.clone()), ReasonSource::Log),
+            // The log is silent where no credential was presented at all; the audit event is not.
+            [] => match event.as_ref().and_then(|event| event.message()) {
+                Some(message) => (Some(message.to_owned()), ReasonSource::Audit),
+                None => (message(), ReasonSource::Body),
+            },
+            several => (Some(format!("not told apart from others' refusals at the same time: {several:?}")), ReasonSource::None),
+        },
+        Verdict::Forbidden | Verdict::BadRequest | Verdict::Unreachable | Verdict::TlsRefused => (message(), ReasonSource::Body),
+    };
+    let told = body.pointer("/status/userInfo").and_then(|told| serde_json::from_value::<Identity>(told.clone()).ok());
+    let identity = told.or_else(|| event.as_ref().filter(|_| verdict != Verdict::Unauthenticated).and_then(|event| event.identity()));
+    Answer {
+        request,
+        verdict,
+        status: Some(status),
+        headers,
+        body,
+        text,
+        identity,
+        record: Record { reason, source, audit_id, event, log },
+    }
+}
+
+struct Exchanged {
+    status: u16,
+    headers: Vec<(String, String)>,
+    text: String,
+}
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+async fn exchange(door: &Door, presentation: &Presentation, question: &Question) -> Result<Exchanged, Failure> {
+    let uri: hyper::Uri = door.url.parse()?;
+    let authority = uri.authority().ok_or("the address has no host")?.clone();
+    let socket = TcpStream::connect((authority.host(), authority.port_u16().unwrap_or(443))).await?;
+    socket.set_nodelay(true)?;
+    let name = ServerName::try_from(authority.host().to_owned())?;
+    let mut tls = crate::tls::client(&door.authority, presentation.certificate.as_ref())?;
+    // A session that was resumed would carry the identity of an earlier certificate.
+    tls.resumption = rustls::client::Resumption::disabled();
+    let connector = TlsConnector::from(Arc::new(tls));
+    let stream = connector.connect(name, socket).await?;
+
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let connection = tokio::spawn(connection);
+    let mut request = hyper::Request::builder()
+        .method(question.method.clone())
+        .uri(&question.path)
+        .header("Host", authority.as_str())
+        .header("User-Agent", "authlab")
+        .header("Accept", "application/json");
+    for (name, value) in &presentation.headers {
+        request = request.header(name, value.expose());
+    }
+    for (name, value) in &question.headers {
+        request = request.header(name, value);
+    }
+    let body = match &question.body {
+        Some(body) => {
+            request = request.header("Content-Type", "application/json");
+            Full::new(Bytes::from(body.to_string()))
+        }
+        None => Full::default(),
+    };
+    let answer = sender.send_request(request.body(body)?).await?;
+    let status = answer.status().as_u16();
+    let headers = answer
+        .headers()
+        .iter()
+        .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        .collect();
+    let bytes = answer.into_body().collect().await?.to_bytes();
+    drop(sender);
+    connection.abort();
+    Ok(Exchanged { status, headers, text: String::from_utf8_lossy(&bytes).into_owned() })
+}
+
+fn unanswered(request: String, verdict: Verdict, reason: String) -> Answer {
+    Answer {
+        request,
+        verdict,
+        status: None,
+        headers: Vec::new(),
+        body: Value::Null,
+        text: String::new(),
+        identity: None,
+        record: Record { reason: Some(reason), source: ReasonSource::None, audit_id: None, event: None, log: Vec::new() },
+    }
+}
+
+/// Whether TLS is what failed: rustls' error, however deep it is wrapped.
+fn is_tls(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if error.is::<rustls::Error>() || wrapped.is_some_and(|inner| inner.is::<rustls::Error>()) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+fn cause(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    redact(&cause.to_string()).into_owned()
+}

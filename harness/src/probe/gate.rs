@@ -1,0 +1,43 @@
+//! One request at a time per API server, while its refusal shall be found in the log.
+//!
+//! The log's line about a refusal does not say which request it is about. So who wants to know
+//! lets one request through at a time: within this process by a queue, between processes by a file lock.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock, Mutex};
+
+use tokio::sync::OwnedMutexGuard;
+
+type Queue = Arc<tokio::sync::Mutex<()>>;
+
+static QUEUES: LazyLock<Mutex<HashMap<PathBuf, Queue>>> = LazyLock::new(Mutex::default);
+
+/// Passage through the gate of one API server, until dropped.
+#[derive(Debug)]
+pub struct Gate {
+    // Declared in the order in which they are let go: first other processes, then our own queue.
+    _file: std::fs::File,
+    _queue: OwnedMutexGuard<()>,
+}
+
+impl Gate {
+    /// Waits for its turn at the gate whose file is `path`.
+    ///
+    /// # Errors
+    /// The file cannot be opened or locked.
+    pub async fn enter(path: &Path) -> std::io::Result<Self> {
+        let queue = {
+            let mut queues = QUEUES.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            Arc::clone(queues.entry(path.to_owned()).or_default())
+        };
+        let queue = queue.lock_owned().await;
+        let file = std::fs::File::options().read(true).write(true).open(path)?;
+        let file = match file.try_lock() {
+            Ok(()) => file,
+            Err(std::fs::TryLockError::WouldBlock) => tokio::task::spawn_blocking(move || file.lock().map(|()| file)).await??,
+            Err(std::fs::TryLockError::Error(error)) => return Err(error),
+        };
+        Ok(Self { _file: file, _queue: queue })
+    }
+}

@@ -1,0 +1,17 @@
+//! Asking an API server as somebody, and proving its answer by the server's own record.
+//!
+//! The main types are [`Door`] (where to ask), [`Question`] and [`Answer`]: the verdict, who the server took
+//! the caller for, and the [`Record`]: the reason in its log and the event in its audit log,
+//! bound to this very request.
+
+mod answer;
+mod ask;
+mod gate;
+mod question;
+mod record;
+
+pub use answer::{Answer, Identity, Verdict};
+pub use ask::{Door, ask};
+pub use gate::Gate;
+pub use question::Question;
+pub use record::{AuditEvent, Mark, ReasonSource, Record};

@@ -1,0 +1,181 @@
+//! The server's own record of a request: the reason in its log, the event in its audit log.
+
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::Identity;
+use crate::cluster::ApiServer;
+use crate::process::wait::{Condition, until};
+use crate::secret::redact;
+
+/// Where a reason was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReasonSource {
+    /// The API server's log.
+    Log,
+    /// The audit event.
+    Audit,
+    /// The answer's body.
+    Body,
+    /// Nowhere.
+    None,
+}
+
+impl ReasonSource {
+    /// Its name, as the record of a run spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Log => "log",
+            Self::Audit => "audit",
+            Self::Body => "body",
+            Self::None => "none",
+        }
+    }
+}
+
+/// The server's own proof of an answer.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Why the request was refused, in the server's words, redacted.
+    pub reason: Option<String>,
+    /// Where that was read.
+    pub source: ReasonSource,
+    /// The `Audit-Id` of the request.
+    pub audit_id: Option<String>,
+    /// The audit event with that id.
+    pub event: Option<AuditEvent>,
+    /// The lines of the server's log while the request was under way, redacted; none when it was accepted.
+    pub log: Vec<String>,
+}
+
+/// One line of the audit log (audit.k8s.io/v1 `Event`).
+#[derive(Clone, Debug)]
+pub struct AuditEvent(pub Value);
+
+impl AuditEvent {
+    /// Whom the request was carried out as: the impersonated user, else the authenticated one.
+    pub fn identity(&self) -> Option<Identity> {
+        ["impersonatedUser", "user"].iter().find_map(|field| self.user(field))
+    }
+
+    /// The user in `field` (`user` or `impersonatedUser`).
+    pub fn user(&self, field: &str) -> Option<Identity> {
+        serde_json::from_value(self.0.get(field)?.clone()).ok()
+    }
+
+    /// The message of its response status: for a refused authentication, the methods tried.
+    pub fn message(&self) -> Option<&str> {
+        self.0.pointer("/responseStatus/message").and_then(Value::as_str)
+    }
+}
+
+/// Where a server's logs ended at one moment: what is read from here on came later.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    log: u64,
+    audit_log: u64,
+}
+
+/// The words kube-apiserver logs a refused authentication with
+/// (kubernetes/apiserver `pkg/endpoints/filters/authentication.go`).
+const REFUSAL: &str = "\"Unable to authenticate the request\" err=";
+
+impl Mark {
+    /// Where the logs of `server` end now.
+    pub fn now(server: &ApiServer) -> Self {
+        let size = |path: &Path| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+        Self { log: size(&server.log), audit_log: size(&server.audit_log) }
+    }
+
+    /// The reasons of all refusals logged since, in order.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn refusals(&self, server: &ApiServer) -> std::io::Result<Vec<String>> {
+        Ok(since(&server.log, self.log)?.lines().filter_map(refusal).collect())
+    }
+
+    /// The log's lines since, redacted, `most` of them at most.
+    pub fn log_lines(&self, server: &ApiServer, most: usize) -> Vec<String> {
+        let text = since(&server.log, self.log).unwrap_or_default();
+        text.lines().take(most).map(|line| redact(line).into_owned()).collect()
+    }
+
+    /// The audit event with `id`. It is written before the answer is, so it is there or will be in a moment.
+    pub async fn event(&self, server: &ApiServer, id: &str) -> Option<AuditEvent> {
+        let found = until("the audit event", Duration::from_secs(2), || async {
+            let text = since(&server.audit_log, self.audit_log)?;
+            let event = text.lines().filter(|line| line.contains(id)).find_map(|line| serde_json::from_str(line).ok().map(AuditEvent));
+            Ok::<_, std::io::Error>(event.map_or_else(|| Condition::NotYet(format!("no event {id}")), Condition::Met))
+        });
+        found.await.ok()
+    }
+}
+
+/// What was appended to a file after `offset`. A line that is still being written is left out.
+fn since(path: &Path, offset: u64) -> std::io::Result<String> {
+    let mut file = std::fs::File::open(path)?;
+    file.seek(SeekFrom::Start(offset))?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    bytes.truncate(whole);
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The reason in a log line about a refusal.
+fn refusal(line: &str) -> Option<String> {
+    let (_, quoted) = line.split_once(REFUSAL)?;
+    Some(redact(&unquoted(quoted)).into_owned())
+}
+
+/// Reads a string as Go's `strconv.Quote` writes it, up to its closing quote.
+fn unquoted(text: &str) -> String {
+    let mut plain = String::new();
+    let mut rest = text.strip_prefix('"').unwrap_or(text).chars();
+    while let Some(c) = rest.next() {
+        match c {
+            '"' => break,
+            '\\' => match rest.next() {
+                Some('n') => plain.push('\n'),
+                Some('t') => plain.push('\t'),
+                Some('r') => plain.push('\r'),
+                Some('x') => plain.extend(code_point(&mut rest, 2)),
+                Some('u') => plain.extend(code_point(&mut rest, 4)),
+                Some('U') => plain.extend(code_point(&mut rest, 8)),
+                Some(other) => plain.push(other),
+                None => break,
+            },
+            other => plain.push(other),
+        }
+    }
+    plain
+}
+
+fn code_point(rest: &mut std::str::Chars<'_>, digits: usize) -> Option<char> {
+    let digits: String = rest.take(digits).collect();
+    u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_is_what_the_log_quotes() {
+        let line = r#"E1124 12:00:01.233000    4242 authentication.go:75] "Unable to authenticate the request" err="[x509: certificate has expired, oidc: expected audience \"kubernetes\" got [\"other\"]]""#;
+        assert_eq!(
+            refusal(line).as_deref(),
+            Some(r#"[x509: certificate has expired, oidc: expected audience "kubernetes" got ["other"]]"#)
+        );
+        assert_eq!(refusal(r#"I1124 12:00:01.2 1 x.go:1] "Something else" err="no""#), None);
+    }
+
+    #[test]
+    fn escapes_are_read_as_go_writes_them() {
+        assert_eq!(unquoted(r#""a\tb\u00e9\x41\\" and more"#), "a\tbéA\\");
+    }
+}

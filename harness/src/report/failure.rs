@@ -1,0 +1,79 @@
+//! A failure in words, the same for every report: the step, what was expected
+//! and seen, what servers answered and logged, and how to run it alone.
+
+use crate::event::{AnswerReport, ScenarioReport};
+
+/// The failure of `scenario`, line by line.
+#[must_use]
+pub fn lines(scenario: &ScenarioReport) -> Vec<String> {
+    let mut lines = Vec::new();
+    let Some(failure) = &scenario.failure else { return lines };
+    if let Some(rule) = &scenario.rule {
+        lines.push(format!("rule      {rule}"));
+    }
+    lines.push(format!("step      {}", failure.step));
+    lines.push(format!("at        {}", failure.place));
+    if let Some(definition) = &failure.definition {
+        lines.push(format!("defined   {definition}"));
+    }
+    lines.push("why".to_owned());
+    lines.extend(failure.message.lines().map(|line| format!("  {line}")));
+    if !scenario.answers.is_empty() {
+        lines.push("answers".to_owned());
+        lines.extend(scenario.answers.iter().map(|given| format!("  {}", answer(given))));
+    }
+    if !failure.log.is_empty() {
+        lines.push("log".to_owned());
+        lines.extend(failure.log.iter().map(|line| format!("  {line}")));
+    }
+    if let Some(evidence) = &failure.evidence {
+        lines.push(format!("evidence  {evidence}"));
+    }
+    lines.push(format!("alone     {}", run_alone(scenario)));
+    lines
+}
+
+/// An answer on one line.
+#[must_use]
+pub fn answer(answer: &AnswerReport) -> String {
+    let mut line = format!("{}: {}", answer.request, verdict(answer));
+    if let Some(user) = &answer.user {
+        line.push_str(&format!(" as {user}"));
+    }
+    if let Some(reason) = &answer.reason {
+        line.push_str(&format!(", because {reason:?} ({})", answer.reason_source));
+    }
+    if let Some(id) = &answer.audit_id {
+        line.push_str(&format!(" [{id}]"));
+    }
+    line
+}
+
+/// The verdict with its HTTP status.
+#[must_use]
+pub fn verdict(answer: &AnswerReport) -> String {
+    let words = answer.verdict.replace('_', " ");
+    match answer.status {
+        Some(status) if answer.verdict != "accepted" => format!("{words} {status}"),
+        _ => words,
+    }
+}
+
+/// The command that runs `scenario` and no other.
+#[must_use]
+pub fn run_alone(scenario: &ScenarioReport) -> String {
+    let mut pattern = String::from("^");
+    for c in scenario.id.chars() {
+        match c {
+            // A quote would have to be quoted for the shell; any character stands for it as well.
+            '\'' => pattern.push('.'),
+            c => {
+                if r"\.+*?()|[]{}^$".contains(c) {
+                    pattern.push('\\');
+                }
+                pattern.push(c);
+            }
+        }
+    }
+    format!("authlab run --name '{pattern}$'")
+}

@@ -1,0 +1,125 @@
+//! What a person and a file see of a run, from events alone.
+//!
+//! Whoever draws something is a [`Reporter`]; [`fan_out`] gives each event to
+//! all of them. It is also the one boundary where what servers said is
+//! redacted: no reporter ever sees a secret that can be told by its form.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::Value;
+
+use crate::event::{Event, Events};
+use crate::secret::redact;
+
+pub mod directory;
+pub mod failure;
+pub mod junit;
+pub mod libtest;
+pub mod progress;
+pub mod record;
+pub mod terminal;
+
+/// Draws what happens.
+pub trait Reporter: Send {
+    /// `event` happened.
+    fn on(&mut self, event: &Event);
+}
+
+/// A reporter that somebody else reads later.
+impl<R: Reporter> Reporter for Arc<Mutex<R>> {
+    fn on(&mut self, event: &Event) {
+        self.lock().unwrap_or_else(PoisonError::into_inner).on(event);
+    }
+}
+
+/// Each event, redacted, goes to all `reporters` in order.
+#[must_use]
+pub fn fan_out(reporters: Vec<Box<dyn Reporter>>) -> Events {
+    let reporters = Mutex::new(reporters);
+    Events::new(move |event| {
+        let event = redacted(event);
+        for reporter in reporters.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
+            reporter.on(&event);
+        }
+    })
+}
+
+/// Every text of `event`, redacted: whatever fields it has, and will have.
+fn redacted(event: Event) -> Event {
+    let text = serde_json::to_value(&event).and_then(|mut value| {
+        redact_texts(&mut value);
+        serde_json::from_value(value)
+    });
+    // Better no news than a secret.
+    text.unwrap_or_else(|error| Event::Note {
+        text: format!("an event could not be redacted and is not shown: {error}"),
+    })
+}
+
+fn redact_texts(value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            if let std::borrow::Cow::Owned(redacted) = redact(text) {
+                *text = redacted;
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(redact_texts),
+        Value::Object(fields) => fields.values_mut().for_each(redact_texts),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::AnswerReport;
+
+    struct Last(Option<Event>);
+    impl Reporter for Last {
+        fn on(&mut self, event: &Event) {
+            self.0 = Some(event.clone());
+        }
+    }
+
+    #[test]
+    fn what_servers_said_is_redacted_wherever_it_stands() {
+        let token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJlLXRoYXQtaXMtc2VjcmV0";
+        let last = Arc::new(Mutex::new(Last(None)));
+        let events = fan_out(vec![Box::new(Arc::clone(&last))]);
+        let answer = AnswerReport {
+            request: "mallory → main: GET /api".to_owned(),
+            verdict: "unauthenticated".to_owned(),
+            status: Some(401),
+            reason: Some(format!("invalid bearer token [{token}]")),
+            reason_source: "log".to_owned(),
+            audit_id: None,
+            user: None,
+        };
+        let report = crate::event::ScenarioReport {
+            id: "oidc/login::it is refused".to_owned(),
+            flow: "oidc".to_owned(),
+            feature: "Login".to_owned(),
+            rule: None,
+            name: "it is refused".to_owned(),
+            place: "features/oidc/login.feature:3".to_owned(),
+            tags: Vec::new(),
+            behaviours: Vec::new(),
+            outcome: crate::event::Outcome::Failed,
+            skipped_because: None,
+            failure: Some(crate::event::Failure {
+                step: "Then it is refused".to_owned(),
+                place: String::new(),
+                definition: None,
+                message: format!("seen {token}"),
+                log: vec![format!("err={token}")],
+                evidence: None,
+            }),
+            ms: 1,
+            answers: vec![answer],
+        };
+        events.emit(Event::ScenarioFinished { report: Box::new(report) });
+        let seen = format!("{:?}", last.lock().unwrap_or_else(PoisonError::into_inner).0);
+        assert!(!seen.contains("c2lnbmF0dXJlLXRoYXQtaXMtc2VjcmV0"), "{seen}");
+        assert_eq!(seen.matches("c2lnbm…").count(), 3, "{seen}");
+    }
+}

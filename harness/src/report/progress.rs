@@ -1,0 +1,183 @@
+//! Progress while servers start and scenarios run: bars on a terminal, plain
+//! lines elsewhere. The main type is [`Progress`].
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::Reporter;
+use crate::event::{Event, Outcome};
+
+/// Where progress is shown, and how.
+pub enum Progress {
+    /// Bars that come and go.
+    Bars(Bars),
+    /// A line per end of a phase, per note and per failure.
+    Lines(Box<dyn Write + Send>),
+}
+
+/// Bars on standard error.
+pub struct Bars {
+    all: MultiProgress,
+    phases: HashMap<String, ProgressBar>,
+    scenarios: Option<ProgressBar>,
+    selected: usize,
+}
+
+impl Progress {
+    /// Bars on standard error, which must be a terminal.
+    #[must_use]
+    pub fn bars() -> Self {
+        Self::Bars(Bars {
+            all: MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10)),
+            phases: HashMap::new(),
+            scenarios: None,
+            selected: 0,
+        })
+    }
+
+    /// Plain lines.
+    #[must_use]
+    pub fn lines(to: impl Write + Send + 'static) -> Self {
+        Self::Lines(Box::new(to))
+    }
+}
+
+impl Reporter for Progress {
+    fn on(&mut self, event: &Event) {
+        match self {
+            Self::Bars(bars) => bars.on(event),
+            Self::Lines(to) => {
+                if let Some(line) = line(event) {
+                    // Nobody is left to tell when standard error itself is closed.
+                    let _ = writeln!(to, "{line}");
+                }
+            }
+        }
+    }
+}
+
+/// What a phase's end, a note or a failure is on one line.
+fn line(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::PhaseFinished { phase, ms, failed: None } => format!("{phase}: {}", seconds(*ms)),
+        Event::PhaseFinished {
+            phase,
+            ms,
+            failed: Some(why),
+        } => format!("{phase}: failed after {}: {}", seconds(*ms), why.lines().next().unwrap_or_default()),
+        Event::Note { text } => text.clone(),
+        Event::LabReady { lab } => format!("lab: Kubernetes {} ({}), {}", lab.kubernetes, lab.cluster, lab.identity_provider),
+        Event::ScenarioFinished { report } if report.outcome == Outcome::Failed => format!("failed: {}", report.id),
+        _ => return None,
+    })
+}
+
+impl Bars {
+    fn on(&mut self, event: &Event) {
+        match event {
+            Event::PhaseStarted { phase } => {
+                let bar = self.all.add(
+                    ProgressBar::new_spinner()
+                        .with_style(style("{spinner:.cyan} {prefix} {elapsed:.dim} {wide_msg:.dim}"))
+                        .with_prefix(phase.clone()),
+                );
+                bar.enable_steady_tick(Duration::from_millis(100));
+                self.phases.insert(phase.clone(), bar);
+            }
+            Event::PhaseProgress {
+                phase,
+                detail,
+                done,
+                total,
+            } => {
+                if let Some(bar) = self.phases.get(phase) {
+                    if let (Some(done), Some(total)) = (done, total) {
+                        bar.set_style(style(
+                            "{spinner:.cyan} {prefix} {elapsed:.dim} {bar:20} {bytes}/{total_bytes} {wide_msg:.dim}",
+                        ));
+                        bar.set_length(*total);
+                        bar.set_position(*done);
+                    }
+                    bar.set_message(detail.clone());
+                }
+            }
+            Event::PhaseFinished { phase, .. } => {
+                if let Some(bar) = self.phases.remove(phase) {
+                    bar.finish_and_clear();
+                }
+                self.line(event);
+            }
+            Event::LabReady { .. } | Event::Note { .. } => self.line(event),
+            Event::RunStarted { selected, .. } => self.selected = *selected,
+            Event::ScenarioStarted { id } => self.scenarios().set_message(id.clone()),
+            Event::ScenarioFinished { .. } => {
+                self.scenarios().inc(1);
+                self.line(event);
+            }
+            Event::RunFinished { .. } => self.clear(),
+        }
+    }
+
+    /// Shown from the first scenario on: while servers start, theirs are enough.
+    fn scenarios(&mut self) -> &ProgressBar {
+        let (all, selected) = (&self.all, self.selected as u64);
+        self.scenarios.get_or_insert_with(|| {
+            all.add(ProgressBar::new(selected).with_style(style("{bar:20.cyan} {pos}/{len} scenarios {wide_msg:.dim}")))
+        })
+    }
+
+    fn line(&self, event: &Event) {
+        if let Some(line) = line(event) {
+            let _ = self.all.println(line);
+        }
+    }
+
+    fn clear(&mut self) {
+        self.scenarios = None;
+        self.phases.clear();
+        let _ = self.all.clear();
+    }
+}
+
+impl Drop for Bars {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// Milliseconds as a person reads them.
+pub(super) fn seconds(ms: u64) -> String {
+    if ms < 1000 {
+        format!("{ms} ms")
+    } else {
+        format!("{}.{} s", ms / 1000, ms % 1000 / 100)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_terminal_the_end_of_a_phase_is_a_line() {
+        let line = |ms, failed: Option<&str>| {
+            line(&Event::PhaseFinished {
+                phase: "etcd".to_owned(),
+                ms,
+                failed: failed.map(str::to_owned),
+            })
+        };
+        assert_eq!(line(740, None).as_deref(), Some("etcd: 740 ms"));
+        assert_eq!(
+            line(12_345, Some("exited\nlog")).as_deref(),
+            Some("etcd: failed after 12.3 s: exited")
+        );
+    }
+}

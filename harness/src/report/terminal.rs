@@ -1,0 +1,152 @@
+//! What `authlab run` says at the end: the reason of each refusal, a table by
+//! flow, and what failed. The main type is [`Summary`].
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{CellAlignment, ContentArrangement, Table};
+
+use super::failure;
+use super::progress::seconds;
+use super::record::RunRecord;
+use crate::event::{AnswerReport, Outcome, ScenarioReport};
+
+const PASSED: Style = AnsiColor::Green.on_default();
+const FAILED: Style = AnsiColor::Red.on_default().bold();
+const SKIPPED: Style = AnsiColor::Yellow.on_default();
+const TITLE: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+
+/// A run, summed up.
+#[derive(Debug)]
+pub struct Summary<'a> {
+    record: &'a RunRecord,
+    quiet: bool,
+}
+
+impl<'a> Summary<'a> {
+    /// Sums `record` up; `quiet` leaves failures and totals.
+    #[must_use]
+    pub fn new(record: &'a RunRecord, quiet: bool) -> Self {
+        Self { record, quiet }
+    }
+
+    /// Writes it to `out`, which strips styles where there is no colour.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut text = String::new();
+        if !self.quiet {
+            self.refusals(&mut text);
+            self.skipped(&mut text);
+            self.table(&mut text);
+        }
+        self.failures(&mut text);
+        self.totals(&mut text);
+        out.write_all(text.as_bytes())?;
+        out.flush()
+    }
+
+    fn of(&self, outcome: Outcome) -> impl Iterator<Item = &'a ScenarioReport> {
+        self.record.scenarios.iter().filter(move |scenario| scenario.outcome == outcome)
+    }
+
+    fn refusals(&self, text: &mut String) {
+        let mut flow = "";
+        for scenario in self.of(Outcome::Passed) {
+            let mut reasons: Vec<String> = Vec::new();
+            for answer in scenario.answers.iter().filter(|answer| answer.verdict != "accepted") {
+                let reason = refusal(answer);
+                if !reasons.contains(&reason) {
+                    reasons.push(reason);
+                }
+            }
+            if reasons.is_empty() {
+                continue;
+            }
+            if flow != scenario.flow {
+                let _ = writeln!(text, "\n{TITLE}Why: {}{TITLE:#}", scenario.flow);
+                flow = &scenario.flow;
+            }
+            let row = scenario.id.split_once("::").map_or(scenario.name.as_str(), |(_, name)| name);
+            let _ = writeln!(text, "  {row}");
+            for reason in reasons {
+                let _ = writeln!(text, "    {DIM}{reason}{DIM:#}");
+            }
+        }
+    }
+
+    fn skipped(&self, text: &mut String) {
+        let mut first = true;
+        for scenario in self.of(Outcome::Skipped) {
+            if std::mem::take(&mut first) {
+                let _ = writeln!(text, "\n{TITLE}Skipped{TITLE:#}");
+            }
+            let _ = writeln!(
+                text,
+                "  {}: {SKIPPED}{}{SKIPPED:#}",
+                scenario.id,
+                scenario.skipped_because.as_deref().unwrap_or_default()
+            );
+        }
+    }
+
+    fn table(&self, text: &mut String) {
+        let mut table = Table::new();
+        table
+            .load_style(UTF8_HORIZONTAL_ONLY)
+            .set_content_arrangement(ContentArrangement::Disabled);
+        table.set_header(["flow", "passed", "failed", "skipped", "ms"]);
+        for (flow, (totals, ms)) in self.record.by_flow() {
+            table.add_row([
+                flow.to_owned(),
+                totals.passed.to_string(),
+                totals.failed.to_string(),
+                totals.skipped.to_string(),
+                ms.to_string(),
+            ]);
+        }
+        for column in table.column_iter_mut().skip(1) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        let _ = writeln!(text, "\n{table}");
+    }
+
+    fn failures(&self, text: &mut String) {
+        for scenario in self.of(Outcome::Failed) {
+            let _ = writeln!(text, "\n{FAILED}Failed{FAILED:#} {TITLE}{}{TITLE:#}", scenario.id);
+            for line in failure::lines(scenario) {
+                let _ = writeln!(text, "  {line}");
+            }
+        }
+    }
+
+    fn totals(&self, text: &mut String) {
+        let totals = self.record.totals;
+        let style = if totals.failed > 0 || self.record.interrupted {
+            FAILED
+        } else {
+            PASSED
+        };
+        let interrupted = if self.record.interrupted { ", interrupted" } else { "" };
+        let _ = writeln!(
+            text,
+            "\n{style}{} passed, {} failed, {} skipped{interrupted}{style:#} in {}",
+            totals.passed,
+            totals.failed,
+            totals.skipped,
+            seconds(self.record.ms)
+        );
+    }
+}
+
+fn refusal(answer: &AnswerReport) -> String {
+    let verdict = failure::verdict(answer);
+    match &answer.reason {
+        Some(reason) => format!("{verdict}: {reason} ({})", answer.reason_source),
+        None => verdict,
+    }
+}

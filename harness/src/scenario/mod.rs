@@ -1,0 +1,95 @@
+//! Scenarios: found, checked, selected and carried out.
+//!
+//! [`Suite`] is every scenario that there is, [`Selection`] says which of
+//! them are meant, and [`runner::run`] carries those out on a [`Stage`]
+//! (a world per scenario, a lab for all), telling what happens as events.
+
+use std::sync::Arc;
+
+use camino::Utf8PathBuf;
+
+pub mod outcome;
+pub mod parser;
+pub mod runner;
+pub mod selection;
+pub mod step_definition;
+pub mod suite;
+pub mod vocabulary;
+
+pub use parser::FeatureFile;
+pub use runner::{Ended, Left, RunOptions, Stage, Tally};
+pub use selection::{Selected, Selection};
+pub use suite::Suite;
+pub use vocabulary::Vocabulary;
+
+/// The tag, before its name, of a capability that a scenario needs.
+pub const REQUIRES: &str = "requires:";
+/// The tag of scenarios that run only when asked for.
+pub const IGNORE: &str = "ignore";
+
+/// One scenario (of an outline: one row), as everybody but Gherkin knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScenarioContext {
+    /// Its identity: `folder/feature::scenario`, an outline's row in brackets.
+    pub id: String,
+    /// The way of authenticating: the folder of its feature file.
+    pub flow: String,
+    /// The feature's title.
+    pub feature: String,
+    /// The rule it illustrates, where the feature has rules.
+    pub rule: Option<String>,
+    /// The scenario's title.
+    pub name: String,
+    /// The feature file as a person finds it.
+    pub file: Utf8PathBuf,
+    /// The line of the scenario, or of the outline's row.
+    pub line: usize,
+    /// Its tags and those it inherits, without `@`, each once.
+    pub tags: Vec<String>,
+    /// The ids of the behaviours that it proves.
+    pub behaviours: Vec<String>,
+}
+
+impl ScenarioContext {
+    /// File and line.
+    #[must_use]
+    pub fn place(&self) -> String {
+        format!("{}:{}", self.file, self.line)
+    }
+
+    /// Whether it runs only when asked for.
+    #[must_use]
+    pub fn is_ignored(&self) -> bool {
+        self.tags.iter().any(|tag| tag == IGNORE)
+    }
+
+    /// The capabilities that it needs.
+    pub fn requires(&self) -> impl Iterator<Item = &str> {
+        self.tags.iter().filter_map(|tag| tag.strip_prefix(REQUIRES))
+    }
+
+    /// A name for the scenario's own namespaces, users and clients: a DNS label
+    /// (RFC 1123) of at most 40 characters that no other scenario has.
+    #[must_use]
+    pub fn label(&self) -> String {
+        let mut words = String::new();
+        for c in self.name.chars() {
+            match c.to_ascii_lowercase() {
+                c @ ('a'..='z' | '0'..='9') => words.push(c),
+                '\'' => {}
+                _ if !words.ends_with('-') && !words.is_empty() => words.push('-'),
+                _ => {}
+            }
+        }
+        words.truncate(31);
+        // FNV-1a: the same on every machine and in every version, unlike the standard library's hasher.
+        let hash = self.id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        let hash = (hash >> 32) ^ (hash & 0xffff_ffff);
+        format!("{}-{hash:08x}", if words.is_empty() { "s" } else { words.trim_end_matches('-') })
+    }
+}
+
+/// A scenario, shared by those who know it.
+pub type SharedScenario = Arc<ScenarioContext>;

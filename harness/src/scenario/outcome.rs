@@ -1,0 +1,236 @@
+//! Cucumber's events, turned into ours. The main type is [`Outcomes`], which
+//! follows each scenario from its first step to its report.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use cucumber::event::{Cucumber, Feature, Hook, HookType, Rule, Scenario, Step, StepError};
+use gherkin::LineCol;
+
+use super::runner::{Aftermath, Aftermaths, Key, Tally};
+use super::step_definition::{StepDefinition, nearest};
+use super::{ScenarioContext, SharedScenario};
+use crate::event::{AnswerReport, Event, Events, Failure, Outcome, ScenarioReport};
+
+/// Follows scenarios and reports how each of them ended.
+pub(super) struct Outcomes {
+    scenarios: Rc<HashMap<Key, SharedScenario>>,
+    aftermaths: Aftermaths,
+    definitions: Vec<StepDefinition>,
+    failures: HashMap<Key, Failing>,
+    events: Events,
+    pub(super) tally: Tally,
+}
+
+/// What did not hold.
+struct Failing {
+    step: String,
+    line: Option<usize>,
+    definition: Option<String>,
+    message: String,
+}
+
+impl Outcomes {
+    pub(super) fn new(
+        scenarios: Rc<HashMap<Key, SharedScenario>>,
+        aftermaths: Aftermaths,
+        definitions: Vec<StepDefinition>,
+        events: Events,
+    ) -> Self {
+        Self {
+            scenarios,
+            aftermaths,
+            definitions,
+            failures: HashMap::new(),
+            events,
+            tally: Tally::default(),
+        }
+    }
+
+    pub(super) fn on<W>(&mut self, event: Cucumber<W>) {
+        if let Cucumber::Feature(feature, event) = event {
+            let (scenario, event) = match event {
+                Feature::Scenario(scenario, event) | Feature::Rule(_, Rule::Scenario(scenario, event)) => (scenario, event.event),
+                _ => return,
+            };
+            let key = Key::of(&feature, scenario.position);
+            let Some(context) = self.scenarios.get(&key).cloned() else { return };
+            self.on_scenario(key, &context, event);
+        }
+    }
+
+    fn on_scenario<W>(&mut self, key: Key, context: &ScenarioContext, event: Scenario<W>) {
+        match event {
+            Scenario::Started => self.events.emit(Event::ScenarioStarted { id: context.id.clone() }),
+            Scenario::Background(step, event) | Scenario::Step(step, event) => {
+                if let Some(failing) = self.failing(&step, event) {
+                    self.failures.entry(key).or_insert(failing);
+                }
+            }
+            Scenario::Hook(which, Hook::Failed(_, payload)) => {
+                let (step, what) = match which {
+                    HookType::Before => ("(before the first step)", "the world could not be made ready"),
+                    HookType::After => ("(after the last step)", "the clean-up panicked"),
+                };
+                let message = format!("{what}: {}", panic_text(&*payload));
+                let failing = Failing {
+                    step: step.to_owned(),
+                    line: None,
+                    definition: None,
+                    message,
+                };
+                self.failures.entry(key).or_insert(failing);
+            }
+            Scenario::Hook(..) | Scenario::Log(_) => {}
+            Scenario::Finished => self.finished(&key, context),
+        }
+    }
+
+    fn failing<W>(&self, step: &gherkin::Step, event: Step<W>) -> Option<Failing> {
+        let (message, definition) = match event {
+            Step::Started | Step::Passed(..) => return None,
+            Step::Skipped | Step::Failed(_, _, _, StepError::NotFound) => (self.undefined(step), None),
+            Step::Failed(_, _, _, StepError::AmbiguousMatch(matches)) => {
+                let places: Vec<String> = matches
+                    .possible_matches
+                    .iter()
+                    .map(|(pattern, place)| {
+                        format!(
+                            "{} at {}",
+                            pattern.as_str(),
+                            place.map(|place| format!("{}:{}", place.path, place.line)).unwrap_or_default()
+                        )
+                    })
+                    .collect();
+                (
+                    format!("the step has {} definitions:\n  {}", places.len(), places.join("\n  ")),
+                    None,
+                )
+            }
+            Step::Failed(_, place, _, StepError::Panic(payload)) => {
+                (panic_text(&*payload), place.map(|place| format!("{}:{}", place.path, place.line)))
+            }
+        };
+        Some(Failing {
+            step: format!("{} {}", step.keyword.trim(), step.value),
+            line: Some(step.position.line),
+            definition,
+            message,
+        })
+    }
+
+    fn undefined(&self, step: &gherkin::Step) -> String {
+        let mut message = format!("no step is defined for `{}`", step.value);
+        let others: Vec<&StepDefinition> = self
+            .definitions
+            .iter()
+            .filter(|definition| definition.pattern.is_match(&step.value))
+            .collect();
+        if let Some(other) = others.first() {
+            message.push_str(&format!(
+                "; there is one for {:?}, at {}, and this is a {:?}",
+                other.kind, other.place, step.ty
+            ));
+            return message;
+        }
+        let near = nearest(step, &self.definitions);
+        if !near.is_empty() {
+            message.push_str("; the nearest:");
+            for definition in near {
+                message.push_str(&format!(
+                    "\n  {:?} {} at {}",
+                    definition.kind,
+                    definition.pattern.as_str(),
+                    definition.place
+                ));
+            }
+        }
+        message
+    }
+
+    fn finished(&mut self, key: &Key, context: &ScenarioContext) {
+        let Aftermath { answers, left, ms } = self.aftermaths.borrow_mut().remove(key).unwrap_or_default();
+        let mut failing = self.failures.remove(key);
+        if let Some(problem) = left.problem {
+            match &mut failing {
+                Some(failing) => failing.message.push_str(&format!("\nand the clean-up failed: {problem}")),
+                None => {
+                    failing = Some(Failing {
+                        step: "(after the last step)".to_owned(),
+                        line: None,
+                        definition: None,
+                        message: format!("the clean-up failed: {problem}"),
+                    })
+                }
+            }
+        }
+        let failure = failing.map(|failing| Failure {
+            place: format!("{}:{}", context.file, failing.line.unwrap_or(context.line)),
+            step: failing.step,
+            definition: failing.definition,
+            message: failing.message,
+            log: left.log,
+            evidence: left.evidence,
+        });
+        let outcome = if failure.is_some() { Outcome::Failed } else { Outcome::Passed };
+        self.tally.count(outcome);
+        let report = ScenarioReport {
+            outcome,
+            failure,
+            ms,
+            answers,
+            ..report(context, outcome)
+        };
+        self.events.emit(Event::ScenarioFinished { report: Box::new(report) });
+    }
+
+    /// A scenario that was not carried out, because of `why`.
+    pub(super) fn skipped(&mut self, context: &ScenarioContext, why: String) {
+        self.tally.count(Outcome::Skipped);
+        let report = ScenarioReport {
+            skipped_because: Some(why),
+            ..report(context, Outcome::Skipped)
+        };
+        self.events.emit(Event::ScenarioFinished { report: Box::new(report) });
+    }
+}
+
+fn report(context: &ScenarioContext, outcome: Outcome) -> ScenarioReport {
+    ScenarioReport {
+        id: context.id.clone(),
+        flow: context.flow.clone(),
+        feature: context.feature.clone(),
+        rule: context.rule.clone(),
+        name: context.name.clone(),
+        place: context.place(),
+        tags: context.tags.clone(),
+        behaviours: context.behaviours.clone(),
+        outcome,
+        skipped_because: None,
+        failure: None,
+        ms: 0,
+        answers: Vec::<AnswerReport>::new(),
+    }
+}
+
+/// What a panic says; steps that return an error panic with its text.
+pub(super) fn panic_text(payload: &(dyn Any + Send)) -> String {
+    if let Some(text) = payload.downcast_ref::<String>() {
+        text.clone()
+    } else if let Some(text) = payload.downcast_ref::<&str>() {
+        (*text).to_owned()
+    } else {
+        "a panic without text".to_owned()
+    }
+}
+
+impl Key {
+    fn of(feature: &gherkin::Feature, position: LineCol) -> Self {
+        Self {
+            file: feature.path.clone().unwrap_or_default(),
+            line: position.line,
+            column: position.col,
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! Carries selected scenarios out: waits for the lab, skips what the lab lacks,
+//! runs the rest side by side and tells each outcome. The main items are
+//! [`run`] and [`Stage`], all that the runner needs of a world.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::panic;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread;
+use std::time::Instant;
+
+use cucumber::codegen::WorldInventory;
+use cucumber::event::{Cucumber, ScenarioFinished, StepError};
+use cucumber::runner::basic::{Basic, Cli};
+use cucumber::{Runner as _, World};
+use futures::{FutureExt as _, StreamExt as _, stream};
+use gherkin::Feature;
+
+use super::SharedScenario;
+use super::outcome::{Outcomes, panic_text};
+use super::selection::{Ignored, Selected};
+use super::step_definition::step_definitions;
+use crate::event::{AnswerReport, Event, Events, Outcome};
+use crate::interrupt::Interrupt;
+
+/// What the runner needs of a world: a value per scenario, whose steps are registered with cucumber's attributes.
+pub trait Stage: World + WorldInventory + Debug {
+    /// What all scenarios share.
+    type Lab: Clone + 'static;
+
+    /// The scenario is about to begin.
+    fn enter(&mut self, lab: Self::Lab, scenario: SharedScenario);
+
+    /// What servers answered so far, in order.
+    fn answers(&self) -> Vec<AnswerReport>;
+
+    /// The scenario is over: cleans up what is its own, keeps evidence of a failure.
+    fn leave(&mut self, ended: Ended) -> impl Future<Output = Left>;
+}
+
+/// How the steps of a scenario ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// All held.
+    Passed,
+    /// One did not, and why.
+    Failed(String),
+}
+
+/// What a scenario leaves behind.
+#[derive(Clone, Debug, Default)]
+pub struct Left {
+    /// Lines of the servers' logs around the last request, when it failed.
+    pub log: Vec<String>,
+    /// The directory that holds what was kept, when it failed.
+    pub evidence: Option<String>,
+    /// Why it could not be cleaned up: the scenario fails.
+    pub problem: Option<String>,
+}
+
+/// How scenarios are carried out.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// How many scenarios at a time.
+    pub concurrency: usize,
+    /// The person's wish to stop: nothing new begins, what is under way is given up.
+    pub interrupt: Interrupt,
+}
+
+/// How many scenarios at a time, unless told otherwise. They wait for servers most of the time.
+pub const CONCURRENCY: usize = 8;
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self {
+            concurrency: CONCURRENCY,
+            interrupt: Interrupt::never(),
+        }
+    }
+}
+
+/// How it went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Scenarios whose every step held.
+    pub passed: usize,
+    /// Scenarios of which a step did not hold.
+    pub failed: usize,
+    /// Scenarios that the lab is not able to carry out.
+    pub skipped: usize,
+    /// Whether it was given up.
+    pub interrupted: bool,
+}
+
+impl Tally {
+    pub(super) fn count(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Passed => self.passed += 1,
+            Outcome::Failed => self.failed += 1,
+            Outcome::Skipped => self.skipped += 1,
+        }
+    }
+}
+
+/// A scenario, as cucumber's events name it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    pub(super) file: PathBuf,
+    pub(super) line: usize,
+    pub(super) column: usize,
+}
+
+/// What the hook after a scenario learnt.
+#[derive(Default)]
+pub(super) struct Aftermath {
+    pub(super) answers: Vec<AnswerReport>,
+    pub(super) left: Left,
+    pub(super) ms: u64,
+}
+
+pub(super) type Aftermaths = Rc<RefCell<HashMap<Key, Aftermath>>>;
+
+/// Carries `selected` out in the lab that `lab` becomes, asking `fit` before each scenario whether that lab is able to.
+///
+/// # Errors
+/// Those of `lab`. A scenario that fails is no error: it is told as an event and counted.
+pub async fn run<S: Stage, E>(
+    selected: &Selected<'_>,
+    options: &RunOptions,
+    lab: impl Future<Output = Result<S::Lab, E>>,
+    fit: impl Fn(&S::Lab, &SharedScenario) -> Result<(), String>,
+    events: &Events,
+) -> Result<Tally, E> {
+    let started = Instant::now();
+    events.emit(Event::RunStarted {
+        selected: selected.len(),
+        filtered_out: selected.filtered_out(),
+    });
+    let lab = tokio::select! {
+        biased;
+        () = options.interrupt.requested() => None,
+        lab = lab => Some(lab?),
+    };
+    let tally = match lab {
+        Some(lab) => carry_out::<S>(selected, options, lab, fit, events).await,
+        None => Tally {
+            interrupted: true,
+            ..Tally::default()
+        },
+    };
+    events.emit(Event::RunFinished {
+        ms: milliseconds(started),
+        interrupted: tally.interrupted,
+    });
+    Ok(tally)
+}
+
+fn milliseconds(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Cucumber replaces the process's panic hook while it runs, and puts back what it found.
+static PANIC_HOOK: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+async fn carry_out<S: Stage>(
+    selected: &Selected<'_>,
+    options: &RunOptions,
+    lab: S::Lab,
+    fit: impl Fn(&S::Lab, &SharedScenario) -> Result<(), String>,
+    events: &Events,
+) -> Tally {
+    let mut runnable: HashMap<Key, SharedScenario> = HashMap::new();
+    let mut skipped = Vec::new();
+    for entry in &selected.entries {
+        let context = &entry.context;
+        let refusal = match fit(&lab, context) {
+            Ok(()) if context.is_ignored() && selected.ignored == Ignored::Skip => Some("tagged @ignore".to_owned()),
+            Ok(()) => None,
+            Err(why) => Some(why),
+        };
+        match refusal {
+            Some(why) => skipped.push((context, why)),
+            None => {
+                let file = selected.suite.features[entry.feature].path.clone().unwrap_or_default();
+                runnable.insert(
+                    Key {
+                        file,
+                        line: entry.position.line,
+                        column: entry.position.col,
+                    },
+                    Arc::clone(context),
+                );
+            }
+        }
+    }
+    let features: Vec<_> = selected
+        .suite
+        .features
+        .iter()
+        .filter_map(|feature| only(feature, &runnable))
+        .map(Ok)
+        .collect();
+    let runnable = Rc::new(runnable);
+    let aftermaths = Aftermaths::default();
+    let mut outcomes = Outcomes::new(
+        Rc::clone(&runnable),
+        Rc::clone(&aftermaths),
+        step_definitions::<S>(),
+        events.clone(),
+    );
+    for (context, why) in skipped {
+        outcomes.skipped(context, why);
+    }
+
+    let _only_one = PANIC_HOOK.lock().await;
+    let mut stream = scenarios::<S>(options, lab, runnable, aftermaths).run(stream::iter(features), Cli::default());
+    loop {
+        tokio::select! {
+            biased;
+            () = options.interrupt.requested() => {
+                outcomes.tally.interrupted = true;
+                break;
+            }
+            event = stream.next() => match event {
+                None => break,
+                Some(Ok(event)) => {
+                    let event = event.into_inner();
+                    if matches!(event, Cucumber::Started) {
+                        tell_panics_elsewhere(events);
+                    }
+                    outcomes.on(event);
+                }
+                // Only parsing can fail, and what comes in is parsed already.
+                Some(Err(error)) => events.note(format!("cucumber: {error}")),
+            },
+        }
+    }
+    drop(stream);
+    if outcomes.tally.interrupted {
+        // What cucumber found went with the stream; this puts the standard library's own back.
+        drop(panic::take_hook());
+    }
+    outcomes.tally
+}
+
+/// The part of `feature` that is to be run; nothing, if that is no scenario.
+fn only(feature: &Feature, runnable: &HashMap<Key, SharedScenario>) -> Option<Feature> {
+    let mut feature = feature.clone();
+    let file = feature.path.clone().unwrap_or_default();
+    let is_meant = |scenario: &gherkin::Scenario| {
+        runnable.contains_key(&Key {
+            file: file.clone(),
+            line: scenario.position.line,
+            column: scenario.position.col,
+        })
+    };
+    feature.scenarios.retain(is_meant);
+    for rule in &mut feature.rules {
+        rule.scenarios.retain(is_meant);
+    }
+    feature.rules.retain(|rule| !rule.scenarios.is_empty());
+    (!feature.scenarios.is_empty() || !feature.rules.is_empty()).then_some(feature)
+}
+
+fn scenarios<S: Stage>(
+    options: &RunOptions,
+    lab: S::Lab,
+    runnable: Rc<HashMap<Key, SharedScenario>>,
+    aftermaths: Aftermaths,
+) -> impl cucumber::Runner<S, Cli = Cli, EventStream = stream::LocalBoxStream<'static, cucumber::parser::Result<cucumber::Event<Cucumber<S>>>>>
+{
+    let begun: Rc<RefCell<HashMap<Key, Instant>>> = Rc::default();
+    let also_begun = Rc::clone(&begun);
+    let key = |feature: &Feature, scenario: &gherkin::Scenario| Key {
+        file: feature.path.clone().unwrap_or_default(),
+        line: scenario.position.line,
+        column: scenario.position.col,
+    };
+    Basic::<S>::default()
+        .steps(S::collection())
+        .max_concurrent_scenarios(options.concurrency.max(1))
+        // A flaky pass is not a pass.
+        .retry_options(|_, _, _, _| None)
+        .before(move |feature, _, scenario, world: &mut S| {
+            let key = key(feature, scenario);
+            if let Some(context) = runnable.get(&key) {
+                world.enter(lab.clone(), Arc::clone(context));
+            }
+            begun.borrow_mut().insert(key, Instant::now());
+            async {}.boxed_local()
+        })
+        .after(move |feature, _, scenario, finished, world: Option<&mut S>| {
+            let key = key(feature, scenario);
+            let ended = ended(finished);
+            let (begun, aftermaths) = (Rc::clone(&also_begun), Rc::clone(&aftermaths));
+            async move {
+                let mut aftermath = Aftermath::default();
+                if let Some(world) = world {
+                    let left = panic::AssertUnwindSafe(world.leave(ended)).catch_unwind().await;
+                    aftermath.left = left.unwrap_or_else(|payload| Left {
+                        problem: Some(panic_text(&*payload)),
+                        ..Left::default()
+                    });
+                    // After leaving: reasons may still have been on their way to a log.
+                    aftermath.answers = world.answers();
+                }
+                aftermath.ms = begun.borrow_mut().remove(&key).map_or(0, milliseconds);
+                aftermaths.borrow_mut().insert(key, aftermath);
+            }
+            .boxed_local()
+        })
+}
+
+fn ended(finished: &ScenarioFinished) -> Ended {
+    match finished {
+        ScenarioFinished::StepPassed => Ended::Passed,
+        ScenarioFinished::StepSkipped => Ended::Failed("a step is not defined".to_owned()),
+        ScenarioFinished::BeforeHookFailed(payload) | ScenarioFinished::StepFailed(_, _, StepError::Panic(payload)) => {
+            Ended::Failed(panic_text(&**payload))
+        }
+        ScenarioFinished::StepFailed(_, _, error) => Ended::Failed(error.to_string()),
+    }
+}
+
+/// A panic in a step is caught and reported; one in a task that a step left behind would be lost without a word.
+fn tell_panics_elsewhere(events: &Events) {
+    let (here, events) = (thread::current().id(), events.clone());
+    panic::set_hook(Box::new(move |panicked| {
+        if thread::current().id() != here {
+            let place = panicked
+                .location()
+                .map(|place| format!(" at {}:{}", place.file(), place.line()))
+                .unwrap_or_default();
+            events.note(format!("a task panicked{place}: {}", panic_text(panicked.payload())));
+        }
+    }));
+}

@@ -1,0 +1,262 @@
+//! Which scenarios are meant: the same for `authlab run` and for `cargo test`.
+//! The main types are [`Selection`], and [`Selected`], what it picks from a suite.
+
+use std::str::FromStr;
+
+use gherkin::tagexpr::TagOperation;
+use regex::Regex;
+
+use super::SharedScenario;
+use super::suite::{Entry, Suite};
+use super::vocabulary::{Vocabulary, VocabularyError};
+use crate::hint::Hint;
+
+/// Which scenarios are meant. The default means all that are not ignored.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// Identities that contain one of these, or are one of these when [`Selection::exact`]; empty means all.
+    pub filters: Vec<String>,
+    /// Identities that contain one of these (or are one of these) are left out.
+    pub skip: Vec<String>,
+    /// Whether filters must be the whole identity.
+    pub exact: bool,
+    /// The identity must match.
+    pub name: Option<Regex>,
+    /// The tags must satisfy the expression.
+    pub tags: Option<TagExpression>,
+    /// One part of what is selected otherwise.
+    pub shard: Option<Shard>,
+    /// What becomes of scenarios tagged `@ignore`.
+    pub ignored: Ignored,
+}
+
+/// What becomes of scenarios tagged `@ignore`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ignored {
+    /// They are selected, and skipped.
+    #[default]
+    Skip,
+    /// Only they are selected, and carried out.
+    Only,
+    /// They are carried out like all others.
+    Include,
+}
+
+/// What a [`Selection`] picks from a [`Suite`].
+#[derive(Debug)]
+pub struct Selected<'a> {
+    pub(super) suite: &'a Suite,
+    pub(super) entries: Vec<&'a Entry>,
+    pub(super) ignored: Ignored,
+}
+
+impl<'a> Selected<'a> {
+    /// The scenarios, in the order of the suite.
+    pub fn scenarios(&self) -> impl Iterator<Item = &'a SharedScenario> {
+        self.entries.iter().map(|entry| &entry.context)
+    }
+
+    /// How many.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// How many scenarios of the suite were not picked.
+    #[must_use]
+    pub fn filtered_out(&self) -> usize {
+        self.suite.entries().len() - self.entries.len()
+    }
+}
+
+impl Selection {
+    /// Picks from `suite`.
+    #[must_use]
+    pub fn pick<'a>(&self, suite: &'a Suite) -> Selected<'a> {
+        let picked = suite.entries().iter().filter(|entry| self.means(&entry.context));
+        let entries = match self.shard {
+            Some(shard) => picked
+                .enumerate()
+                .filter(|(index, _)| shard.has(*index))
+                .map(|(_, entry)| entry)
+                .collect(),
+            None => picked.collect(),
+        };
+        Selected {
+            suite,
+            entries,
+            ignored: self.ignored,
+        }
+    }
+
+    fn means(&self, scenario: &SharedScenario) -> bool {
+        let id = scenario.id.as_str();
+        let names = |pattern: &String| if self.exact { id == pattern } else { id.contains(pattern.as_str()) };
+        (self.filters.is_empty() || self.filters.iter().any(names))
+            && !self.skip.iter().any(names)
+            && self.name.as_ref().is_none_or(|name| name.is_match(id))
+            && self.tags.as_ref().is_none_or(|tags| tags.holds(&scenario.tags))
+            && (self.ignored != Ignored::Only || scenario.is_ignored())
+    }
+}
+
+/// A boolean expression over tags: `@oidc and not @X4`.
+#[derive(Clone, Debug)]
+pub struct TagExpression {
+    text: String,
+    operation: TagOperation,
+}
+
+/// The text is not an expression over tags.
+#[derive(Debug, thiserror::Error)]
+#[error("not an expression over tags at column {column}; expected something like `@oidc and not (@X4 or @serial)`")]
+pub struct TagSyntaxError {
+    column: usize,
+}
+
+impl FromStr for TagExpression {
+    type Err = TagSyntaxError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let operation = text.trim().parse().map_err(|error: peg_error::Error| TagSyntaxError {
+            column: error.location.column,
+        })?;
+        Ok(Self {
+            text: text.to_owned(),
+            operation,
+        })
+    }
+}
+
+/// The parser's error type is named by nobody else.
+mod peg_error {
+    pub(super) type Error = <gherkin::tagexpr::TagOperation as std::str::FromStr>::Err;
+}
+
+/// The expression names a tag that does not exist: it would select by accident.
+#[derive(Debug, thiserror::Error)]
+#[error("the expression `{expression}` cannot select what is meant")]
+pub struct UnknownTag {
+    expression: String,
+    #[source]
+    source: VocabularyError,
+}
+
+impl Hint for UnknownTag {
+    fn hint(&self) -> Option<String> {
+        self.source.hint()
+    }
+}
+
+impl TagExpression {
+    /// Every tag that it names must be known.
+    ///
+    /// # Errors
+    /// One is not.
+    pub fn check(&self, vocabulary: &Vocabulary) -> Result<(), UnknownTag> {
+        let mut tags = Vec::new();
+        collect(&self.operation, &mut tags);
+        vocabulary.check_tags(&tags).map_err(|source| UnknownTag {
+            expression: self.text.clone(),
+            source,
+        })
+    }
+
+    fn holds(&self, tags: &[String]) -> bool {
+        holds(&self.operation, tags)
+    }
+}
+
+fn collect(operation: &TagOperation, tags: &mut Vec<String>) {
+    match operation {
+        TagOperation::And(one, other) | TagOperation::Or(one, other) => {
+            collect(one, tags);
+            collect(other, tags);
+        }
+        TagOperation::Not(one) => collect(one, tags),
+        TagOperation::Tag(tag) => tags.push(tag.clone()),
+    }
+}
+
+fn holds(operation: &TagOperation, tags: &[String]) -> bool {
+    match operation {
+        TagOperation::And(one, other) => holds(one, tags) && holds(other, tags),
+        TagOperation::Or(one, other) => holds(one, tags) || holds(other, tags),
+        TagOperation::Not(one) => !holds(one, tags),
+        TagOperation::Tag(tag) => tags.contains(tag),
+    }
+}
+
+/// Part `index` of `count` equal parts, from 1: every scenario is in exactly one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    index: usize,
+    count: usize,
+}
+
+impl Shard {
+    fn has(self, position: usize) -> bool {
+        position % self.count == self.index - 1
+    }
+}
+
+/// The text is not a shard.
+#[derive(Debug, thiserror::Error)]
+#[error("not a shard; expected I/N with I from 1 to N, like `1/3`")]
+pub struct NoShard;
+
+impl FromStr for Shard {
+    type Err = NoShard;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (index, count) = text.split_once('/').ok_or(NoShard)?;
+        let (index, count) = (index.parse().map_err(|_| NoShard)?, count.parse().map_err(|_| NoShard)?);
+        if (1..=count).contains(&index) {
+            Ok(Self { index, count })
+        } else {
+            Err(NoShard)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shard_is_one_of_its_count() {
+        for text in ["1/1", "3/3"] {
+            assert!(text.parse::<Shard>().is_ok(), "{text}");
+        }
+        for text in ["0/3", "4/3", "1", "a/b", "1/0", "-1/2", "/"] {
+            assert!(text.parse::<Shard>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_expression_over_tags_is_read_as_cucumber_reads_it() {
+        let tags = ["oidc".to_owned(), "X4".to_owned(), "requires:audit-log".to_owned()];
+        for (text, expected) in [
+            ("@oidc", true),
+            ("not @oidc", false),
+            ("@a or @oidc and @X4", true),
+            ("@a or (@oidc and not @X4)", false),
+            ("@requires:audit-log", true),
+        ] {
+            assert_eq!(
+                text.parse::<TagExpression>().map(|expression| expression.holds(&tags)).ok(),
+                Some(expected),
+                "{text}"
+            );
+        }
+        for text in ["", "oidc", "@oidc and", "@a not @b"] {
+            assert!(text.parse::<TagExpression>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! The steps that are defined for a world: for the message about one that is
+//! not, and for whoever wants to know which nobody uses. The main type is
+//! [`StepDefinition`].
+
+use cucumber::codegen::{StepConstructor, WorldInventory, inventory};
+use gherkin::StepType;
+use regex::Regex;
+
+/// A step as its function defines it.
+#[derive(Clone, Debug)]
+pub struct StepDefinition {
+    /// Given, When or Then.
+    pub kind: StepType,
+    /// What its text must match.
+    pub pattern: Regex,
+    /// File and line of the function.
+    pub place: String,
+}
+
+impl StepDefinition {
+    /// Whether it is the definition of `step`.
+    #[must_use]
+    pub fn defines(&self, step: &gherkin::Step) -> bool {
+        self.kind == step.ty && self.pattern.is_match(&step.value)
+    }
+}
+
+/// Every step that is defined for `W`, in the order of files and lines.
+#[must_use]
+pub fn step_definitions<W: WorldInventory>() -> Vec<StepDefinition> {
+    fn all<W, C: StepConstructor<W> + inventory::Collect>(kind: StepType) -> impl Iterator<Item = StepDefinition> {
+        inventory::iter::<C>.into_iter().map(move |constructor| {
+            let (location, pattern, _) = constructor.inner();
+            StepDefinition {
+                kind,
+                pattern: pattern(),
+                place: format!("{}:{}", location.path, location.line),
+            }
+        })
+    }
+    let mut definitions: Vec<StepDefinition> = all::<W, W::Given>(StepType::Given)
+        .chain(all::<W, W::When>(StepType::When))
+        .chain(all::<W, W::Then>(StepType::Then))
+        .collect();
+    definitions.sort_by(|one, other| one.place.cmp(&other.place));
+    definitions
+}
+
+/// At most three definitions that resemble `step`, the nearest first.
+pub(super) fn nearest<'a>(step: &gherkin::Step, definitions: &'a [StepDefinition]) -> Vec<&'a StepDefinition> {
+    let text = step.value.to_lowercase();
+    let mut scored: Vec<(f64, &StepDefinition)> = definitions
+        .iter()
+        .map(|definition| (strsim::sorensen_dice(&text, &words_of(definition.pattern.as_str())), definition))
+        .filter(|(score, _)| *score > 0.35)
+        .collect();
+    scored.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+    scored.into_iter().take(3).map(|(_, definition)| definition).collect()
+}
+
+/// The words of a pattern, without what is written for machines.
+fn words_of(pattern: &str) -> String {
+    pattern
+        .chars()
+        .map(|c| {
+            if c.is_alphanumeric() || c == ' ' || c == '\'' {
+                c.to_ascii_lowercase()
+            } else {
+                ' '
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,162 @@
+//! The words that tags may be: the table in the features' README, the ids of the
+//! behaviours, the capabilities that a lab can have. The main type is [`Vocabulary`].
+
+use super::REQUIRES;
+use crate::hint::Hint;
+
+/// The words that tags may be, all without `@`.
+#[derive(Clone, Debug, Default)]
+pub struct Vocabulary {
+    /// The table of tags.
+    pub tags: Vec<String>,
+    /// The ids of the behaviours.
+    pub behaviours: Vec<String>,
+    /// The capabilities, as `@requires:NAME` names them.
+    pub capabilities: Vec<String>,
+}
+
+/// A tag that means nothing.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown {kind} `@{tag}`")]
+pub struct VocabularyError {
+    kind: &'static str,
+    tag: String,
+    hint: String,
+}
+
+impl VocabularyError {
+    fn new(kind: &'static str, tag: &str, known: &[String], source_of_truth: &str) -> Self {
+        let list = |tags: &[String]| tags.iter().map(|tag| format!("@{tag}")).collect::<Vec<_>>().join(", ");
+        let near = near(tag, known, 3);
+        let hint = if !near.is_empty() {
+            format!("did you mean {}? {source_of_truth} lists them all", list(&near))
+        } else if !known.is_empty() {
+            format!("{source_of_truth} has: {}", list(known))
+        } else {
+            format!("list it in {source_of_truth}")
+        };
+        Self {
+            kind,
+            tag: tag.to_owned(),
+            hint,
+        }
+    }
+}
+
+impl Hint for VocabularyError {
+    fn hint(&self) -> Option<String> {
+        Some(self.hint.clone())
+    }
+}
+
+impl Vocabulary {
+    /// The tags in the first column of the Markdown table in `readme`, each as `` `@tag` ``.
+    #[must_use]
+    pub fn tags_in_table(readme: &str) -> Vec<String> {
+        readme
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix('|')?.split('|').next())
+            .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+            .filter_map(|code| code.trim().strip_prefix('@'))
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// Every tag of `tags` must be known.
+    ///
+    /// # Errors
+    /// The first that is not, with those that are near.
+    pub fn check_tags(&self, tags: &[String]) -> Result<(), VocabularyError> {
+        tags.iter().try_for_each(|tag| self.check(tag))
+    }
+
+    /// `tag` must be known.
+    ///
+    /// # Errors
+    /// It is not.
+    pub fn check(&self, tag: &str) -> Result<(), VocabularyError> {
+        let (kind, source_of_truth, known): (_, _, Vec<String>) = if let Some(capability) = tag.strip_prefix(REQUIRES) {
+            if self.capabilities.iter().any(|known| known == capability) {
+                return Ok(());
+            }
+            (
+                "capability",
+                "fixtures/capabilities/",
+                self.capabilities.iter().map(|name| format!("{REQUIRES}{name}")).collect(),
+            )
+        } else if is_behaviour(tag) {
+            ("behaviour", "fixtures/behaviours.toml", self.behaviours.clone())
+        } else {
+            ("tag", "features/README.md", self.tags.clone())
+        };
+        if known.iter().any(|word| word == tag) {
+            return Ok(());
+        }
+        Err(VocabularyError::new(kind, tag, &known, source_of_truth))
+    }
+}
+
+/// Whether `tag` has the form of a behaviour's id: capital letters, then a number (`X4`, `O28`).
+#[must_use]
+pub fn is_behaviour(tag: &str) -> bool {
+    let number = tag.trim_start_matches(|c: char| c.is_ascii_uppercase());
+    number.len() < tag.len() && number.starts_with(|c: char| c.is_ascii_digit()) && number.chars().all(|c| c.is_ascii_alphanumeric())
+}
+
+/// At most `count` of `words` that resemble `word`, the nearest first.
+fn near(word: &str, words: &[String], count: usize) -> Vec<String> {
+    let mut scored: Vec<(f64, &String)> = words
+        .iter()
+        .map(|other| (strsim::jaro_winkler(word, other), other))
+        .filter(|(score, _)| *score > 0.8)
+        .collect();
+    scored.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+    scored.into_iter().take(count).map(|(_, word)| word.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vocabulary() -> Vocabulary {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        Vocabulary {
+            tags: words(&["oidc", "serial", "external-certificate"]),
+            behaviours: words(&["X1", "X4"]),
+            capabilities: words(&["audit-log"]),
+        }
+    }
+
+    #[test]
+    fn the_table_gives_the_tags_of_its_first_column() {
+        let readme = "# Tags\n| Tag | Means |\n|---|---|\n| `@serial` | alone, unlike `@other` |\n| `@a`, `@b` | two |\ntext `@no`\n";
+        assert_eq!(Vocabulary::tags_in_table(readme), ["serial", "a", "b"]);
+    }
+
+    #[test]
+    fn each_kind_of_tag_has_its_own_list() {
+        let known = ["oidc", "X4", "requires:audit-log"].map(str::to_owned);
+        assert_eq!(vocabulary().check_tags(&known), Ok(()));
+        for (tag, message) in [
+            ("X5", "unknown behaviour `@X5`"),
+            ("requires:audit", "unknown capability `@requires:audit`"),
+            ("ocid", "unknown tag `@ocid`"),
+        ] {
+            assert_eq!(vocabulary().check(tag).map_err(|error| error.to_string()), Err(message.to_owned()));
+        }
+    }
+
+    #[test]
+    fn an_unknown_tag_names_those_that_are_near() {
+        let hint = vocabulary().check("external-certificates").err().and_then(|error| error.hint());
+        assert_eq!(
+            hint.as_deref(),
+            Some("did you mean @external-certificate? features/README.md lists them all")
+        );
+        let hint = vocabulary().check("zzz").err().and_then(|error| error.hint());
+        assert_eq!(
+            hint.as_deref(),
+            Some("features/README.md has: @oidc, @serial, @external-certificate")
+        );
+    }
+}

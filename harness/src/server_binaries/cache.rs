@@ -1,0 +1,486 @@
+//! The cache: one directory per version, complete or not there.
+//!
+//! The main type is [`Entry`]: the place of one version. It is filled in a
+//! temporary sibling and renamed, under a lock file per version: who fills
+//! or removes it holds the lock alone, who uses it shares the lock.
+
+use std::fs::{File, TryLockError};
+use std::future::ready;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::dirs::NoDirectory;
+use crate::event::{Events, Phase};
+use crate::process::wait::{self, Condition, WaitError};
+
+use super::manifest::Manifest;
+use super::options::{Options, Source};
+
+/// How long another authlab may take to fill an entry.
+const FILLING: Duration = Duration::from_secs(60 * 60);
+
+/// How long a lock that is only shared is waited for: long enough for others that
+/// look at the same moment, too short for a lab.
+const SHARED: Duration = Duration::from_secs(3);
+
+/// The cache cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CacheError {
+    /// There is no place for it.
+    #[error(transparent)]
+    NoDirectory(#[from] NoDirectory),
+    /// It cannot be read or written.
+    #[error("could not use the cache at {}", path.display())]
+    Storage {
+        /// The place in it.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A lock file does not work.
+    #[error("could not lock {}", path.display())]
+    Lock {
+        /// The lock file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Another authlab has been filling the entry for too long.
+    #[error("another authlab has held {} for more than {limit:?}", path.display())]
+    Busy {
+        /// The lock file.
+        path: PathBuf,
+        /// How long was waited.
+        limit: Duration,
+    },
+    /// A lab uses the entry that should be replaced or removed.
+    #[error("{product} in the cache is in use by a lab that runs")]
+    InUse {
+        /// What it is and in which version.
+        product: String,
+    },
+    /// Somebody removed the entry right after it was made.
+    #[error("{product} was removed from {} while it was being made", path.display())]
+    Removed {
+        /// What it is and in which version.
+        product: String,
+        /// The directory that is gone.
+        path: PathBuf,
+    },
+}
+
+/// What the cache holds versions of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Product {
+    /// etcd, kube-apiserver, kube-controller-manager and kubectl.
+    Kubernetes,
+    /// Keycloak's distribution.
+    Keycloak,
+}
+
+impl Product {
+    pub(super) const ALL: [Self; 2] = [Self::Kubernetes, Self::Keycloak];
+
+    pub(super) fn directory(self) -> &'static str {
+        match self {
+            Self::Kubernetes => "kubernetes",
+            Self::Keycloak => "keycloak",
+        }
+    }
+}
+
+impl std::fmt::Display for Product {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Kubernetes => "Kubernetes",
+            Self::Keycloak => "Keycloak",
+        })
+    }
+}
+
+/// The directory of the cache that `options` name.
+pub(super) fn root(options: &Options) -> Result<PathBuf, NoDirectory> {
+    match &options.cache {
+        Some(directory) => Ok(directory.clone()),
+        None => crate::dirs::cache(),
+    }
+}
+
+/// The place of one version in the cache.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) product: Product,
+    pub(super) version: String,
+    parent: PathBuf,
+}
+
+/// What is at a place.
+#[derive(Debug)]
+pub(super) enum Presence {
+    /// Nothing.
+    Absent,
+    /// Something unusable, and why.
+    Damaged(String),
+    /// All of it.
+    Finished(Manifest),
+}
+
+/// A finished entry that stays as long as this lives.
+#[derive(Debug)]
+pub(super) struct Ready {
+    pub(super) manifest: Manifest,
+    pub(super) hold: Hold,
+}
+
+/// What looking for an entry led to.
+pub(super) enum Found {
+    /// It is there.
+    Ready(Ready),
+    /// It is not, and the caller alone may fill it.
+    Missing(Claim),
+}
+
+/// A finished entry in use: `prune` and forced builds leave it alone while a
+/// clone of this lives, in whatever process.
+#[derive(Clone, Debug)]
+pub struct Hold {
+    _lock: Option<Arc<File>>,
+}
+
+impl Hold {
+    /// For files that are not the cache's: nobody removes them.
+    pub(super) fn nothing() -> Self {
+        Self { _lock: None }
+    }
+}
+
+impl Entry {
+    pub(super) fn new(options: &Options, product: Product, version: impl Into<String>) -> Result<Self, CacheError> {
+        Ok(Self {
+            product,
+            version: version.into(),
+            parent: root(options)?.join(product.directory()),
+        })
+    }
+
+    /// The finished directory.
+    pub(super) fn directory(&self) -> PathBuf {
+        self.parent.join(&self.version)
+    }
+
+    /// The output of the tools that filled it last.
+    pub(super) fn log(&self) -> PathBuf {
+        self.parent.join(format!("{}.log", self.version))
+    }
+
+    /// `Kubernetes 1.37.2`.
+    pub(super) fn product(&self) -> String {
+        format!("{} {}", self.product, self.version)
+    }
+
+    fn lock_path(&self) -> PathBuf {
+        self.parent.join(format!("{}.lock", self.version))
+    }
+
+    fn temporary_prefix(&self) -> String {
+        format!(".{}.partial-", self.version)
+    }
+
+    /// What is there now; reads sizes, not contents.
+    pub(super) fn presence(&self) -> Result<Presence, CacheError> {
+        let directory = self.directory();
+        if !directory.exists() {
+            return Ok(Presence::Absent);
+        }
+        let manifest = Manifest::of(&directory).map_err(|source| CacheError::Storage {
+            path: directory.clone(),
+            source,
+        })?;
+        Ok(match manifest {
+            None => Presence::Damaged("it has no manifest".to_owned()),
+            Some(manifest) => match manifest.first_missing(&directory) {
+                Some(file) => Presence::Damaged(format!("{file} is missing or has another size")),
+                None => Presence::Finished(manifest),
+            },
+        })
+    }
+
+    /// The finished entry, or the sole right to fill it; waits for another
+    /// authlab that is filling it.
+    pub(super) async fn find_or_claim(&self, events: &Events) -> Result<Found, CacheError> {
+        loop {
+            if let Some(ready) = self.ready(events).await? {
+                return Ok(Found::Ready(ready));
+            }
+            let claim = self.claim(events).await?;
+            match self.presence()? {
+                // Another authlab was faster.
+                Presence::Finished(_) => drop(claim),
+                Presence::Damaged(why) => {
+                    events.note(format!("{} in the cache is damaged and will be replaced: {why}", self.product()));
+                    return Ok(Found::Missing(claim));
+                }
+                Presence::Absent => return Ok(Found::Missing(claim)),
+            }
+        }
+    }
+
+    /// The finished entry, shared; `None` when it is not there.
+    pub(super) async fn ready(&self, events: &Events) -> Result<Option<Ready>, CacheError> {
+        // Looking must not make directories: a cache that is only read may be read-only.
+        if !matches!(self.presence()?, Presence::Finished(_)) && !self.lock_path().exists() {
+            return Ok(None);
+        }
+        let lock = self.lock(Mode::Shared, events).await?;
+        Ok(match self.presence()? {
+            Presence::Finished(manifest) => Some(Ready {
+                manifest,
+                hold: Hold {
+                    _lock: Some(Arc::new(lock)),
+                },
+            }),
+            Presence::Absent | Presence::Damaged(_) => None,
+        })
+    }
+
+    /// The sole right to fill, replace or remove the entry.
+    pub(super) async fn claim(&self, events: &Events) -> Result<Claim, CacheError> {
+        fs_err::create_dir_all(&self.parent).map_err(|source| self.storage(source))?;
+        let lock = self.lock(Mode::Exclusive, events).await?;
+        Ok(Claim { entry: self.clone(), lock })
+    }
+
+    /// The same at once; `None` while anybody uses or fills the entry.
+    pub(super) fn claim_now(&self) -> Result<Option<Claim>, CacheError> {
+        let lock = self.open_lock()?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Some(Claim { entry: self.clone(), lock })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(source)) => Err(CacheError::Lock {
+                path: self.lock_path(),
+                source,
+            }),
+        }
+    }
+
+    fn open_lock(&self) -> Result<File, CacheError> {
+        let path = self.lock_path();
+        let shared_only =
+            |error: &io::Error| error.kind() == io::ErrorKind::ReadOnlyFilesystem || error.kind() == io::ErrorKind::PermissionDenied;
+        match File::options().read(true).write(true).create(true).truncate(false).open(&path) {
+            Ok(file) => Ok(file),
+            // Who cannot write can still share.
+            Err(error) if shared_only(&error) => File::open(&path).map_err(|_| CacheError::Lock { path, source: error }),
+            Err(source) => Err(CacheError::Lock { path, source }),
+        }
+    }
+
+    async fn lock(&self, mode: Mode, events: &Events) -> Result<File, CacheError> {
+        let path = self.lock_path();
+        let file = self.open_lock()?;
+        let mut phase: Option<Phase> = None;
+        let mut shared_since: Option<Instant> = None;
+        let waited = wait::until("the lock of the cache", FILLING, || {
+            let tried = match mode {
+                Mode::Shared => file.try_lock_shared(),
+                Mode::Exclusive => file.try_lock(),
+            };
+            ready(match tried {
+                Ok(()) => Ok(Condition::Met(())),
+                Err(TryLockError::Error(source)) => Err(CacheError::Lock {
+                    path: path.clone(),
+                    source,
+                }),
+                Err(TryLockError::WouldBlock) => {
+                    // A lock that can be shared is held by users; one that cannot, by
+                    // whoever fills the entry. Asking opens the file anew: a lock
+                    // belongs to what was opened.
+                    let users = mode == Mode::Exclusive && File::open(&path).is_ok_and(|probe| probe.try_lock_shared().is_ok());
+                    if !users {
+                        shared_since = None;
+                        phase.get_or_insert_with(|| {
+                            let phase = events.phase(format!("wait for {}", self.product()));
+                            phase.detail("another authlab is building it");
+                            phase
+                        });
+                        Ok(Condition::NotYet("another authlab is building it".to_owned()))
+                    } else if shared_since.get_or_insert_with(Instant::now).elapsed() < SHARED {
+                        Ok(Condition::NotYet("a lab that runs uses it".to_owned()))
+                    } else {
+                        Err(CacheError::InUse { product: self.product() })
+                    }
+                }
+            })
+        })
+        .await;
+        match waited {
+            Ok(()) => {
+                if let Some(phase) = phase {
+                    phase.succeeded();
+                }
+                Ok(file)
+            }
+            Err(WaitError::Failed(error)) => Err(error),
+            Err(WaitError::TimedOut { limit, .. }) => Err(CacheError::Busy { path, limit }),
+        }
+    }
+
+    fn storage(&self, source: io::Error) -> CacheError {
+        CacheError::Storage {
+            path: self.parent.clone(),
+            source,
+        }
+    }
+
+    /// Every entry of the cache that `options` name: finished ones and leftovers.
+    pub(super) fn all(options: &Options) -> Result<Vec<Self>, CacheError> {
+        let mut entries = Vec::new();
+        for product in Product::ALL {
+            let parent = root(options)?.join(product.directory());
+            let found = match fs_err::read_dir(&parent) {
+                Ok(found) => found,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(source) => return Err(CacheError::Storage { path: parent, source }),
+            };
+            let mut versions: Vec<String> = found
+                .flatten()
+                .filter_map(|file| Some(version_in(file.file_name().to_str()?)?.to_owned()))
+                .collect();
+            versions.sort();
+            versions.dedup();
+            entries.extend(versions.into_iter().map(|version| Self {
+                product,
+                version,
+                parent: parent.clone(),
+            }));
+        }
+        Ok(entries)
+    }
+}
+
+/// The version that a name in the cache belongs to; other names are not ours.
+fn version_in(name: &str) -> Option<&str> {
+    let version = match name.strip_prefix('.') {
+        Some(temporary) => temporary.split_once(".partial-")?.0,
+        None => name.strip_suffix(".log").or_else(|| name.strip_suffix(".lock")).unwrap_or(name),
+    };
+    let numbers = version.split('.').filter(|number| number.parse::<u32>().is_ok()).count();
+    (numbers == 3 && version.split('.').count() == 3).then_some(version)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Shared,
+    Exclusive,
+}
+
+/// The sole right to fill, replace or remove an entry, until it is dropped.
+pub(super) struct Claim {
+    entry: Entry,
+    lock: File,
+}
+
+impl Claim {
+    /// A new temporary directory to fill; what an interrupted authlab left is gone.
+    pub(super) fn staging(&self) -> Result<tempfile::TempDir, CacheError> {
+        self.clear_leftovers()?;
+        tempfile::Builder::new()
+            .prefix(&self.entry.temporary_prefix())
+            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .tempdir_in(&self.entry.parent)
+            .map_err(|source| self.entry.storage(source))
+    }
+
+    /// Removes what interrupted authlabs left; returns its size.
+    pub(super) fn clear_leftovers(&self) -> Result<u64, CacheError> {
+        let storage = |source| self.entry.storage(source);
+        let prefix = self.entry.temporary_prefix();
+        let mut bytes = 0;
+        for found in fs_err::read_dir(&self.entry.parent).map_err(storage)? {
+            let found = found.map_err(storage)?;
+            if found.file_name().to_string_lossy().starts_with(&prefix) {
+                bytes += super::manifest::size_of(&found.path());
+                remove_tree(&found.path()).map_err(storage)?;
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// Makes `filled`, a directory within the staging directory, the entry.
+    pub(super) async fn publish(self, filled: &Path, source: Source, events: &Events) -> Result<Ready, CacheError> {
+        let Self { entry, lock } = self;
+        let (from, product) = (filled.to_owned(), entry.product());
+        let described = tokio::task::spawn_blocking(move || {
+            let manifest = Manifest::describe(&from, product, source)?;
+            manifest.write(&from).map(|()| manifest)
+        })
+        .await
+        .expect("describing a directory does not panic");
+        let manifest = described.map_err(|source| entry.storage(source))?;
+
+        let directory = entry.directory();
+        if directory.exists() {
+            let old = entry.parent.join(format!("{}old", entry.temporary_prefix()));
+            fs_err::rename(&directory, &old).map_err(|source| entry.storage(source))?;
+        }
+        fs_err::rename(filled, &directory).map_err(|source| entry.storage(source))?;
+        let claim = Self { entry, lock };
+        claim.clear_old()?;
+        let Self { entry, lock } = claim;
+        // From alone to shared; the system may let somebody in between.
+        if lock.try_lock_shared().is_ok() && matches!(entry.presence()?, Presence::Finished(_)) {
+            return Ok(Ready {
+                manifest,
+                hold: Hold {
+                    _lock: Some(Arc::new(lock)),
+                },
+            });
+        }
+        drop(lock);
+        let removed = CacheError::Removed {
+            product: entry.product(),
+            path: directory,
+        };
+        entry.ready(events).await?.ok_or(removed)
+    }
+
+    fn clear_old(&self) -> Result<(), CacheError> {
+        let old = self.entry.parent.join(format!("{}old", self.entry.temporary_prefix()));
+        if old.exists() {
+            remove_tree(&old).map_err(|source| self.entry.storage(source))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Removes the entry, its log and what was left over; returns how many bytes are
+    /// free now. The lock file stays: others may be waiting on it.
+    pub(super) fn remove(self) -> Result<u64, CacheError> {
+        let mut bytes = self.clear_leftovers()?;
+        for path in [self.entry.directory(), self.entry.log()] {
+            if path.exists() {
+                bytes += super::manifest::size_of(&path);
+                remove_tree(&path).map_err(|source| self.entry.storage(source))?;
+            }
+        }
+        Ok(bytes)
+    }
+}
+
+/// Removes a file or a directory with all that is in it, renamed first, so that it
+/// never looks finished when half of it is gone.
+fn remove_tree(path: &Path) -> io::Result<()> {
+    if !fs_err::symlink_metadata(path)?.is_dir() {
+        return fs_err::remove_file(path);
+    }
+    let manifest = path.join(super::manifest::FILE);
+    if manifest.exists() {
+        fs_err::remove_file(manifest)?;
+    }
+    fs_err::remove_dir_all(path)
+}

@@ -1,0 +1,392 @@
+//! The servers as files: found, cached, downloaded and verified, or built.
+//!
+//! The main types are [`ServerBinaries`] (etcd, kube-apiserver,
+//! kube-controller-manager and kubectl of one version) and [`KeycloakHome`] (an
+//! unpacked Keycloak). [`obtain`] and [`obtain_keycloak`] ask one source after
+//! the other, as [`Options`] allow, and take the first that serves.
+
+mod cache;
+mod download;
+mod go_build;
+mod installed;
+mod inventory;
+mod manifest;
+mod maven;
+mod options;
+mod release;
+mod tool;
+mod versions;
+
+use std::path::{Path, PathBuf};
+
+pub use cache::{CacheError, Hold, Product};
+pub use download::DownloadError;
+pub use go_build::GoBuildError;
+pub use installed::{InstalledError, PROGRAMS};
+pub use inventory::{Listed, Pruned, State, Verified, list, prune, verify};
+pub use manifest::{Manifest, Record};
+pub use maven::MavenError;
+pub use options::{ETCD_RELEASES, KEYCLOAK_RELEASES, KUBERNETES_RELEASES, Options, Reachability, Source};
+pub use release::ReleaseError;
+pub use tool::ToolError;
+pub use versions::{Keycloak, Kubernetes, KubernetesVersion, NotAVersion, UnknownVersion, Versions};
+
+use crate::event::Events;
+use crate::hint::Hint;
+
+use cache::{Claim, Entry, Found, Ready};
+
+/// The programs of one Kubernetes version. They stay in the cache as long as this,
+/// or a clone of it, lives.
+#[derive(Clone, Debug)]
+pub struct ServerBinaries {
+    /// The version that they are.
+    pub version: KubernetesVersion,
+    /// The directory they are in: for `PATH`.
+    pub directory: PathBuf,
+    /// etcd.
+    pub etcd: PathBuf,
+    /// The API server.
+    pub kube_apiserver: PathBuf,
+    /// The controller manager.
+    pub kube_controller_manager: PathBuf,
+    /// The command that people use.
+    pub kubectl: PathBuf,
+    /// Where the files came from.
+    pub source: Source,
+    hold: Hold,
+}
+
+impl ServerBinaries {
+    fn in_directory(version: KubernetesVersion, directory: PathBuf, source: Source, hold: Hold) -> Self {
+        let [etcd, kube_apiserver, kube_controller_manager, kubectl] = PROGRAMS.map(|name| directory.join(name));
+        Self {
+            version,
+            directory,
+            etcd,
+            kube_apiserver,
+            kube_controller_manager,
+            kubectl,
+            source,
+            hold,
+        }
+    }
+
+    /// Keeps the files in the cache when this value itself cannot be kept.
+    pub fn hold(&self) -> Hold {
+        self.hold.clone()
+    }
+}
+
+/// An unpacked Keycloak. It stays in the cache as long as this, or a clone of it,
+/// lives. It is shared: who starts Keycloak writes into a copy.
+#[derive(Clone, Debug)]
+pub struct KeycloakHome {
+    /// Its version.
+    pub version: String,
+    /// The directory that holds `bin/kc.sh`.
+    pub directory: PathBuf,
+    /// Where it came from.
+    pub source: Source,
+    hold: Hold,
+}
+
+impl KeycloakHome {
+    /// Keeps the files in the cache when this value itself cannot be kept.
+    pub fn hold(&self) -> Hold {
+        self.hold.clone()
+    }
+}
+
+/// Servers could not be obtained.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerBinariesError {
+    /// The directory that the user named does not serve.
+    #[error("the named directory does not serve")]
+    Installed(#[from] InstalledError),
+    /// The cache does not work.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// No source has them.
+    #[error("no source has {product}{}", tried.iter().map(|tried| format!("\n- {tried}")).collect::<String>())]
+    NoSource {
+        /// What it is and in which version.
+        product: String,
+        /// Every source that was asked, in order.
+        tried: Vec<Tried>,
+    },
+}
+
+impl Hint for ServerBinariesError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Installed(InstalledError::Missing { missing, .. }) if missing.contains(&"kube-controller-manager") => Some(
+                "name a directory that has it too (the files for envtest do not), or leave --server-binaries away and let authlab obtain all".to_owned(),
+            ),
+            Self::Installed(InstalledError::Version { seen, .. }) => {
+                Some(format!("ask for the version that is there (--kubernetes), or name a directory that holds the other: {seen} is there"))
+            }
+            Self::Installed(_) => Some("name another directory, or none and let authlab obtain all".to_owned()),
+            Self::Cache(error) => error.hint(),
+            Self::NoSource { tried, .. } => tried.iter().rev().find_map(|tried| tried.why.hint()).or_else(|| {
+                tried.is_empty().then(|| "no source may be asked: allow one, or fetch while there is a network".to_owned())
+            }),
+        }
+    }
+}
+
+impl Declined {
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::GoBuild(GoBuildError::NoGo) => {
+                "install Go (go.dev/dl), or name a directory with the servers: --server-binaries".to_owned()
+            }
+            Self::GoBuild(GoBuildError::TooOld { needed, .. }) => {
+                format!("install Go {needed} or newer, or let Go fetch it by itself: GOTOOLCHAIN=auto")
+            }
+            Self::GoBuild(GoBuildError::NoNetwork(_)) => "check the network, HTTPS_PROXY and GOPROXY".to_owned(),
+            Self::GoBuild(GoBuildError::Tool(error)) if error.says(&["no space left on device"]) => {
+                "free some space: a build needs about 4 GB".to_owned()
+            }
+            Self::Maven(MavenError::NoMaven) => "install Maven and a JDK, or name an unpacked Keycloak: --keycloak-home".to_owned(),
+            Self::Maven(MavenError::Tool { source, .. }) if source.says(&["JAVA_HOME"]) => "install a JDK or correct JAVA_HOME".to_owned(),
+            Self::Maven(MavenError::Tool { .. }) => {
+                "check the network and Maven's settings.xml, or name an unpacked Keycloak: --keycloak-home".to_owned()
+            }
+            _ => return None,
+        };
+        Some(hint)
+    }
+}
+
+impl Hint for CacheError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoDirectory(_) => Some("set AUTHLAB_CACHE_DIR".to_owned()),
+            Self::Storage { source, .. } | Self::Lock { source, .. } => match source.kind() {
+                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                    Some("free some space (`authlab server-binaries prune`), or set AUTHLAB_CACHE_DIR to a directory with more".to_owned())
+                }
+                _ => Some("set AUTHLAB_CACHE_DIR to a directory that can be written".to_owned()),
+            },
+            Self::Busy { .. } => Some("end the other authlab, if it hangs".to_owned()),
+            Self::InUse { .. } => Some("stop the lab first: `authlab down`".to_owned()),
+            Self::Removed { .. } => Some("try again".to_owned()),
+        }
+    }
+}
+
+/// A source that was asked in vain.
+#[derive(Debug)]
+pub struct Tried {
+    /// The source.
+    pub source: Source,
+    /// What it lacked.
+    pub why: Declined,
+}
+
+/// Why a source has nothing.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub enum Declined {
+    /// The release files do not serve.
+    Release(#[from] ReleaseError),
+    /// The Go build failed.
+    GoBuild(#[from] GoBuildError),
+    /// Maven failed.
+    Maven(#[from] MavenError),
+}
+
+/// A source and the whole chain of causes: this is a list, not a link of a chain.
+impl std::fmt::Display for Tried {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.source, chain(&self.why))
+    }
+}
+
+/// `error` with its causes, on one line as far as they are.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+/// The programs of `kubernetes`: from the named directory, the cache, the release
+/// files or a Go build, whichever serves first.
+///
+/// # Errors
+/// A named directory does not serve, the cache does not work, or no source has them.
+pub async fn obtain(kubernetes: &Kubernetes, options: &Options, events: &Events) -> Result<ServerBinaries, ServerBinariesError> {
+    if let Some(directory) = &options.directory {
+        let version = installed::server_binaries(directory, kubernetes).await?;
+        return Ok(ServerBinaries::in_directory(
+            version,
+            directory.clone(),
+            Source::Named,
+            Hold::nothing(),
+        ));
+    }
+    if let Some(directory) = &options.assets {
+        match installed::server_binaries(directory, kubernetes).await {
+            Ok(version) => {
+                return Ok(ServerBinaries::in_directory(
+                    version,
+                    directory.clone(),
+                    Source::Named,
+                    Hold::nothing(),
+                ));
+            }
+            // The variable is there for other programs, so that this is no mistake.
+            Err(error) => events.note(format!("KUBEBUILDER_ASSETS is not used: {}", chain(&error))),
+        }
+    }
+    let entry = Entry::new(options, Product::Kubernetes, kubernetes.version.to_string())?;
+    let ready = match entry.find_or_claim(events).await? {
+        Found::Ready(ready) => ready,
+        Found::Missing(claim) => make(kubernetes, &entry, claim, options, events).await?,
+    };
+    Ok(cached(kubernetes, &entry, ready))
+}
+
+/// The same from a Go build, whatever the cache holds: what it holds is replaced.
+///
+/// # Errors
+/// The cache does not work or is in use, or the build fails.
+pub async fn rebuild(kubernetes: &Kubernetes, options: &Options, events: &Events) -> Result<ServerBinaries, ServerBinariesError> {
+    let entry = Entry::new(options, Product::Kubernetes, kubernetes.version.to_string())?;
+    let claim = entry.claim(events).await?;
+    let options = Options {
+        sources: vec![Source::GoBuild],
+        ..options.clone()
+    };
+    let ready = make(kubernetes, &entry, claim, &options, events).await?;
+    Ok(cached(kubernetes, &entry, ready))
+}
+
+fn cached(kubernetes: &Kubernetes, entry: &Entry, ready: Ready) -> ServerBinaries {
+    ServerBinaries::in_directory(kubernetes.version, entry.directory(), ready.manifest.source, ready.hold)
+}
+
+async fn make(
+    kubernetes: &Kubernetes,
+    entry: &Entry,
+    claim: Claim,
+    options: &Options,
+    events: &Events,
+) -> Result<Ready, ServerBinariesError> {
+    let mut tried = Vec::new();
+    start_log(&entry.log())?;
+    if options.allows(Source::Release) {
+        let staging = claim.staging()?;
+        match release::kubernetes(kubernetes, staging.path(), &entry.log(), options, events).await {
+            Ok(files) => return Ok(claim.publish(&files, Source::Release, events).await?),
+            Err(error) => tried.push(decline(Source::Release, error.into(), events)?),
+        }
+    }
+    if options.allows(Source::GoBuild) {
+        let staging = claim.staging()?;
+        match go_build::build(kubernetes, staging.path(), &entry.log(), options, events).await {
+            Ok(files) => return Ok(claim.publish(&files, Source::GoBuild, events).await?),
+            Err(error) => tried.push(Tried {
+                source: Source::GoBuild,
+                why: error.into(),
+            }),
+        }
+    }
+    Err(ServerBinariesError::NoSource {
+        product: entry.product(),
+        tried,
+    })
+}
+
+/// An unpacked Keycloak: the named home, the cache, the release file or the Maven
+/// artifact, whichever serves first.
+///
+/// # Errors
+/// A named home does not serve, the cache does not work, or no source has it.
+pub async fn obtain_keycloak(keycloak: &Keycloak, options: &Options, events: &Events) -> Result<KeycloakHome, ServerBinariesError> {
+    if let Some(home) = &options.keycloak_home {
+        let version = installed::keycloak(home, &keycloak.version)?;
+        return Ok(KeycloakHome {
+            version,
+            directory: home.clone(),
+            source: Source::Named,
+            hold: Hold::nothing(),
+        });
+    }
+    let entry = Entry::new(options, Product::Keycloak, &keycloak.version)?;
+    let ready = match entry.find_or_claim(events).await? {
+        Found::Ready(ready) => ready,
+        Found::Missing(claim) => make_keycloak(keycloak, &entry, claim, options, events).await?,
+    };
+    Ok(KeycloakHome {
+        version: keycloak.version.clone(),
+        directory: entry.directory(),
+        source: ready.manifest.source,
+        hold: ready.hold,
+    })
+}
+
+async fn make_keycloak(
+    keycloak: &Keycloak,
+    entry: &Entry,
+    claim: Claim,
+    options: &Options,
+    events: &Events,
+) -> Result<Ready, ServerBinariesError> {
+    let mut tried = Vec::new();
+    start_log(&entry.log())?;
+    if options.allows(Source::Release) {
+        let staging = claim.staging()?;
+        match release::keycloak(keycloak, staging.path(), options, events).await {
+            Ok(home) => return Ok(claim.publish(&home, Source::Release, events).await?),
+            Err(error) => tried.push(decline(Source::Release, error.into(), events)?),
+        }
+    }
+    if options.allows(Source::Maven) {
+        let staging = claim.staging()?;
+        match maven::unpack(&keycloak.version, staging.path(), &entry.log(), options, events).await {
+            Ok(home) => return Ok(claim.publish(&home, Source::Maven, events).await?),
+            Err(error) => tried.push(Tried {
+                source: Source::Maven,
+                why: error.into(),
+            }),
+        }
+    }
+    Err(ServerBinariesError::NoSource {
+        product: entry.product(),
+        tried,
+    })
+}
+
+/// Lets the next source have its turn, unless the fault is the cache's own: a full disk
+/// is full for every source.
+fn decline(source: Source, why: Declined, events: &Events) -> Result<Tried, ServerBinariesError> {
+    match why {
+        Declined::Release(ReleaseError::Storage { path, source } | ReleaseError::Download(DownloadError::Storage { path, source }))
+        | Declined::GoBuild(GoBuildError::Storage { path, source })
+        | Declined::Maven(MavenError::Storage { path, source }) => Err(CacheError::Storage { path, source }.into()),
+        why => {
+            match &why {
+                // People were told when it happened, and it is the same for all versions.
+                Declined::Release(ReleaseError::Download(DownloadError::GivenUp { .. })) => {}
+                Declined::Release(error) => events.note(format!("release files are not used: {}", chain(error))),
+                // These are the last to be asked: their failure is the error.
+                Declined::GoBuild(_) | Declined::Maven(_) => {}
+            }
+            Ok(Tried { source, why })
+        }
+    }
+}
+
+/// Each attempt begins its log anew.
+fn start_log(log: &Path) -> Result<(), CacheError> {
+    fs_err::write(log, "").map_err(|source| CacheError::Storage {
+        path: log.to_owned(),
+        source,
+    })
+}

@@ -1,0 +1,266 @@
+//! The official release files of Kubernetes, etcd and Keycloak, or a mirror of them.
+//!
+//! The main functions are [`kubernetes`] and [`keycloak`]. Every file is verified:
+//! against the checksum pinned in `fixtures/versions.toml`, else against the one
+//! published beside it. A file without either does not count.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::event::{Events, Phase};
+
+use super::download::{Checksum, DownloadError, Kind, Mirror};
+use super::installed;
+use super::options::Options;
+use super::tool::ToolError;
+use super::versions::{Keycloak, Kubernetes};
+
+/// What of a Kubernetes release is downloaded; etcd has its own releases.
+const KUBERNETES_PROGRAMS: [&str; 3] = ["kube-apiserver", "kube-controller-manager", "kubectl"];
+
+/// The release files do not serve.
+#[derive(Debug, thiserror::Error)]
+pub enum ReleaseError {
+    /// Servers are not released for this machine.
+    #[error("no servers are released for {os}/{architecture}")]
+    Platform {
+        /// The operating system.
+        os: &'static str,
+        /// The processor.
+        architecture: &'static str,
+    },
+    /// A file could not be downloaded, or is not what it should be.
+    #[error(transparent)]
+    Download(#[from] DownloadError),
+    /// An archive does not hold what it should.
+    #[error("{archive} could not be unpacked")]
+    Archive {
+        /// The archive's name.
+        archive: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A program does not run here.
+    #[error("{program} does not say its version")]
+    Silent {
+        /// Its name.
+        program: &'static str,
+        /// Why.
+        #[source]
+        source: ToolError,
+    },
+    /// A program is of another version.
+    #[error("{program} is {seen}, expected {expected}")]
+    Version {
+        /// Its name.
+        program: &'static str,
+        /// The version that was asked for.
+        expected: String,
+        /// What it says.
+        seen: String,
+    },
+    /// The staging directory cannot be used.
+    #[error("could not use {}", path.display())]
+    Storage {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// This machine in the words of Go, which Kubernetes and etcd name their files with.
+/// Servers are released for Linux alone (kubernetes.io/releases/download).
+fn platform() -> Result<&'static str, ReleaseError> {
+    let (os, architecture) = (std::env::consts::OS, std::env::consts::ARCH);
+    match (os, architecture) {
+        ("linux", "x86_64") => Ok("amd64"),
+        ("linux", "aarch64") => Ok("arm64"),
+        ("linux", "powerpc64") if cfg!(target_endian = "little") => Ok("ppc64le"),
+        ("linux", "s390x") => Ok("s390x"),
+        _ => Err(ReleaseError::Platform { os, architecture }),
+    }
+}
+
+/// Asks `base`, unless it did not answer before.
+async fn mirror<T>(
+    base: &str,
+    options: &Options,
+    ask: impl AsyncFnOnce(&Mirror) -> Result<T, DownloadError>,
+) -> Result<(Mirror, T), DownloadError> {
+    if options.reachability.is_unreachable(base) {
+        return Err(DownloadError::GivenUp {
+            base: super::download::shown(base),
+        });
+    }
+    let asked = async {
+        let mirror = Mirror::new(base)?;
+        let answer = ask(&mirror).await?;
+        Ok((mirror, answer))
+    };
+    asked.await.inspect_err(|error: &DownloadError| {
+        if error.is_unreachable() {
+            options.reachability.unreachable(base);
+        }
+    })
+}
+
+/// The pin of `path`, else what the mirror publishes in `checksums`.
+async fn checksum(
+    mirror: &Mirror,
+    pins: &BTreeMap<String, String>,
+    path: &str,
+    kind: Kind,
+    checksums: &str,
+    file: &str,
+) -> Result<Checksum, DownloadError> {
+    match pins.get(path) {
+        Some(pin) => Ok(Checksum::pinned(pin)),
+        None => mirror.checksum(kind, checksums, file).await,
+    }
+}
+
+/// Downloads the programs of `kubernetes` into `staging`/`files` and returns that directory.
+pub(super) async fn kubernetes(
+    kubernetes: &Kubernetes,
+    staging: &Path,
+    log: &Path,
+    options: &Options,
+    events: &Events,
+) -> Result<PathBuf, ReleaseError> {
+    let architecture = platform()?;
+    let (version, pins) = (kubernetes.version, &kubernetes.sha256);
+    // All checksums first: nothing large is fetched from one server for a file that the other lacks.
+    let (release, checksums) = mirror(&options.release_mirror, options, async |mirror| {
+        let mut checksums = Vec::new();
+        for program in KUBERNETES_PROGRAMS {
+            let path = format!("linux/{architecture}/{program}");
+            let published = format!("v{version}/bin/{path}.sha256");
+            checksums.push(checksum(mirror, pins, &path, Kind::Sha256, &published, program).await?);
+        }
+        Ok(checksums)
+    })
+    .await?;
+    let etcd = &kubernetes.etcd;
+    let archive = format!("etcd-v{etcd}-linux-{architecture}.tar.gz");
+    let (etcd_release, etcd_checksum) = mirror(&options.etcd_mirror, options, async |mirror| {
+        checksum(mirror, pins, &archive, Kind::Sha256, &format!("v{etcd}/SHA256SUMS"), &archive).await
+    })
+    .await?;
+
+    in_phase(events, format!("download Kubernetes {version}"), async |phase| {
+        let files = staging.join("files");
+        fs_err::create_dir(&files).map_err(|source| ReleaseError::Storage {
+            path: files.clone(),
+            source,
+        })?;
+        for (program, checksum) in KUBERNETES_PROGRAMS.into_iter().zip(&checksums) {
+            let to = files.join(program);
+            release
+                .download(&format!("v{version}/bin/linux/{architecture}/{program}"), &to, checksum, phase)
+                .await?;
+            make_executable(&to).map_err(|source| ReleaseError::Storage { path: to, source })?;
+        }
+        let packed = staging.join(&archive);
+        etcd_release
+            .download(&format!("v{etcd}/{archive}"), &packed, &etcd_checksum, phase)
+            .await?;
+        let member = PathBuf::from(archive.trim_end_matches(".tar.gz")).join("etcd");
+        unpack(&packed, Some(&member), &files.join("etcd"))
+            .await
+            .map_err(|source| ReleaseError::Archive {
+                archive: archive.clone(),
+                source,
+            })?;
+
+        for (program, expected) in [("kube-apiserver", version.to_string()), ("etcd", etcd.clone())] {
+            let seen = installed::version_of(&files.join(program), log)
+                .await
+                .map_err(|source| ReleaseError::Silent { program, source })?;
+            if seen != expected {
+                return Err(ReleaseError::Version { program, expected, seen });
+            }
+        }
+        Ok(files)
+    })
+    .await
+}
+
+/// Downloads and unpacks `keycloak` within `staging` and returns its directory.
+pub(super) async fn keycloak(keycloak: &Keycloak, staging: &Path, options: &Options, events: &Events) -> Result<PathBuf, ReleaseError> {
+    let version = &keycloak.version;
+    let archive = format!("keycloak-{version}.tar.gz");
+    // Keycloak publishes SHA-1 alone beside its archives.
+    let (release, checksum) = mirror(&options.keycloak_mirror, options, async |mirror| {
+        checksum(
+            mirror,
+            &keycloak.sha256,
+            &archive,
+            Kind::Sha1,
+            &format!("{version}/{archive}.sha1"),
+            &archive,
+        )
+        .await
+    })
+    .await?;
+
+    in_phase(events, format!("download Keycloak {version}"), async |phase| {
+        let (packed, unpacked) = (staging.join(&archive), staging.join("unpacked"));
+        release.download(&format!("{version}/{archive}"), &packed, &checksum, phase).await?;
+        phase.detail("unpacking");
+        unpack(&packed, None, &unpacked).await.map_err(|source| ReleaseError::Archive {
+            archive: archive.clone(),
+            source,
+        })?;
+        let home = unpacked.join(format!("keycloak-{version}"));
+        if home.is_dir() {
+            Ok(home)
+        } else {
+            let source = io::Error::other(format!("it does not hold the directory keycloak-{version}"));
+            Err(ReleaseError::Archive {
+                archive: archive.clone(),
+                source,
+            })
+        }
+    })
+    .await
+}
+
+/// Tells of `work` as a phase. A mirror that does not answer is none: that is a note.
+async fn in_phase<T>(events: &Events, name: String, work: impl AsyncFnOnce(&Phase) -> Result<T, ReleaseError>) -> Result<T, ReleaseError> {
+    let phase = events.phase(name);
+    let result = work(&phase).await;
+    match &result {
+        Ok(_) => phase.succeeded(),
+        Err(error) => phase.failed(error),
+    }
+    result
+}
+
+/// Unpacks a `.tar.gz`: all of it into the directory `to`, or one member as the file `to`.
+async fn unpack(archive: &Path, member: Option<&Path>, to: &Path) -> io::Result<()> {
+    let (archive, member, to) = (archive.to_owned(), member.map(Path::to_owned), to.to_owned());
+    let work = move || {
+        let mut tar = tar::Archive::new(flate2::read::GzDecoder::new(io::BufReader::new(fs_err::File::open(archive)?)));
+        let Some(member) = member else {
+            fs_err::create_dir(&to)?;
+            return tar.unpack(&to);
+        };
+        for entry in tar.entries()? {
+            let mut entry = entry?;
+            if entry.path()?.strip_prefix(".").unwrap_or(&entry.path()?) == member {
+                entry.unpack(&to)?;
+                return make_executable(&to);
+            }
+        }
+        Err(io::Error::new(io::ErrorKind::NotFound, format!("it holds no {}", member.display())))
+    };
+    tokio::task::spawn_blocking(work).await.expect("unpacking does not panic")
+}
+
+fn make_executable(path: &Path) -> io::Result<()> {
+    fs_err::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+}

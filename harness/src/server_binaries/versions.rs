@@ -1,0 +1,197 @@
+//! Which versions are supported, read from `fixtures/versions.toml`.
+//!
+//! The main type is [`Versions`]: every Kubernetes minor with its pinned patch and
+//! the etcd that belongs to it, and the pinned Keycloak.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::LazyLock;
+
+use serde::{Deserialize, Serialize};
+
+/// A released version of Kubernetes 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct KubernetesVersion {
+    /// The number after the first dot.
+    pub minor: u16,
+    /// The number after the second dot.
+    pub patch: u16,
+}
+
+impl KubernetesVersion {
+    /// Its minor version as people write it: `1.37`.
+    pub fn minor_version(self) -> String {
+        format!("1.{}", self.minor)
+    }
+}
+
+impl fmt::Display for KubernetesVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "1.{}.{}", self.minor, self.patch)
+    }
+}
+
+impl From<KubernetesVersion> for String {
+    fn from(version: KubernetesVersion) -> Self {
+        version.to_string()
+    }
+}
+
+impl TryFrom<String> for KubernetesVersion {
+    type Error = NotAVersion;
+
+    fn try_from(text: String) -> Result<Self, NotAVersion> {
+        text.parse()
+    }
+}
+
+/// What should be a Kubernetes version does not look like one.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is not a Kubernetes version such as 1.37.2")]
+pub struct NotAVersion(String);
+
+/// `1.37.2` or `v1.37.2`; a suffix such as `-rc.1` or `+k3s1` is no release of
+/// Kubernetes and is refused.
+impl FromStr for KubernetesVersion {
+    type Err = NotAVersion;
+
+    fn from_str(text: &str) -> Result<Self, NotAVersion> {
+        let numbers: Option<Vec<u16>> = text
+            .strip_prefix('v')
+            .unwrap_or(text)
+            .split('.')
+            .map(|number| number.parse().ok())
+            .collect();
+        match numbers.as_deref() {
+            Some(&[1, minor, patch]) => Ok(Self { minor, patch }),
+            _ => Err(NotAVersion(text.to_owned())),
+        }
+    }
+}
+
+/// A supported Kubernetes.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kubernetes {
+    /// The pinned patch of its minor version.
+    pub version: KubernetesVersion,
+    /// The version of etcd that its own `go.mod` lists.
+    pub etcd: String,
+    /// Pinned checksums of official release files, by their path in the release.
+    #[serde(default)]
+    pub sha256: BTreeMap<String, String>,
+}
+
+/// The supported Keycloak.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Keycloak {
+    /// Its version.
+    pub version: String,
+    /// Pinned checksums of official release files, by their name.
+    #[serde(default)]
+    pub sha256: BTreeMap<String, String>,
+}
+
+/// The supported versions.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Versions {
+    /// Every supported Kubernetes, oldest first.
+    pub kubernetes: Vec<Kubernetes>,
+    /// The supported Keycloak.
+    pub keycloak: Keycloak,
+}
+
+/// A Kubernetes version was asked for that is not pinned.
+#[derive(Debug, thiserror::Error)]
+#[error("unknown Kubernetes version `{asked}`, expected one of {}", known.join(", "))]
+pub struct UnknownVersion {
+    /// What was asked for.
+    pub asked: String,
+    /// The versions that are known.
+    pub known: Vec<String>,
+}
+
+impl Versions {
+    /// The versions that this authlab was made for.
+    pub fn pinned() -> &'static Self {
+        static PINNED: LazyLock<Versions> = LazyLock::new(|| {
+            let mut versions: Versions = toml::from_str(include_str!("../../../fixtures/versions.toml")).expect("covered by a test");
+            versions.kubernetes.sort_by_key(|kubernetes| kubernetes.version);
+            versions
+        });
+        &PINNED
+    }
+
+    /// The newest Kubernetes: the default.
+    pub fn newest(&self) -> &Kubernetes {
+        self.kubernetes.last().expect("covered by a test")
+    }
+
+    /// The Kubernetes that `asked` names: a minor version (`1.37`) or a pinned
+    /// one (`1.37.2`), with or without `v`.
+    ///
+    /// # Errors
+    /// It is not pinned; the error lists those that are.
+    pub fn kubernetes(&self, asked: &str) -> Result<&Kubernetes, UnknownVersion> {
+        let plain = asked.strip_prefix('v').unwrap_or(asked);
+        self.kubernetes
+            .iter()
+            .find(|kubernetes| kubernetes.version.to_string() == plain || kubernetes.version.minor_version() == plain)
+            .ok_or_else(|| UnknownVersion {
+                asked: asked.to_owned(),
+                known: self.kubernetes.iter().map(|kubernetes| kubernetes.version.to_string()).collect(),
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_minor_is_pinned_once_and_the_newest_is_the_default() {
+        let versions = Versions::pinned();
+        let minors: Vec<u16> = versions.kubernetes.iter().map(|kubernetes| kubernetes.version.minor).collect();
+        assert_eq!(minors, (30..=37).collect::<Vec<u16>>());
+        assert_eq!(versions.newest().version.minor, 37);
+        assert!(versions.kubernetes.iter().all(|kubernetes| kubernetes.etcd.split('.').count() == 3));
+        assert!(versions.keycloak.version.starts_with("26."));
+    }
+
+    #[test]
+    fn a_version_is_found_by_minor_by_patch_and_with_a_v() {
+        let newest = Versions::pinned().newest().version;
+        for asked in [
+            newest.to_string(),
+            format!("v{newest}"),
+            newest.minor_version(),
+            format!("v{}", newest.minor_version()),
+        ] {
+            assert_eq!(Versions::pinned().kubernetes(&asked).expect("pinned").version, newest, "{asked}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_version_lists_the_known_ones() {
+        for asked in ["1.29", "1.3", "1.37.99", "2.37", "latest", "", "vv1.37"] {
+            let error = Versions::pinned().kubernetes(asked).expect_err("not pinned");
+            assert!(
+                error.to_string().contains(&format!("`{asked}`")) && error.to_string().contains("1.30.14"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn versions_order_by_number_and_only_releases_are_versions() {
+        let version = |text: &str| text.parse::<KubernetesVersion>();
+        assert!(version("1.9.10").expect("a version") < version("v1.30.2").expect("a version"));
+        for text in ["1.37", "1.37.0-rc.1", "1.37.2+k3s1", "2.1.0", "1..2", "v0.0.0-master"] {
+            assert!(version(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! TLS from PEM: what our own servers and clients need of rustls.
+//!
+//! The main functions are [`server`] and [`client`]. HTTP/1.1 is all that is offered: upgrades
+//! (exec, attach, port-forward) need it, and one protocol is easier to watch than two.
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+
+use crate::pki::Leaf;
+
+/// A certificate or key that TLS cannot be spoken with.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// It is not PEM, or not what it should be.
+    #[error("no usable {what} in the PEM text")]
+    Pem {
+        /// What was looked for.
+        what: &'static str,
+        /// Why it was not found.
+        #[source]
+        source: rustls::pki_types::pem::Error,
+    },
+    /// There is not one certificate in it.
+    #[error("no certificate in the PEM text")]
+    Empty,
+    /// rustls refuses it.
+    #[error("the certificate or its key is refused")]
+    Refused(#[from] rustls::Error),
+}
+
+/// The certificates in `pem`, in order.
+///
+/// # Errors
+/// There is none, or one is not PEM.
+pub fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
+    let all = all.map_err(|source| TlsError::Pem {
+        what: "certificate",
+        source,
+    })?;
+    if all.is_empty() { Err(TlsError::Empty) } else { Ok(all) }
+}
+
+/// The authorities in `pem`.
+///
+/// # Errors
+/// There is none, or one is not a certificate.
+pub fn roots(pem: &str) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(pem)? {
+        roots.add(certificate)?;
+    }
+    Ok(roots)
+}
+
+/// A leaf's chain and key, as rustls takes them.
+///
+/// # Errors
+/// Either is not PEM.
+pub fn identity(leaf: &Leaf) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), TlsError> {
+    let key = PrivateKeyDer::from_pem_slice(leaf.key.expose().as_bytes()).map_err(|source| TlsError::Pem {
+        what: "private key",
+        source,
+    })?;
+    Ok((certificates(&leaf.full_chain())?, key))
+}
+
+/// A server that shows `leaf` and asks for no client certificate.
+///
+/// # Errors
+/// The leaf cannot be used.
+pub fn server(leaf: &Leaf) -> Result<ServerConfig, TlsError> {
+    let (chain, key) = identity(leaf)?;
+    let mut config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// A client that trusts the authorities in `pem` alone, and shows `leaf` where there is one.
+///
+/// # Errors
+/// An authority or the leaf cannot be used.
+pub fn client(pem: &str, leaf: Option<&Leaf>) -> Result<ClientConfig, TlsError> {
+    let trusting = ClientConfig::builder().with_root_certificates(roots(pem)?);
+    let mut config = match leaf {
+        Some(leaf) => {
+            let (chain, key) = identity(leaf)?;
+            trusting.with_client_auth_cert(chain, key)?
+        }
+        None => trusting.with_no_client_auth(),
+    };
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}

@@ -1,0 +1,122 @@
+//! `authlab run` up to where it would need a lab: selecting, listing, refusing.
+
+use std::path::Path;
+
+use assert_cmd::Command;
+
+const FEATURE: &str =
+    "Feature: Trust\n  @serial\n  Scenario: one\n    Given a lab\n  Scenario: two\n    Given a lab\n  Scenario: three\n    Given a lab\n";
+
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let flow = folder.path().join("features/toys");
+    std::fs::create_dir_all(&flow).unwrap();
+    std::fs::write(flow.join("trust.feature"), FEATURE).unwrap();
+    folder
+}
+
+/// Exit code, standard output and standard error.
+fn authlab(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_authlab"));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AUTHLAB_")) {
+        command.env_remove(name);
+    }
+    let output = command.current_dir(folder).args(arguments).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn run_lists_what_it_would_carry_out_with_and_without_its_name() {
+    let folder = folder();
+    let list = |arguments: &[&str]| {
+        let (code, out, err) = authlab(folder.path(), arguments);
+        assert_eq!(code, 0, "{err}");
+        out
+    };
+    assert_eq!(
+        list(&["run", "--list", "features"]),
+        "toys/trust::one\ntoys/trust::two\ntoys/trust::three\n"
+    );
+    assert_eq!(
+        list(&["--list", "features/toys/trust.feature", "--name", "t[wh]"]),
+        "toys/trust::two\ntoys/trust::three\n"
+    );
+    assert_eq!(
+        list(&["--tags", "not @serial", "--shard", "2/2", "--list", "features"]),
+        "toys/trust::three\n"
+    );
+}
+
+#[test]
+fn nothing_selected_is_its_own_exit_code() {
+    let folder = folder();
+    let (code, _, err) = authlab(folder.path(), &["run", "features", "--name", "four"]);
+    assert_eq!(code, 3);
+    assert!(err.starts_with("error: none of the 3 scenarios is selected\n\nhint: "), "{err}");
+}
+
+#[test]
+fn wrong_usage_is_refused_with_what_would_be_right() {
+    let folder = folder();
+    let cases: [(&[&str], &str); 8] = [
+        (
+            &["--tags", "@seral", "features"],
+            "error: the expression `@seral` cannot select what is meant\n  caused by: unknown tag `@seral`\n\nhint: did you mean @serial? features/README.md lists them all\n",
+        ),
+        (&["--tags", "serial"], "not an expression over tags at column 1"),
+        (&["--shard", "4/3"], "not a shard; expected I/N"),
+        (
+            &["--cluster", "minikube"],
+            "possible values: auto, process, container, k3s, kind, existing",
+        ),
+        (
+            &["run", "nowhere.feature"],
+            "error: no feature file or folder `nowhere.feature`, neither on disk nor among the features that authlab brings along\n",
+        ),
+        (
+            &["--tags", "@serial", "run"],
+            "error: `--tags` is given before the command `run`\n\nhint: options of a command go after its name",
+        ),
+        (&["--concurrency", "0"], "expected at least 1"),
+        (
+            &["run", "features", "--report", "."],
+            "is not a report's directory: it holds `features`\n\nhint: name a directory that does not exist",
+        ),
+    ];
+    for (arguments, expected) in cases {
+        let (code, _, err) = authlab(folder.path(), arguments);
+        assert_eq!(code, 2, "{arguments:?}: {err}");
+        assert!(err.contains(expected), "{arguments:?}: {err}");
+    }
+}
+
+#[test]
+fn a_syntax_error_is_shown_with_file_line_and_caret_and_nothing_runs() {
+    let folder = folder();
+    std::fs::write(
+        folder.path().join("features/toys/broken.feature"),
+        "Feature: F\n  Scenario: s\n    Gvien a lab\n",
+    )
+    .unwrap();
+    let (code, out, err) = authlab(folder.path(), &["run", "features"]);
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert!(
+        err.contains("features/toys/broken.feature:3:5: expected a step: is its keyword mistyped?"),
+        "{err}"
+    );
+    assert!(err.contains("3 |     Gvien a lab\n"), "{err}");
+}
+
+#[test]
+fn help_tells_the_exit_codes_and_completions_name_the_commands() {
+    let folder = folder();
+    let (code, out, _) = authlab(folder.path(), &["--help"]);
+    assert_eq!(code, 0);
+    for line in ["0  all passed", "3  nothing was selected", "5  interrupted"] {
+        assert!(out.contains(line), "{out}");
+    }
+    let (code, out, _) = authlab(folder.path(), &["completion", "bash"]);
+    assert_eq!(code, 0);
+    assert!(out.contains("completion") && out.contains("--identity-provider"));
+}

@@ -1,0 +1,10 @@
+//! Tests that need no server: pure logic, and the runner on a toy world.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod command;
+mod toy;
+
+mod reports;
+mod running;
+mod selecting;
+mod server_binaries;
