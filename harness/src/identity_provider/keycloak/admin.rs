@@ -12,8 +12,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-use super::client::{KeycloakError, ask, send};
-use super::{ADMIN_CLIENT, KeycloakClient, KeycloakDescription, realm};
+use super::client::{ask, send};
+use super::{KeycloakClient, KeycloakError, realm};
 use crate::secret::Secret;
 
 /// A user that was just made.
@@ -42,8 +42,9 @@ pub struct UserRecord {
     pub roles: BTreeSet<String>,
 }
 
+/// What the admin API remembers between requests.
 #[derive(Debug, Default)]
-struct Session {
+pub(super) struct Session {
     /// The service account's token, and when to ask for another.
     token: Option<(Secret, Instant)>,
     roles: BTreeSet<String>,
@@ -53,18 +54,12 @@ struct Session {
 #[derive(Clone, Debug)]
 pub struct KeycloakAdmin {
     client: KeycloakClient,
-    http: reqwest::Client,
     session: Arc<Mutex<Session>>,
 }
 
 impl KeycloakAdmin {
-    /// The admin API of the realm described.
-    ///
-    /// # Errors
-    /// The realm has no client for it.
-    pub fn new(realm: &KeycloakDescription) -> Result<Self, KeycloakError> {
-        let client = KeycloakClient::new(realm)?.as_client(ADMIN_CLIENT)?;
-        Ok(Self { client, http: super::client::https(&realm.authority)?, session: Arc::default() })
+    pub(super) fn new(client: KeycloakClient, session: Arc<Mutex<Session>>) -> Self {
+        Self { client, session }
     }
 
     /// Makes a user who can log in at once, with exactly these realm roles; roles that are
@@ -92,7 +87,11 @@ impl KeycloakAdmin {
         let body = json!({"ifResourceExists": "FAIL", "users": [user]});
         let imported: Imported = ask("creation of a user", self.request(Method::POST, "partialImport").await?.json(&body)).await?;
         let id = imported.results.into_iter().next().map(|entry| entry.id).unwrap_or_default();
-        Ok(NewUser { id, name: name.to_owned(), password: password.clone() })
+        Ok(NewUser {
+            id,
+            name: name.to_owned(),
+            password: password.clone(),
+        })
     }
 
     /// Removes a user.
@@ -101,7 +100,9 @@ impl KeycloakAdmin {
     /// There is none of that name, or Keycloak refuses.
     pub async fn delete_user(&self, name: &str) -> Result<(), KeycloakError> {
         let path = format!("users/{}", self.id(name).await?);
-        send("removal of a user", self.request(Method::DELETE, &path).await?).await.map(drop)
+        send("removal of a user", self.request(Method::DELETE, &path).await?)
+            .await
+            .map(drop)
     }
 
     /// Lets a user log in, or no longer.
@@ -178,7 +179,9 @@ impl KeycloakAdmin {
         let path = format!("roles/{}", segment(role));
         let role: Value = ask("look at a role", self.request(Method::GET, &path).await?).await?;
         let path = format!("users/{id}/role-mappings/realm");
-        send("change of a user's roles", self.request(method, &path).await?.json(&[role])).await.map(drop)
+        send("change of a user's roles", self.request(method, &path).await?.json(&[role]))
+            .await
+            .map(drop)
     }
 
     async fn id(&self, name: &str) -> Result<String, KeycloakError> {
@@ -186,16 +189,19 @@ impl KeycloakAdmin {
     }
 
     async fn record(&self, name: &str) -> Result<UserRecord, KeycloakError> {
-        let request = self.request(Method::GET, "users").await?.query(&[("username", name), ("exact", "true")]);
-        let found: Vec<UserRecord> = ask("look at a user", request).await?;
+        let path = format!("users?exact=true&username={}", segment(name));
+        let found: Vec<UserRecord> = ask("look at a user", self.request(Method::GET, &path).await?).await?;
         let realm = &self.client.description().realm;
-        found.into_iter().next().ok_or_else(|| KeycloakError::NoSuchUser { realm: realm.clone(), user: name.to_owned() })
+        found.into_iter().next().ok_or_else(|| KeycloakError::NoSuchUser {
+            realm: realm.clone(),
+            user: name.to_owned(),
+        })
     }
 
     async fn request(&self, method: Method, path: &str) -> Result<RequestBuilder, KeycloakError> {
         let realm = self.client.description();
         let url = format!("{}/admin/realms/{}/{path}", realm.url, realm.realm);
-        Ok(self.http.request(method, url).bearer_auth(self.token().await?.expose()))
+        Ok(self.client.http.request(method, url).bearer_auth(self.token().await?.expose()))
     }
 
     /// The service account's token; another one when it has lived four fifths of its life.

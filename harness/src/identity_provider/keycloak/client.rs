@@ -4,6 +4,7 @@
 //! answers, errors among them; the auth proxy verifies tokens with a full relying-party library instead.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{RequestBuilder, StatusCode};
@@ -11,88 +12,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::KeycloakDescription;
+use super::admin::{KeycloakAdmin, Session};
+use super::{ADMIN_CLIENT, KeycloakDescription, KeycloakError, OTHER_REALM};
 use crate::secret::{Secret, redact};
-
-/// What can go wrong between us and Keycloak.
-#[derive(Debug, thiserror::Error)]
-pub enum KeycloakError {
-    /// It refused, in OAuth's own words (RFC 6749 §5.2).
-    #[error("keycloak refused the {request} with {status}: {error}{}", described(description.as_deref()))]
-    Refused {
-        /// What was asked.
-        request: String,
-        /// The HTTP status.
-        status: StatusCode,
-        /// OAuth's error code, such as `invalid_grant`.
-        error: String,
-        /// Keycloak's sentence about it.
-        description: Option<String>,
-    },
-    /// It answered something else than expected.
-    #[error("keycloak answered the {request} with {status}: {body}")]
-    Unexpected {
-        /// What was asked.
-        request: String,
-        /// The HTTP status.
-        status: StatusCode,
-        /// The beginning of the body, redacted.
-        body: String,
-    },
-    /// It could not be asked.
-    #[error("could not send the {request} to keycloak")]
-    Unreachable {
-        /// What was asked.
-        request: String,
-        /// Why.
-        #[source]
-        source: reqwest::Error,
-    },
-    /// Its answer lacks what the protocol promises.
-    #[error("keycloak's answer to the {request} is not what the protocol says")]
-    Malformed {
-        /// What was asked.
-        request: String,
-        /// Why.
-        #[source]
-        source: serde_json::Error,
-    },
-    /// The description does not make a client.
-    #[error("could not make an HTTPS client from the authority of keycloak")]
-    Authority(#[source] reqwest::Error),
-    /// The realm has no such client.
-    #[error("the realm {realm} has no client {client}; it has {}", known.join(", "))]
-    NoSuchClient {
-        /// The realm.
-        realm: String,
-        /// Who was asked for.
-        client: String,
-        /// Those that are there.
-        known: Vec<String>,
-    },
-    /// The realm has no such user.
-    #[error("the realm {realm} has no user {user}")]
-    NoSuchUser {
-        /// The realm.
-        realm: String,
-        /// Who was asked for.
-        user: String,
-    },
-}
-
-impl KeycloakError {
-    /// OAuth's error code, when Keycloak refused.
-    pub fn code(&self) -> Option<&str> {
-        match self {
-            Self::Refused { error, .. } => Some(error),
-            _ => None,
-        }
-    }
-}
-
-fn described(description: Option<&str>) -> String {
-    description.map(|text| format!(" ({text})")).unwrap_or_default()
-}
 
 /// What a grant brings (RFC 6749 §5.1, OpenID Connect Core 1.0 §3.1.3.3).
 #[derive(Clone, Debug)]
@@ -128,8 +50,9 @@ pub struct Introspection {
 /// A client of one realm. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct KeycloakClient {
-    http: reqwest::Client,
-    realm: KeycloakDescription,
+    pub(super) http: reqwest::Client,
+    realm: Arc<KeycloakDescription>,
+    session: Arc<tokio::sync::Mutex<Session>>,
 }
 
 impl KeycloakClient {
@@ -138,7 +61,11 @@ impl KeycloakClient {
     /// # Errors
     /// The authority's certificate cannot be read.
     pub fn new(realm: &KeycloakDescription) -> Result<Self, KeycloakError> {
-        Ok(Self { http: https(&realm.authority)?, realm: realm.clone() })
+        Ok(Self {
+            http: https(&realm.authority)?,
+            realm: Arc::new(realm.clone()),
+            session: Arc::default(),
+        })
     }
 
     /// Another client of the same realm.
@@ -151,7 +78,33 @@ impl KeycloakClient {
             client: client.to_owned(),
             known: self.realm.clients.keys().cloned().collect(),
         })?;
-        Ok(Self { http: self.http.clone(), realm })
+        Ok(Self {
+            realm: Arc::new(realm),
+            ..self.clone()
+        })
+    }
+
+    /// The client of the same name in the realm that no API server trusts.
+    ///
+    /// # Errors
+    /// The description says nothing about that realm.
+    pub fn elsewhere(&self) -> Result<Self, KeycloakError> {
+        let realm = self.realm.elsewhere.as_deref().ok_or_else(|| KeycloakError::NoSuchRealm {
+            realm: OTHER_REALM.to_owned(),
+        })?;
+        Ok(Self {
+            http: self.http.clone(),
+            realm: Arc::new(realm.clone()),
+            session: Arc::default(),
+        })
+    }
+
+    /// The admin API of the realm; all that come from one client and its clones share one token.
+    ///
+    /// # Errors
+    /// The realm has no client for it.
+    pub fn admin(&self) -> Result<KeycloakAdmin, KeycloakError> {
+        Ok(KeycloakAdmin::new(self.as_client(ADMIN_CLIENT)?, Arc::clone(&self.session)))
     }
 
     /// The realm it talks to, as its client.
@@ -180,7 +133,11 @@ impl KeycloakClient {
     /// # Errors
     /// [`KeycloakError::Refused`] with `invalid_grant`: unknown, disabled, or not their password.
     pub async fn password_grant(&self, user: &str, password: &Secret) -> Result<TokenSet, KeycloakError> {
-        self.grant("password grant", &[("grant_type", "password"), ("username", user), ("password", password.expose())]).await
+        self.grant(
+            "password grant",
+            &[("grant_type", "password"), ("username", user), ("password", password.expose())],
+        )
+        .await
     }
 
     /// Changes a refresh token for new tokens (RFC 6749 §6).
@@ -188,7 +145,11 @@ impl KeycloakClient {
     /// # Errors
     /// [`KeycloakError::Refused`] with `invalid_grant`: the session is over, or the token is none.
     pub async fn refresh(&self, refresh: &Secret) -> Result<TokenSet, KeycloakError> {
-        self.grant("refresh grant", &[("grant_type", "refresh_token"), ("refresh_token", refresh.expose())]).await
+        self.grant(
+            "refresh grant",
+            &[("grant_type", "refresh_token"), ("refresh_token", refresh.expose())],
+        )
+        .await
     }
 
     /// Tokens for the client itself (RFC 6749 §4.4).
@@ -196,7 +157,8 @@ impl KeycloakClient {
     /// # Errors
     /// The client has no service account.
     pub async fn client_credentials(&self) -> Result<TokenSet, KeycloakError> {
-        self.grant("client credentials grant", &[("grant_type", "client_credentials")]).await
+        self.grant("client credentials grant", &[("grant_type", "client_credentials")])
+            .await
     }
 
     /// What Keycloak knows about a token (RFC 7662).
@@ -212,7 +174,11 @@ impl KeycloakClient {
     /// # Errors
     /// The token is not accepted.
     pub async fn userinfo(&self, access: &Secret) -> Result<Value, KeycloakError> {
-        ask("userinfo request", self.http.get(self.endpoint("userinfo")).bearer_auth(access.expose())).await
+        ask(
+            "userinfo request",
+            self.http.get(self.endpoint("userinfo")).bearer_auth(access.expose()),
+        )
+        .await
     }
 
     /// Ends the session that a refresh token belongs to.
@@ -220,7 +186,9 @@ impl KeycloakClient {
     /// # Errors
     /// The token is not accepted.
     pub async fn logout(&self, refresh: &Secret) -> Result<(), KeycloakError> {
-        send("logout", self.post("logout", &[("refresh_token", refresh.expose())])).await.map(drop)
+        send("logout", self.post("logout", &[("refresh_token", refresh.expose())]))
+            .await
+            .map(drop)
     }
 
     /// Revokes a token (RFC 7009); that of a refresh token ends its session.
@@ -228,7 +196,9 @@ impl KeycloakClient {
     /// # Errors
     /// The client is none that may ask.
     pub async fn revoke(&self, token: &Secret) -> Result<(), KeycloakError> {
-        send("revocation", self.post("revoke", &[("token", token.expose())])).await.map(drop)
+        send("revocation", self.post("revoke", &[("token", token.expose())]))
+            .await
+            .map(drop)
     }
 
     async fn grant(&self, request: &str, fields: &[(&str, &str)]) -> Result<TokenSet, KeycloakError> {
@@ -265,7 +235,7 @@ impl KeycloakClient {
 
 /// An HTTPS client that trusts one authority and nobody else, and uses no proxy.
 pub(super) fn https(authority: &str) -> Result<reqwest::Client, KeycloakError> {
-    let certificate = reqwest::Certificate::from_pem(authority.as_bytes()).map_err(KeycloakError::Authority)?;
+    let certificate = reqwest::Certificate::from_pem(authority.as_bytes()).map_err(KeycloakError::HttpsClient)?;
     reqwest::Client::builder()
         .tls_certs_only([certificate])
         .redirect(reqwest::redirect::Policy::none())
@@ -273,24 +243,38 @@ pub(super) fn https(authority: &str) -> Result<reqwest::Client, KeycloakError> {
         .https_only(true)
         .timeout(Duration::from_secs(30))
         .build()
-        .map_err(KeycloakError::Authority)
+        .map_err(KeycloakError::HttpsClient)
 }
 
 /// Sends `request` and reads a JSON answer.
 pub(super) async fn ask<T: DeserializeOwned>(name: &str, request: RequestBuilder) -> Result<T, KeycloakError> {
     let body = send(name, request).await?;
-    serde_json::from_slice(&body).map_err(|source| KeycloakError::Malformed { request: name.to_owned(), source })
+    serde_json::from_slice(&body).map_err(|source| KeycloakError::Malformed {
+        request: name.to_owned(),
+        source,
+    })
 }
 
 /// Sends `request`; any success will do.
 pub(super) async fn send(name: &str, request: RequestBuilder) -> Result<Vec<u8>, KeycloakError> {
-    let unreachable = |source: reqwest::Error| KeycloakError::Unreachable { request: name.to_owned(), source: source.without_url() };
+    let unreachable = |source: reqwest::Error| KeycloakError::Unreachable {
+        request: name.to_owned(),
+        source: source.without_url(),
+    };
     let answer = request.send().await.map_err(unreachable)?;
     let status = answer.status();
     // A bearer-protected endpoint says its error in a header (RFC 6750 §3).
-    let challenge = answer.headers().get("www-authenticate").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let challenge = answer
+        .headers()
+        .get("www-authenticate")
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned);
     let body = answer.bytes().await.map_err(unreachable)?;
-    if status.is_success() { Ok(body.into()) } else { Err(refusal(name, status, challenge.as_deref(), &body)) }
+    if status.is_success() {
+        Ok(body.into())
+    } else {
+        Err(refusal(name, status, challenge.as_deref(), &body))
+    }
 }
 
 fn refusal(name: &str, status: StatusCode, challenge: Option<&str>, body: &[u8]) -> KeycloakError {
@@ -302,13 +286,25 @@ fn refusal(name: &str, status: StatusCode, challenge: Option<&str>, body: &[u8])
     let request = name.to_owned();
     let refusal = serde_json::from_slice::<Refusal>(body).ok().or_else(|| {
         let parameter = |name: &str| Some(challenge?.split_once(&format!("{name}=\""))?.1.split_once('"')?.0.to_owned());
-        Some(Refusal { error: parameter("error")?, error_description: parameter("error_description") })
+        Some(Refusal {
+            error: parameter("error")?,
+            error_description: parameter("error_description"),
+        })
     });
     match refusal {
-        Some(Refusal { error, error_description }) => KeycloakError::Refused { request, status, error, description: error_description },
+        Some(Refusal { error, error_description }) => KeycloakError::Refused {
+            request,
+            status,
+            error,
+            description: error_description,
+        },
         None => {
             let text: String = String::from_utf8_lossy(body).chars().take(400).collect();
-            KeycloakError::Unexpected { request, status, body: redact(&text).into_owned() }
+            KeycloakError::Unexpected {
+                request,
+                status,
+                body: redact(&text).into_owned(),
+            }
         }
     }
 }
@@ -337,7 +333,12 @@ mod tests {
 
     #[test]
     fn any_other_answer_is_shown_without_secrets() {
-        let refused = refusal("logout", StatusCode::BAD_GATEWAY, None, b"refresh_token=abcdefgh was sent to nobody");
+        let refused = refusal(
+            "logout",
+            StatusCode::BAD_GATEWAY,
+            None,
+            b"refresh_token=abcdefgh was sent to nobody",
+        );
         assert_eq!(refused.code(), None);
         assert!(!refused.to_string().contains("abcdefgh"), "{refused}");
     }

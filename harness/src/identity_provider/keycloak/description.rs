@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::CLIENT;
 use super::realm::RealmSecrets;
-use super::{ADMIN_CLIENT, CLIENT};
 use crate::secret::Secret;
 
 /// One realm of a running Keycloak.
@@ -31,6 +31,8 @@ pub struct KeycloakDescription {
     pub clients: BTreeMap<String, Option<Secret>>,
     /// The passwords of the cast.
     pub passwords: BTreeMap<String, Secret>,
+    /// Another realm of the same Keycloak, which no API server trusts.
+    pub elsewhere: Option<Box<KeycloakDescription>>,
 }
 
 impl KeycloakDescription {
@@ -46,17 +48,17 @@ impl KeycloakDescription {
             client_secret: secrets.clients.get(CLIENT).cloned().flatten(),
             clients: secrets.clients.clone(),
             passwords: secrets.passwords.clone(),
+            elsewhere: None,
         }
     }
 
     /// The same realm, used as another of its clients; `None` when it has no such client.
     pub fn as_client(&self, client: &str) -> Option<Self> {
         let client_secret = self.clients.get(client)?.clone();
-        Some(Self { client_id: client.to_owned(), client_secret, ..self.clone() })
-    }
-
-    /// Whether the admin API can be used: the realm has a client for it.
-    pub fn has_admin(&self) -> bool {
-        self.clients.contains_key(ADMIN_CLIENT)
+        Some(Self {
+            client_id: client.to_owned(),
+            client_secret,
+            ..self.clone()
+        })
     }
 }

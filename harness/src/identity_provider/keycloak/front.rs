@@ -12,6 +12,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::{KeycloakError, REALM};
+
 /// A listener on the loopback interface. Dropped, it closes with all its connections: those
 /// that were held see an end without an answer.
 #[derive(Debug)]
@@ -26,11 +28,15 @@ impl Front {
     ///
     /// # Errors
     /// The loopback interface has no free port.
-    pub async fn listen() -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let port = listener.local_addr()?.port();
+    pub async fn listen() -> Result<Self, KeycloakError> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(KeycloakError::Listen)?;
+        let port = listener.local_addr().map_err(KeycloakError::Listen)?.port();
         let (backend, opened) = watch::channel(None);
-        Ok(Self { port, backend, listening: tokio::spawn(accept(listener, opened)) })
+        Ok(Self {
+            port,
+            backend,
+            listening: tokio::spawn(accept(listener, opened)),
+        })
     }
 
     /// The public port.
@@ -41,6 +47,11 @@ impl Front {
     /// The public address: `https://127.0.0.1:PORT`.
     pub fn url(&self) -> String {
         format!("https://127.0.0.1:{}", self.port)
+    }
+
+    /// The issuer of the realm that API servers trust.
+    pub fn issuer_url(&self) -> String {
+        format!("{}/realms/{REALM}", self.url())
     }
 
     /// From now on connections, held ones first, lead to `port`. A second call leads those that
@@ -110,9 +121,16 @@ mod tests {
     #[tokio::test]
     async fn a_request_that_came_before_the_server_is_answered_once_it_is_there() {
         let front = Front::listen().await.expect("a free port");
-        let mut early = TcpStream::connect((Ipv4Addr::LOCALHOST, front.port())).await.expect("it accepts at once");
+        let mut early = TcpStream::connect((Ipv4Addr::LOCALHOST, front.port()))
+            .await
+            .expect("it accepts at once");
         early.write_all(b"early").await.expect("it takes what is sent");
-        assert!(early.try_read(&mut [0; 1]).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock), "nothing is answered yet");
+        assert!(
+            early
+                .try_read(&mut [0; 1])
+                .is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock),
+            "nothing is answered yet"
+        );
         front.open(echo().await);
         let mut answer = [0; 5];
         early.read_exact(&mut answer).await.expect("it is answered");

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::hint::Hint;
 use crate::process::Program;
 
 /// The Java versions that Keycloak 26 is tested with (keycloak.org, "Supported
@@ -60,15 +61,18 @@ pub enum JavaError {
     },
 }
 
-impl JavaError {
-    /// What to do about it.
-    pub fn hint(&self) -> &'static str {
-        "install OpenJDK 25 (17 and 21 do, slower), or set AUTHLAB_JAVA to its home or to its java program"
+impl Hint for JavaError {
+    fn hint(&self) -> Option<String> {
+        Some("install OpenJDK 25 (17 and 21 do, slower), or set AUTHLAB_JAVA to its home or to its java program".to_owned())
     }
 }
 
 fn seen(looked_at: &[String]) -> String {
-    if looked_at.is_empty() { "JAVA_HOME, PATH and the usual directories".to_owned() } else { looked_at.join(", ") }
+    if looked_at.is_empty() {
+        "JAVA_HOME, PATH and the usual directories".to_owned()
+    } else {
+        looked_at.join(", ")
+    }
 }
 
 /// The best Java: the one `named` (a home or a program), else the newest supported one of `JAVA_HOME`,
@@ -81,7 +85,10 @@ pub async fn find(named: Option<&Path>) -> Result<Java, JavaError> {
         let program = if named.is_dir() { named.join("bin/java") } else { named.to_owned() };
         return match probe(&program).await {
             Ok(java) if java.version >= *SUPPORTED.start() => Ok(java),
-            Ok(java) => Err(JavaError::Named { program, seen: format!("it is Java {}", java.version) }),
+            Ok(java) => Err(JavaError::Named {
+                program,
+                seen: format!("it is Java {}", java.version),
+            }),
             Err(seen) => Err(JavaError::Named { program, seen }),
         };
     }
@@ -130,12 +137,20 @@ fn candidates() -> Vec<PathBuf> {
         directories.push((home.join("Library/Java/JavaVirtualMachines"), "Contents/Home/bin/java"));
     }
     for (directory, program) in directories {
-        let mut homes: Vec<PathBuf> = std::fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+        let mut homes: Vec<PathBuf> = std::fs::read_dir(directory)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path())
+            .collect();
         homes.sort();
         programs.extend(homes.into_iter().map(|home| home.join(program)));
     }
     let mut known = BTreeSet::new();
-    programs.into_iter().filter(|program| program.canonicalize().is_ok_and(|file| known.insert(file))).collect()
+    programs
+        .into_iter()
+        .filter(|program| program.canonicalize().is_ok_and(|file| known.insert(file)))
+        .collect()
 }
 
 /// Asks `program` what it is.
@@ -161,7 +176,9 @@ async fn probe(program: &Path) -> Result<Java, String> {
 /// Reads `java -XshowSettings:properties -version`.
 fn read(program: &Path, text: &str) -> Option<Java> {
     let property = |name: &str| {
-        text.lines().find_map(|line| line.trim().strip_prefix(name)?.trim_start().strip_prefix('=')).map(str::trim)
+        text.lines()
+            .find_map(|line| line.trim().strip_prefix(name)?.trim_start().strip_prefix('='))
+            .map(str::trim)
     };
     // Java 8 calls itself 1.8.
     let version = property("java.specification.version")?.trim_start_matches("1.").parse().ok()?;
@@ -176,7 +193,11 @@ fn read(program: &Path, text: &str) -> Option<Java> {
         program: program.to_owned(),
         home: property("java.home")?.into(),
         version,
-        build: format!("{machine} {} {}", property("java.vm.version")?, property("java.vendor").unwrap_or_default()),
+        build: format!(
+            "{machine} {} {}",
+            property("java.vm.version")?,
+            property("java.vendor").unwrap_or_default()
+        ),
         archive,
     })
 }

@@ -8,20 +8,22 @@
 mod admin;
 mod client;
 mod description;
+mod error;
 mod front;
 pub mod java;
 mod launch;
 mod prepare;
 mod realm;
 mod server;
+mod training;
 
 pub use admin::{KeycloakAdmin, NewUser, UserRecord};
-pub use client::{Introspection, KeycloakClient, KeycloakError, TokenSet};
+pub use client::{Introspection, KeycloakClient, TokenSet};
 pub use description::KeycloakDescription;
+pub use error::KeycloakError;
 pub use front::Front;
-pub use prepare::{PrepareError, PrepareOptions, Prepared, prepare};
-pub use realm::{RealmSecrets, Secrets};
-pub use server::{Keycloak, KeycloakOptions, StartError};
+pub use prepare::{Prepared, prepare, prepare_in};
+pub use server::{Keycloak, start};
 
 /// The realm that the API servers trust.
 pub const REALM: &str = "kubernetes";

@@ -90,12 +90,18 @@ pub(super) fn realms() -> Result<(Vec<Import>, Secrets), RealmError> {
     let mut secrets = Secrets::default();
     let mut imports = Vec::new();
     for (name, text) in FIXTURES {
-        let mut realm: Value = serde_json::from_str(text).map_err(|source| RealmError::Json { realm: name.to_owned(), source })?;
+        let mut realm: Value = serde_json::from_str(text).map_err(|source| RealmError::Json {
+            realm: name.to_owned(),
+            source,
+        })?;
         if name == REALM {
             add_cast(&mut realm)?;
         }
         secrets.0.insert(name.to_owned(), complete(name, &mut realm)?);
-        imports.push(Import { name: name.to_owned(), document: Secret::new(realm.to_string()) });
+        imports.push(Import {
+            name: name.to_owned(),
+            document: Secret::new(realm.to_string()),
+        });
     }
     Ok((imports, secrets))
 }
@@ -103,7 +109,10 @@ pub(super) fn realms() -> Result<(Vec<Import>, Secrets), RealmError> {
 /// Those of the cast that log in at Keycloak become its users; their groups, its realm roles.
 fn add_cast(realm: &mut Value) -> Result<(), RealmError> {
     let people = toml::from_str::<Cast>(CAST)?.person;
-    let people: Vec<Person> = people.into_iter().filter(|person| person.authenticates_by.iter().any(|way| way == "keycloak")).collect();
+    let people: Vec<Person> = people
+        .into_iter()
+        .filter(|person| person.authenticates_by.iter().any(|way| way == "keycloak"))
+        .collect();
     let mut roles: Vec<&String> = people.iter().flat_map(|person| &person.groups).collect();
     roles.sort();
     roles.dedup();
@@ -149,13 +158,21 @@ fn complete(name: &str, realm: &mut Value) -> Result<RealmSecrets, RealmError> {
         }
         let secret = new_secret();
         user["credentials"] = password(&secret);
-        secrets.passwords.insert(user["username"].as_str().unwrap_or_default().to_owned(), secret);
+        secrets
+            .passwords
+            .insert(user["username"].as_str().unwrap_or_default().to_owned(), secret);
     }
     Ok(secrets)
 }
 
 fn list<'a>(realm: &str, value: &'a mut Value, pointer: &'static str) -> Result<&'a mut Vec<Value>, RealmError> {
-    value.pointer_mut(pointer).and_then(Value::as_array_mut).ok_or_else(|| RealmError::List { realm: realm.to_owned(), list: pointer })
+    value
+        .pointer_mut(pointer)
+        .and_then(Value::as_array_mut)
+        .ok_or_else(|| RealmError::List {
+            realm: realm.to_owned(),
+            list: pointer,
+        })
 }
 
 #[cfg(test)]
@@ -182,11 +199,22 @@ mod tests {
         let (imports, secrets) = realms().expect("the fixtures are sound");
         let realm: Value = serde_json::from_str(imports[0].document.expose()).expect("an import is JSON");
         let users = realm["users"].as_array().expect("a list");
-        let alice = users.iter().find(|user| user["username"] == "alice").expect("alice logs in at Keycloak");
+        let alice = users
+            .iter()
+            .find(|user| user["username"] == "alice")
+            .expect("alice logs in at Keycloak");
         assert_eq!(alice["realmRoles"], json!(["platform-team"]));
         assert_eq!(alice["credentials"][0]["value"], secrets.0[REALM].passwords["alice"].expose());
-        assert!(!users.iter().any(|user| user["username"] == "deployer"), "a service account is none of Keycloak's");
-        let roles: Vec<_> = realm["roles"]["realm"].as_array().expect("a list").iter().map(|role| role["name"].clone()).collect();
+        assert!(
+            !users.iter().any(|user| user["username"] == "deployer"),
+            "a service account is none of Keycloak's"
+        );
+        let roles: Vec<_> = realm["roles"]["realm"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|role| role["name"].clone())
+            .collect();
         assert_eq!(roles, ["da-admins", "platform-team"]);
     }
 }
