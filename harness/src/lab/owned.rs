@@ -185,7 +185,7 @@ fn issuer_paths() -> Vec<IssuerPath> {
 
 async fn prepared_keycloak(options: &LabOptions, events: &Events) -> Result<keycloak::Prepared, LabError> {
     let home = server_binaries::obtain_keycloak(&Versions::pinned().keycloak, &options.server_binaries, events).await?;
-    Ok(keycloak::prepare(&home, events).await?)
+    Ok(keycloak::prepare(&home.directory, events).await?)
 }
 
 /// Keycloak starts beside everything else; `Front` holds who asks early.

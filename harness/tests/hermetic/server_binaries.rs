@@ -14,7 +14,8 @@ use authlab::event::{Event, Events};
 use authlab::hint::Hint;
 use authlab::process::Program;
 use authlab::server_binaries::{
-    CacheError, Keycloak, Kubernetes, Options, ServerBinariesError, Source, State, Versions, list, obtain, obtain_keycloak, prune, verify,
+    CacheError, Keycloak, Kubernetes, Options, ServerBinariesError, Source, State, Unwanted, Versions, list, obtain, obtain_keycloak,
+    prune, verify,
 };
 use sha2::Digest;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -521,20 +522,20 @@ async fn pruning_keeps_what_is_in_use_and_what_is_not_ours() {
     let hold = binaries.hold();
     let directory = binaries.directory.clone();
     drop(binaries);
-    let pruned = prune(&options, true).expect("writable");
+    let pruned = prune(&options, &Unwanted::Everything).await.expect("writable");
     assert!(pruned.len() == 1 && pruned[0].in_use && directory.exists(), "{pruned:?}");
     drop(hold);
     let bytes = list(&options)
         .expect("readable")
         .into_iter()
         .find_map(|listed| if listed.pinned { None } else { listed.bytes });
-    let pruned = prune(&options, false).expect("writable");
+    let pruned = prune(&options, &Unwanted::Unneeded).await.expect("writable");
     assert!(
         !pruned[0].in_use && Some(pruned[0].bytes) >= bytes && !directory.exists(),
         "{pruned:?}"
     );
     assert!(foreign.exists());
-    assert!(prune(&options, false).expect("writable").is_empty());
+    assert!(prune(&options, &Unwanted::Unneeded).await.expect("writable").is_empty());
 }
 
 #[tokio::test]
@@ -546,8 +547,17 @@ async fn pruning_keeps_pinned_versions_unless_all_go() {
         .await
         .expect("a sound release")
         .directory;
-    assert!(prune(&options, false).expect("writable").is_empty() && directory.exists());
-    assert!(prune(&options, true).expect("writable")[0].bytes > 0 && !directory.exists());
+    assert!(prune(&options, &Unwanted::Unneeded).await.expect("writable").is_empty() && directory.exists());
+    let other = Unwanted::Versions(vec!["1.30.14".to_owned()]);
+    assert!(prune(&options, &other).await.expect("writable").is_empty() && directory.exists());
+    std::fs::write(directory.join("kubectl"), "").expect("ours");
+    let pruned = prune(&options, &Unwanted::Unneeded).await.expect("writable");
+    assert!(
+        pruned.len() == 1 && !directory.exists(),
+        "what is visibly damaged is of no use: {pruned:?}"
+    );
+    obtain(&kubernetes, &options, &Events::silent()).await.expect("a sound release");
+    assert!(prune(&options, &Unwanted::Everything).await.expect("writable")[0].bytes > 0 && !directory.exists());
 }
 
 #[tokio::test]
@@ -562,6 +572,47 @@ async fn a_cache_that_cannot_be_written_is_an_error_and_no_source_is_asked() {
     assert!(matches!(error, ServerBinariesError::Cache(CacheError::Storage { .. })), "{error:?}");
     assert!(error.hint().is_some_and(|hint| hint.contains("AUTHLAB_CACHE_DIR")));
     assert_eq!(server.asked_for(""), 0);
+}
+
+#[tokio::test]
+async fn a_named_directory_serves_or_is_an_error_and_one_for_other_programs_is_passed_over() {
+    let (kubernetes, cache, told) = (newest(), cache(), Told::default());
+    let server = ReleaseServer::of(&kubernetes).await;
+    let named = path_with("etcd", "");
+    for program in ["kube-apiserver", "kubectl"] {
+        std::fs::copy(named.path().join("etcd"), named.path().join(program)).expect("ours");
+    }
+    let options = Options {
+        directory: Some(named.path().to_owned()),
+        ..server.options(cache.path())
+    };
+    let error = obtain(&kubernetes, &options, &told.events()).await.expect_err("incomplete");
+    assert!(
+        std::error::Error::source(&error).is_some_and(|cause| cause.to_string().ends_with("has no kube-controller-manager")),
+        "{error:?}"
+    );
+    assert!(error.hint().is_some_and(|hint| hint.contains("envtest")), "{error:?}");
+    assert_eq!(server.asked_for(""), 0, "what was named is not replaced by something else");
+
+    let options = Options {
+        directory: None,
+        assets: Some(named.path().to_owned()),
+        ..options
+    };
+    let binaries = obtain(&kubernetes, &options, &told.events()).await.expect("a sound release");
+    assert_eq!(binaries.source, Source::Release);
+    assert!(
+        told.notes()[0].starts_with("KUBEBUILDER_ASSETS is not used: ") && told.notes().len() == 1,
+        "{:?}",
+        told.notes()
+    );
+
+    let complete = Options {
+        directory: Some(binaries.directory.clone()),
+        ..options
+    };
+    let named = obtain(&kubernetes, &complete, &told.events()).await.expect("complete");
+    assert_eq!((named.source, named.directory), (Source::Named, binaries.directory));
 }
 
 #[tokio::test]
@@ -597,7 +648,7 @@ async fn keycloak_is_unpacked_from_its_release_archive() {
         Answer::Body(tar_gz(&[("keycloak-26.7.4/bin/kc.sh", b"evil")])),
     );
     drop(home);
-    prune(&options, true).expect("writable");
+    prune(&options, &Unwanted::Everything).await.expect("writable");
     let error = obtain_keycloak(&keycloak, &options, &Events::silent())
         .await
         .expect_err("another checksum")
@@ -730,7 +781,6 @@ async fn failures_of_the_go_toolchain_are_told_with_what_to_do() {
 #[tokio::test]
 async fn without_any_tool_the_error_says_what_to_install() {
     let (cache, nothing) = (cache(), tempfile::tempdir().expect("a directory"));
-    // Only the shell's own directory is missing here: a machine can have Go in /usr/bin.
     let log = cache.path().join("output");
     for (arguments, expected) in [
         (["fetch", "1.37"], "no `go` on PATH"),
