@@ -1,6 +1,7 @@
 //! Rules of the code: how files begin, how long they are, who may use whom, and what nobody may do.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use regex::Regex;
 
@@ -73,10 +74,10 @@ fn production(file: &TextFile) -> String {
 
 /// The modules of the library that a text names: `crate::lab::…`, `crate::{event::…, lab}`, `authlab::lab`.
 fn used(code: &str) -> BTreeSet<String> {
-    let path = Regex::new(r"\b(?:crate|authlab)::(?:(\w+)|\{)").unwrap();
-    let first_word = Regex::new(r"^\s*(\w+)").unwrap();
+    static PATH: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?-u)\b(?:crate|authlab)::(?:(\w+)|\{)").unwrap());
+    let first_word = |text: &str| -> String { text.trim_start().chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect() };
     let mut modules = BTreeSet::new();
-    for found in path.captures_iter(code) {
+    for found in PATH.captures_iter(code) {
         if let Some(module) = found.get(1) {
             modules.insert(module.as_str().to_owned());
             continue;
@@ -86,7 +87,7 @@ fn used(code: &str) -> BTreeSet<String> {
             match c {
                 '{' => depth += 1,
                 '}' | ',' if depth == 0 => {
-                    modules.extend(first_word.captures(&group[start..at]).map(|word| word[1].to_owned()));
+                    modules.insert(first_word(&group[start..at]));
                     start = at + 1;
                     if c == '}' {
                         break;
