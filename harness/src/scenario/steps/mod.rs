@@ -23,8 +23,10 @@ mod answers;
 mod asking;
 mod certificates;
 mod doors;
+mod impersonation;
 mod parameters;
 mod rights;
+mod signing_requests;
 
 pub(crate) use parameters::{Person, Texts};
 
