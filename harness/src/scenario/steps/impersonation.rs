@@ -82,7 +82,7 @@ impl Guise {
         headers.extend(self.user_name(namespace).map(|name| header("User", name)));
         headers.extend(self.groups.iter().map(|group| header("Group", group.clone())));
         headers.extend(self.uid.clone().map(|uid| header("Uid", uid)));
-        for extra in &self.extra {
+        if let Some(extra) = &self.extra {
             headers.extend(extra.values.iter().map(|value| header(&format!("Extra-{}", extra.spelled), value.clone())));
         }
         headers

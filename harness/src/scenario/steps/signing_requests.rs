@@ -151,7 +151,7 @@ async fn may_decide_for_none(world: &mut World, person: Person) -> Step {
     allow(world, &person, &[Right::new("update", CERTIFICATES, format!("{REQUESTS}/approval"))]).await
 }
 
-#[given(expr = "{person} may decide about requests for the signer(s) {string}")]
+#[given(expr = "{person} may decide about requests for the signer {string}")]
 async fn may_decide(world: &mut World, person: Person, signer: String) -> Step {
     let decide = Right::new("update", CERTIFICATES, format!("{REQUESTS}/approval"));
     allow(world, &person, &[decide, Right::new("approve", CERTIFICATES, "signers").named([signer])]).await
@@ -345,6 +345,8 @@ trait Status {
     fn name(&self) -> String;
     fn condition(&self, kind: &str) -> Option<CertificateSigningRequestCondition>;
     fn certificate(&self) -> Option<String>;
+    fn kinds(&self) -> Vec<String>;
+    fn state(&self) -> String;
 }
 
 impl Status for CertificateSigningRequest {
@@ -359,6 +361,16 @@ impl Status for CertificateSigningRequest {
     fn certificate(&self) -> Option<String> {
         let certificate = self.status.as_ref()?.certificate.as_ref()?;
         (!certificate.0.is_empty()).then(|| String::from_utf8_lossy(&certificate.0).into_owned())
+    }
+
+    fn kinds(&self) -> Vec<String> {
+        let conditions = self.status.iter().flat_map(|status| status.conditions.iter().flatten());
+        conditions.map(|condition| condition.type_.clone()).collect()
+    }
+
+    fn state(&self) -> String {
+        let certificate = if self.certificate().is_some() { "a certificate" } else { "no certificate" };
+        format!("the request {} has {certificate} and the conditions {:?}", self.name(), self.kinds())
     }
 }
 
@@ -401,7 +413,7 @@ async fn request(world: &mut World, person: &Person, wish: &Wish) -> Step<Answer
         None => pem,
         Some(Damage::NoRequest) => "please".to_owned(),
         Some(Damage::CutShort) => cut_short(&pem)?,
-        Some(Damage::Signature) => with_anothers_signature(&pem)?,
+        Some(Damage::Signature) => changed_after_signing(&pem)?,
     };
     let requested = world.notes::<Requested>();
     requested.count += 1;
@@ -444,10 +456,10 @@ fn cut_short(pem: &str) -> Step<String> {
     rewritten(pem, |der| der.truncate(der.len() / 2))
 }
 
-/// The common name is changed after the signature was made over it.
-fn with_anothers_signature(pem: &str) -> Step<String> {
+/// The signature is over another common name than the one that is in there now.
+fn changed_after_signing(pem: &str) -> Step<String> {
     rewritten(pem, |der| {
-        // The version, the subject and so on are before the key; the name's letters are the first lower-case ones.
+        // The name comes before the key: its letters are the first lower-case ones.
         if let Some(letter) = der.iter_mut().find(|byte| byte.is_ascii_lowercase()) {
             letter.make_ascii_uppercase();
         }
@@ -523,7 +535,7 @@ async fn certificate(world: &World, name: &str) -> Step<String> {
         let request = api.get(name).await?;
         Ok::<_, kube::Error>(match request.certificate() {
             Some(certificate) => Condition::Met(certificate),
-            None => Condition::NotYet(format!("the request {name} has {:?}", request.status)),
+            None => Condition::NotYet(request.state()),
         })
     });
     Ok(found.await?)
@@ -538,7 +550,7 @@ async fn until_condition(world: &mut World, kind: &str) -> Step<CertificateSigni
         let request = api.get(&name).await?;
         Ok::<_, kube::Error>(match request.condition(kind) {
             Some(_) => Condition::Met(request),
-            None => Condition::NotYet(format!("the request {name} has {:?}", request.status)),
+            None => Condition::NotYet(request.state()),
         })
     });
     Ok(found.await?)
@@ -548,10 +560,12 @@ async fn until_condition(world: &mut World, kind: &str) -> Step<CertificateSigni
 async fn expect_state(world: &mut World, ours: Requested, state: RequestState) -> Step {
     *world.notes::<Requested>() = ours;
     let request = current(world).await?;
-    let conditions = request.status.as_ref().and_then(|status| status.conditions.clone()).unwrap_or_default();
-    let kinds: Vec<&str> = conditions.iter().map(|condition| condition.type_.as_str()).collect();
-    ensure!(kinds == state.0, "expected the conditions {:?}; the request has {kinds:?}", state.0);
-    ensure!(request.certificate().is_none(), "expected no certificate; the request has one");
+    ensure!(
+        request.kinds() == state.0 && request.certificate().is_none(),
+        "expected no certificate and the conditions {:?}; {}",
+        state.0,
+        request.state()
+    );
     Ok(())
 }
 
