@@ -77,7 +77,8 @@ pub async fn ask(door: &Door, who: &str, credential: &Credential, question: &Que
     };
     let verdict = Verdict::of_status(status);
     let log = if verdict == Verdict::Accepted { Vec::new() } else { mark.log_lines(&door.server, LINES) };
-    let message = || body.get("message").and_then(Value::as_str).map(|message| redact(message).into_owned());
+    // Errors that the server did not expect come as plain text, not as a `Status`.
+    let message = || body.get("message").unwrap_or(&body).as_str().map(|message| redact(message).into_owned());
     let (reason, source) = match verdict {
         Verdict::Accepted => (None, ReasonSource::None),
         // The one refusal in the log while the gate was ours is this request's.

@@ -24,9 +24,11 @@ mod asking;
 mod certificates;
 mod crowds;
 mod doors;
+mod impersonation;
 mod logins;
 mod parameters;
 mod rights;
+mod signing_requests;
 mod tokens;
 
 pub(crate) use parameters::{Person, Texts};
