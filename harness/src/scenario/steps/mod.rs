@@ -23,8 +23,10 @@ mod answers;
 mod asking;
 mod certificates;
 mod doors;
+mod front_proxy;
 mod parameters;
 mod rights;
+mod watches;
 
 pub(crate) use parameters::{Person, Texts};
 

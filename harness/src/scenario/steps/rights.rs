@@ -16,12 +16,17 @@ use crate::scenario::world::World;
 
 #[given(expr = "the user {string} may list {word}")]
 async fn user_may_list(world: &mut World, user: String, resource: String) -> Step {
-    grant(world, "User", &user, &resource).await
+    grant(world, "User", &user, "list", &resource).await
+}
+
+#[given(expr = "the user {string} may watch {word}")]
+async fn user_may_watch(world: &mut World, user: String, resource: String) -> Step {
+    grant(world, "User", &user, "watch", &resource).await
 }
 
 #[given(expr = "the group {string} may list {word}")]
 async fn group_may_list(world: &mut World, group: String, resource: String) -> Step {
-    grant(world, "Group", &group, &resource).await
+    grant(world, "Group", &group, "list", &resource).await
 }
 
 #[then(expr = "{person} may not list {word}")]
@@ -35,8 +40,8 @@ async fn may_not_list(world: &mut World, person: Person, resource: String) -> St
 #[derive(Default)]
 struct Granted(usize);
 
-/// Binds a role that may list `resource` to the subject, and waits until the API server knows.
-async fn grant(world: &mut World, kind: &str, subject: &str, resource: &str) -> Step {
+/// Binds a role that may `verb` `resource` to the subject, and waits until the API server knows.
+async fn grant(world: &mut World, kind: &str, subject: &str, verb: &str, resource: &str) -> Step {
     let namespace = world.namespace().await?;
     let granted = world.notes::<Granted>();
     granted.0 += 1;
@@ -45,7 +50,7 @@ async fn grant(world: &mut World, kind: &str, subject: &str, resource: &str) -> 
     let group = "rbac.authorization.k8s.io";
     let role: Role = serde_json::from_value(json!({
         "metadata": { "name": name },
-        "rules": [{ "apiGroups": [""], "resources": [resource], "verbs": ["list"] }],
+        "rules": [{ "apiGroups": [""], "resources": [resource], "verbs": [verb] }],
     }))?;
     let binding: RoleBinding = serde_json::from_value(json!({
         "metadata": { "name": name },
@@ -64,7 +69,7 @@ async fn grant(world: &mut World, kind: &str, subject: &str, resource: &str) -> 
             groups,
             resource_attributes: Some(ResourceAttributes {
                 namespace: Some(namespace),
-                verb: Some("list".to_owned()),
+                verb: Some(verb.to_owned()),
                 resource: Some(resource.to_owned()),
                 ..ResourceAttributes::default()
             }),
