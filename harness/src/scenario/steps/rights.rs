@@ -17,12 +17,17 @@ use crate::scenario::world::World;
 
 #[given(expr = "the user {string} may list {word}")]
 async fn user_may_list(world: &mut World, user: String, resource: String) -> Step {
-    grant(world, "User", &user, &resource).await
+    grant(world, "User", &user, "list", &resource).await
+}
+
+#[given(expr = "the user {string} may watch {word}")]
+async fn user_may_watch(world: &mut World, user: String, resource: String) -> Step {
+    grant(world, "User", &user, "watch", &resource).await
 }
 
 #[given(expr = "the group {string} may list {word}")]
 async fn group_may_list(world: &mut World, group: String, resource: String) -> Step {
-    grant(world, "Group", &group, &resource).await
+    grant(world, "Group", &group, "list", &resource).await
 }
 
 #[then(expr = "{person} may not list {word}")]
@@ -114,15 +119,15 @@ pub(super) async fn grant_everywhere(world: &mut World, kind: &str, subject: &st
     Ok(())
 }
 
-/// Binds a role that may list `resource` to the subject, and waits until the API server knows.
-async fn grant(world: &mut World, kind: &str, subject: &str, resource: &str) -> Step {
+/// Binds a role that may `verb` `resource` to the subject, and waits until the API server knows.
+async fn grant(world: &mut World, kind: &str, subject: &str, verb: &str, resource: &str) -> Step {
     let namespace = world.namespace().await?;
     let subject = &world.filled(subject);
     let name = granted(world, "granted");
     let client = world.lab().administrator().client();
     let role: Role = serde_json::from_value(json!({
         "metadata": { "name": name },
-        "rules": [{ "apiGroups": [""], "resources": [resource], "verbs": ["list"] }],
+        "rules": [{ "apiGroups": [""], "resources": [resource], "verbs": [verb] }],
     }))?;
     let binding: RoleBinding = serde_json::from_value(json!({
         "metadata": { "name": name },
@@ -135,7 +140,7 @@ async fn grant(world: &mut World, kind: &str, subject: &str, resource: &str) -> 
     futures::try_join!(roles.create(&parameters, &role), bindings.create(&parameters, &binding))?;
     let right = ResourceAttributes {
         namespace: Some(namespace),
-        verb: Some("list".to_owned()),
+        verb: Some(verb.to_owned()),
         resource: Some(resource.to_owned()),
         ..ResourceAttributes::default()
     };
