@@ -115,14 +115,13 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
     let pki = directory.below("pki")?;
     let authorities = tokio::task::spawn_blocking(move || Authorities::create(&pki)).await.map_err(|_| LabError::Ended)??;
     let serving = authorities.serving_certificate("authlab")?;
-    let (issuer, front) = futures::try_join!(
-        async { Ok::<_, LabError>(Issuer::start(&serving, issuer_paths()).await?) },
+    let (listening, front) = futures::try_join!(
+        async { Ok::<_, LabError>(Issuer::listen(&serving, issuer_paths()).await?) },
         async { Ok(Front::listen().await?) }
     )?;
-    issuer.signer().save(&directory.below("issuer")?)?;
     let places = Places {
         keycloak: front.issuer_url(),
-        issuer: format!("https://{}", issuer.address()),
+        issuer: listening.base(),
         serving_authority: authorities.serving.certificate().to_owned(),
         serving_authority_file: authorities.file("serving.crt").display().to_string(),
     };
@@ -134,7 +133,12 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
         kube_controller_manager: binaries.kube_controller_manager.clone(),
         version: minor,
     };
-    let (mut plane, main) = ControlPlane::start(programs, directory.path(), authorities.clone(), places.clone(), events).await?;
+    let ((mut plane, main), issuer) = futures::try_join!(
+        async { Ok::<_, LabError>(ControlPlane::start(programs, directory.path(), authorities.clone(), places.clone(), events).await?) },
+        // Its RSA key is made while the servers start; until then it lets who asks wait.
+        async { Ok(listening.serve().await?) },
+    )?;
+    issuer.signer().save(&directory.below("issuer")?)?;
     plane.start_controllers(&main).await?;
     let administrator = Administrator::new(&main, authorities.administrator()?)?;
     let phase = events.phase("objects of the lab");
@@ -165,6 +169,7 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
         identity_provider: "process".to_owned(),
         api_servers: BTreeMap::from([(MAIN.to_owned(), main.clone())]),
         issuer: places.issuer,
+        keycloak_issuer: places.keycloak,
         keycloak: None,
         auth_proxies,
         programs,

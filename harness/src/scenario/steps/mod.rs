@@ -22,9 +22,12 @@ macro_rules! bail {
 mod answers;
 mod asking;
 mod certificates;
+mod crowds;
 mod doors;
+mod logins;
 mod parameters;
 mod rights;
+mod tokens;
 
 pub(crate) use parameters::{Person, Texts};
 
