@@ -77,8 +77,27 @@ impl Owned {
     }
 }
 
-/// Everything a lab needs, in the order in which it is started.
+/// Starts a lab that lives as long as this process.
 pub(super) async fn start(options: &LabOptions, events: &Events) -> Result<Lab, LabError> {
+    options.pinned()?;
+    let name = options.name.clone().unwrap_or_else(passing_name);
+    let directory = Directory::create(&name).await?;
+    start_in(directory, &name, options, events).await
+}
+
+/// Starts the lab `name` in `directory`, which is kept if that fails after a server has begun to write its log.
+pub(super) async fn start_in(directory: Directory, name: &str, options: &LabOptions, events: &Events) -> Result<Lab, LabError> {
+    // Given up (dropped) on the way, the servers are killed first and the directory is removed after that.
+    let directory = Arc::new(directory);
+    let started = start_servers(&directory, name, options, events).await;
+    if started.is_err() && !logs(directory.path()).is_empty() {
+        directory.keep();
+    }
+    started
+}
+
+/// Everything a lab needs, in the order in which it is started.
+async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOptions, events: &Events) -> Result<Lab, LabError> {
     let version = options.pinned()?;
     let minor = Minor(version.version.minor.into());
     let (binaries, prepared) = futures::try_join!(
@@ -86,8 +105,6 @@ pub(super) async fn start(options: &LabOptions, events: &Events) -> Result<Lab, 
         prepared_keycloak(options, events),
     )?;
 
-    let name = options.name.clone().unwrap_or_else(passing_name);
-    let directory = Directory::create(&name).await?;
     let pki = directory.below("pki")?;
     let authorities = tokio::task::spawn_blocking(move || Authorities::create(&pki)).await.map_err(|_| LabError::Ended)??;
     let serving = authorities.serving_certificate("authlab")?;
@@ -102,7 +119,7 @@ pub(super) async fn start(options: &LabOptions, events: &Events) -> Result<Lab, 
         serving_authority_file: authorities.file("serving.crt").display().to_string(),
     };
 
-    let (keycloak, readiness) = start_keycloak(prepared, front, &directory, &authorities, events)?;
+    let (keycloak, readiness) = start_keycloak(prepared, front, directory, &authorities, events)?;
     let programs = Binaries {
         etcd: binaries.etcd.clone(),
         kube_apiserver: binaries.kube_apiserver.clone(),
@@ -122,9 +139,19 @@ pub(super) async fn start(options: &LabOptions, events: &Events) -> Result<Lab, 
     let proxies = start_proxies(&main, &authorities, &administrator, &places).await?;
     phase.succeeded();
 
+    let (signer, programs) = (issuer.signer().clone(), binaries.directory.clone());
+    let auth_proxies = proxies.iter().map(|(name, proxy)| (name.clone(), AuthProxyDescription { url: format!("https://{}", proxy.address()) }));
+    let auth_proxies = auth_proxies.collect();
+    let owned = Owned {
+        plane: tokio::sync::Mutex::new(Some(plane)),
+        keycloak,
+        issuer: Mutex::new(Some(issuer)),
+        proxies: Mutex::new(proxies.into_values().collect()),
+        _binaries: binaries,
+    };
     let description = LabDescription {
         schema: 1,
-        name,
+        name: name.to_owned(),
         authlab: env!("CARGO_PKG_VERSION").to_owned(),
         fingerprint: fingerprint(),
         owner: std::process::id(),
@@ -137,27 +164,22 @@ pub(super) async fn start(options: &LabOptions, events: &Events) -> Result<Lab, 
         issuer: places.issuer,
         keycloak_issuer: places.keycloak,
         keycloak: None,
-        auth_proxies: proxies.iter().map(|(name, proxy)| (name.clone(), AuthProxyDescription { url: format!("https://{}", proxy.address()) })).collect(),
-        programs: binaries.directory.clone(),
-        processes: Vec::new(),
+        auth_proxies,
+        programs,
+        processes: owned.processes().await,
         control: None,
     };
+    description.save(directory.path())?;
     Ok(Lab(Arc::new(Inner {
         description,
-        directory,
-        signer: issuer.signer().clone(),
+        signer,
         authorities,
         main,
         administrator,
         further: Mutex::new(HashMap::new()),
         keycloak: readiness,
-        owner: Owner::Us(Box::new(Owned {
-            plane: tokio::sync::Mutex::new(Some(plane)),
-            keycloak,
-            issuer: Mutex::new(Some(issuer)),
-            proxies: Mutex::new(proxies.into_values().collect()),
-            _binaries: binaries,
-        })),
+        owner: Owner::Us(Box::new(owned)),
+        directory: Arc::clone(directory),
     })))
 }
 
@@ -235,8 +257,8 @@ fn passing_name() -> String {
     format!("run-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Where the logs of a lab's servers are, for evidence.
-pub(super) fn logs(directory: &Path) -> Vec<std::path::PathBuf> {
+/// Where the logs of a lab's servers are.
+fn logs(directory: &Path) -> Vec<std::path::PathBuf> {
     let mut logs = Vec::new();
     let mut pending = vec![directory.to_owned()];
     while let Some(place) = pending.pop() {
