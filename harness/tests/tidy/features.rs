@@ -19,8 +19,10 @@ const MOST_STEPS: usize = 9;
 const MOST_BACKGROUND: usize = 3;
 
 /// Scenarios with a refusal whose text has no reason, by title, and why.
-const WITHOUT_REASON: &[(&str, &str)] =
-    &[("Fifty people are refused at the same time", "each has a reason of their own; the step compares it with their flaw")];
+const WITHOUT_REASON: &[(&str, &str)] = &[(
+    "Fifty people are refused at the same time",
+    "each has a reason of their own; the step compares it with their flaw",
+)];
 
 /// Scenarios with a refusal that has nothing accepted beside it, by title, and why. Refusals as forbidden
 /// need none: the server's reason names whom it took the caller for, so the credential was accepted.
@@ -30,11 +32,17 @@ const WITHOUT_CONTROL: &[(&str, &str)] = &[];
 const RUNNERS_OWN: &[&str] = &["serial", "ignore"];
 
 /// What a step does not say: how it is asked of Kubernetes is the business of its function.
-const NOT_IN_STEPS: &str = r"(?i)\bkubectl\b|\bcurl\b|\bopenssl\b|https?:|\bX-Remote|\bImpersonate-|\bAuthorization\b:?|\bapiVersion\b|(^|\s)--\w|\.ya?ml\b|\{";
+const NOT_IN_STEPS: &str =
+    r"(?i)\bkubectl\b|\bcurl\b|\bopenssl\b|https?:|\bX-Remote|\bImpersonate-|\bAuthorization\b:?|\bapiVersion\b|(^|\s)--\w|\.ya?ml\b|\{";
 
 fn features() -> Vec<(String, Feature)> {
     let files = parser::named(&[root().join("features")]).unwrap();
-    let parsed = files.into_iter().map(|file| (format!("features/{}.feature", file.stem), parser::parse(&file).unwrap_or_else(|error| panic!("{error}"))));
+    let parsed = files.into_iter().map(|file| {
+        (
+            format!("features/{}.feature", file.stem),
+            parser::parse(&file).unwrap_or_else(|error| panic!("{error}")),
+        )
+    });
     parsed.collect()
 }
 
@@ -46,20 +54,29 @@ pub(crate) fn all_scenarios() -> Vec<SharedScenario> {
 }
 
 fn scenarios(feature: &Feature) -> impl Iterator<Item = &Scenario> {
-    feature.scenarios.iter().chain(feature.rules.iter().flat_map(|rule| &rule.scenarios))
+    feature
+        .scenarios
+        .iter()
+        .chain(feature.rules.iter().flat_map(|rule| &rule.scenarios))
 }
 
 fn backgrounds(feature: &Feature) -> impl Iterator<Item = &Background> {
-    feature.background.iter().chain(feature.rules.iter().filter_map(|rule| rule.background.as_ref()))
+    feature
+        .background
+        .iter()
+        .chain(feature.rules.iter().filter_map(|rule| rule.background.as_ref()))
 }
 
 fn steps(feature: &Feature) -> impl Iterator<Item = &Step> {
-    backgrounds(feature).flat_map(|background| &background.steps).chain(scenarios(feature).flat_map(|scenario| &scenario.steps))
+    backgrounds(feature)
+        .flat_map(|background| &background.steps)
+        .chain(scenarios(feature).flat_map(|scenario| &scenario.steps))
 }
 
 #[test]
 fn a_scenario_has_one_when_and_says_what_comes_of_it() {
-    let mut broken = Broken::rule("a scenario has exactly one When (what happens), at least one Then (what is promised), and at most 9 steps: split it");
+    let mut broken =
+        Broken::rule("a scenario has exactly one When (what happens), at least one Then (what is promised), and at most 9 steps: split it");
     for (path, feature) in features() {
         for scenario in scenarios(&feature) {
             let place = format!("{path}:{}", scenario.position.line);
@@ -67,9 +84,13 @@ fn a_scenario_has_one_when_and_says_what_comes_of_it() {
             let whens = count(StepType::When);
             broken.unless(whens == 1, || format!("{place}: {whens} When (an And after it counts)"));
             broken.unless(count(StepType::Then) >= 1, || format!("{place}: no Then"));
-            broken.unless(scenario.steps.len() <= MOST_STEPS, || format!("{place}: {} steps", scenario.steps.len()));
+            broken.unless(scenario.steps.len() <= MOST_STEPS, || {
+                format!("{place}: {} steps", scenario.steps.len())
+            });
             let order: Vec<_> = scenario.steps.iter().map(|step| step.ty as u8).collect();
-            broken.unless(order.is_sorted(), || format!("{place}: a step stands after one that comes later (Given, When, Then)"));
+            broken.unless(order.is_sorted(), || {
+                format!("{place}: a step stands after one that comes later (Given, When, Then)")
+            });
         }
     }
 }
@@ -80,8 +101,12 @@ fn a_background_is_short() {
     for (path, feature) in features() {
         for background in backgrounds(&feature) {
             let place = format!("{path}:{}", background.position.line);
-            broken.unless(background.steps.len() <= MOST_BACKGROUND, || format!("{place}: {} steps", background.steps.len()));
-            broken.unless(background.steps.iter().all(|step| step.ty == StepType::Given), || format!("{place}: a step that is no Given"));
+            broken.unless(background.steps.len() <= MOST_BACKGROUND, || {
+                format!("{place}: {} steps", background.steps.len())
+            });
+            broken.unless(background.steps.iter().all(|step| step.ty == StepType::Given), || {
+                format!("{place}: a step that is no Given")
+            });
         }
     }
 }
@@ -90,7 +115,9 @@ fn a_background_is_short() {
 fn steps_speak_of_people_and_rules() {
     let machine = Regex::new(NOT_IN_STEPS).unwrap();
     let servers_words = Regex::new(r#"(because|says) (".*"|'.*')"#).unwrap();
-    let mut broken = Broken::rule("a step says what is promised, not how it is asked for: no command, URL, header, flag, YAML, JSON or doc string; the step's function knows those");
+    let mut broken = Broken::rule(
+        "a step says what is promised, not how it is asked for: no command, URL, header, flag, YAML, JSON or doc string; the step's function knows those",
+    );
     for (path, feature) in features() {
         for step in steps(&feature) {
             let place = format!("{path}:{}", step.position.line);
@@ -120,7 +147,12 @@ fn a_refusal_says_why_and_stands_beside_what_is_accepted() {
     for (path, feature) in features() {
         for scenario in scenarios(&feature) {
             let place = format!("{path}:{}", scenario.position.line);
-            let thens: Vec<&str> = scenario.steps.iter().filter(|step| step.ty == StepType::Then).map(|step| step.value.as_str()).collect();
+            let thens: Vec<&str> = scenario
+                .steps
+                .iter()
+                .filter(|step| step.ty == StepType::Then)
+                .map(|step| step.value.as_str())
+                .collect();
             let (refusals, others): (Vec<&str>, Vec<&str>) = thens.into_iter().partition(|then| refusal.is_match(then));
             let unreasoned: Vec<&&str> = refusals.iter().filter(|then| !reason.is_match(then)).collect();
             if !unreasoned.is_empty() && !excused(WITHOUT_REASON, scenario) {
@@ -134,7 +166,9 @@ fn a_refusal_says_why_and_stands_beside_what_is_accepted() {
         }
     }
     for title in excuses {
-        broken.by(format!("\"{title}\" is excused, but there is no such scenario, or it needs no excuse"));
+        broken.by(format!(
+            "\"{title}\" is excused, but there is no such scenario, or it needs no excuse"
+        ));
     }
 }
 
@@ -159,26 +193,51 @@ fn titles_are_unique_in_a_feature() {
 fn every_step_is_defined_once_and_every_definition_is_used() {
     let definitions: Vec<StepDefinition> = step_definitions::<World>();
     let mut used = vec![false; definitions.len()];
-    let mut broken = Broken::rule("every step of a feature has one definition (harness/src/scenario/steps/), and every definition is used by a feature: remove it, or write the scenario");
+    let mut broken = Broken::rule(
+        "every step of a feature has one definition (harness/src/scenario/steps/), and every definition is used by a feature: remove it, or write the scenario",
+    );
     for (path, feature) in features() {
-        let feature = feature.expand_examples().unwrap_or_else(|error| panic!("{path}: `{}` is no column", error.name));
+        let feature = feature
+            .expand_examples()
+            .unwrap_or_else(|error| panic!("{path}: `{}` is no column", error.name));
         for step in steps(&feature) {
             let found: Vec<usize> = (0..definitions.len()).filter(|index| definitions[*index].defines(step)).collect();
-            let places = || found.iter().map(|index| definitions[*index].place.as_str()).collect::<Vec<_>>().join(", ");
-            broken.unless(found.len() == 1, || format!("{path}:{}: {} definitions [{}]: {}", step.position.line, found.len(), places(), step.value));
+            let places = || {
+                found
+                    .iter()
+                    .map(|index| definitions[*index].place.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            };
+            broken.unless(found.len() == 1, || {
+                format!(
+                    "{path}:{}: {} definitions [{}]: {}",
+                    step.position.line,
+                    found.len(),
+                    places(),
+                    step.value
+                )
+            });
             found.iter().for_each(|index| used[*index] = true);
         }
     }
     for (definition, _) in definitions.iter().zip(used).filter(|(_, used)| !used) {
-        broken.by(format!("{}: nobody uses {:?} `{}`", definition.place, definition.kind, definition.pattern));
+        broken.by(format!(
+            "{}: nobody uses {:?} `{}`",
+            definition.place, definition.kind, definition.pattern
+        ));
     }
 }
 
 #[test]
 fn every_tag_is_explained_and_used() {
     let scenarios = all_scenarios();
-    let used: BTreeSet<&str> = scenarios.iter().flat_map(|scenario| scenario.tags.iter().map(String::as_str)).collect();
-    let mut broken = Broken::rule("the table in features/README.md explains the tags that scenarios carry: take out a row that no scenario needs");
+    let used: BTreeSet<&str> = scenarios
+        .iter()
+        .flat_map(|scenario| scenario.tags.iter().map(String::as_str))
+        .collect();
+    let mut broken =
+        Broken::rule("the table in features/README.md explains the tags that scenarios carry: take out a row that no scenario needs");
     for tag in vocabulary().tags.iter().filter(|tag| !RUNNERS_OWN.contains(&tag.as_str())) {
         broken.unless(used.contains(tag.as_str()), || format!("@{tag}"));
     }
@@ -187,11 +246,23 @@ fn every_tag_is_explained_and_used() {
 #[test]
 fn every_feature_of_kubernetes_is_asked_for() {
     let scenarios = all_scenarios();
-    let asked: BTreeSet<&str> = scenarios.iter().flat_map(|scenario| scenario.tags.iter().filter_map(|tag| tag.strip_prefix(REQUIRES))).collect();
-    let settings: String = FILES.iter().filter(|file| file.path.starts_with("fixtures/api_servers/")).map(|file| file.text.as_str()).collect();
+    let asked: BTreeSet<&str> = scenarios
+        .iter()
+        .flat_map(|scenario| scenario.tags.iter().filter_map(|tag| tag.strip_prefix(REQUIRES)))
+        .collect();
+    let settings: String = FILES
+        .iter()
+        .filter(|file| file.path.starts_with("fixtures/api_servers/"))
+        .map(|file| file.text.as_str())
+        .collect();
     let table: toml::Table = toml::from_str(&text_of("fixtures/kubernetes.toml")).unwrap();
-    let mut broken = Broken::rule("a feature in fixtures/kubernetes.toml is asked for by a scenario (@requires:NAME) or by a setting ([flags_with.NAME]): take it out, or write the scenario");
+    let mut broken = Broken::rule(
+        "a feature in fixtures/kubernetes.toml is asked for by a scenario (@requires:NAME) or by a setting ([flags_with.NAME]): take it out, or write the scenario",
+    );
     for name in table["features"].as_table().unwrap().keys() {
-        broken.unless(asked.contains(name.as_str()) || settings.contains(&format!("flags_with.{name}")), || name.clone());
+        broken.unless(
+            asked.contains(name.as_str()) || settings.contains(&format!("flags_with.{name}")),
+            || name.clone(),
+        );
     }
 }
