@@ -152,10 +152,7 @@ async fn exchange(door: &Door, presentation: &Presentation, question: &Question,
     let stream = connector.connect(name, socket).await?;
 
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    let connection = Connection(tokio::spawn(async move {
-        // How it ends is told by the answer or its body.
-        drop(connection.await);
-    }));
+    let connection = Connection(tokio::spawn(connection));
     let mut request = hyper::Request::builder()
         .method(question.method.clone())
         .uri(&question.path)
@@ -180,10 +177,7 @@ async fn exchange(door: &Door, presentation: &Presentation, question: &Question,
         // The connection knows better why it ended: a TLS alert, for one (RFC 8446 §4.4.2 lets it come this late).
         Err(error) => {
             drop(sender);
-            return Err(match connection.await {
-                Ok(Err(cause)) => cause.into(),
-                _ => error.into(),
-            });
+            return Err(connection.failure().await.unwrap_or(error).into());
         }
     };
     let status = answer.status().as_u16();

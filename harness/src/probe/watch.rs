@@ -9,7 +9,14 @@ use tokio::task::JoinHandle;
 
 /// The task that drives a connection; ends with what holds it.
 #[derive(Debug)]
-pub(super) struct Connection(pub(super) JoinHandle<()>);
+pub(super) struct Connection(pub(super) JoinHandle<hyper::Result<()>>);
+
+impl Connection {
+    /// Why the connection ended, when that was an error.
+    pub(super) async fn failure(mut self) -> Option<hyper::Error> {
+        (&mut self.0).await.ok()?.err()
+    }
+}
 
 impl Drop for Connection {
     fn drop(&mut self) {
