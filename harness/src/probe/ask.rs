@@ -148,7 +148,17 @@ async fn exchange(door: &Door, presentation: &Presentation, question: &Question)
         }
         None => Full::default(),
     };
-    let answer = sender.send_request(request.body(body)?).await?;
+    let answer = match sender.send_request(request.body(body)?).await {
+        Ok(answer) => answer,
+        // The connection knows better why it ended: a TLS alert, for one (RFC 8446 §4.4.2 lets it come this late).
+        Err(error) => {
+            drop(sender);
+            return Err(match connection.await {
+                Ok(Err(cause)) => cause.into(),
+                _ => error.into(),
+            });
+        }
+    };
     let status = answer.status().as_u16();
     let headers = answer
         .headers()

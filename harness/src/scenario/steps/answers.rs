@@ -12,6 +12,7 @@ use crate::scenario::world::World;
 #[then(expr = "{person} is accepted as {string}")]
 fn accepted_as(world: &mut World, person: Person, user: String) -> Step {
     world.person(&person.0)?;
+    let user = world.filled(&user);
     accepted(world.answer()?, &user)
 }
 

@@ -22,11 +22,15 @@ macro_rules! bail {
 mod answers;
 mod asking;
 mod certificates;
+mod crowds;
 mod doors;
 mod impersonation;
+mod logins;
 mod parameters;
 mod rights;
 mod signing_requests;
+mod tokens;
+mod wishes;
 
 pub(crate) use parameters::{Person, Texts};
 

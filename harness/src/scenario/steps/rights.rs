@@ -117,6 +117,7 @@ pub(super) async fn grant_everywhere(world: &mut World, kind: &str, subject: &st
 /// Binds a role that may list `resource` to the subject, and waits until the API server knows.
 async fn grant(world: &mut World, kind: &str, subject: &str, resource: &str) -> Step {
     let namespace = world.namespace().await?;
+    let subject = &world.filled(subject);
     let name = granted(world, "granted");
     let client = world.lab().administrator().client();
     let role: Role = serde_json::from_value(json!({
