@@ -32,6 +32,7 @@ mod rights;
 mod signing_requests;
 mod tokens;
 mod watches;
+mod wishes;
 
 pub(crate) use parameters::{Person, Texts};
 
