@@ -132,8 +132,10 @@ async fn exchange(door: &Door, presentation: &Presentation, question: &Question)
         .method(question.method.clone())
         .uri(&question.path)
         .header("Host", authority.as_str())
-        .header("User-Agent", "authlab")
-        .header("Accept", "application/json");
+        .header("User-Agent", "authlab");
+    if !question.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("Accept")) {
+        request = request.header("Accept", "application/json");
+    }
     for (name, value) in &presentation.headers {
         request = request.header(name, value.expose());
     }
@@ -147,7 +149,18 @@ async fn exchange(door: &Door, presentation: &Presentation, question: &Question)
         }
         None => Full::default(),
     };
-    let answer = sender.send_request(request.body(body)?).await?;
+    let answer = match sender.send_request(request.body(body)?).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            // A server that refuses the client certificate in TLS 1.3 says so after the handshake: the
+            // connection knows, the request only knows that there was none.
+            drop(sender);
+            return Err(match connection.await {
+                Ok(Err(cause)) => cause.into(),
+                _ => error.into(),
+            });
+        }
+    };
     let status = answer.status().as_u16();
     let headers = answer
         .headers()

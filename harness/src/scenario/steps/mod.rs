@@ -21,10 +21,16 @@ macro_rules! bail {
 
 mod answers;
 mod asking;
+mod authorities;
+mod bearer;
 mod certificates;
 mod doors;
 mod parameters;
 mod rights;
+mod service_account_issuer;
+mod service_accounts;
+mod token_requests;
+mod token_reviews;
 
 pub(crate) use parameters::{Person, Texts};
 

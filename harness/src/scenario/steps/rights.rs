@@ -36,7 +36,7 @@ async fn may_not_list(world: &mut World, person: Person, resource: String) -> St
 struct Granted(usize);
 
 /// Binds a role that may list `resource` to the subject, and waits until the API server knows.
-async fn grant(world: &mut World, kind: &str, subject: &str, resource: &str) -> Step {
+pub(super) async fn grant(world: &mut World, kind: &str, subject: &str, resource: &str) -> Step {
     let namespace = world.namespace().await?;
     let granted = world.notes::<Granted>();
     granted.0 += 1;
