@@ -22,7 +22,10 @@ impl TrustedAuthority {
     /// # Errors
     /// The file cannot be rewritten.
     pub fn add(server: &ApiServer, certificate: &str) -> Result<Self, PkiError> {
-        let added = Self { file: server.client_authorities.clone(), certificate: certificate.to_owned() };
+        let added = Self {
+            file: server.client_authorities.clone(),
+            certificate: certificate.to_owned(),
+        };
         rewrite(&added.file, |text| format!("{text}{certificate}"))?;
         Ok(added)
     }
@@ -37,8 +40,16 @@ impl Drop for TrustedAuthority {
 
 /// Changes a file so that whoever reads it sees the old text or the new one, and nobody's change is lost.
 fn rewrite(path: &Path, change: impl FnOnce(String) -> String) -> Result<(), PkiError> {
-    let wrong = |source| PkiError::File { path: path.to_owned(), source };
-    let lock = std::fs::File::options().create(true).truncate(false).write(true).open(path.with_extension("lock")).map_err(wrong)?;
+    let wrong = |source| PkiError::File {
+        path: path.to_owned(),
+        source,
+    };
+    let lock = std::fs::File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path.with_extension("lock"))
+        .map_err(wrong)?;
     lock.lock().map_err(wrong)?;
     let text = std::fs::read_to_string(path).map_err(wrong)?;
     let new = path.with_extension("new");

@@ -23,13 +23,19 @@ async fn holds_certificate_of_new_authority(world: &mut World, person: Person) -
     world.hold(&person.0, Credential::Certificate(leaf), None)?;
     world.notes::<New>().authority = Some(authority);
     let answer = world.ask(&person.0, &Question::who_am_i()).await?;
-    answers::refused(&answer, Verdict::Unauthenticated, "failed: x509: certificate signed by unknown authority")
+    answers::refused(
+        &answer,
+        Verdict::Unauthenticated,
+        "failed: x509: certificate signed by unknown authority",
+    )
 }
 
 #[when(expr = "the new authority is added to those that the API server trusts")]
 fn new_authority_is_added(world: &mut World) -> Step {
     let server = world.door().server;
-    let Some(authority) = &world.notes::<New>().authority else { bail!("there is no new authority") };
+    let Some(authority) = &world.notes::<New>().authority else {
+        bail!("there is no new authority")
+    };
     let trusted = TrustedAuthority::add(&server, authority.certificate())?;
     world.notes::<New>().trusted = Some(trusted);
     Ok(())

@@ -22,8 +22,14 @@ impl std::str::FromStr for Carried {
 
     fn from_str(said: &str) -> Result<Self> {
         Ok(match said {
-            "after two spaces" => Self { before: "Bearer  ", after: "" },
-            "followed by another word" => Self { before: "Bearer ", after: " word" },
+            "after two spaces" => Self {
+                before: "Bearer  ",
+                after: "",
+            },
+            "followed by another word" => Self {
+                before: "Bearer ",
+                after: " word",
+            },
             other => anyhow::bail!("no token is carried {other}"),
         })
     }
@@ -95,13 +101,17 @@ async fn accepted_with_token_beside(world: &mut World, person: Person) -> Step {
     let held = world.holding(&person.0)?.credential.clone();
     let sound = service_accounts::fresh(world).await?;
     let who = world.person(&person.0)?;
-    let answer = world.ask_with(&who, &Credential::Together(vec![held, sound.credential]), &Question::who_am_i()).await;
+    let answer = world
+        .ask_with(&who, &Credential::Together(vec![held, sound.credential]), &Question::who_am_i())
+        .await;
     answers::accepted(&answer, &sound.user)
 }
 
 #[then(expr = "{person}, with the token alone, is accepted as the service account")]
 async fn accepted_with_token_alone(world: &mut World, person: Person) -> Step {
-    let Some(sound) = world.notes::<Alone>().0.clone() else { bail!("nobody presents a sound token beside something else") };
+    let Some(sound) = world.notes::<Alone>().0.clone() else {
+        bail!("nobody presents a sound token beside something else")
+    };
     let who = world.person(&person.0)?;
     let answer = world.ask_with(&who, &sound.credential, &Question::who_am_i()).await;
     answers::accepted(&answer, &sound.user)

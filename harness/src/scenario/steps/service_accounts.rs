@@ -48,7 +48,10 @@ impl FromStr for BoundObject {
 
 /// What makes a service account token unsound, in words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
-#[param(name = "service_account_token_flaw", regex = "expired an hour ago|is not valid before an hour from now|was signed with a stranger's key")]
+#[param(
+    name = "service_account_token_flaw",
+    regex = "expired an hour ago|is not valid before an hour from now|was signed with a stranger's key"
+)]
 enum TokenFlaw {
     Expired,
     NotYetValid,
@@ -112,14 +115,32 @@ async fn holds_token(world: &mut World, person: Person) -> Step {
 #[given(expr = "{person} holds a service account token for the audience {string}")]
 async fn holds_token_for(world: &mut World, person: Person, audience: String) -> Step {
     let twin = fresh(world).await?;
-    hold(world, &person, TokenRequestSpec { audiences: vec![audience], ..TokenRequestSpec::default() }, Some(twin)).await
+    hold(
+        world,
+        &person,
+        TokenRequestSpec {
+            audiences: vec![audience],
+            ..TokenRequestSpec::default()
+        },
+        Some(twin),
+    )
+    .await
 }
 
 #[given(expr = "{person} holds a service account token bound to its {bound_object}")]
 async fn holds_bound_token(world: &mut World, person: Person, object: BoundObject) -> Step {
     let reference = make(world, object).await?;
     world.notes::<Deployer>().bound = reference.uid.clone().map(|uid| (object, uid));
-    hold(world, &person, TokenRequestSpec { bound_object_ref: Some(reference), ..TokenRequestSpec::default() }, None).await
+    hold(
+        world,
+        &person,
+        TokenRequestSpec {
+            bound_object_ref: Some(reference),
+            ..TokenRequestSpec::default()
+        },
+        None,
+    )
+    .await
 }
 
 #[given(expr = "{person} holds a service account token that {service_account_token_flaw}")]
@@ -140,7 +161,10 @@ async fn holds_flawed_token(world: &mut World, person: Person, flaw: TokenFlaw) 
         TokenFlaw::NotYetValid => sign(&genuine.header, &timed(now + HOUR, now + 2 * HOUR), &key)?,
         TokenFlaw::Stranger => sign(&genuine.header, &sound, &key_pair()?.0)?,
     };
-    let twin = Twin { credential: Credential::Token(sign(&genuine.header, &sound, &key)?), user: account.user() };
+    let twin = Twin {
+        credential: Credential::Token(sign(&genuine.header, &sound, &key)?),
+        user: account.user(),
+    };
     Ok(world.hold(&person.0, Credential::Token(token), Some(twin))?)
 }
 
@@ -150,7 +174,10 @@ async fn holds_token_of_secret(world: &mut World, person: Person) -> Step {
     let token = filled_secret(world, &account, "first").await?;
     let other = filled_secret(world, &account, "second").await?;
     world.notes::<Deployer>().token = Some(token.clone());
-    let twin = Twin { credential: Credential::Token(other), user: account.user() };
+    let twin = Twin {
+        credential: Credential::Token(other),
+        user: account.user(),
+    };
     Ok(world.hold(&person.0, Credential::Token(token), Some(twin))?)
 }
 
@@ -230,7 +257,11 @@ async fn in_groups_of_accounts(world: &mut World, person: Person) -> Step {
     let own = account(world).await?.group();
     let expected = ["system:authenticated", "system:serviceaccounts", &own].map(str::to_owned).into();
     let identity = answers::identity(world.answer()?)?;
-    ensure!(identity.groups == expected, "expected exactly the groups {expected:?}; seen were {:?}", identity.groups);
+    ensure!(
+        identity.groups == expected,
+        "expected exactly the groups {expected:?}; seen were {:?}",
+        identity.groups
+    );
     Ok(())
 }
 
@@ -239,13 +270,21 @@ async fn has_uid_of_account(world: &mut World, person: Person) -> Step {
     world.person(&person.0)?;
     let uid = account(world).await?.uid;
     let identity = answers::identity(world.answer()?)?;
-    ensure!(!uid.is_empty() && identity.uid == uid, "expected the UID \"{uid}\"; seen was \"{}\"", identity.uid);
+    ensure!(
+        !uid.is_empty() && identity.uid == uid,
+        "expected the UID \"{uid}\"; seen was \"{}\"",
+        identity.uid
+    );
     Ok(())
 }
 
 #[then(expr = "the credential's id is the token's")]
 fn credential_id(world: &mut World) -> Step {
-    let id = claims(world)?.get("jti").and_then(Value::as_str).context("the token has no id")?.to_owned();
+    let id = claims(world)?
+        .get("jti")
+        .and_then(Value::as_str)
+        .context("the token has no id")?
+        .to_owned();
     has_extra(world, "authentication.kubernetes.io/credential-id", Some(format!("JTI={id}")))
 }
 
@@ -257,7 +296,9 @@ fn no_credential_id(world: &mut World) -> Step {
 #[then(expr = "{person} is known to run in its pod")]
 fn runs_in_pod(world: &mut World, person: Person) -> Step {
     world.person(&person.0)?;
-    let Some((BoundObject::Pod, uid)) = world.notes::<Deployer>().bound.clone() else { bail!("the token is not bound to a pod") };
+    let Some((BoundObject::Pod, uid)) = world.notes::<Deployer>().bound.clone() else {
+        bail!("the token is not bound to a pod")
+    };
     has_extra(world, "authentication.kubernetes.io/pod-name", Some(DEPLOYER.to_owned()))?;
     has_extra(world, "authentication.kubernetes.io/pod-uid", Some(uid))
 }
@@ -272,7 +313,10 @@ fn runs_in_no_pod(world: &mut World, person: Person) -> Step {
 #[then(expr = "the token never expires")]
 fn token_never_expires(world: &mut World) -> Step {
     let claims = claims(world)?;
-    ensure!(!claims.contains_key("exp"), "expected a token without expiry; its claims are {claims:?}");
+    ensure!(
+        !claims.contains_key("exp"),
+        "expected a token without expiry; its claims are {claims:?}"
+    );
     Ok(())
 }
 
@@ -287,14 +331,34 @@ async fn accepted_with_new_token(world: &mut World, person: Person) -> Step {
 #[then(expr = "no Secret is of the deployer's service account")]
 async fn no_secret_of_account(world: &mut World) -> Step {
     let account = account(world).await?;
-    let items = world.answer()?.body.get("items").and_then(Value::as_array).cloned().context("the answer is not a list")?;
-    let owner = |item: &Value| item.pointer("/metadata/annotations/kubernetes.io~1service-account.name").and_then(Value::as_str).map(str::to_owned);
+    let items = world
+        .answer()?
+        .body
+        .get("items")
+        .and_then(Value::as_array)
+        .cloned()
+        .context("the answer is not a list")?;
+    let owner = |item: &Value| {
+        item.pointer("/metadata/annotations/kubernetes.io~1service-account.name")
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+    };
     let owners: Vec<_> = items.iter().filter_map(owner).collect();
-    ensure!(owners.iter().any(|owner| owner == "other"), "expected the other service account's Secret to be listed; seen were Secrets of {owners:?}");
-    ensure!(!owners.contains(&account.name), "expected no Secret of \"{}\"; seen were Secrets of {owners:?}", account.name);
+    ensure!(
+        owners.iter().any(|owner| owner == "other"),
+        "expected the other service account's Secret to be listed; seen were Secrets of {owners:?}"
+    );
+    ensure!(
+        !owners.contains(&account.name),
+        "expected no Secret of \"{}\"; seen were Secrets of {owners:?}",
+        account.name
+    );
     let accounts: Api<ServiceAccount> = Api::namespaced(world.lab().administrator().client(), &account.namespace);
     let listed = accounts.get(&account.name).await?.secrets.unwrap_or_default();
-    ensure!(listed.is_empty(), "expected the service account to list no Secret; seen were {listed:?}");
+    ensure!(
+        listed.is_empty(),
+        "expected the service account to list no Secret; seen were {listed:?}"
+    );
     Ok(())
 }
 
@@ -316,12 +380,19 @@ pub(super) async fn fresh_token(world: &mut World) -> Step<Secret> {
 /// The same as a sound credential, and the user it stands for.
 pub(super) async fn fresh(world: &mut World) -> Step<Twin> {
     let user = account(world).await?.user();
-    Ok(Twin { credential: Credential::Token(fresh_token(world).await?), user })
+    Ok(Twin {
+        credential: Credential::Token(fresh_token(world).await?),
+        user,
+    })
 }
 
 /// The token held, for steps that look at it.
 pub(super) fn token(world: &mut World) -> Step<Secret> {
-    Ok(world.notes::<Deployer>().token.clone().context("nobody holds a service account token")?)
+    Ok(world
+        .notes::<Deployer>()
+        .token
+        .clone()
+        .context("nobody holds a service account token")?)
 }
 
 /// What the token held says.
@@ -347,14 +418,28 @@ pub(super) async fn make_for(world: &mut World, object: BoundObject, account: &s
                 "automountServiceAccountToken": false,
                 "containers": [{ "name": "main", "image": "nothing-runs-in-a-lab" }],
             } }))?;
-            ("Pod", Api::<Pod>::namespaced(client, &namespace).create(&parameters, &pod).await?.uid())
+            (
+                "Pod",
+                Api::<Pod>::namespaced(client, &namespace).create(&parameters, &pod).await?.uid(),
+            )
         }
         BoundObject::Secret => {
             let secret = serde_json::from_value(json!({ "metadata": { "name": account } }))?;
-            ("Secret", Api::<SecretObject>::namespaced(client, &namespace).create(&parameters, &secret).await?.uid())
+            (
+                "Secret",
+                Api::<SecretObject>::namespaced(client, &namespace)
+                    .create(&parameters, &secret)
+                    .await?
+                    .uid(),
+            )
         }
     };
-    Ok(BoundObjectReference { api_version: Some("v1".to_owned()), kind: Some(kind.to_owned()), name: Some(account.to_owned()), uid })
+    Ok(BoundObjectReference {
+        api_version: Some("v1".to_owned()),
+        kind: Some(kind.to_owned()),
+        name: Some(account.to_owned()),
+        uid,
+    })
 }
 
 /// Creates a service account in the scenario's namespace.
@@ -363,15 +448,27 @@ pub(super) async fn create_account(world: &mut World, name: &str) -> Step<Accoun
     let accounts: Api<ServiceAccount> = Api::namespaced(world.lab().administrator().client(), &namespace);
     let object = serde_json::from_value(json!({ "metadata": { "name": name } }))?;
     let uid = accounts.create(&PostParams::default(), &object).await?.uid().unwrap_or_default();
-    Ok(Account { namespace, name: name.to_owned(), uid })
+    Ok(Account {
+        namespace,
+        name: name.to_owned(),
+        uid,
+    })
 }
 
 async fn delete(world: &mut World, object: BoundObject) -> Step {
     let account = account(world).await?;
     let client = world.lab().administrator().client();
     match object {
-        BoundObject::Pod => drop(Api::<Pod>::namespaced(client, &account.namespace).delete(&account.name, &DeleteParams::default()).await?),
-        BoundObject::Secret => drop(Api::<SecretObject>::namespaced(client, &account.namespace).delete(&account.name, &DeleteParams::default()).await?),
+        BoundObject::Pod => drop(
+            Api::<Pod>::namespaced(client, &account.namespace)
+                .delete(&account.name, &DeleteParams::default())
+                .await?,
+        ),
+        BoundObject::Secret => drop(
+            Api::<SecretObject>::namespaced(client, &account.namespace)
+                .delete(&account.name, &DeleteParams::default())
+                .await?,
+        ),
     }
     Ok(())
 }
@@ -387,8 +484,13 @@ async fn delete_account(world: &mut World) -> Step {
 async fn request(world: &mut World, spec: &TokenRequestSpec) -> Step<Secret> {
     let account = account(world).await?;
     let accounts: Api<ServiceAccount> = Api::namespaced(world.lab().administrator().client(), &account.namespace);
-    let request = TokenRequest { spec: spec.clone(), ..TokenRequest::default() };
-    let made = accounts.create_token_request(&account.name, &PostParams::default(), &request).await?;
+    let request = TokenRequest {
+        spec: spec.clone(),
+        ..TokenRequest::default()
+    };
+    let made = accounts
+        .create_token_request(&account.name, &PostParams::default(), &request)
+        .await?;
     Ok(made.status.map(|status| Secret::new(status.token)).context("no token was given")?)
 }
 
@@ -402,7 +504,9 @@ async fn hold(world: &mut World, person: &Person, spec: TokenRequestSpec, twin: 
 
 /// Tokens like the one held, for asking anew until a deletion is known.
 async fn put_spares_by(world: &mut World) -> Step {
-    let Some(spec) = world.notes::<Deployer>().asked.clone() else { bail!("the token was not asked for") };
+    let Some(spec) = world.notes::<Deployer>().asked.clone() else {
+        bail!("the token was not asked for")
+    };
     for _ in 0..SPARES {
         let spare = Credential::Token(request(world, &spec).await?);
         world.notes::<answers::Spares>().0.push(spare);
@@ -420,8 +524,13 @@ async fn filled_secret(world: &mut World, account: &Account, name: &str) -> Step
     secrets.create(&PostParams::default(), &secret).await?;
     let filled = until("the token in the Secret", Duration::from_secs(10), || async {
         let token = secrets.get(name).await?.data.unwrap_or_default().remove("token");
-        let token = token.and_then(|token| String::from_utf8(token.0).ok()).filter(|token| !token.is_empty());
-        Ok::<_, kube::Error>(token.map_or_else(|| Condition::NotYet("it has none".to_owned()), |token| Condition::Met(Secret::new(token))))
+        let token = token
+            .and_then(|token| String::from_utf8(token.0).ok())
+            .filter(|token| !token.is_empty());
+        Ok::<_, kube::Error>(token.map_or_else(
+            || Condition::NotYet("it has none".to_owned()),
+            |token| Condition::Met(Secret::new(token)),
+        ))
     });
     Ok(filled.await?)
 }
@@ -429,7 +538,11 @@ async fn filled_secret(world: &mut World, account: &Account, name: &str) -> Step
 /// Signs as kube-apiserver does: ES256, with the header of one of its own tokens.
 fn sign(header: &Map<String, Value>, claims: &Map<String, Value>, key: &Secret) -> Step<Secret> {
     let kid = header.get("kid").and_then(Value::as_str).map(str::to_owned);
-    let header = jsonwebtoken::Header { kid, typ: None, ..jsonwebtoken::Header::new(jsonwebtoken::Algorithm::ES256) };
+    let header = jsonwebtoken::Header {
+        kid,
+        typ: None,
+        ..jsonwebtoken::Header::new(jsonwebtoken::Algorithm::ES256)
+    };
     let key = jsonwebtoken::EncodingKey::from_ec_pem(key.expose().as_bytes())?;
     Ok(Secret::new(jsonwebtoken::encode(&header, claims, &key)?))
 }
@@ -438,6 +551,10 @@ fn sign(header: &Map<String, Value>, claims: &Map<String, Value>, key: &Secret) 
 fn has_extra(world: &World, key: &str, value: Option<String>) -> Step {
     let identity = answers::identity(world.answer()?)?;
     let expected = value.map(|value| vec![value]);
-    ensure!(identity.extra.get(key) == expected.as_ref(), "expected the extra \"{key}\" to be {expected:?}; seen were {:?}", identity.extra);
+    ensure!(
+        identity.extra.get(key) == expected.as_ref(),
+        "expected the extra \"{key}\" to be {expected:?}; seen were {:?}",
+        identity.extra
+    );
     Ok(())
 }

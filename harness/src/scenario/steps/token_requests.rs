@@ -17,7 +17,10 @@ const DAY: i64 = 24 * 3600;
 
 /// A pod that a token cannot be bound to, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
-#[param(name = "wrong_pod", regex = "a pod that does not exist|its pod under another UID|the pod of another service account")]
+#[param(
+    name = "wrong_pod",
+    regex = "a pod that does not exist|its pod under another UID|the pod of another service account"
+)]
 enum WrongPod {
     Missing,
     OtherUid,
@@ -80,10 +83,19 @@ async fn given_bound_token(world: &mut World, person: Person) -> Step {
         service_accounts::make(world, BoundObject::Pod).await?;
     }
     // Without a UID, the one that the name stands for now is meant.
-    ask(world, &person, json!({ "boundObjectRef": { "apiVersion": "v1", "kind": "Pod", "name": account.name } })).await?;
+    ask(
+        world,
+        &person,
+        json!({ "boundObjectRef": { "apiVersion": "v1", "kind": "Pod", "name": account.name } }),
+    )
+    .await?;
     let claims = claims_given(world).await?;
     let pod = claims.pointer("/kubernetes.io/pod/name").and_then(Value::as_str);
-    ensure!(pod == Some(&account.name), "expected a token that is bound to the pod \"{}\"; its claims are {claims}", account.name);
+    ensure!(
+        pod == Some(&account.name),
+        "expected a token that is bound to the pod \"{}\"; its claims are {claims}",
+        account.name
+    );
     Ok(())
 }
 
@@ -91,23 +103,44 @@ async fn given_bound_token(world: &mut World, person: Person) -> Step {
 async fn given_token_for_days(world: &mut World, person: Person, days: i64) -> Step {
     world.person(&person.0)?;
     let claims = claims_given(world).await?;
-    let time = |claim: &str| claims.get(claim).and_then(Value::as_i64).with_context(|| format!("the token has no {claim}"));
+    let time = |claim: &str| {
+        claims
+            .get(claim)
+            .and_then(Value::as_i64)
+            .with_context(|| format!("the token has no {claim}"))
+    };
     let life = time("exp")? - time("iat")?;
-    ensure!(life == days * DAY, "expected a token that is good for {} seconds; it is for {life}", days * DAY);
+    ensure!(
+        life == days * DAY,
+        "expected a token that is good for {} seconds; it is for {life}",
+        days * DAY
+    );
     Ok(())
 }
 
 #[then(expr = "{person} is warned that {string}")]
 fn warned(world: &mut World, person: Person, text: String) -> Step {
     world.person(&person.0)?;
-    let warnings: Vec<_> = world.answer()?.headers.iter().filter(|(name, _)| name == "warning").map(|(_, value)| value.as_str()).collect();
-    ensure!(warnings.iter().any(|warning| warning.contains(&text)), "expected the warning \"{text}\"; seen were {warnings:?}");
+    let warnings: Vec<_> = world
+        .answer()?
+        .headers
+        .iter()
+        .filter(|(name, _)| name == "warning")
+        .map(|(_, value)| value.as_str())
+        .collect();
+    ensure!(
+        warnings.iter().any(|warning| warning.contains(&text)),
+        "expected the warning \"{text}\"; seen were {warnings:?}"
+    );
     Ok(())
 }
 
 async fn ask(world: &mut World, person: &Person, spec: Value) -> Step {
     let account = service_accounts::account(world).await?;
-    Ok(world.ask(&person.0, &question(&account.namespace, &account.name, spec)).await.map(drop)?)
+    Ok(world
+        .ask(&person.0, &question(&account.namespace, &account.name, spec))
+        .await
+        .map(drop)?)
 }
 
 fn question(namespace: &str, name: &str, spec: Value) -> Question {
@@ -120,8 +153,15 @@ async fn claims_given(world: &mut World) -> Step<Value> {
     let user = service_accounts::account(world).await?.user();
     let answer: &Answer = world.answer()?;
     ensure!(answer.verdict == Verdict::Accepted, "expected: a token is given; seen: {answer}");
-    let token = answer.body.pointer("/status/token").and_then(Value::as_str).context("the answer holds no token")?;
+    let token = answer
+        .body
+        .pointer("/status/token")
+        .and_then(Value::as_str)
+        .context("the answer holds no token")?;
     let claims = Value::from(unverified(&Secret::new(token))?.claims);
-    ensure!(claims.get("sub").and_then(Value::as_str) == Some(&user), "expected a token of \"{user}\"; its claims are {claims}");
+    ensure!(
+        claims.get("sub").and_then(Value::as_str) == Some(&user),
+        "expected a token of \"{user}\"; its claims are {claims}"
+    );
     Ok(claims)
 }

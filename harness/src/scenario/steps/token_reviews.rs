@@ -16,8 +16,14 @@ async fn has_token_reviewed(world: &mut World, person: Person, audience: String)
 async fn found_to_be(world: &mut World, audience: String) -> Step {
     let user = service_accounts::account(world).await?.user();
     let status = status(world)?;
-    ensure!(status["authenticated"] == true && status["user"]["username"] == user.as_str(), "expected: authenticated as \"{user}\"; seen: {status}");
-    ensure!(status["audiences"] == json!([audience]), "expected the audience \"{audience}\"; seen: {status}");
+    ensure!(
+        status["authenticated"] == true && status["user"]["username"] == user.as_str(),
+        "expected: authenticated as \"{user}\"; seen: {status}"
+    );
+    ensure!(
+        status["audiences"] == json!([audience]),
+        "expected the audience \"{audience}\"; seen: {status}"
+    );
     Ok(())
 }
 
@@ -26,7 +32,10 @@ async fn refused_for_server(world: &mut World, person: Person, reason: String) -
     review(world, &person, &[]).await?;
     let status = status(world)?;
     let error = status["error"].as_str().unwrap_or_default();
-    ensure!(status["authenticated"] != true && error.contains(&reason), "expected: not authenticated, because {reason}; seen: {status}");
+    ensure!(
+        status["authenticated"] != true && error.contains(&reason),
+        "expected: not authenticated, because {reason}; seen: {status}"
+    );
     Ok(())
 }
 
@@ -44,6 +53,9 @@ async fn review(world: &mut World, person: &Person, audiences: &[&str]) -> Step 
 /// What the review in the last answer says.
 fn status(world: &World) -> Step<Value> {
     let answer = world.answer()?;
-    ensure!(answer.verdict == Verdict::Accepted, "expected: the token is reviewed; seen: {answer}");
+    ensure!(
+        answer.verdict == Verdict::Accepted,
+        "expected: the token is reviewed; seen: {answer}"
+    );
     Ok(answer.body["status"].clone())
 }
