@@ -21,6 +21,8 @@ macro_rules! bail {
 
 mod answers;
 mod asking;
+mod authorities;
+mod bearer;
 mod certificates;
 mod crowds;
 mod doors;
@@ -29,7 +31,11 @@ mod impersonation;
 mod logins;
 mod parameters;
 mod rights;
+mod service_account_issuer;
+mod service_accounts;
 mod signing_requests;
+mod token_requests;
+mod token_reviews;
 mod tokens;
 mod watches;
 mod wishes;
