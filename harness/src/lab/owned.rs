@@ -238,11 +238,19 @@ async fn start_proxies(
     administrator: &Administrator,
     places: &Places,
 ) -> Result<BTreeMap<String, AuthProxy>, LabError> {
+    // As in `fixtures/authentication/keycloak.toml`: who comes through a proxy is the same person as at the API server's own door.
+    let prefix = || "keycloak:".to_owned();
+    let issuer = TokenIssuer {
+        username_prefix: prefix(),
+        groups_claim: Some("user_groups".to_owned()),
+        groups_prefix: prefix(),
+        ..TokenIssuer::new(&places.keycloak, &places.serving_authority, "kubernetes")
+    };
     let settings = |pass_on| {
         Ok::<_, LabError>(auth_proxy::Settings {
             certificate: authorities.serving_certificate("auth proxy")?,
             caller_authority: Some(authorities.clients.certificate().to_owned()),
-            token_issuer: Some(TokenIssuer::new(&places.keycloak, &places.serving_authority, "kubernetes")),
+            token_issuer: Some(issuer.clone()),
             backend: Backend { url: main.url.clone(), authority: main.serving_authority.clone() },
             pass_on,
             extra: BTreeMap::new(),
