@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 
 use super::description::{AuthProxyDescription, LabDescription, ProcessDescription, fingerprint};
 use super::{Administrator, Directory, Inner, Keycloak, Lab, LabError, LabOptions, Owner, grounds};
@@ -33,13 +33,16 @@ type Readiness = watch::Receiver<Option<Result<Keycloak, Arc<LabError>>>>;
 /// Keycloak on its way, or running.
 #[derive(Debug)]
 struct StartedKeycloak {
-    starting: JoinHandle<()>,
+    /// Taken by who ends it.
+    starting: tokio::sync::Mutex<Option<JoinHandle<()>>>,
+    /// For who gives it up without waiting.
+    giving_up: AbortHandle,
     running: Arc<tokio::sync::Mutex<Option<keycloak::Keycloak>>>,
 }
 
 impl Drop for StartedKeycloak {
     fn drop(&mut self) {
-        self.starting.abort();
+        self.giving_up.abort();
     }
 }
 
@@ -53,7 +56,7 @@ impl Owned {
 
     /// Ends every server and waits until they are gone.
     pub(super) async fn stop(&self) {
-        self.keycloak.starting.abort();
+        self.keycloak.giving_up.abort();
         self.proxies.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let plane = async {
             if let Some(plane) = self.plane.lock().await.take() {
@@ -61,6 +64,10 @@ impl Owned {
             }
         };
         let keycloak = async {
+            // One that was still being started is killed as its task ends.
+            if let Some(starting) = self.keycloak.starting.lock().await.take() {
+                let _given_up = starting.await;
+            }
             if let Some(keycloak) = self.keycloak.running.lock().await.take() {
                 keycloak.stop().await;
             }
@@ -221,7 +228,7 @@ fn start_keycloak(
         // Until the lab ends, somebody may still ask.
         tell.closed().await;
     });
-    Ok((StartedKeycloak { starting, running }, readiness))
+    Ok((StartedKeycloak { giving_up: starting.abort_handle(), starting: tokio::sync::Mutex::new(Some(starting)), running }, readiness))
 }
 
 /// The auth proxies: one that passes identity on as headers with its own certificate, one that impersonates.
@@ -231,11 +238,19 @@ async fn start_proxies(
     administrator: &Administrator,
     places: &Places,
 ) -> Result<BTreeMap<String, AuthProxy>, LabError> {
+    // As in `fixtures/authentication/keycloak.toml`: who comes through a proxy is the same person as at the API server's own door.
+    let prefix = || "keycloak:".to_owned();
+    let issuer = TokenIssuer {
+        username_prefix: prefix(),
+        groups_claim: Some("user_groups".to_owned()),
+        groups_prefix: prefix(),
+        ..TokenIssuer::new(&places.keycloak, &places.serving_authority, "kubernetes")
+    };
     let settings = |pass_on| {
         Ok::<_, LabError>(auth_proxy::Settings {
             certificate: authorities.serving_certificate("auth proxy")?,
             caller_authority: Some(authorities.clients.certificate().to_owned()),
-            token_issuer: Some(TokenIssuer::new(&places.keycloak, &places.serving_authority, "kubernetes")),
+            token_issuer: Some(issuer.clone()),
             backend: Backend { url: main.url.clone(), authority: main.serving_authority.clone() },
             pass_on,
             extra: BTreeMap::new(),

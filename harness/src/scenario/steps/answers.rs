@@ -88,6 +88,17 @@ fn bad_request(world: &mut World, reason: String) -> Step {
     refused(world.answer()?, Verdict::BadRequest, &reason)
 }
 
+#[then(expr = "{person} is refused by the auth proxy as unauthenticated, because {string}")]
+fn unauthenticated_by_proxy(world: &mut World, person: Person, reason: String) -> Step {
+    world.person(&person.0)?;
+    let answer = world.answer()?;
+    refused(answer, Verdict::Unauthenticated, &reason)?;
+    let record = &answer.record;
+    ensure!(record.source == ReasonSource::Body, "expected the auth proxy's own reason; it was found in: {}", record.source.name());
+    ensure!(record.audit_id.is_none(), "expected that the API server never sees the request; it has the audit id {:?}", record.audit_id);
+    Ok(())
+}
+
 #[then(expr = "the audit event says {string}")]
 fn audit_event_says(world: &mut World, message: String) -> Step {
     let answer = world.answer()?;

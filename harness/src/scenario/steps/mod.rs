@@ -24,10 +24,14 @@ mod asking;
 mod certificates;
 mod crowds;
 mod doors;
+mod front_proxy;
+mod impersonation;
 mod logins;
 mod parameters;
 mod rights;
+mod signing_requests;
 mod tokens;
+mod watches;
 
 pub(crate) use parameters::{Person, Texts};
 
