@@ -18,7 +18,7 @@ use rustls::{DigitallySignedStruct, DistinguishedName, SignatureScheme};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::bearer::Bearer;
-use super::identity_headers::listed;
+use super::connection_headers::listed;
 use super::status::Refusal;
 use super::{AuthProxyError, Settings};
 use crate::secret::Secret;

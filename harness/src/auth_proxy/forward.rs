@@ -27,7 +27,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::bearer::chain;
-use super::identity_headers::strip_hop_by_hop;
+use super::connection_headers::strip_hop_by_hop;
 use super::status::Refusal;
 use super::{AuthProxyError, PassOn, Patience, ProxyCredential, Settings};
 
@@ -95,7 +95,7 @@ impl Forwarder {
         mut request: Request<Incoming>,
         upgrade: Option<HeaderValue>,
     ) -> Result<(Response<AnswerBody>, Option<Tunnel>), Refusal> {
-        let caller = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
+        let wanted = upgrade.clone().map(|protocol| (protocol, hyper::upgrade::on(&mut request)));
         let (mut parts, body) = request.into_parts();
         parts.extensions.clear();
         parts.version = Version::HTTP_11;
@@ -128,8 +128,13 @@ impl Forwarder {
         if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Ok((answer.map(|body| Answering { body, _driving: driving }.boxed_unsync()), None));
         }
-        let (Some(caller), Some(protocol)) = (caller, protocol) else {
-            return Err(Refusal::BadBackend("it changed the protocol unasked".to_owned()));
+        let agreed = |other: &HeaderValue| {
+            protocol
+                .as_ref()
+                .is_some_and(|got| got.as_bytes().eq_ignore_ascii_case(other.as_bytes()))
+        };
+        let Some((protocol, caller)) = wanted.filter(|(wanted, _)| agreed(wanted)) else {
+            return Err(Refusal::BadBackend("it changed to a protocol that nobody asked for".to_owned()));
         };
         answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("Upgrade"));
         answer.headers_mut().insert(UPGRADE, protocol);

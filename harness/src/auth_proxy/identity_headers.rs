@@ -6,9 +6,10 @@
 
 use std::fmt::Write;
 
-use hyper::header::{AUTHORIZATION, CONNECTION, HeaderMap, HeaderName, HeaderValue, UPGRADE};
+use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
 use super::caller::TOKEN_PROTOCOL;
+use super::connection_headers::{listed, remove, strip_hop_by_hop};
 use super::{AuthProxyError, Caller};
 use crate::pki::Leaf;
 use crate::secret::Secret;
@@ -154,41 +155,6 @@ impl IdentityHeaders {
     }
 }
 
-/// RFC 9110 §7.6.1: what is for one connection only, named there or by `Connection`. The upgrade, where
-/// one is wanted, is set anew afterwards.
-pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    const HOP_BY_HOP: [&str; 9] = [
-        "connection",
-        "proxy-connection",
-        "keep-alive",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "proxy-authenticate",
-        "proxy-authorization",
-    ];
-    let named: Vec<String> = listed(headers, CONNECTION.as_str()).map(str::to_ascii_lowercase).collect();
-    remove(headers, |name| {
-        HOP_BY_HOP.contains(&name) || named.iter().any(|other| other == name)
-    });
-}
-
-/// The protocol that the caller wants to change to, where it does (RFC 9110 §7.8).
-pub(super) fn upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
-    let wanted = listed(headers, CONNECTION.as_str()).any(|option| option.eq_ignore_ascii_case("upgrade"));
-    headers.get(UPGRADE).filter(|_| wanted).cloned()
-}
-
-/// The members of a header that is a list, of all its lines.
-pub(super) fn listed<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a str> {
-    let lines = headers.get_all(name).into_iter().filter_map(|line| line.to_str().ok());
-    lines
-        .flat_map(|line| line.split(','))
-        .map(str::trim)
-        .filter(|member| !member.is_empty())
-}
-
 /// A caller's token in a WebSocket's list of protocols (kubernetes/apiserver `pkg/authentication/request/websocket`)
 /// is for the proxy alone.
 fn strip_token_protocol(headers: &mut HeaderMap) {
@@ -204,14 +170,6 @@ fn strip_token_protocol(headers: &mut HeaderMap) {
         && !others.is_empty()
     {
         headers.insert(PROTOCOL, others);
-    }
-}
-
-fn remove(headers: &mut HeaderMap, which: impl Fn(&str) -> bool) {
-    // Names are in lower case already, however they were sent.
-    let names: Vec<HeaderName> = headers.keys().filter(|name| which(name.as_str())).cloned().collect();
-    for name in names {
-        headers.remove(name);
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod bearer;
 mod caller;
+mod connection_headers;
 mod forward;
 mod identity_headers;
 mod record;

@@ -20,8 +20,9 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
 use super::caller::{AskForCertificate, Callers};
+use super::connection_headers::upgrade;
 use super::forward::{AnswerBody, Forwarder, Tunnel};
-use super::identity_headers::{IdentityHeaders, upgrade};
+use super::identity_headers::IdentityHeaders;
 use super::record::Record;
 use super::status::Refusal;
 use super::{AuthProxyError, Caller, Handled, Settings, Verdict};

@@ -15,7 +15,7 @@ use super::error::CommandError;
 use super::exit::Exit;
 use crate::server_binaries::{
     self, CacheError, ETCD_RELEASES, KEYCLOAK_RELEASES, KUBERNETES_RELEASES, Kubernetes, Options, ServerBinariesError, Source, State,
-    Versions,
+    Unwanted, Versions,
 };
 
 /// Where server binaries may come from.
@@ -104,8 +104,11 @@ struct BuildArguments {
 
 #[derive(Args, Debug)]
 struct PruneArguments {
-    /// Pinned versions too
-    #[arg(long)]
+    /// Versions to remove, such as 1.37.2; what no pinned version needs when nothing is given
+    #[arg(value_name = "VERSION")]
+    versions: Vec<String>,
+    /// Everything
+    #[arg(long, conflicts_with = "versions")]
     all: bool,
 }
 
@@ -128,7 +131,7 @@ async fn carry_out(arguments: ServerBinariesArguments, session: &Session, out: &
         Command::Fetch(arguments) => fetch(arguments, session, out).await,
         Command::Build(arguments) => build(arguments, session, out).await,
         Command::Verify => verify(session, out).await,
-        Command::Prune(arguments) => prune(arguments.all, json, out),
+        Command::Prune(arguments) => prune(arguments, json, out).await,
     }
 }
 
@@ -257,7 +260,11 @@ async fn verify(session: &Session, out: &mut dyn Write) -> Result<Exit, CommandE
     let verified = server_binaries::verify(&Options::from_environment(), &session.events)
         .await
         .map_err(unusable)?;
-    let damaged = verified.iter().filter(|version| !version.damage.is_empty()).count();
+    let damaged: Vec<&str> = verified
+        .iter()
+        .filter(|version| !version.damage.is_empty())
+        .map(|version| version.version.as_str())
+        .collect();
     if session.voice.json {
         write_json(&verified, out)?;
     } else {
@@ -277,18 +284,29 @@ async fn verify(session: &Session, out: &mut dyn Write) -> Result<Exit, CommandE
             writeln!(out, "the cache is empty")?;
         }
     }
-    if damaged == 0 {
+    if damaged.is_empty() {
         return Ok(Exit::Success);
     }
     let error = CommandError::new(
         Exit::Failed,
-        format!("{damaged} of {} versions in the cache are damaged", verified.len()),
+        format!("{} of {} versions in the cache are damaged", damaged.len(), verified.len()),
     );
-    Err(error.hint("remove them with `authlab server-binaries prune --all`; they are obtained again when needed"))
+    let remedy = format!(
+        "`authlab server-binaries prune {}` removes what is damaged; it is obtained again when needed",
+        damaged.join(" ")
+    );
+    Err(error.hint(remedy))
 }
 
-fn prune(all: bool, json: bool, out: &mut dyn Write) -> Result<Exit, CommandError> {
-    let pruned = server_binaries::prune(&Options::from_environment(), all).map_err(unusable)?;
+async fn prune(arguments: PruneArguments, json: bool, out: &mut dyn Write) -> Result<Exit, CommandError> {
+    let unwanted = match arguments {
+        PruneArguments { all: true, .. } => Unwanted::Everything,
+        PruneArguments { versions, .. } if versions.is_empty() => Unwanted::Unneeded,
+        PruneArguments { versions, .. } => Unwanted::Versions(versions),
+    };
+    let pruned = server_binaries::prune(&Options::from_environment(), &unwanted)
+        .await
+        .map_err(unusable)?;
     if json {
         return write_json(&pruned, out);
     }
@@ -326,7 +344,7 @@ fn megabytes(bytes: u64) -> String {
     format!("{} MB", bytes.div_ceil(1_000_000))
 }
 
-fn write_json(value: &(impl serde::Serialize + ?Sized), out: &mut dyn Write) -> Result<Exit, CommandError> {
+pub(super) fn write_json(value: &(impl serde::Serialize + ?Sized), out: &mut dyn Write) -> Result<Exit, CommandError> {
     serde_json::to_writer_pretty(&mut *out, value).map_err(io::Error::from)?;
     writeln!(out)?;
     Ok(Exit::Success)

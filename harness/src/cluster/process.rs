@@ -182,6 +182,8 @@ impl ControlPlane {
             .argument(format!("--cluster-signing-duration={}h", SIGNER_HOURS))
             .argument(format!("--service-account-private-key-file={}", file("service-accounts.key")))
             .argument(format!("--root-ca-file={}", file("serving.crt")))
+            // RBAC gives each controller's rights to a service account of its own, none to the whole.
+            .argument("--use-service-account-credentials=true")
             .arguments(["--leader-elect=false", "--secure-port=0", "--kube-api-qps=200", "--kube-api-burst=400", "--profiling=false"]);
         self.controllers = Some(program.start().await?);
         Ok(())

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 
 use super::description::{AuthProxyDescription, LabDescription, ProcessDescription, fingerprint};
 use super::{Administrator, Directory, Inner, Keycloak, Lab, LabError, LabOptions, Owner, grounds};
@@ -33,13 +33,16 @@ type Readiness = watch::Receiver<Option<Result<Keycloak, Arc<LabError>>>>;
 /// Keycloak on its way, or running.
 #[derive(Debug)]
 struct StartedKeycloak {
-    starting: JoinHandle<()>,
+    /// Taken by who ends it.
+    starting: tokio::sync::Mutex<Option<JoinHandle<()>>>,
+    /// For who gives it up without waiting.
+    giving_up: AbortHandle,
     running: Arc<tokio::sync::Mutex<Option<keycloak::Keycloak>>>,
 }
 
 impl Drop for StartedKeycloak {
     fn drop(&mut self) {
-        self.starting.abort();
+        self.giving_up.abort();
     }
 }
 
@@ -53,7 +56,7 @@ impl Owned {
 
     /// Ends every server and waits until they are gone.
     pub(super) async fn stop(&self) {
-        self.keycloak.starting.abort();
+        self.keycloak.giving_up.abort();
         self.proxies.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let plane = async {
             if let Some(plane) = self.plane.lock().await.take() {
@@ -61,6 +64,10 @@ impl Owned {
             }
         };
         let keycloak = async {
+            // One that was still being started is killed as its task ends.
+            if let Some(starting) = self.keycloak.starting.lock().await.take() {
+                let _given_up = starting.await;
+            }
             if let Some(keycloak) = self.keycloak.running.lock().await.take() {
                 keycloak.stop().await;
             }
@@ -77,8 +84,27 @@ impl Owned {
     }
 }
 
-/// Everything a lab needs, in the order in which it is started.
+/// Starts a lab that lives as long as this process.
 pub(super) async fn start(options: &LabOptions, events: &Events) -> Result<Lab, LabError> {
+    options.pinned()?;
+    let name = options.name.clone().unwrap_or_else(passing_name);
+    let directory = Directory::create(&name).await?;
+    start_in(directory, &name, options, events).await
+}
+
+/// Starts the lab `name` in `directory`, which is kept if that fails after a server has begun to write its log.
+pub(super) async fn start_in(directory: Directory, name: &str, options: &LabOptions, events: &Events) -> Result<Lab, LabError> {
+    // Given up (dropped) on the way, the servers are killed first and the directory is removed after that.
+    let directory = Arc::new(directory);
+    let started = start_servers(&directory, name, options, events).await;
+    if started.is_err() && !logs(directory.path()).is_empty() {
+        directory.keep();
+    }
+    started
+}
+
+/// Everything a lab needs, in the order in which it is started.
+async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOptions, events: &Events) -> Result<Lab, LabError> {
     let version = options.pinned()?;
     let minor = Minor(version.version.minor.into());
     let (binaries, prepared) = futures::try_join!(
@@ -86,31 +112,33 @@ pub(super) async fn start(options: &LabOptions, events: &Events) -> Result<Lab, 
         prepared_keycloak(options, events),
     )?;
 
-    let name = options.name.clone().unwrap_or_else(passing_name);
-    let directory = Directory::create(&name).await?;
     let pki = directory.below("pki")?;
     let authorities = tokio::task::spawn_blocking(move || Authorities::create(&pki)).await.map_err(|_| LabError::Ended)??;
     let serving = authorities.serving_certificate("authlab")?;
-    let (issuer, front) = futures::try_join!(
-        async { Ok::<_, LabError>(Issuer::start(&serving, issuer_paths()).await?) },
+    let (listening, front) = futures::try_join!(
+        async { Ok::<_, LabError>(Issuer::listen(&serving, issuer_paths()).await?) },
         async { Ok(Front::listen().await?) }
     )?;
-    issuer.signer().save(&directory.below("issuer")?)?;
     let places = Places {
         keycloak: front.issuer_url(),
-        issuer: format!("https://{}", issuer.address()),
+        issuer: listening.base(),
         serving_authority: authorities.serving.certificate().to_owned(),
         serving_authority_file: authorities.file("serving.crt").display().to_string(),
     };
 
-    let (keycloak, readiness) = start_keycloak(prepared, front, &directory, &authorities, events)?;
+    let (keycloak, readiness) = start_keycloak(prepared, front, directory, &authorities, events)?;
     let programs = Binaries {
         etcd: binaries.etcd.clone(),
         kube_apiserver: binaries.kube_apiserver.clone(),
         kube_controller_manager: binaries.kube_controller_manager.clone(),
         version: minor,
     };
-    let (mut plane, main) = ControlPlane::start(programs, directory.path(), authorities.clone(), places.clone(), events).await?;
+    let ((mut plane, main), issuer) = futures::try_join!(
+        async { Ok::<_, LabError>(ControlPlane::start(programs, directory.path(), authorities.clone(), places.clone(), events).await?) },
+        // Its RSA key is made while the servers start; until then it lets who asks wait.
+        async { Ok(listening.serve().await?) },
+    )?;
+    issuer.signer().save(&directory.below("issuer")?)?;
     plane.start_controllers(&main).await?;
     let administrator = Administrator::new(&main, authorities.administrator()?)?;
     let phase = events.phase("objects of the lab");
@@ -118,9 +146,19 @@ pub(super) async fn start(options: &LabOptions, events: &Events) -> Result<Lab, 
     let proxies = start_proxies(&main, &authorities, &administrator, &places).await?;
     phase.succeeded();
 
+    let (signer, programs) = (issuer.signer().clone(), binaries.directory.clone());
+    let auth_proxies = proxies.iter().map(|(name, proxy)| (name.clone(), AuthProxyDescription { url: format!("https://{}", proxy.address()) }));
+    let auth_proxies = auth_proxies.collect();
+    let owned = Owned {
+        plane: tokio::sync::Mutex::new(Some(plane)),
+        keycloak,
+        issuer: Mutex::new(Some(issuer)),
+        proxies: Mutex::new(proxies.into_values().collect()),
+        _binaries: binaries,
+    };
     let description = LabDescription {
         schema: 1,
-        name,
+        name: name.to_owned(),
         authlab: env!("CARGO_PKG_VERSION").to_owned(),
         fingerprint: fingerprint(),
         owner: std::process::id(),
@@ -131,28 +169,24 @@ pub(super) async fn start(options: &LabOptions, events: &Events) -> Result<Lab, 
         identity_provider: "process".to_owned(),
         api_servers: BTreeMap::from([(MAIN.to_owned(), main.clone())]),
         issuer: places.issuer,
+        keycloak_issuer: places.keycloak,
         keycloak: None,
-        auth_proxies: proxies.iter().map(|(name, proxy)| (name.clone(), AuthProxyDescription { url: format!("https://{}", proxy.address()) })).collect(),
-        programs: binaries.directory.clone(),
-        processes: Vec::new(),
+        auth_proxies,
+        programs,
+        processes: owned.processes().await,
         control: None,
     };
+    description.save(directory.path())?;
     Ok(Lab(Arc::new(Inner {
         description,
-        directory,
-        signer: issuer.signer().clone(),
+        signer,
         authorities,
         main,
         administrator,
         further: Mutex::new(HashMap::new()),
         keycloak: readiness,
-        owner: Owner::Us(Box::new(Owned {
-            plane: tokio::sync::Mutex::new(Some(plane)),
-            keycloak,
-            issuer: Mutex::new(Some(issuer)),
-            proxies: Mutex::new(proxies.into_values().collect()),
-            _binaries: binaries,
-        })),
+        owner: Owner::Us(Box::new(owned)),
+        directory: Arc::clone(directory),
     })))
 }
 
@@ -163,7 +197,7 @@ fn issuer_paths() -> Vec<IssuerPath> {
 
 async fn prepared_keycloak(options: &LabOptions, events: &Events) -> Result<keycloak::Prepared, LabError> {
     let home = server_binaries::obtain_keycloak(&Versions::pinned().keycloak, &options.server_binaries, events).await?;
-    Ok(keycloak::prepare(&home, events).await?)
+    Ok(keycloak::prepare(&home.directory, events).await?)
 }
 
 /// Keycloak starts beside everything else; `Front` holds who asks early.
@@ -194,7 +228,7 @@ fn start_keycloak(
         // Until the lab ends, somebody may still ask.
         tell.closed().await;
     });
-    Ok((StartedKeycloak { starting, running }, readiness))
+    Ok((StartedKeycloak { giving_up: starting.abort_handle(), starting: tokio::sync::Mutex::new(Some(starting)), running }, readiness))
 }
 
 /// The auth proxies: one that passes identity on as headers with its own certificate, one that impersonates.
@@ -204,11 +238,19 @@ async fn start_proxies(
     administrator: &Administrator,
     places: &Places,
 ) -> Result<BTreeMap<String, AuthProxy>, LabError> {
+    // As in `fixtures/authentication/keycloak.toml`: who comes through a proxy is the same person as at the API server's own door.
+    let prefix = || "keycloak:".to_owned();
+    let issuer = TokenIssuer {
+        username_prefix: prefix(),
+        groups_claim: Some("user_groups".to_owned()),
+        groups_prefix: prefix(),
+        ..TokenIssuer::new(&places.keycloak, &places.serving_authority, "kubernetes")
+    };
     let settings = |pass_on| {
         Ok::<_, LabError>(auth_proxy::Settings {
             certificate: authorities.serving_certificate("auth proxy")?,
             caller_authority: Some(authorities.clients.certificate().to_owned()),
-            token_issuer: Some(TokenIssuer::new(&places.keycloak, &places.serving_authority, "kubernetes")),
+            token_issuer: Some(issuer.clone()),
             backend: Backend { url: main.url.clone(), authority: main.serving_authority.clone() },
             pass_on,
             extra: BTreeMap::new(),
@@ -230,8 +272,8 @@ fn passing_name() -> String {
     format!("run-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Where the logs of a lab's servers are, for evidence.
-pub(super) fn logs(directory: &Path) -> Vec<std::path::PathBuf> {
+/// Where the logs of a lab's servers are.
+fn logs(directory: &Path) -> Vec<std::path::PathBuf> {
     let mut logs = Vec::new();
     let mut pending = vec![directory.to_owned()];
     while let Some(place) = pending.pop() {

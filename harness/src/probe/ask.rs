@@ -11,7 +11,8 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::{Answer, Gate, Identity, Mark, Question, ReasonSource, Record, Verdict};
+use super::watch::Connection;
+use super::{Answer, Gate, Identity, Mark, Question, ReasonSource, Record, Verdict, Watch};
 use crate::cluster::ApiServer;
 use crate::credential::{Credential, Presentation};
 use crate::secret::redact;
@@ -51,23 +52,46 @@ impl Door {
 ///
 /// Never fails: not being answered is an answer, too ([`Verdict::Unreachable`]).
 pub async fn ask(door: &Door, who: &str, credential: &Credential, question: &Question) -> Answer {
+    carry(door, who, credential, question, Reading::Whole).await.0
+}
+
+/// Asks `question`, whose answer goes on and on, and returns as soon as it begins. There is something to watch
+/// if it was accepted; every refusal is read to its end as [`ask`] does.
+pub async fn watch(door: &Door, who: &str, credential: &Credential, question: &Question) -> (Answer, Option<Watch>) {
+    carry(door, who, credential, question, Reading::AsItComes).await
+}
+
+/// How the answer's body is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// At once, to its end.
+    Whole,
+    /// By who asked, bit by bit, unless it is a refusal.
+    AsItComes,
+}
+
+async fn carry(door: &Door, who: &str, credential: &Credential, question: &Question, reading: Reading) -> (Answer, Option<Watch>) {
     let request = format!("{who} → {}: {question}", door.name);
     let presentation = credential.presentation();
     let gate = Gate::enter(&door.server.gate).await;
     let mark = Mark::now(&door.server);
-    let sent = tokio::time::timeout(LIMIT, exchange(door, &presentation, question)).await;
+    let sent = tokio::time::timeout(LIMIT, exchange(door, &presentation, question, reading)).await;
     let refusals = mark.refusals(&door.server).unwrap_or_default();
     drop(gate);
 
-    let exchanged = match sent {
-        Ok(Ok(exchanged)) => exchanged,
+    match sent {
+        Ok(Ok((exchanged, watch))) => (answer(door, request, exchanged, mark, refusals).await, watch),
         Ok(Err(error)) => {
             let reason = cause(&*error);
             let verdict = if is_tls(&*error) { Verdict::TlsRefused } else { Verdict::Unreachable };
-            return unanswered(request, verdict, reason);
+            (unanswered(request, verdict, reason), None)
         }
-        Err(_) => return unanswered(request, Verdict::Unreachable, format!("no answer within {LIMIT:?}")),
-    };
+        Err(_) => (unanswered(request, Verdict::Unreachable, format!("no answer within {LIMIT:?}")), None),
+    }
+}
+
+/// Finds the record of what was exchanged.
+async fn answer(door: &Door, request: String, exchanged: Exchanged, mark: Mark, refusals: Vec<String>) -> Answer {
     let Exchanged { status, headers, text } = exchanged;
     let body: Value = serde_json::from_str(&text).unwrap_or_else(|_| if text.is_empty() { Value::Null } else { text.clone().into() });
     let audit_id = headers.iter().find(|(name, _)| name == "audit-id").map(|(_, value)| value.clone());
@@ -77,7 +101,8 @@ pub async fn ask(door: &Door, who: &str, credential: &Credential, question: &Que
     };
     let verdict = Verdict::of_status(status);
     let log = if verdict == Verdict::Accepted { Vec::new() } else { mark.log_lines(&door.server, LINES) };
-    let message = || body.get("message").and_then(Value::as_str).map(|message| redact(message).into_owned());
+    // Errors that the server did not expect come as plain text, not as a `Status`.
+    let message = || body.get("message").unwrap_or(&body).as_str().map(|message| redact(message).into_owned());
     let (reason, source) = match verdict {
         Verdict::Accepted => (None, ReasonSource::None),
         // The one refusal in the log while the gate was ours is this request's.
@@ -114,7 +139,7 @@ struct Exchanged {
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-async fn exchange(door: &Door, presentation: &Presentation, question: &Question) -> Result<Exchanged, Failure> {
+async fn exchange(door: &Door, presentation: &Presentation, question: &Question, reading: Reading) -> Result<(Exchanged, Option<Watch>), Failure> {
     let uri: hyper::Uri = door.url.parse()?;
     let authority = uri.authority().ok_or("the address has no host")?.clone();
     let socket = TcpStream::connect((authority.host(), authority.port_u16().unwrap_or(443))).await?;
@@ -127,7 +152,7 @@ async fn exchange(door: &Door, presentation: &Presentation, question: &Question)
     let stream = connector.connect(name, socket).await?;
 
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    let connection = tokio::spawn(connection);
+    let connection = Connection(tokio::spawn(connection));
     let mut request = hyper::Request::builder()
         .method(question.method.clone())
         .uri(&question.path)
@@ -151,14 +176,10 @@ async fn exchange(door: &Door, presentation: &Presentation, question: &Question)
     };
     let answer = match sender.send_request(request.body(body)?).await {
         Ok(answer) => answer,
+        // The connection knows better why it ended: a TLS alert, for one (RFC 8446 §4.4.2 lets it come this late).
         Err(error) => {
-            // A server that refuses the client certificate in TLS 1.3 says so after the handshake: the
-            // connection knows, the request only knows that there was none.
             drop(sender);
-            return Err(match connection.await {
-                Ok(Err(cause)) => cause.into(),
-                _ => error.into(),
-            });
+            return Err(connection.failure().await.unwrap_or(error).into());
         }
     };
     let status = answer.status().as_u16();
@@ -167,10 +188,12 @@ async fn exchange(door: &Door, presentation: &Presentation, question: &Question)
         .iter()
         .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
         .collect();
+    if reading == Reading::AsItComes && Verdict::of_status(status) == Verdict::Accepted {
+        let watch = Watch::new(answer.into_body(), connection);
+        return Ok((Exchanged { status, headers, text: String::new() }, Some(watch)));
+    }
     let bytes = answer.into_body().collect().await?.to_bytes();
-    drop(sender);
-    connection.abort();
-    Ok(Exchanged { status, headers, text: String::from_utf8_lossy(&bytes).into_owned() })
+    Ok((Exchanged { status, headers, text: String::from_utf8_lossy(&bytes).into_owned() }, None))
 }
 
 fn unanswered(request: String, verdict: Verdict, reason: String) -> Answer {

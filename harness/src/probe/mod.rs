@@ -9,9 +9,11 @@ mod ask;
 mod gate;
 mod question;
 mod record;
+mod watch;
 
 pub use answer::{Answer, Identity, Verdict};
-pub use ask::{Door, ask};
+pub use ask::{Door, ask, watch};
 pub use gate::Gate;
 pub use question::Question;
 pub use record::{AuditEvent, Mark, ReasonSource, Record};
+pub use watch::{Watch, WatchError};

@@ -7,7 +7,7 @@
 use std::fs::{File, TryLockError};
 use std::future::ready;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,8 +15,9 @@ use crate::dirs::NoDirectory;
 use crate::event::{Events, Phase};
 use crate::process::wait::{self, Condition, WaitError};
 
+use super::claim::Claim;
 use super::manifest::Manifest;
-use super::options::{Options, Source};
+use super::options::Options;
 
 /// How long another authlab may take to fill an entry.
 const FILLING: Duration = Duration::from_secs(60 * 60);
@@ -24,6 +25,9 @@ const FILLING: Duration = Duration::from_secs(60 * 60);
 /// How long a lock that is only shared is waited for: long enough for others that
 /// look at the same moment, too short for a lab.
 const SHARED: Duration = Duration::from_secs(3);
+
+/// How long a lock may linger that nobody holds any more.
+const MOMENT: Duration = Duration::from_millis(500);
 
 /// The cache cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -116,7 +120,7 @@ pub(super) fn root(options: &Options) -> Result<PathBuf, NoDirectory> {
 pub(super) struct Entry {
     pub(super) product: Product,
     pub(super) version: String,
-    parent: PathBuf,
+    pub(super) parent: PathBuf,
 }
 
 /// What is at a place.
@@ -153,6 +157,13 @@ pub struct Hold {
 }
 
 impl Hold {
+    /// `lock` is held shared.
+    pub(super) fn sharing(lock: File) -> Self {
+        Self {
+            _lock: Some(Arc::new(lock)),
+        }
+    }
+
     /// For files that are not the cache's: nobody removes them.
     pub(super) fn nothing() -> Self {
         Self { _lock: None }
@@ -187,7 +198,7 @@ impl Entry {
         self.parent.join(format!("{}.lock", self.version))
     }
 
-    fn temporary_prefix(&self) -> String {
+    pub(super) fn temporary_prefix(&self) -> String {
         format!(".{}.partial-", self.version)
     }
 
@@ -240,9 +251,7 @@ impl Entry {
         Ok(match self.presence()? {
             Presence::Finished(manifest) => Some(Ready {
                 manifest,
-                hold: Hold {
-                    _lock: Some(Arc::new(lock)),
-                },
+                hold: Hold::sharing(lock),
             }),
             Presence::Absent | Presence::Damaged(_) => None,
         })
@@ -252,19 +261,29 @@ impl Entry {
     pub(super) async fn claim(&self, events: &Events) -> Result<Claim, CacheError> {
         fs_err::create_dir_all(&self.parent).map_err(|source| self.storage(source))?;
         let lock = self.lock(Mode::Exclusive, events).await?;
-        Ok(Claim { entry: self.clone(), lock })
+        Ok(Claim::new(self.clone(), lock))
     }
 
-    /// The same at once; `None` while anybody uses or fills the entry.
-    pub(super) fn claim_now(&self) -> Result<Option<Claim>, CacheError> {
+    /// The same almost at once; `None` while anybody uses or fills the entry. A lock
+    /// that was let go can be held a moment longer: by a program that was started
+    /// meanwhile, until it execs.
+    pub(super) async fn claim_now(&self) -> Result<Option<Claim>, CacheError> {
         let lock = self.open_lock()?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Some(Claim { entry: self.clone(), lock })),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(source)) => Err(CacheError::Lock {
-                path: self.lock_path(),
-                source,
-            }),
+        let tried = wait::until("the lock of the cache", MOMENT, || {
+            ready(match lock.try_lock() {
+                Ok(()) => Ok(Condition::Met(())),
+                Err(TryLockError::WouldBlock) => Ok(Condition::NotYet("it is in use".to_owned())),
+                Err(TryLockError::Error(source)) => Err(CacheError::Lock {
+                    path: self.lock_path(),
+                    source,
+                }),
+            })
+        })
+        .await;
+        match tried {
+            Ok(()) => Ok(Some(Claim::new(self.clone(), lock))),
+            Err(WaitError::TimedOut { .. }) => Ok(None),
+            Err(WaitError::Failed(error)) => Err(error),
         }
     }
 
@@ -330,7 +349,7 @@ impl Entry {
         }
     }
 
-    fn storage(&self, source: io::Error) -> CacheError {
+    pub(super) fn storage(&self, source: io::Error) -> CacheError {
         CacheError::Storage {
             path: self.parent.clone(),
             source,
@@ -379,108 +398,27 @@ enum Mode {
     Exclusive,
 }
 
-/// The sole right to fill, replace or remove an entry, until it is dropped.
-pub(super) struct Claim {
-    entry: Entry,
-    lock: File,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Claim {
-    /// A new temporary directory to fill; what an interrupted authlab left is gone.
-    pub(super) fn staging(&self) -> Result<tempfile::TempDir, CacheError> {
-        self.clear_leftovers()?;
-        tempfile::Builder::new()
-            .prefix(&self.entry.temporary_prefix())
-            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))
-            .tempdir_in(&self.entry.parent)
-            .map_err(|source| self.entry.storage(source))
-    }
-
-    /// Removes what interrupted authlabs left; returns its size.
-    pub(super) fn clear_leftovers(&self) -> Result<u64, CacheError> {
-        let storage = |source| self.entry.storage(source);
-        let prefix = self.entry.temporary_prefix();
-        let mut bytes = 0;
-        for found in fs_err::read_dir(&self.entry.parent).map_err(storage)? {
-            let found = found.map_err(storage)?;
-            if found.file_name().to_string_lossy().starts_with(&prefix) {
-                bytes += super::manifest::size_of(&found.path());
-                remove_tree(&found.path()).map_err(storage)?;
-            }
+    #[test]
+    fn only_names_of_versions_are_the_caches_own() {
+        for name in ["1.37.2", "1.37.2.lock", "1.37.2.log", ".1.37.2.partial-Ab1", ".1.37.2.partial-old"] {
+            assert_eq!(version_in(name), Some("1.37.2"), "{name}");
         }
-        Ok(bytes)
-    }
-
-    /// Makes `filled`, a directory within the staging directory, the entry.
-    pub(super) async fn publish(self, filled: &Path, source: Source, events: &Events) -> Result<Ready, CacheError> {
-        let Self { entry, lock } = self;
-        let (from, product) = (filled.to_owned(), entry.product());
-        let described = tokio::task::spawn_blocking(move || {
-            let manifest = Manifest::describe(&from, product, source)?;
-            manifest.write(&from).map(|()| manifest)
-        })
-        .await
-        .expect("describing a directory does not panic");
-        let manifest = described.map_err(|source| entry.storage(source))?;
-
-        let directory = entry.directory();
-        if directory.exists() {
-            let old = entry.parent.join(format!("{}old", entry.temporary_prefix()));
-            fs_err::rename(&directory, &old).map_err(|source| entry.storage(source))?;
-        }
-        fs_err::rename(filled, &directory).map_err(|source| entry.storage(source))?;
-        let claim = Self { entry, lock };
-        claim.clear_old()?;
-        let Self { entry, lock } = claim;
-        // From alone to shared; the system may let somebody in between.
-        if lock.try_lock_shared().is_ok() && matches!(entry.presence()?, Presence::Finished(_)) {
-            return Ok(Ready {
-                manifest,
-                hold: Hold {
-                    _lock: Some(Arc::new(lock)),
-                },
-            });
-        }
-        drop(lock);
-        let removed = CacheError::Removed {
-            product: entry.product(),
-            path: directory,
-        };
-        entry.ready(events).await?.ok_or(removed)
-    }
-
-    fn clear_old(&self) -> Result<(), CacheError> {
-        let old = self.entry.parent.join(format!("{}old", self.entry.temporary_prefix()));
-        if old.exists() {
-            remove_tree(&old).map_err(|source| self.entry.storage(source))
-        } else {
-            Ok(())
+        for name in [
+            "",
+            ".",
+            "1.37",
+            "1.37.2.3",
+            "notes.txt",
+            "1.37.x",
+            ".1.37.2",
+            "26.7.4-prepared",
+            ".DS_Store",
+        ] {
+            assert_eq!(version_in(name), None, "{name}");
         }
     }
-
-    /// Removes the entry, its log and what was left over; returns how many bytes are
-    /// free now. The lock file stays: others may be waiting on it.
-    pub(super) fn remove(self) -> Result<u64, CacheError> {
-        let mut bytes = self.clear_leftovers()?;
-        for path in [self.entry.directory(), self.entry.log()] {
-            if path.exists() {
-                bytes += super::manifest::size_of(&path);
-                remove_tree(&path).map_err(|source| self.entry.storage(source))?;
-            }
-        }
-        Ok(bytes)
-    }
-}
-
-/// Removes a file or a directory with all that is in it, renamed first, so that it
-/// never looks finished when half of it is gone.
-fn remove_tree(path: &Path) -> io::Result<()> {
-    if !fs_err::symlink_metadata(path)?.is_dir() {
-        return fs_err::remove_file(path);
-    }
-    let manifest = path.join(super::manifest::FILE);
-    if manifest.exists() {
-        fs_err::remove_file(manifest)?;
-    }
-    fs_err::remove_dir_all(path)
 }

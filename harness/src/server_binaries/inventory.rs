@@ -177,16 +177,37 @@ pub struct Pruned {
     pub in_use: bool,
 }
 
-/// Removes what no pinned version needs, or everything: never what a lab that runs, or
-/// another authlab, uses. What interrupted authlabs left goes in any case.
+/// What pruning removes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unwanted {
+    /// What no pinned version needs, and what is visibly damaged.
+    Unneeded,
+    /// These versions, of whatever product.
+    Versions(Vec<String>),
+    /// All there is.
+    Everything,
+}
+
+impl Unwanted {
+    fn includes(&self, entry: &Entry) -> Result<bool, CacheError> {
+        Ok(match self {
+            Self::Unneeded => !is_pinned(entry) || matches!(entry.presence()?, Presence::Damaged(_)),
+            Self::Versions(versions) => versions.contains(&entry.version),
+            Self::Everything => true,
+        })
+    }
+}
+
+/// Removes what is unwanted: never what a lab that runs, or another authlab, uses. What
+/// interrupted authlabs left goes in any case.
 ///
 /// # Errors
 /// The cache cannot be read or written.
-pub fn prune(options: &Options, all: bool) -> Result<Vec<Pruned>, CacheError> {
+pub async fn prune(options: &Options, unwanted: &Unwanted) -> Result<Vec<Pruned>, CacheError> {
     let mut pruned = Vec::new();
     for entry in Entry::all(options)? {
-        let goes = all || !is_pinned(&entry);
-        let (bytes, in_use) = match entry.claim_now()? {
+        let goes = unwanted.includes(&entry)?;
+        let (bytes, in_use) = match entry.claim_now().await? {
             None => (0, goes),
             Some(claim) if goes => (claim.remove()?, false),
             Some(claim) => (claim.clear_leftovers()?, false),

@@ -6,8 +6,10 @@
 //! the other, as [`Options`] allow, and take the first that serves.
 
 mod cache;
+mod claim;
 mod download;
 mod go_build;
+mod go_module;
 mod installed;
 mod inventory;
 mod manifest;
@@ -23,7 +25,7 @@ pub use cache::{CacheError, Hold, Product};
 pub use download::DownloadError;
 pub use go_build::GoBuildError;
 pub use installed::{InstalledError, PROGRAMS};
-pub use inventory::{Listed, Pruned, State, Verified, list, prune, verify};
+pub use inventory::{Listed, Pruned, State, Unwanted, Verified, list, prune, verify};
 pub use manifest::{Manifest, Record};
 pub use maven::MavenError;
 pub use options::{ETCD_RELEASES, KEYCLOAK_RELEASES, KUBERNETES_RELEASES, Options, Reachability, Source};
@@ -34,7 +36,8 @@ pub use versions::{Keycloak, Kubernetes, KubernetesVersion, NotAVersion, Unknown
 use crate::event::Events;
 use crate::hint::Hint;
 
-use cache::{Claim, Entry, Found, Ready};
+use cache::{Entry, Found, Ready};
+use claim::Claim;
 
 /// The programs of one Kubernetes version. They stay in the cache as long as this,
 /// or a clone of it, lives.
@@ -124,7 +127,7 @@ impl Hint for ServerBinariesError {
                 "name a directory that has it too (the files for envtest do not), or leave --server-binaries away and let authlab obtain all".to_owned(),
             ),
             Self::Installed(InstalledError::Version { seen, .. }) => {
-                Some(format!("ask for the version that is there (--kubernetes), or name a directory that holds the other: {seen} is there"))
+                Some(format!("ask for what is there ({seen}), name a directory that holds what was asked for, or none"))
             }
             Self::Installed(_) => Some("name another directory, or none and let authlab obtain all".to_owned()),
             Self::Cache(error) => error.hint(),
@@ -146,7 +149,7 @@ impl Declined {
             }
             Self::GoBuild(GoBuildError::NoNetwork(_)) => "check the network, HTTPS_PROXY and GOPROXY".to_owned(),
             Self::GoBuild(GoBuildError::Tool(error)) if error.says(&["no space left on device"]) => {
-                "free some space: a build needs about 4 GB".to_owned()
+                "free some space: a build needs some gigabytes in Go's caches".to_owned()
             }
             Self::Maven(MavenError::NoMaven) => "install Maven and a JDK, or name an unpacked Keycloak: --keycloak-home".to_owned(),
             Self::Maven(MavenError::Tool { source, .. }) if source.says(&["JAVA_HOME"]) => "install a JDK or correct JAVA_HOME".to_owned(),

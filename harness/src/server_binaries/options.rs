@@ -42,6 +42,9 @@ pub const ETCD_RELEASES: &str = "https://github.com/etcd-io/etcd/releases/downlo
 /// Where the Keycloak project publishes its release files.
 pub const KEYCLOAK_RELEASES: &str = "https://github.com/keycloak/keycloak/releases/download";
 
+/// What means "no" in a variable, as the command line reads it (clap's `FalseyValueParser`).
+const FALSE: [&str; 6] = ["n", "no", "f", "false", "off", "0"];
+
 /// Where server binaries may come from.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -103,7 +106,7 @@ impl Options {
             release_mirror: text("AUTHLAB_RELEASE_MIRROR", default.release_mirror),
             etcd_mirror: text("AUTHLAB_ETCD_MIRROR", default.etcd_mirror),
             keycloak_mirror: text("AUTHLAB_KEYCLOAK_MIRROR", default.keycloak_mirror),
-            offline: set("AUTHLAB_OFFLINE").is_some_and(|value| value != "0" && value != "false"),
+            offline: !FALSE.contains(&text("AUTHLAB_OFFLINE", "no".to_owned()).to_lowercase().as_str()),
             ..Self::default()
         }
     }
@@ -149,6 +152,13 @@ mod tests {
         assert_eq!((options.assets, options.keycloak_home), (None, None));
         assert_eq!(options.etcd_mirror, ETCD_RELEASES);
         assert!(options.offline);
+    }
+
+    #[test]
+    fn a_variable_can_say_no() {
+        let offline = |said: &str| Options::from_variables(|name| (name == "AUTHLAB_OFFLINE").then(|| said.into())).offline;
+        assert!(offline("yes") && offline("1") && offline("TRUE"));
+        assert!(!offline("0") && !offline("False") && !offline("off") && !offline(""));
     }
 
     #[test]

@@ -31,12 +31,7 @@ async fn answer(stage: &Stage, settings: Settings, path: &str) -> (u16, String, 
     (code, status["reason"].as_str().unwrap().to_owned(), message)
 }
 
-fn impatient() -> Patience {
-    Patience {
-        connect: Duration::from_millis(200),
-        headers: Duration::from_millis(200),
-    }
-}
+const IMPATIENT: Duration = Duration::from_millis(200);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_is_down_is_a_bad_gateway() {
@@ -94,7 +89,10 @@ async fn one_that_does_not_take_the_connection_is_a_gateway_timeout() {
         &stage,
         Settings {
             backend,
-            patience: impatient(),
+            patience: Patience {
+                connect: IMPATIENT,
+                ..Patience::default()
+            },
             ..stage.settings()
         },
         "/",
@@ -113,7 +111,10 @@ async fn one_that_does_not_begin_to_answer_is_a_gateway_timeout() {
     let (code, reason, message) = answer(
         &stage,
         Settings {
-            patience: impatient(),
+            patience: Patience {
+                headers: IMPATIENT,
+                ..Patience::default()
+            },
             ..stage.settings()
         },
         "/never",
@@ -138,4 +139,29 @@ async fn settings_that_cannot_work_are_refused_at_the_start() {
     settings.caller_authority = Some("nothing".to_owned());
     let refused = AuthProxy::start(settings).await.unwrap_err();
     assert_eq!(refused.to_string(), "the auth proxy cannot use its authority of callers");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_cannot_use_the_proxy_to_go_elsewhere() {
+    let stage = Stage::set().await;
+    let proxy = stage.proxy().await;
+    let leaf = stage.certificate("alice", &[]);
+    let head = Stage::head(
+        &mut stage.raw(&proxy, Some(&leaf)).await,
+        &["CONNECT example.com:443 HTTP/1.1", "Host: example.com:443"],
+    )
+    .await;
+    assert!(head.starts_with("HTTP/1.1 405"), "{head}");
+    // A whole address is a path at the API server, whoever it names.
+    let head = Stage::head(
+        &mut stage.raw(&proxy, Some(&leaf)).await,
+        &["GET https://example.com/api HTTP/1.1", "Host: example.com"],
+    )
+    .await;
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    let seen = stage.backend.only();
+    assert_eq!(
+        (seen.path.as_str(), seen.all("host")),
+        ("/api", vec![stage.backend.address.to_string().as_str()])
+    );
 }

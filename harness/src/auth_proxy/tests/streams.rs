@@ -8,12 +8,16 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::stage::{Stage, soon};
 use crate::auth_proxy::{AuthProxy, Patience, Settings};
 
+/// How long the proxy waits for an answer to begin, where it is to be seen that it does not count: long enough
+/// for a machine that is busy.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn each_event_of_a_watch_arrives_before_the_next_is_sent() {
     let stage = Stage::set().await;
     // Once it has begun, an answer may take longer than the proxy waits for one to begin.
     let patience = Patience {
-        headers: Duration::from_millis(200),
+        headers: PATIENCE,
         ..Patience::default()
     };
     let proxy = AuthProxy::start(Settings {
@@ -30,7 +34,7 @@ async fn each_event_of_a_watch_arrives_before_the_next_is_sent() {
         assert_eq!(soon(answer.chunk()).await.unwrap().unwrap(), event);
     }
     // And silence may last: nothing arrives, and nothing ends.
-    assert!(tokio::time::timeout(Duration::from_millis(500), answer.chunk()).await.is_err());
+    assert!(tokio::time::timeout(PATIENCE * 3 / 2, answer.chunk()).await.is_err());
     feeder.send("four").await;
     assert_eq!(soon(answer.chunk()).await.unwrap().unwrap(), "four");
     drop(feeder);
@@ -66,10 +70,9 @@ async fn a_watch_whose_api_server_goes_away_ends_at_the_caller() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_streams_too_and_a_slow_caller_is_not_a_slow_backend() {
     let stage = Stage::set().await;
-    let limit = Duration::from_millis(200);
     let proxy = AuthProxy::start(Settings {
         patience: Patience {
-            headers: limit,
+            headers: PATIENCE,
             ..Patience::default()
         },
         ..stage.settings()
@@ -101,7 +104,7 @@ async fn a_request_streams_too_and_a_slow_caller_is_not_a_slow_backend() {
     let asking = tokio::spawn(client.post(format!("{}/collect", proxy.url())).body(collected).send());
     sender.send(Ok("one")).await.unwrap();
     assert!(
-        tokio::time::timeout(limit * 3, sender.closed()).await.is_err(),
+        tokio::time::timeout(PATIENCE * 3 / 2, sender.closed()).await.is_err(),
         "the proxy keeps listening"
     );
     sender.send(Ok("two")).await.unwrap();
@@ -183,4 +186,27 @@ async fn a_proxy_that_ends_takes_its_connections_along() {
     // Closed either way.
     let _closed = soon(tunnel.read_to_end(&mut rest)).await;
     std::net::TcpListener::bind(address).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upgrade_to_another_http_is_not_passed_on() {
+    let stage = Stage::set().await;
+    let proxy = stage.proxy().await;
+    let mut stream = stage.raw(&proxy, Some(&stage.certificate("alice", &[]))).await;
+    let request = [
+        "GET /api HTTP/1.1",
+        "Host: x",
+        "Connection: Upgrade, HTTP2-Settings",
+        "Upgrade: h2c",
+        "HTTP2-Settings: AAMAAABkAAQAAP__",
+    ];
+    let head = Stage::head(&mut stream, &request).await;
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    let seen = stage.backend.only();
+    assert!(
+        ["upgrade", "connection", "http2-settings"]
+            .iter()
+            .all(|name| seen.all(name).is_empty()),
+        "{seen:?}"
+    );
 }

@@ -4,14 +4,16 @@
 //! listener), [`Signer`] (its keys, which another process can load and sign with too) and
 //! [`Token`] (what a token shall say and what shall be wrong with it).
 
+mod algorithm;
 mod keys;
 mod server;
 #[cfg(test)]
 mod tests;
 mod token;
 
-pub use keys::{Algorithm, IssuerPath, Signer};
-pub use server::{Asked, Issuer};
+pub use algorithm::{Algorithm, NoAlgorithm};
+pub use keys::{IssuerPath, Signer};
+pub use server::{Asked, Issuer, ListeningIssuer};
 pub use token::{Forgery, Token, Unverified, unverified};
 
 use std::path::PathBuf;

@@ -13,12 +13,14 @@ use hyper::header::CONTENT_TYPE;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use rustls::ServerConfig;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
-use super::keys::{Algorithm, IssuerPath, Signer};
+use super::algorithm::Algorithm;
+use super::keys::{IssuerPath, Signer};
 use super::{IssuerError, token};
 use crate::pki::Leaf;
 
@@ -45,6 +47,57 @@ struct Record {
     strangers: u64,
 }
 
+/// An issuer whose addresses are known and whose keys are not made yet: who asks it something waits until
+/// it serves. API servers can so be told of it while RSA keys take their time.
+#[derive(Debug)]
+pub struct ListeningIssuer {
+    listener: TcpListener,
+    address: SocketAddr,
+    tls: Arc<ServerConfig>,
+    paths: Vec<IssuerPath>,
+}
+
+impl ListeningIssuer {
+    /// What the URLs of all its issuer paths begin with.
+    pub fn base(&self) -> String {
+        format!("https://{}", self.address)
+    }
+
+    /// The issuer URL of `path`, as [`Signer::url`] will say it.
+    ///
+    /// # Errors
+    /// There is no such issuer path.
+    pub fn url(&self, path: &str) -> Result<String, IssuerError> {
+        if self.paths.iter().any(|issuer| issuer.path == path) {
+            return Ok(format!("https://{}/{path}", self.address));
+        }
+        Err(IssuerError::UnknownPath {
+            path: path.to_owned(),
+            known: self.paths.iter().map(|issuer| issuer.path.clone()).collect(),
+        })
+    }
+
+    /// Makes the keys and serves.
+    ///
+    /// # Errors
+    /// A path is none, or a key cannot be made.
+    pub async fn serve(self) -> Result<Issuer, IssuerError> {
+        let signer = Signer::generate(format!("https://{}", self.address), self.paths).await?;
+        let record = Arc::new(Mutex::new(Record::default()));
+        let service = Service {
+            signer: signer.clone(),
+            record: record.clone(),
+        };
+        let accepting = tokio::spawn(accept(self.listener, TlsAcceptor::from(self.tls), service));
+        Ok(Issuer {
+            address: self.address,
+            signer,
+            record,
+            accepting,
+        })
+    }
+}
+
 /// The issuer's server. Dropped, it ends and its port is free.
 #[derive(Debug)]
 pub struct Issuer {
@@ -55,27 +108,28 @@ pub struct Issuer {
 }
 
 impl Issuer {
-    /// Serves `paths` on a free loopback port, with new keys, showing `leaf`.
+    /// Listens on a free loopback port, to serve `paths` and to show `leaf`.
     ///
     /// # Errors
-    /// It cannot listen, the certificate cannot be used, or a path is none.
-    pub async fn start(leaf: &Leaf, paths: Vec<IssuerPath>) -> Result<Self, IssuerError> {
-        let acceptor = TlsAcceptor::from(Arc::new(crate::tls::server(leaf)?));
+    /// It cannot listen, or the certificate cannot be used.
+    pub async fn listen(leaf: &Leaf, paths: Vec<IssuerPath>) -> Result<ListeningIssuer, IssuerError> {
+        let tls = Arc::new(crate::tls::server(leaf)?);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(IssuerError::Listen)?;
         let address = listener.local_addr().map_err(IssuerError::Listen)?;
-        let signer = Signer::generate(format!("https://{address}"), paths).await?;
-        let record = Arc::new(Mutex::new(Record::default()));
-        let service = Service {
-            signer: signer.clone(),
-            record: record.clone(),
-        };
-        let accepting = tokio::spawn(accept(listener, acceptor, service));
-        Ok(Self {
+        Ok(ListeningIssuer {
+            listener,
             address,
-            signer,
-            record,
-            accepting,
+            tls,
+            paths,
         })
+    }
+
+    /// Listens and serves, with new keys.
+    ///
+    /// # Errors
+    /// Those of [`Issuer::listen`] and of [`ListeningIssuer::serve`].
+    pub async fn start(leaf: &Leaf, paths: Vec<IssuerPath>) -> Result<Self, IssuerError> {
+        Self::listen(leaf, paths).await?.serve().await
     }
 
     /// Where it listens.

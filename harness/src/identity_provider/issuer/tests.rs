@@ -242,3 +242,22 @@ async fn its_port_is_free_when_it_has_stopped() {
     issuer.stop().await;
     std::net::TcpListener::bind(address).unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_before_the_keys_are_made_waits_for_them() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let authority = Authority::root("issuer authority").unwrap();
+    let leaf = authority.issue(&Request::server("issuer", &[])).unwrap();
+    let listening = Issuer::listen(&leaf, elliptic()).await.unwrap();
+    assert_eq!(
+        listening.url("rs256").unwrap_err().to_string(),
+        r#"no issuer at "rs256"; there are: es256, team/es384"#
+    );
+    let url = listening.url("es256").unwrap();
+    let root = reqwest::Certificate::from_pem(authority.certificate().as_bytes()).unwrap();
+    let http = reqwest::Client::builder().tls_certs_only([root]).no_proxy().build().unwrap();
+    let asking = tokio::spawn(http.get(format!("{url}/keys")).send());
+    let issuer = listening.serve().await.unwrap();
+    assert_eq!(asking.await.unwrap().unwrap().status(), 200);
+    assert_eq!(issuer.signer().url("es256").unwrap(), url);
+}

@@ -11,7 +11,8 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::EncodingKey;
 use serde_json::{Map, Value, json};
 
-use super::keys::{Algorithm, Signer};
+use super::algorithm::Algorithm;
+use super::keys::Signer;
 use super::{IssuerError, server};
 use crate::secret::Secret;
 

@@ -9,7 +9,7 @@ use crate::scenario::world::World;
 
 /// What the features call API servers, and the setting each is started with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
-#[param(name = "configured", regex = "the OIDC flags|the configuration file|anonymous requests switched off")]
+#[param(name = "configured", regex = "the OIDC flags|the configuration file|anonymous requests switched off|no UIDs from the front proxy")]
 struct Configured(&'static str);
 
 impl std::str::FromStr for Configured {
@@ -20,6 +20,8 @@ impl std::str::FromStr for Configured {
             "the OIDC flags" => "oidc_flags",
             "the configuration file" => "main",
             "anonymous requests switched off" => "anonymous_off",
+            // Any setting but the main one is not told of them; this one says so.
+            "no UIDs from the front proxy" => "anonymous_off",
             other => anyhow::bail!("no API server is configured by {other}"),
         }))
     }

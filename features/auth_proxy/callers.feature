@@ -1,0 +1,112 @@
+@auth-proxy
+Feature: Who comes through the auth proxy is who they are at the API server
+
+  There are two ways of passing on who calls: as the API server's front proxy, or by impersonation. People need not know which.
+
+  Rule: The caller's certificate is verified by the proxy, and its holder arrives
+
+    @P1 @P2
+    Scenario Outline: Alice comes through <door>
+      Given everyone comes through <door>
+      And Alice holds a client certificate with the organizations "platform-team" and "on-call"
+      When she asks the API server who she is
+      Then she is accepted as "alice"
+      And she is in exactly the groups "platform-team", "on-call" and "system:authenticated"
+
+      Examples:
+        | door                         |
+        | the auth proxy               |
+        | the impersonating auth proxy |
+
+    Scenario Outline: Alice's UID comes through <door>
+      Given everyone comes through <door>
+      And Alice holds a client certificate with the UID "4711"
+      When she asks the API server who she is
+      Then she is accepted as "alice"
+      And she has the UID "4711"
+
+      @P4 @requires:remote_uid_header
+      Examples: As the front proxy
+        | door           |
+        | the auth proxy |
+
+      Examples: By impersonation
+        | door                         |
+        | the impersonating auth proxy |
+
+  Rule: What callers may do is decided by name and by group
+
+    @P1
+    Scenario Outline: Alice may by her name, through <door>
+      Given everyone comes through <door>
+      And Alice holds a client certificate
+      And the user "alice" may list configmaps
+      When she asks to list configmaps
+      Then she is accepted as "alice"
+      But she may not list secrets
+
+      Examples:
+        | door                         |
+        | the auth proxy               |
+        | the impersonating auth proxy |
+
+    @P2
+    Scenario Outline: Alice may by her group, through <door>
+      Given everyone comes through <door>
+      And Alice holds a client certificate with the organization "platform-team"
+      And the group "platform-team" may list configmaps
+      When she asks to list configmaps
+      Then she is accepted as "alice"
+      But she may not list secrets
+
+      Examples:
+        | door                         |
+        | the auth proxy               |
+        | the impersonating auth proxy |
+
+  Rule: What callers say of themselves counts for nothing
+
+    @P9
+    Scenario Outline: Mallory claims to be Dana in the words of <whom>, through <door>
+      Given everyone comes through <door>
+      And Mallory holds a client certificate
+      And she claims, in the words of <whom>, to be Dana in the group "system:masters"
+      When she asks the API server who she is
+      Then she is accepted as "mallory"
+      And she is in exactly the groups "system:authenticated"
+      But she may not list secrets
+
+      Examples:
+        | whom            | door                         |
+        | a front proxy   | the auth proxy               |
+        | an impersonator | the auth proxy               |
+        | a front proxy   | the impersonating auth proxy |
+        | an impersonator | the impersonating auth proxy |
+
+  Rule: Whom the proxy does not know gets no further
+
+    Scenario Outline: Mallory comes through <door> with a certificate that <flaw>
+      Given everyone comes through <door>
+      And Mallory holds a client certificate that <flaw>
+      When she asks the API server who she is
+      Then she is refused by the auth proxy as unauthenticated, because "<reason>"
+      But Alice, whose certificate is sound, is still accepted
+
+      Examples:
+        | door                         | flaw                                       | reason                                                            |
+        | the auth proxy               | was signed by a stranger's authority       | client certificate: invalid peer certificate: UnknownIssuer       |
+        | the auth proxy               | was signed by an impostor of the authority | client certificate: invalid peer certificate:                     |
+        | the auth proxy               | expired an hour ago                        | client certificate: invalid peer certificate: certificate expired |
+        | the auth proxy               | is only for servers                        | client certificate: invalid peer certificate:                     |
+        | the impersonating auth proxy | was signed by a stranger's authority       | client certificate: invalid peer certificate: UnknownIssuer       |
+
+    Scenario Outline: Bob comes through <door> with nothing
+      Given everyone comes through <door>
+      And Bob holds no credential
+      When he asks the API server who he is
+      Then he is refused by the auth proxy as unauthenticated, because "neither a client certificate nor a bearer token was presented"
+
+      Examples:
+        | door                         |
+        | the auth proxy               |
+        | the impersonating auth proxy |

@@ -1,0 +1,68 @@
+//! An answer that goes on and on: events, one after the other, as they come.
+//!
+//! The main type is [`Watch`]. It has a connection of its own, which ends with it.
+
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use serde_json::Value;
+use tokio::task::JoinHandle;
+
+/// The task that drives a connection; ends with what holds it.
+#[derive(Debug)]
+pub(super) struct Connection(pub(super) JoinHandle<hyper::Result<()>>);
+
+impl Connection {
+    /// Why it ended, once it has, where it did not end well.
+    pub(super) async fn failure(mut self) -> Option<hyper::Error> {
+        (&mut self.0).await.ok().and_then(Result::err)
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// What a server goes on to tell. Dropped, it is given up.
+#[derive(Debug)]
+pub struct Watch {
+    body: Incoming,
+    unread: Vec<u8>,
+    _connection: Connection,
+}
+
+/// Why there is no next event.
+#[derive(Debug, thiserror::Error)]
+pub enum WatchError {
+    /// The connection broke.
+    #[error("the watch broke off")]
+    Broken(#[source] hyper::Error),
+    /// What came is not an event.
+    #[error("the watch brought a line that is no JSON")]
+    NoEvent(#[source] serde_json::Error),
+}
+
+impl Watch {
+    pub(super) fn new(body: Incoming, connection: Connection) -> Self {
+        Self { body, unread: Vec::new(), _connection: connection }
+    }
+
+    /// The next event (apimachinery `WatchEvent`, a line of JSON each), as soon as it is there; `None` once the
+    /// server has ended the watch. Nothing is lost if this is given up and called again.
+    ///
+    /// # Errors
+    /// The connection broke, or something else than events came.
+    pub async fn next(&mut self) -> Result<Option<Value>, WatchError> {
+        loop {
+            if let Some(end) = self.unread.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.unread.drain(..=end).collect();
+                return serde_json::from_slice(&line).map(Some).map_err(WatchError::NoEvent);
+            }
+            match self.body.frame().await {
+                None => return Ok(None),
+                Some(frame) => self.unread.extend(frame.map_err(WatchError::Broken)?.into_data().unwrap_or_default()),
+            }
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! The front proxy announces people: with its own certificate it says, in headers, on whose behalf it calls.
+//! Others may try the same.
+
+use std::str::FromStr;
+
+use anyhow::Result;
+use cucumber::given;
+
+use super::{Person, Step, Texts};
+use crate::auth_proxy::HeaderNames;
+use crate::credential::Credential;
+use crate::pki::{Authority, Flaw, Leaf, Request};
+use crate::scenario::world::{Twin, World};
+
+/// What somebody who is not the front proxy announces people with, in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
+#[param(
+    name = "announced_with",
+    regex = "a certificate of the front proxy's authority for another name|an expired certificate of the front proxy|a client certificate in the front proxy's name|a certificate of a stranger's authority|a certificate of an impostor of the front proxy's authority|a client certificate of her own|a token of her own|nothing of her own"
+)]
+enum AnnouncedWith {
+    AnotherName,
+    Expired,
+    ClientAuthority,
+    Stranger,
+    Impostor,
+    OwnCertificate,
+    OwnToken,
+    Nothing,
+}
+
+impl FromStr for AnnouncedWith {
+    type Err = anyhow::Error;
+
+    fn from_str(said: &str) -> Result<Self> {
+        Ok(match said {
+            "a certificate of the front proxy's authority for another name" => Self::AnotherName,
+            "an expired certificate of the front proxy" => Self::Expired,
+            "a client certificate in the front proxy's name" => Self::ClientAuthority,
+            "a certificate of a stranger's authority" => Self::Stranger,
+            "a certificate of an impostor of the front proxy's authority" => Self::Impostor,
+            "a client certificate of her own" => Self::OwnCertificate,
+            "a token of her own" => Self::OwnToken,
+            "nothing of her own" => Self::Nothing,
+            other => bail!("nobody is announced with: {other}"),
+        })
+    }
+}
+
+#[given(expr = "the front proxy announces {person}")]
+fn announces(world: &mut World, person: Person) -> Step {
+    announce(world, &person, user(&person))
+}
+
+#[given(expr = "the front proxy announces {person} first and {person} second")]
+fn announces_two(world: &mut World, first: Person, second: Person) -> Step {
+    let headers = [user(&first), user(&second)].concat();
+    announce(world, &first, headers)
+}
+
+#[given(expr = "the front proxy announces {person} in the group(s) {texts}")]
+fn announces_in_groups(world: &mut World, person: Person, groups: Texts) -> Step {
+    let mut headers = user(&person);
+    headers.extend(groups.0.into_iter().map(|group| (HeaderNames::default().group, group)));
+    announce(world, &person, headers)
+}
+
+#[given(expr = "the front proxy announces {person} with the extra {string} of {texts}")]
+fn announces_with_extra(world: &mut World, person: Person, key: String, values: Texts) -> Step {
+    let mut headers = user(&person);
+    let name = format!("{}{key}", HeaderNames::default().extra_prefix);
+    headers.extend(values.0.into_iter().map(|value| (name.clone(), value)));
+    announce(world, &person, headers)
+}
+
+#[given(expr = "the front proxy announces {person} with the UID {string}")]
+fn announces_with_uid(world: &mut World, person: Person, uid: String) -> Step {
+    let mut headers = user(&person);
+    headers.push((HeaderNames::default().uid, uid));
+    announce(world, &person, headers)
+}
+
+#[given(expr = "the front proxy announces only that {person} is in the group {string}")]
+fn announces_group_only(world: &mut World, person: Person, group: String) -> Step {
+    let credential = announced(world.lab().authorities().front_proxy()?, vec![(HeaderNames::default().group, group)]);
+    let twin = Some(sound(world)?);
+    Ok(world.hold(&person.0, credential, twin)?)
+}
+
+#[given(expr = "the front proxy announces only that {person} is in the group {string}, and passes on {word} own token")]
+fn announces_group_only_with_token(world: &mut World, person: Person, group: String, _whose: String) -> Step {
+    let nameless = announced(world.lab().authorities().front_proxy()?, vec![(HeaderNames::default().group, group)]);
+    let token = token(world, &person)?;
+    Ok(world.hold(&person.0, Credential::Together(vec![nameless, token]), None)?)
+}
+
+#[given(expr = "{person} announces {person} with {announced_with}")]
+fn others_announce(world: &mut World, announcer: Person, person: Person, with: AnnouncedWith) -> Step {
+    let authorities = world.lab().authorities();
+    let front_proxy = Request::client(crate::cluster::FRONT_PROXY, &[]);
+    let own = Request::client(&announcer.user(), &[]);
+    let leaf = match with {
+        AnnouncedWith::AnotherName => Some(authorities.request_headers.issue(&own)?),
+        AnnouncedWith::Expired => Some(authorities.request_headers.issue(&Request::flawed(crate::cluster::FRONT_PROXY, &[], Flaw::Expired))?),
+        AnnouncedWith::ClientAuthority => Some(authorities.clients.issue(&front_proxy)?),
+        AnnouncedWith::Stranger => Some(Authority::root("stranger")?.issue(&front_proxy)?),
+        AnnouncedWith::Impostor => Some(authorities.request_headers.impostor()?.issue(&front_proxy)?),
+        AnnouncedWith::OwnCertificate => Some(authorities.clients.issue(&own)?),
+        AnnouncedWith::OwnToken | AnnouncedWith::Nothing => None,
+    };
+    let announcement = Credential::ProxyHeaders { certificate: leaf, headers: user(&person) };
+    let credential = match with {
+        AnnouncedWith::OwnToken => Credential::Together(vec![announcement, token(world, &announcer)?]),
+        _ => announcement,
+    };
+    let twin = Some(sound(world)?);
+    Ok(world.hold(&announcer.0, credential, twin)?)
+}
+
+/// Whose words somebody uses who says in headers of their own who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
+#[param(name = "words_of", regex = "a front proxy|an impersonator")]
+enum WordsOf {
+    FrontProxy,
+    Impersonator,
+}
+
+impl FromStr for WordsOf {
+    type Err = anyhow::Error;
+
+    fn from_str(said: &str) -> Result<Self> {
+        Ok(match said {
+            "a front proxy" => Self::FrontProxy,
+            "an impersonator" => Self::Impersonator,
+            other => bail!("nobody has words like {other}"),
+        })
+    }
+}
+
+#[given(expr = "{person} claims, in the words of {words_of}, to be {person} in the group {string}")]
+fn claims(world: &mut World, claimant: Person, words: WordsOf, person: Person, group: String) -> Step {
+    let own = world.holding(&claimant.0)?.credential.clone();
+    let credential = match words {
+        WordsOf::FrontProxy => {
+            let mut headers = user(&person);
+            headers.push((HeaderNames::default().group, group));
+            Credential::Together(vec![own, Credential::ProxyHeaders { certificate: None, headers }])
+        }
+        WordsOf::Impersonator => {
+            let headers = vec![("Impersonate-User".to_owned(), person.user()), ("Impersonate-Group".to_owned(), group)];
+            Credential::Impersonation { own: Box::new(own), headers }
+        }
+    };
+    Ok(world.hold(&claimant.0, credential, None)?)
+}
+
+/// Who is announced, as the front proxy says it.
+fn user(person: &Person) -> Vec<(String, String)> {
+    vec![(HeaderNames::default().user, person.user())]
+}
+
+fn announced(certificate: Leaf, headers: Vec<(String, String)>) -> Credential {
+    Credential::ProxyHeaders { certificate: Some(certificate), headers }
+}
+
+/// The front proxy announces `person` with `headers`.
+fn announce(world: &mut World, person: &Person, headers: Vec<(String, String)>) -> Step {
+    let credential = announced(world.lab().authorities().front_proxy()?, headers);
+    Ok(world.hold(&person.0, credential, None)?)
+}
+
+/// The front proxy's own announcement of Alice.
+fn sound(world: &World) -> Step<Twin> {
+    let alice = Person("Alice".to_owned());
+    Ok(Twin { credential: announced(world.lab().authorities().front_proxy()?, user(&alice)), user: alice.user() })
+}
+
+/// A new token of the issuer that `fixtures/authentication/rs256.toml` trusts.
+fn token(world: &World, person: &Person) -> Step<Credential> {
+    let token = world.lab().signer().token("rs256")?.subject(&person.user());
+    Ok(Credential::Token(token.sign()?))
+}

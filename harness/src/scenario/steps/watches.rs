@@ -1,0 +1,71 @@
+//! Watches: answers that go on while things happen.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use cucumber::{then, when};
+use futures::FutureExt;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+use kube::api::PostParams;
+use serde_json::{Value, json};
+
+use super::{Person, Step};
+use crate::probe::{Question, Watch, watch};
+use crate::scenario::world::World;
+
+/// An event that is on its way takes no longer, unless something holds it back.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// The watch that was opened last.
+#[derive(Default)]
+struct Opened(Option<Watch>);
+
+#[when(expr = "{person} watches {word}")]
+async fn watches(world: &mut World, person: Person, resource: String) -> Step {
+    let namespace = world.namespace().await?;
+    let question = Question::get(format!("/api/v1/namespaces/{namespace}/{resource}?watch=true"));
+    let credential = world.holding(&person.0)?.credential.clone();
+    let who = world.person(&person.0)?;
+    let (answer, opened) = watch(&world.door(), &who, &credential, &question).await;
+    world.answered(answer);
+    world.notes::<Opened>().0 = opened;
+    Ok(())
+}
+
+#[then(expr = "each of three new configmaps reaches {word} before the next one is made")]
+async fn each_arrives(world: &mut World, _pronoun: String) -> Step {
+    let namespace = world.namespace().await?;
+    let made: Api<ConfigMap> = Api::namespaced(world.lab().administrator().client(), &namespace);
+    let watch = opened(world)?;
+    for name in ["first", "second", "third"] {
+        made.create(&PostParams::default(), &serde_json::from_value(json!({ "metadata": { "name": name } }))?).await?;
+        loop {
+            let next = tokio::time::timeout(LIMIT, watch.next()).await;
+            let next = next.with_context(|| format!("the {name} configmap did not arrive within {LIMIT:?}"))??;
+            let event = next.with_context(|| format!("the watch ended before the {name} configmap arrived"))?;
+            let said = |pointer: &str| event.pointer(pointer).and_then(Value::as_str);
+            // The cluster makes one of its own in each namespace, whenever it comes to that.
+            if said("/object/metadata/name") == Some("kube-root-ca.crt") {
+                continue;
+            }
+            let seen = (said("/type"), said("/object/kind"), said("/object/metadata/name"));
+            ensure!(seen == (Some("ADDED"), Some("ConfigMap"), Some(name)), "expected that the {name} configmap was added; seen: {event}");
+            break;
+        }
+    }
+    Ok(())
+}
+
+#[then(expr = "the watch still goes on")]
+fn goes_on(world: &mut World) -> Step {
+    match opened(world)?.next().now_or_never() {
+        None | Some(Ok(Some(_))) => Ok(()),
+        Some(Ok(None)) => bail!("expected a watch that goes on; it has ended"),
+        Some(Err(error)) => Err(error.into()),
+    }
+}
+
+fn opened(world: &mut World) -> Step<&mut Watch> {
+    Ok(world.notes::<Opened>().0.as_mut().context("there is no watch: it was not opened, or refused")?)
+}
