@@ -23,6 +23,7 @@ mod answers;
 mod asking;
 mod authorities;
 mod bearer;
+mod bound_objects;
 mod certificates;
 mod crowds;
 mod doors;
