@@ -71,8 +71,16 @@ pub async fn release(lab: Lab, options: &LabOptions, tally: Tally, events: &Even
 pub(crate) fn lab_error(error: LabError) -> CommandError {
     let exit = match &error {
         LabError::Version(_) | LabError::Name(_) | LabError::NoSuchProxy { .. } => Exit::Usage,
-        LabError::Ended => Exit::Interrupted,
+        LabError::Ended | LabError::Interrupted => Exit::Interrupted,
         _ => Exit::LabNotStarted,
     };
     CommandError::hinted(exit, error)
+}
+
+/// The same, where a lab is used or ended rather than started.
+pub(crate) fn use_error(error: LabError) -> CommandError {
+    match error {
+        error @ (LabError::NotUp { .. } | LabError::NotReady { .. } | LabError::Directory { .. }) => CommandError::hinted(Exit::Failed, error),
+        error => lab_error(error),
+    }
 }

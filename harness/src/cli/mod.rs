@@ -16,15 +16,21 @@ use crate::event::Events;
 use crate::interrupt::{Interrupt, interrupt};
 
 pub mod completion;
+pub mod down;
 pub mod error;
 pub mod exit;
 pub mod features;
+pub mod kubeconfig;
 pub mod lab_source;
 pub mod options;
 pub mod run;
 pub mod scenarios;
 pub mod server_binaries;
+pub mod shell;
 mod signals;
+pub mod status;
+pub mod supervise;
+pub mod up;
 
 use error::CommandError;
 use exit::Exit;
@@ -51,6 +57,19 @@ enum Command {
     /// Start a lab or use one that is up, carry the scenarios out, report (the default command)
     #[command(after_help = exit::HELP)]
     Run(Box<run::RunArguments>),
+    /// Start a lab that stays up
+    Up(Box<up::UpArguments>),
+    /// End a lab, and clear what crashes left
+    Down(down::DownArguments),
+    /// Show the labs that are up, and what was left of others
+    Status,
+    /// Open a shell, or run a command, with kubectl in a lab that is up
+    Shell(shell::ShellArguments),
+    /// Print a kubeconfig for someone of the cast
+    Kubeconfig(kubeconfig::KubeconfigArguments),
+    /// Own a lab: what `up` starts
+    #[command(hide = true)]
+    Supervise(Box<up::UpArguments>),
     /// List, fetch, build, verify and prune the servers as files
     ServerBinaries(server_binaries::ServerBinariesArguments),
     /// Print completions for a shell
@@ -142,6 +161,12 @@ fn carry_out(command_line: Authlab) -> Result<Exit, CommandError> {
     let mut out = AutoStream::auto(io::stdout());
     on_runtime(voice, async move |session| match command {
         Command::Run(arguments) => run::run(*arguments, session).await,
+        Command::Up(arguments) => up::run(*arguments, session, &mut out).await,
+        Command::Down(arguments) => down::run(arguments, session, &mut out).await,
+        Command::Status => status::run(session, &mut out),
+        Command::Shell(arguments) => shell::run(arguments).await,
+        Command::Kubeconfig(arguments) => kubeconfig::run(arguments, session, &mut out).await,
+        Command::Supervise(arguments) => supervise::run(*arguments, session).await,
         Command::ServerBinaries(arguments) => server_binaries::run(arguments, session, &mut out).await,
         Command::Completion(arguments) => completion::run(&arguments, &mut out).map(|()| Exit::Success),
     })

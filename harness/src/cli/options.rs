@@ -118,6 +118,13 @@ impl LabOptions {
     }
 }
 
+/// One of the labs that are there.
+#[derive(Args, Clone, Debug)]
+pub struct NamedLab {
+    /// The lab's name
+    #[arg(long, env = "AUTHLAB_LAB", value_name = "NAME", default_value = crate::lab::DEFAULT_NAME, help_heading = "Lab")]
+    pub lab: String,
+}
 
 /// How a cluster runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::{OnceCell, watch};
 
 use super::description::LabDescription;
+use super::directory::Ownership;
 use super::{Administrator, Directory, Inner, Keycloak, Lab, LabError, Owner, control, directory};
 use crate::cluster::{Authorities, MAIN};
 use crate::identity_provider::issuer::Signer;
@@ -13,7 +14,7 @@ use crate::identity_provider::issuer::Signer;
 /// The lab called `name`, if it is up and ready.
 pub(super) async fn attach(name: &str) -> Result<Option<Lab>, LabError> {
     let path = directory::place(name)?;
-    if directory::owner(&path).is_none() {
+    if directory::ownership(&path) != Ownership::Owned {
         return Ok(None);
     }
     let Some(description) = LabDescription::load(&path)? else { return Ok(None) };
@@ -32,7 +33,6 @@ pub(super) async fn attach(name: &str) -> Result<Option<Lab>, LabError> {
     let (_, keycloak) = watch::channel(Some(Ok(keycloak)));
     Ok(Some(Lab(Arc::new(Inner {
         description,
-        directory: Directory::of_another(path),
         authorities,
         signer,
         main,
@@ -40,5 +40,6 @@ pub(super) async fn attach(name: &str) -> Result<Option<Lab>, LabError> {
         further: Mutex::new(further),
         keycloak,
         owner: Owner::Another(control::Client(control)),
+        directory: Arc::new(Directory::of_another(path)),
     }))))
 }

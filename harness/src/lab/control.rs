@@ -71,10 +71,18 @@ impl Server {
         let description = ControlDescription { port: listener.local_addr()?.port(), word: Secret::new(hex::encode(word)) };
         let known = description.word.clone();
         let accepting = tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let (known, answer) = (known.clone(), answer.clone());
-                // Who hangs up early gets no answer, and needs none.
-                tokio::spawn(async move { serve(stream, &known, answer).await.ok() });
+            // Dropped with the listener: whoever still waits then waits for a lab that ends.
+            let mut conversations = tokio::task::JoinSet::new();
+            loop {
+                tokio::select! {
+                    Some(_) = conversations.join_next() => {}
+                    Ok((stream, _)) = listener.accept() => {
+                        let (known, answer) = (known.clone(), answer.clone());
+                        // Who hangs up early gets no answer, and needs none.
+                        conversations.spawn(async move { serve(stream, &known, answer).await.ok() });
+                    }
+                    else => break,
+                }
             }
         });
         Ok(Self { description, accepting })

@@ -40,6 +40,8 @@ pub struct LabDescription {
     pub api_servers: BTreeMap<String, ApiServer>,
     /// The base URL of the harness' issuer.
     pub issuer: String,
+    /// Keycloak's issuer URL, known before Keycloak is ready.
+    pub keycloak_issuer: String,
     /// Keycloak, once it is ready.
     pub keycloak: Option<KeycloakDescription>,
     /// The auth proxies, by name.

@@ -27,6 +27,12 @@ pub enum LabError {
     /// Keycloak is not ready.
     #[error("keycloak could not be started")]
     Keycloak(#[from] KeycloakError),
+    /// Keycloak has no password of somebody that we know.
+    #[error("no password of '{name}' in keycloak is known")]
+    NoPassword {
+        /// Who.
+        name: String,
+    },
     /// The issuer cannot serve.
     #[error("the issuer could not be started")]
     Issuer(#[from] IssuerError),
@@ -64,12 +70,12 @@ pub enum LabError {
         source: Box<kube::Error>,
     },
     /// A lab of that name is up already.
-    #[error("the lab '{name}' is up already, owned by process {owner}")]
+    #[error("the lab '{name}' is up already, or being started{}", owner.map_or_else(String::new, |owner| format!("; process {owner} owns it")))]
     UpAlready {
         /// Its name.
         name: String,
-        /// The process id of its owner.
-        owner: u32,
+        /// The process id of its owner, where it is written down.
+        owner: Option<u32>,
     },
     /// No lab of that name is up.
     #[error("no lab called '{name}' is up; {}", if up.is_empty() { "none is".to_owned() } else { format!("up are: {}", up.join(", ")) })]
@@ -78,6 +84,12 @@ pub enum LabError {
         name: String,
         /// Those that are up.
         up: Vec<String>,
+    },
+    /// The lab has an owner, but nobody can attach to it.
+    #[error("the lab '{name}' cannot be attached to: it is still being started, or only lives as long as the run that started it")]
+    NotReady {
+        /// Its name.
+        name: String,
     },
     /// The lab that is up is not the one asked for.
     #[error("the lab '{name}' that is up is another than the one asked for: {why}")]
@@ -96,15 +108,16 @@ pub enum LabError {
         #[source]
         source: serde_json::Error,
     },
-    /// The supervisor ended before the lab was ready.
-    #[error("the lab could not be started: {why}")]
+    /// The process that shall own the lab cannot be started.
+    #[error("the process that shall own the lab could not be started")]
+    NoSupervisor(#[source] std::io::Error),
+    /// The owner of the lab ended before the lab was ready.
+    #[error("{why}")]
     Supervisor {
-        /// What it said.
+        /// What it said, or left.
         why: String,
         /// Its hint.
         hint: Option<String>,
-        /// Its log.
-        log: PathBuf,
     },
     /// The owner of the lab could not be asked.
     #[error("the owner of the lab does not answer")]
@@ -120,6 +133,9 @@ pub enum LabError {
         /// Those there are.
         known: Vec<String>,
     },
+    /// A person wished to stop.
+    #[error("interrupted; everything that was started was stopped")]
+    Interrupted,
     /// The lab was ended meanwhile.
     #[error("the lab was ended meanwhile")]
     Ended,
@@ -133,9 +149,11 @@ impl Hint for LabError {
         match self {
             Self::Keycloak(error) => error.hint(),
             Self::Shared(error) => error.hint(),
-            Self::UpAlready { name, .. } => Some(format!("use it as it is (`authlab status`), or end it with `authlab down --lab {name}`")),
-            Self::NotUp { name, .. } => Some(format!("`authlab up --lab {name}` starts it")),
-            Self::Mismatch { name, .. } => Some(format!("end it with `authlab down --lab {name}`, or give the new one another name with --lab")),
+            Self::UpAlready { name, .. } => Some(format!("use it as it is (`authlab status`), or end it with `authlab down{}`", super::lab_option(name))),
+            Self::NotReady { .. } => Some("`authlab status` shows the labs there are".to_owned()),
+            Self::ServerBinaries(error) => error.hint(),
+            Self::NotUp { name, .. } => Some(format!("`authlab up{}` starts it", super::lab_option(name))),
+            Self::Mismatch { name, .. } => Some(format!("end it with `authlab down{}`, or give the new one another name with --lab", super::lab_option(name))),
             Self::Supervisor { hint, .. } => hint.clone(),
             Self::Directory { .. } => Some("free some space, or name another directory with AUTHLAB_STATE_DIR".to_owned()),
             _ => None,

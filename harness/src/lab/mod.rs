@@ -6,6 +6,7 @@
 
 mod administrator;
 mod attach;
+pub mod cast;
 mod control;
 mod description;
 mod directory;
@@ -13,7 +14,10 @@ mod error;
 mod grounds;
 mod leftovers;
 mod owned;
+mod processes;
+mod status;
 mod supervisor;
+mod workplace;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -31,10 +35,12 @@ use crate::server_binaries;
 pub use crate::identity_provider::keycloak::KeycloakClient as Keycloak;
 pub use administrator::Administrator;
 pub use description::{AuthProxyDescription, LabDescription, ProcessDescription};
-pub use directory::{Directory, Found, InvalidName, labs};
+pub use directory::{Directory, Found, InvalidName, Ownership, labs};
 pub use error::LabError;
-pub use leftovers::{Cleared, clear};
-pub use supervisor::{SUPERVISE, Stopped, supervise, take_down, up};
+pub use leftovers::{Cleared, Clearing, clear};
+pub use status::{LabState, LabStatus, ServerStatus, status};
+pub use supervisor::{Stopped, supervise, take_down, up};
+pub use workplace::Workplace;
 
 /// The name of the lab that `up` starts and `run` attaches to unless told otherwise.
 pub const DEFAULT_NAME: &str = "default";
@@ -70,7 +76,6 @@ pub struct Lab(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     description: LabDescription,
-    directory: Directory,
     authorities: Authorities,
     signer: Signer,
     main: ApiServer,
@@ -78,6 +83,8 @@ struct Inner {
     further: Mutex<HashMap<String, Arc<OnceCell<ApiServer>>>>,
     keycloak: watch::Receiver<Option<Result<Keycloak, Arc<LabError>>>>,
     owner: Owner,
+    /// Behind the owner: dropped, the servers go before the directory does.
+    directory: Arc<Directory>,
 }
 
 /// Who can start more servers in the lab, and who ends it.
@@ -99,12 +106,23 @@ impl Lab {
         owned::start(options, events).await
     }
 
-    /// Attaches to the lab called `name`, if it is up.
+    /// Attaches to the lab called `name`, if it stays up and is ready.
     ///
     /// # Errors
     /// Its description cannot be read.
     pub async fn attach(name: &str) -> Result<Option<Self>, LabError> {
         attach::attach(name).await
+    }
+
+    /// Attaches to the lab called `name`.
+    ///
+    /// # Errors
+    /// It is not up, or still being started, or its description cannot be read.
+    pub async fn existing(name: &str) -> Result<Self, LabError> {
+        match Self::attach(name).await? {
+            Some(lab) => Ok(lab),
+            None => Err(not_up(name)?),
+        }
     }
 
     /// What it is.
@@ -167,7 +185,10 @@ impl Lab {
         let started = cell.get_or_try_init(|| async {
             match &self.0.owner {
                 Owner::Us(owned) => owned.further(name, events).await,
-                Owner::Another(client) => client.api_server(name).await,
+                Owner::Another(client) => {
+                    let phase = events.phase(format!("API server {name}"));
+                    client.api_server(name).await.inspect(|_| phase.succeeded())
+                }
             }
         });
         started.await.cloned()
@@ -221,7 +242,9 @@ impl Lab {
     pub async fn end(self, keep: bool) -> Result<(), LabError> {
         if let Owner::Us(owned) = &self.0.owner {
             owned.stop().await;
-            if !keep {
+            if keep {
+                self.0.directory.keep();
+            } else {
                 self.0.directory.remove()?;
             }
         }
@@ -261,8 +284,22 @@ pub async fn attach_or_start(options: &LabOptions, events: &Events) -> Result<La
             (Some(why), Some(_)) => return Err(LabError::Mismatch { name: name.to_owned(), why }),
             (Some(why), None) => events.note(format!("not using the lab '{name}' that is up: {why}; starting another for this run")),
         },
-        (None, Some(name)) => return Err(LabError::NotUp { name: name.clone(), up: labs()?.into_iter().map(|lab| lab.name).collect() }),
+        (None, Some(name)) => return Err(not_up(name)?),
         (None, None) => {}
     }
     Lab::start(options, events).await
+}
+
+/// Why nobody can attach to the lab called `name`.
+fn not_up(name: &str) -> Result<LabError, LabError> {
+    let labs = labs()?;
+    if labs.iter().any(|lab| lab.name == name) {
+        return Ok(LabError::NotReady { name: name.to_owned() });
+    }
+    Ok(LabError::NotUp { name: name.to_owned(), up: labs.into_iter().map(|lab| lab.name).collect() })
+}
+
+/// The option that names the lab in a command, with the space before it; the default lab needs none.
+pub(crate) fn lab_option(name: &str) -> String {
+    if name == DEFAULT_NAME { String::new() } else { format!(" --lab {name}") }
 }

@@ -77,8 +77,27 @@ impl Owned {
     }
 }
 
-/// Everything a lab needs, in the order in which it is started.
+/// Starts a lab that lives as long as this process.
 pub(super) async fn start(options: &LabOptions, events: &Events) -> Result<Lab, LabError> {
+    options.pinned()?;
+    let name = options.name.clone().unwrap_or_else(passing_name);
+    let directory = Directory::create(&name).await?;
+    start_in(directory, &name, options, events).await
+}
+
+/// Starts the lab `name` in `directory`, which is kept if that fails after a server has begun to write its log.
+pub(super) async fn start_in(directory: Directory, name: &str, options: &LabOptions, events: &Events) -> Result<Lab, LabError> {
+    // Given up (dropped) on the way, the servers are killed first and the directory is removed after that.
+    let directory = Arc::new(directory);
+    let started = start_servers(&directory, name, options, events).await;
+    if started.is_err() && !logs(directory.path()).is_empty() {
+        directory.keep();
+    }
+    started
+}
+
+/// Everything a lab needs, in the order in which it is started.
+async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOptions, events: &Events) -> Result<Lab, LabError> {
     let version = options.pinned()?;
     let minor = Minor(version.version.minor.into());
     let (binaries, prepared) = futures::try_join!(
@@ -86,31 +105,33 @@ pub(super) async fn start(options: &LabOptions, events: &Events) -> Result<Lab, 
         prepared_keycloak(options, events),
     )?;
 
-    let name = options.name.clone().unwrap_or_else(passing_name);
-    let directory = Directory::create(&name).await?;
     let pki = directory.below("pki")?;
     let authorities = tokio::task::spawn_blocking(move || Authorities::create(&pki)).await.map_err(|_| LabError::Ended)??;
     let serving = authorities.serving_certificate("authlab")?;
-    let (issuer, front) = futures::try_join!(
-        async { Ok::<_, LabError>(Issuer::start(&serving, issuer_paths()).await?) },
+    let (listening, front) = futures::try_join!(
+        async { Ok::<_, LabError>(Issuer::listen(&serving, issuer_paths()).await?) },
         async { Ok(Front::listen().await?) }
     )?;
-    issuer.signer().save(&directory.below("issuer")?)?;
     let places = Places {
         keycloak: front.issuer_url(),
-        issuer: format!("https://{}", issuer.address()),
+        issuer: listening.base(),
         serving_authority: authorities.serving.certificate().to_owned(),
         serving_authority_file: authorities.file("serving.crt").display().to_string(),
     };
 
-    let (keycloak, readiness) = start_keycloak(prepared, front, &directory, &authorities, events)?;
+    let (keycloak, readiness) = start_keycloak(prepared, front, directory, &authorities, events)?;
     let programs = Binaries {
         etcd: binaries.etcd.clone(),
         kube_apiserver: binaries.kube_apiserver.clone(),
         kube_controller_manager: binaries.kube_controller_manager.clone(),
         version: minor,
     };
-    let (mut plane, main) = ControlPlane::start(programs, directory.path(), authorities.clone(), places.clone(), events).await?;
+    let ((mut plane, main), issuer) = futures::try_join!(
+        async { Ok::<_, LabError>(ControlPlane::start(programs, directory.path(), authorities.clone(), places.clone(), events).await?) },
+        // Its RSA key is made while the servers start; until then it lets who asks wait.
+        async { Ok(listening.serve().await?) },
+    )?;
+    issuer.signer().save(&directory.below("issuer")?)?;
     plane.start_controllers(&main).await?;
     let administrator = Administrator::new(&main, authorities.administrator()?)?;
     let phase = events.phase("objects of the lab");
@@ -118,9 +139,19 @@ pub(super) async fn start(options: &LabOptions, events: &Events) -> Result<Lab, 
     let proxies = start_proxies(&main, &authorities, &administrator, &places).await?;
     phase.succeeded();
 
+    let (signer, programs) = (issuer.signer().clone(), binaries.directory.clone());
+    let auth_proxies = proxies.iter().map(|(name, proxy)| (name.clone(), AuthProxyDescription { url: format!("https://{}", proxy.address()) }));
+    let auth_proxies = auth_proxies.collect();
+    let owned = Owned {
+        plane: tokio::sync::Mutex::new(Some(plane)),
+        keycloak,
+        issuer: Mutex::new(Some(issuer)),
+        proxies: Mutex::new(proxies.into_values().collect()),
+        _binaries: binaries,
+    };
     let description = LabDescription {
         schema: 1,
-        name,
+        name: name.to_owned(),
         authlab: env!("CARGO_PKG_VERSION").to_owned(),
         fingerprint: fingerprint(),
         owner: std::process::id(),
@@ -131,28 +162,24 @@ pub(super) async fn start(options: &LabOptions, events: &Events) -> Result<Lab, 
         identity_provider: "process".to_owned(),
         api_servers: BTreeMap::from([(MAIN.to_owned(), main.clone())]),
         issuer: places.issuer,
+        keycloak_issuer: places.keycloak,
         keycloak: None,
-        auth_proxies: proxies.iter().map(|(name, proxy)| (name.clone(), AuthProxyDescription { url: format!("https://{}", proxy.address()) })).collect(),
-        programs: binaries.directory.clone(),
-        processes: Vec::new(),
+        auth_proxies,
+        programs,
+        processes: owned.processes().await,
         control: None,
     };
+    description.save(directory.path())?;
     Ok(Lab(Arc::new(Inner {
         description,
-        directory,
-        signer: issuer.signer().clone(),
+        signer,
         authorities,
         main,
         administrator,
         further: Mutex::new(HashMap::new()),
         keycloak: readiness,
-        owner: Owner::Us(Box::new(Owned {
-            plane: tokio::sync::Mutex::new(Some(plane)),
-            keycloak,
-            issuer: Mutex::new(Some(issuer)),
-            proxies: Mutex::new(proxies.into_values().collect()),
-            _binaries: binaries,
-        })),
+        owner: Owner::Us(Box::new(owned)),
+        directory: Arc::clone(directory),
     })))
 }
 
@@ -163,7 +190,7 @@ fn issuer_paths() -> Vec<IssuerPath> {
 
 async fn prepared_keycloak(options: &LabOptions, events: &Events) -> Result<keycloak::Prepared, LabError> {
     let home = server_binaries::obtain_keycloak(&Versions::pinned().keycloak, &options.server_binaries, events).await?;
-    Ok(keycloak::prepare(&home, events).await?)
+    Ok(keycloak::prepare(&home.directory, events).await?)
 }
 
 /// Keycloak starts beside everything else; `Front` holds who asks early.
@@ -238,8 +265,8 @@ fn passing_name() -> String {
     format!("run-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Where the logs of a lab's servers are, for evidence.
-pub(super) fn logs(directory: &Path) -> Vec<std::path::PathBuf> {
+/// Where the logs of a lab's servers are.
+fn logs(directory: &Path) -> Vec<std::path::PathBuf> {
     let mut logs = Vec::new();
     let mut pending = vec![directory.to_owned()];
     while let Some(place) = pending.pop() {

@@ -1,41 +1,37 @@
 //! A lab that stays up: its owner is a process of its own, detached from the terminal that asked for it.
 //!
 //! [`up`] starts that process and follows it until the lab is ready; [`supervise`] is what it does;
-//! [`take_down`] asks it to end. They talk through two files in the lab's directory: the lines of what
-//! happens, and `lab.json`.
+//! [`take_down`] asks it to end. Until the lab is ready the two hold a pipe each way: the owner tells what happens,
+//! a line of JSON each, and gives up as soon as nobody holds the other end any more.
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::Path;
 use std::process::Stdio;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
 use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
+use tokio::process::{Child, Command};
 
 use super::description::LabDescription;
-use super::{Lab, LabError, LabOptions, Owner, control, directory};
+use super::directory::{self, Ownership};
+use super::{Directory, Lab, LabError, LabOptions, Owner, control, leftovers, owned};
 use crate::event::{Event, Events};
 use crate::hint::Hint;
 use crate::interrupt::Interrupt;
 use crate::process::wait::{Condition, until};
 
-/// The hidden command that owns a lab.
-pub const SUPERVISE: &str = "supervise";
-
-/// Files of the supervisor, which outlive a failed start.
-pub(super) const KEPT: &[&str] = &["happened.jsonl", "supervisor.log"];
-
-/// Longer than any build of the servers takes.
-const START_LIMIT: Duration = Duration::from_secs(3600);
+/// Where the owner's own output goes, in the lab's directory.
+const LOG: &str = "supervisor.log";
 
 /// How long a lab may take to end before it is killed.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
 
-/// What the supervisor tells who waits for it, a line each.
+/// What the owner tells who waits for it.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Told {
@@ -45,13 +41,14 @@ enum Told {
 }
 
 /// How a lab ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Stopped {
     /// Its owner ended it.
     Ended,
     /// Its owner did not listen and was killed, with all it had started.
     Killed,
-    /// It had crashed before; what it left was cleared.
+    /// It had no owner any more; what was left of it was cleared.
     Cleared,
 }
 
@@ -59,110 +56,119 @@ pub enum Stopped {
 ///
 /// # Errors
 /// A lab of that name is up, or it could not be started; nothing is left running then. An interrupt ends what
-/// was started and returns [`LabError::Ended`].
-pub async fn up(name: &str, program: &Path, arguments: &[OsString], events: &Events, interrupt: &Interrupt) -> Result<LabDescription, LabError> {
+/// was started, leaves nothing, and returns [`LabError::Interrupted`].
+pub async fn up(
+    name: &str,
+    program: &Path,
+    arguments: &[OsString],
+    events: &Events,
+    interrupt: &Interrupt,
+) -> Result<LabDescription, LabError> {
     let path = directory::place(name)?;
-    let wrong = |source| LabError::Directory { path: path.clone(), source };
-    if let Some(owner) = directory::owner(&path) {
-        return Err(LabError::UpAlready { name: name.to_owned(), owner });
+    if directory::ownership(&path) == Ownership::Owned {
+        return Err(LabError::UpAlready { name: name.to_owned(), owner: directory::owner(&path) });
     }
-    let mut builder = std::fs::DirBuilder::new();
-    std::os::unix::fs::DirBuilderExt::mode(builder.recursive(true), 0o700).create(&path).map_err(wrong)?;
-    let [happened, log] = [KEPT[0], KEPT[1]].map(|file| path.join(file));
-    crate::pki::write_private(&happened, "")?;
-    crate::pki::write_private(&log, "")?;
-    let output = File::options().append(true).open(&log).and_then(|file| Ok((file.try_clone()?, file))).map_err(wrong)?;
-
-    let mut command = std::process::Command::new(program);
-    command.args(arguments).stdin(Stdio::null()).stdout(output.0).stderr(output.1).current_dir("/");
+    // Not a `process::Program`: those die with who started them, and this one shall outlive us.
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // SAFETY: one async-signal-safe system call between fork and exec.
     unsafe {
         command.pre_exec(|| rustix::process::setsid().map(drop).map_err(Into::into));
     }
-    let supervisor = command.spawn().map_err(wrong)?;
+    let mut supervisor = command.spawn().map_err(LabError::NoSupervisor)?;
+    let mut told = supervisor.stdout.take().map(BufReader::new);
     let followed = tokio::select! {
-        followed = follow(supervisor, &happened, &log, events) => followed,
-        () = interrupt.requested() => Err(LabError::Ended),
+        followed = follow(&mut told, events) => followed,
+        () = interrupt.requested() => Followed::Interrupted,
     };
+    if let Followed::Ready = followed {
+        return LabDescription::load(&path)?.ok_or(LabError::Ended);
+    }
+    // Closes the pipe: that is what ends it, however far it is.
+    drop(supervisor.stdin.take());
+    let ended = end(&mut supervisor).await;
     match followed {
-        Ok(()) => LabDescription::load(&path)?.ok_or(LabError::Ended),
-        Err(error) => {
-            if directory::owner(&path).is_some() {
-                stop(&path).await?;
-            }
-            if matches!(error, LabError::Ended) {
-                directory::remove(&path)?;
-            }
-            Err(error)
+        Followed::Failed { why, hint } => Err(LabError::Supervisor { why, hint }),
+        Followed::Interrupted => {
+            leftovers::clear_one(&path).await?;
+            Err(LabError::Interrupted)
+        }
+        Followed::Ready | Followed::Silent => {
+            leftovers::kill(&path).await;
+            Err(LabError::Supervisor { why: last_words(&mut supervisor, &path.join(LOG), &ended).await, hint: None })
         }
     }
 }
 
-/// Passes on what the supervisor tells, until it is ready or gone.
-async fn follow(supervisor: std::process::Child, happened: &Path, log: &Path, events: &Events) -> Result<(), LabError> {
-    let lines = Mutex::new(Lines { path: happened.to_owned(), read: 0 });
-    let supervisor = Mutex::new(supervisor);
-    let followed = until("the lab", START_LIMIT, || async {
-        // Asked first, so that what it told before its end is not missed.
-        let gone = supervisor.lock().is_ok_and(|mut child| child.try_wait().is_ok_and(|status| status.is_some()));
-        let told = lines.lock().map(|mut lines| lines.more()).unwrap_or_default();
-        for told in told {
-            match told {
-                Told::Happened(event) => events.emit(event),
-                Told::Ready => return Ok(Condition::Met(())),
-                Told::Failed { why, hint } => return Err(LabError::Supervisor { why, hint, log: log.to_owned() }),
-            }
-        }
-        if gone {
-            let tail = crate::process::last_lines(log, 5).join("\n");
-            return Err(LabError::Supervisor { why: format!("its owner ended without a word\n{tail}"), hint: None, log: log.to_owned() });
-        }
-        Ok(Condition::NotYet("it is still being started".to_owned()))
-    });
-    followed.await.map_err(|error| match error {
-        crate::process::wait::WaitError::Failed(error) => error,
-        error @ crate::process::wait::WaitError::TimedOut { .. } => {
-            LabError::Supervisor { why: error.to_string(), hint: None, log: log.to_owned() }
-        }
-    })
+/// How following the owner came to its end.
+enum Followed {
+    Ready,
+    Failed { why: String, hint: Option<String> },
+    /// It ended without a word.
+    Silent,
+    Interrupted,
 }
 
-/// The lines that were appended to a file since it was last asked.
-struct Lines {
-    path: PathBuf,
-    read: u64,
-}
-
-impl Lines {
-    fn more(&mut self) -> Vec<Told> {
-        let read = || {
-            let mut file = File::open(&self.path)?;
-            file.seek(SeekFrom::Start(self.read))?;
-            let mut text = String::new();
-            file.read_to_string(&mut text)?;
-            Ok::<_, std::io::Error>(text)
-        };
-        let text = read().unwrap_or_default();
-        let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
-        self.read += whole.len() as u64;
-        whole.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+/// Passes on what the owner tells, until it says how the start ended.
+async fn follow(told: &mut Option<impl AsyncBufReadExt + Unpin>, events: &Events) -> Followed {
+    let Some(told) = told else { return Followed::Silent };
+    let mut line = String::new();
+    while let Ok(1..) = told.read_line(&mut line).await {
+        match serde_json::from_str(&line) {
+            Ok(Told::Happened(event)) => events.emit(event),
+            Ok(Told::Ready) => return Followed::Ready,
+            Ok(Told::Failed { why, hint }) => return Followed::Failed { why, hint },
+            // An event of another build: nothing that the start depends on.
+            Err(_) => {}
+        }
+        line.clear();
     }
+    Followed::Silent
 }
 
-/// Owns the lab that `options` describe until `interrupt`: what the detached process does.
+/// Waits until the owner is gone, which it should be soon; says how it ended.
+async fn end(supervisor: &mut Child) -> String {
+    let status = match tokio::time::timeout(STOP_LIMIT, supervisor.wait()).await {
+        Ok(status) => status,
+        Err(_) => supervisor.kill().await.and(supervisor.wait().await),
+    };
+    status.map_or_else(|error| error.to_string(), |status| status.to_string())
+}
+
+/// What an owner that told nothing left: in its log, or, when it did not come that far, on its standard error.
+async fn last_words(supervisor: &mut Child, log: &Path, ended: &str) -> String {
+    let mut early = String::new();
+    if let Some(mut stderr) = supervisor.stderr.take() {
+        // What can be read of it is shown.
+        let _ = tokio::time::timeout(Duration::from_secs(1), stderr.read_to_string(&mut early)).await;
+    }
+    let mut why = format!("its owner ended without a word ({ended})");
+    if log.exists() {
+        why = format!("{why}; its log is {}", log.display());
+    }
+    for line in crate::process::last_lines(log, 5).iter().map(String::as_str).chain(early.lines()) {
+        why = format!("{why}\n{}", crate::secret::redact(line));
+    }
+    why
+}
+
+/// Owns the lab that `options` describe until `interrupt`: what the detached process does. It tells `to` what happens until the
+/// lab is ready, and gives the lab up when `from` ends before that.
 ///
 /// # Errors
-/// The lab could not be started; who waits for it was told.
-pub async fn supervise(options: &LabOptions, interrupt: &Interrupt) -> Result<(), LabError> {
-    let name = options.name.as_deref().unwrap_or(super::DEFAULT_NAME);
-    let path = directory::place(name)?.join(KEPT[0]);
-    let file = File::options().create(true).append(true).open(&path).map_err(|source| LabError::Directory { path, source })?;
-    let file = std::sync::Arc::new(Mutex::new(file));
+/// The lab could not be started or ended; who waits for it was told.
+pub async fn supervise(
+    options: &LabOptions,
+    interrupt: &Interrupt,
+    mut from: impl AsyncRead + Unpin,
+    to: impl Write + Send + 'static,
+) -> Result<(), LabError> {
+    let to = Arc::new(Mutex::new(to));
     let tell = move |told: &Told| {
-        if let Ok(mut file) = file.lock() {
+        if let Ok(mut to) = to.lock() {
             let line = format!("{}\n", serde_json::to_string(told).unwrap_or_default());
-            // Who reads it may be gone; the lab is not less up for that.
-            let _ = file.write_all(line.as_bytes());
+            // Who reads it may be gone: that is noticed at the other pipe.
+            let _ = to.write_all(line.as_bytes()).and_then(|()| to.flush());
         }
     };
     let events = Events::new({
@@ -172,6 +178,8 @@ pub async fn supervise(options: &LabOptions, interrupt: &Interrupt) -> Result<()
     let started = tokio::select! {
         started = publish(options, &events) => started,
         () = interrupt.requested() => Err(LabError::Ended),
+        // Nobody ever writes to it.
+        _ = from.read_u8() => Err(LabError::Interrupted),
     };
     match started {
         Ok((lab, control)) => {
@@ -189,77 +197,96 @@ pub async fn supervise(options: &LabOptions, interrupt: &Interrupt) -> Result<()
 
 /// Starts the lab, all of it, and writes down how others can attach.
 async fn publish(options: &LabOptions, events: &Events) -> Result<(Lab, control::Server), LabError> {
-    let lab = Lab::start(options, events).await?;
-    let keycloak = lab.keycloak().await?;
-    let answering = lab.clone();
-    let control = control::Server::start(move |name| {
-        let lab = answering.clone();
-        async move {
-            let server = lab.api_server(&name, &Events::silent()).await?;
-            let mut description = LabDescription::load(lab.directory())?.ok_or(LabError::Ended)?;
-            description.api_servers.insert(name, server.clone());
-            if let Owner::Us(owned) = &lab.0.owner {
-                description.processes = owned.processes().await;
-            }
-            description.save(lab.directory())?;
-            Ok(server)
+    let name = options.name.as_deref().unwrap_or(super::DEFAULT_NAME);
+    let directory = Directory::create(name).await?;
+    let path = directory.path().join(LOG);
+    crate::pki::write_private(&path, "")?;
+    let log = File::options().append(true).open(&path).and_then(|log| Ok(rustix::stdio::dup2_stderr(log)?));
+    log.map_err(|source| LabError::Directory { path, source })?;
+
+    let lab = owned::start_in(directory, name, options, events).await?;
+    let keycloak = match lab.keycloak().await {
+        Ok(keycloak) => keycloak,
+        Err(error) => {
+            // Its logs say more than the error.
+            lab.end(true).await?;
+            return Err(error);
         }
-    })
-    .await
-    .map_err(LabError::Control)?;
+    };
+    let (answering, writing) = (lab.clone(), Arc::new(tokio::sync::Mutex::new(())));
+    let control = control::Server::start(move |name| further(answering.clone(), name, Arc::clone(&writing))).await;
+    let control = control.map_err(LabError::Control)?;
     let mut description = lab.description().clone();
     description.keycloak = Some(keycloak.description().clone());
     description.control = Some(control.description().clone());
-    if let Owner::Us(owned) = &lab.0.owner {
-        description.processes = owned.processes().await;
-    }
-    description.save(lab.directory())?;
+    save(&lab, description).await?;
     Ok((lab, control))
 }
 
-/// Ends the lab called `name`, or clears what a crash left of it.
+/// Starts the API server with the setting `name`, unless it runs, and writes down that it does.
+async fn further(lab: Lab, name: String, writing: Arc<tokio::sync::Mutex<()>>) -> Result<crate::cluster::ApiServer, LabError> {
+    let server = lab.api_server(&name, &Events::silent()).await?;
+    let _alone = writing.lock().await;
+    let mut description = LabDescription::load(lab.directory())?.ok_or(LabError::Ended)?;
+    description.api_servers.insert(name, server.clone());
+    save(&lab, description).await?;
+    Ok(server)
+}
+
+async fn save(lab: &Lab, mut description: LabDescription) -> Result<(), LabError> {
+    if let Owner::Us(owned) = &lab.0.owner {
+        description.processes = owned.processes().await;
+    }
+    description.save(lab.directory())
+}
+
+/// Ends the lab called `name`, or clears what is left of it.
 ///
 /// # Errors
 /// There is no lab of that name, or its directory cannot be removed.
 pub async fn take_down(name: &str) -> Result<Stopped, LabError> {
     let path = directory::place(name)?;
     if !path.exists() {
-        return Err(LabError::NotUp { name: name.to_owned(), up: super::labs()?.into_iter().map(|lab| lab.name).collect() });
+        return Err(super::not_up(name)?);
     }
-    if directory::owner(&path).is_none() {
-        super::leftovers::kill(&path);
-        directory::remove(&path)?;
+    if leftovers::clear_one(&path).await?.is_some() {
         return Ok(Stopped::Cleared);
     }
-    stop(&path).await
-}
-
-/// Ends the owner of the lab in `path`, and removes what it may have left.
-async fn stop(path: &Path) -> Result<Stopped, LabError> {
-    signal(path, Signal::TERM);
-    let mut stopped = Stopped::Ended;
-    if !gone(path, STOP_LIMIT).await {
-        stopped = Stopped::Killed;
-        signal(path, Signal::KILL);
-        gone(path, STOP_LIMIT).await;
-    }
-    super::leftovers::kill(path);
-    directory::remove(path)?;
+    let told = signal(&path, Signal::TERM).await;
+    let stopped = if told && gone(&path).await {
+        Stopped::Ended
+    } else {
+        signal(&path, Signal::KILL).await;
+        gone(&path).await;
+        Stopped::Killed
+    };
+    // An owner that ended in time has left nothing.
+    leftovers::clear_one(&path).await?;
     Ok(stopped)
 }
 
-fn signal(path: &Path, signal: Signal) {
-    if let Some(pid) = directory::owner(path).and_then(|pid| Pid::from_raw(pid.cast_signed())) {
+/// Signals the owner of the lab in `path`; `false` when it is not known who that is.
+async fn signal(path: &Path, signal: Signal) -> bool {
+    // Between becoming the owner and writing that down there is a moment.
+    let known = until("the owner's process id", Duration::from_secs(1), || async {
+        Ok::<_, std::convert::Infallible>(match (directory::owner(path), directory::ownership(path)) {
+            (None, Ownership::Owned) => Condition::NotYet("it is not written down".to_owned()),
+            (owner, _) => Condition::Met(owner),
+        })
+    });
+    let Ok(owner) = known.await else { return false };
+    if let Some(pid) = owner.and_then(|pid| Pid::from_raw(pid.cast_signed())) {
         // It may end between the two lines; that is what is wanted.
         let _ = rustix::process::kill_process(pid, signal);
     }
+    true
 }
 
-async fn gone(path: &Path, limit: Duration) -> bool {
-    let gone = until("the end of the lab", limit, || async {
-        Ok::<_, std::io::Error>(match directory::owner(path) {
-            None => Condition::Met(()),
-            Some(pid) => Condition::NotYet(format!("process {pid} still owns it")),
+async fn gone(path: &Path) -> bool {
+    let gone = until("the end of the lab", STOP_LIMIT, || async {
+        Ok::<_, std::convert::Infallible>(match directory::ownership(path) {
+            Ownership::Owned => Condition::NotYet("its owner still lives".to_owned()),
+            Ownership::Crashed | Ownership::Kept => Condition::Met(()),
         })
     });
     gone.await.is_ok()

@@ -83,6 +83,16 @@ impl Leaf {
         Ok(hex::encode(sha2::Sha256::digest(certificate.to_der()?)))
     }
 
+    /// The serial number, decimal, as Kubernetes' log prints it. Authorities give numbers of 16 bytes.
+    ///
+    /// # Errors
+    /// The certificate is not one.
+    pub fn serial_number(&self) -> Result<String, PkiError> {
+        let certificate = Certificate::from_pem(&self.certificate)?;
+        let bytes = certificate.tbs_certificate().serial_number().as_bytes();
+        Ok(bytes.iter().fold(0_u128, |number, byte| number << 8 | u128::from(*byte)).to_string())
+    }
+
     /// Writes `NAME.crt` (with its chain) and `NAME.key` into `directory`, both with mode 0600.
     ///
     /// # Errors

@@ -151,10 +151,7 @@ async fn exchange(door: &Door, presentation: &Presentation, question: &Question,
     let stream = connector.connect(name, socket).await?;
 
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    let connection = Connection(tokio::spawn(async move {
-        // How it ends is told by the answer or its body.
-        drop(connection.await);
-    }));
+    let mut connection = Connection(tokio::spawn(connection));
     let mut request = hyper::Request::builder()
         .method(question.method.clone())
         .uri(&question.path)
@@ -174,7 +171,17 @@ async fn exchange(door: &Door, presentation: &Presentation, question: &Question,
         }
         None => Full::default(),
     };
-    let answer = sender.send_request(request.body(body)?).await?;
+    let answer = match sender.send_request(request.body(body)?).await {
+        Ok(answer) => answer,
+        // The connection knows better why it ended: a TLS alert, for one (RFC 8446 §4.4.2 lets it come this late).
+        Err(error) => {
+            drop(sender);
+            return Err(match (&mut connection.0).await {
+                Ok(Err(cause)) => cause.into(),
+                _ => error.into(),
+            });
+        }
+    };
     let status = answer.status().as_u16();
     let headers = answer
         .headers()

@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 /// The task that drives a connection; ends with what holds it.
 #[derive(Debug)]
-pub(super) struct Connection(pub(super) JoinHandle<()>);
+pub(super) struct Connection(pub(super) JoinHandle<hyper::Result<()>>);
 
 impl Drop for Connection {
     fn drop(&mut self) {

@@ -56,6 +56,7 @@ where
         if started.elapsed() >= limit {
             return Err(WaitError::TimedOut { what: what.to_owned(), limit, why: last });
         }
+        #[expect(clippy::disallowed_methods, reason = "this is the one poller")]
         tokio::time::sleep(INTERVAL).await;
     }
 }

@@ -73,8 +73,11 @@ impl<'a> Summary<'a> {
             }
             let row = scenario.id.split_once("::").map_or(scenario.name.as_str(), |(_, name)| name);
             let _ = writeln!(text, "  {row}");
-            for reason in reasons {
+            for reason in reasons.iter().take(REASONS) {
                 let _ = writeln!(text, "    {DIM}{reason}{DIM:#}");
+            }
+            if reasons.len() > REASONS {
+                let _ = writeln!(text, "    {DIM}… and {} more; `--report DIR` keeps them all{DIM:#}", reasons.len() - REASONS);
             }
         }
     }
@@ -142,6 +145,9 @@ impl<'a> Summary<'a> {
         );
     }
 }
+
+/// How many different reasons of one scenario are shown.
+const REASONS: usize = 3;
 
 fn refusal(answer: &AnswerReport) -> String {
     let verdict = failure::verdict(answer);

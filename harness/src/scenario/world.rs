@@ -85,6 +85,11 @@ impl World {
         format!("{base}-{}", hex::encode(&hash.finalize()[..5]))
     }
 
+    /// `text` with what only a lab knows filled in: `{keycloak}` is Keycloak's issuer.
+    pub fn filled(&self, text: &str) -> String {
+        text.replace("{keycloak}", &self.lab().description().keycloak_issuer)
+    }
+
     /// The person meant: a pronoun is the one named last.
     ///
     /// # Errors

@@ -58,6 +58,11 @@ pub struct ListeningIssuer {
 }
 
 impl ListeningIssuer {
+    /// What the URLs of all its issuer paths begin with.
+    pub fn base(&self) -> String {
+        format!("https://{}", self.address)
+    }
+
     /// The issuer URL of `path`, as [`Signer::url`] will say it.
     ///
     /// # Errors

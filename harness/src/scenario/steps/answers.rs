@@ -12,6 +12,7 @@ use crate::scenario::world::World;
 #[then(expr = "{person} is accepted as {string}")]
 fn accepted_as(world: &mut World, person: Person, user: String) -> Step {
     world.person(&person.0)?;
+    let user = world.filled(&user);
     accepted(world.answer()?, &user)
 }
 
@@ -115,6 +116,12 @@ async fn twin_accepted(world: &mut World, person: Person, _what: String) -> Step
     };
     let answer = world.ask_with(&person.0, &twin.credential, &Question::who_am_i()).await;
     accepted(&answer, &twin.user)
+}
+
+#[then(expr = "{person}, who asks the same, is accepted as {string}")]
+async fn other_accepted(world: &mut World, person: Person, user: String) -> Step {
+    let answer = world.ask(&person.0, &Question::who_am_i()).await?;
+    accepted(&answer, &user)
 }
 
 /// Fails unless the answer is acceptance as `user`.

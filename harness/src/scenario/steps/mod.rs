@@ -22,10 +22,13 @@ macro_rules! bail {
 mod answers;
 mod asking;
 mod certificates;
+mod crowds;
 mod doors;
 mod front_proxy;
+mod logins;
 mod parameters;
 mod rights;
+mod tokens;
 mod watches;
 
 pub(crate) use parameters::{Person, Texts};

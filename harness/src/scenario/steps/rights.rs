@@ -43,6 +43,7 @@ struct Granted(usize);
 /// Binds a role that may `verb` `resource` to the subject, and waits until the API server knows.
 async fn grant(world: &mut World, kind: &str, subject: &str, verb: &str, resource: &str) -> Step {
     let namespace = world.namespace().await?;
+    let subject = &world.filled(subject);
     let granted = world.notes::<Granted>();
     granted.0 += 1;
     let name = format!("granted-{}", granted.0);
@@ -62,7 +63,7 @@ async fn grant(world: &mut World, kind: &str, subject: &str, verb: &str, resourc
     let parameters = PostParams::default();
     futures::try_join!(roles.create(&parameters, &role), bindings.create(&parameters, &binding))?;
 
-    let (user, groups) = if kind == "User" { (Some(subject.to_owned()), None) } else { (None, Some(vec![subject.to_owned()])) };
+    let (user, groups) = if kind == "User" { (Some(subject.clone()), None) } else { (None, Some(vec![subject.clone()])) };
     let review = SubjectAccessReview {
         spec: SubjectAccessReviewSpec {
             user,

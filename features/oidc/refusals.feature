@@ -1,0 +1,120 @@
+@oidc
+Feature: A token that is not sound proves nothing
+
+  Rule: A Keycloak token must be fresh, for this cluster, and name its user
+
+    Scenario Outline: Alice's token comes from the client "<client>", for an API server with <configuration>
+      Given an API server with <configuration>
+      And Alice has logged in to Keycloak for "<client>"
+      When she asks the API server who she is, once the token is as old as it gets
+      Then she is refused as unauthenticated, because '<reason>'
+      But Alice, whose login is sound, is still accepted
+
+      @O3
+      Examples: Expired
+        | configuration          | client                 | reason                                                          |
+        | the OIDC flags         | tokens-expire-at-once  | oidc: verify token: oidc: token is expired (Token Expiry:      |
+        | the configuration file | tokens-expire-at-once  | oidc: verify token: oidc: token is expired (Token Expiry:      |
+
+      @O5
+      Examples: For somebody else
+        | configuration          | client             | reason                                                                |
+        | the OIDC flags         | audience-elsewhere | oidc: verify token: oidc: expected audience "kubernetes" got ["       |
+        | the configuration file | audience-elsewhere | oidc: verify token: oidc: expected audience "kubernetes" got ["       |
+
+      @O12
+      Examples: Without the user's name
+        | configuration          | client           | reason                                                              |
+        | the OIDC flags         | without-username | oidc: parse username claims "preferred_username": claim not present |
+        | the configuration file | without-username | oidc: parse username claims "preferred_username": claim not present |
+
+  Rule: A Keycloak token must be signed by Keycloak
+
+    @O8
+    Scenario Outline: Mallory signs a token in Keycloak's name, for an API server with <configuration>
+      Given an API server with <configuration>
+      And Mallory has signed a token in Keycloak's name
+      When she asks the API server who she is
+      Then she is refused as unauthenticated, because 'oidc: verify token: failed to verify signature'
+      But Alice, whose login is sound, is still accepted
+
+      Examples:
+        | configuration          |
+        | the OIDC flags         |
+        | the configuration file |
+
+  Rule: An issuer is the one that is configured, to the letter
+
+    @O2 @O28
+    Scenario Outline: Alice logs in to another realm, for an API server with <configuration>
+      Given an API server with <configuration>
+      And Alice has logged in to another realm of Keycloak
+      When she asks the API server who she is
+      Then she is refused as unauthenticated, because 'invalid bearer token'
+      But Alice, whose login is sound, is still accepted
+
+      Examples:
+        | configuration          |
+        | the OIDC flags         |
+        | the configuration file |
+
+    @O2
+    Scenario: The API server with the OIDC flags knows one issuer only
+      Given an API server with the OIDC flags
+      And Alice holds a token of the issuer "rs256"
+      When she asks the API server who she is
+      Then she is refused as unauthenticated, because 'invalid bearer token'
+      But Alice, who asks an API server with the configuration file, is accepted as "rs256:alice"
+
+    @O2 @O28
+    Scenario: A trailing slash makes another issuer
+      Given Alice holds a token of the issuer "rs256" that has a slash at the end of its issuer
+      When she asks the API server who she is
+      Then she is refused as unauthenticated, because 'invalid bearer token'
+      But Alice, whose token is sound, is still accepted
+
+  Rule: Whatever is wrong with an issuer's token, the log says so
+
+    Scenario Outline: Mallory holds a token of the issuer "<issuer>" that <flaw>
+      Given Mallory holds a token of the issuer "<issuer>" that <flaw>
+      When she asks the API server who she is
+      Then she is refused as unauthenticated, because '<reason>'
+      But Alice, whose token is sound, is still accepted
+
+      @O3
+      Examples: Expired
+        | issuer | flaw                | reason                                                     |
+        | rs256  | expired an hour ago | oidc: verify token: oidc: token is expired (Token Expiry: |
+        | es256  | expired an hour ago | oidc: verify token: oidc: token is expired (Token Expiry: |
+
+      @O4
+      Examples: Too early
+        | issuer | flaw                                 | reason                              |
+        | es256  | is not valid before an hour from now | before the nbf (not before) time: |
+
+      @O5
+      Examples: Another audience, one configured
+        | issuer | flaw                   | reason                                                                            |
+        | es256  | is for another cluster | oidc: verify token: oidc: expected audience "kubernetes" got ["another-cluster"] |
+
+      @O6
+      Examples: Another audience, several configured
+        | issuer | flaw                   | reason                                                                                                  |
+        | rs256  | is for another cluster | oidc: verify token: oidc: expected audience in ["kubernetes" "kubernetes-too"] got ["another-cluster"] |
+
+      @O8
+      Examples: Another key
+        | issuer | flaw                                                | reason                                              |
+        | rs256  | was signed with a key that the issuer does not have | oidc: verify token: failed to verify signature     |
+        | es256  | was signed under the name of one of its keys        | oidc: verify token: failed to verify signature     |
+        | rs256  | was changed after it was signed                     | oidc: verify token: failed to verify signature     |
+
+      @O12
+      Examples: No user
+        | issuer | flaw               | reason                                                     |
+        | es256  | names no user      | oidc: parse username claims "username": claim not present |
+
+      @O17
+      Examples: Groups that are none
+        | issuer | flaw                     | reason                            |
+        | es256  | has a number for a group | oidc: parse groups claim "groups" |

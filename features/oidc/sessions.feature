@@ -1,0 +1,73 @@
+@oidc
+Feature: Keycloak decides about logins, the API server only about tokens
+
+  Rule: A login brings tokens that Keycloak vouches for
+
+    @O1
+    Scenario: Alice logs in with her password
+      Given Alice has an account of her own in Keycloak, with the role "platform-team"
+      When she logs in with her password
+      Then Keycloak says that her token is active
+      And Keycloak tells her name and the role "platform-team" to who asks with her token
+      And the API server accepts her token with the group "keycloak:platform-team"
+
+    Scenario: Alice mistypes her password
+      Given Alice has an account of her own in Keycloak
+      When she logs in with a wrong password
+      Then Keycloak refuses the login with "invalid_grant", because "Invalid user credentials"
+      But with the right password she is let in
+
+  Rule: A refresh brings a new token without a password
+
+    @O1
+    Scenario: Alice refreshes her login
+      Given Alice has an account of her own in Keycloak
+      And she has logged in with her password
+      When she refreshes her login
+      Then she has a new token
+      And the API server accepts her token
+
+  Rule: A logout ends the login; a token that is out stays good until it expires
+
+    Scenario: Alice logs out
+      Given Alice has an account of her own in Keycloak
+      And she has logged in with her password
+      When she logs out
+      Then Keycloak says that her token is not active
+      And Keycloak refuses to refresh her login with "invalid_grant"
+      But the API server still accepts her token
+
+    Scenario: Alice is logged out by an administrator
+      Given Alice has an account of her own in Keycloak
+      And she has logged in with her password
+      When an administrator of Keycloak ends her logins
+      Then Keycloak says that her token is not active
+      And Keycloak refuses to refresh her login with "invalid_grant"
+      But the API server still accepts her token
+
+    Scenario: Alice's account is disabled
+      Given Alice has an account of her own in Keycloak
+      And she has logged in with her password
+      When an administrator of Keycloak disables her account
+      Then Keycloak says that her token is not active
+      And Keycloak refuses to refresh her login with "invalid_grant"
+      And Keycloak refuses her password with "invalid_grant"
+      But the API server still accepts her token
+
+  Rule: A role counts from the next token on
+
+    @O16
+    Scenario: Alice is granted a role
+      Given Alice has an account of her own in Keycloak
+      And she has logged in with her password
+      When she is granted the role "on-call" in Keycloak and refreshes her login
+      Then the API server accepts her token with the group "keycloak:on-call"
+
+    @O16
+    Scenario: A role is withdrawn from Alice
+      Given Alice has an account of her own in Keycloak, with the role "on-call"
+      And the group "keycloak:on-call" may list configmaps
+      And she has logged in with her password
+      When the role "on-call" is withdrawn from her in Keycloak and she refreshes her login
+      Then she may not list configmaps
+      But with her former token she may still list configmaps

@@ -1,0 +1,181 @@
+//! How fast a lab is, as ratios of things measured in one run: `cargo bench --bench lab`.
+//!
+//! Absolute times say more about the machine than about authlab; each line here compares with what
+//! a person would do by hand on the same machine in the same minute. Binaries must be in the cache.
+#![expect(clippy::print_stdout, reason = "this program is its output")]
+#![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on stops")]
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use authlab::credential::Credential;
+use authlab::event::Events;
+use authlab::identity_provider::keycloak::java;
+use authlab::lab::{Lab, LabOptions};
+use authlab::probe::{Door, Question, Verdict, ask};
+use authlab::process::wait::{Condition, until};
+use authlab::process::{Child, Program, port};
+use authlab::server_binaries::{self, ServerBinaries, Versions};
+
+/// How often each thing is measured; the median counts.
+const ROUNDS: usize = 3;
+
+fn main() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    // `cargo bench` and `cargo test --benches` pass options that mean nothing here.
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(measure());
+}
+
+async fn measure() {
+    let events = Events::silent();
+    let options = LabOptions::default();
+    let pinned = Versions::pinned();
+    let binaries = server_binaries::obtain(pinned.newest(), &options.server_binaries, &events).await.unwrap();
+    let keycloak = server_binaries::obtain_keycloak(&pinned.keycloak, &options.server_binaries, &events).await.unwrap();
+    let java = java::find(std::env::var_os("AUTHLAB_JAVA").map(PathBuf::from).as_deref()).await.unwrap();
+    println!("Kubernetes {}, Keycloak {}, Java {}; median of {ROUNDS} rounds, taken in turn\n", binaries.version, keycloak.version, java.version);
+
+    // The first start of a stock Keycloak builds it; the second one is what counts.
+    let scratch = tempfile::tempdir().unwrap();
+    let stock = scratch.path().join("keycloak");
+    copy(&keycloak.directory, &stock);
+    stock_keycloak(&stock, &java.home).await;
+
+    let (mut ready, mut by_hand, mut identity, mut start_dev, mut memory) = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        by_hand.push(control_plane_by_hand(&binaries).await);
+        start_dev.push(stock_keycloak(&stock, &java.home).await);
+        let begun = Instant::now();
+        let lab = Lab::start(&options, &events).await.unwrap();
+        ready.push(begun.elapsed());
+        first_keycloak_identity(&lab).await;
+        identity.push(begun.elapsed());
+        lab.api_server("oidc_flags", &events).await.unwrap();
+        lab.api_server("anonymous_off", &events).await.unwrap();
+        memory.push(resident(lab.directory()) + resident_of(std::process::id()));
+        lab.end(false).await.unwrap();
+    }
+    ratio("control plane and its objects ready / etcd, then kube-apiserver by hand", &mut ready, &mut by_hand);
+    ratio("nothing to first Keycloak identity / stock `kc.sh start-dev`, second start", &mut identity, &mut start_dev);
+    println!("all servers and the harness, three API servers: {:.2} GiB resident", median(&mut memory) as f64 / f64::from(1 << 30));
+}
+
+/// Prints both medians and their ratio.
+fn ratio(what: &str, ours: &mut [Duration], theirs: &mut [Duration]) {
+    let (ours, theirs) = (median(ours), median(theirs));
+    println!("{what}: {:.2} s / {:.2} s = {:.2}", ours.as_secs_f64(), theirs.as_secs_f64(), ours.as_secs_f64() / theirs.as_secs_f64());
+}
+
+fn median<T: Copy + Ord>(values: &mut [T]) -> T {
+    values.sort_unstable();
+    values[values.len() / 2]
+}
+
+/// Until the API server takes somebody for a user of Keycloak's.
+async fn first_keycloak_identity(lab: &Lab) {
+    let keycloak = lab.keycloak().await.unwrap();
+    let password = keycloak.description().passwords["alice"].clone();
+    let login = keycloak.password_grant("alice", &password).await.unwrap();
+    let door = Door::of(lab.main());
+    until("the first identity", Duration::from_secs(60), || async {
+        let answer = ask(&door, "alice", &Credential::Token(login.id.clone()), &Question::who_am_i()).await;
+        let accepted = answer.verdict == Verdict::Accepted;
+        Ok::<_, std::io::Error>(if accepted { Condition::Met(()) } else { Condition::NotYet(answer.to_string()) })
+    })
+    .await
+    .unwrap();
+}
+
+/// etcd first, then kube-apiserver, with the least that they start with.
+async fn control_plane_by_hand(binaries: &ServerBinaries) -> Duration {
+    let place = tempfile::tempdir().unwrap();
+    let file = |name: &str| place.path().join(name);
+    let (private, public) = authlab::pki::key_pair().unwrap();
+    std::fs::write(file("key"), private.expose()).unwrap();
+    std::fs::write(file("pub"), public).unwrap();
+    let begun = Instant::now();
+    let (client, peer) = (port::free().unwrap(), port::free().unwrap());
+    let url = format!("http://127.0.0.1:{client}");
+    let mut etcd = Program::new("etcd", &binaries.etcd, file("etcd.log"))
+        .argument(format!("--data-dir={}", file("etcd").display()))
+        .arguments([format!("--listen-client-urls={url}"), format!("--advertise-client-urls={url}")])
+        .arguments([format!("--listen-peer-urls=http://127.0.0.1:{peer}"), "--unsafe-no-fsync".to_owned()])
+        .start()
+        .await
+        .unwrap();
+    answers(&mut etcd, &format!("{url}/health")).await;
+    let secure = port::free().unwrap();
+    let mut server = Program::new("kube-apiserver", &binaries.kube_apiserver, file("kube-apiserver.log"))
+        .argument(format!("--etcd-servers={url}"))
+        .argument(format!("--secure-port={secure}"))
+        .argument(format!("--cert-dir={}", place.path().display()))
+        .argument(format!("--service-account-key-file={}", file("pub").display()))
+        .argument(format!("--service-account-signing-key-file={}", file("key").display()))
+        .arguments(["--service-account-issuer=https://kubernetes.default.svc", "--service-cluster-ip-range=10.0.0.0/24"])
+        .arguments(["--bind-address=127.0.0.1", "--endpoint-reconciler-type=none", "--authorization-mode=RBAC"])
+        .start()
+        .await
+        .unwrap();
+    answers(&mut server, &format!("https://127.0.0.1:{secure}/readyz")).await;
+    let took = begun.elapsed();
+    server.kill().await.unwrap();
+    etcd.kill().await.unwrap();
+    took
+}
+
+/// A start of Keycloak's own development mode, until a realm answers.
+async fn stock_keycloak(home: &Path, java: &Path) -> Duration {
+    let port = port::free().unwrap();
+    let begun = Instant::now();
+    let mut child = Program::new("keycloak", home.join("bin/kc.sh"), home.join("start-dev.log"))
+        .argument("start-dev")
+        .argument(format!("--http-port={port}"))
+        .argument("--http-host=127.0.0.1")
+        .inherit(&["PATH", "HOME"])
+        .environment("JAVA_HOME", java)
+        .start()
+        .await
+        .unwrap();
+    answers(&mut child, &format!("http://127.0.0.1:{port}/realms/master")).await;
+    let took = begun.elapsed();
+    child.stop(Duration::from_secs(30)).await.unwrap();
+    took
+}
+
+async fn answers(child: &mut Child, url: &str) {
+    let client = reqwest::Client::builder().tls_danger_accept_invalid_certs(true).no_proxy().build().unwrap();
+    let child = tokio::sync::Mutex::new(child);
+    until(url, Duration::from_secs(180), || async {
+        child.lock().await.expect_running()?;
+        Ok::<_, authlab::process::ProcessError>(match client.get(url).send().await {
+            Ok(answer) if answer.status().is_success() => Condition::Met(()),
+            Ok(answer) => Condition::NotYet(answer.status().to_string()),
+            Err(error) => Condition::NotYet(error.to_string()),
+        })
+    })
+    .await
+    .unwrap();
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().flatten() {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() { copy(&entry.path(), &target) } else { drop(std::fs::copy(entry.path(), target).unwrap()) }
+    }
+}
+
+/// The resident memory of every process whose command line names `directory`, in bytes.
+fn resident(directory: &Path) -> u64 {
+    let wanted = format!("{}/", directory.display());
+    let pids = std::fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let named = |pid: &u32| std::fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.contains(&wanted));
+    pids.filter(named).map(resident_of).sum()
+}
+
+fn resident_of(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap_or_default() * 1024
+}

@@ -1,0 +1,94 @@
+//! `authlab shell`: a shell, or one command, in a lab that is up.
+//!
+//! The main type is [`ShellArguments`]. The shell takes this process' place, so that its signals, its terminal and
+//! its exit code are its own.
+
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+use clap::Args;
+
+use super::error::CommandError;
+use super::exit::Exit;
+use super::kubeconfig::cast_error;
+use super::lab_source::use_error;
+use super::options::NamedLab;
+use crate::lab::cast;
+use crate::lab::Lab;
+
+/// Who, where, and what.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+In it KUBECONFIG is a file of the lab, kubectl is that of the lab's version, and AUTHLAB_LAB names the lab.
+Your own kubeconfig is neither read nor written.
+
+Exit codes: those of the shell or the command; before it runs
+  1  there is no such lab, or no credential is issued
+  2  wrong usage, such as a person who is not in the cast")]
+pub struct ShellArguments {
+    /// Someone of the cast, however they authenticate
+    #[arg(value_name = "PERSON", default_value = cast::ADMINISTRATOR)]
+    person: String,
+    /// The lab.
+    #[command(flatten)]
+    lab: NamedLab,
+    /// A command to run in place of a shell
+    #[arg(value_name = "COMMAND", last = true)]
+    command: Vec<OsString>,
+}
+
+/// A command that cannot be run.
+#[derive(Debug, thiserror::Error)]
+#[error("could not run {}", program.display())]
+struct NotRun {
+    program: std::path::PathBuf,
+    source: std::io::Error,
+}
+
+/// Becomes the shell or the command; returns only when that does not work.
+///
+/// # Errors
+/// Nobody is called so, no such lab is up, no credential is issued, or the command is not there.
+pub async fn run(arguments: ShellArguments) -> Result<Exit, CommandError> {
+    let ShellArguments { person, lab: NamedLab { lab: name }, command } = arguments;
+    cast::check(&person).map_err(|error| CommandError::new(Exit::Usage, error))?;
+    let lab = Lab::existing(&name).await.map_err(use_error)?;
+    let kubeconfig = lab.kubeconfig_of(&person).await.map_err(cast_error)?;
+    let workplace = lab.workplace(&person, &kubeconfig).map_err(use_error)?;
+    let mut shell = match command.split_first() {
+        Some((program, arguments)) => {
+            let mut command = Command::new(program);
+            command.args(arguments);
+            command
+        }
+        None => interactive(&person, &name, &workplace.directory)?,
+    };
+    shell
+        .env("KUBECONFIG", &workplace.kubeconfig)
+        .env("KUBECACHEDIR", &workplace.cache)
+        .env("PATH", workplace.path())
+        .env("AUTHLAB_LAB", &name)
+        .env("AUTHLAB_PERSON", &person);
+    let program = shell.get_program().into();
+    Err(CommandError::new(Exit::Failed, NotRun { program, source: shell.exec() }))
+}
+
+/// The person's own shell, with a hint in its prompt where that can be had without touching their files.
+fn interactive(person: &str, lab: &str, directory: &Path) -> Result<Command, CommandError> {
+    let shell = std::env::var_os("SHELL").filter(|shell| !shell.is_empty()).unwrap_or_else(|| "sh".into());
+    let mut command = Command::new(&shell);
+    let hint = format!("({person}@{lab}) ");
+    if Path::new(&shell).file_name().is_some_and(|name| name == "bash") {
+        // Their own file may set PS1 and PATH: so it is read first.
+        let bin = directory.join("bin").display().to_string().replace('\'', r"'\''");
+        let text = format!("[ -f ~/.bashrc ] && . ~/.bashrc\nPS1='{hint}'\"$PS1\"\nPATH='{bin}':\"$PATH\"\n");
+        let file = directory.join("bashrc");
+        crate::pki::write_private(&file, &text).map_err(|error| CommandError::new(Exit::Failed, error))?;
+        command.arg("--rcfile").arg(file);
+    } else {
+        command.env("PS1", format!("{hint}$ "));
+    }
+    Ok(command)
+}

@@ -1,0 +1,88 @@
+//! `authlab status`: the labs that are up, and what was left of others.
+//!
+//! The main function is [`run`].
+
+use std::io::{self, Write};
+
+use super::Session;
+use super::error::CommandError;
+use super::exit::Exit;
+use super::lab_source::use_error;
+use super::server_binaries::write_json;
+use crate::lab::{self, LabState, LabStatus};
+
+/// Shows every lab on `out`.
+///
+/// # Errors
+/// A lab's directory cannot be read.
+pub fn run(session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
+    let labs = lab::status().map_err(use_error)?;
+    if session.voice.json {
+        return write_json(&labs, out);
+    }
+    let (live, left): (Vec<_>, Vec<_>) = labs.into_iter().partition(|lab| matches!(lab.state, LabState::Up | LabState::Starting));
+    if live.is_empty() {
+        writeln!(out, "no lab is up; `authlab up` starts one")?;
+    }
+    for (index, lab) in live.iter().enumerate() {
+        if index > 0 {
+            writeln!(out)?;
+        }
+        show(lab, out)?;
+    }
+    for lab in left {
+        let (why, command) = match lab.state {
+            LabState::Kept => ("was kept for its logs", format!("authlab down{}", lab::lab_option(&lab.name))),
+            _ => ("was left by a crash", "authlab down".to_owned()),
+        };
+        let running = lab.servers.len();
+        let running = if running > 0 { format!(", with {running} servers that still run") } else { String::new() };
+        writeln!(out, "\n{}: {} {why}{running}; `{command}` clears it", lab.name, lab.directory.display())?;
+    }
+    Ok(Exit::Success)
+}
+
+fn show(lab: &LabStatus, out: &mut dyn Write) -> io::Result<()> {
+    write!(out, "{}", lab.name)?;
+    match &lab.kubernetes {
+        Some(version) => write!(out, ": Kubernetes {version}")?,
+        None => write!(out, ": being started")?,
+    }
+    if let Some(started) = lab.started {
+        let local = started.to_zoned_datetime(jiff::tz::TimeZone::system());
+        write!(out, ", since {}", local.strftime("%Y-%m-%d %H:%M:%S"))?;
+    }
+    if let Some(owner) = lab.owner {
+        write!(out, ", owned by process {owner}")?;
+    }
+    if lab.kubernetes.is_some() && !lab.stays_up {
+        write!(out, ", ends with it")?;
+    }
+    writeln!(out)?;
+    let mut line = |name: &str, what: &str| writeln!(out, "  {name:<30}  {what}");
+    for (name, url) in &lab.api_servers {
+        line(&format!("API server {name}"), url)?;
+    }
+    if let Some(url) = lab.keycloak.as_deref().filter(|url| !url.is_empty()) {
+        line("Keycloak", url)?;
+    }
+    if let Some(url) = &lab.issuer {
+        line("issuer", url)?;
+    }
+    for (name, url) in &lab.auth_proxies {
+        line(&format!("auth proxy {name}"), url)?;
+    }
+    for server in &lab.servers {
+        let alive = if server.alive { "runs" } else { "is gone" };
+        let memory = server.memory.map(|bytes| format!(", {}", mebibytes(bytes))).unwrap_or_default();
+        line(&server.name, &format!("process {} {alive}{memory}", server.pid))?;
+    }
+    if let Some(memory) = lab.memory {
+        line("memory", &mebibytes(memory))?;
+    }
+    Ok(())
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{} MiB", bytes.div_ceil(1024 * 1024))
+}

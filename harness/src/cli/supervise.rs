@@ -1,0 +1,27 @@
+//! `authlab supervise`: the process that owns a lab, started by `authlab up` and by nobody else.
+//!
+//! The main function is [`run`].
+
+use std::io;
+use std::os::fd::AsFd;
+
+use tokio::net::unix::pipe;
+
+use super::Session;
+use super::error::CommandError;
+use super::exit::Exit;
+use super::lab_source::lab_error;
+use super::up::UpArguments;
+use crate::lab;
+
+/// Owns the lab until it is asked to end it. Standard input and output are pipes to `authlab up`.
+///
+/// # Errors
+/// Standard input is no pipe, or the lab cannot be started or ended.
+pub async fn run(arguments: UpArguments, session: &Session) -> Result<Exit, CommandError> {
+    let options = arguments.lab.lab()?;
+    let asker = io::stdin().as_fd().try_clone_to_owned().and_then(pipe::Receiver::from_owned_fd);
+    let asker = asker.map_err(|error| CommandError::new(Exit::Usage, error).hint("`authlab up` starts a lab that stays up"))?;
+    lab::supervise(&options, &session.interrupt, asker, io::stdout()).await.map_err(lab_error)?;
+    Ok(Exit::Success)
+}

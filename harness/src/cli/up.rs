@@ -1,0 +1,84 @@
+//! `authlab up`: a lab that stays up.
+//!
+//! The main type is [`UpArguments`], which the process that will own the lab is given, too.
+
+use std::ffi::OsString;
+use std::io::Write;
+
+use clap::Args;
+
+use super::Session;
+use super::error::CommandError;
+use super::exit::Exit;
+use super::lab_source::lab_error;
+use super::options::LabOptions;
+use super::server_binaries::write_json;
+use crate::lab::{self, DEFAULT_NAME, LabStatus};
+
+/// The name of the command that owns a lab; it is hidden.
+const SUPERVISE: &str = "supervise";
+
+/// Which lab.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Exit codes:
+  0  the lab is up
+  2  wrong usage
+  4  the lab could not be started
+  5  interrupted (and everything was stopped)")]
+pub struct UpArguments {
+    /// The lab's name, and what is in it.
+    #[command(flatten)]
+    pub lab: LabOptions,
+}
+
+/// Starts the lab's owner and follows it until the lab is ready.
+///
+/// # Errors
+/// Wrong usage, a lab that is up already or cannot be started, or an interrupt.
+pub async fn run(arguments: UpArguments, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
+    let options = arguments.lab.lab()?;
+    options.pinned().map_err(|error| lab_error(error.into()))?;
+    let name = options.name.as_deref().unwrap_or(DEFAULT_NAME);
+    let program = std::env::current_exe()?;
+    let arguments = supervisor_arguments(std::env::args_os().skip(1));
+    let description = lab::up(name, &program, &arguments, &session.events, &session.interrupt).await.map_err(lab_error)?;
+    if session.voice.json {
+        let status = LabStatus::of(&description.name).map_err(lab_error)?;
+        return write_json(&status, out);
+    }
+    if session.voice.quiet {
+        return Ok(Exit::Success);
+    }
+    let option = lab::lab_option(&description.name);
+    writeln!(out, "The lab '{}' is up: Kubernetes {}, owned by process {}.", description.name, description.kubernetes, description.owner)?;
+    let next = [("shell", " alice", "a shell with kubectl, as alice"), ("status", "", "what runs, and where"), ("down", "", "end it")];
+    for (command, argument, meaning) in next {
+        let option = if command == "status" { "" } else { &option };
+        let typed = format!("authlab {command}{option}{argument}");
+        writeln!(out, "  {typed:<width$}  {meaning}", width = 20 + option.len())?;
+    }
+    Ok(Exit::Success)
+}
+
+/// The arguments of this process, for the command that owns the lab. Before the name of the command there
+/// are only options whose values are never called `up`.
+fn supervisor_arguments(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = arguments.collect();
+    if let Some(command) = arguments.iter_mut().find(|argument| *argument == "up") {
+        *command = SUPERVISE.into();
+    }
+    arguments
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_owner_is_given_the_same_options() {
+        let given = ["--color", "never", "up", "--lab", "up"].map(OsString::from);
+        let expected = ["--color", "never", "supervise", "--lab", "up"].map(OsString::from);
+        assert_eq!(supervisor_arguments(given.into_iter()), expected);
+    }
+}

@@ -1,0 +1,251 @@
+//! Changing users and roles while a lab runs.
+//!
+//! The main type is [`KeycloakAdmin`]: the admin API with the service account of a client that exists for
+//! it. Scenarios make users of their own, so that they do not disturb each other.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use reqwest::{Method, RequestBuilder, StatusCode};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+
+use super::client::{ask, send};
+use super::{KeycloakClient, KeycloakError, realm};
+use crate::secret::Secret;
+
+/// A user that was just made.
+#[derive(Clone, Debug)]
+pub struct NewUser {
+    /// Keycloak's id: the `sub` of their tokens.
+    pub id: String,
+    /// Their name.
+    pub name: String,
+    /// Their password.
+    pub password: Secret,
+}
+
+/// What the realm knows about a user.
+#[derive(Clone, Debug, Deserialize)]
+pub struct UserRecord {
+    /// Keycloak's id: the `sub` of their tokens.
+    pub id: String,
+    /// Their name.
+    #[serde(rename = "username")]
+    pub name: String,
+    /// Whether they may log in.
+    pub enabled: bool,
+    /// Their realm roles; filled in by [`KeycloakAdmin::user`].
+    #[serde(default)]
+    pub roles: BTreeSet<String>,
+}
+
+/// What the admin API remembers between requests.
+#[derive(Debug, Default)]
+pub(super) struct Session {
+    /// The service account's token, and when to ask for another.
+    token: Option<(Secret, Instant)>,
+    roles: BTreeSet<String>,
+}
+
+/// The admin API of one realm. Cheap to clone; clones share one token.
+#[derive(Clone, Debug)]
+pub struct KeycloakAdmin {
+    client: KeycloakClient,
+    session: Arc<Mutex<Session>>,
+}
+
+impl KeycloakAdmin {
+    pub(super) fn new(client: KeycloakClient, session: Arc<Mutex<Session>>) -> Self {
+        Self { client, session }
+    }
+
+    /// Makes a user who can log in at once, with exactly these realm roles; roles that are
+    /// missing are made.
+    ///
+    /// # Errors
+    /// There is a user of that name already, or Keycloak refuses.
+    pub async fn create_user(&self, name: &str, password: &Secret, roles: &[&str]) -> Result<NewUser, KeycloakError> {
+        #[derive(Deserialize)]
+        struct Imported {
+            results: Vec<Entry>,
+        }
+        #[derive(Deserialize)]
+        struct Entry {
+            id: String,
+        }
+        for role in roles {
+            self.create_role(role).await?;
+        }
+        // An import takes user, password and roles in one request, and adds no default role, which
+        // would turn up among the groups.
+        let roles: Vec<String> = roles.iter().map(|role| (*role).to_owned()).collect();
+        let mut user = realm::user(name, &roles);
+        user["credentials"] = realm::password(password);
+        let body = json!({"ifResourceExists": "FAIL", "users": [user]});
+        let imported: Imported = ask("creation of a user", self.request(Method::POST, "partialImport").await?.json(&body)).await?;
+        let id = imported.results.into_iter().next().map(|entry| entry.id).unwrap_or_default();
+        Ok(NewUser {
+            id,
+            name: name.to_owned(),
+            password: password.clone(),
+        })
+    }
+
+    /// Removes a user.
+    ///
+    /// # Errors
+    /// There is none of that name, or Keycloak refuses.
+    pub async fn delete_user(&self, name: &str) -> Result<(), KeycloakError> {
+        let path = format!("users/{}", self.id(name).await?);
+        send("removal of a user", self.request(Method::DELETE, &path).await?)
+            .await
+            .map(drop)
+    }
+
+    /// Lets a user log in, or no longer.
+    ///
+    /// # Errors
+    /// There is none of that name, or Keycloak refuses.
+    pub async fn set_enabled(&self, name: &str, enabled: bool) -> Result<(), KeycloakError> {
+        let path = format!("users/{}", self.id(name).await?);
+        let request = self.request(Method::PUT, &path).await?.json(&json!({"enabled": enabled}));
+        send("change of a user", request).await.map(drop)
+    }
+
+    /// Ends all sessions of a user.
+    ///
+    /// # Errors
+    /// There is none of that name, or Keycloak refuses.
+    pub async fn logout_user(&self, name: &str) -> Result<(), KeycloakError> {
+        let path = format!("users/{}/logout", self.id(name).await?);
+        send("logout of a user", self.request(Method::POST, &path).await?).await.map(drop)
+    }
+
+    /// Makes a realm role, unless it is there.
+    ///
+    /// # Errors
+    /// Keycloak refuses.
+    pub async fn create_role(&self, role: &str) -> Result<(), KeycloakError> {
+        if self.session.lock().await.roles.contains(role) {
+            return Ok(());
+        }
+        let request = self.request(Method::POST, "roles").await?.json(&json!({"name": role}));
+        match send("creation of a role", request).await {
+            Err(error) if status(&error) != Some(StatusCode::CONFLICT) => return Err(error),
+            _ => {}
+        }
+        self.session.lock().await.roles.insert(role.to_owned());
+        Ok(())
+    }
+
+    /// Grants a realm role, which is made when it is missing.
+    ///
+    /// # Errors
+    /// There is no such user, or Keycloak refuses.
+    pub async fn grant_role(&self, user: &str, role: &str) -> Result<(), KeycloakError> {
+        self.create_role(role).await?;
+        self.change_role(Method::POST, user, role).await
+    }
+
+    /// Withdraws a realm role.
+    ///
+    /// # Errors
+    /// There is no such user or role, or Keycloak refuses.
+    pub async fn withdraw_role(&self, user: &str, role: &str) -> Result<(), KeycloakError> {
+        self.change_role(Method::DELETE, user, role).await
+    }
+
+    /// What the realm knows about a user.
+    ///
+    /// # Errors
+    /// There is none of that name, or Keycloak refuses.
+    pub async fn user(&self, name: &str) -> Result<UserRecord, KeycloakError> {
+        #[derive(Deserialize)]
+        struct Role {
+            name: String,
+        }
+        let mut record = self.record(name).await?;
+        let path = format!("users/{}/role-mappings/realm", record.id);
+        let roles: Vec<Role> = ask("roles of a user", self.request(Method::GET, &path).await?).await?;
+        record.roles = roles.into_iter().map(|role| role.name).collect();
+        Ok(record)
+    }
+
+    async fn change_role(&self, method: Method, user: &str, role: &str) -> Result<(), KeycloakError> {
+        let id = self.id(user).await?;
+        let path = format!("roles/{}", segment(role));
+        let role: Value = ask("look at a role", self.request(Method::GET, &path).await?).await?;
+        let path = format!("users/{id}/role-mappings/realm");
+        send("change of a user's roles", self.request(method, &path).await?.json(&[role]))
+            .await
+            .map(drop)
+    }
+
+    async fn id(&self, name: &str) -> Result<String, KeycloakError> {
+        Ok(self.record(name).await?.id)
+    }
+
+    async fn record(&self, name: &str) -> Result<UserRecord, KeycloakError> {
+        let path = format!("users?exact=true&username={}", segment(name));
+        let found: Vec<UserRecord> = ask("look at a user", self.request(Method::GET, &path).await?).await?;
+        let realm = &self.client.description().realm;
+        found.into_iter().next().ok_or_else(|| KeycloakError::NoSuchUser {
+            realm: realm.clone(),
+            user: name.to_owned(),
+        })
+    }
+
+    async fn request(&self, method: Method, path: &str) -> Result<RequestBuilder, KeycloakError> {
+        let realm = self.client.description();
+        let url = format!("{}/admin/realms/{}/{path}", realm.url, realm.realm);
+        Ok(self.client.http.request(method, url).bearer_auth(self.token().await?.expose()))
+    }
+
+    /// The service account's token; another one when it has lived four fifths of its life.
+    async fn token(&self) -> Result<Secret, KeycloakError> {
+        let mut session = self.session.lock().await;
+        if let Some((token, until)) = &session.token
+            && Instant::now() < *until
+        {
+            return Ok(token.clone());
+        }
+        let asked = Instant::now();
+        let tokens = self.client.client_credentials().await?;
+        let life: Duration = tokens.expires_in * 4 / 5;
+        session.token = Some((tokens.access.clone(), asked + life));
+        Ok(tokens.access)
+    }
+}
+
+fn status(error: &KeycloakError) -> Option<StatusCode> {
+    match error {
+        KeycloakError::Refused { status, .. } | KeycloakError::Unexpected { status, .. } => Some(*status),
+        _ => None,
+    }
+}
+
+/// `name` as one segment of a path (RFC 3986 §3.3).
+fn segment(name: &str) -> String {
+    let mut segment = String::new();
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            segment.push(char::from(byte));
+        } else {
+            segment.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    segment
+}
+
+#[cfg(test)]
+mod tests {
+    use super::segment;
+
+    #[test]
+    fn a_role_may_have_any_name() {
+        assert_eq!(segment("system:masters/ä b"), "system%3Amasters%2F%C3%A4%20b");
+    }
+}

@@ -1,0 +1,345 @@
+//! What a relying party asks of Keycloak: grants, introspection, userinfo, logout.
+//!
+//! The main type is [`KeycloakClient`]. It is plain HTTP on purpose, so that a scenario sees the protocol's own
+//! answers, errors among them; the auth proxy verifies tokens with a full relying-party library instead.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::{RequestBuilder, StatusCode};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::admin::{KeycloakAdmin, Session};
+use super::{ADMIN_CLIENT, KeycloakDescription, KeycloakError, OTHER_REALM};
+use crate::secret::{Secret, redact};
+
+/// What a grant brings (RFC 6749 §5.1, OpenID Connect Core 1.0 §3.1.3.3).
+#[derive(Clone, Debug)]
+pub struct TokenSet {
+    /// The access token.
+    pub access: Secret,
+    /// The ID token: what an API server is shown.
+    pub id: Secret,
+    /// The refresh token; a client's own grant has none.
+    pub refresh: Option<Secret>,
+    /// How long the access token lives.
+    pub expires_in: Duration,
+}
+
+#[derive(Deserialize)]
+struct TokenAnswer {
+    access_token: Secret,
+    id_token: Secret,
+    refresh_token: Option<Secret>,
+    expires_in: u64,
+}
+
+/// What Keycloak knows about a token (RFC 7662 §2.2).
+#[derive(Clone, Debug, Deserialize)]
+pub struct Introspection {
+    /// Whether the token is good now.
+    pub active: bool,
+    /// Everything else it said; nothing, for a token that is not active.
+    #[serde(flatten)]
+    pub claims: BTreeMap<String, Value>,
+}
+
+/// A client of one realm. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct KeycloakClient {
+    pub(super) http: reqwest::Client,
+    realm: Arc<KeycloakDescription>,
+    session: Arc<tokio::sync::Mutex<Session>>,
+}
+
+impl KeycloakClient {
+    /// The client that the description names.
+    ///
+    /// # Errors
+    /// The authority's certificate cannot be read.
+    pub fn new(realm: &KeycloakDescription) -> Result<Self, KeycloakError> {
+        Ok(Self {
+            http: https(&realm.authority)?,
+            realm: Arc::new(realm.clone()),
+            session: Arc::default(),
+        })
+    }
+
+    /// Another client of the same realm.
+    ///
+    /// # Errors
+    /// The realm has no such client.
+    pub fn as_client(&self, client: &str) -> Result<Self, KeycloakError> {
+        let realm = self.realm.as_client(client).ok_or_else(|| KeycloakError::NoSuchClient {
+            realm: self.realm.realm.clone(),
+            client: client.to_owned(),
+            known: self.realm.clients.keys().cloned().collect(),
+        })?;
+        Ok(Self {
+            realm: Arc::new(realm),
+            ..self.clone()
+        })
+    }
+
+    /// The client of the same name in the realm that no API server trusts.
+    ///
+    /// # Errors
+    /// The description says nothing about that realm.
+    pub fn elsewhere(&self) -> Result<Self, KeycloakError> {
+        let realm = self.realm.elsewhere.as_deref().ok_or_else(|| KeycloakError::NoSuchRealm {
+            realm: OTHER_REALM.to_owned(),
+        })?;
+        Ok(Self {
+            http: self.http.clone(),
+            realm: Arc::new(realm.clone()),
+            session: Arc::default(),
+        })
+    }
+
+    /// The admin API of the realm; all that come from one client and its clones share one token.
+    ///
+    /// # Errors
+    /// The realm has no client for it.
+    pub fn admin(&self) -> Result<KeycloakAdmin, KeycloakError> {
+        Ok(KeycloakAdmin::new(self.as_client(ADMIN_CLIENT)?, Arc::clone(&self.session)))
+    }
+
+    /// The realm it talks to, as its client.
+    pub fn description(&self) -> &KeycloakDescription {
+        &self.realm
+    }
+
+    /// The provider's configuration (OpenID Connect Discovery 1.0 §4).
+    ///
+    /// # Errors
+    /// Keycloak cannot be asked or does not answer so.
+    pub async fn discovery(&self) -> Result<Value, KeycloakError> {
+        ask("discovery", self.http.get(&self.realm.discovery_url)).await
+    }
+
+    /// The realm's public keys (RFC 7517 §5).
+    ///
+    /// # Errors
+    /// Keycloak cannot be asked or does not answer so.
+    pub async fn keys(&self) -> Result<Value, KeycloakError> {
+        ask("keys", self.http.get(self.endpoint("certs"))).await
+    }
+
+    /// Logs a person in with their password (RFC 6749 §4.3).
+    ///
+    /// # Errors
+    /// [`KeycloakError::Refused`] with `invalid_grant`: unknown, disabled, or not their password.
+    pub async fn password_grant(&self, user: &str, password: &Secret) -> Result<TokenSet, KeycloakError> {
+        self.grant(
+            "password grant",
+            &[("grant_type", "password"), ("username", user), ("password", password.expose())],
+        )
+        .await
+    }
+
+    /// Changes a refresh token for new tokens (RFC 6749 §6).
+    ///
+    /// # Errors
+    /// [`KeycloakError::Refused`] with `invalid_grant`: the session is over, or the token is none.
+    pub async fn refresh(&self, refresh: &Secret) -> Result<TokenSet, KeycloakError> {
+        self.grant(
+            "refresh grant",
+            &[("grant_type", "refresh_token"), ("refresh_token", refresh.expose())],
+        )
+        .await
+    }
+
+    /// Tokens for the client itself (RFC 6749 §4.4).
+    ///
+    /// # Errors
+    /// The client has no service account.
+    pub async fn client_credentials(&self) -> Result<TokenSet, KeycloakError> {
+        self.grant("client credentials grant", &[("grant_type", "client_credentials")])
+            .await
+    }
+
+    /// What Keycloak knows about a token (RFC 7662).
+    ///
+    /// # Errors
+    /// The client is none that may ask.
+    pub async fn introspect(&self, token: &Secret) -> Result<Introspection, KeycloakError> {
+        ask("introspection", self.post("token/introspect", &[("token", token.expose())])).await
+    }
+
+    /// The claims about whom an access token is for (OpenID Connect Core 1.0 §5.3).
+    ///
+    /// # Errors
+    /// The token is not accepted.
+    pub async fn userinfo(&self, access: &Secret) -> Result<Value, KeycloakError> {
+        ask(
+            "userinfo request",
+            self.http.get(self.endpoint("userinfo")).bearer_auth(access.expose()),
+        )
+        .await
+    }
+
+    /// Ends the session that a refresh token belongs to.
+    ///
+    /// # Errors
+    /// The token is not accepted.
+    pub async fn logout(&self, refresh: &Secret) -> Result<(), KeycloakError> {
+        send("logout", self.post("logout", &[("refresh_token", refresh.expose())]))
+            .await
+            .map(drop)
+    }
+
+    /// Revokes a token (RFC 7009); that of a refresh token ends its session.
+    ///
+    /// # Errors
+    /// The client is none that may ask.
+    pub async fn revoke(&self, token: &Secret) -> Result<(), KeycloakError> {
+        send("revocation", self.post("revoke", &[("token", token.expose())]))
+            .await
+            .map(drop)
+    }
+
+    async fn grant(&self, request: &str, fields: &[(&str, &str)]) -> Result<TokenSet, KeycloakError> {
+        let mut fields = fields.to_vec();
+        // Without it Keycloak gives no ID token.
+        fields.push(("scope", "openid"));
+        let answer: TokenAnswer = ask(request, self.post("token", &fields)).await?;
+        Ok(TokenSet {
+            access: answer.access_token,
+            id: answer.id_token,
+            refresh: answer.refresh_token,
+            expires_in: Duration::from_secs(answer.expires_in),
+        })
+    }
+
+    /// A form in which the client says who it is: a confidential one by its secret in the header
+    /// (RFC 6749 §2.3.1), a public one by its name alone.
+    fn post(&self, endpoint: &str, fields: &[(&str, &str)]) -> RequestBuilder {
+        let request = self.http.post(self.endpoint(endpoint));
+        match &self.realm.client_secret {
+            Some(secret) => request.basic_auth(&self.realm.client_id, Some(secret.expose())).form(fields),
+            None => {
+                let mut fields = fields.to_vec();
+                fields.push(("client_id", &self.realm.client_id));
+                request.form(&fields)
+            }
+        }
+    }
+
+    fn endpoint(&self, name: &str) -> String {
+        format!("{}/protocol/openid-connect/{name}", self.realm.issuer)
+    }
+}
+
+/// An HTTPS client that trusts one authority and nobody else, and uses no proxy.
+pub(super) fn https(authority: &str) -> Result<reqwest::Client, KeycloakError> {
+    let certificate = reqwest::Certificate::from_pem(authority.as_bytes()).map_err(KeycloakError::HttpsClient)?;
+    reqwest::Client::builder()
+        .tls_certs_only([certificate])
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .https_only(true)
+        .timeout(Duration::from_secs(30))
+        .build()
+        .map_err(KeycloakError::HttpsClient)
+}
+
+/// Sends `request` and reads a JSON answer.
+pub(super) async fn ask<T: DeserializeOwned>(name: &str, request: RequestBuilder) -> Result<T, KeycloakError> {
+    let body = send(name, request).await?;
+    serde_json::from_slice(&body).map_err(|source| KeycloakError::Malformed {
+        request: name.to_owned(),
+        source,
+    })
+}
+
+/// Sends `request`; any success will do.
+pub(super) async fn send(name: &str, request: RequestBuilder) -> Result<Vec<u8>, KeycloakError> {
+    let unreachable = |source: reqwest::Error| KeycloakError::Unreachable {
+        request: name.to_owned(),
+        source: source.without_url(),
+    };
+    let answer = request.send().await.map_err(unreachable)?;
+    let status = answer.status();
+    // A bearer-protected endpoint says its error in a header (RFC 6750 §3).
+    let challenge = answer
+        .headers()
+        .get("www-authenticate")
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned);
+    let body = answer.bytes().await.map_err(unreachable)?;
+    if status.is_success() {
+        Ok(body.into())
+    } else {
+        Err(refusal(name, status, challenge.as_deref(), &body))
+    }
+}
+
+fn refusal(name: &str, status: StatusCode, challenge: Option<&str>, body: &[u8]) -> KeycloakError {
+    #[derive(Deserialize)]
+    struct Refusal {
+        error: String,
+        error_description: Option<String>,
+    }
+    let request = name.to_owned();
+    let refusal = serde_json::from_slice::<Refusal>(body).ok().or_else(|| {
+        let parameter = |name: &str| Some(challenge?.split_once(&format!("{name}=\""))?.1.split_once('"')?.0.to_owned());
+        Some(Refusal {
+            error: parameter("error")?,
+            error_description: parameter("error_description"),
+        })
+    });
+    match refusal {
+        Some(Refusal { error, error_description }) => KeycloakError::Refused {
+            request,
+            status,
+            error,
+            description: error_description,
+        },
+        None => {
+            let text: String = String::from_utf8_lossy(body).chars().take(400).collect();
+            KeycloakError::Unexpected {
+                request,
+                status,
+                body: redact(&text).into_owned(),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_keeps_the_words_of_the_protocol() {
+        let body = br#"{"error":"invalid_grant","error_description":"Account disabled"}"#;
+        let refused = refusal("password grant", StatusCode::BAD_REQUEST, None, body);
+        assert_eq!(refused.code(), Some("invalid_grant"));
+        assert_eq!(
+            refused.to_string(),
+            "keycloak refused the password grant with 400 Bad Request: invalid_grant (Account disabled)"
+        );
+    }
+
+    #[test]
+    fn a_refusal_may_be_in_the_header_alone() {
+        let challenge = r#"Bearer realm="kubernetes", error="invalid_token", error_description="Token verification failed""#;
+        let refused = refusal("userinfo request", StatusCode::UNAUTHORIZED, Some(challenge), b"");
+        assert_eq!(refused.code(), Some("invalid_token"));
+    }
+
+    #[test]
+    fn any_other_answer_is_shown_without_secrets() {
+        let refused = refusal(
+            "logout",
+            StatusCode::BAD_GATEWAY,
+            None,
+            b"refresh_token=abcdefgh was sent to nobody",
+        );
+        assert_eq!(refused.code(), None);
+        assert!(!refused.to_string().contains("abcdefgh"), "{refused}");
+    }
+}

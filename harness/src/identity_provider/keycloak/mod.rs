@@ -1,0 +1,35 @@
+//! Keycloak as an ordinary process: prepared once into the cache, started from
+//! a copy of its database in a few seconds, spoken to over HTTPS.
+//!
+//! The main types are [`Prepared`] (built, initialised, with a class archive), [`Keycloak`]
+//! (what runs), [`Front`] (the public address, open before Keycloak runs) and
+//! [`KeycloakClient`] (what a relying party does); [`KeycloakAdmin`] changes users and roles.
+
+mod admin;
+mod client;
+mod description;
+mod error;
+mod front;
+pub mod java;
+mod launch;
+mod prepare;
+mod realm;
+mod server;
+mod training;
+
+pub use admin::{KeycloakAdmin, NewUser, UserRecord};
+pub use client::{Introspection, KeycloakClient, TokenSet};
+pub use description::KeycloakDescription;
+pub use error::KeycloakError;
+pub use front::Front;
+pub use prepare::{Prepared, prepare, prepare_in};
+pub use server::{Keycloak, start};
+
+/// The realm that the API servers trust.
+pub const REALM: &str = "kubernetes";
+/// Another realm of the same Keycloak, which no API server trusts.
+pub const OTHER_REALM: &str = "elsewhere";
+/// The confidential client whose name is the audience that API servers expect.
+pub const CLIENT: &str = "kubernetes";
+/// The client whose service account may change users and roles.
+pub const ADMIN_CLIENT: &str = "authlab-admin";

@@ -1,0 +1,448 @@
+//! What takes a minute, done once: building Keycloak, importing its realms, writing its class archive.
+//!
+//! The main type is [`Prepared`], a directory of the cache. There is one for each combination of Keycloak, Java and realms;
+//! two processes that want the same one do not make it twice.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use sha2::Digest;
+
+use super::error::file;
+use super::java::{self, Archive, Java};
+use super::launch::{self, ArchiveUse, Launch};
+use super::realm::{self, Secrets};
+use super::{Front, KeycloakError, server, training};
+use crate::event::{Events, Phase};
+use crate::pki::{self, Authority, Request};
+use crate::process::wait::{self, Condition, WaitError};
+
+/// How long another process may take to prepare the same.
+const PATIENCE: Duration = Duration::from_secs(900);
+/// How long Keycloak may take to end; writing an archive is part of it.
+const GRACE: Duration = Duration::from_secs(300);
+
+/// A Keycloak that is built and initialised. As long as this lives, nobody removes it.
+#[derive(Debug)]
+pub struct Prepared {
+    directory: PathBuf,
+    pub(super) java: Java,
+    archive: Archive,
+    pub(super) secrets: Secrets,
+    _lock: File,
+}
+
+/// Written last: a directory without it is unfinished.
+#[derive(Debug, Serialize, Deserialize)]
+struct Finished {
+    keycloak: String,
+    java: Java,
+    archive: Archive,
+}
+
+impl Prepared {
+    /// The Java that it was prepared for and runs on.
+    pub fn java(&self) -> &Java {
+        &self.java
+    }
+
+    /// What keeps its classes: nothing, when the archive could not be written.
+    pub fn archive(&self) -> Archive {
+        self.archive
+    }
+
+    /// Where it is in the cache.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    pub(super) fn home(&self) -> PathBuf {
+        self.directory.join("home")
+    }
+
+    pub(super) fn database(&self) -> PathBuf {
+        self.directory.join("keycloakdb.mv.db")
+    }
+
+    pub(super) fn archive_path(&self) -> PathBuf {
+        archive_path(&self.directory)
+    }
+
+    pub(super) fn use_archive<'a>(&self, path: &'a Path) -> ArchiveUse<'a> {
+        match self.archive {
+            Archive::AotCache => ArchiveUse::Option("-XX:AOTCache=", path),
+            Archive::ClassData => ArchiveUse::Option("-XX:SharedArchiveFile=", path),
+            Archive::Nothing => ArchiveUse::None,
+        }
+    }
+
+    /// What is in `directory`, when it is finished.
+    fn load(directory: &Path, lock: File) -> Result<Result<Self, File>, KeycloakError> {
+        let path = directory.join("prepared.json");
+        let Ok(text) = fs_err::read(&path) else { return Ok(Err(lock)) };
+        let secrets = directory.join("secrets.json");
+        let secrets = fs_err::read(&secrets).map_err(file("read", &secrets))?;
+        // Of another make, or damaged: it is made again.
+        let (Ok(finished), Ok(secrets)) = (serde_json::from_slice::<Finished>(&text), serde_json::from_slice(&secrets)) else {
+            return Ok(Err(lock));
+        };
+        Ok(Ok(Self {
+            directory: directory.to_owned(),
+            java: finished.java,
+            archive: finished.archive,
+            secrets,
+            _lock: lock,
+        }))
+    }
+}
+
+fn archive_path(directory: &Path) -> PathBuf {
+    directory.join("classes.archive")
+}
+
+/// Keycloak in `home`, an unpacked distribution that is only read, prepared for the best Java there is (`AUTHLAB_JAVA` names another).
+/// From the cache when it is there; else a matter of about a minute.
+///
+/// # Errors
+/// There is no Java, a step fails, or the cache cannot be written.
+pub async fn prepare(home: &Path, events: &Events) -> Result<Prepared, KeycloakError> {
+    let named = std::env::var_os("AUTHLAB_JAVA")
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from);
+    prepare_in(&crate::dirs::cache()?.join("keycloak-prepared"), home, named.as_deref(), events).await
+}
+
+/// The same, in a cache and with a Java of the caller's choice.
+///
+/// # Errors
+/// As [`prepare`].
+pub async fn prepare_in(cache: &Path, home: &Path, java: Option<&Path>, events: &Events) -> Result<Prepared, KeycloakError> {
+    let version = version(home)?;
+    let java = java::find(java).await?;
+    let directory = cache.join(key(&version, &java));
+    private_directory(cache)?;
+    let lock_path = directory.with_extension("lock");
+    let open = || {
+        File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&lock_path)
+            .map_err(file("lock", &lock_path))
+    };
+
+    // Whoever prepares holds the lock alone, whoever uses shares it.
+    let lock = open()?;
+    if directory.join("prepared.json").exists() {
+        hold(
+            "keycloak's preparation to be finished by another process",
+            || lock.try_lock_shared(),
+            &lock_path,
+        )
+        .await?;
+        if let Ok(prepared) = Prepared::load(&directory, lock)? {
+            return Ok(prepared);
+        }
+    }
+    let phase = events.phase("prepare keycloak");
+    phase.detail(format!("Keycloak {version} for Java {}", java.version));
+    let lock = open()?;
+    hold(
+        "keycloak's preparation to be finished by another process",
+        || lock.try_lock(),
+        &lock_path,
+    )
+    .await?;
+    let lock = match Prepared::load(&directory, lock)? {
+        Ok(prepared) => {
+            phase.succeeded();
+            return shared(prepared, &lock_path).await;
+        }
+        Err(lock) => lock,
+    };
+    match make(&directory, home, version, java, events, &phase).await {
+        Ok(()) => phase.succeeded(),
+        Err(error) => {
+            // It is of no use to anybody; what was wrong is in the error.
+            let _removed = fs_err::remove_dir_all(&directory);
+            phase.failed(&error);
+            return Err(error);
+        }
+    }
+    let path = directory.join("prepared.json");
+    let prepared = Prepared::load(&directory, lock)?.map_err(|_| file("read", &path)(std::io::ErrorKind::NotFound.into()))?;
+    shared(prepared, &lock_path).await
+}
+
+/// From holding the lock alone to sharing it.
+async fn shared(prepared: Prepared, path: &Path) -> Result<Prepared, KeycloakError> {
+    prepared._lock.unlock().map_err(file("unlock", path))?;
+    hold("the prepared keycloak to be usable", || prepared._lock.try_lock_shared(), path).await?;
+    Ok(prepared)
+}
+
+async fn hold(what: &str, mut lock: impl FnMut() -> Result<(), TryLockError>, path: &Path) -> Result<(), KeycloakError> {
+    let held = wait::until(what, PATIENCE, || {
+        let locked = lock();
+        async move {
+            match locked {
+                Ok(()) => Ok(Condition::Met(())),
+                Err(TryLockError::WouldBlock) => Ok(Condition::NotYet(format!("{} is held", path.display()))),
+                Err(TryLockError::Error(error)) => Err(file("lock", path)(error)),
+            }
+        }
+    });
+    held.await.map_err(|error| match error {
+        WaitError::Failed(error) => error,
+        timed_out @ WaitError::TimedOut { .. } => KeycloakError::Busy {
+            why: timed_out.to_string(),
+        },
+    })
+}
+
+/// The version that a distribution says it is: "Keycloak - Version 26.7.4".
+fn version(home: &Path) -> Result<String, KeycloakError> {
+    let missing = |missing| KeycloakError::Home {
+        home: home.to_owned(),
+        missing,
+    };
+    for part in ["lib/quarkus-run.jar", "lib/lib/main", "conf"] {
+        if !home.join(part).exists() {
+            return Err(missing(part));
+        }
+    }
+    let text = fs_err::read_to_string(home.join("version.txt")).map_err(|_| missing("version.txt"))?;
+    text.split_whitespace()
+        .last()
+        .map(str::to_owned)
+        .ok_or_else(|| missing("version.txt"))
+}
+
+/// Everything that a preparation depends on, as the name of a directory.
+fn key(version: &str, java: &Java) -> String {
+    let mut hash = sha2::Sha256::new();
+    let mut add = |part: &str| {
+        hash.update(part);
+        hash.update([0]);
+    };
+    [version, &java.build, &java.home.to_string_lossy(), &launch::fingerprint()]
+        .into_iter()
+        .for_each(&mut add);
+    realm::fixtures().for_each(&mut add);
+    format!("{version}-java{}-{}", java.version, &hex::encode(hash.finalize())[..12])
+}
+
+/// Makes `directory` from nothing. It is built where it stays, since a class archive knows the place of every library.
+async fn make(directory: &Path, home: &Path, version: String, java: Java, events: &Events, phase: &Phase) -> Result<(), KeycloakError> {
+    let (target, source) = (directory.to_owned(), home.to_owned());
+    let copied = tokio::task::spawn_blocking(move || {
+        if target.exists() {
+            fs_err::remove_dir_all(&target).map_err(file("remove", &target))?;
+        }
+        private_directory(&target)?;
+        copy_distribution(&source, &target.join("home"))
+    });
+    copied.await.map_err(std::io::Error::other).map_err(file("copy", home))??;
+    let built = directory.join("home");
+    let launch = Launch { java: &java, home: &built };
+
+    phase.detail("building it (1 of 3)");
+    let log = directory.join("build.log");
+    let mut build = launch.build(&log).start().await?;
+    let status = build.ended().await?;
+    if !status.success() {
+        return Err(KeycloakError::Preparation {
+            step: "build",
+            status,
+            tail: crate::process::last_lines(&log, 20),
+        });
+    }
+
+    phase.detail("importing the realms (2 of 3)");
+    let authority = Authority::root("authlab preparation")?;
+    let serving = authority.issue(&Request::server("keycloak", &["localhost"]))?;
+    let first = directory.join("first");
+    launch::lay_out(&built, None, &first)?;
+    let (imports, secrets) = realm::realms()?;
+    let import = first.join("data/import");
+    private_directory(&import)?;
+    for realm in imports {
+        pki::write_private(&import.join(format!("{}-realm.json", realm.name)), realm.document.expose())?;
+    }
+    let running = server::serve(
+        &launch,
+        Front::listen().await?,
+        &first,
+        &serving,
+        authority.certificate(),
+        &secrets,
+        ArchiveUse::None,
+    )
+    .await?;
+    let log = running.log().to_owned();
+    let status = running.finish(GRACE).await?;
+    if status.code().is_none() {
+        return Err(KeycloakError::Preparation {
+            step: "first start",
+            status,
+            tail: crate::process::last_lines(&log, 20),
+        });
+    }
+    let database = directory.join("keycloakdb.mv.db");
+    let written = first.join("data/h2/keycloakdb.mv.db");
+    fs_err::rename(&written, &database).map_err(file("keep", &written))?;
+    fs_err::remove_dir_all(&first).map_err(file("remove", &first))?;
+
+    phase.detail("learning which classes a lab needs (3 of 3)");
+    let archive = archive_path(directory);
+    let option = match java.archive {
+        Archive::AotCache => Some("-XX:AOTCacheOutput="),
+        Archive::ClassData => Some("-XX:ArchiveClassesAtExit="),
+        Archive::Nothing => None,
+    };
+    let mut kept = Archive::Nothing;
+    if let Some(option) = option {
+        let place = directory.join("training");
+        launch::lay_out(&built, Some(&database), &place)?;
+        let usage = ArchiveUse::Option(option, &archive);
+        let running = server::serve(
+            &launch,
+            Front::listen().await?,
+            &place,
+            &serving,
+            authority.certificate(),
+            &secrets,
+            usage,
+        )
+        .await?;
+        training::practise(&running.description()).await?;
+        running.finish(GRACE).await?;
+        if archive.exists() {
+            kept = java.archive;
+        } else {
+            events.note(format!(
+                "{} wrote no class archive, so Keycloak starts slower",
+                java.program.display()
+            ));
+        }
+        fs_err::remove_dir_all(&place).map_err(file("remove", &place))?;
+    }
+
+    let text = |value: serde_json::Result<String>| value.map_err(std::io::Error::other).map_err(file("write", directory));
+    pki::write_private(&directory.join("secrets.json"), &text(serde_json::to_string(&secrets))?)?;
+    let finished = Finished {
+        keycloak: version,
+        java,
+        archive: kept,
+    };
+    let (partial, whole) = (directory.join("prepared.partial"), directory.join("prepared.json"));
+    pki::write_private(&partial, &text(serde_json::to_string_pretty(&finished))?)?;
+    fs_err::rename(&partial, &whole).map_err(file("write", &whole))
+}
+
+fn private_directory(path: &Path) -> Result<(), KeycloakError> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(file("make", path))
+}
+
+/// Copies a distribution: libraries as hard links where that works, everything that the build writes for real.
+fn copy_distribution(source: &Path, target: &Path) -> Result<(), KeycloakError> {
+    fs_err::create_dir_all(target).map_err(file("make", target))?;
+    let entries = fs_err::read_dir(source)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(file("read", source))?;
+    for entry in entries {
+        let (from, name) = (entry.path(), entry.file_name());
+        let to = target.join(&name);
+        // A home that somebody used has data and programs that are none of ours.
+        if target.ends_with("home") && (name == "data" || name == "bin") {
+            continue;
+        }
+        if from.is_dir() {
+            copy_distribution(&from, &to)?;
+            continue;
+        }
+        let library = target.ends_with("lib/lib/main") || target.ends_with("lib/lib/boot") || target.ends_with("lib/lib/deployment");
+        if !(library && fs_err::hard_link(&from, &to).is_ok()) {
+            fs_err::copy(&from, &to).map_err(file("copy", &from))?;
+            make_writable(&to)?;
+        }
+    }
+    Ok(())
+}
+
+fn make_writable(path: &Path) -> Result<(), KeycloakError> {
+    use std::os::unix::fs::PermissionsExt;
+    fs_err::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(file("copy", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn java(build: &str) -> Java {
+        Java {
+            program: "/jdk/bin/java".into(),
+            home: "/jdk".into(),
+            version: 25,
+            build: build.to_owned(),
+            archive: Archive::AotCache,
+        }
+    }
+
+    #[test]
+    fn another_build_of_java_is_prepared_for_anew() {
+        assert_eq!(key("26.7.4", &java("25.0.3+9")), key("26.7.4", &java("25.0.3+9")));
+        assert_ne!(key("26.7.4", &java("25.0.3+9")), key("26.7.4", &java("25.0.4+1")));
+        assert_ne!(key("26.7.4", &java("25.0.3+9")), key("26.7.3", &java("25.0.3+9")));
+    }
+
+    #[test]
+    fn a_directory_that_is_no_keycloak_is_refused() {
+        let home = tempfile::tempdir().expect("a directory");
+        let refused = version(home.path()).expect_err("it is empty").to_string();
+        assert!(refused.contains("lib/quarkus-run.jar"), "{refused}");
+    }
+
+    #[test]
+    fn what_an_interrupted_preparation_left_does_not_look_finished() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let lock = || File::create(directory.path().join("lock")).expect("a file");
+        assert!(Prepared::load(directory.path(), lock()).expect("it can be read").is_err());
+        fs_err::write(directory.path().join("prepared.json"), "{\"keycloak\":").expect("it can be written");
+        fs_err::write(directory.path().join("secrets.json"), "{}").expect("it can be written");
+        assert!(Prepared::load(directory.path(), lock()).expect("it can be read").is_err());
+    }
+
+    #[test]
+    fn the_distribution_is_left_alone() {
+        let root = tempfile::tempdir().expect("a directory");
+        let (source, target) = (root.path().join("source"), root.path().join("home"));
+        for (path, text) in [
+            ("lib/quarkus/generated.jar", "old"),
+            ("lib/lib/main/a.jar", "library"),
+            ("data/h2/db", "theirs"),
+        ] {
+            let path = source.join(path);
+            fs_err::create_dir_all(path.parent().expect("it has one")).expect("a directory");
+            fs_err::write(path, text).expect("it can be written");
+        }
+        copy_distribution(&source, &target).expect("it is copied");
+        fs_err::write(target.join("lib/quarkus/generated.jar"), "new").expect("the build writes it");
+        assert_eq!(
+            fs_err::read_to_string(source.join("lib/quarkus/generated.jar")).expect("it is there"),
+            "old"
+        );
+        assert_eq!(
+            fs_err::read_to_string(target.join("lib/lib/main/a.jar")).expect("it is there"),
+            "library"
+        );
+        assert!(!target.join("data").exists());
+    }
+}

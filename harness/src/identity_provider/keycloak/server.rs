@@ -1,0 +1,218 @@
+//! Keycloak while it runs.
+//!
+//! The main type is [`Keycloak`]; [`start`] gives it once its realm answers over HTTPS.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::error::file;
+use super::launch::{self, ArchiveUse, Launch, Listen};
+use super::realm::Secrets;
+use super::{Front, KeycloakDescription, KeycloakError, OTHER_REALM, Prepared, REALM, client};
+use crate::event::Events;
+use crate::pki::Leaf;
+use crate::process::wait::{self, Condition};
+use crate::process::{Child, ProcessError};
+
+/// How long a start may take: a machine that does much else at the same time needs a multiple of the usual.
+const LIMIT: Duration = Duration::from_secs(180);
+
+/// A Keycloak that answers. Dropped, it is killed and its public address closed.
+#[derive(Debug)]
+pub struct Keycloak {
+    child: Child,
+    front: Front,
+    description: KeycloakDescription,
+}
+
+/// Starts a prepared Keycloak on data of its own in `place`, a directory that is there and empty, and opens `front` once
+/// its realm answers. It serves with `serving`, which `authority` (PEM) signed.
+///
+/// # Errors
+/// It cannot be started, ends by itself, or does not answer in time; `front` is closed then.
+pub async fn start(
+    prepared: &Prepared,
+    front: Front,
+    place: &Path,
+    serving: &Leaf,
+    authority: &str,
+    events: &Events,
+) -> Result<Keycloak, KeycloakError> {
+    let phase = events.phase("keycloak");
+    let (home, database, target) = (prepared.home(), prepared.database(), place.to_owned());
+    let laid_out = tokio::task::spawn_blocking(move || launch::lay_out(&home, Some(&database), &target)).await;
+    laid_out.map_err(std::io::Error::other).map_err(file("fill", place))??;
+    let launch = Launch {
+        java: &prepared.java,
+        home: &prepared.home(),
+    };
+    let archive = prepared.archive_path();
+    let usage = prepared.use_archive(&archive);
+    match serve(&launch, front, place, serving, authority, &prepared.secrets, usage).await {
+        Ok(keycloak) => {
+            phase.succeeded();
+            Ok(keycloak)
+        }
+        Err(error) => {
+            phase.failed(&error);
+            Err(error)
+        }
+    }
+}
+
+/// Starts a server in a place that is laid out. What is in its `data/import` becomes realms, unless they are there.
+pub(super) async fn serve(
+    launch: &Launch<'_>,
+    front: Front,
+    place: &Path,
+    serving: &Leaf,
+    authority: &str,
+    secrets: &Secrets,
+    archive: ArchiveUse<'_>,
+) -> Result<Keycloak, KeycloakError> {
+    let (certificate, key) = serving.save(place, "serving")?;
+    let url = front.url();
+    let mut program = launch.serve(
+        place,
+        &Listen {
+            url: &url,
+            certificate: &certificate,
+            key: &key,
+        },
+        archive,
+    )?;
+    if place.join("data/import").exists() {
+        program = program.argument("--import-realm");
+    }
+    let mut child = program.start().await?;
+    let port = ready(&mut child, authority).await?;
+    front.open(port);
+    let realm = |name: &str| {
+        KeycloakDescription::new(
+            &url,
+            name,
+            authority,
+            secrets.0.get(name).unwrap_or(&super::realm::RealmSecrets::default()),
+        )
+    };
+    let description = KeycloakDescription {
+        elsewhere: Some(Box::new(realm(OTHER_REALM))),
+        ..realm(REALM)
+    };
+    Ok(Keycloak { child, front, description })
+}
+
+/// Waits until the realm answers; gives the port.
+async fn ready(child: &mut Child, authority: &str) -> Result<u16, KeycloakError> {
+    let http = client::https(authority)?;
+    let log = child.log().to_owned();
+    let mut running = || child.expect_running();
+    let waited = wait::until("an answer of keycloak's realm", LIMIT, || {
+        // Not inside the future: it cannot borrow what the next one needs too.
+        let running: Result<(), ProcessError> = running();
+        let (http, log) = (http.clone(), log.clone());
+        async move {
+            running?;
+            let text = fs_err::read(&log).unwrap_or_default();
+            let Some(port) = port(&String::from_utf8_lossy(&text)) else {
+                return Ok(Condition::NotYet("it has not said yet where it listens".to_owned()));
+            };
+            let answer = http.get(format!("https://127.0.0.1:{port}/realms/{REALM}")).send().await;
+            Ok(match answer {
+                Ok(answer) if answer.status().is_success() => Condition::Met(port),
+                Ok(answer) => Condition::NotYet(format!("it answered {}", answer.status())),
+                Err(error) => Condition::NotYet(said(&error)),
+            })
+        }
+    })
+    .await;
+    waited.map_err(|error| KeycloakError::not_ready(error, &log))
+}
+
+/// An error with its causes, in one line.
+fn said(error: &reqwest::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+/// The port in the log's line "… Listening on: https://127.0.0.1:43129. …".
+fn port(log: &str) -> Option<u16> {
+    let (_, rest) = log.split_once("Listening on: https://")?;
+    let (_, rest) = rest.split_once(':')?;
+    // The last digit may not be written yet.
+    let end = rest.find(|c: char| !c.is_ascii_digit())?;
+    rest[..end].parse().ok()
+}
+
+impl Keycloak {
+    /// What another process needs in order to use it.
+    pub fn description(&self) -> KeycloakDescription {
+        self.description.clone()
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.pid()
+    }
+
+    /// Its log.
+    pub fn log(&self) -> &Path {
+        self.child.log()
+    }
+
+    /// An error, with the last lines of its log, when it no longer runs.
+    ///
+    /// # Errors
+    /// It ended, or the operating system cannot tell.
+    pub fn expect_running(&mut self) -> Result<(), KeycloakError> {
+        Ok(self.child.expect_running()?)
+    }
+
+    /// Ends it at once: its data is thrown away with the lab.
+    pub async fn stop(self) {
+        drop(self.front);
+        // However it ended, it is gone.
+        let _ended = self.child.kill().await;
+    }
+
+    /// Asks it to end and waits: what it writes at its end is wanted.
+    pub(super) async fn finish(self, grace: Duration) -> Result<std::process::ExitStatus, KeycloakError> {
+        drop(self.front);
+        Ok(self.child.stop(grace).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::Program;
+
+    #[test]
+    fn the_port_is_read_from_the_log_once_it_is_written_whole() {
+        assert_eq!(
+            port("started in 2.4s. Listening on: https://127.0.0.1:45471. Management off."),
+            Some(45471)
+        );
+        assert_eq!(port("started in 2.4s. Listening on: https://127.0.0.1:43129\n"), Some(43129));
+        assert_eq!(port("started in 2.4s. Listening on: https://127.0.0.1:454"), None);
+        assert_eq!(port("nothing yet"), None);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_ends_early_shows_its_last_words() {
+        let _installed = rustls::crypto::ring::default_provider().install_default();
+        let place = tempfile::tempdir().expect("a directory");
+        let log = launch::log(place.path());
+        let program = Program::new("keycloak", "/bin/sh", &log).arguments(["-c", "echo the database is locked; exit 3"]);
+        let mut child = program.start().await.expect("a shell starts");
+        let authority = crate::pki::Authority::root("test").expect("an authority");
+        let error = ready(&mut child, authority.certificate()).await.expect_err("it ended").to_string();
+        assert!(error.contains("the database is locked"), "{error}");
+        assert!(error.contains("exit status: 3"), "{error}");
+    }
+}

@@ -1,0 +1,212 @@
+//! Who acts in a lab, and what each of them presents: `fixtures/cast.toml`, and the administrator.
+//!
+//! The main type is [`Member`]; [`Lab::credential_of`] makes a new credential in the way in which somebody usually
+//! authenticates.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::core::v1::ServiceAccount;
+use kube::api::{Api, PostParams};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{Lab, LabError, grounds};
+use crate::credential::kubeconfig::{self, NotInKubeconfig};
+use crate::credential::Credential;
+use crate::pki::Request;
+use crate::secret::Secret;
+
+/// Who may do everything: not in the fixture, since every lab has them.
+pub const ADMINISTRATOR: &str = "administrator";
+
+/// How long a credential for a person is good: a day's training.
+const LIFETIME: Duration = Duration::from_secs(24 * 3600);
+
+/// Someone of the cast.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Member {
+    /// The user's or the service account's name.
+    pub name: String,
+    /// Who that is, in words.
+    pub described_as: String,
+    /// A person or a service account.
+    pub kind: Kind,
+    /// The groups that an API server is to see.
+    pub groups: Vec<String>,
+    /// How they usually prove who they are; the first way is the one for a kubeconfig.
+    pub authenticates_by: Vec<Way>,
+}
+
+/// What someone of the cast is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A person.
+    Person,
+    /// A service account.
+    ServiceAccount,
+}
+
+/// How someone of the cast proves who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Way {
+    /// With a certificate of the clients' authority.
+    Certificate,
+    /// With a certificate that they asked the cluster for: the same authority signs it.
+    SigningRequest,
+    /// With an ID token of Keycloak.
+    Keycloak,
+    /// With a token of their service account.
+    ServiceAccount,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Cast {
+    person: Vec<Member>,
+}
+
+/// Everybody in `fixtures/cast.toml`.
+#[must_use]
+pub fn members() -> &'static [Member] {
+    static CAST: LazyLock<Cast> =
+        LazyLock::new(|| toml::from_str(include_str!("../../../fixtures/cast.toml")).expect("fixtures/cast.toml is read by a test"));
+    &CAST.person
+}
+
+/// The names of all for whom there are credentials.
+#[must_use]
+pub fn names() -> Vec<&'static str> {
+    std::iter::once(ADMINISTRATOR).chain(members().iter().map(|member| member.name.as_str())).collect()
+}
+
+/// Nobody of that name is in the cast.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("nobody in the cast is called '{name}'; there are: {}", names().join(", "))]
+pub struct UnknownPerson {
+    name: String,
+}
+
+/// Why somebody cannot have a credential.
+#[derive(Debug, thiserror::Error)]
+pub enum CastError {
+    /// Nobody is called so.
+    #[error(transparent)]
+    Unknown(#[from] UnknownPerson),
+    /// Keycloak, the authorities or the API server do not issue it.
+    #[error("{name} cannot have a credential of the lab")]
+    Refused {
+        /// Who asked.
+        name: String,
+        /// Why not.
+        #[source]
+        source: LabError,
+    },
+    /// The fixture says nothing about how they authenticate.
+    #[error("the cast does not say how {name} authenticates")]
+    NoWay {
+        /// Who.
+        name: String,
+    },
+    /// A kubeconfig cannot carry it.
+    #[error(transparent)]
+    NotInKubeconfig(#[from] NotInKubeconfig),
+}
+
+/// Whether `name` is somebody.
+///
+/// # Errors
+/// Nobody is called so; the error names those who are there.
+pub fn check(name: &str) -> Result<(), UnknownPerson> {
+    if names().contains(&name) { Ok(()) } else { Err(UnknownPerson { name: name.to_owned() }) }
+}
+
+impl Lab {
+    /// A new credential for `name`, in the way in which they usually authenticate.
+    ///
+    /// # Errors
+    /// Nobody is called so, or it is not issued.
+    pub async fn credential_of(&self, name: &str) -> Result<Credential, CastError> {
+        check(name)?;
+        let refused = |source| CastError::Refused { name: name.to_owned(), source };
+        let Some(member) = members().iter().find(|member| member.name == name) else {
+            return Ok(Credential::Certificate(self.administrator().leaf().clone()));
+        };
+        let credential = match member.authenticates_by.first() {
+            None => return Err(CastError::NoWay { name: name.to_owned() }),
+            Some(Way::Certificate | Way::SigningRequest) => self.certificate_of(member).map(Credential::Certificate),
+            Some(Way::ServiceAccount) => self.token_of_account(name).await.map(Credential::Token),
+            Some(Way::Keycloak) => self.token_of_keycloak(name).await.map(Credential::Token),
+        };
+        credential.map_err(refused)
+    }
+
+    /// A kubeconfig for `name`, as JSON, which is YAML too.
+    ///
+    /// # Errors
+    /// As [`Lab::credential_of`].
+    pub async fn kubeconfig_of(&self, name: &str) -> Result<Value, CastError> {
+        let credential = self.credential_of(name).await?;
+        let main = self.main();
+        let context = format!("{name}@{}", self.description().name);
+        Ok(kubeconfig::json(&context, &main.url, &main.serving_authority, &credential)?)
+    }
+
+    fn certificate_of(&self, member: &Member) -> Result<crate::pki::Leaf, LabError> {
+        let groups: Vec<&str> = member.groups.iter().map(String::as_str).collect();
+        Ok(self.authorities().clients.issue(&Request::client(&member.name, &groups).lifetime(LIFETIME))?)
+    }
+
+    /// A token of the service account `name` in the lab's own namespace, which is created when it is not there.
+    async fn token_of_account(&self, name: &str) -> Result<Secret, LabError> {
+        let wrong = |source| LabError::Objects { what: format!("a token of the service account {name}"), source: Box::new(source) };
+        let accounts: Api<ServiceAccount> = Api::namespaced(self.administrator().client(), grounds::NAMESPACE);
+        let account = serde_json::from_value(json!({ "metadata": { "name": name } })).expect("a service account");
+        match accounts.create(&PostParams::default(), &account).await {
+            Err(kube::Error::Api(status)) if status.code == 409 => {}
+            created => drop(created.map_err(wrong)?),
+        }
+        let request = TokenRequest {
+            spec: TokenRequestSpec { expiration_seconds: Some(LIFETIME.as_secs().cast_signed()), ..TokenRequestSpec::default() },
+            ..TokenRequest::default()
+        };
+        let made = accounts.create_token_request(name, &PostParams::default(), &request).await.map_err(wrong)?;
+        Ok(Secret::new(made.status.map(|status| status.token).unwrap_or_default()))
+    }
+
+    /// An ID token of Keycloak for `name`, by a password grant.
+    async fn token_of_keycloak(&self, name: &str) -> Result<Secret, LabError> {
+        self.keycloak().await?;
+        Err(LabError::NoPassword { name: name.to_owned() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everybody_has_a_name_of_their_own_and_a_way_to_authenticate() {
+        let mut all = names();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), members().len() + 1);
+        for member in members() {
+            assert!(!member.authenticates_by.is_empty(), "{}", member.name);
+            let accounts = member.authenticates_by.contains(&Way::ServiceAccount);
+            assert_eq!(accounts, member.kind == Kind::ServiceAccount, "{}", member.name);
+        }
+    }
+
+    #[test]
+    fn an_unknown_person_is_told_who_is_there() {
+        assert_eq!(check("alice"), Ok(()));
+        assert_eq!(check(ADMINISTRATOR), Ok(()));
+        let error = check("alcie").expect_err("nobody").to_string();
+        assert!(error.starts_with("nobody in the cast is called 'alcie'; there are: administrator, alice, bob"), "{error}");
+    }
+}

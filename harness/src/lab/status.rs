@@ -1,0 +1,150 @@
+//! What is there of labs: those that are up with their servers, and what was left of others.
+//!
+//! The main type is [`LabStatus`]. It holds no secret and may be shown to anybody.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::description::LabDescription;
+use super::directory::{self, Found, Ownership};
+use super::{LabError, processes};
+
+/// What one lab's directory shows.
+#[derive(Clone, Debug, Serialize)]
+pub struct LabStatus {
+    /// The lab's name.
+    pub name: String,
+    /// Whether it is up.
+    pub state: LabState,
+    /// Its directory.
+    pub directory: PathBuf,
+    /// The process id of its owner, while that lives.
+    pub owner: Option<u32>,
+    /// Whether others can attach to it; a lab that a run started for itself ends with that run.
+    pub stays_up: bool,
+    /// The full version of Kubernetes, once it is written down.
+    pub kubernetes: Option<String>,
+    /// When it was ready.
+    pub started: Option<jiff::Timestamp>,
+    /// The API servers' addresses, by setting.
+    pub api_servers: BTreeMap<String, String>,
+    /// Keycloak's issuer URL, once it is ready.
+    pub keycloak: Option<String>,
+    /// The base URL of the harness' issuer.
+    pub issuer: Option<String>,
+    /// The auth proxies' addresses, by name.
+    pub auth_proxies: BTreeMap<String, String>,
+    /// Its servers, and its owner.
+    pub servers: Vec<ServerStatus>,
+    /// The memory of all that runs, in bytes, where that can be read.
+    pub memory: Option<u64>,
+}
+
+/// Whether a lab is up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LabState {
+    /// It has an owner and is not ready.
+    Starting,
+    /// It has an owner and is ready.
+    Up,
+    /// Its owner ended without clearing up.
+    Crashed,
+    /// It is over; its logs were kept.
+    Kept,
+}
+
+/// A server's process, or the owner's.
+#[derive(Clone, Debug, Serialize)]
+pub struct ServerStatus {
+    /// Its name.
+    pub name: String,
+    /// Its process id.
+    pub pid: u32,
+    /// Whether it runs.
+    pub alive: bool,
+    /// The memory it occupies, in bytes, where that can be read.
+    pub memory: Option<u64>,
+}
+
+/// Every lab there is, by name, and what was left of others.
+///
+/// # Errors
+/// There is no directory for labs, or a description cannot be read.
+pub fn status() -> Result<Vec<LabStatus>, LabError> {
+    directory::found()?.into_iter().map(status_of).collect()
+}
+
+impl LabStatus {
+    /// That of the lab called `name`, whether there is one or not.
+    ///
+    /// # Errors
+    /// As [`status`], or the name cannot be that of a lab.
+    pub fn of(name: &str) -> Result<Self, LabError> {
+        let path = directory::place(name)?;
+        status_of(Found { name: name.to_owned(), ownership: directory::ownership(&path), path })
+    }
+}
+
+fn status_of(Found { name, path, ownership }: Found) -> Result<LabStatus, LabError> {
+    let description = match ownership {
+        Ownership::Owned => LabDescription::load(&path)?,
+        // What is left of it may well be damaged, and does not matter.
+        Ownership::Crashed | Ownership::Kept => None,
+    };
+    let state = match (ownership, &description) {
+        (Ownership::Owned, Some(_)) => LabState::Up,
+        (Ownership::Owned, None) => LabState::Starting,
+        (Ownership::Crashed, _) => LabState::Crashed,
+        (Ownership::Kept, _) => LabState::Kept,
+    };
+    let owner = directory::owner(&path);
+    let servers = servers(&path, owner, description.as_ref());
+    let memory = servers.iter().filter_map(|server| server.memory).reduce(std::ops::Add::add);
+    let mut status = LabStatus {
+        name,
+        state,
+        directory: path,
+        owner,
+        stays_up: false,
+        kubernetes: None,
+        started: None,
+        api_servers: BTreeMap::new(),
+        keycloak: None,
+        issuer: None,
+        auth_proxies: BTreeMap::new(),
+        servers,
+        memory,
+    };
+    if let Some(description) = description {
+        status.stays_up = description.control.is_some();
+        status.kubernetes = Some(description.kubernetes);
+        status.started = Some(description.started);
+        status.api_servers = description.api_servers.into_iter().map(|(name, server)| (name, server.url)).collect();
+        status.keycloak = description.keycloak.map(|keycloak| keycloak.issuer);
+        status.issuer = Some(description.issuer);
+        status.auth_proxies = description.auth_proxies.into_iter().map(|(name, proxy)| (name, proxy.url)).collect();
+    }
+    Ok(status)
+}
+
+/// The owner, the servers that are written down, and those that nobody wrote down but that run.
+fn servers(path: &Path, owner: Option<u32>, description: Option<&LabDescription>) -> Vec<ServerStatus> {
+    let mut seen = processes::servers(path);
+    let owner = owner.map(|pid| ServerStatus { name: "authlab".to_owned(), pid, alive: true, memory: processes::memory(pid) });
+    let mut servers: Vec<_> = owner.into_iter().collect();
+    for written in description.map(|description| description.processes.as_slice()).unwrap_or_default() {
+        let runs = seen.iter().position(|seen| seen.pid == written.pid).map(|index| seen.remove(index));
+        servers.push(ServerStatus {
+            name: written.name.clone(),
+            pid: written.pid,
+            alive: runs.is_some(),
+            memory: runs.and_then(|seen| seen.memory),
+        });
+    }
+    let further = seen.into_iter().map(|seen| ServerStatus { name: seen.program, pid: seen.pid, alive: true, memory: seen.memory });
+    servers.extend(further);
+    servers
+}

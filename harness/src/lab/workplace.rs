@@ -1,0 +1,59 @@
+//! What a person needs in order to work in a lab by hand: kubectl of its version, and a kubeconfig.
+//!
+//! The main type is [`Workplace`]. All of it is in the lab's directory and goes with it.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use super::{Lab, LabError};
+
+/// Someone's files in a lab that is up.
+#[derive(Clone, Debug)]
+pub struct Workplace {
+    /// The directory they are in.
+    pub directory: PathBuf,
+    /// The kubeconfig.
+    pub kubeconfig: PathBuf,
+    /// Where kubectl may remember what the API server offers (`KUBECACHEDIR`).
+    pub cache: PathBuf,
+}
+
+impl Lab {
+    /// Lays out the files of `person`, who is to use `kubeconfig`.
+    ///
+    /// # Errors
+    /// They cannot be written.
+    pub fn workplace(&self, person: &str, kubeconfig: &Value) -> Result<Workplace, LabError> {
+        let directory = self.0.directory.below("workplace")?;
+        // A directory with nothing else in it, for the front of PATH.
+        let kubectl = self.0.directory.below("workplace/bin")?.join("kubectl");
+        match std::os::unix::fs::symlink(self.description().programs.join("kubectl"), &kubectl) {
+            Err(source) if source.kind() != std::io::ErrorKind::AlreadyExists => {
+                return Err(LabError::Directory { path: kubectl, source });
+            }
+            _ => {}
+        }
+        let workplace = Workplace { kubeconfig: directory.join(format!("{person}.kubeconfig")), cache: directory.join("cache"), directory };
+        // Renamed into its place: somebody may be reading the one before.
+        let unfinished = workplace.directory.join(format!("{person}.{}", std::process::id()));
+        crate::pki::write_private(&unfinished, &format!("{kubeconfig:#}\n"))?;
+        std::fs::rename(&unfinished, &workplace.kubeconfig)
+            .map_err(|source| LabError::Directory { path: workplace.kubeconfig.clone(), source })?;
+        Ok(workplace)
+    }
+}
+
+impl Workplace {
+    /// `PATH` of this process with the lab's kubectl before everything else.
+    #[must_use]
+    pub fn path(&self) -> OsString {
+        let mut path = self.directory.join("bin").into_os_string();
+        if let Some(before) = std::env::var_os("PATH").filter(|before| !before.is_empty()) {
+            path.push(":");
+            path.push(before);
+        }
+        path
+    }
+}

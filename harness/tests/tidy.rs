@@ -1,0 +1,141 @@
+//! The rules that a machine can hold: the layout of the code, the voice of the features, the ledger
+//! of what no scenario proves yet, and the documents that name things.
+//!
+//! Nothing is started. Each rule is a test that collects everything that breaks it ([`Broken`]) and says what to do.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+#[path = "tidy/code.rs"]
+mod code;
+#[path = "tidy/documents.rs"]
+mod documents;
+#[path = "tidy/features.rs"]
+mod features;
+#[path = "tidy/fixtures.rs"]
+mod fixtures;
+
+/// The project's root.
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+/// A file of the project that is text.
+struct TextFile {
+    /// Its path from the root, with `/`.
+    path: String,
+    text: String,
+}
+
+impl TextFile {
+    /// Whether Rust's compiler reads it.
+    fn is_rust(&self) -> bool {
+        self.path.ends_with(".rs")
+    }
+
+    /// Its lines, numbered from 1.
+    fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.text.lines().enumerate().map(|(index, line)| (index + 1, line))
+    }
+}
+
+/// Every text file that is, or is about to be, under version control.
+static FILES: LazyLock<Vec<TextFile>> = LazyLock::new(|| {
+    let mut paths = known_to_git().unwrap_or_else(|| below(root()));
+    paths.sort();
+    paths
+        .into_iter()
+        .filter_map(|path| {
+            let text = std::fs::read_to_string(root().join(&path)).ok()?;
+            Some(TextFile { path, text })
+        })
+        .collect()
+});
+
+/// What git lists, new files included; `None` where there is no git, or no repository.
+fn known_to_git() -> Option<Vec<String>> {
+    let listed = std::process::Command::new("git")
+        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
+        .current_dir(root())
+        .output()
+        .ok()?;
+    let text = String::from_utf8(listed.stdout).ok()?;
+    let paths: Vec<String> = text.split_terminator('\0').map(str::to_owned).collect();
+    (listed.status.success() && !paths.is_empty()).then_some(paths)
+}
+
+/// Every file below `folder`, except what git would ignore.
+fn below(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut pending: Vec<PathBuf> = vec![folder.to_owned()];
+    while let Some(place) = pending.pop() {
+        for entry in std::fs::read_dir(&place).unwrap() {
+            let entry = entry.unwrap();
+            let path = entry.path();
+            if [".git", "target"].iter().any(|ignored| entry.file_name() == *ignored) {
+                continue;
+            }
+            if path.is_dir() {
+                pending.push(path);
+            } else if let Ok(path) = path.strip_prefix(folder) {
+                found.push(path.to_string_lossy().replace('\\', "/"));
+            }
+        }
+    }
+    found
+}
+
+/// The text of a file that has to be there.
+fn text_of(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path} cannot be read ({error}): it has to be there"))
+}
+
+/// What breaks one rule. Dropped with something in it, it fails the test.
+struct Broken {
+    rule: &'static str,
+    found: Vec<String>,
+}
+
+impl Broken {
+    /// Nothing breaks `rule` so far; `rule` also says what to do.
+    fn rule(rule: &'static str) -> Self {
+        Self { rule, found: Vec::new() }
+    }
+
+    /// `what` breaks it.
+    fn by(&mut self, what: impl Into<String>) {
+        self.found.push(what.into());
+    }
+
+    /// `what` breaks it, unless `holds`.
+    fn unless(&mut self, holds: bool, what: impl FnOnce() -> String) {
+        if !holds {
+            self.by(what());
+        }
+    }
+}
+
+impl Drop for Broken {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            assert!(self.found.is_empty(), "{}\n  {}\n", self.rule, self.found.join("\n  "));
+        }
+    }
+}
+
+#[test]
+fn a_rule_that_is_broken_fails_its_test() {
+    let broken = std::panic::catch_unwind(|| Broken::rule("be sound").unless(false, || "a file".to_owned()));
+    let message = broken.unwrap_err().downcast::<String>().unwrap();
+    assert_eq!(*message, "be sound\n  a file\n");
+}
+
+#[test]
+fn the_walk_without_git_finds_the_same_sources() {
+    let walked = below(root());
+    let mut broken = Broken::rule("`below` must find what git knows");
+    for file in FILES.iter().filter(|file| file.is_rust()) {
+        broken.unless(walked.contains(&file.path), || file.path.clone());
+    }
+}

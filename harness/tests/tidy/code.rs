@@ -1,0 +1,228 @@
+//! Rules of the code: how files begin, how long they are, who may use whom, and what nobody may do.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use crate::{Broken, FILES, TextFile};
+
+/// Who may use whom among the modules of the library. What is not here is forbidden: a new module gets a
+/// line, and who uses more than before changes one.
+const MAY_USE: &[(&str, &[&str])] = &[
+    // Ideas that stand alone.
+    ("behaviour", &[]),
+    ("dirs", &[]),
+    ("event", &[]),
+    ("hint", &[]),
+    ("interrupt", &[]),
+    ("secret", &[]),
+    // What labs are made of. None of them knows the lab or a scenario.
+    ("process", &["secret"]),
+    ("pki", &["secret"]),
+    ("tls", &["pki"]),
+    ("credential", &["pki", "secret"]),
+    ("server_binaries", &["dirs", "event", "hint", "process", "secret"]),
+    ("cluster", &["event", "pki", "process", "secret"]),
+    ("identity_provider", &["dirs", "event", "hint", "pki", "process", "secret", "server_binaries", "tls"]),
+    ("auth_proxy", &["identity_provider", "pki", "process", "secret", "tls"]),
+    ("probe", &["cluster", "credential", "event", "process", "secret", "tls"]),
+    // Together.
+    (
+        "lab",
+        &[
+            "auth_proxy", "cluster", "credential", "dirs", "event", "hint", "identity_provider", "interrupt", "pki", "probe", "process",
+            "secret", "server_binaries", "tls",
+        ],
+    ),
+    (
+        "scenario",
+        &[
+            "auth_proxy", "behaviour", "cluster", "credential", "dirs", "event", "hint", "identity_provider", "interrupt", "lab", "pki", "probe",
+            "process", "secret", "tls",
+        ],
+    ),
+    // Told by events alone: reports know no lab and no scenario.
+    ("report", &["event", "hint", "secret"]),
+];
+
+/// The one module that may use all others, and that nobody uses.
+const TOP: &str = "cli";
+
+/// Lines of a file, at most: more is more than one idea.
+const LONGEST: usize = 500;
+
+fn sources() -> impl Iterator<Item = &'static TextFile> {
+    FILES.iter().filter(|file| file.is_rust())
+}
+
+/// The module of the library that a file belongs to.
+fn module(path: &str) -> Option<&str> {
+    let below = path.strip_prefix("harness/src/")?;
+    let first = below.split('/').next()?;
+    Some(first.strip_suffix(".rs").unwrap_or(first))
+}
+
+/// A file's code without its comments and without its tests.
+fn production(file: &TextFile) -> String {
+    if file.path.contains("/tests/") || file.path.ends_with("/tests.rs") {
+        return String::new();
+    }
+    let code = file.text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+/// The modules of the library that a text names: `crate::lab::…`, `crate::{event::…, lab}`, `authlab::lab`.
+fn used(code: &str) -> BTreeSet<String> {
+    static PATH: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?-u)\b(?:crate|authlab)::(?:(\w+)|\{)").unwrap());
+    let first_word = |text: &str| -> String { text.trim_start().chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect() };
+    let mut modules = BTreeSet::new();
+    for found in PATH.captures_iter(code) {
+        if let Some(module) = found.get(1) {
+            modules.insert(module.as_str().to_owned());
+            continue;
+        }
+        let (mut depth, mut start, group) = (0, 0, &code[found.get(0).unwrap().end()..]);
+        for (at, c) in group.char_indices() {
+            match c {
+                '{' => depth += 1,
+                '}' | ',' if depth == 0 => {
+                    modules.insert(first_word(&group[start..at]));
+                    start = at + 1;
+                    if c == '}' {
+                        break;
+                    }
+                }
+                '}' => depth -= 1,
+                _ => {}
+            }
+        }
+    }
+    modules
+}
+
+#[test]
+fn paths_are_read_however_they_are_written() {
+    let code = "use crate::lab::Lab;\nuse crate::{event::{Event, Events}, hint, pki::Leaf};\nlet x = crate::tls::client();";
+    assert_eq!(Vec::from_iter(used(code)), ["event", "hint", "lab", "pki", "tls"]);
+}
+
+#[test]
+fn every_source_says_first_what_it_is() {
+    let mut broken = Broken::rule("every Rust file opens with `//!`: two or three sentences that say what it is and name its main type");
+    for file in sources() {
+        let opening: Vec<&str> = file.text.lines().map_while(|line| line.strip_prefix("//!")).map(str::trim).collect();
+        broken.unless(opening.join(" ").trim_end().ends_with(['.', ':', '|', '`']) && !opening.is_empty(), || {
+            format!("{}: {:?}", file.path, file.text.lines().next().unwrap_or_default())
+        });
+    }
+}
+
+#[test]
+fn no_source_is_long() {
+    let mut broken = Broken::rule("a Rust file has at most 500 lines: split it by idea");
+    for file in sources() {
+        let lines = file.text.lines().count();
+        broken.unless(lines <= LONGEST, || format!("{}: {lines} lines", file.path));
+    }
+}
+
+#[test]
+fn modules_use_only_what_they_may() {
+    let allowed: BTreeMap<&str, &[&str]> = MAY_USE.iter().copied().collect();
+    let mut broken = Broken::rule(
+        "a module uses only the modules that `MAY_USE` (harness/tests/tidy/code.rs) lists for it, and none uses `cli`: \
+         turn the dependency round, or move what is needed to where both may see it; ARCHITECTURE.md says why",
+    );
+    for file in sources() {
+        let Some(module) = module(&file.path).filter(|module| !["lib", "main", TOP].contains(module)) else { continue };
+        let Some(allowed) = allowed.get(module) else {
+            broken.by(format!("{}: the module `{module}` is not in the list", file.path));
+            continue;
+        };
+        // `use crate::Something` at the top of another file of the same crate is a macro or a re-export: there are none.
+        for other in used(&production(file)).into_iter().filter(|other| other != module) {
+            broken.unless(allowed.contains(&other.as_str()), || format!("{}: `{module}` uses `{other}`", file.path));
+        }
+    }
+}
+
+#[test]
+fn the_list_of_who_may_use_whom_is_no_longer_than_needed() {
+    let mut uses: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for file in sources() {
+        if let Some(module) = module(&file.path) {
+            // Tests may show more, and count here: what they need is needed.
+            uses.entry(module).or_default().extend(used(&file.text));
+        }
+    }
+    let mut broken = Broken::rule("remove from `MAY_USE` (harness/tests/tidy/code.rs) what is not used any more");
+    for (module, allowed) in MAY_USE {
+        let Some(uses) = uses.get(module) else {
+            broken.by(format!("there is no module `{module}`"));
+            continue;
+        };
+        for other in *allowed {
+            broken.unless(uses.contains(*other), || format!("`{module}` does not use `{other}`"));
+        }
+    }
+}
+
+/// What only some may do: a pattern, the files that may match it, and what to do instead.
+const FORBIDDEN: &[(&str, &[&str], &str)] = &[
+    (
+        r"\b(sleep|sleep_until|interval)\(",
+        &["harness/src/process/wait.rs"],
+        "the one poller is `process::wait::until`: ask it a condition that says `NotYet(why)`",
+    ),
+    (
+        r"\b(e?println!|e?print!|dbg!)|\b(stdout|stderr)\(\)|process::exit\b",
+        &["harness/src/cli/", "harness/build.rs"],
+        "the library never prints and never exits: tell it through `event::Events`, or return it",
+    ),
+    (
+        r#"\b0\.0\.0\.0\b|Ipv4Addr::UNSPECIFIED"#,
+        &[],
+        "everything listens on loopback alone, on a port that was asked for",
+    ),
+    (
+        r"\baws_lc_rs\b|\bnative_tls\b",
+        &[],
+        "ring is the one cryptography provider",
+    ),
+    (r"#!?\[allow\(", &[], "`#[expect(lint, reason = \"…\")]` says why, and ends when it is not needed any more"),
+];
+
+#[test]
+fn nobody_does_what_only_some_may() {
+    let mut broken = Broken::rule("some things are done in one place only");
+    for (pattern, places, instead) in FORBIDDEN {
+        let pattern = Regex::new(pattern).unwrap();
+        // The rules themselves name what they forbid.
+        let elsewhere = |path: &str| !path.starts_with("harness/tests/tidy") && !places.iter().any(|place| path.starts_with(place));
+        for file in sources().filter(|file| elsewhere(&file.path)) {
+            for (number, line) in file.lines().filter(|(_, line)| !line.trim_start().starts_with("//")) {
+                // A shell's words inside of a string are not ours.
+                if let Some(found) = pattern.find(line).filter(|found| !line[..found.start()].contains('"')) {
+                    broken.by(format!("{}:{number}: `{}`: {instead}", file.path, found.as_str()));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn no_file_knows_one_machine_or_holds_a_key() {
+    let homes = ["root", "work", "home/[a-z]", "Users/[A-Za-z]", "tmp/[A-Za-z]", "private/var"].join("|");
+    let machine = Regex::new(&format!(r"(^|[\s`'(=:])/({homes})[\w./-]*")).unwrap();
+    let key = Regex::new(r"-----BEGIN [A-Z ]*PRIVATE KEY-----\s*(\\n)?\s*[A-Za-z0-9+/=]{40}").unwrap();
+    let mut broken = Broken::rule("no path of somebody's machine (ask `dirs`, or a temporary directory) and no private key (make it anew) in a tracked file");
+    for file in FILES.iter().filter(|file| file.path != "Cargo.lock") {
+        broken.unless(!key.is_match(&file.text), || format!("{}: a private key", file.path));
+        for (number, line) in file.lines() {
+            if let Some(found) = machine.find(line) {
+                broken.by(format!("{}:{number}: `{}`", file.path, found.as_str().trim()));
+            }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The documents name what is there: the code map, paths, options' variables, exit codes, pinned versions.
+
+use std::collections::BTreeSet;
+
+use regex::Regex;
+
+use crate::{Broken, FILES, root, text_of};
+
+const DOCUMENTS: &[&str] = &["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "features/README.md"];
+
+/// The words between backticks in a Markdown text, outside of code blocks.
+fn code_words(text: &str) -> Vec<String> {
+    let mut in_block = false;
+    let prose = text.lines().filter(|line| {
+        let fence = line.trim_start().starts_with("```");
+        in_block ^= fence;
+        !in_block && !fence
+    });
+    prose.flat_map(|line| line.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+/// The part of a Markdown text below the heading `title`, up to the next one of the same depth.
+fn section<'a>(text: &'a str, title: &str) -> &'a str {
+    let heading = format!("\n## {title}\n");
+    let (_, below) = text.split_once(&heading).unwrap_or_else(|| panic!("there is no heading `## {title}`"));
+    below.split("\n## ").next().unwrap_or_default()
+}
+
+#[test]
+fn the_code_map_is_the_code() {
+    let text = text_of("ARCHITECTURE.md");
+    let mapped: BTreeSet<String> = section(&text, "Code map")
+        .lines()
+        .filter_map(|line| line.strip_prefix("- `harness/src/")?.split('`').next())
+        .map(|path| path.trim_end_matches('/').to_owned())
+        .collect();
+    let there: BTreeSet<String> =
+        FILES.iter().filter_map(|file| file.path.strip_prefix("harness/src/")?.split('/').next()).map(str::to_owned).collect();
+    let mut broken = Broken::rule("the list below `## Code map` in ARCHITECTURE.md has a line (- `harness/src/…`) for each module, and no other");
+    for missing in there.difference(&mapped) {
+        broken.by(format!("{missing} has no line"));
+    }
+    for gone in mapped.difference(&there) {
+        broken.by(format!("{gone} is not there any more"));
+    }
+}
+
+#[test]
+fn paths_in_documents_lead_somewhere() {
+    let path = Regex::new(r"^(\.ci|\.github|features|fixtures|harness|scripts)/[\w./-]*$").unwrap();
+    let mut broken = Broken::rule("a path between backticks in a document is there: correct it (a NAME in capitals stands for any)");
+    for document in DOCUMENTS {
+        for word in code_words(&text_of(document)) {
+            let is_example = word.split('/').any(|part| part.split('.').next().is_some_and(|stem| stem.len() > 1 && !stem.contains(|c: char| !c.is_ascii_uppercase() && c != '_') && stem != "README"));
+            broken.unless(!path.is_match(&word) || is_example || root().join(&word).exists(), || format!("{document}: `{word}`"));
+        }
+    }
+}
+
+#[test]
+fn every_variable_is_explained() {
+    let variable = Regex::new(r"\bAUTHLAB_[A-Z_]*[A-Z]\b").unwrap();
+    let names = |text: &str| -> BTreeSet<String> { variable.find_iter(text).map(|found| found.as_str().to_owned()).collect() };
+    let read: BTreeSet<String> = FILES.iter().filter(|file| file.path.starts_with("harness/src/")).flat_map(|file| names(&file.text)).collect();
+    let explained = names(&text_of("README.md"));
+    let mut broken = Broken::rule("README.md explains every AUTHLAB_… variable that the code reads, and no other");
+    for missing in read.difference(&explained) {
+        broken.by(format!("{missing} is not explained"));
+    }
+    for gone in explained.difference(&read) {
+        broken.by(format!("{gone} is not read any more"));
+    }
+}
+
+#[test]
+fn every_way_of_authenticating_is_in_the_table() {
+    let table = text_of("README.md");
+    let mut broken = Broken::rule("the table in README.md has a row (`folder/`) for each folder of features");
+    let folders: BTreeSet<&str> = FILES.iter().filter_map(|file| file.path.strip_prefix("features/")?.split_once('/')).map(|(folder, _)| folder).collect();
+    for folder in folders {
+        broken.unless(table.contains(&format!("| `{folder}/`")), || folder.to_owned());
+    }
+}
+
+#[test]
+fn the_lab_matrix_is_what_is_pinned() {
+    let minor = Regex::new(r"\b1\.\d\d\b").unwrap();
+    let versions: toml::Table = toml::from_str(&text_of("fixtures/versions.toml")).unwrap();
+    let pinned: BTreeSet<String> = versions["kubernetes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|version| version["version"].as_str().unwrap().rsplit_once('.').unwrap().0.to_owned())
+        .collect();
+    let workflow = text_of(".github/workflows/lab.yml");
+    let matrix = workflow.lines().find(|line| line.trim_start().starts_with("kubernetes: [")).unwrap_or_default();
+    let listed: BTreeSet<String> = minor.find_iter(matrix).map(|found| found.as_str().to_owned()).collect();
+    Broken::rule("the matrix in .github/workflows/lab.yml has every version of fixtures/versions.toml")
+        .unless(listed == pinned, || format!("it has {listed:?}, pinned are {pinned:?}"));
+}
+
+#[test]
+fn actions_are_pinned() {
+    let pinned = Regex::new(r"uses: [\w.-]+/[\w.-]+@[0-9a-f]{40} # v[\d.]+$").unwrap();
+    let mut broken = Broken::rule("an action is pinned by its commit, with its version as a comment: a tag can be moved");
+    for file in FILES.iter().filter(|file| file.path.starts_with(".github/workflows/")) {
+        for (number, line) in file.lines().filter(|(_, line)| line.contains("uses:")) {
+            broken.unless(pinned.is_match(line.trim_end()), || format!("{}:{number}: {}", file.path, line.trim()));
+        }
+    }
+}

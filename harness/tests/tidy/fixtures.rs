@@ -1,0 +1,84 @@
+//! Rules of the data: capabilities that all drivers describe, settings that somebody uses, and the ledger
+//! `fixtures/uncovered.txt` of behaviours that no scenario proves yet.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use authlab::behaviour::Catalogue;
+
+use crate::features::all_scenarios;
+use crate::{Broken, FILES, text_of};
+
+const LEDGER: &str = "fixtures/uncovered.txt";
+
+/// The ids in the ledger: the first word of each line that is no comment, in order.
+fn ledger() -> Vec<String> {
+    let text = text_of(LEDGER);
+    let ids = text.lines().filter_map(|line| line.split('#').next()?.split_whitespace().next());
+    ids.map(str::to_owned).collect()
+}
+
+/// The ids that a scenario proves in an ordinary run.
+fn proved() -> BTreeSet<String> {
+    let scenarios = all_scenarios().into_iter().filter(|scenario| !scenario.is_ignored());
+    scenarios.flat_map(|scenario| scenario.behaviours.clone()).collect()
+}
+
+#[test]
+fn the_ledger_holds_what_is_not_proved_and_nothing_else() {
+    let (listed, proved) = (ledger(), proved());
+    let mut broken = Broken::rule(
+        "every behaviour is proved by a scenario that carries its id as a tag, or stands in fixtures/uncovered.txt; \
+         the ledger only shrinks: take out what is proved, and prove what is new",
+    );
+    let known = Catalogue::known();
+    for id in known.ids() {
+        match (listed.iter().filter(|listed| *listed == id).count(), proved.contains(id)) {
+            (0, false) => broken.by(format!("{id} is neither proved nor listed: {}", known.behaviour(id).unwrap().behaviour)),
+            (1.., true) => broken.by(format!("{id} is proved: take it out of {LEDGER}")),
+            (2.., false) => broken.by(format!("{id} is listed twice")),
+            (0, true) | (1, false) => {}
+        }
+    }
+    for id in listed.iter().filter(|id| known.behaviour(id).is_none()) {
+        broken.by(format!("{id} is listed, but the catalogue (fixtures/behaviours.toml) does not know it"));
+    }
+}
+
+#[test]
+fn the_ledger_says_how_long_it_is() {
+    let first = text_of(LEDGER).lines().next().unwrap_or_default().to_owned();
+    let count = ledger().len();
+    Broken::rule("the first line of fixtures/uncovered.txt says how many ids there are, so that a longer ledger is seen in review")
+        .unless(first == format!("# {count} behaviours"), || format!("it says `{first}`; write `# {count} behaviours`"));
+}
+
+#[test]
+fn every_driver_describes_the_same_capabilities() {
+    let mut described: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    let mut broken = Broken::rule("each file in fixtures/capabilities/ gives every capability as true or false: what is not described is an error, never a default");
+    for file in FILES.iter().filter(|file| file.path.starts_with("fixtures/capabilities/")) {
+        match toml::from_str::<BTreeMap<String, bool>>(&file.text) {
+            Ok(capabilities) => _ = described.insert(&file.path, capabilities.into_keys().collect()),
+            Err(error) => broken.by(format!("{}: {error}", file.path)),
+        }
+    }
+    let all: BTreeSet<String> = described.values().flatten().cloned().collect();
+    for (path, names) in &described {
+        for missing in all.difference(names) {
+            broken.by(format!("{path} does not describe `{missing}`"));
+        }
+    }
+    broken.unless(!all.is_empty(), || "there is no capability at all".to_owned());
+}
+
+#[test]
+fn every_setting_and_every_piece_is_used() {
+    let words: String = FILES.iter().filter(|file| file.is_rust() || file.path.starts_with("fixtures/api_servers/")).map(|file| file.text.as_str()).collect();
+    let mut broken = Broken::rule("an API server setting is named by a step, a piece of authentication by a setting: use it or remove the file");
+    for folder in ["fixtures/api_servers/", "fixtures/authentication/"] {
+        for file in FILES.iter().filter(|file| file.path.starts_with(folder)) {
+            let name = file.path[folder.len()..].trim_end_matches(".toml");
+            broken.unless(words.contains(&format!("\"{name}\"")), || file.path.clone());
+        }
+    }
+}
