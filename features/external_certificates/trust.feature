@@ -7,7 +7,7 @@ Feature: A client certificate is trusted only as far as its authority
       Given Mallory holds a client certificate that <flaw>
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "<reason>"
-      And the audit event says "Unauthorized"
+      And the answer gives nothing away
       But Alice, whose certificate is sound, is still accepted
 
       @X3 @F1 @F2
@@ -45,15 +45,17 @@ Feature: A client certificate is trusted only as far as its authority
         | flaw             | reason                     |
         | has an empty UID | UID cannot be an empty string |
 
-      @X13 @requires:certificate_uid
-      Examples: No text
-        | flaw                       | reason                            |
-        | has a UID that is a number | unable to parse UID into a string |
-
       @X14 @requires:certificate_uid
       Examples: More than one
         | flaw         | reason                                |
         | has two UIDs | expected 1 UID, but found multiple    |
+
+    @X13
+    Scenario: Mallory's certificate has a UID that is no text at all
+      Given Mallory holds a client certificate that has a UID that is a number
+      When she asks the API server who she is
+      Then she is refused in TLS, because "received fatal alert: DecodeError"
+      But Alice, whose certificate is sound, is still accepted
 
   Rule: Intermediate authorities are the holder's to send
 
@@ -70,13 +72,27 @@ Feature: A client certificate is trusted only as far as its authority
       Then she is refused as unauthenticated, because "x509: certificate signed by unknown authority"
       But Alice, whose certificate is sound, is still accepted
 
-  Rule: Who presents nothing, or a certificate that names nobody, is anonymous
+  Rule: The authorities are those that the API server trusts now
+
+    @X17 @requires:authority_files
+    Scenario: Alice's authority comes to be trusted while the API server runs
+      Given Alice holds a client certificate of a new authority, and is refused with it
+      When the new authority is added to those that the API server trusts
+      Then she is soon accepted as "alice"
+      And Bob, with a client certificate, is accepted
+
+  Rule: A certificate that names nobody is nobody's
+
+    The authenticator of client certificates has no opinion of it. The one of the front proxy has: to it, it is a stranger's.
 
     @X9
     Scenario: Bob's certificate names nobody
       Given Bob holds a client certificate that names nobody
       When he asks the API server who he is
-      Then he is refused as forbidden, because "system:anonymous"
+      Then he is refused as unauthenticated, only because "x509: certificate signed by unknown authority"
+      But with a service account token beside it, he is accepted as the service account
+
+  Rule: Who presents nothing is anonymous
 
     @X10
     Scenario: Bob has no certificate

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 mod authentication;
 mod authorities;
 mod capabilities;
+mod client_authorities;
 pub mod process;
 mod setting;
 mod versions;
@@ -20,6 +21,7 @@ mod versions;
 pub use authentication::Places;
 pub use authorities::{Authorities, FRONT_PROXY};
 pub use capabilities::{Capabilities, UnknownCapability, Unmet};
+pub use client_authorities::TrustedAuthority;
 pub use setting::{Setting, SettingError};
 pub use versions::{Behaviours, Minor};
 

@@ -126,7 +126,11 @@ impl ControlPlane {
                     phase.succeeded();
                     return Ok((plane, main));
                 }
-                Err(error) if attempt < PORT_ATTEMPTS && port_was_taken(&error) => fs_err::remove_dir_all(directory.join("etcd"))?,
+                Err(error) if attempt < PORT_ATTEMPTS && port_was_taken(&error) => match fs_err::remove_dir_all(directory.join("etcd")) {
+                    // etcd may not have come that far.
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+                    _ => {}
+                },
                 Err(error) => {
                     phase.failed(&error);
                     return Err(error);
@@ -182,6 +186,8 @@ impl ControlPlane {
             .argument(format!("--cluster-signing-duration={}h", SIGNER_HOURS))
             .argument(format!("--service-account-private-key-file={}", file("service-accounts.key")))
             .argument(format!("--root-ca-file={}", file("serving.crt")))
+            // RBAC gives each controller's rights to a service account of its own, none to the whole.
+            .argument("--use-service-account-credentials=true")
             .arguments(["--leader-elect=false", "--secure-port=0", "--kube-api-qps=200", "--kube-api-burst=400", "--profiling=false"]);
         self.controllers = Some(program.start().await?);
         Ok(())

@@ -180,8 +180,9 @@ impl Lab {
 
     /// An ID token of Keycloak for `name`, by a password grant.
     async fn token_of_keycloak(&self, name: &str) -> Result<Secret, LabError> {
-        self.keycloak().await?;
-        Err(LabError::NoPassword { name: name.to_owned() })
+        let keycloak = self.keycloak().await?;
+        let password = keycloak.description().passwords.get(name).ok_or_else(|| LabError::NoPassword { name: name.to_owned() })?;
+        Ok(keycloak.password_grant(name, password).await.map_err(|source| LabError::Login { name: name.to_owned(), source })?.id)
     }
 }
 

@@ -33,6 +33,15 @@ pub enum LabError {
         /// Who.
         name: String,
     },
+    /// Keycloak does not log somebody in.
+    #[error("keycloak did not log '{name}' in")]
+    Login {
+        /// Who.
+        name: String,
+        /// Why.
+        #[source]
+        source: KeycloakError,
+    },
     /// The issuer cannot serve.
     #[error("the issuer could not be started")]
     Issuer(#[from] IssuerError),
@@ -70,7 +79,7 @@ pub enum LabError {
         source: Box<kube::Error>,
     },
     /// A lab of that name is up already.
-    #[error("the lab '{name}' is up already, or being started{}", owner.map_or_else(String::new, |owner| format!("; process {owner} owns it")))]
+    #[error("a lab called '{name}' is up or being started already{}", owner.map_or_else(String::new, |owner| format!("; process {owner} owns it")))]
     UpAlready {
         /// Its name.
         name: String,
@@ -147,7 +156,7 @@ pub enum LabError {
 impl Hint for LabError {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Keycloak(error) => error.hint(),
+            Self::Keycloak(error) | Self::Login { source: error, .. } => error.hint(),
             Self::Shared(error) => error.hint(),
             Self::UpAlready { name, .. } => Some(format!("use it as it is (`authlab status`), or end it with `authlab down{}`", super::lab_option(name))),
             Self::NotReady { .. } => Some("`authlab status` shows the labs there are".to_owned()),

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 
 use super::description::{AuthProxyDescription, LabDescription, ProcessDescription, fingerprint};
 use super::{Administrator, Directory, Inner, Keycloak, Lab, LabError, LabOptions, Owner, grounds};
@@ -33,13 +33,16 @@ type Readiness = watch::Receiver<Option<Result<Keycloak, Arc<LabError>>>>;
 /// Keycloak on its way, or running.
 #[derive(Debug)]
 struct StartedKeycloak {
-    starting: JoinHandle<()>,
+    /// Taken by who ends it.
+    starting: tokio::sync::Mutex<Option<JoinHandle<()>>>,
+    /// For who gives it up without waiting.
+    giving_up: AbortHandle,
     running: Arc<tokio::sync::Mutex<Option<keycloak::Keycloak>>>,
 }
 
 impl Drop for StartedKeycloak {
     fn drop(&mut self) {
-        self.starting.abort();
+        self.giving_up.abort();
     }
 }
 
@@ -53,7 +56,7 @@ impl Owned {
 
     /// Ends every server and waits until they are gone.
     pub(super) async fn stop(&self) {
-        self.keycloak.starting.abort();
+        self.keycloak.giving_up.abort();
         self.proxies.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let plane = async {
             if let Some(plane) = self.plane.lock().await.take() {
@@ -61,6 +64,10 @@ impl Owned {
             }
         };
         let keycloak = async {
+            // One that was still being started is killed as its task ends.
+            if let Some(starting) = self.keycloak.starting.lock().await.take() {
+                let _given_up = starting.await;
+            }
             if let Some(keycloak) = self.keycloak.running.lock().await.take() {
                 keycloak.stop().await;
             }
@@ -90,7 +97,7 @@ pub(super) async fn start_in(directory: Directory, name: &str, options: &LabOpti
     // Given up (dropped) on the way, the servers are killed first and the directory is removed after that.
     let directory = Arc::new(directory);
     let started = start_servers(&directory, name, options, events).await;
-    if started.is_err() && !logs(directory.path()).is_empty() {
+    if started.is_err() && has_logs(directory.path()) {
         directory.keep();
     }
     started
@@ -221,7 +228,7 @@ fn start_keycloak(
         // Until the lab ends, somebody may still ask.
         tell.closed().await;
     });
-    Ok((StartedKeycloak { starting, running }, readiness))
+    Ok((StartedKeycloak { giving_up: starting.abort_handle(), starting: tokio::sync::Mutex::new(Some(starting)), running }, readiness))
 }
 
 /// The auth proxies: one that passes identity on as headers with its own certificate, one that impersonates.
@@ -265,19 +272,15 @@ fn passing_name() -> String {
     format!("run-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Where the logs of a lab's servers are.
-fn logs(directory: &Path) -> Vec<std::path::PathBuf> {
-    let mut logs = Vec::new();
-    let mut pending = vec![directory.to_owned()];
-    while let Some(place) = pending.pop() {
-        for entry in std::fs::read_dir(&place).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if path.is_dir() && entry.file_name() != "etcd" {
-                pending.push(path);
-            } else if path.extension().is_some_and(|kind| kind == "log") {
-                logs.push(path);
-            }
+/// Whether a server, or the owner, has written to its log.
+fn has_logs(directory: &Path) -> bool {
+    std::fs::read_dir(directory).into_iter().flatten().flatten().any(|entry| {
+        let path = entry.path();
+        if path.is_dir() {
+            // etcd's data can be large, and holds no log for people.
+            entry.file_name() != "etcd" && has_logs(&path)
+        } else {
+            path.extension().is_some_and(|kind| kind == "log") && entry.metadata().is_ok_and(|file| file.len() > 0)
         }
-    }
-    logs
+    })
 }

@@ -101,7 +101,8 @@ async fn answer(door: &Door, request: String, exchanged: Exchanged, mark: Mark, 
     };
     let verdict = Verdict::of_status(status);
     let log = if verdict == Verdict::Accepted { Vec::new() } else { mark.log_lines(&door.server, LINES) };
-    let message = || body.get("message").and_then(Value::as_str).map(|message| redact(message).into_owned());
+    // Errors that the server did not expect come as plain text, not as a `Status`.
+    let message = || body.get("message").unwrap_or(&body).as_str().map(|message| redact(message).into_owned());
     let (reason, source) = match verdict {
         Verdict::Accepted => (None, ReasonSource::None),
         // The one refusal in the log while the gate was ours is this request's.
@@ -151,7 +152,7 @@ async fn exchange(door: &Door, presentation: &Presentation, question: &Question,
     let stream = connector.connect(name, socket).await?;
 
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    let mut connection = Connection(tokio::spawn(connection));
+    let connection = Connection(tokio::spawn(connection));
     let mut request = hyper::Request::builder()
         .method(question.method.clone())
         .uri(&question.path)
@@ -176,10 +177,7 @@ async fn exchange(door: &Door, presentation: &Presentation, question: &Question,
         // The connection knows better why it ended: a TLS alert, for one (RFC 8446 §4.4.2 lets it come this late).
         Err(error) => {
             drop(sender);
-            return Err(match (&mut connection.0).await {
-                Ok(Err(cause)) => cause.into(),
-                _ => error.into(),
-            });
+            return Err(connection.failure().await.unwrap_or(error).into());
         }
     };
     let status = answer.status().as_u16();

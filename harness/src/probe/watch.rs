@@ -11,6 +11,13 @@ use tokio::task::JoinHandle;
 #[derive(Debug)]
 pub(super) struct Connection(pub(super) JoinHandle<hyper::Result<()>>);
 
+impl Connection {
+    /// Why the connection ended, when that was an error.
+    pub(super) async fn failure(mut self) -> Option<hyper::Error> {
+        (&mut self.0).await.ok()?.err()
+    }
+}
+
 impl Drop for Connection {
     fn drop(&mut self) {
         self.0.abort();

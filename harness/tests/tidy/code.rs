@@ -24,22 +24,45 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("credential", &["pki", "secret"]),
     ("server_binaries", &["dirs", "event", "hint", "process", "secret"]),
     ("cluster", &["event", "pki", "process", "secret"]),
-    ("identity_provider", &["dirs", "event", "hint", "pki", "process", "secret", "server_binaries", "tls"]),
+    ("identity_provider", &["dirs", "event", "hint", "pki", "process", "secret", "tls"]),
     ("auth_proxy", &["identity_provider", "pki", "process", "secret", "tls"]),
     ("probe", &["cluster", "credential", "event", "process", "secret", "tls"]),
     // Together.
     (
         "lab",
         &[
-            "auth_proxy", "cluster", "credential", "dirs", "event", "hint", "identity_provider", "interrupt", "pki", "probe", "process",
-            "secret", "server_binaries", "tls",
+            "auth_proxy",
+            "cluster",
+            "credential",
+            "dirs",
+            "event",
+            "hint",
+            "identity_provider",
+            "interrupt",
+            "pki",
+            "probe",
+            "process",
+            "secret",
+            "server_binaries",
+            "tls",
         ],
     ),
     (
         "scenario",
         &[
-            "auth_proxy", "behaviour", "cluster", "credential", "dirs", "event", "hint", "identity_provider", "interrupt", "lab", "pki", "probe",
-            "process", "secret", "tls",
+            "auth_proxy",
+            "cluster",
+            "credential",
+            "dirs",
+            "event",
+            "hint",
+            "identity_provider",
+            "interrupt",
+            "lab",
+            "pki",
+            "probe",
+            "process",
+            "secret",
         ],
     ),
     // Told by events alone: reports know no lab and no scenario.
@@ -69,13 +92,21 @@ fn production(file: &TextFile) -> String {
         return String::new();
     }
     let code = file.text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
-    code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+    code.lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// The modules of the library that a text names: `crate::lab::…`, `crate::{event::…, lab}`, `authlab::lab`.
 fn used(code: &str) -> BTreeSet<String> {
     static PATH: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?-u)\b(?:crate|authlab)::(?:(\w+)|\{)").unwrap());
-    let first_word = |text: &str| -> String { text.trim_start().chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect() };
+    let first_word = |text: &str| -> String {
+        text.trim_start()
+            .chars()
+            .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
+            .collect()
+    };
     let mut modules = BTreeSet::new();
     for found in PATH.captures_iter(code) {
         if let Some(module) = found.get(1) {
@@ -111,10 +142,16 @@ fn paths_are_read_however_they_are_written() {
 fn every_source_says_first_what_it_is() {
     let mut broken = Broken::rule("every Rust file opens with `//!`: two or three sentences that say what it is and name its main type");
     for file in sources() {
-        let opening: Vec<&str> = file.text.lines().map_while(|line| line.strip_prefix("//!")).map(str::trim).collect();
-        broken.unless(opening.join(" ").trim_end().ends_with(['.', ':', '|', '`']) && !opening.is_empty(), || {
-            format!("{}: {:?}", file.path, file.text.lines().next().unwrap_or_default())
-        });
+        let opening: Vec<&str> = file
+            .text
+            .lines()
+            .map_while(|line| line.strip_prefix("//!"))
+            .map(str::trim)
+            .collect();
+        broken.unless(
+            opening.join(" ").trim_end().ends_with(['.', ':', '|', '`']) && !opening.is_empty(),
+            || format!("{}: {:?}", file.path, file.text.lines().next().unwrap_or_default()),
+        );
     }
 }
 
@@ -135,14 +172,18 @@ fn modules_use_only_what_they_may() {
          turn the dependency round, or move what is needed to where both may see it; ARCHITECTURE.md says why",
     );
     for file in sources() {
-        let Some(module) = module(&file.path).filter(|module| !["lib", "main", TOP].contains(module)) else { continue };
+        let Some(module) = module(&file.path).filter(|module| !["lib", "main", TOP].contains(module)) else {
+            continue;
+        };
         let Some(allowed) = allowed.get(module) else {
             broken.by(format!("{}: the module `{module}` is not in the list", file.path));
             continue;
         };
         // `use crate::Something` at the top of another file of the same crate is a macro or a re-export: there are none.
         for other in used(&production(file)).into_iter().filter(|other| other != module) {
-            broken.unless(allowed.contains(&other.as_str()), || format!("{}: `{module}` uses `{other}`", file.path));
+            broken.unless(allowed.contains(&other.as_str()), || {
+                format!("{}: `{module}` uses `{other}`", file.path)
+            });
         }
     }
 }
@@ -177,7 +218,7 @@ const FORBIDDEN: &[(&str, &[&str], &str)] = &[
     ),
     (
         r"\b(e?println!|e?print!|dbg!)|\b(stdout|stderr)\(\)|process::exit\b",
-        &["harness/src/cli/", "harness/build.rs"],
+        &["harness/src/cli/", "harness/build.rs", "harness/benches/", "harness/examples/"],
         "the library never prints and never exits: tell it through `event::Events`, or return it",
     ),
     (
@@ -185,12 +226,12 @@ const FORBIDDEN: &[(&str, &[&str], &str)] = &[
         &[],
         "everything listens on loopback alone, on a port that was asked for",
     ),
+    (r"\baws_lc_rs\b|\bnative_tls\b", &[], "ring is the one cryptography provider"),
     (
-        r"\baws_lc_rs\b|\bnative_tls\b",
+        r"#!?\[allow\(",
         &[],
-        "ring is the one cryptography provider",
+        "`#[expect(lint, reason = \"…\")]` says why, and ends when it is not needed any more",
     ),
-    (r"#!?\[allow\(", &[], "`#[expect(lint, reason = \"…\")]` says why, and ends when it is not needed any more"),
 ];
 
 #[test]
@@ -214,9 +255,11 @@ fn nobody_does_what_only_some_may() {
 #[test]
 fn no_file_knows_one_machine_or_holds_a_key() {
     let homes = ["root", "work", "home/[a-z]", "Users/[A-Za-z]", "tmp/[A-Za-z]", "private/var"].join("|");
-    let machine = Regex::new(&format!(r"(^|[\s`'(=:])/({homes})[\w./-]*")).unwrap();
+    let machine = Regex::new(&format!(r#"(^|[\s`"'(=:])/({homes})[\w./-]*"#)).unwrap();
     let key = Regex::new(r"-----BEGIN [A-Z ]*PRIVATE KEY-----\s*(\\n)?\s*[A-Za-z0-9+/=]{40}").unwrap();
-    let mut broken = Broken::rule("no path of somebody's machine (ask `dirs`, or a temporary directory) and no private key (make it anew) in a tracked file");
+    let mut broken = Broken::rule(
+        "no path of somebody's machine (ask `dirs`, or a temporary directory) and no private key (make it anew) in a tracked file",
+    );
     for file in FILES.iter().filter(|file| file.path != "Cargo.lock") {
         broken.unless(!key.is_match(&file.text), || format!("{}: a private key", file.path));
         for (number, line) in file.lines() {

@@ -6,7 +6,13 @@ use regex::Regex;
 
 use crate::{Broken, FILES, root, text_of};
 
-const DOCUMENTS: &[&str] = &["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "features/README.md"];
+const DOCUMENTS: &[&str] = &[
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "features/README.md",
+];
 
 /// The words between backticks in a Markdown text, outside of code blocks.
 fn code_words(text: &str) -> Vec<String> {
@@ -16,13 +22,17 @@ fn code_words(text: &str) -> Vec<String> {
         in_block ^= fence;
         !in_block && !fence
     });
-    prose.flat_map(|line| line.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>()).collect()
+    prose
+        .flat_map(|line| line.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>())
+        .collect()
 }
 
 /// The part of a Markdown text below the heading `title`, up to the next one of the same depth.
 fn section<'a>(text: &'a str, title: &str) -> &'a str {
     let heading = format!("\n## {title}\n");
-    let (_, below) = text.split_once(&heading).unwrap_or_else(|| panic!("there is no heading `## {title}`"));
+    let (_, below) = text
+        .split_once(&heading)
+        .unwrap_or_else(|| panic!("there is no heading `## {title}`"));
     below.split("\n## ").next().unwrap_or_default()
 }
 
@@ -34,9 +44,13 @@ fn the_code_map_is_the_code() {
         .filter_map(|line| line.strip_prefix("- `harness/src/")?.split('`').next())
         .map(|path| path.trim_end_matches('/').to_owned())
         .collect();
-    let there: BTreeSet<String> =
-        FILES.iter().filter_map(|file| file.path.strip_prefix("harness/src/")?.split('/').next()).map(str::to_owned).collect();
-    let mut broken = Broken::rule("the list below `## Code map` in ARCHITECTURE.md has a line (- `harness/src/…`) for each module, and no other");
+    let there: BTreeSet<String> = FILES
+        .iter()
+        .filter_map(|file| file.path.strip_prefix("harness/src/")?.split('/').next())
+        .map(str::to_owned)
+        .collect();
+    let mut broken =
+        Broken::rule("the list below `## Code map` in ARCHITECTURE.md has a line (- `harness/src/…`) for each module, and no other");
     for missing in there.difference(&mapped) {
         broken.by(format!("{missing} has no line"));
     }
@@ -51,8 +65,14 @@ fn paths_in_documents_lead_somewhere() {
     let mut broken = Broken::rule("a path between backticks in a document is there: correct it (a NAME in capitals stands for any)");
     for document in DOCUMENTS {
         for word in code_words(&text_of(document)) {
-            let is_example = word.split('/').any(|part| part.split('.').next().is_some_and(|stem| stem.len() > 1 && !stem.contains(|c: char| !c.is_ascii_uppercase() && c != '_') && stem != "README"));
-            broken.unless(!path.is_match(&word) || is_example || root().join(&word).exists(), || format!("{document}: `{word}`"));
+            let is_example = word.split('/').any(|part| {
+                part.split('.')
+                    .next()
+                    .is_some_and(|stem| stem.len() > 1 && !stem.contains(|c: char| !c.is_ascii_uppercase() && c != '_') && stem != "README")
+            });
+            broken.unless(!path.is_match(&word) || is_example || root().join(&word).exists(), || {
+                format!("{document}: `{word}`")
+            });
         }
     }
 }
@@ -61,14 +81,18 @@ fn paths_in_documents_lead_somewhere() {
 fn every_variable_is_explained() {
     let variable = Regex::new(r"\bAUTHLAB_[A-Z_]*[A-Z]\b").unwrap();
     let names = |text: &str| -> BTreeSet<String> { variable.find_iter(text).map(|found| found.as_str().to_owned()).collect() };
-    let read: BTreeSet<String> = FILES.iter().filter(|file| file.path.starts_with("harness/src/")).flat_map(|file| names(&file.text)).collect();
+    let read: BTreeSet<String> = FILES
+        .iter()
+        .filter(|file| file.path.starts_with("harness/src/"))
+        .flat_map(|file| names(&file.text))
+        .collect();
     let explained = names(&text_of("README.md"));
-    let mut broken = Broken::rule("README.md explains every AUTHLAB_… variable that the code reads, and no other");
+    let mut broken = Broken::rule("README.md explains every AUTHLAB_… variable that the code reads or sets, and no other");
     for missing in read.difference(&explained) {
         broken.by(format!("{missing} is not explained"));
     }
     for gone in explained.difference(&read) {
-        broken.by(format!("{gone} is not read any more"));
+        broken.by(format!("{gone} is not there any more"));
     }
 }
 
@@ -76,7 +100,11 @@ fn every_variable_is_explained() {
 fn every_way_of_authenticating_is_in_the_table() {
     let table = text_of("README.md");
     let mut broken = Broken::rule("the table in README.md has a row (`folder/`) for each folder of features");
-    let folders: BTreeSet<&str> = FILES.iter().filter_map(|file| file.path.strip_prefix("features/")?.split_once('/')).map(|(folder, _)| folder).collect();
+    let folders: BTreeSet<&str> = FILES
+        .iter()
+        .filter_map(|file| file.path.strip_prefix("features/")?.split_once('/'))
+        .map(|(folder, _)| folder)
+        .collect();
     for folder in folders {
         broken.unless(table.contains(&format!("| `{folder}/`")), || folder.to_owned());
     }
@@ -93,7 +121,10 @@ fn the_lab_matrix_is_what_is_pinned() {
         .map(|version| version["version"].as_str().unwrap().rsplit_once('.').unwrap().0.to_owned())
         .collect();
     let workflow = text_of(".github/workflows/lab.yml");
-    let matrix = workflow.lines().find(|line| line.trim_start().starts_with("kubernetes: [")).unwrap_or_default();
+    let matrix = workflow
+        .lines()
+        .find(|line| line.trim_start().starts_with("kubernetes: ["))
+        .unwrap_or_default();
     let listed: BTreeSet<String> = minor.find_iter(matrix).map(|found| found.as_str().to_owned()).collect();
     Broken::rule("the matrix in .github/workflows/lab.yml has every version of fixtures/versions.toml")
         .unless(listed == pinned, || format!("it has {listed:?}, pinned are {pinned:?}"));
@@ -105,7 +136,9 @@ fn actions_are_pinned() {
     let mut broken = Broken::rule("an action is pinned by its commit, with its version as a comment: a tag can be moved");
     for file in FILES.iter().filter(|file| file.path.starts_with(".github/workflows/")) {
         for (number, line) in file.lines().filter(|(_, line)| line.contains("uses:")) {
-            broken.unless(pinned.is_match(line.trim_end()), || format!("{}:{number}: {}", file.path, line.trim()));
+            broken.unless(pinned.is_match(line.trim_end()), || {
+                format!("{}:{number}: {}", file.path, line.trim())
+            });
         }
     }
 }

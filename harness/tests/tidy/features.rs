@@ -18,19 +18,34 @@ const MOST_STEPS: usize = 9;
 /// Steps of a background, at most.
 const MOST_BACKGROUND: usize = 3;
 
-/// Refusals that need no positive control beside them, by a part of the scenario's title, and why.
-/// Refusals as forbidden never do: the server's reason names whom it took the caller for, so the credential was accepted.
-const WITHOUT_CONTROL: &[(&str, &str)] = &[];
+/// Scenarios with a refusal whose text has no reason, by title, and why.
+const WITHOUT_REASON: &[(&str, &str)] = &[(
+    "Fifty people are refused at the same time",
+    "each has a reason of their own; the step compares it with their flaw",
+)];
+
+/// Scenarios with a refusal that has nothing accepted beside it, by title, and why. Refusals as forbidden
+/// need none: the server's reason names whom it took the caller for, so the credential was accepted.
+const WITHOUT_CONTROL: &[(&str, &str)] = &[(
+    "Bob comes through <door> with nothing",
+    "who presents nothing has no credential that could be sound",
+)];
 
 /// Tags that the runner itself understands: no scenario has to carry them.
 const RUNNERS_OWN: &[&str] = &["serial", "ignore"];
 
 /// What a step does not say: how it is asked of Kubernetes is the business of its function.
-const NOT_IN_STEPS: &str = r"(?i)\bkubectl\b|\bcurl\b|\bopenssl\b|https?:|\bX-Remote|\bImpersonate-|\bAuthorization\b:?|\bapiVersion\b|(^|\s)--\w|\.ya?ml\b|\{";
+const NOT_IN_STEPS: &str =
+    r"(?i)\bkubectl\b|\bcurl\b|\bopenssl\b|https?:|\bX-Remote|\bImpersonate-|\bAuthorization\b:?|\bapiVersion\b|(^|\s)--\w|\.ya?ml\b|\{";
 
 fn features() -> Vec<(String, Feature)> {
     let files = parser::named(&[root().join("features")]).unwrap();
-    let parsed = files.into_iter().map(|file| (format!("features/{}.feature", file.stem), parser::parse(&file).unwrap_or_else(|error| panic!("{error}"))));
+    let parsed = files.into_iter().map(|file| {
+        (
+            format!("features/{}.feature", file.stem),
+            parser::parse(&file).unwrap_or_else(|error| panic!("{error}")),
+        )
+    });
     parsed.collect()
 }
 
@@ -42,20 +57,29 @@ pub(crate) fn all_scenarios() -> Vec<SharedScenario> {
 }
 
 fn scenarios(feature: &Feature) -> impl Iterator<Item = &Scenario> {
-    feature.scenarios.iter().chain(feature.rules.iter().flat_map(|rule| &rule.scenarios))
+    feature
+        .scenarios
+        .iter()
+        .chain(feature.rules.iter().flat_map(|rule| &rule.scenarios))
 }
 
 fn backgrounds(feature: &Feature) -> impl Iterator<Item = &Background> {
-    feature.background.iter().chain(feature.rules.iter().filter_map(|rule| rule.background.as_ref()))
+    feature
+        .background
+        .iter()
+        .chain(feature.rules.iter().filter_map(|rule| rule.background.as_ref()))
 }
 
 fn steps(feature: &Feature) -> impl Iterator<Item = &Step> {
-    backgrounds(feature).flat_map(|background| &background.steps).chain(scenarios(feature).flat_map(|scenario| &scenario.steps))
+    backgrounds(feature)
+        .flat_map(|background| &background.steps)
+        .chain(scenarios(feature).flat_map(|scenario| &scenario.steps))
 }
 
 #[test]
 fn a_scenario_has_one_when_and_says_what_comes_of_it() {
-    let mut broken = Broken::rule("a scenario has exactly one When (what happens), at least one Then (what is promised), and at most 9 steps: split it");
+    let mut broken =
+        Broken::rule("a scenario has exactly one When (what happens), at least one Then (what is promised), and at most 9 steps: split it");
     for (path, feature) in features() {
         for scenario in scenarios(&feature) {
             let place = format!("{path}:{}", scenario.position.line);
@@ -63,9 +87,13 @@ fn a_scenario_has_one_when_and_says_what_comes_of_it() {
             let whens = count(StepType::When);
             broken.unless(whens == 1, || format!("{place}: {whens} When (an And after it counts)"));
             broken.unless(count(StepType::Then) >= 1, || format!("{place}: no Then"));
-            broken.unless(scenario.steps.len() <= MOST_STEPS, || format!("{place}: {} steps", scenario.steps.len()));
+            broken.unless(scenario.steps.len() <= MOST_STEPS, || {
+                format!("{place}: {} steps", scenario.steps.len())
+            });
             let order: Vec<_> = scenario.steps.iter().map(|step| step.ty as u8).collect();
-            broken.unless(order.is_sorted(), || format!("{place}: a step stands after one that comes later (Given, When, Then)"));
+            broken.unless(order.is_sorted(), || {
+                format!("{place}: a step stands after one that comes later (Given, When, Then)")
+            });
         }
     }
 }
@@ -76,8 +104,12 @@ fn a_background_is_short() {
     for (path, feature) in features() {
         for background in backgrounds(&feature) {
             let place = format!("{path}:{}", background.position.line);
-            broken.unless(background.steps.len() <= MOST_BACKGROUND, || format!("{place}: {} steps", background.steps.len()));
-            broken.unless(background.steps.iter().all(|step| step.ty == StepType::Given), || format!("{place}: a step that is no Given"));
+            broken.unless(background.steps.len() <= MOST_BACKGROUND, || {
+                format!("{place}: {} steps", background.steps.len())
+            });
+            broken.unless(background.steps.iter().all(|step| step.ty == StepType::Given), || {
+                format!("{place}: a step that is no Given")
+            });
         }
     }
 }
@@ -85,8 +117,10 @@ fn a_background_is_short() {
 #[test]
 fn steps_speak_of_people_and_rules() {
     let machine = Regex::new(NOT_IN_STEPS).unwrap();
-    let servers_words = Regex::new(r#"(because|says) ".*""#).unwrap();
-    let mut broken = Broken::rule("a step says what is promised, not how it is asked for: no command, URL, header, flag, YAML, JSON or doc string; the step's function knows those");
+    let servers_words = Regex::new(r#"(because|says|that) (".*"|'.*')"#).unwrap();
+    let mut broken = Broken::rule(
+        "a step says what is promised, not how it is asked for: no command, URL, header, flag, YAML, JSON or doc string; the step's function knows those",
+    );
     for (path, feature) in features() {
         for step in steps(&feature) {
             let place = format!("{path}:{}", step.position.line);
@@ -101,30 +135,48 @@ fn steps_speak_of_people_and_rules() {
 
 #[test]
 fn a_refusal_says_why_and_stands_beside_what_is_accepted() {
-    let reason = Regex::new(r#"refused .*because "[^"]+""#).unwrap();
-    let control = Regex::new(r"\b(accepted|may)\b").unwrap();
-    let mut unused: BTreeSet<&str> = WITHOUT_CONTROL.iter().map(|(title, _)| *title).collect();
+    let refusal = Regex::new(r"\brefuse[sd]?\b").unwrap();
+    let reason = Regex::new(r#"\b(because|with) (".+"|'.+')|\bwith no reason logged$"#).unwrap();
+    let control = Regex::new(r"\b(accepted|accepts|may|can|let in|given|signed|found to be)\b").unwrap();
+    let mut excuses: BTreeSet<&str> = WITHOUT_REASON.iter().chain(WITHOUT_CONTROL).map(|(title, _)| *title).collect();
+    let mut excused = |list: &[(&str, &str)], scenario: &Scenario| {
+        let found = list.iter().any(|(title, _)| *title == scenario.name);
+        found && (excuses.remove(scenario.name.as_str()) || found)
+    };
     let mut broken = Broken::rule(
         "a refusal names its kind and the server's own reason (refused as …, because \"…\"), and stands beside what is accepted or allowed, \
-         so that nothing is refused by accident (But Alice, whose … is sound, is still accepted)",
+         so that nothing is refused by accident (But Alice, whose … is sound, is still accepted); an exception is data in harness/tests/tidy/features.rs",
     );
     for (path, feature) in features() {
         for scenario in scenarios(&feature) {
             let place = format!("{path}:{}", scenario.position.line);
-            let thens: Vec<&str> = scenario.steps.iter().filter(|step| step.ty == StepType::Then).map(|step| step.value.as_str()).collect();
-            let refusals: Vec<&&str> = thens.iter().filter(|then| then.contains("refused")).collect();
-            for then in &refusals {
-                broken.unless(reason.is_match(then), || format!("{place}: no reason in: {then}"));
+            let thens: Vec<&str> = scenario
+                .steps
+                .iter()
+                .filter(|step| step.ty == StepType::Then)
+                .map(|step| step.value.as_str())
+                .collect();
+            let (refusals, others): (Vec<&str>, Vec<&str>) = thens.into_iter().partition(|then| refusal.is_match(then));
+            let unreasoned: Vec<&&str> = refusals.iter().filter(|then| !reason.is_match(then)).collect();
+            if !unreasoned.is_empty() && !excused(WITHOUT_REASON, scenario) {
+                broken.by(format!("{place}: no reason in: {}", unreasoned[0]));
             }
-            let excused = WITHOUT_CONTROL.iter().find(|(title, _)| scenario.name.contains(title));
-            unused.retain(|title| excused.is_none_or(|(excused, _)| excused != title));
-            let needs_control = excused.is_none() && refusals.iter().any(|then| !then.contains("as forbidden"));
-            let has_control = thens.iter().any(|then| control.is_match(then) && !then.contains("may not") && !then.contains("refused"));
-            broken.unless(has_control || !needs_control, || format!("{place}: no positive control in: {}", scenario.name));
+            let needs_control = refusals.iter().any(|then| !then.contains("as forbidden"));
+            // The sound one may also come first: "And one like it is accepted".
+            let before = scenario
+                .steps
+                .iter()
+                .filter(|step| step.ty == StepType::Given && step.value.ends_with("is accepted"));
+            let has_control = before.count() > 0 || others.iter().any(|then| control.is_match(then) && !then.contains(" not "));
+            if needs_control && !has_control && !excused(WITHOUT_CONTROL, scenario) {
+                broken.by(format!("{place}: nothing accepted beside the refusal in: {}", scenario.name));
+            }
         }
     }
-    for title in unused {
-        broken.by(format!("`WITHOUT_CONTROL` has \"{title}\", which no scenario's title contains"));
+    for title in excuses {
+        broken.by(format!(
+            "\"{title}\" is excused, but there is no such scenario, or it needs no excuse"
+        ));
     }
 }
 
@@ -149,26 +201,51 @@ fn titles_are_unique_in_a_feature() {
 fn every_step_is_defined_once_and_every_definition_is_used() {
     let definitions: Vec<StepDefinition> = step_definitions::<World>();
     let mut used = vec![false; definitions.len()];
-    let mut broken = Broken::rule("every step of a feature has one definition (harness/src/scenario/steps/), and every definition is used by a feature: remove it, or write the scenario");
+    let mut broken = Broken::rule(
+        "every step of a feature has one definition (harness/src/scenario/steps/), and every definition is used by a feature: remove it, or write the scenario",
+    );
     for (path, feature) in features() {
-        let feature = feature.expand_examples().unwrap_or_else(|error| panic!("{path}: `{}` is no column", error.name));
+        let feature = feature
+            .expand_examples()
+            .unwrap_or_else(|error| panic!("{path}: `{}` is no column", error.name));
         for step in steps(&feature) {
             let found: Vec<usize> = (0..definitions.len()).filter(|index| definitions[*index].defines(step)).collect();
-            let places = || found.iter().map(|index| definitions[*index].place.as_str()).collect::<Vec<_>>().join(", ");
-            broken.unless(found.len() == 1, || format!("{path}:{}: {} definitions [{}]: {}", step.position.line, found.len(), places(), step.value));
+            let places = || {
+                found
+                    .iter()
+                    .map(|index| definitions[*index].place.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            };
+            broken.unless(found.len() == 1, || {
+                format!(
+                    "{path}:{}: {} definitions [{}]: {}",
+                    step.position.line,
+                    found.len(),
+                    places(),
+                    step.value
+                )
+            });
             found.iter().for_each(|index| used[*index] = true);
         }
     }
     for (definition, _) in definitions.iter().zip(used).filter(|(_, used)| !used) {
-        broken.by(format!("{}: nobody uses {:?} `{}`", definition.place, definition.kind, definition.pattern));
+        broken.by(format!(
+            "{}: nobody uses {:?} `{}`",
+            definition.place, definition.kind, definition.pattern
+        ));
     }
 }
 
 #[test]
 fn every_tag_is_explained_and_used() {
     let scenarios = all_scenarios();
-    let used: BTreeSet<&str> = scenarios.iter().flat_map(|scenario| scenario.tags.iter().map(String::as_str)).collect();
-    let mut broken = Broken::rule("the table in features/README.md explains the tags that scenarios carry: take out a row that no scenario needs");
+    let used: BTreeSet<&str> = scenarios
+        .iter()
+        .flat_map(|scenario| scenario.tags.iter().map(String::as_str))
+        .collect();
+    let mut broken =
+        Broken::rule("the table in features/README.md explains the tags that scenarios carry: take out a row that no scenario needs");
     for tag in vocabulary().tags.iter().filter(|tag| !RUNNERS_OWN.contains(&tag.as_str())) {
         broken.unless(used.contains(tag.as_str()), || format!("@{tag}"));
     }
@@ -177,11 +254,23 @@ fn every_tag_is_explained_and_used() {
 #[test]
 fn every_feature_of_kubernetes_is_asked_for() {
     let scenarios = all_scenarios();
-    let asked: BTreeSet<&str> = scenarios.iter().flat_map(|scenario| scenario.tags.iter().filter_map(|tag| tag.strip_prefix(REQUIRES))).collect();
-    let settings: String = FILES.iter().filter(|file| file.path.starts_with("fixtures/api_servers/")).map(|file| file.text.as_str()).collect();
+    let asked: BTreeSet<&str> = scenarios
+        .iter()
+        .flat_map(|scenario| scenario.tags.iter().filter_map(|tag| tag.strip_prefix(REQUIRES)))
+        .collect();
+    let settings: String = FILES
+        .iter()
+        .filter(|file| file.path.starts_with("fixtures/api_servers/"))
+        .map(|file| file.text.as_str())
+        .collect();
     let table: toml::Table = toml::from_str(&text_of("fixtures/kubernetes.toml")).unwrap();
-    let mut broken = Broken::rule("a feature in fixtures/kubernetes.toml is asked for by a scenario (@requires:NAME) or by a setting ([flags_with.NAME]): take it out, or write the scenario");
+    let mut broken = Broken::rule(
+        "a feature in fixtures/kubernetes.toml is asked for by a scenario (@requires:NAME) or by a setting ([flags_with.NAME]): take it out, or write the scenario",
+    );
     for name in table["features"].as_table().unwrap().keys() {
-        broken.unless(asked.contains(name.as_str()) || settings.contains(&format!("flags_with.{name}")), || name.clone());
+        broken.unless(
+            asked.contains(name.as_str()) || settings.contains(&format!("flags_with.{name}")),
+            || name.clone(),
+        );
     }
 }

@@ -33,14 +33,19 @@ fn the_ledger_holds_what_is_not_proved_and_nothing_else() {
     let known = Catalogue::known();
     for id in known.ids() {
         match (listed.iter().filter(|listed| *listed == id).count(), proved.contains(id)) {
-            (0, false) => broken.by(format!("{id} is neither proved nor listed: {}", known.behaviour(id).unwrap().behaviour)),
+            (0, false) => broken.by(format!(
+                "{id} is neither proved nor listed: {}",
+                known.behaviour(id).unwrap().behaviour
+            )),
             (1.., true) => broken.by(format!("{id} is proved: take it out of {LEDGER}")),
             (2.., false) => broken.by(format!("{id} is listed twice")),
             (0, true) | (1, false) => {}
         }
     }
     for id in listed.iter().filter(|id| known.behaviour(id).is_none()) {
-        broken.by(format!("{id} is listed, but the catalogue (fixtures/behaviours.toml) does not know it"));
+        broken.by(format!(
+            "{id} is listed, but the catalogue (fixtures/behaviours.toml) does not know it"
+        ));
     }
 }
 
@@ -49,13 +54,17 @@ fn the_ledger_says_how_long_it_is() {
     let first = text_of(LEDGER).lines().next().unwrap_or_default().to_owned();
     let count = ledger().len();
     Broken::rule("the first line of fixtures/uncovered.txt says how many ids there are, so that a longer ledger is seen in review")
-        .unless(first == format!("# {count} behaviours"), || format!("it says `{first}`; write `# {count} behaviours`"));
+        .unless(first == format!("# {count} behaviours"), || {
+            format!("it says `{first}`; write `# {count} behaviours`")
+        });
 }
 
 #[test]
 fn every_driver_describes_the_same_capabilities() {
     let mut described: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    let mut broken = Broken::rule("each file in fixtures/capabilities/ gives every capability as true or false: what is not described is an error, never a default");
+    let mut broken = Broken::rule(
+        "each file in fixtures/capabilities/ gives every capability as true or false: what is not described is an error, never a default",
+    );
     for file in FILES.iter().filter(|file| file.path.starts_with("fixtures/capabilities/")) {
         match toml::from_str::<BTreeMap<String, bool>>(&file.text) {
             Ok(capabilities) => _ = described.insert(&file.path, capabilities.into_keys().collect()),
@@ -73,8 +82,13 @@ fn every_driver_describes_the_same_capabilities() {
 
 #[test]
 fn every_setting_and_every_piece_is_used() {
-    let words: String = FILES.iter().filter(|file| file.is_rust() || file.path.starts_with("fixtures/api_servers/")).map(|file| file.text.as_str()).collect();
-    let mut broken = Broken::rule("an API server setting is named by a step, a piece of authentication by a setting: use it or remove the file");
+    let words: String = FILES
+        .iter()
+        .filter(|file| file.is_rust() || file.path.starts_with("fixtures/api_servers/"))
+        .map(|file| file.text.as_str())
+        .collect();
+    let mut broken =
+        Broken::rule("an API server setting is named by a step, a piece of authentication by a setting: use it or remove the file");
     for folder in ["fixtures/api_servers/", "fixtures/authentication/"] {
         for file in FILES.iter().filter(|file| file.path.starts_with(folder)) {
             let name = file.path[folder.len()..].trim_end_matches(".toml");

@@ -49,13 +49,15 @@ pub enum KeycloakError {
     #[error(transparent)]
     Process(#[from] ProcessError),
     /// A step of the preparation failed.
-    #[error("keycloak's {step} ended with {status}; its log was\n{}", tail.join("\n"))]
+    #[error("keycloak's {step} ended with {status}; its log is {}\n{}", log.display(), tail.join("\n"))]
     Preparation {
         /// Which step.
         step: &'static str,
         /// How it ended.
         status: std::process::ExitStatus,
-        /// The last lines of its log, redacted; the log itself is removed with the rest.
+        /// Its log.
+        log: PathBuf,
+        /// The log's last lines, redacted.
         tail: Vec<String>,
     },
     /// Somebody else has been preparing the same Keycloak for too long.

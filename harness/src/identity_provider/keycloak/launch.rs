@@ -6,6 +6,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::KeycloakError;
 use super::error::file;
@@ -75,6 +76,8 @@ pub(super) struct Launch<'a> {
     pub java: &'a Java,
     /// The built distribution; only read.
     pub home: &'a Path,
+    /// How long it may take until a server answers.
+    pub limit: Duration,
 }
 
 /// Where and how a server listens.

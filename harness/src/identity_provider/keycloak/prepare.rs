@@ -21,6 +21,8 @@ use crate::process::wait::{self, Condition, WaitError};
 
 /// How long another process may take to prepare the same.
 const PATIENCE: Duration = Duration::from_secs(900);
+/// How long a start may take while preparing: the first one makes all the tables.
+const START: Duration = Duration::from_secs(600);
 /// How long Keycloak may take to end; writing an archive is part of it.
 const GRACE: Duration = Duration::from_secs(300);
 
@@ -164,9 +166,8 @@ pub async fn prepare_in(cache: &Path, home: &Path, java: Option<&Path>, events: 
     };
     match make(&directory, home, version, java, events, &phase).await {
         Ok(()) => phase.succeeded(),
+        // What was made stays for whoever looks for the reason; the next preparation clears it.
         Err(error) => {
-            // It is of no use to anybody; what was wrong is in the error.
-            let _removed = fs_err::remove_dir_all(&directory);
             phase.failed(&error);
             return Err(error);
         }
@@ -246,7 +247,11 @@ async fn make(directory: &Path, home: &Path, version: String, java: Java, events
     });
     copied.await.map_err(std::io::Error::other).map_err(file("copy", home))??;
     let built = directory.join("home");
-    let launch = Launch { java: &java, home: &built };
+    let launch = Launch {
+        java: &java,
+        home: &built,
+        limit: START,
+    };
 
     phase.detail("building it (1 of 3)");
     let log = directory.join("build.log");
@@ -257,6 +262,7 @@ async fn make(directory: &Path, home: &Path, version: String, java: Java, events
             step: "build",
             status,
             tail: crate::process::last_lines(&log, 20),
+            log,
         });
     }
 
@@ -288,6 +294,7 @@ async fn make(directory: &Path, home: &Path, version: String, java: Java, events
             step: "first start",
             status,
             tail: crate::process::last_lines(&log, 20),
+            log,
         });
     }
     let database = directory.join("keycloakdb.mv.db");

@@ -45,6 +45,7 @@ pub async fn start(
     let launch = Launch {
         java: &prepared.java,
         home: &prepared.home(),
+        limit: LIMIT,
     };
     let archive = prepared.archive_path();
     let usage = prepared.use_archive(&archive);
@@ -85,7 +86,7 @@ pub(super) async fn serve(
         program = program.argument("--import-realm");
     }
     let mut child = program.start().await?;
-    let port = ready(&mut child, authority).await?;
+    let port = ready(&mut child, authority, launch.limit).await?;
     front.open(port);
     let realm = |name: &str| {
         KeycloakDescription::new(
@@ -103,11 +104,11 @@ pub(super) async fn serve(
 }
 
 /// Waits until the realm answers; gives the port.
-async fn ready(child: &mut Child, authority: &str) -> Result<u16, KeycloakError> {
+async fn ready(child: &mut Child, authority: &str, limit: Duration) -> Result<u16, KeycloakError> {
     let http = client::https(authority)?;
     let log = child.log().to_owned();
     let mut running = || child.expect_running();
-    let waited = wait::until("an answer of keycloak's realm", LIMIT, || {
+    let waited = wait::until("an answer of keycloak's realm", limit, || {
         // Not inside the future: it cannot borrow what the next one needs too.
         let running: Result<(), ProcessError> = running();
         let (http, log) = (http.clone(), log.clone());
@@ -211,7 +212,10 @@ mod tests {
         let program = Program::new("keycloak", "/bin/sh", &log).arguments(["-c", "echo the database is locked; exit 3"]);
         let mut child = program.start().await.expect("a shell starts");
         let authority = crate::pki::Authority::root("test").expect("an authority");
-        let error = ready(&mut child, authority.certificate()).await.expect_err("it ended").to_string();
+        let error = ready(&mut child, authority.certificate(), LIMIT)
+            .await
+            .expect_err("it ended")
+            .to_string();
         assert!(error.contains("the database is locked"), "{error}");
         assert!(error.contains("exit status: 3"), "{error}");
     }

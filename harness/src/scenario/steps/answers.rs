@@ -1,13 +1,25 @@
 //! What the API server answered, and the record that proves it.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::time::Duration;
 
 use anyhow::Context;
 use cucumber::then;
 
 use super::{Person, Step, Texts};
-use crate::probe::{Answer, Identity, Question, ReasonSource, Verdict};
+use crate::credential::Credential;
+use crate::probe::{Answer, Identity, Question, ReasonSource, Verdict, ask};
+use crate::process::wait::{Condition, until};
 use crate::scenario::world::World;
+
+/// Credentials like the one held, never presented so far: a token that was accepted is remembered by the API
+/// server for ten seconds, whatever happens to it meanwhile (kubernetes `TokenSuccessCacheTTL`).
+#[derive(Default)]
+pub(super) struct Spares(pub(super) Vec<Credential>);
+
+/// How long a change may take until every answer shows it: longer than the API server remembers a token.
+const SOON: Duration = Duration::from_secs(20);
 
 #[then(expr = "{person} is accepted as {string}")]
 fn accepted_as(world: &mut World, person: Person, user: String) -> Step {
@@ -77,6 +89,59 @@ fn unauthenticated(world: &mut World, person: Person, reason: String) -> Step {
     Ok(())
 }
 
+#[then(expr = "{person} is refused as unauthenticated, only because {string}")]
+fn unauthenticated_only(world: &mut World, person: Person, reason: String) -> Step {
+    unauthenticated(world, person, reason.clone())?;
+    let seen = world.answer()?.record.reason.clone().unwrap_or_default();
+    ensure!(seen == reason, "expected no other reason than \"{reason}\"; seen was \"{seen}\"");
+    Ok(())
+}
+
+#[then(expr = "{person} is refused as unauthenticated, because {string} and because {string}")]
+fn unauthenticated_twice(world: &mut World, person: Person, reason: String, other: String) -> Step {
+    unauthenticated(world, person.clone(), reason)?;
+    unauthenticated(world, person, other)
+}
+
+#[then(expr = "{person} is refused as unauthenticated, with no reason logged")]
+fn unauthenticated_silently(world: &mut World, person: Person) -> Step {
+    world.person(&person.0)?;
+    let answer = world.answer()?;
+    ensure!(answer.verdict == Verdict::Unauthenticated, "expected: unauthenticated; seen: {answer}");
+    ensure!(answer.record.source != ReasonSource::Log, "expected no reason in the API server's log; seen: {answer}");
+    Ok(())
+}
+
+#[then(expr = "{person} is soon refused as unauthenticated, because {string}")]
+async fn soon_unauthenticated(world: &mut World, person: Person, reason: String) -> Step {
+    soon(world, &person, Verdict::Unauthenticated).await?;
+    unauthenticated(world, person, reason)
+}
+
+#[then(expr = "{person} is soon accepted as {string}")]
+async fn soon_accepted(world: &mut World, person: Person, user: String) -> Step {
+    soon(world, &person, Verdict::Accepted).await?;
+    accepted(world.answer()?, &user)
+}
+
+#[then(expr = "{person} is refused in TLS, because {string}")]
+fn refused_in_tls(world: &mut World, person: Person, reason: String) -> Step {
+    world.person(&person.0)?;
+    refused(world.answer()?, Verdict::TlsRefused, &reason)
+}
+
+#[then(expr = "the answer gives nothing away")]
+fn gives_nothing_away(world: &mut World) -> Step {
+    // kubernetes/apiserver `pkg/endpoints/filters/authentication.go`: the same for every cause.
+    const BODY: &str = concat!(
+        r#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","#,
+        r#""message":"Unauthorized","reason":"Unauthorized","code":401}"#
+    );
+    let answer = world.answer()?;
+    ensure!(answer.text.trim_end() == BODY, "expected the body {BODY}; seen was {}", answer.text);
+    Ok(())
+}
+
 #[then(expr = "{person} is refused as forbidden, because {string}")]
 fn forbidden(world: &mut World, person: Person, reason: String) -> Step {
     world.person(&person.0)?;
@@ -116,6 +181,28 @@ async fn twin_accepted(world: &mut World, person: Person, _what: String) -> Step
     };
     let answer = world.ask_with(&person.0, &twin.credential, &Question::who_am_i()).await;
     accepted(&answer, &twin.user)
+}
+
+/// Asks until the verdict is `verdict`, each time with another of the spare credentials while there are any. The last answer counts.
+async fn soon(world: &mut World, person: &Person, verdict: Verdict) -> Step {
+    let who = world.person(&person.0)?;
+    let held = world.holding(&who)?.credential.clone();
+    let mut credentials = std::mem::take(&mut world.notes::<Spares>().0);
+    credentials.push(held);
+    let door = world.door();
+    let mut asked = 0;
+    let waited = until(verdict.name(), SOON, || {
+        let credential = &credentials[asked.min(credentials.len() - 1)];
+        asked += 1;
+        let (door, who) = (&door, &who);
+        async move {
+            let answer = ask(door, who, credential, &Question::who_am_i()).await;
+            Ok::<_, Infallible>(if answer.verdict == verdict { Condition::Met(answer) } else { Condition::NotYet(answer.to_string()) })
+        }
+    });
+    let answer = waited.await?;
+    world.answered(answer);
+    Ok(())
 }
 
 #[then(expr = "{person}, who asks the same, is accepted as {string}")]

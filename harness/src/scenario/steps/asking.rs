@@ -23,6 +23,16 @@ async fn asks_to_list(world: &mut World, person: Person, resource: String) -> St
     Ok(world.ask(&person.0, &question).await.map(drop)?)
 }
 
+#[when(expr = "{person} asks the API server who {word} is, in a format that it does not write")]
+async fn asks_who_in_another_format(world: &mut World, person: Person, _pronoun: String) -> Step {
+    Ok(world.ask(&person.0, &Question::who_am_i().header("Accept", "text/csv")).await.map(drop)?)
+}
+
+#[when(expr = "{person} asks whether the API server is alive")]
+async fn asks_whether_alive(world: &mut World, person: Person) -> Step {
+    Ok(world.ask(&person.0, &Question::get("/livez")).await.map(drop)?)
+}
+
 /// Listing `resource` in the scenario's namespace.
 pub(super) async fn list(world: &mut World, resource: &str) -> Step<Question> {
     let namespace = world.namespace().await?;

@@ -8,6 +8,7 @@ use cucumber::{given, then};
 use super::{Person, Step, Texts, answers};
 use crate::credential::Credential;
 use crate::pki::{Authority, Flaw, Leaf, Purpose, Request};
+use crate::probe::Question;
 use crate::scenario::world::{Twin, World};
 
 /// What makes a client certificate unsound, in words.
@@ -97,6 +98,13 @@ fn holds_flawed_certificate(world: &mut World, person: Person, flaw: Certificate
         CertificateFlaw::SelfSigned => Authority::self_signed(&request)?,
     };
     keep(world, &person, leaf, Some(twin))
+}
+
+#[then(expr = "{person}, with a client certificate, is accepted")]
+async fn accepted_with_certificate(world: &mut World, person: Person) -> Step {
+    let leaf = world.lab().authorities().clients.issue(&Request::client(&person.user(), &[]))?;
+    let answer = world.ask_with(&person.0, &Credential::Certificate(leaf), &Question::who_am_i()).await;
+    answers::accepted(&answer, &person.user())
 }
 
 #[then(expr = "the credential's id is the SHA-256 of the certificate")]

@@ -21,15 +21,24 @@ macro_rules! bail {
 
 mod answers;
 mod asking;
+mod authorities;
+mod bearer;
 mod certificates;
 mod crowds;
 mod doors;
 mod front_proxy;
+mod impersonation;
 mod logins;
 mod parameters;
 mod rights;
+mod service_account_issuer;
+mod service_accounts;
+mod signing_requests;
+mod token_requests;
+mod token_reviews;
 mod tokens;
 mod watches;
+mod wishes;
 
 pub(crate) use parameters::{Person, Texts};
 

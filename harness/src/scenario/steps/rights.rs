@@ -1,10 +1,11 @@
-//! What somebody may do: RBAC by user and by group, in the scenario's own namespace.
+//! What somebody may do: RBAC by user and by group, in the scenario's own namespace, or everywhere for who is
+//! the scenario's own.
 
 use std::time::Duration;
 
 use cucumber::{given, then};
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
-use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use kube::Api;
 use kube::api::PostParams;
 use serde_json::json;
@@ -37,50 +38,133 @@ async fn may_not_list(world: &mut World, person: Person, resource: String) -> St
     Ok(())
 }
 
+#[then(expr = "{person} may list {word}")]
+async fn may_list(world: &mut World, person: Person, resource: String) -> Step {
+    let question = asking::list(world, &resource).await?;
+    let answer = world.ask(&person.0, &question).await?;
+    ensure!(answer.verdict == Verdict::Accepted, "expected: allowed to list {resource}; seen: {answer}");
+    Ok(())
+}
+
+/// How many grants the scenario has made.
 #[derive(Default)]
 struct Granted(usize);
 
+/// One permission at the cluster scope.
+#[derive(Clone, Debug)]
+pub(super) struct Right {
+    verb: String,
+    group: &'static str,
+    resource: String,
+    names: Vec<String>,
+}
+
+impl Right {
+    /// `verb` on every `resource` (`pods`, `pods/log`) of the API group `group`.
+    pub(super) fn new(verb: impl Into<String>, group: &'static str, resource: impl Into<String>) -> Self {
+        Self { verb: verb.into(), group, resource: resource.into(), names: Vec::new() }
+    }
+
+    /// On those called `names` alone.
+    #[must_use]
+    pub(super) fn named(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.names = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    fn rule(&self) -> serde_json::Value {
+        let mut rule = json!({ "apiGroups": [self.group], "resources": [self.resource], "verbs": [self.verb] });
+        if !self.names.is_empty() {
+            rule["resourceNames"] = json!(self.names);
+        }
+        rule
+    }
+
+    fn attributes(&self) -> ResourceAttributes {
+        let (resource, subresource) = match self.resource.split_once('/') {
+            Some((resource, subresource)) => (resource.to_owned(), Some(subresource.to_owned())),
+            None => (self.resource.clone(), None),
+        };
+        ResourceAttributes {
+            verb: Some(self.verb.clone()),
+            group: Some(self.group.to_owned()),
+            resource: Some(resource),
+            subresource,
+            name: self.names.first().cloned(),
+            ..ResourceAttributes::default()
+        }
+    }
+}
+
+/// Lets the subject (`User` or `Group`) do `rights` in the whole cluster, and waits until the API server knows.
+/// The subject's name must be the scenario's own: other scenarios run in the same cluster.
+pub(super) async fn grant_everywhere(world: &mut World, kind: &str, subject: &str, rights: &[Right]) -> Step {
+    let name = granted(world, "authlab");
+    let client = world.lab().administrator().client();
+    let role: ClusterRole = serde_json::from_value(json!({
+        "metadata": { "name": name, "labels": { "app.kubernetes.io/managed-by": "authlab" } },
+        "rules": rights.iter().map(Right::rule).collect::<Vec<_>>(),
+    }))?;
+    let binding: ClusterRoleBinding = serde_json::from_value(json!({
+        "metadata": { "name": name, "labels": { "app.kubernetes.io/managed-by": "authlab" } },
+        "subjects": [{ "kind": kind, "apiGroup": RBAC, "name": subject }],
+        "roleRef": { "apiGroup": RBAC, "kind": "ClusterRole", "name": name },
+    }))?;
+    let (roles, bindings): (Api<ClusterRole>, Api<ClusterRoleBinding>) = (Api::all(client.clone()), Api::all(client));
+    let parameters = PostParams::default();
+    futures::try_join!(roles.create(&parameters, &role), bindings.create(&parameters, &binding))?;
+    for right in rights {
+        until_known(world, kind, subject, right.attributes()).await?;
+    }
+    Ok(())
+}
+
 /// Binds a role that may `verb` `resource` to the subject, and waits until the API server knows.
-async fn grant(world: &mut World, kind: &str, subject: &str, verb: &str, resource: &str) -> Step {
+pub(super) async fn grant(world: &mut World, kind: &str, subject: &str, verb: &str, resource: &str) -> Step {
     let namespace = world.namespace().await?;
     let subject = &world.filled(subject);
-    let granted = world.notes::<Granted>();
-    granted.0 += 1;
-    let name = format!("granted-{}", granted.0);
+    let name = granted(world, "granted");
     let client = world.lab().administrator().client();
-    let group = "rbac.authorization.k8s.io";
     let role: Role = serde_json::from_value(json!({
         "metadata": { "name": name },
         "rules": [{ "apiGroups": [""], "resources": [resource], "verbs": [verb] }],
     }))?;
     let binding: RoleBinding = serde_json::from_value(json!({
         "metadata": { "name": name },
-        "subjects": [{ "kind": kind, "apiGroup": group, "name": subject }],
-        "roleRef": { "apiGroup": group, "kind": "Role", "name": name },
+        "subjects": [{ "kind": kind, "apiGroup": RBAC, "name": subject }],
+        "roleRef": { "apiGroup": RBAC, "kind": "Role", "name": name },
     }))?;
     let (roles, bindings): (Api<Role>, Api<RoleBinding>) =
-        (Api::namespaced(client.clone(), &namespace), Api::namespaced(client.clone(), &namespace));
+        (Api::namespaced(client.clone(), &namespace), Api::namespaced(client, &namespace));
     let parameters = PostParams::default();
     futures::try_join!(roles.create(&parameters, &role), bindings.create(&parameters, &binding))?;
-
-    let (user, groups) = if kind == "User" { (Some(subject.clone()), None) } else { (None, Some(vec![subject.clone()])) };
-    let review = SubjectAccessReview {
-        spec: SubjectAccessReviewSpec {
-            user,
-            groups,
-            resource_attributes: Some(ResourceAttributes {
-                namespace: Some(namespace),
-                verb: Some(verb.to_owned()),
-                resource: Some(resource.to_owned()),
-                ..ResourceAttributes::default()
-            }),
-            ..SubjectAccessReviewSpec::default()
-        },
-        ..SubjectAccessReview::default()
+    let right = ResourceAttributes {
+        namespace: Some(namespace),
+        verb: Some(verb.to_owned()),
+        resource: Some(resource.to_owned()),
+        ..ResourceAttributes::default()
     };
-    let reviews: Api<SubjectAccessReview> = Api::all(client);
+    until_known(world, kind, subject, right).await
+}
+
+const RBAC: &str = "rbac.authorization.k8s.io";
+
+/// A name for the scenario's next grant.
+fn granted(world: &mut World, base: &str) -> String {
+    let granted = world.notes::<Granted>();
+    granted.0 += 1;
+    let count = granted.0;
+    world.unique(&format!("{base}-{count}"))
+}
+
+/// Waits until the API server lets the subject do what `attributes` say.
+async fn until_known(world: &World, kind: &str, subject: &str, attributes: ResourceAttributes) -> Step {
+    let (user, groups) = if kind == "User" { (Some(subject.to_owned()), None) } else { (None, Some(vec![subject.to_owned()])) };
+    let spec = SubjectAccessReviewSpec { user, groups, resource_attributes: Some(attributes), ..SubjectAccessReviewSpec::default() };
+    let review = SubjectAccessReview { spec, ..SubjectAccessReview::default() };
+    let reviews: Api<SubjectAccessReview> = Api::all(world.lab().administrator().client());
     until("the new right", Duration::from_secs(10), || async {
-        let answer = reviews.create(&parameters, &review).await?;
+        let answer = reviews.create(&PostParams::default(), &review).await?;
         let known = answer.status.is_some_and(|status| status.allowed);
         Ok::<_, kube::Error>(if known { Condition::Met(()) } else { Condition::NotYet("the API server does not know it".to_owned()) })
     })

@@ -1,0 +1,100 @@
+@service-account
+Feature: A token of a service account is good for one audience, for a time, and while its account exists
+
+  Rule: The token must be for the API server
+
+    @S19
+    Scenario: The deployer's token was asked for without an audience
+      Given the deployer holds a service account token
+      When it asks the API server who it is
+      Then it is accepted as its service account
+      And the token is for the API server itself
+
+    @S18
+    Scenario: The deployer's token is for the vault
+      Given the deployer holds a service account token for the audience "vault"
+      When it asks the API server who it is
+      Then it is refused as unauthenticated, because 'token audiences ["vault"] is invalid for the target audiences'
+      But the deployer, whose token is sound, is still accepted
+
+    @S18
+    Scenario: The vault has the deployer's token reviewed
+      Given Dana holds a client certificate with the organization "system:masters"
+      And the deployer holds a service account token for the audience "vault"
+      When Dana has the deployer's token reviewed for the audience "vault"
+      Then the token is found to be the deployer's, for the audience "vault"
+      But reviewed by Dana for the API server itself, the token is refused, because 'token audiences ["vault"] is invalid for the target audiences'
+
+  Rule: The token must be valid now, and be signed by the cluster
+
+    Scenario Outline: Mallory's token <flaw>
+      Given Mallory holds a service account token that <flaw>
+      When she asks the API server who she is
+      Then she is refused as unauthenticated, because "<reason>"
+      But the deployer, whose token is sound, is still accepted
+
+      @S14
+      Examples: Too late
+        | flaw                | reason                            |
+        | expired an hour ago | service account token has expired |
+
+      @S15
+      Examples: Too early
+        | flaw                                | reason                                 |
+        | is not valid before an hour from now | service account token is not valid yet |
+
+      @B6
+      Examples: Signed by somebody else
+        | flaw                             | reason                           |
+        | was signed with a stranger's key | error in cryptographic primitive |
+
+  Rule: A bound token ends with what it is bound to
+
+    Scenario Outline: The deployer's <object> is deleted
+      Given the deployer holds a service account token bound to its <object>
+      And one like it is accepted
+      When its <object> is deleted
+      Then it is soon refused as unauthenticated, because "service account token has been invalidated"
+      But with a new token of its service account it is accepted
+
+      @S12
+      Examples: A pod
+        | object |
+        | pod    |
+
+      @S11 @S12
+      Examples: A Secret
+        | object |
+        | Secret |
+
+    @S13 @S17
+    Scenario Outline: The deployer's <object> is deleted and made anew
+      Given the deployer holds a service account token bound to its <object>
+      And one like it is accepted
+      When its <object> is deleted and made anew
+      Then it is soon refused as unauthenticated, because "<reason>"
+      But with a new token of its service account it is accepted
+
+      Examples:
+        | object | reason                                                 |
+        | pod    | does not match service account pod ref claim           |
+        | Secret | does not match service account secret ref claim        |
+
+  Rule: Every token ends with its service account
+
+    @S12 @S16
+    Scenario: The deployer's service account is deleted
+      Given Dana holds a client certificate with the organization "system:masters"
+      And the deployer holds a service account token
+      And one like it is accepted
+      When its service account is deleted
+      Then it is soon refused as unauthenticated, because 'serviceaccounts "deployer" not found'
+      And reviewed by Dana for the API server itself, the token is refused, because 'serviceaccounts "deployer" not found'
+
+    @S16
+    Scenario: The deployer's service account is deleted and made anew
+      Given the deployer holds a service account token
+      And one like it is accepted
+      When its service account is deleted and made anew
+      Then it is soon refused as unauthenticated, because "does not match claim"
+      But with a new token of its service account it is accepted

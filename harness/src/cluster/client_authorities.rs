@@ -1,0 +1,89 @@
+//! The file of the authorities whose client certificates an API server accepts, changed while the server runs.
+//!
+//! The main type is [`TrustedAuthority`]: one more authority in that file, until dropped. kube-apiserver reads the file anew when it
+//! changes (kubernetes/apiserver `pkg/server/dynamiccertificates/dynamic_cafile_content.go`).
+
+use std::path::{Path, PathBuf};
+
+use super::ApiServer;
+use crate::pki::{PkiError, write_private};
+
+/// One more authority that an API server accepts client certificates of. Dropped, it is taken out of the file again.
+#[derive(Debug)]
+pub struct TrustedAuthority {
+    file: PathBuf,
+    certificate: String,
+}
+
+impl TrustedAuthority {
+    /// Adds `certificate`, PEM, to the authorities that `server` accepts. Those that are in the file stay in it.
+    /// The server takes a moment to read it.
+    ///
+    /// # Errors
+    /// The file cannot be rewritten.
+    pub fn add(server: &ApiServer, certificate: &str) -> Result<Self, PkiError> {
+        let added = Self {
+            file: server.client_authorities.clone(),
+            certificate: certificate.to_owned(),
+        };
+        rewrite(&added.file, |text| format!("{text}{certificate}"))?;
+        Ok(added)
+    }
+}
+
+impl Drop for TrustedAuthority {
+    fn drop(&mut self) {
+        // A lab that is gone needs no restoring.
+        let _ = rewrite(&self.file, |text| text.replace(&self.certificate, ""));
+    }
+}
+
+/// Changes a file so that whoever reads it sees the old text or the new one, and nobody's change is lost.
+fn rewrite(path: &Path, change: impl FnOnce(String) -> String) -> Result<(), PkiError> {
+    let wrong = |source| PkiError::File {
+        path: path.to_owned(),
+        source,
+    };
+    let lock = std::fs::File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path.with_extension("lock"))
+        .map_err(wrong)?;
+    lock.lock().map_err(wrong)?;
+    let text = std::fs::read_to_string(path).map_err(wrong)?;
+    let new = path.with_extension("new");
+    write_private(&new, &change(text))?;
+    std::fs::rename(&new, path).map_err(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_added_is_taken_out_alone() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("client-authorities.crt");
+        std::fs::write(&file, "OLD\n").expect("it can be written");
+        let mut server = ApiServer {
+            name: String::new(),
+            url: String::new(),
+            serving_authority: String::new(),
+            log: PathBuf::new(),
+            audit_log: PathBuf::new(),
+            gate: PathBuf::new(),
+            client_authorities: PathBuf::new(),
+        };
+        server.client_authorities.clone_from(&file);
+        let read = || std::fs::read_to_string(&file).expect("it can be read");
+
+        let first = TrustedAuthority::add(&server, "FIRST\n").expect("it can be added");
+        let second = TrustedAuthority::add(&server, "SECOND\n").expect("so can another");
+        assert_eq!(read(), "OLD\nFIRST\nSECOND\n");
+        drop(first);
+        assert_eq!(read(), "OLD\nSECOND\n");
+        drop(second);
+        assert_eq!(read(), "OLD\n");
+    }
+}

@@ -1,0 +1,368 @@
+//! Impersonation: who may be taken for somebody else, and who is.
+//!
+//! The main type is [`Guise`]: the identity that is asked for, as features say it.
+
+use std::fmt::Write as _;
+use std::str::FromStr;
+use std::sync::LazyLock;
+
+use anyhow::{Context, Result};
+use cucumber::{given, then};
+use regex::Regex;
+
+use super::rights::{Right, grant_everywhere};
+use super::{Person, Step, Texts, answers, asking};
+use crate::cluster::Behaviours;
+use crate::credential::Credential;
+use crate::pki::Request;
+use crate::probe::{Answer, AuditEvent, Question, Verdict};
+use crate::scenario::world::World;
+
+/// The identity somebody asks to be taken for: `the user "bob" in the group "on-call" with the UID "4711"`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, cucumber::Parameter)]
+#[param(
+    name = "guise",
+    regex = r#"(?:nobody|the user "[^"]*"|the service account "[^"]*")(?: in the groups? "[^"]*"(?:(?:, | and )"[^"]*")*)?(?: with the UID "[^"]*")?(?: with the (?:unescaped )?extra "[^"]*" of "[^"]*"(?:(?:, | and )"[^"]*")*)?"#
+)]
+struct Guise {
+    user: Option<String>,
+    service_account: Option<String>,
+    groups: Vec<String>,
+    uid: Option<String>,
+    extra: Option<Extra>,
+}
+
+/// A key with its values, and how the key is spelled in a header's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Extra {
+    key: String,
+    spelled: String,
+    values: Vec<String>,
+}
+
+impl FromStr for Guise {
+    type Err = anyhow::Error;
+
+    fn from_str(said: &str) -> Result<Self> {
+        static PARTS: LazyLock<Result<Regex, regex::Error>> = LazyLock::new(|| {
+            Regex::new(
+                r#"^(?:nobody|the (?<kind>user|service account) "(?<name>[^"]*)")(?: in the groups? (?<groups>"[^"]*"(?:(?:, | and )"[^"]*")*))?(?: with the UID "(?<uid>[^"]*)")?(?: with the (?<raw>unescaped )?extra "(?<key>[^"]*)" of (?<values>.*))?$"#,
+            )
+        });
+        let parts = PARTS.as_ref()?.captures(said).with_context(|| format!("nobody can be impersonated as: {said}"))?;
+        let text = |part: &str| parts.name(part).map(|found| found.as_str().to_owned());
+        let texts = |part: &str| text(part).map(|all| all.parse::<Texts>().map_or_else(|never| match never {}, |all| all.0));
+        let extra = |key: String| Extra {
+            spelled: if parts.name("raw").is_some() { key.clone() } else { escaped(&key) },
+            key,
+            values: texts("values").unwrap_or_default(),
+        };
+        let is_user = parts.name("kind").is_some_and(|kind| kind.as_str() == "user");
+        Ok(Self {
+            user: text("name").filter(|_| is_user),
+            service_account: text("name").filter(|_| !is_user),
+            groups: texts("groups").unwrap_or_default(),
+            uid: text("uid"),
+            extra: text("key").map(extra),
+        })
+    }
+}
+
+impl Guise {
+    /// The user's name; a service account is one of the namespace `namespace`.
+    fn user_name(&self, namespace: &str) -> Option<String> {
+        let service_account = self.service_account.as_ref().map(|name| format!("system:serviceaccount:{namespace}:{name}"));
+        self.user.clone().or(service_account)
+    }
+
+    /// The headers that ask for it (kubernetes/api `authentication/v1/types.go`).
+    fn headers(&self, namespace: &str) -> Vec<(String, String)> {
+        let header = |name: &str, value: String| (format!("Impersonate-{name}"), value);
+        let mut headers = Vec::new();
+        headers.extend(self.user_name(namespace).map(|name| header("User", name)));
+        headers.extend(self.groups.iter().map(|group| header("Group", group.clone())));
+        headers.extend(self.uid.clone().map(|uid| header("Uid", uid)));
+        if let Some(extra) = &self.extra {
+            headers.extend(extra.values.iter().map(|value| header(&format!("Extra-{}", extra.spelled), value.clone())));
+        }
+        headers
+    }
+
+    /// What allows it without constraint: the verb `impersonate` on each part of it.
+    fn rights(&self) -> Vec<Right> {
+        self.rights_to("impersonate", "impersonate", "")
+    }
+
+    /// What allows it as far as acting in it is allowed (KEP-5284).
+    fn constrained_rights(&self) -> Vec<Right> {
+        self.rights_to("impersonate:user-info", "impersonate:serviceaccount", AUTHENTICATION)
+    }
+
+    fn rights_to(&self, verb: &str, service_account_verb: &str, api_group: &'static str) -> Vec<Right> {
+        let mut rights = Vec::new();
+        rights.extend(self.user.iter().map(|name| Right::new(verb, api_group, "users").named([name])));
+        let accounts = self.service_account.iter();
+        rights.extend(accounts.map(|name| Right::new(service_account_verb, api_group, "serviceaccounts").named([name])));
+        if !self.groups.is_empty() {
+            rights.push(Right::new(verb, api_group, "groups").named(&self.groups));
+        }
+        rights.extend(self.uid.iter().map(|uid| Right::new(verb, AUTHENTICATION, "uids").named([uid])));
+        let extra = self.extra.iter();
+        rights.extend(extra.map(|extra| Right::new(verb, AUTHENTICATION, format!("userextras/{}", extra.key)).named(&extra.values)));
+        rights
+    }
+}
+
+const AUTHENTICATION: &str = "authentication.k8s.io";
+
+/// A key as the name of a header can carry it: every byte that may not be in there, percent-encoded (RFC 3986 §2.1).
+fn escaped(key: &str) -> String {
+    key.bytes().fold(String::new(), |mut escaped, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            _ = write!(escaped, "%{byte:02X}");
+        }
+        escaped
+    })
+}
+
+/// What kind of others somebody may do something as: a mode of constrained impersonation (KEP-5284).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
+#[param(name = "impersonation_mode", regex = "another user|a service account")]
+struct Mode(&'static str);
+
+impl FromStr for Mode {
+    type Err = anyhow::Error;
+
+    fn from_str(said: &str) -> Result<Self> {
+        Ok(Self(match said {
+            "another user" => "user-info",
+            "a service account" => "serviceaccount",
+            other => anyhow::bail!("nobody can be constrained to impersonate {other}"),
+        }))
+    }
+}
+
+/// Who impersonates: an identity of the scenario's own, since permissions to impersonate hold in the whole cluster, and
+/// since the API server remembers for each user how they impersonated last.
+#[derive(Clone, Default)]
+struct Impersonator {
+    user: String,
+    own: Option<Credential>,
+    headers: Vec<(String, String)>,
+}
+
+impl Impersonator {
+    fn of(world: &mut World) -> Step<Self> {
+        let known = world.notes::<Self>().clone();
+        ensure!(known.own.is_some(), "nobody is a support engineer yet");
+        Ok(known)
+    }
+
+    fn credential(&self, headers: Vec<(String, String)>) -> Credential {
+        Credential::Impersonation { own: Box::new(self.own.clone().unwrap_or(Credential::Nothing)), headers }
+    }
+}
+
+#[given(expr = "{person} is a support engineer")]
+fn is_impersonator(world: &mut World, person: Person) -> Step {
+    let user = world.unique(&person.user());
+    let leaf = world.lab().authorities().clients.issue(&Request::client(&user, &["support-engineers"]))?;
+    let own = Credential::Certificate(leaf);
+    *world.notes::<Impersonator>() = Impersonator { user, own: Some(own.clone()), headers: Vec::new() };
+    Ok(world.hold(&person.0, own, None)?)
+}
+
+#[given(expr = "{person} may impersonate {guise}")]
+async fn may_impersonate(world: &mut World, person: Person, guise: Guise) -> Step {
+    allow(world, &person, &guise.rights()).await
+}
+
+#[given(expr = "{person} may take on {guise}")]
+async fn may_take_on(world: &mut World, person: Person, guise: Guise) -> Step {
+    allow(world, &person, &guise.constrained_rights()).await
+}
+
+#[given(expr = "{person} may list {word} as {impersonation_mode}")]
+async fn may_list_as(world: &mut World, person: Person, resource: String, mode: Mode) -> Step {
+    allow(world, &person, &[Right::new(format!("impersonate-on:{}:list", mode.0), "", resource)]).await
+}
+
+#[given(expr = "{person} has impersonated {guise} before")]
+async fn has_impersonated(world: &mut World, person: Person, guise: Guise) -> Step {
+    let answer = ask_as(world, &person, &guise).await?;
+    ensure!(answer.verdict == Verdict::Accepted, "expected: accepted; seen: {answer}");
+    Ok(())
+}
+
+#[given(expr = "{person} impersonates {guise}")]
+async fn impersonates(world: &mut World, person: Person, guise: Guise) -> Step {
+    let headers = guise.headers(&world.namespace().await?);
+    put_on(world, &person, headers)
+}
+
+#[given(expr = "whom {person} impersonates may request certificates")]
+async fn target_may_request(world: &mut World, person: Person) -> Step {
+    let group = world.unique("requesters");
+    let request = Right::new("create", "certificates.k8s.io", "certificatesigningrequests");
+    grant_everywhere(world, "Group", &group, &[request]).await?;
+    allow(world, &person, &[Right::new("impersonate", "", "groups").named([&group])]).await?;
+    let mut headers = Impersonator::of(world)?.headers;
+    headers.push(("Impersonate-Group".to_owned(), group));
+    put_on(world, &person, headers)
+}
+
+#[then(expr = "impersonating {guise}, {person} is accepted as {string}")]
+async fn accepted_in(world: &mut World, guise: Guise, person: Person, user: String) -> Step {
+    answers::accepted(&ask_as(world, &person, &guise).await?, &user)
+}
+
+#[then(expr = "impersonating {guise}, {person} may list {word}")]
+async fn may_list_in(world: &mut World, guise: Guise, person: Person, resource: String) -> Step {
+    let headers = guise.headers(&world.namespace().await?);
+    let credential = Impersonator::of(world)?.credential(headers);
+    lists(world, &person, &credential, &resource).await
+}
+
+#[then(expr = "as {word}, {person} may list {word}")]
+async fn may_list_alone(world: &mut World, _pronoun: String, person: Person, resource: String) -> Step {
+    let credential = Impersonator::of(world)?.credential(Vec::new());
+    lists(world, &person, &credential, &resource).await
+}
+
+#[then(expr = "as {word}, {person} is accepted")]
+async fn accepted_alone(world: &mut World, _pronoun: String, person: Person) -> Step {
+    let name = world.person(&person.0)?;
+    let impersonator = Impersonator::of(world)?;
+    let answer = world.ask_with(&name, &impersonator.credential(Vec::new()), &Question::who_am_i()).await;
+    answers::accepted(&answer, &impersonator.user)
+}
+
+#[then(expr = "{person} is accepted as the impersonated service account, in exactly its groups")]
+fn accepted_as_service_account(world: &mut World, person: Person) -> Step {
+    world.person(&person.0)?;
+    let headers = Impersonator::of(world)?.headers;
+    let user = headers.iter().find(|(name, _)| name == "Impersonate-User").map(|(_, user)| user.clone());
+    let user = user.context("nobody is impersonated")?;
+    let namespace = user.split(':').nth(2).unwrap_or_default().to_owned();
+    let answer = world.answer()?;
+    answers::accepted(answer, &user)?;
+    let groups = ["system:authenticated".to_owned(), "system:serviceaccounts".to_owned(), format!("system:serviceaccounts:{namespace}")];
+    let seen = &answers::identity(answer)?.groups;
+    ensure!(seen.iter().eq(&groups), "expected exactly the groups {groups:?}; seen were {seen:?}");
+    Ok(())
+}
+
+#[then(expr = "the audit event says that {person} impersonated {string}")]
+fn audit_names_both(world: &mut World, person: Person, target: String) -> Step {
+    world.person(&person.0)?;
+    let impersonator = Impersonator::of(world)?.user;
+    let event = event(world)?;
+    let name = |field| event.user(field).map(|user| user.user);
+    let (user, impersonated) = (name("user"), name("impersonatedUser"));
+    ensure!(
+        user.as_ref() == Some(&impersonator) && impersonated.as_ref() == Some(&target),
+        "expected an audit event by \"{impersonator}\" as \"{target}\"; it is by {user:?} as {impersonated:?}"
+    );
+    Ok(())
+}
+
+#[then(expr = "the audit event says that the impersonation was constrained by {string}")]
+fn audit_names_constraint(world: &mut World, constraint: String) -> Step {
+    let seen = self::constraint(world)?;
+    ensure!(seen.as_ref() == Some(&constraint), "expected the constraint \"{constraint}\"; the audit event has {seen:?}");
+    Ok(())
+}
+
+#[then(expr = "the audit event says that the impersonation was not constrained")]
+fn audit_names_no_constraint(world: &mut World) -> Step {
+    let seen = constraint(world)?;
+    ensure!(seen.is_none(), "expected no constraint; the audit event has {seen:?}");
+    Ok(())
+}
+
+#[then(expr = "each of the impersonated user's groups is named once")]
+fn groups_are_named_once(world: &mut World) -> Step {
+    let event = event(world)?;
+    let groups = event.0.pointer("/impersonatedUser/groups").and_then(serde_json::Value::as_array).cloned().unwrap_or_default();
+    let repeated = groups.iter().enumerate().any(|(index, group)| groups[..index].contains(group));
+    ensure!(!groups.is_empty() && !repeated, "expected each group once; the audit event has {groups:?}");
+    Ok(())
+}
+
+#[then(expr = "the impersonation is refused as incomplete, because {string}")]
+fn incomplete(world: &mut World, reason: String) -> Step {
+    let expected = Behaviours::known().value("impersonation_without_user", world.lab().version()).unwrap_or_default();
+    let answer = world.answer()?;
+    let seen = answer.record.reason.as_deref().unwrap_or_default();
+    let status = answer.status.map(|status| status.to_string()).unwrap_or_default();
+    ensure!(status == expected && seen.contains(&reason), "expected: {expected}, because: {reason}; seen: {answer}");
+    Ok(())
+}
+
+async fn lists(world: &mut World, person: &Person, credential: &Credential, resource: &str) -> Step {
+    let name = world.person(&person.0)?;
+    let question = asking::list(world, resource).await?;
+    let answer = world.ask_with(&name, credential, &question).await;
+    ensure!(answer.verdict == Verdict::Accepted, "expected: allowed to list {resource}; seen: {answer}");
+    Ok(())
+}
+
+/// Gives the impersonator's own user, and nobody else, `rights`.
+async fn allow(world: &mut World, person: &Person, rights: &[Right]) -> Step {
+    world.person(&person.0)?;
+    let user = Impersonator::of(world)?.user;
+    grant_everywhere(world, "User", &user, rights).await
+}
+
+/// From now on the person asks with `headers`.
+fn put_on(world: &mut World, person: &Person, headers: Vec<(String, String)>) -> Step {
+    let credential = Impersonator::of(world)?.credential(headers.clone());
+    world.notes::<Impersonator>().headers = headers;
+    Ok(world.hold(&person.0, credential, None)?)
+}
+
+/// The person asks once who they are as `guise`.
+async fn ask_as(world: &mut World, person: &Person, guise: &Guise) -> Step<Answer> {
+    let name = world.person(&person.0)?;
+    let headers = guise.headers(&world.namespace().await?);
+    let credential = Impersonator::of(world)?.credential(headers);
+    Ok(world.ask_with(&name, &credential, &Question::who_am_i()).await)
+}
+
+fn event(world: &World) -> Step<&AuditEvent> {
+    Ok(world.answer()?.record.event.as_ref().context("there is no audit event for the request")?)
+}
+
+/// By which constrained permission the impersonation was allowed (audit.k8s.io/v1 `AuthenticationMetadata`).
+fn constraint(world: &World) -> Step<Option<String>> {
+    let seen = event(world)?.0.pointer("/authenticationMetadata/impersonationConstraint");
+    Ok(seen.and_then(serde_json::Value::as_str).filter(|seen| !seen.is_empty()).map(str::to_owned))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_of_a_guise_becomes_a_header() {
+        let said = r#"the user "bob" in the groups "a" and "b" with the UID "4711" with the extra "example.com/scopes" of "x" and "y""#;
+        let guise: Guise = said.parse().expect("it is a guise");
+        let headers: Vec<String> = guise.headers("ns").iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        let expected = [
+            "Impersonate-User: bob",
+            "Impersonate-Group: a",
+            "Impersonate-Group: b",
+            "Impersonate-Uid: 4711",
+            "Impersonate-Extra-example.com%2Fscopes: x",
+            "Impersonate-Extra-example.com%2Fscopes: y",
+        ];
+        assert_eq!(headers, expected);
+        let guise: Guise = r#"the service account "deployer""#.parse().expect("it is a guise");
+        assert_eq!(guise.headers("ns"), [("Impersonate-User".to_owned(), "system:serviceaccount:ns:deployer".to_owned())]);
+        let guise: Guise = r#"nobody with the unescaped extra "almost%zz" of "x""#.parse().expect("it is a guise");
+        assert_eq!(guise.headers("ns"), [("Impersonate-Extra-almost%zz".to_owned(), "x".to_owned())]);
+    }
+}

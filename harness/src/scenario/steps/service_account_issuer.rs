@@ -1,0 +1,113 @@
+//! What the API server publishes about the issuer of service account tokens (OpenID Connect Discovery 1.0, KEP-1393).
+
+use anyhow::Context;
+use cucumber::{then, when};
+use jsonwebtoken::jwk::JwkSet;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use serde_json::{Map, Value};
+
+use super::{Person, Step, answers, service_accounts};
+use crate::credential::Credential;
+use crate::probe::{Answer, Question, Verdict};
+use crate::scenario::world::World;
+
+const METADATA: &str = "/.well-known/openid-configuration";
+const KEYS: &str = "/openid/v1/jwks";
+
+/// The type of a key set (RFC 7517 §8.5.2).
+const KEY_SET: &str = "application/jwk-set+json";
+
+#[when(expr = "{person} asks who issues service account tokens")]
+async fn asks_for_metadata(world: &mut World, person: Person) -> Step {
+    Ok(world.ask(&person.0, &Question::get(METADATA)).await.map(drop)?)
+}
+
+#[when(expr = "{person} asks for the keys that verify service account tokens")]
+async fn asks_for_keys(world: &mut World, person: Person) -> Step {
+    // Who says to read nothing but JSON is not told: 406.
+    Ok(world
+        .ask(&person.0, &Question::get(KEYS).header("Accept", KEY_SET))
+        .await
+        .map(drop)?)
+}
+
+#[then(expr = "{person} is told the issuer of its own token")]
+fn told_issuer(world: &mut World, person: Person) -> Step {
+    world.person(&person.0)?;
+    let claims = service_accounts::claims(world)?;
+    let answer = published(world, "application/json")?;
+    let issuer = &answer.body["issuer"];
+    ensure!(
+        issuer.is_string() && claims.get("iss") == Some(issuer),
+        "expected the issuer {:?}; told was {issuer}",
+        claims.get("iss")
+    );
+    let keys = answer.body["jwks_uri"].as_str().unwrap_or_default();
+    ensure!(keys.ends_with(KEYS), "expected to be told where the keys are; told was \"{keys}\"");
+    Ok(())
+}
+
+#[then(expr = "its token is verified by one of the keys")]
+fn verified(world: &mut World) -> Step {
+    let token = service_accounts::token(world)?;
+    let keys: JwkSet = serde_json::from_value(published(world, KEY_SET)?.body.clone())?;
+    let kid = decode_header(token.expose())?
+        .kid
+        .context("the token does not say which key verifies it")?;
+    let key = keys.find(&kid).with_context(|| format!("no key is called {kid}"))?;
+    let mut validation = Validation::new(Algorithm::ES256);
+    validation.validate_aud = false;
+    decode::<Map<String, Value>>(token.expose(), &DecodingKey::from_jwk(key)?, &validation)?;
+    Ok(())
+}
+
+#[then(expr = "the token is for the API server itself")]
+async fn for_the_server(world: &mut World) -> Step {
+    let who = world.lab().administrator().leaf().clone();
+    let answer = world
+        .ask_with("the administrator", &Credential::Certificate(who), &Question::get(METADATA))
+        .await;
+    let claims = service_accounts::claims(world)?;
+    // Without --api-audiences, the API server's own audience is the issuer it calls itself.
+    let expected = Value::from(vec![answer.body["issuer"].clone()]);
+    ensure!(
+        claims.get("aud") == Some(&expected),
+        "expected the audiences {expected}; seen were {:?}",
+        claims.get("aud")
+    );
+    Ok(())
+}
+
+#[then(expr = "the answer may be kept for an hour")]
+fn may_be_kept(world: &mut World) -> Step {
+    let seen = world.answer()?.header("cache-control").unwrap_or_default();
+    ensure!(
+        seen == "public, max-age=3600",
+        "expected an answer that everybody may keep for an hour; seen was \"{seen}\""
+    );
+    Ok(())
+}
+
+#[then(expr = "{person}, with no credential, is not told")]
+async fn not_told(world: &mut World, person: Person) -> Step {
+    let path = world
+        .answer()?
+        .request
+        .rsplit_once(' ')
+        .map(|(_, path)| path.to_owned())
+        .unwrap_or_default();
+    let answer = world.ask_with(&person.0, &Credential::Nothing, &Question::get(path)).await;
+    answers::refused(&answer, Verdict::Forbidden, "system:anonymous")
+}
+
+/// The last answer, if it was given with this type.
+fn published<'a>(world: &'a World, content_type: &str) -> Step<&'a Answer> {
+    let answer = world.answer()?;
+    ensure!(answer.verdict == Verdict::Accepted, "expected: told; seen: {answer}");
+    let seen = answer.header("content-type").unwrap_or_default();
+    ensure!(
+        seen == content_type,
+        "expected an answer of the type {content_type}; seen was \"{seen}\""
+    );
+    Ok(answer)
+}

@@ -1,0 +1,560 @@
+//! Service accounts, their tokens, and the objects that tokens are bound to.
+
+use std::str::FromStr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
+use cucumber::{given, then, when};
+use k8s_openapi::api::authentication::v1::{BoundObjectReference, TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::core::v1::{Pod, Secret as SecretObject, ServiceAccount};
+use kube::api::{DeleteParams, PostParams};
+use kube::{Api, ResourceExt};
+use serde_json::{Map, Value, json};
+
+use super::{Person, Step, answers, rights};
+use crate::credential::Credential;
+use crate::identity_provider::issuer::unverified;
+use crate::pki::key_pair;
+use crate::probe::Question;
+use crate::process::wait::{Condition, until};
+use crate::scenario::world::{Twin, World};
+use crate::secret::Secret;
+
+/// The name of the service account that scenarios are about, in the scenario's own namespace.
+const DEPLOYER: &str = "deployer";
+
+/// How many tokens are put by before something is deleted: the API server takes a few milliseconds to know.
+const SPARES: usize = 5;
+
+/// What a token can be bound to (KEP-1205), so that it ends with that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
+#[param(name = "bound_object", regex = "pod|Secret")]
+pub(super) enum BoundObject {
+    Pod,
+    Secret,
+}
+
+impl FromStr for BoundObject {
+    type Err = anyhow::Error;
+
+    fn from_str(said: &str) -> Result<Self> {
+        Ok(match said {
+            "pod" => Self::Pod,
+            "Secret" => Self::Secret,
+            other => bail!("no token is bound to a {other}"),
+        })
+    }
+}
+
+/// What makes a service account token unsound, in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
+#[param(
+    name = "service_account_token_flaw",
+    regex = "expired an hour ago|is not valid before an hour from now|was signed with a stranger's key"
+)]
+enum TokenFlaw {
+    Expired,
+    NotYetValid,
+    Stranger,
+}
+
+impl FromStr for TokenFlaw {
+    type Err = anyhow::Error;
+
+    fn from_str(said: &str) -> Result<Self> {
+        Ok(match said {
+            "expired an hour ago" => Self::Expired,
+            "is not valid before an hour from now" => Self::NotYetValid,
+            "was signed with a stranger's key" => Self::Stranger,
+            other => bail!("no service account token has the flaw: {other}"),
+        })
+    }
+}
+
+/// A service account of the scenario.
+#[derive(Clone, Debug)]
+pub(super) struct Account {
+    pub(super) namespace: String,
+    pub(super) name: String,
+    uid: String,
+}
+
+impl Account {
+    /// The user that its tokens stand for.
+    pub(super) fn user(&self) -> String {
+        format!("system:serviceaccount:{}:{}", self.namespace, self.name)
+    }
+
+    /// The group of all service accounts of its namespace.
+    fn group(&self) -> String {
+        format!("system:serviceaccounts:{}", self.namespace)
+    }
+}
+
+#[derive(Default)]
+struct Deployer {
+    account: Option<Account>,
+    /// What was asked for when the token was made; none where it came in another way.
+    asked: Option<TokenRequestSpec>,
+    token: Option<Secret>,
+    /// The UID of what the token is bound to, and its kind.
+    bound: Option<(BoundObject, String)>,
+}
+
+#[given(expr = "{person} has a service account")]
+async fn has_account(world: &mut World, person: Person) -> Step {
+    world.person(&person.0)?;
+    account(world).await.map(drop)
+}
+
+#[given(expr = "{person} holds a service account token")]
+async fn holds_token(world: &mut World, person: Person) -> Step {
+    hold(world, &person, TokenRequestSpec::default(), None).await
+}
+
+#[given(expr = "{person} holds a service account token for the audience {string}")]
+async fn holds_token_for(world: &mut World, person: Person, audience: String) -> Step {
+    let twin = fresh(world).await?;
+    hold(
+        world,
+        &person,
+        TokenRequestSpec {
+            audiences: vec![audience],
+            ..TokenRequestSpec::default()
+        },
+        Some(twin),
+    )
+    .await
+}
+
+#[given(expr = "{person} holds a service account token bound to its {bound_object}")]
+async fn holds_bound_token(world: &mut World, person: Person, object: BoundObject) -> Step {
+    let reference = make(world, object).await?;
+    world.notes::<Deployer>().bound = reference.uid.clone().map(|uid| (object, uid));
+    hold(
+        world,
+        &person,
+        TokenRequestSpec {
+            bound_object_ref: Some(reference),
+            ..TokenRequestSpec::default()
+        },
+        None,
+    )
+    .await
+}
+
+#[given(expr = "{person} holds a service account token that {service_account_token_flaw}")]
+async fn holds_flawed_token(world: &mut World, person: Person, flaw: TokenFlaw) -> Step {
+    let account = account(world).await?;
+    let genuine = unverified(&fresh_token(world).await?)?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let timed = |issued: u64, expires: u64| {
+        let mut claims = genuine.claims.clone();
+        claims.extend([("iat", issued), ("nbf", issued), ("exp", expires)].map(|(claim, time)| (claim.to_owned(), time.into())));
+        claims
+    };
+    const HOUR: u64 = 3600;
+    let key = Secret::new(std::fs::read_to_string(world.lab().authorities().file("service-accounts.key"))?);
+    let sound = timed(now, now + HOUR);
+    let token = match flaw {
+        TokenFlaw::Expired => sign(&genuine.header, &timed(now - 2 * HOUR, now - HOUR), &key)?,
+        TokenFlaw::NotYetValid => sign(&genuine.header, &timed(now + HOUR, now + 2 * HOUR), &key)?,
+        TokenFlaw::Stranger => sign(&genuine.header, &sound, &key_pair()?.0)?,
+    };
+    let twin = Twin {
+        credential: Credential::Token(sign(&genuine.header, &sound, &key)?),
+        user: account.user(),
+    };
+    Ok(world.hold(&person.0, Credential::Token(token), Some(twin))?)
+}
+
+#[given(expr = "{person} holds the service account token that a Secret was filled with")]
+async fn holds_token_of_secret(world: &mut World, person: Person) -> Step {
+    let account = account(world).await?;
+    let token = filled_secret(world, &account, "first").await?;
+    let other = filled_secret(world, &account, "second").await?;
+    world.notes::<Deployer>().token = Some(token.clone());
+    let twin = Twin {
+        credential: Credential::Token(other),
+        user: account.user(),
+    };
+    Ok(world.hold(&person.0, Credential::Token(token), Some(twin))?)
+}
+
+#[given(expr = "a Secret was filled with a token of another service account")]
+async fn another_secret_was_filled(world: &mut World) -> Step {
+    let other = create_account(world, "other").await?;
+    filled_secret(world, &other, "other").await.map(drop)
+}
+
+#[given(expr = "one like it is accepted")]
+async fn one_like_it_is_accepted(world: &mut World) -> Step {
+    let user = account(world).await?.user();
+    let spec = world.notes::<Deployer>().asked.clone().context("the token was not asked for")?;
+    let credential = Credential::Token(request(world, &spec).await?);
+    let answer = world.ask_with("the deployer", &credential, &Question::who_am_i()).await;
+    answers::accepted(&answer, &user)
+}
+
+#[given(expr = "its service account may list {word}")]
+async fn account_may_list(world: &mut World, resource: String) -> Step {
+    let user = account(world).await?.user();
+    rights::grant(world, "User", &user, "list", &resource).await
+}
+
+#[given(expr = "all service accounts of its namespace may list {word}")]
+async fn accounts_of_namespace_may_list(world: &mut World, resource: String) -> Step {
+    let group = account(world).await?.group();
+    rights::grant(world, "Group", &group, "list", &resource).await
+}
+
+#[when(expr = "its {bound_object} is deleted")]
+async fn object_is_deleted(world: &mut World, object: BoundObject) -> Step {
+    put_spares_by(world).await?;
+    delete(world, object).await
+}
+
+#[when(expr = "its {bound_object} is deleted and made anew")]
+async fn object_is_made_anew(world: &mut World, object: BoundObject) -> Step {
+    put_spares_by(world).await?;
+    delete(world, object).await?;
+    make(world, object).await.map(drop)
+}
+
+#[when(expr = "its service account is deleted")]
+async fn account_is_deleted(world: &mut World) -> Step {
+    put_spares_by(world).await?;
+    delete_account(world).await
+}
+
+#[when(expr = "its service account is deleted and made anew")]
+async fn account_is_made_anew(world: &mut World) -> Step {
+    put_spares_by(world).await?;
+    delete_account(world).await?;
+    let anew = create_account(world, DEPLOYER).await?;
+    world.notes::<Deployer>().account = Some(anew);
+    Ok(())
+}
+
+#[when(expr = "the Secret with its token is deleted")]
+async fn token_secret_is_deleted(world: &mut World) -> Step {
+    let namespace = world.namespace().await?;
+    let secrets: Api<SecretObject> = Api::namespaced(world.lab().administrator().client(), &namespace);
+    secrets.delete("first", &DeleteParams::default()).await?;
+    Ok(())
+}
+
+#[then(expr = "{person} is accepted as its service account")]
+async fn accepted_as_account(world: &mut World, person: Person) -> Step {
+    world.person(&person.0)?;
+    let user = account(world).await?.user();
+    answers::accepted(world.answer()?, &user)
+}
+
+#[then(expr = "{person} is in the groups of service accounts and in no other")]
+async fn in_groups_of_accounts(world: &mut World, person: Person) -> Step {
+    world.person(&person.0)?;
+    let own = account(world).await?.group();
+    let expected = ["system:authenticated", "system:serviceaccounts", &own].map(str::to_owned).into();
+    let identity = answers::identity(world.answer()?)?;
+    ensure!(
+        identity.groups == expected,
+        "expected exactly the groups {expected:?}; seen were {:?}",
+        identity.groups
+    );
+    Ok(())
+}
+
+#[then(expr = "{person} has the UID of its service account")]
+async fn has_uid_of_account(world: &mut World, person: Person) -> Step {
+    world.person(&person.0)?;
+    let uid = account(world).await?.uid;
+    let identity = answers::identity(world.answer()?)?;
+    ensure!(
+        !uid.is_empty() && identity.uid == uid,
+        "expected the UID \"{uid}\"; seen was \"{}\"",
+        identity.uid
+    );
+    Ok(())
+}
+
+#[then(expr = "the credential's id is the token's")]
+fn credential_id(world: &mut World) -> Step {
+    let id = claims(world)?
+        .get("jti")
+        .and_then(Value::as_str)
+        .context("the token has no id")?
+        .to_owned();
+    has_extra(world, "authentication.kubernetes.io/credential-id", Some(format!("JTI={id}")))
+}
+
+#[then(expr = "the credential has no id")]
+fn no_credential_id(world: &mut World) -> Step {
+    has_extra(world, "authentication.kubernetes.io/credential-id", None)
+}
+
+#[then(expr = "{person} is known to run in its pod")]
+fn runs_in_pod(world: &mut World, person: Person) -> Step {
+    world.person(&person.0)?;
+    let Some((BoundObject::Pod, uid)) = world.notes::<Deployer>().bound.clone() else {
+        bail!("the token is not bound to a pod")
+    };
+    has_extra(world, "authentication.kubernetes.io/pod-name", Some(DEPLOYER.to_owned()))?;
+    has_extra(world, "authentication.kubernetes.io/pod-uid", Some(uid))
+}
+
+#[then(expr = "{person} is not known to run in any pod")]
+fn runs_in_no_pod(world: &mut World, person: Person) -> Step {
+    world.person(&person.0)?;
+    has_extra(world, "authentication.kubernetes.io/pod-name", None)?;
+    has_extra(world, "authentication.kubernetes.io/pod-uid", None)
+}
+
+#[then(expr = "the token never expires")]
+fn token_never_expires(world: &mut World) -> Step {
+    let claims = claims(world)?;
+    ensure!(
+        !claims.contains_key("exp"),
+        "expected a token without expiry; its claims are {claims:?}"
+    );
+    Ok(())
+}
+
+#[then(expr = "with a new token of its service account {person} is accepted")]
+async fn accepted_with_new_token(world: &mut World, person: Person) -> Step {
+    let who = world.person(&person.0)?;
+    let new = fresh(world).await?;
+    let answer = world.ask_with(&who, &new.credential, &Question::who_am_i()).await;
+    answers::accepted(&answer, &new.user)
+}
+
+#[then(expr = "no Secret is of the deployer's service account")]
+async fn no_secret_of_account(world: &mut World) -> Step {
+    let account = account(world).await?;
+    let items = world
+        .answer()?
+        .body
+        .get("items")
+        .and_then(Value::as_array)
+        .cloned()
+        .context("the answer is not a list")?;
+    let owner = |item: &Value| {
+        item.pointer("/metadata/annotations/kubernetes.io~1service-account.name")
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+    };
+    let owners: Vec<_> = items.iter().filter_map(owner).collect();
+    ensure!(
+        owners.iter().any(|owner| owner == "other"),
+        "expected the other service account's Secret to be listed; seen were Secrets of {owners:?}"
+    );
+    ensure!(
+        !owners.contains(&account.name),
+        "expected no Secret of \"{}\"; seen were Secrets of {owners:?}",
+        account.name
+    );
+    let accounts: Api<ServiceAccount> = Api::namespaced(world.lab().administrator().client(), &account.namespace);
+    let listed = accounts.get(&account.name).await?.secrets.unwrap_or_default();
+    ensure!(
+        listed.is_empty(),
+        "expected the service account to list no Secret; seen were {listed:?}"
+    );
+    Ok(())
+}
+
+/// The scenario's service account, made when it is first needed.
+pub(super) async fn account(world: &mut World) -> Step<Account> {
+    if let Some(account) = &world.notes::<Deployer>().account {
+        return Ok(account.clone());
+    }
+    let account = create_account(world, DEPLOYER).await?;
+    world.notes::<Deployer>().account = Some(account.clone());
+    Ok(account)
+}
+
+/// A token of the service account that nobody presented yet, bound to nothing, for the API server.
+pub(super) async fn fresh_token(world: &mut World) -> Step<Secret> {
+    request(world, &TokenRequestSpec::default()).await
+}
+
+/// The same as a sound credential, and the user it stands for.
+pub(super) async fn fresh(world: &mut World) -> Step<Twin> {
+    let user = account(world).await?.user();
+    Ok(Twin {
+        credential: Credential::Token(fresh_token(world).await?),
+        user,
+    })
+}
+
+/// The token held, for steps that look at it.
+pub(super) fn token(world: &mut World) -> Step<Secret> {
+    Ok(world
+        .notes::<Deployer>()
+        .token
+        .clone()
+        .context("nobody holds a service account token")?)
+}
+
+/// What the token held says.
+pub(super) fn claims(world: &mut World) -> Step<Map<String, Value>> {
+    Ok(unverified(&token(world)?)?.claims)
+}
+
+/// Creates what tokens can be bound to, and says how to refer to it.
+pub(super) async fn make(world: &mut World, object: BoundObject) -> Step<BoundObjectReference> {
+    let account = account(world).await?;
+    make_for(world, object, &account.name).await
+}
+
+/// The same for another service account.
+pub(super) async fn make_for(world: &mut World, object: BoundObject, account: &str) -> Step<BoundObjectReference> {
+    let namespace = world.namespace().await?;
+    let client = world.lab().administrator().client();
+    let parameters = PostParams::default();
+    let (kind, uid) = match object {
+        BoundObject::Pod => {
+            let pod = serde_json::from_value(json!({ "metadata": { "name": account }, "spec": {
+                "serviceAccountName": account,
+                "automountServiceAccountToken": false,
+                "containers": [{ "name": "main", "image": "nothing-runs-in-a-lab" }],
+            } }))?;
+            (
+                "Pod",
+                Api::<Pod>::namespaced(client, &namespace).create(&parameters, &pod).await?.uid(),
+            )
+        }
+        BoundObject::Secret => {
+            let secret = serde_json::from_value(json!({ "metadata": { "name": account } }))?;
+            (
+                "Secret",
+                Api::<SecretObject>::namespaced(client, &namespace)
+                    .create(&parameters, &secret)
+                    .await?
+                    .uid(),
+            )
+        }
+    };
+    Ok(BoundObjectReference {
+        api_version: Some("v1".to_owned()),
+        kind: Some(kind.to_owned()),
+        name: Some(account.to_owned()),
+        uid,
+    })
+}
+
+/// Creates a service account in the scenario's namespace.
+pub(super) async fn create_account(world: &mut World, name: &str) -> Step<Account> {
+    let namespace = world.namespace().await?;
+    let accounts: Api<ServiceAccount> = Api::namespaced(world.lab().administrator().client(), &namespace);
+    let object = serde_json::from_value(json!({ "metadata": { "name": name } }))?;
+    let uid = accounts.create(&PostParams::default(), &object).await?.uid().unwrap_or_default();
+    Ok(Account {
+        namespace,
+        name: name.to_owned(),
+        uid,
+    })
+}
+
+async fn delete(world: &mut World, object: BoundObject) -> Step {
+    let account = account(world).await?;
+    let client = world.lab().administrator().client();
+    match object {
+        BoundObject::Pod => drop(
+            Api::<Pod>::namespaced(client, &account.namespace)
+                .delete(&account.name, &DeleteParams::default())
+                .await?,
+        ),
+        BoundObject::Secret => drop(
+            Api::<SecretObject>::namespaced(client, &account.namespace)
+                .delete(&account.name, &DeleteParams::default())
+                .await?,
+        ),
+    }
+    Ok(())
+}
+
+async fn delete_account(world: &mut World) -> Step {
+    let account = account(world).await?;
+    let accounts: Api<ServiceAccount> = Api::namespaced(world.lab().administrator().client(), &account.namespace);
+    accounts.delete(&account.name, &DeleteParams::default()).await?;
+    Ok(())
+}
+
+/// Asks for a token of the service account (TokenRequest, KEP-1205).
+async fn request(world: &mut World, spec: &TokenRequestSpec) -> Step<Secret> {
+    let account = account(world).await?;
+    let accounts: Api<ServiceAccount> = Api::namespaced(world.lab().administrator().client(), &account.namespace);
+    let request = TokenRequest {
+        spec: spec.clone(),
+        ..TokenRequest::default()
+    };
+    let made = accounts
+        .create_token_request(&account.name, &PostParams::default(), &request)
+        .await?;
+    Ok(made.status.map(|status| Secret::new(status.token)).context("no token was given")?)
+}
+
+async fn hold(world: &mut World, person: &Person, spec: TokenRequestSpec, twin: Option<Twin>) -> Step {
+    let token = request(world, &spec).await?;
+    let deployer = world.notes::<Deployer>();
+    deployer.asked = Some(spec);
+    deployer.token = Some(token.clone());
+    Ok(world.hold(&person.0, Credential::Token(token), twin)?)
+}
+
+/// Tokens like the one held, for asking anew until a deletion is known.
+async fn put_spares_by(world: &mut World) -> Step {
+    let Some(spec) = world.notes::<Deployer>().asked.clone() else {
+        bail!("the token was not asked for")
+    };
+    for _ in 0..SPARES {
+        let spare = Credential::Token(request(world, &spec).await?);
+        world.notes::<answers::Spares>().0.push(spare);
+    }
+    Ok(())
+}
+
+/// Makes a Secret for a token of `account`, and waits until the controller has filled it.
+async fn filled_secret(world: &mut World, account: &Account, name: &str) -> Step<Secret> {
+    let secrets: Api<SecretObject> = Api::namespaced(world.lab().administrator().client(), &account.namespace);
+    let secret = serde_json::from_value(json!({
+        "type": "kubernetes.io/service-account-token",
+        "metadata": { "name": name, "annotations": { "kubernetes.io/service-account.name": account.name } },
+    }))?;
+    secrets.create(&PostParams::default(), &secret).await?;
+    let filled = until("the token in the Secret", Duration::from_secs(10), || async {
+        let token = secrets.get(name).await?.data.unwrap_or_default().remove("token");
+        let token = token
+            .and_then(|token| String::from_utf8(token.0).ok())
+            .filter(|token| !token.is_empty());
+        Ok::<_, kube::Error>(token.map_or_else(
+            || Condition::NotYet("it has none".to_owned()),
+            |token| Condition::Met(Secret::new(token)),
+        ))
+    });
+    Ok(filled.await?)
+}
+
+/// Signs as kube-apiserver does: ES256, with the header of one of its own tokens.
+fn sign(header: &Map<String, Value>, claims: &Map<String, Value>, key: &Secret) -> Step<Secret> {
+    let kid = header.get("kid").and_then(Value::as_str).map(str::to_owned);
+    let header = jsonwebtoken::Header {
+        kid,
+        typ: None,
+        ..jsonwebtoken::Header::new(jsonwebtoken::Algorithm::ES256)
+    };
+    let key = jsonwebtoken::EncodingKey::from_ec_pem(key.expose().as_bytes())?;
+    Ok(Secret::new(jsonwebtoken::encode(&header, claims, &key)?))
+}
+
+/// Fails unless the identity has exactly `value` under `key`, or nothing.
+fn has_extra(world: &World, key: &str, value: Option<String>) -> Step {
+    let identity = answers::identity(world.answer()?)?;
+    let expected = value.map(|value| vec![value]);
+    ensure!(
+        identity.extra.get(key) == expected.as_ref(),
+        "expected the extra \"{key}\" to be {expected:?}; seen were {:?}",
+        identity.extra
+    );
+    Ok(())
+}

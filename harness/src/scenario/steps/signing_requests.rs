@@ -1,0 +1,464 @@
+//! Certificates that the cluster signs: requested, approved or denied, signed.
+//!
+//! What somebody requests is a [`Wish`]; the request that was made last is the one that everything is about.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use base64::Engine as _;
+use cucumber::{given, then, when};
+use k8s_openapi::api::certificates::v1::{CertificateSigningRequest, CertificateSigningRequestCondition};
+use kube::Api;
+use kube::api::PostParams;
+use serde_json::{Value, json};
+
+use super::rights::{Right, grant_everywhere};
+use super::wishes::{Lifetime, Wish};
+use super::{Person, Step, answers};
+use crate::credential::Credential;
+use crate::pki::{Leaf, Request, signing_request};
+use crate::probe::{Answer, Identity, Question, Verdict};
+use crate::process::wait::{Condition, until};
+use crate::scenario::world::World;
+use crate::secret::Secret;
+
+/// The signer of client certificates that anybody may be approved for
+/// (kubernetes/api `certificates/v1/types.go`, as the other names here).
+const CLIENTS: &str = "kubernetes.io/kube-apiserver-client";
+/// The signer of kubelets' client certificates, whose requests may be approved by a controller.
+const KUBELETS: &str = "kubernetes.io/kube-apiserver-client-kubelet";
+/// Where requests are made.
+const PATH: &str = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
+/// How long approving and signing may take: ten times what a slow machine needs.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// The request that was made last, and how many there were.
+#[derive(Clone, Default)]
+struct Requested {
+    name: String,
+    key: Option<Secret>,
+    count: usize,
+}
+
+/// What becomes of a request.
+#[derive(Clone, Copy)]
+enum Decision {
+    Approved,
+    Denied,
+}
+
+#[given(expr = "{person} may request certificates")]
+async fn may_request(world: &mut World, person: Person) -> Step {
+    allow(world, &person, &[Right::new("create", CERTIFICATES, REQUESTS)]).await
+}
+
+#[given(expr = "{person} may request certificates for kubelets")]
+async fn may_request_for_kubelets(world: &mut World, person: Person) -> Step {
+    let rights = ["", "/nodeclient"].map(|kind| Right::new("create", CERTIFICATES, format!("{REQUESTS}{kind}")));
+    allow(world, &person, &rights).await
+}
+
+#[given(expr = "{person} is a node that may request its own certificate")]
+async fn is_a_node(world: &mut World, person: Person) -> Step {
+    let (node, team) = (node(world), team(world, &person)?);
+    let leaf = world.lab().authorities().clients.issue(&Request::client(&node, &[&team]))?;
+    world.hold(&person.0, Credential::Certificate(leaf), None)?;
+    let rights = ["", "/selfnodeclient"].map(|kind| Right::new("create", CERTIFICATES, format!("{REQUESTS}{kind}")));
+    grant_everywhere(world, "Group", &team, &rights).await
+}
+
+#[given(expr = "{person} may decide about requests, but for no signer")]
+async fn may_decide_for_none(world: &mut World, person: Person) -> Step {
+    allow(world, &person, &[Right::new("update", CERTIFICATES, format!("{REQUESTS}/approval"))]).await
+}
+
+#[given(expr = "{person} may decide about requests for the signer {string}")]
+async fn may_decide(world: &mut World, person: Person, signer: String) -> Step {
+    let decide = Right::new("update", CERTIFICATES, format!("{REQUESTS}/approval"));
+    allow(world, &person, &[decide, Right::new("approve", CERTIFICATES, "signers").named([signer])]).await
+}
+
+#[given(expr = "{person} may issue certificates, but for no signer")]
+async fn may_issue_for_none(world: &mut World, person: Person) -> Step {
+    allow(world, &person, &[Right::new("update", CERTIFICATES, format!("{REQUESTS}/status"))]).await
+}
+
+#[when(expr = "{person} requests {wish}")]
+async fn requests(world: &mut World, person: Person, wish: Wish) -> Step {
+    request(world, &person, &wish).await.map(drop)
+}
+
+#[given(expr = "{person} has requested {wish}")]
+async fn has_requested(world: &mut World, person: Person, wish: Wish) -> Step {
+    let answer = request(world, &person, &wish).await?;
+    ensure!(answer.verdict == Verdict::Accepted, "expected: the request is accepted; seen: {answer}");
+    Ok(())
+}
+
+#[when(expr = "{person} approves the request")]
+async fn approves(world: &mut World, person: Person) -> Step {
+    decide(world, &person, Decision::Approved).await.map(drop)
+}
+
+#[when(expr = "{person} denies the request")]
+async fn denies(world: &mut World, person: Person) -> Step {
+    decide(world, &person, Decision::Denied).await.map(drop)
+}
+
+#[when(expr = "{person} puts a certificate into the request")]
+async fn issues(world: &mut World, person: Person) -> Step {
+    issue(world, &person).await.map(drop)
+}
+
+/// Requested by the person, approved by the administrator, signed by the cluster.
+#[given(expr = "{person} holds {wish} that the cluster has signed")]
+async fn holds_signed(world: &mut World, person: Person, wish: Wish) -> Step {
+    may_request(world, person.clone()).await?;
+    hold_signed(world, &person, &wish).await
+}
+
+/// The same, for a team whose members may request certificates.
+#[given(expr = "{person} holds a certificate that the cluster has signed, and that is good for requesting others")]
+async fn holds_signed_requester(world: &mut World, person: Person) -> Step {
+    may_request(world, person.clone()).await?;
+    let wish = Wish { organizations: vec![team(world, &person)?], ..Wish::default() };
+    hold_signed(world, &person, &wish).await
+}
+
+#[then(expr = "the request is accepted, and recorded as made by {string}")]
+async fn recorded(world: &mut World, user: String) -> Step {
+    let answer = world.answer()?;
+    answers::accepted(answer, &user)?;
+    let asked = answers::identity(answer)?.clone();
+    let recorded: Identity = serde_json::from_value(answer.body["spec"].clone())?;
+    ensure!(recorded == asked, "expected that who asked is recorded: {asked:?}; the request says {recorded:?}");
+    Ok(())
+}
+
+#[then(expr = "not even the administrator can change who is recorded")]
+async fn record_stays(world: &mut World) -> Step {
+    let before = current(world).await?;
+    let mut changed = before.clone();
+    changed.spec.username = Some("somebody-else".to_owned());
+    changed.spec.uid = Some("0".to_owned());
+    changed.spec.groups = Some(vec!["system:masters".to_owned()]);
+    changed.metadata.labels = Some([("changed".to_owned(), "yes".to_owned())].into());
+    let after = requests_api(world).replace(&before.name(), &PostParams::default(), &changed).await?;
+    ensure!(after.metadata.labels == changed.metadata.labels, "expected that the rest of the request can be changed");
+    ensure!(after.spec == before.spec, "expected that the request still says {:?}; it says {:?}", before.spec, after.spec);
+    Ok(())
+}
+
+#[then(expr = "{person} may still request {wish}")]
+async fn may_still_request(world: &mut World, person: Person, wish: Wish) -> Step {
+    let answer = request(world, &person, &wish).await?;
+    ensure!(answer.verdict == Verdict::Accepted, "expected: the request is accepted; seen: {answer}");
+    Ok(())
+}
+
+#[then(expr = "once allowed to decide for the signer {string}, {person} can approve it")]
+async fn can_approve_once_allowed(world: &mut World, signer: String, person: Person) -> Step {
+    allow(world, &person, &[Right::new("approve", CERTIFICATES, "signers").named([signer])]).await?;
+    let answer = decide(world, &person, Decision::Approved).await?;
+    ensure!(answer.verdict == Verdict::Accepted, "expected: the approval is accepted; seen: {answer}");
+    Ok(())
+}
+
+#[then(expr = "once allowed to sign for the signer {string}, {person} can do so")]
+async fn can_issue_once_allowed(world: &mut World, signer: String, person: Person) -> Step {
+    allow(world, &person, &[Right::new("sign", CERTIFICATES, "signers").named([signer])]).await?;
+    let answer = issue(world, &person).await?;
+    ensure!(answer.verdict == Verdict::Accepted, "expected: the certificate is accepted; seen: {answer}");
+    Ok(())
+}
+
+#[then(expr = "the request is approved")]
+fn approved(world: &mut World) -> Step {
+    let answer = world.answer()?;
+    ensure!(answer.verdict == Verdict::Accepted, "expected: the approval is accepted; seen: {answer}");
+    let seen = answer.body.pointer("/status/conditions/0/type").and_then(Value::as_str);
+    ensure!(seen == Some("Approved"), "expected the condition Approved; the request has {:?}", answer.body["status"]);
+    Ok(())
+}
+
+#[then(expr = "the request is signed")]
+async fn signed(world: &mut World) -> Step {
+    let name = world.notes::<Requested>().name.clone();
+    certificate(world, &name).await.map(drop)
+}
+
+#[then(expr = "the request fails with {string}, because {string}")]
+async fn fails(world: &mut World, kind: String, reason: String) -> Step {
+    let request = until_condition(world, "Failed").await?;
+    let failed = request.condition("Failed").context("it has just been seen")?;
+    ensure!(
+        failed.reason.as_ref() == Some(&kind) && failed.message.as_deref().unwrap_or_default().contains(&reason),
+        "expected a failure with {kind}, because: {reason}; the request says {failed:?}"
+    );
+    ensure!(request.certificate().is_none(), "expected no certificate; the request has one");
+    Ok(())
+}
+
+#[then(expr = "the request is approved by itself, because {string}")]
+async fn approved_by_itself(world: &mut World, reason: String) -> Step {
+    let request = until_condition(world, "Approved").await?;
+    let approved = request.condition("Approved").context("it has just been seen")?;
+    ensure!(
+        approved.reason.as_deref() == Some("AutoApproved") && approved.message.as_deref().unwrap_or_default().contains(&reason),
+        "expected an approval by itself, because: {reason}; the request says {approved:?}"
+    );
+    Ok(())
+}
+
+/// That something never happens cannot be seen; that what came later has been dealt with can.
+#[then(expr = "the request stays {request_state} without a certificate, while a later one of {person} is signed")]
+async fn stays_unsigned(world: &mut World, state: RequestState, person: Person) -> Step {
+    let ours = world.notes::<Requested>().clone();
+    has_requested(world, person, Wish::default()).await?;
+    approve_as_administrator(world).await?;
+    signed(world).await?;
+    expect_state(world, ours, state).await
+}
+
+#[then(expr = "the request stays {request_state}, while a later one of {person} for a kubelet is approved by itself")]
+async fn stays_pending(world: &mut World, state: RequestState, person: Person) -> Step {
+    let ours = world.notes::<Requested>().clone();
+    has_requested(world, person, Wish { kubelet: true, ..Wish::default() }).await?;
+    until_condition(world, "Approved").await?;
+    expect_state(world, ours, state).await
+}
+
+#[then(expr = "the certificate is valid for {lifetime}")]
+async fn is_valid_for(world: &mut World, lifetime: Lifetime) -> Step {
+    let name = world.notes::<Requested>().name.clone();
+    let pem = certificate(world, &name).await?;
+    let (_, pem) = x509_parser::pem::parse_x509_pem(pem.as_bytes())?;
+    let validity = pem.parse_x509()?.validity().clone();
+    let seen = validity.not_after.timestamp() - validity.not_before.timestamp();
+    ensure!(seen == lifetime.0, "expected a certificate that is valid for {} s; it is for {seen} s", lifetime.0);
+    Ok(())
+}
+
+/// The conditions a request has, in a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
+#[param(name = "request_state", regex = "pending|approved|denied|failed")]
+struct RequestState(&'static [&'static str]);
+
+impl FromStr for RequestState {
+    type Err = anyhow::Error;
+
+    fn from_str(said: &str) -> Result<Self> {
+        Ok(Self(match said {
+            "pending" => &[],
+            "approved" => &["Approved"],
+            "denied" => &["Denied"],
+            "failed" => &["Approved", "Failed"],
+            other => anyhow::bail!("no request is {other}"),
+        }))
+    }
+}
+
+const CERTIFICATES: &str = "certificates.k8s.io";
+const REQUESTS: &str = "certificatesigningrequests";
+
+/// What the API's own type leaves to be asked for.
+trait Status {
+    fn name(&self) -> String;
+    fn condition(&self, kind: &str) -> Option<CertificateSigningRequestCondition>;
+    fn certificate(&self) -> Option<String>;
+    fn kinds(&self) -> Vec<String>;
+    fn state(&self) -> String;
+}
+
+impl Status for CertificateSigningRequest {
+    fn name(&self) -> String {
+        self.metadata.name.clone().unwrap_or_default()
+    }
+
+    fn condition(&self, kind: &str) -> Option<CertificateSigningRequestCondition> {
+        self.status.as_ref()?.conditions.as_ref()?.iter().find(|condition| condition.type_ == kind).cloned()
+    }
+
+    fn certificate(&self) -> Option<String> {
+        let certificate = self.status.as_ref()?.certificate.as_ref()?;
+        (!certificate.0.is_empty()).then(|| String::from_utf8_lossy(&certificate.0).into_owned())
+    }
+
+    fn kinds(&self) -> Vec<String> {
+        let conditions = self.status.iter().flat_map(|status| status.conditions.iter().flatten());
+        conditions.map(|condition| condition.type_.clone()).collect()
+    }
+
+    fn state(&self) -> String {
+        let certificate = if self.certificate().is_some() { "a certificate" } else { "no certificate" };
+        format!("the request {} has {certificate} and the conditions {:?}", self.name(), self.kinds())
+    }
+}
+
+fn requests_api(world: &World) -> Api<CertificateSigningRequest> {
+    Api::all(world.lab().administrator().client())
+}
+
+/// The group of the scenario's own that the person is in, by a certificate of theirs.
+fn team(world: &mut World, person: &Person) -> Step<String> {
+    let name = world.person(&person.0)?;
+    let person = Person(name);
+    let team = world.unique(&format!("{}-team", person.user()));
+    if world.holding(&person.0).is_err() {
+        let leaf = world.lab().authorities().clients.issue(&Request::client(&person.user(), &[&team]))?;
+        world.hold(&person.0, Credential::Certificate(leaf), None)?;
+    }
+    Ok(team)
+}
+
+/// The name that the scenario's node has as a user.
+fn node(world: &World) -> String {
+    format!("system:node:{}", world.unique("node"))
+}
+
+async fn allow(world: &mut World, person: &Person, rights: &[Right]) -> Step {
+    let team = team(world, person)?;
+    grant_everywhere(world, "Group", &team, rights).await
+}
+
+/// The person requests what they wish for.
+async fn request(world: &mut World, person: &Person, wish: &Wish) -> Step<Answer> {
+    let name = world.person(&person.0)?;
+    let organizations: Vec<&str> = wish.organizations.iter().map(String::as_str).collect();
+    let (pem, key) = if wish.kubelet {
+        signing_request(&node(world), &["system:nodes"])?
+    } else {
+        signing_request(&Person(name.clone()).user(), &organizations)?
+    };
+    let pem = wish.damage.map_or_else(|| Ok(pem.clone()), |damage| damage.done_to(&pem))?;
+    let requested = world.notes::<Requested>();
+    requested.count += 1;
+    requested.key = Some(key);
+    let base = format!("request-{}", requested.count);
+    let object = world.unique(&base);
+    world.notes::<Requested>().name.clone_from(&object);
+
+    let mut usages = vec!["digital signature", "client auth"];
+    usages.extend(wish.servers.then_some("server auth"));
+    let signer = wish.signer.as_deref().unwrap_or(if wish.kubelet { KUBELETS } else { CLIENTS });
+    let mut body = json!({
+        "apiVersion": "certificates.k8s.io/v1", "kind": "CertificateSigningRequest",
+        "metadata": { "name": object },
+        "spec": {
+            "request": base64::engine::general_purpose::STANDARD.encode(pem),
+            "signerName": signer,
+            "usages": usages,
+        },
+    });
+    if let Some(lifetime) = wish.lifetime {
+        body["spec"]["expirationSeconds"] = json!(lifetime.0);
+    }
+    if let Some(user) = &wish.in_name_of {
+        body["spec"]["username"] = json!(user);
+    }
+    Ok(world.ask(&name, &Question::post(PATH, body)).await?)
+}
+
+/// The request as it is now.
+async fn current(world: &mut World) -> Step<CertificateSigningRequest> {
+    let name = world.notes::<Requested>().name.clone();
+    Ok(requests_api(world).get(&name).await?)
+}
+
+fn with_decision(mut request: CertificateSigningRequest, decision: Decision) -> CertificateSigningRequest {
+    let kind = match decision {
+        Decision::Approved => "Approved",
+        Decision::Denied => "Denied",
+    };
+    let condition = CertificateSigningRequestCondition {
+        type_: kind.to_owned(),
+        status: "True".to_owned(),
+        reason: Some("Decided".to_owned()),
+        message: Some("decided by a scenario".to_owned()),
+        ..CertificateSigningRequestCondition::default()
+    };
+    request.status.get_or_insert_default().conditions.get_or_insert_default().push(condition);
+    request
+}
+
+/// The person approves or denies the request that was made last.
+async fn decide(world: &mut World, person: &Person, decision: Decision) -> Step<Answer> {
+    let name = world.person(&person.0)?;
+    let credential = world.holding(&name)?.credential.clone();
+    decide_with(world, &name, &credential, decision).await
+}
+
+async fn decide_with(world: &mut World, who: &str, credential: &Credential, decision: Decision) -> Step<Answer> {
+    let request = with_decision(current(world).await?, decision);
+    let question = Question::put(format!("{PATH}/{}/approval", request.name()), serde_json::to_value(&request)?);
+    Ok(world.ask_with(who, credential, &question).await)
+}
+
+/// The person writes a certificate into the request that was made last.
+async fn issue(world: &mut World, person: &Person) -> Step<Answer> {
+    let name = world.person(&person.0)?;
+    let mut request = serde_json::to_value(current(world).await?)?;
+    let certificate = world.lab().authorities().clients.certificate().to_owned();
+    request["status"]["certificate"] = json!(base64::engine::general_purpose::STANDARD.encode(certificate));
+    let object = world.notes::<Requested>().name.clone();
+    Ok(world.ask(&name, &Question::put(format!("{PATH}/{object}/status"), request)).await?)
+}
+
+async fn approve_as_administrator(world: &mut World) -> Step {
+    let credential = Credential::Certificate(world.lab().administrator().leaf().clone());
+    let answer = decide_with(world, "the administrator", &credential, Decision::Approved).await?;
+    ensure!(answer.verdict == Verdict::Accepted, "expected: the administrator's approval is accepted; seen: {answer}");
+    Ok(())
+}
+
+/// The person holds, from now on, what the cluster signed for their wish.
+async fn hold_signed(world: &mut World, person: &Person, wish: &Wish) -> Step {
+    has_requested(world, person.clone(), wish.clone()).await?;
+    approve_as_administrator(world).await?;
+    let requested = world.notes::<Requested>().clone();
+    let certificate = certificate(world, &requested.name).await?;
+    let leaf = Leaf { certificate, chain: String::new(), key: requested.key.context("nothing was requested yet")? };
+    Ok(world.hold(&person.0, Credential::Certificate(leaf), None)?)
+}
+
+/// The certificate of the request called `name`, once it is there.
+async fn certificate(world: &World, name: &str) -> Step<String> {
+    let api = requests_api(world);
+    let found = until("the certificate", LIMIT, || async {
+        let request = api.get(name).await?;
+        Ok::<_, kube::Error>(match request.certificate() {
+            Some(certificate) => Condition::Met(certificate),
+            None => Condition::NotYet(request.state()),
+        })
+    });
+    Ok(found.await?)
+}
+
+/// The request that was made last, once it has the condition `kind`.
+async fn until_condition(world: &mut World, kind: &str) -> Step<CertificateSigningRequest> {
+    let name = world.notes::<Requested>().name.clone();
+    let api = requests_api(world);
+    let what = format!("the condition {kind}");
+    let found = until(&what, LIMIT, || async {
+        let request = api.get(&name).await?;
+        Ok::<_, kube::Error>(match request.condition(kind) {
+            Some(_) => Condition::Met(request),
+            None => Condition::NotYet(request.state()),
+        })
+    });
+    Ok(found.await?)
+}
+
+/// Fails unless the request `ours` has the conditions meant, and no certificate. It is the last one again.
+async fn expect_state(world: &mut World, ours: Requested, state: RequestState) -> Step {
+    *world.notes::<Requested>() = ours;
+    let request = current(world).await?;
+    ensure!(
+        request.kinds() == state.0 && request.certificate().is_none(),
+        "expected no certificate and the conditions {:?}; {}",
+        state.0,
+        request.state()
+    );
+    Ok(())
+}

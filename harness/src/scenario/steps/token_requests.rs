@@ -1,0 +1,167 @@
+//! Asking for tokens of service accounts (TokenRequest, KEP-1205).
+
+use std::str::FromStr;
+
+use anyhow::{Context, Result};
+use cucumber::{then, when};
+use serde_json::{Value, json};
+
+use super::service_accounts::{self, BoundObject};
+use super::{Person, Step};
+use crate::identity_provider::issuer::unverified;
+use crate::probe::{Answer, Question, Verdict};
+use crate::scenario::world::World;
+use crate::secret::Secret;
+
+const DAY: i64 = 24 * 3600;
+
+/// A pod that a token cannot be bound to, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
+#[param(
+    name = "wrong_pod",
+    regex = "a pod that does not exist|its pod under another UID|the pod of another service account"
+)]
+enum WrongPod {
+    Missing,
+    OtherUid,
+    OtherAccount,
+}
+
+impl FromStr for WrongPod {
+    type Err = anyhow::Error;
+
+    fn from_str(said: &str) -> Result<Self> {
+        Ok(match said {
+            "a pod that does not exist" => Self::Missing,
+            "its pod under another UID" => Self::OtherUid,
+            "the pod of another service account" => Self::OtherAccount,
+            other => bail!("no token is bound to {other}"),
+        })
+    }
+}
+
+#[when(expr = "{person} asks for a token of a service account that does not exist")]
+async fn asks_for_token_of_nobody(world: &mut World, person: Person) -> Step {
+    let namespace = world.namespace().await?;
+    let question = question(&namespace, "nobody", json!({}));
+    Ok(world.ask(&person.0, &question).await.map(drop)?)
+}
+
+#[when(expr = "{person} asks for a token of the deployer that is good for {int} days")]
+async fn asks_for_token_for_days(world: &mut World, person: Person, days: i64) -> Step {
+    ask(world, &person, json!({ "expirationSeconds": days * DAY })).await
+}
+
+#[when(expr = "{person} asks for a token of the deployer that is bound to {wrong_pod}")]
+async fn asks_for_token_bound_to(world: &mut World, person: Person, wrong: WrongPod) -> Step {
+    let reference = match wrong {
+        WrongPod::Missing => json!({ "apiVersion": "v1", "kind": "Pod", "name": "missing" }),
+        WrongPod::OtherUid => {
+            let mut reference = service_accounts::make(world, BoundObject::Pod).await?;
+            reference.uid = Some("00000000-0000-4000-8000-000000000000".to_owned());
+            serde_json::to_value(reference)?
+        }
+        WrongPod::OtherAccount => {
+            service_accounts::create_account(world, "other").await?;
+            serde_json::to_value(service_accounts::make_for(world, BoundObject::Pod, "other").await?)?
+        }
+    };
+    ask(world, &person, json!({ "boundObjectRef": reference })).await
+}
+
+#[then(expr = "{person} is given a token of the deployer")]
+async fn given_token(world: &mut World, person: Person) -> Step {
+    ask(world, &person, json!({})).await?;
+    claims_given(world).await.map(drop)
+}
+
+#[then(expr = "{person} is given a token that is bound to the deployer's own pod")]
+async fn given_bound_token(world: &mut World, person: Person) -> Step {
+    let account = service_accounts::account(world).await?;
+    let pods: kube::Api<k8s_openapi::api::core::v1::Pod> = kube::Api::namespaced(world.lab().administrator().client(), &account.namespace);
+    if pods.get_opt(&account.name).await?.is_none() {
+        service_accounts::make(world, BoundObject::Pod).await?;
+    }
+    // Without a UID, the one that the name stands for now is meant.
+    ask(
+        world,
+        &person,
+        json!({ "boundObjectRef": { "apiVersion": "v1", "kind": "Pod", "name": account.name } }),
+    )
+    .await?;
+    let claims = claims_given(world).await?;
+    let pod = claims.pointer("/kubernetes.io/pod/name").and_then(Value::as_str);
+    ensure!(
+        pod == Some(&account.name),
+        "expected a token that is bound to the pod \"{}\"; its claims are {claims}",
+        account.name
+    );
+    Ok(())
+}
+
+#[then(expr = "{person} is given one that is good for {int} days")]
+async fn given_token_for_days(world: &mut World, person: Person, days: i64) -> Step {
+    world.person(&person.0)?;
+    let claims = claims_given(world).await?;
+    let time = |claim: &str| {
+        claims
+            .get(claim)
+            .and_then(Value::as_i64)
+            .with_context(|| format!("the token has no {claim}"))
+    };
+    let life = time("exp")? - time("iat")?;
+    ensure!(
+        life == days * DAY,
+        "expected a token that is good for {} seconds; it is for {life}",
+        days * DAY
+    );
+    Ok(())
+}
+
+#[then(expr = "{person} is warned that {string}")]
+fn warned(world: &mut World, person: Person, text: String) -> Step {
+    world.person(&person.0)?;
+    let warnings: Vec<_> = world
+        .answer()?
+        .headers
+        .iter()
+        .filter(|(name, _)| name == "warning")
+        .map(|(_, value)| value.as_str())
+        .collect();
+    ensure!(
+        warnings.iter().any(|warning| warning.contains(&text)),
+        "expected the warning \"{text}\"; seen were {warnings:?}"
+    );
+    Ok(())
+}
+
+async fn ask(world: &mut World, person: &Person, spec: Value) -> Step {
+    let account = service_accounts::account(world).await?;
+    Ok(world
+        .ask(&person.0, &question(&account.namespace, &account.name, spec))
+        .await
+        .map(drop)?)
+}
+
+fn question(namespace: &str, name: &str, spec: Value) -> Question {
+    let request = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec });
+    Question::post(format!("/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"), request)
+}
+
+/// What the token says that the last answer holds; fails unless it is the deployer's.
+async fn claims_given(world: &mut World) -> Step<Value> {
+    let user = service_accounts::account(world).await?.user();
+    let answer: &Answer = world.answer()?;
+    ensure!(answer.verdict == Verdict::Accepted, "expected: a token is given; seen: {answer}");
+    let token = answer
+        .body
+        .pointer("/status/token")
+        .and_then(Value::as_str)
+        .context("the answer holds no token")?;
+    let claims = Value::from(unverified(&Secret::new(token))?.claims);
+    ensure!(
+        claims.get("sub").and_then(Value::as_str) == Some(&user),
+        "expected a token of \"{user}\"; its claims are {claims}"
+    );
+    Ok(claims)
+}

@@ -1,0 +1,61 @@
+//! Having tokens reviewed by the API server (authentication.k8s.io/v1 `TokenReview`).
+
+use cucumber::{then, when};
+use serde_json::{Value, json};
+
+use super::{Person, Step, service_accounts};
+use crate::probe::{Question, Verdict};
+use crate::scenario::world::World;
+
+#[when(expr = "{person} has the deployer's token reviewed for the audience {string}")]
+async fn has_token_reviewed(world: &mut World, person: Person, audience: String) -> Step {
+    review(world, &person, &[&audience]).await
+}
+
+#[then(expr = "the token is found to be the deployer's, for the audience {string}")]
+async fn found_to_be(world: &mut World, audience: String) -> Step {
+    let user = service_accounts::account(world).await?.user();
+    let status = status(world)?;
+    ensure!(
+        status["authenticated"] == true && status["user"]["username"] == user.as_str(),
+        "expected: authenticated as \"{user}\"; seen: {status}"
+    );
+    ensure!(
+        status["audiences"] == json!([audience]),
+        "expected the audience \"{audience}\"; seen: {status}"
+    );
+    Ok(())
+}
+
+#[then(expr = "reviewed by {person} for the API server itself, the token is refused, because {string}")]
+async fn refused_for_server(world: &mut World, person: Person, reason: String) -> Step {
+    review(world, &person, &[]).await?;
+    let status = status(world)?;
+    let error = status["error"].as_str().unwrap_or_default();
+    ensure!(
+        status["authenticated"] != true && error.contains(&reason),
+        "expected: not authenticated, because {reason}; seen: {status}"
+    );
+    Ok(())
+}
+
+async fn review(world: &mut World, person: &Person, audiences: &[&str]) -> Step {
+    let token = service_accounts::token(world)?;
+    let review = json!({
+        "apiVersion": "authentication.k8s.io/v1",
+        "kind": "TokenReview",
+        "spec": { "token": token.expose(), "audiences": audiences },
+    });
+    let question = Question::post("/apis/authentication.k8s.io/v1/tokenreviews", review);
+    Ok(world.ask(&person.0, &question).await.map(drop)?)
+}
+
+/// What the review in the last answer says.
+fn status(world: &World) -> Step<Value> {
+    let answer = world.answer()?;
+    ensure!(
+        answer.verdict == Verdict::Accepted,
+        "expected: the token is reviewed; seen: {answer}"
+    );
+    Ok(answer.body["status"].clone())
+}
