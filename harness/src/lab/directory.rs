@@ -49,6 +49,11 @@ pub enum Ownership {
     Kept,
 }
 
+const MEBIBYTE: u64 = 1024 * 1024;
+
+/// What a lab takes in the first minutes: etcd alone sets two times 64 MB aside for its log.
+const SPACE: u64 = 256 * MEBIBYTE;
+
 const LOCK: &str = "owner.lock";
 
 /// Directories that are being removed begin with this; no lab's name does.
@@ -140,6 +145,21 @@ impl Directory {
                 source,
             })?;
         Ok(path)
+    }
+
+    /// That a lab has room in it.
+    ///
+    /// # Errors
+    /// It has not.
+    pub(super) fn expect_space(&self) -> Result<(), LabError> {
+        // A file system that does not tell has its chance: a server will.
+        let Ok(there) = rustix::fs::statvfs(&self.path) else { return Ok(()) };
+        let free = there.f_bavail.saturating_mul(there.f_frsize);
+        if free >= SPACE {
+            return Ok(());
+        }
+        let path = self.path.clone();
+        Err(LabError::NoSpace { path, free: free / MEBIBYTE, expected: SPACE / MEBIBYTE })
     }
 
     /// Leaves it to whoever wants to read its logs; it is no longer taken for that of a lab.

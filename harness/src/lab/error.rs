@@ -69,6 +69,16 @@ pub enum LabError {
         #[source]
         source: std::io::Error,
     },
+    /// The disk is full, or nearly so.
+    #[error("the lab's directory {} has {free} MiB of free space, expected at least {expected} MiB", path.display())]
+    NoSpace {
+        /// The directory.
+        path: PathBuf,
+        /// The free space, in MiB.
+        free: u64,
+        /// What a lab needs, in MiB.
+        expected: u64,
+    },
     /// The objects that every lab has cannot be created.
     #[error("the API server refused {what}")]
     Objects {
@@ -164,7 +174,7 @@ impl Hint for LabError {
             Self::NotUp { name, .. } => Some(format!("`authlab up{}` starts it", super::lab_option(name))),
             Self::Mismatch { name, .. } => Some(format!("end it with `authlab down{}`, or give the new one another name with --lab", super::lab_option(name))),
             Self::Supervisor { hint, .. } => hint.clone(),
-            Self::Directory { .. } => Some("free some space, or name another directory with AUTHLAB_STATE_DIR".to_owned()),
+            Self::Directory { .. } | Self::NoSpace { .. } => Some("free some space, or name another directory with AUTHLAB_STATE_DIR".to_owned()),
             _ => None,
         }
     }

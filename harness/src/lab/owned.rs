@@ -96,6 +96,7 @@ pub(super) async fn start(options: &LabOptions, events: &Events) -> Result<Lab, 
 pub(super) async fn start_in(directory: Directory, name: &str, options: &LabOptions, events: &Events) -> Result<Lab, LabError> {
     // Given up (dropped) on the way, the servers are killed first and the directory is removed after that.
     let directory = Arc::new(directory);
+    directory.expect_space()?;
     let started = start_servers(&directory, name, options, events).await;
     if started.is_err() && has_logs(directory.path()) {
         directory.keep();
