@@ -126,7 +126,11 @@ impl ControlPlane {
                     phase.succeeded();
                     return Ok((plane, main));
                 }
-                Err(error) if attempt < PORT_ATTEMPTS && port_was_taken(&error) => fs_err::remove_dir_all(directory.join("etcd"))?,
+                Err(error) if attempt < PORT_ATTEMPTS && port_was_taken(&error) => match fs_err::remove_dir_all(directory.join("etcd")) {
+                    // etcd may not have come that far.
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+                    _ => {}
+                },
                 Err(error) => {
                     phase.failed(&error);
                     return Err(error);

@@ -97,7 +97,7 @@ pub(super) async fn start_in(directory: Directory, name: &str, options: &LabOpti
     // Given up (dropped) on the way, the servers are killed first and the directory is removed after that.
     let directory = Arc::new(directory);
     let started = start_servers(&directory, name, options, events).await;
-    if started.is_err() && !logs(directory.path()).is_empty() {
+    if started.is_err() && has_logs(directory.path()) {
         directory.keep();
     }
     started
@@ -272,19 +272,15 @@ fn passing_name() -> String {
     format!("run-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Where the logs of a lab's servers are.
-fn logs(directory: &Path) -> Vec<std::path::PathBuf> {
-    let mut logs = Vec::new();
-    let mut pending = vec![directory.to_owned()];
-    while let Some(place) = pending.pop() {
-        for entry in std::fs::read_dir(&place).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if path.is_dir() && entry.file_name() != "etcd" {
-                pending.push(path);
-            } else if path.extension().is_some_and(|kind| kind == "log") {
-                logs.push(path);
-            }
+/// Whether a server, or the owner, has written to its log.
+fn has_logs(directory: &Path) -> bool {
+    std::fs::read_dir(directory).into_iter().flatten().flatten().any(|entry| {
+        let path = entry.path();
+        if path.is_dir() {
+            // etcd's data can be large, and holds no log for people.
+            entry.file_name() != "etcd" && has_logs(&path)
+        } else {
+            path.extension().is_some_and(|kind| kind == "log") && entry.metadata().is_ok_and(|file| file.len() > 0)
         }
-    }
-    logs
+    })
 }

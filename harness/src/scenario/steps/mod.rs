@@ -39,6 +39,7 @@ mod token_requests;
 mod token_reviews;
 mod tokens;
 mod watches;
+mod wishes;
 
 pub(crate) use parameters::{Person, Texts};
 

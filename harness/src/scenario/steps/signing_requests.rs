@@ -1,9 +1,8 @@
 //! Certificates that the cluster signs: requested, approved or denied, signed.
 //!
-//! The main type is [`Wish`]: the certificate somebody requests, as features say it.
+//! What somebody requests is a [`Wish`]; the request that was made last is the one that everything is about.
 
 use std::str::FromStr;
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -12,17 +11,17 @@ use cucumber::{given, then, when};
 use k8s_openapi::api::certificates::v1::{CertificateSigningRequest, CertificateSigningRequestCondition};
 use kube::Api;
 use kube::api::PostParams;
-use regex::Regex;
 use serde_json::{Value, json};
 
 use super::rights::{Right, grant_everywhere};
-use super::{Person, Step, Texts, answers};
+use super::wishes::{Lifetime, Wish};
+use super::{Person, Step, answers};
 use crate::credential::Credential;
 use crate::pki::{Leaf, Request, signing_request};
 use crate::probe::{Answer, Identity, Question, Verdict};
 use crate::process::wait::{Condition, until};
-use crate::secret::Secret;
 use crate::scenario::world::World;
+use crate::secret::Secret;
 
 /// The signer of client certificates that anybody may be approved for
 /// (kubernetes/api `certificates/v1/types.go`, as the other names here).
@@ -33,83 +32,6 @@ const KUBELETS: &str = "kubernetes.io/kube-apiserver-client-kubelet";
 const PATH: &str = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
 /// How long approving and signing may take: ten times what a slow machine needs.
 const LIMIT: Duration = Duration::from_secs(20);
-
-/// The certificate somebody requests: `a certificate with the organization "platform-team" valid for 2 hours`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, cucumber::Parameter)]
-#[param(
-    name = "wish",
-    regex = r#"a (?:kubelet's )?certificate(?: with the organizations? "[^"]*"(?:(?:, | and )"[^"]*")*)?(?: for servers, too,?)?(?: valid for -?\d+ (?:seconds|minutes|hours))?(?: from the signer "[^"]*")?(?: in the name of "[^"]*")?(?: by a text that is no request| by a request that was cut short| by a request with another's signature)?"#
-)]
-struct Wish {
-    kubelet: bool,
-    organizations: Vec<String>,
-    servers: bool,
-    lifetime: Option<Lifetime>,
-    signer: Option<String>,
-    in_name_of: Option<String>,
-    damage: Option<Damage>,
-}
-
-/// What is wrong with what is sent as a PKCS#10 request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Damage {
-    NoRequest,
-    CutShort,
-    Signature,
-}
-
-impl FromStr for Wish {
-    type Err = anyhow::Error;
-
-    fn from_str(said: &str) -> Result<Self> {
-        static PARTS: LazyLock<Result<Regex, regex::Error>> = LazyLock::new(|| {
-            Regex::new(
-                r#"^a (?<kubelet>kubelet's )?certificate(?: with the organizations? (?<organizations>"[^"]*"(?:(?:, | and )"[^"]*")*))?(?<servers> for servers, too,?)?(?: valid for (?<lifetime>-?\d+ \w+))?(?: from the signer "(?<signer>[^"]*)")?(?: in the name of "(?<name>[^"]*)")?(?: by a (?<damage>.*))?$"#,
-            )
-        });
-        let parts = PARTS.as_ref()?.captures(said).with_context(|| format!("nobody can request: {said}"))?;
-        let text = |part: &str| parts.name(part).map(|found| found.as_str());
-        let organizations = text("organizations").map(|all| all.parse::<Texts>().map_or_else(|never| match never {}, |all| all.0));
-        let damage = text("damage").map(|damage| match damage {
-            "text that is no request" => Ok(Damage::NoRequest),
-            "request that was cut short" => Ok(Damage::CutShort),
-            "request with another's signature" => Ok(Damage::Signature),
-            other => Err(anyhow::anyhow!("no request is a {other}")),
-        });
-        Ok(Self {
-            kubelet: text("kubelet").is_some(),
-            organizations: organizations.unwrap_or_default(),
-            servers: text("servers").is_some(),
-            lifetime: text("lifetime").map(str::parse).transpose()?,
-            signer: text("signer").map(str::to_owned),
-            in_name_of: text("name").map(str::to_owned),
-            damage: damage.transpose()?,
-        })
-    }
-}
-
-/// How long a certificate is valid: `2 hours`, `2 hours and 5 minutes`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
-#[param(name = "lifetime", regex = r"-?\d+ (?:seconds|minutes|hours)(?: and \d+ (?:seconds|minutes))?")]
-struct Lifetime(i64);
-
-impl FromStr for Lifetime {
-    type Err = anyhow::Error;
-
-    fn from_str(said: &str) -> Result<Self> {
-        let parts = said.split(" and ").map(|part| {
-            let (number, unit) = part.split_once(' ').context("a lifetime is a number and a unit")?;
-            let seconds = match unit {
-                "seconds" => 1,
-                "minutes" => 60,
-                "hours" => 3600,
-                other => anyhow::bail!("no lifetime is counted in {other}"),
-            };
-            Ok(number.parse::<i64>()? * seconds)
-        });
-        Ok(Self(parts.sum::<Result<i64>>()?))
-    }
-}
 
 /// The request that was made last, and how many there were.
 #[derive(Clone, Default)]
@@ -409,12 +331,7 @@ async fn request(world: &mut World, person: &Person, wish: &Wish) -> Step<Answer
     } else {
         signing_request(&Person(name.clone()).user(), &organizations)?
     };
-    let pem = match wish.damage {
-        None => pem,
-        Some(Damage::NoRequest) => "please".to_owned(),
-        Some(Damage::CutShort) => cut_short(&pem)?,
-        Some(Damage::Signature) => changed_after_signing(&pem)?,
-    };
+    let pem = wish.damage.map_or_else(|| Ok(pem.clone()), |damage| damage.done_to(&pem))?;
     let requested = world.notes::<Requested>();
     requested.count += 1;
     requested.key = Some(key);
@@ -441,29 +358,6 @@ async fn request(world: &mut World, person: &Person, wish: &Wish) -> Step<Answer
         body["spec"]["username"] = json!(user);
     }
     Ok(world.ask(&name, &Question::post(PATH, body)).await?)
-}
-
-/// The DER inside of `pem`, as PEM again after `change`.
-fn rewritten(pem: &str, change: impl FnOnce(&mut Vec<u8>)) -> Step<String> {
-    let (_, parsed) = x509_parser::pem::parse_x509_pem(pem.as_bytes())?;
-    let mut der = parsed.contents;
-    change(&mut der);
-    let text = base64::engine::general_purpose::STANDARD.encode(der);
-    Ok(format!("-----BEGIN CERTIFICATE REQUEST-----\n{text}\n-----END CERTIFICATE REQUEST-----\n"))
-}
-
-fn cut_short(pem: &str) -> Step<String> {
-    rewritten(pem, |der| der.truncate(der.len() / 2))
-}
-
-/// The signature is over another common name than the one that is in there now.
-fn changed_after_signing(pem: &str) -> Step<String> {
-    rewritten(pem, |der| {
-        // The name comes before the key: its letters are the first lower-case ones.
-        if let Some(letter) = der.iter_mut().find(|byte| byte.is_ascii_lowercase()) {
-            letter.make_ascii_uppercase();
-        }
-    })
 }
 
 /// The request as it is now.
@@ -567,27 +461,4 @@ async fn expect_state(world: &mut World, ours: Requested, state: RequestState) -
         request.state()
     );
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_part_of_a_wish_is_read() {
-        let said = r#"a certificate with the organizations "a" and "b" for servers, too, valid for 20 hours from the signer "x/y" in the name of "z""#;
-        let wish: Wish = said.parse().expect("it is a wish");
-        let expected = Wish {
-            organizations: vec!["a".to_owned(), "b".to_owned()],
-            servers: true,
-            lifetime: Some(Lifetime(72000)),
-            signer: Some("x/y".to_owned()),
-            in_name_of: Some("z".to_owned()),
-            ..Wish::default()
-        };
-        assert_eq!(wish, expected);
-        let wish: Wish = "a certificate by a request that was cut short".parse().expect("it is a wish");
-        assert_eq!(wish, Wish { damage: Some(Damage::CutShort), ..Wish::default() });
-        assert_eq!("2 hours and 5 minutes".parse::<Lifetime>().ok(), Some(Lifetime(7500)));
-    }
 }

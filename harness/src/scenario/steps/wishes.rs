@@ -1,0 +1,138 @@
+//! The certificates that features speak of when somebody requests one.
+//!
+//! The main type is [`Wish`]; [`Lifetime`] is how long one is valid.
+
+use std::str::FromStr;
+use std::sync::LazyLock;
+
+use anyhow::{Context, Result};
+use base64::Engine as _;
+use regex::Regex;
+
+use super::Texts;
+
+/// The certificate somebody requests: `a certificate with the organization "platform-team" valid for 2 hours`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, cucumber::Parameter)]
+#[param(
+    name = "wish",
+    regex = r#"a (?:kubelet's )?certificate(?: with the organizations? "[^"]*"(?:(?:, | and )"[^"]*")*)?(?: for servers, too,?)?(?: valid for -?\d+ (?:seconds|minutes|hours))?(?: from the signer "[^"]*")?(?: in the name of "[^"]*")?(?: by a text that is no request| by a request that was cut short| by a request with another's signature)?"#
+)]
+pub(super) struct Wish {
+    pub(super) kubelet: bool,
+    pub(super) organizations: Vec<String>,
+    pub(super) servers: bool,
+    pub(super) lifetime: Option<Lifetime>,
+    pub(super) signer: Option<String>,
+    pub(super) in_name_of: Option<String>,
+    pub(super) damage: Option<Damage>,
+}
+
+/// What is wrong with what is sent as a PKCS#10 request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Damage {
+    NoRequest,
+    CutShort,
+    Signature,
+}
+
+impl Damage {
+    /// What becomes of the sound request `pem`.
+    pub(super) fn done_to(self, pem: &str) -> Result<String> {
+        match self {
+            Self::NoRequest => Ok("please".to_owned()),
+            Self::CutShort => rewritten(pem, |der| der.truncate(der.len() / 2)),
+            // The signature is over another common name than the one that is in there then: the name comes before
+            // the key, and its letters are the first lower-case ones.
+            Self::Signature => rewritten(pem, |der| {
+                if let Some(letter) = der.iter_mut().find(|byte| byte.is_ascii_lowercase()) {
+                    letter.make_ascii_uppercase();
+                }
+            }),
+        }
+    }
+}
+
+/// The DER inside of `pem`, as PEM again after `change`.
+fn rewritten(pem: &str, change: impl FnOnce(&mut Vec<u8>)) -> Result<String> {
+    let (_, parsed) = x509_parser::pem::parse_x509_pem(pem.as_bytes())?;
+    let mut der = parsed.contents;
+    change(&mut der);
+    let text = base64::engine::general_purpose::STANDARD.encode(der);
+    Ok(format!("-----BEGIN CERTIFICATE REQUEST-----\n{text}\n-----END CERTIFICATE REQUEST-----\n"))
+}
+
+impl FromStr for Wish {
+    type Err = anyhow::Error;
+
+    fn from_str(said: &str) -> Result<Self> {
+        static PARTS: LazyLock<Result<Regex, regex::Error>> = LazyLock::new(|| {
+            Regex::new(
+                r#"^a (?<kubelet>kubelet's )?certificate(?: with the organizations? (?<organizations>"[^"]*"(?:(?:, | and )"[^"]*")*))?(?<servers> for servers, too,?)?(?: valid for (?<lifetime>-?\d+ \w+))?(?: from the signer "(?<signer>[^"]*)")?(?: in the name of "(?<name>[^"]*)")?(?: by a (?<damage>.*))?$"#,
+            )
+        });
+        let parts = PARTS.as_ref()?.captures(said).with_context(|| format!("nobody can request: {said}"))?;
+        let text = |part: &str| parts.name(part).map(|found| found.as_str());
+        let organizations = text("organizations").map(|all| all.parse::<Texts>().map_or_else(|never| match never {}, |all| all.0));
+        let damage = text("damage").map(|damage| match damage {
+            "text that is no request" => Ok(Damage::NoRequest),
+            "request that was cut short" => Ok(Damage::CutShort),
+            "request with another's signature" => Ok(Damage::Signature),
+            other => Err(anyhow::anyhow!("no request is a {other}")),
+        });
+        Ok(Self {
+            kubelet: text("kubelet").is_some(),
+            organizations: organizations.unwrap_or_default(),
+            servers: text("servers").is_some(),
+            lifetime: text("lifetime").map(str::parse).transpose()?,
+            signer: text("signer").map(str::to_owned),
+            in_name_of: text("name").map(str::to_owned),
+            damage: damage.transpose()?,
+        })
+    }
+}
+
+/// How long a certificate is valid: `2 hours`, `2 hours and 5 minutes`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
+#[param(name = "lifetime", regex = r"-?\d+ (?:seconds|minutes|hours)(?: and \d+ (?:seconds|minutes))?")]
+pub(super) struct Lifetime(pub(super) i64);
+
+impl FromStr for Lifetime {
+    type Err = anyhow::Error;
+
+    fn from_str(said: &str) -> Result<Self> {
+        let parts = said.split(" and ").map(|part| {
+            let (number, unit) = part.split_once(' ').context("a lifetime is a number and a unit")?;
+            let seconds = match unit {
+                "seconds" => 1,
+                "minutes" => 60,
+                "hours" => 3600,
+                other => anyhow::bail!("no lifetime is counted in {other}"),
+            };
+            Ok(number.parse::<i64>()? * seconds)
+        });
+        Ok(Self(parts.sum::<Result<i64>>()?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_of_a_wish_is_read() {
+        let said = r#"a certificate with the organizations "a" and "b" for servers, too, valid for 20 hours from the signer "x/y" in the name of "z""#;
+        let wish: Wish = said.parse().expect("it is a wish");
+        let expected = Wish {
+            organizations: vec!["a".to_owned(), "b".to_owned()],
+            servers: true,
+            lifetime: Some(Lifetime(72000)),
+            signer: Some("x/y".to_owned()),
+            in_name_of: Some("z".to_owned()),
+            ..Wish::default()
+        };
+        assert_eq!(wish, expected);
+        let wish: Wish = "a certificate by a request that was cut short".parse().expect("it is a wish");
+        assert_eq!(wish, Wish { damage: Some(Damage::CutShort), ..Wish::default() });
+        assert_eq!("2 hours and 5 minutes".parse::<Lifetime>().ok(), Some(Lifetime(7500)));
+    }
+}

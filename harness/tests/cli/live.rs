@@ -1,0 +1,151 @@
+//! What is typed while a lab is up: all of these share one.
+
+use std::os::unix::fs::PermissionsExt;
+
+use crate::stage::{Said, shared};
+
+/// A command line in the shared lab.
+fn authlab(arguments: &[&str]) -> Said {
+    shared().stage.authlab(arguments)
+}
+
+/// What `status --json` says of the shared lab; others may be up beside it.
+fn status() -> serde_json::Value {
+    let labs = authlab(&["status", "--json"]).json();
+    labs.as_array().unwrap().iter().find(|lab| lab["name"] == "default").unwrap().clone()
+}
+
+#[test]
+fn up_says_what_to_do_next_and_a_second_one_is_refused() {
+    let up = &shared().up;
+    assert!(up.starts_with("The lab 'default' is up: Kubernetes 1."), "{up}");
+    for command in ["  authlab shell alice ", "  authlab status ", "  authlab down "] {
+        assert!(up.contains(command), "{up}");
+    }
+    let refusal = authlab(&["up"]).refusal(4);
+    assert!(refusal.starts_with("error: a lab called 'default' is up or being started already; process "), "{refusal}");
+    assert!(refusal.contains("hint: use it as it is (`authlab status`), or end it with `authlab down`"), "{refusal}");
+}
+
+#[test]
+fn status_shows_what_runs_and_where_and_no_secret() {
+    let text = authlab(&["status"]).success();
+    for shown in ["default: Kubernetes 1.", "API server main ", "Keycloak ", "auth proxy request-headers ", "etcd ", " runs"] {
+        assert!(text.contains(shown), "{text}");
+    }
+    let lab = status();
+    assert_eq!((&lab["state"], &lab["stays_up"]), (&"up".into(), &true.into()));
+    assert!(lab["keycloak"].as_str().unwrap().starts_with("https://127.0.0.1:"), "{lab}");
+    let servers = lab["servers"].as_array().unwrap();
+    for name in ["authlab", "etcd", "kube-apiserver", "kube-controller-manager", "keycloak"] {
+        let server = servers.iter().find(|server| server["name"] == name).unwrap();
+        assert_eq!(server["alive"], true, "{server}");
+        #[cfg(target_os = "linux")]
+        assert!(server["memory"].as_u64().unwrap() > 1024 * 1024, "{server}");
+    }
+    let description = std::fs::read_to_string(shared().stage.lab("default").join("lab.json")).unwrap();
+    let description: serde_json::Value = serde_json::from_str(&description).unwrap();
+    let word = description["control"]["word"].as_str().unwrap();
+    assert!(!lab.to_string().contains(word));
+    for password in description["keycloak"]["passwords"].as_object().unwrap().values() {
+        assert!(!lab.to_string().contains(password.as_str().unwrap()));
+    }
+}
+
+#[test]
+fn alice_gets_a_row_and_bob_is_refused() {
+    let row = authlab(&["shell", "alice", "--", "kubectl", "get", "nodes"]).success();
+    assert!(row.contains("lab-node"), "{row}");
+    let refusal = authlab(&["shell", "bob", "--", "kubectl", "get", "nodes"]).refusal(1);
+    assert!(refusal.contains(r#"nodes is forbidden: User "bob" cannot list"#), "{refusal}");
+}
+
+#[test]
+fn everybody_is_who_they_are_however_they_authenticate() {
+    for (person, user, group) in [
+        ("administrator", "authlab-administrator", "system:masters"),
+        ("user1", "user1", "group1"),
+        ("user2", "user2", "group2"),
+        ("deployer", "system:serviceaccount:authlab:deployer", "system:serviceaccounts:authlab"),
+        ("da-admin", "keycloak:da-admin", "keycloak:da-admins"),
+    ] {
+        let said = authlab(&["shell", person, "--", "kubectl", "auth", "whoami", "-o", "json"]).json();
+        let info = &said["status"]["userInfo"];
+        assert_eq!(info["username"], user);
+        assert!(info["groups"].as_array().unwrap().contains(&group.into()), "{info}");
+    }
+}
+
+#[test]
+fn a_shell_has_its_own_kubeconfig_and_kubectl_and_passes_the_exit_code_on() {
+    let script = r#"printf '%s\n' "$KUBECONFIG" "$(command -v kubectl)" "$AUTHLAB_LAB" "$AUTHLAB_PERSON"; exit 7"#;
+    let said = authlab(&["shell", "alice", "--", "sh", "-c", script]);
+    assert_eq!(said.code, 7, "{said:?}");
+    let lines: Vec<&str> = said.out.lines().collect();
+    let place = shared().stage.lab("default").join("workplace");
+    let kubeconfig = place.join("alice.kubeconfig");
+    assert_eq!(lines, [kubeconfig.to_str().unwrap(), place.join("bin/kubectl").to_str().unwrap(), "default", "alice"]);
+    assert_eq!(std::fs::metadata(&kubeconfig).unwrap().permissions().mode() & 0o777, 0o600);
+    // Without a command it is the person's own shell, which here finds that nobody types anything.
+    for shell in ["bash", "sh"] {
+        let said = crate::stage::said(shared().stage.command(&["shell"]).env("SHELL", shell));
+        assert_eq!((said.code, said.out.as_str()), (0, ""), "{said:?}");
+    }
+    let refusal = authlab(&["shell", "--", "no-such-program"]).refusal(1);
+    assert!(refusal.starts_with("error: could not run no-such-program\n  caused by: No such file"), "{refusal}");
+}
+
+#[test]
+fn a_kubeconfig_is_printed_or_written_for_its_owner_alone() {
+    let printed = authlab(&["kubeconfig"]).success();
+    assert!(printed.contains("current-context: administrator@default"), "{printed}");
+    let json = authlab(&["kubeconfig", "bob", "--json"]).json();
+    assert_eq!(json["contexts"][0]["name"], "bob@default");
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("alice.kubeconfig");
+    // There before, and open to all.
+    std::fs::write(&file, "x".repeat(100_000)).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    assert_eq!(authlab(&["kubeconfig", "alice", "--output", file.to_str().unwrap()]).success(), "");
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let nodes = authlab(&["shell", "--", "kubectl", "--kubeconfig", file.to_str().unwrap(), "get", "nodes"]).success();
+    assert!(nodes.contains("lab-node"), "{nodes}");
+
+    let refusal = authlab(&["kubeconfig", "--output", "/dev/null/file"]).refusal(1);
+    assert!(refusal.starts_with("error: could not write /dev/null/file\n  caused by: Not a directory"), "{refusal}");
+}
+
+#[test]
+fn run_uses_the_lab_that_is_up_and_refuses_one_that_is_another() {
+    for arguments in [&["run", "--tags", "@X1"][..], &["run", "--tags", "@X1", "--lab", "default"]] {
+        let said = authlab(arguments);
+        assert_eq!(said.code, 0, "{said:?}");
+        assert!(said.err.contains("using the lab 'default' that is up (Kubernetes 1."), "{said:?}");
+        assert!(!said.err.contains("control plane:"), "{said:?}");
+    }
+    let refusal = authlab(&["run", "--tags", "@X1", "--lab", "default", "--kubernetes", "1.30"]).refusal(4);
+    assert!(refusal.contains("error: the lab 'default' that is up is another than the one asked for: it runs Kubernetes 1.37"), "{refusal}");
+    let refusal = authlab(&["run", "--tags", "@X1", "--lab", "nowhere"]).refusal(4);
+    assert!(refusal.contains("error: no lab called 'nowhere' is up; up are: ") && refusal.contains("default"), "{refusal}");
+}
+
+#[test]
+fn a_further_api_server_is_started_by_the_owner_and_shared_from_then_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let feature = folder.path().join("doors.feature");
+    let text = "Feature: Doors\n  Scenario: A further API server\n    Given an API server with anonymous requests switched off\n    \
+        And Alice holds a client certificate\n    When she asks the API server who she is\n    Then she is accepted as \"alice\"\n";
+    std::fs::write(&feature, text).unwrap();
+    let feature = feature.to_str().unwrap();
+    let first = authlab(&["run", feature]);
+    assert_eq!(first.code, 0, "{first:?}");
+    assert!(first.err.contains("API server anonymous_off: "), "{first:?}");
+    let address = || status()["api_servers"]["anonymous_off"].as_str().map(str::to_owned);
+    let there = address();
+    assert!(there.is_some());
+    let second = authlab(&["run", feature]);
+    assert_eq!(second.code, 0, "{second:?}");
+    assert!(!second.err.contains("API server anonymous_off: "), "{second:?}");
+    assert_eq!(address(), there);
+}

@@ -1,0 +1,10 @@
+//! The command as people type it: help, success and refusal of each, exit codes, and that nothing is left
+//! running or lying about. The stage on which it is typed is [`stage::Stage`].
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod stage;
+
+mod failing_starts;
+mod live;
+mod ownership;
+mod usage;

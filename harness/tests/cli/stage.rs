@@ -1,0 +1,171 @@
+//! Where the command is typed: a state directory of its own, and the cache that everybody shares.
+//!
+//! The main type is [`Stage`]. [`shared`] is one with a lab that is up, for all tests that only use it.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use authlab::process::wait::{Condition, WaitError, until};
+use serde_json::Value;
+
+/// What a command said, and how it ended.
+#[derive(Debug)]
+pub struct Said {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Said {
+    /// What it printed, after it succeeded.
+    pub fn success(self) -> String {
+        assert_eq!(self.code, 0, "{self:?}");
+        self.out
+    }
+
+    /// What it printed, as JSON.
+    pub fn json(self) -> Value {
+        serde_json::from_str(&self.success()).unwrap()
+    }
+
+    /// What it told of its error, after it ended with `code`.
+    pub fn refusal(self, code: i32) -> String {
+        assert_eq!(self.code, code, "{self:?}");
+        self.err
+    }
+}
+
+/// A state directory that nobody else uses.
+pub struct Stage {
+    directory: tempfile::TempDir,
+}
+
+impl Stage {
+    pub fn new() -> Self {
+        Self { directory: tempfile::tempdir().unwrap() }
+    }
+
+    /// The state directory.
+    pub fn state(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Where the lab `name` is or would be.
+    pub fn lab(&self, name: &str) -> PathBuf {
+        self.state().join("labs").join(name)
+    }
+
+    /// The names of all directories of labs, also of those that are being removed.
+    pub fn labs(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.state().join("labs")).into_iter().flatten();
+        entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect()
+    }
+
+    /// The command, about to be started.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_authlab"));
+        let ours = |name: &str| name.starts_with("AUTHLAB_") && name != "AUTHLAB_CACHE_DIR" && name != "AUTHLAB_JAVA";
+        for (name, _) in std::env::vars_os().filter(|(name, _)| ours(&name.to_string_lossy())) {
+            command.env_remove(name);
+        }
+        command.env("AUTHLAB_STATE_DIR", self.state()).args(arguments).stdin(Stdio::null());
+        command
+    }
+
+    /// Types it and waits for its end.
+    pub fn authlab(&self, arguments: &[&str]) -> Said {
+        said(&mut self.command(arguments))
+    }
+
+    /// Types it and does not wait. What it says goes nowhere.
+    pub fn start(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
+    /// The processes that have to do with this state directory: servers name it in their command line, authlab has it in its
+    /// environment.
+    #[cfg(target_os = "linux")]
+    pub fn processes(&self) -> Vec<String> {
+        let wanted = self.state().display().to_string();
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+            let read = |file: &str| {
+                let mut text = Vec::new();
+                // Gone meanwhile, or not ours to look at.
+                let _ = std::fs::File::open(entry.path().join(file)).and_then(|mut file| file.read_to_end(&mut text));
+                String::from_utf8_lossy(&text).replace('\0', " ")
+            };
+            let command = read("cmdline");
+            if command.contains(&wanted) || read("environ").contains(&wanted) {
+                found.push(format!("{}: {command}", entry.file_name().to_string_lossy()));
+            }
+        }
+        found
+    }
+
+    /// That no process of this state directory is left. Processes that were killed may take a moment.
+    #[cfg(target_os = "linux")]
+    pub fn expect_nothing_runs(&self, when: &str) {
+        wait(&format!("the end of everything ({when})"), Duration::from_secs(20), || match self.processes() {
+            left if left.is_empty() => Condition::Met(()),
+            left => Condition::NotYet(left.join("\n")),
+        });
+    }
+}
+
+/// Runs a command to its end.
+pub fn said(command: &mut Command) -> Said {
+    let output = command.output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Said { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+}
+
+/// Waits for a condition, with the project's one poller.
+pub fn wait<T>(what: &str, limit: Duration, mut condition: impl FnMut() -> Condition<T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let waited: Result<T, WaitError<std::convert::Infallible>> =
+        runtime.block_on(until(what, limit, || std::future::ready(Ok(condition()))));
+    waited.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A lab that is up for the whole time of this test binary.
+pub struct Shared {
+    pub stage: Stage,
+    /// What `up` printed.
+    pub up: String,
+    /// How long the lab took to be ready.
+    pub took: Duration,
+    /// Ends the lab as soon as it does not hold the other end of a pipe any more: however this process ends.
+    _watch: Child,
+}
+
+/// The lab that all tests share which only use it.
+pub fn shared() -> &'static Shared {
+    static SHARED: OnceLock<Shared> = OnceLock::new();
+    SHARED.get_or_init(|| {
+        let stage = Stage::new();
+        let watch = watch(&stage);
+        let started = Instant::now();
+        let up = stage.authlab(&["up"]).success();
+        Shared { up, took: started.elapsed(), stage, _watch: watch }
+    })
+}
+
+/// A process that clears the stage when this one is gone.
+fn watch(stage: &Stage) -> Child {
+    use std::os::unix::process::CommandExt;
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", r#"read -r _; "$0" down --all && rm -rf "$1""#, env!("CARGO_BIN_EXE_authlab")])
+        .arg(stage.state())
+        .env("AUTHLAB_STATE_DIR", stage.state())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        // Ctrl-C is for the tests; this one is needed after them.
+        .process_group(0);
+    command.spawn().unwrap()
+}
