@@ -101,7 +101,10 @@ async fn end(arguments: &DownArguments) -> Result<Ended, CommandError> {
         let stopped = lab::take_down(name).await;
         // Whether there is such a lab or not.
         ended.cleared = lab::clear(Clearing::Crashed).await.map_err(use_error)?;
-        ended.labs.push(EndedLab { name: name.clone(), how: stopped.map_err(use_error)? });
+        ended.labs.push(EndedLab {
+            name: name.clone(),
+            how: stopped.map_err(use_error)?,
+        });
     }
     Ok(ended)
 }

@@ -14,8 +14,8 @@ use super::error::CommandError;
 use super::exit::Exit;
 use super::lab_source::{lab_error, use_error};
 use super::options::NamedLab;
-use crate::lab::cast::{self, CastError};
 use crate::lab::Lab;
+use crate::lab::cast::{self, CastError};
 
 /// Whose, and where it goes.
 #[derive(Args, Clone, Debug)]
@@ -60,7 +60,15 @@ pub async fn run(arguments: KubeconfigArguments, session: &Session, out: &mut dy
         serde_saphyr::to_string(&kubeconfig).map_err(io::Error::other)?
     };
     match &arguments.output {
-        Some(file) => write_private(file, &text).map_err(|source| CommandError::new(Exit::Failed, NotWritten { file: file.clone(), source }))?,
+        Some(file) => write_private(file, &text).map_err(|source| {
+            CommandError::new(
+                Exit::Failed,
+                NotWritten {
+                    file: file.clone(),
+                    source,
+                },
+            )
+        })?,
         None => out.write_all(text.as_bytes())?,
     }
     Ok(Exit::Success)

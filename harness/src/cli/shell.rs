@@ -15,8 +15,8 @@ use super::exit::Exit;
 use super::kubeconfig::cast_error;
 use super::lab_source::use_error;
 use super::options::NamedLab;
-use crate::lab::cast;
 use crate::lab::Lab;
+use crate::lab::cast;
 
 /// Who, where, and what.
 #[derive(Args, Clone, Debug)]
@@ -52,7 +52,11 @@ struct NotRun {
 /// # Errors
 /// Nobody is called so, no such lab is up, no credential is issued, or the command is not there.
 pub async fn run(arguments: ShellArguments) -> Result<Exit, CommandError> {
-    let ShellArguments { person, lab: NamedLab { lab: name }, command } = arguments;
+    let ShellArguments {
+        person,
+        lab: NamedLab { lab: name },
+        command,
+    } = arguments;
     cast::check(&person).map_err(|error| CommandError::new(Exit::Usage, error))?;
     let lab = Lab::existing(&name).await.map_err(use_error)?;
     let kubeconfig = lab.kubeconfig_of(&person).await.map_err(cast_error)?;
@@ -72,12 +76,20 @@ pub async fn run(arguments: ShellArguments) -> Result<Exit, CommandError> {
         .env("AUTHLAB_LAB", &name)
         .env("AUTHLAB_PERSON", &person);
     let program = shell.get_program().into();
-    Err(CommandError::new(Exit::Failed, NotRun { program, source: shell.exec() }))
+    Err(CommandError::new(
+        Exit::Failed,
+        NotRun {
+            program,
+            source: shell.exec(),
+        },
+    ))
 }
 
 /// The person's own shell, with a hint in its prompt where that can be had without touching their files.
 fn interactive(person: &str, lab: &str, directory: &Path) -> Result<Command, CommandError> {
-    let shell = std::env::var_os("SHELL").filter(|shell| !shell.is_empty()).unwrap_or_else(|| "sh".into());
+    let shell = std::env::var_os("SHELL")
+        .filter(|shell| !shell.is_empty())
+        .unwrap_or_else(|| "sh".into());
     let mut command = Command::new(&shell);
     let hint = format!("({person}@{lab}) ");
     if Path::new(&shell).file_name().is_some_and(|name| name == "bash") {

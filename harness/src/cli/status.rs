@@ -20,7 +20,9 @@ pub fn run(session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError>
     if session.voice.json {
         return write_json(&labs, out);
     }
-    let (live, left): (Vec<_>, Vec<_>) = labs.into_iter().partition(|lab| matches!(lab.state, LabState::Up | LabState::Starting));
+    let (live, left): (Vec<_>, Vec<_>) = labs
+        .into_iter()
+        .partition(|lab| matches!(lab.state, LabState::Up | LabState::Starting));
     if live.is_empty() {
         writeln!(out, "no lab is up; `authlab up` starts one")?;
     }
@@ -36,8 +38,17 @@ pub fn run(session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError>
             _ => ("was left by a crash", "authlab down".to_owned()),
         };
         let running = lab.servers.len();
-        let running = if running > 0 { format!(", with {running} servers that still run") } else { String::new() };
-        writeln!(out, "\n{}: {} {why}{running}; `{command}` clears it", lab.name, lab.directory.display())?;
+        let running = if running > 0 {
+            format!(", with {running} servers that still run")
+        } else {
+            String::new()
+        };
+        writeln!(
+            out,
+            "\n{}: {} {why}{running}; `{command}` clears it",
+            lab.name,
+            lab.directory.display()
+        )?;
     }
     Ok(Exit::Success)
 }

@@ -22,6 +22,8 @@ pub async fn run(arguments: UpArguments, session: &Session) -> Result<Exit, Comm
     let options = arguments.lab.lab()?;
     let asker = io::stdin().as_fd().try_clone_to_owned().and_then(pipe::Receiver::from_owned_fd);
     let asker = asker.map_err(|error| CommandError::new(Exit::Usage, error).hint("`authlab up` starts a lab that stays up"))?;
-    lab::supervise(&options, &session.interrupt, asker, io::stdout()).await.map_err(lab_error)?;
+    lab::supervise(&options, &session.interrupt, asker, io::stdout())
+        .await
+        .map_err(lab_error)?;
     Ok(Exit::Success)
 }

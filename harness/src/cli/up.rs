@@ -42,7 +42,9 @@ pub async fn run(arguments: UpArguments, session: &Session, out: &mut dyn Write)
     let name = options.name.as_deref().unwrap_or(DEFAULT_NAME);
     let program = std::env::current_exe()?;
     let arguments = supervisor_arguments(std::env::args_os().skip(1));
-    let description = lab::up(name, &program, &arguments, &session.events, &session.interrupt).await.map_err(lab_error)?;
+    let description = lab::up(name, &program, &arguments, &session.events, &session.interrupt)
+        .await
+        .map_err(lab_error)?;
     if session.voice.json {
         let status = LabStatus::of(&description.name).map_err(lab_error)?;
         return write_json(&status, out);
@@ -51,8 +53,16 @@ pub async fn run(arguments: UpArguments, session: &Session, out: &mut dyn Write)
         return Ok(Exit::Success);
     }
     let option = lab::lab_option(&description.name);
-    writeln!(out, "The lab '{}' is up: Kubernetes {}, owned by process {}.", description.name, description.kubernetes, description.owner)?;
-    let next = [("shell", " alice", "a shell with kubectl, as alice"), ("status", "", "what runs, and where"), ("down", "", "end it")];
+    writeln!(
+        out,
+        "The lab '{}' is up: Kubernetes {}, owned by process {}.",
+        description.name, description.kubernetes, description.owner
+    )?;
+    let next = [
+        ("shell", " alice", "a shell with kubectl, as alice"),
+        ("status", "", "what runs, and where"),
+        ("down", "", "end it"),
+    ];
     for (command, argument, meaning) in next {
         let option = if command == "status" { "" } else { &option };
         let typed = format!("authlab {command}{option}{argument}");

@@ -17,14 +17,19 @@ pub(super) async fn attach(name: &str) -> Result<Option<Lab>, LabError> {
     if directory::ownership(&path) != Ownership::Owned {
         return Ok(None);
     }
-    let Some(description) = LabDescription::load(&path)? else { return Ok(None) };
+    let Some(description) = LabDescription::load(&path)? else {
+        return Ok(None);
+    };
     let (Some(control), Some(main)) = (description.control.clone(), description.api_servers.get(MAIN).cloned()) else {
         return Ok(None);
     };
     let authorities = Authorities::load(&path.join("pki"))?;
     let signer = Signer::load(&path.join("issuer"))?;
     let administrator = Administrator::new(&main, authorities.administrator()?)?;
-    let further = description.api_servers.iter().map(|(name, server)| (name.clone(), Arc::new(OnceCell::new_with(Some(server.clone())))));
+    let further = description
+        .api_servers
+        .iter()
+        .map(|(name, server)| (name.clone(), Arc::new(OnceCell::new_with(Some(server.clone())))));
     let further: HashMap<_, _> = further.collect();
     let keycloak = match &description.keycloak {
         Some(keycloak) => Keycloak::new(keycloak)?,

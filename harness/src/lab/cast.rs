@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Lab, LabError, grounds};
-use crate::credential::kubeconfig::{self, NotInKubeconfig};
 use crate::credential::Credential;
+use crate::credential::kubeconfig::{self, NotInKubeconfig};
 use crate::pki::Request;
 use crate::secret::Secret;
 
@@ -81,7 +81,9 @@ pub fn members() -> &'static [Member] {
 /// The names of all for whom there are credentials.
 #[must_use]
 pub fn names() -> Vec<&'static str> {
-    std::iter::once(ADMINISTRATOR).chain(members().iter().map(|member| member.name.as_str())).collect()
+    std::iter::once(ADMINISTRATOR)
+        .chain(members().iter().map(|member| member.name.as_str()))
+        .collect()
 }
 
 /// Nobody of that name is in the cast.
@@ -122,7 +124,11 @@ pub enum CastError {
 /// # Errors
 /// Nobody is called so; the error names those who are there.
 pub fn check(name: &str) -> Result<(), UnknownPerson> {
-    if names().contains(&name) { Ok(()) } else { Err(UnknownPerson { name: name.to_owned() }) }
+    if names().contains(&name) {
+        Ok(())
+    } else {
+        Err(UnknownPerson { name: name.to_owned() })
+    }
 }
 
 impl Lab {
@@ -132,7 +138,10 @@ impl Lab {
     /// Nobody is called so, or it is not issued.
     pub async fn credential_of(&self, name: &str) -> Result<Credential, CastError> {
         check(name)?;
-        let refused = |source| CastError::Refused { name: name.to_owned(), source };
+        let refused = |source| CastError::Refused {
+            name: name.to_owned(),
+            source,
+        };
         let Some(member) = members().iter().find(|member| member.name == name) else {
             return Ok(Credential::Certificate(self.administrator().leaf().clone()));
         };
@@ -158,12 +167,18 @@ impl Lab {
 
     fn certificate_of(&self, member: &Member) -> Result<crate::pki::Leaf, LabError> {
         let groups: Vec<&str> = member.groups.iter().map(String::as_str).collect();
-        Ok(self.authorities().clients.issue(&Request::client(&member.name, &groups).lifetime(LIFETIME))?)
+        Ok(self
+            .authorities()
+            .clients
+            .issue(&Request::client(&member.name, &groups).lifetime(LIFETIME))?)
     }
 
     /// A token of the service account `name` in the lab's own namespace, which is created when it is not there.
     async fn token_of_account(&self, name: &str) -> Result<Secret, LabError> {
-        let wrong = |source| LabError::Objects { what: format!("a token of the service account {name}"), source: Box::new(source) };
+        let wrong = |source| LabError::Objects {
+            what: format!("a token of the service account {name}"),
+            source: Box::new(source),
+        };
         let accounts: Api<ServiceAccount> = Api::namespaced(self.administrator().client(), grounds::NAMESPACE);
         let account = serde_json::from_value(json!({ "metadata": { "name": name } })).expect("a service account");
         match accounts.create(&PostParams::default(), &account).await {
@@ -171,18 +186,35 @@ impl Lab {
             created => drop(created.map_err(wrong)?),
         }
         let request = TokenRequest {
-            spec: TokenRequestSpec { expiration_seconds: Some(LIFETIME.as_secs().cast_signed()), ..TokenRequestSpec::default() },
+            spec: TokenRequestSpec {
+                expiration_seconds: Some(LIFETIME.as_secs().cast_signed()),
+                ..TokenRequestSpec::default()
+            },
             ..TokenRequest::default()
         };
-        let made = accounts.create_token_request(name, &PostParams::default(), &request).await.map_err(wrong)?;
+        let made = accounts
+            .create_token_request(name, &PostParams::default(), &request)
+            .await
+            .map_err(wrong)?;
         Ok(Secret::new(made.status.map(|status| status.token).unwrap_or_default()))
     }
 
     /// An ID token of Keycloak for `name`, by a password grant.
     async fn token_of_keycloak(&self, name: &str) -> Result<Secret, LabError> {
         let keycloak = self.keycloak().await?;
-        let password = keycloak.description().passwords.get(name).ok_or_else(|| LabError::NoPassword { name: name.to_owned() })?;
-        Ok(keycloak.password_grant(name, password).await.map_err(|source| LabError::Login { name: name.to_owned(), source })?.id)
+        let password = keycloak
+            .description()
+            .passwords
+            .get(name)
+            .ok_or_else(|| LabError::NoPassword { name: name.to_owned() })?;
+        Ok(keycloak
+            .password_grant(name, password)
+            .await
+            .map_err(|source| LabError::Login {
+                name: name.to_owned(),
+                source,
+            })?
+            .id)
     }
 }
 
@@ -208,6 +240,9 @@ mod tests {
         assert_eq!(check("alice"), Ok(()));
         assert_eq!(check(ADMINISTRATOR), Ok(()));
         let error = check("alcie").expect_err("nobody").to_string();
-        assert!(error.starts_with("nobody in the cast is called 'alcie'; there are: administrator, alice, bob"), "{error}");
+        assert!(
+            error.starts_with("nobody in the cast is called 'alcie'; there are: administrator, alice, bob"),
+            "{error}"
+        );
     }
 }

@@ -36,7 +36,10 @@ impl Client {
     /// The API server with the setting `name`, started when it does not run yet.
     pub(super) async fn api_server(&self, name: &str) -> Result<ApiServer, LabError> {
         let asked = tokio::time::timeout(Duration::from_secs(90), self.ask(name)).await;
-        match asked.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())).map_err(LabError::Control)? {
+        match asked
+            .unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))
+            .map_err(LabError::Control)?
+        {
             Reply::ApiServer(server) => Ok(*server),
             Reply::Refused(why) => Err(LabError::Refused(why)),
         }
@@ -44,7 +47,10 @@ impl Client {
 
     async fn ask(&self, name: &str) -> std::io::Result<Reply> {
         let mut stream = BufReader::new(TcpStream::connect((Ipv4Addr::LOCALHOST, self.0.port)).await?);
-        let request = Request { word: self.0.word.clone(), api_server: name.to_owned() };
+        let request = Request {
+            word: self.0.word.clone(),
+            api_server: name.to_owned(),
+        };
         stream.write_all(line(&request).as_bytes()).await?;
         let mut answer = String::new();
         stream.read_line(&mut answer).await?;
@@ -68,7 +74,10 @@ impl Server {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let mut word = [0_u8; 24];
         rand::RngCore::fill_bytes(&mut rand::thread_rng(), &mut word);
-        let description = ControlDescription { port: listener.local_addr()?.port(), word: Secret::new(hex::encode(word)) };
+        let description = ControlDescription {
+            port: listener.local_addr()?.port(),
+            word: Secret::new(hex::encode(word)),
+        };
         let known = description.word.clone();
         let accepting = tokio::spawn(async move {
             // Dropped with the listener: whoever still waits then waits for a lab that ends.

@@ -61,7 +61,10 @@ impl Directory {
     /// A lab of that name is up, or the directory cannot be made.
     pub(super) async fn create(name: &str) -> Result<Self, LabError> {
         let path = place(name)?;
-        let wrong = |source| LabError::Directory { path: path.clone(), source };
+        let wrong = |source| LabError::Directory {
+            path: path.clone(),
+            source,
+        };
         // Somebody who looks whether the lab is up holds the lock, too, but only for a moment.
         let locked = until("the lab's lock", Duration::from_millis(300), || async {
             std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path)?;
@@ -69,28 +72,55 @@ impl Directory {
         });
         let lock = locked.await.map_err(|error| match error {
             WaitError::Failed(source) => wrong(source),
-            WaitError::TimedOut { .. } => LabError::UpAlready { name: name.to_owned(), owner: owner(&path) },
+            WaitError::TimedOut { .. } => LabError::UpAlready {
+                name: name.to_owned(),
+                owner: owner(&path),
+            },
         })?;
-        let directory = Self { path: path.clone(), lock: Some(lock), settled: AtomicBool::new(false) };
+        let directory = Self {
+            path: path.clone(),
+            lock: Some(lock),
+            settled: AtomicBool::new(false),
+        };
         leftovers::kill(&path).await;
-        for entry in std::fs::read_dir(&path).map_err(wrong)?.flatten().filter(|entry| entry.file_name() != LOCK) {
+        for entry in std::fs::read_dir(&path)
+            .map_err(wrong)?
+            .flatten()
+            .filter(|entry| entry.file_name() != LOCK)
+        {
             let old = entry.path();
-            if old.is_dir() { std::fs::remove_dir_all(&old) } else { std::fs::remove_file(&old) }.map_err(wrong)?;
+            if old.is_dir() {
+                std::fs::remove_dir_all(&old)
+            } else {
+                std::fs::remove_file(&old)
+            }
+            .map_err(wrong)?;
         }
         Ok(directory)
     }
 
     /// Becomes the owner of the directory `path` that nobody owns, in order to remove it; `None` when somebody does, or it is gone.
     pub(super) fn take_over(path: &Path) -> Result<Option<Self>, LabError> {
-        let wrong = |source| LabError::Directory { path: path.to_owned(), source };
+        let wrong = |source| LabError::Directory {
+            path: path.to_owned(),
+            source,
+        };
         let lock = lock(path).map_err(wrong)?;
         // Not removed just because the removal was given up half way.
-        Ok(lock.map(|lock| Self { path: path.to_owned(), lock: Some(lock), settled: AtomicBool::new(true) }))
+        Ok(lock.map(|lock| Self {
+            path: path.to_owned(),
+            lock: Some(lock),
+            settled: AtomicBool::new(true),
+        }))
     }
 
     /// The directory of a lab that somebody else owns.
     pub(super) fn of_another(path: PathBuf) -> Self {
-        Self { path, lock: None, settled: AtomicBool::new(true) }
+        Self {
+            path,
+            lock: None,
+            settled: AtomicBool::new(true),
+        }
     }
 
     /// Where it is.
@@ -105,7 +135,10 @@ impl Directory {
             .recursive(true)
             .mode(0o700)
             .create(&path)
-            .map_err(|source| LabError::Directory { path: path.clone(), source })?;
+            .map_err(|source| LabError::Directory {
+                path: path.clone(),
+                source,
+            })?;
         Ok(path)
     }
 
@@ -119,7 +152,10 @@ impl Directory {
     /// Removes it with all that is in it.
     pub(super) fn remove(&self) -> Result<(), LabError> {
         self.settled.store(true, Ordering::Relaxed);
-        let wrong = |source| LabError::Directory { path: self.path.clone(), source };
+        let wrong = |source| LabError::Directory {
+            path: self.path.clone(),
+            source,
+        };
         // Under another name, a server that was killed a moment ago finds it no more and cannot fill it anew.
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
         let going = self.path.with_file_name(format!("{GOING}{}-{name}", std::process::id()));
@@ -161,7 +197,10 @@ fn lock(path: &Path) -> io::Result<Option<File>> {
     }
     // Its owner may have removed it since it was opened: then this is the lock of nothing.
     let ours = lock.metadata()?;
-    if !file.metadata().is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino())) {
+    if !file
+        .metadata()
+        .is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino()))
+    {
         return Ok(None);
     }
     std::fs::write(&file, std::process::id().to_string())?;
@@ -170,7 +209,9 @@ fn lock(path: &Path) -> io::Result<Option<File>> {
 
 /// What the directory `path` says about its owner.
 pub(super) fn ownership(path: &Path) -> Ownership {
-    let Ok(lock) = File::open(path.join(LOCK)) else { return Ownership::Kept };
+    let Ok(lock) = File::open(path.join(LOCK)) else {
+        return Ownership::Kept;
+    };
     // Shared, so that two who look at the same time do not take each other for the owner.
     match lock.try_lock_shared() {
         Err(TryLockError::WouldBlock) => Ownership::Owned,
@@ -190,7 +231,11 @@ pub(super) fn owner(path: &Path) -> Option<u32> {
 pub(super) fn place(name: &str) -> Result<PathBuf, LabError> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let sound = name.len() <= 40 && name.chars().all(allowed) && name.starts_with(|c: char| c.is_ascii_alphanumeric());
-    if sound { Ok(all()?.join(name)) } else { Err(InvalidName(name.to_owned()).into()) }
+    if sound {
+        Ok(all()?.join(name))
+    } else {
+        Err(InvalidName(name.to_owned()).into())
+    }
 }
 
 /// Where all labs are.
@@ -211,7 +256,11 @@ pub(super) fn found() -> Result<Vec<Found>, LabError> {
     let mut found: Vec<Found> = directories()?
         .into_iter()
         .filter(|(name, _)| !name.starts_with(GOING))
-        .map(|(name, path)| Found { ownership: ownership(&path), name, path })
+        .map(|(name, path)| Found {
+            ownership: ownership(&path),
+            name,
+            path,
+        })
         .collect();
     found.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(found)
@@ -233,7 +282,9 @@ fn directories() -> Result<Vec<(String, PathBuf)>, LabError> {
         Ok(entries) => entries,
     };
     let directories = entries.flatten().filter(|entry| entry.path().is_dir());
-    Ok(directories.map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path())).collect())
+    Ok(directories
+        .map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path()))
+        .collect())
 }
 
 #[cfg(test)]
@@ -243,7 +294,11 @@ mod tests {
     fn owned(path: PathBuf) -> Directory {
         std::fs::create_dir(&path).expect("a directory");
         let lock = lock(&path).expect("it can be locked");
-        Directory { path, lock, settled: AtomicBool::new(false) }
+        Directory {
+            path,
+            lock,
+            settled: AtomicBool::new(false),
+        }
     }
 
     #[test]

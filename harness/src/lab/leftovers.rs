@@ -58,7 +58,9 @@ pub async fn clear(clearing: Clearing) -> Result<Cleared, LabError> {
 /// Clears what is left of the lab in `path` and says how many processes were killed; `None` when it has an owner, or is not there.
 pub(super) async fn clear_one(path: &Path) -> Result<Option<usize>, LabError> {
     // Its owner from here on, so that nobody starts a lab of that name meanwhile.
-    let Some(directory) = Directory::take_over(path)? else { return Ok(None) };
+    let Some(directory) = Directory::take_over(path)? else {
+        return Ok(None);
+    };
     let killed = kill(path).await;
     directory.remove()?;
     Ok(Some(killed))

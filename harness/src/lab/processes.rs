@@ -38,7 +38,12 @@ impl Seen {
     fn new(pid: u32, command: String, memory: Option<u64>) -> Self {
         let program = command.split(' ').next().unwrap_or_default();
         let program = program.rsplit('/').next().unwrap_or_default().to_owned();
-        Self { pid, program, command, memory }
+        Self {
+            pid,
+            program,
+            command,
+            memory,
+        }
     }
 }
 
@@ -50,7 +55,11 @@ fn all() -> Vec<Seen> {
         let pid = entry.file_name().to_str()?.parse().ok()?;
         let arguments = std::fs::read(entry.path().join("cmdline")).ok()?;
         let status = std::fs::read_to_string(entry.path().join("status")).unwrap_or_default();
-        Some(Seen::new(pid, String::from_utf8_lossy(&arguments).replace('\0', " "), resident(&status)))
+        Some(Seen::new(
+            pid,
+            String::from_utf8_lossy(&arguments).replace('\0', " "),
+            resident(&status),
+        ))
     };
     processes.filter_map(seen).collect()
 }
@@ -66,11 +75,17 @@ fn resident(status: &str) -> Option<u64> {
 #[cfg(not(target_os = "linux"))]
 fn all() -> Vec<Seen> {
     let listed = std::process::Command::new("ps").args(["-axo", "pid=,rss=,command="]).output();
-    let text = listed.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    let text = listed
+        .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+        .unwrap_or_default();
     let seen = |line: &str| {
         let (pid, rest) = line.trim_start().split_once(' ')?;
         let (kilobytes, command) = rest.trim_start().split_once(' ')?;
-        Some(Seen::new(pid.parse().ok()?, command.to_owned(), kilobytes.parse::<u64>().ok().map(|size| size * 1024)))
+        Some(Seen::new(
+            pid.parse().ok()?,
+            command.to_owned(),
+            kilobytes.parse::<u64>().ok().map(|size| size * 1024),
+        ))
     };
     text.lines().filter_map(seen).collect()
 }

@@ -84,7 +84,11 @@ impl LabStatus {
     /// As [`status`], or the name cannot be that of a lab.
     pub fn of(name: &str) -> Result<Self, LabError> {
         let path = directory::place(name)?;
-        status_of(Found { name: name.to_owned(), ownership: directory::ownership(&path), path })
+        status_of(Found {
+            name: name.to_owned(),
+            ownership: directory::ownership(&path),
+            path,
+        })
     }
 }
 
@@ -122,10 +126,18 @@ fn status_of(Found { name, path, ownership }: Found) -> Result<LabStatus, LabErr
         status.stays_up = description.control.is_some();
         status.kubernetes = Some(description.kubernetes);
         status.started = Some(description.started);
-        status.api_servers = description.api_servers.into_iter().map(|(name, server)| (name, server.url)).collect();
+        status.api_servers = description
+            .api_servers
+            .into_iter()
+            .map(|(name, server)| (name, server.url))
+            .collect();
         status.keycloak = description.keycloak.map(|keycloak| keycloak.issuer);
         status.issuer = Some(description.issuer);
-        status.auth_proxies = description.auth_proxies.into_iter().map(|(name, proxy)| (name, proxy.url)).collect();
+        status.auth_proxies = description
+            .auth_proxies
+            .into_iter()
+            .map(|(name, proxy)| (name, proxy.url))
+            .collect();
     }
     Ok(status)
 }
@@ -133,7 +145,12 @@ fn status_of(Found { name, path, ownership }: Found) -> Result<LabStatus, LabErr
 /// The owner, the servers that are written down, and those that nobody wrote down but that run.
 fn servers(path: &Path, owner: Option<u32>, description: Option<&LabDescription>) -> Vec<ServerStatus> {
     let mut seen = processes::servers(path);
-    let owner = owner.map(|pid| ServerStatus { name: "authlab".to_owned(), pid, alive: true, memory: processes::memory(pid) });
+    let owner = owner.map(|pid| ServerStatus {
+        name: "authlab".to_owned(),
+        pid,
+        alive: true,
+        memory: processes::memory(pid),
+    });
     let mut servers: Vec<_> = owner.into_iter().collect();
     for written in description.map(|description| description.processes.as_slice()).unwrap_or_default() {
         let runs = seen.iter().position(|seen| seen.pid == written.pid).map(|index| seen.remove(index));
@@ -144,7 +161,12 @@ fn servers(path: &Path, owner: Option<u32>, description: Option<&LabDescription>
             memory: runs.and_then(|seen| seen.memory),
         });
     }
-    let further = seen.into_iter().map(|seen| ServerStatus { name: seen.program, pid: seen.pid, alive: true, memory: seen.memory });
+    let further = seen.into_iter().map(|seen| ServerStatus {
+        name: seen.program,
+        pid: seen.pid,
+        alive: true,
+        memory: seen.memory,
+    });
     servers.extend(further);
     servers
 }

@@ -66,11 +66,18 @@ pub async fn up(
 ) -> Result<LabDescription, LabError> {
     let path = directory::place(name)?;
     if directory::ownership(&path) == Ownership::Owned {
-        return Err(LabError::UpAlready { name: name.to_owned(), owner: directory::owner(&path) });
+        return Err(LabError::UpAlready {
+            name: name.to_owned(),
+            owner: directory::owner(&path),
+        });
     }
     // Not a `process::Program`: those die with who started them, and this one shall outlive us.
     let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     // SAFETY: one async-signal-safe system call between fork and exec.
     unsafe {
         command.pre_exec(|| rustix::process::setsid().map(drop).map_err(Into::into));
@@ -95,7 +102,10 @@ pub async fn up(
         }
         Followed::Ready | Followed::Silent => {
             leftovers::kill(&path).await;
-            Err(LabError::Supervisor { why: last_words(&mut supervisor, &path.join(LOG), &ended).await, hint: None })
+            Err(LabError::Supervisor {
+                why: last_words(&mut supervisor, &path.join(LOG), &ended).await,
+                hint: None,
+            })
         }
     }
 }
@@ -103,7 +113,10 @@ pub async fn up(
 /// How following the owner came to its end.
 enum Followed {
     Ready,
-    Failed { why: String, hint: Option<String> },
+    Failed {
+        why: String,
+        hint: Option<String>,
+    },
     /// It ended without a word.
     Silent,
     Interrupted,
@@ -189,7 +202,10 @@ pub async fn supervise(
             lab.end(false).await
         }
         Err(error) => {
-            tell(&Told::Failed { why: control::told(&error), hint: error.hint() });
+            tell(&Told::Failed {
+                why: control::told(&error),
+                hint: error.hint(),
+            });
             Err(error)
         }
     }
@@ -201,7 +217,10 @@ async fn publish(options: &LabOptions, events: &Events) -> Result<(Lab, control:
     let directory = Directory::create(name).await?;
     let path = directory.path().join(LOG);
     crate::pki::write_private(&path, "")?;
-    let log = File::options().append(true).open(&path).and_then(|log| Ok(rustix::stdio::dup2_stderr(log)?));
+    let log = File::options()
+        .append(true)
+        .open(&path)
+        .and_then(|log| Ok(rustix::stdio::dup2_stderr(log)?));
     log.map_err(|source| LabError::Directory { path, source })?;
 
     let lab = owned::start_in(directory, name, options, events).await?;

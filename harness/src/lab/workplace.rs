@@ -35,12 +35,18 @@ impl Lab {
             }
             _ => {}
         }
-        let workplace = Workplace { kubeconfig: directory.join(format!("{person}.kubeconfig")), cache: directory.join("cache"), directory };
+        let workplace = Workplace {
+            kubeconfig: directory.join(format!("{person}.kubeconfig")),
+            cache: directory.join("cache"),
+            directory,
+        };
         // Renamed into its place: somebody may be reading the one before.
         let unfinished = workplace.directory.join(format!("{person}.{}", std::process::id()));
         crate::pki::write_private(&unfinished, &format!("{kubeconfig:#}\n"))?;
-        std::fs::rename(&unfinished, &workplace.kubeconfig)
-            .map_err(|source| LabError::Directory { path: workplace.kubeconfig.clone(), source })?;
+        std::fs::rename(&unfinished, &workplace.kubeconfig).map_err(|source| LabError::Directory {
+            path: workplace.kubeconfig.clone(),
+            source,
+        })?;
         Ok(workplace)
     }
 }

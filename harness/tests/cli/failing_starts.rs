@@ -15,7 +15,10 @@ fn servers(says: &str) -> tempfile::TempDir {
     let version = r#"[ "$1" = --version ] && { echo Kubernetes v1.37.2; exit 0; }"#;
     // A child of its own, which has to go with it.
     script(&directory.path().join("etcd"), "tail -f /dev/null --pid=$$ & wait");
-    script(&directory.path().join("kube-apiserver"), &format!("{version}\necho '{says}' >&2\nexit 1"));
+    script(
+        &directory.path().join("kube-apiserver"),
+        &format!("{version}\necho '{says}' >&2\nexit 1"),
+    );
     script(&directory.path().join("kube-controller-manager"), "exit 1");
     script(&directory.path().join("kubectl"), version);
     directory
@@ -30,14 +33,22 @@ fn script(path: &Path, text: &str) {
 fn an_api_server_that_ends_at_start_is_shown_with_its_last_lines() {
     for (says, arguments) in [
         ("Error: unknown flag: --no-such-flag", vec!["up"]),
-        ("listen tcp 127.0.0.1:6443: bind: address already in use", vec!["up", "--lab", "taken"]),
+        (
+            "listen tcp 127.0.0.1:6443: bind: address already in use",
+            vec!["up", "--lab", "taken"],
+        ),
         ("Error: unknown flag: --no-such-flag", vec!["run", "--tags", "@X1"]),
     ] {
         let (stage, servers) = (Stage::new(), servers(says));
         let directory = servers.path().display().to_string();
-        let refusal = stage.authlab(&[&arguments[..], &["--server-binaries", &directory]].concat()).refusal(4);
+        let refusal = stage
+            .authlab(&[&arguments[..], &["--server-binaries", &directory]].concat())
+            .refusal(4);
         assert!(refusal.contains(says) && refusal.contains("kube-apiserver.log"), "{refusal}");
-        assert!(refusal.starts_with("control plane: failed after ") || refusal.contains("\ncontrol plane: failed after "), "{refusal}");
+        assert!(
+            refusal.starts_with("control plane: failed after ") || refusal.contains("\ncontrol plane: failed after "),
+            "{refusal}"
+        );
         #[cfg(target_os = "linux")]
         stage.expect_nothing_runs("after a failed start");
         // Its logs are there to be read, and the next `down` of it removes them.

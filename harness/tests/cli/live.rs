@@ -12,7 +12,12 @@ fn authlab(arguments: &[&str]) -> Said {
 /// What `status --json` says of the shared lab; others may be up beside it.
 fn status() -> serde_json::Value {
     let labs = authlab(&["status", "--json"]).json();
-    labs.as_array().unwrap().iter().find(|lab| lab["name"] == "default").unwrap().clone()
+    labs.as_array()
+        .unwrap()
+        .iter()
+        .find(|lab| lab["name"] == "default")
+        .unwrap()
+        .clone()
 }
 
 #[test]
@@ -23,14 +28,27 @@ fn up_says_what_to_do_next_and_a_second_one_is_refused() {
         assert!(up.contains(command), "{up}");
     }
     let refusal = authlab(&["up"]).refusal(4);
-    assert!(refusal.starts_with("error: a lab called 'default' is up or being started already; process "), "{refusal}");
-    assert!(refusal.contains("hint: use it as it is (`authlab status`), or end it with `authlab down`"), "{refusal}");
+    assert!(
+        refusal.starts_with("error: a lab called 'default' is up or being started already; process "),
+        "{refusal}"
+    );
+    assert!(
+        refusal.contains("hint: use it as it is (`authlab status`), or end it with `authlab down`"),
+        "{refusal}"
+    );
 }
 
 #[test]
 fn status_shows_what_runs_and_where_and_no_secret() {
     let text = authlab(&["status"]).success();
-    for shown in ["default: Kubernetes 1.", "API server main ", "Keycloak ", "auth proxy request-headers ", "etcd ", " runs"] {
+    for shown in [
+        "default: Kubernetes 1.",
+        "API server main ",
+        "Keycloak ",
+        "auth proxy request-headers ",
+        "etcd ",
+        " runs",
+    ] {
         assert!(text.contains(shown), "{text}");
     }
     let lab = status();
@@ -66,7 +84,11 @@ fn everybody_is_who_they_are_however_they_authenticate() {
         ("administrator", "authlab-administrator", "system:masters"),
         ("user1", "user1", "group1"),
         ("user2", "user2", "group2"),
-        ("deployer", "system:serviceaccount:authlab:deployer", "system:serviceaccounts:authlab"),
+        (
+            "deployer",
+            "system:serviceaccount:authlab:deployer",
+            "system:serviceaccounts:authlab",
+        ),
         ("da-admin", "keycloak:da-admin", "keycloak:da-admins"),
     ] {
         let said = authlab(&["shell", person, "--", "kubectl", "auth", "whoami", "-o", "json"]).json();
@@ -84,7 +106,15 @@ fn a_shell_has_its_own_kubeconfig_and_kubectl_and_passes_the_exit_code_on() {
     let lines: Vec<&str> = said.out.lines().collect();
     let place = shared().stage.lab("default").join("workplace");
     let kubeconfig = place.join("alice.kubeconfig");
-    assert_eq!(lines, [kubeconfig.to_str().unwrap(), place.join("bin/kubectl").to_str().unwrap(), "default", "alice"]);
+    assert_eq!(
+        lines,
+        [
+            kubeconfig.to_str().unwrap(),
+            place.join("bin/kubectl").to_str().unwrap(),
+            "default",
+            "alice"
+        ]
+    );
     assert_eq!(std::fs::metadata(&kubeconfig).unwrap().permissions().mode() & 0o777, 0o600);
     // Without a command it is the person's own shell, which here finds that nobody types anything.
     for shell in ["bash", "sh"] {
@@ -92,7 +122,10 @@ fn a_shell_has_its_own_kubeconfig_and_kubectl_and_passes_the_exit_code_on() {
         assert_eq!((said.code, said.out.as_str()), (0, ""), "{said:?}");
     }
     let refusal = authlab(&["shell", "--", "no-such-program"]).refusal(1);
-    assert!(refusal.starts_with("error: could not run no-such-program\n  caused by: No such file"), "{refusal}");
+    assert!(
+        refusal.starts_with("error: could not run no-such-program\n  caused by: No such file"),
+        "{refusal}"
+    );
 }
 
 #[test]
@@ -113,7 +146,10 @@ fn a_kubeconfig_is_printed_or_written_for_its_owner_alone() {
     assert!(nodes.contains("lab-node"), "{nodes}");
 
     let refusal = authlab(&["kubeconfig", "--output", "/dev/null/file"]).refusal(1);
-    assert!(refusal.starts_with("error: could not write /dev/null/file\n  caused by: Not a directory"), "{refusal}");
+    assert!(
+        refusal.starts_with("error: could not write /dev/null/file\n  caused by: Not a directory"),
+        "{refusal}"
+    );
 }
 
 #[test]
@@ -125,9 +161,15 @@ fn run_uses_the_lab_that_is_up_and_refuses_one_that_is_another() {
         assert!(!said.err.contains("control plane:"), "{said:?}");
     }
     let refusal = authlab(&["run", "--tags", "@X1", "--lab", "default", "--kubernetes", "1.30"]).refusal(4);
-    assert!(refusal.contains("error: the lab 'default' that is up is another than the one asked for: it runs Kubernetes 1.37"), "{refusal}");
+    assert!(
+        refusal.contains("error: the lab 'default' that is up is another than the one asked for: it runs Kubernetes 1.37"),
+        "{refusal}"
+    );
     let refusal = authlab(&["run", "--tags", "@X1", "--lab", "nowhere"]).refusal(4);
-    assert!(refusal.contains("error: no lab called 'nowhere' is up; up are: ") && refusal.contains("default"), "{refusal}");
+    assert!(
+        refusal.contains("error: no lab called 'nowhere' is up; up are: ") && refusal.contains("default"),
+        "{refusal}"
+    );
 }
 
 #[test]

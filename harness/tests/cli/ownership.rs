@@ -113,7 +113,10 @@ fn at_moments(seed: u64, ends: &[End]) {
 
 /// A seed that is another one in each run; `AUTHLAB_SEED` repeats one.
 fn seed() -> u64 {
-    std::env::var("AUTHLAB_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random)
+    std::env::var("AUTHLAB_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok())
+        .unwrap_or_else(rand::random)
 }
 
 #[test]
@@ -127,21 +130,30 @@ fn of_two_labs_one_is_killed_and_the_other_goes_on() {
     let up = stage.authlab(&["up", "--lab", "blue", "--json"]).json();
     assert_eq!((&up["name"], &up["state"]), (&"blue".into(), &"up".into()));
     let addresses = |json: serde_json::Value| -> Vec<String> {
-        json.as_array().unwrap().iter().map(|lab| lab["api_servers"]["main"].as_str().unwrap_or_default().to_owned()).collect()
+        json.as_array()
+            .unwrap()
+            .iter()
+            .map(|lab| lab["api_servers"]["main"].as_str().unwrap_or_default().to_owned())
+            .collect()
     };
     let both = addresses(stage.authlab(&["status", "--json"]).json());
     assert_eq!(both.len(), 2);
     assert_ne!(both[0], both[1]);
     let nodes = ["shell", "alice", "--", "kubectl", "get", "nodes", "--output=name"];
     assert_eq!(stage.authlab(&nodes).success(), "node/lab-node\n");
-    assert_eq!(stage.authlab(&[&nodes[..2], &["--lab", "blue"], &nodes[2..]].concat()).success(), "node/lab-node\n");
+    assert_eq!(
+        stage.authlab(&[&nodes[..2], &["--lab", "blue"], &nodes[2..]].concat()).success(),
+        "node/lab-node\n"
+    );
 
     let blue = stage.lab("blue").display().to_string();
     let owner = i32::try_from(up["owner"].as_i64().unwrap()).unwrap();
     kill_process(Pid::from_raw(owner).unwrap(), Signal::KILL).unwrap();
-    wait("the end of the servers", LIMIT, || match stage.processes().into_iter().find(|process| process.contains(&blue)) {
-        None => Condition::Met(()),
-        Some(process) => Condition::NotYet(process),
+    wait("the end of the servers", LIMIT, || {
+        match stage.processes().into_iter().find(|process| process.contains(&blue)) {
+            None => Condition::Met(()),
+            Some(process) => Condition::NotYet(process),
+        }
     });
     // The owner's threads, and with them the servers, are gone a moment before its lock is.
     wait("the end of the owner", LIMIT, || {
@@ -152,8 +164,14 @@ fn of_two_labs_one_is_killed_and_the_other_goes_on() {
         }
     });
     let shown = stage.authlab(&["status"]).success();
-    assert!(shown.contains(&format!("blue: {blue} was left by a crash; `authlab down` clears it")), "{shown}");
-    assert_eq!(stage.authlab(&["down", "--lab", "blue"]).success(), "blue: had no owner any more; cleared what was left\n");
+    assert!(
+        shown.contains(&format!("blue: {blue} was left by a crash; `authlab down` clears it")),
+        "{shown}"
+    );
+    assert_eq!(
+        stage.authlab(&["down", "--lab", "blue"]).success(),
+        "blue: had no owner any more; cleared what was left\n"
+    );
     assert!(!stage.lab("blue").exists());
     assert_eq!(stage.authlab(&nodes).success(), "node/lab-node\n");
 }
@@ -168,6 +186,13 @@ fn owners_that_are_killed_at_ten_moments_leave_nothing() {
 #[test]
 #[ignore = "takes a minute or two: cargo test --test cli -- --ignored"]
 fn starts_that_are_given_up_at_ten_moments_leave_nothing() {
-    let ends = [End::UpInterrupted, End::RunTerminated, End::UpKilled, End::UpInterrupted, End::RunTerminated].repeat(2);
+    let ends = [
+        End::UpInterrupted,
+        End::RunTerminated,
+        End::UpKilled,
+        End::UpInterrupted,
+        End::RunTerminated,
+    ]
+    .repeat(2);
     at_moments(seed(), &ends);
 }

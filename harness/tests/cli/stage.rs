@@ -45,7 +45,9 @@ pub struct Stage {
 
 impl Stage {
     pub fn new() -> Self {
-        Self { directory: tempfile::tempdir().unwrap() }
+        Self {
+            directory: tempfile::tempdir().unwrap(),
+        }
     }
 
     /// The state directory.
@@ -61,7 +63,9 @@ impl Stage {
     /// The names of all directories of labs, also of those that are being removed.
     pub fn labs(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.state().join("labs")).into_iter().flatten();
-        entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect()
+        entries
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+            .collect()
     }
 
     /// The command, about to be started.
@@ -109,10 +113,21 @@ impl Stage {
     /// That no process of this state directory is left. Processes that were killed may take a moment.
     #[cfg(target_os = "linux")]
     pub fn expect_nothing_runs(&self, when: &str) {
-        wait(&format!("the end of everything ({when})"), Duration::from_secs(20), || match self.processes() {
-            left if left.is_empty() => Condition::Met(()),
-            left => Condition::NotYet(left.join("\n")),
+        wait(&format!("the end of everything ({when})"), Duration::from_secs(20), || {
+            match self.processes() {
+                left if left.is_empty() => Condition::Met(()),
+                left => Condition::NotYet(left.join("\n")),
+            }
         });
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        // A test that failed half way may leave a lab.
+        if !self.labs().is_empty() {
+            let _ = self.command(&["down", "--all"]).output();
+        }
     }
 }
 
@@ -120,7 +135,11 @@ impl Stage {
 pub fn said(command: &mut Command) -> Said {
     let output = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Said { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+    Said {
+        code: output.status.code().unwrap_or(-1),
+        out: text(output.stdout),
+        err: text(output.stderr),
+    }
 }
 
 /// Waits for a condition, with the project's one poller.
@@ -150,7 +169,12 @@ pub fn shared() -> &'static Shared {
         let watch = watch(&stage);
         let started = Instant::now();
         let up = stage.authlab(&["up"]).success();
-        Shared { up, took: started.elapsed(), stage, _watch: watch }
+        Shared {
+            up,
+            took: started.elapsed(),
+            stage,
+            _watch: watch,
+        }
     })
 }
 

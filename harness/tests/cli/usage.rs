@@ -5,7 +5,16 @@ use crate::stage::Stage;
 #[test]
 fn help_names_every_command_and_not_the_hidden_one() {
     let help = Stage::new().authlab(&["--help"]).success();
-    for command in ["run", "up", "down", "status", "shell", "kubeconfig", "server-binaries", "completion"] {
+    for command in [
+        "run",
+        "up",
+        "down",
+        "status",
+        "shell",
+        "kubeconfig",
+        "server-binaries",
+        "completion",
+    ] {
         assert!(help.contains(&format!("\n  {command} ")), "{command}: {help}");
     }
     assert!(!help.contains("supervise"), "{help}");
@@ -35,7 +44,10 @@ fn completions_are_printed_for_every_shell_and_refused_for_what_is_none() {
     let stage = Stage::new();
     for shell in ["bash", "zsh", "fish"] {
         let completions = stage.authlab(&["completion", shell]).success();
-        assert!(completions.contains("kubeconfig") && completions.contains("server-binaries"), "{shell}");
+        assert!(
+            completions.contains("kubeconfig") && completions.contains("server-binaries"),
+            "{shell}"
+        );
     }
     let refusal = stage.authlab(&["completion", "tcsh"]).refusal(2);
     assert!(refusal.contains("invalid value 'tcsh'") && refusal.contains("bash"), "{refusal}");
@@ -54,7 +66,10 @@ fn server_binaries_are_listed_and_unknown_versions_are_refused() {
 #[test]
 fn run_refuses_a_lab_that_is_not_up() {
     let refusal = Stage::new().authlab(&["run", "--tags", "@X1", "--lab", "nowhere"]).refusal(4);
-    assert_eq!(refusal, "error: no lab called 'nowhere' is up; none is\n\nhint: `authlab up --lab nowhere` starts it\n");
+    assert_eq!(
+        refusal,
+        "error: no lab called 'nowhere' is up; none is\n\nhint: `authlab up --lab nowhere` starts it\n"
+    );
 }
 
 #[test]
@@ -64,7 +79,11 @@ fn up_refuses_what_cannot_be_started() {
         (["up", "--kubernetes", "1.12"], 2, "1.12"),
         (["up", "--kubernetes", "1.37.99"], 2, "1.37"),
         (["up", "--lab", "../elsewhere"], 2, "cannot be a lab's name"),
-        (["up", "--cluster", "minikube"], 2, "possible values: auto, process, container, k3s, kind, existing"),
+        (
+            ["up", "--cluster", "minikube"],
+            2,
+            "possible values: auto, process, container, k3s, kind, existing",
+        ),
         (["up", "--cluster", "kind"], 4, "this build cannot start a lab with --cluster kind"),
         (["up", "--server-binaries", "nowhere"], 4, "nowhere has no etcd"),
     ] {
@@ -82,8 +101,14 @@ fn a_state_directory_that_cannot_be_used_is_named() {
     for arguments in [["up", "--quiet"], ["run", "--tags=@X1"]] {
         let said = crate::stage::said(stage.command(&arguments).env("AUTHLAB_STATE_DIR", &file));
         let refusal = said.refusal(4);
-        assert!(refusal.contains(&format!("the lab's directory {}/labs/", file.display())), "{refusal}");
-        assert!(refusal.contains("Not a directory") && refusal.contains("hint: free some space, or name another"), "{refusal}");
+        assert!(
+            refusal.contains(&format!("the lab's directory {}/labs/", file.display())),
+            "{refusal}"
+        );
+        assert!(
+            refusal.contains("Not a directory") && refusal.contains("hint: free some space, or name another"),
+            "{refusal}"
+        );
     }
 }
 
@@ -91,8 +116,14 @@ fn a_state_directory_that_cannot_be_used_is_named() {
 fn down_of_what_is_not_there_is_an_error_and_down_of_everything_is_not() {
     let stage = Stage::new();
     let refusal = stage.authlab(&["down"]).refusal(1);
-    assert_eq!(refusal, "error: no lab called 'default' is up; none is\n\nhint: `authlab up` starts it\n");
-    assert_eq!(stage.authlab(&["down", "--all"]).success(), "no lab is up, and nothing was left of any\n");
+    assert_eq!(
+        refusal,
+        "error: no lab called 'default' is up; none is\n\nhint: `authlab up` starts it\n"
+    );
+    assert_eq!(
+        stage.authlab(&["down", "--all"]).success(),
+        "no lab is up, and nothing was left of any\n"
+    );
     stage.authlab(&["down", "--lab", "a/b"]).refusal(2);
 }
 
@@ -109,7 +140,10 @@ fn unknown_people_are_told_who_is_there_even_without_a_lab() {
     let stage = Stage::new();
     for command in ["shell", "kubeconfig"] {
         let refusal = stage.authlab(&[command, "eve"]).refusal(2);
-        assert!(refusal.starts_with("error: nobody in the cast is called 'eve'; there are: administrator, alice, bob"), "{refusal}");
+        assert!(
+            refusal.starts_with("error: nobody in the cast is called 'eve'; there are: administrator, alice, bob"),
+            "{refusal}"
+        );
         let refusal = stage.authlab(&[command, "alice"]).refusal(1);
         assert!(refusal.starts_with("error: no lab called 'default' is up; none is"), "{refusal}");
     }
@@ -123,12 +157,27 @@ fn what_a_crash_left_is_shown_with_the_command_that_clears_it() {
         std::fs::write(stage.lab(lab).join(file), "1").unwrap();
     }
     let shown = stage.authlab(&["status"]).success();
-    assert!(shown.contains(&format!("crashed: {} was left by a crash; `authlab down` clears it", stage.lab("crashed").display())), "{shown}");
-    assert!(shown.contains(&format!("kept: {} was kept for its logs; `authlab down --lab kept` clears it", stage.lab("kept").display())), "{shown}");
+    assert!(
+        shown.contains(&format!(
+            "crashed: {} was left by a crash; `authlab down` clears it",
+            stage.lab("crashed").display()
+        )),
+        "{shown}"
+    );
+    assert!(
+        shown.contains(&format!(
+            "kept: {} was kept for its logs; `authlab down --lab kept` clears it",
+            stage.lab("kept").display()
+        )),
+        "{shown}"
+    );
     // The default lab is not there, but what crashed is cleared in any case; what was kept is not.
     stage.authlab(&["down"]).refusal(1);
     assert_eq!(stage.labs(), ["kept"]);
-    assert_eq!(stage.authlab(&["down", "--lab", "kept"]).success(), "kept: had no owner any more; cleared what was left\n");
+    assert_eq!(
+        stage.authlab(&["down", "--lab", "kept"]).success(),
+        "kept: had no owner any more; cleared what was left\n"
+    );
     assert_eq!(stage.labs(), Vec::<String>::new());
 }
 
