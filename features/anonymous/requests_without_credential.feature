@@ -25,6 +25,7 @@ Feature: Who presents no credential is anonymous
       And the user "system:anonymous" may list configmaps
       When he asks to list configmaps
       Then he is accepted as "system:anonymous"
+      And he is in no group "system:authenticated"
       But he may not list secrets
 
     @A1
@@ -60,6 +61,6 @@ Feature: Who presents no credential is anonymous
       Given an API server with anonymous requests switched off
       And Bob holds no credential
       When he asks the API server who he is
-      Then he is refused as unauthenticated, with no reason logged
+      Then he is refused as unauthenticated with nothing logged, because "Unauthorized"
       And the answer gives nothing away
       But Alice, with a client certificate, is accepted

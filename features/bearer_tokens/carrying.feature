@@ -36,7 +36,7 @@ Feature: A bearer token counts when it is carried as one
       Given the deployer carries a service account token after two spaces
       When it asks the API server who it is
       Then it is refused as forbidden, because "system:anonymous"
-      And it is warned that "the provided Authorization header contains extra space before the bearer token, and is ignored"
+      And it is warned that "contains extra space before the bearer token, and is ignored"
       But the deployer, whose token is sound, is still accepted
 
   Rule: What follows the token is not looked at

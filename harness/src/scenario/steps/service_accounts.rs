@@ -1,12 +1,12 @@
-//! Service accounts, their tokens, and the objects that tokens are bound to.
+//! Service accounts and their tokens.
 
 use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use cucumber::{given, then, when};
-use k8s_openapi::api::authentication::v1::{BoundObjectReference, TokenRequest, TokenRequestSpec};
-use k8s_openapi::api::core::v1::{Pod, Secret as SecretObject, ServiceAccount};
+use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::core::v1::{Secret as SecretObject, ServiceAccount};
 use kube::api::{DeleteParams, PostParams};
 use kube::{Api, ResourceExt};
 use serde_json::{Map, Value, json};
@@ -25,26 +25,6 @@ const DEPLOYER: &str = "deployer";
 
 /// How many tokens are put by before something is deleted: the API server takes a few milliseconds to know.
 const SPARES: usize = 5;
-
-/// What a token can be bound to (KEP-1205), so that it ends with that.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
-#[param(name = "bound_object", regex = "pod|Secret")]
-pub(super) enum BoundObject {
-    Pod,
-    Secret,
-}
-
-impl FromStr for BoundObject {
-    type Err = anyhow::Error;
-
-    fn from_str(said: &str) -> Result<Self> {
-        Ok(match said {
-            "pod" => Self::Pod,
-            "Secret" => Self::Secret,
-            other => bail!("no token is bound to a {other}"),
-        })
-    }
-}
 
 /// What makes a service account token unsound, in words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
@@ -97,8 +77,6 @@ struct Deployer {
     /// What was asked for when the token was made; none where it came in another way.
     asked: Option<TokenRequestSpec>,
     token: Option<Secret>,
-    /// The UID of what the token is bound to, and its kind.
-    bound: Option<(BoundObject, String)>,
 }
 
 #[given(expr = "{person} has a service account")]
@@ -123,22 +101,6 @@ async fn holds_token_for(world: &mut World, person: Person, audience: String) ->
             ..TokenRequestSpec::default()
         },
         Some(twin),
-    )
-    .await
-}
-
-#[given(expr = "{person} holds a service account token bound to its {bound_object}")]
-async fn holds_bound_token(world: &mut World, person: Person, object: BoundObject) -> Step {
-    let reference = make(world, object).await?;
-    world.notes::<Deployer>().bound = reference.uid.clone().map(|uid| (object, uid));
-    hold(
-        world,
-        &person,
-        TokenRequestSpec {
-            bound_object_ref: Some(reference),
-            ..TokenRequestSpec::default()
-        },
-        None,
     )
     .await
 }
@@ -206,19 +168,6 @@ async fn account_may_list(world: &mut World, resource: String) -> Step {
 async fn accounts_of_namespace_may_list(world: &mut World, resource: String) -> Step {
     let group = account(world).await?.group();
     rights::grant(world, "Group", &group, "list", &resource).await
-}
-
-#[when(expr = "its {bound_object} is deleted")]
-async fn object_is_deleted(world: &mut World, object: BoundObject) -> Step {
-    put_spares_by(world).await?;
-    delete(world, object).await
-}
-
-#[when(expr = "its {bound_object} is deleted and made anew")]
-async fn object_is_made_anew(world: &mut World, object: BoundObject) -> Step {
-    put_spares_by(world).await?;
-    delete(world, object).await?;
-    make(world, object).await.map(drop)
 }
 
 #[when(expr = "its service account is deleted")]
@@ -293,23 +242,6 @@ fn no_credential_id(world: &mut World) -> Step {
     has_extra(world, "authentication.kubernetes.io/credential-id", None)
 }
 
-#[then(expr = "{person} is known to run in its pod")]
-fn runs_in_pod(world: &mut World, person: Person) -> Step {
-    world.person(&person.0)?;
-    let Some((BoundObject::Pod, uid)) = world.notes::<Deployer>().bound.clone() else {
-        bail!("the token is not bound to a pod")
-    };
-    has_extra(world, "authentication.kubernetes.io/pod-name", Some(DEPLOYER.to_owned()))?;
-    has_extra(world, "authentication.kubernetes.io/pod-uid", Some(uid))
-}
-
-#[then(expr = "{person} is not known to run in any pod")]
-fn runs_in_no_pod(world: &mut World, person: Person) -> Step {
-    world.person(&person.0)?;
-    has_extra(world, "authentication.kubernetes.io/pod-name", None)?;
-    has_extra(world, "authentication.kubernetes.io/pod-uid", None)
-}
-
 #[then(expr = "the token never expires")]
 fn token_never_expires(world: &mut World) -> Step {
     let claims = claims(world)?;
@@ -326,6 +258,14 @@ async fn accepted_with_new_token(world: &mut World, person: Person) -> Step {
     let new = fresh(world).await?;
     let answer = world.ask_with(&who, &new.credential, &Question::who_am_i()).await;
     answers::accepted(&answer, &new.user)
+}
+
+#[then(expr = "another service account of its namespace is accepted")]
+async fn another_account_is_accepted(world: &mut World) -> Step {
+    let other = create_account(world, "other").await?;
+    let credential = Credential::Token(request_for(world, &other, &TokenRequestSpec::default()).await?);
+    let answer = world.ask_with("another service account", &credential, &Question::who_am_i()).await;
+    answers::accepted(&answer, &other.user())
 }
 
 #[then(expr = "no Secret is of the deployer's service account")]
@@ -400,48 +340,6 @@ pub(super) fn claims(world: &mut World) -> Step<Map<String, Value>> {
     Ok(unverified(&token(world)?)?.claims)
 }
 
-/// Creates what tokens can be bound to, and says how to refer to it.
-pub(super) async fn make(world: &mut World, object: BoundObject) -> Step<BoundObjectReference> {
-    let account = account(world).await?;
-    make_for(world, object, &account.name).await
-}
-
-/// The same for another service account.
-pub(super) async fn make_for(world: &mut World, object: BoundObject, account: &str) -> Step<BoundObjectReference> {
-    let namespace = world.namespace().await?;
-    let client = world.lab().administrator().client();
-    let parameters = PostParams::default();
-    let (kind, uid) = match object {
-        BoundObject::Pod => {
-            let pod = serde_json::from_value(json!({ "metadata": { "name": account }, "spec": {
-                "serviceAccountName": account,
-                "automountServiceAccountToken": false,
-                "containers": [{ "name": "main", "image": "nothing-runs-in-a-lab" }],
-            } }))?;
-            (
-                "Pod",
-                Api::<Pod>::namespaced(client, &namespace).create(&parameters, &pod).await?.uid(),
-            )
-        }
-        BoundObject::Secret => {
-            let secret = serde_json::from_value(json!({ "metadata": { "name": account } }))?;
-            (
-                "Secret",
-                Api::<SecretObject>::namespaced(client, &namespace)
-                    .create(&parameters, &secret)
-                    .await?
-                    .uid(),
-            )
-        }
-    };
-    Ok(BoundObjectReference {
-        api_version: Some("v1".to_owned()),
-        kind: Some(kind.to_owned()),
-        name: Some(account.to_owned()),
-        uid,
-    })
-}
-
 /// Creates a service account in the scenario's namespace.
 pub(super) async fn create_account(world: &mut World, name: &str) -> Step<Account> {
     let namespace = world.namespace().await?;
@@ -455,24 +353,6 @@ pub(super) async fn create_account(world: &mut World, name: &str) -> Step<Accoun
     })
 }
 
-async fn delete(world: &mut World, object: BoundObject) -> Step {
-    let account = account(world).await?;
-    let client = world.lab().administrator().client();
-    match object {
-        BoundObject::Pod => drop(
-            Api::<Pod>::namespaced(client, &account.namespace)
-                .delete(&account.name, &DeleteParams::default())
-                .await?,
-        ),
-        BoundObject::Secret => drop(
-            Api::<SecretObject>::namespaced(client, &account.namespace)
-                .delete(&account.name, &DeleteParams::default())
-                .await?,
-        ),
-    }
-    Ok(())
-}
-
 async fn delete_account(world: &mut World) -> Step {
     let account = account(world).await?;
     let accounts: Api<ServiceAccount> = Api::namespaced(world.lab().administrator().client(), &account.namespace);
@@ -483,6 +363,10 @@ async fn delete_account(world: &mut World) -> Step {
 /// Asks for a token of the service account (TokenRequest, KEP-1205).
 async fn request(world: &mut World, spec: &TokenRequestSpec) -> Step<Secret> {
     let account = account(world).await?;
+    request_for(world, &account, spec).await
+}
+
+async fn request_for(world: &World, account: &Account, spec: &TokenRequestSpec) -> Step<Secret> {
     let accounts: Api<ServiceAccount> = Api::namespaced(world.lab().administrator().client(), &account.namespace);
     let request = TokenRequest {
         spec: spec.clone(),
@@ -494,7 +378,7 @@ async fn request(world: &mut World, spec: &TokenRequestSpec) -> Step<Secret> {
     Ok(made.status.map(|status| Secret::new(status.token)).context("no token was given")?)
 }
 
-async fn hold(world: &mut World, person: &Person, spec: TokenRequestSpec, twin: Option<Twin>) -> Step {
+pub(super) async fn hold(world: &mut World, person: &Person, spec: TokenRequestSpec, twin: Option<Twin>) -> Step {
     let token = request(world, &spec).await?;
     let deployer = world.notes::<Deployer>();
     deployer.asked = Some(spec);
@@ -503,7 +387,7 @@ async fn hold(world: &mut World, person: &Person, spec: TokenRequestSpec, twin: 
 }
 
 /// Tokens like the one held, for asking anew until a deletion is known.
-async fn put_spares_by(world: &mut World) -> Step {
+pub(super) async fn put_spares_by(world: &mut World) -> Step {
     let Some(spec) = world.notes::<Deployer>().asked.clone() else {
         bail!("the token was not asked for")
     };
@@ -548,7 +432,7 @@ fn sign(header: &Map<String, Value>, claims: &Map<String, Value>, key: &Secret) 
 }
 
 /// Fails unless the identity has exactly `value` under `key`, or nothing.
-fn has_extra(world: &World, key: &str, value: Option<String>) -> Step {
+pub(super) fn has_extra(world: &World, key: &str, value: Option<String>) -> Step {
     let identity = answers::identity(world.answer()?)?;
     let expected = value.map(|value| vec![value]);
     ensure!(

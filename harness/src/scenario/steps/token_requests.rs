@@ -6,8 +6,8 @@ use anyhow::{Context, Result};
 use cucumber::{then, when};
 use serde_json::{Value, json};
 
-use super::service_accounts::{self, BoundObject};
-use super::{Person, Step};
+use super::bound_objects::{self, BoundObject};
+use super::{Person, Step, service_accounts};
 use crate::identity_provider::issuer::unverified;
 use crate::probe::{Answer, Question, Verdict};
 use crate::scenario::world::World;
@@ -57,13 +57,13 @@ async fn asks_for_token_bound_to(world: &mut World, person: Person, wrong: Wrong
     let reference = match wrong {
         WrongPod::Missing => json!({ "apiVersion": "v1", "kind": "Pod", "name": "missing" }),
         WrongPod::OtherUid => {
-            let mut reference = service_accounts::make(world, BoundObject::Pod).await?;
+            let mut reference = bound_objects::make(world, BoundObject::Pod).await?;
             reference.uid = Some("00000000-0000-4000-8000-000000000000".to_owned());
             serde_json::to_value(reference)?
         }
         WrongPod::OtherAccount => {
             service_accounts::create_account(world, "other").await?;
-            serde_json::to_value(service_accounts::make_for(world, BoundObject::Pod, "other").await?)?
+            serde_json::to_value(bound_objects::make_for(world, BoundObject::Pod, "other").await?)?
         }
     };
     ask(world, &person, json!({ "boundObjectRef": reference })).await
@@ -80,7 +80,7 @@ async fn given_bound_token(world: &mut World, person: Person) -> Step {
     let account = service_accounts::account(world).await?;
     let pods: kube::Api<k8s_openapi::api::core::v1::Pod> = kube::Api::namespaced(world.lab().administrator().client(), &account.namespace);
     if pods.get_opt(&account.name).await?.is_none() {
-        service_accounts::make(world, BoundObject::Pod).await?;
+        bound_objects::make(world, BoundObject::Pod).await?;
     }
     // Without a UID, the one that the name stands for now is meant.
     ask(

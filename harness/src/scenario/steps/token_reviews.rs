@@ -12,8 +12,8 @@ async fn has_token_reviewed(world: &mut World, person: Person, audience: String)
     review(world, &person, &[&audience]).await
 }
 
-#[then(expr = "the token is found to be the deployer's, for the audience {string}")]
-async fn found_to_be(world: &mut World, audience: String) -> Step {
+#[then(expr = "the token is accepted as the deployer's, for the audience {string}")]
+async fn accepted_as_deployers(world: &mut World, audience: String) -> Step {
     let user = service_accounts::account(world).await?.user();
     let status = status(world)?;
     ensure!(
