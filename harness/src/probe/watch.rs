@@ -45,7 +45,11 @@ pub enum WatchError {
 
 impl Watch {
     pub(super) fn new(body: Incoming, connection: Connection) -> Self {
-        Self { body, unread: Vec::new(), _connection: connection }
+        Self {
+            body,
+            unread: Vec::new(),
+            _connection: connection,
+        }
     }
 
     /// The next event (apimachinery `WatchEvent`, a line of JSON each), as soon as it is there; `None` once the
@@ -61,7 +65,9 @@ impl Watch {
             }
             match self.body.frame().await {
                 None => return Ok(None),
-                Some(frame) => self.unread.extend(frame.map_err(WatchError::Broken)?.into_data().unwrap_or_default()),
+                Some(frame) => self
+                    .unread
+                    .extend(frame.map_err(WatchError::Broken)?.into_data().unwrap_or_default()),
             }
         }
     }
