@@ -34,6 +34,21 @@ Feature: Who comes through the auth proxy is who they are at the API server
         | door                         |
         | the impersonating auth proxy |
 
+  Rule: The caller's Keycloak token is verified by the proxy, and its holder is the same as at the API server itself
+
+    @P1 @P2
+    Scenario Outline: Alice comes through <door> with a login
+      Given everyone comes through <door>
+      And Alice has logged in to Keycloak
+      When she asks the API server who she is
+      Then she is accepted as "keycloak:alice"
+      And she is in exactly the groups "keycloak:platform-team" and "system:authenticated"
+
+      Examples:
+        | door                         |
+        | the auth proxy               |
+        | the impersonating auth proxy |
+
   Rule: What callers may do is decided by name and by group
 
     @P1
@@ -57,6 +72,34 @@ Feature: Who comes through the auth proxy is who they are at the API server
       And the group "platform-team" may list configmaps
       When she asks to list configmaps
       Then she is accepted as "alice"
+      But she may not list secrets
+
+      Examples:
+        | door                         |
+        | the auth proxy               |
+        | the impersonating auth proxy |
+
+    @P1
+    Scenario Outline: Alice may by her name at Keycloak, through <door>
+      Given everyone comes through <door>
+      And Alice has logged in to Keycloak
+      And the user "keycloak:alice" may list configmaps
+      When she asks to list configmaps
+      Then she is accepted as "keycloak:alice"
+      But she may not list secrets
+
+      Examples:
+        | door                         |
+        | the auth proxy               |
+        | the impersonating auth proxy |
+
+    @P2
+    Scenario Outline: Alice may by her group at Keycloak, through <door>
+      Given everyone comes through <door>
+      And Alice has logged in to Keycloak
+      And the group "keycloak:platform-team" may list configmaps
+      When she asks to list configmaps
+      Then she is accepted as "keycloak:alice"
       But she may not list secrets
 
       Examples:
@@ -100,11 +143,40 @@ Feature: Who comes through the auth proxy is who they are at the API server
         | the auth proxy               | is only for servers                        | client certificate: invalid peer certificate:                     |
         | the impersonating auth proxy | was signed by a stranger's authority       | client certificate: invalid peer certificate: UnknownIssuer       |
 
+    Scenario: Mallory comes through the auth proxy with a token that she has signed in Keycloak's name
+      Given everyone comes through the auth proxy
+      And Mallory has signed a token in Keycloak's name
+      When she asks the API server who she is
+      Then she is refused by the auth proxy as unauthenticated, because "bearer token: Signature verification failed: No matching key found"
+      But Alice, whose login is sound, is still accepted
+
+    Scenario: Alice comes through the auth proxy with a login at another realm
+      Given everyone comes through the auth proxy
+      And Alice has logged in to another realm of Keycloak
+      When she asks the API server who she is
+      Then she is refused by the auth proxy as unauthenticated, because "bearer token: Invalid issuer"
+      But Alice, whose login is sound, is still accepted
+
+    Scenario Outline: Alice comes through the auth proxy with a token of the client "<client>"
+      Given everyone comes through the auth proxy
+      And Alice has logged in to Keycloak for "<client>"
+      When she asks the API server who she is, once the token is as old as it gets
+      Then she is refused by the auth proxy as unauthenticated, because "<reason>"
+      But Alice, whose login is sound, is still accepted
+
+      Examples:
+        | client                | reason                                                                       |
+        | audience-elsewhere    | bearer token: Invalid audiences: must contain `kubernetes`                   |
+        | tokens-expire-at-once | bearer token: Expired: ID token expired at                                   |
+        | without-username      | bearer token: it has no claim preferred_username, which is the user |
+
     Scenario Outline: Bob comes through <door> with nothing
       Given everyone comes through <door>
+      And Alice holds a client certificate
       And Bob holds no credential
       When he asks the API server who he is
       Then he is refused by the auth proxy as unauthenticated, because "neither a client certificate nor a bearer token was presented"
+      But Alice, who asks the same, is accepted as "alice"
 
       Examples:
         | door                         |

@@ -157,8 +157,10 @@ async fn exchange(door: &Door, presentation: &Presentation, question: &Question,
         .method(question.method.clone())
         .uri(&question.path)
         .header("Host", authority.as_str())
-        .header("User-Agent", "authlab")
-        .header("Accept", "application/json");
+        .header("User-Agent", "authlab");
+    if !question.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("Accept")) {
+        request = request.header("Accept", "application/json");
+    }
     for (name, value) in &presentation.headers {
         request = request.header(name, value.expose());
     }

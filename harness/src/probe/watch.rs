@@ -12,9 +12,9 @@ use tokio::task::JoinHandle;
 pub(super) struct Connection(pub(super) JoinHandle<hyper::Result<()>>);
 
 impl Connection {
-    /// Why the connection ended, when that was an error.
+    /// Why it ended, once it has, where it did not end well.
     pub(super) async fn failure(mut self) -> Option<hyper::Error> {
-        (&mut self.0).await.ok()?.err()
+        (&mut self.0).await.ok().and_then(Result::err)
     }
 }
 

@@ -206,6 +206,12 @@ async fn soon(world: &mut World, person: &Person, verdict: Verdict) -> Step {
     Ok(())
 }
 
+#[then(expr = "{person}, who asks the same, is accepted as {string}")]
+async fn other_accepted(world: &mut World, person: Person, user: String) -> Step {
+    let answer = world.ask(&person.0, &Question::who_am_i()).await?;
+    accepted(&answer, &user)
+}
+
 /// Fails unless the answer is acceptance as `user`.
 pub(super) fn accepted(answer: &Answer, user: &str) -> Step {
     ensure!(answer.verdict == Verdict::Accepted, "expected: accepted as \"{user}\"; seen: {answer}");

@@ -31,6 +31,7 @@ mod front_proxy;
 mod impersonation;
 mod logins;
 mod parameters;
+mod request_states;
 mod rights;
 mod service_account_issuer;
 mod service_accounts;

@@ -2,17 +2,17 @@
 //!
 //! What somebody requests is a [`Wish`]; the request that was made last is the one that everything is about.
 
-use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Context;
 use base64::Engine as _;
 use cucumber::{given, then, when};
-use k8s_openapi::api::certificates::v1::{CertificateSigningRequest, CertificateSigningRequestCondition};
+use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
 use kube::Api;
 use kube::api::PostParams;
 use serde_json::{Value, json};
 
+use super::request_states::{Decision, RequestState, Status, with_decision};
 use super::rights::{Right, grant_everywhere};
 use super::wishes::{Lifetime, Wish};
 use super::{Person, Step, answers};
@@ -39,13 +39,6 @@ struct Requested {
     name: String,
     key: Option<Secret>,
     count: usize,
-}
-
-/// What becomes of a request.
-#[derive(Clone, Copy)]
-enum Decision {
-    Approved,
-    Denied,
 }
 
 #[given(expr = "{person} may request certificates")]
@@ -240,61 +233,8 @@ async fn is_valid_for(world: &mut World, lifetime: Lifetime) -> Step {
     Ok(())
 }
 
-/// The conditions a request has, in a word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
-#[param(name = "request_state", regex = "pending|approved|denied|failed")]
-struct RequestState(&'static [&'static str]);
-
-impl FromStr for RequestState {
-    type Err = anyhow::Error;
-
-    fn from_str(said: &str) -> Result<Self> {
-        Ok(Self(match said {
-            "pending" => &[],
-            "approved" => &["Approved"],
-            "denied" => &["Denied"],
-            "failed" => &["Approved", "Failed"],
-            other => anyhow::bail!("no request is {other}"),
-        }))
-    }
-}
-
 const CERTIFICATES: &str = "certificates.k8s.io";
 const REQUESTS: &str = "certificatesigningrequests";
-
-/// What the API's own type leaves to be asked for.
-trait Status {
-    fn name(&self) -> String;
-    fn condition(&self, kind: &str) -> Option<CertificateSigningRequestCondition>;
-    fn certificate(&self) -> Option<String>;
-    fn kinds(&self) -> Vec<String>;
-    fn state(&self) -> String;
-}
-
-impl Status for CertificateSigningRequest {
-    fn name(&self) -> String {
-        self.metadata.name.clone().unwrap_or_default()
-    }
-
-    fn condition(&self, kind: &str) -> Option<CertificateSigningRequestCondition> {
-        self.status.as_ref()?.conditions.as_ref()?.iter().find(|condition| condition.type_ == kind).cloned()
-    }
-
-    fn certificate(&self) -> Option<String> {
-        let certificate = self.status.as_ref()?.certificate.as_ref()?;
-        (!certificate.0.is_empty()).then(|| String::from_utf8_lossy(&certificate.0).into_owned())
-    }
-
-    fn kinds(&self) -> Vec<String> {
-        let conditions = self.status.iter().flat_map(|status| status.conditions.iter().flatten());
-        conditions.map(|condition| condition.type_.clone()).collect()
-    }
-
-    fn state(&self) -> String {
-        let certificate = if self.certificate().is_some() { "a certificate" } else { "no certificate" };
-        format!("the request {} has {certificate} and the conditions {:?}", self.name(), self.kinds())
-    }
-}
 
 fn requests_api(world: &World) -> Api<CertificateSigningRequest> {
     Api::all(world.lab().administrator().client())
@@ -364,22 +304,6 @@ async fn request(world: &mut World, person: &Person, wish: &Wish) -> Step<Answer
 async fn current(world: &mut World) -> Step<CertificateSigningRequest> {
     let name = world.notes::<Requested>().name.clone();
     Ok(requests_api(world).get(&name).await?)
-}
-
-fn with_decision(mut request: CertificateSigningRequest, decision: Decision) -> CertificateSigningRequest {
-    let kind = match decision {
-        Decision::Approved => "Approved",
-        Decision::Denied => "Denied",
-    };
-    let condition = CertificateSigningRequestCondition {
-        type_: kind.to_owned(),
-        status: "True".to_owned(),
-        reason: Some("Decided".to_owned()),
-        message: Some("decided by a scenario".to_owned()),
-        ..CertificateSigningRequestCondition::default()
-    };
-    request.status.get_or_insert_default().conditions.get_or_insert_default().push(condition);
-    request
 }
 
 /// The person approves or denies the request that was made last.

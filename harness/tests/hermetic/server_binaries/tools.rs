@@ -3,7 +3,7 @@
 use super::*;
 
 /// A directory with one program, `name`, that runs `script` in a shell.
-fn path_with(name: &str, script: &str) -> tempfile::TempDir {
+pub(super) fn path_with(name: &str, script: &str) -> tempfile::TempDir {
     let directory = tempfile::tempdir().expect("a directory");
     let mut file = std::os::unix::fs::OpenOptionsExt::mode(std::fs::File::options().write(true).create(true), 0o755)
         .open(directory.path().join(name))
