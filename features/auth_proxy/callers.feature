@@ -165,9 +165,9 @@ Feature: Who comes through the auth proxy is who they are at the API server
       But Alice, whose login is sound, is still accepted
 
       Examples:
-        | client                | reason                                                                       |
-        | audience-elsewhere    | bearer token: Invalid audiences: must contain `kubernetes`                   |
-        | tokens-expire-at-once | bearer token: Expired: ID token expired at                                   |
+        | client                | reason                                                              |
+        | audience-elsewhere    | bearer token: Invalid audiences: must contain `kubernetes`          |
+        | tokens-expire-at-once | bearer token: Expired: ID token expired at                          |
         | without-username      | bearer token: it has no claim preferred_username, which is the user |
 
     Scenario Outline: Bob comes through <door> with nothing

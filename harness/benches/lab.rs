@@ -31,10 +31,19 @@ async fn measure() {
     let events = Events::silent();
     let options = LabOptions::default();
     let pinned = Versions::pinned();
-    let binaries = server_binaries::obtain(pinned.newest(), &options.server_binaries, &events).await.unwrap();
-    let keycloak = server_binaries::obtain_keycloak(&pinned.keycloak, &options.server_binaries, &events).await.unwrap();
-    let java = java::find(std::env::var_os("AUTHLAB_JAVA").map(PathBuf::from).as_deref()).await.unwrap();
-    println!("Kubernetes {}, Keycloak {}, Java {}; median of {ROUNDS} rounds, taken in turn\n", binaries.version, keycloak.version, java.version);
+    let binaries = server_binaries::obtain(pinned.newest(), &options.server_binaries, &events)
+        .await
+        .unwrap();
+    let keycloak = server_binaries::obtain_keycloak(&pinned.keycloak, &options.server_binaries, &events)
+        .await
+        .unwrap();
+    let java = java::find(std::env::var_os("AUTHLAB_JAVA").map(PathBuf::from).as_deref())
+        .await
+        .unwrap();
+    println!(
+        "Kubernetes {}, Keycloak {}, Java {}; median of {ROUNDS} rounds, taken in turn\n",
+        binaries.version, keycloak.version, java.version
+    );
 
     // The first start of a stock Keycloak builds it; the second one is what counts.
     let scratch = tempfile::tempdir().unwrap();
@@ -56,15 +65,31 @@ async fn measure() {
         memory.push(resident(lab.directory()) + resident_of(std::process::id()));
         lab.end(false).await.unwrap();
     }
-    ratio("control plane and its objects ready / etcd, then kube-apiserver by hand", &mut ready, &mut by_hand);
-    ratio("nothing to first Keycloak identity / stock `kc.sh start-dev`, second start", &mut identity, &mut start_dev);
-    println!("all servers and the harness, three API servers: {:.2} GiB resident", median(&mut memory) as f64 / f64::from(1 << 30));
+    ratio(
+        "control plane and its objects ready / etcd, then kube-apiserver by hand",
+        &mut ready,
+        &mut by_hand,
+    );
+    ratio(
+        "nothing to first Keycloak identity / stock `kc.sh start-dev`, second start",
+        &mut identity,
+        &mut start_dev,
+    );
+    println!(
+        "all servers and the harness, three API servers: {:.2} GiB resident",
+        median(&mut memory) as f64 / f64::from(1 << 30)
+    );
 }
 
 /// Prints both medians and their ratio.
 fn ratio(what: &str, ours: &mut [Duration], theirs: &mut [Duration]) {
     let (ours, theirs) = (median(ours), median(theirs));
-    println!("{what}: {:.2} s / {:.2} s = {:.2}", ours.as_secs_f64(), theirs.as_secs_f64(), ours.as_secs_f64() / theirs.as_secs_f64());
+    println!(
+        "{what}: {:.2} s / {:.2} s = {:.2}",
+        ours.as_secs_f64(),
+        theirs.as_secs_f64(),
+        ours.as_secs_f64() / theirs.as_secs_f64()
+    );
 }
 
 fn median<T: Copy + Ord>(values: &mut [T]) -> T {
@@ -81,7 +106,11 @@ async fn first_keycloak_identity(lab: &Lab) {
     until("the first identity", Duration::from_secs(60), || async {
         let answer = ask(&door, "alice", &Credential::Token(login.id.clone()), &Question::who_am_i()).await;
         let accepted = answer.verdict == Verdict::Accepted;
-        Ok::<_, std::io::Error>(if accepted { Condition::Met(()) } else { Condition::NotYet(answer.to_string()) })
+        Ok::<_, std::io::Error>(if accepted {
+            Condition::Met(())
+        } else {
+            Condition::NotYet(answer.to_string())
+        })
     })
     .await
     .unwrap();
@@ -100,7 +129,10 @@ async fn control_plane_by_hand(binaries: &ServerBinaries) -> Duration {
     let mut etcd = Program::new("etcd", &binaries.etcd, file("etcd.log"))
         .argument(format!("--data-dir={}", file("etcd").display()))
         .arguments([format!("--listen-client-urls={url}"), format!("--advertise-client-urls={url}")])
-        .arguments([format!("--listen-peer-urls=http://127.0.0.1:{peer}"), "--unsafe-no-fsync".to_owned()])
+        .arguments([
+            format!("--listen-peer-urls=http://127.0.0.1:{peer}"),
+            "--unsafe-no-fsync".to_owned(),
+        ])
         .start()
         .await
         .unwrap();
@@ -112,8 +144,15 @@ async fn control_plane_by_hand(binaries: &ServerBinaries) -> Duration {
         .argument(format!("--cert-dir={}", place.path().display()))
         .argument(format!("--service-account-key-file={}", file("pub").display()))
         .argument(format!("--service-account-signing-key-file={}", file("key").display()))
-        .arguments(["--service-account-issuer=https://kubernetes.default.svc", "--service-cluster-ip-range=10.0.0.0/24"])
-        .arguments(["--bind-address=127.0.0.1", "--endpoint-reconciler-type=none", "--authorization-mode=RBAC"])
+        .arguments([
+            "--service-account-issuer=https://kubernetes.default.svc",
+            "--service-cluster-ip-range=10.0.0.0/24",
+        ])
+        .arguments([
+            "--bind-address=127.0.0.1",
+            "--endpoint-reconciler-type=none",
+            "--authorization-mode=RBAC",
+        ])
         .start()
         .await
         .unwrap();
@@ -144,7 +183,11 @@ async fn stock_keycloak(home: &Path, java: &Path) -> Duration {
 }
 
 async fn answers(child: &mut Child, url: &str) {
-    let client = reqwest::Client::builder().tls_danger_accept_invalid_certs(true).no_proxy().build().unwrap();
+    let client = reqwest::Client::builder()
+        .tls_danger_accept_invalid_certs(true)
+        .no_proxy()
+        .build()
+        .unwrap();
     let child = tokio::sync::Mutex::new(child);
     until(url, Duration::from_secs(180), || async {
         child.lock().await.expect_running()?;
@@ -162,14 +205,22 @@ fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap().flatten() {
         let target = to.join(entry.file_name());
-        if entry.path().is_dir() { copy(&entry.path(), &target) } else { _ = std::fs::copy(entry.path(), target).unwrap() }
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target)
+        } else {
+            _ = std::fs::copy(entry.path(), target).unwrap()
+        }
     }
 }
 
 /// The resident memory of every process whose command line names `directory`, in bytes.
 fn resident(directory: &Path) -> u64 {
     let wanted = format!("{}/", directory.display());
-    let pids = std::fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let pids = std::fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let named = |pid: &u32| std::fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.contains(&wanted));
     pids.filter(named).map(resident_of).sum()
 }

@@ -47,8 +47,9 @@ pub struct Catalogue(BTreeMap<String, Behaviour>);
 impl Catalogue {
     /// The catalogue that is compiled in.
     pub fn known() -> &'static Self {
-        static KNOWN: LazyLock<Catalogue> =
-            LazyLock::new(|| toml::from_str(include_str!("../../fixtures/behaviours.toml")).expect("fixtures/behaviours.toml is read by a test"));
+        static KNOWN: LazyLock<Catalogue> = LazyLock::new(|| {
+            toml::from_str(include_str!("../../fixtures/behaviours.toml")).expect("fixtures/behaviours.toml is read by a test")
+        });
         &KNOWN
     }
 

@@ -17,7 +17,12 @@ pub struct NoDirectory {
 /// # Errors
 /// No variable names one and there is no home directory.
 pub fn cache() -> Result<PathBuf, NoDirectory> {
-    directory("the cache", "AUTHLAB_CACHE_DIR", "XDG_CACHE_HOME", if cfg!(target_os = "macos") { "Library/Caches" } else { ".cache" })
+    directory(
+        "the cache",
+        "AUTHLAB_CACHE_DIR",
+        "XDG_CACHE_HOME",
+        if cfg!(target_os = "macos") { "Library/Caches" } else { ".cache" },
+    )
 }
 
 /// The state: a directory per lab that is up, and evidence of failures.
@@ -26,7 +31,16 @@ pub fn cache() -> Result<PathBuf, NoDirectory> {
 /// # Errors
 /// No variable names one and there is no home directory.
 pub fn state() -> Result<PathBuf, NoDirectory> {
-    directory("the state", "AUTHLAB_STATE_DIR", "XDG_STATE_HOME", if cfg!(target_os = "macos") { "Library/Application Support" } else { ".local/state" })
+    directory(
+        "the state",
+        "AUTHLAB_STATE_DIR",
+        "XDG_STATE_HOME",
+        if cfg!(target_os = "macos") {
+            "Library/Application Support"
+        } else {
+            ".local/state"
+        },
+    )
 }
 
 fn directory(what: &'static str, variable: &'static str, xdg: &'static str, below_home: &str) -> Result<PathBuf, NoDirectory> {

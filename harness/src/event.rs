@@ -199,7 +199,12 @@ impl Events {
     pub fn phase(&self, name: impl Into<String>) -> Phase {
         let phase = name.into();
         self.emit(Event::PhaseStarted { phase: phase.clone() });
-        Phase { events: self.clone(), phase, started: Instant::now(), ended: false }
+        Phase {
+            events: self.clone(),
+            phase,
+            started: Instant::now(),
+            ended: false,
+        }
     }
 }
 
@@ -248,7 +253,11 @@ impl Phase {
     fn end(&mut self, failed: Option<String>) {
         self.ended = true;
         let ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.events.emit(Event::PhaseFinished { phase: self.phase.clone(), ms, failed });
+        self.events.emit(Event::PhaseFinished {
+            phase: self.phase.clone(),
+            ms,
+            failed,
+        });
     }
 }
 

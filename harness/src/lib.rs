@@ -5,22 +5,22 @@
 //! never prints and never exits: what happens is told as [`event`]s, and
 //! the command on top of it decides what a person sees.
 
+pub mod auth_proxy;
+pub mod behaviour;
 pub mod cli;
-pub mod event;
-pub mod hint;
-pub mod interrupt;
-pub mod report;
-pub mod scenario;
-pub mod dirs;
-pub mod secret;
-pub mod process;
-pub mod pki;
 pub mod cluster;
 pub mod credential;
-pub mod probe;
-pub mod tls;
+pub mod dirs;
+pub mod event;
+pub mod hint;
 pub mod identity_provider;
-pub mod server_binaries;
+pub mod interrupt;
 pub mod lab;
-pub mod behaviour;
-pub mod auth_proxy;
+pub mod pki;
+pub mod probe;
+pub mod process;
+pub mod report;
+pub mod scenario;
+pub mod secret;
+pub mod server_binaries;
+pub mod tls;

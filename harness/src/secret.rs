@@ -46,7 +46,8 @@ static PATTERNS: LazyLock<[Regex; 4]> = LazyLock::new(|| {
         Regex::new(r"\b(eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,})\.([A-Za-z0-9_-]{16,})").unwrap(),
         Regex::new(r"(?s)-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?-----END [A-Z ]*PRIVATE KEY-----").unwrap(),
         Regex::new(r"(?i)\b(bearer )([A-Za-z0-9._~+/=-]{8,})").unwrap(),
-        Regex::new(r#"(?i)\b((?:client_secret|password|refresh_token|access_token|id_token)["']?\s*[=:]\s*["']?)([^"'&\s,}]{4,})"#).unwrap(),
+        Regex::new(r#"(?i)\b((?:client_secret|password|refresh_token|access_token|id_token)["']?\s*[=:]\s*["']?)([^"'&\s,}]{4,})"#)
+            .unwrap(),
     ]
 });
 
@@ -62,10 +63,18 @@ pub fn redact(text: &str) -> Cow<'_, str> {
     };
     replace(key, &|found| format!("[redacted {}]", &found[1]));
     replace(bearer, &|found| {
-        if token.is_match(&found[2]) { found[0].to_owned() } else { format!("{}[redacted]", &found[1]) }
+        if token.is_match(&found[2]) {
+            found[0].to_owned()
+        } else {
+            format!("{}[redacted]", &found[1])
+        }
     });
     replace(field, &|found| {
-        if token.is_match(&found[2]) { found[0].to_owned() } else { format!("{}[redacted]", &found[1]) }
+        if token.is_match(&found[2]) {
+            found[0].to_owned()
+        } else {
+            format!("{}[redacted]", &found[1])
+        }
     });
     replace(token, &|found| format!("{}.{}…", &found[1], &found[2][..6]));
     text

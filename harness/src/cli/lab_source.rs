@@ -39,7 +39,10 @@ pub async fn lab_for_run(options: &LabOptions, events: &Events) -> Result<Lab, C
             identity_provider: description.identity_provider.clone(),
         },
     });
-    Ok(Site { lab, events: events.clone() })
+    Ok(Site {
+        lab,
+        events: events.clone(),
+    })
 }
 
 /// Whether `lab` is able to carry `scenario` out; if not, why.
@@ -49,7 +52,10 @@ pub async fn lab_for_run(options: &LabOptions, events: &Events) -> Result<Lab, C
 pub fn fit(lab: &Lab, scenario: &SharedScenario) -> Result<(), String> {
     let capabilities = lab.lab.capabilities();
     for name in scenario.tags.iter().filter_map(|tag| tag.strip_prefix(REQUIRES)) {
-        capabilities.check(name).map_err(|unknown| unknown.to_string())?.map_err(|unmet| unmet.0)?;
+        capabilities
+            .check(name)
+            .map_err(|unknown| unknown.to_string())?
+            .map_err(|unmet| unmet.0)?;
     }
     Ok(())
 }
@@ -80,7 +86,9 @@ pub(crate) fn lab_error(error: LabError) -> CommandError {
 /// The same, where a lab is used or ended rather than started.
 pub(crate) fn use_error(error: LabError) -> CommandError {
     match error {
-        error @ (LabError::NotUp { .. } | LabError::NotReady { .. } | LabError::Directory { .. }) => CommandError::hinted(Exit::Failed, error),
+        error @ (LabError::NotUp { .. } | LabError::NotReady { .. } | LabError::Directory { .. }) => {
+            CommandError::hinted(Exit::Failed, error)
+        }
         error => lab_error(error),
     }
 }

@@ -106,8 +106,14 @@ impl LabOptions {
         if !matches!(self.cluster, ClusterDriver::Auto | ClusterDriver::Process) {
             return Err(absent("--cluster", format!("{:?}", self.cluster).to_lowercase()));
         }
-        if !matches!(self.identity_provider, IdentityProviderDriver::Auto | IdentityProviderDriver::Process) {
-            return Err(absent("--identity-provider", format!("{:?}", self.identity_provider).to_lowercase()));
+        if !matches!(
+            self.identity_provider,
+            IdentityProviderDriver::Auto | IdentityProviderDriver::Process
+        ) {
+            return Err(absent(
+                "--identity-provider",
+                format!("{:?}", self.identity_provider).to_lowercase(),
+            ));
         }
         Ok(crate::lab::LabOptions {
             name: self.lab.clone(),

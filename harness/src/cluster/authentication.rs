@@ -31,10 +31,16 @@ impl Places {
             .replace("{serving_authority_file}", &self.serving_authority_file)
             .replace("{serving_authority}", &self.serving_authority);
         // Expressions have braces too, but never around a bare lower-case word.
-        let unknown = filled.split('{').skip(1).filter_map(|rest| rest.split_once('}')).any(|(word, _)| {
-            !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c == '_')
-        });
-        if unknown { Err(SettingError::NoSuchPlace { text: text.to_owned() }) } else { Ok(filled) }
+        let unknown = filled
+            .split('{')
+            .skip(1)
+            .filter_map(|rest| rest.split_once('}'))
+            .any(|(word, _)| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c == '_'));
+        if unknown {
+            Err(SettingError::NoSuchPlace { text: text.to_owned() })
+        } else {
+            Ok(filled)
+        }
     }
 
     #[cfg(test)]
@@ -53,22 +59,37 @@ pub(super) fn configuration(setting: &Setting, version: Minor, places: &Places) 
     if setting.authentication.is_empty() {
         return Ok(None);
     }
-    let api = Behaviours::known().value("authentication_configuration", version).unwrap_or_default();
-    let jwt = setting.authentication.iter().map(|piece| issuer(piece, places)).collect::<Result<Vec<_>, _>>()?;
-    Ok(Some(json!({ "apiVersion": api, "kind": "AuthenticationConfiguration", "jwt": jwt })))
+    let api = Behaviours::known()
+        .value("authentication_configuration", version)
+        .unwrap_or_default();
+    let jwt = setting
+        .authentication
+        .iter()
+        .map(|piece| issuer(piece, places))
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(Some(
+        json!({ "apiVersion": api, "kind": "AuthenticationConfiguration", "jwt": jwt }),
+    ))
 }
 
 fn issuer(piece: &str, places: &Places) -> Result<Value, SettingError> {
     let file = PIECES.get_file(format!("{piece}.toml")).ok_or_else(|| SettingError::Unknown {
         name: piece.to_owned(),
-        known: PIECES.files().filter_map(|file| Some(file.path().file_stem()?.to_str()?.to_owned())).collect(),
+        known: PIECES
+            .files()
+            .filter_map(|file| Some(file.path().file_stem()?.to_str()?.to_owned()))
+            .collect(),
     })?;
-    let read: Value = toml::from_str(file.contents_utf8().unwrap_or_default())
-        .map_err(|source| SettingError::Unreadable { name: piece.to_owned(), source: Box::new(source) })?;
+    let read: Value = toml::from_str(file.contents_utf8().unwrap_or_default()).map_err(|source| SettingError::Unreadable {
+        name: piece.to_owned(),
+        source: Box::new(source),
+    })?;
     let mut filled = fill(read, places)?;
     // Every issuer of the lab answers with a certificate of the lab's own authority.
     if let Some(issuer) = filled.get_mut("issuer").and_then(Value::as_object_mut) {
-        issuer.entry("certificateAuthority").or_insert_with(|| places.serving_authority.clone().into());
+        issuer
+            .entry("certificateAuthority")
+            .or_insert_with(|| places.serving_authority.clone().into());
     }
     Ok(filled)
 }
@@ -77,9 +98,12 @@ fn fill(value: Value, places: &Places) -> Result<Value, SettingError> {
     Ok(match value {
         Value::String(text) => places.fill(&text)?.into(),
         Value::Array(items) => items.into_iter().map(|item| fill(item, places)).collect::<Result<_, _>>()?,
-        Value::Object(fields) => {
-            Value::Object(fields.into_iter().map(|(name, field)| Ok((name, fill(field, places)?))).collect::<Result<Map<_, _>, _>>()?)
-        }
+        Value::Object(fields) => Value::Object(
+            fields
+                .into_iter()
+                .map(|(name, field)| Ok((name, fill(field, places)?)))
+                .collect::<Result<Map<_, _>, _>>()?,
+        ),
         other => other,
     })
 }
@@ -91,7 +115,9 @@ mod tests {
     #[test]
     fn the_main_setting_trusts_keycloak_and_the_issuer() {
         let main = Setting::named("main").expect("it is there");
-        let file = configuration(&main, Minor(37), &Places::example()).expect("sound").expect("it has a file");
+        let file = configuration(&main, Minor(37), &Places::example())
+            .expect("sound")
+            .expect("it has a file");
         assert_eq!(file["apiVersion"], "apiserver.config.k8s.io/v1");
         assert_eq!(file["jwt"][0]["issuer"]["url"], "https://127.0.0.1:1/realms/kubernetes");
         assert_eq!(file["jwt"][0]["issuer"]["certificateAuthority"], "PEM");

@@ -37,12 +37,23 @@ impl Authorities {
         for (authority, name) in authorities.named() {
             authority.save(directory, name)?;
         }
-        authorities.etcd.issue(&Request::server("etcd", &["localhost"]).purpose(Purpose::Both))?.save(directory, "etcd-server")?;
-        authorities.etcd.issue(&Request::client("kube-apiserver", &[]))?.save(directory, "etcd-client")?;
-        authorities.serving_certificate("kube-apiserver")?.save(directory, "kube-apiserver")?;
+        authorities
+            .etcd
+            .issue(&Request::server("etcd", &["localhost"]).purpose(Purpose::Both))?
+            .save(directory, "etcd-server")?;
+        authorities
+            .etcd
+            .issue(&Request::client("kube-apiserver", &[]))?
+            .save(directory, "etcd-client")?;
+        authorities
+            .serving_certificate("kube-apiserver")?
+            .save(directory, "kube-apiserver")?;
         authorities.administrator()?.save(directory, "administrator")?;
         let controllers = Request::client("system:kube-controller-manager", &[]);
-        authorities.clients.issue(&controllers)?.save(directory, "kube-controller-manager")?;
+        authorities
+            .clients
+            .issue(&controllers)?
+            .save(directory, "kube-controller-manager")?;
         authorities.front_proxy()?.save(directory, "front-proxy")?;
         // Signs service accounts' tokens: P-256, so kube-apiserver signs with ES256.
         let (private, public) = key_pair()?;
@@ -75,7 +86,10 @@ impl Authorities {
     /// # Errors
     /// It cannot be made.
     pub fn serving_certificate(&self, common_name: &str) -> Result<Leaf, PkiError> {
-        self.serving.issue(&Request::server(common_name, &["localhost", "kubernetes", "kubernetes.default.svc"]))
+        self.serving.issue(&Request::server(
+            common_name,
+            &["localhost", "kubernetes", "kubernetes.default.svc"],
+        ))
     }
 
     /// A certificate that may do everything: group `system:masters`, which RBAC cannot bind.
@@ -95,6 +109,11 @@ impl Authorities {
     }
 
     fn named(&self) -> [(&Authority, &'static str); 4] {
-        [(&self.clients, "clients"), (&self.request_headers, "request-headers"), (&self.etcd, "etcd"), (&self.serving, "serving")]
+        [
+            (&self.clients, "clients"),
+            (&self.request_headers, "request-headers"),
+            (&self.etcd, "etcd"),
+            (&self.serving, "serving"),
+        ]
     }
 }

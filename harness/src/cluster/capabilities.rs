@@ -31,7 +31,11 @@ impl Capabilities {
             Driver::Process => include_str!("../../../fixtures/capabilities/process.toml"),
         };
         let described = toml::from_str(text).expect("the capability files are read by a test");
-        Self { driver, version, described }
+        Self {
+            driver,
+            version,
+            described,
+        }
     }
 
     /// Whether `name`, a capability of the driver or a feature of the version, is there.
@@ -45,7 +49,10 @@ impl Capabilities {
         match self.described.get(name) {
             Some(true) => Ok(Ok(())),
             Some(false) => Ok(Err(Unmet(format!("the cluster driver '{}' lacks '{name}'", self.driver.name())))),
-            None => Err(UnknownCapability { name: name.to_owned(), known: self.names() }),
+            None => Err(UnknownCapability {
+                name: name.to_owned(),
+                known: self.names(),
+            }),
         }
     }
 
@@ -56,7 +63,12 @@ impl Capabilities {
 
     /// Every name that a scenario may ask for.
     fn names(&self) -> Vec<String> {
-        self.described.keys().map(String::as_str).chain(Behaviours::known().feature_names()).map(str::to_owned).collect()
+        self.described
+            .keys()
+            .map(String::as_str)
+            .chain(Behaviours::known().feature_names())
+            .map(str::to_owned)
+            .collect()
     }
 }
 
@@ -68,7 +80,10 @@ mod tests {
     fn what_is_not_described_is_an_error() {
         let capabilities = Capabilities::of(Driver::Process, Minor(30));
         assert_eq!(capabilities.check("server_log").expect("described"), Ok(()));
-        let unmet = capabilities.check("certificate_uid").expect("described").expect_err("1.30 lacks it");
+        let unmet = capabilities
+            .check("certificate_uid")
+            .expect("described")
+            .expect_err("1.30 lacks it");
         assert!(unmet.0.contains("from Kubernetes 1.33"), "{unmet:?}");
         let error = capabilities.check("server_logg").expect_err("nobody described it");
         assert!(error.to_string().contains("server_log"), "{error}");

@@ -188,7 +188,13 @@ impl ControlPlane {
             .argument(format!("--root-ca-file={}", file("serving.crt")))
             // RBAC gives each controller's rights to a service account of its own, none to the whole.
             .argument("--use-service-account-credentials=true")
-            .arguments(["--leader-elect=false", "--secure-port=0", "--kube-api-qps=200", "--kube-api-burst=400", "--profiling=false"]);
+            .arguments([
+                "--leader-elect=false",
+                "--secure-port=0",
+                "--kube-api-qps=200",
+                "--kube-api-burst=400",
+                "--profiling=false",
+            ]);
         self.controllers = Some(program.start().await?);
         Ok(())
     }
@@ -238,7 +244,11 @@ impl ControlPlane {
         let policy = directory.join("audit-policy.json");
         write_private(&policy, include_str!("../../../fixtures/audit_policy.json"))?;
 
-        let name = if setting.name == MAIN { "kube-apiserver".to_owned() } else { format!("kube-apiserver {}", setting.name) };
+        let name = if setting.name == MAIN {
+            "kube-apiserver".to_owned()
+        } else {
+            format!("kube-apiserver {}", setting.name)
+        };
         let mut program = Program::new(name, &self.binaries.kube_apiserver, &server.log)
             .argument(format!("--etcd-servers={}", self.etcd_url))
             .argument(format!("--etcd-cafile={}", file("etcd.crt")))
@@ -293,14 +303,22 @@ impl ControlPlane {
                 Ok(answer) if answer.status().is_success() => Condition::Met(()),
                 Ok(answer) => {
                     let status = answer.status();
-                    Condition::NotYet(format!("/readyz answers {status}: {}", failing(&answer.text().await.unwrap_or_default())))
+                    Condition::NotYet(format!(
+                        "/readyz answers {status}: {}",
+                        failing(&answer.text().await.unwrap_or_default())
+                    ))
                 }
                 Err(error) => Condition::NotYet(root_cause(&error)),
             })
         });
         ready.await.map_err(|error| match error {
             WaitError::Failed(error) => error,
-            WaitError::TimedOut { what, limit, why } => ControlPlaneError::NotReady { name: what, limit, why, log: server.log.clone() },
+            WaitError::TimedOut { what, limit, why } => ControlPlaneError::NotReady {
+                name: what,
+                limit,
+                why,
+                log: server.log.clone(),
+            },
         })
     }
 
@@ -309,12 +327,17 @@ impl ControlPlane {
         let client = || {
             reqwest::Client::builder()
                 .tls_certs_only([reqwest::Certificate::from_pem(server.serving_authority.as_bytes())?])
-                .identity(reqwest::Identity::from_pem(format!("{}{}", leaf.certificate, leaf.key.expose()).as_bytes())?)
+                .identity(reqwest::Identity::from_pem(
+                    format!("{}{}", leaf.certificate, leaf.key.expose()).as_bytes(),
+                )?)
                 .timeout(Duration::from_secs(5))
                 .no_proxy()
                 .build()
         };
-        client().map_err(|source| ControlPlaneError::Client { url: server.url.clone(), source })
+        client().map_err(|source| ControlPlaneError::Client {
+            url: server.url.clone(),
+            source,
+        })
     }
 }
 
@@ -357,7 +380,11 @@ fn port_was_taken(error: &ControlPlaneError) -> bool {
 /// The lines of a `/readyz` answer that say what is not ready.
 fn failing(body: &str) -> String {
     let failing: Vec<&str> = body.lines().filter(|line| line.starts_with("[-]")).collect();
-    if failing.is_empty() { crate::secret::redact(body.lines().next().unwrap_or_default()).into_owned() } else { failing.join(", ") }
+    if failing.is_empty() {
+        crate::secret::redact(body.lines().next().unwrap_or_default()).into_owned()
+    } else {
+        failing.join(", ")
+    }
 }
 
 /// The innermost cause: "connection refused" rather than "error sending request".

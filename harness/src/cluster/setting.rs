@@ -62,19 +62,25 @@ impl Setting {
     /// # Errors
     /// There is none of that name, or its file is damaged.
     pub fn named(name: &str) -> Result<Self, SettingError> {
-        let file = SETTINGS
-            .get_file(format!("{name}.toml"))
-            .ok_or_else(|| SettingError::Unknown { name: name.to_owned(), known: Self::names() })?;
+        let file = SETTINGS.get_file(format!("{name}.toml")).ok_or_else(|| SettingError::Unknown {
+            name: name.to_owned(),
+            known: Self::names(),
+        })?;
         let text = file.contents_utf8().unwrap_or_default();
-        let mut setting: Self =
-            toml::from_str(text).map_err(|source| SettingError::Unreadable { name: name.to_owned(), source: Box::new(source) })?;
+        let mut setting: Self = toml::from_str(text).map_err(|source| SettingError::Unreadable {
+            name: name.to_owned(),
+            source: Box::new(source),
+        })?;
         name.clone_into(&mut setting.name);
         Ok(setting)
     }
 
     /// The names of all settings.
     pub fn names() -> Vec<String> {
-        SETTINGS.files().filter_map(|file| Some(file.path().file_stem()?.to_str()?.to_owned())).collect()
+        SETTINGS
+            .files()
+            .filter_map(|file| Some(file.path().file_stem()?.to_str()?.to_owned()))
+            .collect()
     }
 
     /// Its flags for `version`, `--NAME=VALUE`, in alphabetical order.
@@ -83,11 +89,17 @@ impl Setting {
     /// A flag asks for a place that the lab does not have.
     pub fn flags(&self, version: Minor, places: &Places) -> Result<Vec<String>, SettingError> {
         let mut flags: BTreeMap<&str, &str> = BTreeMap::new();
-        let with = self.flags_with.iter().filter(|(feature, _)| matches!(Behaviours::known().feature(feature, version), Some(Ok(()))));
+        let with = self
+            .flags_with
+            .iter()
+            .filter(|(feature, _)| matches!(Behaviours::known().feature(feature, version), Some(Ok(()))));
         for (name, value) in self.flags.iter().chain(with.flat_map(|(_, flags)| flags)) {
             flags.insert(name, value);
         }
-        flags.into_iter().map(|(name, value)| Ok(format!("--{name}={}", places.fill(value)?))).collect()
+        flags
+            .into_iter()
+            .map(|(name, value)| Ok(format!("--{name}={}", places.fill(value)?)))
+            .collect()
     }
 }
 

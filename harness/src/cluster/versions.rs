@@ -79,7 +79,10 @@ impl Behaviours {
         Some(if version >= feature.since {
             Ok(())
         } else {
-            Err(format!("{} exists from Kubernetes {}; this is {version}", feature.described_as, feature.since))
+            Err(format!(
+                "{} exists from Kubernetes {}; this is {version}",
+                feature.described_as, feature.since
+            ))
         })
     }
 
@@ -90,7 +93,11 @@ impl Behaviours {
 
     /// The value that holds for `version`: that of the highest version not above it.
     pub fn value(&self, name: &str, version: Minor) -> Option<&str> {
-        self.values.get(name)?.range(..=version).next_back().map(|(_, value)| value.as_str())
+        self.values
+            .get(name)?
+            .range(..=version)
+            .next_back()
+            .map(|(_, value)| value.as_str())
     }
 }
 
@@ -110,8 +117,14 @@ mod tests {
     #[test]
     fn the_nearest_version_below_decides() {
         let known = Behaviours::known();
-        assert_eq!(known.value("authentication_configuration", Minor(33)), Some("apiserver.config.k8s.io/v1beta1"));
-        assert_eq!(known.value("authentication_configuration", Minor(36)), Some("apiserver.config.k8s.io/v1"));
+        assert_eq!(
+            known.value("authentication_configuration", Minor(33)),
+            Some("apiserver.config.k8s.io/v1beta1")
+        );
+        assert_eq!(
+            known.value("authentication_configuration", Minor(36)),
+            Some("apiserver.config.k8s.io/v1")
+        );
         assert!(known.feature("certificate_uid", Minor(32)).expect("described").is_err());
         assert!(known.feature("certificate_uid", Minor(33)).expect("described").is_ok());
         assert!(known.feature("no_such_thing", Minor(33)).is_none());

@@ -31,7 +31,11 @@ pub fn json(name: &str, url: &str, authority: &str, credential: &Credential) -> 
             Credential::Impersonation { own, headers } => {
                 pending.push(own);
                 let all = |wanted: &str| -> Vec<&str> {
-                    headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value.as_str()).collect()
+                    headers
+                        .iter()
+                        .filter(|(name, _)| name.eq_ignore_ascii_case(wanted))
+                        .map(|(_, value)| value.as_str())
+                        .collect()
                 };
                 if let Some(name) = all("Impersonate-User").first() {
                     user.insert("as".to_owned(), (*name).into());
@@ -82,7 +86,10 @@ mod tests {
 
     #[test]
     fn what_kubectl_cannot_present_is_refused() {
-        let headers = Credential::ProxyHeaders { certificate: None, headers: Vec::new() };
+        let headers = Credential::ProxyHeaders {
+            certificate: None,
+            headers: Vec::new(),
+        };
         assert!(json("x", "", "", &headers).is_err());
     }
 }

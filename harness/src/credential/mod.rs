@@ -60,7 +60,9 @@ impl Credential {
         match self {
             Self::Nothing => {}
             Self::Certificate(leaf) => _ = to.certificate.get_or_insert_with(|| leaf.clone()),
-            Self::Token(token) => to.headers.push(("Authorization".to_owned(), Secret::new(format!("Bearer {}", token.expose())))),
+            Self::Token(token) => to
+                .headers
+                .push(("Authorization".to_owned(), Secret::new(format!("Bearer {}", token.expose())))),
             Self::Authorization(value) => to.headers.push(("Authorization".to_owned(), value.clone())),
             Self::ProxyHeaders { certificate, headers } => {
                 if let Some(leaf) = certificate {

@@ -25,10 +25,19 @@ impl Administrator {
     pub(super) fn new(server: &ApiServer, leaf: Leaf) -> Result<Self, LabError> {
         use base64::Engine;
         let encode = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
-        let wrong = |source: kube::Error| LabError::Objects { what: "the administrator".to_owned(), source: Box::new(source) };
+        let wrong = |source: kube::Error| LabError::Objects {
+            what: "the administrator".to_owned(),
+            source: Box::new(source),
+        };
         let url = server.url.parse().expect("an API server's address is a URL");
         let mut config = Config::new(url);
-        config.root_cert = Some(crate::tls::certificates(&server.serving_authority).unwrap_or_default().iter().map(|der| der.to_vec()).collect());
+        config.root_cert = Some(
+            crate::tls::certificates(&server.serving_authority)
+                .unwrap_or_default()
+                .iter()
+                .map(|der| der.to_vec())
+                .collect(),
+        );
         // Whatever does not work the first time shall be seen.
         config.default_retry = false;
         config.proxy_url = None;

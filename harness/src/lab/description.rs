@@ -85,8 +85,10 @@ impl LabDescription {
         let text = serde_json::to_string_pretty(self).unwrap_or_default();
         let unfinished = directory.join(format!("{FILE}.new"));
         crate::pki::write_private(&unfinished, &text)?;
-        std::fs::rename(&unfinished, directory.join(FILE))
-            .map_err(|source| LabError::Directory { path: directory.join(FILE), source })
+        std::fs::rename(&unfinished, directory.join(FILE)).map_err(|source| LabError::Directory {
+            path: directory.join(FILE),
+            source,
+        })
     }
 
     /// Reads it; `None` when the lab is not ready yet.
@@ -97,7 +99,9 @@ impl LabDescription {
             Err(source) => return Err(LabError::Directory { path, source }),
             Ok(text) => text,
         };
-        serde_json::from_str(&text).map(Some).map_err(|source| LabError::Damaged { path, source })
+        serde_json::from_str(&text)
+            .map(Some)
+            .map_err(|source| LabError::Damaged { path, source })
     }
 
     /// Why this lab is not what `options` ask for; `None` when it is.

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::auth_proxy::AuthProxyError;
-use crate::cluster::process::ControlPlaneError;
 use crate::cluster::SettingError;
+use crate::cluster::process::ControlPlaneError;
 use crate::hint::Hint;
 use crate::identity_provider::issuer::IssuerError;
 use crate::identity_provider::keycloak::KeycloakError;
@@ -168,11 +168,17 @@ impl Hint for LabError {
         match self {
             Self::Keycloak(error) | Self::Login { source: error, .. } => error.hint(),
             Self::Shared(error) => error.hint(),
-            Self::UpAlready { name, .. } => Some(format!("use it as it is (`authlab status`), or end it with `authlab down{}`", super::lab_option(name))),
+            Self::UpAlready { name, .. } => Some(format!(
+                "use it as it is (`authlab status`), or end it with `authlab down{}`",
+                super::lab_option(name)
+            )),
             Self::NotReady { .. } => Some("`authlab status` shows the labs there are".to_owned()),
             Self::ServerBinaries(error) => error.hint(),
             Self::NotUp { name, .. } => Some(format!("`authlab up{}` starts it", super::lab_option(name))),
-            Self::Mismatch { name, .. } => Some(format!("end it with `authlab down{}`, or give the new one another name with --lab", super::lab_option(name))),
+            Self::Mismatch { name, .. } => Some(format!(
+                "end it with `authlab down{}`, or give the new one another name with --lab",
+                super::lab_option(name)
+            )),
             Self::Supervisor { hint, .. } => hint.clone(),
             Self::Directory { .. } | Self::NoSpace { .. } => Some("free some space, or name another directory with AUTHLAB_STATE_DIR".to_owned()),
             _ => None,

@@ -23,18 +23,34 @@ pub(super) const IMPERSONATOR: &str = "auth-proxy";
 /// Creates the objects that every lab has.
 pub(super) async fn prepare(client: &Client, version: &str) -> Result<(), LabError> {
     let group = "rbac.authorization.k8s.io";
-    let subjects = |names: &[&str]| -> Vec<_> { names.iter().map(|name| json!({ "kind": "Group", "apiGroup": group, "name": name })).collect() };
-    let seers = subjects(&["platform-team", "keycloak:platform-team", "keycloak:da-admins", "da-admins", "group1", "system:serviceaccounts"]);
+    let subjects = |names: &[&str]| -> Vec<_> {
+        names
+            .iter()
+            .map(|name| json!({ "kind": "Group", "apiGroup": group, "name": name }))
+            .collect()
+    };
+    let seers = subjects(&[
+        "platform-team",
+        "keycloak:platform-team",
+        "keycloak:da-admins",
+        "da-admins",
+        "group1",
+        "system:serviceaccounts",
+    ]);
     let impersonator = json!([{ "kind": "ServiceAccount", "name": IMPERSONATOR, "namespace": NAMESPACE }]);
     let role = |name: &str, rules: serde_json::Value| json!({ "metadata": { "name": name }, "rules": rules });
-    let binding = |name: &str, subjects: serde_json::Value| {
-        json!({ "metadata": { "name": name }, "subjects": subjects, "roleRef": { "apiGroup": group, "kind": "ClusterRole", "name": name } })
-    };
+    let binding = |name: &str, subjects: serde_json::Value| json!({ "metadata": { "name": name }, "subjects": subjects, "roleRef": { "apiGroup": group, "kind": "ClusterRole", "name": name } });
     let everyone = json!([{ "apiGroups": [""], "resources": ["users", "groups", "serviceaccounts"], "verbs": ["impersonate"] },
         { "apiGroups": ["authentication.k8s.io"], "resources": ["*"], "verbs": ["impersonate"] }]);
     futures::try_join!(
         node(client, version),
-        create::<ClusterRole>(client, role("authlab:see-nodes", json!([{ "apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list", "watch"] }]))),
+        create::<ClusterRole>(
+            client,
+            role(
+                "authlab:see-nodes",
+                json!([{ "apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list", "watch"] }])
+            )
+        ),
         create::<ClusterRoleBinding>(client, binding("authlab:see-nodes", seers.into())),
         create::<ClusterRole>(client, role("authlab:impersonate", everyone)),
         create::<ClusterRoleBinding>(client, binding("authlab:impersonate", impersonator)),
@@ -47,20 +63,35 @@ pub(super) async fn prepare(client: &Client, version: &str) -> Result<(), LabErr
 pub(super) async fn impersonator_token(client: &Client) -> Result<crate::secret::Secret, LabError> {
     use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
     use k8s_openapi::api::core::v1::ServiceAccount;
-    let wrong = |source| LabError::Objects { what: "the auth proxy's service account".to_owned(), source: Box::new(source) };
+    let wrong = |source| LabError::Objects {
+        what: "the auth proxy's service account".to_owned(),
+        source: Box::new(source),
+    };
     let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), NAMESPACE);
     let account = serde_json::from_value(json!({ "metadata": { "name": IMPERSONATOR } })).expect("a service account");
     accounts.create(&PostParams::default(), &account).await.map_err(wrong)?;
     let request = TokenRequest {
-        spec: TokenRequestSpec { expiration_seconds: Some(7 * 24 * 3600), ..TokenRequestSpec::default() },
+        spec: TokenRequestSpec {
+            expiration_seconds: Some(7 * 24 * 3600),
+            ..TokenRequestSpec::default()
+        },
         ..TokenRequest::default()
     };
-    let made = accounts.create_token_request(IMPERSONATOR, &PostParams::default(), &request).await.map_err(wrong)?;
-    Ok(crate::secret::Secret::new(made.status.map(|status| status.token).unwrap_or_default()))
+    let made = accounts
+        .create_token_request(IMPERSONATOR, &PostParams::default(), &request)
+        .await
+        .map_err(wrong)?;
+    Ok(crate::secret::Secret::new(
+        made.status.map(|status| status.token).unwrap_or_default(),
+    ))
 }
 
 async fn node(client: &Client, version: &str) -> Result<(), LabError> {
-    create::<Node>(client, json!({ "metadata": { "name": NODE, "labels": { "kubernetes.io/hostname": NODE } } })).await?;
+    create::<Node>(
+        client,
+        json!({ "metadata": { "name": NODE, "labels": { "kubernetes.io/hostname": NODE } } }),
+    )
+    .await?;
     let status = json!({ "status": {
         "nodeInfo": {
             "kubeletVersion": version, "machineID": "", "systemUUID": "", "bootID": "", "kernelVersion": "", "osImage": "authlab",
@@ -68,17 +99,28 @@ async fn node(client: &Client, version: &str) -> Result<(), LabError> {
         "conditions": [{ "type": "Ready", "status": "True", "reason": "NoKubelet", "message": "a node for looking at; nothing runs on it" }],
     } });
     let nodes: Api<Node> = Api::all(client.clone());
-    let patched = nodes.patch_status(NODE, &kube::api::PatchParams::default(), &kube::api::Patch::Merge(status)).await;
-    patched.map(drop).map_err(|source| LabError::Objects { what: "the node's status".to_owned(), source: Box::new(source) })
+    let patched = nodes
+        .patch_status(NODE, &kube::api::PatchParams::default(), &kube::api::Patch::Merge(status))
+        .await;
+    patched.map(drop).map_err(|source| LabError::Objects {
+        what: "the node's status".to_owned(),
+        source: Box::new(source),
+    })
 }
 
 async fn create<K>(client: &Client, object: serde_json::Value) -> Result<(), LabError>
 where
     K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + DeserializeOwned + Serialize,
 {
-    let what = format!("the {} {}", K::kind(&()), object.pointer("/metadata/name").and_then(|name| name.as_str()).unwrap_or_default());
+    let what = format!(
+        "the {} {}",
+        K::kind(&()),
+        object.pointer("/metadata/name").and_then(|name| name.as_str()).unwrap_or_default()
+    );
     let object: K = serde_json::from_value(object).expect("the objects of a lab are sound");
     let created = Api::<K>::all(client.clone()).create(&PostParams::default(), &object).await;
-    created.map(drop).map_err(|source| LabError::Objects { what, source: Box::new(source) })
+    created.map(drop).map_err(|source| LabError::Objects {
+        what,
+        source: Box::new(source),
+    })
 }
-

@@ -65,7 +65,9 @@ impl LabOptions {
     /// It is not one of those pinned.
     pub fn pinned(&self) -> Result<&'static server_binaries::Kubernetes, server_binaries::UnknownVersion> {
         let pinned = server_binaries::Versions::pinned();
-        self.kubernetes.as_deref().map_or_else(|| Ok(pinned.newest()), |asked| pinned.kubernetes(asked))
+        self.kubernetes
+            .as_deref()
+            .map_or_else(|| Ok(pinned.newest()), |asked| pinned.kubernetes(asked))
     }
 }
 
@@ -278,11 +280,21 @@ pub async fn attach_or_start(options: &LabOptions, events: &Events) -> Result<La
     match (Lab::attach(name).await?, &options.name) {
         (Some(lab), asked) => match (lab.description().mismatch(options)?, asked) {
             (None, _) => {
-                events.note(format!("using the lab '{name}' that is up (Kubernetes {})", lab.description().kubernetes));
+                events.note(format!(
+                    "using the lab '{name}' that is up (Kubernetes {})",
+                    lab.description().kubernetes
+                ));
                 return Ok(lab);
             }
-            (Some(why), Some(_)) => return Err(LabError::Mismatch { name: name.to_owned(), why }),
-            (Some(why), None) => events.note(format!("not using the lab '{name}' that is up: {why}; starting another for this run")),
+            (Some(why), Some(_)) => {
+                return Err(LabError::Mismatch {
+                    name: name.to_owned(),
+                    why,
+                });
+            }
+            (Some(why), None) => events.note(format!(
+                "not using the lab '{name}' that is up: {why}; starting another for this run"
+            )),
         },
         (None, Some(name)) => return Err(not_up(name)?),
         (None, None) => {}
@@ -296,10 +308,17 @@ fn not_up(name: &str) -> Result<LabError, LabError> {
     if labs.iter().any(|lab| lab.name == name) {
         return Ok(LabError::NotReady { name: name.to_owned() });
     }
-    Ok(LabError::NotUp { name: name.to_owned(), up: labs.into_iter().map(|lab| lab.name).collect() })
+    Ok(LabError::NotUp {
+        name: name.to_owned(),
+        up: labs.into_iter().map(|lab| lab.name).collect(),
+    })
 }
 
 /// The option that names the lab in a command, with the space before it; the default lab needs none.
 pub(crate) fn lab_option(name: &str) -> String {
-    if name == DEFAULT_NAME { String::new() } else { format!(" --lab {name}") }
+    if name == DEFAULT_NAME {
+        String::new()
+    } else {
+        format!(" --lab {name}")
+    }
 }

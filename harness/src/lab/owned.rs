@@ -79,8 +79,19 @@ impl Owned {
     /// Name and process id of every server.
     pub(super) async fn processes(&self) -> Vec<ProcessDescription> {
         let plane = self.plane.lock().await.as_ref().map(ControlPlane::processes).unwrap_or_default();
-        let keycloak = self.keycloak.running.lock().await.as_ref().and_then(keycloak::Keycloak::pid).map(|pid| ("keycloak".to_owned(), pid));
-        plane.into_iter().chain(keycloak).map(|(name, pid)| ProcessDescription { name, pid }).collect()
+        let keycloak = self
+            .keycloak
+            .running
+            .lock()
+            .await
+            .as_ref()
+            .and_then(keycloak::Keycloak::pid)
+            .map(|pid| ("keycloak".to_owned(), pid));
+        plane
+            .into_iter()
+            .chain(keycloak)
+            .map(|(name, pid)| ProcessDescription { name, pid })
+            .collect()
     }
 }
 
@@ -114,7 +125,9 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
     )?;
 
     let pki = directory.below("pki")?;
-    let authorities = tokio::task::spawn_blocking(move || Authorities::create(&pki)).await.map_err(|_| LabError::Ended)??;
+    let authorities = tokio::task::spawn_blocking(move || Authorities::create(&pki))
+        .await
+        .map_err(|_| LabError::Ended)??;
     let serving = authorities.serving_certificate("authlab")?;
     let (listening, front) = futures::try_join!(
         async { Ok::<_, LabError>(Issuer::listen(&serving, issuer_paths()).await?) },
@@ -148,7 +161,14 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
     phase.succeeded();
 
     let (signer, programs) = (issuer.signer().clone(), binaries.directory.clone());
-    let auth_proxies = proxies.iter().map(|(name, proxy)| (name.clone(), AuthProxyDescription { url: format!("https://{}", proxy.address()) }));
+    let auth_proxies = proxies.iter().map(|(name, proxy)| {
+        (
+            name.clone(),
+            AuthProxyDescription {
+                url: format!("https://{}", proxy.address()),
+            },
+        )
+    });
     let auth_proxies = auth_proxies.collect();
     let owned = Owned {
         plane: tokio::sync::Mutex::new(Some(plane)),
@@ -193,7 +213,10 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
 
 /// The issuers that `fixtures/authentication/` trusts.
 fn issuer_paths() -> Vec<IssuerPath> {
-    vec![IssuerPath::new("rs256", &[Algorithm::Rs256]), IssuerPath::new("es256", &[Algorithm::Es256])]
+    vec![
+        IssuerPath::new("rs256", &[Algorithm::Rs256]),
+        IssuerPath::new("es256", &[Algorithm::Es256]),
+    ]
 }
 
 async fn prepared_keycloak(options: &LabOptions, events: &Events) -> Result<keycloak::Prepared, LabError> {
@@ -229,7 +252,14 @@ fn start_keycloak(
         // Until the lab ends, somebody may still ask.
         tell.closed().await;
     });
-    Ok((StartedKeycloak { giving_up: starting.abort_handle(), starting: tokio::sync::Mutex::new(Some(starting)), running }, readiness))
+    Ok((
+        StartedKeycloak {
+            giving_up: starting.abort_handle(),
+            starting: tokio::sync::Mutex::new(Some(starting)),
+            running,
+        },
+        readiness,
+    ))
 }
 
 /// The auth proxies: one that passes identity on as headers with its own certificate, one that impersonates.
@@ -252,19 +282,30 @@ async fn start_proxies(
             certificate: authorities.serving_certificate("auth proxy")?,
             caller_authority: Some(authorities.clients.certificate().to_owned()),
             token_issuer: Some(issuer.clone()),
-            backend: Backend { url: main.url.clone(), authority: main.serving_authority.clone() },
+            backend: Backend {
+                url: main.url.clone(),
+                authority: main.serving_authority.clone(),
+            },
             pass_on,
             extra: BTreeMap::new(),
             patience: auth_proxy::Patience::default(),
         })
     };
     let names = auth_proxy::HeaderNames::default();
-    let headers = PassOn::Headers { certificate: authorities.front_proxy()?, names };
+    let headers = PassOn::Headers {
+        certificate: authorities.front_proxy()?,
+        names,
+    };
     let token = grounds::impersonator_token(&administrator.client()).await?;
-    let impersonation = PassOn::Impersonation { credential: ProxyCredential::Token(token) };
+    let impersonation = PassOn::Impersonation {
+        credential: ProxyCredential::Token(token),
+    };
     let headers = AuthProxy::start(settings(headers)?).await?;
     let impersonation = AuthProxy::start(settings(impersonation)?).await?;
-    Ok(BTreeMap::from([("request-headers".to_owned(), headers), ("impersonation".to_owned(), impersonation)]))
+    Ok(BTreeMap::from([
+        ("request-headers".to_owned(), headers),
+        ("impersonation".to_owned(), impersonation),
+    ]))
 }
 
 /// A name for a lab that only lives as long as this process.

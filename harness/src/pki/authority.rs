@@ -90,7 +90,10 @@ impl Leaf {
     pub fn serial_number(&self) -> Result<String, PkiError> {
         let certificate = Certificate::from_pem(&self.certificate)?;
         let bytes = certificate.tbs_certificate().serial_number().as_bytes();
-        Ok(bytes.iter().fold(0_u128, |number, byte| number << 8 | u128::from(*byte)).to_string())
+        Ok(bytes
+            .iter()
+            .fold(0_u128, |number, byte| number << 8 | u128::from(*byte))
+            .to_string())
     }
 
     /// Writes `NAME.crt` (with its chain) and `NAME.key` into `directory`, both with mode 0600.
@@ -124,7 +127,12 @@ impl Authority {
         let key = new_key();
         let name = super::subject(common_name, &[]);
         let certificate = sign(&name, &key, &name, &key, &authority_request(common_name), true)?;
-        Ok(Self { name, key, certificate, chain: String::new() })
+        Ok(Self {
+            name,
+            key,
+            certificate,
+            chain: String::new(),
+        })
     }
 
     /// An intermediate below this authority. What it issues carries its certificate along.
@@ -136,7 +144,12 @@ impl Authority {
         let name = super::subject(common_name, &[]);
         let certificate = sign(&self.name, &self.key, &name, &key, &authority_request(common_name), true)?;
         let chain = format!("{certificate}{}", self.chain);
-        Ok(Self { name, key, certificate, chain })
+        Ok(Self {
+            name,
+            key,
+            certificate,
+            chain,
+        })
     }
 
     /// Another authority that calls itself the same: what a forger makes.
@@ -146,7 +159,12 @@ impl Authority {
     pub fn impostor(&self) -> Result<Self, PkiError> {
         let key = new_key();
         let certificate = sign(&self.name, &key, &self.name, &key, &authority_request(""), true)?;
-        Ok(Self { name: self.name.clone(), key, certificate, chain: String::new() })
+        Ok(Self {
+            name: self.name.clone(),
+            key,
+            certificate,
+            chain: String::new(),
+        })
     }
 
     /// A certificate as requested that its own key has signed: no authority vouches for it.
@@ -156,7 +174,11 @@ impl Authority {
     pub fn self_signed(request: &Request) -> Result<Leaf, PkiError> {
         let key = new_key();
         let certificate = sign(&request.subject, &key, &request.subject, &key, request, false)?;
-        Ok(Leaf { certificate, chain: String::new(), key: key_pem(&key)? })
+        Ok(Leaf {
+            certificate,
+            chain: String::new(),
+            key: key_pem(&key)?,
+        })
     }
 
     /// Its certificate, PEM.
@@ -171,7 +193,11 @@ impl Authority {
     pub fn issue(&self, request: &Request) -> Result<Leaf, PkiError> {
         let key = new_key();
         let certificate = sign(&self.name, &self.key, &request.subject, &key, request, false)?;
-        Ok(Leaf { certificate, chain: self.chain.clone(), key: key_pem(&key)? })
+        Ok(Leaf {
+            certificate,
+            chain: self.chain.clone(),
+            key: key_pem(&key)?,
+        })
     }
 
     /// Writes `NAME.crt` and `NAME.key`, the key with mode 0600.
@@ -192,12 +218,19 @@ impl Authority {
         let certificate = read(directory.join(format!("{name}.crt")))?;
         let key = SecretKey::from_pkcs8_pem(&read(directory.join(format!("{name}.key")))?)?;
         let name = Certificate::from_pem(&certificate)?.tbs_certificate().subject().clone();
-        Ok(Self { name, key, certificate, chain: String::new() })
+        Ok(Self {
+            name,
+            key,
+            certificate,
+            chain: String::new(),
+        })
     }
 }
 
 fn authority_request(common_name: &str) -> Request {
-    Request::client(common_name, &[]).purpose(Purpose::Unsaid).lifetime(std::time::Duration::from_secs(365 * 24 * 3600))
+    Request::client(common_name, &[])
+        .purpose(Purpose::Unsaid)
+        .lifetime(std::time::Duration::from_secs(365 * 24 * 3600))
 }
 
 pub(super) fn new_key() -> SecretKey {
@@ -228,7 +261,10 @@ pub(crate) fn write_private(path: &Path, text: &str) -> Result<(), PkiError> {
         .mode(0o600)
         .open(path)
         .and_then(|mut file| file.write_all(text.as_bytes()));
-    written.map_err(|source| PkiError::File { path: path.to_owned(), source })
+    written.map_err(|source| PkiError::File {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// A profile that adds nothing of its own: what a certificate says is in its request.
@@ -267,11 +303,16 @@ fn sign(
     serial[0] &= 0x7f;
     let validity = Validity::new(time(request.not_before)?, time(request.not_after)?);
     let public_key = SubjectPublicKeyInfo::from_key(&key.public_key())?;
-    let profile = AsRequested { issuer: issuer.clone(), subject: subject.clone() };
-    let mut builder =
-        CertificateBuilder::new(profile, SerialNumber::new(&serial)?, validity, public_key).map_err(PkiError::Build)?;
+    let profile = AsRequested {
+        issuer: issuer.clone(),
+        subject: subject.clone(),
+    };
+    let mut builder = CertificateBuilder::new(profile, SerialNumber::new(&serial)?, validity, public_key).map_err(PkiError::Build)?;
 
-    builder.add_extension(&BasicConstraints { ca: authority, path_len_constraint: None })?;
+    builder.add_extension(&BasicConstraints {
+        ca: authority,
+        path_len_constraint: None,
+    })?;
     let usages = if authority {
         KeyUsages::KeyCertSign | KeyUsages::CRLSign | KeyUsages::DigitalSignature
     } else {
@@ -300,12 +341,16 @@ fn sign(
     if !names.is_empty() {
         builder.add_extension(&SubjectAltName(names))?;
     }
-    let certificate = builder.build::<_, DerSignature>(&SigningKey::from(issuer_key)).map_err(PkiError::Build)?;
+    let certificate = builder
+        .build::<_, DerSignature>(&SigningKey::from(issuer_key))
+        .map_err(PkiError::Build)?;
     Ok(certificate.to_pem(LineEnding::LF)?)
 }
 
 fn time(time: SystemTime) -> Result<Time, PkiError> {
     // Certificates know whole seconds.
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Ok(Time::try_from(SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(since.as_secs()))?)
+    Ok(Time::try_from(
+        SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(since.as_secs()),
+    )?)
 }

@@ -161,11 +161,17 @@ fn string(oid: ObjectIdentifier, value: &str) -> AttributeTypeAndValue {
         Some(printable) => Any::encode_from(&printable),
         None => Utf8StringRef::new(value).and_then(|value| Any::encode_from(&value)),
     };
-    AttributeTypeAndValue { oid, value: value.expect("a string encodes") }
+    AttributeTypeAndValue {
+        oid,
+        value: value.expect("a string encodes"),
+    }
 }
 
 fn number(oid: ObjectIdentifier, value: u8) -> AttributeTypeAndValue {
-    AttributeTypeAndValue { oid, value: Any::new(Tag::Integer, vec![value]).expect("a number encodes") }
+    AttributeTypeAndValue {
+        oid,
+        value: Any::new(Tag::Integer, vec![value]).expect("a number encodes"),
+    }
 }
 
 fn name(attributes: impl IntoIterator<Item = AttributeTypeAndValue>) -> Name {

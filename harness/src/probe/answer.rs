@@ -90,7 +90,10 @@ pub struct Answer {
 impl Answer {
     /// The first value of the response header `name` (lower case).
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// The `message` of a Kubernetes `Status` body.

@@ -83,10 +83,17 @@ async fn carry(door: &Door, who: &str, credential: &Credential, question: &Quest
         Ok(Ok((exchanged, watch))) => (answer(door, request, exchanged, mark, refusals).await, watch),
         Ok(Err(error)) => {
             let reason = cause(&*error);
-            let verdict = if is_tls(&*error) { Verdict::TlsRefused } else { Verdict::Unreachable };
+            let verdict = if is_tls(&*error) {
+                Verdict::TlsRefused
+            } else {
+                Verdict::Unreachable
+            };
             (unanswered(request, verdict, reason), None)
         }
-        Err(_) => (unanswered(request, Verdict::Unreachable, format!("no answer within {LIMIT:?}")), None),
+        Err(_) => (
+            unanswered(request, Verdict::Unreachable, format!("no answer within {LIMIT:?}")),
+            None,
+        ),
     }
 }
 
@@ -100,9 +107,18 @@ async fn answer(door: &Door, request: String, exchanged: Exchanged, mark: Mark, 
         None => None,
     };
     let verdict = Verdict::of_status(status);
-    let log = if verdict == Verdict::Accepted { Vec::new() } else { mark.log_lines(&door.server, LINES) };
+    let log = if verdict == Verdict::Accepted {
+        Vec::new()
+    } else {
+        mark.log_lines(&door.server, LINES)
+    };
     // Errors that the server did not expect come as plain text, not as a `Status`.
-    let message = || body.get("message").unwrap_or(&body).as_str().map(|message| redact(message).into_owned());
+    let message = || {
+        body.get("message")
+            .unwrap_or(&body)
+            .as_str()
+            .map(|message| redact(message).into_owned())
+    };
     let (reason, source) = match verdict {
         Verdict::Accepted => (None, ReasonSource::None),
         // The one refusal in the log while the gate was ours is this request's.
@@ -113,12 +129,22 @@ async fn answer(door: &Door, request: String, exchanged: Exchanged, mark: Mark, 
                 Some(message) => (Some(message.to_owned()), ReasonSource::Audit),
                 None => (message(), ReasonSource::Body),
             },
-            several => (Some(format!("not told apart from others' refusals at the same time: {several:?}")), ReasonSource::None),
+            several => (
+                Some(format!("not told apart from others' refusals at the same time: {several:?}")),
+                ReasonSource::None,
+            ),
         },
         Verdict::Forbidden | Verdict::BadRequest | Verdict::Unreachable | Verdict::TlsRefused => (message(), ReasonSource::Body),
     };
-    let told = body.pointer("/status/userInfo").and_then(|told| serde_json::from_value::<Identity>(told.clone()).ok());
-    let identity = told.or_else(|| event.as_ref().filter(|_| verdict != Verdict::Unauthenticated).and_then(|event| event.identity()));
+    let told = body
+        .pointer("/status/userInfo")
+        .and_then(|told| serde_json::from_value::<Identity>(told.clone()).ok());
+    let identity = told.or_else(|| {
+        event
+            .as_ref()
+            .filter(|_| verdict != Verdict::Unauthenticated)
+            .and_then(|event| event.identity())
+    });
     Answer {
         request,
         verdict,
@@ -127,7 +153,13 @@ async fn answer(door: &Door, request: String, exchanged: Exchanged, mark: Mark, 
         body,
         text,
         identity,
-        record: Record { reason, source, audit_id, event, log },
+        record: Record {
+            reason,
+            source,
+            audit_id,
+            event,
+            log,
+        },
     }
 }
 
@@ -139,7 +171,12 @@ struct Exchanged {
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-async fn exchange(door: &Door, presentation: &Presentation, question: &Question, reading: Reading) -> Result<(Exchanged, Option<Watch>), Failure> {
+async fn exchange(
+    door: &Door,
+    presentation: &Presentation,
+    question: &Question,
+    reading: Reading,
+) -> Result<(Exchanged, Option<Watch>), Failure> {
     let uri: hyper::Uri = door.url.parse()?;
     let authority = uri.authority().ok_or("the address has no host")?.clone();
     let socket = TcpStream::connect((authority.host(), authority.port_u16().unwrap_or(443))).await?;
@@ -157,8 +194,10 @@ async fn exchange(door: &Door, presentation: &Presentation, question: &Question,
         .method(question.method.clone())
         .uri(&question.path)
         .header("Host", authority.as_str())
-        .header("User-Agent", "authlab")
-        .header("Accept", "application/json");
+        .header("User-Agent", "authlab");
+    if !question.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("Accept")) {
+        request = request.header("Accept", "application/json");
+    }
     for (name, value) in &presentation.headers {
         request = request.header(name, value.expose());
     }
@@ -188,10 +227,24 @@ async fn exchange(door: &Door, presentation: &Presentation, question: &Question,
         .collect();
     if reading == Reading::AsItComes && Verdict::of_status(status) == Verdict::Accepted {
         let watch = Watch::new(answer.into_body(), connection);
-        return Ok((Exchanged { status, headers, text: String::new() }, Some(watch)));
+        return Ok((
+            Exchanged {
+                status,
+                headers,
+                text: String::new(),
+            },
+            Some(watch),
+        ));
     }
     let bytes = answer.into_body().collect().await?.to_bytes();
-    Ok((Exchanged { status, headers, text: String::from_utf8_lossy(&bytes).into_owned() }, None))
+    Ok((
+        Exchanged {
+            status,
+            headers,
+            text: String::from_utf8_lossy(&bytes).into_owned(),
+        },
+        None,
+    ))
 }
 
 fn unanswered(request: String, verdict: Verdict, reason: String) -> Answer {
@@ -203,7 +256,13 @@ fn unanswered(request: String, verdict: Verdict, reason: String) -> Answer {
         body: Value::Null,
         text: String::new(),
         identity: None,
-        record: Record { reason: Some(reason), source: ReasonSource::None, audit_id: None, event: None, log: Vec::new() },
+        record: Record {
+            reason: Some(reason),
+            source: ReasonSource::None,
+            audit_id: None,
+            event: None,
+            log: Vec::new(),
+        },
     }
 }
 

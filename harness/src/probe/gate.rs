@@ -38,6 +38,9 @@ impl Gate {
             Err(std::fs::TryLockError::WouldBlock) => tokio::task::spawn_blocking(move || file.lock().map(|()| file)).await??,
             Err(std::fs::TryLockError::Error(error)) => return Err(error),
         };
-        Ok(Self { _file: file, _queue: queue })
+        Ok(Self {
+            _file: file,
+            _queue: queue,
+        })
     }
 }

@@ -18,17 +18,30 @@ pub struct Question {
 impl Question {
     /// A GET of `path`.
     pub fn get(path: impl Into<String>) -> Self {
-        Self { method: hyper::Method::GET, path: path.into(), body: None, headers: Vec::new() }
+        Self {
+            method: hyper::Method::GET,
+            path: path.into(),
+            body: None,
+            headers: Vec::new(),
+        }
     }
 
     /// A POST of `body` to `path`.
     pub fn post(path: impl Into<String>, body: Value) -> Self {
-        Self { method: hyper::Method::POST, path: path.into(), body: Some(body), headers: Vec::new() }
+        Self {
+            method: hyper::Method::POST,
+            path: path.into(),
+            body: Some(body),
+            headers: Vec::new(),
+        }
     }
 
     /// A PUT of `body` to `path`.
     pub fn put(path: impl Into<String>, body: Value) -> Self {
-        Self { method: hyper::Method::PUT, ..Self::post(path, body) }
+        Self {
+            method: hyper::Method::PUT,
+            ..Self::post(path, body)
+        }
     }
 
     /// "Who am I?": a SelfSubjectReview, which everyone authenticated may create (KEP-3325).

@@ -87,7 +87,10 @@ impl Mark {
     /// Where the logs of `server` end now.
     pub fn now(server: &ApiServer) -> Self {
         let size = |path: &Path| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
-        Self { log: size(&server.log), audit_log: size(&server.audit_log) }
+        Self {
+            log: size(&server.log),
+            audit_log: size(&server.audit_log),
+        }
     }
 
     /// The reasons of all refusals logged since, in order.
@@ -108,7 +111,10 @@ impl Mark {
     pub async fn event(&self, server: &ApiServer, id: &str) -> Option<AuditEvent> {
         let found = until("the audit event", Duration::from_secs(2), || async {
             let text = since(&server.audit_log, self.audit_log)?;
-            let event = text.lines().filter(|line| line.contains(id)).find_map(|line| serde_json::from_str(line).ok().map(AuditEvent));
+            let event = text
+                .lines()
+                .filter(|line| line.contains(id))
+                .find_map(|line| serde_json::from_str(line).ok().map(AuditEvent));
             Ok::<_, std::io::Error>(event.map_or_else(|| Condition::NotYet(format!("no event {id}")), Condition::Met))
         });
         found.await.ok()

@@ -12,9 +12,15 @@ use tokio::task::JoinHandle;
 pub(super) struct Connection(pub(super) JoinHandle<hyper::Result<()>>);
 
 impl Connection {
+<<<<<<< HEAD
+    /// Why the connection ended, when that was an error.
+    pub(super) async fn failure(mut self) -> Option<hyper::Error> {
+        (&mut self.0).await.ok()?.err()
+=======
     /// Why it ended, once it has, where it did not end well.
     pub(super) async fn failure(mut self) -> Option<hyper::Error> {
         (&mut self.0).await.ok().and_then(Result::err)
+>>>>>>> sa
     }
 }
 
@@ -45,7 +51,11 @@ pub enum WatchError {
 
 impl Watch {
     pub(super) fn new(body: Incoming, connection: Connection) -> Self {
-        Self { body, unread: Vec::new(), _connection: connection }
+        Self {
+            body,
+            unread: Vec::new(),
+            _connection: connection,
+        }
     }
 
     /// The next event (apimachinery `WatchEvent`, a line of JSON each), as soon as it is there; `None` once the
@@ -61,7 +71,9 @@ impl Watch {
             }
             match self.body.frame().await {
                 None => return Ok(None),
-                Some(frame) => self.unread.extend(frame.map_err(WatchError::Broken)?.into_data().unwrap_or_default()),
+                Some(frame) => self
+                    .unread
+                    .extend(frame.map_err(WatchError::Broken)?.into_data().unwrap_or_default()),
             }
         }
     }

@@ -152,9 +152,11 @@ impl Program {
 
         let text = self.to_string();
         let name = self.name.clone();
-        let child = spawner::run(move || command.spawn())
-            .await
-            .map_err(|source| ProcessError::Start { name: name.clone(), command: text, source })?;
+        let child = spawner::run(move || command.spawn()).await.map_err(|source| ProcessError::Start {
+            name: name.clone(),
+            command: text,
+            source,
+        })?;
         let pid = child.id().and_then(|pid| Pid::from_raw(pid.cast_signed()));
         Ok(Child { name, log, pid, child })
     }
@@ -297,7 +299,10 @@ impl Child {
     }
 
     fn watch(&self, source: io::Error) -> ProcessError {
-        ProcessError::Watch { name: self.name.clone(), source }
+        ProcessError::Watch {
+            name: self.name.clone(),
+            source,
+        }
     }
 }
 
@@ -312,5 +317,8 @@ pub(crate) fn last_lines(log: &Path, count: usize) -> Vec<String> {
     let text = fs_err::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(count)..].iter().map(|line| crate::secret::redact(line).into_owned()).collect()
+    lines[lines.len().saturating_sub(count)..]
+        .iter()
+        .map(|line| crate::secret::redact(line).into_owned())
+        .collect()
 }

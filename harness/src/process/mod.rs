@@ -7,8 +7,8 @@
 //! Linux the kernel kills it when the owner is gone, however that ended.
 
 mod child;
-mod spawner;
 pub mod port;
+mod spawner;
 pub mod wait;
 
 pub(crate) use child::last_lines;

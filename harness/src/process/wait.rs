@@ -54,7 +54,11 @@ where
             Err(_) => {}
         }
         if started.elapsed() >= limit {
-            return Err(WaitError::TimedOut { what: what.to_owned(), limit, why: last });
+            return Err(WaitError::TimedOut {
+                what: what.to_owned(),
+                limit,
+                why: last,
+            });
         }
         #[expect(clippy::disallowed_methods, reason = "this is the one poller")]
         tokio::time::sleep(INTERVAL).await;

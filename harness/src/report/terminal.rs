@@ -77,7 +77,11 @@ impl<'a> Summary<'a> {
                 let _ = writeln!(text, "    {DIM}{reason}{DIM:#}");
             }
             if reasons.len() > REASONS {
-                let _ = writeln!(text, "    {DIM}… and {} more; `--report DIR` keeps them all{DIM:#}", reasons.len() - REASONS);
+                let _ = writeln!(
+                    text,
+                    "    {DIM}… and {} more; `--report DIR` keeps them all{DIM:#}",
+                    reasons.len() - REASONS
+                );
             }
         }
     }

@@ -12,11 +12,18 @@ use crate::secret::redact;
 
 /// Writes it into a directory of its own below the state directory, and says where. Everything goes through redaction.
 pub(super) fn keep(run: &str, scenario: &ScenarioContext, why: &str, answers: &[Answer]) -> Result<PathBuf> {
-    let name: String = scenario.id.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(100).collect();
+    let name: String = scenario
+        .id
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .take(100)
+        .collect();
     let directory = crate::dirs::state()?.join("evidence").join(run).join(name);
     let mut builder = std::fs::DirBuilder::new();
     std::os::unix::fs::DirBuilderExt::mode(builder.recursive(true), 0o700);
-    builder.create(&directory).with_context(|| format!("{} cannot be made", directory.display()))?;
+    builder
+        .create(&directory)
+        .with_context(|| format!("{} cannot be made", directory.display()))?;
 
     let mut text = format!("{}\n{}\n\n{why}\n", scenario.id, scenario.place());
     for answer in answers {

@@ -14,9 +14,9 @@ pub mod parser;
 pub mod runner;
 pub mod selection;
 pub mod step_definition;
+mod steps;
 pub mod suite;
 pub mod vocabulary;
-mod steps;
 pub mod world;
 
 pub use parser::FeatureFile;

@@ -57,7 +57,10 @@ pub struct World {
 
 impl std::fmt::Debug for World {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("World").field("holdings", &self.holdings.keys()).field("answers", &self.answers.len()).finish_non_exhaustive()
+        f.debug_struct("World")
+            .field("holdings", &self.holdings.keys())
+            .field("answers", &self.answers.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -127,8 +130,14 @@ impl World {
     /// No flawed credential was given to anybody.
     pub fn twin(&self) -> Result<Twin> {
         let current = self.current.as_ref().and_then(|person| self.holdings.get(person));
-        let twins = current.into_iter().chain(self.holdings.values()).filter_map(|holding| holding.twin.clone());
-        twins.into_iter().next().context("nobody holds a flawed credential that has a sound counterpart")
+        let twins = current
+            .into_iter()
+            .chain(self.holdings.values())
+            .filter_map(|holding| holding.twin.clone());
+        twins
+            .into_iter()
+            .next()
+            .context("nobody holds a flawed credential that has a sound counterpart")
     }
 
     /// Everything is asked at `door` from now on.
@@ -188,7 +197,10 @@ impl World {
         let labels = serde_json::json!({ "app.kubernetes.io/managed-by": "authlab" });
         let namespace = serde_json::from_value(serde_json::json!({ "metadata": { "name": name, "labels": labels } }))?;
         let namespaces: kube::Api<k8s_openapi::api::core::v1::Namespace> = kube::Api::all(self.lab().administrator().client());
-        namespaces.create(&kube::api::PostParams::default(), &namespace).await.context("the scenario's namespace")?;
+        namespaces
+            .create(&kube::api::PostParams::default(), &namespace)
+            .await
+            .context("the scenario's namespace")?;
         self.namespace = Some(name.clone());
         Ok(name)
     }
@@ -213,11 +225,21 @@ impl Stage for World {
     }
 
     async fn leave(&mut self, ended: Ended) -> Left {
-        let (Ended::Failed(why), Some(scenario)) = (ended, self.scenario.clone()) else { return Left::default() };
+        let (Ended::Failed(why), Some(scenario)) = (ended, self.scenario.clone()) else {
+            return Left::default();
+        };
         let log = self.answers.last().map(|last| last.record.log.clone()).unwrap_or_default();
         match evidence::keep(run_id(), &scenario, &why, &self.answers) {
-            Ok(directory) => Left { log, evidence: Some(directory.display().to_string()), problem: None },
-            Err(error) => Left { log, evidence: None, problem: Some(format!("the evidence could not be kept: {error:#}")) },
+            Ok(directory) => Left {
+                log,
+                evidence: Some(directory.display().to_string()),
+                problem: None,
+            },
+            Err(error) => Left {
+                log,
+                evidence: None,
+                problem: Some(format!("the evidence could not be kept: {error:#}")),
+            },
         }
     }
 }

@@ -33,7 +33,11 @@ fn in_groups(world: &mut World, person: Person, groups: Texts) -> Step {
     world.person(&person.0)?;
     let identity = identity(world.answer()?)?;
     let missing: Vec<_> = groups.0.iter().filter(|group| !identity.groups.contains(*group)).collect();
-    ensure!(missing.is_empty(), "expected the groups {missing:?}, too; seen were {:?}", identity.groups);
+    ensure!(
+        missing.is_empty(),
+        "expected the groups {missing:?}, too; seen were {:?}",
+        identity.groups
+    );
     Ok(())
 }
 
@@ -42,7 +46,11 @@ fn in_exactly_groups(world: &mut World, person: Person, groups: Texts) -> Step {
     world.person(&person.0)?;
     let identity = identity(world.answer()?)?;
     let expected: BTreeSet<String> = groups.0.into_iter().collect();
-    ensure!(identity.groups == expected, "expected exactly the groups {expected:?}; seen were {:?}", identity.groups);
+    ensure!(
+        identity.groups == expected,
+        "expected exactly the groups {expected:?}; seen were {:?}",
+        identity.groups
+    );
     Ok(())
 }
 
@@ -50,7 +58,11 @@ fn in_exactly_groups(world: &mut World, person: Person, groups: Texts) -> Step {
 fn not_in_group(world: &mut World, person: Person, group: String) -> Step {
     world.person(&person.0)?;
     let identity = identity(world.answer()?)?;
-    ensure!(!identity.groups.contains(&group), "did not expect the group \"{group}\"; seen were {:?}", identity.groups);
+    ensure!(
+        !identity.groups.contains(&group),
+        "did not expect the group \"{group}\"; seen were {:?}",
+        identity.groups
+    );
     Ok(())
 }
 
@@ -72,7 +84,12 @@ fn has_extra(world: &mut World, person: Person, key: String, values: Texts) -> S
     world.person(&person.0)?;
     let identity = identity(world.answer()?)?;
     let seen = identity.extra.get(&key);
-    ensure!(seen == Some(&values.0), "expected the extra \"{key}\" with {:?}; seen were {:?}", values.0, identity.extra);
+    ensure!(
+        seen == Some(&values.0),
+        "expected the extra \"{key}\" with {:?}; seen were {:?}",
+        values.0,
+        identity.extra
+    );
     Ok(())
 }
 
@@ -109,7 +126,10 @@ fn unauthenticated_silently(world: &mut World, person: Person, reason: String) -
     let answer = world.answer()?;
     refused(answer, Verdict::Unauthenticated, &reason)?;
     // Where nobody has an opinion there is no error to log: the audit event is all there is.
-    ensure!(answer.record.source == ReasonSource::Audit, "expected nothing in the API server's log; seen: {answer}");
+    ensure!(
+        answer.record.source == ReasonSource::Audit,
+        "expected nothing in the API server's log; seen: {answer}"
+    );
     Ok(())
 }
 
@@ -160,8 +180,16 @@ fn unauthenticated_by_proxy(world: &mut World, person: Person, reason: String) -
     let answer = world.answer()?;
     refused(answer, Verdict::Unauthenticated, &reason)?;
     let record = &answer.record;
-    ensure!(record.source == ReasonSource::Body, "expected the auth proxy's own reason; it was found in: {}", record.source.name());
-    ensure!(record.audit_id.is_none(), "expected that the API server never sees the request; it has the audit id {:?}", record.audit_id);
+    ensure!(
+        record.source == ReasonSource::Body,
+        "expected the auth proxy's own reason; it was found in: {}",
+        record.source.name()
+    );
+    ensure!(
+        record.audit_id.is_none(),
+        "expected that the API server never sees the request; it has the audit id {:?}",
+        record.audit_id
+    );
     Ok(())
 }
 
@@ -170,7 +198,10 @@ fn audit_event_says(world: &mut World, message: String) -> Step {
     let answer = world.answer()?;
     let event = answer.record.event.as_ref().context("there is no audit event for the request")?;
     let seen = event.message().unwrap_or_default();
-    ensure!(seen.contains(&message), "expected an audit event that says \"{message}\"; it says \"{seen}\"");
+    ensure!(
+        seen.contains(&message),
+        "expected an audit event that says \"{message}\"; it says \"{seen}\""
+    );
     Ok(())
 }
 
@@ -198,7 +229,11 @@ async fn soon(world: &mut World, person: &Person, verdict: Verdict) -> Step {
         let (door, who) = (&door, &who);
         async move {
             let answer = ask(door, who, credential, &Question::who_am_i()).await;
-            Ok::<_, Infallible>(if answer.verdict == verdict { Condition::Met(answer) } else { Condition::NotYet(answer.to_string()) })
+            Ok::<_, Infallible>(if answer.verdict == verdict {
+                Condition::Met(answer)
+            } else {
+                Condition::NotYet(answer.to_string())
+            })
         }
     });
     let answer = waited.await?;
@@ -214,7 +249,10 @@ async fn other_accepted(world: &mut World, person: Person, user: String) -> Step
 
 /// Fails unless the answer is acceptance as `user`.
 pub(super) fn accepted(answer: &Answer, user: &str) -> Step {
-    ensure!(answer.verdict == Verdict::Accepted, "expected: accepted as \"{user}\"; seen: {answer}");
+    ensure!(
+        answer.verdict == Verdict::Accepted,
+        "expected: accepted as \"{user}\"; seen: {answer}"
+    );
     let identity = identity(answer)?;
     ensure!(identity.user == user, "expected: accepted as \"{user}\"; seen: {answer}");
     Ok(())
@@ -233,5 +271,8 @@ pub(super) fn refused(answer: &Answer, verdict: Verdict, reason: &str) -> Step {
 
 /// Who the server took the caller for.
 pub(super) fn identity(answer: &Answer) -> Step<&Identity> {
-    Ok(answer.identity.as_ref().with_context(|| format!("the answer does not say who the caller is: {answer}"))?)
+    Ok(answer
+        .identity
+        .as_ref()
+        .with_context(|| format!("the answer does not say who the caller is: {answer}"))?)
 }

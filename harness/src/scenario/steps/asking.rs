@@ -25,7 +25,10 @@ async fn asks_to_list(world: &mut World, person: Person, resource: String) -> St
 
 #[when(expr = "{person} asks the API server who {word} is, in a format that it does not write")]
 async fn asks_who_in_another_format(world: &mut World, person: Person, _pronoun: String) -> Step {
-    Ok(world.ask(&person.0, &Question::who_am_i().header("Accept", "text/csv")).await.map(drop)?)
+    Ok(world
+        .ask(&person.0, &Question::who_am_i().header("Accept", "text/csv"))
+        .await
+        .map(drop)?)
 }
 
 #[when(expr = "{person} asks whether the API server is alive")]

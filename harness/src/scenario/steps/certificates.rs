@@ -69,7 +69,11 @@ fn holds_certificate_without_purpose(world: &mut World, person: Person) -> Step 
 
 #[given(expr = "{person} holds a client certificate that names nobody")]
 fn holds_certificate_without_name(world: &mut World, person: Person) -> Step {
-    issue(world, &person, &Request::flawed(&person.user(), &["platform-team"], Flaw::NoCommonName))
+    issue(
+        world,
+        &person,
+        &Request::flawed(&person.user(), &["platform-team"], Flaw::NoCommonName),
+    )
 }
 
 #[given(expr = "{person} holds a client certificate of an intermediate authority, and sends that along")]
@@ -81,15 +85,29 @@ fn holds_certificate_of_intermediate(world: &mut World, person: Person) -> Step 
 #[given(expr = "{person} holds a client certificate of an intermediate authority, and does not send that along")]
 fn holds_certificate_without_chain(world: &mut World, person: Person) -> Step {
     let whole = intermediate(world)?.issue(&Request::client(&person.user(), &[]))?;
-    let twin = Twin { credential: Credential::Certificate(whole.clone()), user: person.user() };
-    keep(world, &person, Leaf { chain: String::new(), ..whole }, Some(twin))
+    let twin = Twin {
+        credential: Credential::Certificate(whole.clone()),
+        user: person.user(),
+    };
+    keep(
+        world,
+        &person,
+        Leaf {
+            chain: String::new(),
+            ..whole
+        },
+        Some(twin),
+    )
 }
 
 #[given(expr = "{person} holds a client certificate that {certificate_flaw}")]
 fn holds_flawed_certificate(world: &mut World, person: Person, flaw: CertificateFlaw) -> Step {
     let clients = &world.lab().authorities().clients;
     let sound = Request::client("alice", &[]);
-    let twin = Twin { credential: Credential::Certificate(clients.issue(&sound)?), user: "alice".to_owned() };
+    let twin = Twin {
+        credential: Credential::Certificate(clients.issue(&sound)?),
+        user: "alice".to_owned(),
+    };
     let request = Request::client(&person.user(), &[]);
     let leaf = match flaw {
         CertificateFlaw::In(flaw) => clients.issue(&Request::flawed(&person.user(), &[], flaw))?,
@@ -103,17 +121,29 @@ fn holds_flawed_certificate(world: &mut World, person: Person, flaw: Certificate
 #[then(expr = "{person}, with a client certificate, is accepted")]
 async fn accepted_with_certificate(world: &mut World, person: Person) -> Step {
     let leaf = world.lab().authorities().clients.issue(&Request::client(&person.user(), &[]))?;
-    let answer = world.ask_with(&person.0, &Credential::Certificate(leaf), &Question::who_am_i()).await;
+    let answer = world
+        .ask_with(&person.0, &Credential::Certificate(leaf), &Question::who_am_i())
+        .await;
     answers::accepted(&answer, &person.user())
 }
 
 #[then(expr = "the credential's id is the SHA-256 of the certificate")]
 fn credential_id(world: &mut World) -> Step {
-    let fingerprint = world.notes::<Held>().0.as_ref().map(Leaf::fingerprint).transpose()?.unwrap_or_default();
+    let fingerprint = world
+        .notes::<Held>()
+        .0
+        .as_ref()
+        .map(Leaf::fingerprint)
+        .transpose()?
+        .unwrap_or_default();
     let identity = answers::identity(world.answer()?)?;
     let seen = identity.extra.get("authentication.kubernetes.io/credential-id");
     let expected = vec![format!("X509SHA256={fingerprint}")];
-    ensure!(seen == Some(&expected), "expected the credential-id {expected:?}; seen were {:?}", identity.extra);
+    ensure!(
+        seen == Some(&expected),
+        "expected the credential-id {expected:?}; seen were {:?}",
+        identity.extra
+    );
     Ok(())
 }
 

@@ -40,7 +40,10 @@ async fn all_ask(world: &mut World) -> Step {
     let door = world.door();
     let who_am_i = Question::who_am_i();
     let crowd = world.notes::<Crowd>();
-    let asked = crowd.members.iter().map(|member| ask(&door, &member.name, &member.flawed, &who_am_i));
+    let asked = crowd
+        .members
+        .iter()
+        .map(|member| ask(&door, &member.name, &member.flawed, &who_am_i));
     crowd.answers = futures::future::join_all(asked).await;
     for answer in crowd.answers.clone() {
         world.answered(answer);
@@ -51,10 +54,18 @@ async fn all_ask(world: &mut World) -> Step {
 #[then("each of them is refused as unauthenticated, for the flaw of their own credential")]
 fn each_for_their_own(world: &mut World) -> Step {
     let Crowd { members, answers } = world.notes::<Crowd>();
-    ensure!(members.len() == MANY && answers.len() == MANY, "expected {MANY} answers; there are {}", answers.len());
+    ensure!(
+        members.len() == MANY && answers.len() == MANY,
+        "expected {MANY} answers; there are {}",
+        answers.len()
+    );
     for (member, answer) in members.iter().zip(answers) {
         answers::refused(answer, Verdict::Unauthenticated, &member.mark)?;
-        ensure!(answer.record.source == ReasonSource::Log, "expected the reason of {} in the log", member.name);
+        ensure!(
+            answer.record.source == ReasonSource::Log,
+            "expected the reason of {} in the log",
+            member.name
+        );
     }
     Ok(())
 }
@@ -63,8 +74,17 @@ fn each_for_their_own(world: &mut World) -> Step {
 fn all_the_same(world: &mut World) -> Step {
     let answers = &world.notes::<Crowd>().answers;
     let other = answers.iter().find(|answer| answer.text != answers[0].text);
-    ensure!(other.is_none(), "expected the same body for all; seen were {} and {}", answers[0].text, other.map_or("", |answer| answer.text.as_str()));
-    ensure!(answers[0].message() == Some("Unauthorized"), "expected the message \"Unauthorized\"; seen was {}", answers[0].text);
+    ensure!(
+        other.is_none(),
+        "expected the same body for all; seen were {} and {}",
+        answers[0].text,
+        other.map_or("", |answer| answer.text.as_str())
+    );
+    ensure!(
+        answers[0].message() == Some("Unauthorized"),
+        "expected the message \"Unauthorized\"; seen was {}",
+        answers[0].text
+    );
     Ok(())
 }
 
@@ -86,16 +106,32 @@ fn member(world: &World, number: usize) -> Step<Member> {
     let lab = world.lab();
     if number.is_multiple_of(2) {
         let clients = &lab.authorities().clients;
-        let flaw = if number.is_multiple_of(4) { Flaw::Expired } else { Flaw::ServerOnly };
+        let flaw = if number.is_multiple_of(4) {
+            Flaw::Expired
+        } else {
+            Flaw::ServerOnly
+        };
         let flawed = clients.issue(&Request::flawed(&name, &[], flaw))?;
         let mark = format!("SN={},", flawed.serial_number()?);
         let sound = Credential::Certificate(clients.issue(&Request::client(&name, &[]).lifetime(Duration::from_secs(3600)))?);
-        Ok(Member { flawed: Credential::Certificate(flawed), mark, sound, user: name.clone(), name })
+        Ok(Member {
+            flawed: Credential::Certificate(flawed),
+            mark,
+            sound,
+            user: name.clone(),
+            name,
+        })
     } else {
         let token = || lab.signer().token("es256").map(|token| token.claim("username", name.as_str()));
         let audience = format!("cluster-of-{name}");
         let flawed = Credential::Token(token()?.audience(&audience).sign()?);
         let sound = Credential::Token(token()?.sign()?);
-        Ok(Member { flawed, mark: format!("\"{audience}\""), sound, user: name.clone(), name })
+        Ok(Member {
+            flawed,
+            mark: format!("\"{audience}\""),
+            sound,
+            user: name.clone(),
+            name,
+        })
     }
 }

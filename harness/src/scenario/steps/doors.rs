@@ -9,7 +9,10 @@ use crate::scenario::world::World;
 
 /// What the features call API servers, and the setting each is started with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
-#[param(name = "configured", regex = "the OIDC flags|the configuration file|anonymous requests switched off|no UIDs from the front proxy")]
+#[param(
+    name = "configured",
+    regex = "the OIDC flags|the configuration file|anonymous requests switched off|no UIDs from the front proxy"
+)]
 struct Configured(&'static str);
 
 impl std::str::FromStr for Configured {

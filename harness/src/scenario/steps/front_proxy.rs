@@ -82,14 +82,20 @@ fn announces_with_uid(world: &mut World, person: Person, uid: String) -> Step {
 
 #[given(expr = "the front proxy announces only that {person} is in the group {string}")]
 fn announces_group_only(world: &mut World, person: Person, group: String) -> Step {
-    let credential = announced(world.lab().authorities().front_proxy()?, vec![(HeaderNames::default().group, group)]);
+    let credential = announced(
+        world.lab().authorities().front_proxy()?,
+        vec![(HeaderNames::default().group, group)],
+    );
     let twin = Some(sound(world)?);
     Ok(world.hold(&person.0, credential, twin)?)
 }
 
 #[given(expr = "the front proxy announces only that {person} is in the group {string}, and passes on {word} own token")]
 fn announces_group_only_with_token(world: &mut World, person: Person, group: String, _whose: String) -> Step {
-    let nameless = announced(world.lab().authorities().front_proxy()?, vec![(HeaderNames::default().group, group)]);
+    let nameless = announced(
+        world.lab().authorities().front_proxy()?,
+        vec![(HeaderNames::default().group, group)],
+    );
     let token = token(world, &person)?;
     Ok(world.hold(&person.0, Credential::Together(vec![nameless, token]), None)?)
 }
@@ -101,14 +107,21 @@ fn others_announce(world: &mut World, announcer: Person, person: Person, with: A
     let own = Request::client(&announcer.user(), &[]);
     let leaf = match with {
         AnnouncedWith::AnotherName => Some(authorities.request_headers.issue(&own)?),
-        AnnouncedWith::Expired => Some(authorities.request_headers.issue(&Request::flawed(crate::cluster::FRONT_PROXY, &[], Flaw::Expired))?),
+        AnnouncedWith::Expired => Some(authorities.request_headers.issue(&Request::flawed(
+            crate::cluster::FRONT_PROXY,
+            &[],
+            Flaw::Expired,
+        ))?),
         AnnouncedWith::ClientAuthority => Some(authorities.clients.issue(&front_proxy)?),
         AnnouncedWith::Stranger => Some(Authority::root("stranger")?.issue(&front_proxy)?),
         AnnouncedWith::Impostor => Some(authorities.request_headers.impostor()?.issue(&front_proxy)?),
         AnnouncedWith::OwnCertificate => Some(authorities.clients.issue(&own)?),
         AnnouncedWith::OwnToken | AnnouncedWith::Nothing => None,
     };
-    let announcement = Credential::ProxyHeaders { certificate: leaf, headers: user(&person) };
+    let announcement = Credential::ProxyHeaders {
+        certificate: leaf,
+        headers: user(&person),
+    };
     let credential = match with {
         AnnouncedWith::OwnToken => Credential::Together(vec![announcement, token(world, &announcer)?]),
         _ => announcement,
@@ -144,11 +157,23 @@ fn claims(world: &mut World, claimant: Person, words: WordsOf, person: Person, g
         WordsOf::FrontProxy => {
             let mut headers = user(&person);
             headers.push((HeaderNames::default().group, group));
-            Credential::Together(vec![own, Credential::ProxyHeaders { certificate: None, headers }])
+            Credential::Together(vec![
+                own,
+                Credential::ProxyHeaders {
+                    certificate: None,
+                    headers,
+                },
+            ])
         }
         WordsOf::Impersonator => {
-            let headers = vec![("Impersonate-User".to_owned(), person.user()), ("Impersonate-Group".to_owned(), group)];
-            Credential::Impersonation { own: Box::new(own), headers }
+            let headers = vec![
+                ("Impersonate-User".to_owned(), person.user()),
+                ("Impersonate-Group".to_owned(), group),
+            ];
+            Credential::Impersonation {
+                own: Box::new(own),
+                headers,
+            }
         }
     };
     Ok(world.hold(&claimant.0, credential, None)?)
@@ -160,7 +185,10 @@ fn user(person: &Person) -> Vec<(String, String)> {
 }
 
 fn announced(certificate: Leaf, headers: Vec<(String, String)>) -> Credential {
-    Credential::ProxyHeaders { certificate: Some(certificate), headers }
+    Credential::ProxyHeaders {
+        certificate: Some(certificate),
+        headers,
+    }
 }
 
 /// The front proxy announces `person` with `headers`.
@@ -172,7 +200,10 @@ fn announce(world: &mut World, person: &Person, headers: Vec<(String, String)>) 
 /// The front proxy's own announcement of Alice.
 fn sound(world: &World) -> Step<Twin> {
     let alice = Person("Alice".to_owned());
-    Ok(Twin { credential: announced(world.lab().authorities().front_proxy()?, user(&alice)), user: alice.user() })
+    Ok(Twin {
+        credential: announced(world.lab().authorities().front_proxy()?, user(&alice)),
+        user: alice.user(),
+    })
 }
 
 /// A new token of the issuer that `fixtures/authentication/rs256.toml` trusts.

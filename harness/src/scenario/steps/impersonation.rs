@@ -49,7 +49,10 @@ impl FromStr for Guise {
                 r#"^(?:nobody|the (?<kind>user|service account) "(?<name>[^"]*)")(?: in the groups? (?<groups>"[^"]*"(?:(?:, | and )"[^"]*")*))?(?: with the UID "(?<uid>[^"]*)")?(?: with the (?<raw>unescaped )?extra "(?<key>[^"]*)" of (?<values>.*))?$"#,
             )
         });
-        let parts = PARTS.as_ref()?.captures(said).with_context(|| format!("nobody can be impersonated as: {said}"))?;
+        let parts = PARTS
+            .as_ref()?
+            .captures(said)
+            .with_context(|| format!("nobody can be impersonated as: {said}"))?;
         let text = |part: &str| parts.name(part).map(|found| found.as_str().to_owned());
         let texts = |part: &str| text(part).map(|all| all.parse::<Texts>().map_or_else(|never| match never {}, |all| all.0));
         let extra = |key: String| Extra {
@@ -71,7 +74,10 @@ impl FromStr for Guise {
 impl Guise {
     /// The user's name; a service account is one of the namespace `namespace`.
     fn user_name(&self, namespace: &str) -> Option<String> {
-        let service_account = self.service_account.as_ref().map(|name| format!("system:serviceaccount:{namespace}:{name}"));
+        let service_account = self
+            .service_account
+            .as_ref()
+            .map(|name| format!("system:serviceaccount:{namespace}:{name}"));
         self.user.clone().or(service_account)
     }
 
@@ -83,7 +89,12 @@ impl Guise {
         headers.extend(self.groups.iter().map(|group| header("Group", group.clone())));
         headers.extend(self.uid.clone().map(|uid| header("Uid", uid)));
         if let Some(extra) = &self.extra {
-            headers.extend(extra.values.iter().map(|value| header(&format!("Extra-{}", extra.spelled), value.clone())));
+            headers.extend(
+                extra
+                    .values
+                    .iter()
+                    .map(|value| header(&format!("Extra-{}", extra.spelled), value.clone())),
+            );
         }
         headers
     }
@@ -162,16 +173,27 @@ impl Impersonator {
     }
 
     fn credential(&self, headers: Vec<(String, String)>) -> Credential {
-        Credential::Impersonation { own: Box::new(self.own.clone().unwrap_or(Credential::Nothing)), headers }
+        Credential::Impersonation {
+            own: Box::new(self.own.clone().unwrap_or(Credential::Nothing)),
+            headers,
+        }
     }
 }
 
 #[given(expr = "{person} is a support engineer")]
 fn is_impersonator(world: &mut World, person: Person) -> Step {
     let user = world.unique(&person.user());
-    let leaf = world.lab().authorities().clients.issue(&Request::client(&user, &["support-engineers"]))?;
+    let leaf = world
+        .lab()
+        .authorities()
+        .clients
+        .issue(&Request::client(&user, &["support-engineers"]))?;
     let own = Credential::Certificate(leaf);
-    *world.notes::<Impersonator>() = Impersonator { user, own: Some(own.clone()), headers: Vec::new() };
+    *world.notes::<Impersonator>() = Impersonator {
+        user,
+        own: Some(own.clone()),
+        headers: Vec::new(),
+    };
     Ok(world.hold(&person.0, own, None)?)
 }
 
@@ -187,7 +209,12 @@ async fn may_take_on(world: &mut World, person: Person, guise: Guise) -> Step {
 
 #[given(expr = "{person} may list {word} as {impersonation_mode}")]
 async fn may_list_as(world: &mut World, person: Person, resource: String, mode: Mode) -> Step {
-    allow(world, &person, &[Right::new(format!("impersonate-on:{}:list", mode.0), "", resource)]).await
+    allow(
+        world,
+        &person,
+        &[Right::new(format!("impersonate-on:{}:list", mode.0), "", resource)],
+    )
+    .await
 }
 
 #[given(expr = "{person} has impersonated {guise} before")]
@@ -236,7 +263,9 @@ async fn may_list_alone(world: &mut World, _pronoun: String, person: Person, res
 async fn accepted_alone(world: &mut World, _pronoun: String, person: Person) -> Step {
     let name = world.person(&person.0)?;
     let impersonator = Impersonator::of(world)?;
-    let answer = world.ask_with(&name, &impersonator.credential(Vec::new()), &Question::who_am_i()).await;
+    let answer = world
+        .ask_with(&name, &impersonator.credential(Vec::new()), &Question::who_am_i())
+        .await;
     answers::accepted(&answer, &impersonator.user)
 }
 
@@ -244,14 +273,24 @@ async fn accepted_alone(world: &mut World, _pronoun: String, person: Person) -> 
 fn accepted_as_service_account(world: &mut World, person: Person) -> Step {
     world.person(&person.0)?;
     let headers = Impersonator::of(world)?.headers;
-    let user = headers.iter().find(|(name, _)| name == "Impersonate-User").map(|(_, user)| user.clone());
+    let user = headers
+        .iter()
+        .find(|(name, _)| name == "Impersonate-User")
+        .map(|(_, user)| user.clone());
     let user = user.context("nobody is impersonated")?;
     let namespace = user.split(':').nth(2).unwrap_or_default().to_owned();
     let answer = world.answer()?;
     answers::accepted(answer, &user)?;
-    let groups = ["system:authenticated".to_owned(), "system:serviceaccounts".to_owned(), format!("system:serviceaccounts:{namespace}")];
+    let groups = [
+        "system:authenticated".to_owned(),
+        "system:serviceaccounts".to_owned(),
+        format!("system:serviceaccounts:{namespace}"),
+    ];
     let seen = &answers::identity(answer)?.groups;
-    ensure!(seen.iter().eq(&groups), "expected exactly the groups {groups:?}; seen were {seen:?}");
+    ensure!(
+        seen.iter().eq(&groups),
+        "expected exactly the groups {groups:?}; seen were {seen:?}"
+    );
     Ok(())
 }
 
@@ -272,7 +311,10 @@ fn audit_names_both(world: &mut World, person: Person, target: String) -> Step {
 #[then(expr = "the audit event says that the impersonation was constrained by {string}")]
 fn audit_names_constraint(world: &mut World, constraint: String) -> Step {
     let seen = self::constraint(world)?;
-    ensure!(seen.as_ref() == Some(&constraint), "expected the constraint \"{constraint}\"; the audit event has {seen:?}");
+    ensure!(
+        seen.as_ref() == Some(&constraint),
+        "expected the constraint \"{constraint}\"; the audit event has {seen:?}"
+    );
     Ok(())
 }
 
@@ -286,19 +328,32 @@ fn audit_names_no_constraint(world: &mut World) -> Step {
 #[then(expr = "each of the impersonated user's groups is named once")]
 fn groups_are_named_once(world: &mut World) -> Step {
     let event = event(world)?;
-    let groups = event.0.pointer("/impersonatedUser/groups").and_then(serde_json::Value::as_array).cloned().unwrap_or_default();
+    let groups = event
+        .0
+        .pointer("/impersonatedUser/groups")
+        .and_then(serde_json::Value::as_array)
+        .cloned()
+        .unwrap_or_default();
     let repeated = groups.iter().enumerate().any(|(index, group)| groups[..index].contains(group));
-    ensure!(!groups.is_empty() && !repeated, "expected each group once; the audit event has {groups:?}");
+    ensure!(
+        !groups.is_empty() && !repeated,
+        "expected each group once; the audit event has {groups:?}"
+    );
     Ok(())
 }
 
 #[then(expr = "the impersonation is refused as incomplete, because {string}")]
 fn incomplete(world: &mut World, reason: String) -> Step {
-    let expected = Behaviours::known().value("impersonation_without_user", world.lab().version()).unwrap_or_default();
+    let expected = Behaviours::known()
+        .value("impersonation_without_user", world.lab().version())
+        .unwrap_or_default();
     let answer = world.answer()?;
     let seen = answer.record.reason.as_deref().unwrap_or_default();
     let status = answer.status.map(|status| status.to_string()).unwrap_or_default();
-    ensure!(status == expected && seen.contains(&reason), "expected: {expected}, because: {reason}; seen: {answer}");
+    ensure!(
+        status == expected && seen.contains(&reason),
+        "expected: {expected}, because: {reason}; seen: {answer}"
+    );
     Ok(())
 }
 
@@ -306,7 +361,10 @@ async fn lists(world: &mut World, person: &Person, credential: &Credential, reso
     let name = world.person(&person.0)?;
     let question = asking::list(world, resource).await?;
     let answer = world.ask_with(&name, credential, &question).await;
-    ensure!(answer.verdict == Verdict::Accepted, "expected: allowed to list {resource}; seen: {answer}");
+    ensure!(
+        answer.verdict == Verdict::Accepted,
+        "expected: allowed to list {resource}; seen: {answer}"
+    );
     Ok(())
 }
 
@@ -333,13 +391,21 @@ async fn ask_as(world: &mut World, person: &Person, guise: &Guise) -> Step<Answe
 }
 
 fn event(world: &World) -> Step<&AuditEvent> {
-    Ok(world.answer()?.record.event.as_ref().context("there is no audit event for the request")?)
+    Ok(world
+        .answer()?
+        .record
+        .event
+        .as_ref()
+        .context("there is no audit event for the request")?)
 }
 
 /// By which constrained permission the impersonation was allowed (audit.k8s.io/v1 `AuthenticationMetadata`).
 fn constraint(world: &World) -> Step<Option<String>> {
     let seen = event(world)?.0.pointer("/authenticationMetadata/impersonationConstraint");
-    Ok(seen.and_then(serde_json::Value::as_str).filter(|seen| !seen.is_empty()).map(str::to_owned))
+    Ok(seen
+        .and_then(serde_json::Value::as_str)
+        .filter(|seen| !seen.is_empty())
+        .map(str::to_owned))
 }
 
 #[cfg(test)]
@@ -361,7 +427,10 @@ mod tests {
         ];
         assert_eq!(headers, expected);
         let guise: Guise = r#"the service account "deployer""#.parse().expect("it is a guise");
-        assert_eq!(guise.headers("ns"), [("Impersonate-User".to_owned(), "system:serviceaccount:ns:deployer".to_owned())]);
+        assert_eq!(
+            guise.headers("ns"),
+            [("Impersonate-User".to_owned(), "system:serviceaccount:ns:deployer".to_owned())]
+        );
         let guise: Guise = r#"nobody with the unescaped extra "almost%zz" of "x""#.parse().expect("it is a guise");
         assert_eq!(guise.headers("ns"), [("Impersonate-Extra-almost%zz".to_owned(), "x".to_owned())]);
     }

@@ -34,7 +34,12 @@ async fn logged_in(world: &mut World, person: Person) -> Step {
 #[given(expr = "{person} has logged in to Keycloak for {string}")]
 async fn logged_in_for(world: &mut World, person: Person, client: String) -> Step {
     let keycloak = world.lab().keycloak().await?;
-    let password = keycloak.description().passwords.get(&person.user()).cloned().context("no password of theirs is known")?;
+    let password = keycloak
+        .description()
+        .passwords
+        .get(&person.user())
+        .cloned()
+        .context("no password of theirs is known")?;
     let login = keycloak.as_client(&client)?.password_grant(&person.user(), &password).await?;
     let twin = sound_login(world).await?;
     Ok(world.hold(&person.0, Credential::Token(login.id), Some(twin))?)
@@ -43,7 +48,12 @@ async fn logged_in_for(world: &mut World, person: Person, client: String) -> Ste
 #[given(expr = "{person} has logged in to another realm of Keycloak")]
 async fn logged_in_elsewhere(world: &mut World, person: Person) -> Step {
     let keycloak = world.lab().keycloak().await?.elsewhere()?;
-    let password = keycloak.description().passwords.get(&person.user()).cloned().context("no password of theirs is known")?;
+    let password = keycloak
+        .description()
+        .passwords
+        .get(&person.user())
+        .cloned()
+        .context("no password of theirs is known")?;
     let login = keycloak.password_grant(&person.user(), &password).await?;
     let twin = sound_login(world).await?;
     Ok(world.hold(&person.0, Credential::Token(login.id), Some(twin))?)
@@ -53,7 +63,13 @@ async fn logged_in_elsewhere(world: &mut World, person: Person) -> Step {
 async fn signed_in_keycloaks_name(world: &mut World, person: Person) -> Step {
     let twin = sound_login(world).await?;
     let issuer = world.lab().keycloak().await?.description().issuer.clone();
-    let forged = world.lab().signer().token("rs256")?.issuer(&issuer).claim("preferred_username", "alice").forged(Forgery::UnknownKey);
+    let forged = world
+        .lab()
+        .signer()
+        .token("rs256")?
+        .issuer(&issuer)
+        .claim("preferred_username", "alice")
+        .forged(Forgery::UnknownKey);
     Ok(world.hold(&person.0, Credential::Token(forged.sign()?), Some(twin))?)
 }
 
@@ -63,13 +79,23 @@ async fn asks_once_old(world: &mut World, person: Person, _pronoun: String) -> S
         bail!("expected a token in their hands");
     };
     let claims = unverified(&token)?.claims;
-    let expires = claims.get("exp").and_then(Value::as_i64).context("the token says when it expires")?;
-    let issued = claims.get("iat").and_then(Value::as_i64).context("the token says when it was issued")?;
+    let expires = claims
+        .get("exp")
+        .and_then(Value::as_i64)
+        .context("the token says when it expires")?;
+    let issued = claims
+        .get("iat")
+        .and_then(Value::as_i64)
+        .context("the token says when it was issued")?;
     // Only a life of a second or two is waited for; other tokens are as old as they need to be.
     if expires - issued <= 2 {
         let waited = until("the token's end", Duration::from_secs(5), || async {
             let left = expires - jiff::Timestamp::now().as_second();
-            Ok::<_, std::io::Error>(if left < 0 { Condition::Met(()) } else { Condition::NotYet(format!("it lives for {left} s")) })
+            Ok::<_, std::io::Error>(if left < 0 {
+                Condition::Met(())
+            } else {
+                Condition::NotYet(format!("it lives for {left} s"))
+            })
         });
         waited.await?;
     }
@@ -91,7 +117,12 @@ async fn has_account_with_role(world: &mut World, person: Person, role: String) 
 #[when(expr = "{person} logs in with her password")]
 async fn logs_in(world: &mut World, person: Person) -> Step {
     let account = account(world)?;
-    let login = world.lab().keycloak().await?.password_grant(&account.name, &account.password).await?;
+    let login = world
+        .lab()
+        .keycloak()
+        .await?
+        .password_grant(&account.name, &account.password)
+        .await?;
     keep(world, &person, login)
 }
 
@@ -166,7 +197,10 @@ async fn userinfo_tells(world: &mut World, role: String) -> Step {
     let name = account(world)?.name;
     let access = login(world)?.access;
     let told = world.lab().keycloak().await?.userinfo(&access).await?;
-    ensure!(told["preferred_username"] == json!(name), "expected the name \"{name}\"; Keycloak told {told}");
+    ensure!(
+        told["preferred_username"] == json!(name),
+        "expected the name \"{name}\"; Keycloak told {told}"
+    );
     let roles = told["user_groups"].as_array().cloned().unwrap_or_default();
     ensure!(roles.contains(&json!(role)), "expected the role \"{role}\"; Keycloak told {told}");
     Ok(())
@@ -174,7 +208,11 @@ async fn userinfo_tells(world: &mut World, role: String) -> Step {
 
 #[then(expr = "Keycloak refuses the login with {string}, because {string}")]
 fn login_refused(world: &mut World, error: String, why: String) -> Step {
-    let refused = world.notes::<AtKeycloak>().refused.take().context("expected Keycloak to refuse the login; it did not")?;
+    let refused = world
+        .notes::<AtKeycloak>()
+        .refused
+        .take()
+        .context("expected Keycloak to refuse the login; it did not")?;
     oauth_refused::<TokenSet>(Err(refused), &error, &why)
 }
 
@@ -218,7 +256,11 @@ async fn api_server_accepts(world: &mut World) -> Step {
 async fn api_server_accepts_with_group(world: &mut World, group: String) -> Step {
     api_server_accepts(world).await?;
     let identity = answers::identity(world.answer()?)?;
-    ensure!(identity.groups.contains(&group), "expected the group \"{group}\"; seen were {:?}", identity.groups);
+    ensure!(
+        identity.groups.contains(&group),
+        "expected the group \"{group}\"; seen were {:?}",
+        identity.groups
+    );
     Ok(())
 }
 
@@ -227,17 +269,32 @@ async fn former_token_may(world: &mut World, resource: String) -> Step {
     let former = world.notes::<AtKeycloak>().former.clone().context("there is no former token")?;
     let question = asking::list(world, &resource).await?;
     let answer = world.ask_with("she", &Credential::Token(former.id), &question).await;
-    ensure!(answer.verdict == Verdict::Accepted, "expected: accepted with the former token; seen: {answer}");
+    ensure!(
+        answer.verdict == Verdict::Accepted,
+        "expected: accepted with the former token; seen: {answer}"
+    );
     Ok(())
 }
 
 /// A fresh login of Alice's, and who she becomes at the door that is asked.
 async fn sound_login(world: &World) -> Step<Twin> {
     let keycloak = world.lab().keycloak().await?;
-    let password = keycloak.description().passwords.get("alice").cloned().context("Alice's password is known")?;
+    let password = keycloak
+        .description()
+        .passwords
+        .get("alice")
+        .cloned()
+        .context("Alice's password is known")?;
     let login = keycloak.password_grant("alice", &password).await?;
-    let prefix = if world.door().server.name == "oidc_flags" { format!("{}#", keycloak.description().issuer) } else { "keycloak:".to_owned() };
-    Ok(Twin { credential: Credential::Token(login.id), user: format!("{prefix}alice") })
+    let prefix = if world.door().server.name == "oidc_flags" {
+        format!("{}#", keycloak.description().issuer)
+    } else {
+        "keycloak:".to_owned()
+    };
+    Ok(Twin {
+        credential: Credential::Token(login.id),
+        user: format!("{prefix}alice"),
+    })
 }
 
 async fn make_account(world: &mut World, person: &Person, roles: &[&str]) -> Step {
@@ -258,11 +315,19 @@ fn keep(world: &mut World, person: &Person, login: TokenSet) -> Step {
 }
 
 fn account(world: &mut World) -> Step<NewUser> {
-    Ok(world.notes::<AtKeycloak>().account.clone().context("nobody has an account in Keycloak yet")?)
+    Ok(world
+        .notes::<AtKeycloak>()
+        .account
+        .clone()
+        .context("nobody has an account in Keycloak yet")?)
 }
 
 fn login(world: &mut World) -> Step<TokenSet> {
-    Ok(world.notes::<AtKeycloak>().login.clone().context("nobody has logged in to Keycloak yet")?)
+    Ok(world
+        .notes::<AtKeycloak>()
+        .login
+        .clone()
+        .context("nobody has logged in to Keycloak yet")?)
 }
 
 fn refresh_token(world: &mut World) -> Step<Secret> {
@@ -277,9 +342,14 @@ async fn introspected(world: &mut World) -> Step<bool> {
 /// Fails unless Keycloak refused with OAuth's `error` (RFC 6749 §5.2) and a sentence that contains `why`.
 fn oauth_refused<T>(answered: Result<T, KeycloakError>, error: &str, why: &str) -> Step {
     match answered {
-        Err(KeycloakError::Refused { error: seen, description, .. }) => {
+        Err(KeycloakError::Refused {
+            error: seen, description, ..
+        }) => {
             let said = description.unwrap_or_default();
-            ensure!(seen == error && said.contains(why), "expected \"{error}\", because: {why}; Keycloak said \"{seen}\": {said}");
+            ensure!(
+                seen == error && said.contains(why),
+                "expected \"{error}\", because: {why}; Keycloak said \"{seen}\": {said}"
+            );
             Ok(())
         }
         Err(other) => Err(other.into()),

@@ -53,6 +53,9 @@ mod tests {
     #[test]
     fn texts_are_read_one_by_one() {
         let read = |text: &str| text.parse::<Texts>().map(|texts| texts.0);
-        assert_eq!(read(r#""a", "b, c" and "d""#), Ok(vec!["a".to_owned(), "b, c".to_owned(), "d".to_owned()]));
+        assert_eq!(
+            read(r#""a", "b, c" and "d""#),
+            Ok(vec!["a".to_owned(), "b, c".to_owned(), "d".to_owned()])
+        );
     }
 }

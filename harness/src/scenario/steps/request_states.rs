@@ -46,7 +46,13 @@ impl Status for CertificateSigningRequest {
     }
 
     fn condition(&self, kind: &str) -> Option<CertificateSigningRequestCondition> {
-        self.status.as_ref()?.conditions.as_ref()?.iter().find(|condition| condition.type_ == kind).cloned()
+        self.status
+            .as_ref()?
+            .conditions
+            .as_ref()?
+            .iter()
+            .find(|condition| condition.type_ == kind)
+            .cloned()
     }
 
     fn certificate(&self) -> Option<String> {
@@ -60,8 +66,16 @@ impl Status for CertificateSigningRequest {
     }
 
     fn state(&self) -> String {
-        let certificate = if self.certificate().is_some() { "a certificate" } else { "no certificate" };
-        format!("the request {} has {certificate} and the conditions {:?}", self.name(), self.kinds())
+        let certificate = if self.certificate().is_some() {
+            "a certificate"
+        } else {
+            "no certificate"
+        };
+        format!(
+            "the request {} has {certificate} and the conditions {:?}",
+            self.name(),
+            self.kinds()
+        )
     }
 }
 
@@ -78,6 +92,11 @@ pub(super) fn with_decision(mut request: CertificateSigningRequest, decision: De
         message: Some("decided by a scenario".to_owned()),
         ..CertificateSigningRequestCondition::default()
     };
-    request.status.get_or_insert_default().conditions.get_or_insert_default().push(condition);
+    request
+        .status
+        .get_or_insert_default()
+        .conditions
+        .get_or_insert_default()
+        .push(condition);
     request
 }

@@ -34,7 +34,10 @@ async fn group_may_list(world: &mut World, group: String, resource: String) -> S
 async fn may_not_list(world: &mut World, person: Person, resource: String) -> Step {
     let question = asking::list(world, &resource).await?;
     let answer = world.ask(&person.0, &question).await?;
-    ensure!(answer.verdict == Verdict::Forbidden, "expected: forbidden to list {resource}; seen: {answer}");
+    ensure!(
+        answer.verdict == Verdict::Forbidden,
+        "expected: forbidden to list {resource}; seen: {answer}"
+    );
     Ok(())
 }
 
@@ -42,7 +45,10 @@ async fn may_not_list(world: &mut World, person: Person, resource: String) -> St
 async fn may_list(world: &mut World, person: Person, resource: String) -> Step {
     let question = asking::list(world, &resource).await?;
     let answer = world.ask(&person.0, &question).await?;
-    ensure!(answer.verdict == Verdict::Accepted, "expected: allowed to list {resource}; seen: {answer}");
+    ensure!(
+        answer.verdict == Verdict::Accepted,
+        "expected: allowed to list {resource}; seen: {answer}"
+    );
     Ok(())
 }
 
@@ -62,7 +68,12 @@ pub(super) struct Right {
 impl Right {
     /// `verb` on every `resource` (`pods`, `pods/log`) of the API group `group`.
     pub(super) fn new(verb: impl Into<String>, group: &'static str, resource: impl Into<String>) -> Self {
-        Self { verb: verb.into(), group, resource: resource.into(), names: Vec::new() }
+        Self {
+            verb: verb.into(),
+            group,
+            resource: resource.into(),
+            names: Vec::new(),
+        }
     }
 
     /// On those called `names` alone.
@@ -159,14 +170,30 @@ fn granted(world: &mut World, base: &str) -> String {
 
 /// Waits until the API server lets the subject do what `attributes` say.
 async fn until_known(world: &World, kind: &str, subject: &str, attributes: ResourceAttributes) -> Step {
-    let (user, groups) = if kind == "User" { (Some(subject.to_owned()), None) } else { (None, Some(vec![subject.to_owned()])) };
-    let spec = SubjectAccessReviewSpec { user, groups, resource_attributes: Some(attributes), ..SubjectAccessReviewSpec::default() };
-    let review = SubjectAccessReview { spec, ..SubjectAccessReview::default() };
+    let (user, groups) = if kind == "User" {
+        (Some(subject.to_owned()), None)
+    } else {
+        (None, Some(vec![subject.to_owned()]))
+    };
+    let spec = SubjectAccessReviewSpec {
+        user,
+        groups,
+        resource_attributes: Some(attributes),
+        ..SubjectAccessReviewSpec::default()
+    };
+    let review = SubjectAccessReview {
+        spec,
+        ..SubjectAccessReview::default()
+    };
     let reviews: Api<SubjectAccessReview> = Api::all(world.lab().administrator().client());
     until("the new right", Duration::from_secs(10), || async {
         let answer = reviews.create(&PostParams::default(), &review).await?;
         let known = answer.status.is_some_and(|status| status.allowed);
-        Ok::<_, kube::Error>(if known { Condition::Met(()) } else { Condition::NotYet("the API server does not know it".to_owned()) })
+        Ok::<_, kube::Error>(if known {
+            Condition::Met(())
+        } else {
+            Condition::NotYet("the API server does not know it".to_owned())
+        })
     })
     .await?;
     Ok(())

@@ -63,13 +63,23 @@ async fn is_a_node(world: &mut World, person: Person) -> Step {
 
 #[given(expr = "{person} may decide about requests, but for no signer")]
 async fn may_decide_for_none(world: &mut World, person: Person) -> Step {
-    allow(world, &person, &[Right::new("update", CERTIFICATES, format!("{REQUESTS}/approval"))]).await
+    allow(
+        world,
+        &person,
+        &[Right::new("update", CERTIFICATES, format!("{REQUESTS}/approval"))],
+    )
+    .await
 }
 
 #[given(expr = "{person} may decide about requests for the signer {string}")]
 async fn may_decide(world: &mut World, person: Person, signer: String) -> Step {
     let decide = Right::new("update", CERTIFICATES, format!("{REQUESTS}/approval"));
-    allow(world, &person, &[decide, Right::new("approve", CERTIFICATES, "signers").named([signer])]).await
+    allow(
+        world,
+        &person,
+        &[decide, Right::new("approve", CERTIFICATES, "signers").named([signer])],
+    )
+    .await
 }
 
 #[given(expr = "{person} may issue certificates, but for no signer")]
@@ -85,7 +95,10 @@ async fn requests(world: &mut World, person: Person, wish: Wish) -> Step {
 #[given(expr = "{person} has requested {wish}")]
 async fn has_requested(world: &mut World, person: Person, wish: Wish) -> Step {
     let answer = request(world, &person, &wish).await?;
-    ensure!(answer.verdict == Verdict::Accepted, "expected: the request is accepted; seen: {answer}");
+    ensure!(
+        answer.verdict == Verdict::Accepted,
+        "expected: the request is accepted; seen: {answer}"
+    );
     Ok(())
 }
 
@@ -115,7 +128,10 @@ async fn holds_signed(world: &mut World, person: Person, wish: Wish) -> Step {
 #[given(expr = "{person} holds a certificate that the cluster has signed, and that is good for requesting others")]
 async fn holds_signed_requester(world: &mut World, person: Person) -> Step {
     may_request(world, person.clone()).await?;
-    let wish = Wish { organizations: vec![team(world, &person)?], ..Wish::default() };
+    let wish = Wish {
+        organizations: vec![team(world, &person)?],
+        ..Wish::default()
+    };
     hold_signed(world, &person, &wish).await
 }
 
@@ -125,7 +141,10 @@ async fn recorded(world: &mut World, user: String) -> Step {
     answers::accepted(answer, &user)?;
     let asked = answers::identity(answer)?.clone();
     let recorded: Identity = serde_json::from_value(answer.body["spec"].clone())?;
-    ensure!(recorded == asked, "expected that who asked is recorded: {asked:?}; the request says {recorded:?}");
+    ensure!(
+        recorded == asked,
+        "expected that who asked is recorded: {asked:?}; the request says {recorded:?}"
+    );
     Ok(())
 }
 
@@ -137,16 +156,29 @@ async fn record_stays(world: &mut World) -> Step {
     changed.spec.uid = Some("0".to_owned());
     changed.spec.groups = Some(vec!["system:masters".to_owned()]);
     changed.metadata.labels = Some([("changed".to_owned(), "yes".to_owned())].into());
-    let after = requests_api(world).replace(&before.name(), &PostParams::default(), &changed).await?;
-    ensure!(after.metadata.labels == changed.metadata.labels, "expected that the rest of the request can be changed");
-    ensure!(after.spec == before.spec, "expected that the request still says {:?}; it says {:?}", before.spec, after.spec);
+    let after = requests_api(world)
+        .replace(&before.name(), &PostParams::default(), &changed)
+        .await?;
+    ensure!(
+        after.metadata.labels == changed.metadata.labels,
+        "expected that the rest of the request can be changed"
+    );
+    ensure!(
+        after.spec == before.spec,
+        "expected that the request still says {:?}; it says {:?}",
+        before.spec,
+        after.spec
+    );
     Ok(())
 }
 
 #[then(expr = "{person} may still request {wish}")]
 async fn may_still_request(world: &mut World, person: Person, wish: Wish) -> Step {
     let answer = request(world, &person, &wish).await?;
-    ensure!(answer.verdict == Verdict::Accepted, "expected: the request is accepted; seen: {answer}");
+    ensure!(
+        answer.verdict == Verdict::Accepted,
+        "expected: the request is accepted; seen: {answer}"
+    );
     Ok(())
 }
 
@@ -154,7 +186,10 @@ async fn may_still_request(world: &mut World, person: Person, wish: Wish) -> Ste
 async fn can_approve_once_allowed(world: &mut World, signer: String, person: Person) -> Step {
     allow(world, &person, &[Right::new("approve", CERTIFICATES, "signers").named([signer])]).await?;
     let answer = decide(world, &person, Decision::Approved).await?;
-    ensure!(answer.verdict == Verdict::Accepted, "expected: the approval is accepted; seen: {answer}");
+    ensure!(
+        answer.verdict == Verdict::Accepted,
+        "expected: the approval is accepted; seen: {answer}"
+    );
     Ok(())
 }
 
@@ -162,16 +197,26 @@ async fn can_approve_once_allowed(world: &mut World, signer: String, person: Per
 async fn can_issue_once_allowed(world: &mut World, signer: String, person: Person) -> Step {
     allow(world, &person, &[Right::new("sign", CERTIFICATES, "signers").named([signer])]).await?;
     let answer = issue(world, &person).await?;
-    ensure!(answer.verdict == Verdict::Accepted, "expected: the certificate is accepted; seen: {answer}");
+    ensure!(
+        answer.verdict == Verdict::Accepted,
+        "expected: the certificate is accepted; seen: {answer}"
+    );
     Ok(())
 }
 
 #[then(expr = "the request is approved")]
 fn approved(world: &mut World) -> Step {
     let answer = world.answer()?;
-    ensure!(answer.verdict == Verdict::Accepted, "expected: the approval is accepted; seen: {answer}");
+    ensure!(
+        answer.verdict == Verdict::Accepted,
+        "expected: the approval is accepted; seen: {answer}"
+    );
     let seen = answer.body.pointer("/status/conditions/0/type").and_then(Value::as_str);
-    ensure!(seen == Some("Approved"), "expected the condition Approved; the request has {:?}", answer.body["status"]);
+    ensure!(
+        seen == Some("Approved"),
+        "expected the condition Approved; the request has {:?}",
+        answer.body["status"]
+    );
     Ok(())
 }
 
@@ -217,7 +262,15 @@ async fn stays_unsigned(world: &mut World, state: RequestState, person: Person) 
 #[then(expr = "the request stays {request_state}, while a later one of {person} for a kubelet is approved by itself")]
 async fn stays_pending(world: &mut World, state: RequestState, person: Person) -> Step {
     let ours = world.notes::<Requested>().clone();
-    has_requested(world, person, Wish { kubelet: true, ..Wish::default() }).await?;
+    has_requested(
+        world,
+        person,
+        Wish {
+            kubelet: true,
+            ..Wish::default()
+        },
+    )
+    .await?;
     until_condition(world, "Approved").await?;
     expect_state(world, ours, state).await
 }
@@ -229,7 +282,11 @@ async fn is_valid_for(world: &mut World, lifetime: Lifetime) -> Step {
     let (_, pem) = x509_parser::pem::parse_x509_pem(pem.as_bytes())?;
     let validity = pem.parse_x509()?.validity().clone();
     let seen = validity.not_after.timestamp() - validity.not_before.timestamp();
-    ensure!(seen == lifetime.0, "expected a certificate that is valid for {} s; it is for {seen} s", lifetime.0);
+    ensure!(
+        seen == lifetime.0,
+        "expected a certificate that is valid for {} s; it is for {seen} s",
+        lifetime.0
+    );
     Ok(())
 }
 
@@ -246,7 +303,11 @@ fn team(world: &mut World, person: &Person) -> Step<String> {
     let person = Person(name);
     let team = world.unique(&format!("{}-team", person.user()));
     if world.holding(&person.0).is_err() {
-        let leaf = world.lab().authorities().clients.issue(&Request::client(&person.user(), &[&team]))?;
+        let leaf = world
+            .lab()
+            .authorities()
+            .clients
+            .issue(&Request::client(&person.user(), &[&team]))?;
         world.hold(&person.0, Credential::Certificate(leaf), None)?;
     }
     Ok(team)
@@ -332,7 +393,10 @@ async fn issue(world: &mut World, person: &Person) -> Step<Answer> {
 async fn approve_as_administrator(world: &mut World) -> Step {
     let credential = Credential::Certificate(world.lab().administrator().leaf().clone());
     let answer = decide_with(world, "the administrator", &credential, Decision::Approved).await?;
-    ensure!(answer.verdict == Verdict::Accepted, "expected: the administrator's approval is accepted; seen: {answer}");
+    ensure!(
+        answer.verdict == Verdict::Accepted,
+        "expected: the administrator's approval is accepted; seen: {answer}"
+    );
     Ok(())
 }
 
@@ -342,7 +406,11 @@ async fn hold_signed(world: &mut World, person: &Person, wish: &Wish) -> Step {
     approve_as_administrator(world).await?;
     let requested = world.notes::<Requested>().clone();
     let certificate = certificate(world, &requested.name).await?;
-    let leaf = Leaf { certificate, chain: String::new(), key: requested.key.context("nothing was requested yet")? };
+    let leaf = Leaf {
+        certificate,
+        chain: String::new(),
+        key: requested.key.context("nothing was requested yet")?,
+    };
     Ok(world.hold(&person.0, Credential::Certificate(leaf), None)?)
 }
 

@@ -59,7 +59,10 @@ impl TokenFlaw {
             Self::OtherAudience => token.claim("aud", json!(["another-cluster"])),
             Self::UnknownKey => token.forged(Forgery::UnknownKey),
             Self::StrangersKey => token.forged(Forgery::StrangersKey),
-            Self::Altered => token.forged(Forgery::Altered { claim: "groups".to_owned(), value: json!(["system:masters"]) }),
+            Self::Altered => token.forged(Forgery::Altered {
+                claim: "groups".to_owned(),
+                value: json!(["system:masters"]),
+            }),
             Self::NoUser => token.without("username"),
             Self::NumberForGroup => token.claim("groups", json!([1])),
             Self::TrailingSlash => token.issuer(&format!("{issuer}/")),
@@ -89,7 +92,10 @@ fn holds_token_with_groups(world: &mut World, person: Person, issuer: String, gr
 fn holds_flawed_token(world: &mut World, person: Person, issuer: String, flaw: TokenFlaw) -> Step {
     let url = world.lab().signer().url(&issuer)?;
     let token = flaw.applied(sound(world, &issuer, &person.user())?, &url).sign()?;
-    let twin = Twin { credential: Credential::Token(sound(world, &issuer, "alice")?.sign()?), user: user(&issuer, "alice") };
+    let twin = Twin {
+        credential: Credential::Token(sound(world, &issuer, "alice")?.sign()?),
+        user: user(&issuer, "alice"),
+    };
     Ok(world.hold(&person.0, Credential::Token(token), Some(twin))?)
 }
 
@@ -109,7 +115,11 @@ fn sound(world: &World, path: &str, user: &str) -> Step<Token> {
 
 /// The user that a token's holder becomes (`fixtures/authentication/`).
 fn user(path: &str, name: &str) -> String {
-    if path == "es256" { name.to_owned() } else { format!("{path}:{name}") }
+    if path == "es256" {
+        name.to_owned()
+    } else {
+        format!("{path}:{name}")
+    }
 }
 
 fn hold(world: &mut World, person: &Person, token: &Token) -> Step {

@@ -39,7 +39,11 @@ async fn each_arrives(world: &mut World, _pronoun: String) -> Step {
     let made: Api<ConfigMap> = Api::namespaced(world.lab().administrator().client(), &namespace);
     let watch = opened(world)?;
     for name in ["first", "second", "third"] {
-        made.create(&PostParams::default(), &serde_json::from_value(json!({ "metadata": { "name": name } }))?).await?;
+        made.create(
+            &PostParams::default(),
+            &serde_json::from_value(json!({ "metadata": { "name": name } }))?,
+        )
+        .await?;
         loop {
             let next = tokio::time::timeout(LIMIT, watch.next()).await;
             let next = next.with_context(|| format!("the {name} configmap did not arrive within {LIMIT:?}"))??;
@@ -50,7 +54,10 @@ async fn each_arrives(world: &mut World, _pronoun: String) -> Step {
                 continue;
             }
             let seen = (said("/type"), said("/object/kind"), said("/object/metadata/name"));
-            ensure!(seen == (Some("ADDED"), Some("ConfigMap"), Some(name)), "expected that the {name} configmap was added; seen: {event}");
+            ensure!(
+                seen == (Some("ADDED"), Some("ConfigMap"), Some(name)),
+                "expected that the {name} configmap was added; seen: {event}"
+            );
             break;
         }
     }
@@ -67,5 +74,9 @@ fn goes_on(world: &mut World) -> Step {
 }
 
 fn opened(world: &mut World) -> Step<&mut Watch> {
-    Ok(world.notes::<Opened>().0.as_mut().context("there is no watch: it was not opened, or refused")?)
+    Ok(world
+        .notes::<Opened>()
+        .0
+        .as_mut()
+        .context("there is no watch: it was not opened, or refused")?)
 }

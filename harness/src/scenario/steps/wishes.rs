@@ -58,7 +58,9 @@ fn rewritten(pem: &str, change: impl FnOnce(&mut Vec<u8>)) -> Result<String> {
     let mut der = parsed.contents;
     change(&mut der);
     let text = base64::engine::general_purpose::STANDARD.encode(der);
-    Ok(format!("-----BEGIN CERTIFICATE REQUEST-----\n{text}\n-----END CERTIFICATE REQUEST-----\n"))
+    Ok(format!(
+        "-----BEGIN CERTIFICATE REQUEST-----\n{text}\n-----END CERTIFICATE REQUEST-----\n"
+    ))
 }
 
 impl FromStr for Wish {
@@ -70,7 +72,10 @@ impl FromStr for Wish {
                 r#"^a (?<kubelet>kubelet's )?certificate(?: with the organizations? (?<organizations>"[^"]*"(?:(?:, | and )"[^"]*")*))?(?<servers> for servers, too,?)?(?: valid for (?<lifetime>-?\d+ \w+))?(?: from the signer "(?<signer>[^"]*)")?(?: in the name of "(?<name>[^"]*)")?(?: by a (?<damage>.*))?$"#,
             )
         });
-        let parts = PARTS.as_ref()?.captures(said).with_context(|| format!("nobody can request: {said}"))?;
+        let parts = PARTS
+            .as_ref()?
+            .captures(said)
+            .with_context(|| format!("nobody can request: {said}"))?;
         let text = |part: &str| parts.name(part).map(|found| found.as_str());
         let organizations = text("organizations").map(|all| all.parse::<Texts>().map_or_else(|never| match never {}, |all| all.0));
         let damage = text("damage").map(|damage| match damage {
@@ -132,7 +137,13 @@ mod tests {
         };
         assert_eq!(wish, expected);
         let wish: Wish = "a certificate by a request that was cut short".parse().expect("it is a wish");
-        assert_eq!(wish, Wish { damage: Some(Damage::CutShort), ..Wish::default() });
+        assert_eq!(
+            wish,
+            Wish {
+                damage: Some(Damage::CutShort),
+                ..Wish::default()
+            }
+        );
         assert_eq!("2 hours and 5 minutes".parse::<Lifetime>().ok(), Some(Lifetime(7500)));
     }
 }

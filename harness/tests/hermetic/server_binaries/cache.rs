@@ -1,7 +1,7 @@
 //! The cache: two at once, what an interruption left, pruning, named directories. What is asked for is an [`obtain`] each time.
 
-use super::*;
 use super::tools::path_with;
+use super::*;
 
 #[tokio::test]
 async fn of_two_at_once_the_second_uses_what_the_first_made() {
