@@ -153,13 +153,19 @@ impl Directory {
     /// It has not.
     pub(super) fn expect_space(&self) -> Result<(), LabError> {
         // A file system that does not tell has its chance: a server will.
-        let Ok(there) = rustix::fs::statvfs(&self.path) else { return Ok(()) };
+        let Ok(there) = rustix::fs::statvfs(&self.path) else {
+            return Ok(());
+        };
         let free = there.f_bavail.saturating_mul(there.f_frsize);
         if free >= SPACE {
             return Ok(());
         }
         let path = self.path.clone();
-        Err(LabError::NoSpace { path, free: free / MEBIBYTE, expected: SPACE / MEBIBYTE })
+        Err(LabError::NoSpace {
+            path,
+            free: free / MEBIBYTE,
+            expected: SPACE / MEBIBYTE,
+        })
     }
 
     /// Leaves it to whoever wants to read its logs; it is no longer taken for that of a lab.

@@ -180,7 +180,9 @@ impl Hint for LabError {
                 super::lab_option(name)
             )),
             Self::Supervisor { hint, .. } => hint.clone(),
-            Self::Directory { .. } | Self::NoSpace { .. } => Some("free some space, or name another directory with AUTHLAB_STATE_DIR".to_owned()),
+            Self::Directory { .. } | Self::NoSpace { .. } => {
+                Some("free some space, or name another directory with AUTHLAB_STATE_DIR".to_owned())
+            }
             _ => None,
         }
     }
