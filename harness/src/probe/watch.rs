@@ -12,15 +12,9 @@ use tokio::task::JoinHandle;
 pub(super) struct Connection(pub(super) JoinHandle<hyper::Result<()>>);
 
 impl Connection {
-<<<<<<< HEAD
     /// Why the connection ended, when that was an error.
     pub(super) async fn failure(mut self) -> Option<hyper::Error> {
         (&mut self.0).await.ok()?.err()
-=======
-    /// Why it ended, once it has, where it did not end well.
-    pub(super) async fn failure(mut self) -> Option<hyper::Error> {
-        (&mut self.0).await.ok().and_then(Result::err)
->>>>>>> sa
     }
 }
 
