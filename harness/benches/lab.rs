@@ -8,9 +8,12 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use authlab::cluster::process::{Binaries, ControlPlane};
+use authlab::cluster::{Authorities, Minor, Places};
 use authlab::credential::Credential;
 use authlab::event::Events;
-use authlab::identity_provider::keycloak::java;
+use authlab::identity_provider::issuer::{Algorithm, Issuer, IssuerPath};
+use authlab::identity_provider::keycloak::{Front, java};
 use authlab::lab::{Lab, LabOptions};
 use authlab::probe::{Door, Question, Verdict, ask};
 use authlab::process::wait::{Condition, until};
@@ -51,9 +54,11 @@ async fn measure() {
     copy(&keycloak.directory, &stock);
     stock_keycloak(&stock, &java.home).await;
 
-    let (mut ready, mut by_hand, mut identity, mut start_dev, mut memory) = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut alone, mut ready, mut by_hand, mut identity, mut start_dev, mut memory) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         by_hand.push(control_plane_by_hand(&binaries).await);
+        alone.push(control_plane_alone(&binaries, &events).await);
         start_dev.push(stock_keycloak(&stock, &java.home).await);
         let begun = Instant::now();
         let lab = Lab::start(&options, &events).await.unwrap();
@@ -65,8 +70,9 @@ async fn measure() {
         memory.push(resident(lab.directory()) + resident_of(std::process::id()));
         lab.end(false).await.unwrap();
     }
+    ratio("control plane ready / etcd, then kube-apiserver by hand", &mut alone, &mut by_hand);
     ratio(
-        "control plane and its objects ready / etcd, then kube-apiserver by hand",
+        "the same while Keycloak starts beside it, with the lab's objects and proxies / by hand",
         &mut ready,
         &mut by_hand,
     );
@@ -114,6 +120,38 @@ async fn first_keycloak_identity(lab: &Lab) {
     })
     .await
     .unwrap();
+}
+
+/// A control plane as a lab has it, with authorities of its own and issuers that answer later.
+async fn control_plane_alone(binaries: &ServerBinaries, events: &Events) -> Duration {
+    let place = tempfile::tempdir().unwrap();
+    let begun = Instant::now();
+    let pki = place.path().join("pki");
+    std::fs::create_dir(&pki).unwrap();
+    let authorities = Authorities::create(&pki).unwrap();
+    let serving = authorities.serving_certificate("issuer").unwrap();
+    let paths = vec![
+        IssuerPath::new("rs256", &[Algorithm::Rs256]),
+        IssuerPath::new("es256", &[Algorithm::Es256]),
+    ];
+    let (issuer, front) = (Issuer::listen(&serving, paths).await.unwrap(), Front::listen().await.unwrap());
+    let places = Places {
+        keycloak: front.issuer_url(),
+        issuer: issuer.base(),
+        serving_authority: authorities.serving.certificate().to_owned(),
+        serving_authority_file: authorities.file("serving.crt").display().to_string(),
+    };
+    let programs = Binaries {
+        etcd: binaries.etcd.clone(),
+        kube_apiserver: binaries.kube_apiserver.clone(),
+        kube_controller_manager: binaries.kube_controller_manager.clone(),
+        version: Minor(binaries.version.minor.into()),
+    };
+    let start = ControlPlane::start(programs, place.path(), authorities, places, events);
+    let (started, _issuer) = futures::join!(start, issuer.serve());
+    let took = begun.elapsed();
+    started.unwrap().0.stop().await;
+    took
 }
 
 /// etcd first, then kube-apiserver, with the least that they start with.

@@ -208,6 +208,9 @@ impl Events {
     }
 }
 
+/// Why a phase ended that nobody waits for any longer.
+pub const GIVEN_UP: &str = "given up";
+
 /// A phase under way. Ends with [`Phase::succeeded`] or [`Phase::failed`];
 /// dropped before either, it was given up.
 #[derive(Debug)]
@@ -264,7 +267,7 @@ impl Phase {
 impl Drop for Phase {
     fn drop(&mut self) {
         if !self.ended {
-            self.end(Some("given up".to_owned()));
+            self.end(Some(GIVEN_UP.to_owned()));
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Reporter;
-use crate::event::{Event, Outcome};
+use crate::event::{Event, GIVEN_UP, Outcome};
 
 /// Where progress is shown, and how.
 pub enum Progress {
@@ -63,6 +63,12 @@ impl Reporter for Progress {
 fn line(event: &Event) -> Option<String> {
     Some(match event {
         Event::PhaseFinished { phase, ms, failed: None } => format!("{phase}: {}", seconds(*ms)),
+        // Nobody needed its end any more, which is no failure.
+        Event::PhaseFinished {
+            phase,
+            ms,
+            failed: Some(why),
+        } if why == GIVEN_UP => format!("{phase}: {GIVEN_UP} after {}", seconds(*ms)),
         Event::PhaseFinished {
             phase,
             ms,
