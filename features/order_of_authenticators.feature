@@ -1,4 +1,5 @@
 @order
+@requires:cluster_signing_key
 Feature: Of several credentials, the first that is sound decides
 
   The API server asks one authenticator after the other: certificates first, then tokens.
@@ -6,6 +7,7 @@ Feature: Of several credentials, the first that is sound decides
   Rule: A sound certificate goes before a token
 
     @F12
+    @requires:administrator
     Scenario: Alice's certificate and the deployer's token come together
       Given Alice holds a client certificate with the organization "platform-team"
       And she also presents a service account token
@@ -24,6 +26,7 @@ Feature: Of several credentials, the first that is sound decides
   Rule: A bad certificate does not stand in a sound token's way
 
     @F13
+    @requires:administrator
     Scenario Outline: The deployer's token comes with a certificate that <flaw>
       Given the deployer holds a client certificate that <flaw>
       And it also presents a service account token
@@ -50,6 +53,7 @@ Feature: Of several credentials, the first that is sound decides
   Rule: The audit event repeats the answer, and names what was tried only where the answer could not be written as wished
 
     @F3
+    @requires:audit_log
     Scenario: Mallory is refused in a format that she reads
       Given Mallory holds a client certificate that was signed by a stranger's authority
       And she also presents a made-up token
@@ -59,6 +63,7 @@ Feature: Of several credentials, the first that is sound decides
       But Alice, whose certificate is sound, is still accepted
 
     @F3
+    @requires:audit_log
     Scenario: Mallory is refused in a format that she did not wish
       Given Mallory holds a client certificate that was signed by a stranger's authority
       And she also presents a made-up token
@@ -68,6 +73,7 @@ Feature: Of several credentials, the first that is sound decides
       But Alice, whose certificate is sound, is still accepted
 
     @F3
+    @requires:further_api_servers @requires:anonymous_requests @requires:audit_log
     Scenario: Bob presents nothing where that is refused
       Given an API server with anonymous requests switched off
       And Bob holds no credential

@@ -1,11 +1,12 @@
 @bearer @external-certificate
+@requires:cluster_signing_key @requires:issuer @requires:server_log
 Feature: Every refusal has a reason of its own
 
   To whoever asks, all refused credentials look the same; only the API server's log tells them apart.
 
   Rule: However many are refused at once, each refusal is bound to its own reason
 
-    @F1 @F2 @requires:server_log
+    @F1 @F2
     Scenario: Fifty people are refused at the same time
       Given fifty people whose credentials are flawed, each in a way of their own
       When all of them ask the API server at once who they are

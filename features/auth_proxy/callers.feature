@@ -1,4 +1,5 @@
 @auth-proxy
+@requires:auth_proxy
 Feature: Who comes through the auth proxy is who they are at the API server
 
   There are two ways of passing on who calls: as the API server's front proxy, or by impersonation. People need not know which.
@@ -6,6 +7,7 @@ Feature: Who comes through the auth proxy is who they are at the API server
   Rule: The caller's certificate is verified by the proxy, and its holder arrives
 
     @P1 @P2
+    @requires:cluster_signing_key @requires:identity_provider
     Scenario Outline: Alice comes through <door>
       Given everyone comes through <door>
       And Alice holds a client certificate with the organizations "platform-team" and "on-call"
@@ -18,6 +20,7 @@ Feature: Who comes through the auth proxy is who they are at the API server
         | the auth proxy               |
         | the impersonating auth proxy |
 
+    @requires:cluster_signing_key
     Scenario Outline: Alice's UID comes through <door>
       Given everyone comes through <door>
       And Alice holds a client certificate with the UID "4711"
@@ -37,6 +40,7 @@ Feature: Who comes through the auth proxy is who they are at the API server
   Rule: The caller's Keycloak token is verified by the proxy, and its holder is the same as at the API server itself
 
     @P1 @P2
+    @requires:identity_provider
     Scenario Outline: Alice comes through <door> with a login
       Given everyone comes through <door>
       And Alice has logged in to Keycloak
@@ -52,6 +56,7 @@ Feature: Who comes through the auth proxy is who they are at the API server
   Rule: What callers may do is decided by name and by group
 
     @P1
+    @requires:cluster_signing_key @requires:administrator
     Scenario Outline: Alice may by her name, through <door>
       Given everyone comes through <door>
       And Alice holds a client certificate
@@ -66,6 +71,7 @@ Feature: Who comes through the auth proxy is who they are at the API server
         | the impersonating auth proxy |
 
     @P2
+    @requires:cluster_signing_key @requires:administrator
     Scenario Outline: Alice may by her group, through <door>
       Given everyone comes through <door>
       And Alice holds a client certificate with the organization "platform-team"
@@ -80,6 +86,7 @@ Feature: Who comes through the auth proxy is who they are at the API server
         | the impersonating auth proxy |
 
     @P1
+    @requires:identity_provider @requires:administrator
     Scenario Outline: Alice may by her name at Keycloak, through <door>
       Given everyone comes through <door>
       And Alice has logged in to Keycloak
@@ -94,6 +101,7 @@ Feature: Who comes through the auth proxy is who they are at the API server
         | the impersonating auth proxy |
 
     @P2
+    @requires:identity_provider @requires:administrator
     Scenario Outline: Alice may by her group at Keycloak, through <door>
       Given everyone comes through <door>
       And Alice has logged in to Keycloak
@@ -110,6 +118,7 @@ Feature: Who comes through the auth proxy is who they are at the API server
   Rule: What callers say of themselves counts for nothing
 
     @P9
+    @requires:cluster_signing_key @requires:administrator
     Scenario Outline: Mallory claims to be Dana in the words of <whom>, through <door>
       Given everyone comes through <door>
       And Mallory holds a client certificate
@@ -128,6 +137,7 @@ Feature: Who comes through the auth proxy is who they are at the API server
 
   Rule: Whom the proxy does not know gets no further
 
+    @requires:cluster_signing_key
     Scenario Outline: Mallory comes through <door> with a certificate that <flaw>
       Given everyone comes through <door>
       And Mallory holds a client certificate that <flaw>
@@ -143,6 +153,7 @@ Feature: Who comes through the auth proxy is who they are at the API server
         | the auth proxy               | is only for servers                        | client certificate: invalid peer certificate:                     |
         | the impersonating auth proxy | was signed by a stranger's authority       | client certificate: invalid peer certificate: UnknownIssuer       |
 
+    @requires:identity_provider @requires:issuer
     Scenario: Mallory comes through the auth proxy with a token that she has signed in Keycloak's name
       Given everyone comes through the auth proxy
       And Mallory has signed a token in Keycloak's name
@@ -150,6 +161,7 @@ Feature: Who comes through the auth proxy is who they are at the API server
       Then she is refused by the auth proxy as unauthenticated, because "bearer token: Signature verification failed: No matching key found"
       But Alice, whose login is sound, is still accepted
 
+    @requires:identity_provider
     Scenario: Alice comes through the auth proxy with a login at another realm
       Given everyone comes through the auth proxy
       And Alice has logged in to another realm of Keycloak
@@ -157,6 +169,7 @@ Feature: Who comes through the auth proxy is who they are at the API server
       Then she is refused by the auth proxy as unauthenticated, because "bearer token: Invalid issuer"
       But Alice, whose login is sound, is still accepted
 
+    @requires:identity_provider
     Scenario Outline: Alice comes through the auth proxy with a token of the client "<client>"
       Given everyone comes through the auth proxy
       And Alice has logged in to Keycloak for "<client>"
@@ -170,6 +183,7 @@ Feature: Who comes through the auth proxy is who they are at the API server
         | tokens-expire-at-once | bearer token: Expired: ID token expired at                          |
         | without-username      | bearer token: it has no claim preferred_username, which is the user |
 
+    @requires:cluster_signing_key @requires:anonymous_requests
     Scenario Outline: Bob comes through <door> with nothing
       Given everyone comes through <door>
       And Alice holds a client certificate

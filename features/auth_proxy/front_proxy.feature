@@ -1,4 +1,5 @@
 @auth-proxy
+@requires:front_proxy
 Feature: The API server believes what its front proxy says of people
 
   The front proxy authenticates people itself. With a certificate of its own it then announces, request by request, on
@@ -28,6 +29,7 @@ Feature: The API server believes what its front proxy says of people
       And she is in exactly the groups "platform-team", "on-call" and "system:authenticated"
 
     @P2
+    @requires:administrator
     Scenario: Dana is announced in the group that is above all rules
       Given the front proxy announces Dana in the group "system:masters"
       When she asks to list secrets
@@ -52,7 +54,8 @@ Feature: The API server believes what its front proxy says of people
 
   Rule: A UID counts where the API server was told to listen for it
 
-    @P4 @requires:remote_uid_header
+    @P4
+    @requires:remote_uid_header
     Scenario: Alice is announced with her UID
       Given the front proxy announces Alice with the UID "4711"
       When she asks the API server who she is
@@ -60,6 +63,7 @@ Feature: The API server believes what its front proxy says of people
       And she has the UID "4711"
 
     @P4
+    @requires:further_api_servers
     Scenario: Nobody told the API server of UIDs
       Given an API server with no UIDs from the front proxy
       And the front proxy announces Alice with the UID "4711"
@@ -70,6 +74,7 @@ Feature: The API server believes what its front proxy says of people
   Rule: Who is announced may do what their name and their groups may
 
     @P1
+    @requires:administrator
     Scenario: Alice may by the name she is announced with
       Given the front proxy announces Alice
       And the user "alice" may list configmaps
@@ -78,6 +83,7 @@ Feature: The API server believes what its front proxy says of people
       But she may not list secrets
 
     @P2
+    @requires:administrator
     Scenario: Alice may by the group she is announced in
       Given the front proxy announces Alice in the group "platform-team"
       And the group "platform-team" may list configmaps
@@ -110,6 +116,7 @@ Feature: The API server believes what its front proxy says of people
         | an expired certificate of the front proxy | x509: certificate has expired or is not yet valid |
 
     @P8 @P9
+    @requires:cluster_signing_key @requires:issuer
     Scenario Outline: Mallory announces Alice with <what>, and is taken for who she is
       Given Mallory announces Alice with <what>
       When she asks the API server who she is
@@ -140,6 +147,7 @@ Feature: The API server believes what its front proxy says of people
       But Alice, whose announcement is sound, is still accepted
 
     @P10
+    @requires:issuer
     Scenario: The front proxy forgets Alice's name, but not her token
       Given the front proxy announces only that Alice is in the group "platform-team", and passes on her own token
       When she asks the API server who she is

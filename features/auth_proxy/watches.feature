@@ -1,4 +1,5 @@
 @auth-proxy
+@requires:administrator @requires:auth_proxy @requires:cluster_signing_key
 Feature: Answers that go on come through the auth proxy as they come
 
   Rule: An event passes at once, not when the watch ends

@@ -1,4 +1,5 @@
 @bearer
+@requires:administrator
 Feature: A bearer token counts when it is carried as one
 
   Rule: The scheme's capitals do not matter

@@ -1,4 +1,5 @@
 @external-certificate
+@requires:cluster_signing_key
 Feature: A client certificate says who its holder is
 
   A certificate that the cluster's client authority has signed needs no account anywhere: its subject is the identity.
@@ -14,7 +15,8 @@ Feature: A client certificate says who its holder is
 
   Rule: The certificate's hash is the credential's id
 
-    @X1 @requires:certificate_credential_id
+    @X1
+    @requires:certificate_credential_id
     Scenario: Alice's certificate can be told from others of hers
       Given Alice holds a client certificate
       When she asks the API server who she is
@@ -40,7 +42,8 @@ Feature: A client certificate says who its holder is
 
   Rule: A UID in the subject is the user's UID
 
-    @X11 @requires:certificate_uid
+    @X11
+    @requires:certificate_uid
     Scenario: Alice's certificate carries a UID
       Given Alice holds a client certificate with the UID "4711"
       When she asks the API server who she is
@@ -50,6 +53,7 @@ Feature: A client certificate says who its holder is
   Rule: What a certificate's holder may do is decided by name and by group
 
     @X1
+    @requires:administrator
     Scenario: Alice may by her name
       Given Alice holds a client certificate
       And the user "alice" may list configmaps
@@ -58,6 +62,7 @@ Feature: A client certificate says who its holder is
       But she may not list secrets
 
     @X2
+    @requires:administrator
     Scenario: Alice may by her group
       Given Alice holds a client certificate with the organization "platform-team"
       And the group "platform-team" may list configmaps
@@ -66,6 +71,7 @@ Feature: A client certificate says who its holder is
       But she may not list secrets
 
     @X18
+    @requires:administrator
     Scenario: Dana's group is above all rules
       Given Dana holds a client certificate with the organization "system:masters"
       When she asks to list secrets

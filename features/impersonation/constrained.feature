@@ -1,4 +1,5 @@
 @impersonation @requires:constrained_impersonation
+@requires:administrator @requires:cluster_signing_key
 Feature: Impersonation can be constrained to what is done by it
 
   Taking somebody on, and doing something as somebody else, are two permissions. Both are needed.
@@ -9,6 +10,7 @@ Feature: Impersonation can be constrained to what is done by it
   Rule: Who may do both is taken for the other, and the audit event says by which constraint
 
     @K1
+    @requires:audit_log
     Scenario: Alice may list configmaps as Bob
       Given Alice may take on the user "bob" in the group "on-call"
       And she may list configmaps as another user
@@ -30,6 +32,7 @@ Feature: Impersonation can be constrained to what is done by it
       But she may list configmaps
 
     @K4
+    @requires:audit_log
     Scenario: Alice may list configmaps as the deployer
       Given Alice may take on the service account "deployer"
       And she may list configmaps as a service account
@@ -88,6 +91,7 @@ Feature: Impersonation can be constrained to what is done by it
   Rule: A permission without constraint is still good for everything
 
     @K10
+    @requires:audit_log
     Scenario: Alice may impersonate Bob without constraint
       Given Alice may impersonate the user "bob"
       And she impersonates the user "bob"

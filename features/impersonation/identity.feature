@@ -1,4 +1,5 @@
 @impersonation
+@requires:administrator @requires:cluster_signing_key
 Feature: Who may impersonate somebody is taken for them
 
   Background:
@@ -7,6 +8,7 @@ Feature: Who may impersonate somebody is taken for them
   Rule: The request is the impersonated user's, and the audit event names both
 
     @I1
+    @requires:audit_log
     Scenario: Alice impersonates Bob
       Given Alice may impersonate the user "bob"
       And she impersonates the user "bob"
@@ -16,6 +18,7 @@ Feature: Who may impersonate somebody is taken for them
       And the audit event says that Alice impersonated "bob"
 
     @I10
+    @requires:audit_log
     Scenario: Alice impersonates Bob with his UID
       Given Alice may impersonate the user "bob" with the UID "4711"
       And she impersonates the user "bob" with the UID "4711"
@@ -25,6 +28,7 @@ Feature: Who may impersonate somebody is taken for them
       And the audit event says that Alice impersonated "bob"
 
     @I8
+    @requires:audit_log
     Scenario Outline: Alice impersonates Bob with <extra>
       Given Alice may impersonate the user "bob" with <extra>
       And she impersonates the user "bob" with <extra>
@@ -85,6 +89,7 @@ Feature: Who may impersonate somebody is taken for them
 
   Rule: Everybody is in the group of the authenticated, unless asked for as unauthenticated
 
+    @requires:audit_log
     Scenario Outline: Alice impersonates <whom>
       Given Alice may impersonate <whom>
       And the group "<decisive>" may list configmaps

@@ -1,4 +1,5 @@
 @impersonation
+@requires:administrator @requires:cluster_signing_key
 Feature: Every part of an impersonated identity takes a permission
 
   Background:

@@ -1,4 +1,5 @@
 @service-account
+@requires:administrator
 Feature: A token of a service account says which service account holds it
 
   Software that runs in or beside a cluster has an account in a namespace. The API server signs its tokens itself.

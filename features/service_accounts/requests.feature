@@ -1,4 +1,5 @@
 @service-account
+@requires:administrator @requires:cluster_signing_key
 Feature: Tokens of service accounts are asked for
 
   Rule: A token is given only for a service account that exists

@@ -1,4 +1,5 @@
 @signing-request
+@requires:administrator @requires:certificate_signer @requires:cluster_signing_key
 Feature: A certificate that the cluster has signed is a client certificate like any other
 
   Rule: Its subject is who its holder is

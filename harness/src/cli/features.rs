@@ -11,6 +11,7 @@ use libtest_mimic::{Arguments, ColorSetting, FormatSetting};
 
 use super::error::CommandError;
 use super::exit::Exit;
+use super::lab_source;
 use super::options::{LabOptions, Voice};
 use super::run::progress_reporter;
 use super::scenarios::{self, ScenarioOptions, Work};
@@ -136,6 +137,7 @@ async fn test(arguments: TestArguments, session: &Session) -> Result<Exit, Comma
     let work = Work {
         selected,
         options: RunOptions {
+            last: lab_source::LAST,
             concurrency: libtest.test_threads.unwrap_or(CONCURRENCY),
             interrupt: session.interrupt.clone(),
         },

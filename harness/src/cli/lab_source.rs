@@ -6,6 +6,7 @@ use super::options::LabOptions;
 use crate::behaviour::Catalogue;
 use crate::event::{Event, Events, LabReport};
 use crate::lab::{LabError, attach_or_start};
+use crate::scenario::runner::Fit;
 use crate::scenario::world::Site;
 use crate::scenario::{REQUIRES, SharedScenario, Tally, Vocabulary, parser};
 
@@ -45,19 +46,24 @@ pub async fn lab_for_run(options: &LabOptions, events: &Events) -> Result<Lab, C
     })
 }
 
+/// The capabilities that a lab has last: Keycloak takes longest, and a further API server is started when it is first asked for.
+pub const LAST: &[&str] = &["identity_provider", "further_api_servers"];
+
 /// Whether `lab` is able to carry `scenario` out; if not, why.
 ///
 /// # Errors
-/// The capability that is missing, in words for a person.
-pub fn fit(lab: &Lab, scenario: &SharedScenario) -> Result<(), String> {
+/// The scenario asks for something that nobody described.
+pub fn fit(lab: &Lab, scenario: &SharedScenario) -> Result<Fit, CommandError> {
     let capabilities = lab.lab.capabilities();
     for name in scenario.tags.iter().filter_map(|tag| tag.strip_prefix(REQUIRES)) {
-        capabilities
+        let checked = capabilities
             .check(name)
-            .map_err(|unknown| unknown.to_string())?
-            .map_err(|unmet| unmet.0)?;
+            .map_err(|unknown| CommandError::new(Exit::Usage, unknown))?;
+        if let Err(unmet) = checked {
+            return Ok(Fit::Lacks(unmet.0));
+        }
     }
-    Ok(())
+    Ok(Fit::Able)
 }
 
 /// Stops a lab that this process owns; one that was up before stays up. A lab in which a scenario failed keeps its

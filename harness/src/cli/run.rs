@@ -9,6 +9,7 @@ use clap::Args;
 use super::Session;
 use super::error::CommandError;
 use super::exit::Exit;
+use super::lab_source;
 use super::options::{LabOptions, Voice};
 use super::scenarios::{self, ScenarioOptions, Work};
 use crate::event::Events;
@@ -86,6 +87,7 @@ pub async fn run(arguments: RunArguments, session: &Session) -> Result<Exit, Com
     let work = Work {
         selected,
         options: RunOptions {
+            last: lab_source::LAST,
             concurrency: arguments.concurrency,
             interrupt: session.interrupt.clone(),
         },

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::pki::{Authority, Leaf, PkiError, Purpose, Request, key_pair, write_private};
+use crate::secret::Secret;
 
 /// One authority per purpose: a certificate that opens one door opens no other.
 #[derive(Clone, Debug)]
@@ -106,6 +107,16 @@ impl Authorities {
     /// It cannot be made.
     pub fn front_proxy(&self) -> Result<Leaf, PkiError> {
         self.request_headers.issue(&Request::client(FRONT_PROXY, &[]))
+    }
+
+    /// The key that signs service accounts' tokens.
+    ///
+    /// # Errors
+    /// Its file cannot be read.
+    pub fn service_account_key(&self) -> Result<Secret, PkiError> {
+        let path = self.file("service-accounts.key");
+        let read = std::fs::read_to_string(&path);
+        read.map(Secret::new).map_err(|source| PkiError::File { path, source })
     }
 
     fn named(&self) -> [(&Authority, &'static str); 4] {

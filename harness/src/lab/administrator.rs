@@ -6,12 +6,13 @@ use secrecy::SecretString;
 
 use super::LabError;
 use crate::cluster::ApiServer;
+use crate::credential::Credential;
 use crate::pki::Leaf;
 
 /// A member of `system:masters`, with a client that is made once and shared.
 #[derive(Clone)]
 pub struct Administrator {
-    leaf: Leaf,
+    credential: Credential,
     client: Client,
 }
 
@@ -47,7 +48,10 @@ impl Administrator {
             ..AuthInfo::default()
         };
         let client = Client::try_from(config).map_err(wrong)?;
-        Ok(Self { leaf, client })
+        Ok(Self {
+            credential: Credential::Certificate(leaf),
+            client,
+        })
     }
 
     /// A client that may do everything.
@@ -55,8 +59,8 @@ impl Administrator {
         self.client.clone()
     }
 
-    /// The administrator's certificate.
-    pub fn leaf(&self) -> &Leaf {
-        &self.leaf
+    /// What the administrator presents.
+    pub fn credential(&self) -> &Credential {
+        &self.credential
     }
 }

@@ -143,7 +143,7 @@ impl Lab {
             source,
         };
         let Some(member) = members().iter().find(|member| member.name == name) else {
-            return Ok(Credential::Certificate(self.administrator().leaf().clone()));
+            return Ok(self.administrator().credential().clone());
         };
         let credential = match member.authenticates_by.first() {
             None => return Err(CastError::NoWay { name: name.to_owned() }),

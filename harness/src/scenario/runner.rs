@@ -19,10 +19,10 @@ use cucumber::{Runner as _, World};
 use futures::{FutureExt as _, StreamExt as _, stream};
 use gherkin::Feature;
 
-use super::SharedScenario;
 use super::outcome::{Outcomes, panic_text};
 use super::selection::{Ignored, Selected};
 use super::step_definition::step_definitions;
+use super::{REQUIRES, SharedScenario};
 use crate::event::{AnswerReport, Event, Events, Outcome};
 use crate::interrupt::Interrupt;
 
@@ -66,6 +66,8 @@ pub struct Left {
 pub struct RunOptions {
     /// How many scenarios at a time.
     pub concurrency: usize,
+    /// The capabilities that a lab has last: features that ask for one begin after the others.
+    pub last: &'static [&'static str],
     /// The person's wish to stop: nothing new begins, what is under way is given up.
     pub interrupt: Interrupt,
 }
@@ -77,9 +79,19 @@ impl Default for RunOptions {
     fn default() -> Self {
         Self {
             concurrency: CONCURRENCY,
+            last: &[],
             interrupt: Interrupt::never(),
         }
     }
+}
+
+/// Whether a lab is able to carry a scenario out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fit {
+    /// It is.
+    Able,
+    /// It is not: the scenario is skipped, and why.
+    Lacks(String),
 }
 
 /// How it went.
@@ -131,7 +143,7 @@ pub async fn run<S: Stage, E>(
     selected: &Selected<'_>,
     options: &RunOptions,
     lab: impl Future<Output = Result<S::Lab, E>>,
-    fit: impl Fn(&S::Lab, &SharedScenario) -> Result<(), String>,
+    fit: impl Fn(&S::Lab, &SharedScenario) -> Result<Fit, E>,
     events: &Events,
 ) -> Result<Tally, E> {
     let started = Instant::now();
@@ -145,7 +157,7 @@ pub async fn run<S: Stage, E>(
         lab = lab => Some(lab?),
     };
     let tally = match lab {
-        Some(lab) => carry_out::<S>(selected, options, lab, fit, events).await,
+        Some(lab) => carry_out::<S, E>(selected, options, lab, fit, events).await?,
         None => Tally {
             interrupted: true,
             ..Tally::default()
@@ -165,21 +177,21 @@ fn milliseconds(since: Instant) -> u64 {
 /// Cucumber replaces the process's panic hook while it runs, and puts back what it found.
 static PANIC_HOOK: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
-async fn carry_out<S: Stage>(
+async fn carry_out<S: Stage, E>(
     selected: &Selected<'_>,
     options: &RunOptions,
     lab: S::Lab,
-    fit: impl Fn(&S::Lab, &SharedScenario) -> Result<(), String>,
+    fit: impl Fn(&S::Lab, &SharedScenario) -> Result<Fit, E>,
     events: &Events,
-) -> Tally {
+) -> Result<Tally, E> {
     let mut runnable: HashMap<Key, SharedScenario> = HashMap::new();
     let mut skipped = Vec::new();
     for entry in &selected.entries {
         let context = &entry.context;
-        let refusal = match fit(&lab, context) {
-            Ok(()) if context.is_ignored() && selected.ignored == Ignored::Skip => Some("tagged @ignore".to_owned()),
-            Ok(()) => None,
-            Err(why) => Some(why),
+        let refusal = match fit(&lab, context)? {
+            Fit::Able if context.is_ignored() && selected.ignored == Ignored::Skip => Some("tagged @ignore".to_owned()),
+            Fit::Able => None,
+            Fit::Lacks(why) => Some(why),
         };
         match refusal {
             Some(why) => skipped.push((context, why)),
@@ -196,13 +208,13 @@ async fn carry_out<S: Stage>(
             }
         }
     }
-    let features: Vec<_> = selected
+    let mut features: Vec<_> = selected
         .suite
         .features
         .iter()
         .filter_map(|feature| only(feature, &runnable))
-        .map(Ok)
         .collect();
+    features.sort_by_key(|feature| asks_for(feature, options.last));
     let runnable = Rc::new(runnable);
     let aftermaths = Aftermaths::default();
     let mut outcomes = Outcomes::new(
@@ -216,7 +228,7 @@ async fn carry_out<S: Stage>(
     }
 
     let _only_one = PANIC_HOOK.lock().await;
-    let mut stream = scenarios::<S>(options, lab, runnable, aftermaths).run(stream::iter(features), Cli::default());
+    let mut stream = scenarios::<S>(options, lab, runnable, aftermaths).run(stream::iter(features.into_iter().map(Ok)), Cli::default());
     loop {
         tokio::select! {
             biased;
@@ -243,7 +255,21 @@ async fn carry_out<S: Stage>(
         // What cucumber found went with the stream; this puts the standard library's own back.
         drop(panic::take_hook());
     }
-    outcomes.tally
+    Ok(outcomes.tally)
+}
+
+/// Whether `feature`, or something in it, asks for one of the capabilities `last`.
+fn asks_for(feature: &Feature, last: &[&str]) -> bool {
+    let within = feature
+        .rules
+        .iter()
+        .flat_map(|rule| rule.tags.iter().chain(rule.scenarios.iter().flat_map(|scenario| &scenario.tags)));
+    let mut tags = feature
+        .tags
+        .iter()
+        .chain(feature.scenarios.iter().flat_map(|scenario| &scenario.tags))
+        .chain(within);
+    tags.any(|tag| tag.strip_prefix(REQUIRES).is_some_and(|asked| last.contains(&asked)))
 }
 
 /// The part of `feature` that is to be run; nothing, if that is no scenario.

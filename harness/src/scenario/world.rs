@@ -6,14 +6,18 @@
 use std::any::{Any, TypeId};
 use std::collections::{BTreeMap, HashMap};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use sha2::Digest;
 
-use super::{Ended, Left, SharedScenario, Stage, evidence};
+use super::{Ended, Left, REQUIRES, SharedScenario, Stage, evidence};
+use crate::cluster::{ApiServer, Minor};
 use crate::credential::Credential;
 use crate::event::{AnswerReport, Events};
-use crate::lab::Lab;
+use crate::identity_provider::issuer::Signer;
+use crate::lab::{Keycloak, Lab};
+use crate::pki::{Authority, Leaf};
 use crate::probe::{Answer, Door, Question, ask};
+use crate::secret::Secret;
 
 /// The lab as scenarios share it, and where to tell what happens in it.
 #[derive(Clone, Debug)]
@@ -69,14 +73,122 @@ impl World {
         self.site.as_ref().expect("the runner gives every world its site")
     }
 
-    /// The lab.
-    pub fn lab(&self) -> &Lab {
+    fn lab(&self) -> &Lab {
         &self.site().lab
     }
 
-    /// Where to tell what happens.
-    pub fn events(&self) -> &Events {
-        &self.site().events
+    /// The main API server.
+    pub fn main(&self) -> &ApiServer {
+        self.lab().main()
+    }
+
+    /// The version of Kubernetes.
+    pub fn version(&self) -> Minor {
+        self.lab().version()
+    }
+
+    /// What the scenario uses must be among what it asks for: only so is it known, before it begins, where it can be carried out.
+    ///
+    /// # Errors
+    /// It has no tag `@requires:` with this capability.
+    pub fn needs(&self, capability: &str) -> Result<()> {
+        let Some(scenario) = &self.scenario else { return Ok(()) };
+        let asked = scenario.tags.iter().filter_map(|tag| tag.strip_prefix(REQUIRES));
+        ensure!(
+            asked.into_iter().any(|asked| asked == capability),
+            "the scenario uses '{capability}' without asking for it: its feature, its rule or itself lacks the tag @{REQUIRES}{capability}"
+        );
+        Ok(())
+    }
+
+    /// The authority whose client certificates the API server accepts, with its key.
+    ///
+    /// # Errors
+    /// The scenario does not ask for it.
+    pub fn client_authority(&self) -> Result<&Authority> {
+        self.needs("cluster_signing_key")?;
+        Ok(&self.lab().authorities().clients)
+    }
+
+    /// The authority of front proxies, with its key.
+    ///
+    /// # Errors
+    /// The scenario does not ask for it.
+    pub fn request_header_authority(&self) -> Result<&Authority> {
+        self.needs("front_proxy")?;
+        Ok(&self.lab().authorities().request_headers)
+    }
+
+    /// The certificate that lets its holder say who somebody else is.
+    ///
+    /// # Errors
+    /// The scenario does not ask for it.
+    pub fn front_proxy(&self) -> Result<Leaf> {
+        self.needs("front_proxy")?;
+        Ok(self.lab().authorities().front_proxy()?)
+    }
+
+    /// The key that signs service accounts' tokens.
+    ///
+    /// # Errors
+    /// The scenario does not ask for it.
+    pub fn service_account_key(&self) -> Result<Secret> {
+        self.needs("service_account_key")?;
+        Ok(self.lab().authorities().service_account_key()?)
+    }
+
+    /// What signs the tokens of the harness' own issuer.
+    ///
+    /// # Errors
+    /// The scenario does not ask for it.
+    pub fn signer(&self) -> Result<&Signer> {
+        self.needs("issuer")?;
+        Ok(self.lab().signer())
+    }
+
+    /// Keycloak, once it is ready.
+    ///
+    /// # Errors
+    /// The scenario does not ask for it, or it could not be started.
+    pub async fn keycloak(&self) -> Result<Keycloak> {
+        self.needs("identity_provider")?;
+        Ok(self.lab().keycloak().await?)
+    }
+
+    /// The auth proxy called `name`.
+    ///
+    /// # Errors
+    /// The scenario does not ask for it, or there is none of that name.
+    pub fn auth_proxy(&self, name: &str) -> Result<Door> {
+        self.needs("auth_proxy")?;
+        Ok(self.lab().auth_proxy(name)?)
+    }
+
+    /// The API server with the setting `name`, started when it is first asked for.
+    ///
+    /// # Errors
+    /// The scenario does not ask for it, or it could not be started.
+    pub async fn api_server(&self, name: &str) -> Result<ApiServer> {
+        self.needs("further_api_servers")?;
+        Ok(self.lab().api_server(name, &self.site().events).await?)
+    }
+
+    /// A client that may do everything.
+    ///
+    /// # Errors
+    /// The scenario does not ask for one.
+    pub fn administrator(&self) -> Result<kube::Client> {
+        self.needs("administrator")?;
+        Ok(self.lab().administrator().client())
+    }
+
+    /// What the administrator presents.
+    ///
+    /// # Errors
+    /// The scenario does not ask for one.
+    pub fn administrator_credential(&self) -> Result<Credential> {
+        self.needs("administrator")?;
+        Ok(self.lab().administrator().credential().clone())
     }
 
     /// A name that no other scenario and no other run uses: `base` with a suffix. Fit for any Kubernetes object.
@@ -196,7 +308,7 @@ impl World {
         let name = self.unique("authlab");
         let labels = serde_json::json!({ "app.kubernetes.io/managed-by": "authlab" });
         let namespace = serde_json::from_value(serde_json::json!({ "metadata": { "name": name, "labels": labels } }))?;
-        let namespaces: kube::Api<k8s_openapi::api::core::v1::Namespace> = kube::Api::all(self.lab().administrator().client());
+        let namespaces: kube::Api<k8s_openapi::api::core::v1::Namespace> = kube::Api::all(self.administrator()?);
         namespaces
             .create(&kube::api::PostParams::default(), &namespace)
             .await

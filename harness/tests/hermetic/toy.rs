@@ -8,6 +8,7 @@ use authlab::event::{AnswerReport, Event, Events, ScenarioReport};
 use authlab::report::libtest::Libtest;
 use authlab::report::record::{Recorder, RunRecord};
 use authlab::report::{Reporter, fan_out};
+use authlab::scenario::runner::Fit;
 use authlab::scenario::suite::SuiteError;
 use authlab::scenario::{Ended, FeatureFile, Left, RunOptions, Selection, SharedScenario, Stage, Suite, Tally, Vocabulary, runner};
 use cucumber::{given, then, when};
@@ -225,10 +226,14 @@ pub async fn run(files: &[FeatureFile], selection: &Selection, concurrency: usiz
         Ok::<_, std::convert::Infallible>(Arc::clone(&lab))
     };
     let fit = |_: &Arc<ToyLab>, scenario: &SharedScenario| match scenario.requires().next() {
-        Some(capability) => Err(format!("this lab has no {capability}")),
-        None => Ok(()),
+        Some(capability) => Ok(Fit::Lacks(format!("this lab has no {capability}"))),
+        None => Ok(Fit::Able),
     };
-    let options = RunOptions { concurrency, interrupt };
+    let options = RunOptions {
+        concurrency,
+        interrupt,
+        ..RunOptions::default()
+    };
     let Ok(tally) = runner::run::<Toy, _>(&selection.pick(&suite), &options, lab_future, fit, &events).await;
     let record = recorder.lock().unwrap().record();
     let left = lab.left.lock().unwrap().clone();

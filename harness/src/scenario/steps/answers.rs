@@ -123,6 +123,7 @@ fn unauthenticated_twice(world: &mut World, person: Person, reason: String, othe
 #[then(expr = "{person} is refused as unauthenticated with nothing logged, because {string}")]
 fn unauthenticated_silently(world: &mut World, person: Person, reason: String) -> Step {
     world.person(&person.0)?;
+    world.needs("audit_log")?;
     let answer = world.answer()?;
     refused(answer, Verdict::Unauthenticated, &reason)?;
     // Where nobody has an opinion there is no error to log: the audit event is all there is.
@@ -195,6 +196,7 @@ fn unauthenticated_by_proxy(world: &mut World, person: Person, reason: String) -
 
 #[then(expr = "the audit event says {string}")]
 fn audit_event_says(world: &mut World, message: String) -> Step {
+    world.needs("audit_log")?;
     let answer = world.answer()?;
     let event = answer.record.event.as_ref().context("there is no audit event for the request")?;
     let seen = event.message().unwrap_or_default();

@@ -9,6 +9,7 @@ use crate::scenario::world::World;
 
 #[given(expr = "{person} holds no credential")]
 fn holds_nothing(world: &mut World, person: Person) -> Step {
+    world.needs("anonymous_requests")?;
     Ok(world.hold(&person.0, Credential::Nothing, None)?)
 }
 

@@ -32,6 +32,7 @@ async fn holds_certificate_of_new_authority(world: &mut World, person: Person) -
 
 #[when(expr = "the new authority is added to those that the API server trusts")]
 fn new_authority_is_added(world: &mut World) -> Step {
+    world.needs("authority_files")?;
     let server = world.door().server;
     let Some(authority) = &world.notes::<New>().authority else {
         bail!("there is no new authority")

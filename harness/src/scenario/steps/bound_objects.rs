@@ -99,7 +99,7 @@ pub(super) async fn make(world: &mut World, object: BoundObject) -> Step<BoundOb
 /// The same for another service account.
 pub(super) async fn make_for(world: &mut World, object: BoundObject, account: &str) -> Step<BoundObjectReference> {
     let namespace = world.namespace().await?;
-    let client = world.lab().administrator().client();
+    let client = world.administrator()?;
     let parameters = PostParams::default();
     let (kind, uid) = match object {
         BoundObject::Pod => {
@@ -134,7 +134,7 @@ pub(super) async fn make_for(world: &mut World, object: BoundObject, account: &s
 
 async fn delete(world: &mut World, object: BoundObject) -> Step {
     let account = account(world).await?;
-    let client = world.lab().administrator().client();
+    let client = world.administrator()?;
     match object {
         BoundObject::Pod => drop(
             Api::<Pod>::namespaced(client, &account.namespace)

@@ -102,7 +102,7 @@ fn holds_certificate_without_chain(world: &mut World, person: Person) -> Step {
 
 #[given(expr = "{person} holds a client certificate that {certificate_flaw}")]
 fn holds_flawed_certificate(world: &mut World, person: Person, flaw: CertificateFlaw) -> Step {
-    let clients = &world.lab().authorities().clients;
+    let clients = &world.client_authority()?;
     let sound = Request::client("alice", &[]);
     let twin = Twin {
         credential: Credential::Certificate(clients.issue(&sound)?),
@@ -120,7 +120,7 @@ fn holds_flawed_certificate(world: &mut World, person: Person, flaw: Certificate
 
 #[then(expr = "{person}, with a client certificate, is accepted")]
 async fn accepted_with_certificate(world: &mut World, person: Person) -> Step {
-    let leaf = world.lab().authorities().clients.issue(&Request::client(&person.user(), &[]))?;
+    let leaf = world.client_authority()?.issue(&Request::client(&person.user(), &[]))?;
     let answer = world
         .ask_with(&person.0, &Credential::Certificate(leaf), &Question::who_am_i())
         .await;
@@ -149,12 +149,12 @@ fn credential_id(world: &mut World) -> Step {
 
 /// Gives the person what the client authority issues for `request`.
 fn issue(world: &mut World, person: &Person, request: &Request) -> Step {
-    let leaf = world.lab().authorities().clients.issue(request)?;
+    let leaf = world.client_authority()?.issue(request)?;
     keep(world, person, leaf, None)
 }
 
 fn intermediate(world: &World) -> Step<Authority> {
-    Ok(world.lab().authorities().clients.intermediate("authlab department")?)
+    Ok(world.client_authority()?.intermediate("authlab department")?)
 }
 
 fn keep(world: &mut World, person: &Person, leaf: Leaf, twin: Option<Twin>) -> Step {

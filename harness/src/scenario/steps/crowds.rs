@@ -103,9 +103,8 @@ async fn sound_ones_accepted(world: &mut World) -> Step {
 /// Certificates tell themselves apart by their serial number, tokens by the audience they were meant for: the log repeats both.
 fn member(world: &World, number: usize) -> Step<Member> {
     let name = format!("guest-{number}");
-    let lab = world.lab();
     if number.is_multiple_of(2) {
-        let clients = &lab.authorities().clients;
+        let clients = world.client_authority()?;
         let flaw = if number.is_multiple_of(4) {
             Flaw::Expired
         } else {
@@ -122,7 +121,8 @@ fn member(world: &World, number: usize) -> Step<Member> {
             name,
         })
     } else {
-        let token = || lab.signer().token("es256").map(|token| token.claim("username", name.as_str()));
+        let signer = world.signer()?;
+        let token = || signer.token("es256").map(|token| token.claim("username", name.as_str()));
         let audience = format!("cluster-of-{name}");
         let flawed = Credential::Token(token()?.audience(&audience).sign()?);
         let sound = Credential::Token(token()?.sign()?);

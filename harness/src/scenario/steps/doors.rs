@@ -32,22 +32,21 @@ impl std::str::FromStr for Configured {
 
 #[given(expr = "an API server with {configured}")]
 async fn an_api_server(world: &mut World, configured: Configured) -> Step {
-    let events = world.events().clone();
-    let server = world.lab().api_server(configured.0, &events).await?;
+    let server = world.api_server(configured.0).await?;
     world.go_to(Door::of(&server));
     Ok(())
 }
 
 #[given(expr = "everyone comes through the auth proxy")]
 fn through_the_proxy(world: &mut World) -> Step {
-    let door = world.lab().auth_proxy("request-headers")?;
+    let door = world.auth_proxy("request-headers")?;
     world.go_to(door);
     Ok(())
 }
 
 #[given(expr = "everyone comes through the impersonating auth proxy")]
 fn through_the_impersonating_proxy(world: &mut World) -> Step {
-    let door = world.lab().auth_proxy("impersonation")?;
+    let door = world.auth_proxy("impersonation")?;
     world.go_to(door);
     Ok(())
 }

@@ -82,40 +82,30 @@ fn announces_with_uid(world: &mut World, person: Person, uid: String) -> Step {
 
 #[given(expr = "the front proxy announces only that {person} is in the group {string}")]
 fn announces_group_only(world: &mut World, person: Person, group: String) -> Step {
-    let credential = announced(
-        world.lab().authorities().front_proxy()?,
-        vec![(HeaderNames::default().group, group)],
-    );
+    let credential = announced(world.front_proxy()?, vec![(HeaderNames::default().group, group)]);
     let twin = Some(sound(world)?);
     Ok(world.hold(&person.0, credential, twin)?)
 }
 
 #[given(expr = "the front proxy announces only that {person} is in the group {string}, and passes on {word} own token")]
 fn announces_group_only_with_token(world: &mut World, person: Person, group: String, _whose: String) -> Step {
-    let nameless = announced(
-        world.lab().authorities().front_proxy()?,
-        vec![(HeaderNames::default().group, group)],
-    );
+    let nameless = announced(world.front_proxy()?, vec![(HeaderNames::default().group, group)]);
     let token = token(world, &person)?;
     Ok(world.hold(&person.0, Credential::Together(vec![nameless, token]), None)?)
 }
 
 #[given(expr = "{person} announces {person} with {announced_with}")]
 fn others_announce(world: &mut World, announcer: Person, person: Person, with: AnnouncedWith) -> Step {
-    let authorities = world.lab().authorities();
+    let request_headers = world.request_header_authority()?;
     let front_proxy = Request::client(crate::cluster::FRONT_PROXY, &[]);
     let own = Request::client(&announcer.user(), &[]);
     let leaf = match with {
-        AnnouncedWith::AnotherName => Some(authorities.request_headers.issue(&own)?),
-        AnnouncedWith::Expired => Some(authorities.request_headers.issue(&Request::flawed(
-            crate::cluster::FRONT_PROXY,
-            &[],
-            Flaw::Expired,
-        ))?),
-        AnnouncedWith::ClientAuthority => Some(authorities.clients.issue(&front_proxy)?),
+        AnnouncedWith::AnotherName => Some(request_headers.issue(&own)?),
+        AnnouncedWith::Expired => Some(request_headers.issue(&Request::flawed(crate::cluster::FRONT_PROXY, &[], Flaw::Expired))?),
+        AnnouncedWith::ClientAuthority => Some(world.client_authority()?.issue(&front_proxy)?),
         AnnouncedWith::Stranger => Some(Authority::root("stranger")?.issue(&front_proxy)?),
-        AnnouncedWith::Impostor => Some(authorities.request_headers.impostor()?.issue(&front_proxy)?),
-        AnnouncedWith::OwnCertificate => Some(authorities.clients.issue(&own)?),
+        AnnouncedWith::Impostor => Some(request_headers.impostor()?.issue(&front_proxy)?),
+        AnnouncedWith::OwnCertificate => Some(world.client_authority()?.issue(&own)?),
         AnnouncedWith::OwnToken | AnnouncedWith::Nothing => None,
     };
     let announcement = Credential::ProxyHeaders {
@@ -193,7 +183,7 @@ fn announced(certificate: Leaf, headers: Vec<(String, String)>) -> Credential {
 
 /// The front proxy announces `person` with `headers`.
 fn announce(world: &mut World, person: &Person, headers: Vec<(String, String)>) -> Step {
-    let credential = announced(world.lab().authorities().front_proxy()?, headers);
+    let credential = announced(world.front_proxy()?, headers);
     Ok(world.hold(&person.0, credential, None)?)
 }
 
@@ -201,13 +191,13 @@ fn announce(world: &mut World, person: &Person, headers: Vec<(String, String)>) 
 fn sound(world: &World) -> Step<Twin> {
     let alice = Person("Alice".to_owned());
     Ok(Twin {
-        credential: announced(world.lab().authorities().front_proxy()?, user(&alice)),
+        credential: announced(world.front_proxy()?, user(&alice)),
         user: alice.user(),
     })
 }
 
 /// A new token of the issuer that `fixtures/authentication/rs256.toml` trusts.
 fn token(world: &World, person: &Person) -> Step<Credential> {
-    let token = world.lab().signer().token("rs256")?.subject(&person.user());
+    let token = world.signer()?.token("rs256")?.subject(&person.user());
     Ok(Credential::Token(token.sign()?))
 }

@@ -183,11 +183,7 @@ impl Impersonator {
 #[given(expr = "{person} is a support engineer")]
 fn is_impersonator(world: &mut World, person: Person) -> Step {
     let user = world.unique(&person.user());
-    let leaf = world
-        .lab()
-        .authorities()
-        .clients
-        .issue(&Request::client(&user, &["support-engineers"]))?;
+    let leaf = world.client_authority()?.issue(&Request::client(&user, &["support-engineers"]))?;
     let own = Credential::Certificate(leaf);
     *world.notes::<Impersonator>() = Impersonator {
         user,
@@ -345,7 +341,7 @@ fn groups_are_named_once(world: &mut World) -> Step {
 #[then(expr = "the impersonation is refused as incomplete, because {string}")]
 fn incomplete(world: &mut World, reason: String) -> Step {
     let expected = Behaviours::known()
-        .value("impersonation_without_user", world.lab().version())
+        .value("impersonation_without_user", world.version())
         .unwrap_or_default();
     let answer = world.answer()?;
     let seen = answer.record.reason.as_deref().unwrap_or_default();
@@ -391,6 +387,7 @@ async fn ask_as(world: &mut World, person: &Person, guise: &Guise) -> Step<Answe
 }
 
 fn event(world: &World) -> Step<&AuditEvent> {
+    world.needs("audit_log")?;
     Ok(world
         .answer()?
         .record

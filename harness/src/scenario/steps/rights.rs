@@ -111,7 +111,7 @@ impl Right {
 /// The subject's name must be the scenario's own: other scenarios run in the same cluster.
 pub(super) async fn grant_everywhere(world: &mut World, kind: &str, subject: &str, rights: &[Right]) -> Step {
     let name = granted(world, "authlab");
-    let client = world.lab().administrator().client();
+    let client = world.administrator()?;
     let role: ClusterRole = serde_json::from_value(json!({
         "metadata": { "name": name, "labels": { "app.kubernetes.io/managed-by": "authlab" } },
         "rules": rights.iter().map(Right::rule).collect::<Vec<_>>(),
@@ -135,7 +135,7 @@ pub(super) async fn grant(world: &mut World, kind: &str, subject: &str, verb: &s
     let namespace = world.namespace().await?;
     let subject = &world.filled(subject);
     let name = granted(world, "granted");
-    let client = world.lab().administrator().client();
+    let client = world.administrator()?;
     let role: Role = serde_json::from_value(json!({
         "metadata": { "name": name },
         "rules": [{ "apiGroups": [""], "resources": [resource], "verbs": [verb] }],
@@ -185,7 +185,7 @@ async fn until_known(world: &World, kind: &str, subject: &str, attributes: Resou
         spec,
         ..SubjectAccessReview::default()
     };
-    let reviews: Api<SubjectAccessReview> = Api::all(world.lab().administrator().client());
+    let reviews: Api<SubjectAccessReview> = Api::all(world.administrator()?);
     until("the new right", Duration::from_secs(10), || async {
         let answer = reviews.create(&PostParams::default(), &review).await?;
         let known = answer.status.is_some_and(|status| status.allowed);

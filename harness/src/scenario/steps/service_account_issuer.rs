@@ -63,10 +63,8 @@ fn verified(world: &mut World) -> Step {
 
 #[then(expr = "the token is for the API server itself")]
 async fn for_the_server(world: &mut World) -> Step {
-    let who = world.lab().administrator().leaf().clone();
-    let answer = world
-        .ask_with("the administrator", &Credential::Certificate(who), &Question::get(METADATA))
-        .await;
+    let who = world.administrator_credential()?;
+    let answer = world.ask_with("the administrator", &who, &Question::get(METADATA)).await;
     let claims = service_accounts::claims(world)?;
     // Without --api-audiences, the API server's own audience is the issuer it calls itself.
     let expected = Value::from(vec![answer.body["issuer"].clone()]);
@@ -90,6 +88,7 @@ fn may_be_kept(world: &mut World) -> Step {
 
 #[then(expr = "{person}, with no credential, is not told")]
 async fn not_told(world: &mut World, person: Person) -> Step {
+    world.needs("anonymous_requests")?;
     let path = world
         .answer()?
         .request

@@ -116,7 +116,7 @@ async fn holds_flawed_token(world: &mut World, person: Person, flaw: TokenFlaw) 
         claims
     };
     const HOUR: u64 = 3600;
-    let key = Secret::new(std::fs::read_to_string(world.lab().authorities().file("service-accounts.key"))?);
+    let key = world.service_account_key()?;
     let sound = timed(now, now + HOUR);
     let token = match flaw {
         TokenFlaw::Expired => sign(&genuine.header, &timed(now - 2 * HOUR, now - HOUR), &key)?,
@@ -188,7 +188,7 @@ async fn account_is_made_anew(world: &mut World) -> Step {
 #[when(expr = "the Secret with its token is deleted")]
 async fn token_secret_is_deleted(world: &mut World) -> Step {
     let namespace = world.namespace().await?;
-    let secrets: Api<SecretObject> = Api::namespaced(world.lab().administrator().client(), &namespace);
+    let secrets: Api<SecretObject> = Api::namespaced(world.administrator()?, &namespace);
     secrets.delete("first", &DeleteParams::default()).await?;
     Ok(())
 }
@@ -293,7 +293,7 @@ async fn no_secret_of_account(world: &mut World) -> Step {
         "expected no Secret of \"{}\"; seen were Secrets of {owners:?}",
         account.name
     );
-    let accounts: Api<ServiceAccount> = Api::namespaced(world.lab().administrator().client(), &account.namespace);
+    let accounts: Api<ServiceAccount> = Api::namespaced(world.administrator()?, &account.namespace);
     let listed = accounts.get(&account.name).await?.secrets.unwrap_or_default();
     ensure!(
         listed.is_empty(),
@@ -343,7 +343,7 @@ pub(super) fn claims(world: &mut World) -> Step<Map<String, Value>> {
 /// Creates a service account in the scenario's namespace.
 pub(super) async fn create_account(world: &mut World, name: &str) -> Step<Account> {
     let namespace = world.namespace().await?;
-    let accounts: Api<ServiceAccount> = Api::namespaced(world.lab().administrator().client(), &namespace);
+    let accounts: Api<ServiceAccount> = Api::namespaced(world.administrator()?, &namespace);
     let object = serde_json::from_value(json!({ "metadata": { "name": name } }))?;
     let uid = accounts.create(&PostParams::default(), &object).await?.uid().unwrap_or_default();
     Ok(Account {
@@ -355,7 +355,7 @@ pub(super) async fn create_account(world: &mut World, name: &str) -> Step<Accoun
 
 async fn delete_account(world: &mut World) -> Step {
     let account = account(world).await?;
-    let accounts: Api<ServiceAccount> = Api::namespaced(world.lab().administrator().client(), &account.namespace);
+    let accounts: Api<ServiceAccount> = Api::namespaced(world.administrator()?, &account.namespace);
     accounts.delete(&account.name, &DeleteParams::default()).await?;
     Ok(())
 }
@@ -367,7 +367,7 @@ async fn request(world: &mut World, spec: &TokenRequestSpec) -> Step<Secret> {
 }
 
 async fn request_for(world: &World, account: &Account, spec: &TokenRequestSpec) -> Step<Secret> {
-    let accounts: Api<ServiceAccount> = Api::namespaced(world.lab().administrator().client(), &account.namespace);
+    let accounts: Api<ServiceAccount> = Api::namespaced(world.administrator()?, &account.namespace);
     let request = TokenRequest {
         spec: spec.clone(),
         ..TokenRequest::default()
@@ -400,7 +400,7 @@ pub(super) async fn put_spares_by(world: &mut World) -> Step {
 
 /// Makes a Secret for a token of `account`, and waits until the controller has filled it.
 async fn filled_secret(world: &mut World, account: &Account, name: &str) -> Step<Secret> {
-    let secrets: Api<SecretObject> = Api::namespaced(world.lab().administrator().client(), &account.namespace);
+    let secrets: Api<SecretObject> = Api::namespaced(world.administrator()?, &account.namespace);
     let secret = serde_json::from_value(json!({
         "type": "kubernetes.io/service-account-token",
         "metadata": { "name": name, "annotations": { "kubernetes.io/service-account.name": account.name } },

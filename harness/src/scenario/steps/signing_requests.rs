@@ -55,7 +55,7 @@ async fn may_request_for_kubelets(world: &mut World, person: Person) -> Step {
 #[given(expr = "{person} is a node that may request its own certificate")]
 async fn is_a_node(world: &mut World, person: Person) -> Step {
     let (node, team) = (node(world), team(world, &person)?);
-    let leaf = world.lab().authorities().clients.issue(&Request::client(&node, &[&team]))?;
+    let leaf = world.client_authority()?.issue(&Request::client(&node, &[&team]))?;
     world.hold(&person.0, Credential::Certificate(leaf), None)?;
     let rights = ["", "/selfnodeclient"].map(|kind| Right::new("create", CERTIFICATES, format!("{REQUESTS}{kind}")));
     grant_everywhere(world, "Group", &team, &rights).await
@@ -156,7 +156,7 @@ async fn record_stays(world: &mut World) -> Step {
     changed.spec.uid = Some("0".to_owned());
     changed.spec.groups = Some(vec!["system:masters".to_owned()]);
     changed.metadata.labels = Some([("changed".to_owned(), "yes".to_owned())].into());
-    let after = requests_api(world)
+    let after = requests_api(world)?
         .replace(&before.name(), &PostParams::default(), &changed)
         .await?;
     ensure!(
@@ -293,8 +293,8 @@ async fn is_valid_for(world: &mut World, lifetime: Lifetime) -> Step {
 const CERTIFICATES: &str = "certificates.k8s.io";
 const REQUESTS: &str = "certificatesigningrequests";
 
-fn requests_api(world: &World) -> Api<CertificateSigningRequest> {
-    Api::all(world.lab().administrator().client())
+fn requests_api(world: &World) -> Step<Api<CertificateSigningRequest>> {
+    Ok(Api::all(world.administrator()?))
 }
 
 /// The group of the scenario's own that the person is in, by a certificate of theirs.
@@ -303,11 +303,7 @@ fn team(world: &mut World, person: &Person) -> Step<String> {
     let person = Person(name);
     let team = world.unique(&format!("{}-team", person.user()));
     if world.holding(&person.0).is_err() {
-        let leaf = world
-            .lab()
-            .authorities()
-            .clients
-            .issue(&Request::client(&person.user(), &[&team]))?;
+        let leaf = world.client_authority()?.issue(&Request::client(&person.user(), &[&team]))?;
         world.hold(&person.0, Credential::Certificate(leaf), None)?;
     }
     Ok(team)
@@ -364,7 +360,7 @@ async fn request(world: &mut World, person: &Person, wish: &Wish) -> Step<Answer
 /// The request as it is now.
 async fn current(world: &mut World) -> Step<CertificateSigningRequest> {
     let name = world.notes::<Requested>().name.clone();
-    Ok(requests_api(world).get(&name).await?)
+    Ok(requests_api(world)?.get(&name).await?)
 }
 
 /// The person approves or denies the request that was made last.
@@ -384,14 +380,14 @@ async fn decide_with(world: &mut World, who: &str, credential: &Credential, deci
 async fn issue(world: &mut World, person: &Person) -> Step<Answer> {
     let name = world.person(&person.0)?;
     let mut request = serde_json::to_value(current(world).await?)?;
-    let certificate = world.lab().authorities().clients.certificate().to_owned();
+    let certificate = world.client_authority()?.certificate().to_owned();
     request["status"]["certificate"] = json!(base64::engine::general_purpose::STANDARD.encode(certificate));
     let object = world.notes::<Requested>().name.clone();
     Ok(world.ask(&name, &Question::put(format!("{PATH}/{object}/status"), request)).await?)
 }
 
 async fn approve_as_administrator(world: &mut World) -> Step {
-    let credential = Credential::Certificate(world.lab().administrator().leaf().clone());
+    let credential = world.administrator_credential()?;
     let answer = decide_with(world, "the administrator", &credential, Decision::Approved).await?;
     ensure!(
         answer.verdict == Verdict::Accepted,
@@ -416,7 +412,8 @@ async fn hold_signed(world: &mut World, person: &Person, wish: &Wish) -> Step {
 
 /// The certificate of the request called `name`, once it is there.
 async fn certificate(world: &World, name: &str) -> Step<String> {
-    let api = requests_api(world);
+    world.needs("certificate_signer")?;
+    let api = requests_api(world)?;
     let found = until("the certificate", LIMIT, || async {
         let request = api.get(name).await?;
         Ok::<_, kube::Error>(match request.certificate() {
@@ -429,8 +426,9 @@ async fn certificate(world: &World, name: &str) -> Step<String> {
 
 /// The request that was made last, once it has the condition `kind`.
 async fn until_condition(world: &mut World, kind: &str) -> Step<CertificateSigningRequest> {
+    world.needs("certificate_signer")?;
     let name = world.notes::<Requested>().name.clone();
-    let api = requests_api(world);
+    let api = requests_api(world)?;
     let what = format!("the condition {kind}");
     let found = until(&what, LIMIT, || async {
         let request = api.get(&name).await?;

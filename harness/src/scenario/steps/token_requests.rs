@@ -78,7 +78,7 @@ async fn given_token(world: &mut World, person: Person) -> Step {
 #[then(expr = "{person} is given a token that is bound to the deployer's own pod")]
 async fn given_bound_token(world: &mut World, person: Person) -> Step {
     let account = service_accounts::account(world).await?;
-    let pods: kube::Api<k8s_openapi::api::core::v1::Pod> = kube::Api::namespaced(world.lab().administrator().client(), &account.namespace);
+    let pods: kube::Api<k8s_openapi::api::core::v1::Pod> = kube::Api::namespaced(world.administrator()?, &account.namespace);
     if pods.get_opt(&account.name).await?.is_none() {
         bound_objects::make(world, BoundObject::Pod).await?;
     }

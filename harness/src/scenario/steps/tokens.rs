@@ -90,7 +90,7 @@ fn holds_token_with_groups(world: &mut World, person: Person, issuer: String, gr
 
 #[given(expr = "{person} holds a token of the issuer {string} that {token_flaw}")]
 fn holds_flawed_token(world: &mut World, person: Person, issuer: String, flaw: TokenFlaw) -> Step {
-    let url = world.lab().signer().url(&issuer)?;
+    let url = world.signer()?.url(&issuer)?;
     let token = flaw.applied(sound(world, &issuer, &person.user())?, &url).sign()?;
     let twin = Twin {
         credential: Credential::Token(sound(world, &issuer, "alice")?.sign()?),
@@ -101,7 +101,7 @@ fn holds_flawed_token(world: &mut World, person: Person, issuer: String, flaw: T
 
 #[then(expr = "{person}, who asks an API server with the configuration file, is accepted as {string}")]
 async fn accepted_elsewhere(world: &mut World, person: Person, user: String) -> Step {
-    let door = Door::of(world.lab().main());
+    let door = Door::of(world.main());
     world.go_to(door);
     let answer = world.ask(&person.0, &Question::who_am_i()).await?;
     answers::accepted(&answer, &user)
@@ -109,7 +109,7 @@ async fn accepted_elsewhere(world: &mut World, person: Person, user: String) -> 
 
 /// A sound token of the issuer at `path`, with what both configurations of `fixtures/authentication/` read.
 fn sound(world: &World, path: &str, user: &str) -> Step<Token> {
-    let token = world.lab().signer().token(path).with_context(|| format!("the issuer {path}"))?;
+    let token = world.signer()?.token(path).with_context(|| format!("the issuer {path}"))?;
     Ok(token.subject(user).claim("username", user))
 }
 

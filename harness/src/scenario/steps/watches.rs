@@ -36,7 +36,7 @@ async fn watches(world: &mut World, person: Person, resource: String) -> Step {
 #[then(expr = "each of three new configmaps reaches {word} before the next one is made")]
 async fn each_arrives(world: &mut World, _pronoun: String) -> Step {
     let namespace = world.namespace().await?;
-    let made: Api<ConfigMap> = Api::namespaced(world.lab().administrator().client(), &namespace);
+    let made: Api<ConfigMap> = Api::namespaced(world.administrator()?, &namespace);
     let watch = opened(world)?;
     for name in ["first", "second", "third"] {
         made.create(
