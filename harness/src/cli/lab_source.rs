@@ -5,6 +5,7 @@ use super::exit::Exit;
 use super::options::LabOptions;
 use crate::behaviour::Catalogue;
 use crate::event::{Event, Events, LabReport};
+use crate::identity_provider;
 use crate::lab::{LabError, attach_or_start};
 use crate::scenario::runner::Fit;
 use crate::scenario::world::Site;
@@ -37,7 +38,10 @@ pub async fn lab_for_run(options: &LabOptions, events: &Events) -> Result<Lab, C
         lab: LabReport {
             cluster: description.cluster.name().to_owned(),
             kubernetes: description.kubernetes.clone(),
-            identity_provider: description.identity_provider.clone(),
+            identity_provider: description
+                .identity_provider
+                .map_or("none", identity_provider::Driver::name)
+                .to_owned(),
         },
     });
     Ok(Site {

@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use super::error::CommandError;
 use super::exit::Exit;
 use super::server_binaries::SourceOptions;
+use crate::{cluster, identity_provider};
 
 /// How the command talks.
 #[derive(Args, Clone, Debug, Default)]
@@ -99,24 +100,29 @@ impl LabOptions {
     /// # Errors
     /// A driver that this build does not have.
     pub fn lab(&self) -> Result<crate::lab::LabOptions, CommandError> {
-        let absent = |option: &str, value: String| {
+        let cluster = self.cluster.driver();
+        let identity_provider = self.identity_provider.driver();
+        if matches!(cluster, Some(cluster::Driver::Existing)) != self.kubeconfig.is_some() {
+            let error = CommandError::new(Exit::Usage, "--cluster existing and --kubeconfig FILE belong together");
+            return Err(error.hint("the current kubeconfig is never taken by itself: name the file of the cluster you mean"));
+        }
+        let absent = |option: &str, value: &str| {
             CommandError::new(Exit::LabNotStarted, format!("this build cannot start a lab with {option} {value}"))
                 .hint("`process` needs nothing but this machine")
         };
-        if !matches!(self.cluster, ClusterDriver::Auto | ClusterDriver::Process) {
-            return Err(absent("--cluster", format!("{:?}", self.cluster).to_lowercase()));
+        if let Some(driver @ (cluster::Driver::Container | cluster::Driver::K3s | cluster::Driver::Kind | cluster::Driver::Existing)) =
+            cluster
+        {
+            return Err(absent("--cluster", driver.name()));
         }
-        if !matches!(
-            self.identity_provider,
-            IdentityProviderDriver::Auto | IdentityProviderDriver::Process
-        ) {
-            return Err(absent(
-                "--identity-provider",
-                format!("{:?}", self.identity_provider).to_lowercase(),
-            ));
+        if let Some(driver @ (identity_provider::Driver::Container | identity_provider::Driver::Existing)) = identity_provider {
+            return Err(absent("--identity-provider", driver.name()));
         }
         Ok(crate::lab::LabOptions {
             name: self.lab.clone(),
+            cluster,
+            identity_provider,
+            kubeconfig: self.kubeconfig.clone(),
             kubernetes: self.kubernetes.clone(),
             server_binaries: self.sources.clone().into(),
             keep: self.keep,
@@ -150,6 +156,20 @@ pub enum ClusterDriver {
     Existing,
 }
 
+impl ClusterDriver {
+    /// The driver meant; none when that is left to authlab.
+    fn driver(self) -> Option<cluster::Driver> {
+        match self {
+            Self::Auto => None,
+            Self::Process => Some(cluster::Driver::Process),
+            Self::Container => Some(cluster::Driver::Container),
+            Self::K3s => Some(cluster::Driver::K3s),
+            Self::Kind => Some(cluster::Driver::Kind),
+            Self::Existing => Some(cluster::Driver::Existing),
+        }
+    }
+}
+
 /// How an identity provider runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum IdentityProviderDriver {
@@ -162,4 +182,16 @@ pub enum IdentityProviderDriver {
     Container,
     /// A Keycloak that is there already.
     Existing,
+}
+
+impl IdentityProviderDriver {
+    /// The driver meant; none when that is left to authlab.
+    fn driver(self) -> Option<identity_provider::Driver> {
+        match self {
+            Self::Auto => None,
+            Self::Process => Some(identity_provider::Driver::Process),
+            Self::Container => Some(identity_provider::Driver::Container),
+            Self::Existing => Some(identity_provider::Driver::Existing),
+        }
+    }
 }

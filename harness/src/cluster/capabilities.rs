@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Behaviours, Driver, Minor};
 
 /// What scenarios may ask of a cluster of one driver and version.
@@ -9,7 +11,35 @@ use super::{Behaviours, Driver, Minor};
 pub struct Capabilities {
     driver: Driver,
     version: Minor,
-    described: BTreeMap<String, bool>,
+    described: BTreeMap<String, Described>,
+    observed: BTreeMap<String, Observed>,
+}
+
+/// What a driver's file says of a capability.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum Described {
+    /// It is there, or not.
+    Known(bool),
+    /// It is another thing with each cluster.
+    Found(Asked),
+}
+
+/// The one word for [`Described::Found`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Asked {
+    /// The cluster is asked before the first scenario begins.
+    Asked,
+}
+
+/// What a cluster that was asked turned out to be able to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observed {
+    /// Whether it is able.
+    pub able: bool,
+    /// What was seen, for a person.
+    pub why: String,
 }
 
 /// A scenario asks for something that nobody described. Never taken for "no".
@@ -29,13 +59,30 @@ impl Capabilities {
     pub fn of(driver: Driver, version: Minor) -> Self {
         let text = match driver {
             Driver::Process => include_str!("../../../fixtures/capabilities/process.toml"),
+            Driver::Container => include_str!("../../../fixtures/capabilities/container.toml"),
+            Driver::K3s => include_str!("../../../fixtures/capabilities/k3s.toml"),
+            Driver::Kind => include_str!("../../../fixtures/capabilities/kind.toml"),
+            Driver::Existing => include_str!("../../../fixtures/capabilities/existing.toml"),
         };
         let described = toml::from_str(text).expect("the capability files are read by a test");
         Self {
             driver,
             version,
             described,
+            observed: BTreeMap::new(),
         }
+    }
+
+    /// The same, with what the cluster answered where its driver's file says "asked".
+    #[must_use]
+    pub fn observed(mut self, observed: BTreeMap<String, Observed>) -> Self {
+        self.observed = observed;
+        self
+    }
+
+    /// What the driver's file says of each capability.
+    pub fn table(&self) -> &BTreeMap<String, Described> {
+        &self.described
     }
 
     /// Whether `name`, a capability of the driver or a feature of the version, is there.
@@ -47,8 +94,13 @@ impl Capabilities {
             return Ok(feature.map_err(Unmet));
         }
         match self.described.get(name) {
-            Some(true) => Ok(Ok(())),
-            Some(false) => Ok(Err(Unmet(format!("the cluster driver '{}' lacks '{name}'", self.driver.name())))),
+            Some(Described::Known(true)) => Ok(Ok(())),
+            Some(Described::Known(false)) => Ok(Err(Unmet(format!("the cluster driver '{}' lacks '{name}'", self.driver.name())))),
+            Some(Described::Found(_)) => Ok(match self.observed.get(name) {
+                Some(Observed { able: true, .. }) => Ok(()),
+                Some(Observed { why, .. }) => Err(Unmet(format!("this cluster lacks '{name}': {why}"))),
+                None => Err(Unmet(format!("this cluster was not asked for '{name}'"))),
+            }),
             None => Err(UnknownCapability {
                 name: name.to_owned(),
                 known: self.names(),
@@ -75,6 +127,20 @@ impl Capabilities {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_cluster_answered_decides_where_its_driver_cannot_know() {
+        let observed = |able| {
+            let why = "signer: nobody signs".to_owned();
+            BTreeMap::from([("certificate_signer".to_owned(), Observed { able, why })])
+        };
+        let check = |capabilities: &Capabilities| capabilities.check("certificate_signer").expect("described");
+        let unasked = Capabilities::of(Driver::Existing, Minor(37));
+        assert!(check(&unasked).is_err(), "nothing is taken for granted");
+        assert_eq!(check(&unasked.clone().observed(observed(true))), Ok(()));
+        let lacks = check(&unasked.observed(observed(false))).expect_err("it answered no");
+        assert!(lacks.0.contains("nobody signs"), "{lacks:?}");
+    }
 
     #[test]
     fn what_is_not_described_is_an_error() {

@@ -20,7 +20,7 @@ mod versions;
 
 pub use authentication::Places;
 pub use authorities::{Authorities, FRONT_PROXY};
-pub use capabilities::{Capabilities, UnknownCapability, Unmet};
+pub use capabilities::{Asked, Capabilities, Described, Observed, UnknownCapability, Unmet};
 pub use client_authorities::TrustedAuthority;
 pub use setting::{Setting, SettingError};
 pub use versions::{Behaviours, Minor};
@@ -29,18 +29,33 @@ pub use versions::{Behaviours, Minor};
 pub const MAIN: &str = "main";
 
 /// How a cluster's servers run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Driver {
     /// Plain processes of this machine.
     Process,
+    /// A container for each server.
+    Container,
+    /// k3s in one container.
+    K3s,
+    /// A cluster that the `kind` command makes.
+    Kind,
+    /// A cluster that is there already, named by a kubeconfig.
+    Existing,
 }
 
 impl Driver {
+    /// All drivers.
+    pub const ALL: [Self; 5] = [Self::Process, Self::Container, Self::K3s, Self::Kind, Self::Existing];
+
     /// Its name, as options and files spell it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Process => "process",
+            Self::Container => "container",
+            Self::K3s => "k3s",
+            Self::Kind => "kind",
+            Self::Existing => "existing",
         }
     }
 }

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use sha2::Digest;
 
 use super::{LabError, LabOptions};
-use crate::cluster::{ApiServer, Driver, Minor};
+use crate::cluster::{ApiServer, Driver, Minor, Observed};
+use crate::identity_provider;
 use crate::identity_provider::keycloak::KeycloakDescription;
 use crate::secret::Secret;
 
@@ -34,8 +35,11 @@ pub struct LabDescription {
     pub minor: Minor,
     /// How its cluster runs.
     pub cluster: Driver,
-    /// How its identity provider runs.
-    pub identity_provider: String,
+    /// How its identity provider runs; none in a lab without.
+    pub identity_provider: Option<identity_provider::Driver>,
+    /// What the cluster answered about itself, by capability.
+    #[serde(default)]
+    pub observed: BTreeMap<String, Observed>,
     /// The API servers that run, by setting; more may be started later.
     pub api_servers: BTreeMap<String, ApiServer>,
     /// The base URL of the harness' issuer.
@@ -111,6 +115,17 @@ impl LabDescription {
             if asked != self.kubernetes {
                 return Ok(Some(format!("it runs Kubernetes {}, not {asked}", self.kubernetes)));
             }
+        }
+        if let Some(asked) = options.cluster
+            && asked != self.cluster
+        {
+            return Ok(Some(format!("its cluster driver is {}, not {}", self.cluster.name(), asked.name())));
+        }
+        if let Some(asked) = options.identity_provider
+            && Some(asked) != self.identity_provider
+        {
+            let has = self.identity_provider.map_or("none", identity_provider::Driver::name);
+            return Ok(Some(format!("its identity provider is {has}, not {}", asked.name())));
         }
         if self.fingerprint != fingerprint() {
             return Ok(Some(format!("it was started by another build of authlab ({})", self.authlab)));

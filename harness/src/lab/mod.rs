@@ -26,8 +26,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OnceCell, watch};
 
-use crate::cluster::{ApiServer, Authorities, Capabilities, MAIN, Minor};
+use crate::cluster::{ApiServer, Authorities, Capabilities, Driver, MAIN, Minor};
 use crate::event::Events;
+use crate::identity_provider;
 use crate::identity_provider::issuer::Signer;
 use crate::probe::Door;
 use crate::server_binaries;
@@ -50,6 +51,12 @@ pub const DEFAULT_NAME: &str = "default";
 pub struct LabOptions {
     /// Its name; a lab that only lives as long as its owner needs none.
     pub name: Option<String>,
+    /// How its cluster runs; nobody's wish when not given.
+    pub cluster: Option<Driver>,
+    /// How its identity provider runs; nobody's wish when not given.
+    pub identity_provider: Option<identity_provider::Driver>,
+    /// The kubeconfig of the cluster, for [`Driver::Existing`].
+    pub kubeconfig: Option<std::path::PathBuf>,
     /// The version of Kubernetes, as a person writes it; the newest pinned one when not given.
     pub kubernetes: Option<String>,
     /// Where server binaries may come from.
@@ -144,7 +151,7 @@ impl Lab {
 
     /// What scenarios may ask of it.
     pub fn capabilities(&self) -> Capabilities {
-        Capabilities::of(self.0.description.cluster, self.version())
+        Capabilities::of(self.0.description.cluster, self.version()).observed(self.0.description.observed.clone())
     }
 
     /// Whether this process ends it.

@@ -14,6 +14,7 @@ use crate::auth_proxy::{self, AuthProxy, Backend, PassOn, ProxyCredential, Token
 use crate::cluster::process::{Binaries, ControlPlane};
 use crate::cluster::{ApiServer, Authorities, Driver, MAIN, Minor, Places, Setting};
 use crate::event::Events;
+use crate::identity_provider;
 use crate::identity_provider::issuer::{Algorithm, Issuer, IssuerPath};
 use crate::identity_provider::keycloak::{self, Front};
 use crate::server_binaries::{self, ServerBinaries, Versions};
@@ -187,7 +188,8 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
         kubernetes: version.version.to_string(),
         minor,
         cluster: Driver::Process,
-        identity_provider: "process".to_owned(),
+        identity_provider: Some(identity_provider::Driver::Process),
+        observed: BTreeMap::new(),
         api_servers: BTreeMap::from([(MAIN.to_owned(), main.clone())]),
         issuer: places.issuer,
         keycloak_issuer: places.keycloak,
