@@ -5,7 +5,6 @@
 
 use std::path::{Path, PathBuf};
 
-use super::ApiServer;
 use crate::pki::{PkiError, write_private};
 
 /// One more authority that an API server accepts client certificates of. Dropped, it is taken out of the file again.
@@ -16,14 +15,14 @@ pub struct TrustedAuthority {
 }
 
 impl TrustedAuthority {
-    /// Adds `certificate`, PEM, to the authorities that `server` accepts. Those that are in the file stay in it.
+    /// Adds `certificate`, PEM, to the authorities in `file`, an API server's. Those that are in the file stay in it.
     /// The server takes a moment to read it.
     ///
     /// # Errors
     /// The file cannot be rewritten.
-    pub fn add(server: &ApiServer, certificate: &str) -> Result<Self, PkiError> {
+    pub fn add(file: &Path, certificate: &str) -> Result<Self, PkiError> {
         let added = Self {
-            file: server.client_authorities.clone(),
+            file: file.to_owned(),
             certificate: certificate.to_owned(),
         };
         rewrite(&added.file, |text| format!("{text}{certificate}"))?;
@@ -66,20 +65,10 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let file = directory.path().join("client-authorities.crt");
         std::fs::write(&file, "OLD\n").expect("it can be written");
-        let mut server = ApiServer {
-            name: String::new(),
-            url: String::new(),
-            serving_authority: String::new(),
-            log: PathBuf::new(),
-            audit_log: PathBuf::new(),
-            gate: PathBuf::new(),
-            client_authorities: PathBuf::new(),
-        };
-        server.client_authorities.clone_from(&file);
         let read = || std::fs::read_to_string(&file).expect("it can be read");
 
-        let first = TrustedAuthority::add(&server, "FIRST\n").expect("it can be added");
-        let second = TrustedAuthority::add(&server, "SECOND\n").expect("so can another");
+        let first = TrustedAuthority::add(&file, "FIRST\n").expect("it can be added");
+        let second = TrustedAuthority::add(&file, "SECOND\n").expect("so can another");
         assert_eq!(read(), "OLD\nFIRST\nSECOND\n");
         drop(first);
         assert_eq!(read(), "OLD\nSECOND\n");

@@ -69,12 +69,31 @@ pub struct ApiServer {
     pub url: String,
     /// The authority its serving certificate is signed by, PEM.
     pub serving_authority: String,
+    /// Where its record is read; none where nobody lets us.
+    pub logs: Option<Logs>,
+    /// Held while one request is asked of it whose refusal shall be found in its log.
+    pub gate: PathBuf,
+    /// The file with the authorities whose client certificates it accepts, where it may be rewritten.
+    pub client_authorities: Option<PathBuf>,
+}
+
+/// Where the record of an API server is read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Logs {
     /// Its log.
     pub log: PathBuf,
     /// Its audit log, an event a line.
     pub audit_log: PathBuf,
-    /// Held while one request is asked of it whose refusal shall be found in its log.
-    pub gate: PathBuf,
-    /// The file with the authorities whose client certificates it accepts.
-    pub client_authorities: PathBuf,
+    /// How soon its log has what it is about.
+    pub pace: Pace,
+}
+
+/// How soon a log has what it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pace {
+    /// The line about a request is there before its answer is.
+    AtOnce,
+    /// Somebody passes the lines on: they come in order, a moment later.
+    PassedOn,
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::authorities::{Authorities, FRONT_PROXY};
-use super::{ApiServer, MAIN, Minor, Places, Setting, SettingError};
+use super::{ApiServer, Logs, MAIN, Minor, Pace, Places, Setting, SettingError};
 use crate::event::Events;
 use crate::pki::{PkiError, write_private};
 use crate::process::wait::{Condition, WaitError, until};
@@ -233,18 +233,23 @@ impl ControlPlane {
         fs_err::create_dir_all(&directory)?;
         let file = |name: &str| self.authorities.file(name).display().to_string();
         let port = port::free()?;
+        let (log, audit_log) = (directory.join("kube-apiserver.log"), directory.join("audit.jsonl"));
+        let client_authorities = directory.join("client-authorities.crt");
         let server = ApiServer {
             name: setting.name.clone(),
             url: format!("https://127.0.0.1:{port}"),
             serving_authority: self.authorities.serving.certificate().to_owned(),
-            log: directory.join("kube-apiserver.log"),
-            audit_log: directory.join("audit.jsonl"),
+            logs: Some(Logs {
+                log: log.clone(),
+                audit_log: audit_log.clone(),
+                pace: Pace::AtOnce,
+            }),
             gate: directory.join("gate"),
-            client_authorities: directory.join("client-authorities.crt"),
+            client_authorities: Some(client_authorities.clone()),
         };
         write_private(&server.gate, "")?;
         // A file of its own, so that one API server's can be rewritten.
-        write_private(&server.client_authorities, self.authorities.clients.certificate())?;
+        write_private(&client_authorities, self.authorities.clients.certificate())?;
         let policy = directory.join("audit-policy.json");
         write_private(&policy, include_str!("../../../fixtures/audit_policy.json"))?;
 
@@ -253,7 +258,7 @@ impl ControlPlane {
         } else {
             format!("kube-apiserver {}", setting.name)
         };
-        let mut program = Program::new(name, &self.binaries.kube_apiserver, &server.log)
+        let mut program = Program::new(name, &self.binaries.kube_apiserver, &log)
             .argument(format!("--etcd-servers={}", self.etcd_url))
             .argument(format!("--etcd-cafile={}", file("etcd.crt")))
             .argument(format!("--etcd-certfile={}", file("etcd-client.crt")))
@@ -262,7 +267,7 @@ impl ControlPlane {
             .argument(format!("--cert-dir={}", directory.display()))
             .argument(format!("--tls-cert-file={}", file("kube-apiserver.crt")))
             .argument(format!("--tls-private-key-file={}", file("kube-apiserver.key")))
-            .argument(format!("--client-ca-file={}", server.client_authorities.display()))
+            .argument(format!("--client-ca-file={}", client_authorities.display()))
             .argument(format!("--requestheader-client-ca-file={}", file("request-headers.crt")))
             .argument(format!("--requestheader-allowed-names={FRONT_PROXY}"))
             .argument(format!("--proxy-client-cert-file={}", file("front-proxy.crt")))
@@ -270,7 +275,7 @@ impl ControlPlane {
             .argument(format!("--service-account-key-file={}", file("service-accounts.pub")))
             .argument(format!("--service-account-signing-key-file={}", file("service-accounts.key")))
             .argument(format!("--audit-policy-file={}", policy.display()))
-            .argument(format!("--audit-log-path={}", server.audit_log.display()))
+            .argument(format!("--audit-log-path={}", audit_log.display()))
             .arguments([
                 "--bind-address=127.0.0.1",
                 "--external-hostname=127.0.0.1",
@@ -322,7 +327,7 @@ impl ControlPlane {
                 name: what,
                 limit,
                 why,
-                log: server.log.clone(),
+                log: server.logs.as_ref().map(|logs| logs.log.clone()).unwrap_or_default(),
             },
         })
     }

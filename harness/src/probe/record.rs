@@ -20,8 +20,10 @@ pub enum ReasonSource {
     Audit,
     /// The answer's body.
     Body,
-    /// Nowhere.
+    /// Nowhere: the log was not clear about it.
     None,
+    /// Nowhere: the server's log cannot be read here. What the reason is stays unproved.
+    NotObservable,
 }
 
 impl ReasonSource {
@@ -31,7 +33,7 @@ impl ReasonSource {
             Self::Log => "log",
             Self::Audit => "audit",
             Self::Body => "body",
-            Self::None => "none",
+            Self::None | Self::NotObservable => "none",
         }
     }
 }
@@ -87,30 +89,36 @@ impl Mark {
     /// Where the logs of `server` end now.
     pub fn now(server: &ApiServer) -> Self {
         let size = |path: &Path| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
-        Self {
-            log: size(&server.log),
-            audit_log: size(&server.audit_log),
+        match &server.logs {
+            Some(logs) => Self {
+                log: size(&logs.log),
+                audit_log: size(&logs.audit_log),
+            },
+            None => Self { log: 0, audit_log: 0 },
         }
     }
 
-    /// The reasons of all refusals logged since, in order.
+    /// The reasons of all refusals logged since, in order; none where the log cannot be read.
     ///
     /// # Errors
-    /// The log cannot be read.
+    /// The log is there and cannot be read.
     pub fn refusals(&self, server: &ApiServer) -> std::io::Result<Vec<String>> {
-        Ok(since(&server.log, self.log)?.lines().filter_map(refusal).collect())
+        let Some(logs) = &server.logs else { return Ok(Vec::new()) };
+        Ok(since(&logs.log, self.log)?.lines().filter_map(refusal).collect())
     }
 
     /// The log's lines since, redacted, `most` of them at most.
     pub fn log_lines(&self, server: &ApiServer, most: usize) -> Vec<String> {
-        let text = since(&server.log, self.log).unwrap_or_default();
+        let Some(logs) = &server.logs else { return Vec::new() };
+        let text = since(&logs.log, self.log).unwrap_or_default();
         text.lines().take(most).map(|line| redact(line).into_owned()).collect()
     }
 
     /// The audit event with `id`. It is written before the answer is, so it is there or will be in a moment.
     pub async fn event(&self, server: &ApiServer, id: &str) -> Option<AuditEvent> {
+        let logs = server.logs.as_ref()?;
         let found = until("the audit event", Duration::from_secs(2), || async {
-            let text = since(&server.audit_log, self.audit_log)?;
+            let text = since(&logs.audit_log, self.audit_log)?;
             let event = text
                 .lines()
                 .filter(|line| line.contains(id))
