@@ -83,6 +83,9 @@ pub struct LabOptions {
     /// Kubeconfig of the cluster to use with `--cluster existing`
     #[arg(long, env = "AUTHLAB_KUBECONFIG", value_name = "FILE", help_heading = "Lab")]
     pub kubeconfig: Option<PathBuf>,
+    /// Take images from this registry or folder of one, in place of those that publish them
+    #[arg(long, env = "AUTHLAB_IMAGE_PREFIX", value_name = "PREFIX", help_heading = "Lab")]
+    pub image_prefix: Option<String>,
     /// The lab's name: one that is up is used, if it matches
     #[arg(long, env = "AUTHLAB_LAB", value_name = "NAME", help_heading = "Lab")]
     pub lab: Option<String>,
@@ -110,9 +113,7 @@ impl LabOptions {
             CommandError::new(Exit::LabNotStarted, format!("this build cannot start a lab with {option} {value}"))
                 .hint("`process` needs nothing but this machine")
         };
-        if let Some(driver @ (cluster::Driver::Container | cluster::Driver::K3s | cluster::Driver::Kind | cluster::Driver::Existing)) =
-            cluster
-        {
+        if let Some(driver @ (cluster::Driver::K3s | cluster::Driver::Kind | cluster::Driver::Existing)) = cluster {
             return Err(absent("--cluster", driver.name()));
         }
         if let Some(driver @ (identity_provider::Driver::Container | identity_provider::Driver::Existing)) = identity_provider {
@@ -123,6 +124,7 @@ impl LabOptions {
             cluster,
             identity_provider,
             kubeconfig: self.kubeconfig.clone(),
+            image_prefix: self.image_prefix.clone(),
             kubernetes: self.kubernetes.clone(),
             server_binaries: self.sources.clone().into(),
             keep: self.keep,

@@ -4,7 +4,7 @@
 //! [`Setting`] (flags and files that one API server is started with, from
 //! `fixtures/api_servers/`) and [`Capabilities`] (what scenarios may ask of the cluster, from
 //! `fixtures/capabilities/`). How servers run is the business of a driver:
-//! [`process`] is the one that needs nothing but the binaries.
+//! a [`control_plane`] of the project's own runs as plain processes ([`process`]) or in containers ([`pod`]).
 
 use std::path::PathBuf;
 
@@ -14,6 +14,8 @@ mod authentication;
 mod authorities;
 mod capabilities;
 mod client_authorities;
+pub mod control_plane;
+pub mod pod;
 pub mod process;
 mod setting;
 mod versions;

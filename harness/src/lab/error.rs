@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::auth_proxy::AuthProxyError;
 use crate::cluster::SettingError;
-use crate::cluster::process::ControlPlaneError;
+use crate::cluster::control_plane::ControlPlaneError;
+use crate::engine::EngineError;
 use crate::hint::Hint;
 use crate::identity_provider::issuer::IssuerError;
 use crate::identity_provider::keycloak::KeycloakError;
@@ -24,6 +25,9 @@ pub enum LabError {
     /// The control plane is not ready.
     #[error("the control plane could not be started")]
     ControlPlane(#[from] ControlPlaneError),
+    /// The container engine does not do what it is asked to.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
     /// Keycloak is not ready.
     #[error("keycloak could not be started")]
     Keycloak(#[from] KeycloakError),
@@ -166,6 +170,8 @@ pub enum LabError {
 impl Hint for LabError {
     fn hint(&self) -> Option<String> {
         match self {
+            Self::Engine(error) => error.hint(),
+            Self::ControlPlane(error) => error.hint(),
             Self::Keycloak(error) | Self::Login { source: error, .. } => error.hint(),
             Self::Shared(error) => error.hint(),
             Self::UpAlready { name, .. } => Some(format!(

@@ -7,6 +7,7 @@
 mod administrator;
 mod attach;
 pub mod cast;
+mod containment;
 mod control;
 mod description;
 mod directory;
@@ -57,6 +58,8 @@ pub struct LabOptions {
     pub identity_provider: Option<identity_provider::Driver>,
     /// The kubeconfig of the cluster, for [`Driver::Existing`].
     pub kubeconfig: Option<std::path::PathBuf>,
+    /// Where images come from in place of their registries: the beginning of every reference.
+    pub image_prefix: Option<String>,
     /// The version of Kubernetes, as a person writes it; the newest pinned one when not given.
     pub kubernetes: Option<String>,
     /// Where server binaries may come from.
@@ -250,12 +253,13 @@ impl Lab {
     /// The directory cannot be removed.
     pub async fn end(self, keep: bool) -> Result<(), LabError> {
         if let Owner::Us(owned) = &self.0.owner {
-            owned.stop().await;
-            if keep {
+            let stopped = owned.stop().await;
+            if keep || stopped.is_err() {
                 self.0.directory.keep();
             } else {
                 self.0.directory.remove()?;
             }
+            stopped?;
         }
         Ok(())
     }

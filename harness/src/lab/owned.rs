@@ -8,13 +8,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinHandle};
 
-use super::description::{AuthProxyDescription, LabDescription, ProcessDescription, fingerprint};
+use super::containment::Containment;
+use super::description::{AuthProxyDescription, ContainerDescription, LabDescription, ProcessDescription, fingerprint};
 use super::{Administrator, Directory, Inner, Keycloak, Lab, LabError, LabOptions, Owner, grounds};
 use crate::auth_proxy::{self, AuthProxy, Backend, PassOn, ProxyCredential, TokenIssuer};
-use crate::cluster::process::{Binaries, ControlPlane};
+use crate::cluster::control_plane::{ControlPlane, Ground};
+use crate::cluster::pod::{Images, Pod};
+use crate::cluster::process::Binaries;
 use crate::cluster::{ApiServer, Authorities, Driver, MAIN, Minor, Places, Setting};
+use crate::engine::Engine;
 use crate::event::Events;
 use crate::identity_provider;
+use crate::identity_provider::Address;
 use crate::identity_provider::issuer::{Algorithm, Issuer, IssuerPath};
 use crate::identity_provider::keycloak::{self, Front};
 use crate::server_binaries::{self, ServerBinaries, Versions};
@@ -26,7 +31,8 @@ pub(super) struct Owned {
     keycloak: StartedKeycloak,
     issuer: Mutex<Option<Issuer>>,
     proxies: Mutex<Vec<AuthProxy>>,
-    _binaries: ServerBinaries,
+    containment: tokio::sync::Mutex<Option<Containment>>,
+    _binaries: Option<ServerBinaries>,
 }
 
 type Readiness = watch::Receiver<Option<Result<Keycloak, Arc<LabError>>>>;
@@ -56,7 +62,10 @@ impl Owned {
     }
 
     /// Ends every server and waits until they are gone.
-    pub(super) async fn stop(&self) {
+    ///
+    /// # Errors
+    /// A container could not be removed.
+    pub(super) async fn stop(&self) -> Result<(), LabError> {
         self.keycloak.giving_up.abort();
         self.proxies.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let plane = async {
@@ -75,6 +84,16 @@ impl Owned {
         };
         futures::join!(plane, keycloak);
         self.issuer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match self.containment.lock().await.take() {
+            Some(containment) => containment.end().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Name and id of every container.
+    pub(super) async fn containers(&self) -> Vec<ContainerDescription> {
+        let plane = self.plane.lock().await.as_ref().map(ControlPlane::containers).unwrap_or_default();
+        plane.into_iter().map(|(name, id)| ContainerDescription { name, id }).collect()
     }
 
     /// Name and process id of every server.
@@ -120,19 +139,37 @@ pub(super) async fn start_in(directory: Directory, name: &str, options: &LabOpti
 async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOptions, events: &Events) -> Result<Lab, LabError> {
     let version = options.pinned()?;
     let minor = Minor(version.version.minor.into());
+    let in_containers = options.cluster == Some(Driver::Container);
     let (binaries, prepared) = futures::try_join!(
-        async { Ok(server_binaries::obtain(version, &options.server_binaries, events).await?) },
+        async {
+            let sources = &options.server_binaries;
+            Ok(if in_containers {
+                // Only kubectl of them is of use: what is there already will do.
+                let only_there = server_binaries::Options {
+                    sources: Vec::new(),
+                    ..sources.clone()
+                };
+                server_binaries::obtain(version, &only_there, events).await.ok()
+            } else {
+                Some(server_binaries::obtain(version, sources, events).await?)
+            })
+        },
         prepared_keycloak(options, events),
     )?;
 
-    let pki = directory.below("pki")?;
-    let authorities = tokio::task::spawn_blocking(move || Authorities::create(&pki))
+    let containment = match options.cluster {
+        Some(Driver::Container) => Some(Containment::start(Engine::find(None).await?, name, directory.path()).await?),
+        _ => None,
+    };
+    let address = containment.as_ref().map_or_else(Address::loopback, Containment::address);
+    let (pki, hosts) = (directory.below("pki")?, vec![address.host.clone()]);
+    let authorities = tokio::task::spawn_blocking(move || Authorities::create(&pki, &hosts))
         .await
         .map_err(|_| LabError::Ended)??;
     let serving = authorities.serving_certificate("authlab")?;
     let (listening, front) = futures::try_join!(
-        async { Ok::<_, LabError>(Issuer::listen(&serving, issuer_paths()).await?) },
-        async { Ok(Front::listen().await?) }
+        async { Ok::<_, LabError>(Issuer::listen_at(&address, &serving, issuer_paths()).await?) },
+        async { Ok(Front::listen_at(&address).await?) }
     )?;
     let places = Places {
         keycloak: front.issuer_url(),
@@ -142,26 +179,42 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
     };
 
     let (keycloak, readiness) = start_keycloak(prepared, front, directory, &authorities, events)?;
-    let programs = Binaries {
-        etcd: binaries.etcd.clone(),
-        kube_apiserver: binaries.kube_apiserver.clone(),
-        kube_controller_manager: binaries.kube_controller_manager.clone(),
-        version: minor,
+    let ground = match (&containment, &binaries) {
+        (
+            Some(Containment {
+                engine, labels, network, ..
+            }),
+            _,
+        ) => {
+            let images = images(version, options.image_prefix.as_deref());
+            Ground::Pod(Pod::new(engine.clone(), images, labels.clone(), network.clone()))
+        }
+        (None, Some(binaries)) => Ground::Machine(Binaries {
+            etcd: binaries.etcd.clone(),
+            kube_apiserver: binaries.kube_apiserver.clone(),
+            kube_controller_manager: binaries.kube_controller_manager.clone(),
+        }),
+        (None, None) => unreachable!("without containers there are binaries"),
     };
     let ((mut plane, main), issuer) = futures::try_join!(
-        async { Ok::<_, LabError>(ControlPlane::start(programs, directory.path(), authorities.clone(), places.clone(), events).await?) },
+        async {
+            Ok::<_, LabError>(ControlPlane::start(ground, minor, directory.path(), authorities.clone(), places.clone(), events).await?)
+        },
         // Its RSA key is made while the servers start; until then it lets who asks wait.
         async { Ok(listening.serve().await?) },
     )?;
     issuer.signer().save(&directory.below("issuer")?)?;
-    plane.start_controllers(&main).await?;
+    plane.start_controllers().await?;
     let administrator = Administrator::new(&main, authorities.administrator()?)?;
     let phase = events.phase("objects of the lab");
     grounds::prepare(&administrator.client(), &format!("v{}", version.version)).await?;
     let proxies = start_proxies(&main, &authorities, &administrator, &places).await?;
     phase.succeeded();
 
-    let (signer, programs) = (issuer.signer().clone(), binaries.directory.clone());
+    let (signer, programs) = (
+        issuer.signer().clone(),
+        binaries.as_ref().map(|binaries| binaries.directory.clone()),
+    );
     let auth_proxies = proxies.iter().map(|(name, proxy)| {
         (
             name.clone(),
@@ -176,6 +229,7 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
         keycloak,
         issuer: Mutex::new(Some(issuer)),
         proxies: Mutex::new(proxies.into_values().collect()),
+        containment: tokio::sync::Mutex::new(containment),
         _binaries: binaries,
     };
     let description = LabDescription {
@@ -187,7 +241,7 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
         started: jiff::Timestamp::now(),
         kubernetes: version.version.to_string(),
         minor,
-        cluster: Driver::Process,
+        cluster: options.cluster.unwrap_or(Driver::Process),
         identity_provider: Some(identity_provider::Driver::Process),
         observed: BTreeMap::new(),
         api_servers: BTreeMap::from([(MAIN.to_owned(), main.clone())]),
@@ -197,6 +251,13 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
         auth_proxies,
         programs,
         processes: owned.processes().await,
+        containers: owned.containers().await,
+        engine: owned
+            .containment
+            .lock()
+            .await
+            .as_ref()
+            .map(|containment| containment.engine.address().to_owned()),
         control: None,
     };
     description.save(directory.path())?;
@@ -211,6 +272,15 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
         owner: Owner::Us(Box::new(owned)),
         directory: Arc::clone(directory),
     })))
+}
+
+fn images(version: &server_binaries::Kubernetes, prefix: Option<&str>) -> Images {
+    let prefix = prefix.unwrap_or("registry.k8s.io");
+    Images {
+        etcd: format!("{prefix}/etcd:{}-0", version.etcd),
+        kube_apiserver: format!("{prefix}/kube-apiserver:v{}", version.version),
+        kube_controller_manager: format!("{prefix}/kube-controller-manager:v{}", version.version),
+    }
 }
 
 /// The issuers that `fixtures/authentication/` trusts.

@@ -13,11 +13,13 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::{KeycloakError, REALM};
+use crate::identity_provider::Address;
 
-/// A listener on the loopback interface. Dropped, it closes with all its connections: those
+/// A listener where the issuer's URL says. Dropped, it closes with all its connections: those
 /// that were held see an end without an answer.
 #[derive(Debug)]
 pub struct Front {
+    host: String,
     port: u16,
     backend: watch::Sender<Option<SocketAddr>>,
     listening: JoinHandle<()>,
@@ -29,10 +31,19 @@ impl Front {
     /// # Errors
     /// The loopback interface has no free port.
     pub async fn listen() -> Result<Self, KeycloakError> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(KeycloakError::Listen)?;
+        Self::listen_at(&Address::loopback()).await
+    }
+
+    /// Listens on a port of `address` that the operating system chooses.
+    ///
+    /// # Errors
+    /// The address is not this machine's, or has no free port.
+    pub async fn listen_at(address: &Address) -> Result<Self, KeycloakError> {
+        let listener = TcpListener::bind((address.listen, 0)).await.map_err(KeycloakError::Listen)?;
         let port = listener.local_addr().map_err(KeycloakError::Listen)?.port();
         let (backend, opened) = watch::channel(None);
         Ok(Self {
+            host: address.host.clone(),
             port,
             backend,
             listening: tokio::spawn(accept(listener, opened)),
@@ -44,9 +55,9 @@ impl Front {
         self.port
     }
 
-    /// The public address: `https://127.0.0.1:PORT`.
+    /// The public address: `https://HOST:PORT`.
     pub fn url(&self) -> String {
-        format!("https://127.0.0.1:{}", self.port)
+        format!("https://{}:{}", self.host, self.port)
     }
 
     /// The issuer of the realm that API servers trust.
