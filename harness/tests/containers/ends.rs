@@ -71,14 +71,14 @@ pub async fn an_owner_that_is_killed_is_cleared_up_after() {
     let mut owner = Command::new(std::env::current_exe().unwrap());
     let mut owner = owner.arg(OWN).arg(&directory).stdin(Stdio::null()).spawn().unwrap();
     let filter = Filter::directory(&directory);
-    let owned = until("the owner's containers", Duration::from_secs(60), || async {
-        if let Some(status) = owner.try_wait().unwrap() {
-            panic!("the owner ended: {status}");
-        }
-        Ok::<_, Infallible>(match std::fs::read_to_string(directory.join("owned")) {
+    let owned = until("the owner's containers", Duration::from_secs(60), || {
+        let ended = owner.try_wait().unwrap();
+        assert!(ended.is_none(), "the owner ended: {ended:?}");
+        let told = std::fs::read_to_string(directory.join("owned"));
+        std::future::ready(Ok::<_, Infallible>(match told {
             Ok(pid) if !pid.is_empty() => Condition::Met(pid),
             _ => Condition::NotYet("it does not say so".to_owned()),
-        })
+        }))
     });
     let watcher = owned.await.unwrap();
     let there = authlab::engine::found(&stage.engine, &filter).await.unwrap();
