@@ -9,6 +9,7 @@ use std::time::Duration;
 use authlab::engine::{Engine, EngineError, Filter, Network, Swept, Watcher, sweep};
 use authlab::hint::Hint;
 use authlab::process::wait::{Condition, until};
+use rustix::process::Signal;
 
 use crate::stage::{self, Stage};
 
@@ -113,6 +114,13 @@ pub async fn an_owner_that_ends_well_dismisses_its_watcher() {
         .await
         .unwrap();
     let container = stage.talker("a", &["serve", "8080"]).start(&stage.engine).await.unwrap();
+    // Neither the terminal's Ctrl-C, which goes to the owner's group, nor the end of a session takes it along.
+    let pid = rustix::process::Pid::from_raw(watcher.pid().unwrap().cast_signed()).unwrap();
+    assert_eq!(rustix::process::getpgid(Some(pid)).unwrap(), pid);
+    assert_eq!(rustix::process::getsid(Some(pid)).unwrap(), pid);
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
     watcher.dismiss().await.unwrap();
     // It has ended, and touched nothing.
     container.expect_running().await.unwrap();
@@ -154,7 +162,7 @@ pub async fn an_engine_that_is_killed_is_gone() {
     let following = container.follow(stage.directory.path().join("a.log")).unwrap();
     let pid = std::fs::read_to_string(engine.join("docker.pid")).unwrap();
     let pid = rustix::process::Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    rustix::process::kill_process(pid, Signal::KILL).unwrap();
     // Whoever was in the middle of something hears of it, and so does who comes later.
     let error = following.ended().await.unwrap_err();
     assert!(matches!(error, EngineError::Gone { .. }), "{error:?}");
