@@ -132,7 +132,10 @@ pub fn own_engine_missing() -> Option<String> {
     if !rustix::process::getuid().is_root() {
         return Some("only root can start an engine".to_owned());
     }
-    which::which("dockerd").err().map(|_| "dockerd is not installed".to_owned())
+    let needed = ["dockerd", "curl", "unshare", "go"]
+        .into_iter()
+        .find(|program| which::which(program).is_err());
+    needed.map(|program| format!("{program} is not installed"))
 }
 
 /// `.ci/engine WHAT DIRECTORY`, and the first line that it says.
@@ -158,7 +161,11 @@ pub async fn an_engine_that_is_killed_is_gone() {
     let address = own_engine("start", &engine);
     let stage = Stage::on(Engine::find(Some(&address)).await.unwrap());
     stage::load_images(&stage.engine).await.unwrap();
+    let watcher = Watcher::start(Path::new(PROGRAM), WORDS, &stage.engine, &stage.labels)
+        .await
+        .unwrap();
     let container = stage.talker("a", &["serve", "8080"]).start(&stage.engine).await.unwrap();
+    assert_eq!(stage.left().await, [stage.name("a")]);
     let following = container.follow(stage.directory.path().join("a.log")).unwrap();
     let pid = std::fs::read_to_string(engine.join("docker.pid")).unwrap();
     let pid = rustix::process::Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
@@ -172,10 +179,18 @@ pub async fn an_engine_that_is_killed_is_gone() {
     assert!(sweep(&stage.engine, &Filter::owned(&stage.labels)).await.is_err());
     let error = Engine::find(Some(&address)).await.unwrap_err();
     assert!(matches!(error, EngineError::WrongHost { .. }), "{error:?}");
-    // Back again, the engine knows what it left.
+    // The owner is gone, too: its watcher waits for the engine, which knows what it left once it is back.
+    drop(watcher);
     assert_eq!(own_engine("start", &engine), address);
-    let swept = sweep(&stage.engine, &Filter::owned(&stage.labels)).await.unwrap();
-    assert_eq!(swept.containers, 1);
+    let cleared = until("nothing left", Duration::from_secs(60), || async {
+        let left = stage.left().await;
+        Ok::<_, Infallible>(if left.is_empty() {
+            Condition::Met(())
+        } else {
+            Condition::NotYet(left.join(", "))
+        })
+    });
+    cleared.await.unwrap();
     own_engine("stop", &engine);
     assert!(!engine.exists());
 }
