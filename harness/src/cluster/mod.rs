@@ -14,7 +14,11 @@ mod authentication;
 mod authorities;
 mod capabilities;
 mod client_authorities;
+pub mod k3s;
 pub mod process;
+mod provisions;
+mod read_kubeconfig;
+mod readiness;
 mod setting;
 mod versions;
 
@@ -22,6 +26,9 @@ pub use authentication::Places;
 pub use authorities::{Authorities, FRONT_PROXY, ReadBack};
 pub use capabilities::{Asked, Capabilities, Described, Observed, UnknownCapability, Unmet};
 pub use client_authorities::TrustedAuthority;
+pub use provisions::{Provisions, ProvisionsError, Surroundings};
+pub use read_kubeconfig::{AdministratorKubeconfig, UnreadableKubeconfig};
+pub use readiness::ReadinessError;
 pub use setting::{Setting, SettingError};
 pub use versions::{Behaviours, Minor};
 
