@@ -15,6 +15,7 @@ mod authorities;
 mod capabilities;
 mod client_authorities;
 pub mod k3s;
+pub mod kind;
 pub mod process;
 mod provisions;
 mod read_kubeconfig;

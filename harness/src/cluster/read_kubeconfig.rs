@@ -105,7 +105,8 @@ mod tests {
                 "readable clusters[0].cluster.certificate-authority-data",
             ),
             ("{".to_owned(), "YAML"),
-            (String::new(), "clusters[0].cluster.server"),
+            ("{}".to_owned(), "clusters[0].cluster.server"),
+            (String::new(), "YAML"),
         ] {
             let error = AdministratorKubeconfig::read(&text, path, "k3s").unwrap_err().to_string();
             assert!(error.contains(missing) && error.contains("k3s.yaml"), "{error}");
