@@ -101,7 +101,7 @@ mod tests {
         for (text, missing) in [
             (text.replace("client-key-data", "other"), "users[0].user.client-key-data"),
             (
-                text.replace(&encode("AUTHORITY"), "?"),
+                text.replace(&encode("AUTHORITY"), "no*base64"),
                 "readable clusters[0].cluster.certificate-authority-data",
             ),
             ("{".to_owned(), "YAML"),
