@@ -83,9 +83,6 @@ pub struct LabOptions {
     /// Kubeconfig of the cluster to use with `--cluster existing`
     #[arg(long, env = "AUTHLAB_KUBECONFIG", value_name = "FILE", help_heading = "Lab")]
     pub kubeconfig: Option<PathBuf>,
-    /// Take images from this registry or folder of one, in place of those that publish them
-    #[arg(long, env = "AUTHLAB_IMAGE_PREFIX", value_name = "PREFIX", help_heading = "Lab")]
-    pub image_prefix: Option<String>,
     /// The lab's name: one that is up is used, if it matches
     #[arg(long, env = "AUTHLAB_LAB", value_name = "NAME", help_heading = "Lab")]
     pub lab: Option<String>,
@@ -124,7 +121,6 @@ impl LabOptions {
             cluster,
             identity_provider,
             kubeconfig: self.kubeconfig.clone(),
-            image_prefix: self.image_prefix.clone(),
             kubernetes: self.kubernetes.clone(),
             server_binaries: self.sources.clone().into(),
             keep: self.keep,

@@ -13,6 +13,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use super::Session;
 use super::error::CommandError;
 use super::exit::Exit;
+use super::images::{ImagesArguments, RegistryOption};
 use crate::server_binaries::{
     self, CacheError, ETCD_RELEASES, KEYCLOAK_RELEASES, KUBERNETES_RELEASES, Kubernetes, Options, ServerBinariesError, Source, State,
     Unwanted, Versions,
@@ -39,6 +40,12 @@ pub struct SourceOptions {
     /// Ask nothing of the network: what is there must do
     #[arg(long, env = "AUTHLAB_OFFLINE", value_parser = FalseyValueParser::new(), help_heading = "Server binaries")]
     pub offline: bool,
+    /// The `kind` command; the first in PATH when not given
+    #[arg(long, env = "AUTHLAB_KIND", value_name = "FILE", help_heading = "Server binaries")]
+    pub kind: Option<PathBuf>,
+    /// Where images come from.
+    #[command(flatten)]
+    pub registry: RegistryOption,
 }
 
 impl From<SourceOptions> for Options {
@@ -50,6 +57,8 @@ impl From<SourceOptions> for Options {
             etcd_mirror: options.etcd_mirror,
             keycloak_mirror: options.keycloak_mirror,
             offline: options.offline,
+            kind: options.kind,
+            image_prefix: options.registry.image_prefix,
             ..Self::from_environment()
         }
     }
@@ -73,6 +82,8 @@ enum Command {
     /// Hash every file of the cache and compare with what was obtained
     #[command(after_help = "Exit code 1: a file is damaged.")]
     Verify,
+    /// List the images that a run would need, so that they can be loaded beforehand
+    Images(ImagesArguments),
     /// Remove what no pinned version needs; never what a lab that runs uses
     Prune(PruneArguments),
 }
@@ -131,6 +142,7 @@ async fn carry_out(arguments: ServerBinariesArguments, session: &Session, out: &
         Command::Fetch(arguments) => fetch(arguments, session, out).await,
         Command::Build(arguments) => build(arguments, session, out).await,
         Command::Verify => verify(session, out).await,
+        Command::Images(arguments) => super::images::list(&arguments, json, out),
         Command::Prune(arguments) => prune(arguments, json, out).await,
     }
 }

@@ -15,15 +15,23 @@ mod authorities;
 mod capabilities;
 mod client_authorities;
 pub mod control_plane;
+pub mod k3s;
+pub mod kind;
 pub mod pod;
 pub mod process;
+mod provisions;
+mod read_kubeconfig;
+mod readiness;
 mod setting;
 mod versions;
 
 pub use authentication::Places;
-pub use authorities::{Authorities, FRONT_PROXY};
+pub use authorities::{Authorities, FRONT_PROXY, ReadBack};
 pub use capabilities::{Asked, Capabilities, Described, Observed, UnknownCapability, Unmet};
 pub use client_authorities::TrustedAuthority;
+pub use provisions::{Provisions, ProvisionsError, Surroundings};
+pub use read_kubeconfig::{AdministratorKubeconfig, UnreadableKubeconfig};
+pub use readiness::ReadinessError;
 pub use setting::{Setting, SettingError};
 pub use versions::{Behaviours, Minor};
 

@@ -58,8 +58,6 @@ pub struct LabOptions {
     pub identity_provider: Option<identity_provider::Driver>,
     /// The kubeconfig of the cluster, for [`Driver::Existing`].
     pub kubeconfig: Option<std::path::PathBuf>,
-    /// Where images come from in place of their registries: the beginning of every reference.
-    pub image_prefix: Option<String>,
     /// The version of Kubernetes, as a person writes it; the newest pinned one when not given.
     pub kubernetes: Option<String>,
     /// Where server binaries may come from.

@@ -13,7 +13,7 @@ use super::description::{AuthProxyDescription, ContainerDescription, LabDescript
 use super::{Administrator, Directory, Inner, Keycloak, Lab, LabError, LabOptions, Owner, grounds};
 use crate::auth_proxy::{self, AuthProxy, Backend, PassOn, ProxyCredential, TokenIssuer};
 use crate::cluster::control_plane::{ControlPlane, Ground};
-use crate::cluster::pod::{Images, Pod};
+use crate::cluster::pod::{self, Pod};
 use crate::cluster::process::Binaries;
 use crate::cluster::{ApiServer, Authorities, Driver, MAIN, Minor, Places, Setting};
 use crate::engine::Engine;
@@ -272,15 +272,6 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
         owner: Owner::Us(Box::new(owned)),
         directory: Arc::clone(directory),
     })))
-}
-
-fn images(version: &server_binaries::Kubernetes, prefix: Option<&str>) -> Images {
-    let prefix = prefix.unwrap_or("registry.k8s.io");
-    Images {
-        etcd: format!("{prefix}/etcd:{}-0", version.etcd),
-        kube_apiserver: format!("{prefix}/kube-apiserver:v{}", version.version),
-        kube_controller_manager: format!("{prefix}/kube-controller-manager:v{}", version.version),
-    }
 }
 
 /// The issuers that `fixtures/authentication/` trusts.
