@@ -77,8 +77,14 @@ pub enum KeycloakError {
         tail: Vec<String>,
     },
     /// The public address cannot be had.
-    #[error("could not listen on the loopback interface for keycloak")]
-    Listen(#[source] std::io::Error),
+    #[error("could not listen on {interface} for keycloak")]
+    Listen {
+        /// The address of the interface.
+        interface: std::net::IpAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// It refused, in OAuth's own words (RFC 6749 §5.2).
     #[error("keycloak refused the {request} with {status}: {error}{}", described(description.as_deref()))]
     Refused {
