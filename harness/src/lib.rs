@@ -11,6 +11,7 @@ pub mod cli;
 pub mod cluster;
 pub mod credential;
 pub mod dirs;
+pub mod engine;
 pub mod event;
 pub mod hint;
 pub mod identity_provider;

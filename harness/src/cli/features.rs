@@ -15,7 +15,7 @@ use super::lab_source;
 use super::options::{LabOptions, Voice};
 use super::run::progress_reporter;
 use super::scenarios::{self, ScenarioOptions, Work};
-use super::{Session, finish, on_runtime};
+use super::{Session, finish, on_runtime, watch_containers};
 use crate::report::Reporter;
 use crate::report::libtest::Libtest;
 use crate::scenario::RunOptions;
@@ -49,6 +49,10 @@ const TEST_FAILED: u8 = 101;
 #[must_use]
 pub fn main() -> ExitCode {
     let _ = rustls::crypto::ring::default_provider().install_default();
+    // A lab in containers executes its own program again to watch over them.
+    if let Some(exit) = watch_containers::when_asked() {
+        return exit;
+    }
     let arguments = match TestArguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {

@@ -31,6 +31,7 @@ mod signals;
 pub mod status;
 pub mod supervise;
 pub mod up;
+pub mod watch_containers;
 
 use error::CommandError;
 use exit::Exit;
@@ -91,6 +92,10 @@ pub struct Session {
 pub fn main() -> ExitCode {
     // Two providers can be compiled in by accident; one is chosen before anybody asks.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    // Not among the commands: it does not listen to anybody's wish to stop, and no person calls it.
+    if let Some(exit) = watch_containers::when_asked() {
+        return exit;
+    }
     let matches = match Authlab::command().try_get_matches() {
         Ok(matches) => matches,
         Err(error) => {

@@ -19,6 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("secret", &[]),
     // What labs are made of. None of them knows the lab or a scenario.
     ("process", &["secret"]),
+    ("engine", &["event", "hint", "process", "secret"]),
     ("pki", &["secret"]),
     ("tls", &["pki"]),
     ("credential", &["pki", "secret"]),

@@ -1,0 +1,85 @@
+//! `authlab watch-containers`: the process that removes an owner's containers when the owner is gone; started by the owner of
+//! a lab in containers and by nobody else.
+//!
+//! The main function is [`when_asked`], which every program that owns containers calls before it reads its own command line: the
+//! command `authlab` and the features as a test binary both execute themselves again.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, FromArgMatches};
+use tokio::net::unix::pipe;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::error::CommandError;
+use super::exit::Exit;
+use crate::engine::{Labels, Watch, watch};
+
+/// The command's name: what a program passes on to itself.
+pub const NAME: &str = "watch-containers";
+
+/// What is watched over.
+#[derive(Clone, Debug, Args)]
+struct WatchContainersArguments {
+    /// The engine's address
+    #[arg(long)]
+    engine: String,
+    /// The lab's name
+    #[arg(long)]
+    lab: String,
+    /// The process that owns it
+    #[arg(long)]
+    owner: u32,
+    /// The lab's directory
+    #[arg(long)]
+    directory: PathBuf,
+}
+
+/// Watches until the owner is gone or says that nothing is left. Standard input is a pipe to the owner.
+///
+/// # Errors
+/// Standard input is no pipe, or what the owner left cannot be removed.
+fn run(arguments: WatchContainersArguments) -> Result<Exit, CommandError> {
+    let WatchContainersArguments {
+        engine,
+        lab,
+        owner,
+        directory,
+    } = arguments;
+    let watched = Watch {
+        engine,
+        labels: Labels { lab, owner, directory },
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        // Whoever ends all processes of a session or service at once shall not end this one before its work is done.
+        let _deaf = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
+        let owner = io::stdin().as_fd().try_clone_to_owned().and_then(pipe::Receiver::from_owned_fd);
+        let owner = owner.map_err(|error| CommandError::new(Exit::Usage, error).hint("labs in containers start it themselves"))?;
+        let ended = watch(&watched, owner, io::stdout()).await;
+        ended
+            .map(|_| Exit::Success)
+            .map_err(|error| CommandError::hinted(Exit::Failed, error))
+    })
+}
+
+/// Carries this command out when the command line asks for it.
+pub(super) fn when_asked() -> Option<ExitCode> {
+    let mut words = std::env::args_os().skip(1);
+    // A filter of tests may happen to be the same word; nobody filters by the option.
+    if words.next()? != NAME || words.next()? != "--engine" {
+        return None;
+    }
+    let command = WatchContainersArguments::augment_args(clap::Command::new(NAME).no_binary_name(true));
+    let arguments = command.try_get_matches_from(std::env::args_os().skip(2));
+    let arguments = arguments.and_then(|matches| WatchContainersArguments::from_arg_matches(&matches));
+    Some(match arguments {
+        Ok(arguments) => super::finish(run(arguments)),
+        Err(error) => {
+            let _ = error.print();
+            Exit::Usage.into()
+        }
+    })
+}

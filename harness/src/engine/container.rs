@@ -1,0 +1,312 @@
+//! A container once it was made: started, watched, removed. The main type is [`Container`].
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bollard::container::LogOutput;
+use bollard::errors::Error as Answered;
+use bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
+use bollard::models::{ContainerInspectResponse, PortMap};
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, InspectContainerOptions, LogsOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
+    StopContainerOptionsBuilder,
+};
+use futures::TryStreamExt;
+
+use super::error::{Doing, classify};
+use super::log::{Following, follow};
+use super::{ContainerSpec, Engine, EngineError, Image, Presence, Said};
+use crate::process::wait::{Condition, WaitError, until};
+
+/// How many lines of its log a container's end is told with.
+const TAIL: usize = 12;
+
+/// How long a container that was killed may take to be gone.
+const REMOVAL_LIMIT: Duration = Duration::from_secs(30);
+
+/// A container that was made. Dropping it removes nothing: call [`Container::remove`], or sweep by its labels.
+#[derive(Clone, Debug)]
+pub struct Container {
+    pub(super) engine: Engine,
+    pub(super) id: String,
+    name: String,
+    image: String,
+    wanted: Vec<u16>,
+    published: BTreeMap<u16, u16>,
+}
+
+/// What a program in a container printed, and how it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// Its exit code.
+    pub code: i64,
+    /// What it printed.
+    pub out: Vec<u8>,
+    /// What it printed as diagnostics.
+    pub err: Vec<u8>,
+}
+
+impl ContainerSpec {
+    /// Makes it, without starting it: the engine's work that needs no certificates yet, and the moment to copy files in.
+    ///
+    /// # Errors
+    /// The image is missing or for another architecture, the name is taken, or the engine refuses.
+    pub async fn create(&self, engine: &Engine) -> Result<Container, EngineError> {
+        match Image::presence(engine, &self.image).await? {
+            Presence::Present(image) => image.expect_runnable(engine)?,
+            Presence::Missing => {
+                return Err(EngineError::ImageMissing {
+                    image: self.image.clone(),
+                    said: None,
+                });
+            }
+        }
+        let what = format!("the creation of the container {}", self.name);
+        let doing = Doing {
+            image: Some(&self.image),
+            ..engine.doing(&what)
+        };
+        let options = CreateContainerOptionsBuilder::default().name(&self.name).build();
+        let made = engine.docker().create_container(Some(options), self.body()).await;
+        Ok(Container {
+            id: made.map_err(|error| classify(doing, error))?.id,
+            engine: engine.clone(),
+            name: self.name.clone(),
+            image: self.image.clone(),
+            wanted: self.ports.clone(),
+            published: BTreeMap::new(),
+        })
+    }
+
+    /// Makes and starts it.
+    ///
+    /// # Errors
+    /// As [`ContainerSpec::create`] and [`Container::start`]; nothing is left of it then.
+    pub async fn start(&self, engine: &Engine) -> Result<Container, EngineError> {
+        self.create(engine).await?.start().await
+    }
+}
+
+impl Container {
+    /// Starts it, and learns where its ports are published.
+    ///
+    /// # Errors
+    /// A port is taken, its program is missing, or the engine refuses. The container is removed then.
+    pub async fn start(mut self) -> Result<Self, EngineError> {
+        match self.try_start().await {
+            Ok(()) => Ok(self),
+            Err(error) => {
+                // The engine keeps what it could not start. The first error is the one to tell.
+                let _ = self.remove().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn try_start(&mut self) -> Result<(), EngineError> {
+        let doing = format!("the start of the container {}", self.name);
+        let started = self.engine.docker().start_container(&self.id, None::<StartContainerOptions>).await;
+        started.map_err(|error| self.failed(&doing, error))?;
+        if self.wanted.is_empty() {
+            return Ok(());
+        }
+        let found = self.inspect(&doing).await?;
+        self.published = published(found.network_settings.and_then(|network| network.ports).unwrap_or_default());
+        match self.wanted.iter().find(|port| !self.published.contains_key(port)) {
+            None => Ok(()),
+            Some(missing) => {
+                // One that ended at once has no ports any more; that it ended says more.
+                self.expect_running().await?;
+                let said = Said::new(None, &format!("the port {missing} was not published"));
+                Err(EngineError::Other { doing, said })
+            }
+        }
+    }
+
+    /// Its identity.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The port of 127.0.0.1 that leads to its port `port`; `None` when that was not published.
+    #[must_use]
+    pub fn published(&self, port: u16) -> Option<u16> {
+        self.published.get(&port).copied()
+    }
+
+    /// Whether its program runs.
+    ///
+    /// # Errors
+    /// The container is not there any more, or the engine is not.
+    pub async fn is_running(&self) -> Result<bool, EngineError> {
+        let doing = format!("looking at the container {}", self.name);
+        let state = self.inspect(&doing).await?.state;
+        Ok(state.and_then(|state| state.running).unwrap_or(false))
+    }
+
+    /// An error, with the last lines of its log, when its program does not run.
+    ///
+    /// # Errors
+    /// [`EngineError::Ended`], or the engine cannot tell.
+    pub async fn expect_running(&self) -> Result<(), EngineError> {
+        let doing = format!("looking at the container {}", self.name);
+        let state = self.inspect(&doing).await?.state.unwrap_or_default();
+        if state.running == Some(true) {
+            return Ok(());
+        }
+        Err(EngineError::Ended {
+            name: self.name.clone(),
+            code: state.exit_code.unwrap_or_default(),
+            out_of_memory: state.oom_killed == Some(true),
+            tail: self.last_lines(TAIL).await?,
+        })
+    }
+
+    /// The last `count` lines of its log, redacted.
+    ///
+    /// # Errors
+    /// The container is not there any more, or the engine is not.
+    pub async fn last_lines(&self, count: usize) -> Result<Vec<String>, EngineError> {
+        let doing = format!("reading the log of the container {}", self.name);
+        let options = LogsOptionsBuilder::default().stdout(true).stderr(true).tail(&count.to_string());
+        let logged: Vec<LogOutput> = self
+            .engine
+            .docker()
+            .logs(&self.id, Some(options.build()))
+            .try_collect()
+            .await
+            .map_err(|error| self.failed(&doing, error))?;
+        let bytes: Vec<u8> = logged.into_iter().flat_map(LogOutput::into_bytes).collect();
+        let text = String::from_utf8_lossy(&bytes);
+        let lines: Vec<&str> = text.lines().collect();
+        // The streams are counted apart by some engines.
+        let last = &lines[lines.len().saturating_sub(count)..];
+        Ok(last.iter().map(|line| crate::secret::redact(line).into_owned()).collect())
+    }
+
+    /// Appends all that it prints, from its beginning to its end, to the file `log`, which only this user can read.
+    ///
+    /// # Errors
+    /// The file cannot be opened.
+    pub fn follow(&self, log: impl Into<std::path::PathBuf>) -> Result<Following, EngineError> {
+        follow(self, log.into())
+    }
+
+    /// Runs a program beside the container's own, and waits for its end.
+    ///
+    /// # Errors
+    /// The container does not run, or the engine refuses. A program that is missing in the image is an exit code (126 or 127).
+    pub async fn execute(&self, command: &[&str]) -> Result<Output, EngineError> {
+        let doing = format!("running {} in the container {}", command.first().unwrap_or(&"nothing"), self.name);
+        let failed = |error| self.failed(&doing, error);
+        let docker = self.engine.docker();
+        let options = CreateExecOptions {
+            cmd: Some(command.to_vec()),
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
+            ..CreateExecOptions::default()
+        };
+        let id = docker.create_exec(&self.id, options).await.map_err(failed)?.id;
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let started = docker.start_exec(&id, None::<StartExecOptions>).await.map_err(failed)?;
+        if let StartExecResults::Attached { mut output, .. } = started {
+            while let Some(part) = output.try_next().await.map_err(failed)? {
+                match part {
+                    LogOutput::StdErr { message } => err.extend_from_slice(&message),
+                    part => out.extend_from_slice(part.as_ref()),
+                }
+            }
+        }
+        let ended = docker.inspect_exec(&id).await.map_err(failed)?;
+        Ok(Output {
+            code: ended.exit_code.unwrap_or_default(),
+            out,
+            err,
+        })
+    }
+
+    /// Asks its program to end, gives it `grace`, kills it then, and removes the container.
+    ///
+    /// # Errors
+    /// The engine refuses, or is gone.
+    pub async fn stop(self, grace: Duration) -> Result<(), EngineError> {
+        let doing = format!("stopping the container {}", self.name);
+        let seconds = i32::try_from(grace.as_secs()).unwrap_or(i32::MAX);
+        let options = StopContainerOptionsBuilder::default().t(seconds).build();
+        match self.engine.patient(grace).stop_container(&self.id, Some(options)).await {
+            Ok(())
+            | Err(Answered::DockerResponseServerError {
+                status_code: 304 | 404, ..
+            }) => {}
+            Err(error) => return Err(self.failed(&doing, error)),
+        }
+        self.remove().await
+    }
+
+    /// Kills it and removes it with its volumes. One that is gone already is fine.
+    ///
+    /// # Errors
+    /// The engine refuses, or is gone.
+    pub async fn remove(self) -> Result<(), EngineError> {
+        remove(&self.engine, &self.id).await.map(drop)
+    }
+
+    async fn inspect(&self, doing: &str) -> Result<ContainerInspectResponse, EngineError> {
+        let found = self
+            .engine
+            .docker()
+            .inspect_container(&self.id, None::<InspectContainerOptions>)
+            .await;
+        found.map_err(|error| self.failed(doing, error))
+    }
+
+    /// What an error about this container means.
+    pub(super) fn failed(&self, doing: &str, error: Answered) -> EngineError {
+        let doing = Doing {
+            image: Some(&self.image),
+            ..self.engine.doing(doing)
+        };
+        classify(doing, error)
+    }
+}
+
+/// Where each port inside is published.
+fn published(ports: PortMap) -> BTreeMap<u16, u16> {
+    ports
+        .into_iter()
+        .filter_map(|(inside, bindings)| {
+            let inside = inside.strip_suffix("/tcp")?.parse().ok()?;
+            let outside = bindings?.into_iter().find_map(|binding| binding.host_port?.parse().ok())?;
+            Some((inside, outside))
+        })
+        .collect()
+}
+
+/// Kills and removes the container `id` with its volumes, waits until it is gone, and says whether it was there.
+pub(super) async fn remove(engine: &Engine, id: &str) -> Result<bool, EngineError> {
+    let doing = format!("the removal of the container {id}");
+    let removed = until(&doing, REMOVAL_LIMIT, || async {
+        let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+        match engine.docker().remove_container(id, Some(options)).await {
+            Ok(()) => Ok(Condition::Met(true)),
+            Err(Answered::DockerResponseServerError { status_code: 404, .. }) => Ok(Condition::Met(false)),
+            // Somebody else removes it right now.
+            Err(Answered::DockerResponseServerError { status_code: 409, message }) => Ok(Condition::NotYet(message)),
+            Err(error) => Err(classify(engine.doing(&doing), error)),
+        }
+    });
+    removed.await.map_err(|error| match error {
+        WaitError::Failed(error) => error,
+        WaitError::TimedOut { why, .. } => EngineError::Other {
+            said: Said::new(None, &why),
+            doing: doing.clone(),
+        },
+    })
+}
