@@ -96,9 +96,14 @@ pub(super) struct Listen<'a> {
 
 /// The build-time options, which are the same wherever Keycloak is built.
 pub(super) fn build_options() -> Vec<String> {
-    let mut options: Vec<String> = ["--db=dev-file", "--cache=local", "--health-enabled=false", "--metrics-enabled=false"]
-        .map(str::to_owned)
-        .into();
+    let mut options: Vec<String> = [
+        "--db=dev-file",
+        "--cache=local",
+        "--health-enabled=false",
+        "--metrics-enabled=false",
+    ]
+    .map(str::to_owned)
+    .into();
     options.push(format!("--features-disabled={FEATURES_DISABLED}"));
     options
 }
