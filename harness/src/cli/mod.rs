@@ -20,6 +20,7 @@ pub mod down;
 pub mod error;
 pub mod exit;
 pub mod features;
+pub mod images;
 pub mod kubeconfig;
 pub mod lab_source;
 pub mod options;

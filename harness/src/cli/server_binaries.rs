@@ -13,6 +13,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use super::Session;
 use super::error::CommandError;
 use super::exit::Exit;
+use super::images::ImagesArguments;
 use crate::server_binaries::{
     self, CacheError, ETCD_RELEASES, KEYCLOAK_RELEASES, KUBERNETES_RELEASES, Kubernetes, Options, ServerBinariesError, Source, State,
     Unwanted, Versions,
@@ -73,6 +74,8 @@ enum Command {
     /// Hash every file of the cache and compare with what was obtained
     #[command(after_help = "Exit code 1: a file is damaged.")]
     Verify,
+    /// List the images that a run would need, so that they can be loaded beforehand
+    Images(ImagesArguments),
     /// Remove what no pinned version needs; never what a lab that runs uses
     Prune(PruneArguments),
 }
@@ -131,6 +134,7 @@ async fn carry_out(arguments: ServerBinariesArguments, session: &Session, out: &
         Command::Fetch(arguments) => fetch(arguments, session, out).await,
         Command::Build(arguments) => build(arguments, session, out).await,
         Command::Verify => verify(session, out).await,
+        Command::Images(arguments) => super::images::list(&arguments, json, out),
         Command::Prune(arguments) => prune(arguments, json, out).await,
     }
 }

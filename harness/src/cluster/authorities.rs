@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::pki::{Authority, Leaf, PkiError, Purpose, Request, key_pair, write_private};
+use crate::pki::{Authority, Leaf, PkiError, Purpose, Request, key_pair, same_key, write_private};
 use crate::secret::Secret;
 
 /// One authority per purpose: a certificate that opens one door opens no other.
@@ -17,6 +17,17 @@ pub struct Authorities {
     pub etcd: Authority,
     /// Signs every serving certificate of the lab.
     pub serving: Authority,
+}
+
+/// What a cluster made for itself: certificates (PEM) with their keys.
+#[derive(Clone, Debug)]
+pub struct ReadBack {
+    /// Signs client certificates.
+    pub clients: (String, Secret),
+    /// Signs the front proxy's certificate.
+    pub request_headers: (String, Secret),
+    /// Signs service accounts' tokens; none where the cluster was given ours.
+    pub service_accounts: Option<Secret>,
 }
 
 /// The common name that the front proxy's certificate must have (`--requestheader-allowed-names`).
@@ -77,6 +88,29 @@ impl Authorities {
         })
     }
 
+    /// The same, with those that a cluster made for itself and that were read back from it. They are kept in place of ours, so
+    /// that [`Authorities::load`] finds them; what we signed with ours for the servers of a control plane is of no use any more.
+    /// Authorities of issuers, auth proxies and Keycloak (`serving`) and of etcd stay ours.
+    ///
+    /// # Errors
+    /// A key is of another kind than ours, does not belong to its certificate, or a file cannot be written.
+    pub fn read_back(&self, read: &ReadBack) -> Result<Self, PkiError> {
+        let mut authorities = self.clone();
+        authorities.clients = Authority::from_pem(&read.clients.0, &read.clients.1)?;
+        authorities.request_headers = Authority::from_pem(&read.request_headers.0, &read.request_headers.1)?;
+        for (authority, name) in authorities.named() {
+            authority.save(&self.directory, name)?;
+        }
+        authorities.administrator()?.save(&self.directory, "administrator")?;
+        authorities.front_proxy()?.save(&self.directory, "front-proxy")?;
+        if let Some(key) = &read.service_accounts {
+            let (private, public) = same_key(key)?;
+            write_private(&self.file("service-accounts.key"), private.expose())?;
+            write_private(&self.file("service-accounts.pub"), &public)?;
+        }
+        Ok(authorities)
+    }
+
     /// The path of one of the files.
     pub fn file(&self, name: &str) -> PathBuf {
         self.directory.join(name)
@@ -126,5 +160,65 @@ impl Authorities {
             (&self.etcd, "etcd"),
             (&self.serving, "serving"),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_cluster_made_takes_the_place_of_ours_and_is_found_again() {
+        let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (mine, other) = (
+            Authorities::create(ours.path()).unwrap(),
+            Authorities::create(theirs.path()).unwrap(),
+        );
+        let pair = |name: &str| {
+            let read = |end: &str| std::fs::read_to_string(other.file(&format!("{name}.{end}"))).unwrap();
+            (read("crt"), Secret::new(read("key")))
+        };
+        let read = ReadBack {
+            clients: pair("clients"),
+            request_headers: pair("request-headers"),
+            service_accounts: Some(other.service_account_key().unwrap()),
+        };
+        mine.read_back(&read).unwrap();
+        let found = Authorities::load(ours.path()).unwrap();
+        assert_eq!(found.clients.certificate(), other.clients.certificate());
+        assert_eq!(found.request_headers.certificate(), other.request_headers.certificate());
+        assert_eq!(found.serving.certificate(), mine.serving.certificate(), "issuers answer with ours");
+        assert_eq!(
+            found.service_account_key().unwrap().expose(),
+            other.service_account_key().unwrap().expose()
+        );
+
+        let mixed = ReadBack {
+            clients: (pair("clients").0, pair("request-headers").1),
+            ..read
+        };
+        let error = mine.read_back(&mixed).unwrap_err();
+        assert!(error.to_string().contains("authlab clients"), "{error}");
+    }
+
+    #[test]
+    fn keys_are_read_as_go_writes_them() {
+        // RFC 5915, with the parameters of the curve in front as openssl writes them: made for this test alone.
+        let directory = tempfile::tempdir().unwrap();
+        let authorities = Authorities::create(directory.path()).unwrap();
+        let key = authorities.service_account_key().unwrap();
+        use p256::pkcs8::DecodePrivateKey as _;
+        let sec1 = p256::SecretKey::from_pkcs8_pem(key.expose())
+            .unwrap()
+            .to_sec1_pem(p256::pkcs8::LineEnding::LF)
+            .unwrap();
+        let parameters = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
+        let (private, _) = same_key(&Secret::new(format!("{parameters}{}", sec1.as_str()))).unwrap();
+        assert_eq!(private.expose(), key.expose());
+
+        for (text, seen) in [("-----BEGIN RSA PRIVATE KEY-----\nAA==\n", "RSA PRIVATE KEY"), ("", "no PEM")] {
+            let error = same_key(&Secret::new(text)).unwrap_err();
+            assert!(error.to_string().contains(seen), "{error}");
+        }
     }
 }

@@ -19,7 +19,7 @@ mod setting;
 mod versions;
 
 pub use authentication::Places;
-pub use authorities::{Authorities, FRONT_PROXY};
+pub use authorities::{Authorities, FRONT_PROXY, ReadBack};
 pub use capabilities::{Asked, Capabilities, Described, Observed, UnknownCapability, Unmet};
 pub use client_authorities::TrustedAuthority;
 pub use setting::{Setting, SettingError};

@@ -45,6 +45,18 @@ pub enum PkiError {
     /// A private key could not be encoded or decoded.
     #[error("could not encode or decode a private key")]
     Key(#[from] p256::pkcs8::Error),
+    /// A private key is of a kind that is not used here.
+    #[error("a private key is {seen}, expected one on the curve P-256")]
+    KeyKind {
+        /// The label of its PEM block.
+        seen: String,
+    },
+    /// A private key is not the one that a certificate speaks of.
+    #[error("the private key beside the certificate of '{subject}' is not its own")]
+    ForeignKey {
+        /// Whose certificate.
+        subject: String,
+    },
     /// A file could not be read or written.
     #[error("could not keep or read {}", path.display())]
     File {
@@ -216,12 +228,28 @@ impl Authority {
     pub fn load(directory: &Path, name: &str) -> Result<Self, PkiError> {
         let read = |path: PathBuf| fs_err::read_to_string(&path).map_err(|source| PkiError::File { path, source });
         let certificate = read(directory.join(format!("{name}.crt")))?;
-        let key = SecretKey::from_pkcs8_pem(&read(directory.join(format!("{name}.key")))?)?;
-        let name = Certificate::from_pem(&certificate)?.tbs_certificate().subject().clone();
+        let key = Secret::new(read(directory.join(format!("{name}.key")))?);
+        Self::from_pem(&certificate, &key)
+    }
+
+    /// An authority that somebody else made, from its certificate and key. The key is PKCS#8 (RFC 5958) or what Go's
+    /// `x509.MarshalECPrivateKey` writes (SEC 1, RFC 5915); its curve is P-256, as with all of ours.
+    ///
+    /// # Errors
+    /// One of them is not what it should be, or they do not belong together.
+    pub fn from_pem(certificate: &str, key: &Secret) -> Result<Self, PkiError> {
+        let key = private_key(key)?;
+        let parsed = Certificate::from_pem(certificate)?;
+        let theirs = parsed.tbs_certificate().subject_public_key_info();
+        if theirs.to_der()? != SubjectPublicKeyInfo::from_key(&key.public_key())?.to_der()? {
+            return Err(PkiError::ForeignKey {
+                subject: parsed.tbs_certificate().subject().to_string(),
+            });
+        }
         Ok(Self {
-            name,
+            name: parsed.tbs_certificate().subject().clone(),
             key,
-            certificate,
+            certificate: parsed.to_pem(LineEnding::LF)?,
             chain: String::new(),
         })
     }
@@ -239,6 +267,41 @@ pub(super) fn new_key() -> SecretKey {
 
 pub(super) fn key_pem(key: &SecretKey) -> Result<Secret, PkiError> {
     Ok(Secret::new(key.to_pkcs8_pem(LineEnding::LF)?.as_str()))
+}
+
+/// A private key as servers keep it: PKCS#8 or SEC 1.
+fn private_key(key: &Secret) -> Result<SecretKey, PkiError> {
+    // Go writes a block with the curve's parameters before the key at times.
+    let text = key.expose();
+    let block = |label: &str| {
+        let (begin, end) = (format!("-----BEGIN {label}-----"), format!("-----END {label}-----"));
+        let (_, rest) = text.split_once(&begin)?;
+        let (body, _) = rest.split_once(&end)?;
+        Some(format!("{begin}{body}{end}\n"))
+    };
+    if let Some(key) = block("PRIVATE KEY") {
+        return Ok(SecretKey::from_pkcs8_pem(&key)?);
+    }
+    let kind = || {
+        let label = text
+            .split_once("-----BEGIN ")
+            .and_then(|(_, rest)| rest.split_once("-----"))
+            .map(|(label, _)| label);
+        PkiError::KeyKind {
+            seen: label.map_or_else(|| "no PEM".to_owned(), |label| format!("\"{label}\"")),
+        }
+    };
+    let key = block("EC PRIVATE KEY").ok_or_else(kind)?;
+    SecretKey::from_sec1_pem(&key).map_err(|_| kind())
+}
+
+/// The private key `key` as everything here keeps it (PKCS#8), and its public key, both PEM.
+///
+/// # Errors
+/// It is no key on the curve P-256.
+pub(crate) fn same_key(key: &Secret) -> Result<(Secret, String), PkiError> {
+    let key = private_key(key)?;
+    Ok((key_pem(&key)?, key.public_key().to_public_key_pem(LineEnding::LF)?))
 }
 
 /// A new key pair without a certificate, as PEM: PKCS#8 and SubjectPublicKeyInfo.

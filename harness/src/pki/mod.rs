@@ -7,6 +7,6 @@
 mod authority;
 mod request;
 
-pub(crate) use authority::write_private;
 pub use authority::{Authority, Leaf, PkiError, key_pair};
+pub(crate) use authority::{same_key, write_private};
 pub use request::{Flaw, Purpose, Request, signing_request, subject};

@@ -10,6 +10,7 @@ mod claim;
 mod download;
 mod go_build;
 mod go_module;
+pub mod images;
 mod installed;
 mod inventory;
 mod manifest;
@@ -31,7 +32,7 @@ pub use maven::MavenError;
 pub use options::{ETCD_RELEASES, KEYCLOAK_RELEASES, KUBERNETES_RELEASES, Options, Reachability, Source};
 pub use release::ReleaseError;
 pub use tool::ToolError;
-pub use versions::{Keycloak, Kubernetes, KubernetesVersion, NotAVersion, UnknownVersion, Versions};
+pub use versions::{Keycloak, Kubernetes, KubernetesVersion, NotAVersion, Repositories, UnknownVersion, Versions};
 
 use crate::event::Events;
 use crate::hint::Hint;

@@ -79,6 +79,12 @@ pub struct Kubernetes {
     pub version: KubernetesVersion,
     /// The version of etcd that its own `go.mod` lists.
     pub etcd: String,
+    /// The tag of etcd's image.
+    pub etcd_image: String,
+    /// The tag of k3s' image.
+    pub k3s: String,
+    /// The tag of the image of a kind node, with its digest.
+    pub kind_node: String,
     /// Pinned checksums of official release files, by their path in the release.
     #[serde(default)]
     pub sha256: BTreeMap<String, String>,
@@ -95,10 +101,30 @@ pub struct Keycloak {
     pub sha256: BTreeMap<String, String>,
 }
 
+/// Where images are, without their tags.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Repositories {
+    /// etcd.
+    pub etcd: String,
+    /// kube-apiserver.
+    pub kube_apiserver: String,
+    /// kube-controller-manager.
+    pub kube_controller_manager: String,
+    /// k3s.
+    pub k3s: String,
+    /// A node of kind.
+    pub kind_node: String,
+    /// Keycloak.
+    pub keycloak: String,
+}
+
 /// The supported versions.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Versions {
+    /// Where images are, without their tags.
+    pub images: Repositories,
     /// Every supported Kubernetes, oldest first.
     pub kubernetes: Vec<Kubernetes>,
     /// The supported Keycloak.

@@ -64,6 +64,60 @@ fn server_binaries_are_listed_and_unknown_versions_are_refused() {
 }
 
 #[test]
+fn images_are_listed_as_a_run_would_ask_for_them() {
+    let stage = Stage::new();
+    let listed = stage.authlab(&["server-binaries", "images", "--kubernetes", "1.34"]).success();
+    assert_eq!(
+        listed,
+        "registry.k8s.io/etcd:3.6.5-0\n\
+         registry.k8s.io/kube-apiserver:v1.34.4\n\
+         registry.k8s.io/kube-controller-manager:v1.34.4\n\
+         quay.io/keycloak/keycloak:26.7.4\n\
+         # where a registry can be reached:\n\
+         #   docker pull registry.k8s.io/etcd:3.6.5-0\n\
+         #   docker pull registry.k8s.io/kube-apiserver:v1.34.4\n\
+         #   docker pull registry.k8s.io/kube-controller-manager:v1.34.4\n\
+         #   docker pull quay.io/keycloak/keycloak:26.7.4\n\
+         #   docker save --output images.tar registry.k8s.io/etcd:3.6.5-0 registry.k8s.io/kube-apiserver:v1.34.4 \
+         registry.k8s.io/kube-controller-manager:v1.34.4 quay.io/keycloak/keycloak:26.7.4\n\
+         # where none can:\n\
+         #   docker load --input images.tar\n"
+    );
+    let k3s = ["server-binaries", "images", "--cluster", "k3s", "--kubernetes", "1.30"];
+    let prefix = ["--image-prefix", "registry.example/mirror", "--identity-provider", "process"];
+    let moved = stage.authlab(&[&k3s[..], &prefix[..]].concat()).success();
+    assert_eq!(
+        moved.lines().next(),
+        Some("registry.example/mirror/rancher/k3s:v1.30.14-k3s1"),
+        "{moved}"
+    );
+
+    let kind = stage.authlab(&["server-binaries", "images", "--cluster", "kind", "--json"]).json();
+    assert_eq!(kind[0]["of"], "kind node");
+    let digest = kind[0]["digest"].as_str().unwrap();
+    assert!(kind[0]["image"].as_str().unwrap().ends_with(&format!("@{digest}")), "{kind}");
+
+    let process = [
+        "server-binaries",
+        "images",
+        "--cluster",
+        "process",
+        "--identity-provider",
+        "process",
+    ];
+    assert_eq!(stage.authlab(&process).success(), "# no image is needed\n");
+    let refusal = stage
+        .authlab(&["server-binaries", "images", "--image-prefix", "https://registry.example"])
+        .refusal(2);
+    assert!(
+        refusal.contains("https://registry.example/") && refusal.contains("not the name of an image"),
+        "{refusal}"
+    );
+    let refusal = stage.authlab(&["server-binaries", "images", "--kubernetes", "1.12"]).refusal(2);
+    assert!(refusal.contains("1.30.14"), "{refusal}");
+}
+
+#[test]
 fn run_refuses_a_lab_that_is_not_up() {
     let refusal = Stage::new().authlab(&["run", "--tags", "@X1", "--lab", "nowhere"]).refusal(4);
     assert_eq!(

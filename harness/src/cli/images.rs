@@ -1,0 +1,123 @@
+//! `authlab server-binaries images`: what a container engine has to have before a run, for machines that cannot fetch it during one.
+//!
+//! The main type is [`ImagesArguments`].
+
+use std::io::Write;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::error::CommandError;
+use super::exit::Exit;
+use super::options::{ClusterDriver, IdentityProviderDriver};
+use super::server_binaries::write_json;
+use crate::server_binaries::Versions;
+use crate::server_binaries::images::{Images, Reference};
+
+/// Which run the images are for.
+#[derive(Args, Debug)]
+pub struct ImagesArguments {
+    /// Kubernetes version, `1.37` or `1.37.2`; the newest that is pinned when not given
+    #[arg(long, env = "AUTHLAB_KUBERNETES", value_name = "VERSION")]
+    kubernetes: Option<String>,
+    /// How the API server runs; as `container` when not given
+    #[arg(
+        long,
+        env = "AUTHLAB_CLUSTER",
+        value_enum,
+        default_value_t,
+        value_name = "DRIVER",
+        hide_default_value = true
+    )]
+    cluster: ClusterDriver,
+    /// How Keycloak runs; as `container` when not given
+    #[arg(
+        long,
+        env = "AUTHLAB_IDENTITY_PROVIDER",
+        value_enum,
+        default_value_t,
+        value_name = "DRIVER",
+        hide_default_value = true
+    )]
+    identity_provider: IdentityProviderDriver,
+    /// Private registry that takes the place of the public ones
+    #[command(flatten)]
+    registry: RegistryOption,
+}
+
+/// Where images come from.
+#[derive(Args, Clone, Debug)]
+pub struct RegistryOption {
+    /// Registry and path that take the place of registry.k8s.io, docker.io and quay.io in the names of images
+    #[arg(long, env = "AUTHLAB_IMAGE_PREFIX", value_name = "PREFIX", help_heading = "Images")]
+    pub image_prefix: Option<String>,
+}
+
+/// One image that a run needs.
+#[derive(Serialize)]
+struct Needed {
+    of: &'static str,
+    image: Reference,
+    digest: Option<String>,
+}
+
+/// Lists them; nothing is asked of an engine or a registry.
+///
+/// # Errors
+/// An unknown version, or a prefix that is no registry.
+pub(super) fn list(arguments: &ImagesArguments, json: bool, out: &mut dyn Write) -> Result<Exit, CommandError> {
+    let usage = |error: &dyn std::error::Error| CommandError::new(Exit::Usage, error.to_string());
+    let versions = Versions::pinned();
+    let kubernetes = match &arguments.kubernetes {
+        Some(asked) => versions.kubernetes(asked).map_err(|error| usage(&error))?,
+        None => versions.newest(),
+    };
+    let images = Images::of(kubernetes, arguments.registry.image_prefix.as_deref()).map_err(|error| usage(&error))?;
+    let mut needed = match arguments.cluster {
+        ClusterDriver::Auto | ClusterDriver::Container => vec![
+            ("etcd", images.etcd),
+            ("kube-apiserver", images.kube_apiserver),
+            ("kube-controller-manager", images.kube_controller_manager),
+        ],
+        ClusterDriver::K3s => vec![("k3s", images.k3s)],
+        ClusterDriver::Kind => vec![("kind node", images.kind_node)],
+        ClusterDriver::Process | ClusterDriver::Existing => Vec::new(),
+    };
+    if matches!(
+        arguments.identity_provider,
+        IdentityProviderDriver::Auto | IdentityProviderDriver::Container
+    ) {
+        needed.push(("keycloak", images.keycloak));
+    }
+    let needed: Vec<Needed> = needed
+        .into_iter()
+        .map(|(of, image)| Needed {
+            of,
+            digest: image.digest().map(str::to_owned),
+            image,
+        })
+        .collect();
+    if json {
+        return write_json(&needed, out);
+    }
+    for Needed { image, .. } in &needed {
+        writeln!(out, "{image}")?;
+    }
+    if needed.is_empty() {
+        writeln!(out, "# no image is needed")?;
+        return Ok(Exit::Success);
+    }
+    // Comments to a shell, so that the list can be piped as it is.
+    writeln!(out, "# where a registry can be reached:")?;
+    for Needed { image, .. } in &needed {
+        writeln!(out, "#   docker pull {image}")?;
+    }
+    let names: Vec<String> = needed.iter().map(|needed| needed.image.without_digest().to_string()).collect();
+    for Needed { image, .. } in needed.iter().filter(|needed| needed.digest.is_some()) {
+        writeln!(out, "#   docker tag {image} {}", image.without_digest())?;
+    }
+    writeln!(out, "#   docker save --output images.tar {}", names.join(" "))?;
+    writeln!(out, "# where none can:")?;
+    writeln!(out, "#   docker load --input images.tar")?;
+    Ok(Exit::Success)
+}
