@@ -113,8 +113,11 @@ async fn as_it_is(stage: &Stage, image: &str) -> anyhow::Result<()> {
     .await?;
     portal.client_credentials().await.context("client credentials")?;
     let admin = keycloak.admin("people", "portal")?;
-    let bob = admin.create_user("bob", &Secret::new("bobs-password"), &["readers"]).await?;
-    portal.password_grant("bob", &bob.password).await.context("the new user's login")?;
+    let newcomer = admin.create_user("newcomer", &Secret::new("a-password"), &["readers"]).await?;
+    portal
+        .password_grant("newcomer", &newcomer.password)
+        .await
+        .context("the new user's login")?;
     println!("a person, a client and a new user got their tokens");
     keycloak.stop().await?;
     Ok(())
@@ -125,7 +128,10 @@ async fn prepared(stage: &Stage, image: &str, prefix: &str, pairs: u32) -> anyho
     let version = &Versions::pinned().keycloak.version;
     let image = match PreparedImage::find(&stage.engine, prefix, version).await? {
         Some(image) => image,
-        None => keycloak::prepare_image(&stage.engine, &stage.labels, image, prefix, version, &stage.events).await?,
+        None => {
+            let labels = Labels::new("keycloak-image", &stage.labels.directory);
+            keycloak::prepare_image(&stage.engine, &labels, image, prefix, version, &stage.events).await?
+        }
     };
     println!(
         "{} with Java {}, classes kept by {:?}",
@@ -184,11 +190,14 @@ async fn the_labs(client: &KeycloakClient) -> anyhow::Result<()> {
     let realm = client.description().clone();
     ask(client, &realm.issuer, "alice", &realm.passwords["alice"]).await?;
     client.client_credentials().await.context("client credentials")?;
-    let bob = client
+    let newcomer = client
         .admin()?
-        .create_user("bob", &Secret::new("bobs-password"), &["readers"])
+        .create_user("newcomer", &Secret::new("a-password"), &["readers"])
         .await?;
-    client.password_grant("bob", &bob.password).await.context("the new user's login")?;
+    client
+        .password_grant("newcomer", &newcomer.password)
+        .await
+        .context("the new user's login")?;
     let elsewhere = client.elsewhere()?;
     elsewhere
         .password_grant("alice", &elsewhere.description().passwords["alice"])

@@ -133,8 +133,8 @@ fn record_directory(cache: &Path, version: &str, id: &str) -> PathBuf {
     cache.join(format!("{}-{}", key(version), id.get(..12).unwrap_or(id)))
 }
 
-/// Prepares Keycloak `version` from the image `source`, which is on the engine's machine, and keeps it under `prefix`. What carries
-/// `labels` is used on the way, and is gone in the end.
+/// Prepares Keycloak `version` from the image `source`, which is on the engine's machine, and keeps it under `prefix`. Whatever
+/// carries exactly `labels` is gone in the end: they are for this alone.
 ///
 /// # Errors
 /// The image is missing or is none of Keycloak, a step fails, or there is no space.
@@ -228,13 +228,13 @@ impl Making<'_> {
         let kept = self
             .keep(&built.id, found, &PreparedImage::reference(prefix, version), events, phase)
             .await;
-        // What is built on it stays; without that, this would be left without a name.
-        let removed = Image::remove(self.engine, &built.id).await;
-        let kept = kept?;
-        if let Err(error) = removed {
-            events.note(format!("an image without a name is left over: {error}"));
+        if kept.is_err() {
+            // With an image that is built on it, it stays as long as that one does.
+            if let Err(error) = Image::remove(self.engine, &built.id).await {
+                events.note(format!("an image without a name is left over: {error}"));
+            }
         }
-        Ok(kept)
+        kept
     }
 
     fn spec(&self, step: &str, image: &str) -> ContainerSpec {
