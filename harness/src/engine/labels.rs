@@ -12,6 +12,9 @@ const LAB: &str = "authlab.lab";
 const OWNER: &str = "authlab.owner";
 const DIRECTORY: &str = "authlab.directory";
 
+/// All of them.
+pub(super) const OURS: [&str; 4] = [MANAGED.0, LAB, OWNER, DIRECTORY];
+
 /// To whom something belongs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Labels {

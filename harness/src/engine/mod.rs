@@ -8,6 +8,7 @@
 //!
 //! Nothing here knows Kubernetes, and a lab is no more than a name on a label.
 
+mod commit;
 mod container;
 mod error;
 #[cfg(test)]

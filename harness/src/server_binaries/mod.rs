@@ -17,6 +17,7 @@ mod manifest;
 mod maven;
 mod options;
 mod release;
+pub mod stand_in;
 mod tool;
 mod versions;
 

@@ -104,7 +104,15 @@ impl KeycloakClient {
     /// # Errors
     /// The realm has no client for it.
     pub fn admin(&self) -> Result<KeycloakAdmin, KeycloakError> {
-        Ok(KeycloakAdmin::new(self.as_client(ADMIN_CLIENT)?, Arc::clone(&self.session)))
+        self.admin_as(ADMIN_CLIENT)
+    }
+
+    /// The same with the service account of another client, which needs the roles for it.
+    ///
+    /// # Errors
+    /// The realm has no such client.
+    pub fn admin_as(&self, client: &str) -> Result<KeycloakAdmin, KeycloakError> {
+        Ok(KeycloakAdmin::new(self.as_client(client)?, Arc::clone(&self.session)))
     }
 
     /// The realm it talks to, as its client.

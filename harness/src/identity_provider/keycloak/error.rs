@@ -6,6 +6,7 @@ use reqwest::StatusCode;
 
 use super::java::JavaError;
 use super::realm::RealmError;
+use crate::engine::EngineError;
 use crate::hint::Hint;
 use crate::pki::PkiError;
 use crate::process::ProcessError;
@@ -76,9 +77,48 @@ pub enum KeycloakError {
         /// The log's last lines, redacted.
         tail: Vec<String>,
     },
+    /// The container engine failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The container started without its port.
+    #[error("keycloak's container does not publish its port {port}")]
+    NotPublished {
+        /// The port inside.
+        port: u16,
+    },
+    /// The image is none of Keycloak's.
+    #[error("{image} is no image of Keycloak; it said\n{}", tail.join("\n"))]
+    NotKeycloak {
+        /// Its reference.
+        image: String,
+        /// What it said about itself, redacted.
+        tail: Vec<String>,
+    },
+    /// The image has another version of Keycloak.
+    #[error("{image} holds Keycloak {has}, not {wanted}")]
+    ImageVersion {
+        /// Its reference.
+        image: String,
+        /// What is in it.
+        has: String,
+        /// What was expected.
+        wanted: String,
+    },
+    /// A realm's document is no JSON.
+    #[error("the realm to import is not valid JSON")]
+    Import(#[source] serde_json::Error),
+    /// A realm's document does not name its realm.
+    #[error("the realm to import has no name: there is no text `realm` in it")]
+    NoRealm,
     /// The public address cannot be had.
-    #[error("could not listen on the loopback interface for keycloak")]
-    Listen(#[source] std::io::Error),
+    #[error("could not listen on {interface} for keycloak")]
+    Listen {
+        /// The address of the interface.
+        interface: std::net::IpAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// It refused, in OAuth's own words (RFC 6749 §5.2).
     #[error("keycloak refused the {request} with {status}: {error}{}", described(description.as_deref()))]
     Refused {
@@ -174,6 +214,10 @@ impl Hint for KeycloakError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Java(error) => error.hint(),
+            Self::Engine(error) => error.hint(),
+            Self::NotKeycloak { .. } | Self::ImageVersion { .. } => {
+                Some("name the official image of the version that is pinned, or one made from it, with --keycloak-image".to_owned())
+            }
             Self::Home { .. } => Some("name the directory that holds Keycloak's bin, conf and lib with AUTHLAB_KEYCLOAK_HOME".to_owned()),
             Self::File { .. } => Some("free some space, or name another directory with AUTHLAB_CACHE_DIR".to_owned()),
             Self::Busy { .. } => Some("end the process that holds the lock, then try again".to_owned()),

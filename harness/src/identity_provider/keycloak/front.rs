@@ -6,7 +6,7 @@
 //! URL is known, and stable, before Keycloak has a port.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -15,49 +15,69 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::{KeycloakError, REALM};
 use crate::identity_provider::Address;
 
-/// A listener where the issuer's URL says. Dropped, it closes with all its connections: those
+/// A listener on the loopback interface, or on the gateway of a lab's own network. Dropped, it closes with all its connections: those
 /// that were held see an end without an answer.
 #[derive(Debug)]
 pub struct Front {
     host: String,
-    port: u16,
+    address: SocketAddr,
     backend: watch::Sender<Option<SocketAddr>>,
     listening: JoinHandle<()>,
 }
 
 impl Front {
-    /// Listens on a port that the operating system chooses.
+    /// Listens on a port of the loopback interface that the operating system chooses.
     ///
     /// # Errors
     /// The loopback interface has no free port.
     pub async fn listen() -> Result<Self, KeycloakError> {
-        Self::listen_at(&Address::loopback()).await
+        Self::listen_on(Ipv4Addr::LOCALHOST.into()).await
     }
 
-    /// Listens on a port of `address` that the operating system chooses.
+    /// Listens on a port of `interface`: the gateway of a network is reached from its containers and from this machine
+    /// under the same address.
     ///
     /// # Errors
-    /// The address is not this machine's, or has no free port.
-    pub async fn listen_at(address: &Address) -> Result<Self, KeycloakError> {
-        let listener = TcpListener::bind((address.listen, 0)).await.map_err(KeycloakError::Listen)?;
-        let port = listener.local_addr().map_err(KeycloakError::Listen)?.port();
+    /// This machine has no such address, or no free port.
+    pub async fn listen_on(interface: IpAddr) -> Result<Self, KeycloakError> {
+        let failed = |source| KeycloakError::Listen { interface, source };
+        let listener = TcpListener::bind((interface, 0)).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
         let (backend, opened) = watch::channel(None);
         Ok(Self {
-            host: address.host.clone(),
-            port,
+            host: match interface {
+                IpAddr::V4(interface) => interface.to_string(),
+                IpAddr::V6(interface) => format!("[{interface}]"),
+            },
+            address,
             backend,
             listening: tokio::spawn(accept(listener, opened)),
         })
     }
 
+    /// Listens at `address`.
+    ///
+    /// # Errors
+    /// This machine has no such address, or no free port.
+    pub async fn listen_at(address: &Address) -> Result<Self, KeycloakError> {
+        Ok(Self::listen_on(address.listen).await?.named(&address.host))
+    }
+
+    /// The same under the name `name`, which leads here from wherever it is asked.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.host);
+        self
+    }
+
     /// The public port.
     pub fn port(&self) -> u16 {
-        self.port
+        self.address.port()
     }
 
     /// The public address: `https://HOST:PORT`.
     pub fn url(&self) -> String {
-        format!("https://{}:{}", self.host, self.port)
+        format!("https://{}:{}", self.host, self.port())
     }
 
     /// The issuer of the realm that API servers trust.

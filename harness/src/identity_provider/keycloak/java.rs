@@ -174,7 +174,7 @@ async fn probe(program: &Path) -> Result<Java, String> {
 }
 
 /// Reads `java -XshowSettings:properties -version`.
-fn read(program: &Path, text: &str) -> Option<Java> {
+pub(super) fn read(program: &Path, text: &str) -> Option<Java> {
     let property = |name: &str| {
         text.lines()
             .find_map(|line| line.trim().strip_prefix(name)?.trim_start().strip_prefix('='))

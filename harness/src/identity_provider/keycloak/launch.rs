@@ -4,7 +4,8 @@
 //! The main type is [`Launch`]. Servers run from a flat class path instead of Keycloak's own class loader: only
 //! classes of the built-in loaders can be taken, linked, from a class archive (JEP 483).
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -70,7 +71,7 @@ pub(super) enum ArchiveUse<'a> {
     Option(&'static str, &'a Path),
 }
 
-/// How Keycloak is launched: with which Java, from which built distribution.
+/// How Keycloak is launched: with which Java, from which built distribution. Both may be in a container.
 #[derive(Debug)]
 pub(super) struct Launch<'a> {
     pub java: &'a Java,
@@ -83,32 +84,70 @@ pub(super) struct Launch<'a> {
 /// Where and how a server listens.
 #[derive(Debug)]
 pub(super) struct Listen<'a> {
-    /// The public address.
-    pub url: &'a str,
+    /// The public address; `None` leaves it to each request which one it came to.
+    pub url: Option<&'a str>,
+    /// The address of the interface.
+    pub host: Ipv4Addr,
+    /// The port; 0 lets the operating system choose.
+    pub port: u16,
     pub certificate: &'a Path,
     pub key: &'a Path,
+}
+
+/// The build-time options, which are the same wherever Keycloak is built.
+pub(super) fn build_options() -> Vec<String> {
+    let mut options: Vec<String> = [
+        "--db=dev-file",
+        "--cache=local",
+        "--health-enabled=false",
+        "--metrics-enabled=false",
+    ]
+    .map(str::to_owned)
+    .into();
+    options.push(format!("--features-disabled={FEATURES_DISABLED}"));
+    options
+}
+
+/// The options of a start that say where it listens and with which certificate.
+pub(super) fn listen_options(listen: &Listen<'_>) -> Vec<OsString> {
+    let mut options: Vec<OsString> = vec![
+        format!("--http-host={}", listen.host).into(),
+        format!("--https-port={}", listen.port).into(),
+        match listen.url {
+            Some(url) => format!("--hostname={url}").into(),
+            None => "--hostname-strict=false".into(),
+        },
+    ];
+    options.push(option("--https-certificate-file=", listen.certificate));
+    options.push(option("--https-certificate-key-file=", listen.key));
+    options
+}
+
+fn option(name: &str, value: &Path) -> OsString {
+    let mut option = OsString::from(name);
+    option.push(value);
+    option
 }
 
 impl Launch<'_> {
     /// `kc build`: fixes the build-time options in the distribution itself.
     pub fn build(&self, log: &Path) -> Program {
-        self.java("keycloak build", log)
-            .arguments(["-Xmx1g", "-XX:+UseSerialGC"])
-            .arguments(PROPERTIES)
-            .arguments(home_properties(self.home))
-            .arguments([
-                OsString::from("-cp"),
-                self.home.join("lib/quarkus-run.jar").into(),
-                "io.quarkus.bootstrap.runner.QuarkusEntryPoint".into(),
-            ])
-            .arguments([
-                "build",
-                "--db=dev-file",
-                "--cache=local",
-                "--health-enabled=false",
-                "--metrics-enabled=false",
-            ])
-            .argument(format!("--features-disabled={FEATURES_DISABLED}"))
+        self.java("keycloak build", log).arguments(self.build_arguments())
+    }
+
+    /// What Java is told for [`Launch::build`].
+    pub fn build_arguments(&self) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = vec!["-Xmx1g".into(), "-XX:+UseSerialGC".into()];
+        arguments.extend(PROPERTIES.iter().map(Into::into));
+        arguments.extend(home_properties(self.home));
+        arguments.extend([
+            OsString::from("-cp"),
+            self.home.join("lib/quarkus-run.jar").into(),
+            "io.quarkus.bootstrap.runner.QuarkusEntryPoint".into(),
+            "build".into(),
+        ]);
+        arguments.extend(build_options().into_iter().map(Into::into));
+        arguments
     }
 
     /// `kc start --optimized` on the data in `place`, which [`lay_out`] made.
@@ -116,32 +155,34 @@ impl Launch<'_> {
     /// # Errors
     /// The class path cannot be read.
     pub fn serve(&self, place: &Path, listen: &Listen<'_>, archive: ArchiveUse<'_>) -> Result<Program, KeycloakError> {
-        let option = |name: &str, value: &Path| {
-            let mut option = OsString::from(name);
-            option.push(value);
-            option
-        };
-        let mut program = self.java("keycloak", &log(place)).arguments(MACHINE);
-        if let ArchiveUse::Option(name, file) = archive {
-            program = program.argument(option(name, file));
-        }
-        Ok(program
-            .arguments(PROPERTIES)
-            .arguments(home_properties(place))
-            .argument(option("-Djava.io.tmpdir=", &place.join("tmp")))
-            .argument(option("-Djavax.net.ssl.trustStore=", &place.join("trusted.jks")))
-            .arguments(["-Djavax.net.ssl.trustStoreType=jks", "-Djavax.net.ssl.trustStorePassword=changeit"])
-            .arguments([
-                OsString::from("-cp"),
-                class_path(self.home)?,
-                "org.keycloak.quarkus.runtime.KeycloakMain".into(),
-            ])
-            // `--cache` is an option of the start too: without it Keycloak looks for other members on every interface.
-            .arguments(["start", "--optimized", "--cache=local", "--http-host=127.0.0.1", "--https-port=0"])
-            .argument(format!("--hostname={}", listen.url))
-            .argument(option("--https-certificate-file=", listen.certificate))
-            .argument(option("--https-certificate-key-file=", listen.key))
+        let class_path = class_path(self.home, libraries(self.home)?)?;
+        Ok(self
+            .java("keycloak", &log(place))
+            .arguments(self.serve_arguments(&class_path, place, listen, archive))
             .directory(place))
+    }
+
+    /// What Java is told for [`Launch::serve`].
+    pub fn serve_arguments(&self, class_path: &OsStr, place: &Path, listen: &Listen<'_>, archive: ArchiveUse<'_>) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = MACHINE.iter().map(Into::into).collect();
+        if let ArchiveUse::Option(name, file) = archive {
+            arguments.push(option(name, file));
+        }
+        arguments.extend(PROPERTIES.iter().map(Into::into));
+        arguments.extend(home_properties(place));
+        arguments.extend([
+            option("-Djava.io.tmpdir=", &place.join("tmp")),
+            option("-Djavax.net.ssl.trustStore=", &place.join("trusted.jks")),
+            "-Djavax.net.ssl.trustStoreType=jks".into(),
+            "-Djavax.net.ssl.trustStorePassword=changeit".into(),
+            "-cp".into(),
+            class_path.to_owned(),
+            "org.keycloak.quarkus.runtime.KeycloakMain".into(),
+        ]);
+        // `--cache` is an option of the start too: without it Keycloak looks for other members on every interface.
+        arguments.extend(["start", "--optimized", "--cache=local"].map(Into::into));
+        arguments.extend(listen_options(listen));
+        arguments
     }
 
     fn java(&self, name: &str, log: &Path) -> Program {
@@ -189,26 +230,30 @@ pub(super) fn lay_out(home: &Path, database: Option<&Path>, place: &Path) -> Res
     Ok(())
 }
 
-/// Every library, what the build generated first, as Keycloak's own loader has it.
-fn class_path(home: &Path) -> Result<OsString, KeycloakError> {
-    let mut path = vec![
-        home.join("lib/quarkus/transformed-bytecode.jar"),
-        home.join("lib/quarkus/generated-bytecode.jar"),
-    ];
-    for directory in ["lib/app", "lib/lib/boot", "lib/lib/main"] {
+/// The directories of the libraries, in the order of the class path.
+pub(super) const LIBRARIES: [&str; 3] = ["lib/app", "lib/lib/boot", "lib/lib/main"];
+
+/// Every library of the distribution `home`.
+fn libraries(home: &Path) -> Result<Vec<PathBuf>, KeycloakError> {
+    let mut libraries = Vec::new();
+    for directory in LIBRARIES {
         let directory = home.join(directory);
-        let mut jars: Vec<PathBuf> = fs_err::read_dir(&directory)
+        let entries = fs_err::read_dir(&directory)
             .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(file("read", &directory))?
-            .iter()
-            .map(fs_err::DirEntry::path)
-            .collect();
-        jars.retain(|jar| jar.extension().is_some_and(|extension| extension == "jar"));
-        // Signed libraries cannot be archived; their classes are looked for in one library after the other, so they come first.
-        jars.sort_by_key(|jar| (!jar.to_string_lossy().contains("bouncycastle"), jar.clone()));
-        path.extend(jars);
+            .map_err(file("read", &directory))?;
+        libraries.extend(entries.iter().map(fs_err::DirEntry::path));
     }
-    std::env::join_paths(path).map_err(|error| KeycloakError::File {
+    libraries.retain(|library| library.extension().is_some_and(|extension| extension == "jar"));
+    Ok(libraries)
+}
+
+/// The class path: what the build generated first, as Keycloak's own loader has it.
+pub(super) fn class_path(home: &Path, mut libraries: Vec<PathBuf>) -> Result<OsString, KeycloakError> {
+    let rank = |library: &PathBuf| LIBRARIES.iter().position(|directory| library.starts_with(home.join(directory)));
+    // Signed libraries cannot be archived; their classes are looked for in one library after the other, so they come first.
+    libraries.sort_by_key(|library| (rank(library), !library.to_string_lossy().contains("bouncycastle"), library.clone()));
+    let generated = ["transformed-bytecode.jar", "generated-bytecode.jar"].map(|name| home.join("lib/quarkus").join(name));
+    std::env::join_paths(generated.into_iter().chain(libraries)).map_err(|error| KeycloakError::File {
         doing: "put on a class path",
         path: home.to_owned(),
         source: std::io::Error::other(error),

@@ -1,15 +1,17 @@
-//! Keycloak as an ordinary process: prepared once into the cache, started from
+//! Keycloak as an ordinary process or in a container: prepared once into the cache or into an image, started from
 //! a copy of its database in a few seconds, spoken to over HTTPS.
 //!
-//! The main types are [`Prepared`] (built, initialised, with a class archive), [`Keycloak`]
+//! The main types are [`KeycloakContainer`], [`PreparedImage`], [`Prepared`] (built, initialised, with a class archive), [`Keycloak`]
 //! (what runs), [`Front`] (the public address, open before Keycloak runs) and
 //! [`KeycloakClient`] (what a relying party does); [`KeycloakAdmin`] changes users and roles.
 
 mod admin;
 mod client;
+mod container;
 mod description;
 mod error;
 mod front;
+mod image;
 pub mod java;
 mod launch;
 mod prepare;
@@ -19,11 +21,13 @@ mod training;
 
 pub use admin::{KeycloakAdmin, NewUser, UserRecord};
 pub use client::{Introspection, KeycloakClient, TokenSet};
+pub use container::{KeycloakContainer, KeycloakContainerSpec, KeycloakImage};
 pub use description::KeycloakDescription;
 pub use error::KeycloakError;
 pub use front::Front;
+pub use image::{PreparedImage, prepare_image};
 pub use prepare::{Prepared, prepare, prepare_in};
-pub use server::{Keycloak, start};
+pub use server::{Keycloak, start, start_in_container};
 
 /// The realm that the API servers trust.
 pub const REALM: &str = "kubernetes";

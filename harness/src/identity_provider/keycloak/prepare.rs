@@ -73,11 +73,7 @@ impl Prepared {
     }
 
     pub(super) fn use_archive<'a>(&self, path: &'a Path) -> ArchiveUse<'a> {
-        match self.archive {
-            Archive::AotCache => ArchiveUse::Option("-XX:AOTCache=", path),
-            Archive::ClassData => ArchiveUse::Option("-XX:SharedArchiveFile=", path),
-            Archive::Nothing => ArchiveUse::None,
-        }
+        self.archive.reading(path)
     }
 
     /// What is in `directory`, when it is finished.
@@ -97,6 +93,26 @@ impl Prepared {
             secrets,
             _lock: lock,
         }))
+    }
+}
+
+impl Archive {
+    /// What tells a virtual machine to use the archive `path`.
+    pub(super) fn reading(self, path: &Path) -> ArchiveUse<'_> {
+        match self {
+            Self::AotCache => ArchiveUse::Option("-XX:AOTCache=", path),
+            Self::ClassData => ArchiveUse::Option("-XX:SharedArchiveFile=", path),
+            Self::Nothing => ArchiveUse::None,
+        }
+    }
+
+    /// What tells it to write that archive at its end.
+    pub(super) fn writing(self, path: &Path) -> ArchiveUse<'_> {
+        match self {
+            Self::AotCache => ArchiveUse::Option("-XX:AOTCacheOutput=", path),
+            Self::ClassData => ArchiveUse::Option("-XX:ArchiveClassesAtExit=", path),
+            Self::Nothing => ArchiveUse::None,
+        }
     }
 }
 
@@ -184,7 +200,7 @@ async fn shared(prepared: Prepared, path: &Path) -> Result<Prepared, KeycloakErr
     Ok(prepared)
 }
 
-async fn hold(what: &str, mut lock: impl FnMut() -> Result<(), TryLockError>, path: &Path) -> Result<(), KeycloakError> {
+pub(super) async fn hold(what: &str, mut lock: impl FnMut() -> Result<(), TryLockError>, path: &Path) -> Result<(), KeycloakError> {
     let held = wait::until(what, PATIENCE, || {
         let locked = lock();
         async move {
@@ -204,7 +220,7 @@ async fn hold(what: &str, mut lock: impl FnMut() -> Result<(), TryLockError>, pa
 }
 
 /// The version that a distribution says it is: "Keycloak - Version 26.7.4".
-fn version(home: &Path) -> Result<String, KeycloakError> {
+pub(super) fn version(home: &Path) -> Result<String, KeycloakError> {
     let missing = |missing| KeycloakError::Home {
         home: home.to_owned(),
         missing,
@@ -304,16 +320,11 @@ async fn make(directory: &Path, home: &Path, version: String, java: Java, events
 
     phase.detail("learning which classes a lab needs (3 of 3)");
     let archive = archive_path(directory);
-    let option = match java.archive {
-        Archive::AotCache => Some("-XX:AOTCacheOutput="),
-        Archive::ClassData => Some("-XX:ArchiveClassesAtExit="),
-        Archive::Nothing => None,
-    };
     let mut kept = Archive::Nothing;
-    if let Some(option) = option {
+    if java.archive != Archive::Nothing {
         let place = directory.join("training");
         launch::lay_out(&built, Some(&database), &place)?;
-        let usage = ArchiveUse::Option(option, &archive);
+        let usage = java.archive.writing(&archive);
         let running = server::serve(
             &launch,
             Front::listen().await?,
@@ -349,7 +360,7 @@ async fn make(directory: &Path, home: &Path, version: String, java: Java, events
     fs_err::rename(&partial, &whole).map_err(file("write", &whole))
 }
 
-fn private_directory(path: &Path) -> Result<(), KeycloakError> {
+pub(super) fn private_directory(path: &Path) -> Result<(), KeycloakError> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new()
         .recursive(true)

@@ -2,13 +2,18 @@
 //!
 //! The main type is [`Keycloak`]; [`start`] gives it once its realm answers over HTTPS.
 
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::Duration;
 
 use super::error::file;
 use super::launch::{self, ArchiveUse, Launch, Listen};
-use super::realm::Secrets;
-use super::{Front, KeycloakDescription, KeycloakError, OTHER_REALM, Prepared, REALM, client};
+use super::realm::{self, Secrets};
+use super::{
+    Front, KeycloakContainer, KeycloakContainerSpec, KeycloakDescription, KeycloakError, KeycloakImage, OTHER_REALM, Prepared, REALM,
+    client,
+};
+use crate::engine::{Engine, Labels, Network};
 use crate::event::Events;
 use crate::pki::Leaf;
 use crate::process::wait::{self, Condition};
@@ -17,12 +22,20 @@ use crate::process::{Child, ProcessError};
 /// How long a start may take: a machine that does much else at the same time needs a multiple of the usual.
 const LIMIT: Duration = Duration::from_secs(180);
 
-/// A Keycloak that answers. Dropped, it is killed and its public address closed.
+/// A Keycloak that answers. Dropped, its public address is closed and its process killed; a container belongs to its engine, and is
+/// left to whoever sweeps that.
 #[derive(Debug)]
 pub struct Keycloak {
-    child: Child,
+    server: Server,
     front: Front,
     description: KeycloakDescription,
+}
+
+/// What answers behind the public address.
+#[derive(Debug)]
+enum Server {
+    Process(Child),
+    Container(KeycloakContainer),
 }
 
 /// Starts a prepared Keycloak on data of its own in `place`, a directory that is there and empty, and opens `front` once
@@ -61,6 +74,59 @@ pub async fn start(
     }
 }
 
+/// Starts Keycloak in a container on `network`, with what it reads and its log in `place`, a directory that is there and empty, and
+/// opens `front` once its realm answers. It serves with `serving`, which `authority` (PEM) signed, for 127.0.0.1 and for the host
+/// of `front`.
+///
+/// # Errors
+/// The image is missing, the engine refuses, or Keycloak ends by itself or does not answer in time; `front` is closed then and the
+/// container removed.
+#[expect(clippy::too_many_arguments, reason = "each is a thing of its own, as it is for a process")]
+pub async fn start_in_container(
+    engine: &Engine,
+    labels: &Labels,
+    network: &Network,
+    image: KeycloakImage,
+    front: Front,
+    place: &Path,
+    serving: &Leaf,
+    authority: &str,
+    events: &Events,
+) -> Result<Keycloak, KeycloakError> {
+    let phase = events.phase("keycloak");
+    let started = async {
+        let imports = matches!(image, KeycloakImage::Official(_));
+        let name = format!("authlab-{}-keycloak", labels.lab);
+        let mut spec = KeycloakContainerSpec::new(name, image, serving, authority).public_url(front.url());
+        if imports {
+            // Passwords and secrets are made on the spot: nothing of them is in the image.
+            for realm in realm::realms()?.0 {
+                spec = spec.realm(realm.document)?;
+            }
+        }
+        spec.start(engine, labels, network, place).await
+    };
+    match started.await {
+        Ok(container) => {
+            phase.succeeded();
+            front.open(container.port());
+            let description = KeycloakDescription {
+                elsewhere: Some(Box::new(container.realm(OTHER_REALM)?)),
+                ..container.realm(REALM)?
+            };
+            Ok(Keycloak {
+                server: Server::Container(container),
+                front,
+                description,
+            })
+        }
+        Err(error) => {
+            phase.failed(&error);
+            Err(error)
+        }
+    }
+}
+
 /// Starts a server in a place that is laid out. What is in its `data/import` becomes realms, unless they are there.
 pub(super) async fn serve(
     launch: &Launch<'_>,
@@ -76,7 +142,9 @@ pub(super) async fn serve(
     let mut program = launch.serve(
         place,
         &Listen {
-            url: &url,
+            url: Some(&url),
+            host: Ipv4Addr::LOCALHOST,
+            port: 0,
             certificate: &certificate,
             key: &key,
         },
@@ -100,7 +168,11 @@ pub(super) async fn serve(
         elsewhere: Some(Box::new(realm(OTHER_REALM))),
         ..realm(REALM)
     };
-    Ok(Keycloak { child, front, description })
+    Ok(Keycloak {
+        server: Server::Process(child),
+        front,
+        description,
+    })
 }
 
 /// Waits until the realm answers; gives the port.
@@ -118,16 +190,20 @@ async fn ready(child: &mut Child, authority: &str, limit: Duration) -> Result<u1
             let Some(port) = port(&String::from_utf8_lossy(&text)) else {
                 return Ok(Condition::NotYet("it has not said yet where it listens".to_owned()));
             };
-            let answer = http.get(format!("https://127.0.0.1:{port}/realms/{REALM}")).send().await;
-            Ok(match answer {
-                Ok(answer) if answer.status().is_success() => Condition::Met(port),
-                Ok(answer) => Condition::NotYet(format!("it answered {}", answer.status())),
-                Err(error) => Condition::NotYet(said(&error)),
-            })
+            answers(&http, &format!("https://127.0.0.1:{port}/realms/{REALM}"), port).await
         }
     })
     .await;
     waited.map_err(|error| KeycloakError::not_ready(error, &log))
+}
+
+/// Whether the realm at `url` answers; met, it gives `value`.
+pub(super) async fn answers<T>(http: &reqwest::Client, url: &str, value: T) -> Result<Condition<T>, KeycloakError> {
+    Ok(match http.get(url).send().await {
+        Ok(answer) if answer.status().is_success() => Condition::Met(value),
+        Ok(answer) => Condition::NotYet(format!("it answered {}", answer.status())),
+        Err(error) => Condition::NotYet(said(&error)),
+    })
 }
 
 /// An error with its causes, in one line.
@@ -156,35 +232,58 @@ impl Keycloak {
         self.description.clone()
     }
 
-    /// Its process id.
+    /// Its process id, where it is a process of this one's.
     pub fn pid(&self) -> Option<u32> {
-        self.child.pid()
+        match &self.server {
+            Server::Process(child) => child.pid(),
+            Server::Container(_) => None,
+        }
+    }
+
+    /// The container that it runs in, where it does.
+    pub fn container(&self) -> Option<&KeycloakContainer> {
+        match &self.server {
+            Server::Process(_) => None,
+            Server::Container(container) => Some(container),
+        }
     }
 
     /// Its log.
     pub fn log(&self) -> &Path {
-        self.child.log()
+        match &self.server {
+            Server::Process(child) => child.log(),
+            Server::Container(container) => container.log(),
+        }
     }
 
     /// An error, with the last lines of its log, when it no longer runs.
     ///
     /// # Errors
-    /// It ended, or the operating system cannot tell.
-    pub fn expect_running(&mut self) -> Result<(), KeycloakError> {
-        Ok(self.child.expect_running()?)
+    /// It ended, or the operating system or the engine cannot tell.
+    pub async fn expect_running(&mut self) -> Result<(), KeycloakError> {
+        match &mut self.server {
+            Server::Process(child) => Ok(child.expect_running()?),
+            Server::Container(container) => container.expect_running().await,
+        }
     }
 
     /// Ends it at once: its data is thrown away with the lab.
     pub async fn stop(self) {
         drop(self.front);
-        // However it ended, it is gone.
-        let _ended = self.child.kill().await;
+        // However it ended, it is gone; a container whose engine is away is left to whoever sweeps that.
+        match self.server {
+            Server::Process(child) => drop(child.kill().await),
+            Server::Container(container) => drop(container.stop().await),
+        }
     }
 
     /// Asks it to end and waits: what it writes at its end is wanted.
     pub(super) async fn finish(self, grace: Duration) -> Result<std::process::ExitStatus, KeycloakError> {
         drop(self.front);
-        Ok(self.child.stop(grace).await?)
+        match self.server {
+            Server::Process(child) => Ok(child.stop(grace).await?),
+            Server::Container(container) => container.finish(grace).await.map(|()| std::process::ExitStatus::default()),
+        }
     }
 }
 

@@ -1,0 +1,440 @@
+//! Keycloak in a container: the official image as it is, or one that was prepared from it.
+//!
+//! The main types are [`KeycloakContainerSpec`], what to start, and [`KeycloakContainer`], what answers over HTTPS on a
+//! port of the loopback interface. Realms, their clients and people come in as Keycloak's own import documents.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::error::file;
+use super::image::PreparedImage;
+use super::java::Java;
+use super::launch::{self, ArchiveUse, Launch, Listen};
+use super::realm::{RealmSecrets, Secrets};
+use super::{KeycloakAdmin, KeycloakClient, KeycloakDescription, KeycloakError, client, prepare, server};
+use crate::engine::{Container, ContainerSpec, Engine, Labels, Network};
+use crate::pki::{self, Leaf};
+use crate::process::wait;
+use crate::secret::Secret;
+
+/// Where Keycloak is in its image (keycloak/keycloak, `quarkus/container/Dockerfile`).
+pub(super) const HOME: &str = "/opt/keycloak";
+/// The port of HTTPS inside.
+const PORT: u16 = 8443;
+/// How long a start may take: the official image builds itself first, on a machine that does much else at the same time.
+const LIMIT: Duration = Duration::from_secs(600);
+
+/// Which image runs.
+#[derive(Clone, Debug)]
+pub enum KeycloakImage {
+    /// The official image, or one made in its way, by its reference. It builds itself and imports its realms at each start.
+    Official(String),
+    /// One that was prepared.
+    Prepared(PreparedImage),
+}
+
+/// An image in which Keycloak is built, and how Java runs it there.
+#[derive(Clone, Debug)]
+pub(super) struct Built {
+    pub reference: String,
+    pub java: Java,
+    pub class_path: String,
+    /// The home that [`launch::lay_out`] made, as the container sees it.
+    pub place: PathBuf,
+    /// Whether that is a directory of this machine.
+    pub shared: bool,
+    pub archive: Option<PathBuf>,
+    /// Whether the archive is written or read.
+    pub training: bool,
+}
+
+impl Built {
+    fn serve_arguments(&self, listen: &Listen<'_>) -> Vec<OsString> {
+        let archive = match &self.archive {
+            Some(path) if self.training => self.java.archive.writing(path),
+            Some(path) => self.java.archive.reading(path),
+            None => ArchiveUse::None,
+        };
+        let launch = Launch {
+            java: &self.java,
+            home: Path::new(HOME),
+            limit: LIMIT,
+        };
+        launch.serve_arguments(self.class_path.as_ref(), &self.place, listen, archive)
+    }
+}
+
+/// What the container does.
+#[derive(Clone, Debug)]
+enum Run {
+    /// The image's own script.
+    Script(String),
+    /// Java itself.
+    Java(Box<Built>),
+}
+
+/// A Keycloak in a container before it is started.
+#[derive(Clone, Debug)]
+pub struct KeycloakContainerSpec {
+    name: String,
+    run: Run,
+    realms: BTreeMap<String, Secret>,
+    secrets: Secrets,
+    certificate: Leaf,
+    authority: String,
+    public_url: Option<String>,
+    limit: Duration,
+}
+
+/// A Keycloak in a container that answers. As any container it belongs to the engine: dropping this removes nothing.
+#[derive(Debug)]
+pub struct KeycloakContainer {
+    container: Container,
+    port: u16,
+    url: String,
+    authority: String,
+    secrets: Secrets,
+    log: PathBuf,
+}
+
+impl KeycloakContainerSpec {
+    /// A container called `name` that serves with `certificate`, which the authority `authority` (PEM) signed for 127.0.0.1 and
+    /// for the host of the public URL.
+    pub fn new(name: impl Into<String>, image: KeycloakImage, certificate: &Leaf, authority: &str) -> Self {
+        let (run, secrets) = match image {
+            KeycloakImage::Official(reference) => (Run::Script(reference), Secrets::default()),
+            KeycloakImage::Prepared(image) => (Run::Java(Box::new(image.built())), image.secrets),
+        };
+        Self::running(name.into(), run, secrets, certificate, authority)
+    }
+
+    /// One whose image is still being made.
+    pub(super) fn unfinished(name: String, built: Built, secrets: &Secrets, certificate: &Leaf, authority: &str) -> Self {
+        Self::running(name, Run::Java(Box::new(built)), secrets.clone(), certificate, authority)
+    }
+
+    fn running(name: String, run: Run, secrets: Secrets, certificate: &Leaf, authority: &str) -> Self {
+        Self {
+            name,
+            run,
+            realms: BTreeMap::new(),
+            secrets,
+            certificate: certificate.clone(),
+            authority: authority.to_owned(),
+            public_url: None,
+            limit: LIMIT,
+        }
+    }
+
+    /// Imports a realm, in Keycloak's own format (`RealmRepresentation`), unless it is there. The secrets of clients and the
+    /// passwords of people that it holds are known to the clients that the container gives out.
+    ///
+    /// # Errors
+    /// It is no JSON, or no realm.
+    pub fn realm(mut self, document: Secret) -> Result<Self, KeycloakError> {
+        let realm: Value = serde_json::from_str(document.expose()).map_err(KeycloakError::Import)?;
+        let name = realm["realm"].as_str().ok_or(KeycloakError::NoRealm)?.to_owned();
+        self.secrets.0.insert(name.clone(), secrets(&realm));
+        self.realms.insert(name, document);
+        Ok(self)
+    }
+
+    /// The same for every file of a directory that is called `….json`.
+    ///
+    /// # Errors
+    /// A file cannot be read, or is no realm.
+    pub fn realms_in(mut self, directory: &Path) -> Result<Self, KeycloakError> {
+        let entries = fs_err::read_dir(directory)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(file("read", directory))?;
+        for path in entries.iter().map(fs_err::DirEntry::path) {
+            if path.extension().is_some_and(|extension| extension == "json") {
+                let document = fs_err::read_to_string(&path).map_err(file("read", &path))?;
+                self = self.realm(Secret::new(document))?;
+            }
+        }
+        Ok(self)
+    }
+
+    /// The address that it calls itself by: what its tokens have as their issuer begins with it. Left out, that is the address
+    /// under which each request came in.
+    #[must_use]
+    pub fn public_url(mut self, url: impl Into<String>) -> Self {
+        self.public_url = Some(url.into().trim_end_matches('/').to_owned());
+        self
+    }
+
+    /// How long it may take until it answers.
+    #[must_use]
+    pub fn limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Starts it on `network`, and waits until it answers. What it reads and its log are in `place`, a directory that is there and
+    /// that the engine can mount.
+    ///
+    /// # Errors
+    /// The image is missing, the engine refuses, or Keycloak ends by itself or does not answer in time; the container is
+    /// removed then.
+    pub async fn start(
+        &self,
+        engine: &Engine,
+        labels: &Labels,
+        network: &Network,
+        place: &Path,
+    ) -> Result<KeycloakContainer, KeycloakError> {
+        let container = self.spec(engine, labels, network, place)?.start(engine).await?;
+        match self.answering(&container, place).await {
+            Ok(keycloak) => Ok(keycloak),
+            Err(error) => {
+                // The first error is the one to tell.
+                let _ = container.remove().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Writes what it reads into `place`, and says what to start.
+    fn spec(&self, engine: &Engine, labels: &Labels, network: &Network, place: &Path) -> Result<ContainerSpec, KeycloakError> {
+        let tls = place.join("tls");
+        prepare::private_directory(&tls)?;
+        let (certificate, key) = self.certificate.save(&tls, "serving")?;
+        let listen = Listen {
+            url: self.public_url.as_deref(),
+            host: Ipv4Addr::UNSPECIFIED,
+            port: PORT,
+            certificate: &certificate,
+            key: &key,
+        };
+        let spec = |reference: &str| {
+            ContainerSpec::new(&self.name, reference, labels)
+                .user(Some(user(engine)))
+                .network(network, &["keycloak"])
+                .shown(&tls, tls.to_string_lossy())
+                .publish(PORT)
+        };
+        let (mut spec, data) = match &self.run {
+            Run::Script(reference) => {
+                let options = ["start".to_owned()].into_iter().chain(launch::build_options());
+                let options = options.chain(words(launch::listen_options(&listen)));
+                (spec(reference).arguments(options), Path::new(HOME))
+            }
+            Run::Java(built) => {
+                let spec = spec(&built.reference)
+                    .program(built.java.program.to_string_lossy())
+                    .arguments(words(built.serve_arguments(&listen)));
+                let spec = if built.shared { spec.shared(&built.place) } else { spec };
+                (spec, built.place.as_path())
+            }
+        };
+        if !self.realms.is_empty() {
+            let imports = place.join("import");
+            prepare::private_directory(&imports)?;
+            for (name, document) in &self.realms {
+                pki::write_private(&imports.join(format!("{name}-realm.json")), document.expose())?;
+            }
+            spec = spec.shown(&imports, data.join("data/import").to_string_lossy());
+        }
+        // Those that lie there already, in a directory of this machine, are imported too.
+        let found = matches!(&self.run, Run::Java(built) if built.shared && built.place.join("data/import").exists());
+        if found || !self.realms.is_empty() {
+            spec = spec.arguments(["--import-realm"]);
+        }
+        Ok(spec)
+    }
+
+    async fn answering(&self, container: &Container, place: &Path) -> Result<KeycloakContainer, KeycloakError> {
+        let log = launch::log(place);
+        let port = container.published(PORT).ok_or(KeycloakError::NotPublished { port: PORT })?;
+        let following = container.follow(&log)?;
+        let http = client::https(&self.authority)?;
+        let realm = self.secrets.0.keys().next().map_or("master", String::as_str);
+        let url = format!("https://127.0.0.1:{port}/realms/{realm}");
+        let ready = wait::until("an answer of keycloak's realm", self.limit, || async {
+            let text = fs_err::read(&log).unwrap_or_default();
+            // Asked before, the engine's forwarder takes the connection and ends it.
+            if !String::from_utf8_lossy(&text).contains("Listening on: https://") {
+                return Ok(wait::Condition::NotYet("it has not said yet that it listens".to_owned()));
+            }
+            server::answers(&http, &url, ()).await
+        });
+        tokio::select! {
+            ready = ready => ready.map_err(|error| KeycloakError::not_ready(error, &log))?,
+            followed = following.ended() => {
+                followed?;
+                container.expect_running().await?;
+                // Its log ended, and it runs: the engine's end of the log is gone.
+                return Err(KeycloakError::NotReady {
+                    why: "the engine ended keycloak's log before it answered".to_owned(),
+                    tail: crate::process::last_lines(&log, 12),
+                    log,
+                });
+            }
+        }
+        Ok(KeycloakContainer {
+            container: container.clone(),
+            port,
+            url: self.public_url.clone().unwrap_or_else(|| format!("https://127.0.0.1:{port}")),
+            authority: self.authority.clone(),
+            secrets: self.secrets.clone(),
+            log,
+        })
+    }
+}
+
+impl KeycloakContainer {
+    /// The port of 127.0.0.1 that leads to it.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its public address.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The issuer of a realm.
+    pub fn issuer_url(&self, realm: &str) -> String {
+        format!("{}/realms/{realm}", self.url)
+    }
+
+    /// A realm with all that was imported into it, for another process.
+    ///
+    /// # Errors
+    /// No such realm was imported.
+    pub fn realm(&self, realm: &str) -> Result<KeycloakDescription, KeycloakError> {
+        let secrets = self
+            .secrets
+            .0
+            .get(realm)
+            .ok_or_else(|| KeycloakError::NoSuchRealm { realm: realm.to_owned() })?;
+        Ok(KeycloakDescription::new(&self.url, realm, &self.authority, secrets))
+    }
+
+    /// What the client `client` of a realm can do: grants, introspection, userinfo, logout.
+    ///
+    /// # Errors
+    /// No such realm was imported, or it has no such client.
+    pub fn client(&self, realm: &str, client: &str) -> Result<KeycloakClient, KeycloakError> {
+        KeycloakClient::new(&self.realm(realm)?)?.as_client(client)
+    }
+
+    /// The admin API of a realm, with the service account of its client `client`, which needs the roles for it.
+    ///
+    /// # Errors
+    /// As [`Self::client`].
+    pub fn admin(&self, realm: &str, client: &str) -> Result<KeycloakAdmin, KeycloakError> {
+        KeycloakClient::new(&self.realm(realm)?)?.admin_as(client)
+    }
+
+    /// Which version it is, as the distribution in the image says.
+    ///
+    /// # Errors
+    /// The image does not say.
+    pub async fn version(&self) -> Result<String, KeycloakError> {
+        let path = format!("{HOME}/version.txt");
+        let text = self.container.read(&path).await?;
+        let text = String::from_utf8_lossy(&text).into_owned();
+        text.split_whitespace().last().map(str::to_owned).ok_or(KeycloakError::Home {
+            home: HOME.into(),
+            missing: "version.txt",
+        })
+    }
+
+    /// The container itself.
+    pub fn container(&self) -> &Container {
+        &self.container
+    }
+
+    /// The file that its log goes to.
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+
+    /// An error, with the last lines of its log, when it no longer runs.
+    ///
+    /// # Errors
+    /// It ended, or the engine cannot tell.
+    pub async fn expect_running(&self) -> Result<(), KeycloakError> {
+        Ok(self.container.expect_running().await?)
+    }
+
+    /// Ends it at once and removes it, and its data with it.
+    ///
+    /// # Errors
+    /// The engine refuses, or is gone.
+    pub async fn stop(self) -> Result<(), KeycloakError> {
+        Ok(self.container.remove().await?)
+    }
+
+    /// Asks it to end, waits, and removes it.
+    pub(super) async fn finish(self, grace: Duration) -> Result<(), KeycloakError> {
+        Ok(self.container.stop(grace).await?)
+    }
+}
+
+/// This user, in the group that the image's files belong to, so that both the keys outside and Keycloak's own files can be used.
+pub(super) fn user(engine: &Engine) -> String {
+    let own = engine.own_user();
+    // Where root inside is this user, it is so with every right it needs.
+    let user = own.as_deref().and_then(|own| own.split(':').next()).unwrap_or("0");
+    format!("{user}:0")
+}
+
+/// Arguments as the engine takes them.
+pub(super) fn words(arguments: Vec<OsString>) -> impl Iterator<Item = String> {
+    arguments.into_iter().map(|word| word.to_string_lossy().into_owned())
+}
+
+/// The secrets of clients and the passwords of people in a realm's document. A client without a secret is taken for a public one.
+fn secrets(realm: &Value) -> RealmSecrets {
+    let list = |name: &str| realm[name].as_array().into_iter().flatten();
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let clients = list("clients").filter_map(|client| Some((text(&client["clientId"])?, text(&client["secret"]).map(Secret::new))));
+    let passwords = list("users").filter_map(|user| {
+        let credentials = user["credentials"].as_array()?;
+        let password = credentials.iter().find(|credential| credential["type"] == "password")?;
+        Some((text(&user["username"])?, Secret::new(text(&password["value"])?)))
+    });
+    RealmSecrets {
+        clients: clients.collect(),
+        passwords: passwords.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_document_tells_is_known_to_its_clients() {
+        let (imports, made) = super::super::realm::realms().expect("the fixtures are sound");
+        for import in imports {
+            let realm: Value = serde_json::from_str(import.document.expose()).expect("an import is JSON");
+            let (read, made) = (secrets(&realm), &made.0[&import.name]);
+            assert_eq!(read.clients.keys().collect::<Vec<_>>(), made.clients.keys().collect::<Vec<_>>());
+            assert_eq!(read.passwords.keys().collect::<Vec<_>>(), made.passwords.keys().collect::<Vec<_>>());
+            for (client, secret) in &read.clients {
+                let made = made.clients[client].as_ref().map(Secret::expose);
+                assert_eq!(secret.as_ref().map(Secret::expose), made, "{client}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_realm_is_refused() {
+        let authority = pki::Authority::root("test").expect("an authority");
+        let leaf = authority.issue(&pki::Request::server("keycloak", &[])).expect("a certificate");
+        let spec = || KeycloakContainerSpec::new("x1", KeycloakImage::Official("x".into()), &leaf, authority.certificate());
+        assert!(matches!(spec().realm(Secret::new("[")), Err(KeycloakError::Import(_))));
+        assert!(matches!(spec().realm(Secret::new("{}")), Err(KeycloakError::NoRealm)));
+        let spec = spec().realm(Secret::new(r#"{"realm": "people"}"#)).expect("a realm");
+        assert!(spec.secrets.0.contains_key("people"));
+    }
+}

@@ -1,0 +1,522 @@
+//! Keycloak's image with all that takes time done beforehand: built, its realms imported, its classes kept.
+//!
+//! The main type is [`PreparedImage`]; [`prepare_image`] makes one from the official image, with that image's own Java. The secrets of
+//! its realms stay in this user's cache, and whoever has the image alone does not have them in a readable form.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use sha2::Digest;
+
+use super::container::{Built, HOME, words};
+use super::error::file;
+use super::java::{self, Archive, Java};
+use super::launch::{self, LIBRARIES, Launch};
+use super::prepare::{hold, private_directory};
+use super::realm::{self, Secrets};
+use super::{KeycloakContainer, KeycloakContainerSpec, KeycloakError, REALM, training};
+use crate::engine::{ContainerSpec, Engine, Filter, Image, Labels, Network, Presence, sweep};
+use crate::event::{Events, Phase};
+use crate::pki::{self, Authority, Request};
+
+/// The directory in the image that a prepared Keycloak lives in: what [`launch::lay_out`] makes of it.
+pub(super) const PLACE: &str = "/opt/keycloak/authlab";
+/// The class archive in it.
+const CLASSES: &str = "classes.archive";
+/// How long a step may take.
+const STEP: Duration = Duration::from_secs(600);
+/// How long Keycloak may take to end; writing an archive is part of it.
+const GRACE: Duration = Duration::from_secs(300);
+/// The user that Keycloak's files belong to in its image, and their group.
+const OWNER: (u64, u64) = (1000, 0);
+
+/// An image of Keycloak that was prepared here, with what is needed to start it.
+#[derive(Clone, Debug)]
+pub struct PreparedImage {
+    /// Its reference.
+    pub reference: String,
+    /// The version of Keycloak in it.
+    pub version: String,
+    java: Java,
+    archive: Archive,
+    class_path: String,
+    pub(super) secrets: Secrets,
+}
+
+/// What is kept beside the secrets.
+#[derive(Debug, Serialize, Deserialize)]
+struct Record {
+    reference: String,
+    version: String,
+    java: Java,
+    archive: Archive,
+    class_path: String,
+}
+
+impl PreparedImage {
+    /// The reference of the prepared image of Keycloak `version` under `prefix`. It changes with everything that a preparation
+    /// depends on.
+    pub fn reference(prefix: &str, version: &str) -> String {
+        format!("{}/keycloak:{}", prefix.trim_end_matches('/'), key(version))
+    }
+
+    /// The prepared image of Keycloak `version`, when the engine has it and this user's cache knows its secrets.
+    ///
+    /// # Errors
+    /// The engine cannot tell, or the cache cannot be read.
+    pub async fn find(engine: &Engine, prefix: &str, version: &str) -> Result<Option<Self>, KeycloakError> {
+        let Presence::Present(image) = Image::presence(engine, &Self::reference(prefix, version)).await? else {
+            return Ok(None);
+        };
+        let directory = record_directory(&cache()?, version, &image.id);
+        Ok(Self::load(&directory, &image.reference))
+    }
+
+    fn load(directory: &Path, reference: &str) -> Option<Self> {
+        let record: Record = serde_json::from_slice(&fs_err::read(directory.join("image.json")).ok()?).ok()?;
+        let secrets = serde_json::from_slice(&fs_err::read(directory.join("secrets.json")).ok()?).ok()?;
+        Some(Self {
+            reference: reference.to_owned(),
+            version: record.version,
+            java: record.java,
+            archive: record.archive,
+            class_path: record.class_path,
+            secrets,
+        })
+    }
+
+    /// Which version of Java is in it.
+    pub fn java_version(&self) -> u32 {
+        self.java.version
+    }
+
+    /// What keeps its classes.
+    pub fn archive(&self) -> Archive {
+        self.archive
+    }
+
+    /// How it is run.
+    pub(super) fn built(&self) -> Built {
+        Built {
+            reference: self.reference.clone(),
+            java: self.java.clone(),
+            class_path: self.class_path.clone(),
+            place: PLACE.into(),
+            shared: false,
+            archive: (self.archive != Archive::Nothing).then(|| Path::new(PLACE).join(CLASSES)),
+            training: false,
+        }
+    }
+}
+
+fn cache() -> Result<PathBuf, KeycloakError> {
+    Ok(crate::dirs::cache()?.join("keycloak-images"))
+}
+
+/// Everything that a preparation depends on, apart from the image it starts from: `VERSION-FINGERPRINT`.
+fn key(version: &str) -> String {
+    let mut hash = sha2::Sha256::new();
+    let mut add = |part: &str| {
+        hash.update(part);
+        hash.update([0]);
+    };
+    let layout = "1";
+    [layout, version, &launch::fingerprint()].into_iter().for_each(&mut add);
+    realm::fixtures().for_each(&mut add);
+    format!("{version}-{}", &hex::encode(hash.finalize())[..12])
+}
+
+/// Two engines may have made different images of the same name.
+fn record_directory(cache: &Path, version: &str, id: &str) -> PathBuf {
+    let id = id.rsplit(':').next().unwrap_or(id);
+    cache.join(format!("{}-{}", key(version), id.get(..12).unwrap_or(id)))
+}
+
+/// Prepares Keycloak `version` from the image `source`, which is on the engine's machine, and keeps it under `prefix`. Whatever
+/// carries exactly `labels` is gone in the end: they are for this alone.
+///
+/// # Errors
+/// The image is missing or is none of Keycloak, a step fails, or there is no space.
+pub async fn prepare_image(
+    engine: &Engine,
+    labels: &Labels,
+    source: &str,
+    prefix: &str,
+    version: &str,
+    events: &Events,
+) -> Result<PreparedImage, KeycloakError> {
+    let phase = events.phase("keycloak image");
+    let made = make(engine, labels, source, prefix, version, events, &phase).await;
+    match &made {
+        Ok(_) => phase.succeeded(),
+        Err(error) => phase.failed(error),
+    }
+    made
+}
+
+async fn make(
+    engine: &Engine,
+    labels: &Labels,
+    source: &str,
+    prefix: &str,
+    version: &str,
+    events: &Events,
+    phase: &Phase,
+) -> Result<PreparedImage, KeycloakError> {
+    let cache = cache()?;
+    private_directory(&cache)?;
+    let lock_path = cache.join(format!("{}.lock", key(version)));
+    let lock = std::fs::File::options().create(true).truncate(false).write(true).open(&lock_path);
+    let lock = lock.map_err(file("lock", &lock_path))?;
+    hold("the image to be made by another process", || lock.try_lock(), &lock_path).await?;
+
+    // In the cache, since an engine in a virtual machine sees the home directory and not every other one.
+    let work = tempfile::Builder::new()
+        .prefix("work-")
+        .tempdir_in(&cache)
+        .map_err(file("make", &cache))?;
+    let making = Making {
+        engine,
+        labels,
+        source,
+        work: work.path(),
+        suffix: format!("{}-{}", std::process::id(), key(version)),
+    };
+    let made = making.make(prefix, version, events, phase).await;
+    // All of it is by now superfluous; a failure to say so is none of the image.
+    let _ = sweep(engine, &Filter::owned(labels)).await;
+    let (image, record, secrets) = made?;
+
+    let directory = record_directory(&cache, version, &image.id);
+    private_directory(&directory)?;
+    let text = |value: serde_json::Result<String>| value.map_err(std::io::Error::other).map_err(file("write", &directory));
+    pki::write_private(&directory.join("secrets.json"), &text(serde_json::to_string(&secrets))?)?;
+    pki::write_private(&directory.join("image.json"), &text(serde_json::to_string_pretty(&record))?)?;
+    Ok(PreparedImage {
+        reference: record.reference,
+        version: record.version,
+        java: record.java,
+        archive: record.archive,
+        class_path: record.class_path,
+        secrets,
+    })
+}
+
+/// The making of one image.
+struct Making<'a> {
+    engine: &'a Engine,
+    labels: &'a Labels,
+    source: &'a str,
+    work: &'a Path,
+    suffix: String,
+}
+
+impl Making<'_> {
+    async fn make(&self, prefix: &str, version: &str, events: &Events, phase: &Phase) -> Result<(Image, Record, Secrets), KeycloakError> {
+        phase.detail(format!("looking at {}", self.source));
+        let found = self.look().await?;
+        if found.version != version {
+            return Err(KeycloakError::ImageVersion {
+                image: self.source.to_owned(),
+                has: found.version,
+                wanted: version.to_owned(),
+            });
+        }
+        phase.detail(format!("building it for Java {} (1 of 4)", found.java.version));
+        let built = self.build(&found.java).await?;
+        let kept = self
+            .keep(&built.id, found, &PreparedImage::reference(prefix, version), events, phase)
+            .await;
+        if kept.is_err() {
+            // With an image that is built on it, it stays as long as that one does.
+            if let Err(error) = Image::remove(self.engine, &built.id).await {
+                events.note(format!("an image without a name is left over: {error}"));
+            }
+        }
+        kept
+    }
+
+    fn spec(&self, step: &str, image: &str) -> ContainerSpec {
+        ContainerSpec::new(format!("authlab-keycloak-{step}-{}", self.suffix), image, self.labels)
+    }
+
+    /// Asks the image which Java and which libraries it has. The shell is there: Keycloak's own script is one for it.
+    async fn look(&self) -> Result<Found, KeycloakError> {
+        let globs: String = LIBRARIES.iter().map(|directory| format!(" {HOME}/{directory}/*.jar")).collect();
+        let script = format!(
+            "${{JAVA_HOME:+$JAVA_HOME/bin/}}java -XshowSettings:properties -version; cat {HOME}/version.txt; for library in{globs}; do echo \"library $library\"; done"
+        );
+        let log = self.work.join("look.log");
+        let container = self
+            .spec("look", self.source)
+            .program("sh")
+            .arguments(["-c", &script])
+            .start(self.engine)
+            .await?;
+        let following = container.follow(&log)?;
+        container.ended(STEP).await?;
+        following.ended().await?;
+        container.remove().await?;
+        let text = fs_err::read_to_string(&log).map_err(file("read", &log))?;
+        Found::read(&text).ok_or_else(|| KeycloakError::NotKeycloak {
+            image: self.source.to_owned(),
+            tail: crate::process::last_lines(&log, 12),
+        })
+    }
+
+    /// `kc build`, as the user that the image has for it.
+    async fn build(&self, java: &Java) -> Result<Image, KeycloakError> {
+        let launch = Launch {
+            java,
+            home: Path::new(HOME),
+            limit: STEP,
+        };
+        let arguments = words(launch.build_arguments());
+        let spec = self
+            .spec("build", self.source)
+            .program(java.program.to_string_lossy())
+            .arguments(arguments);
+        let container = spec.start(self.engine).await?;
+        if container.ended(STEP).await? != 0 {
+            container.expect_running().await?;
+        }
+        let image = container.commit(None, self.source).await?;
+        container.remove().await?;
+        Ok(image)
+    }
+
+    /// Imports the realms, learns the classes, and keeps both in an image under `reference`.
+    async fn keep(
+        &self,
+        built: &str,
+        found: Found,
+        reference: &str,
+        events: &Events,
+        phase: &Phase,
+    ) -> Result<(Image, Record, Secrets), KeycloakError> {
+        let network = Network::create(self.engine, &format!("authlab-keycloak-{}", self.suffix), self.labels).await?;
+        let (imports, secrets) = realm::realms()?;
+
+        phase.detail("importing the realms (2 of 4)");
+        let first = self.work.join("first");
+        launch::lay_out(Path::new(HOME), None, &first)?;
+        let import = first.join("data/import");
+        private_directory(&import)?;
+        for realm in imports {
+            pki::write_private(&import.join(format!("{}-realm.json", realm.name)), realm.document.expose())?;
+        }
+        let mut record = Record {
+            reference: reference.to_owned(),
+            version: found.version,
+            java: found.java,
+            archive: Archive::Nothing,
+            class_path: found.class_path,
+        };
+        let running = self.serve(built, &record, &network, &first, &secrets, None).await?;
+        running.finish(GRACE).await?;
+        let database = self.work.join("keycloakdb.mv.db");
+        let written = first.join("data/h2/keycloakdb.mv.db");
+        fs_err::rename(&written, &database).map_err(file("keep", &written))?;
+
+        phase.detail("learning which classes a lab needs (3 of 4)");
+        let place = self.work.join("training");
+        launch::lay_out(Path::new(HOME), Some(&database), &place)?;
+        let archive = place.join(CLASSES);
+        if record.java.archive != Archive::Nothing {
+            let running = self.serve(built, &record, &network, &place, &secrets, Some(&archive)).await?;
+            training::practise(&running.realm(REALM)?).await?;
+            running.finish(GRACE).await?;
+            if archive.exists() {
+                record.archive = record.java.archive;
+            } else {
+                events.note(format!(
+                    "the Java of {} wrote no class archive, so Keycloak starts slower",
+                    self.source
+                ));
+            }
+        }
+        network.remove().await?;
+
+        phase.detail("keeping it as an image (4 of 4)");
+        let contents = self.work.join("contents");
+        launch::lay_out(Path::new(HOME), Some(&database), &contents)?;
+        if record.archive != Archive::Nothing {
+            let kept = contents.join(CLASSES);
+            fs_err::rename(&archive, &kept).map_err(file("keep", &archive))?;
+        }
+        let packed = tokio::task::spawn_blocking(move || pack(&contents)).await;
+        let packed = packed.map_err(std::io::Error::other).and_then(|packed| packed);
+        let packed = packed.map_err(file("pack", self.work))?;
+        let container = self.spec("keep", built).create(self.engine).await?;
+        container.unpack(HOME, packed).await?;
+        let image = container.commit(Some(reference), self.source).await?;
+        container.remove().await?;
+        Ok((image, record, secrets))
+    }
+
+    /// Runs what is built on the data in `place`.
+    async fn serve(
+        &self,
+        built: &str,
+        record: &Record,
+        network: &Network,
+        place: &Path,
+        secrets: &Secrets,
+        write: Option<&Path>,
+    ) -> Result<KeycloakContainer, KeycloakError> {
+        let authority = Authority::root("authlab preparation")?;
+        let serving = authority.issue(&Request::server("keycloak", &["localhost"]))?;
+        let step = if write.is_some() { "training" } else { "first" };
+        let built = Built {
+            reference: built.to_owned(),
+            java: record.java.clone(),
+            class_path: record.class_path.clone(),
+            place: place.to_owned(),
+            shared: true,
+            archive: write.map(Path::to_owned),
+            training: true,
+        };
+        let name = format!("authlab-keycloak-{step}-{}", self.suffix);
+        KeycloakContainerSpec::unfinished(name, built, secrets, &serving, authority.certificate())
+            .start(self.engine, self.labels, network, place)
+            .await
+    }
+}
+
+/// What an image of Keycloak said about itself.
+struct Found {
+    version: String,
+    java: Java,
+    class_path: String,
+}
+
+impl Found {
+    fn read(text: &str) -> Option<Self> {
+        let version = text
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("Keycloak - Version "))?
+            .trim()
+            .to_owned();
+        let libraries: Vec<PathBuf> = text
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("library "))
+            .map(PathBuf::from)
+            .collect();
+        // A shell leaves a pattern as it is when nothing matches.
+        if libraries.is_empty() || libraries.iter().any(|library| library.to_string_lossy().contains('*')) {
+            return None;
+        }
+        let java = java::read(Path::new("java"), text)?;
+        let java = Java {
+            program: java.home.join("bin/java"),
+            ..java
+        };
+        let class_path = launch::class_path(Path::new(HOME), libraries).ok()?;
+        Some(Self {
+            version,
+            java,
+            class_path: class_path.to_string_lossy().into_owned(),
+        })
+    }
+}
+
+/// The directory as an archive of [`PLACE`], owned as Keycloak's own files are.
+fn pack(contents: &Path) -> std::io::Result<Vec<u8>> {
+    let name = Path::new(PLACE).file_name().unwrap_or_default();
+    let mut archive = tar::Builder::new(Vec::new());
+    archive.follow_symlinks(false);
+    append(&mut archive, contents, Path::new(name))?;
+    archive.into_inner()
+}
+
+fn append(archive: &mut tar::Builder<Vec<u8>>, source: &Path, name: &Path) -> std::io::Result<()> {
+    let found = fs_err::symlink_metadata(source)?;
+    let mut header = tar::Header::new_gnu();
+    header.set_metadata_in_mode(&found, tar::HeaderMode::Complete);
+    header.set_uid(OWNER.0);
+    header.set_gid(OWNER.1);
+    if found.is_symlink() {
+        header.set_size(0);
+        return archive.append_link(&mut header, name, fs_err::read_link(source)?);
+    }
+    if found.is_dir() {
+        header.set_size(0);
+        header.set_mode(0o775);
+        archive.append_data(&mut header, name, std::io::empty())?;
+        let mut entries = fs_err::read_dir(source)?.collect::<Result<Vec<_>, _>>()?;
+        entries.sort_by_key(fs_err::DirEntry::file_name);
+        return entries
+            .iter()
+            .try_for_each(|entry| append(archive, &entry.path(), &name.join(entry.file_name())));
+    }
+    header.set_mode(0o664);
+    archive.append_data(&mut header, name, fs_err::File::open(source)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAYS: &str = "Property settings:\n    java.home = /usr/lib/jvm/jre\n    java.specification.version = 21\n    java.vendor = Someone\n    \
+         java.vm.name = OpenJDK 64-Bit Server VM\n    java.vm.version = 21.0.8+9\n\nopenjdk version \"21.0.8\"\nKeycloak - Version 26.7.4\n\
+         library /opt/keycloak/lib/app/keycloak.jar\nlibrary /opt/keycloak/lib/lib/main/z.bouncycastle.jar\n\
+         library /opt/keycloak/lib/lib/main/a.jar\nlibrary /opt/keycloak/lib/lib/boot/b.jar\n";
+
+    #[test]
+    fn an_image_says_what_is_in_it() {
+        let found = Found::read(SAYS).expect("it says all");
+        assert_eq!(found.version, "26.7.4");
+        assert_eq!(found.java.program, Path::new("/usr/lib/jvm/jre/bin/java"));
+        assert_eq!(found.java.archive, Archive::ClassData);
+        let names: Vec<&str> = found
+            .class_path
+            .split(':')
+            .filter_map(|library| library.rsplit('/').next())
+            .collect();
+        assert_eq!(
+            names,
+            [
+                "transformed-bytecode.jar",
+                "generated-bytecode.jar",
+                "keycloak.jar",
+                "b.jar",
+                "z.bouncycastle.jar",
+                "a.jar"
+            ]
+        );
+    }
+
+    #[test]
+    fn an_image_without_keycloak_is_told_apart() {
+        assert!(Found::read("sh: java: not found\n").is_none());
+        let nothing = SAYS.replace("/opt/keycloak/lib/app/keycloak.jar", "/opt/keycloak/lib/app/*.jar");
+        assert!(Found::read(&nothing).is_none());
+    }
+
+    #[test]
+    fn the_reference_changes_with_what_is_in_the_image() {
+        let reference = PreparedImage::reference("localhost/authlab/", "26.7.4");
+        assert!(reference.starts_with("localhost/authlab/keycloak:26.7.4-"), "{reference}");
+        assert_ne!(reference, PreparedImage::reference("localhost/authlab", "26.7.3"));
+    }
+
+    #[test]
+    fn what_is_kept_belongs_to_keycloak() {
+        let root = tempfile::tempdir().expect("a directory");
+        launch::lay_out(Path::new(HOME), None, &root.path().join("place")).expect("it is laid out");
+        let packed = pack(&root.path().join("place")).expect("it is packed");
+        let mut archive = tar::Archive::new(packed.as_slice());
+        let mut names = Vec::new();
+        for entry in archive.entries().expect("an archive") {
+            let entry = entry.expect("an entry");
+            let header = entry.header();
+            assert_eq!((header.uid().expect("a user"), header.gid().expect("a group")), OWNER);
+            names.push(entry.path().expect("a path").to_string_lossy().into_owned());
+        }
+        assert!(
+            names.contains(&"authlab/data/h2".to_owned()) && names.contains(&"authlab/lib".to_owned()),
+            "{names:?}"
+        );
+    }
+}
