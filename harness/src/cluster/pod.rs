@@ -9,23 +9,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::control_plane::{ControlPlaneError, Role, Wanted};
 use crate::engine::{Container, ContainerSpec, Engine, EngineError, Following, Labels, Network};
+use crate::server_binaries::images::Images;
 
 /// The ports of API servers; each is published.
 const API_SERVERS: [u16; 4] = [6443, 6444, 6445, 6446];
 
 /// etcd's ports, for clients and for peers; nobody outside can reach them.
 const ETCD: [u16; 2] = [2379, 2380];
-
-/// The images of a control plane.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Images {
-    /// etcd.
-    pub etcd: String,
-    /// kube-apiserver.
-    pub kube_apiserver: String,
-    /// kube-controller-manager.
-    pub kube_controller_manager: String,
-}
 
 /// Containers that share one network. They are removed by [`Pod::remove`] and with the servers in them, or by their labels.
 #[derive(Debug)]
@@ -81,7 +71,7 @@ impl Pod {
             Role::ControllerManager => (&self.images.kube_controller_manager, "kube-controller-manager"),
         };
         // The official images differ in their entry points (`/go-runner`, none); all have the program on their PATH.
-        let mut spec = ContainerSpec::new(name(&self.labels.lab, &wanted.name), image, &self.labels)
+        let mut spec = ContainerSpec::new(name(&self.labels.lab, &wanted.name), image.to_string(), &self.labels)
             .program(program)
             .arguments(wanted.arguments)
             .user(self.engine.own_user())

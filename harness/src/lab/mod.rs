@@ -7,6 +7,8 @@
 mod administrator;
 mod attach;
 pub mod cast;
+mod choice;
+mod cluster;
 mod containment;
 mod control;
 mod description;
