@@ -78,7 +78,7 @@ impl ContainerSpec {
         })
     }
 
-    /// Makes and starts it.
+    /// Makes and starts it. Given up halfway, it may leave a container behind, which its labels find.
     ///
     /// # Errors
     /// As [`ContainerSpec::create`] and [`Container::start`]; nothing is left of it then.
