@@ -106,7 +106,7 @@ mod tests {
             ),
             ("{".to_owned(), "YAML"),
             ("{}".to_owned(), "clusters[0].cluster.server"),
-            (String::new(), "YAML"),
+            (String::new(), "clusters[0].cluster.server"),
         ] {
             let error = AdministratorKubeconfig::read(&text, path, "k3s").unwrap_err().to_string();
             assert!(error.contains(missing) && error.contains("k3s.yaml"), "{error}");

@@ -163,3 +163,66 @@ impl K3s {
         Ok(self.container.remove().await?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::{MAIN, Minor, Places};
+    use crate::engine::{Engine, Image, Labels, Network, Presence, Swept};
+    use crate::server_binaries::Versions;
+    use crate::server_binaries::images::Images;
+
+    /// Starts k3s where an engine answers; says what came of it, and whether the image was there.
+    async fn started() -> (bool, Result<(), K3sError>) {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let engine = Engine::find(None).await.expect("a container engine");
+        let place = tempfile::tempdir().unwrap();
+        let labels = Labels::new("k3s-test", place.path());
+        let network = Network::create(&engine, "authlab-k3s-test", &labels).await.unwrap();
+        let pki = place.path().join("pki");
+        std::fs::create_dir(&pki).unwrap();
+        let authorities = Authorities::create(&pki).unwrap();
+        let kubernetes = Versions::pinned().newest();
+        let images = Images::of(kubernetes, None).unwrap();
+        let image = images.k3s.to_string();
+        let present = matches!(Image::presence(&engine, &image).await.unwrap(), Presence::Present(_));
+        let around = Surroundings {
+            engine: &engine,
+            network: &network,
+            labels: &labels,
+            images: &images,
+            directory: place.path(),
+            authorities: &authorities,
+            version: Minor(kubernetes.version.minor.into()),
+            places: &Places::example(),
+        };
+        let started = K3s::start(around, &Setting::named(MAIN).unwrap(), &Events::silent()).await;
+        let ended = match started {
+            Ok((k3s, server, _)) => {
+                assert!(server.url.starts_with("https://127.0.0.1:"), "{server:?}");
+                k3s.expect_running().await.unwrap();
+                k3s.stop().await
+            }
+            Err(error) => Err(error),
+        };
+        network.remove().await.unwrap();
+        let left: Swept = crate::engine::sweep(&engine, &crate::engine::Filter::directory(place.path()))
+            .await
+            .unwrap();
+        assert_eq!(left, Swept::default(), "something was left");
+        (present, ended)
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "needs a container engine"]
+    async fn it_becomes_ready_where_its_image_is_and_says_so_where_it_is_not() {
+        match started().await {
+            (true, ended) => ended.unwrap(),
+            (false, ended) => {
+                let error = ended.unwrap_err();
+                assert!(matches!(error, K3sError::Engine(EngineError::ImageMissing { .. })), "{error}");
+                assert!(error.hint().unwrap().contains("docker pull docker.io/rancher/k3s:v"), "{error}");
+            }
+        }
+    }
+}
