@@ -73,7 +73,11 @@ fn write_layer(directory: &Path, to: impl Write) -> io::Result<()> {
         layer.append_data(&mut folder(0o755), name, io::empty())?;
     }
     layer.append_data(&mut folder(0o1777), "tmp", io::empty())?;
-    layer.append_data(&mut header(tar::EntryType::Regular, 0o644, PASSWD.len() as u64), "etc/passwd", PASSWD)?;
+    layer.append_data(
+        &mut header(tar::EntryType::Regular, 0o644, PASSWD.len() as u64),
+        "etc/passwd",
+        PASSWD,
+    )?;
 
     let mut files: BTreeMap<PathBuf, Vec<&str>> = BTreeMap::new();
     for name in PROGRAMS {
@@ -95,7 +99,13 @@ fn write_layer(directory: &Path, to: impl Write) -> io::Result<()> {
     layer.into_inner()?.flush()
 }
 
-fn write_archive(layer: &tempfile::NamedTempFile, digest: &str, references: &[String], architecture: &str, to: impl Write) -> io::Result<()> {
+fn write_archive(
+    layer: &tempfile::NamedTempFile,
+    digest: &str,
+    references: &[String],
+    architecture: &str,
+    to: impl Write,
+) -> io::Result<()> {
     let mut archive = tar::Builder::new(to);
     let regular = |size| header(tar::EntryType::Regular, 0o644, size);
     let layer_path = format!("{digest}/layer.tar");
@@ -160,7 +170,11 @@ mod tests {
         let read = |stand_in: &StandIn| fs_err::read(stand_in.path()).expect("it can be read");
         assert_eq!(read(&one), read(&other));
         assert_eq!(one.references().len(), 3);
-        assert!(one.references()[1].starts_with("localhost/authlab/kube-apiserver:v1."), "{:?}", one.references());
+        assert!(
+            one.references()[1].starts_with("localhost/authlab/kube-apiserver:v1."),
+            "{:?}",
+            one.references()
+        );
 
         let mut layer = Vec::new();
         for entry in tar::Archive::new(read(&one).as_slice()).entries().expect("an archive") {
@@ -174,7 +188,9 @@ mod tests {
             let mut entry = entry.expect("an entry");
             let path = entry.path().expect("a path").into_owned();
             let pax = entry.pax_extensions().expect("extensions").into_iter().flatten();
-            let mut capabilities = pax.flatten().filter(|extension| extension.key() == Ok("SCHILY.xattr.security.capability"));
+            let mut capabilities = pax
+                .flatten()
+                .filter(|extension| extension.key() == Ok("SCHILY.xattr.security.capability"));
             if capabilities.any(|capability| capability.value_bytes() == NET_BIND_SERVICE) {
                 capable.push(path.clone());
             }
