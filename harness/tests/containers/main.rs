@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod ends;
+mod keycloak;
 mod life;
 mod stage;
 
@@ -17,6 +18,7 @@ fn main() -> ExitCode {
     if let Some(exit) = ends::own_when_asked() {
         return exit;
     }
+    let _installed = rustls::crypto::ring::default_provider().install_default();
     let arguments = Arguments::from_args();
     let runtime = runtime();
     let missing = runtime.block_on(async {
@@ -27,6 +29,14 @@ fn main() -> ExitCode {
         match Engine::find(None).await {
             Err(error) => Some(error.to_string()),
             Ok(engine) => stage::load_images(&engine).await.err(),
+        }
+    });
+    let (official, prepared) = runtime.block_on(async {
+        match Engine::find(None).await {
+            Ok(engine) if missing.is_none() && !arguments.list => {
+                (keycloak::missing_official(&engine).await, keycloak::missing_prepared(&engine).await)
+            }
+            _ => (missing.clone(), missing.clone()),
         }
     });
     let mut trials = Vec::new();
@@ -50,6 +60,16 @@ fn main() -> ExitCode {
         ends::an_owner_that_is_killed_is_cleared_up_after,
         ends::an_owner_that_ends_well_dismisses_its_watcher,
     );
+    trials.push(trial(
+        "the_official_image_imports_a_realm_and_gives_tokens",
+        official.as_deref(),
+        || {
+            runtime_of_a_test(keycloak::the_official_image_imports_a_realm_and_gives_tokens());
+        },
+    ));
+    trials.push(trial("the_prepared_image_is_the_labs_keycloak", prepared.as_deref(), || {
+        runtime_of_a_test(keycloak::the_prepared_image_is_the_labs_keycloak());
+    }));
     let own = ends::own_engine_missing();
     trials.push(trial("an_engine_that_is_killed_is_gone", own.as_deref(), || {
         runtime_of_a_test(ends::an_engine_that_is_killed_is_gone());
