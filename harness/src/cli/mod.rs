@@ -15,6 +15,7 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::event::Events;
 use crate::interrupt::{Interrupt, interrupt};
 
+pub mod build_images;
 pub mod completion;
 pub mod down;
 pub mod error;

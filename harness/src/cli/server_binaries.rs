@@ -11,6 +11,7 @@ use clap::{Args, Subcommand};
 use comfy_table::{CellAlignment, Table, presets};
 
 use super::Session;
+use super::build_images::ImageArguments;
 use super::error::CommandError;
 use super::exit::Exit;
 use super::images::{ImagesArguments, RegistryOption};
@@ -77,7 +78,7 @@ enum Command {
     List,
     /// Obtain versions that are not in the cache yet
     Fetch(FetchArguments),
-    /// Build versions with the Go toolchain, whatever the cache holds
+    /// Build versions with the Go toolchain, whatever the cache holds; or images, with --image
     Build(BuildArguments),
     /// Hash every file of the cache and compare with what was obtained
     #[command(after_help = "Exit code 1: a file is damaged.")]
@@ -111,6 +112,8 @@ struct BuildArguments {
     /// Ask nothing of the network: the modules must be there
     #[arg(long, env = "AUTHLAB_OFFLINE", value_parser = FalseyValueParser::new())]
     offline: bool,
+    #[command(flatten)]
+    images: ImageArguments,
 }
 
 #[derive(Args, Debug)]
@@ -220,15 +223,19 @@ async fn fetch(arguments: FetchArguments, session: &Session, out: &mut dyn Write
 }
 
 async fn build(arguments: BuildArguments, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
-    let versions = if arguments.versions.is_empty() {
+    let asked: Vec<String> = arguments.versions.iter().chain(&arguments.images.kubernetes).cloned().collect();
+    let versions = if asked.is_empty() {
         vec![Versions::pinned().newest()]
     } else {
-        known(&arguments.versions)?
+        known(&asked)?
     };
     let options = Options {
         offline: arguments.offline,
         ..Options::from_environment()
     };
+    if arguments.images.image {
+        return super::build_images::build(&versions, &arguments.images, &options, session, out).await;
+    }
     let mut built = Vec::new();
     for kubernetes in versions {
         let binaries = server_binaries::rebuild(kubernetes, &options, &session.events)

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod ends;
+mod keycloak;
 mod life;
 mod stage;
 
@@ -17,22 +18,31 @@ fn main() -> ExitCode {
     if let Some(exit) = ends::own_when_asked() {
         return exit;
     }
+    let _installed = rustls::crypto::ring::default_provider().install_default();
     let arguments = Arguments::from_args();
     let runtime = runtime();
     // What is listed only is not prepared.
-    let (missing, prepared) = match runtime.block_on(Engine::find(None)) {
+    let (missing, loaded) = match runtime.block_on(Engine::find(None)) {
         _ if arguments.list => (None, Ok(())),
         Err(error) => (Some(error.to_string()), Ok(())),
         Ok(_) if which::which("go").is_err() => (Some("go, which builds what is run, is not installed".to_owned()), Ok(())),
         Ok(engine) => (None, runtime.block_on(stage::load_images(&engine))),
     };
+    let (official, prepared) = runtime.block_on(async {
+        match Engine::find(None).await {
+            Ok(engine) if missing.is_none() && !arguments.list => {
+                (keycloak::missing_official(&engine).await, keycloak::missing_prepared(&engine).await)
+            }
+            _ => (missing.clone(), missing.clone()),
+        }
+    });
     let mut trials = Vec::new();
     macro_rules! on_an_engine {
         ($($module:ident::$name:ident),* $(,)?) => {
             $(trials.push(trial(stringify!($name), missing.as_deref(), {
-                let prepared = prepared.clone();
+                let loaded = loaded.clone();
                 || {
-                    prepared?;
+                    loaded?;
                     runtime_of_a_test($module::$name());
                     Ok(())
                 }
@@ -54,6 +64,18 @@ fn main() -> ExitCode {
         ends::an_owner_that_is_killed_is_cleared_up_after,
         ends::an_owner_that_ends_well_dismisses_its_watcher,
     );
+    trials.push(trial(
+        "the_official_image_imports_a_realm_and_gives_tokens",
+        official.as_deref(),
+        || {
+            runtime_of_a_test(keycloak::the_official_image_imports_a_realm_and_gives_tokens());
+            Ok(())
+        },
+    ));
+    trials.push(trial("the_prepared_image_is_the_labs_keycloak", prepared.as_deref(), || {
+        runtime_of_a_test(keycloak::the_prepared_image_is_the_labs_keycloak());
+        Ok(())
+    }));
     let own = ends::own_engine_missing();
     trials.push(trial("an_engine_that_is_killed_is_gone", own.as_deref(), || {
         runtime_of_a_test(ends::an_engine_that_is_killed_is_gone());
