@@ -6,7 +6,7 @@ use super::options::LabOptions;
 use crate::behaviour::Catalogue;
 use crate::event::{Event, Events, LabReport};
 use crate::identity_provider;
-use crate::lab::{LabError, attach_or_start};
+use crate::lab::{ExistingError, LabError, attach_or_start};
 use crate::scenario::runner::Fit;
 use crate::scenario::world::Site;
 use crate::scenario::{REQUIRES, SharedScenario, Tally, Vocabulary, parser};
@@ -51,14 +51,18 @@ pub async fn lab_for_run(options: &LabOptions, events: &Events) -> Result<Lab, C
 }
 
 /// The capabilities that a lab has last: Keycloak takes longest, and a further API server is started when it is first asked for.
-pub const LAST: &[&str] = &["identity_provider", "further_api_servers"];
+pub const LAST: &[&str] = &["identity_provider", "realm_administration", "further_api_servers"];
 
 /// Whether `lab` is able to carry `scenario` out; if not, why.
 ///
 /// # Errors
 /// The scenario asks for something that nobody described.
 pub fn fit(lab: &Lab, scenario: &SharedScenario) -> Result<Fit, CommandError> {
-    let capabilities = lab.lab.capabilities();
+    fit_for(&lab.lab.capabilities(), scenario)
+}
+
+/// The same, where only the capabilities are known.
+pub(crate) fn fit_for(capabilities: &crate::cluster::Capabilities, scenario: &SharedScenario) -> Result<Fit, CommandError> {
     for name in scenario.tags.iter().filter_map(|tag| tag.strip_prefix(REQUIRES)) {
         let checked = capabilities
             .check(name)
@@ -86,6 +90,7 @@ pub async fn release(lab: Lab, options: &LabOptions, tally: Tally, events: &Even
 /// The exit code and the hint of a lab's failure.
 pub(crate) fn lab_error(error: LabError) -> CommandError {
     let exit = match &error {
+        LabError::Existing(ExistingError::Left { .. } | ExistingError::NotListed(_)) => Exit::Failed,
         LabError::Version(_) | LabError::Name(_) | LabError::NoSuchProxy { .. } => Exit::Usage,
         LabError::Ended | LabError::Interrupted => Exit::Interrupted,
         _ => Exit::LabNotStarted,

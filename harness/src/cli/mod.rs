@@ -18,6 +18,7 @@ use crate::interrupt::{Interrupt, interrupt};
 pub mod completion;
 pub mod down;
 pub mod error;
+pub mod existing;
 pub mod exit;
 pub mod features;
 pub mod kubeconfig;
