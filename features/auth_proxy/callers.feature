@@ -56,7 +56,7 @@ Feature: Who comes through the auth proxy is who they are at the API server
   Rule: What callers may do is decided by name and by group
 
     @P1
-    @requires:cluster_signing_key @requires:administrator
+    @requires:cluster_signing_key @requires:administrator @requires:audit_log
     Scenario Outline: Alice may by her name, through <door>
       Given everyone comes through <door>
       And Alice holds a client certificate
@@ -71,7 +71,7 @@ Feature: Who comes through the auth proxy is who they are at the API server
         | the impersonating auth proxy |
 
     @P2
-    @requires:cluster_signing_key @requires:administrator
+    @requires:cluster_signing_key @requires:administrator @requires:audit_log
     Scenario Outline: Alice may by her group, through <door>
       Given everyone comes through <door>
       And Alice holds a client certificate with the organization "platform-team"
@@ -86,7 +86,7 @@ Feature: Who comes through the auth proxy is who they are at the API server
         | the impersonating auth proxy |
 
     @P1
-    @requires:identity_provider @requires:realm_administration @requires:administrator
+    @requires:identity_provider @requires:realm_administration @requires:administrator @requires:audit_log
     Scenario Outline: Alice may by her name at Keycloak, through <door>
       Given everyone comes through <door>
       And Alice has logged in to Keycloak
@@ -101,7 +101,7 @@ Feature: Who comes through the auth proxy is who they are at the API server
         | the impersonating auth proxy |
 
     @P2
-    @requires:identity_provider @requires:realm_administration @requires:administrator
+    @requires:identity_provider @requires:realm_administration @requires:administrator @requires:audit_log
     Scenario Outline: Alice may by her group at Keycloak, through <door>
       Given everyone comes through <door>
       And Alice has logged in to Keycloak

@@ -89,7 +89,7 @@ Feature: A token of a trusted issuer says who its holder is
   Rule: What a token's holder may do is decided by name and by group, prefixes included
 
     @O1 @O19
-    @requires:further_api_servers @requires:identity_provider @requires:realm_administration @requires:administrator
+    @requires:further_api_servers @requires:identity_provider @requires:realm_administration @requires:administrator @requires:audit_log
     Scenario Outline: Alice may by her name, at an API server with <configuration>
       Given an API server with <configuration>
       And Alice has logged in to Keycloak
@@ -104,7 +104,7 @@ Feature: A token of a trusted issuer says who its holder is
         | the configuration file | keycloak:alice   |
 
     @O16 @O19
-    @requires:further_api_servers @requires:identity_provider @requires:realm_administration @requires:administrator
+    @requires:further_api_servers @requires:identity_provider @requires:realm_administration @requires:administrator @requires:audit_log
     Scenario Outline: Alice may by her group, at an API server with <configuration>
       Given an API server with <configuration>
       And Alice has logged in to Keycloak

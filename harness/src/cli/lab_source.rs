@@ -4,6 +4,7 @@ use super::error::CommandError;
 use super::exit::Exit;
 use super::options::LabOptions;
 use crate::behaviour::Catalogue;
+use crate::cluster::Driver;
 use crate::event::{Event, Events, LabReport};
 use crate::identity_provider;
 use crate::lab::{ExistingError, LabError, attach_or_start};
@@ -81,10 +82,17 @@ pub(crate) fn fit_for(capabilities: &crate::cluster::Capabilities, scenario: &Sh
 /// Something could not be stopped.
 pub async fn release(lab: Lab, options: &LabOptions, tally: Tally, events: &Events) -> Result<(), CommandError> {
     let keep = options.keep || tally.failed > 0;
-    if keep && lab.lab.is_owned() {
+    if keep && lab.lab.is_owned() && lab.lab.description().cluster != Driver::Existing {
         events.note(format!("the servers' logs are kept in {}", lab.lab.directory().display()));
     }
-    lab.lab.end(keep).await.map_err(lab_error)
+    let phase = (lab.lab.description().cluster == Driver::Existing).then(|| events.phase("deleting what was created in the cluster"));
+    let ended = lab.lab.end(keep).await;
+    match (phase, &ended) {
+        (Some(phase), Ok(())) => phase.succeeded(),
+        (Some(phase), Err(error)) => phase.failed(error),
+        (None, _) => {}
+    }
+    ended.map_err(lab_error)
 }
 
 /// The exit code and the hint of a lab's failure.

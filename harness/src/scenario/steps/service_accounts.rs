@@ -197,6 +197,7 @@ async fn token_secret_is_deleted(world: &mut World) -> Step {
 async fn accepted_as_account(world: &mut World, person: Person) -> Step {
     world.person(&person.0)?;
     let user = account(world).await?.user();
+    answers::needs_witness(world)?;
     answers::accepted(world.answer()?, &user)
 }
 
