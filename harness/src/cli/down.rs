@@ -114,6 +114,8 @@ async fn clear_existing(arguments: &DownArguments, session: &Session, out: &mut 
         deleted = lab::clear_existing(&options, whose) => deleted.map_err(use_error)?,
         () = session.interrupt.requested() => return Err(CommandError::new(Exit::Interrupted, "interrupted before everything was deleted")),
     };
+    // Their directories, too: what they had in the cluster is gone.
+    lab::clear(Clearing::Crashed).await.map_err(use_error)?;
     if session.voice.json {
         return write_json(&serde_json::json!({ "deleted": deleted }), out);
     }
