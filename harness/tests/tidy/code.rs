@@ -26,7 +26,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("cluster", &["event", "pki", "process", "secret"]),
     ("identity_provider", &["dirs", "event", "hint", "pki", "process", "secret", "tls"]),
     ("auth_proxy", &["identity_provider", "pki", "process", "secret", "tls"]),
-    ("probe", &["cluster", "credential", "event", "process", "secret", "tls"]),
+    ("probe", &["cluster", "credential", "event", "pki", "process", "secret", "tls"]),
     // Together.
     (
         "lab",

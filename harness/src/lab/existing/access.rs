@@ -159,7 +159,7 @@ fn address(context: &str, cluster: &Cluster) -> Result<String, ExistingError> {
         what: "a cluster without a server",
     })?;
     let uri: hyper::Uri = url.parse().map_err(|source| unreadable(context, "server's address", source))?;
-    if uri.scheme_str() != Some("https") || uri.path().trim_end_matches('/') != "" {
+    if uri.scheme_str() != Some("https") || !uri.path().trim_end_matches('/').is_empty() {
         return Err(unsupported(
             format!("the server {url}"),
             "give an address of the form https://HOST:PORT, of the API server itself",
@@ -393,7 +393,12 @@ mod tests {
             ("clusters", "proxy-url", json!("http://p"), "proxy-url"),
             ("clusters", "server", json!("http://plain"), "http://plain"),
             ("clusters", "server", json!("https://h/path"), "https://h/path"),
-            ("clusters", "certificate-authority-data", json!(""), "cannot be read"),
+            (
+                "clusters",
+                "certificate-authority-data",
+                json!(""),
+                "a cluster without a certificate authority",
+            ),
             ("users", "auth-provider", json!({ "name": "gcp" }), "auth provider 'gcp'"),
             ("users", "client-key-data", json!("eA=="), "half a client certificate"),
         ] {

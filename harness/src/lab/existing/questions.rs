@@ -164,7 +164,7 @@ async fn administrator(client: &Client) -> Observed {
     .await;
     match missing.as_slice() {
         [] => yes("the kubeconfig's user may do all that scenarios need, token requests included"),
-        [all @ ..] if all.len() > 3 => no(format!(
+        all if all.len() > 3 => no(format!(
             "the kubeconfig's user may not {}, and {} more",
             all[..3].join(", "),
             all.len() - 3
