@@ -4,7 +4,7 @@ Feature: Who presents no credential is anonymous
   Rule: Anonymous people are a user and a group, and belong to nobody authenticated
 
     @A1
-    @requires:anonymous_requests
+    @requires:anonymous_requests @requires:audit_log
     Scenario: Bob asks for the API server's health
       Given Bob holds no credential
       When he asks whether the API server is alive
@@ -22,7 +22,7 @@ Feature: Who presents no credential is anonymous
       But Alice, with a client certificate, is accepted
 
     @A1
-    @requires:anonymous_requests @requires:administrator
+    @requires:anonymous_requests @requires:administrator @requires:audit_log
     Scenario: Bob may by the anonymous user's name
       Given Bob holds no credential
       And the user "system:anonymous" may list configmaps
@@ -32,7 +32,7 @@ Feature: Who presents no credential is anonymous
       But he may not list secrets
 
     @A1
-    @requires:anonymous_requests @requires:administrator
+    @requires:anonymous_requests @requires:administrator @requires:audit_log
     Scenario: Bob may by the group of the unauthenticated
       Given Bob holds no credential
       And the group "system:unauthenticated" may list configmaps
@@ -43,7 +43,7 @@ Feature: Who presents no credential is anonymous
   Rule: A bad credential is not the same as none
 
     @F8
-    @requires:anonymous_requests @requires:administrator
+    @requires:anonymous_requests @requires:administrator @requires:audit_log
     Scenario: Bob presents nothing and may
       Given Bob holds no credential
       And the group "system:unauthenticated" may list configmaps

@@ -7,7 +7,7 @@ Feature: Who comes through the auth proxy is who they are at the API server
   Rule: The caller's certificate is verified by the proxy, and its holder arrives
 
     @P1 @P2
-    @requires:cluster_signing_key @requires:identity_provider
+    @requires:cluster_signing_key @requires:identity_provider @requires:realm_administration
     Scenario Outline: Alice comes through <door>
       Given everyone comes through <door>
       And Alice holds a client certificate with the organizations "platform-team" and "on-call"
@@ -40,7 +40,7 @@ Feature: Who comes through the auth proxy is who they are at the API server
   Rule: The caller's Keycloak token is verified by the proxy, and its holder is the same as at the API server itself
 
     @P1 @P2
-    @requires:identity_provider
+    @requires:identity_provider @requires:realm_administration
     Scenario Outline: Alice comes through <door> with a login
       Given everyone comes through <door>
       And Alice has logged in to Keycloak
@@ -56,7 +56,7 @@ Feature: Who comes through the auth proxy is who they are at the API server
   Rule: What callers may do is decided by name and by group
 
     @P1
-    @requires:cluster_signing_key @requires:administrator
+    @requires:cluster_signing_key @requires:administrator @requires:audit_log
     Scenario Outline: Alice may by her name, through <door>
       Given everyone comes through <door>
       And Alice holds a client certificate
@@ -71,7 +71,7 @@ Feature: Who comes through the auth proxy is who they are at the API server
         | the impersonating auth proxy |
 
     @P2
-    @requires:cluster_signing_key @requires:administrator
+    @requires:cluster_signing_key @requires:administrator @requires:audit_log
     Scenario Outline: Alice may by her group, through <door>
       Given everyone comes through <door>
       And Alice holds a client certificate with the organization "platform-team"
@@ -86,7 +86,7 @@ Feature: Who comes through the auth proxy is who they are at the API server
         | the impersonating auth proxy |
 
     @P1
-    @requires:identity_provider @requires:administrator
+    @requires:identity_provider @requires:realm_administration @requires:administrator @requires:audit_log
     Scenario Outline: Alice may by her name at Keycloak, through <door>
       Given everyone comes through <door>
       And Alice has logged in to Keycloak
@@ -101,7 +101,7 @@ Feature: Who comes through the auth proxy is who they are at the API server
         | the impersonating auth proxy |
 
     @P2
-    @requires:identity_provider @requires:administrator
+    @requires:identity_provider @requires:realm_administration @requires:administrator @requires:audit_log
     Scenario Outline: Alice may by her group at Keycloak, through <door>
       Given everyone comes through <door>
       And Alice has logged in to Keycloak
@@ -153,7 +153,7 @@ Feature: Who comes through the auth proxy is who they are at the API server
         | the auth proxy               | is only for servers                        | client certificate: invalid peer certificate:                     |
         | the impersonating auth proxy | was signed by a stranger's authority       | client certificate: invalid peer certificate: UnknownIssuer       |
 
-    @requires:identity_provider @requires:issuer
+    @requires:identity_provider @requires:realm_administration @requires:issuer
     Scenario: Mallory comes through the auth proxy with a token that she has signed in Keycloak's name
       Given everyone comes through the auth proxy
       And Mallory has signed a token in Keycloak's name
@@ -161,7 +161,7 @@ Feature: Who comes through the auth proxy is who they are at the API server
       Then she is refused by the auth proxy as unauthenticated, because "bearer token: Signature verification failed: No matching key found"
       But Alice, whose login is sound, is still accepted
 
-    @requires:identity_provider
+    @requires:identity_provider @requires:realm_administration
     Scenario: Alice comes through the auth proxy with a login at another realm
       Given everyone comes through the auth proxy
       And Alice has logged in to another realm of Keycloak
@@ -169,7 +169,7 @@ Feature: Who comes through the auth proxy is who they are at the API server
       Then she is refused by the auth proxy as unauthenticated, because "bearer token: Invalid issuer"
       But Alice, whose login is sound, is still accepted
 
-    @requires:identity_provider
+    @requires:identity_provider @requires:realm_administration
     Scenario Outline: Alice comes through the auth proxy with a token of the client "<client>"
       Given everyone comes through the auth proxy
       And Alice has logged in to Keycloak for "<client>"

@@ -29,7 +29,7 @@ Feature: The API server believes what its front proxy says of people
       And she is in exactly the groups "platform-team", "on-call" and "system:authenticated"
 
     @P2
-    @requires:administrator
+    @requires:administrator @requires:audit_log
     Scenario: Dana is announced in the group that is above all rules
       Given the front proxy announces Dana in the group "system:masters"
       When she asks to list secrets
@@ -74,7 +74,7 @@ Feature: The API server believes what its front proxy says of people
   Rule: Who is announced may do what their name and their groups may
 
     @P1
-    @requires:administrator
+    @requires:administrator @requires:audit_log
     Scenario: Alice may by the name she is announced with
       Given the front proxy announces Alice
       And the user "alice" may list configmaps
@@ -83,7 +83,7 @@ Feature: The API server believes what its front proxy says of people
       But she may not list secrets
 
     @P2
-    @requires:administrator
+    @requires:administrator @requires:audit_log
     Scenario: Alice may by the group she is announced in
       Given the front proxy announces Alice in the group "platform-team"
       And the group "platform-team" may list configmaps

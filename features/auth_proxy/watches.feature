@@ -5,6 +5,7 @@ Feature: Answers that go on come through the auth proxy as they come
   Rule: An event passes at once, not when the watch ends
 
     @P1
+    @requires:audit_log
     Scenario Outline: Alice watches through <door>
       Given everyone comes through <door>
       And Alice holds a client certificate

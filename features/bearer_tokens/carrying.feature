@@ -19,6 +19,7 @@ Feature: A bearer token counts when it is carried as one
   Rule: What is carried otherwise is no token, and its holder is anonymous
 
     @B2
+    @requires:anonymous_requests
     Scenario: The deployer's token comes under another scheme
       Given the deployer carries a service account token under the scheme "Basic"
       When it asks the API server who it is
@@ -26,6 +27,7 @@ Feature: A bearer token counts when it is carried as one
       But the deployer, whose token is sound, is still accepted
 
     @B4
+    @requires:anonymous_requests
     Scenario: The deployer's token is empty
       Given the deployer carries an empty token
       When it asks the API server who it is
@@ -33,6 +35,7 @@ Feature: A bearer token counts when it is carried as one
       But the deployer, whose token is sound, is still accepted
 
     @B5
+    @requires:anonymous_requests
     Scenario: The deployer's token comes after two spaces
       Given the deployer carries a service account token after two spaces
       When it asks the API server who it is

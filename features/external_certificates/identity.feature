@@ -53,7 +53,7 @@ Feature: A client certificate says who its holder is
   Rule: What a certificate's holder may do is decided by name and by group
 
     @X1
-    @requires:administrator
+    @requires:administrator @requires:audit_log
     Scenario: Alice may by her name
       Given Alice holds a client certificate
       And the user "alice" may list configmaps
@@ -62,7 +62,7 @@ Feature: A client certificate says who its holder is
       But she may not list secrets
 
     @X2
-    @requires:administrator
+    @requires:administrator @requires:audit_log
     Scenario: Alice may by her group
       Given Alice holds a client certificate with the organization "platform-team"
       And the group "platform-team" may list configmaps
@@ -71,7 +71,7 @@ Feature: A client certificate says who its holder is
       But she may not list secrets
 
     @X18
-    @requires:administrator
+    @requires:administrator @requires:audit_log
     Scenario: Dana's group is above all rules
       Given Dana holds a client certificate with the organization "system:masters"
       When she asks to list secrets

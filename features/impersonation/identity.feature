@@ -45,6 +45,7 @@ Feature: Who may impersonate somebody is taken for them
   Rule: What the request may do is decided by the impersonated name and groups alone
 
     @I1
+    @requires:audit_log
     Scenario: Alice may what Bob may
       Given Alice may impersonate the user "bob"
       And the user "bob" may list configmaps
@@ -54,6 +55,7 @@ Feature: Who may impersonate somebody is taken for them
       But she may not list secrets
 
     @I1
+    @requires:audit_log
     Scenario: Alice may what Bob's group may
       Given Alice may impersonate the user "bob" in the group "on-call"
       And the group "on-call" may list configmaps

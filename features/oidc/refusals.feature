@@ -3,7 +3,7 @@ Feature: A token that is not sound proves nothing
 
   Rule: A Keycloak token must be fresh, for this cluster, and name its user
 
-    @requires:further_api_servers @requires:identity_provider
+    @requires:further_api_servers @requires:identity_provider @requires:realm_administration
     Scenario Outline: Alice's token comes from the client "<client>", for an API server with <configuration>
       Given an API server with <configuration>
       And Alice has logged in to Keycloak for "<client>"
@@ -32,7 +32,7 @@ Feature: A token that is not sound proves nothing
   Rule: A Keycloak token must be signed by Keycloak
 
     @O8
-    @requires:further_api_servers @requires:identity_provider @requires:issuer
+    @requires:further_api_servers @requires:identity_provider @requires:realm_administration @requires:issuer
     Scenario Outline: Mallory signs a token in Keycloak's name, for an API server with <configuration>
       Given an API server with <configuration>
       And Mallory has signed a token in Keycloak's name
@@ -48,7 +48,7 @@ Feature: A token that is not sound proves nothing
   Rule: An issuer is the one that is configured, to the letter
 
     @O2 @O28
-    @requires:further_api_servers @requires:identity_provider
+    @requires:further_api_servers @requires:identity_provider @requires:realm_administration
     Scenario Outline: Alice logs in to another realm, for an API server with <configuration>
       Given an API server with <configuration>
       And Alice has logged in to another realm of Keycloak

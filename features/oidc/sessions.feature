@@ -1,5 +1,5 @@
 @oidc
-@requires:identity_provider
+@requires:identity_provider @requires:realm_administration
 Feature: Keycloak decides about logins, the API server only about tokens
 
   Rule: A login brings tokens that Keycloak vouches for

@@ -34,6 +34,7 @@ Feature: A token of a service account says which service account holds it
   Rule: What a service account may do is decided by its name and by its namespace's group
 
     @S1
+    @requires:audit_log
     Scenario: The deployer may by its name
       Given the deployer holds a service account token
       And its service account may list configmaps
@@ -42,6 +43,7 @@ Feature: A token of a service account says which service account holds it
       But it may not list secrets
 
     @S1
+    @requires:audit_log
     Scenario: The deployer may by its namespace
       Given the deployer holds a service account token
       And all service accounts of its namespace may list configmaps

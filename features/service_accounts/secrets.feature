@@ -19,7 +19,7 @@ Feature: A token of a service account is kept in a Secret only where somebody wa
   Rule: No Secret appears by itself
 
     @S26
-    @requires:cluster_signing_key
+    @requires:cluster_signing_key @requires:audit_log
     Scenario: Nobody made a Secret for the deployer
       Given the deployer has a service account
       And a Secret was filled with a token of another service account

@@ -164,6 +164,9 @@ pub struct AnswerReport {
     pub user: Option<String>,
 }
 
+/// The reason of a refusal whose server lets nobody read its log: the refusal was seen, why it was is not proved.
+pub const NOT_OBSERVABLE: &str = "not observable here";
+
 /// Where events go. Cheap to clone; shared by all that run.
 #[derive(Clone)]
 pub struct Events(Arc<dyn Fn(Event) + Send + Sync>);

@@ -9,11 +9,13 @@ use serde::Serialize;
 
 use super::Session;
 use super::error::CommandError;
+use super::existing::ClusterFile;
 use super::exit::Exit;
 use super::lab_source::use_error;
-use super::options::NamedLab;
+use super::options::{ClusterDriver, NamedLab};
 use super::server_binaries::write_json;
-use crate::lab::{self, Cleared, Clearing, LabError, Stopped};
+use crate::cluster::Driver;
+use crate::lab::{self, Cleared, Clearing, LabError, Stopped, Whose};
 
 /// Which labs.
 #[derive(Args, Clone, Debug)]
@@ -29,6 +31,19 @@ pub struct DownArguments {
     /// The lab.
     #[command(flatten)]
     lab: NamedLab,
+    /// `existing`: delete what crashes of this machine left in a cluster, and end no lab; with `--all`, what anybody's crash left
+    #[arg(
+        long,
+        env = "AUTHLAB_CLUSTER",
+        value_enum,
+        default_value_t,
+        value_name = "DRIVER",
+        help_heading = "Existing cluster"
+    )]
+    cluster: ClusterDriver,
+    /// Which cluster.
+    #[command(flatten)]
+    cluster_file: ClusterFile,
     /// Every lab, also those that runs have started for themselves, and the logs that were kept
     #[arg(long, help_heading = "Lab")]
     all: bool,
@@ -52,6 +67,11 @@ struct EndedLab {
 /// # Errors
 /// There is no such lab, or something of it cannot be removed.
 pub async fn run(arguments: DownArguments, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
+    let existing = arguments.cluster.driver() == Some(Driver::Existing);
+    arguments.cluster_file.check(existing)?;
+    if existing {
+        return clear_existing(&arguments, session, out).await;
+    }
     let ended = tokio::select! {
         ended = end(&arguments) => ended?,
         () = session.interrupt.requested() => return Err(CommandError::new(Exit::Interrupted, "interrupted before everything was ended")
@@ -76,8 +96,37 @@ pub async fn run(arguments: DownArguments, session: &Session, out: &mut dyn Writ
     if ended.cleared.processes > 0 {
         writeln!(out, "killed {} servers without an owner", ended.cleared.processes)?;
     }
-    if ended.labs.is_empty() && ended.cleared.labs.is_empty() {
+    if ended.cleared.containers > 0 {
+        writeln!(out, "removed {} containers and networks without an owner", ended.cleared.containers)?;
+    }
+    if ended.labs.is_empty() && ended.cleared.labs.is_empty() && ended.cleared.containers == 0 {
         writeln!(out, "no lab is up, and nothing was left of any")?;
+    }
+    Ok(Exit::Success)
+}
+
+/// Deletes what authlab left in an existing cluster.
+async fn clear_existing(arguments: &DownArguments, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
+    let options = lab::LabOptions {
+        kubeconfig: arguments.cluster_file.kubeconfig.clone(),
+        context: arguments.cluster_file.context.clone(),
+        ..lab::LabOptions::default()
+    };
+    let whose = if arguments.all { Whose::Everybody } else { Whose::Crashed };
+    let deleted = tokio::select! {
+        deleted = lab::clear_existing(&options, whose) => deleted.map_err(use_error)?,
+        () = session.interrupt.requested() => return Err(CommandError::new(Exit::Interrupted, "interrupted before everything was deleted")),
+    };
+    // Their directories, too: what they had in the cluster is gone.
+    lab::clear(Clearing::Crashed).await.map_err(use_error)?;
+    if session.voice.json {
+        return write_json(&serde_json::json!({ "deleted": deleted }), out);
+    }
+    if !session.voice.quiet {
+        match deleted {
+            0 => writeln!(out, "nothing of authlab's is left in the cluster")?,
+            count => writeln!(out, "deleted {count} objects that authlab had left in the cluster")?,
+        }
     }
     Ok(Exit::Success)
 }

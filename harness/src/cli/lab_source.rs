@@ -4,9 +4,10 @@ use super::error::CommandError;
 use super::exit::Exit;
 use super::options::LabOptions;
 use crate::behaviour::Catalogue;
+use crate::cluster::Driver;
 use crate::event::{Event, Events, LabReport};
 use crate::identity_provider;
-use crate::lab::{LabError, attach_or_start};
+use crate::lab::{ExistingError, LabError, attach_or_start};
 use crate::scenario::runner::Fit;
 use crate::scenario::world::Site;
 use crate::scenario::{REQUIRES, SharedScenario, Tally, Vocabulary, parser};
@@ -51,14 +52,18 @@ pub async fn lab_for_run(options: &LabOptions, events: &Events) -> Result<Lab, C
 }
 
 /// The capabilities that a lab has last: Keycloak takes longest, and a further API server is started when it is first asked for.
-pub const LAST: &[&str] = &["identity_provider", "further_api_servers"];
+pub const LAST: &[&str] = &["identity_provider", "realm_administration", "further_api_servers"];
 
 /// Whether `lab` is able to carry `scenario` out; if not, why.
 ///
 /// # Errors
 /// The scenario asks for something that nobody described.
 pub fn fit(lab: &Lab, scenario: &SharedScenario) -> Result<Fit, CommandError> {
-    let capabilities = lab.lab.capabilities();
+    fit_for(&lab.lab.capabilities(), scenario)
+}
+
+/// The same, where only the capabilities are known.
+pub(crate) fn fit_for(capabilities: &crate::cluster::Capabilities, scenario: &SharedScenario) -> Result<Fit, CommandError> {
     for name in scenario.tags.iter().filter_map(|tag| tag.strip_prefix(REQUIRES)) {
         let checked = capabilities
             .check(name)
@@ -77,15 +82,23 @@ pub fn fit(lab: &Lab, scenario: &SharedScenario) -> Result<Fit, CommandError> {
 /// Something could not be stopped.
 pub async fn release(lab: Lab, options: &LabOptions, tally: Tally, events: &Events) -> Result<(), CommandError> {
     let keep = options.keep || tally.failed > 0;
-    if keep && lab.lab.is_owned() {
+    if keep && lab.lab.is_owned() && lab.lab.description().cluster != Driver::Existing {
         events.note(format!("the servers' logs are kept in {}", lab.lab.directory().display()));
     }
-    lab.lab.end(keep).await.map_err(lab_error)
+    let phase = (lab.lab.description().cluster == Driver::Existing).then(|| events.phase("deleting what was created in the cluster"));
+    let ended = lab.lab.end(keep).await;
+    match (phase, &ended) {
+        (Some(phase), Ok(())) => phase.succeeded(),
+        (Some(phase), Err(error)) => phase.failed(error),
+        (None, _) => {}
+    }
+    ended.map_err(lab_error)
 }
 
 /// The exit code and the hint of a lab's failure.
 pub(crate) fn lab_error(error: LabError) -> CommandError {
     let exit = match &error {
+        LabError::Existing(ExistingError::Left { .. } | ExistingError::NotListed(_)) => Exit::Failed,
         LabError::Version(_) | LabError::Name(_) | LabError::NoSuchProxy { .. } => Exit::Usage,
         LabError::Ended | LabError::Interrupted => Exit::Interrupted,
         _ => Exit::LabNotStarted,

@@ -19,6 +19,7 @@ pub mod build_images;
 pub mod completion;
 pub mod down;
 pub mod error;
+pub mod existing;
 pub mod exit;
 pub mod features;
 pub mod images;

@@ -1,11 +1,10 @@
 //! Options that several commands share: how to talk ([`Voice`]) and which lab ([`LabOptions`]).
 
-use std::path::PathBuf;
-
 use clap::builder::FalseyValueParser;
 use clap::{Args, ValueEnum};
 
 use super::error::CommandError;
+use super::existing::{ClusterFile, IssuerOptions};
 use super::exit::Exit;
 use super::server_binaries::SourceOptions;
 use crate::{cluster, identity_provider};
@@ -80,9 +79,12 @@ pub struct LabOptions {
     /// Kubernetes version, `1.37` or `1.37.2`; the newest that is pinned when not given
     #[arg(long, env = "AUTHLAB_KUBERNETES", value_name = "VERSION", help_heading = "Lab")]
     pub kubernetes: Option<String>,
-    /// Kubeconfig of the cluster to use with `--cluster existing`
-    #[arg(long, env = "AUTHLAB_KUBECONFIG", value_name = "FILE", help_heading = "Lab")]
-    pub kubeconfig: Option<PathBuf>,
+    /// A cluster that is there already.
+    #[command(flatten)]
+    pub cluster_file: ClusterFile,
+    /// An identity provider that is there already.
+    #[command(flatten)]
+    pub issuer: IssuerOptions,
     /// The lab's name: one that is up is used, if it matches
     #[arg(long, env = "AUTHLAB_LAB", value_name = "NAME", help_heading = "Lab")]
     pub lab: Option<String>,
@@ -102,29 +104,50 @@ impl LabOptions {
     pub fn lab(&self) -> Result<crate::lab::LabOptions, CommandError> {
         let cluster = self.cluster.driver();
         let identity_provider = self.identity_provider.driver();
-        if matches!(cluster, Some(cluster::Driver::Existing)) != self.kubeconfig.is_some() {
-            let error = CommandError::new(Exit::Usage, "--cluster existing and --kubeconfig FILE belong together");
-            return Err(error.hint("the current kubeconfig is never taken by itself: name the file of the cluster you mean"));
-        }
-        let absent = |option: &str, value: &str| {
-            CommandError::new(Exit::LabNotStarted, format!("this build cannot start a lab with {option} {value}"))
-                .hint("`process` needs nothing but this machine")
-        };
-        if let Some(driver @ cluster::Driver::Existing) = cluster {
-            return Err(absent("--cluster", driver.name()));
-        }
-        if let Some(driver @ identity_provider::Driver::Existing) = identity_provider {
-            return Err(absent("--identity-provider", driver.name()));
+        let existing = cluster == Some(cluster::Driver::Existing);
+        self.cluster_file.check(existing)?;
+        let issuer = self
+            .issuer
+            .settings(identity_provider == Some(identity_provider::Driver::Existing))?;
+        if existing {
+            self.check_existing(identity_provider)?;
+        } else if issuer.is_some() {
+            return Err(
+                CommandError::new(Exit::Usage, "--identity-provider existing goes with --cluster existing")
+                    .hint("a cluster that authlab starts trusts the Keycloak that it starts"),
+            );
         }
         Ok(crate::lab::LabOptions {
             name: self.lab.clone(),
             cluster,
             identity_provider,
-            kubeconfig: self.kubeconfig.clone(),
+            kubeconfig: self.cluster_file.kubeconfig.clone(),
+            context: self.cluster_file.context.clone(),
+            issuer,
             kubernetes: self.kubernetes.clone(),
             server_binaries: self.sources.clone().into(),
             keep: self.keep,
         })
+    }
+
+    /// What has no meaning with a cluster that is there already.
+    fn check_existing(&self, identity_provider: Option<identity_provider::Driver>) -> Result<(), CommandError> {
+        let refusal = |option: &str, hint: &str| {
+            Err(CommandError::new(Exit::Usage, format!("{option} does not go with --cluster existing")).hint(hint))
+        };
+        if self.kubernetes.is_some() {
+            return refusal("--kubernetes", "the version is what the cluster runs");
+        }
+        if self.lab.is_some() {
+            return refusal("--lab", "the cluster is used as it is; there is no lab to name");
+        }
+        match identity_provider {
+            None | Some(identity_provider::Driver::Existing) => Ok(()),
+            Some(driver) => refusal(
+                &format!("--identity-provider {}", driver.name()),
+                "the cluster would not trust an issuer of ours; give one that it trusts with --identity-provider existing",
+            ),
+        }
     }
 }
 
@@ -156,7 +179,7 @@ pub enum ClusterDriver {
 
 impl ClusterDriver {
     /// The driver meant; none when that is left to authlab.
-    fn driver(self) -> Option<cluster::Driver> {
+    pub(super) fn driver(self) -> Option<cluster::Driver> {
         match self {
             Self::Auto => None,
             Self::Process => Some(cluster::Driver::Process),

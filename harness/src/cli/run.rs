@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::Session;
 use super::error::CommandError;
+use super::existing;
 use super::exit::Exit;
 use super::lab_source;
 use super::options::{LabOptions, Voice};
@@ -34,6 +35,9 @@ pub struct RunArguments {
     /// Show the identities of the selected scenarios, and start nothing
     #[arg(long, help_heading = "Scenarios")]
     pub list: bool,
+    /// Show what a run would ask of and create in an existing cluster, and which scenarios it would carry out; create nothing
+    #[arg(long, help_heading = "Existing cluster")]
+    pub dry_run: bool,
     /// How many scenarios at a time
     #[arg(long, env = "AUTHLAB_CONCURRENCY", value_name = "N", default_value_t = CONCURRENCY, value_parser = at_least_one, help_heading = "Scenarios")]
     pub concurrency: usize,
@@ -83,6 +87,12 @@ pub async fn run(arguments: RunArguments, session: &Session) -> Result<Exit, Com
             writeln!(out, "{}", scenario.id)?;
         }
         return Ok(Exit::Success);
+    }
+    if arguments.dry_run {
+        return tokio::select! {
+            done = existing::dry_run(&arguments.lab, &selected, session.voice.json, &mut out) => done,
+            () = session.interrupt.requested() => Err(CommandError::new(Exit::Interrupted, "interrupted; nothing was created")),
+        };
     }
     let work = Work {
         selected,

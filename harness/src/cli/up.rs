@@ -38,6 +38,12 @@ pub struct UpArguments {
 /// Wrong usage, a lab that is up already or cannot be started, or an interrupt.
 pub async fn run(arguments: UpArguments, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
     let options = arguments.lab.lab()?;
+    if options.kubeconfig.is_some() {
+        return Err(
+            CommandError::new(Exit::Usage, "a cluster that is there already does not have to be started")
+                .hint("`authlab run --cluster existing --kubeconfig FILE` uses it directly"),
+        );
+    }
     options.pinned().map_err(|error| lab_error(error.into()))?;
     let name = options.name.as_deref().unwrap_or(DEFAULT_NAME);
     let program = std::env::current_exe()?;

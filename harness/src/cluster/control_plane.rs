@@ -30,13 +30,14 @@ const GARBAGE_OF_MAIN: &str = "300";
 const PORT_ATTEMPTS: usize = 4;
 
 /// The controllers that the ways of authenticating need: signing requests, service accounts
-/// with the tokens in their secrets, and the authority that pods are given.
+/// with the tokens in their secrets, the authority that pods are given, and namespaces that are deleted.
 const CONTROLLERS: &[&str] = &[
     "certificatesigningrequest-approving-controller",
     "certificatesigningrequest-signing-controller",
     "serviceaccount-controller",
     "serviceaccount-token-controller",
     "root-ca-certificate-publisher-controller",
+    "namespace-controller",
 ];
 
 /// What can keep a control plane from being ready.

@@ -38,6 +38,12 @@ pub enum Credential {
     Together(Vec<Self>),
 }
 
+impl From<Leaf> for Credential {
+    fn from(leaf: Leaf) -> Self {
+        Self::Certificate(leaf)
+    }
+}
+
 /// How a credential goes on the wire.
 #[derive(Clone, Debug, Default)]
 pub struct Presentation {

@@ -1,6 +1,9 @@
 //! Finding by label what was made, and removing it. The main function is [`sweep`].
 
+use std::collections::HashMap;
+
 use bollard::errors::Error as Answered;
+use bollard::models::ContainerSummary;
 use bollard::query_parameters::{
     ListContainersOptionsBuilder, ListNetworksOptionsBuilder, ListVolumesOptionsBuilder, RemoveVolumeOptionsBuilder,
 };
@@ -77,7 +80,25 @@ pub async fn found(engine: &Engine, filter: &Filter) -> Result<Vec<Thing>, Engin
         docker.list_volumes(Some(volumes)),
     )
     .map_err(failed)?;
-    let containers = containers.into_iter().map(|container| Thing {
+    let mut containers: Vec<(ContainerSummary, Option<Labels>)> = containers
+        .into_iter()
+        .map(|container| {
+            let labels = container.labels.as_ref().and_then(Labels::from_map);
+            (container, labels)
+        })
+        .collect();
+    // On a network of ours everything is ours, also what other programs made there for us with labels of their own (`kind`).
+    for network in &networks {
+        let labels = network.labels.as_ref().and_then(Labels::from_map);
+        let attached = HashMap::from([("network".to_owned(), vec![network.id.clone().unwrap_or_default()])]);
+        let attached = ListContainersOptionsBuilder::default().all(true).filters(&attached).build();
+        for container in docker.list_containers(Some(attached)).await.map_err(failed)? {
+            if containers.iter().all(|(known, _)| known.id != container.id) {
+                containers.push((container, labels.clone()));
+            }
+        }
+    }
+    let containers = containers.into_iter().map(|(container, labels)| Thing {
         kind: ThingKind::Container,
         id: container.id.unwrap_or_default(),
         // Names of containers begin with a slash.
@@ -89,7 +110,7 @@ pub async fn found(engine: &Engine, filter: &Filter) -> Result<Vec<Thing>, Engin
             .unwrap_or_default()
             .trim_start_matches('/')
             .to_owned(),
-        labels: container.labels.as_ref().and_then(Labels::from_map),
+        labels,
     });
     let networks = networks.into_iter().map(|network| Thing {
         kind: ThingKind::Network,

@@ -1,11 +1,13 @@
 //! Who vouches for people: servers that give out OpenID Connect tokens.
 //!
-//! [`keycloak`] is the real one, [`issuer`] a small one of ours that signs whatever it is asked to.
+//! [`keycloak`] is the real one, [`issuer`] a small one of ours that signs whatever it is asked to, and [`existing`] one that
+//! is there already.
 
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+pub mod existing;
 pub mod issuer;
 pub mod keycloak;
 

@@ -1,5 +1,7 @@
-//! Who may do everything in the cluster: prepares what scenarios need.
+//! Who prepares what scenarios need: everything may be done in a lab's own cluster, and what the kubeconfig's user
+//! may in somebody else's. The main type is [`Administrator`].
 
+use hyper::header::{HeaderName, HeaderValue};
 use kube::Client;
 use kube::config::{AuthInfo, Config};
 use secrecy::SecretString;
@@ -7,9 +9,8 @@ use secrecy::SecretString;
 use super::LabError;
 use crate::cluster::ApiServer;
 use crate::credential::Credential;
-use crate::pki::Leaf;
 
-/// A member of `system:masters`, with a client that is made once and shared.
+/// A member of `system:masters`, or whoever a kubeconfig names, with a client that is made once and shared.
 #[derive(Clone)]
 pub struct Administrator {
     credential: Credential,
@@ -23,35 +24,13 @@ impl std::fmt::Debug for Administrator {
 }
 
 impl Administrator {
-    pub(super) fn new(server: &ApiServer, leaf: Leaf) -> Result<Self, LabError> {
-        use base64::Engine;
-        let encode = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
-        let wrong = |source: kube::Error| LabError::Objects {
+    pub(super) fn new(server: &ApiServer, credential: impl Into<Credential>) -> Result<Self, LabError> {
+        let credential = credential.into();
+        let client = client(server, &credential).map_err(|source| LabError::Objects {
             what: "the administrator".to_owned(),
             source: Box::new(source),
-        };
-        let url = server.url.parse().expect("an API server's address is a URL");
-        let mut config = Config::new(url);
-        config.root_cert = Some(
-            crate::tls::certificates(&server.serving_authority)
-                .unwrap_or_default()
-                .iter()
-                .map(|der| der.to_vec())
-                .collect(),
-        );
-        // Whatever does not work the first time shall be seen.
-        config.default_retry = false;
-        config.proxy_url = None;
-        config.auth_info = AuthInfo {
-            client_certificate_data: Some(encode(&leaf.certificate)),
-            client_key_data: Some(SecretString::from(encode(leaf.key.expose()))),
-            ..AuthInfo::default()
-        };
-        let client = Client::try_from(config).map_err(wrong)?;
-        Ok(Self {
-            credential: Credential::Certificate(leaf),
-            client,
-        })
+        })?;
+        Ok(Self { credential, client })
     }
 
     /// A client that may do everything.
@@ -63,4 +42,38 @@ impl Administrator {
     pub fn credential(&self) -> &Credential {
         &self.credential
     }
+}
+
+/// A client of `server` that presents `credential`.
+fn client(server: &ApiServer, credential: &Credential) -> kube::Result<Client> {
+    use base64::Engine;
+    let encode = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
+    let url = server.url.parse().expect("an API server's address is a URL");
+    let mut config = Config::new(url);
+    config.root_cert = Some(
+        crate::tls::certificates(&server.serving_authority)
+            .unwrap_or_default()
+            .iter()
+            .map(|der| der.to_vec())
+            .collect(),
+    );
+    // Whatever does not work the first time shall be seen.
+    config.default_retry = false;
+    config.proxy_url = None;
+    let presentation = credential.presentation();
+    if let Some(leaf) = presentation.certificate {
+        config.auth_info = AuthInfo {
+            client_certificate_data: Some(encode(&leaf.full_chain())),
+            client_key_data: Some(SecretString::from(encode(leaf.key.expose()))),
+            ..AuthInfo::default()
+        };
+    }
+    for (name, value) in presentation.headers {
+        // What no header can carry was refused where it was read.
+        if let (Ok(name), Ok(mut value)) = (HeaderName::try_from(name), HeaderValue::try_from(value.expose())) {
+            value.set_sensitive(true);
+            config.headers.push((name, value));
+        }
+    }
+    Client::try_from(config)
 }

@@ -38,8 +38,8 @@ pub(super) async fn attach(name: &str) -> Result<Option<Lab>, LabError> {
     let (_, keycloak) = watch::channel(Some(Ok(keycloak)));
     Ok(Some(Lab(Arc::new(Inner {
         description,
-        authorities,
-        signer,
+        authorities: Some(authorities),
+        signer: Some(signer),
         main,
         administrator,
         further: Mutex::new(further),

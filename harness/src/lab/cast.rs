@@ -168,7 +168,7 @@ impl Lab {
     fn certificate_of(&self, member: &Member) -> Result<crate::pki::Leaf, LabError> {
         let groups: Vec<&str> = member.groups.iter().map(String::as_str).collect();
         Ok(self
-            .authorities()
+            .authorities()?
             .clients
             .issue(&Request::client(&member.name, &groups).lifetime(LIFETIME))?)
     }

@@ -180,6 +180,15 @@ pub enum LabError {
     /// The lab was ended meanwhile.
     #[error("the lab was ended meanwhile")]
     Ended,
+    /// An existing cluster cannot be used.
+    #[error(transparent)]
+    Existing(#[from] super::ExistingError),
+    /// The lab is of a kind that does not have it.
+    #[error("the lab does not have {what}")]
+    Lacks {
+        /// What.
+        what: &'static str,
+    },
     /// A failure that several wait for.
     #[error(transparent)]
     Shared(Arc<LabError>),
@@ -194,6 +203,7 @@ impl Hint for LabError {
             Self::ControlPlane(error) => error.hint(),
             Self::Keycloak(error) | Self::Login { source: error, .. } => error.hint(),
             Self::Shared(error) => error.hint(),
+            Self::Existing(error) => error.hint(),
             Self::UpAlready { name, .. } => Some(format!(
                 "use it as it is (`authlab status`), or end it with `authlab down{}`",
                 super::lab_option(name)

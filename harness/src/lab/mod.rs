@@ -14,6 +14,7 @@ mod control;
 mod description;
 mod directory;
 mod error;
+pub(crate) mod existing;
 mod grounds;
 mod leftovers;
 mod owned;
@@ -41,6 +42,7 @@ pub use administrator::Administrator;
 pub use description::{AuthProxyDescription, LabDescription, ProcessDescription};
 pub use directory::{Directory, Found, InvalidName, Ownership, labs};
 pub use error::LabError;
+pub use existing::{ExistingError, Login, Survey, Whose, clear as clear_existing, survey};
 pub use leftovers::{Cleared, Clearing, clear};
 pub use status::{LabState, LabStatus, ServerStatus, status};
 pub use supervisor::{Stopped, supervise, take_down, up};
@@ -60,6 +62,10 @@ pub struct LabOptions {
     pub identity_provider: Option<identity_provider::Driver>,
     /// The kubeconfig of the cluster, for [`Driver::Existing`].
     pub kubeconfig: Option<std::path::PathBuf>,
+    /// The context of that kubeconfig; its current one when not given.
+    pub context: Option<String>,
+    /// The issuer and its person, for [`identity_provider::Driver::Existing`].
+    pub issuer: Option<identity_provider::existing::Settings>,
     /// The version of Kubernetes, as a person writes it; the newest pinned one when not given.
     pub kubernetes: Option<String>,
     /// Where server binaries may come from.
@@ -88,8 +94,10 @@ pub struct Lab(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     description: LabDescription,
-    authorities: Authorities,
-    signer: Signer,
+    /// None in a cluster that is not ours.
+    authorities: Option<Authorities>,
+    /// None where the cluster does not trust the harness' issuer.
+    signer: Option<Signer>,
     main: ApiServer,
     administrator: Administrator,
     further: Mutex<HashMap<String, Arc<OnceCell<ApiServer>>>>,
@@ -104,6 +112,8 @@ struct Inner {
 enum Owner {
     /// This process.
     Us(Box<owned::Owned>),
+    /// Nobody: the cluster was there before; what we create in it is ours.
+    Guest(Box<existing::Guest>),
     /// Another process, which listens to ours.
     Another(control::Client),
 }
@@ -163,13 +173,23 @@ impl Lab {
     }
 
     /// Its authorities.
-    pub fn authorities(&self) -> &Authorities {
-        &self.0.authorities
+    ///
+    /// # Errors
+    /// The cluster is not ours.
+    pub fn authorities(&self) -> Result<&Authorities, LabError> {
+        self.0.authorities.as_ref().ok_or(LabError::Lacks {
+            what: "authorities of its own",
+        })
     }
 
     /// What signs the issuer's tokens.
-    pub fn signer(&self) -> &Signer {
-        &self.0.signer
+    ///
+    /// # Errors
+    /// The cluster does not trust an issuer of ours.
+    pub fn signer(&self) -> Result<&Signer, LabError> {
+        self.0.signer.as_ref().ok_or(LabError::Lacks {
+            what: "an issuer of its own",
+        })
     }
 
     /// The main API server.
@@ -197,6 +217,9 @@ impl Lab {
         let started = cell.get_or_try_init(|| async {
             match &self.0.owner {
                 Owner::Us(owned) => owned.further(name, events).await,
+                Owner::Guest(_) => Err(LabError::Lacks {
+                    what: "API servers that can be started",
+                }),
                 Owner::Another(client) => {
                     let phase = events.phase(format!("API server {name}"));
                     client.api_server(name).await.inspect(|_| phase.succeeded())
@@ -233,7 +256,7 @@ impl Lab {
         Ok(Door {
             name: format!("{name} proxy"),
             url: proxy.url.clone(),
-            authority: self.authorities().serving.certificate().to_owned(),
+            authority: self.authorities()?.serving.certificate().to_owned(),
             server: self.main().clone(),
         })
     }
@@ -252,14 +275,22 @@ impl Lab {
     /// # Errors
     /// The directory cannot be removed.
     pub async fn end(self, keep: bool) -> Result<(), LabError> {
-        if let Owner::Us(owned) = &self.0.owner {
-            let stopped = owned.stop().await;
-            if keep || stopped.is_err() {
-                self.0.directory.keep();
-            } else {
+        match &self.0.owner {
+            Owner::Us(owned) => {
+                let stopped = owned.stop().await;
+                if keep || stopped.is_err() {
+                    self.0.directory.keep();
+                } else {
+                    self.0.directory.remove()?;
+                }
+                stopped?;
+            }
+            // What was created goes however the scenarios ended: nobody's cluster is where evidence is kept.
+            Owner::Guest(guest) => {
+                guest.belongings.delete(&self.administrator().client()).await?;
                 self.0.directory.remove()?;
             }
-            stopped?;
+            Owner::Another(_) => {}
         }
         Ok(())
     }
@@ -287,6 +318,10 @@ where
 /// # Errors
 /// A lab of the name given is up but does not match, or none could be started.
 pub async fn attach_or_start(options: &LabOptions, events: &Events) -> Result<Lab, LabError> {
+    if options.cluster == Some(Driver::Existing) {
+        // There is no lab to attach to: the cluster itself is what stays up.
+        return Lab::start(options, events).await;
+    }
     let name = options.name.as_deref().unwrap_or(DEFAULT_NAME);
     match (Lab::attach(name).await?, &options.name) {
         (Some(lab), asked) => match (lab.description().mismatch(options)?, asked) {

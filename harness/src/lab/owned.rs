@@ -122,6 +122,9 @@ impl Owned {
 
 /// Starts a lab that lives as long as this process.
 pub(super) async fn start(options: &LabOptions, events: &Events) -> Result<Lab, LabError> {
+    if options.cluster == Some(Driver::Existing) {
+        return super::existing::start(options, events).await;
+    }
     options.pinned()?;
     let name = options.name.clone().unwrap_or_else(passing_name);
     let directory = Directory::create(&name).await?;
@@ -255,8 +258,8 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
     description.save(directory.path())?;
     Ok(Lab(Arc::new(Inner {
         description,
-        signer,
-        authorities,
+        signer: Some(signer),
+        authorities: Some(authorities),
         main,
         administrator,
         further: Mutex::new(HashMap::new()),
@@ -441,7 +444,7 @@ async fn start_proxies(
 }
 
 /// A name for a lab that only lives as long as this process.
-fn passing_name() -> String {
+pub(super) fn passing_name() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     format!("run-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }

@@ -15,6 +15,7 @@ use super::watch::Connection;
 use super::{Answer, Gate, Identity, Mark, Question, ReasonSource, Record, Verdict, Watch};
 use crate::cluster::{ApiServer, Pace};
 use crate::credential::{Credential, Presentation};
+use crate::event::NOT_OBSERVABLE;
 use crate::pki::{Authority, Request};
 use crate::process::wait::{Condition, until};
 use crate::secret::redact;
@@ -155,7 +156,7 @@ async fn answer(door: &Door, request: String, exchanged: Exchanged, mark: Mark, 
     let (reason, source) = match verdict {
         Verdict::Accepted => (None, ReasonSource::None),
         Verdict::Unauthenticated if door.server.logs.is_none() && answered_by_server => {
-            (Some("not observable here".to_owned()), ReasonSource::NotObservable)
+            (Some(NOT_OBSERVABLE.to_owned()), ReasonSource::NotObservable)
         }
         // The one refusal in the log while the gate was ours is this request's.
         Verdict::Unauthenticated => match refusals.as_slice() {

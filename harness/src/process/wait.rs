@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 /// How often a condition is asked.
 pub const INTERVAL: Duration = Duration::from_millis(20);
 
+/// How often a condition is asked that a server of somebody else has to answer.
+const GENTLE_INTERVAL: Duration = Duration::from_millis(500);
+
 /// What a condition says when it is asked.
 #[derive(Debug)]
 pub enum Condition<T> {
@@ -38,7 +41,27 @@ pub enum WaitError<E: std::error::Error + 'static> {
 ///
 /// # Errors
 /// The condition's own error, or [`WaitError::TimedOut`] with its last word.
-pub async fn until<T, E, F>(what: &str, limit: Duration, mut condition: impl FnMut() -> F) -> Result<T, WaitError<E>>
+pub async fn until<T, E, F>(what: &str, limit: Duration, condition: impl FnMut() -> F) -> Result<T, WaitError<E>>
+where
+    E: std::error::Error + 'static,
+    F: Future<Output = Result<Condition<T>, E>>,
+{
+    ask_every(INTERVAL, what, limit, condition).await
+}
+
+/// The same, twice a second: for what the server of somebody else has to answer.
+///
+/// # Errors
+/// As [`until`].
+pub async fn until_gently<T, E, F>(what: &str, limit: Duration, condition: impl FnMut() -> F) -> Result<T, WaitError<E>>
+where
+    E: std::error::Error + 'static,
+    F: Future<Output = Result<Condition<T>, E>>,
+{
+    ask_every(GENTLE_INTERVAL, what, limit, condition).await
+}
+
+async fn ask_every<T, E, F>(interval: Duration, what: &str, limit: Duration, mut condition: impl FnMut() -> F) -> Result<T, WaitError<E>>
 where
     E: std::error::Error + 'static,
     F: Future<Output = Result<Condition<T>, E>>,
@@ -61,6 +84,6 @@ where
             });
         }
         #[expect(clippy::disallowed_methods, reason = "this is the one poller")]
-        tokio::time::sleep(INTERVAL).await;
+        tokio::time::sleep(interval).await;
     }
 }

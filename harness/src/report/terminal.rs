@@ -11,7 +11,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table};
 use super::failure;
 use super::progress::seconds;
 use super::record::RunRecord;
-use crate::event::{AnswerReport, Outcome, ScenarioReport};
+use crate::event::{AnswerReport, NOT_OBSERVABLE, Outcome, ScenarioReport};
 
 const PASSED: Style = AnsiColor::Green.on_default();
 const FAILED: Style = AnsiColor::Red.on_default().bold();
@@ -45,6 +45,7 @@ impl<'a> Summary<'a> {
             self.table(&mut text);
         }
         self.failures(&mut text);
+        self.unproved(&mut text);
         self.totals(&mut text);
         out.write_all(text.as_bytes())?;
         out.flush()
@@ -131,6 +132,26 @@ impl<'a> Summary<'a> {
         }
     }
 
+    /// What passed although a part of it could not be proved.
+    fn unproved(&self, text: &mut String) {
+        let answers = self.record.scenarios.iter().flat_map(|scenario| &scenario.answers);
+        match answers.filter(|answer| is_unproved(answer)).count() {
+            0 => {}
+            1 => {
+                _ = writeln!(
+                    text,
+                    "\n{SKIPPED}1 refusal's reason is {NOT_OBSERVABLE}{SKIPPED:#}: the API server's log cannot be read"
+                )
+            }
+            count => {
+                let _ = writeln!(
+                    text,
+                    "\n{SKIPPED}{count} refusals' reasons are {NOT_OBSERVABLE}{SKIPPED:#}: the API server's log cannot be read"
+                );
+            }
+        }
+    }
+
     fn totals(&self, text: &mut String) {
         let totals = self.record.totals;
         let style = if totals.failed > 0 || self.record.interrupted {
@@ -150,12 +171,18 @@ impl<'a> Summary<'a> {
     }
 }
 
+/// Whether the answer is a refusal whose reason nobody lets us read.
+fn is_unproved(answer: &AnswerReport) -> bool {
+    answer.reason_source == "none" && answer.reason.as_deref() == Some(NOT_OBSERVABLE)
+}
+
 /// How many different reasons of one scenario are shown.
 const REASONS: usize = 3;
 
 fn refusal(answer: &AnswerReport) -> String {
     let verdict = failure::verdict(answer);
     match &answer.reason {
+        Some(_) if is_unproved(answer) => format!("{verdict}: reason {NOT_OBSERVABLE}"),
         Some(reason) => format!("{verdict}: {reason} ({})", answer.reason_source),
         None => verdict,
     }

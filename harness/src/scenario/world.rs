@@ -14,7 +14,7 @@ use crate::cluster::{ApiServer, Minor};
 use crate::credential::Credential;
 use crate::event::{AnswerReport, Events};
 use crate::identity_provider::issuer::Signer;
-use crate::lab::{Keycloak, Lab};
+use crate::lab::{Keycloak, Lab, Login};
 use crate::pki::{Authority, Leaf};
 use crate::probe::{Answer, Door, Question, ask};
 use crate::secret::Secret;
@@ -107,7 +107,7 @@ impl World {
     /// The scenario does not ask for it.
     pub fn client_authority(&self) -> Result<&Authority> {
         self.needs("cluster_signing_key")?;
-        Ok(&self.lab().authorities().clients)
+        Ok(&self.lab().authorities()?.clients)
     }
 
     /// The authority of front proxies, with its key.
@@ -116,7 +116,7 @@ impl World {
     /// The scenario does not ask for it.
     pub fn request_header_authority(&self) -> Result<&Authority> {
         self.needs("front_proxy")?;
-        Ok(&self.lab().authorities().request_headers)
+        Ok(&self.lab().authorities()?.request_headers)
     }
 
     /// The certificate that lets its holder say who somebody else is.
@@ -125,7 +125,7 @@ impl World {
     /// The scenario does not ask for it.
     pub fn front_proxy(&self) -> Result<Leaf> {
         self.needs("front_proxy")?;
-        Ok(self.lab().authorities().front_proxy()?)
+        Ok(self.lab().authorities()?.front_proxy()?)
     }
 
     /// The key that signs service accounts' tokens.
@@ -134,7 +134,7 @@ impl World {
     /// The scenario does not ask for it.
     pub fn service_account_key(&self) -> Result<Secret> {
         self.needs("service_account_key")?;
-        Ok(self.lab().authorities().service_account_key()?)
+        Ok(self.lab().authorities()?.service_account_key()?)
     }
 
     /// What signs the tokens of the harness' own issuer.
@@ -143,16 +143,25 @@ impl World {
     /// The scenario does not ask for it.
     pub fn signer(&self) -> Result<&Signer> {
         self.needs("issuer")?;
-        Ok(self.lab().signer())
+        Ok(self.lab().signer()?)
     }
 
-    /// Keycloak, once it is ready.
+    /// Keycloak with a realm of ours, once it is ready: its people, clients and groups are known, and can be changed.
     ///
     /// # Errors
     /// The scenario does not ask for it, or it could not be started.
-    pub async fn keycloak(&self) -> Result<Keycloak> {
-        self.needs("identity_provider")?;
+    pub async fn realm(&self) -> Result<Keycloak> {
+        self.needs("realm_administration")?;
         Ok(self.lab().keycloak().await?)
+    }
+
+    /// Somebody logs in at the identity provider, whichever that is.
+    ///
+    /// # Errors
+    /// The scenario does not ask for it, or they are not let in.
+    pub async fn login(&self) -> Result<Login> {
+        self.needs("identity_provider")?;
+        Ok(self.lab().login().await?)
     }
 
     /// The auth proxy called `name`.
@@ -198,6 +207,12 @@ impl World {
         hash.update(id);
         hash.update(run_id());
         format!("{base}-{}", hex::encode(&hash.finalize()[..5]))
+    }
+
+    /// The metadata of an object called `name` that the scenario creates: its labels say whose it is, so that it can be found
+    /// and deleted. A name outside of the scenario's namespace must be [unique](World::unique).
+    pub fn metadata(&self, name: &str) -> serde_json::Value {
+        serde_json::json!({ "name": name, "labels": self.lab().labels() })
     }
 
     /// `text` with what only a lab knows filled in: `{keycloak}` is Keycloak's issuer.
@@ -306,8 +321,7 @@ impl World {
             return Ok(name.clone());
         }
         let name = self.unique("authlab");
-        let labels = serde_json::json!({ "app.kubernetes.io/managed-by": "authlab" });
-        let namespace = serde_json::from_value(serde_json::json!({ "metadata": { "name": name, "labels": labels } }))?;
+        let namespace = serde_json::from_value(serde_json::json!({ "metadata": self.metadata(&name) }))?;
         let namespaces: kube::Api<k8s_openapi::api::core::v1::Namespace> = kube::Api::all(self.administrator()?);
         namespaces
             .create(&kube::api::PostParams::default(), &namespace)

@@ -39,7 +39,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("identity_provider", &["dirs", "event", "hint", "pki", "process", "secret", "tls"]),
     ("auth_proxy", &["identity_provider", "pki", "process", "secret", "tls"]),
-    ("probe", &["cluster", "credential", "event", "process", "secret", "tls"]),
+    ("probe", &["cluster", "credential", "event", "pki", "process", "secret", "tls"]),
     // Together.
     (
         "lab",

@@ -25,7 +25,17 @@ const SOON: Duration = Duration::from_secs(20);
 fn accepted_as(world: &mut World, person: Person, user: String) -> Step {
     world.person(&person.0)?;
     let user = world.filled(&user);
+    needs_witness(world)?;
     accepted(world.answer()?, &user)
+}
+
+/// An answer that does not say itself who the caller is (all but those of reviews) has the audit event for a witness.
+pub(super) fn needs_witness(world: &World) -> Step {
+    let answer = world.answer()?;
+    if answer.verdict == Verdict::Accepted && answer.body.pointer("/status/userInfo").is_none() {
+        world.needs("audit_log")?;
+    }
+    Ok(())
 }
 
 #[then(expr = "{person} is in the group(s) {texts}")]

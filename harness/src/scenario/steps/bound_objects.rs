@@ -103,10 +103,14 @@ pub(super) async fn make_for(world: &mut World, object: BoundObject, account: &s
     let parameters = PostParams::default();
     let (kind, uid) = match object {
         BoundObject::Pod => {
-            let pod = serde_json::from_value(json!({ "metadata": { "name": account }, "spec": {
+            // No scheduler is called so: the pod never runs, wherever it is made. Stricter clusters want to hear the rest.
+            let pod = serde_json::from_value(json!({ "metadata": world.metadata(account), "spec": {
+                "schedulerName": "authlab-never-schedules",
                 "serviceAccountName": account,
                 "automountServiceAccountToken": false,
-                "containers": [{ "name": "main", "image": "nothing-runs-in-a-lab" }],
+                "securityContext": { "runAsNonRoot": true, "seccompProfile": { "type": "RuntimeDefault" } },
+                "containers": [{ "name": "main", "image": "nothing-runs-in-a-lab", "securityContext": {
+                    "allowPrivilegeEscalation": false, "capabilities": { "drop": ["ALL"] } } }],
             } }))?;
             (
                 "Pod",
@@ -114,7 +118,7 @@ pub(super) async fn make_for(world: &mut World, object: BoundObject, account: &s
             )
         }
         BoundObject::Secret => {
-            let secret = serde_json::from_value(json!({ "metadata": { "name": account } }))?;
+            let secret = serde_json::from_value(json!({ "metadata": world.metadata(account) }))?;
             (
                 "Secret",
                 Api::<Secret>::namespaced(client, &namespace)

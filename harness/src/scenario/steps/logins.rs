@@ -33,7 +33,7 @@ async fn logged_in(world: &mut World, person: Person) -> Step {
 
 #[given(expr = "{person} has logged in to Keycloak for {string}")]
 async fn logged_in_for(world: &mut World, person: Person, client: String) -> Step {
-    let keycloak = world.keycloak().await?;
+    let keycloak = world.realm().await?;
     let password = keycloak
         .description()
         .passwords
@@ -47,7 +47,7 @@ async fn logged_in_for(world: &mut World, person: Person, client: String) -> Ste
 
 #[given(expr = "{person} has logged in to another realm of Keycloak")]
 async fn logged_in_elsewhere(world: &mut World, person: Person) -> Step {
-    let keycloak = world.keycloak().await?.elsewhere()?;
+    let keycloak = world.realm().await?.elsewhere()?;
     let password = keycloak
         .description()
         .passwords
@@ -62,7 +62,7 @@ async fn logged_in_elsewhere(world: &mut World, person: Person) -> Step {
 #[given(expr = "{person} has signed a token in Keycloak's name")]
 async fn signed_in_keycloaks_name(world: &mut World, person: Person) -> Step {
     let twin = sound_login(world).await?;
-    let issuer = world.keycloak().await?.description().issuer.clone();
+    let issuer = world.realm().await?.description().issuer.clone();
     let forged = world
         .signer()?
         .token("rs256")?
@@ -116,7 +116,7 @@ async fn has_account_with_role(world: &mut World, person: Person, role: String) 
 #[when(expr = "{person} logs in with her password")]
 async fn logs_in(world: &mut World, person: Person) -> Step {
     let account = account(world)?;
-    let login = world.keycloak().await?.password_grant(&account.name, &account.password).await?;
+    let login = world.realm().await?.password_grant(&account.name, &account.password).await?;
     keep(world, &person, login)
 }
 
@@ -124,7 +124,7 @@ async fn logs_in(world: &mut World, person: Person) -> Step {
 async fn mistypes(world: &mut World, person: Person) -> Step {
     world.person(&person.0)?;
     let account = account(world)?;
-    let keycloak = world.keycloak().await?;
+    let keycloak = world.realm().await?;
     let refused = keycloak.password_grant(&account.name, &Secret::new("not-her-password")).await;
     world.notes::<AtKeycloak>().refused = refused.err();
     Ok(())
@@ -133,7 +133,7 @@ async fn mistypes(world: &mut World, person: Person) -> Step {
 #[when(expr = "{person} refreshes her login")]
 async fn refreshes(world: &mut World, person: Person) -> Step {
     let refresh = refresh_token(world)?;
-    let login = world.keycloak().await?.refresh(&refresh).await?;
+    let login = world.realm().await?.refresh(&refresh).await?;
     keep(world, &person, login)
 }
 
@@ -141,25 +141,25 @@ async fn refreshes(world: &mut World, person: Person) -> Step {
 async fn logs_out(world: &mut World, person: Person) -> Step {
     world.person(&person.0)?;
     let refresh = refresh_token(world)?;
-    Ok(world.keycloak().await?.logout(&refresh).await?)
+    Ok(world.realm().await?.logout(&refresh).await?)
 }
 
 #[when("an administrator of Keycloak ends her logins")]
 async fn ends_logins(world: &mut World) -> Step {
     let account = account(world)?;
-    Ok(world.keycloak().await?.admin()?.logout_user(&account.name).await?)
+    Ok(world.realm().await?.admin()?.logout_user(&account.name).await?)
 }
 
 #[when("an administrator of Keycloak disables her account")]
 async fn disables_account(world: &mut World) -> Step {
     let account = account(world)?;
-    Ok(world.keycloak().await?.admin()?.set_enabled(&account.name, false).await?)
+    Ok(world.realm().await?.admin()?.set_enabled(&account.name, false).await?)
 }
 
 #[when(expr = "{person} is granted the role {string} in Keycloak and refreshes her login")]
 async fn granted_role(world: &mut World, person: Person, role: String) -> Step {
     let account = account(world)?;
-    let admin = world.keycloak().await?.admin()?;
+    let admin = world.realm().await?.admin()?;
     admin.create_role(&role).await?;
     admin.grant_role(&account.name, &role).await?;
     refreshes(world, person).await
@@ -168,7 +168,7 @@ async fn granted_role(world: &mut World, person: Person, role: String) -> Step {
 #[when(expr = "the role {string} is withdrawn from her in Keycloak and she refreshes her login")]
 async fn withdrawn_role(world: &mut World, role: String) -> Step {
     let account = account(world)?;
-    world.keycloak().await?.admin()?.withdraw_role(&account.name, &role).await?;
+    world.realm().await?.admin()?.withdraw_role(&account.name, &role).await?;
     refreshes(world, Person("she".to_owned())).await
 }
 
@@ -190,7 +190,7 @@ async fn token_is_not_active(world: &mut World) -> Step {
 async fn userinfo_tells(world: &mut World, role: String) -> Step {
     let name = account(world)?.name;
     let access = login(world)?.access;
-    let told = world.keycloak().await?.userinfo(&access).await?;
+    let told = world.realm().await?.userinfo(&access).await?;
     ensure!(
         told["preferred_username"] == json!(name),
         "expected the name \"{name}\"; Keycloak told {told}"
@@ -218,14 +218,14 @@ async fn let_in(world: &mut World) -> Step {
 #[then(expr = "Keycloak refuses to refresh her login with {string}")]
 async fn refresh_refused(world: &mut World, error: String) -> Step {
     let refresh = refresh_token(world)?;
-    let refreshed = world.keycloak().await?.refresh(&refresh).await;
+    let refreshed = world.realm().await?.refresh(&refresh).await;
     oauth_refused(refreshed, &error, "")
 }
 
 #[then(expr = "Keycloak refuses her password with {string}")]
 async fn password_refused(world: &mut World, error: String) -> Step {
     let account = account(world)?;
-    let granted = world.keycloak().await?.password_grant(&account.name, &account.password).await;
+    let granted = world.realm().await?.password_grant(&account.name, &account.password).await;
     oauth_refused(granted, &error, "")
 }
 
@@ -272,7 +272,7 @@ async fn former_token_may(world: &mut World, resource: String) -> Step {
 
 /// A fresh login of Alice's, and who she becomes at the door that is asked.
 async fn sound_login(world: &World) -> Step<Twin> {
-    let keycloak = world.keycloak().await?;
+    let keycloak = world.realm().await?;
     let password = keycloak
         .description()
         .passwords
@@ -297,7 +297,7 @@ async fn make_account(world: &mut World, person: &Person, roles: &[&str]) -> Ste
     let mut password = [0_u8; 18];
     rand::thread_rng().fill_bytes(&mut password);
     let password = Secret::new(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(password));
-    let account = world.keycloak().await?.admin()?.create_user(&name, &password, roles).await?;
+    let account = world.realm().await?.admin()?.create_user(&name, &password, roles).await?;
     world.notes::<AtKeycloak>().account = Some(account);
     Ok(())
 }
@@ -330,7 +330,7 @@ fn refresh_token(world: &mut World) -> Step<Secret> {
 
 async fn introspected(world: &mut World) -> Step<bool> {
     let access = login(world)?.access;
-    Ok(world.keycloak().await?.introspect(&access).await?.active)
+    Ok(world.realm().await?.introspect(&access).await?.active)
 }
 
 /// Fails unless Keycloak refused with OAuth's `error` (RFC 6749 §5.2) and a sentence that contains `why`.

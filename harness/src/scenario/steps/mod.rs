@@ -29,6 +29,7 @@ mod crowds;
 mod doors;
 mod front_proxy;
 mod impersonation;
+mod issuers;
 mod logins;
 mod parameters;
 mod request_states;

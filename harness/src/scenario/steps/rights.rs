@@ -113,11 +113,11 @@ pub(super) async fn grant_everywhere(world: &mut World, kind: &str, subject: &st
     let name = granted(world, "authlab");
     let client = world.administrator()?;
     let role: ClusterRole = serde_json::from_value(json!({
-        "metadata": { "name": name, "labels": { "app.kubernetes.io/managed-by": "authlab" } },
+        "metadata": world.metadata(&name),
         "rules": rights.iter().map(Right::rule).collect::<Vec<_>>(),
     }))?;
     let binding: ClusterRoleBinding = serde_json::from_value(json!({
-        "metadata": { "name": name, "labels": { "app.kubernetes.io/managed-by": "authlab" } },
+        "metadata": world.metadata(&name),
         "subjects": [{ "kind": kind, "apiGroup": RBAC, "name": subject }],
         "roleRef": { "apiGroup": RBAC, "kind": "ClusterRole", "name": name },
     }))?;
@@ -137,11 +137,11 @@ pub(super) async fn grant(world: &mut World, kind: &str, subject: &str, verb: &s
     let name = granted(world, "granted");
     let client = world.administrator()?;
     let role: Role = serde_json::from_value(json!({
-        "metadata": { "name": name },
+        "metadata": world.metadata(&name),
         "rules": [{ "apiGroups": [""], "resources": [resource], "verbs": [verb] }],
     }))?;
     let binding: RoleBinding = serde_json::from_value(json!({
-        "metadata": { "name": name },
+        "metadata": world.metadata(&name),
         "subjects": [{ "kind": kind, "apiGroup": RBAC, "name": subject }],
         "roleRef": { "apiGroup": RBAC, "kind": "Role", "name": name },
     }))?;

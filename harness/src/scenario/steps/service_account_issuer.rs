@@ -3,7 +3,7 @@
 use anyhow::Context;
 use cucumber::{then, when};
 use jsonwebtoken::jwk::JwkSet;
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use jsonwebtoken::{DecodingKey, Validation, decode, decode_header};
 use serde_json::{Map, Value};
 
 use super::{Person, Step, answers, service_accounts};
@@ -51,11 +51,10 @@ fn told_issuer(world: &mut World, person: Person) -> Step {
 fn verified(world: &mut World) -> Step {
     let token = service_accounts::token(world)?;
     let keys: JwkSet = serde_json::from_value(published(world, KEY_SET)?.body.clone())?;
-    let kid = decode_header(token.expose())?
-        .kid
-        .context("the token does not say which key verifies it")?;
+    let header = decode_header(token.expose())?;
+    let kid = header.kid.context("the token does not say which key verifies it")?;
     let key = keys.find(&kid).with_context(|| format!("no key is called {kid}"))?;
-    let mut validation = Validation::new(Algorithm::ES256);
+    let mut validation = Validation::new(header.alg);
     validation.validate_aud = false;
     decode::<Map<String, Value>>(token.expose(), &DecodingKey::from_jwk(key)?, &validation)?;
     Ok(())

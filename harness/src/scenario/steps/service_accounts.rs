@@ -197,6 +197,7 @@ async fn token_secret_is_deleted(world: &mut World) -> Step {
 async fn accepted_as_account(world: &mut World, person: Person) -> Step {
     world.person(&person.0)?;
     let user = account(world).await?.user();
+    answers::needs_witness(world)?;
     answers::accepted(world.answer()?, &user)
 }
 
@@ -344,7 +345,7 @@ pub(super) fn claims(world: &mut World) -> Step<Map<String, Value>> {
 pub(super) async fn create_account(world: &mut World, name: &str) -> Step<Account> {
     let namespace = world.namespace().await?;
     let accounts: Api<ServiceAccount> = Api::namespaced(world.administrator()?, &namespace);
-    let object = serde_json::from_value(json!({ "metadata": { "name": name } }))?;
+    let object = serde_json::from_value(json!({ "metadata": world.metadata(name) }))?;
     let uid = accounts.create(&PostParams::default(), &object).await?.uid().unwrap_or_default();
     Ok(Account {
         namespace,
@@ -401,10 +402,9 @@ pub(super) async fn put_spares_by(world: &mut World) -> Step {
 /// Makes a Secret for a token of `account`, and waits until the controller has filled it.
 async fn filled_secret(world: &mut World, account: &Account, name: &str) -> Step<Secret> {
     let secrets: Api<SecretObject> = Api::namespaced(world.administrator()?, &account.namespace);
-    let secret = serde_json::from_value(json!({
-        "type": "kubernetes.io/service-account-token",
-        "metadata": { "name": name, "annotations": { "kubernetes.io/service-account.name": account.name } },
-    }))?;
+    let mut metadata = world.metadata(name);
+    metadata["annotations"] = json!({ "kubernetes.io/service-account.name": account.name });
+    let secret = serde_json::from_value(json!({ "type": "kubernetes.io/service-account-token", "metadata": metadata }))?;
     secrets.create(&PostParams::default(), &secret).await?;
     let filled = until("the token in the Secret", Duration::from_secs(10), || async {
         let token = secrets.get(name).await?.data.unwrap_or_default().remove("token");

@@ -155,7 +155,11 @@ async fn record_stays(world: &mut World) -> Step {
     changed.spec.username = Some("somebody-else".to_owned());
     changed.spec.uid = Some("0".to_owned());
     changed.spec.groups = Some(vec!["system:masters".to_owned()]);
-    changed.metadata.labels = Some([("changed".to_owned(), "yes".to_owned())].into());
+    changed
+        .metadata
+        .labels
+        .get_or_insert_default()
+        .insert("changed".to_owned(), "yes".to_owned());
     let after = requests_api(world)?
         .replace(&before.name(), &PostParams::default(), &changed)
         .await?;
@@ -341,7 +345,7 @@ async fn request(world: &mut World, person: &Person, wish: &Wish) -> Step<Answer
     let signer = wish.signer.as_deref().unwrap_or(if wish.kubelet { KUBELETS } else { CLIENTS });
     let mut body = json!({
         "apiVersion": "certificates.k8s.io/v1", "kind": "CertificateSigningRequest",
-        "metadata": { "name": object },
+        "metadata": world.metadata(&object),
         "spec": {
             "request": base64::engine::general_purpose::STANDARD.encode(pem),
             "signerName": signer,

@@ -37,13 +37,11 @@ async fn watches(world: &mut World, person: Person, resource: String) -> Step {
 async fn each_arrives(world: &mut World, _pronoun: String) -> Step {
     let namespace = world.namespace().await?;
     let made: Api<ConfigMap> = Api::namespaced(world.administrator()?, &namespace);
+    let configmaps = ["first", "second", "third"].map(|name| (name, world.metadata(name)));
     let watch = opened(world)?;
-    for name in ["first", "second", "third"] {
-        made.create(
-            &PostParams::default(),
-            &serde_json::from_value(json!({ "metadata": { "name": name } }))?,
-        )
-        .await?;
+    for (name, metadata) in configmaps {
+        made.create(&PostParams::default(), &serde_json::from_value(json!({ "metadata": metadata }))?)
+            .await?;
         loop {
             let next = tokio::time::timeout(LIMIT, watch.next()).await;
             let next = next.with_context(|| format!("the {name} configmap did not arrive within {LIMIT:?}"))??;

@@ -1,0 +1,348 @@
+//! A cluster that is there already: used as somebody's guest.
+//!
+//! The main function is [`start`]; [`survey`] finds out the same and creates nothing, and [`clear`] deletes what crashes
+//! left. Whatever is created has a label of ours ([`belongings`]), is in a namespace of its own where it can be, and is
+//! deleted at the end.
+
+mod access;
+pub(crate) mod belongings;
+mod error;
+mod exec;
+mod questions;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use serde::Serialize;
+use tokio::sync::watch;
+
+use super::description::{LabDescription, fingerprint};
+use super::{Administrator, Directory, Inner, Lab, LabError, LabOptions, Owner, owned};
+use crate::cluster::{Capabilities, Driver, MAIN, Minor, Observed};
+use crate::event::Events;
+use crate::identity_provider;
+use crate::identity_provider::existing::{ExistingIssuer, name_claim};
+use crate::probe::{self, Door, Question, Verdict};
+use crate::secret::Secret;
+use crate::server_binaries::Versions;
+
+use access::Access;
+use belongings::Belongings;
+pub use belongings::Whose;
+pub use error::ExistingError;
+use questions::{Asking, Questioned};
+
+/// What this process holds of a cluster that is not ours.
+#[derive(Debug)]
+pub(super) struct Guest {
+    pub(super) belongings: Belongings,
+    issuer: Option<ExistingIssuer>,
+    person: Option<String>,
+}
+
+/// Somebody who has just logged in at the lab's identity provider.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// The ID token.
+    pub token: Secret,
+    /// Whom the API server takes its holder for.
+    pub user: String,
+    /// The claim that says so, with a prefix or without.
+    pub claim: String,
+}
+
+/// What is known about an existing cluster before anything is created in it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Survey {
+    /// The context of the kubeconfig.
+    pub context: String,
+    /// The API server's address.
+    pub server: String,
+    /// Whom the API server takes the kubeconfig's user for.
+    pub user: String,
+    /// The full version of Kubernetes.
+    pub kubernetes: String,
+    /// The minor version.
+    pub minor: Minor,
+    /// The issuer that was given.
+    pub issuer: Option<String>,
+    /// What the cluster answered, by capability.
+    pub observed: BTreeMap<String, Observed>,
+    /// The capabilities that are found out only by creating something.
+    pub not_asked: Vec<String>,
+    /// What is created, in words: kinds and names.
+    pub creates: Vec<String>,
+    /// The label of all that is created.
+    pub label: String,
+}
+
+impl Survey {
+    /// What scenarios may ask of the cluster, as far as it is known; what was not asked is taken for there.
+    #[must_use]
+    pub fn capabilities(&self) -> Capabilities {
+        let mut observed = self.observed.clone();
+        for name in &self.not_asked {
+            if let Some(answer) = observed.get_mut(name) {
+                answer.able = true;
+            }
+        }
+        Capabilities::of(Driver::Existing, self.minor).observed(observed)
+    }
+}
+
+/// What scenarios create, in words.
+const CREATES: &[&str] = &[
+    "namespaces authlab-HASH, a scenario each, with service accounts, secrets, configmaps, pods that nobody schedules, roles and role bindings in them",
+    "cluster roles and cluster role bindings authlab-N-HASH, for subjects of a scenario's own",
+    "certificate signing requests request-N-HASH, and one authlab-question-HASH that asks whether somebody signs",
+];
+
+/// Asks an existing cluster what leaves no trace, and creates nothing.
+///
+/// # Errors
+/// The kubeconfig or the cluster cannot be used.
+pub async fn survey(options: &LabOptions) -> Result<Survey, LabError> {
+    let access = access(options).await?;
+    let reached = Reached::by(&access, Path::new(""), options).await?;
+    let answers = questions::ask(&reached.questioned(), Asking::WithoutTrace).await;
+    let unknown = answers.observed.iter().filter(|(_, answer)| answer.why == questions::NOT_ASKED);
+    let not_asked = unknown.map(|(name, _)| name.clone()).collect();
+    let creating = answers.observed.get("administrator").is_some_and(|answer| answer.able);
+    Ok(Survey {
+        context: access.context,
+        server: access.url,
+        user: reached.user,
+        kubernetes: reached.kubernetes,
+        minor: reached.minor,
+        issuer: reached.issuer.as_ref().map(|issuer| issuer.url().to_owned()),
+        observed: answers.observed,
+        not_asked,
+        creates: CREATES.iter().filter(|_| creating).map(|what| (*what).to_owned()).collect(),
+        label: format!("{}={}", belongings::MANAGED_BY, belongings::AUTHLAB),
+    })
+}
+
+/// Deletes what authlab created in the cluster and did not delete; says how many objects that were.
+///
+/// # Errors
+/// The cluster cannot be used, or something cannot be deleted.
+pub async fn clear(options: &LabOptions, whose: Whose<'_>) -> Result<usize, LabError> {
+    let access = access(options).await?;
+    let reached = Reached::by(&access, Path::new(""), &LabOptions::default()).await?;
+    Ok(belongings::delete(&reached.administrator.client(), whose).await?)
+}
+
+/// Uses an existing cluster until the lab ends.
+pub(super) async fn start(options: &LabOptions, events: &Events) -> Result<Lab, LabError> {
+    let access = access(options).await?;
+    let name = owned::passing_name();
+    let directory = Arc::new(Directory::create(&name).await?);
+    let reached = Reached::by(&access, directory.path(), options).await?;
+    events.note(format!(
+        "cluster: {} (context '{}'), Kubernetes {}, as {}",
+        access.url, access.context, reached.kubernetes, reached.user
+    ));
+    events.note(format!(
+        "what is created in it has the label {}={}, is in namespaces of its own where it can be, and is deleted at the end; \
+         --dry-run shows what that is",
+        belongings::MANAGED_BY,
+        belongings::AUTHLAB
+    ));
+    let client = reached.administrator.client();
+    let before = belongings::delete(&client, Whose::Crashed).await?;
+    if before > 0 {
+        events.note(format!("deleted {before} objects that an earlier run left in the cluster"));
+    }
+    let belongings = Belongings::new(&name, &reached.server, &access.credential);
+    belongings.begin();
+    let phase = events.phase("questions to the cluster");
+    let answers = questions::ask(&reached.questioned(), Asking::As(&name)).await;
+    phase.succeeded();
+    for (capability, Observed { able, why }) in &answers.observed {
+        events.note(format!("{capability}: {}, {why}", if *able { "yes" } else { "no" }));
+    }
+    let description = LabDescription {
+        schema: 1,
+        name,
+        authlab: env!("CARGO_PKG_VERSION").to_owned(),
+        fingerprint: fingerprint(),
+        owner: std::process::id(),
+        started: jiff::Timestamp::now(),
+        kubernetes: reached.kubernetes,
+        minor: reached.minor,
+        cluster: Driver::Existing,
+        identity_provider: reached.issuer.as_ref().map(|_| identity_provider::Driver::Existing),
+        observed: answers.observed,
+        api_servers: BTreeMap::from([(MAIN.to_owned(), reached.server.clone())]),
+        issuer: String::new(),
+        keycloak_issuer: reached.issuer.as_ref().map(|issuer| issuer.url().to_owned()).unwrap_or_default(),
+        keycloak: None,
+        auth_proxies: BTreeMap::new(),
+        programs: None,
+        containers: Vec::new(),
+        engine: None,
+        processes: Vec::new(),
+        control: None,
+    };
+    description.save(directory.path())?;
+    let no_keycloak = LabError::Lacks {
+        what: "a Keycloak of its own",
+    };
+    let (_, keycloak) = watch::channel(Some(Err(Arc::new(no_keycloak))));
+    Ok(Lab(Arc::new(Inner {
+        description,
+        signer: None,
+        authorities: None,
+        main: reached.server,
+        administrator: reached.administrator,
+        further: Mutex::new(HashMap::new()),
+        keycloak,
+        owner: Owner::Guest(Box::new(Guest {
+            belongings,
+            issuer: reached.issuer,
+            person: answers.person,
+        })),
+        directory,
+    })))
+}
+
+async fn access(options: &LabOptions) -> Result<Access, LabError> {
+    let path = options.kubeconfig.as_deref().ok_or(LabError::Lacks { what: "a kubeconfig" })?;
+    Ok(Access::read(path, options.context.as_deref()).await?)
+}
+
+/// An API server that answered, and knows the kubeconfig's user.
+struct Reached {
+    server: crate::cluster::ApiServer,
+    administrator: Administrator,
+    issuer: Option<ExistingIssuer>,
+    user: String,
+    kubernetes: String,
+    minor: Minor,
+}
+
+impl Reached {
+    async fn by(access: &Access, directory: &Path, options: &LabOptions) -> Result<Self, LabError> {
+        let server = access.server(directory);
+        let door = Door::of(&server);
+        let version = probe::ask(&door, "the kubeconfig's user", &access.credential, &Question::get("/version")).await;
+        let why = || version.record.reason.clone().unwrap_or_else(|| version.to_string());
+        match version.verdict {
+            Verdict::Accepted => {}
+            Verdict::TlsRefused | Verdict::Unreachable => {
+                return Err(ExistingError::Unreachable {
+                    server: access.url.clone(),
+                    why: why(),
+                }
+                .into());
+            }
+            Verdict::Unauthenticated => {
+                return Err(ExistingError::Unauthenticated {
+                    server: access.url.clone(),
+                    context: access.context.clone(),
+                    kind: access.credential.to_string(),
+                }
+                .into());
+            }
+            Verdict::Forbidden | Verdict::BadRequest => {
+                return Err(ExistingError::NoVersion {
+                    server: access.url.clone(),
+                    why: why(),
+                }
+                .into());
+            }
+        }
+        let told = version
+            .body
+            .get("gitVersion")
+            .and_then(serde_json::Value::as_str)
+            .unwrap_or_default();
+        let minor: Minor = told.parse().map_err(|_| ExistingError::NoVersion {
+            server: access.url.clone(),
+            why: format!("it calls itself '{told}'"),
+        })?;
+        let oldest = Versions::pinned().kubernetes.iter().map(|pinned| pinned.version.minor).min();
+        if let Some(oldest) = oldest.map(|minor| Minor(minor.into())).filter(|oldest| minor < *oldest) {
+            return Err(ExistingError::TooOld {
+                version: told.to_owned(),
+                oldest: oldest.to_string(),
+            }
+            .into());
+        }
+        let who = probe::ask(&door, "the kubeconfig's user", &access.credential, &Question::who_am_i()).await;
+        if who.verdict == Verdict::Unauthenticated {
+            // /version may be read by whoever is nobody.
+            return Err(ExistingError::Unauthenticated {
+                server: access.url.clone(),
+                context: access.context.clone(),
+                kind: access.credential.to_string(),
+            }
+            .into());
+        }
+        let issuer = match &options.issuer {
+            Some(settings) => Some(ExistingIssuer::discover(settings).await.map_err(ExistingError::from)?),
+            None => None,
+        };
+        Ok(Self {
+            administrator: Administrator::new(&server, access.credential.clone())?,
+            user: who.identity.map_or_else(|| "somebody".to_owned(), |identity| identity.user),
+            kubernetes: told.trim_start_matches('v').to_owned(),
+            server,
+            issuer,
+            minor,
+        })
+    }
+
+    fn questioned(&self) -> Questioned<'_> {
+        Questioned {
+            server: &self.server,
+            administrator: &self.administrator,
+            issuer: self.issuer.as_ref(),
+        }
+    }
+}
+
+impl Lab {
+    /// The labels of all that is created in the cluster on the lab's behalf.
+    pub fn labels(&self) -> BTreeMap<String, String> {
+        belongings::labels(&self.description().name)
+    }
+
+    /// Somebody logs in at the lab's identity provider: at its own Keycloak alice does, elsewhere whoever was given.
+    ///
+    /// # Errors
+    /// There is none, or it does not let them in.
+    pub async fn login(&self) -> Result<Login, LabError> {
+        if let Owner::Guest(guest) = &self.0.owner {
+            let (Some(issuer), Some(user)) = (&guest.issuer, &guest.person) else {
+                return Err(LabError::Lacks {
+                    what: "an identity provider that the cluster trusts",
+                });
+            };
+            let token = issuer.login().await.map_err(ExistingError::from)?;
+            let claim = name_claim(&token, user).unwrap_or_default();
+            return Ok(Login {
+                token,
+                user: user.clone(),
+                claim,
+            });
+        }
+        const PERSON: &str = "alice";
+        let keycloak = self.keycloak().await?;
+        let passwords = &keycloak.description().passwords;
+        let password = passwords
+            .get(PERSON)
+            .ok_or_else(|| LabError::NoPassword { name: PERSON.to_owned() })?;
+        let login = keycloak.password_grant(PERSON, password).await.map_err(|source| LabError::Login {
+            name: PERSON.to_owned(),
+            source,
+        })?;
+        Ok(Login {
+            token: login.id,
+            // As in `fixtures/authentication/keycloak.toml`.
+            user: format!("keycloak:{PERSON}"),
+            claim: "preferred_username".to_owned(),
+        })
+    }
+}

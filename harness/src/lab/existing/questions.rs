@@ -1,0 +1,299 @@
+//! What a cluster that is there already can do: asked of it, concurrently, before the first scenario begins.
+//!
+//! The main function is [`ask`]; what it finds out is [`Observed`] for each capability whose file says "asked".
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use base64::Engine;
+use futures::StreamExt;
+use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
+use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
+use kube::api::{Api, DeleteParams, PostParams};
+use kube::{Client, ResourceExt};
+use serde_json::json;
+
+use super::belongings::labels;
+use crate::cluster::{ApiServer, Observed};
+use crate::credential::Credential;
+use crate::identity_provider::existing::{ExistingIssuer, name_claim};
+use crate::lab::Administrator;
+use crate::pki::signing_request;
+use crate::probe::{self, Answer, Door, Question, Verdict};
+use crate::process::wait::{Condition, until_gently};
+
+/// How long a signer may take for the one certificate it is asked for.
+const SIGNER_LIMIT: Duration = Duration::from_secs(10);
+
+const SIGNER: &str = "kubernetes.io/kube-apiserver-client";
+const CERTIFICATES: &str = "certificates.k8s.io";
+const RBAC: &str = "rbac.authorization.k8s.io";
+
+/// What scenarios do as administrator: verbs, API group, resource.
+const RIGHTS: &[(&[&str], &str, &str)] = &[
+    (&["create", "delete", "list"], "", "namespaces"),
+    (&["create", "get", "delete"], "", "serviceaccounts"),
+    (&["create"], "", "serviceaccounts/token"),
+    (&["create", "get", "list", "delete"], "", "secrets"),
+    (&["create", "list", "watch"], "", "configmaps"),
+    (&["create", "get", "list", "delete"], "", "pods"),
+    (&["create"], RBAC, "roles"),
+    (&["create"], RBAC, "rolebindings"),
+    (&["create", "delete", "list"], RBAC, "clusterroles"),
+    (&["create", "delete", "list"], RBAC, "clusterrolebindings"),
+    (&["create"], "authorization.k8s.io", "subjectaccessreviews"),
+    (&["create"], "authentication.k8s.io", "tokenreviews"),
+    (
+        &["create", "get", "update", "delete", "list"],
+        CERTIFICATES,
+        "certificatesigningrequests",
+    ),
+    (&["update"], CERTIFICATES, "certificatesigningrequests/approval"),
+    (&["approve"], CERTIFICATES, "signers"),
+    (&["impersonate"], "", "users"),
+    (&["impersonate"], "", "groups"),
+];
+
+/// What may be done in order to find out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asking<'a> {
+    /// Nothing that leaves a trace.
+    WithoutTrace,
+    /// One certificate may be requested as the lab of that name, and the issuer's person may log in.
+    As(&'a str),
+}
+
+/// Who is asked, and as whom.
+pub(super) struct Questioned<'a> {
+    pub(super) server: &'a ApiServer,
+    pub(super) administrator: &'a Administrator,
+    pub(super) issuer: Option<&'a ExistingIssuer>,
+}
+
+/// What was found out.
+pub(super) struct Answers {
+    /// By capability.
+    pub(super) observed: BTreeMap<String, Observed>,
+    /// Whom the API server takes the issuer's person for.
+    pub(super) person: Option<String>,
+}
+
+/// Asks everything.
+pub(super) async fn ask(questioned: &Questioned<'_>, asking: Asking<'_>) -> Answers {
+    let client = &questioned.administrator.client();
+    let rights = async {
+        let administrator = administrator(client).await;
+        let signer = signer(client, asking, &administrator).await;
+        (administrator, signer)
+    };
+    let (anonymous, (administrator, signer), (identity, person)) =
+        futures::join!(anonymous(questioned.server), rights, identity(questioned, asking));
+    let observed = [
+        ("administrator", administrator),
+        ("anonymous_requests", anonymous),
+        ("certificate_signer", signer),
+        ("identity_provider", identity),
+    ];
+    Answers {
+        observed: observed.map(|(name, observed)| (name.to_owned(), observed)).into(),
+        person,
+    }
+}
+
+fn yes(why: impl Into<String>) -> Observed {
+    Observed {
+        able: true,
+        why: why.into(),
+    }
+}
+
+fn no(why: impl Into<String>) -> Observed {
+    Observed {
+        able: false,
+        why: why.into(),
+    }
+}
+
+/// What is said of a question that leaves a trace, in place of an answer.
+pub(super) const NOT_ASKED: &str = "asked only when scenarios are carried out";
+
+/// A request without credential is anonymous where it is not refused as unauthenticated; some clusters let anonymous requests
+/// through for a few paths only (`AuthenticationConfiguration.anonymous.conditions`).
+async fn anonymous(server: &ApiServer) -> Observed {
+    let door = Door::of(server);
+    let who = Question::who_am_i();
+    let alive = Question::get("/livez");
+    let nothing = |question| probe::ask(&door, "nobody", &Credential::Nothing, question);
+    let (who, alive) = futures::join!(nothing(&who), nothing(&alive));
+    if who.verdict == Verdict::Unauthenticated {
+        no(format!(
+            "a request without credential is refused as unauthenticated ({})",
+            status(&who)
+        ))
+    } else if alive.verdict == Verdict::Accepted {
+        yes(format!("a request without credential is anonymous ({})", status(&who)))
+    } else {
+        no(format!(
+            "anonymous people may not even ask whether the API server is alive ({})",
+            status(&alive)
+        ))
+    }
+}
+
+fn status(answer: &Answer) -> String {
+    answer
+        .status
+        .map_or_else(|| answer.verdict.name().to_owned(), |status| status.to_string())
+}
+
+/// Whether the kubeconfig's user may do all that scenarios do as administrator.
+async fn administrator(client: &Client) -> Observed {
+    let all = RIGHTS
+        .iter()
+        .flat_map(|(verbs, group, resource)| verbs.iter().map(move |verb| (*verb, *group, *resource)));
+    let missing: Vec<String> = futures::stream::iter(all.map(|(verb, group, resource)| async move {
+        match may(client, verb, group, resource).await {
+            Ok(true) => None,
+            Ok(false) => Some(format!("{verb} {resource}")),
+            Err(error) => Some(format!("{verb} {resource} ({error})")),
+        }
+    }))
+    .buffered(8)
+    .filter_map(std::future::ready)
+    .collect()
+    .await;
+    match missing.as_slice() {
+        [] => yes("the kubeconfig's user may do all that scenarios need, token requests included"),
+        all if all.len() > 3 => no(format!(
+            "the kubeconfig's user may not {}, and {} more",
+            all[..3].join(", "),
+            all.len() - 3
+        )),
+        all => no(format!("the kubeconfig's user may not {}", all.join(", "))),
+    }
+}
+
+async fn may(client: &Client, verb: &str, group: &str, resource: &str) -> kube::Result<bool> {
+    let (resource, subresource) = match resource.split_once('/') {
+        Some((resource, subresource)) => (resource, Some(subresource.to_owned())),
+        None => (resource, None),
+    };
+    let review = SelfSubjectAccessReview {
+        spec: SelfSubjectAccessReviewSpec {
+            resource_attributes: Some(ResourceAttributes {
+                verb: Some(verb.to_owned()),
+                group: Some(group.to_owned()),
+                resource: Some(resource.to_owned()),
+                subresource,
+                name: (resource == "signers").then(|| SIGNER.to_owned()),
+                ..ResourceAttributes::default()
+            }),
+            ..SelfSubjectAccessReviewSpec::default()
+        },
+        ..SelfSubjectAccessReview::default()
+    };
+    let answered = Api::all(client.clone()).create(&PostParams::default(), &review).await?;
+    Ok(answered.status.is_some_and(|status| status.allowed))
+}
+
+/// Whether somebody signs client certificates: seen only by asking for one.
+async fn signer(client: &Client, asking: Asking<'_>, administrator: &Observed) -> Observed {
+    if !administrator.able {
+        return no("requests can only be approved by an administrator, and there is none");
+    }
+    let Asking::As(lab) = asking else {
+        return no(NOT_ASKED);
+    };
+    let requests: Api<CertificateSigningRequest> = Api::all(client.clone());
+    let asked = certificate(&requests, lab).await;
+    match asked {
+        Ok(Ok(())) => yes(format!("{SIGNER} has signed one")),
+        Ok(Err(late)) => no(late),
+        Err(error) => no(format!("none could be asked for: {error}")),
+    }
+}
+
+/// Asks for a certificate that nobody keeps the key of, for the shortest time there is; the request goes again.
+async fn certificate(requests: &Api<CertificateSigningRequest>, lab: &str) -> anyhow::Result<Result<(), String>> {
+    let mut id = [0_u8; 5];
+    rand::RngCore::fill_bytes(&mut rand::thread_rng(), &mut id);
+    let name = format!("authlab-question-{}", hex::encode(id));
+    let (pem, _) = signing_request(&name, &[])?;
+    let request = serde_json::from_value(json!({
+        "metadata": { "name": name, "labels": labels(lab) },
+        "spec": {
+            "request": base64::engine::general_purpose::STANDARD.encode(pem),
+            "signerName": SIGNER,
+            "usages": ["digital signature", "client auth"],
+            "expirationSeconds": 600,
+        },
+    }))?;
+    let mut made = requests.create(&PostParams::default(), &request).await?;
+    let approved = json!({ "type": "Approved", "status": "True", "reason": "Authlab", "message": "a question whether somebody signs" });
+    made.status.get_or_insert_default().conditions = Some(vec![serde_json::from_value(approved)?]);
+    made.metadata.managed_fields = None;
+    let decided = requests
+        .replace_subresource("approval", &made.name_any(), &PostParams::default(), &made)
+        .await;
+    let signed = match decided {
+        Err(error) => Err(format!("approving is refused: {error}")),
+        Ok(_) => until_gently("a certificate", SIGNER_LIMIT, || async {
+            let request = requests.get(&name).await?;
+            let signed = request.status.and_then(|status| status.certificate).is_some();
+            Ok::<_, kube::Error>(if signed {
+                Condition::Met(())
+            } else {
+                Condition::NotYet("nobody signs".to_owned())
+            })
+        })
+        .await
+        .map_err(|error| format!("{SIGNER}: {error}")),
+    };
+    // What is not deleted here is found by its label at the end.
+    let _ = requests.delete(&name, &DeleteParams::default()).await;
+    Ok(signed)
+}
+
+/// Whether the API server accepts the issuer's person, and as whom.
+async fn identity(questioned: &Questioned<'_>, asking: Asking<'_>) -> (Observed, Option<String>) {
+    let Some(issuer) = questioned.issuer else {
+        return (no("no issuer was given"), None);
+    };
+    if asking == Asking::WithoutTrace {
+        return (no(NOT_ASKED), None);
+    }
+    let token = match issuer.login().await {
+        Ok(token) => token,
+        Err(error) => return (no(error.told()), None),
+    };
+    let door = Door::of(questioned.server);
+    let answer = probe::ask(&door, issuer.user(), &Credential::Token(token.clone()), &Question::who_am_i()).await;
+    match (answer.verdict, answer.identity) {
+        (Verdict::Accepted, Some(identity)) => match name_claim(&token, &identity.user) {
+            Some(claim) => (
+                yes(format!(
+                    "{} is accepted as \"{}\", by the claim {claim}",
+                    issuer.user(),
+                    identity.user
+                )),
+                Some(identity.user),
+            ),
+            None => (
+                no(format!(
+                    "{} is accepted as \"{}\", which is no claim of the token with a prefix: the cluster names people in a way of its own",
+                    issuer.user(),
+                    identity.user
+                )),
+                None,
+            ),
+        },
+        (verdict, _) => (
+            no(format!(
+                "a token of {} is not accepted: {}",
+                issuer.user(),
+                verdict.name().replace('_', " ")
+            )),
+            None,
+        ),
+    }
+}

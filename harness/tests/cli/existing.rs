@@ -1,0 +1,324 @@
+//! A cluster and an identity provider that are there already: the shared lab, as if it were somebody's. The guest has a state
+//! directory of its own.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use authlab::process::wait::Condition;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+
+use crate::stage::{Said, Stage, shared, wait};
+
+/// Somebody with a kubeconfig of the shared lab, who knows nothing else of it.
+struct Guest {
+    stage: Stage,
+    files: tempfile::TempDir,
+}
+
+impl Guest {
+    fn new() -> Self {
+        Self {
+            stage: Stage::new(),
+            files: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    fn file(&self, name: &str, text: &str) -> String {
+        let path = self.files.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    }
+
+    /// The kubeconfig of `person`, changed.
+    fn kubeconfig(&self, person: &str, change: impl FnOnce(&mut Value)) -> String {
+        let mut file = shared().stage.authlab(&["kubeconfig", person, "--json"]).json();
+        change(&mut file);
+        self.file("kubeconfig", &file.to_string())
+    }
+
+    fn run(&self, kubeconfig: &str, more: &[&str]) -> Said {
+        let mut arguments = vec!["run", "--cluster", "existing", "--kubeconfig", kubeconfig];
+        arguments.extend(more);
+        self.stage.authlab(&arguments)
+    }
+}
+
+/// What guests have created in the shared lab; what is made for runs that attach to it has its own name.
+fn created() -> Vec<String> {
+    let kinds = "namespaces,clusterroles,clusterrolebindings,certificatesigningrequests,serviceaccounts,secrets,pods,roles,rolebindings";
+    let arguments = [
+        "shell",
+        "--",
+        "kubectl",
+        "get",
+        kinds,
+        "-A",
+        "-o",
+        "json",
+        "-l",
+        "app.kubernetes.io/managed-by=authlab,authlab/lab!=default",
+    ];
+    let listed = shared().stage.authlab(&arguments).json();
+    let name = |object: &Value| format!("{} {}", object["kind"], object["metadata"]["name"]);
+    listed["items"].as_array().unwrap().iter().map(name).collect()
+}
+
+/// Others of these tests are guests at the same time; this one is alone.
+fn alone() -> std::sync::MutexGuard<'static, ()> {
+    static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn report(directory: &Path) -> Value {
+    serde_json::from_str(&std::fs::read_to_string(directory.join("run.json")).unwrap()).unwrap()
+}
+
+#[test]
+fn an_administrators_kubeconfig_is_enough_and_nothing_is_left() {
+    let (guest, _alone) = (Guest::new(), alone());
+    let kubeconfig = guest.kubeconfig("administrator", |_| {});
+    let directory: PathBuf = guest.files.path().join("report");
+    let said = guest.run(&kubeconfig, &["--report", directory.to_str().unwrap()]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert_eq!(created(), Vec::<String>::new());
+    assert_eq!(guest.stage.labs(), Vec::<String>::new());
+    for told in [
+        "as authlab-administrator",
+        "app.kubernetes.io/managed-by=authlab",
+        "certificate_signer: yes",
+    ] {
+        assert!(said.err.contains(told), "{told}: {}", said.err);
+    }
+    assert!(said.out.contains("refusals' reasons are not observable here"), "{}", said.out);
+    let report = report(&directory);
+    assert!(report["totals"]["passed"].as_u64().unwrap() > 15, "{}", report["totals"]);
+    for scenario in report["scenarios"].as_array().unwrap() {
+        if scenario["outcome"] == "skipped" {
+            assert!(scenario["skipped_because"].as_str().unwrap().contains(" lacks '"), "{scenario}");
+        }
+        for answer in scenario["answers"].as_array().unwrap() {
+            if answer["verdict"] == "unauthenticated" {
+                assert_eq!(
+                    (&answer["reason_source"], &answer["reason"]),
+                    (&json!("none"), &json!("not observable here"))
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn who_may_do_almost_nothing_has_scenarios_skipped_by_name() {
+    let guest = Guest::new();
+    let kubeconfig = guest.kubeconfig("bob", |_| {});
+    let said = guest.run(&kubeconfig, &["--tags", "@B7 or @anonymous"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(
+        said.out
+            .contains("this cluster lacks 'administrator': the kubeconfig's user may not create namespaces"),
+        "{}",
+        said.out
+    );
+}
+
+#[test]
+fn a_dry_run_says_what_it_would_do_and_does_nothing() {
+    let (guest, _alone) = (Guest::new(), alone());
+    let kubeconfig = guest.kubeconfig("administrator", |_| {});
+    let said = guest.run(&kubeconfig, &["--dry-run"]).success();
+    for told in [
+        "A run would create, and delete at its end",
+        "scenarios would run",
+        "lacks 'cluster_signing_key'",
+        "Nothing was created.",
+    ] {
+        assert!(said.contains(told), "{told}: {said}");
+    }
+    let record = guest.run(&kubeconfig, &["--dry-run", "--json"]).json();
+    assert!(record["would_run"].as_array().unwrap().len() > 15, "{record}");
+    assert_eq!(created(), Vec::<String>::new());
+    let refusal = guest.stage.authlab(&["run", "--dry-run"]).refusal(2);
+    assert!(refusal.contains("--dry-run is for --cluster existing"), "{refusal}");
+}
+
+#[test]
+fn an_issuer_that_is_there_is_used_and_not_changed() {
+    let (guest, _alone) = (Guest::new(), alone());
+    let kubeconfig = guest.kubeconfig("administrator", |_| {});
+    let description = std::fs::read_to_string(shared().stage.lab("default").join("lab.json")).unwrap();
+    let keycloak = serde_json::from_str::<Value>(&description).unwrap()["keycloak"].clone();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let (issuer, secret) = (
+        text(&keycloak["issuer"]),
+        guest.file("secret", &text(&keycloak["clients"]["kubernetes"])),
+    );
+    let authority = guest.file("authority.pem", &text(&keycloak["authority"]));
+    let run = |password: &str| {
+        let password = guest.file("password", password);
+        let given = [
+            "--identity-provider",
+            "existing",
+            "--issuer",
+            &issuer,
+            "--client-id",
+            "kubernetes",
+            "--client-secret-file",
+            &secret,
+        ];
+        let person = [
+            "--user",
+            "alice",
+            "--password-file",
+            &password,
+            "--issuer-authority",
+            &authority,
+            "oidc",
+        ];
+        guest.run(&kubeconfig, &[&given[..], &person[..]].concat())
+    };
+    let said = run(&format!("{}\n", text(&keycloak["passwords"]["alice"])));
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(
+        said.err
+            .contains(r#"alice is accepted as "keycloak:alice", by the claim preferred_username"#),
+        "{}",
+        said.err
+    );
+    assert!(
+        said.out.contains("2 passed, 0 failed") && said.out.contains("lacks 'realm_administration'"),
+        "{}",
+        said.out
+    );
+    let said = run("wrong");
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(
+        said.err.contains("identity_provider: no, ") && said.err.contains("invalid_grant"),
+        "{}",
+        said.err
+    );
+    assert!(said.out.contains("0 passed, 0 failed"), "{}", said.out);
+}
+
+#[test]
+fn what_is_interrupted_leaves_nothing_and_what_is_killed_is_found_by_its_label() {
+    let (guest, _alone) = (Guest::new(), alone());
+    let kubeconfig = guest.kubeconfig("administrator", |_| {});
+    let arguments = ["run", "--cluster", "existing", "--kubeconfig", &kubeconfig];
+    for (signal, left) in [(Signal::INT, false), (Signal::KILL, true)] {
+        let mut run = guest.stage.start(&arguments);
+        wait("something that a guest created", Duration::from_secs(30), || match created() {
+            none if none.is_empty() => Condition::NotYet("nothing yet".to_owned()),
+            _ => Condition::Met(()),
+        });
+        kill_process(Pid::from_child(&run), signal).unwrap();
+        let ended = run.wait().unwrap();
+        assert_eq!(ended.code(), if left { None } else { Some(5) });
+        assert_eq!(!created().is_empty(), left, "{signal:?}");
+    }
+    // Nobody else's, though it is nobody's business to tell them apart by hand.
+    let elsewhere = Guest::new();
+    let down = ["down", "--cluster", "existing", "--kubeconfig", &kubeconfig];
+    assert_eq!(
+        elsewhere.stage.authlab(&down).success(),
+        "nothing of authlab's is left in the cluster\n"
+    );
+    let said = guest.stage.authlab(&down).success();
+    assert!(said.starts_with("deleted "), "{said}");
+    assert_eq!(created(), Vec::<String>::new());
+    assert_eq!(guest.stage.labs(), Vec::<String>::new());
+}
+
+#[test]
+fn a_kubeconfig_that_cannot_be_used_is_one_clear_error() {
+    let guest = Guest::new();
+    type Change = fn(&mut Value);
+    let cases: [(Change, &str, &str); 6] = [
+        (
+            |file| {
+                file["users"][0]["user"] = json!({ "exec": { "apiVersion": "client.authentication.k8s.io/v1", "command": "sh",
+                "args": ["-c", "echo log in first >&2; exit 1"], "interactiveMode": "Never" } })
+            },
+            "error: the exec plugin `sh` of the kubeconfig failed (exit status: 1); it said:\n    log in first",
+            "run the plugin by hand",
+        ),
+        (
+            |file| file["users"][0]["user"] = json!({ "exec": { "command": "no-such-plugin", "installHint": "ask the front desk" } }),
+            "error: the exec plugin `no-such-plugin` of the kubeconfig could not be started",
+            "hint: ask the front desk",
+        ),
+        (
+            |file| file["users"][0]["user"] = json!({ "token": "nobody-knows-it" }),
+            "does not accept the credential of the context 'administrator@default' (a bearer token)",
+            "log in again",
+        ),
+        (
+            |file| file["clusters"][0]["cluster"]["server"] = json!("https://127.0.0.1:1"),
+            "error: the API server https://127.0.0.1:1 does not answer: Connection refused",
+            "check the address",
+        ),
+        (
+            |file| _ = file.as_object_mut().unwrap().remove("current-context"),
+            "has no current context; its contexts are: administrator@default",
+            "--context NAME",
+        ),
+        (|file| *file = json!({ "a": "list" }), "is not a kubeconfig", "--kubeconfig FILE"),
+    ];
+    for (change, says, hint) in cases {
+        let kubeconfig = guest.kubeconfig("administrator", change);
+        let refusal = guest.run(&kubeconfig, &[]).refusal(4);
+        assert!(refusal.contains(says) && refusal.contains(hint), "{says}: {refusal}");
+        assert_eq!(guest.stage.labs(), Vec::<String>::new(), "{says}");
+    }
+    let refusal = guest.run("nowhere", &[]).refusal(4);
+    assert!(refusal.starts_with("error: the kubeconfig nowhere cannot be read"), "{refusal}");
+}
+
+#[test]
+fn what_does_not_go_together_is_refused() {
+    let stage = Stage::new();
+    for (arguments, says) in [
+        (
+            &["run", "--cluster", "existing"][..],
+            "--cluster existing and --kubeconfig FILE belong together",
+        ),
+        (
+            &["run", "--kubeconfig", "x"],
+            "--cluster existing and --kubeconfig FILE belong together",
+        ),
+        (&["run", "--context", "x"], "--context NAME is for --cluster existing"),
+        (
+            &["run", "--cluster", "existing", "--kubeconfig", "x", "--kubernetes", "1.37"],
+            "--kubernetes does not go with",
+        ),
+        (
+            &[
+                "run",
+                "--cluster",
+                "existing",
+                "--kubeconfig",
+                "x",
+                "--identity-provider",
+                "process",
+            ],
+            "--identity-provider process does not go with",
+        ),
+        (
+            &[
+                "run",
+                "--cluster",
+                "existing",
+                "--kubeconfig",
+                "x",
+                "--identity-provider",
+                "existing",
+            ],
+            "--identity-provider existing needs --issuer URL",
+        ),
+        (&["up", "--cluster", "existing", "--kubeconfig", "x"], "does not have to be started"),
+        (&["down", "--kubeconfig", "x"], "belong together"),
+    ] {
+        let refusal = stage.authlab(arguments).refusal(2);
+        assert!(refusal.contains(says), "{arguments:?}: {refusal}");
+    }
+}
