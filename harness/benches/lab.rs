@@ -8,7 +8,8 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use authlab::cluster::process::{Binaries, ControlPlane};
+use authlab::cluster::control_plane::{ControlPlane, Ground};
+use authlab::cluster::process::Binaries;
 use authlab::cluster::{Authorities, Minor, Places};
 use authlab::credential::Credential;
 use authlab::event::Events;
@@ -128,7 +129,7 @@ async fn control_plane_alone(binaries: &ServerBinaries, events: &Events) -> Dura
     let begun = Instant::now();
     let pki = place.path().join("pki");
     std::fs::create_dir(&pki).unwrap();
-    let authorities = Authorities::create(&pki).unwrap();
+    let authorities = Authorities::create(&pki, &[]).unwrap();
     let serving = authorities.serving_certificate("issuer").unwrap();
     let paths = vec![
         IssuerPath::new("rs256", &[Algorithm::Rs256]),
@@ -145,9 +146,9 @@ async fn control_plane_alone(binaries: &ServerBinaries, events: &Events) -> Dura
         etcd: binaries.etcd.clone(),
         kube_apiserver: binaries.kube_apiserver.clone(),
         kube_controller_manager: binaries.kube_controller_manager.clone(),
-        version: Minor(binaries.version.minor.into()),
     };
-    let start = ControlPlane::start(programs, place.path(), authorities, places, events);
+    let version = Minor(binaries.version.minor.into());
+    let start = ControlPlane::start(Ground::Machine(programs), version, place.path(), authorities, places, events);
     let (started, _issuer) = futures::join!(start, issuer.serve());
     let took = begun.elapsed();
     started.unwrap().0.stop().await;

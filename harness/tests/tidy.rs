@@ -11,6 +11,8 @@ use std::sync::LazyLock;
 mod code;
 #[path = "tidy/documents.rs"]
 mod documents;
+#[path = "tidy/drivers.rs"]
+mod drivers;
 #[path = "tidy/features.rs"]
 mod features;
 #[path = "tidy/fixtures.rs"]

@@ -110,12 +110,10 @@ impl LabOptions {
             CommandError::new(Exit::LabNotStarted, format!("this build cannot start a lab with {option} {value}"))
                 .hint("`process` needs nothing but this machine")
         };
-        if let Some(driver @ (cluster::Driver::Container | cluster::Driver::K3s | cluster::Driver::Kind | cluster::Driver::Existing)) =
-            cluster
-        {
+        if let Some(driver @ cluster::Driver::Existing) = cluster {
             return Err(absent("--cluster", driver.name()));
         }
-        if let Some(driver @ (identity_provider::Driver::Container | identity_provider::Driver::Existing)) = identity_provider {
+        if let Some(driver @ identity_provider::Driver::Existing) = identity_provider {
             return Err(absent("--identity-provider", driver.name()));
         }
         Ok(crate::lab::LabOptions {

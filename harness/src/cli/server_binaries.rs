@@ -14,7 +14,7 @@ use super::Session;
 use super::build_images::ImageArguments;
 use super::error::CommandError;
 use super::exit::Exit;
-use super::images::ImagesArguments;
+use super::images::{ImagesArguments, RegistryOption};
 use crate::server_binaries::{
     self, CacheError, ETCD_RELEASES, KEYCLOAK_RELEASES, KUBERNETES_RELEASES, Kubernetes, Options, ServerBinariesError, Source, State,
     Unwanted, Versions,
@@ -41,6 +41,12 @@ pub struct SourceOptions {
     /// Ask nothing of the network: what is there must do
     #[arg(long, env = "AUTHLAB_OFFLINE", value_parser = FalseyValueParser::new(), help_heading = "Server binaries")]
     pub offline: bool,
+    /// The `kind` command; the first in PATH when not given
+    #[arg(long, env = "AUTHLAB_KIND", value_name = "FILE", help_heading = "Server binaries")]
+    pub kind: Option<PathBuf>,
+    /// Where images come from.
+    #[command(flatten)]
+    pub registry: RegistryOption,
 }
 
 impl From<SourceOptions> for Options {
@@ -52,6 +58,8 @@ impl From<SourceOptions> for Options {
             etcd_mirror: options.etcd_mirror,
             keycloak_mirror: options.keycloak_mirror,
             offline: options.offline,
+            kind: options.kind,
+            image_prefix: options.registry.image_prefix,
             ..Self::from_environment()
         }
     }

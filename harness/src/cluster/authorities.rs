@@ -1,5 +1,6 @@
 //! The authorities of a cluster, and what they issue to its servers.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use crate::pki::{Authority, Leaf, PkiError, Purpose, Request, key_pair, same_key, write_private};
@@ -9,6 +10,8 @@ use crate::secret::Secret;
 #[derive(Clone, Debug)]
 pub struct Authorities {
     directory: PathBuf,
+    /// Under which names and addresses the lab's servers are reached, beside loopback.
+    hosts: Vec<String>,
     /// Signs client certificates: `--client-ca-file`, and the signer of signing requests.
     pub clients: Authority,
     /// Signs the front proxy's certificate: `--requestheader-client-ca-file`.
@@ -34,13 +37,15 @@ pub struct ReadBack {
 pub const FRONT_PROXY: &str = "front-proxy-client";
 
 impl Authorities {
-    /// New ones, kept in `directory` with what the servers need from them.
+    /// New ones, kept in `directory` with what the servers need from them. Serving certificates hold for loopback and
+    /// for `hosts`, names or addresses.
     ///
     /// # Errors
     /// A certificate cannot be made or a file not written.
-    pub fn create(directory: &Path) -> Result<Self, PkiError> {
+    pub fn create(directory: &Path, hosts: &[String]) -> Result<Self, PkiError> {
         let authorities = Self {
             directory: directory.to_owned(),
+            hosts: hosts.to_owned(),
             clients: Authority::root("authlab clients")?,
             request_headers: Authority::root("authlab request headers")?,
             etcd: Authority::root("authlab etcd")?,
@@ -81,6 +86,7 @@ impl Authorities {
     pub fn load(directory: &Path) -> Result<Self, PkiError> {
         Ok(Self {
             directory: directory.to_owned(),
+            hosts: Vec::new(),
             clients: Authority::load(directory, "clients")?,
             request_headers: Authority::load(directory, "request-headers")?,
             etcd: Authority::load(directory, "etcd")?,
@@ -116,15 +122,17 @@ impl Authorities {
         self.directory.join(name)
     }
 
-    /// A certificate for a server of the lab that answers on loopback.
+    /// A certificate for a server of the lab that answers on loopback, or at one of the hosts it was made for.
     ///
     /// # Errors
     /// It cannot be made.
     pub fn serving_certificate(&self, common_name: &str) -> Result<Leaf, PkiError> {
-        self.serving.issue(&Request::server(
-            common_name,
-            &["localhost", "kubernetes", "kubernetes.default.svc"],
-        ))
+        let mut names = vec!["localhost", "kubernetes", "kubernetes.default.svc"];
+        let (addresses, further): (Vec<&String>, Vec<&String>) = self.hosts.iter().partition(|host| host.parse::<IpAddr>().is_ok());
+        names.extend(further.into_iter().map(String::as_str));
+        let mut request = Request::server(common_name, &names);
+        request = request.addresses(addresses.into_iter().filter_map(|address| address.parse().ok()));
+        self.serving.issue(&request)
     }
 
     /// A certificate that may do everything: group `system:masters`, which RBAC cannot bind.

@@ -4,7 +4,7 @@
 //! [`Setting`] (flags and files that one API server is started with, from
 //! `fixtures/api_servers/`) and [`Capabilities`] (what scenarios may ask of the cluster, from
 //! `fixtures/capabilities/`). How servers run is the business of a driver:
-//! [`process`] is the one that needs nothing but the binaries.
+//! a [`control_plane`] of the project's own runs as plain processes ([`process`]) or in containers ([`pod`]).
 
 use std::path::PathBuf;
 
@@ -14,7 +14,14 @@ mod authentication;
 mod authorities;
 mod capabilities;
 mod client_authorities;
+pub mod control_plane;
+pub mod k3s;
+pub mod kind;
+pub mod pod;
 pub mod process;
+mod provisions;
+mod read_kubeconfig;
+mod readiness;
 mod setting;
 mod versions;
 
@@ -22,6 +29,9 @@ pub use authentication::Places;
 pub use authorities::{Authorities, FRONT_PROXY, ReadBack};
 pub use capabilities::{Asked, Capabilities, Described, Observed, UnknownCapability, Unmet};
 pub use client_authorities::TrustedAuthority;
+pub use provisions::{Provisions, ProvisionsError, Surroundings};
+pub use read_kubeconfig::{AdministratorKubeconfig, UnreadableKubeconfig};
+pub use readiness::ReadinessError;
 pub use setting::{Setting, SettingError};
 pub use versions::{Behaviours, Minor};
 

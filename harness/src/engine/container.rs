@@ -78,7 +78,7 @@ impl ContainerSpec {
         })
     }
 
-    /// Makes and starts it.
+    /// Makes and starts it. Given up halfway, it may leave a container behind, which its labels find.
     ///
     /// # Errors
     /// As [`ContainerSpec::create`] and [`Container::start`]; nothing is left of it then.
@@ -121,6 +121,25 @@ impl Container {
                 Err(EngineError::Other { doing, said })
             }
         }
+    }
+
+    /// The container called `name`, which somebody else made. What it publishes is not asked.
+    ///
+    /// # Errors
+    /// There is none, or the engine cannot tell.
+    pub async fn named(engine: &Engine, name: &str) -> Result<Self, EngineError> {
+        let mut named = Self {
+            engine: engine.clone(),
+            id: name.to_owned(),
+            name: name.to_owned(),
+            image: String::new(),
+            wanted: Vec::new(),
+            published: BTreeMap::new(),
+        };
+        let found = named.inspect(&format!("looking for the container {name}")).await?;
+        named.id = found.id.unwrap_or_else(|| name.to_owned());
+        named.image = found.config.and_then(|config| config.image).unwrap_or_default();
+        Ok(named)
     }
 
     /// Its identity.

@@ -374,9 +374,22 @@ mod tests {
         assert!(text.contains("two: there is no such socket"), "{text}");
     }
 
-    #[test]
-    fn no_rights_is_what_the_system_says() {
+    #[tokio::test]
+    async fn an_engine_that_is_closed_to_this_user_is_not_passed_over() {
+        use std::os::unix::fs::PermissionsExt;
         assert_eq!(absent(&io::Error::from(io::ErrorKind::PermissionDenied)), Absent::NoRights);
+        // Root is let in everywhere.
+        if rustix::process::geteuid().is_root() {
+            return;
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let closed = engine("1.41");
+        std::fs::set_permissions(closed.path(), std::fs::Permissions::from_mode(0o000)).unwrap();
+        let places = [closed.path(), socket(&directory, "none")];
+        let error = Engine::among(&places).await.unwrap_err();
+        assert!(matches!(error, EngineError::NoRights { address } if address == closed.address()));
+        let error = Engine::at(&closed.address(), false).await.unwrap_err();
+        assert!(matches!(error, EngineError::NoRights { .. }));
     }
 
     fn reach(address: &str, version: serde_json::Value, info: serde_json::Value) -> (Kind, bool, Reach) {

@@ -146,6 +146,16 @@ impl Engine {
         }
     }
 
+    /// The host (name and address, for [`ContainerSpec::host`]) that a container has to be given for the name of
+    /// [`Engine::reach`] to lead here; `None` where the engine sees to that itself, or an address is used.
+    #[must_use]
+    pub fn own_host(&self) -> Option<(&'static str, &'static str)> {
+        match (self.facts.kind, self.reach()) {
+            (Kind::Docker, Reach::Name(name)) => Some((name, "host-gateway")),
+            _ => None,
+        }
+    }
+
     /// The user to run as, so that files on a bind mount are this user's on both sides; `None` where root in the container is
     /// this user already.
     #[must_use]

@@ -2,10 +2,37 @@
 //!
 //! [`keycloak`] is the real one, [`issuer`] a small one of ours that signs whatever it is asked to.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 pub mod issuer;
 pub mod keycloak;
+
+/// Where an issuer of the harness listens, and what its URL calls that: the same for people on this machine and for
+/// API servers, wherever they run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// What it binds to.
+    pub listen: IpAddr,
+    /// The host of its URL.
+    pub host: String,
+}
+
+impl Address {
+    /// Loopback, for servers that are processes of this machine.
+    pub fn loopback() -> Self {
+        Self::at(IpAddr::from([127, 0, 0, 1]))
+    }
+
+    /// An address that holds on both sides as it is.
+    pub fn at(address: IpAddr) -> Self {
+        Self {
+            listen: address,
+            host: address.to_string(),
+        }
+    }
+}
 
 /// How an identity provider runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

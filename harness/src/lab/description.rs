@@ -50,10 +50,16 @@ pub struct LabDescription {
     pub keycloak: Option<KeycloakDescription>,
     /// The auth proxies, by name.
     pub auth_proxies: BTreeMap<String, AuthProxyDescription>,
-    /// The directory with kubectl of the lab's version.
-    pub programs: PathBuf,
+    /// The directory with kubectl of the lab's version, where there is one.
+    pub programs: Option<PathBuf>,
     /// The servers' processes.
     pub processes: Vec<ProcessDescription>,
+    /// The servers' containers.
+    #[serde(default)]
+    pub containers: Vec<ContainerDescription>,
+    /// The address of the engine that they run on.
+    #[serde(default)]
+    pub engine: Option<String>,
     /// Where the owner listens, and the word it wants to hear.
     pub control: Option<ControlDescription>,
 }
@@ -72,6 +78,15 @@ pub struct ProcessDescription {
     pub name: String,
     /// Its process id.
     pub pid: u32,
+}
+
+/// A server's container.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ContainerDescription {
+    /// The server.
+    pub name: String,
+    /// The container's id.
+    pub id: String,
 }
 
 /// How the owner can be asked.

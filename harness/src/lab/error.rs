@@ -5,11 +5,15 @@ use std::sync::Arc;
 
 use crate::auth_proxy::AuthProxyError;
 use crate::cluster::SettingError;
-use crate::cluster::process::ControlPlaneError;
+use crate::cluster::control_plane::ControlPlaneError;
+use crate::cluster::k3s::K3sError;
+use crate::cluster::kind::KindError;
+use crate::engine::EngineError;
 use crate::hint::Hint;
 use crate::identity_provider::issuer::IssuerError;
 use crate::identity_provider::keycloak::KeycloakError;
 use crate::pki::PkiError;
+use crate::server_binaries::images::NotAReference;
 use crate::server_binaries::{ServerBinariesError, UnknownVersion};
 
 /// Why a lab cannot be started, used or ended.
@@ -24,6 +28,24 @@ pub enum LabError {
     /// The control plane is not ready.
     #[error("the control plane could not be started")]
     ControlPlane(#[from] ControlPlaneError),
+    /// The container engine does not do what it is asked to.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// k3s is not ready.
+    #[error("k3s could not be started")]
+    K3s(#[from] K3sError),
+    /// A cluster of the `kind` command is not ready.
+    #[error("the kind cluster could not be started")]
+    Kind(#[from] KindError),
+    /// The name of a registry is none.
+    #[error(transparent)]
+    Image(#[from] NotAReference),
+    /// One more API server is asked of a cluster that has one.
+    #[error("an API server with the setting '{asked}' cannot be started: this cluster has one API server")]
+    OneApiServer {
+        /// The setting.
+        asked: String,
+    },
     /// Keycloak is not ready.
     #[error("keycloak could not be started")]
     Keycloak(#[from] KeycloakError),
@@ -166,6 +188,10 @@ pub enum LabError {
 impl Hint for LabError {
     fn hint(&self) -> Option<String> {
         match self {
+            Self::Engine(error) => error.hint(),
+            Self::K3s(error) => error.hint(),
+            Self::Kind(error) => error.hint(),
+            Self::ControlPlane(error) => error.hint(),
             Self::Keycloak(error) | Self::Login { source: error, .. } => error.hint(),
             Self::Shared(error) => error.hint(),
             Self::UpAlready { name, .. } => Some(format!(

@@ -7,6 +7,9 @@
 mod administrator;
 mod attach;
 pub mod cast;
+mod choice;
+mod cluster;
+mod containment;
 mod control;
 mod description;
 mod directory;
@@ -250,12 +253,13 @@ impl Lab {
     /// The directory cannot be removed.
     pub async fn end(self, keep: bool) -> Result<(), LabError> {
         if let Owner::Us(owned) = &self.0.owner {
-            owned.stop().await;
-            if keep {
+            let stopped = owned.stop().await;
+            if keep || stopped.is_err() {
                 self.0.directory.keep();
             } else {
                 self.0.directory.remove()?;
             }
+            stopped?;
         }
         Ok(())
     }

@@ -8,25 +8,33 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinHandle};
 
-use super::description::{AuthProxyDescription, LabDescription, ProcessDescription, fingerprint};
+use super::choice::Choice;
+use super::cluster::Cluster;
+use super::containment::Containment;
+use super::description::{AuthProxyDescription, ContainerDescription, LabDescription, ProcessDescription, fingerprint};
 use super::{Administrator, Directory, Inner, Keycloak, Lab, LabError, LabOptions, Owner, grounds};
 use crate::auth_proxy::{self, AuthProxy, Backend, PassOn, ProxyCredential, TokenIssuer};
-use crate::cluster::process::{Binaries, ControlPlane};
-use crate::cluster::{ApiServer, Authorities, Driver, MAIN, Minor, Places, Setting};
+use crate::cluster::control_plane::{ControlPlane, Ground};
+use crate::cluster::k3s::K3s;
+use crate::cluster::kind::{Kind, KindCommand, KindError};
+use crate::cluster::pod::Pod;
+use crate::cluster::process::Binaries;
+use crate::cluster::{ApiServer, Authorities, Driver, MAIN, Minor, Places, Setting, Surroundings};
 use crate::event::Events;
-use crate::identity_provider;
+use crate::identity_provider::Address;
 use crate::identity_provider::issuer::{Algorithm, Issuer, IssuerPath};
-use crate::identity_provider::keycloak::{self, Front};
-use crate::server_binaries::{self, ServerBinaries, Versions};
+use crate::identity_provider::keycloak::{self, Front, KeycloakImage};
+use crate::server_binaries::{self, Kubernetes, ServerBinaries, Versions};
 
 /// What this process runs of a lab.
 #[derive(Debug)]
 pub(super) struct Owned {
-    plane: tokio::sync::Mutex<Option<ControlPlane>>,
+    cluster: tokio::sync::Mutex<Option<Cluster>>,
     keycloak: StartedKeycloak,
     issuer: Mutex<Option<Issuer>>,
     proxies: Mutex<Vec<AuthProxy>>,
-    _binaries: ServerBinaries,
+    containment: tokio::sync::Mutex<Option<Containment>>,
+    _binaries: Option<ServerBinaries>,
 }
 
 type Readiness = watch::Receiver<Option<Result<Keycloak, Arc<LabError>>>>;
@@ -51,17 +59,21 @@ impl Owned {
     /// Starts the API server with the setting `name`.
     pub(super) async fn further(&self, name: &str, events: &Events) -> Result<ApiServer, LabError> {
         let setting = Setting::named(name)?;
-        let mut plane = self.plane.lock().await;
-        Ok(plane.as_mut().ok_or(LabError::Ended)?.further(&setting, events).await?)
+        let mut cluster = self.cluster.lock().await;
+        cluster.as_mut().ok_or(LabError::Ended)?.further(&setting, events).await
     }
 
     /// Ends every server and waits until they are gone.
-    pub(super) async fn stop(&self) {
+    ///
+    /// # Errors
+    /// A container could not be removed.
+    pub(super) async fn stop(&self) -> Result<(), LabError> {
         self.keycloak.giving_up.abort();
         self.proxies.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        let plane = async {
-            if let Some(plane) = self.plane.lock().await.take() {
-                plane.stop().await;
+        let cluster = async {
+            match self.cluster.lock().await.take() {
+                Some(cluster) => cluster.stop().await,
+                None => Ok(()),
             }
         };
         let keycloak = async {
@@ -73,26 +85,38 @@ impl Owned {
                 keycloak.stop().await;
             }
         };
-        futures::join!(plane, keycloak);
+        let (stopped, ()) = futures::join!(cluster, keycloak);
         self.issuer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match self.containment.lock().await.take() {
+            // Whatever could not be stopped on its own is removed here, or said.
+            Some(containment) => containment.end().await,
+            None => stopped,
+        }
+    }
+
+    /// Name and id of every container.
+    pub(super) async fn containers(&self) -> Vec<ContainerDescription> {
+        let cluster = self.cluster.lock().await.as_ref().map(Cluster::containers).unwrap_or_default();
+        let keycloak = self.keycloak.running.lock().await;
+        let keycloak = keycloak
+            .as_ref()
+            .and_then(keycloak::Keycloak::container)
+            .map(|container| ContainerDescription {
+                name: "keycloak".to_owned(),
+                id: container.container().id().to_owned(),
+            });
+        cluster.into_iter().chain(keycloak).collect()
     }
 
     /// Name and process id of every server.
     pub(super) async fn processes(&self) -> Vec<ProcessDescription> {
-        let plane = self.plane.lock().await.as_ref().map(ControlPlane::processes).unwrap_or_default();
-        let keycloak = self
-            .keycloak
-            .running
-            .lock()
-            .await
-            .as_ref()
-            .and_then(keycloak::Keycloak::pid)
-            .map(|pid| ("keycloak".to_owned(), pid));
-        plane
-            .into_iter()
-            .chain(keycloak)
-            .map(|(name, pid)| ProcessDescription { name, pid })
-            .collect()
+        let cluster = self.cluster.lock().await.as_ref().map(Cluster::processes).unwrap_or_default();
+        let keycloak = self.keycloak.running.lock().await;
+        let keycloak = keycloak.as_ref().and_then(keycloak::Keycloak::pid).map(|pid| ProcessDescription {
+            name: "keycloak".to_owned(),
+            pid,
+        });
+        cluster.into_iter().chain(keycloak).collect()
     }
 }
 
@@ -120,19 +144,26 @@ pub(super) async fn start_in(directory: Directory, name: &str, options: &LabOpti
 async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOptions, events: &Events) -> Result<Lab, LabError> {
     let version = options.pinned()?;
     let minor = Minor(version.version.minor.into());
+    let choice = Choice::of(options, version, events).await?;
     let (binaries, prepared) = futures::try_join!(
-        async { Ok(server_binaries::obtain(version, &options.server_binaries, events).await?) },
-        prepared_keycloak(options, events),
+        programs(&choice, options, version, events),
+        prepared_keycloak(&choice, options, events)
     )?;
-
-    let pki = directory.below("pki")?;
-    let authorities = tokio::task::spawn_blocking(move || Authorities::create(&pki))
+    let containment = match &choice.engine {
+        Some(engine) => Some(Containment::start(engine.clone(), name, directory.path()).await?),
+        None => None,
+    };
+    // Where API servers are processes, loopback is the address that holds for everybody.
+    let in_containers = containment.as_ref().filter(|_| choice.has_cluster_in_containers());
+    let address = in_containers.map_or_else(Address::loopback, Containment::address);
+    let (pki, hosts) = (directory.below("pki")?, vec![address.host.clone()]);
+    let authorities = tokio::task::spawn_blocking(move || Authorities::create(&pki, &hosts))
         .await
         .map_err(|_| LabError::Ended)??;
     let serving = authorities.serving_certificate("authlab")?;
     let (listening, front) = futures::try_join!(
-        async { Ok::<_, LabError>(Issuer::listen(&serving, issuer_paths()).await?) },
-        async { Ok(Front::listen().await?) }
+        async { Ok::<_, LabError>(Issuer::listen_at(&address, &serving, issuer_paths()).await?) },
+        async { Ok(Front::listen_at(&address).await?) }
     )?;
     let places = Places {
         keycloak: front.issuer_url(),
@@ -141,27 +172,41 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
         serving_authority_file: authorities.file("serving.crt").display().to_string(),
     };
 
-    let (keycloak, readiness) = start_keycloak(prepared, front, directory, &authorities, events)?;
-    let programs = Binaries {
-        etcd: binaries.etcd.clone(),
-        kube_apiserver: binaries.kube_apiserver.clone(),
-        kube_controller_manager: binaries.kube_controller_manager.clone(),
+    let (keycloak, readiness) = start_keycloak(prepared, containment.as_ref(), front, directory, &authorities, events)?;
+    let around = containment.as_ref().map(|containment| Surroundings {
+        engine: &containment.engine,
+        network: &containment.network,
+        labels: &containment.labels,
+        images: &choice.images,
+        directory: directory.path(),
+        authorities: &authorities,
         version: minor,
-    };
-    let ((mut plane, main), issuer) = futures::try_join!(
-        async { Ok::<_, LabError>(ControlPlane::start(programs, directory.path(), authorities.clone(), places.clone(), events).await?) },
+        places: &places,
+    });
+    let ((cluster, main, authorities), issuer) = futures::try_join!(
+        start_cluster(
+            &choice,
+            around,
+            binaries.as_ref(),
+            (directory, &authorities, &places),
+            options,
+            version,
+            events
+        ),
         // Its RSA key is made while the servers start; until then it lets who asks wait.
         async { Ok(listening.serve().await?) },
     )?;
     issuer.signer().save(&directory.below("issuer")?)?;
-    plane.start_controllers(&main).await?;
     let administrator = Administrator::new(&main, authorities.administrator()?)?;
     let phase = events.phase("objects of the lab");
     grounds::prepare(&administrator.client(), &format!("v{}", version.version)).await?;
     let proxies = start_proxies(&main, &authorities, &administrator, &places).await?;
     phase.succeeded();
 
-    let (signer, programs) = (issuer.signer().clone(), binaries.directory.clone());
+    let (signer, programs) = (
+        issuer.signer().clone(),
+        binaries.as_ref().map(|binaries| binaries.directory.clone()),
+    );
     let auth_proxies = proxies.iter().map(|(name, proxy)| {
         (
             name.clone(),
@@ -172,10 +217,11 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
     });
     let auth_proxies = auth_proxies.collect();
     let owned = Owned {
-        plane: tokio::sync::Mutex::new(Some(plane)),
+        cluster: tokio::sync::Mutex::new(Some(cluster)),
         keycloak,
         issuer: Mutex::new(Some(issuer)),
         proxies: Mutex::new(proxies.into_values().collect()),
+        containment: tokio::sync::Mutex::new(containment),
         _binaries: binaries,
     };
     let description = LabDescription {
@@ -187,8 +233,8 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
         started: jiff::Timestamp::now(),
         kubernetes: version.version.to_string(),
         minor,
-        cluster: Driver::Process,
-        identity_provider: Some(identity_provider::Driver::Process),
+        cluster: choice.cluster,
+        identity_provider: Some(choice.identity_provider()),
         observed: BTreeMap::new(),
         api_servers: BTreeMap::from([(MAIN.to_owned(), main.clone())]),
         issuer: places.issuer,
@@ -197,6 +243,13 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
         auth_proxies,
         programs,
         processes: owned.processes().await,
+        containers: owned.containers().await,
+        engine: owned
+            .containment
+            .lock()
+            .await
+            .as_ref()
+            .map(|containment| containment.engine.address().to_owned()),
         control: None,
     };
     description.save(directory.path())?;
@@ -221,14 +274,84 @@ fn issuer_paths() -> Vec<IssuerPath> {
     ]
 }
 
-async fn prepared_keycloak(options: &LabOptions, events: &Events) -> Result<keycloak::Prepared, LabError> {
+/// The programs of the cluster, or, where it runs in containers, what of them is there already: only kubectl is of use then.
+async fn programs(
+    choice: &Choice,
+    options: &LabOptions,
+    version: &Kubernetes,
+    events: &Events,
+) -> Result<Option<ServerBinaries>, LabError> {
+    let sources = &options.server_binaries;
+    if !choice.has_cluster_in_containers() {
+        return Ok(Some(server_binaries::obtain(version, sources, events).await?));
+    }
+    let only_there = server_binaries::Options {
+        sources: Vec::new(),
+        ..sources.clone()
+    };
+    Ok(server_binaries::obtain(version, &only_there, events).await.ok())
+}
+
+/// Starts the cluster and waits until its main API server is ready. The authorities are `ours`, or the cluster's own in their place.
+async fn start_cluster(
+    choice: &Choice,
+    around: Option<Surroundings<'_>>,
+    binaries: Option<&ServerBinaries>,
+    (directory, ours, places): (&Directory, &Authorities, &Places),
+    options: &LabOptions,
+    version: &Kubernetes,
+    events: &Events,
+) -> Result<(Cluster, ApiServer, Authorities), LabError> {
+    let setting = Setting::named(MAIN)?;
+    let ground = match (choice.cluster, around, binaries) {
+        (Driver::K3s, Some(around), _) => {
+            let (k3s, main, authorities) = K3s::start(around, &setting, events).await?;
+            return Ok((Cluster::K3s(k3s), main, authorities));
+        }
+        (Driver::Kind, Some(around), _) => {
+            let logs = directory.below("kind")?;
+            let command = KindCommand::find(options.server_binaries.kind.as_deref(), &version.kind, &logs).await;
+            let (kind, main, authorities) = Kind::start(&command.map_err(KindError::from)?, around, &setting, events).await?;
+            return Ok((Cluster::Kind(kind), main, authorities));
+        }
+        (Driver::Container, Some(around), _) => Ground::Pod(Pod::new(
+            around.engine.clone(),
+            choice.images.clone(),
+            around.labels.clone(),
+            around.network.clone(),
+        )),
+        (_, _, Some(binaries)) => Ground::Machine(Binaries {
+            etcd: binaries.etcd.clone(),
+            kube_apiserver: binaries.kube_apiserver.clone(),
+            kube_controller_manager: binaries.kube_controller_manager.clone(),
+        }),
+        (_, _, None) => unreachable!("a cluster that is not in containers has its programs"),
+    };
+    let minor = Minor(version.version.minor.into());
+    let started = ControlPlane::start(ground, minor, directory.path(), ours.clone(), places.clone(), events);
+    let (mut plane, main) = started.await?;
+    plane.start_controllers().await?;
+    Ok((Cluster::Plane(plane), main, ours.clone()))
+}
+
+/// What Keycloak is started from.
+enum KeycloakSource {
+    Process(keycloak::Prepared),
+    Container(KeycloakImage),
+}
+
+async fn prepared_keycloak(choice: &Choice, options: &LabOptions, events: &Events) -> Result<KeycloakSource, LabError> {
+    if let Some(image) = &choice.keycloak {
+        return Ok(KeycloakSource::Container(image.clone()));
+    }
     let home = server_binaries::obtain_keycloak(&Versions::pinned().keycloak, &options.server_binaries, events).await?;
-    Ok(keycloak::prepare(&home.directory, events).await?)
+    Ok(KeycloakSource::Process(keycloak::prepare(&home.directory, events).await?))
 }
 
 /// Keycloak starts beside everything else; `Front` holds who asks early.
 fn start_keycloak(
-    prepared: keycloak::Prepared,
+    source: KeycloakSource,
+    containment: Option<&Containment>,
     front: Front,
     directory: &Directory,
     authorities: &Authorities,
@@ -240,8 +363,15 @@ fn start_keycloak(
     let running = Arc::new(tokio::sync::Mutex::new(None));
     let (tell, readiness) = watch::channel(None);
     let (kept, events) = (Arc::clone(&running), events.clone());
+    let inside = containment.map(|inside| (inside.engine.clone(), inside.labels.clone(), inside.network.clone()));
     let starting = tokio::spawn(async move {
-        let started = keycloak::start(&prepared, front, &place, &serving, &authority, &events).await;
+        let started = match (source, inside) {
+            (KeycloakSource::Process(prepared), _) => keycloak::start(&prepared, front, &place, &serving, &authority, &events).await,
+            (KeycloakSource::Container(image), Some((engine, labels, network))) => {
+                keycloak::start_in_container(&engine, &labels, &network, image, front, &place, &serving, &authority, &events).await
+            }
+            (KeycloakSource::Container(_), None) => unreachable!("an image is only chosen with an engine"),
+        };
         let told = match started {
             Ok(keycloak) => {
                 let client = Keycloak::new(&keycloak.description());

@@ -255,6 +255,7 @@ async fn further(lab: Lab, name: String, writing: Arc<tokio::sync::Mutex<()>>) -
 async fn save(lab: &Lab, mut description: LabDescription) -> Result<(), LabError> {
     if let Owner::Us(owned) = &lab.0.owner {
         description.processes = owned.processes().await;
+        description.containers = owned.containers().await;
     }
     description.save(lab.directory())
 }

@@ -29,11 +29,14 @@ impl Lab {
         let directory = self.0.directory.below("workplace")?;
         // A directory with nothing else in it, for the front of PATH.
         let kubectl = self.0.directory.below("workplace/bin")?.join("kubectl");
-        match std::os::unix::fs::symlink(self.description().programs.join("kubectl"), &kubectl) {
-            Err(source) if source.kind() != std::io::ErrorKind::AlreadyExists => {
-                return Err(LabError::Directory { path: kubectl, source });
+        // Without one of the lab's version, the one that the person has does as well.
+        if let Some(programs) = &self.description().programs {
+            match std::os::unix::fs::symlink(programs.join("kubectl"), &kubectl) {
+                Err(source) if source.kind() != std::io::ErrorKind::AlreadyExists => {
+                    return Err(LabError::Directory { path: kubectl, source });
+                }
+                _ => {}
             }
-            _ => {}
         }
         let workplace = Workplace {
             kubeconfig: directory.join(format!("{person}.kubeconfig")),

@@ -105,6 +105,13 @@ impl Request {
         request
     }
 
+    /// For these addresses, too.
+    #[must_use]
+    pub fn addresses(mut self, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
+        self.addresses.extend(addresses);
+        self
+    }
+
     /// With another purpose.
     #[must_use]
     pub fn purpose(mut self, purpose: Purpose) -> Self {

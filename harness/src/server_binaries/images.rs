@@ -120,6 +120,9 @@ impl Reference {
     }
 }
 
+/// What images that are made here are kept under when no registry is named: nobody takes them for the official ones.
+pub const OWN_PREFIX: &str = "localhost/authlab";
+
 /// The images of one Kubernetes version, and Keycloak's.
 #[derive(Clone, Debug)]
 pub struct Images {

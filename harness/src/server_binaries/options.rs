@@ -63,6 +63,10 @@ pub struct Options {
     pub keycloak_mirror: String,
     /// Nothing is asked of the network: what is there must do.
     pub offline: bool,
+    /// The `kind` command; else the first in PATH (`--kind`).
+    pub kind: Option<PathBuf>,
+    /// The registry that takes the place of the public ones in the names of images (`--image-prefix`).
+    pub image_prefix: Option<String>,
     /// The sources to try when the cache has nothing, in their fixed order.
     pub sources: Vec<Source>,
     /// The cache; else the user's ([`crate::dirs::cache`]).
@@ -81,6 +85,8 @@ impl Default for Options {
             etcd_mirror: ETCD_RELEASES.to_owned(),
             keycloak_mirror: KEYCLOAK_RELEASES.to_owned(),
             offline: false,
+            kind: None,
+            image_prefix: None,
             sources: vec![Source::Release, Source::GoBuild, Source::Maven],
             cache: None,
             reachability: Reachability::default(),
@@ -104,6 +110,8 @@ impl Options {
             assets: set("KUBEBUILDER_ASSETS").map(PathBuf::from),
             keycloak_home: set("AUTHLAB_KEYCLOAK_HOME").map(PathBuf::from),
             release_mirror: text("AUTHLAB_RELEASE_MIRROR", default.release_mirror),
+            kind: set("AUTHLAB_KIND").map(PathBuf::from),
+            image_prefix: set("AUTHLAB_IMAGE_PREFIX").and_then(|value| value.into_string().ok()),
             etcd_mirror: text("AUTHLAB_ETCD_MIRROR", default.etcd_mirror),
             keycloak_mirror: text("AUTHLAB_KEYCLOAK_MIRROR", default.keycloak_mirror),
             offline: !FALSE.contains(&text("AUTHLAB_OFFLINE", "no".to_owned()).to_lowercase().as_str()),

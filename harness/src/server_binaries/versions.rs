@@ -85,6 +85,8 @@ pub struct Kubernetes {
     pub k3s: String,
     /// The tag of the image of a kind node, with its digest.
     pub kind_node: String,
+    /// The release of kind that this image was published with: the oldest that is known to start it.
+    pub kind: String,
     /// Pinned checksums of official release files, by their path in the release.
     #[serde(default)]
     pub sha256: BTreeMap<String, String>,

@@ -9,6 +9,7 @@ use std::time::Duration;
 use authlab::engine::{Engine, EngineError, Filter, Network, Swept, Watcher, sweep};
 use authlab::hint::Hint;
 use authlab::process::wait::{Condition, until};
+use rustix::process::Signal;
 
 use crate::stage::{self, Stage};
 
@@ -113,6 +114,13 @@ pub async fn an_owner_that_ends_well_dismisses_its_watcher() {
         .await
         .unwrap();
     let container = stage.talker("a", &["serve", "8080"]).start(&stage.engine).await.unwrap();
+    // Neither the terminal's Ctrl-C, which goes to the owner's group, nor the end of a session takes it along.
+    let pid = rustix::process::Pid::from_raw(watcher.pid().unwrap().cast_signed()).unwrap();
+    assert_eq!(rustix::process::getpgid(Some(pid)).unwrap(), pid);
+    assert_eq!(rustix::process::getsid(Some(pid)).unwrap(), pid);
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
     watcher.dismiss().await.unwrap();
     // It has ended, and touched nothing.
     container.expect_running().await.unwrap();
@@ -124,7 +132,10 @@ pub fn own_engine_missing() -> Option<String> {
     if !rustix::process::getuid().is_root() {
         return Some("only root can start an engine".to_owned());
     }
-    which::which("dockerd").err().map(|_| "dockerd is not installed".to_owned())
+    let needed = ["dockerd", "curl", "unshare", "go"]
+        .into_iter()
+        .find(|program| which::which(program).is_err());
+    needed.map(|program| format!("{program} is not installed"))
 }
 
 /// `.ci/engine WHAT DIRECTORY`, and the first line that it says.
@@ -150,11 +161,15 @@ pub async fn an_engine_that_is_killed_is_gone() {
     let address = own_engine("start", &engine);
     let stage = Stage::on(Engine::find(Some(&address)).await.unwrap());
     stage::load_images(&stage.engine).await.unwrap();
+    let watcher = Watcher::start(Path::new(PROGRAM), WORDS, &stage.engine, &stage.labels)
+        .await
+        .unwrap();
     let container = stage.talker("a", &["serve", "8080"]).start(&stage.engine).await.unwrap();
+    assert_eq!(stage.left().await, [stage.name("a")]);
     let following = container.follow(stage.directory.path().join("a.log")).unwrap();
     let pid = std::fs::read_to_string(engine.join("docker.pid")).unwrap();
     let pid = rustix::process::Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    rustix::process::kill_process(pid, Signal::KILL).unwrap();
     // Whoever was in the middle of something hears of it, and so does who comes later.
     let error = following.ended().await.unwrap_err();
     assert!(matches!(error, EngineError::Gone { .. }), "{error:?}");
@@ -164,10 +179,18 @@ pub async fn an_engine_that_is_killed_is_gone() {
     assert!(sweep(&stage.engine, &Filter::owned(&stage.labels)).await.is_err());
     let error = Engine::find(Some(&address)).await.unwrap_err();
     assert!(matches!(error, EngineError::WrongHost { .. }), "{error:?}");
-    // Back again, the engine knows what it left.
+    // The owner is gone, too: its watcher waits for the engine, which knows what it left once it is back.
+    drop(watcher);
     assert_eq!(own_engine("start", &engine), address);
-    let swept = sweep(&stage.engine, &Filter::owned(&stage.labels)).await.unwrap();
-    assert_eq!(swept.containers, 1);
+    let cleared = until("nothing left", Duration::from_secs(60), || async {
+        let left = stage.left().await;
+        Ok::<_, Infallible>(if left.is_empty() {
+            Condition::Met(())
+        } else {
+            Condition::NotYet(left.join(", "))
+        })
+    });
+    cleared.await.unwrap();
     own_engine("stop", &engine);
     assert!(!engine.exists());
 }

@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use authlab::engine::{ContainerSpec, EngineError, Image, Network, Presence, Reach};
+use authlab::event::Events;
 use authlab::process::wait::{Condition, until};
 
 use crate::stage::{FOREIGN, IMAGE, Stage, said_on};
@@ -101,16 +102,16 @@ pub async fn containers_share_a_network_namespace() {
 pub async fn files_go_in_and_come_out() {
     let stage = Stage::new().await;
     let container = stage.talker("a", &["serve", "8080"]).create(&stage.engine).await.unwrap();
-    container.write("/tmp/written", b"by us", 0o600).await.unwrap();
+    container.write("/data/written", b"by us", 0o600).await.unwrap();
     let source = stage.directory.path().join("source");
     std::fs::create_dir(&source).unwrap();
     std::fs::write(source.join("file"), "in a directory").unwrap();
-    container.copy_in(&source, "/tmp/tree").await.unwrap();
-    assert_eq!(container.read("/tmp/written").await.unwrap(), b"by us");
-    assert_eq!(container.read("/tmp/tree/file").await.unwrap(), b"in a directory");
-    assert!(matches!(container.read("/tmp/tree").await, Err(EngineError::Other { .. })));
-    assert!(matches!(container.read("/tmp/none").await, Err(EngineError::NotThere { .. })));
-    container.copy_out("/tmp/tree", stage.directory.path()).await.unwrap();
+    container.copy_in(&source, "/data/tree").await.unwrap();
+    assert_eq!(container.read("/data/written").await.unwrap(), b"by us");
+    assert_eq!(container.read("/data/tree/file").await.unwrap(), b"in a directory");
+    assert!(matches!(container.read("/data/tree").await, Err(EngineError::Other { .. })));
+    assert!(matches!(container.read("/data/none").await, Err(EngineError::NotThere { .. })));
+    container.copy_out("/data/tree", stage.directory.path()).await.unwrap();
     let copied = std::fs::read_to_string(stage.directory.path().join("tree/file")).unwrap();
     assert_eq!(copied, "in a directory");
     // And it can be started after that.
@@ -193,6 +194,12 @@ pub async fn an_image_has_to_be_there_and_to_fit() {
     let missing = ContainerSpec::new(stage.name("a"), "localhost/authlab/talker:none", &stage.labels);
     let error = missing.start(&stage.engine).await.unwrap_err();
     assert!(matches!(error, EngineError::ImageMissing { said: None, .. }), "{error:?}");
+    // A registry that is not there: nothing listens on that port.
+    let events = Events::silent();
+    let error = Image::pull(&stage.engine, "localhost:1/authlab/talker:none", &events)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, EngineError::ImageMissing { said: Some(_), .. }), "{error:?}");
     let foreign = ContainerSpec::new(stage.name("a"), FOREIGN, &stage.labels).program("talker");
     let error = foreign.start(&stage.engine).await.unwrap_err();
     assert!(matches!(error, EngineError::WrongArchitecture { .. }), "{error:?}");

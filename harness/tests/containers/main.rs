@@ -12,7 +12,7 @@ mod stage;
 use std::process::ExitCode;
 
 use authlab::engine::Engine;
-use libtest_mimic::{Arguments, Trial};
+use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() -> ExitCode {
     if let Some(exit) = ends::own_when_asked() {
@@ -21,28 +21,30 @@ fn main() -> ExitCode {
     let _installed = rustls::crypto::ring::default_provider().install_default();
     let arguments = Arguments::from_args();
     let runtime = runtime();
-    let missing = runtime.block_on(async {
-        // What is listed only is not prepared.
-        if arguments.list {
-            return None;
-        }
-        match Engine::find(None).await {
-            Err(error) => Some(error.to_string()),
-            Ok(engine) => stage::load_images(&engine).await.err(),
-        }
-    });
-    let (official, prepared) = runtime.block_on(async {
-        match Engine::find(None).await {
-            Ok(engine) if missing.is_none() && !arguments.list => {
-                (keycloak::missing_official(&engine).await, keycloak::missing_prepared(&engine).await)
-            }
-            _ => (missing.clone(), missing.clone()),
-        }
-    });
+    // What is listed only is not prepared.
+    let (missing, prepared) = match runtime.block_on(Engine::find(None)) {
+        _ if arguments.list => (None, Ok(())),
+        Err(error) => (Some(error.to_string()), Ok(())),
+        Ok(_) if which::which("go").is_err() => (Some("go, which builds what is run, is not installed".to_owned()), Ok(())),
+        Ok(engine) => (None, runtime.block_on(stage::load_images(&engine))),
+    };
+    // Keycloak's images need none of the programs that are built for the other tests.
+    let (official, keycloak) = match runtime.block_on(Engine::find(None)) {
+        _ if arguments.list => (None, None),
+        Err(error) => (Some(error.to_string()), Some(error.to_string())),
+        Ok(engine) => runtime.block_on(async { (keycloak::missing_official(&engine).await, keycloak::missing_prepared(&engine).await) }),
+    };
     let mut trials = Vec::new();
     macro_rules! on_an_engine {
         ($($module:ident::$name:ident),* $(,)?) => {
-            $(trials.push(trial(stringify!($name), missing.as_deref(), || runtime_of_a_test($module::$name())));)*
+            $(trials.push(trial(stringify!($name), missing.as_deref(), {
+                let prepared = prepared.clone();
+                || {
+                    prepared?;
+                    runtime_of_a_test($module::$name());
+                    Ok(())
+                }
+            }));)*
         };
     }
     on_an_engine!(
@@ -65,23 +67,23 @@ fn main() -> ExitCode {
         official.as_deref(),
         || {
             runtime_of_a_test(keycloak::the_official_image_imports_a_realm_and_gives_tokens());
+            Ok(())
         },
     ));
-    trials.push(trial("the_prepared_image_is_the_labs_keycloak", prepared.as_deref(), || {
+    trials.push(trial("the_prepared_image_is_the_labs_keycloak", keycloak.as_deref(), || {
         runtime_of_a_test(keycloak::the_prepared_image_is_the_labs_keycloak());
+        Ok(())
     }));
     let own = ends::own_engine_missing();
     trials.push(trial("an_engine_that_is_killed_is_gone", own.as_deref(), || {
         runtime_of_a_test(ends::an_engine_that_is_killed_is_gone());
+        Ok(())
     }));
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-fn trial(name: &str, missing: Option<&str>, test: impl FnOnce() + Send + 'static) -> Trial {
-    let trial = Trial::test(name, || {
-        test();
-        Ok(())
-    });
+fn trial(name: &str, missing: Option<&str>, test: impl FnOnce() -> Result<(), String> + Send + 'static) -> Trial {
+    let trial = Trial::test(name, || test().map_err(Failed::from));
     match missing {
         None => trial,
         Some(why) => trial.with_ignored_flag(true).with_kind(why.replace('\n', " ")),

@@ -100,10 +100,10 @@ pub async fn load_images(engine: &Engine) -> Result<(), String> {
 fn image(program: &Path, reference: &str, architecture: &str) -> Vec<u8> {
     let digest = |bytes: &[u8]| hex::encode(Sha256::digest(bytes));
     let mut layer = tar::Builder::new(Vec::new());
-    for directory in ["usr/", "usr/bin/", "tmp/"] {
+    for directory in ["usr/", "usr/bin/", "data/"] {
         let mut header = tar::Header::new_gnu();
         header.set_entry_type(tar::EntryType::Directory);
-        header.set_mode(if directory == "tmp/" { 0o1777 } else { 0o755 });
+        header.set_mode(if directory == "data/" { 0o1777 } else { 0o755 });
         header.set_size(0);
         layer.append_data(&mut header, directory, Cursor::new([])).unwrap();
     }

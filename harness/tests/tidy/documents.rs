@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use authlab::cluster::Driver;
+use authlab::server_binaries::Versions;
 use regex::Regex;
+use serde_json::Value;
 
 use crate::{Broken, FILES, root, text_of};
 
@@ -112,22 +115,46 @@ fn every_way_of_authenticating_is_in_the_table() {
 
 #[test]
 fn the_lab_matrix_is_what_is_pinned() {
-    let minor = Regex::new(r"\b1\.\d\d\b").unwrap();
-    let versions: toml::Table = toml::from_str(&text_of("fixtures/versions.toml")).unwrap();
-    let pinned: BTreeSet<String> = versions["kubernetes"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|version| version["version"].as_str().unwrap().rsplit_once('.').unwrap().0.to_owned())
+    let versions = Versions::pinned();
+    let pinned: Vec<String> = versions.kubernetes.iter().map(|version| version.version.minor_version()).collect();
+    let workflow: Value = serde_saphyr::from_str(&text_of(".github/workflows/lab.yml")).unwrap();
+    let matrix = &workflow["jobs"]["run"]["strategy"]["matrix"];
+    let words = |list: &Value| -> Vec<String> {
+        let words = list.as_array().unwrap().iter();
+        words.map(|word| word.as_str().unwrap().to_owned()).collect()
+    };
+    let listed = words(&matrix["kubernetes"]);
+    let mut broken = Broken::rule(
+        "the matrix in .github/workflows/lab.yml has each driver that makes a cluster with the oldest, a middle and the newest version of \
+         fixtures/versions.toml, and `process` with every version",
+    );
+    let ends = [pinned.first(), pinned.last()];
+    broken.unless(listed.len() == 3 && ends == [listed.first(), listed.last()], || {
+        format!("it has {listed:?}, pinned are {pinned:?}")
+    });
+    let drivers: Vec<&str> = Driver::ALL
+        .map(Driver::name)
+        .into_iter()
+        .filter(|&name| name != "existing")
         .collect();
-    let workflow = text_of(".github/workflows/lab.yml");
-    let matrix = workflow
-        .lines()
-        .find(|line| line.trim_start().starts_with("kubernetes: ["))
-        .unwrap_or_default();
-    let listed: BTreeSet<String> = minor.find_iter(matrix).map(|found| found.as_str().to_owned()).collect();
-    Broken::rule("the matrix in .github/workflows/lab.yml has every version of fixtures/versions.toml")
-        .unless(listed == pinned, || format!("it has {listed:?}, pinned are {pinned:?}"));
+    broken.unless(words(&matrix["cluster"]) == drivers, || format!("drivers are {drivers:?}"));
+    let mut with_process = listed;
+    for further in matrix["include"].as_array().unwrap() {
+        broken.unless(further["cluster"] == "process", || further.to_string());
+        with_process.push(further["kubernetes"].as_str().unwrap().to_owned());
+    }
+    with_process.sort();
+    broken.unless(with_process == pinned, || {
+        format!("with `process` it has {with_process:?}, pinned are {pinned:?}")
+    });
+    let newest = &versions.newest().kind;
+    let kind = Regex::new(r"sigs\.k8s\.io/kind@v(\d+\.\d+)").unwrap();
+    for path in [".github/workflows/lab.yml", "harness/src/cluster/kind/command.rs"] {
+        let text = text_of(path).replace("{KNOWN}", newest);
+        broken.unless(kind.captures(&text).is_some_and(|found| &found[1] == newest), || {
+            format!("{path} gets another kind than the newest node's image was published with, {newest}")
+        });
+    }
 }
 
 #[test]

@@ -22,8 +22,14 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum IssuerError {
     /// It could not listen.
-    #[error("the issuer could not listen on 127.0.0.1")]
-    Listen(#[source] std::io::Error),
+    #[error("the issuer could not listen on {address}")]
+    Listen {
+        /// Where.
+        address: std::net::IpAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// Its own certificate cannot be used.
     #[error("the issuer's certificate cannot be served")]
     Certificate(#[from] crate::tls::TlsError),

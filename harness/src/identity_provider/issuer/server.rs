@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http_body_util::Full;
@@ -22,6 +22,7 @@ use tokio_rustls::TlsAcceptor;
 use super::algorithm::Algorithm;
 use super::keys::{IssuerPath, Signer};
 use super::{IssuerError, token};
+use crate::identity_provider::Address;
 use crate::pki::Leaf;
 
 /// Where `jku` headers of forged tokens point at. No issuer path can be the same.
@@ -53,6 +54,7 @@ struct Record {
 pub struct ListeningIssuer {
     listener: TcpListener,
     address: SocketAddr,
+    base: String,
     tls: Arc<ServerConfig>,
     paths: Vec<IssuerPath>,
 }
@@ -60,7 +62,7 @@ pub struct ListeningIssuer {
 impl ListeningIssuer {
     /// What the URLs of all its issuer paths begin with.
     pub fn base(&self) -> String {
-        format!("https://{}", self.address)
+        self.base.clone()
     }
 
     /// The issuer URL of `path`, as [`Signer::url`] will say it.
@@ -69,7 +71,7 @@ impl ListeningIssuer {
     /// There is no such issuer path.
     pub fn url(&self, path: &str) -> Result<String, IssuerError> {
         if self.paths.iter().any(|issuer| issuer.path == path) {
-            return Ok(format!("https://{}/{path}", self.address));
+            return Ok(format!("{}/{path}", self.base));
         }
         Err(IssuerError::UnknownPath {
             path: path.to_owned(),
@@ -82,7 +84,7 @@ impl ListeningIssuer {
     /// # Errors
     /// A path is none, or a key cannot be made.
     pub async fn serve(self) -> Result<Issuer, IssuerError> {
-        let signer = Signer::generate(format!("https://{}", self.address), self.paths).await?;
+        let signer = Signer::generate(self.base, self.paths).await?;
         let record = Arc::new(Mutex::new(Record::default()));
         let service = Service {
             signer: signer.clone(),
@@ -113,10 +115,23 @@ impl Issuer {
     /// # Errors
     /// It cannot listen, or the certificate cannot be used.
     pub async fn listen(leaf: &Leaf, paths: Vec<IssuerPath>) -> Result<ListeningIssuer, IssuerError> {
+        Self::listen_at(&Address::loopback(), leaf, paths).await
+    }
+
+    /// Listens on a free port of `address`, to serve `paths` and to show `leaf`, which must hold for that address.
+    ///
+    /// # Errors
+    /// It cannot listen, or the certificate cannot be used.
+    pub async fn listen_at(address: &Address, leaf: &Leaf, paths: Vec<IssuerPath>) -> Result<ListeningIssuer, IssuerError> {
         let tls = Arc::new(crate::tls::server(leaf)?);
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(IssuerError::Listen)?;
-        let address = listener.local_addr().map_err(IssuerError::Listen)?;
+        let wrong = |source| IssuerError::Listen {
+            address: address.listen,
+            source,
+        };
+        let listener = TcpListener::bind((address.listen, 0)).await.map_err(wrong)?;
+        let (host, address) = (&address.host, listener.local_addr().map_err(wrong)?);
         Ok(ListeningIssuer {
+            base: format!("https://{host}:{}", address.port()),
             listener,
             address,
             tls,

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::{KeycloakError, REALM};
+use crate::identity_provider::Address;
 
 /// A listener on the loopback interface, or on the gateway of a lab's own network. Dropped, it closes with all its connections: those
 /// that were held see an end without an answer.
@@ -54,6 +55,14 @@ impl Front {
         })
     }
 
+    /// Listens at `address`.
+    ///
+    /// # Errors
+    /// This machine has no such address, or no free port.
+    pub async fn listen_at(address: &Address) -> Result<Self, KeycloakError> {
+        Ok(Self::listen_on(address.listen).await?.named(&address.host))
+    }
+
     /// The same under the name `name`, which leads here from wherever it is asked.
     #[must_use]
     pub fn named(mut self, name: &str) -> Self {
@@ -66,7 +75,7 @@ impl Front {
         self.address.port()
     }
 
-    /// The public address: `https://127.0.0.1:PORT`.
+    /// The public address: `https://HOST:PORT`.
     pub fn url(&self) -> String {
         format!("https://{}:{}", self.host, self.port())
     }

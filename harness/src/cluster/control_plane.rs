@@ -1,0 +1,585 @@
+//! A control plane: etcd, its API servers and kube-controller-manager, wherever they run.
+//!
+//! The main type is [`ControlPlane`]. It starts etcd and the main API server together
+//! (kube-apiserver waits for etcd by itself), further API servers on the same etcd when they are
+//! asked for, and the few controllers that authentication needs. A [`Ground`] is what starts a server: plain
+//! processes, or containers.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::authorities::{Authorities, FRONT_PROXY};
+use super::pod::{Member, Pod};
+use super::process::Binaries;
+use super::{ApiServer, Logs, MAIN, Minor, Pace, Places, Setting, SettingError};
+use crate::engine::EngineError;
+use crate::event::Events;
+use crate::hint::Hint;
+use crate::pki::{PkiError, write_private};
+use crate::process::wait::{Condition, WaitError, until};
+use crate::process::{Child, ProcessError};
+
+/// How long a server may take until it is ready: ten times what a slow machine needs.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// How much garbage, in percent of what lives, the main API server lets come together (`GOGC`, Go's package `runtime`): with more than
+/// the usual 100 it is ready sooner by a tenth, for 60 MB.
+const GARBAGE_OF_MAIN: &str = "300";
+
+/// How often a server is started anew because somebody else took its port meanwhile.
+const PORT_ATTEMPTS: usize = 4;
+
+/// The controllers that the ways of authenticating need: signing requests, service accounts
+/// with the tokens in their secrets, and the authority that pods are given.
+const CONTROLLERS: &[&str] = &[
+    "certificatesigningrequest-approving-controller",
+    "certificatesigningrequest-signing-controller",
+    "serviceaccount-controller",
+    "serviceaccount-token-controller",
+    "root-ca-certificate-publisher-controller",
+];
+
+/// What can keep a control plane from being ready.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlPlaneError {
+    /// A setting is wrong.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    /// A key or certificate cannot be made or kept.
+    #[error(transparent)]
+    Pki(#[from] PkiError),
+    /// A server cannot be started, or ended.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// The container engine does not do what it is asked to.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// More API servers are asked for than there are ports that lead to the containers.
+    #[error("no port is left for one more API server: {published} were published when the containers were started")]
+    NoPortLeft {
+        /// How many there were.
+        published: usize,
+    },
+    /// A directory or file cannot be made.
+    #[error("the lab's directory cannot be used")]
+    Directory(#[from] std::io::Error),
+    /// No client for the readiness question can be made.
+    #[error("no client for {url} can be made")]
+    Client {
+        /// The server's address.
+        url: String,
+        /// Why.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// A server is not ready in time.
+    #[error("{name} is not ready after {limit:?}: {why}; its log is {}", log.display())]
+    NotReady {
+        /// The server.
+        name: String,
+        /// How long it was waited for.
+        limit: Duration,
+        /// What it said last.
+        why: String,
+        /// Its log.
+        log: PathBuf,
+    },
+}
+
+impl Hint for ControlPlaneError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Engine(error) => error.hint(),
+            _ => None,
+        }
+    }
+}
+
+/// Where the servers of a control plane run.
+#[derive(Debug)]
+pub enum Ground {
+    /// As processes of this machine.
+    Machine(Binaries),
+    /// As containers that share one network.
+    Pod(Pod),
+}
+
+/// Which server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// etcd.
+    Etcd,
+    /// kube-apiserver.
+    ApiServer,
+    /// kube-controller-manager.
+    ControllerManager,
+}
+
+/// A server to be started.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// Which program.
+    pub role: Role,
+    /// Its name in the lab.
+    pub name: String,
+    /// Its flags.
+    pub arguments: Vec<String>,
+    /// Its environment.
+    pub environment: Vec<(String, String)>,
+    /// Where its output goes.
+    pub log: PathBuf,
+}
+
+/// A server that runs. Dropped, a process is killed; a container is not.
+#[derive(Debug)]
+enum Server {
+    Process(Child),
+    Container(Member),
+}
+
+impl Server {
+    async fn expect_running(&mut self) -> Result<(), ControlPlaneError> {
+        match self {
+            Self::Process(child) => Ok(child.expect_running()?),
+            Self::Container(member) => Ok(member.expect_running().await?),
+        }
+    }
+
+    async fn kill(self) {
+        match self {
+            // It ends whatever the operating system says about how.
+            Self::Process(child) => drop(child.kill().await),
+            Self::Container(member) => member.remove().await,
+        }
+    }
+}
+
+impl Ground {
+    async fn start(&self, wanted: Wanted) -> Result<Server, ControlPlaneError> {
+        Ok(match self {
+            Self::Machine(binaries) => Server::Process(binaries.start(wanted).await?),
+            Self::Pod(pod) => Server::Container(pod.start(wanted).await?),
+        })
+    }
+
+    /// A port for a server of `role` to listen on.
+    fn port(&self, role: Role) -> Result<u16, ControlPlaneError> {
+        match self {
+            Self::Machine(binaries) => binaries.port(),
+            Self::Pod(pod) => pod.port(role),
+        }
+    }
+
+    /// The port of this machine that leads to a server's `port`.
+    fn outside(&self, port: u16) -> Result<u16, ControlPlaneError> {
+        match self {
+            Self::Machine(_) => Ok(port),
+            Self::Pod(pod) => pod.published(port),
+        }
+    }
+
+    /// The address that API servers bind to.
+    fn bind_address(&self) -> &'static str {
+        match self {
+            Self::Machine(_) => "127.0.0.1",
+            // The published ports lead to the address that containers share; nobody else has a way to it.
+            Self::Pod(_) => "0.0.0.0",
+        }
+    }
+
+    fn pace(&self) -> Pace {
+        match self {
+            Self::Machine(_) => Pace::AtOnce,
+            Self::Pod(_) => Pace::PassedOn,
+        }
+    }
+}
+
+/// etcd, its API servers and the controllers. Dropped, processes are killed; containers are removed by [`ControlPlane::stop`],
+/// or by their labels.
+#[derive(Debug)]
+pub struct ControlPlane {
+    ground: Ground,
+    version: Minor,
+    directory: PathBuf,
+    authorities: Authorities,
+    places: Places,
+    etcd_url: String,
+    /// The main API server's port, as the controllers reach it.
+    main_port: Option<u16>,
+    etcd: Server,
+    api_servers: Vec<Server>,
+    controllers: Option<Server>,
+}
+
+impl ControlPlane {
+    /// Starts etcd and the main API server together and waits until it is ready.
+    ///
+    /// # Errors
+    /// A server cannot be started, ends, or is not ready in time.
+    pub async fn start(
+        ground: Ground,
+        version: Minor,
+        directory: &Path,
+        authorities: Authorities,
+        places: Places,
+        events: &Events,
+    ) -> Result<(Self, ApiServer), ControlPlaneError> {
+        let setting = Setting::named(MAIN)?;
+        let phase = events.phase("control plane");
+        let mut ground = ground;
+        for attempt in 1.. {
+            let (etcd, etcd_url) = match start_etcd(&ground, directory, &authorities).await {
+                Ok(started) => started,
+                Err(error) => {
+                    phase.failed(&error);
+                    return Err(error);
+                }
+            };
+            let mut plane = Self {
+                ground,
+                version,
+                directory: directory.to_owned(),
+                authorities: authorities.clone(),
+                places: places.clone(),
+                etcd_url,
+                main_port: None,
+                etcd,
+                api_servers: Vec::new(),
+                controllers: None,
+            };
+            match plane.api_server(&setting).await {
+                Ok(main) => {
+                    phase.succeeded();
+                    return Ok((plane, main));
+                }
+                Err(error) if attempt < PORT_ATTEMPTS && port_was_taken(&error) => {
+                    ground = plane.give_up().await;
+                    match fs_err::remove_dir_all(directory.join("etcd")) {
+                        // etcd may not have come that far.
+                        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+                        _ => {}
+                    }
+                }
+                Err(error) => {
+                    plane.give_up().await;
+                    phase.failed(&error);
+                    return Err(error);
+                }
+            }
+        }
+        unreachable!("the last attempt returns")
+    }
+
+    /// Ends what was started so far; the ground is free for another attempt.
+    async fn give_up(self) -> Ground {
+        let servers = self.api_servers.into_iter().chain(self.controllers).chain([self.etcd]);
+        futures::future::join_all(servers.map(Server::kill)).await;
+        self.ground
+    }
+
+    /// Starts one more API server, with `setting`, and waits until it is ready.
+    ///
+    /// # Errors
+    /// It cannot be started, ends, or is not ready in time.
+    pub async fn further(&mut self, setting: &Setting, events: &Events) -> Result<ApiServer, ControlPlaneError> {
+        let phase = events.phase(format!("API server {}", setting.name));
+        for attempt in 1.. {
+            match self.api_server(setting).await {
+                Ok(server) => {
+                    phase.succeeded();
+                    return Ok(server);
+                }
+                Err(error) if attempt < PORT_ATTEMPTS && port_was_taken(&error) => {}
+                Err(error) => {
+                    phase.failed(&error);
+                    return Err(error);
+                }
+            }
+        }
+        unreachable!("the last attempt returns")
+    }
+
+    /// Starts the controllers. They need no waiting for: who needs their work waits for that.
+    ///
+    /// # Errors
+    /// They cannot be started.
+    pub async fn start_controllers(&mut self) -> Result<(), ControlPlaneError> {
+        let file = |name: &str| self.authorities.file(name).display().to_string();
+        let kubeconfig = self.directory.join("kube-controller-manager.kubeconfig");
+        let content = serde_json::json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": "lab",
+            "clusters": [{ "name": "lab", "cluster": { "server": format!("https://127.0.0.1:{}", self.main_port.unwrap_or_default()), "certificate-authority": file("serving.crt") } }],
+            "users": [{ "name": "lab", "user": {
+                "client-certificate": file("kube-controller-manager.crt"), "client-key": file("kube-controller-manager.key") } }],
+            "contexts": [{ "name": "lab", "context": { "cluster": "lab", "user": "lab" } }],
+        });
+        write_private(&kubeconfig, &content.to_string())?;
+        let log = self.directory.join("kube-controller-manager.log");
+        let mut arguments = vec![
+            format!("--kubeconfig={}", kubeconfig.display()),
+            format!("--controllers={}", CONTROLLERS.join(",")),
+            format!("--cluster-signing-cert-file={}", file("clients.crt")),
+            format!("--cluster-signing-key-file={}", file("clients.key")),
+            format!("--cluster-signing-duration={SIGNER_HOURS}h"),
+            format!("--service-account-private-key-file={}", file("service-accounts.key")),
+            format!("--root-ca-file={}", file("serving.crt")),
+        ];
+        // RBAC gives each controller's rights to a service account of its own, none to the whole.
+        let fixed = [
+            "--use-service-account-credentials=true",
+            "--leader-elect=false",
+            "--secure-port=0",
+            "--kube-api-qps=200",
+            "--kube-api-burst=400",
+            "--profiling=false",
+        ];
+        arguments.extend(fixed.map(str::to_owned));
+        let controllers = self.ground.start(Wanted {
+            role: Role::ControllerManager,
+            name: "kube-controller-manager".to_owned(),
+            arguments,
+            environment: Vec::new(),
+            log,
+        });
+        self.controllers = Some(controllers.await?);
+        Ok(())
+    }
+
+    /// An error when one of the servers no longer runs.
+    ///
+    /// # Errors
+    /// Which one, and the last lines of its log.
+    pub async fn expect_running(&mut self) -> Result<(), ControlPlaneError> {
+        self.etcd.expect_running().await?;
+        for server in self.api_servers.iter_mut().chain(&mut self.controllers) {
+            server.expect_running().await?;
+        }
+        Ok(())
+    }
+
+    fn servers(&self) -> impl Iterator<Item = &Server> {
+        std::iter::once(&self.etcd).chain(&self.api_servers).chain(&self.controllers)
+    }
+
+    /// Name and process id of each server that is a process of ours.
+    pub fn processes(&self) -> Vec<(String, u32)> {
+        let pid = |server: &Server| match server {
+            Server::Process(child) => Some((child.name().to_owned(), child.pid()?)),
+            Server::Container(_) => None,
+        };
+        self.servers().filter_map(pid).collect()
+    }
+
+    /// Name and container id of each server that runs in a container.
+    pub fn containers(&self) -> Vec<(String, String)> {
+        let id = |server: &Server| match server {
+            Server::Process(_) => None,
+            Server::Container(member) => Some((member.name().to_owned(), member.id().to_owned())),
+        };
+        self.servers().filter_map(id).collect()
+    }
+
+    /// Kills all of it, and waits until it is gone.
+    pub async fn stop(self) {
+        self.give_up().await;
+    }
+
+    async fn api_server(&mut self, setting: &Setting) -> Result<ApiServer, ControlPlaneError> {
+        let directory = self.directory.join("api-servers").join(&setting.name);
+        fs_err::create_dir_all(&directory)?;
+        let file = |name: &str| self.authorities.file(name).display().to_string();
+        let port = self.ground.port(Role::ApiServer)?;
+        let (log, audit_log) = (directory.join("kube-apiserver.log"), directory.join("audit.jsonl"));
+        let client_authorities = directory.join("client-authorities.crt");
+        let server = ApiServer {
+            name: setting.name.clone(),
+            url: format!("https://127.0.0.1:{}", self.ground.outside(port)?),
+            serving_authority: self.authorities.serving.certificate().to_owned(),
+            logs: Some(Logs {
+                log: log.clone(),
+                audit_log: audit_log.clone(),
+                pace: self.ground.pace(),
+            }),
+            gate: directory.join("gate"),
+            client_authorities: Some(client_authorities.clone()),
+        };
+        if setting.name == MAIN {
+            self.main_port = Some(port);
+        }
+        write_private(&server.gate, "")?;
+        // A file of its own, so that one API server's can be rewritten.
+        write_private(&client_authorities, self.authorities.clients.certificate())?;
+        let policy = directory.join("audit-policy.json");
+        write_private(&policy, include_str!("../../../fixtures/audit_policy.json"))?;
+
+        let name = if setting.name == MAIN {
+            "kube-apiserver".to_owned()
+        } else {
+            format!("kube-apiserver {}", setting.name)
+        };
+        let mut arguments = vec![
+            format!("--etcd-servers={}", self.etcd_url),
+            format!("--etcd-cafile={}", file("etcd.crt")),
+            format!("--etcd-certfile={}", file("etcd-client.crt")),
+            format!("--etcd-keyfile={}", file("etcd-client.key")),
+            format!("--secure-port={port}"),
+            format!("--bind-address={}", self.ground.bind_address()),
+            format!("--cert-dir={}", directory.display()),
+            format!("--tls-cert-file={}", file("kube-apiserver.crt")),
+            format!("--tls-private-key-file={}", file("kube-apiserver.key")),
+            format!("--client-ca-file={}", client_authorities.display()),
+            format!("--requestheader-client-ca-file={}", file("request-headers.crt")),
+            format!("--requestheader-allowed-names={FRONT_PROXY}"),
+            format!("--proxy-client-cert-file={}", file("front-proxy.crt")),
+            format!("--proxy-client-key-file={}", file("front-proxy.key")),
+            format!("--service-account-key-file={}", file("service-accounts.pub")),
+            format!("--service-account-signing-key-file={}", file("service-accounts.key")),
+            format!("--audit-policy-file={}", policy.display()),
+            format!("--audit-log-path={}", audit_log.display()),
+        ];
+        let fixed = [
+            "--external-hostname=127.0.0.1",
+            // Any other insists on an address that is not loopback.
+            "--endpoint-reconciler-type=none",
+            "--authorization-mode=RBAC",
+            "--service-account-issuer=https://kubernetes.default.svc",
+            "--service-cluster-ip-range=10.0.0.0/24",
+            "--requestheader-username-headers=X-Remote-User",
+            "--requestheader-group-headers=X-Remote-Group",
+            "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+            "--audit-log-mode=blocking",
+            "--profiling=false",
+        ];
+        arguments.extend(fixed.map(str::to_owned));
+        arguments.extend(setting.flags(self.version, &self.places)?);
+        if let Some(configuration) = super::authentication::configuration(setting, self.version, &self.places)? {
+            let path = directory.join("authentication.json");
+            write_private(&path, &serde_json::to_string_pretty(&configuration).unwrap_or_default())?;
+            arguments.push(format!("--authentication-config={}", path.display()));
+        }
+        let garbage = if setting.name == MAIN { GARBAGE_OF_MAIN } else { "100" };
+        let started = self.ground.start(Wanted {
+            role: Role::ApiServer,
+            name,
+            arguments,
+            environment: vec![("GOGC".to_owned(), garbage.to_owned())],
+            log,
+        });
+        self.api_servers.push(started.await?);
+        if let Err(error) = self.ready(&server).await {
+            if let Some(failed) = self.api_servers.pop() {
+                failed.kill().await;
+            }
+            return Err(error);
+        }
+        Ok(server)
+    }
+
+    async fn ready(&mut self, server: &ApiServer) -> Result<(), ControlPlaneError> {
+        let client = self.administrator_client(server)?;
+        let url = format!("{}/readyz", server.url);
+        let this = tokio::sync::Mutex::new(self);
+        let ready = until(&server.name, LIMIT, || async {
+            this.lock().await.expect_running().await?;
+            Ok::<_, ControlPlaneError>(match client.get(&url).send().await {
+                Ok(answer) if answer.status().is_success() => Condition::Met(()),
+                Ok(answer) => {
+                    let status = answer.status();
+                    Condition::NotYet(format!(
+                        "/readyz answers {status}: {}",
+                        failing(&answer.text().await.unwrap_or_default())
+                    ))
+                }
+                Err(error) => Condition::NotYet(root_cause(&error)),
+            })
+        });
+        ready.await.map_err(|error| match error {
+            WaitError::Failed(error) => error,
+            WaitError::TimedOut { what, limit, why } => ControlPlaneError::NotReady {
+                name: what,
+                limit,
+                why,
+                log: server.logs.as_ref().map(|logs| logs.log.clone()).unwrap_or_default(),
+            },
+        })
+    }
+
+    fn administrator_client(&self, server: &ApiServer) -> Result<reqwest::Client, ControlPlaneError> {
+        let leaf = self.authorities.administrator()?;
+        let client = || {
+            reqwest::Client::builder()
+                .tls_certs_only([reqwest::Certificate::from_pem(server.serving_authority.as_bytes())?])
+                .identity(reqwest::Identity::from_pem(
+                    format!("{}{}", leaf.certificate, leaf.key.expose()).as_bytes(),
+                )?)
+                .timeout(Duration::from_secs(5))
+                .no_proxy()
+                .build()
+        };
+        client().map_err(|source| ControlPlaneError::Client {
+            url: server.url.clone(),
+            source,
+        })
+    }
+}
+
+/// The longest life of a certificate that the cluster signs, in hours.
+pub const SIGNER_HOURS: u64 = 24;
+
+async fn start_etcd(ground: &Ground, directory: &Path, authorities: &Authorities) -> Result<(Server, String), ControlPlaneError> {
+    let file = |name: &str| authorities.file(name).display().to_string();
+    let url = format!("https://127.0.0.1:{}", ground.port(Role::Etcd)?);
+    let peer = format!("https://127.0.0.1:{}", ground.port(Role::Etcd)?);
+    let mut arguments = vec![
+        "--name=lab".to_owned(),
+        format!("--data-dir={}", directory.join("etcd").display()),
+        format!("--listen-client-urls={url}"),
+        format!("--advertise-client-urls={url}"),
+        format!("--listen-peer-urls={peer}"),
+        format!("--initial-advertise-peer-urls={peer}"),
+        format!("--initial-cluster=lab={peer}"),
+        "--client-cert-auth".to_owned(),
+        format!("--trusted-ca-file={}", file("etcd.crt")),
+        format!("--cert-file={}", file("etcd-server.crt")),
+        format!("--key-file={}", file("etcd-server.key")),
+        "--peer-client-cert-auth".to_owned(),
+        format!("--peer-trusted-ca-file={}", file("etcd.crt")),
+        format!("--peer-cert-file={}", file("etcd-server.crt")),
+        format!("--peer-key-file={}", file("etcd-server.key")),
+    ];
+    // Nothing in a lab has to survive a power cut.
+    arguments.extend(["--unsafe-no-fsync", "--log-level=warn"].map(str::to_owned));
+    let etcd = ground.start(Wanted {
+        role: Role::Etcd,
+        name: "etcd".to_owned(),
+        arguments,
+        environment: Vec::new(),
+        log: directory.join("etcd.log"),
+    });
+    Ok((etcd.await?, url))
+}
+
+/// A server that found its port taken says so in its last lines.
+fn port_was_taken(error: &ControlPlaneError) -> bool {
+    matches!(error, ControlPlaneError::Process(ProcessError::Ended { tail, .. }) if tail.iter().any(|line| line.contains("address already in use")))
+}
+
+/// The lines of a `/readyz` answer that say what is not ready.
+fn failing(body: &str) -> String {
+    let failing: Vec<&str> = body.lines().filter(|line| line.starts_with("[-]")).collect();
+    if failing.is_empty() {
+        crate::secret::redact(body.lines().next().unwrap_or_default()).into_owned()
+    } else {
+        failing.join(", ")
+    }
+}
+
+/// The innermost cause: "connection refused" rather than "error sending request".
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}

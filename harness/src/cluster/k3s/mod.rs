@@ -1,0 +1,12 @@
+//! k3s as one container: server without agent, unprivileged, with our settings passed through.
+//!
+//! The main type is [`K3s`]. k3s makes its authorities by itself; [`K3s::start`] reads them back ([`read_back`]) so that the harness
+//! can issue what scenarios need. What k3s is told is [`arguments`].
+
+mod arguments;
+mod read_back;
+mod start;
+
+pub use arguments::{PORT, arguments};
+pub use read_back::{Directory, K3sFiles, ReadBackError, read_back};
+pub use start::{K3s, K3sError};

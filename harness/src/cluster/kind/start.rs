@@ -1,0 +1,184 @@
+//! Starting a cluster with kind, until its API server is ready.
+//!
+//! The main type is [`Kind`]. Its node is a container that kind made, in the lab's own network; it is removed by [`Kind::stop`], or
+//! found again by the name of its cluster ([`super::cluster_name`]).
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::command::{CommandError, KindCommand, cluster_name};
+use super::configuration::{Configuration, configuration};
+use super::read_back::{NodeFiles, PKI, ReadBackError, read_back};
+use crate::cluster::provisions::{Provisions, ProvisionsError, Surroundings};
+use crate::cluster::readiness::{ReadinessError, ready};
+use crate::cluster::{ApiServer, Authorities, Pace, Setting};
+use crate::engine::{Container, EngineError, Image, Kind as EngineKind, Presence};
+use crate::event::Events;
+use crate::hint::Hint;
+use crate::pki::{PkiError, write_private};
+
+/// How long the API server may take until it is ready, once kind has made the cluster.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// What can keep a cluster of kind from being ready.
+#[derive(Debug, thiserror::Error)]
+pub enum KindError {
+    /// The command is not there, or fails.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// The engine cannot do what it was asked for, or the node ended.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// What the API server is given cannot be put together.
+    #[error(transparent)]
+    Provisions(#[from] ProvisionsError),
+    /// What kubeadm wrote cannot be read.
+    #[error(transparent)]
+    ReadBack(#[from] ReadBackError),
+    /// An authority of the cluster cannot be used, or a file not be written.
+    #[error(transparent)]
+    Pki(#[from] PkiError),
+    /// Its API server is not ready.
+    #[error(transparent)]
+    Readiness(#[from] ReadinessError),
+}
+
+impl Hint for KindError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Command(error) => error.hint(),
+            Self::Engine(error) => error.hint(),
+            _ => None,
+        }
+    }
+}
+
+/// A cluster of kind that runs.
+#[derive(Debug)]
+pub struct Kind {
+    command: KindCommand,
+    name: String,
+    kubeconfig: PathBuf,
+    node: Container,
+}
+
+impl Kind {
+    /// Makes a cluster with `setting` by `command`, and waits until its API server is ready. The authorities are those of `around`
+    /// with the cluster's own in them.
+    ///
+    /// # Errors
+    /// The command fails, the node ends, or its API server is not ready in time; nothing is left of it then.
+    pub async fn start(
+        command: &KindCommand,
+        around: Surroundings<'_>,
+        setting: &Setting,
+        events: &Events,
+    ) -> Result<(Self, ApiServer, Authorities), KindError> {
+        let phase = events.phase("kind");
+        match Self::started(command, around, setting).await {
+            Ok(started) => {
+                phase.succeeded();
+                Ok(started)
+            }
+            Err(error) => {
+                phase.failed(&error);
+                Err(error)
+            }
+        }
+    }
+
+    async fn started(
+        command: &KindCommand,
+        around: Surroundings<'_>,
+        setting: &Setting,
+    ) -> Result<(Self, ApiServer, Authorities), KindError> {
+        let image = image(around).await?;
+        let provisions = Provisions::write(around.directory, setting, around.version, around.places)?;
+        let directory = around.directory.join("kind");
+        let patches = directory.join("patches");
+        fs_err::create_dir_all(&patches).map_err(ProvisionsError::from)?;
+        let name = cluster_name(around.labels);
+        let Configuration { cluster, patch } = configuration(&name, &image, &provisions, around.directory, &patches);
+        write_private(&patches.join(Configuration::PATCH), &patch.to_string())?;
+        let (file, kubeconfig) = (directory.join("kind.json"), directory.join("kubeconfig"));
+        write_private(&file, &serde_json::to_string_pretty(&cluster).unwrap_or_default())?;
+
+        let mut command = command
+            .clone()
+            .environment("DOCKER_HOST", around.engine.address())
+            // The lab's network in place of the one that all clusters share.
+            .environment("KIND_EXPERIMENTAL_DOCKER_NETWORK", around.network.name());
+        if around.engine.kind() == EngineKind::Podman {
+            command = command
+                .environment("KIND_EXPERIMENTAL_PROVIDER", "podman")
+                .environment("CONTAINER_HOST", around.engine.address());
+        }
+        command.create(&name, &file, &kubeconfig).await?;
+        let (node, server, authorities) = Self::ready(&command, around, &provisions, &name, &kubeconfig).await?;
+        let kind = Self {
+            command,
+            name,
+            kubeconfig,
+            node,
+        };
+        Ok((kind, server, authorities))
+    }
+
+    async fn ready(
+        command: &KindCommand,
+        around: Surroundings<'_>,
+        provisions: &Provisions,
+        name: &str,
+        kubeconfig: &std::path::Path,
+    ) -> Result<(Container, ApiServer, Authorities), KindError> {
+        // Failing or given up, it removes the cluster.
+        let unfinished = command.unfinished(name, kubeconfig);
+        let node = Container::named(around.engine, &format!("{name}-control-plane")).await?;
+        let copies = around.directory.join("kind");
+        node.copy_out(PKI, &copies).await?;
+        let NodeFiles { kubeconfig, authorities } = read_back(kubeconfig, &copies.join("pki"))?;
+        let authorities = around.authorities.read_back(&authorities)?;
+        let server = provisions.api_server(kubeconfig.server, kubeconfig.serving_authority, Pace::AtOnce);
+        ready(&server, &authorities.administrator()?, LIMIT, async || {
+            Ok::<_, KindError>(node.expect_running().await?)
+        })
+        .await?;
+        unfinished.finished();
+        Ok((node, server, authorities))
+    }
+
+    /// An error when its node no longer runs.
+    ///
+    /// # Errors
+    /// How it ended, and the last lines of its log.
+    pub async fn expect_running(&self) -> Result<(), KindError> {
+        Ok(self.node.expect_running().await?)
+    }
+
+    /// Its node.
+    pub fn containers(&self) -> Vec<&Container> {
+        vec![&self.node]
+    }
+
+    /// Removes the cluster, and waits until it is gone.
+    ///
+    /// # Errors
+    /// The command fails.
+    pub async fn stop(self) -> Result<(), KindError> {
+        Ok(self.command.delete(&self.name, &self.kubeconfig).await?)
+    }
+}
+
+/// The name under which the node's image is there: an image that was loaded from a file has lost its digest. One that is not there
+/// is kind's to fetch, by digest.
+async fn image(around: Surroundings<'_>) -> Result<String, KindError> {
+    let pinned = around.images.kind_node.to_string();
+    let loaded = around.images.kind_node.without_digest().to_string();
+    for name in [&pinned, &loaded] {
+        if let Presence::Present(image) = Image::presence(around.engine, name).await? {
+            image.expect_runnable(around.engine)?;
+            return Ok(name.clone());
+        }
+    }
+    Ok(pinned)
+}

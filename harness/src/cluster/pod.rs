@@ -1,0 +1,148 @@
+//! Servers as containers that share one network: a pod.
+//!
+//! The main type is [`Pod`]. etcd's container has the network, and the others join it, so that among them everything is
+//! on 127.0.0.1, as with processes. Ports of this machine that lead to API servers can only be published with etcd's container:
+//! a few are, for API servers that may be asked for later. All see the lab's directory under its own path.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::control_plane::{ControlPlaneError, Role, Wanted};
+use crate::engine::{Container, ContainerSpec, Engine, EngineError, Following, Labels, Network};
+use crate::server_binaries::images::Images;
+
+/// The ports of API servers; each is published.
+const API_SERVERS: [u16; 4] = [6443, 6444, 6445, 6446];
+
+/// etcd's ports, for clients and for peers; nobody outside can reach them.
+const ETCD: [u16; 2] = [2379, 2380];
+
+/// Containers that share one network. They are removed by [`Pod::remove`] and with the servers in them, or by their labels.
+#[derive(Debug)]
+pub struct Pod {
+    engine: Engine,
+    images: Images,
+    labels: Labels,
+    network: Network,
+    /// etcd's container, which has the network.
+    first: OnceLock<Container>,
+    etcd_ports: AtomicUsize,
+    api_server_ports: AtomicUsize,
+}
+
+impl Pod {
+    /// A pod on `network`, with nothing in it yet.
+    pub fn new(engine: Engine, images: Images, labels: Labels, network: Network) -> Self {
+        Self {
+            engine,
+            images,
+            labels,
+            network,
+            first: OnceLock::new(),
+            etcd_ports: AtomicUsize::new(0),
+            api_server_ports: AtomicUsize::new(0),
+        }
+    }
+
+    /// The next port for a server of `role`.
+    pub(super) fn port(&self, role: Role) -> Result<u16, ControlPlaneError> {
+        let (ports, taken): (&[u16], _) = match role {
+            Role::Etcd => (&ETCD, &self.etcd_ports),
+            Role::ApiServer | Role::ControllerManager => (&API_SERVERS, &self.api_server_ports),
+        };
+        ports
+            .get(taken.fetch_add(1, Ordering::Relaxed))
+            .copied()
+            .ok_or(ControlPlaneError::NoPortLeft { published: ports.len() })
+    }
+
+    /// The port of this machine that leads to `port` of the pod.
+    pub(super) fn published(&self, port: u16) -> Result<u16, ControlPlaneError> {
+        let published = self.first.get().and_then(|first| first.published(port));
+        published.ok_or(ControlPlaneError::NoPortLeft {
+            published: API_SERVERS.len(),
+        })
+    }
+
+    pub(super) async fn start(&self, wanted: Wanted) -> Result<Member, ControlPlaneError> {
+        let (image, program) = match wanted.role {
+            Role::Etcd => (&self.images.etcd, "etcd"),
+            Role::ApiServer => (&self.images.kube_apiserver, "kube-apiserver"),
+            Role::ControllerManager => (&self.images.kube_controller_manager, "kube-controller-manager"),
+        };
+        // The official images differ in their entry points (`/go-runner`, none); all have the program on their PATH.
+        let mut spec = ContainerSpec::new(name(&self.labels.lab, &wanted.name), image.to_string(), &self.labels)
+            .program(program)
+            .arguments(wanted.arguments)
+            .user(self.engine.own_user())
+            .shared(&self.labels.directory)
+            // The official kube-apiserver has this file capability: without it, it cannot even be executed.
+            .capability("NET_BIND_SERVICE");
+        for (name, value) in wanted.environment {
+            spec = spec.environment(name, value);
+        }
+        spec = match self.first.get() {
+            Some(first) => spec.inside_of(first),
+            None => API_SERVERS
+                .iter()
+                .fold(spec.network(&self.network, &[]), |spec, port| spec.publish(*port)),
+        };
+        let container = spec.start(&self.engine).await?;
+        let following = container.follow(&wanted.log)?;
+        let _first = self.first.get_or_init(|| container.clone());
+        Ok(Member {
+            name: wanted.name,
+            container,
+            following,
+        })
+    }
+}
+
+/// A container's name: that of the lab and that of the server, with what engines allow in names.
+fn name(lab: &str, server: &str) -> String {
+    format!("authlab-{lab}-{server}").replace(|c: char| !c.is_ascii_alphanumeric() && !"_.-".contains(c), "-")
+}
+
+/// A server in a container. Dropped, it goes on.
+#[derive(Debug)]
+pub(super) struct Member {
+    name: String,
+    container: Container,
+    following: Following,
+}
+
+impl Member {
+    /// Its name in the lab.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its container's id.
+    pub(super) fn id(&self) -> &str {
+        self.container.id()
+    }
+
+    /// An error, with the last lines of its log, when it no longer runs.
+    pub(super) async fn expect_running(&self) -> Result<(), EngineError> {
+        self.container.expect_running().await
+    }
+
+    /// Kills and removes it. What cannot be removed now is found by its labels.
+    pub(super) async fn remove(self) {
+        let _removed = self.container.remove().await;
+        drop(self.following);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_have_nothing_that_engines_refuse() {
+        assert_eq!(
+            name("run-1-0", "kube-apiserver oidc_flags"),
+            "authlab-run-1-0-kube-apiserver-oidc_flags"
+        );
+    }
+}

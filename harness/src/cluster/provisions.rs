@@ -1,0 +1,115 @@
+//! What an API server inside of somebody else's distribution is given: files in the lab's directory, and flags that name them.
+//!
+//! The main type is [`Provisions`]. k3s and kubeadm start the API server themselves, so only what differs from their own settings is
+//! said; how it is passed on is the driver's business.
+
+use std::path::{Path, PathBuf};
+
+use super::{ApiServer, Logs, Minor, Pace, Places, Setting, SettingError};
+use crate::engine::{Engine, Labels, Network};
+use crate::pki::{PkiError, write_private};
+use crate::server_binaries::images::Images;
+
+/// Where a cluster in containers is started, and for which lab.
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings<'a> {
+    /// The engine that runs it.
+    pub engine: &'a Engine,
+    /// The lab's own network.
+    pub network: &'a Network,
+    /// What all that is made carries.
+    pub labels: &'a Labels,
+    /// The images to start from.
+    pub images: &'a Images,
+    /// The lab's directory, which containers see at the same path.
+    pub directory: &'a Path,
+    /// Authorities of the lab; the cluster's own take the place of some of them.
+    pub authorities: &'a super::Authorities,
+    /// Which Kubernetes it is.
+    pub version: Minor,
+    /// Where the lab's issuers are.
+    pub places: &'a Places,
+}
+
+/// What cannot be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum ProvisionsError {
+    /// The setting is wrong.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    /// A file cannot be written.
+    #[error(transparent)]
+    Pki(#[from] PkiError),
+    /// A directory cannot be made.
+    #[error("the lab's directory cannot be used")]
+    Directory(#[from] std::io::Error),
+}
+
+/// The files of one API server, and its flags.
+#[derive(Clone, Debug)]
+pub struct Provisions {
+    name: String,
+    /// Its log, as far as somebody writes one there.
+    pub log: PathBuf,
+    audit_log: PathBuf,
+    gate: PathBuf,
+    /// Flags by name, for `--NAME=VALUE`.
+    pub flags: Vec<(String, String)>,
+}
+
+impl Provisions {
+    /// Writes the files of the API server with `setting` below `directory`, the lab's.
+    ///
+    /// # Errors
+    /// The setting is wrong, or a file cannot be written.
+    pub fn write(directory: &Path, setting: &Setting, version: Minor, places: &Places) -> Result<Self, ProvisionsError> {
+        let directory = directory.join("api-servers").join(&setting.name);
+        fs_err::create_dir_all(&directory)?;
+        let [log, audit_log, gate] = ["kube-apiserver.log", "audit.jsonl", "gate"].map(|name| directory.join(name));
+        // Who writes logs in there may be another user. What is there already is appended to, and stays ours to read.
+        for file in [&log, &audit_log, &gate] {
+            write_private(file, "")?;
+        }
+        let policy = directory.join("audit-policy.json");
+        write_private(&policy, include_str!("../../../fixtures/audit_policy.json"))?;
+        let flag = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let mut flags = vec![
+            flag("audit-policy-file", &policy.to_string_lossy()),
+            flag("audit-log-path", &audit_log.to_string_lossy()),
+            flag("audit-log-mode", "blocking"),
+            flag("service-account-issuer", "https://kubernetes.default.svc"),
+        ];
+        if let Some(configuration) = super::authentication::configuration(setting, version, places)? {
+            let path = directory.join("authentication.json");
+            write_private(&path, &serde_json::to_string_pretty(&configuration).unwrap_or_default())?;
+            flags.push(flag("authentication-config", &path.to_string_lossy()));
+        }
+        for given in setting.flags(version, places)? {
+            let (name, value) = given.trim_start_matches("--").split_once('=').unwrap_or((&given, "true"));
+            flags.push(flag(name, value));
+        }
+        Ok(Self {
+            name: setting.name.clone(),
+            log,
+            audit_log,
+            gate,
+            flags,
+        })
+    }
+
+    /// The API server at `url`, with `serving_authority` behind its certificate.
+    pub(super) fn api_server(&self, url: String, serving_authority: String, pace: Pace) -> ApiServer {
+        ApiServer {
+            name: self.name.clone(),
+            url,
+            serving_authority,
+            logs: Some(Logs {
+                log: self.log.clone(),
+                audit_log: self.audit_log.clone(),
+                pace,
+            }),
+            gate: self.gate.clone(),
+            client_authorities: None,
+        }
+    }
+}

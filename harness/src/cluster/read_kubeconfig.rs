@@ -1,0 +1,115 @@
+//! The kubeconfig that a distribution writes for its administrator, read back.
+//!
+//! The main type is [`AdministratorKubeconfig`].
+
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use serde_json::Value;
+
+use crate::pki::Leaf;
+use crate::secret::Secret;
+
+/// A kubeconfig does not say what is needed.
+#[derive(Debug, thiserror::Error)]
+#[error("{} has no {missing}, expected one from {from}", path.display())]
+pub struct UnreadableKubeconfig {
+    path: PathBuf,
+    missing: String,
+    from: &'static str,
+}
+
+/// Where an API server is, who vouches for it, and who may do everything there.
+#[derive(Clone, Debug)]
+pub struct AdministratorKubeconfig {
+    /// The server's address.
+    pub server: String,
+    /// The authority of its serving certificate, PEM.
+    pub serving_authority: String,
+    /// The administrator's certificate.
+    pub administrator: Leaf,
+}
+
+impl AdministratorKubeconfig {
+    /// Reads the text of `path`, which `from` wrote.
+    ///
+    /// # Errors
+    /// It is no kubeconfig with a certificate in it.
+    pub fn read(text: &str, path: &Path, from: &'static str) -> Result<Self, UnreadableKubeconfig> {
+        let missing = |what: &str| UnreadableKubeconfig {
+            path: path.to_owned(),
+            missing: what.to_owned(),
+            from,
+        };
+        let read: Value = serde_saphyr::from_str(text).map_err(|_| missing("YAML"))?;
+        // There is one of each, whatever they are called.
+        let field = |list: &str, kind: &str, name: &str| {
+            read[list][0][kind][name]
+                .as_str()
+                .filter(|text| !text.is_empty())
+                .ok_or_else(|| missing(&format!("{list}[0].{kind}.{name}")))
+        };
+        let data = |list: &str, kind: &str, name: &str| {
+            let encoded = field(list, kind, name)?;
+            let decoded = base64::engine::general_purpose::STANDARD.decode(encoded).ok();
+            decoded
+                .and_then(|bytes| String::from_utf8(bytes).ok())
+                .ok_or_else(|| missing(&format!("readable {list}[0].{kind}.{name}")))
+        };
+        Ok(Self {
+            server: field("clusters", "cluster", "server")?.to_owned(),
+            serving_authority: data("clusters", "cluster", "certificate-authority-data")?,
+            administrator: Leaf {
+                certificate: data("users", "user", "client-certificate-data")?,
+                chain: String::new(),
+                key: Secret::new(data("users", "user", "client-key-data")?),
+            },
+        })
+    }
+
+    /// The same, reached through the port of this machine that leads to the server.
+    #[must_use]
+    pub fn published(mut self, port: u16) -> Self {
+        self.server = format!("https://127.0.0.1:{port}");
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_distribution_wrote_is_read() {
+        let encode = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
+        // The form of k3s (pkg/util/kubeconfig) and of kind (pkg/cluster/internal/kubeconfig): YAML, one of each.
+        let text = format!(
+            "apiVersion: v1\nkind: Config\npreferences: {{}}\nclusters:\n- cluster:\n    certificate-authority-data: {}\n    server: https://127.0.0.1:6443\n  \
+             name: default\ncontexts:\n- context:\n    cluster: default\n    user: default\n  name: default\ncurrent-context: default\nusers:\n- name: default\n  \
+             user:\n    client-certificate-data: {}\n    client-key-data: {}\n",
+            encode("AUTHORITY"),
+            encode("CERTIFICATE"),
+            encode("KEY")
+        );
+        let path = Path::new("k3s.yaml");
+        let read = AdministratorKubeconfig::read(&text, path, "k3s").unwrap().published(40123);
+        assert_eq!(read.server, "https://127.0.0.1:40123");
+        assert_eq!(read.serving_authority, "AUTHORITY");
+        assert_eq!(read.administrator.certificate, "CERTIFICATE");
+        assert_eq!(read.administrator.key.expose(), "KEY");
+
+        for (text, missing) in [
+            (text.replace("client-key-data", "other"), "users[0].user.client-key-data"),
+            (
+                text.replace(&encode("AUTHORITY"), "no*base64"),
+                "readable clusters[0].cluster.certificate-authority-data",
+            ),
+            ("{".to_owned(), "YAML"),
+            ("{}".to_owned(), "clusters[0].cluster.server"),
+            (String::new(), "clusters[0].cluster.server"),
+        ] {
+            let error = AdministratorKubeconfig::read(&text, path, "k3s").unwrap_err().to_string();
+            assert!(error.contains(missing) && error.contains("k3s.yaml"), "{error}");
+        }
+    }
+}

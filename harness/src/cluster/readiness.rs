@@ -1,0 +1,106 @@
+//! Whether an API server is ready: asked with a credential, since one that does not know anonymous callers answers them 401.
+//!
+//! The main function is [`ready`]; a line in a log is never taken for an answer.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::ApiServer;
+use crate::pki::Leaf;
+use crate::process::wait::{Condition, WaitError, until};
+
+/// Why an API server is not known to be ready.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadinessError {
+    /// No client for the readiness question can be made.
+    #[error("no client for {url} can be made")]
+    Client {
+        /// The server's address.
+        url: String,
+        /// Why.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// It is not ready in time.
+    #[error("{name} is not ready after {limit:?}: {why}; its log is {}", log.display())]
+    NotReady {
+        /// The server.
+        name: String,
+        /// How long it was waited for.
+        limit: Duration,
+        /// What it said last.
+        why: String,
+        /// Its log.
+        log: PathBuf,
+    },
+}
+
+/// Waits until `server` says to `administrator` that it is ready; `expect_running` says when that can never be.
+///
+/// # Errors
+/// It is not ready within `limit`, or `expect_running` fails.
+pub(super) async fn ready<E>(
+    server: &ApiServer,
+    administrator: &Leaf,
+    limit: Duration,
+    expect_running: impl AsyncFn() -> Result<(), E>,
+) -> Result<(), E>
+where
+    E: std::error::Error + From<ReadinessError> + 'static,
+{
+    let client = client(server, administrator).map_err(|source| ReadinessError::Client {
+        url: server.url.clone(),
+        source,
+    })?;
+    let url = format!("{}/readyz", server.url);
+    let ready = until(&server.name, limit, || async {
+        expect_running().await?;
+        Ok::<_, E>(match client.get(&url).send().await {
+            Ok(answer) if answer.status().is_success() => Condition::Met(()),
+            Ok(answer) => {
+                let status = answer.status();
+                let failing = failing(&answer.text().await.unwrap_or_default());
+                Condition::NotYet(format!("/readyz answers {status}: {failing}"))
+            }
+            Err(error) => Condition::NotYet(root_cause(&error)),
+        })
+    });
+    ready.await.map_err(|error| match error {
+        WaitError::Failed(error) => error,
+        WaitError::TimedOut { what, limit, why } => E::from(ReadinessError::NotReady {
+            name: what,
+            limit,
+            why,
+            log: server.logs.as_ref().map(|logs| logs.log.clone()).unwrap_or_default(),
+        }),
+    })
+}
+
+fn client(server: &ApiServer, administrator: &Leaf) -> Result<reqwest::Client, reqwest::Error> {
+    let identity = format!("{}{}", administrator.certificate, administrator.key.expose());
+    reqwest::Client::builder()
+        .tls_certs_only([reqwest::Certificate::from_pem(server.serving_authority.as_bytes())?])
+        .identity(reqwest::Identity::from_pem(identity.as_bytes())?)
+        .timeout(Duration::from_secs(5))
+        .no_proxy()
+        .build()
+}
+
+/// The lines of a `/readyz` answer that say what is not ready.
+fn failing(body: &str) -> String {
+    let failing: Vec<&str> = body.lines().filter(|line| line.starts_with("[-]")).collect();
+    if failing.is_empty() {
+        crate::secret::redact(body.lines().next().unwrap_or_default()).into_owned()
+    } else {
+        failing.join(", ")
+    }
+}
+
+/// The innermost cause: "connection refused" rather than "error sending request".
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}

@@ -1,0 +1,67 @@
+//! The cluster of a lab, whichever way it runs.
+//!
+//! The main type is [`Cluster`].
+
+use super::LabError;
+use super::description::{ContainerDescription, ProcessDescription};
+use crate::cluster::control_plane::ControlPlane;
+use crate::cluster::k3s::K3s;
+use crate::cluster::kind::Kind;
+use crate::cluster::{ApiServer, Setting};
+use crate::event::Events;
+
+/// Servers that a lab owns.
+#[derive(Debug)]
+pub(super) enum Cluster {
+    /// A control plane of our own.
+    Plane(ControlPlane),
+    /// k3s.
+    K3s(K3s),
+    /// A cluster of the `kind` command's.
+    Kind(Kind),
+}
+
+impl Cluster {
+    /// Starts one more API server, with `setting`.
+    pub(super) async fn further(&mut self, setting: &Setting, events: &Events) -> Result<ApiServer, LabError> {
+        match self {
+            Self::Plane(plane) => Ok(plane.further(setting, events).await?),
+            Self::K3s(_) | Self::Kind(_) => Err(LabError::OneApiServer {
+                asked: setting.name.clone(),
+            }),
+        }
+    }
+
+    /// Name and process id of each server that is a process of ours.
+    pub(super) fn processes(&self) -> Vec<ProcessDescription> {
+        let Self::Plane(plane) = self else { return Vec::new() };
+        let described = |(name, pid)| ProcessDescription { name, pid };
+        plane.processes().into_iter().map(described).collect()
+    }
+
+    /// Name and id of each container.
+    pub(super) fn containers(&self) -> Vec<ContainerDescription> {
+        let of = |containers: Vec<&crate::engine::Container>| {
+            let pairs = containers
+                .into_iter()
+                .map(|container| (container.name().to_owned(), container.id().to_owned()));
+            pairs.collect()
+        };
+        let pairs: Vec<(String, String)> = match self {
+            Self::Plane(plane) => plane.containers(),
+            Self::K3s(k3s) => of(k3s.containers()),
+            Self::Kind(kind) => of(kind.containers()),
+        };
+        pairs.into_iter().map(|(name, id)| ContainerDescription { name, id }).collect()
+    }
+
+    /// Kills all of it, and waits until it is gone.
+    pub(super) async fn stop(self) -> Result<(), LabError> {
+        match self {
+            Self::Plane(plane) => plane.stop().await,
+            Self::K3s(k3s) => k3s.stop().await?,
+            Self::Kind(kind) => kind.stop().await?,
+        }
+        Ok(())
+    }
+}
