@@ -179,8 +179,8 @@ mod tests {
     fn what_a_cluster_made_takes_the_place_of_ours_and_is_found_again() {
         let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let (mine, other) = (
-            Authorities::create(ours.path()).unwrap(),
-            Authorities::create(theirs.path()).unwrap(),
+            Authorities::create(ours.path(), &[]).unwrap(),
+            Authorities::create(theirs.path(), &[]).unwrap(),
         );
         let pair = |name: &str| {
             let read = |end: &str| std::fs::read_to_string(other.file(&format!("{name}.{end}"))).unwrap();
@@ -213,7 +213,7 @@ mod tests {
     fn keys_are_read_as_go_writes_them() {
         // RFC 5915, with the parameters of the curve in front as openssl writes them: made for this test alone.
         let directory = tempfile::tempdir().unwrap();
-        let authorities = Authorities::create(directory.path()).unwrap();
+        let authorities = Authorities::create(directory.path(), &[]).unwrap();
         let key = authorities.service_account_key().unwrap();
         use p256::pkcs8::DecodePrivateKey as _;
         let sec1 = p256::SecretKey::from_pkcs8_pem(key.expose())

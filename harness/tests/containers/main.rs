@@ -22,25 +22,27 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let runtime = runtime();
     // What is listed only is not prepared.
-    let (missing, prepared) = match runtime.block_on(Engine::find(None)) {
+    let (missing, loaded) = match runtime.block_on(Engine::find(None)) {
         _ if arguments.list => (None, Ok(())),
         Err(error) => (Some(error.to_string()), Ok(())),
         Ok(_) if which::which("go").is_err() => (Some("go, which builds what is run, is not installed".to_owned()), Ok(())),
         Ok(engine) => (None, runtime.block_on(stage::load_images(&engine))),
     };
-    // Keycloak's images need none of the programs that are built for the other tests.
-    let (official, keycloak) = match runtime.block_on(Engine::find(None)) {
-        _ if arguments.list => (None, None),
-        Err(error) => (Some(error.to_string()), Some(error.to_string())),
-        Ok(engine) => runtime.block_on(async { (keycloak::missing_official(&engine).await, keycloak::missing_prepared(&engine).await) }),
-    };
+    let (official, prepared) = runtime.block_on(async {
+        match Engine::find(None).await {
+            Ok(engine) if missing.is_none() && !arguments.list => {
+                (keycloak::missing_official(&engine).await, keycloak::missing_prepared(&engine).await)
+            }
+            _ => (missing.clone(), missing.clone()),
+        }
+    });
     let mut trials = Vec::new();
     macro_rules! on_an_engine {
         ($($module:ident::$name:ident),* $(,)?) => {
             $(trials.push(trial(stringify!($name), missing.as_deref(), {
-                let prepared = prepared.clone();
+                let loaded = loaded.clone();
                 || {
-                    prepared?;
+                    loaded?;
                     runtime_of_a_test($module::$name());
                     Ok(())
                 }
@@ -70,7 +72,7 @@ fn main() -> ExitCode {
             Ok(())
         },
     ));
-    trials.push(trial("the_prepared_image_is_the_labs_keycloak", keycloak.as_deref(), || {
+    trials.push(trial("the_prepared_image_is_the_labs_keycloak", prepared.as_deref(), || {
         runtime_of_a_test(keycloak::the_prepared_image_is_the_labs_keycloak());
         Ok(())
     }));

@@ -132,7 +132,7 @@ mod tests {
         assert_eq!(files.kubeconfig.server, "https://127.0.0.1:6443");
         assert_eq!(files.kubeconfig.published(40000).server, "https://127.0.0.1:40000");
         let ours = tempfile::tempdir().unwrap();
-        let own = Authorities::create(ours.path()).unwrap();
+        let own = Authorities::create(ours.path(), &[]).unwrap();
         let key = own.service_account_key().unwrap();
         let authorities = own.read_back(&files.authorities).unwrap();
         assert_eq!(authorities.clients.certificate(), authority.certificate());

@@ -181,7 +181,7 @@ mod tests {
         let network = Network::create(&engine, "authlab-k3s-test", &labels).await.unwrap();
         let pki = place.path().join("pki");
         std::fs::create_dir(&pki).unwrap();
-        let authorities = Authorities::create(&pki).unwrap();
+        let authorities = Authorities::create(&pki, &[]).unwrap();
         let kubernetes = Versions::pinned().newest();
         let images = Images::of(kubernetes, None).unwrap();
         let image = images.k3s.to_string();

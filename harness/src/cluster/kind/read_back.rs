@@ -89,7 +89,10 @@ mod tests {
         assert_eq!(files.kubeconfig.server, "https://127.0.0.1:40001");
         assert_eq!(files.kubeconfig.serving_authority, cluster.certificate());
         let ours = tempfile::tempdir().unwrap();
-        let authorities = Authorities::create(ours.path()).unwrap().read_back(&files.authorities).unwrap();
+        let authorities = Authorities::create(ours.path(), &[])
+            .unwrap()
+            .read_back(&files.authorities)
+            .unwrap();
         assert_eq!(authorities.request_headers.certificate(), front.certificate());
         assert_eq!(authorities.service_account_key().unwrap().expose(), key.expose());
     }
