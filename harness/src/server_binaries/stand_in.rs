@@ -20,7 +20,7 @@ const PROGRAMS_IN: &str = "usr/local/bin";
 /// `cap_net_bind_service=+ep`, as the kernel keeps it (linux/capability.h, `struct vfs_cap_data`, revision 2): the revision with the
 /// effective bit, then permitted and inheritable, twice.
 const NET_BIND_SERVICE: [u8; 20] = [1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-const PASSWD: &[u8] = b"root:x:0:0:root:/root:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin\n";
+const PASSWD: &[u8] = b"root:x:0:0:root:/:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/:/sbin/nologin\n";
 
 /// The images of one version, as a file for [`crate::engine::Image::load`].
 #[derive(Debug)]

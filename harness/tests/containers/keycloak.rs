@@ -94,9 +94,9 @@ pub async fn the_prepared_image_is_the_labs_keycloak() {
         Front::listen().await
     };
     let front = front.unwrap();
-    let (issuer, host) = (front.issuer_url(), gateway.to_string());
+    let issuer = front.issuer_url();
     let authority = Authority::root("test").unwrap();
-    let serving = authority.issue(&Request::server("keycloak", &[&host])).unwrap();
+    let serving = authority.issue(&Request::server("keycloak", &[]).addresses([gateway])).unwrap();
     let mut keycloak = start_in_container(
         &stage.engine,
         &stage.labels,

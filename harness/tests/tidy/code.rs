@@ -37,7 +37,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "server_binaries",
         ],
     ),
-    ("identity_provider", &["dirs", "event", "hint", "pki", "process", "secret", "tls"]),
+    (
+        "identity_provider",
+        &["dirs", "engine", "event", "hint", "pki", "process", "secret", "tls"],
+    ),
     ("auth_proxy", &["identity_provider", "pki", "process", "secret", "tls"]),
     ("probe", &["cluster", "credential", "event", "pki", "process", "secret", "tls"]),
     // Together.
@@ -236,7 +239,8 @@ const FORBIDDEN: &[(&str, &[&str], &str)] = &[
     ),
     (
         r#"\b0\.0\.0\.0\b|Ipv4Addr::UNSPECIFIED"#,
-        &[],
+        // Inside of a container, whose port is published on loopback.
+        &["harness/src/identity_provider/keycloak/container.rs"],
         "everything listens on loopback alone, on a port that was asked for",
     ),
     (r"\baws_lc_rs\b|\bnative_tls\b", &[], "ring is the one cryptography provider"),

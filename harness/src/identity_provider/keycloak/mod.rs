@@ -10,6 +10,7 @@ mod client;
 mod container;
 mod description;
 mod error;
+mod found;
 mod front;
 mod image;
 pub mod java;
