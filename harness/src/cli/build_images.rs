@@ -16,12 +16,9 @@ use crate::dirs;
 use crate::engine::{Engine, Image, Labels, Presence, Watcher};
 use crate::hint::Hint;
 use crate::identity_provider::keycloak;
-use crate::server_binaries::images::Images;
+use crate::server_binaries::images::{Images, OWN_PREFIX};
 use crate::server_binaries::stand_in::StandIn;
 use crate::server_binaries::{self, Kubernetes, Options, Versions};
-
-/// What images are kept under when no registry is named: nobody takes them for the official ones.
-pub const OWN_PREFIX: &str = "localhost/authlab";
 
 /// Images in place of files.
 #[derive(Args, Clone, Debug)]
