@@ -8,7 +8,8 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use authlab::cluster::control_plane::{ControlPlane, Ground};
+use authlab::cluster::control_plane::ControlPlane;
+use authlab::cluster::ground::Ground;
 use authlab::cluster::process::Binaries;
 use authlab::cluster::{Authorities, Minor, Places};
 use authlab::credential::Credential;

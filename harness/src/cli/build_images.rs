@@ -105,7 +105,7 @@ async fn stand_in(
     let binaries = server_binaries::obtain(kubernetes, options, &session.events)
         .await
         .map_err(failed)?;
-    let phase = session.events.phase(&format!("images {}", kubernetes.version));
+    let phase = session.events.phase(format!("images {}", kubernetes.version));
     phase.detail("packing the programs");
     let cache = dirs::cache().map_err(|error| CommandError::new(Exit::LabNotStarted, error))?;
     let written = tokio::task::spawn_blocking(move || StandIn::write(&binaries, &images, architecture(), &cache)).await;
@@ -163,6 +163,6 @@ fn architecture() -> &'static str {
     }
 }
 
-fn failed(error: impl Hint + std::error::Error + Send + Sync + 'static) -> CommandError {
+fn failed(error: impl Hint + Send + Sync + 'static) -> CommandError {
     CommandError::hinted(Exit::LabNotStarted, error)
 }

@@ -2,22 +2,20 @@
 //!
 //! The main type is [`ControlPlane`]. It starts etcd and the main API server together
 //! (kube-apiserver waits for etcd by itself), further API servers on the same etcd when they are
-//! asked for, and the few controllers that authentication needs. A [`Ground`] is what starts a server: plain
-//! processes, or containers.
+//! asked for, and the few controllers that authentication needs. A [`Ground`] starts them.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::authorities::{Authorities, FRONT_PROXY};
-use super::pod::{Member, Pod};
-use super::process::Binaries;
-use super::{ApiServer, Logs, MAIN, Minor, Pace, Places, Setting, SettingError};
+use super::ground::{Ground, Role, Server, Wanted};
+use super::readiness::{ReadinessError, ready};
+use super::{ApiServer, Logs, MAIN, Minor, Places, Setting, SettingError};
 use crate::engine::EngineError;
 use crate::event::Events;
 use crate::hint::Hint;
 use crate::pki::{PkiError, write_private};
-use crate::process::wait::{Condition, WaitError, until};
-use crate::process::{Child, ProcessError};
+use crate::process::ProcessError;
 
 /// How long a server may take until it is ready: ten times what a slow machine needs.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -64,27 +62,9 @@ pub enum ControlPlaneError {
     /// A directory or file cannot be made.
     #[error("the lab's directory cannot be used")]
     Directory(#[from] std::io::Error),
-    /// No client for the readiness question can be made.
-    #[error("no client for {url} can be made")]
-    Client {
-        /// The server's address.
-        url: String,
-        /// Why.
-        #[source]
-        source: reqwest::Error,
-    },
-    /// A server is not ready in time.
-    #[error("{name} is not ready after {limit:?}: {why}; its log is {}", log.display())]
-    NotReady {
-        /// The server.
-        name: String,
-        /// How long it was waited for.
-        limit: Duration,
-        /// What it said last.
-        why: String,
-        /// Its log.
-        log: PathBuf,
-    },
+    /// A server is not ready.
+    #[error(transparent)]
+    Readiness(#[from] ReadinessError),
 }
 
 impl Hint for ControlPlaneError {
@@ -92,106 +72,6 @@ impl Hint for ControlPlaneError {
         match self {
             Self::Engine(error) => error.hint(),
             _ => None,
-        }
-    }
-}
-
-/// Where the servers of a control plane run.
-#[derive(Debug)]
-pub enum Ground {
-    /// As processes of this machine.
-    Machine(Binaries),
-    /// As containers that share one network.
-    Pod(Pod),
-}
-
-/// Which server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// etcd.
-    Etcd,
-    /// kube-apiserver.
-    ApiServer,
-    /// kube-controller-manager.
-    ControllerManager,
-}
-
-/// A server to be started.
-#[derive(Clone, Debug)]
-pub struct Wanted {
-    /// Which program.
-    pub role: Role,
-    /// Its name in the lab.
-    pub name: String,
-    /// Its flags.
-    pub arguments: Vec<String>,
-    /// Its environment.
-    pub environment: Vec<(String, String)>,
-    /// Where its output goes.
-    pub log: PathBuf,
-}
-
-/// A server that runs. Dropped, a process is killed; a container is not.
-#[derive(Debug)]
-enum Server {
-    Process(Child),
-    Container(Member),
-}
-
-impl Server {
-    async fn expect_running(&mut self) -> Result<(), ControlPlaneError> {
-        match self {
-            Self::Process(child) => Ok(child.expect_running()?),
-            Self::Container(member) => Ok(member.expect_running().await?),
-        }
-    }
-
-    async fn kill(self) {
-        match self {
-            // It ends whatever the operating system says about how.
-            Self::Process(child) => drop(child.kill().await),
-            Self::Container(member) => member.remove().await,
-        }
-    }
-}
-
-impl Ground {
-    async fn start(&self, wanted: Wanted) -> Result<Server, ControlPlaneError> {
-        Ok(match self {
-            Self::Machine(binaries) => Server::Process(binaries.start(wanted).await?),
-            Self::Pod(pod) => Server::Container(pod.start(wanted).await?),
-        })
-    }
-
-    /// A port for a server of `role` to listen on.
-    fn port(&self, role: Role) -> Result<u16, ControlPlaneError> {
-        match self {
-            Self::Machine(binaries) => binaries.port(),
-            Self::Pod(pod) => pod.port(role),
-        }
-    }
-
-    /// The port of this machine that leads to a server's `port`.
-    fn outside(&self, port: u16) -> Result<u16, ControlPlaneError> {
-        match self {
-            Self::Machine(_) => Ok(port),
-            Self::Pod(pod) => pod.published(port),
-        }
-    }
-
-    /// The address that API servers bind to.
-    fn bind_address(&self) -> &'static str {
-        match self {
-            Self::Machine(_) => "127.0.0.1",
-            // The published ports lead to the address that containers share; nobody else has a way to it.
-            Self::Pod(_) => "0.0.0.0",
-        }
-    }
-
-    fn pace(&self) -> Pace {
-        match self {
-            Self::Machine(_) => Pace::AtOnce,
-            Self::Pod(_) => Pace::PassedOn,
         }
     }
 }
@@ -468,60 +348,16 @@ impl ControlPlane {
             log,
         });
         self.api_servers.push(started.await?);
-        if let Err(error) = self.ready(&server).await {
+        let administrator = self.authorities.administrator()?;
+        let this = tokio::sync::Mutex::new(&mut *self);
+        let ready = ready(&server, &administrator, LIMIT, || async { this.lock().await.expect_running().await });
+        if let Err(error) = ready.await {
             if let Some(failed) = self.api_servers.pop() {
                 failed.kill().await;
             }
             return Err(error);
         }
         Ok(server)
-    }
-
-    async fn ready(&mut self, server: &ApiServer) -> Result<(), ControlPlaneError> {
-        let client = self.administrator_client(server)?;
-        let url = format!("{}/readyz", server.url);
-        let this = tokio::sync::Mutex::new(self);
-        let ready = until(&server.name, LIMIT, || async {
-            this.lock().await.expect_running().await?;
-            Ok::<_, ControlPlaneError>(match client.get(&url).send().await {
-                Ok(answer) if answer.status().is_success() => Condition::Met(()),
-                Ok(answer) => {
-                    let status = answer.status();
-                    Condition::NotYet(format!(
-                        "/readyz answers {status}: {}",
-                        failing(&answer.text().await.unwrap_or_default())
-                    ))
-                }
-                Err(error) => Condition::NotYet(root_cause(&error)),
-            })
-        });
-        ready.await.map_err(|error| match error {
-            WaitError::Failed(error) => error,
-            WaitError::TimedOut { what, limit, why } => ControlPlaneError::NotReady {
-                name: what,
-                limit,
-                why,
-                log: server.logs.as_ref().map(|logs| logs.log.clone()).unwrap_or_default(),
-            },
-        })
-    }
-
-    fn administrator_client(&self, server: &ApiServer) -> Result<reqwest::Client, ControlPlaneError> {
-        let leaf = self.authorities.administrator()?;
-        let client = || {
-            reqwest::Client::builder()
-                .tls_certs_only([reqwest::Certificate::from_pem(server.serving_authority.as_bytes())?])
-                .identity(reqwest::Identity::from_pem(
-                    format!("{}{}", leaf.certificate, leaf.key.expose()).as_bytes(),
-                )?)
-                .timeout(Duration::from_secs(5))
-                .no_proxy()
-                .build()
-        };
-        client().map_err(|source| ControlPlaneError::Client {
-            url: server.url.clone(),
-            source,
-        })
     }
 }
 
@@ -564,23 +400,4 @@ async fn start_etcd(ground: &Ground, directory: &Path, authorities: &Authorities
 /// A server that found its port taken says so in its last lines.
 fn port_was_taken(error: &ControlPlaneError) -> bool {
     matches!(error, ControlPlaneError::Process(ProcessError::Ended { tail, .. }) if tail.iter().any(|line| line.contains("address already in use")))
-}
-
-/// The lines of a `/readyz` answer that say what is not ready.
-fn failing(body: &str) -> String {
-    let failing: Vec<&str> = body.lines().filter(|line| line.starts_with("[-]")).collect();
-    if failing.is_empty() {
-        crate::secret::redact(body.lines().next().unwrap_or_default()).into_owned()
-    } else {
-        failing.join(", ")
-    }
-}
-
-/// The innermost cause: "connection refused" rather than "error sending request".
-fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
 }

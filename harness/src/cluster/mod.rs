@@ -15,6 +15,7 @@ mod authorities;
 mod capabilities;
 mod client_authorities;
 pub mod control_plane;
+pub mod ground;
 pub mod k3s;
 pub mod kind;
 pub mod pod;

@@ -7,7 +7,8 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::control_plane::{ControlPlaneError, Role, Wanted};
+use super::control_plane::ControlPlaneError;
+use super::ground::{Role, Wanted};
 use crate::engine::{Container, ContainerSpec, Engine, EngineError, Following, Labels, Network};
 use crate::server_binaries::images::Images;
 

@@ -4,7 +4,8 @@
 
 use std::path::PathBuf;
 
-use super::control_plane::{ControlPlaneError, Role, Wanted};
+use super::control_plane::ControlPlaneError;
+use super::ground::{Role, Wanted};
 use crate::process::{Child, Program, port};
 
 /// The binaries a control plane is made of.
@@ -35,6 +36,6 @@ impl Binaries {
     /// A port that nobody listens on now; somebody may take it before the server does.
     #[expect(clippy::unused_self, reason = "the machine's ports; the other grounds have ports of their own")]
     pub(super) fn port(&self) -> Result<u16, ControlPlaneError> {
-        Ok(port::free().map_err(ControlPlaneError::Directory)?)
+        port::free().map_err(ControlPlaneError::Directory)
     }
 }

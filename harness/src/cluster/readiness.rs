@@ -39,14 +39,15 @@ pub enum ReadinessError {
 ///
 /// # Errors
 /// It is not ready within `limit`, or `expect_running` fails.
-pub(super) async fn ready<E>(
+pub(super) async fn ready<E, F>(
     server: &ApiServer,
     administrator: &Leaf,
     limit: Duration,
-    expect_running: impl AsyncFn() -> Result<(), E>,
+    expect_running: impl Fn() -> F,
 ) -> Result<(), E>
 where
     E: std::error::Error + From<ReadinessError> + 'static,
+    F: Future<Output = Result<(), E>>,
 {
     let client = client(server, administrator).map_err(|source| ReadinessError::Client {
         url: server.url.clone(),

@@ -14,7 +14,7 @@ use crate::event::Events;
 #[derive(Debug)]
 pub(super) enum Cluster {
     /// A control plane of our own.
-    Plane(ControlPlane),
+    Plane(Box<ControlPlane>),
     /// k3s.
     K3s(K3s),
     /// A cluster of the `kind` command's.

@@ -14,7 +14,8 @@ use super::containment::Containment;
 use super::description::{AuthProxyDescription, ContainerDescription, LabDescription, ProcessDescription, fingerprint};
 use super::{Administrator, Directory, Inner, Keycloak, Lab, LabError, LabOptions, Owner, grounds};
 use crate::auth_proxy::{self, AuthProxy, Backend, PassOn, ProxyCredential, TokenIssuer};
-use crate::cluster::control_plane::{ControlPlane, Ground};
+use crate::cluster::control_plane::ControlPlane;
+use crate::cluster::ground::Ground;
 use crate::cluster::k3s::K3s;
 use crate::cluster::kind::{Kind, KindCommand, KindError};
 use crate::cluster::pod::Pod;
@@ -317,12 +318,12 @@ async fn start_cluster(
             let (kind, main, authorities) = Kind::start(&command.map_err(KindError::from)?, around, &setting, events).await?;
             return Ok((Cluster::Kind(kind), main, authorities));
         }
-        (Driver::Container, Some(around), _) => Ground::Pod(Pod::new(
+        (Driver::Container, Some(around), _) => Ground::Pod(Box::new(Pod::new(
             around.engine.clone(),
             choice.images.clone(),
             around.labels.clone(),
             around.network.clone(),
-        )),
+        ))),
         (_, _, Some(binaries)) => Ground::Machine(Binaries {
             etcd: binaries.etcd.clone(),
             kube_apiserver: binaries.kube_apiserver.clone(),
@@ -334,7 +335,7 @@ async fn start_cluster(
     let started = ControlPlane::start(ground, minor, directory.path(), ours.clone(), places.clone(), events);
     let (mut plane, main) = started.await?;
     plane.start_controllers().await?;
-    Ok((Cluster::Plane(plane), main, ours.clone()))
+    Ok((Cluster::Plane(Box::new(plane)), main, ours.clone()))
 }
 
 /// What Keycloak is started from.

@@ -51,6 +51,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "cluster",
             "credential",
             "dirs",
+            "engine",
             "event",
             "hint",
             "identity_provider",

@@ -135,7 +135,7 @@ impl K3s {
         let authorities = around.authorities.read_back(&authorities)?;
         let kubeconfig = kubeconfig.published(self.container.published(PORT).unwrap_or(PORT));
         let server = provisions.api_server(kubeconfig.server, kubeconfig.serving_authority, Pace::PassedOn);
-        ready(&server, &authorities.administrator()?, LIMIT, async || {
+        ready(&server, &authorities.administrator()?, LIMIT, || async {
             Ok::<_, K3sError>(self.container.expect_running().await?)
         })
         .await?;

@@ -139,7 +139,7 @@ impl Kind {
         let NodeFiles { kubeconfig, authorities } = read_back(kubeconfig, &copies.join("pki"))?;
         let authorities = around.authorities.read_back(&authorities)?;
         let server = provisions.api_server(kubeconfig.server, kubeconfig.serving_authority, Pace::AtOnce);
-        ready(&server, &authorities.administrator()?, LIMIT, async || {
+        ready(&server, &authorities.administrator()?, LIMIT, || async {
             Ok::<_, KindError>(node.expect_running().await?)
         })
         .await?;
