@@ -10,17 +10,21 @@ use std::time::{Duration, Instant};
 
 use authlab::cluster::control_plane::ControlPlane;
 use authlab::cluster::ground::Ground;
+use authlab::cluster::pod::Pod;
 use authlab::cluster::process::Binaries;
 use authlab::cluster::{Authorities, Minor, Places};
 use authlab::credential::Credential;
+use authlab::engine::{Engine, Filter, Image, Labels, Network, Presence, sweep};
 use authlab::event::Events;
+use authlab::identity_provider::Address;
 use authlab::identity_provider::issuer::{Algorithm, Issuer, IssuerPath};
-use authlab::identity_provider::keycloak::{Front, java};
+use authlab::identity_provider::keycloak::{self, Front, KeycloakImage, PreparedImage, java};
 use authlab::lab::{Lab, LabOptions};
 use authlab::probe::{Door, Question, Verdict, ask};
 use authlab::process::wait::{Condition, until};
 use authlab::process::{Child, Program, port};
-use authlab::server_binaries::{self, ServerBinaries, Versions};
+use authlab::server_binaries::images::{Images, OWN_PREFIX};
+use authlab::server_binaries::{self, Kubernetes, ServerBinaries, Versions};
 
 /// How often each thing is measured; the median counts.
 const ROUNDS: usize = 3;
@@ -39,7 +43,7 @@ async fn measure() {
     let binaries = server_binaries::obtain(pinned.newest(), &options.server_binaries, &events)
         .await
         .unwrap();
-    let keycloak = server_binaries::obtain_keycloak(&pinned.keycloak, &options.server_binaries, &events)
+    let home = server_binaries::obtain_keycloak(&pinned.keycloak, &options.server_binaries, &events)
         .await
         .unwrap();
     let java = java::find(std::env::var_os("AUTHLAB_JAVA").map(PathBuf::from).as_deref())
@@ -47,20 +51,20 @@ async fn measure() {
         .unwrap();
     println!(
         "Kubernetes {}, Keycloak {}, Java {}; median of {ROUNDS} rounds, taken in turn\n",
-        binaries.version, keycloak.version, java.version
+        binaries.version, home.version, java.version
     );
 
     // The first start of a stock Keycloak builds it; the second one is what counts.
     let scratch = tempfile::tempdir().unwrap();
     let stock = scratch.path().join("keycloak");
-    copy(&keycloak.directory, &stock);
+    copy(&home.directory, &stock);
     stock_keycloak(&stock, &java.home).await;
 
     let (mut alone, mut ready, mut by_hand, mut identity, mut start_dev, mut memory) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         by_hand.push(control_plane_by_hand(&binaries).await);
-        alone.push(control_plane_alone(&binaries, &events).await);
+        alone.push(control_plane_alone(&binaries, None, &events).await);
         start_dev.push(stock_keycloak(&stock, &java.home).await);
         let begun = Instant::now();
         let lab = Lab::start(&options, &events).await.unwrap();
@@ -87,6 +91,10 @@ async fn measure() {
         "all servers and the harness, three API servers: {:.2} GiB resident",
         median(&mut memory) as f64 / f64::from(1 << 30)
     );
+    match Containers::find(pinned.newest()).await {
+        Some(containers) => containers.measure(&binaries, &home.directory, &events).await,
+        None => println!("containers: not measured, no engine answers that has the images"),
+    }
 }
 
 /// Prints both medians and their ratio.
@@ -124,35 +132,129 @@ async fn first_keycloak_identity(lab: &Lab) {
     .unwrap();
 }
 
-/// A control plane as a lab has it, with authorities of its own and issuers that answer later.
-async fn control_plane_alone(binaries: &ServerBinaries, events: &Events) -> Duration {
+/// A control plane as a lab has it, with authorities of its own and issuers that answer later: as processes, or in containers.
+async fn control_plane_alone(binaries: &ServerBinaries, containers: Option<&Containers>, events: &Events) -> Duration {
     let place = tempfile::tempdir().unwrap();
     let begun = Instant::now();
     let pki = place.path().join("pki");
     std::fs::create_dir(&pki).unwrap();
-    let authorities = Authorities::create(&pki, &[]).unwrap();
+    let labels = Labels::new("benchmark", place.path());
+    let network = match containers {
+        Some(containers) => Some(Network::create(&containers.engine, "authlab-benchmark", &labels).await.unwrap()),
+        None => None,
+    };
+    let address = network
+        .as_ref()
+        .and_then(Network::gateway)
+        .map_or_else(Address::loopback, Address::at);
+    let authorities = Authorities::create(&pki, std::slice::from_ref(&address.host)).unwrap();
     let serving = authorities.serving_certificate("issuer").unwrap();
     let paths = vec![
         IssuerPath::new("rs256", &[Algorithm::Rs256]),
         IssuerPath::new("es256", &[Algorithm::Es256]),
     ];
-    let (issuer, front) = (Issuer::listen(&serving, paths).await.unwrap(), Front::listen().await.unwrap());
+    let issuer = Issuer::listen_at(&address, &serving, paths).await.unwrap();
+    let front = Front::listen_at(&address).await.unwrap();
     let places = Places {
         keycloak: front.issuer_url(),
         issuer: issuer.base(),
         serving_authority: authorities.serving.certificate().to_owned(),
         serving_authority_file: authorities.file("serving.crt").display().to_string(),
     };
-    let programs = Binaries {
-        etcd: binaries.etcd.clone(),
-        kube_apiserver: binaries.kube_apiserver.clone(),
-        kube_controller_manager: binaries.kube_controller_manager.clone(),
+    let ground = match (containers, network) {
+        (Some(Containers { engine, images, .. }), Some(network)) => {
+            Ground::Pod(Box::new(Pod::new(engine.clone(), images.clone(), labels.clone(), network)))
+        }
+        _ => Ground::Machine(Binaries {
+            etcd: binaries.etcd.clone(),
+            kube_apiserver: binaries.kube_apiserver.clone(),
+            kube_controller_manager: binaries.kube_controller_manager.clone(),
+        }),
     };
     let version = Minor(binaries.version.minor.into());
-    let start = ControlPlane::start(Ground::Machine(programs), version, place.path(), authorities, places, events);
+    let start = ControlPlane::start(ground, version, place.path(), authorities, places, events);
     let (started, _issuer) = futures::join!(start, issuer.serve());
     let took = begun.elapsed();
     started.unwrap().0.stop().await;
+    if let Some(containers) = containers {
+        sweep(&containers.engine, &Filter::owned(&labels)).await.unwrap();
+    }
+    took
+}
+
+/// An engine that has the images.
+struct Containers {
+    engine: Engine,
+    images: Images,
+    keycloak: Option<PreparedImage>,
+}
+
+impl Containers {
+    /// The engine that answers, if it has the images of `kubernetes` under the registry that `AUTHLAB_IMAGE_PREFIX` names.
+    async fn find(kubernetes: &Kubernetes) -> Option<Self> {
+        let prefix = std::env::var("AUTHLAB_IMAGE_PREFIX").ok();
+        let engine = Engine::find(None).await.ok()?;
+        let images = Images::of(kubernetes, prefix.as_deref()).unwrap();
+        for image in [&images.etcd, &images.kube_apiserver, &images.kube_controller_manager] {
+            let Presence::Present(_) = Image::presence(&engine, &image.to_string()).await.unwrap() else {
+                return None;
+            };
+        }
+        let version = &Versions::pinned().keycloak.version;
+        let keycloak = PreparedImage::find(&engine, prefix.as_deref().unwrap_or(OWN_PREFIX), version)
+            .await
+            .unwrap();
+        Some(Self { engine, images, keycloak })
+    }
+
+    /// The control plane, and Keycloak where there is a prepared image, each in turn with the same as processes.
+    async fn measure(&self, binaries: &ServerBinaries, home: &Path, events: &Events) {
+        let (mut inside, mut outside) = (Vec::new(), Vec::new());
+        let (mut keycloak_inside, mut keycloak_outside) = (Vec::new(), Vec::new());
+        let prepared = keycloak::prepare(home, events).await.unwrap();
+        for _ in 0..ROUNDS {
+            outside.push(control_plane_alone(binaries, None, events).await);
+            inside.push(control_plane_alone(binaries, Some(self), events).await);
+            let Some(image) = &self.keycloak else { continue };
+            keycloak_outside.push(keycloak_alone(&prepared, None, events).await);
+            keycloak_inside.push(keycloak_alone(&prepared, Some((&self.engine, image)), events).await);
+        }
+        ratio("control plane ready in containers / as processes", &mut inside, &mut outside);
+        if !keycloak_inside.is_empty() {
+            ratio(
+                "Keycloak's prepared image / prepared process",
+                &mut keycloak_inside,
+                &mut keycloak_outside,
+            );
+        }
+    }
+}
+
+/// Until Keycloak's realm answers.
+async fn keycloak_alone(prepared: &keycloak::Prepared, inside: Option<(&Engine, &PreparedImage)>, events: &Events) -> Duration {
+    let place = tempfile::tempdir().unwrap();
+    let authority = authlab::pki::Authority::root("benchmark").unwrap();
+    let serving = authority.issue(&authlab::pki::Request::server("keycloak", &["localhost"])).unwrap();
+    let (front, certificate) = (Front::listen().await.unwrap(), authority.certificate());
+    let labels = Labels::new("benchmark", place.path());
+    let begun = Instant::now();
+    let running = match inside {
+        None => keycloak::start(prepared, front, place.path(), &serving, certificate, events)
+            .await
+            .unwrap(),
+        Some((engine, image)) => {
+            let network = Network::create(engine, "authlab-benchmark", &labels).await.unwrap();
+            let image = KeycloakImage::Prepared(image.clone());
+            keycloak::start_in_container(engine, &labels, &network, image, front, place.path(), &serving, certificate, events)
+                .await
+                .unwrap()
+        }
+    };
+    let took = begun.elapsed();
+    running.stop().await;
+    if let Some((engine, _)) = inside {
+        sweep(engine, &Filter::owned(&labels)).await.unwrap();
+    }
     took
 }
 

@@ -350,7 +350,9 @@ impl ControlPlane {
         self.api_servers.push(started.await?);
         let administrator = self.authorities.administrator()?;
         let this = tokio::sync::Mutex::new(&mut *self);
-        let ready = ready(&server, &administrator, LIMIT, || async { this.lock().await.expect_running().await });
+        let ready = ready(&server, &administrator, LIMIT, || async {
+            this.lock().await.expect_running().await
+        });
         if let Err(error) = ready.await {
             if let Some(failed) = self.api_servers.pop() {
                 failed.kill().await;

@@ -39,12 +39,7 @@ pub enum ReadinessError {
 ///
 /// # Errors
 /// It is not ready within `limit`, or `expect_running` fails.
-pub(super) async fn ready<E, F>(
-    server: &ApiServer,
-    administrator: &Leaf,
-    limit: Duration,
-    expect_running: impl Fn() -> F,
-) -> Result<(), E>
+pub(super) async fn ready<E, F>(server: &ApiServer, administrator: &Leaf, limit: Duration, expect_running: impl Fn() -> F) -> Result<(), E>
 where
     E: std::error::Error + From<ReadinessError> + 'static,
     F: Future<Output = Result<(), E>>,
