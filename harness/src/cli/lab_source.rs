@@ -7,7 +7,7 @@ use crate::behaviour::Catalogue;
 use crate::cluster::Driver;
 use crate::event::{Event, Events, LabReport};
 use crate::identity_provider;
-use crate::lab::{ExistingError, LabError, attach_or_start};
+use crate::lab::{ExistingError, LabError, LabStatus, attach_or_start};
 use crate::scenario::runner::Fit;
 use crate::scenario::world::Site;
 use crate::scenario::{REQUIRES, SharedScenario, Tally, Vocabulary, parser};
@@ -82,6 +82,13 @@ pub(crate) fn fit_for(capabilities: &crate::cluster::Capabilities, scenario: &Sh
 /// Something could not be stopped.
 pub async fn release(lab: Lab, options: &LabOptions, tally: Tally, events: &Events) -> Result<(), CommandError> {
     let keep = options.keep || tally.failed > 0;
+    if tally.failed > 0 && lab.lab.description().cluster != Driver::Existing {
+        // What scenarios make of it is that nobody answers.
+        let servers = LabStatus::of(&lab.lab.description().name).await.map(|status| status.servers);
+        for server in servers.unwrap_or_default().iter().filter(|server| !server.alive) {
+            events.note(format!("{} ended by itself before the run was over", server.name));
+        }
+    }
     if keep && lab.lab.is_owned() && lab.lab.description().cluster != Driver::Existing {
         events.note(format!("the servers' logs are kept in {}", lab.lab.directory().display()));
     }

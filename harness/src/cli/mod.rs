@@ -171,7 +171,7 @@ fn carry_out(command_line: Authlab) -> Result<Exit, CommandError> {
         Command::Run(arguments) => run::run(*arguments, session).await,
         Command::Up(arguments) => up::run(*arguments, session, &mut out).await,
         Command::Down(arguments) => down::run(arguments, session, &mut out).await,
-        Command::Status => status::run(session, &mut out),
+        Command::Status => status::run(session, &mut out).await,
         Command::Shell(arguments) => shell::run(arguments).await,
         Command::Kubeconfig(arguments) => kubeconfig::run(arguments, session, &mut out).await,
         Command::Supervise(arguments) => supervise::run(*arguments, session).await,

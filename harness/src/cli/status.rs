@@ -15,8 +15,8 @@ use crate::lab::{self, LabState, LabStatus};
 ///
 /// # Errors
 /// A lab's directory cannot be read.
-pub fn run(session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
-    let labs = lab::status().map_err(use_error)?;
+pub async fn run(session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
+    let labs = lab::status().await.map_err(use_error)?;
     if session.voice.json {
         return write_json(&labs, out);
     }
@@ -86,7 +86,12 @@ fn show(lab: &LabStatus, out: &mut dyn Write) -> io::Result<()> {
     for server in &lab.servers {
         let alive = if server.alive { "runs" } else { "is gone" };
         let memory = server.memory.map(|bytes| format!(", {}", mebibytes(bytes))).unwrap_or_default();
-        line(&server.name, &format!("process {} {alive}{memory}", server.pid))?;
+        let what = match (&server.container, server.pid) {
+            (Some(id), _) => format!("container {}", id.get(..12).unwrap_or(id)),
+            (None, Some(pid)) => format!("process {pid}"),
+            (None, None) => "it".to_owned(),
+        };
+        line(&server.name, &format!("{what} {alive}{memory}"))?;
     }
     if let Some(memory) = lab.memory {
         line("memory", &mebibytes(memory))?;

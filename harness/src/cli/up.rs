@@ -52,7 +52,7 @@ pub async fn run(arguments: UpArguments, session: &Session, out: &mut dyn Write)
         .await
         .map_err(lab_error)?;
     if session.voice.json {
-        let status = LabStatus::of(&description.name).map_err(lab_error)?;
+        let status = LabStatus::of(&description.name).await.map_err(lab_error)?;
         return write_json(&status, out);
     }
     if session.voice.quiet {

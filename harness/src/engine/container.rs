@@ -170,6 +170,17 @@ impl Container {
         Ok(state.and_then(|state| state.running).unwrap_or(false))
     }
 
+    /// The process id of its program on the engine's machine; `None` when it does not run.
+    ///
+    /// # Errors
+    /// The container is not there any more, or the engine is not.
+    pub async fn pid(&self) -> Result<Option<u32>, EngineError> {
+        let doing = format!("looking at the container {}", self.name);
+        let state = self.inspect(&doing).await?.state.unwrap_or_default();
+        let pid = state.pid.and_then(|pid| u32::try_from(pid).ok());
+        Ok(pid.filter(|pid| *pid > 0 && state.running == Some(true)))
+    }
+
     /// An error, with the last lines of its log, when its program does not run.
     ///
     /// # Errors

@@ -180,7 +180,7 @@ async fn connect(address: &str, tls: bool, limit: Duration) -> Result<Engine, Ab
     let (docker, version) = timeout(limit, introduce(docker)).await.map_err(|_| Absent::NoAnswer)??;
     // It has said who it is: now it may take its time.
     let docker = docker.with_timeout(ANSWER_LIMIT);
-    let info = docker.info().await.map_err(|error| Absent::NotAnEngine(error.to_string()))?;
+    let info = docker.info().await.map_err(|error| Absent::NotAnEngine(innermost(&error)))?;
     let facts = Arc::new(facts(address, version, &info));
     Ok(Engine { docker, facts })
 }
@@ -217,11 +217,17 @@ async fn introduce(docker: Docker) -> Result<(Docker, SystemVersion), Absent> {
     let strange = |error: bollard::errors::Error| match error {
         bollard::errors::Error::RequestTimeoutError => Absent::NoAnswer,
         bollard::errors::Error::APIVersionParseError {} => Absent::NotAnEngine("it names no version of the interface".to_owned()),
-        error => Absent::NotAnEngine(error.to_string()),
+        error => Absent::NotAnEngine(innermost(&error)),
     };
     let docker = docker.negotiate_version().await.map_err(strange)?;
     let version = docker.version().await.map_err(strange)?;
     Ok((docker, version))
+}
+
+/// What it came from: the layers above it say the same of every failure.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.last().map_or_else(String::new, ToString::to_string)
 }
 
 fn facts(address: &str, version: SystemVersion, info: &SystemInfo) -> Facts {

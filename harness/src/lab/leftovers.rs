@@ -70,7 +70,7 @@ async fn clear_orphans() -> Result<usize, LabError> {
     let orphans: BTreeSet<PathBuf> = things
         .into_iter()
         .filter_map(|thing| thing.labels)
-        .filter(|labels| directory::ownership(&labels.directory) != Ownership::Owned && !lives(labels.owner))
+        .filter(|labels| directory::ownership(&labels.directory) != Ownership::Owned && !processes::lives(labels.owner))
         .map(|labels| labels.directory)
         .collect();
     let mut removed = 0;
@@ -78,12 +78,6 @@ async fn clear_orphans() -> Result<usize, LabError> {
         removed += engine::sweep(&engine, &Filter::directory(&directory)).await?.total();
     }
     Ok(removed)
-}
-
-/// Whether there is a process with this number. It may be another one by now; then the next time counts.
-fn lives(pid: u32) -> bool {
-    let pid = Pid::from_raw(pid.cast_signed());
-    pid.is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok())
 }
 
 /// Removes the containers of the lab in `path`, if it had any, and says how many there were.

@@ -5,6 +5,8 @@
 
 use std::path::Path;
 
+use rustix::process::Pid;
+
 /// A process that runs.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
@@ -27,6 +29,17 @@ pub(super) fn servers(path: &Path) -> Vec<Seen> {
     let mut seen = all();
     seen.retain(|process| process.pid != ours && PROGRAMS.contains(&process.program.as_str()) && process.command.contains(&wanted));
     seen
+}
+
+/// Whether there is a process with this number. It may be another one by now; one that has ended and only waits to be asked how is none.
+pub(super) fn lives(pid: u32) -> bool {
+    let there = Pid::from_raw(pid.cast_signed()).is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok());
+    // One that may not be looked at is believed to live.
+    there
+        && all()
+            .into_iter()
+            .find(|process| process.pid == pid)
+            .is_none_or(|process| !process.program.is_empty())
 }
 
 /// The memory of a process, in bytes, where that can be read.

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::description::LabDescription;
+use super::description::{ContainerDescription, LabDescription};
 use super::directory::{self, Found, Ownership};
 use super::{LabError, processes};
+use crate::engine::{Container, Engine};
 
 /// What one lab's directory shows.
 #[derive(Clone, Debug, Serialize)]
@@ -56,14 +57,16 @@ pub enum LabState {
     Kept,
 }
 
-/// A server's process, or the owner's.
+/// A server's process or container, or the owner's process.
 #[derive(Clone, Debug, Serialize)]
 pub struct ServerStatus {
     /// Its name.
     pub name: String,
-    /// Its process id.
-    pub pid: u32,
-    /// Whether it runs.
+    /// Its process id on this machine; `None` where it has none, as in a container that does not run.
+    pub pid: Option<u32>,
+    /// The id of its container, when it is in one.
+    pub container: Option<String>,
+    /// Whether it runs; a container whose engine does not answer does not.
     pub alive: bool,
     /// The memory it occupies, in bytes, where that can be read.
     pub memory: Option<u64>,
@@ -73,8 +76,8 @@ pub struct ServerStatus {
 ///
 /// # Errors
 /// There is no directory for labs, or a description cannot be read.
-pub fn status() -> Result<Vec<LabStatus>, LabError> {
-    directory::found()?.into_iter().map(status_of).collect()
+pub async fn status() -> Result<Vec<LabStatus>, LabError> {
+    futures::future::try_join_all(directory::found()?.into_iter().map(status_of)).await
 }
 
 impl LabStatus {
@@ -82,17 +85,18 @@ impl LabStatus {
     ///
     /// # Errors
     /// As [`status`], or the name cannot be that of a lab.
-    pub fn of(name: &str) -> Result<Self, LabError> {
+    pub async fn of(name: &str) -> Result<Self, LabError> {
         let path = directory::place(name)?;
         status_of(Found {
             name: name.to_owned(),
             ownership: directory::ownership(&path),
             path,
         })
+        .await
     }
 }
 
-fn status_of(Found { name, path, ownership }: Found) -> Result<LabStatus, LabError> {
+async fn status_of(Found { name, path, ownership }: Found) -> Result<LabStatus, LabError> {
     let description = match ownership {
         Ownership::Owned => LabDescription::load(&path)?,
         // What is left of it may well be damaged, and does not matter.
@@ -105,7 +109,7 @@ fn status_of(Found { name, path, ownership }: Found) -> Result<LabStatus, LabErr
         (Ownership::Kept, _) => LabState::Kept,
     };
     let owner = directory::owner(&path);
-    let servers = servers(&path, owner, description.as_ref());
+    let servers = servers(&path, owner, description.as_ref()).await;
     let memory = servers.iter().filter_map(|server| server.memory).reduce(std::ops::Add::add);
     let mut status = LabStatus {
         name,
@@ -143,30 +147,56 @@ fn status_of(Found { name, path, ownership }: Found) -> Result<LabStatus, LabErr
 }
 
 /// The owner, the servers that are written down, and those that nobody wrote down but that run.
-fn servers(path: &Path, owner: Option<u32>, description: Option<&LabDescription>) -> Vec<ServerStatus> {
+async fn servers(path: &Path, owner: Option<u32>, description: Option<&LabDescription>) -> Vec<ServerStatus> {
     let mut seen = processes::servers(path);
-    let owner = owner.map(|pid| ServerStatus {
-        name: "authlab".to_owned(),
-        pid,
-        alive: true,
-        memory: processes::memory(pid),
-    });
+    let process = |name: String, pid, alive, memory| ServerStatus {
+        name,
+        pid: Some(pid),
+        container: None,
+        alive,
+        memory,
+    };
+    let owner = owner.map(|pid| process("authlab".to_owned(), pid, true, processes::memory(pid)));
     let mut servers: Vec<_> = owner.into_iter().collect();
     for written in description.map(|description| description.processes.as_slice()).unwrap_or_default() {
         let runs = seen.iter().position(|seen| seen.pid == written.pid).map(|index| seen.remove(index));
-        servers.push(ServerStatus {
-            name: written.name.clone(),
-            pid: written.pid,
-            alive: runs.is_some(),
-            memory: runs.and_then(|seen| seen.memory),
-        });
+        let memory = runs.as_ref().and_then(|seen| seen.memory);
+        servers.push(process(written.name.clone(), written.pid, runs.is_some(), memory));
     }
-    let further = seen.into_iter().map(|seen| ServerStatus {
-        name: seen.program,
-        pid: seen.pid,
-        alive: true,
-        memory: seen.memory,
-    });
-    servers.extend(further);
+    let contained = match description {
+        Some(description) => containers(description).await,
+        None => Vec::new(),
+    };
+    // A container's program is a process of this machine, too, where the two share a kernel.
+    seen.retain(|seen| contained.iter().all(|server| server.pid != Some(seen.pid)));
+    servers.extend(contained);
+    servers.extend(seen.into_iter().map(|seen| process(seen.program, seen.pid, true, seen.memory)));
     servers
+}
+
+/// The lab's containers, as their engine tells of them.
+async fn containers(description: &LabDescription) -> Vec<ServerStatus> {
+    if description.containers.is_empty() {
+        return Vec::new();
+    }
+    let engine = Engine::find(description.engine.as_deref()).await.ok();
+    let status = async |written: &ContainerDescription| {
+        let container = match &engine {
+            Some(engine) => Container::named(engine, &written.id).await.ok(),
+            None => None,
+        };
+        let pid = match &container {
+            Some(container) => container.pid().await.ok().flatten(),
+            None => None,
+        };
+        let here = pid.filter(|_| engine.as_ref().is_some_and(Engine::shares_kernel));
+        ServerStatus {
+            name: written.name.clone(),
+            pid: here,
+            container: Some(written.id.clone()),
+            alive: pid.is_some(),
+            memory: here.and_then(processes::memory),
+        }
+    };
+    futures::future::join_all(description.containers.iter().map(status)).await
 }

@@ -4,6 +4,7 @@
 
 mod stage;
 
+mod engines;
 mod existing;
 mod failing_starts;
 mod live;

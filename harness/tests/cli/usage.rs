@@ -138,7 +138,7 @@ fn up_refuses_what_cannot_be_started() {
             2,
             "possible values: auto, process, container, k3s, kind, existing",
         ),
-        (["up", "--cluster", "kind"], 4, "this build cannot start a lab with --cluster kind"),
+        (["up", "--kubeconfig", "nowhere"], 2, "--cluster existing"),
         (["up", "--server-binaries", "nowhere"], 4, "nowhere has no etcd"),
     ] {
         let refusal = stage.authlab(&arguments).refusal(code);

@@ -1,0 +1,511 @@
+//! The command as people type it, with labs whose servers run in containers of a real engine: the one that `DOCKER_HOST` names, or
+//! that is at a usual place. Whatever happens to a lab, nothing of it stays in the engine.
+//!
+//! The main type is [`Grounds`]. Where no engine answers, or it lacks the images, each test is listed as ignored, with the reason
+//! before its name. `.ci/engine` starts an engine, `authlab server-binaries build --image` makes the images.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+#[expect(dead_code, reason = "other tests type, too")]
+mod stage;
+
+use std::convert::Infallible;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ExitCode, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use authlab::engine::{Engine, Filter, Image, Presence, Thing, found};
+use authlab::process::wait::{Condition, until};
+use authlab::server_binaries::Versions;
+use authlab::server_binaries::images::{Images, OWN_PREFIX};
+use libtest_mimic::{Arguments, Trial};
+use rustix::process::{Pid, Signal, kill_process};
+use sha2::{Digest, Sha256};
+use stage::Stage;
+
+/// How long a lab may take to be where a test wants it, or to be gone, on a machine that is busy.
+const LIMIT: Duration = Duration::from_secs(180);
+
+/// Quick scenarios that belong to the project.
+const FEATURE: &str = "external_certificates/identity.feature";
+
+fn main() -> ExitCode {
+    let _installed = rustls::crypto::ring::default_provider().install_default();
+    let mut arguments = Arguments::from_args();
+    // One lab at a time: what a test leaves on purpose, another's `down --all` would clear.
+    arguments.test_threads = Some(1);
+    let grounds = if arguments.list {
+        Err("nothing is prepared for a list".to_owned())
+    } else {
+        Grounds::prepare().map(Arc::new)
+    };
+    let mut trials = Vec::new();
+    macro_rules! on_grounds {
+        ($($name:ident),* $(,)?) => {
+            $(trials.push({
+                let there = grounds.clone();
+                let trial = Trial::test(stringify!($name), move || {
+                    $name(&*there?);
+                    Ok(())
+                });
+                match &grounds {
+                    Ok(_) => trial,
+                    Err(why) => trial.with_ignored_flag(true).with_kind(why.replace('\n', " ")),
+                }
+            });)*
+        };
+    }
+    on_grounds!(
+        a_run_that_passes_leaves_nothing,
+        a_run_that_fails_leaves_its_logs_and_nothing_else,
+        an_interrupt_leaves_nothing,
+        a_run_that_is_killed_is_cleared_up_after,
+        a_lab_that_stays_up_is_shown_used_and_ended,
+        an_owner_that_is_killed_is_cleared_up_after,
+        what_nothing_but_labels_tells_of_is_cleared,
+        images_have_to_be_there_and_to_fit,
+        a_server_that_is_killed_fails_the_run_and_is_named,
+        the_cluster_runs_as_processes_where_its_image_is_not_there,
+    );
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// An engine that has what labs need.
+struct Grounds {
+    engine: Engine,
+    /// The registry of its images; the official ones when there is none.
+    prefix: Option<String>,
+}
+
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(work)
+}
+
+fn images(prefix: Option<&str>) -> Images {
+    Images::of(Versions::pinned().newest(), prefix).unwrap()
+}
+
+impl Grounds {
+    /// The engine, or why there are no grounds to stand on.
+    fn prepare() -> Result<Self, String> {
+        block_on(async {
+            let engine = Engine::find(None).await.map_err(|error| error.to_string())?;
+            let asked = std::env::var("AUTHLAB_IMAGE_PREFIX").ok();
+            let mut lacking = String::new();
+            for prefix in [asked, Some(OWN_PREFIX.to_owned()), None] {
+                match missing(&engine, &images(prefix.as_deref())).await {
+                    None => return Ok(Self { engine, prefix }),
+                    Some(image) if lacking.is_empty() => lacking = image,
+                    Some(_) => {}
+                }
+            }
+            Err(format!(
+                "{engine} does not have {lacking}; `authlab server-binaries build --image` makes it"
+            ))
+        })
+    }
+
+    /// `arguments`, with everything in containers.
+    fn typed<'a>(&'a self, arguments: &[&'a str]) -> Vec<&'a str> {
+        let drivers = ["--cluster", "container", "--identity-provider", "container"];
+        [arguments, &drivers, &self.registry()].concat()
+    }
+
+    fn registry(&self) -> Vec<&str> {
+        self.prefix
+            .as_deref()
+            .map(|prefix| vec!["--image-prefix", prefix])
+            .unwrap_or_default()
+    }
+
+    /// What the engine has of the labs of `stage`.
+    async fn things(&self, stage: &Stage) -> Vec<Thing> {
+        let mut things = found(&self.engine, &Filter::all()).await.unwrap();
+        things.retain(|thing| {
+            let labels = thing.labels.as_ref();
+            labels.is_some_and(|labels| labels.directory.starts_with(stage.state()))
+        });
+        things
+    }
+
+    /// Waits until the engine has `count` things of the stage, or `command` has ended.
+    fn expect_things(&self, stage: &Stage, count: usize, command: &mut Child) {
+        let there = until("containers of the lab", LIMIT, || async {
+            let there = self.things(stage).await.len();
+            Ok::<_, Infallible>(if there >= count {
+                Condition::Met(())
+            } else {
+                Condition::NotYet(format!("there are {there}"))
+            })
+        });
+        block_on(there).unwrap();
+        assert_eq!(command.try_wait().unwrap(), None);
+    }
+
+    /// That neither the engine nor this machine runs anything of the stage. Watchers take a moment.
+    fn expect_nothing_runs(&self, stage: &Stage, when: &str) {
+        let gone = until("the end of everything", LIMIT, || async {
+            let left = self.things(stage).await.into_iter().map(|thing| thing.name);
+            let left: Vec<_> = left.chain(stage.processes()).collect();
+            Ok::<_, Infallible>(if left.is_empty() {
+                Condition::Met(())
+            } else {
+                Condition::NotYet(left.join("\n"))
+            })
+        });
+        block_on(gone).unwrap_or_else(|error| panic!("{when}: {error}"));
+    }
+
+    /// The same, right now: whoever ended well has waited.
+    fn expect_nothing(&self, stage: &Stage, when: &str) {
+        let things = block_on(self.things(stage));
+        assert_eq!(things, [], "{when}");
+        assert_eq!(stage.processes(), Vec::<String>::new(), "{when}");
+        assert_eq!(stage.labs(), Vec::<String>::new(), "{when}");
+    }
+}
+
+/// The first image that a lab needs and the engine lacks.
+async fn missing(engine: &Engine, images: &Images) -> Option<String> {
+    for image in [
+        &images.etcd,
+        &images.kube_apiserver,
+        &images.kube_controller_manager,
+        &images.keycloak,
+    ] {
+        if !matches!(Image::presence(engine, &image.to_string()).await, Ok(Presence::Present(_))) {
+            return Some(image.to_string());
+        }
+    }
+    None
+}
+
+/// A feature file below the stage, of `count` scenarios in which Alice is accepted as `user`.
+fn feature(stage: &Stage, user: &str, count: usize) -> String {
+    let rows: String = (0..count).map(|row| format!("        | {row} |\n")).collect();
+    let text = format!(
+        "@requires:cluster_signing_key\nFeature: Many\n  Scenario Outline: One of many\n    Given Alice holds a client certificate\n    \
+         When she asks the API server who she is\n    Then she is accepted as \"{user}\"\n\n    Examples:\n        | number |\n{rows}"
+    );
+    let path = stage.state().join("many.feature");
+    std::fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
+/// The directory of the stage's one lab, once it is ready: then its scenarios are being carried out.
+fn ready(stage: &Stage, command: &mut Child) -> PathBuf {
+    let described = || {
+        let mut labs = stage.labs().into_iter().map(|lab| stage.lab(&lab));
+        labs.find(|lab| lab.join("lab.json").exists())
+    };
+    let lab = stage::wait("a lab that is ready", LIMIT, || match described() {
+        Some(lab) => Condition::Met(lab),
+        None => Condition::NotYet("none is".to_owned()),
+    });
+    assert_eq!(command.try_wait().unwrap(), None);
+    lab
+}
+
+fn signal(pid: u32, signal: Signal) {
+    kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), signal).unwrap();
+}
+
+/// The process ids of those of the stage's processes whose command line has `part`.
+fn running(stage: &Stage, part: &str) -> Vec<u32> {
+    let processes = stage.processes().into_iter();
+    let pid = |process: String| {
+        let (pid, command) = process.split_once(": ")?;
+        command.contains(part).then(|| pid.parse().unwrap())
+    };
+    processes.filter_map(pid).collect()
+}
+
+/// The names of all files below `directory` that are not empty.
+fn files(directory: &Path) -> Vec<String> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        if entry.path().is_dir() {
+            names.extend(files(&entry.path()));
+        } else if entry.metadata().unwrap().len() > 0 {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    names
+}
+
+fn a_run_that_passes_leaves_nothing(grounds: &Grounds) {
+    let stage = Stage::new();
+    let said = stage.authlab(&grounds.typed(&["run", FEATURE]));
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.err.contains("(container), container"), "{said:?}");
+    assert!(said.out.contains(" 0 failed, 0 skipped"), "{said:?}");
+    grounds.expect_nothing(&stage, "after a run");
+}
+
+fn a_run_that_fails_leaves_its_logs_and_nothing_else(grounds: &Grounds) {
+    let stage = Stage::new();
+    let wrong = feature(&stage, "bob", 1);
+    let said = stage.authlab(&grounds.typed(&["run", &wrong]));
+    assert_eq!(said.code, 1, "{said:?}");
+    assert!(!said.err.contains("ended by itself"), "{said:?}");
+    grounds.expect_nothing_runs(&stage, "after a run that failed");
+    let [lab] = &stage.labs()[..] else { panic!("{:?}", stage.labs()) };
+    let kept = files(&stage.lab(lab));
+    for log in ["etcd.log", "kube-apiserver.log", "keycloak.log"] {
+        assert!(kept.iter().any(|name| name == log), "{log}: {kept:?}");
+    }
+    assert!(said.err.contains(&stage.lab(lab).display().to_string()), "{said:?}");
+    stage.authlab(&["down", "--all"]).success();
+    grounds.expect_nothing(&stage, "after down");
+}
+
+fn an_interrupt_leaves_nothing(grounds: &Grounds) {
+    // The network, some of the containers, all of them; then in the middle of the scenarios.
+    for things in [Some(1), Some(2), Some(4), None] {
+        let (stage, when) = (Stage::new(), format!("interrupted with {things:?}"));
+        let many = feature(&stage, "alice", 3000);
+        let mut run = stage.start(&grounds.typed(&["run", &many]));
+        match things {
+            Some(count) => grounds.expect_things(&stage, count, &mut run),
+            None => drop(ready(&stage, &mut run)),
+        }
+        signal(run.id(), Signal::INT);
+        assert_eq!(run.wait().unwrap().code(), Some(5), "{when}");
+        // A start that is given up leaves the rest to the watcher.
+        grounds.expect_nothing_runs(&stage, &when);
+        grounds.expect_nothing(&stage, &when);
+    }
+}
+
+fn a_run_that_is_killed_is_cleared_up_after(grounds: &Grounds) {
+    for things in [Some(1), Some(3), None] {
+        let (stage, when) = (Stage::new(), format!("killed with {things:?}"));
+        let many = feature(&stage, "alice", 3000);
+        let mut run = stage.start(&grounds.typed(&["run", &many]));
+        match things {
+            Some(count) => grounds.expect_things(&stage, count, &mut run),
+            None => drop(ready(&stage, &mut run)),
+        }
+        run.kill().unwrap();
+        run.wait().unwrap();
+        grounds.expect_nothing_runs(&stage, &when);
+        assert_eq!(stage.labs().len(), 1, "{when}");
+        stage.authlab(&["down", "--all"]).success();
+        grounds.expect_nothing(&stage, &when);
+    }
+}
+
+fn a_lab_that_stays_up_is_shown_used_and_ended(grounds: &Grounds) {
+    let stage = Stage::new();
+    stage.authlab(&grounds.typed(&["up"])).success();
+    let labs = stage.authlab(&["status", "--json"]).json();
+    let servers = labs[0]["servers"].as_array().unwrap();
+    let text = stage.authlab(&["status"]).success();
+    for name in ["etcd", "kube-apiserver", "kube-controller-manager", "keycloak"] {
+        let mut named = servers.iter().filter(|server| server["name"] == name);
+        let server = named.next().unwrap();
+        assert_eq!(named.next(), None, "{labs}");
+        assert_eq!(server["alive"], true, "{server}");
+        let id = server["container"].as_str().unwrap();
+        let shown = text
+            .lines()
+            .find(|line| line.trim_start().starts_with(&format!("{name} ")))
+            .unwrap();
+        assert!(shown.contains(&format!("container {} runs", &id[..12])), "{text}");
+    }
+    let said = stage.authlab(&["run", FEATURE]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.err.contains("using the lab 'default' that is up"), "{said:?}");
+    assert!(!said.err.contains("control plane:"), "{said:?}");
+    assert_eq!(stage.authlab(&["down"]).success(), "default: ended\n");
+    grounds.expect_nothing(&stage, "after down");
+}
+
+/// The owner of the lab that `up` starts now.
+fn owner_of_a_new_lab(grounds: &Grounds, stage: &Stage) -> u32 {
+    let up = stage.authlab(&grounds.typed(&["up", "--json"])).json();
+    up["owner"].as_u64().unwrap().try_into().unwrap()
+}
+
+fn an_owner_that_is_killed_is_cleared_up_after(grounds: &Grounds) {
+    let stage = Stage::new();
+    let owner = owner_of_a_new_lab(grounds, &stage);
+    signal(owner, Signal::KILL);
+    grounds.expect_nothing_runs(&stage, "after the owner's death");
+    let shown = stage.authlab(&["status"]).success();
+    assert!(shown.contains("was left by a crash; `authlab down` clears it"), "{shown}");
+    let said = stage.authlab(&["down", "--all"]).success();
+    assert_eq!(said, "default: cleared what was left\n");
+    grounds.expect_nothing(&stage, "after down");
+}
+
+fn what_nothing_but_labels_tells_of_is_cleared(grounds: &Grounds) {
+    let stage = Stage::new();
+    let owner = owner_of_a_new_lab(grounds, &stage);
+    let watchers = running(&stage, "watch-containers");
+    assert_eq!(watchers.len(), 1);
+    // One after the other, so that the watcher does not see its owner go.
+    signal(watchers[0], Signal::KILL);
+    signal(owner, Signal::KILL);
+    stage::wait("the end of both", LIMIT, || {
+        let left = [running(&stage, "authlab supervise"), running(&stage, "watch-containers")].concat();
+        if left.is_empty() {
+            Condition::Met(())
+        } else {
+            Condition::NotYet(format!("{left:?}"))
+        }
+    });
+    std::fs::remove_dir_all(stage.lab("default")).unwrap();
+    let left = block_on(grounds.things(&stage)).len();
+    // etcd, kube-apiserver, kube-controller-manager, keycloak and the network.
+    assert_eq!(left, 5);
+    let said = stage.authlab(&["down", "--all"]).success();
+    assert_eq!(said, format!("removed {left} containers and networks without an owner\n"));
+    grounds.expect_nothing(&stage, "after down");
+}
+
+fn images_have_to_be_there_and_to_fit(grounds: &Grounds) {
+    let stage = Stage::new();
+    let (nowhere, foreign) = ("localhost/nowhere", "localhost/foreign");
+    let architecture = if grounds.engine.architecture() == "arm64" {
+        "amd64"
+    } else {
+        "arm64"
+    };
+    load(&grounds.engine, &images(Some(foreign)).etcd.to_string(), architecture);
+    let etcd = images(Some(nowhere)).etcd;
+    let keycloak = images(Some(nowhere)).keycloak;
+    let pull = format!("hint: fetch it with `docker pull {etcd}`, or load it");
+    for (arguments, says, hint) in [
+        (
+            &["run", FEATURE, "--cluster", "container", "--image-prefix", nowhere, "--offline"][..],
+            format!("error: the image {etcd} is not there\n\n"),
+            pull.clone(),
+        ),
+        (
+            &["run", FEATURE, "--cluster", "container", "--image-prefix", nowhere],
+            format!("error: the image {etcd} is not there\n  caused by: "),
+            pull.clone(),
+        ),
+        (
+            &["up", "--cluster", "container", "--image-prefix", nowhere],
+            format!("error: the image {etcd} is not there: "),
+            pull,
+        ),
+        (
+            &[
+                "run",
+                FEATURE,
+                "--cluster",
+                "process",
+                "--identity-provider",
+                "container",
+                "--image-prefix",
+                nowhere,
+                "--offline",
+            ],
+            format!("error: the image {keycloak} is not there\n\n"),
+            format!("hint: fetch it with `docker pull {keycloak}`"),
+        ),
+        (
+            &["run", FEATURE, "--cluster", "container", "--image-prefix", foreign, "--offline"],
+            format!(
+                " is for {architecture}, and the container engine runs {}",
+                grounds.engine.architecture()
+            ),
+            format!(
+                "hint: fetch the right one with `docker pull --platform linux/{}",
+                grounds.engine.architecture()
+            ),
+        ),
+    ] {
+        let refusal = stage.authlab(arguments).refusal(4);
+        assert!(refusal.contains(&says), "{arguments:?}: {refusal}");
+        assert!(refusal.contains(&hint), "{arguments:?}: {refusal}");
+        assert_eq!(refusal.matches("error: ").count(), 1, "{refusal}");
+        grounds.expect_nothing(&stage, &format!("{arguments:?}"));
+    }
+}
+
+/// Gives the engine an image without any file, said to be for `architecture`.
+fn load(engine: &Engine, reference: &str, architecture: &str) {
+    let layer = vec![0; 1024];
+    let digest = |bytes: &[u8]| hex::encode(Sha256::digest(bytes));
+    let config = serde_json::json!({
+        "architecture": architecture,
+        "os": "linux",
+        "config": {},
+        "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{}", digest(&layer))]},
+    })
+    .to_string();
+    let name = format!("{}.json", digest(config.as_bytes()));
+    let manifest = serde_json::json!([{"Config": name, "RepoTags": [reference], "Layers": ["layer.tar"]}]).to_string();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("image.tar");
+    let mut archive = tar::Builder::new(File::create(&path).unwrap());
+    for (name, content) in [
+        (name.as_str(), config.as_bytes()),
+        ("layer.tar", &layer),
+        ("manifest.json", manifest.as_bytes()),
+    ] {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        archive.append_data(&mut header, name, content).unwrap();
+    }
+    archive.finish().unwrap();
+    block_on(Image::load(engine, &path)).unwrap();
+}
+
+fn a_server_that_is_killed_fails_the_run_and_is_named(grounds: &Grounds) {
+    if !grounds.engine.shares_kernel() {
+        // Its processes are not this machine's.
+        return;
+    }
+    let stage = Stage::new();
+    let many = feature(&stage, "alice", 400);
+    let told = stage.state().join("told");
+    let mut run = stage.command(&grounds.typed(&["run", &many]));
+    let run = run.stdout(Stdio::null()).stderr(File::create(&told).unwrap());
+    let mut run = run.spawn().unwrap();
+    ready(&stage, &mut run);
+    let etcd = stage::wait("etcd", LIMIT, || match running(&stage, "etcd --").first() {
+        Some(pid) => Condition::Met(*pid),
+        None => Condition::NotYet(stage.processes().join("\n")),
+    });
+    signal(etcd, Signal::KILL);
+    assert_eq!(run.wait().unwrap().code(), Some(1));
+    let said = std::fs::read_to_string(&told).unwrap();
+    assert!(said.contains("etcd ended by itself before the run was over"), "{said}");
+    assert!(said.contains("the servers' logs are kept in "), "{said}");
+    grounds.expect_nothing_runs(&stage, "after a server was killed");
+    stage.authlab(&["down", "--all"]).success();
+    grounds.expect_nothing(&stage, "after down");
+}
+
+fn the_cluster_runs_as_processes_where_its_image_is_not_there(grounds: &Grounds) {
+    let stage = Stage::new();
+    let arguments = [
+        "run",
+        FEATURE,
+        "--identity-provider",
+        "process",
+        "--image-prefix",
+        "localhost/nowhere",
+    ];
+    let said = stage.authlab(&arguments);
+    assert_eq!(said.code, 0, "{said:?}");
+    let k3s = images(Some("localhost/nowhere")).k3s;
+    let note = format!(
+        "the cluster runs as processes: {} answers, but does not have the image {k3s}\n",
+        grounds.engine
+    );
+    assert!(said.err.contains(&note), "{said:?}");
+    assert!(said.err.contains("(process), process"), "{said:?}");
+    grounds.expect_nothing(&stage, "after a run");
+}

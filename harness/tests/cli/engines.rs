@@ -1,0 +1,78 @@
+//! What is typed where there is no container engine, or something else in its place: nothing of it needs one.
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixListener;
+
+use crate::stage::{Said, Stage, said};
+
+/// Types `arguments` where `host` is said to be the engine's address.
+fn typed(stage: &Stage, host: &str, arguments: &[&str]) -> Said {
+    said(stage.command(arguments).env("DOCKER_HOST", host))
+}
+
+#[test]
+fn containers_without_an_engine_are_refused() {
+    let stage = Stage::new();
+    let socket = stage.state().join("engine.sock");
+    let listener = UnixListener::bind(&socket).unwrap();
+    // Ends with the test binary.
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            // It may hang up at any time.
+            let _ = connection.read(&mut [0; 1024]);
+            let _ = connection.write_all(b"SSH-2.0-authlab\r\n");
+        }
+    });
+    let file = stage.state().join("file");
+    std::fs::write(&file, "").unwrap();
+    let at = |path: &std::path::Path| format!("unix://{}", path.display());
+    for (host, says) in [
+        (
+            "unix:///nowhere".to_owned(),
+            "error: there is no container engine at unix:///nowhere: there is no such socket".to_owned(),
+        ),
+        (
+            "foo://x".to_owned(),
+            "error: there is no container engine at foo://x: an address is unix:///path, tcp://host:port or http://host:port".to_owned(),
+        ),
+        (
+            at(&file),
+            format!("error: there is no container engine at {}: that is a file and no socket", at(&file)),
+        ),
+        (
+            at(&socket),
+            format!("error: what answers at {} is not a container engine: ", at(&socket)),
+        ),
+    ] {
+        for arguments in [
+            &["run", "--tags", "@X1", "--cluster", "container"][..],
+            &["run", "--tags", "@X1", "--identity-provider", "container"],
+            &["up", "--cluster", "k3s"],
+            &["up", "--cluster", "kind"],
+        ] {
+            let refusal = typed(&stage, &host, arguments).refusal(4);
+            assert!(refusal.contains(&says), "{arguments:?}: {refusal}");
+            assert!(!refusal.contains("hyper"), "{refusal}");
+            assert!(refusal.contains("\nhint: correct DOCKER_HOST "), "{arguments:?}: {refusal}");
+            assert_eq!(refusal.matches("error: ").count(), 1, "{refusal}");
+            assert_eq!(stage.labs(), Vec::<String>::new(), "{arguments:?}");
+        }
+    }
+    #[cfg(target_os = "linux")]
+    stage.expect_nothing_runs("after refusals");
+}
+
+#[test]
+fn without_an_engine_everything_runs_as_processes_and_a_note_says_why() {
+    let stage = Stage::new();
+    let said = typed(&stage, "unix:///nowhere", &["run", "--tags", "@X1"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    let note = "everything runs as processes: there is no container engine at unix:///nowhere: there is no such socket\n";
+    assert!(said.err.contains(note), "{said:?}");
+    assert!(said.err.contains("(process), process"), "{said:?}");
+    // Nobody wonders about an engine who asks for processes.
+    let said = typed(&stage, "unix:///nowhere", &["run", "--tags", "@X1", "--cluster", "process"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(!said.err.contains("everything runs as processes"), "{said:?}");
+}
