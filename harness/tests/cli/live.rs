@@ -176,7 +176,7 @@ fn run_uses_the_lab_that_is_up_and_refuses_one_that_is_another() {
 fn a_further_api_server_is_started_by_the_owner_and_shared_from_then_on() {
     let folder = tempfile::tempdir().unwrap();
     let feature = folder.path().join("doors.feature");
-    let text = "Feature: Doors\n  Scenario: A further API server\n    Given an API server with anonymous requests switched off\n    \
+    let text = "@requires:further_api_servers @requires:cluster_signing_key\nFeature: Doors\n  Scenario: A further API server\n    Given an API server with anonymous requests switched off\n    \
         And Alice holds a client certificate\n    When she asks the API server who she is\n    Then she is accepted as \"alice\"\n";
     std::fs::write(&feature, text).unwrap();
     let feature = feature.to_str().unwrap();
