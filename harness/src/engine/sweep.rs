@@ -176,7 +176,7 @@ mod tests {
     use super::super::fake::{Fake, answer, introduction};
     use super::*;
 
-    /// An engine with one container, one network that is in use for a moment, and one volume.
+    /// An engine with one container, one network that is in use for a moment and that another's container is on, too, and one volume.
     fn inhabited(asked: Arc<Mutex<Vec<String>>>) -> Fake {
         let refusals = Arc::new(AtomicUsize::new(2));
         Fake::start(move |name, _| {
@@ -186,6 +186,9 @@ mod tests {
             asked.lock().unwrap().push(name.to_owned());
             let path = name.split('?').next().unwrap_or_default();
             match path {
+                "GET /containers/json" if name.contains("network") => {
+                    answer(200, r#"[{"Id": "c1", "Names": ["/one"]}, {"Id": "c2", "Names": ["/node"]}]"#)
+                }
                 "GET /containers/json" => answer(200, r#"[{"Id": "c1", "Names": ["/one"]}]"#),
                 "GET /networks" => answer(200, r#"[{"Id": "n1", "Name": "net"}]"#),
                 "GET /volumes" => answer(
@@ -202,7 +205,7 @@ mod tests {
                         r#"{"message": "error while removing network: network net id n1 has active endpoints"}"#,
                     )
                 }
-                "DELETE /containers/c1" | "DELETE /networks/n1" | "DELETE /volumes/v1" => answer(204, ""),
+                "DELETE /containers/c1" | "DELETE /containers/c2" | "DELETE /networks/n1" | "DELETE /volumes/v1" => answer(204, ""),
                 _ => answer(500, r#"{"message": "not expected"}"#),
             }
         })
@@ -214,16 +217,25 @@ mod tests {
         let fake = inhabited(asked.clone());
         let engine = Engine::at(&fake.address(), false).await.unwrap();
         let swept = sweep(&engine, &Filter::all()).await.unwrap();
-        assert_eq!((swept.containers, swept.networks, swept.volumes), (1, 1, 1));
+        assert_eq!((swept.containers, swept.networks, swept.volumes), (2, 1, 1));
         let asked = asked.lock().unwrap();
         let listed: Vec<&String> = asked.iter().filter(|name| name.starts_with("GET ")).collect();
-        assert!(listed.iter().all(|name| name.contains("authlab.managed-by")), "{listed:?}");
+        assert!(
+            listed.iter().all(|name| name.contains("authlab.managed-by") || name.contains("n1")),
+            "{listed:?}"
+        );
         let deleted: Vec<&str> = asked
             .iter()
             .filter(|name| name.starts_with("DELETE "))
             .map(String::as_str)
             .collect();
-        assert!(deleted[0].starts_with("DELETE /containers/c1?") && deleted[0].contains("force=true") && deleted[0].contains("v=true"));
+        for container in ["c1", "c2"] {
+            let removal = deleted
+                .iter()
+                .find(|name| name.starts_with(&format!("DELETE /containers/{container}?")));
+            let removal = removal.copied().unwrap_or_default();
+            assert!(removal.contains("force=true") && removal.contains("v=true"), "{deleted:?}");
+        }
         assert_eq!(deleted.iter().filter(|name| **name == "DELETE /networks/n1").count(), 3);
     }
 }
