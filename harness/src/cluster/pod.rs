@@ -18,7 +18,7 @@ const API_SERVERS: [u16; 4] = [6443, 6444, 6445, 6446];
 /// etcd's ports, for clients and for peers; nobody outside can reach them.
 const ETCD: [u16; 2] = [2379, 2380];
 
-/// Containers that share one network. They are removed by [`Pod::remove`] and with the servers in them, or by their labels.
+/// Containers that share one network. Dropped, they go on: each is removed as a server of its control plane, or by its labels.
 #[derive(Debug)]
 pub struct Pod {
     engine: Engine,

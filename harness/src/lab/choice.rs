@@ -31,24 +31,22 @@ impl Choice {
         let (asked, asked_provider) = (options.cluster, options.identity_provider);
         let needed = |driver: Driver| matches!(driver, Driver::Container | Driver::K3s | Driver::Kind);
         let must = asked.is_some_and(needed) || asked_provider == Some(identity_provider::Driver::Container);
-        let may = asked.is_none() || asked_provider.is_none();
+        let processes = |images| Self {
+            cluster: asked.unwrap_or(Driver::Process),
+            keycloak: None,
+            engine: None,
+            images,
+        };
+        if !must && asked.is_some() {
+            return Ok(processes(images));
+        }
         let engine = match Engine::find(None).await {
-            Ok(engine) => Some(engine),
+            Ok(engine) => engine,
             Err(error) if must => return Err(error.into()),
             Err(error) => {
-                if may && asked.is_none() {
-                    events.note(format!("everything runs as processes: {}", in_short(&error)));
-                }
-                None
+                events.note(format!("everything runs as processes: {}", in_short(&error)));
+                return Ok(processes(images));
             }
-        };
-        let Some(engine) = engine.filter(|_| must || may) else {
-            return Ok(Self {
-                cluster: asked.unwrap_or(Driver::Process),
-                keycloak: None,
-                engine: None,
-                images,
-            });
         };
         let cluster = match asked {
             Some(driver) => driver,

@@ -85,7 +85,9 @@ async fn carry(door: &Door, who: &str, credential: &Credential, question: &Quest
     let unauthenticated = matches!(&sent, Ok(Ok((exchanged, _))) if exchanged.status == 401);
     let refusals = match door.server.logs.as_ref().map(|logs| logs.pace) {
         Some(Pace::PassedOn) if unauthenticated => until_marked(&door.server, mark).await,
-        _ => mark.refusals(&door.server).unwrap_or_default(),
+        _ => mark
+            .refusals(&door.server)
+            .map_err(|error| format!("the API server's log cannot be read: {error}")),
     };
     drop(gate);
 
@@ -109,11 +111,12 @@ async fn carry(door: &Door, who: &str, credential: &Credential, question: &Quest
 
 /// The refusals logged since `mark`, where lines come a moment after the answer: a refusal of our own making, whose line
 /// is known by its certificate's serial number, is logged behind all that came before it.
-async fn until_marked(server: &ApiServer, mark: Mark) -> Vec<String> {
-    let Ok(stranger) = Authority::self_signed(&Request::client("authlab-mark", &[])) else {
-        return Vec::new();
-    };
-    let Ok(serial) = stranger.serial_number() else { return Vec::new() };
+///
+/// # Errors
+/// Why it is not known what was logged: that is not the same as nothing.
+async fn until_marked(server: &ApiServer, mark: Mark) -> Result<Vec<String>, String> {
+    let stranger = Authority::self_signed(&Request::client("authlab-mark", &[])).map_err(|error| error.to_string())?;
+    let serial = stranger.serial_number().map_err(|error| error.to_string())?;
     let word = format!("SN={serial},");
     let presentation = Credential::Certificate(stranger).presentation();
     // Whatever comes of it: without its line there is no reason either.
@@ -126,11 +129,11 @@ async fn until_marked(server: &ApiServer, mark: Mark) -> Vec<String> {
             None => Condition::NotYet(format!("no line with {word}")),
         })
     });
-    seen.await.unwrap_or_default()
+    seen.await.map_err(|error| error.to_string())
 }
 
 /// Finds the record of what was exchanged.
-async fn answer(door: &Door, request: String, exchanged: Exchanged, mark: Mark, refusals: Vec<String>) -> Answer {
+async fn answer(door: &Door, request: String, exchanged: Exchanged, mark: Mark, refusals: Result<Vec<String>, String>) -> Answer {
     let Exchanged { status, headers, text } = exchanged;
     let body: Value = serde_json::from_str(&text).unwrap_or_else(|_| if text.is_empty() { Value::Null } else { text.clone().into() });
     let audit_id = headers.iter().find(|(name, _)| name == "audit-id").map(|(_, value)| value.clone());
@@ -159,14 +162,15 @@ async fn answer(door: &Door, request: String, exchanged: Exchanged, mark: Mark, 
             (Some(NOT_OBSERVABLE.to_owned()), ReasonSource::NotObservable)
         }
         // The one refusal in the log while the gate was ours is this request's.
-        Verdict::Unauthenticated => match refusals.as_slice() {
-            [first, more @ ..] if more.iter().all(|reason| reason == first) => (Some(first.clone()), ReasonSource::Log),
+        Verdict::Unauthenticated => match refusals.as_deref() {
+            Err(why) => (Some(why.clone()), ReasonSource::None),
+            Ok([first, more @ ..]) if more.iter().all(|reason| reason == first) => (Some(first.clone()), ReasonSource::Log),
             // The log is silent where no credential was presented at all; the audit event is not.
-            [] => match event.as_ref().and_then(|event| event.message()) {
+            Ok([]) => match event.as_ref().and_then(|event| event.message()) {
                 Some(message) => (Some(message.to_owned()), ReasonSource::Audit),
                 None => (message(), ReasonSource::Body),
             },
-            several => (
+            Ok(several) => (
                 Some(format!("not told apart from others' refusals at the same time: {several:?}")),
                 ReasonSource::None,
             ),
