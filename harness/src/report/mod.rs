@@ -116,6 +116,8 @@ mod tests {
             }),
             ms: 1,
             answers: vec![answer],
+            steps: Vec::new(),
+            exchanges: Vec::new(),
         };
         events.emit(Event::ScenarioFinished { report: Box::new(report) });
         let seen = format!("{:?}", last.lock().unwrap_or_else(PoisonError::into_inner).0);

@@ -211,6 +211,8 @@ fn report(context: &ScenarioContext, outcome: Outcome) -> ScenarioReport {
         failure: None,
         ms: 0,
         answers: Vec::<AnswerReport>::new(),
+        steps: Vec::new(),
+        exchanges: Vec::new(),
     }
 }
 

@@ -8,6 +8,10 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+mod exchange;
+
+pub use exchange::{Exchange, Exchanges, Presented, ServerRecord, StepReport};
+
 /// Something that happened, in the order in which it did.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -126,6 +130,12 @@ pub struct ScenarioReport {
     pub ms: u64,
     /// What the servers answered, in order.
     pub answers: Vec<AnswerReport>,
+    /// Its steps, those of the background first. Absent in records of earlier versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<StepReport>,
+    /// Every request between its parties, in the order in which they began. Absent in records of earlier versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exchanges: Vec<Exchange>,
 }
 
 /// Why a scenario failed.
