@@ -5,20 +5,55 @@
 //! through [`redact`] before it reaches a person or a file.
 
 use std::borrow::Cow;
-use std::sync::LazyLock;
+use std::collections::BTreeSet;
+use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
 
 use regex::{Captures, Regex};
 use serde::{Deserialize, Serialize};
 
 /// A token, password or private key.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(from = "String", into = "String")]
 pub struct Secret(String);
+
+/// Every secret that this process held since [`remember`] was called.
+static REMEMBERED: OnceLock<Mutex<BTreeSet<String>>> = OnceLock::new();
+
+/// From now on, every secret is remembered until the process ends: for the test that looks for them in all that was written.
+pub fn remember() {
+    REMEMBERED.get_or_init(Mutex::default);
+}
+
+/// What was remembered; nothing, unless it was asked for.
+pub fn remembered() -> Vec<String> {
+    let remembered = REMEMBERED
+        .get()
+        .map(|remembered| remembered.lock().unwrap_or_else(PoisonError::into_inner));
+    remembered
+        .into_iter()
+        .flat_map(|remembered| remembered.iter().cloned().collect::<Vec<_>>())
+        .collect()
+}
+
+impl From<String> for Secret {
+    fn from(value: String) -> Self {
+        if let Some(remembered) = REMEMBERED.get() {
+            remembered.lock().unwrap_or_else(PoisonError::into_inner).insert(value.clone());
+        }
+        Self(value)
+    }
+}
+
+impl From<Secret> for String {
+    fn from(secret: Secret) -> Self {
+        secret.0
+    }
+}
 
 impl Secret {
     /// Hides `value`.
     pub fn new(value: impl Into<String>) -> Self {
-        Self(value.into())
+        Self::from(value.into())
     }
 
     /// The secret itself: for a request or a file with mode 0600, nothing else.

@@ -48,6 +48,7 @@ pub async fn lab_for_run(options: &LabOptions, events: &Events) -> Result<Lab, C
     Ok(Site {
         lab,
         events: events.clone(),
+        exchanges: true,
     })
 }
 

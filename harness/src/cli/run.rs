@@ -103,6 +103,7 @@ pub async fn run(arguments: RunArguments, session: &Session) -> Result<Exit, Com
         },
         lab: &arguments.lab,
         report: scenarios::report_directory(&arguments.scenarios)?,
+        no_exchanges: arguments.scenarios.no_exchanges,
     };
     let done = work.carry_out(progress_reporter(session.voice.quiet).into_iter().collect()).await;
     let shown = if session.voice.json {

@@ -33,6 +33,9 @@ pub struct ScenarioOptions {
     /// Write `run.json` and `junit.xml` into a directory that is new, empty or an earlier report
     #[arg(long, env = "AUTHLAB_REPORT", value_name = "DIR", help_heading = "Output")]
     pub report: Option<PathBuf>,
+    /// Keep no account of the requests between the parties: a smaller record, without diagrams
+    #[arg(long, env = "AUTHLAB_NO_EXCHANGES", value_parser = clap::builder::FalseyValueParser::new(), help_heading = "Output")]
+    pub no_exchanges: bool,
 }
 
 impl ScenarioOptions {
@@ -81,6 +84,7 @@ pub(super) struct Work<'a> {
     pub(super) options: RunOptions,
     pub(super) lab: &'a LabOptions,
     pub(super) report: Option<ReportDirectory>,
+    pub(super) no_exchanges: bool,
 }
 
 /// How work ended: always with a record, even when the lab could not be started.
@@ -121,7 +125,8 @@ impl Work<'_> {
         let ready = Arc::new(Mutex::new(None));
         let kept = Arc::clone(&ready);
         let lab = async {
-            let lab = lab_source::lab_for_run(self.lab, events).await?;
+            let mut lab = lab_source::lab_for_run(self.lab, events).await?;
+            lab.exchanges = !self.no_exchanges;
             *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(lab.clone());
             Ok(lab)
         };

@@ -1,14 +1,16 @@
 //! What really happened between the parties of a scenario, request by request.
 //!
 //! The main type is [`Exchange`]; whoever asks somebody something tells an [`Exchanges`], and the scenario's report
-//! carries what was told. Nothing secret goes in: tokens are taken apart here, and only what may be shown is kept.
+//! carries what was told. Nothing secret goes in: credentials are taken apart, and only what may be shown is kept.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use super::presented::Presented;
 
 /// One request and its answer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -52,42 +54,6 @@ pub struct Exchange {
     pub record: Option<ServerRecord>,
 }
 
-/// A credential as it may be shown.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Presented {
-    /// An X.509 certificate (RFC 5280 §4.1), without its key.
-    Certificate {
-        /// The subject, as RFC 4514 writes it.
-        subject: String,
-        /// The issuer, likewise.
-        issuer: String,
-        /// The serial number, decimal.
-        serial: String,
-        /// The beginning of its validity, RFC 3339.
-        not_before: String,
-        /// The end of its validity, RFC 3339.
-        not_after: String,
-        /// The extended key usages (`client_auth`, `server_auth`, …; else dotted); none: the certificate does not restrict them.
-        extended_key_usages: Vec<String>,
-    },
-    /// A signed token in compact form (RFC 7515 §3.1).
-    Token {
-        /// The decoded header.
-        header: Value,
-        /// The decoded claims.
-        claims: Value,
-        /// The first characters of the signature.
-        signature: String,
-    },
-    /// Something else in an `Authorization` header, of which only the kind may be shown.
-    Opaque {
-        /// What it is, in a word or two: `bearer token`, `basic`, …
-        described_as: String,
-    },
-}
-
 /// What a server recorded about a request.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -128,44 +94,67 @@ pub struct Exchanges(Arc<Mutex<Told>>);
 
 #[derive(Debug, Default)]
 struct Told {
-    began: Option<Instant>,
-    step: Option<usize>,
-    exchanges: Vec<Exchange>,
+    unheard: bool,
+    speaker: Option<String>,
+    exchanges: Vec<(SystemTime, Exchange)>,
 }
 
+/// Who asks, as long as nobody was named.
+const NOBODY_NAMED: &str = "the harness";
+
 impl Exchanges {
-    /// The scenario begins now.
-    pub fn begin(&self) {
-        self.lock().began = Some(Instant::now());
+    /// Nothing that is told is kept.
+    pub fn unheard() -> Self {
+        let told = Told {
+            unheard: true,
+            ..Told::default()
+        };
+        Self(Arc::new(Mutex::new(told)))
     }
 
-    /// What is told from now on happened during `step`.
-    pub fn enter_step(&self, step: Option<usize>) {
-        self.lock().step = step;
+    /// Whether what is told is kept: if not, it need not be put together.
+    pub fn are_heard(&self) -> bool {
+        !self.lock().unheard
     }
 
-    /// `exchange` began `at` and took `lasted`; its own fields about time and step are filled in.
-    pub fn tell(&self, at: Instant, lasted: Duration, exchange: Exchange) {
+    /// Whatever is asked from now on without a name of its own is asked by `who`.
+    pub fn speaks(&self, who: &str) {
+        self.lock().speaker = Some(who.to_owned());
+    }
+
+    /// `exchange` began at `at` and took `lasted`; both are filled in, and who asked where it does not say.
+    pub fn tell(&self, at: SystemTime, lasted: Duration, mut exchange: Exchange) {
+        exchange.ms = milliseconds(lasted);
         let mut told = self.lock();
-        let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        let at_ms = told.began.map_or(0, |began| milliseconds(at.saturating_duration_since(began)));
-        let step = told.step;
-        told.exchanges.push(Exchange {
-            step,
-            at_ms,
-            ms: milliseconds(lasted),
-            ..exchange
-        });
+        if told.unheard {
+            return;
+        }
+        if exchange.from.is_empty() {
+            exchange.from = told.speaker.clone().unwrap_or_else(|| NOBODY_NAMED.to_owned());
+        }
+        told.exchanges.push((at, exchange));
     }
 
-    /// All that was told, in the order in which it began.
-    pub fn all(&self) -> Vec<Exchange> {
+    /// A counter of the server that was asked last was read before and after.
+    pub fn measured(&self, counter: &str, before: f64, after: f64) {
+        if let Some((_, last)) = self.lock().exchanges.last_mut() {
+            let record = last.record.get_or_insert_default();
+            record.metrics.insert(counter.to_owned(), (before, after));
+        }
+    }
+
+    /// All that was told, in the order in which it began, each with the time at which it did.
+    pub fn all(&self) -> Vec<(SystemTime, Exchange)> {
         let mut all = self.lock().exchanges.clone();
-        all.sort_by_key(|exchange| exchange.at_ms);
+        all.sort_by_key(|(at, _)| *at);
         all
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Told> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 mod exchange;
+mod presented;
 
-pub use exchange::{Exchange, Exchanges, Presented, ServerRecord, StepReport};
+pub use exchange::{Exchange, Exchanges, ServerRecord, StepReport};
+pub use presented::Presented;
 
 /// Something that happened, in the order in which it did.
 #[derive(Clone, Debug, Serialize, Deserialize)]

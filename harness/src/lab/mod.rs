@@ -31,7 +31,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{OnceCell, watch};
 
 use crate::cluster::{ApiServer, Authorities, Capabilities, Driver, MAIN, Minor};
-use crate::event::Events;
+use crate::event::{Events, Exchanges};
 use crate::identity_provider;
 use crate::identity_provider::issuer::Signer;
 use crate::probe::Door;
@@ -258,6 +258,7 @@ impl Lab {
             url: proxy.url.clone(),
             authority: self.authorities()?.serving.certificate().to_owned(),
             server: self.main().clone(),
+            exchanges: Exchanges::default(),
         })
     }
 

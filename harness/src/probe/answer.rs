@@ -40,7 +40,7 @@ impl Verdict {
     }
 
     /// The verdict that an HTTP status stands for.
-    pub(super) fn of_status(status: u16) -> Self {
+    pub fn of_status(status: u16) -> Self {
         match status {
             100..=399 => Self::Accepted,
             401 => Self::Unauthenticated,

@@ -1,7 +1,7 @@
 //! One request to an API server: a connection of its own, the credential as it is, the answer with its record.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
@@ -12,10 +12,10 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::watch::Connection;
-use super::{Answer, Gate, Identity, Mark, Question, ReasonSource, Record, Verdict, Watch};
+use super::{Answer, Gate, Identity, Mark, Question, ReasonSource, Record, Verdict, Watch, seen};
 use crate::cluster::{ApiServer, Pace};
 use crate::credential::{Credential, Presentation};
-use crate::event::NOT_OBSERVABLE;
+use crate::event::{Exchanges, NOT_OBSERVABLE};
 use crate::pki::{Authority, Request};
 use crate::process::wait::{Condition, until};
 use crate::secret::redact;
@@ -40,6 +40,8 @@ pub struct Door {
     pub authority: String,
     /// The API server behind it, whose record proves the answer.
     pub server: ApiServer,
+    /// Where it is told what was asked here.
+    pub exchanges: Exchanges,
 }
 
 impl Door {
@@ -50,6 +52,7 @@ impl Door {
             url: server.url.clone(),
             authority: server.serving_authority.clone(),
             server: server.clone(),
+            exchanges: Exchanges::default(),
         }
     }
 }
@@ -81,7 +84,9 @@ async fn carry(door: &Door, who: &str, credential: &Credential, question: &Quest
     let presentation = credential.presentation();
     let gate = Gate::enter(&door.server.gate).await;
     let mark = Mark::now(&door.server);
+    let began = SystemTime::now();
     let sent = tokio::time::timeout(LIMIT, exchange(door, &presentation, question, reading)).await;
+    let lasted = began.elapsed().unwrap_or_default();
     let unauthenticated = matches!(&sent, Ok(Ok((exchanged, _))) if exchanged.status == 401);
     let refusals = match door.server.logs.as_ref().map(|logs| logs.pace) {
         Some(Pace::PassedOn) if unauthenticated => until_marked(&door.server, mark).await,
@@ -91,7 +96,7 @@ async fn carry(door: &Door, who: &str, credential: &Credential, question: &Quest
     };
     drop(gate);
 
-    match sent {
+    let (answer, watch) = match sent {
         Ok(Ok((exchanged, watch))) => (answer(door, request, exchanged, mark, refusals).await, watch),
         Ok(Err(error)) => {
             let reason = cause(&*error);
@@ -106,7 +111,13 @@ async fn carry(door: &Door, who: &str, credential: &Credential, question: &Quest
             unanswered(request, Verdict::Unreachable, format!("no answer within {LIMIT:?}")),
             None,
         ),
+    };
+    if door.exchanges.are_heard() {
+        for told in seen::exchanges(door, who, &presentation, question, &answer) {
+            door.exchanges.tell(began, lasted, told);
+        }
     }
+    (answer, watch)
 }
 
 /// The refusals logged since `mark`, where lines come a moment after the answer: a refusal of our own making, whose line

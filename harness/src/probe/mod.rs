@@ -9,6 +9,7 @@ mod ask;
 mod gate;
 mod question;
 mod record;
+mod seen;
 mod watch;
 
 pub use answer::{Answer, Identity, Verdict};

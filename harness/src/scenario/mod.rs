@@ -15,7 +15,9 @@ pub mod runner;
 pub mod selection;
 pub mod step_definition;
 mod steps;
+mod steps_taken;
 pub mod suite;
+mod told;
 pub mod vocabulary;
 pub mod world;
 

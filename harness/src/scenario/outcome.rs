@@ -4,12 +4,14 @@
 use std::any::Any;
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::time::SystemTime;
 
 use cucumber::event::{Cucumber, Feature, Hook, HookType, Rule, Scenario, Step, StepError};
 use gherkin::LineCol;
 
 use super::runner::{Aftermath, Aftermaths, Key, Tally};
 use super::step_definition::{StepDefinition, nearest};
+use super::steps_taken::Steps;
 use super::{ScenarioContext, SharedScenario};
 use crate::event::{AnswerReport, Event, Events, Failure, Outcome, ScenarioReport};
 
@@ -19,6 +21,7 @@ pub(super) struct Outcomes {
     aftermaths: Aftermaths,
     definitions: Vec<StepDefinition>,
     failures: HashMap<Key, Failing>,
+    steps: HashMap<Key, Steps>,
     events: Events,
     pub(super) tally: Tally,
 }
@@ -43,12 +46,13 @@ impl Outcomes {
             aftermaths,
             definitions,
             failures: HashMap::new(),
+            steps: HashMap::new(),
             events,
             tally: Tally::default(),
         }
     }
 
-    pub(super) fn on<W>(&mut self, event: Cucumber<W>) {
+    pub(super) fn on<W>(&mut self, at: SystemTime, event: Cucumber<W>) {
         if let Cucumber::Feature(feature, event) = event {
             let (scenario, event) = match event {
                 Feature::Scenario(scenario, event) | Feature::Rule(_, Rule::Scenario(scenario, event)) => (scenario, event.event),
@@ -56,14 +60,15 @@ impl Outcomes {
             };
             let key = Key::of(&feature, scenario.position);
             let Some(context) = self.scenarios.get(&key).cloned() else { return };
-            self.on_scenario(key, &context, event);
+            self.on_scenario(at, key, &context, &scenario.steps, event);
         }
     }
 
-    fn on_scenario<W>(&mut self, key: Key, context: &ScenarioContext, event: Scenario<W>) {
+    fn on_scenario<W>(&mut self, at: SystemTime, key: Key, context: &ScenarioContext, own_steps: &[gherkin::Step], event: Scenario<W>) {
         match event {
             Scenario::Started => self.events.emit(Event::ScenarioStarted { id: context.id.clone() }),
             Scenario::Background(step, event) | Scenario::Step(step, event) => {
+                self.steps.entry(key.clone()).or_default().on(at, &step, &event);
                 if let Some(failing) = self.failing(&step, event) {
                     self.failures.entry(key).or_insert(failing);
                 }
@@ -83,7 +88,7 @@ impl Outcomes {
                 self.failures.entry(key).or_insert(failing);
             }
             Scenario::Hook(..) | Scenario::Log(_) => {}
-            Scenario::Finished => self.finished(&key, context),
+            Scenario::Finished => self.finished(&key, context, own_steps),
         }
     }
 
@@ -149,8 +154,15 @@ impl Outcomes {
         message
     }
 
-    fn finished(&mut self, key: &Key, context: &ScenarioContext) {
-        let Aftermath { answers, left, ms } = self.aftermaths.borrow_mut().remove(key).unwrap_or_default();
+    fn finished(&mut self, key: &Key, context: &ScenarioContext, own_steps: &[gherkin::Step]) {
+        let Aftermath {
+            answers,
+            exchanges,
+            left,
+            ms,
+        } = self.aftermaths.borrow_mut().remove(key).unwrap_or_default();
+        let mut steps = self.steps.remove(key).unwrap_or_default();
+        steps.finished(own_steps);
         let mut failing = self.failures.remove(key);
         if let Some(problem) = left.problem {
             match &mut failing {
@@ -180,6 +192,8 @@ impl Outcomes {
             failure,
             ms,
             answers,
+            exchanges: steps.placed(exchanges),
+            steps: steps.told,
             ..report(context, outcome)
         };
         self.events.emit(Event::ScenarioFinished { report: Box::new(report) });

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use cucumber::codegen::WorldInventory;
 use cucumber::event::{Cucumber, ScenarioFinished, StepError};
@@ -23,7 +23,7 @@ use super::outcome::{Outcomes, panic_text};
 use super::selection::{Ignored, Selected};
 use super::step_definition::step_definitions;
 use super::{REQUIRES, SharedScenario};
-use crate::event::{AnswerReport, Event, Events, Outcome};
+use crate::event::{AnswerReport, Event, Events, Exchange, Outcome};
 use crate::interrupt::Interrupt;
 
 /// What the runner needs of a world: a value per scenario, whose steps are registered with cucumber's attributes.
@@ -36,6 +36,11 @@ pub trait Stage: World + WorldInventory + Debug {
 
     /// What servers answered so far, in order.
     fn answers(&self) -> Vec<AnswerReport>;
+
+    /// What was asked of whom so far, each with the time at which it began.
+    fn exchanges(&self) -> Vec<(SystemTime, Exchange)> {
+        Vec::new()
+    }
 
     /// The scenario is over: cleans up what is its own, keeps evidence of a failure.
     fn leave(&mut self, ended: Ended) -> impl Future<Output = Left>;
@@ -129,6 +134,7 @@ pub(super) struct Key {
 #[derive(Default)]
 pub(super) struct Aftermath {
     pub(super) answers: Vec<AnswerReport>,
+    pub(super) exchanges: Vec<(SystemTime, Exchange)>,
     pub(super) left: Left,
     pub(super) ms: u64,
 }
@@ -239,11 +245,12 @@ async fn carry_out<S: Stage, E>(
             event = stream.next() => match event {
                 None => break,
                 Some(Ok(event)) => {
+                    let at = event.at;
                     let event = event.into_inner();
                     if matches!(event, Cucumber::Started) {
                         tell_panics_elsewhere(events);
                     }
-                    outcomes.on(event);
+                    outcomes.on(at, event);
                 }
                 // Only parsing can fail, and what comes in is parsed already.
                 Some(Err(error)) => events.note(format!("cucumber: {error}")),
@@ -332,6 +339,7 @@ fn scenarios<S: Stage>(
                     });
                     // After leaving: reasons may still have been on their way to a log.
                     aftermath.answers = world.answers();
+                    aftermath.exchanges = world.exchanges();
                 }
                 aftermath.ms = begun.borrow_mut().remove(&key).map_or(0, milliseconds);
                 aftermaths.borrow_mut().insert(key, aftermath);

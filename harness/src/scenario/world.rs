@@ -5,14 +5,15 @@
 
 use std::any::{Any, TypeId};
 use std::collections::{BTreeMap, HashMap};
+use std::time::SystemTime;
 
 use anyhow::{Context, Result, ensure};
 use sha2::Digest;
 
-use super::{Ended, Left, REQUIRES, SharedScenario, Stage, evidence};
+use super::{Ended, Left, REQUIRES, SharedScenario, Stage, evidence, told};
 use crate::cluster::{ApiServer, Minor};
 use crate::credential::Credential;
-use crate::event::{AnswerReport, Events};
+use crate::event::{AnswerReport, Events, Exchange, Exchanges};
 use crate::identity_provider::issuer::Signer;
 use crate::lab::{Keycloak, Lab, Login};
 use crate::pki::{Authority, Leaf};
@@ -26,6 +27,8 @@ pub struct Site {
     pub lab: Lab,
     /// Where to tell what happens (a further API server starts, …).
     pub events: Events,
+    /// Whether an account is kept of the requests between the parties.
+    pub exchanges: bool,
 }
 
 /// What somebody holds.
@@ -55,6 +58,7 @@ pub struct World {
     current: Option<String>,
     door: Option<Door>,
     answers: Vec<Answer>,
+    exchanges: Exchanges,
     namespace: Option<String>,
     notes: HashMap<TypeId, Box<dyn Any>>,
 }
@@ -152,7 +156,7 @@ impl World {
     /// The scenario does not ask for it, or it could not be started.
     pub async fn realm(&self) -> Result<Keycloak> {
         self.needs("realm_administration")?;
-        Ok(self.lab().keycloak().await?)
+        Ok(self.lab().keycloak().await?.telling(&self.exchanges))
     }
 
     /// Somebody logs in at the identity provider, whichever that is.
@@ -161,7 +165,7 @@ impl World {
     /// The scenario does not ask for it, or they are not let in.
     pub async fn login(&self) -> Result<Login> {
         self.needs("identity_provider")?;
-        Ok(self.lab().login().await?)
+        Ok(self.lab().login(&self.exchanges).await?)
     }
 
     /// The auth proxy called `name`.
@@ -188,7 +192,11 @@ impl World {
     /// The scenario does not ask for one.
     pub fn administrator(&self) -> Result<kube::Client> {
         self.needs("administrator")?;
-        Ok(self.lab().administrator().client())
+        Ok(told::client(
+            self.lab().administrator().client(),
+            &self.lab().main().name,
+            &self.exchanges,
+        ))
     }
 
     /// What the administrator presents.
@@ -229,6 +237,7 @@ impl World {
             return self.current.clone().with_context(|| format!("'{said}' before anybody was named"));
         }
         said.clone_into(self.current.get_or_insert_default());
+        self.exchanges.speaks(said);
         Ok(said.to_owned())
     }
 
@@ -274,7 +283,11 @@ impl World {
 
     /// Where everything is asked: the main API server unless the scenario chose another door.
     pub fn door(&self) -> Door {
-        self.door.clone().unwrap_or_else(|| Door::of(self.lab().main()))
+        let door = self.door.clone().unwrap_or_else(|| Door::of(self.lab().main()));
+        Door {
+            exchanges: self.exchanges.clone(),
+            ..door
+        }
     }
 
     /// `said` asks `question`, presenting what they hold.
@@ -342,12 +355,19 @@ impl Stage for World {
     type Lab = Site;
 
     fn enter(&mut self, site: Site, scenario: SharedScenario) {
+        if !site.exchanges {
+            self.exchanges = Exchanges::unheard();
+        }
         self.site = Some(site);
         self.scenario = Some(scenario);
     }
 
     fn answers(&self) -> Vec<AnswerReport> {
         self.answers.iter().map(Answer::report).collect()
+    }
+
+    fn exchanges(&self) -> Vec<(SystemTime, Exchange)> {
+        self.exchanges.all()
     }
 
     async fn leave(&mut self, ended: Ended) -> Left {

@@ -12,7 +12,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-use super::client::{ask, send};
 use super::{KeycloakClient, KeycloakError, realm};
 use crate::secret::Secret;
 
@@ -85,7 +84,10 @@ impl KeycloakAdmin {
         let mut user = realm::user(name, &roles);
         user["credentials"] = realm::password(password);
         let body = json!({"ifResourceExists": "FAIL", "users": [user]});
-        let imported: Imported = ask("creation of a user", self.request(Method::POST, "partialImport").await?.json(&body)).await?;
+        let imported: Imported = self
+            .client
+            .ask("creation of a user", self.request(Method::POST, "partialImport").await?.json(&body))
+            .await?;
         let id = imported.results.into_iter().next().map(|entry| entry.id).unwrap_or_default();
         Ok(NewUser {
             id,
@@ -100,7 +102,8 @@ impl KeycloakAdmin {
     /// There is none of that name, or Keycloak refuses.
     pub async fn delete_user(&self, name: &str) -> Result<(), KeycloakError> {
         let path = format!("users/{}", self.id(name).await?);
-        send("removal of a user", self.request(Method::DELETE, &path).await?)
+        self.client
+            .send("removal of a user", self.request(Method::DELETE, &path).await?)
             .await
             .map(drop)
     }
@@ -112,7 +115,7 @@ impl KeycloakAdmin {
     pub async fn set_enabled(&self, name: &str, enabled: bool) -> Result<(), KeycloakError> {
         let path = format!("users/{}", self.id(name).await?);
         let request = self.request(Method::PUT, &path).await?.json(&json!({"enabled": enabled}));
-        send("change of a user", request).await.map(drop)
+        self.client.send("change of a user", request).await.map(drop)
     }
 
     /// Ends all sessions of a user.
@@ -121,7 +124,10 @@ impl KeycloakAdmin {
     /// There is none of that name, or Keycloak refuses.
     pub async fn logout_user(&self, name: &str) -> Result<(), KeycloakError> {
         let path = format!("users/{}/logout", self.id(name).await?);
-        send("logout of a user", self.request(Method::POST, &path).await?).await.map(drop)
+        self.client
+            .send("logout of a user", self.request(Method::POST, &path).await?)
+            .await
+            .map(drop)
     }
 
     /// Makes a realm role, unless it is there.
@@ -133,7 +139,7 @@ impl KeycloakAdmin {
             return Ok(());
         }
         let request = self.request(Method::POST, "roles").await?.json(&json!({"name": role}));
-        match send("creation of a role", request).await {
+        match self.client.send("creation of a role", request).await {
             Err(error) if status(&error) != Some(StatusCode::CONFLICT) => return Err(error),
             _ => {}
         }
@@ -169,7 +175,7 @@ impl KeycloakAdmin {
         }
         let mut record = self.record(name).await?;
         let path = format!("users/{}/role-mappings/realm", record.id);
-        let roles: Vec<Role> = ask("roles of a user", self.request(Method::GET, &path).await?).await?;
+        let roles: Vec<Role> = self.client.ask("roles of a user", self.request(Method::GET, &path).await?).await?;
         record.roles = roles.into_iter().map(|role| role.name).collect();
         Ok(record)
     }
@@ -177,9 +183,10 @@ impl KeycloakAdmin {
     async fn change_role(&self, method: Method, user: &str, role: &str) -> Result<(), KeycloakError> {
         let id = self.id(user).await?;
         let path = format!("roles/{}", segment(role));
-        let role: Value = ask("look at a role", self.request(Method::GET, &path).await?).await?;
+        let role: Value = self.client.ask("look at a role", self.request(Method::GET, &path).await?).await?;
         let path = format!("users/{id}/role-mappings/realm");
-        send("change of a user's roles", self.request(method, &path).await?.json(&[role]))
+        self.client
+            .send("change of a user's roles", self.request(method, &path).await?.json(&[role]))
             .await
             .map(drop)
     }
@@ -190,7 +197,7 @@ impl KeycloakAdmin {
 
     async fn record(&self, name: &str) -> Result<UserRecord, KeycloakError> {
         let path = format!("users?exact=true&username={}", segment(name));
-        let found: Vec<UserRecord> = ask("look at a user", self.request(Method::GET, &path).await?).await?;
+        let found: Vec<UserRecord> = self.client.ask("look at a user", self.request(Method::GET, &path).await?).await?;
         let realm = &self.client.description().realm;
         found.into_iter().next().ok_or_else(|| KeycloakError::NoSuchUser {
             realm: realm.clone(),

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use reqwest::{RequestBuilder, StatusCode};
 use serde::Deserialize;
@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::admin::{KeycloakAdmin, Session};
 use super::{ADMIN_CLIENT, KeycloakDescription, KeycloakError, OTHER_REALM};
+use crate::event::{Exchange, Exchanges, Presented};
 use crate::secret::{Secret, redact};
 
 /// What a grant brings (RFC 6749 §5.1, OpenID Connect Core 1.0 §3.1.3.3).
@@ -53,6 +54,9 @@ pub struct KeycloakClient {
     pub(super) http: reqwest::Client,
     realm: Arc<KeycloakDescription>,
     session: Arc<tokio::sync::Mutex<Session>>,
+    exchanges: Exchanges,
+    /// Who asks, where it is not whoever speaks.
+    speaker: Option<&'static str>,
 }
 
 impl KeycloakClient {
@@ -65,7 +69,18 @@ impl KeycloakClient {
             http: https(&realm.authority)?,
             realm: Arc::new(realm.clone()),
             session: Arc::default(),
+            exchanges: Exchanges::default(),
+            speaker: None,
         })
+    }
+
+    /// The same client, which tells `exchanges` what it asks.
+    #[must_use]
+    pub fn telling(&self, exchanges: &Exchanges) -> Self {
+        Self {
+            exchanges: exchanges.clone(),
+            ..self.clone()
+        }
     }
 
     /// Another client of the same realm.
@@ -96,6 +111,8 @@ impl KeycloakClient {
             http: self.http.clone(),
             realm: Arc::new(realm.clone()),
             session: Arc::default(),
+            exchanges: self.exchanges.clone(),
+            speaker: self.speaker,
         })
     }
 
@@ -112,7 +129,11 @@ impl KeycloakClient {
     /// # Errors
     /// The realm has no such client.
     pub fn admin_as(&self, client: &str) -> Result<KeycloakAdmin, KeycloakError> {
-        Ok(KeycloakAdmin::new(self.as_client(client)?, Arc::clone(&self.session)))
+        let client = Self {
+            speaker: Some("Keycloak's administrator"),
+            ..self.as_client(client)?
+        };
+        Ok(KeycloakAdmin::new(client, Arc::clone(&self.session)))
     }
 
     /// The realm it talks to, as its client.
@@ -125,7 +146,7 @@ impl KeycloakClient {
     /// # Errors
     /// Keycloak cannot be asked or does not answer so.
     pub async fn discovery(&self) -> Result<Value, KeycloakError> {
-        ask("discovery", self.http.get(&self.realm.discovery_url)).await
+        self.ask("discovery", self.http.get(&self.realm.discovery_url)).await
     }
 
     /// The realm's public keys (RFC 7517 §5).
@@ -133,7 +154,7 @@ impl KeycloakClient {
     /// # Errors
     /// Keycloak cannot be asked or does not answer so.
     pub async fn keys(&self) -> Result<Value, KeycloakError> {
-        ask("keys", self.http.get(self.endpoint("certs"))).await
+        self.ask("keys", self.http.get(self.endpoint("certs"))).await
     }
 
     /// Logs a person in with their password (RFC 6749 §4.3).
@@ -174,7 +195,8 @@ impl KeycloakClient {
     /// # Errors
     /// The client is none that may ask.
     pub async fn introspect(&self, token: &Secret) -> Result<Introspection, KeycloakError> {
-        ask("introspection", self.post("token/introspect", &[("token", token.expose())])).await
+        self.ask("introspection", self.post("token/introspect", &[("token", token.expose())]))
+            .await
     }
 
     /// The claims about whom an access token is for (OpenID Connect Core 1.0 §5.3).
@@ -182,7 +204,7 @@ impl KeycloakClient {
     /// # Errors
     /// The token is not accepted.
     pub async fn userinfo(&self, access: &Secret) -> Result<Value, KeycloakError> {
-        ask(
+        self.ask(
             "userinfo request",
             self.http.get(self.endpoint("userinfo")).bearer_auth(access.expose()),
         )
@@ -194,7 +216,7 @@ impl KeycloakClient {
     /// # Errors
     /// The token is not accepted.
     pub async fn logout(&self, refresh: &Secret) -> Result<(), KeycloakError> {
-        send("logout", self.post("logout", &[("refresh_token", refresh.expose())]))
+        self.send("logout", self.post("logout", &[("refresh_token", refresh.expose())]))
             .await
             .map(drop)
     }
@@ -204,7 +226,7 @@ impl KeycloakClient {
     /// # Errors
     /// The client is none that may ask.
     pub async fn revoke(&self, token: &Secret) -> Result<(), KeycloakError> {
-        send("revocation", self.post("revoke", &[("token", token.expose())]))
+        self.send("revocation", self.post("revoke", &[("token", token.expose())]))
             .await
             .map(drop)
     }
@@ -213,7 +235,7 @@ impl KeycloakClient {
         let mut fields = fields.to_vec();
         // Without it Keycloak gives no ID token.
         fields.push(("scope", "openid"));
-        let answer: TokenAnswer = ask(request, self.post("token", &fields)).await?;
+        let answer: TokenAnswer = self.ask(request, self.post("token", &fields)).await?;
         Ok(TokenSet {
             access: answer.access_token,
             id: answer.id_token,
@@ -239,6 +261,52 @@ impl KeycloakClient {
     fn endpoint(&self, name: &str) -> String {
         format!("{}/protocol/openid-connect/{name}", self.realm.issuer)
     }
+
+    /// Sends `request` and reads a JSON answer.
+    pub(super) async fn ask<T: DeserializeOwned>(&self, name: &str, request: RequestBuilder) -> Result<T, KeycloakError> {
+        let body = self.send(name, request).await?;
+        serde_json::from_slice(&body).map_err(|source| KeycloakError::Malformed {
+            request: name.to_owned(),
+            source,
+        })
+    }
+
+    /// Sends `request`; any success will do.
+    pub(super) async fn send(&self, name: &str, request: RequestBuilder) -> Result<Vec<u8>, KeycloakError> {
+        let unreachable = |source: reqwest::Error| KeycloakError::Unreachable {
+            request: name.to_owned(),
+            source: source.without_url(),
+        };
+        let (http, request) = request.build_split();
+        let request = request.map_err(unreachable)?;
+        let mut exchange = Exchange {
+            from: self.speaker.unwrap_or_default().to_owned(),
+            to: "Keycloak".to_owned(),
+            request: format!("{} {} ({name})", request.method(), request.url().path()),
+            presented: presented(&request),
+            verdict: "unreachable".to_owned(),
+            ..Exchange::default()
+        };
+        let began = SystemTime::now();
+        let answered = http.execute(request).await;
+        exchange.status = answered.as_ref().ok().map(|answer| answer.status().as_u16());
+        let outcome = match answered {
+            Ok(answer) => read(name, answer).await,
+            Err(error) => Err(unreachable(error)),
+        };
+        match &outcome {
+            Ok(body) => {
+                exchange.verdict = "accepted".to_owned();
+                exchange.issued = issued(body);
+            }
+            Err(error) => {
+                exchange.verdict = verdict(exchange.status).to_owned();
+                exchange.answer = Some(redact(&error.to_string()).into_owned());
+            }
+        }
+        self.exchanges.tell(began, began.elapsed().unwrap_or_default(), exchange);
+        outcome
+    }
 }
 
 /// An HTTPS client that trusts one authority and nobody else, and uses no proxy.
@@ -254,22 +322,8 @@ pub(super) fn https(authority: &str) -> Result<reqwest::Client, KeycloakError> {
         .map_err(KeycloakError::HttpsClient)
 }
 
-/// Sends `request` and reads a JSON answer.
-pub(super) async fn ask<T: DeserializeOwned>(name: &str, request: RequestBuilder) -> Result<T, KeycloakError> {
-    let body = send(name, request).await?;
-    serde_json::from_slice(&body).map_err(|source| KeycloakError::Malformed {
-        request: name.to_owned(),
-        source,
-    })
-}
-
-/// Sends `request`; any success will do.
-pub(super) async fn send(name: &str, request: RequestBuilder) -> Result<Vec<u8>, KeycloakError> {
-    let unreachable = |source: reqwest::Error| KeycloakError::Unreachable {
-        request: name.to_owned(),
-        source: source.without_url(),
-    };
-    let answer = request.send().await.map_err(unreachable)?;
+/// Reads an answer to its end.
+async fn read(name: &str, answer: reqwest::Response) -> Result<Vec<u8>, KeycloakError> {
     let status = answer.status();
     // A bearer-protected endpoint says its error in a header (RFC 6750 §3).
     let challenge = answer
@@ -277,12 +331,42 @@ pub(super) async fn send(name: &str, request: RequestBuilder) -> Result<Vec<u8>,
         .get("www-authenticate")
         .and_then(|value| value.to_str().ok())
         .map(str::to_owned);
-    let body = answer.bytes().await.map_err(unreachable)?;
+    let body = answer.bytes().await.map_err(|source| KeycloakError::Unreachable {
+        request: name.to_owned(),
+        source: source.without_url(),
+    })?;
     if status.is_success() {
         Ok(body.into())
     } else {
         Err(refusal(name, status, challenge.as_deref(), &body))
     }
+}
+
+/// The kind of a refusal by its status, as for every other server.
+fn verdict(status: Option<u16>) -> &'static str {
+    match status {
+        Some(401) => "unauthenticated",
+        Some(403) => "forbidden",
+        Some(400..=499) => "bad_request",
+        _ => "unreachable",
+    }
+}
+
+/// What the request's `Authorization` header presents.
+fn presented(request: &reqwest::Request) -> Vec<Presented> {
+    let header = request.headers().get("authorization").and_then(|value| value.to_str().ok());
+    header.map(Presented::authorization).into_iter().collect()
+}
+
+/// The tokens that an answer brings (RFC 6749 §5.1), taken apart.
+fn issued(body: &[u8]) -> Vec<Presented> {
+    let Ok(Value::Object(fields)) = serde_json::from_slice::<Value>(body) else {
+        return Vec::new();
+    };
+    let tokens = ["id_token", "access_token", "refresh_token"]
+        .iter()
+        .filter_map(|name| fields.get(*name)?.as_str());
+    tokens.filter_map(Presented::token).collect()
 }
 
 fn refusal(name: &str, status: StatusCode, challenge: Option<&str>, body: &[u8]) -> KeycloakError {

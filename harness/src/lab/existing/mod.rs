@@ -13,6 +13,7 @@ mod questions;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use serde::Serialize;
 use tokio::sync::watch;
@@ -20,7 +21,7 @@ use tokio::sync::watch;
 use super::description::{LabDescription, fingerprint};
 use super::{Administrator, Directory, Inner, Lab, LabError, LabOptions, Owner, owned};
 use crate::cluster::{Capabilities, Driver, MAIN, Minor, Observed};
-use crate::event::Events;
+use crate::event::{Events, Exchange, Exchanges, Presented};
 use crate::identity_provider;
 use crate::identity_provider::existing::{ExistingIssuer, name_claim};
 use crate::probe::{self, Door, Question, Verdict};
@@ -309,18 +310,30 @@ impl Lab {
         belongings::labels(&self.description().name)
     }
 
-    /// Somebody logs in at the lab's identity provider: at its own Keycloak alice does, elsewhere whoever was given.
+    /// Somebody logs in at the lab's identity provider: at its own Keycloak alice does, elsewhere whoever was given. `exchanges` is told.
     ///
     /// # Errors
     /// There is none, or it does not let them in.
-    pub async fn login(&self) -> Result<Login, LabError> {
+    pub async fn login(&self, exchanges: &Exchanges) -> Result<Login, LabError> {
         if let Owner::Guest(guest) = &self.0.owner {
             let (Some(issuer), Some(user)) = (&guest.issuer, &guest.person) else {
                 return Err(LabError::Lacks {
                     what: "an identity provider that the cluster trusts",
                 });
             };
-            let token = issuer.login().await.map_err(ExistingError::from)?;
+            let began = SystemTime::now();
+            let token = issuer.login().await;
+            let told = Exchange {
+                from: user.clone(),
+                to: "identity provider".to_owned(),
+                request: "a token".to_owned(),
+                verdict: if token.is_ok() { "accepted" } else { "unreachable" }.to_owned(),
+                answer: token.as_ref().err().map(ToString::to_string),
+                issued: token.iter().filter_map(|token| Presented::token(token.expose())).collect(),
+                ..Exchange::default()
+            };
+            exchanges.tell(began, began.elapsed().unwrap_or_default(), told);
+            let token = token.map_err(ExistingError::from)?;
             let claim = name_claim(&token, user).unwrap_or_default();
             return Ok(Login {
                 token,
@@ -329,7 +342,7 @@ impl Lab {
             });
         }
         const PERSON: &str = "alice";
-        let keycloak = self.keycloak().await?;
+        let keycloak = self.keycloak().await?.telling(exchanges);
         let passwords = &keycloak.description().passwords;
         let password = passwords
             .get(PERSON)

@@ -1,0 +1,42 @@
+//! What it costs to keep an account of every request, as a ratio of suites carried out in turn on one lab that is up:
+//! `cargo bench --bench recording`. Binaries must be in the cache.
+#![expect(clippy::print_stdout, reason = "this program is its output")]
+#![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on stops")]
+
+use std::process::{Command, Stdio};
+
+/// How often the suite is carried out with the account and without; the median counts.
+const ROUNDS: usize = 5;
+
+const LAB: &str = "bench-recording";
+
+fn main() {
+    assert!(authlab(&["up", "--lab", LAB]).status().unwrap().success());
+    let mut times = [(); 2].map(|()| Vec::new());
+    // What the suite does for the first time in a lab takes longer than ever after.
+    let _first = milliseconds(&[]);
+    for _ in 0..ROUNDS {
+        times[0].push(milliseconds(&[]));
+        times[1].push(milliseconds(&["--no-exchanges"]));
+    }
+    let _ended = authlab(&["down", "--lab", LAB]).status();
+    let [with, without] = times.map(|mut times| {
+        times.sort_unstable();
+        times[times.len() / 2]
+    });
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds of a suite are few")]
+    let ratio = with as f64 / without as f64;
+    println!("the suite with its requests recorded / without: {ratio:.3} ({with} ms / {without} ms, median of {ROUNDS} rounds in turn)");
+}
+
+fn milliseconds(more: &[&str]) -> u64 {
+    let run = authlab(&["run", "--lab", LAB, "--json"]).args(more).output().unwrap();
+    let record: serde_json::Value = serde_json::from_slice(&run.stdout).unwrap();
+    record["ms"].as_u64().unwrap()
+}
+
+fn authlab(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_authlab"));
+    command.args(arguments).stdin(Stdio::null());
+    command
+}

@@ -1,0 +1,115 @@
+//! Which steps a scenario took, when, and what was asked during each. The main type is [`Steps`].
+
+use std::time::SystemTime;
+
+use cucumber::event::Step;
+
+use crate::event::{Exchange, Outcome, StepReport};
+
+/// The steps of a scenario so far.
+#[derive(Debug, Default)]
+pub(super) struct Steps {
+    /// The steps, those of the background first.
+    pub(super) told: Vec<StepReport>,
+    /// When each of them began; one after the other, so the end of one is no later than the beginning of the next.
+    began: Vec<SystemTime>,
+    /// When the last one ended.
+    ended: Option<SystemTime>,
+}
+
+impl Steps {
+    /// Something became of `step` at this time.
+    pub(super) fn on<W>(&mut self, at: SystemTime, step: &gherkin::Step, event: &Step<W>) {
+        let outcome = match event {
+            Step::Started => {
+                self.told.push(StepReport {
+                    text: text(step),
+                    outcome: None,
+                    ms: 0,
+                });
+                self.began.push(at);
+                self.ended = None;
+                return;
+            }
+            Step::Passed(..) => Outcome::Passed,
+            Step::Skipped => Outcome::Skipped,
+            Step::Failed(..) => Outcome::Failed,
+        };
+        if let (Some(told), Some(began)) = (self.told.last_mut(), self.began.last()) {
+            told.outcome = Some(outcome);
+            told.ms = milliseconds(*began, at);
+            self.ended = Some(at);
+        }
+    }
+
+    /// The scenario is over: those of its `own` steps that were not begun follow.
+    pub(super) fn finished(&mut self, own: &[gherkin::Step]) {
+        let texts: Vec<String> = own.iter().map(text).collect();
+        // The steps of a background come first, so those taken end with the first of its own, or with none of them.
+        let taken = (0..=texts.len().min(self.told.len()))
+            .rev()
+            .find(|count| {
+                self.told[self.told.len() - count..]
+                    .iter()
+                    .map(|told| &told.text)
+                    .eq(&texts[..*count])
+            })
+            .unwrap_or(0);
+        self.told.extend(texts.into_iter().skip(taken).map(|text| StepReport {
+            text,
+            outcome: None,
+            ms: 0,
+        }));
+    }
+
+    /// `exchanges`, each with its step and its time since the first step.
+    pub(super) fn placed(&self, exchanges: Vec<(SystemTime, Exchange)>) -> Vec<Exchange> {
+        let first = self.began.first().copied();
+        let place = |(at, exchange): (SystemTime, Exchange)| {
+            let over = self.ended.is_some_and(|ended| at > ended);
+            let step = self.began.partition_point(|began| *began <= at).checked_sub(1).filter(|_| !over);
+            Exchange {
+                step,
+                at_ms: first.map_or(0, |first| milliseconds(first, at)),
+                ..exchange
+            }
+        };
+        exchanges.into_iter().map(place).collect()
+    }
+}
+
+fn text(step: &gherkin::Step) -> String {
+    format!("{} {}", step.keyword.trim(), step.value)
+}
+
+fn milliseconds(from: SystemTime, to: SystemTime) -> u64 {
+    let time = to.duration_since(from).unwrap_or_default();
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn an_exchange_belongs_to_the_step_during_which_it_began() {
+        let time = |ms| SystemTime::UNIX_EPOCH + Duration::from_millis(ms);
+        let steps = Steps {
+            told: Vec::new(),
+            began: vec![time(10), time(20)],
+            ended: Some(time(30)),
+        };
+        let told = [5, 10, 19, 20, 30, 31].map(|at| (time(at), Exchange::default()));
+        let placed: Vec<_> = steps
+            .placed(told.into())
+            .iter()
+            .map(|exchange| (exchange.step, exchange.at_ms))
+            .collect();
+        assert_eq!(
+            placed,
+            [(None, 0), (Some(0), 0), (Some(0), 9), (Some(1), 10), (Some(1), 20), (None, 21)]
+        );
+    }
+}

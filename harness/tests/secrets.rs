@@ -1,0 +1,172 @@
+//! No secret that a run issued is in anything that it wrote: the whole suite is carried out, with a scenario that fails so that
+//! evidence is kept, and the report, the evidence and what went to the terminal are searched for every secret that the run held.
+
+#![expect(clippy::print_stderr, reason = "a test binary of its own")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use libtest_mimic::{Arguments, Failed, Trial};
+
+/// Tells the copy of this program that is the run where to leave what it held.
+const LEAVE_TO: &str = "AUTHLAB_TEST_SECRETS_TO";
+
+/// Shorter ones occur by chance: `secret`, a namespace, a word.
+const SHORTEST: usize = 8;
+
+/// What fails on purpose, with a token and a password in its message and its answers.
+const FAILS: &str = r#"
+Feature: What is kept of a failure
+
+  @requires:identity_provider @requires:realm_administration
+  Scenario: A token that is accepted is expected to be refused
+    Given Alice has logged in to Keycloak
+    When she asks who she is
+    Then she is refused as unauthenticated, because 'nobody lets her in'
+"#;
+
+fn main() -> ExitCode {
+    if let Some(leave_to) = std::env::var_os(LEAVE_TO) {
+        authlab::secret::remember();
+        let exit = authlab::cli::main();
+        let held = authlab::secret::remembered().join("\0");
+        return match std::fs::write(leave_to, held) {
+            Ok(()) => exit,
+            Err(error) => {
+                eprintln!("{error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    let trials = vec![Trial::test("no_secret_of_a_run_is_in_what_it_wrote", || {
+        no_secret_is_written().map_err(|error| Failed::from(error.to_string()))
+    })];
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+type Anyhow<T> = Result<T, Box<dyn std::error::Error>>;
+
+fn no_secret_is_written() -> Anyhow<()> {
+    let home = tempfile::tempdir()?;
+    let (held, state, report) = (home.path().join("held"), home.path().join("state"), home.path().join("report"));
+    let failing = home.path().join("failing");
+    std::fs::create_dir(&failing)?;
+    std::fs::write(failing.join("kept.feature"), FAILS)?;
+    let features = Path::new(env!("CARGO_MANIFEST_DIR")).join("../features");
+    let run = Command::new(std::env::current_exe()?)
+        .args([
+            "run".as_ref(),
+            features.as_os_str(),
+            failing.as_os_str(),
+            "--report".as_ref(),
+            report.as_os_str(),
+        ])
+        .env(LEAVE_TO, &held)
+        .env("AUTHLAB_STATE_DIR", &state)
+        .stdin(Stdio::null())
+        .output()?;
+    let written = Written::of(&run, &[&report, &state])?;
+    let told = String::from_utf8_lossy(&run.stdout);
+    if run.status.code() != Some(1) || !told.contains(" 1 failed") {
+        return Err(format!(
+            "one scenario fails, no other: {:?}\n{told}\n{}",
+            run.status,
+            String::from_utf8_lossy(&run.stderr)
+        )
+        .into());
+    }
+    for expected in ["run.json", "junit.xml", "what-happened.txt", "answers.json"] {
+        if !written.0.keys().any(|path| path.ends_with(expected)) {
+            return Err(format!("the run wrote no {expected}: {:?}", written.0.keys()).into());
+        }
+    }
+
+    let secrets = std::fs::read_to_string(&held)?;
+    let needles: Vec<String> = secrets.split('\0').flat_map(needles).collect();
+    // As many as the run has people, tokens and keys: hundreds. Few would mean that they were not remembered.
+    if needles.len() < 500 {
+        return Err(format!("only {} forms of secrets were remembered", needles.len()).into());
+    }
+    let search = aho_corasick::AhoCorasick::new(&needles)?;
+    let mut found = Vec::new();
+    for (path, content) in &written.0 {
+        for place in search.find_iter(content).take(3) {
+            // Enough to find it by, not enough to use it.
+            let needle = &needles[place.pattern().as_usize()];
+            found.push(format!(
+                "{} at byte {}: {}…",
+                path.display(),
+                place.start(),
+                &needle[..4.min(needle.len())]
+            ));
+        }
+    }
+    if found.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("secrets were written:\n{}", found.join("\n")).into())
+    }
+}
+
+/// All that a run wrote, by where.
+struct Written(BTreeMap<PathBuf, Vec<u8>>);
+
+impl Written {
+    fn of(run: &std::process::Output, directories: &[&Path]) -> Anyhow<Self> {
+        let mut written = BTreeMap::from([("stdout".into(), run.stdout.clone()), ("stderr".into(), run.stderr.clone())]);
+        let mut todo: Vec<PathBuf> = directories.iter().map(|path| path.to_path_buf()).collect();
+        while let Some(directory) = todo.pop() {
+            for entry in std::fs::read_dir(directory)? {
+                let entry = entry?;
+                if entry.file_type()?.is_dir() {
+                    todo.push(entry.path());
+                } else {
+                    written.insert(entry.path(), std::fs::read(entry.path())?);
+                }
+            }
+        }
+        Ok(Self(written))
+    }
+}
+
+/// The forms in which `secret` would give itself away: as it is, in base64 at each of the three offsets, and encoded for a URL.
+fn needles(secret: &str) -> Vec<String> {
+    // The claims of a token may be shown, and so may the beginning of its signature; the signature is what makes it a credential.
+    let token = secret.strip_prefix("Bearer ").unwrap_or(secret);
+    let is_token = token.starts_with("eyJ") && token.matches('.').count() == 2;
+    let parts: Vec<&str> = if is_token {
+        token
+            .rsplit('.')
+            .take(1)
+            .map(|signature| signature.get(6..).unwrap_or_default())
+            .collect()
+    } else if secret.contains("-----BEGIN") {
+        // A key's own lines; the armour says nothing.
+        secret.lines().filter(|line| !line.starts_with("-----")).collect()
+    } else {
+        vec![secret.strip_prefix("Bearer ").or(secret.strip_prefix("Basic ")).unwrap_or(secret)]
+    };
+    let parts = parts.into_iter().map(str::trim).filter(|part| part.len() >= SHORTEST);
+    parts.flat_map(encodings).collect()
+}
+
+fn encodings(part: &str) -> Vec<String> {
+    let mut all = vec![part.to_owned()];
+    for offset in 0..3 {
+        let shifted = [&b"\0\0"[..offset], part.as_bytes()].concat();
+        for engine in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
+            let encoded = engine.encode(&shifted);
+            // The first and the last characters depend on what stands beside it.
+            let inner = encoded.get(4..encoded.len().saturating_sub(4)).unwrap_or_default();
+            all.push(inner.to_owned());
+        }
+    }
+    all.push(form_urlencoded::byte_serialize(part.as_bytes()).collect());
+    all.retain(|form| form.len() >= SHORTEST);
+    all.sort();
+    all.dedup();
+    all
+}
