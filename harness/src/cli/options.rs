@@ -7,6 +7,7 @@ use super::error::CommandError;
 use super::existing::{ClusterFile, IssuerOptions};
 use super::exit::Exit;
 use super::server_binaries::SourceOptions;
+use crate::server_binaries::{Kubernetes, UnknownVersion, Versions};
 use crate::{cluster, identity_provider};
 
 /// How the command talks.
@@ -130,6 +131,17 @@ impl LabOptions {
         })
     }
 
+    /// The version of Kubernetes that is meant.
+    ///
+    /// # Errors
+    /// It is not one of those pinned.
+    pub(super) fn pinned(&self) -> Result<&'static Kubernetes, UnknownVersion> {
+        let pinned = Versions::pinned();
+        self.kubernetes
+            .as_deref()
+            .map_or_else(|| Ok(pinned.newest()), |asked| pinned.kubernetes(asked))
+    }
+
     /// What has no meaning with a cluster that is there already.
     fn check_existing(&self, identity_provider: Option<identity_provider::Driver>) -> Result<(), CommandError> {
         let refusal = |option: &str, hint: &str| {
@@ -178,6 +190,12 @@ pub enum ClusterDriver {
 }
 
 impl ClusterDriver {
+    /// As a person types it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.driver().map_or("auto", cluster::Driver::name)
+    }
+
     /// The driver meant; none when that is left to authlab.
     pub(super) fn driver(self) -> Option<cluster::Driver> {
         match self {

@@ -91,6 +91,12 @@ impl Behaviours {
         self.features.keys().map(String::as_str)
     }
 
+    /// The names of the features that `version` does not have.
+    pub fn absent(&self, version: Minor) -> impl Iterator<Item = &str> {
+        let absent = self.features.iter().filter(move |(_, feature)| version < feature.since);
+        absent.map(|(name, _)| name.as_str())
+    }
+
     /// The value that holds for `version`: that of the highest version not above it.
     pub fn value(&self, name: &str, version: Minor) -> Option<&str> {
         self.values
@@ -128,5 +134,7 @@ mod tests {
         assert!(known.feature("certificate_uid", Minor(32)).expect("described").is_err());
         assert!(known.feature("certificate_uid", Minor(33)).expect("described").is_ok());
         assert!(known.feature("no_such_thing", Minor(33)).is_none());
+        assert!(known.absent(Minor(32)).any(|name| name == "certificate_uid"));
+        assert!(!known.absent(Minor(33)).any(|name| name == "certificate_uid"));
     }
 }

@@ -11,12 +11,14 @@ use serde_json::Value;
 use crate::event::{Event, Events};
 use crate::secret::redact;
 
+pub mod cell;
 pub mod directory;
 pub mod failure;
 pub mod junit;
 pub mod libtest;
 pub mod progress;
 pub mod record;
+pub mod table;
 pub mod terminal;
 
 /// Draws what happens.

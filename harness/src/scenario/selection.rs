@@ -201,6 +201,18 @@ pub struct Shard {
 }
 
 impl Shard {
+    /// Which part, from 1.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.index
+    }
+
+    /// Of how many.
+    #[must_use]
+    pub fn count(self) -> usize {
+        self.count
+    }
+
     fn has(self, position: usize) -> bool {
         position % self.count == self.index - 1
     }
