@@ -163,7 +163,10 @@ pub(super) fn cell(lab: &LabOptions, shard: Option<Shard>) -> Cell {
     Cell {
         cluster: lab.cluster.name().to_owned(),
         kubernetes,
-        keycloak: None,
+        keycloak: lab.keycloak.as_ref().map(|asked| {
+            lab.pinned_keycloak()
+                .map_or_else(|_| asked.clone(), |pinned| pinned.version.clone())
+        }),
         shard: shard.map(|shard| Part {
             index: shard.index(),
             count: shard.count(),

@@ -16,8 +16,11 @@ pub mod directory;
 pub mod failure;
 pub mod junit;
 pub mod libtest;
+pub mod matrix;
 pub mod progress;
+pub mod proved;
 pub mod record;
+pub mod saved;
 pub mod table;
 pub mod terminal;
 

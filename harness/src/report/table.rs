@@ -33,6 +33,8 @@ pub struct Column {
     pub identity_provider: String,
     /// Why it came to nothing, or to less than was asked for.
     pub problems: Vec<String>,
+    /// Whether shards of it are not there.
+    pub lacks_shards: bool,
     /// How long it took, in milliseconds; shards together.
     pub ms: u64,
     /// How its scenarios ended.
@@ -109,6 +111,19 @@ impl Finding {
             Self::Proved => "proved",
             Self::Refused => "refused as expected",
             Self::Differs => "differs from the expectation",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// As records have it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NotRun => "not_run",
+            Self::Absent => "absent",
+            Self::Proved => "proved",
+            Self::Refused => "refused",
+            Self::Differs => "differs",
             Self::Failed => "failed",
         }
     }
@@ -242,6 +257,7 @@ impl Column {
             kubernetes: lab.map_or_else(|| cell.kubernetes.clone(), |lab| lab.kubernetes.trim_start_matches('v').to_owned()),
             identity_provider: lab.map(|lab| lab.identity_provider.clone()).unwrap_or_default(),
             problems,
+            lacks_shards: !missing.is_empty(),
             ms: records.iter().map(|record| record.ms).sum(),
             totals,
         }
@@ -337,6 +353,12 @@ fn compared(message: &str) -> Option<(String, String)> {
     Some((format!("{not}{expected}"), seen.trim().to_owned()))
 }
 
+/// What ids are sorted by, so that `A2` comes before `A10`.
+#[must_use]
+pub fn in_order(id: &str) -> impl Ord + use<> {
+    natural(id)
+}
+
 /// The parts of an id by which `A2` comes before `A10`.
 fn natural(id: &str) -> (String, u32, String) {
     let letters: String = id.chars().take_while(|c| !c.is_ascii_digit()).collect();
@@ -377,6 +399,13 @@ mod tests {
         }
         assert_eq!(parts("the server went away"), None);
         assert_eq!(parts("expected a token in their hands"), None);
+    }
+
+    #[test]
+    fn a_finding_has_the_name_that_records_have() {
+        for finding in Finding::ALL {
+            assert_eq!(serde_json::to_value(finding).expect("a word"), finding.name());
+        }
     }
 
     #[test]
