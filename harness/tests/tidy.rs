@@ -7,6 +7,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+#[path = "tidy/behaviours.rs"]
+mod behaviours;
 #[path = "tidy/code.rs"]
 mod code;
 #[path = "tidy/documents.rs"]

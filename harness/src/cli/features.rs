@@ -146,6 +146,7 @@ async fn test(arguments: TestArguments, session: &Session) -> Result<Exit, Comma
             interrupt: session.interrupt.clone(),
         },
         lab: &lab,
+        shard: options.shard,
         report: scenarios::report_directory(&options)?,
     };
     work.carry_out(reporters).await.tally.map(scenarios::exit)

@@ -107,7 +107,7 @@ pub async fn release(lab: Lab, options: &LabOptions, tally: Tally, events: &Even
 pub(crate) fn lab_error(error: LabError) -> CommandError {
     let exit = match &error {
         LabError::Existing(ExistingError::Left { .. } | ExistingError::NotListed(_)) => Exit::Failed,
-        LabError::Version(_) | LabError::Name(_) | LabError::NoSuchProxy { .. } => Exit::Usage,
+        LabError::Version(_) | LabError::KeycloakVersion(_) | LabError::Name(_) | LabError::NoSuchProxy { .. } => Exit::Usage,
         LabError::Ended | LabError::Interrupted => Exit::Interrupted,
         _ => Exit::LabNotStarted,
     };

@@ -25,7 +25,9 @@ pub mod features;
 pub mod images;
 pub mod kubeconfig;
 pub mod lab_source;
+pub mod matrix;
 pub mod options;
+pub mod report;
 pub mod run;
 pub mod scenarios;
 pub mod server_binaries;
@@ -61,6 +63,8 @@ enum Command {
     /// Start a lab or use one that is up, carry the scenarios out, report (the default command)
     #[command(after_help = exit::HELP)]
     Run(Box<run::RunArguments>),
+    /// Carry the scenarios out on several versions, into one table
+    Matrix(Box<matrix::MatrixArguments>),
     /// Start a lab that stays up
     Up(Box<up::UpArguments>),
     /// End a lab, and clear what crashes left
@@ -74,6 +78,8 @@ enum Command {
     /// Own a lab: what `up` starts
     #[command(hide = true)]
     Supervise(Box<up::UpArguments>),
+    /// Merge, compare and keep reports of earlier runs
+    Report(report::ReportArguments),
     /// List, fetch, build, verify and prune the servers as files
     ServerBinaries(server_binaries::ServerBinariesArguments),
     /// Print completions for a shell
@@ -169,12 +175,14 @@ fn carry_out(command_line: Authlab) -> Result<Exit, CommandError> {
     let mut out = AutoStream::auto(io::stdout());
     on_runtime(voice, async move |session| match command {
         Command::Run(arguments) => run::run(*arguments, session).await,
+        Command::Matrix(arguments) => matrix::run(*arguments, session).await,
         Command::Up(arguments) => up::run(*arguments, session, &mut out).await,
         Command::Down(arguments) => down::run(arguments, session, &mut out).await,
         Command::Status => status::run(session, &mut out).await,
         Command::Shell(arguments) => shell::run(arguments).await,
         Command::Kubeconfig(arguments) => kubeconfig::run(arguments, session, &mut out).await,
         Command::Supervise(arguments) => supervise::run(*arguments, session).await,
+        Command::Report(arguments) => report::run(arguments, session, &mut out),
         Command::ServerBinaries(arguments) => server_binaries::run(arguments, session, &mut out).await,
         Command::Completion(arguments) => completion::run(&arguments, &mut out).map(|()| Exit::Success),
     })

@@ -7,6 +7,7 @@ use super::error::CommandError;
 use super::existing::{ClusterFile, IssuerOptions};
 use super::exit::Exit;
 use super::server_binaries::SourceOptions;
+use crate::server_binaries::{Keycloak, Kubernetes, UnknownKeycloak, UnknownVersion, Versions};
 use crate::{cluster, identity_provider};
 
 /// How the command talks.
@@ -79,6 +80,9 @@ pub struct LabOptions {
     /// Kubernetes version, `1.37` or `1.37.2`; the newest that is pinned when not given
     #[arg(long, env = "AUTHLAB_KUBERNETES", value_name = "VERSION", help_heading = "Lab")]
     pub kubernetes: Option<String>,
+    /// Keycloak version, `26.7.4`, `26.7` or `26.x`; the default is that of `server-binaries list`
+    #[arg(long, env = "AUTHLAB_KEYCLOAK", value_name = "VERSION", help_heading = "Lab")]
+    pub keycloak: Option<String>,
     /// A cluster that is there already.
     #[command(flatten)]
     pub cluster_file: ClusterFile,
@@ -94,6 +98,9 @@ pub struct LabOptions {
     /// Where server binaries may come from.
     #[command(flatten)]
     pub sources: SourceOptions,
+    /// Whether it must be a lab of this process, even if one that matches is up.
+    #[arg(skip)]
+    pub own: bool,
 }
 
 impl LabOptions {
@@ -109,6 +116,11 @@ impl LabOptions {
         let issuer = self
             .issuer
             .settings(identity_provider == Some(identity_provider::Driver::Existing))?;
+        self.pinned_keycloak().map_err(|error| CommandError::new(Exit::Usage, error))?;
+        if self.keycloak.is_some() && self.lab.is_some() {
+            return Err(CommandError::new(Exit::Usage, "--keycloak does not go with --lab NAME")
+                .hint("a lab that is up has the Keycloak that it was started with"));
+        }
         if existing {
             self.check_existing(identity_provider)?;
         } else if issuer.is_some() {
@@ -125,9 +137,33 @@ impl LabOptions {
             context: self.cluster_file.context.clone(),
             issuer,
             kubernetes: self.kubernetes.clone(),
+            keycloak: self.keycloak.clone(),
             server_binaries: self.sources.clone().into(),
             keep: self.keep,
+            own: self.own,
         })
+    }
+
+    /// The version of Kubernetes that is meant.
+    ///
+    /// # Errors
+    /// It is not one of those pinned.
+    pub(super) fn pinned(&self) -> Result<&'static Kubernetes, UnknownVersion> {
+        let pinned = Versions::pinned();
+        self.kubernetes
+            .as_deref()
+            .map_or_else(|| Ok(pinned.newest()), |asked| pinned.kubernetes(asked))
+    }
+
+    /// The version of Keycloak that is meant.
+    ///
+    /// # Errors
+    /// It is not one of those pinned.
+    pub(super) fn pinned_keycloak(&self) -> Result<&'static Keycloak, UnknownKeycloak> {
+        let pinned = Versions::pinned();
+        self.keycloak
+            .as_deref()
+            .map_or_else(|| Ok(&pinned.keycloak), |asked| pinned.keycloak_of(asked))
     }
 
     /// What has no meaning with a cluster that is there already.
@@ -137,6 +173,9 @@ impl LabOptions {
         };
         if self.kubernetes.is_some() {
             return refusal("--kubernetes", "the version is what the cluster runs");
+        }
+        if self.keycloak.is_some() {
+            return refusal("--keycloak", "the issuer is what the cluster trusts");
         }
         if self.lab.is_some() {
             return refusal("--lab", "the cluster is used as it is; there is no lab to name");
@@ -178,6 +217,12 @@ pub enum ClusterDriver {
 }
 
 impl ClusterDriver {
+    /// As a person types it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.driver().map_or("auto", cluster::Driver::name)
+    }
+
     /// The driver meant; none when that is left to authlab.
     pub(super) fn driver(self) -> Option<cluster::Driver> {
         match self {

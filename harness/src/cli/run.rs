@@ -102,6 +102,7 @@ pub async fn run(arguments: RunArguments, session: &Session) -> Result<Exit, Com
             interrupt: session.interrupt.clone(),
         },
         lab: &arguments.lab,
+        shard: arguments.scenarios.shard,
         report: scenarios::report_directory(&arguments.scenarios)?,
         no_exchanges: arguments.scenarios.no_exchanges,
     };

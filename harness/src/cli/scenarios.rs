@@ -11,7 +11,9 @@ use super::error::CommandError;
 use super::exit::Exit;
 use super::lab_source::{self, World};
 use super::options::LabOptions;
+use crate::cluster::Behaviours;
 use crate::event::Events;
+use crate::report::cell::{Cell, Part};
 use crate::report::directory::ReportDirectory;
 use crate::report::record::{Recorder, RunRecord};
 use crate::report::{Reporter, fan_out};
@@ -83,6 +85,8 @@ pub(super) struct Work<'a> {
     pub(super) selected: Selected<'a>,
     pub(super) options: RunOptions,
     pub(super) lab: &'a LabOptions,
+    /// Which part of the scenarios was selected.
+    pub(super) shard: Option<Shard>,
     pub(super) report: Option<ReportDirectory>,
     pub(super) no_exchanges: bool,
 }
@@ -96,10 +100,12 @@ pub(super) struct Done {
 impl Work<'_> {
     /// Starts or finds the lab, carries the scenarios out, stops the lab if it is ours, writes the report.
     pub(super) async fn carry_out(self, mut reporters: Vec<Box<dyn Reporter>>) -> Done {
-        let recorder = Arc::new(Mutex::new(Recorder::new()));
+        let mut recorder = Recorder::new();
+        recorder.of_cell(cell(self.lab, self.shard));
+        let recorder = Arc::new(Mutex::new(recorder));
         reporters.push(Box::new(Arc::clone(&recorder)));
         let events = fan_out(reporters);
-        let mut tally = self.in_lab(&events).await;
+        let mut tally = self.in_lab(&recorder, &events).await;
         drop(events);
         let mut recorder = recorder.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = &tally {
@@ -121,12 +127,14 @@ impl Work<'_> {
         Done { record, tally }
     }
 
-    async fn in_lab(&self, events: &Events) -> Result<Tally, CommandError> {
+    async fn in_lab(&self, recorder: &Mutex<Recorder>, events: &Events) -> Result<Tally, CommandError> {
         let ready = Arc::new(Mutex::new(None));
         let kept = Arc::clone(&ready);
         let lab = async {
             let mut lab = lab_source::lab_for_run(self.lab, events).await?;
             lab.exchanges = !self.no_exchanges;
+            let absent = Behaviours::known().absent(lab.lab.version()).map(str::to_owned).collect();
+            recorder.lock().unwrap_or_else(PoisonError::into_inner).lacks(absent);
             *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(lab.clone());
             Ok(lab)
         };
@@ -144,6 +152,31 @@ impl Work<'_> {
 struct ReportError {
     directory: PathBuf,
     source: std::io::Error,
+}
+
+/// What was asked for, as a cell of a matrix.
+pub(super) fn cell(lab: &LabOptions, shard: Option<Shard>) -> Cell {
+    let kubernetes = match lab.cluster.driver() {
+        // The version is what the cluster runs.
+        Some(crate::cluster::Driver::Existing) => String::new(),
+        _ => match lab.pinned() {
+            Ok(pinned) => pinned.version.minor_version(),
+            // It comes to nothing, and the record says so under the words that were typed.
+            Err(unknown) => unknown.asked,
+        },
+    };
+    Cell {
+        cluster: lab.cluster.name().to_owned(),
+        kubernetes,
+        keycloak: lab.keycloak.as_ref().map(|asked| {
+            lab.pinned_keycloak()
+                .map_or_else(|_| asked.clone(), |pinned| pinned.version.clone())
+        }),
+        shard: shard.map(|shard| Part {
+            index: shard.index(),
+            count: shard.count(),
+        }),
+    }
 }
 
 /// Makes the report's directory now: after the run it would be too late to refuse.

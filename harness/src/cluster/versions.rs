@@ -54,6 +54,19 @@ impl<'de> Deserialize<'de> for Minor {
 struct Feature {
     described_as: String,
     since: Minor,
+    /// The last version that has it, where it is gone.
+    until: Option<Minor>,
+}
+
+/// A value that is another one in other versions.
+#[derive(Debug, Deserialize)]
+struct Value {
+    /// The ids of the catalogue of which this is a part, for BEHAVIOURS.md.
+    #[serde(default)]
+    behaviours: Vec<String>,
+    /// By the version from which on it holds.
+    #[serde(flatten)]
+    from: BTreeMap<Minor, String>,
 }
 
 /// How the versions of Kubernetes differ.
@@ -61,7 +74,7 @@ struct Feature {
 #[serde(deny_unknown_fields)]
 pub struct Behaviours {
     features: BTreeMap<String, Feature>,
-    values: BTreeMap<String, BTreeMap<Minor, String>>,
+    values: BTreeMap<String, Value>,
 }
 
 impl Behaviours {
@@ -76,7 +89,13 @@ impl Behaviours {
     /// Whether `version` has the feature; `None` when no such feature is described. `Err` says why not.
     pub(super) fn feature(&self, name: &str, version: Minor) -> Option<Result<(), String>> {
         let feature = self.features.get(name)?;
-        Some(if version >= feature.since {
+        let gone = feature.until.filter(|until| version > *until);
+        Some(if let Some(until) = gone {
+            Err(format!(
+                "{} existed until Kubernetes {until}; this is {version}",
+                feature.described_as
+            ))
+        } else if version >= feature.since {
             Ok(())
         } else {
             Err(format!(
@@ -91,10 +110,37 @@ impl Behaviours {
         self.features.keys().map(String::as_str)
     }
 
+    /// The names of the features that `version` does not have.
+    pub fn absent(&self, version: Minor) -> impl Iterator<Item = &str> {
+        self.feature_names()
+            .filter(move |name| matches!(self.feature(name, version), Some(Err(_))))
+    }
+
+    /// The first version that has the feature, and the last one, where it is gone; `None` when no such feature is described.
+    pub fn span(&self, name: &str) -> Option<(Minor, Option<Minor>)> {
+        let feature = self.features.get(name)?;
+        Some((feature.since, feature.until))
+    }
+
+    /// The values that are a part of `behaviour`: what each is from which version on.
+    pub fn values_of(&self, behaviour: &str) -> impl Iterator<Item = &BTreeMap<Minor, String>> {
+        let values = self
+            .values
+            .values()
+            .filter(move |value| value.behaviours.iter().any(|id| id == behaviour));
+        values.map(|value| &value.from)
+    }
+
+    /// The ids of the catalogue that values are a part of.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.values.values().flat_map(|value| &value.behaviours).map(String::as_str)
+    }
+
     /// The value that holds for `version`: that of the highest version not above it.
     pub fn value(&self, name: &str, version: Minor) -> Option<&str> {
         self.values
             .get(name)?
+            .from
             .range(..=version)
             .next_back()
             .map(|(_, value)| value.as_str())
@@ -128,5 +174,7 @@ mod tests {
         assert!(known.feature("certificate_uid", Minor(32)).expect("described").is_err());
         assert!(known.feature("certificate_uid", Minor(33)).expect("described").is_ok());
         assert!(known.feature("no_such_thing", Minor(33)).is_none());
+        assert!(known.absent(Minor(32)).any(|name| name == "certificate_uid"));
+        assert!(!known.absent(Minor(33)).any(|name| name == "certificate_uid"));
     }
 }

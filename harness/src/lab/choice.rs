@@ -10,8 +10,8 @@ use crate::engine::{Engine, EngineError, Image, Presence};
 use crate::event::Events;
 use crate::identity_provider;
 use crate::identity_provider::keycloak::{KeycloakImage, PreparedImage};
+use crate::server_binaries::Kubernetes;
 use crate::server_binaries::images::{Images, OWN_PREFIX, Reference};
-use crate::server_binaries::{Kubernetes, Versions};
 
 /// What a lab is made of.
 #[derive(Debug)]
@@ -27,7 +27,8 @@ pub(super) struct Choice {
 impl Choice {
     /// What `options` ask for, with what they leave open decided. The images needed are there.
     pub(super) async fn of(options: &LabOptions, version: &Kubernetes, events: &Events) -> Result<Self, LabError> {
-        let images = Images::of(version, options.server_binaries.image_prefix.as_deref())?;
+        let prefix = options.server_binaries.image_prefix.as_deref();
+        let images = Images::of(version, prefix)?.with_keycloak(options.pinned_keycloak()?, prefix)?;
         let (asked, asked_provider) = (options.cluster, options.identity_provider);
         let needed = |driver: Driver| matches!(driver, Driver::Container | Driver::K3s | Driver::Kind);
         let must = asked.is_some_and(needed) || asked_provider == Some(identity_provider::Driver::Container);
@@ -141,7 +142,7 @@ async fn keycloak_that_is_there(engine: &Engine, images: &Images, options: &LabO
 
 async fn prepared(engine: &Engine, options: &LabOptions) -> Result<Option<KeycloakImage>, LabError> {
     let prefix = options.server_binaries.image_prefix.as_deref().unwrap_or(OWN_PREFIX);
-    let found = PreparedImage::find(engine, prefix, &Versions::pinned().keycloak.version).await?;
+    let found = PreparedImage::find(engine, prefix, &options.pinned_keycloak()?.version).await?;
     Ok(found.map(KeycloakImage::Prepared))
 }
 

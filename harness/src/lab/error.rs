@@ -14,7 +14,7 @@ use crate::identity_provider::issuer::IssuerError;
 use crate::identity_provider::keycloak::KeycloakError;
 use crate::pki::PkiError;
 use crate::server_binaries::images::NotAReference;
-use crate::server_binaries::{ServerBinariesError, UnknownVersion};
+use crate::server_binaries::{ServerBinariesError, UnknownKeycloak, UnknownVersion};
 
 /// Why a lab cannot be started, used or ended.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +22,9 @@ pub enum LabError {
     /// The version of Kubernetes is not one of those pinned.
     #[error(transparent)]
     Version(#[from] UnknownVersion),
+    /// The version of Keycloak is not one of those pinned.
+    #[error(transparent)]
+    KeycloakVersion(#[from] UnknownKeycloak),
     /// Servers cannot be had.
     #[error(transparent)]
     ServerBinaries(#[from] ServerBinariesError),

@@ -68,10 +68,14 @@ pub struct LabOptions {
     pub issuer: Option<identity_provider::existing::Settings>,
     /// The version of Kubernetes, as a person writes it; the newest pinned one when not given.
     pub kubernetes: Option<String>,
+    /// The version of Keycloak, as a person writes it; the one that is the default when not given.
+    pub keycloak: Option<String>,
     /// Where server binaries may come from.
     pub server_binaries: server_binaries::Options,
     /// Keep the lab's directory also after success.
     pub keep: bool,
+    /// It must be a lab of this process: none that is up will do.
+    pub own: bool,
 }
 
 impl LabOptions {
@@ -84,6 +88,17 @@ impl LabOptions {
         self.kubernetes
             .as_deref()
             .map_or_else(|| Ok(pinned.newest()), |asked| pinned.kubernetes(asked))
+    }
+
+    /// The version of Keycloak that is meant.
+    ///
+    /// # Errors
+    /// It is not one of those pinned.
+    pub fn pinned_keycloak(&self) -> Result<&'static server_binaries::Keycloak, server_binaries::UnknownKeycloak> {
+        let pinned = server_binaries::Versions::pinned();
+        self.keycloak
+            .as_deref()
+            .map_or_else(|| Ok(&pinned.keycloak), |asked| pinned.keycloak_of(asked))
     }
 }
 
@@ -319,8 +334,8 @@ where
 /// # Errors
 /// A lab of the name given is up but does not match, or none could be started.
 pub async fn attach_or_start(options: &LabOptions, events: &Events) -> Result<Lab, LabError> {
-    if options.cluster == Some(Driver::Existing) {
-        // There is no lab to attach to: the cluster itself is what stays up.
+    // With an existing cluster there is no lab to attach to: the cluster itself is what stays up. And no lab says which Keycloak it has.
+    if options.cluster == Some(Driver::Existing) || options.own || options.keycloak.is_some() {
         return Lab::start(options, events).await;
     }
     let name = options.name.as_deref().unwrap_or(DEFAULT_NAME);

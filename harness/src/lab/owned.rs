@@ -25,7 +25,7 @@ use crate::event::Events;
 use crate::identity_provider::Address;
 use crate::identity_provider::issuer::{Algorithm, Issuer, IssuerPath};
 use crate::identity_provider::keycloak::{self, Front, KeycloakImage};
-use crate::server_binaries::{self, Kubernetes, ServerBinaries, Versions};
+use crate::server_binaries::{self, Kubernetes, ServerBinaries};
 
 /// What this process runs of a lab.
 #[derive(Debug)]
@@ -348,7 +348,7 @@ async fn prepared_keycloak(choice: &Choice, options: &LabOptions, events: &Event
     if let Some(image) = &choice.keycloak {
         return Ok(KeycloakSource::Container(image.clone()));
     }
-    let home = server_binaries::obtain_keycloak(&Versions::pinned().keycloak, &options.server_binaries, events).await?;
+    let home = server_binaries::obtain_keycloak(options.pinned_keycloak()?, &options.server_binaries, events).await?;
     Ok(KeycloakSource::Process(keycloak::prepare(&home.directory, events).await?))
 }
 

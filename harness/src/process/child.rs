@@ -9,6 +9,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
+use tokio::process::ChildStdout;
 
 use super::spawner;
 
@@ -59,13 +60,14 @@ pub enum ProcessError {
 }
 
 /// What to start: complete and printable before it runs. Its environment is what
-/// is said here and nothing else.
+/// is said here and nothing else, unless it inherits.
 #[derive(Clone, Debug)]
 pub struct Program {
     name: String,
     program: PathBuf,
     arguments: Vec<OsString>,
     environment: BTreeMap<String, OsString>,
+    inherits: bool,
     directory: Option<PathBuf>,
     log: PathBuf,
 }
@@ -78,6 +80,7 @@ impl Program {
             program: program.into(),
             arguments: Vec::new(),
             environment: BTreeMap::new(),
+            inherits: false,
             directory: None,
             log: log.into(),
         }
@@ -122,11 +125,40 @@ impl Program {
         self
     }
 
+    /// Leaves the environment of this process as it is: for a program that is this same one.
+    #[must_use]
+    pub fn inherit_all(mut self) -> Self {
+        self.inherits = true;
+        self
+    }
+
     /// Starts it, in a process group of its own.
     ///
     /// # Errors
     /// The log cannot be opened or the program cannot be started.
     pub async fn start(self) -> Result<Child, ProcessError> {
+        self.launch(false).await
+    }
+
+    /// The same, with its standard output to be read; only its standard error goes to the log.
+    ///
+    /// # Errors
+    /// As [`Program::start`].
+    pub async fn start_listening(self) -> Result<(Child, ChildStdout), ProcessError> {
+        let name = self.name.clone();
+        let command = self.to_string();
+        let mut child = self.launch(true).await?;
+        match child.child.stdout.take() {
+            Some(told) => Ok((child, told)),
+            None => Err(ProcessError::Start {
+                name,
+                command,
+                source: io::Error::other("its standard output is no pipe"),
+            }),
+        }
+    }
+
+    async fn launch(self, listening: bool) -> Result<Child, ProcessError> {
         let log = self.log.clone();
         let opened = fs_err::OpenOptions::new()
             .create(true)
@@ -136,12 +168,15 @@ impl Program {
         let (out, err) = opened.map_err(|source| ProcessError::Log { path: log.clone(), source })?;
 
         let mut command = tokio::process::Command::new(&self.program);
+        if !self.inherits {
+            command.env_clear();
+        }
+        let out = if listening { Stdio::piped() } else { Stdio::from(out.into_file()) };
         command
             .args(&self.arguments)
-            .env_clear()
             .envs(&self.environment)
             .stdin(Stdio::null())
-            .stdout(Stdio::from(out.into_file()))
+            .stdout(out)
             .stderr(Stdio::from(err.into_file()))
             .kill_on_drop(true)
             .process_group(0);

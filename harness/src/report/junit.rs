@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
 
+use super::cell::Cell;
 use super::failure;
 use super::record::RunRecord;
 use crate::event::{Outcome, ScenarioReport};
@@ -15,8 +16,27 @@ use crate::event::{Outcome, ScenarioReport};
 pub fn draw(record: &RunRecord) -> Result<String, SerializeError> {
     let mut report = Report::new("authlab");
     report.set_time(Duration::from_millis(record.ms));
+    add(&mut report, record, "");
+    report.to_string()
+}
+
+/// The cells `records` in JUnit's form: suites are named after cell and flow.
+///
+/// # Errors
+/// The XML cannot be written.
+pub fn draw_cells(records: &[RunRecord]) -> Result<String, SerializeError> {
+    let mut report = Report::new("authlab");
+    report.set_time(Duration::from_millis(records.iter().map(|record| record.ms).sum()));
+    for record in records {
+        add(&mut report, record, &format!("{}/", Cell::of(record)));
+    }
+    report.to_string()
+}
+
+/// Adds a suite for each flow of `record`, with `before` in front of its name.
+fn add(report: &mut Report, record: &RunRecord, before: &str) {
     for (flow, (_, ms)) in record.by_flow() {
-        let mut suite = TestSuite::new(flow);
+        let mut suite = TestSuite::new(format!("{before}{flow}"));
         suite.set_time(Duration::from_millis(ms));
         suite.add_test_cases(record.scenarios.iter().filter(|scenario| scenario.flow == flow).map(case));
         report.add_test_suite(suite);
@@ -26,11 +46,10 @@ pub fn draw(record: &RunRecord) -> Result<String, SerializeError> {
         status
             .set_message(error.lines().next().unwrap_or_default())
             .set_description(error.as_str());
-        let mut suite = TestSuite::new("lab");
+        let mut suite = TestSuite::new(format!("{before}lab"));
         suite.add_test_case(TestCase::new("the lab starts", status));
         report.add_test_suite(suite);
     }
-    report.to_string()
 }
 
 fn case(scenario: &ScenarioReport) -> TestCase {

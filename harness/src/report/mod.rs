@@ -11,12 +11,17 @@ use serde_json::Value;
 use crate::event::{Event, Events};
 use crate::secret::redact;
 
+pub mod cell;
 pub mod directory;
 pub mod failure;
 pub mod junit;
 pub mod libtest;
+pub mod matrix;
 pub mod progress;
+pub mod proved;
 pub mod record;
+pub mod saved;
+pub mod table;
 pub mod terminal;
 
 /// Draws what happens.

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Reporter;
+use super::cell::Cell;
 use crate::event::{Event, LabReport, Outcome, ScenarioReport};
 
 /// The version of the record's form. It changes when a field changes its meaning or goes away.
@@ -29,8 +30,14 @@ pub struct RunRecord {
     pub interrupted: bool,
     /// Why it came to nothing, when the lab could not be started.
     pub error: Option<String>,
+    /// What tells this run from the others of a matrix. Absent in records of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cell: Option<Cell>,
     /// What was in the lab; nothing, when it never became ready.
     pub lab: Option<LabReport>,
+    /// The features of Kubernetes (`fixtures/kubernetes.toml`) that the lab's version does not have.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub absent_features: Vec<String>,
     /// What took how long, in the order in which it ended.
     pub phases: Vec<PhaseRecord>,
     /// What a person was told, in order.
@@ -129,7 +136,9 @@ impl Recorder {
                 ms: 0,
                 interrupted: false,
                 error: None,
+                cell: None,
                 lab: None,
+                absent_features: Vec::new(),
                 phases: Vec::new(),
                 notes: Vec::new(),
                 scenarios: Vec::new(),
@@ -141,6 +150,16 @@ impl Recorder {
     /// It came to nothing, because of `why`.
     pub fn failed(&mut self, why: &str) {
         self.record.error = Some(crate::secret::redact(why).into_owned());
+    }
+
+    /// It is a run of `cell`.
+    pub fn of_cell(&mut self, cell: Cell) {
+        self.record.cell = Some(cell);
+    }
+
+    /// Its lab's version of Kubernetes does not have the features `names`.
+    pub fn lacks(&mut self, names: Vec<String>) {
+        self.record.absent_features = names;
     }
 
     /// The record so far.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use camino::Utf8PathBuf;
 
+pub mod durations;
 mod evidence;
 pub mod outcome;
 pub mod parser;

@@ -1,12 +1,14 @@
 //! Which scenarios are meant: the same for `authlab run` and for `cargo test`.
 //! The main types are [`Selection`], and [`Selected`], what it picks from a suite.
 
+use std::fmt;
 use std::str::FromStr;
 
 use gherkin::tagexpr::TagOperation;
 use regex::Regex;
 
 use super::SharedScenario;
+use super::durations::Durations;
 use super::suite::{Entry, Suite};
 use super::vocabulary::{Vocabulary, VocabularyError};
 use crate::hint::Hint;
@@ -80,14 +82,12 @@ impl Selection {
     #[must_use]
     pub fn pick<'a>(&self, suite: &'a Suite) -> Selected<'a> {
         let picked = suite.entries().iter().filter(|entry| self.means(&entry.context));
-        let entries = match self.shard {
-            Some(shard) => picked
-                .enumerate()
-                .filter(|(index, _)| shard.has(*index))
-                .map(|(_, entry)| entry)
-                .collect(),
-            None => picked.collect(),
-        };
+        let mut entries: Vec<&Entry> = picked.collect();
+        if let Some(shard) = self.shard {
+            let ids: Vec<&str> = entries.iter().map(|entry| entry.context.id.as_str()).collect();
+            let mut parts = Durations::known().cut(&ids, shard.count).into_iter();
+            entries.retain(|_| parts.next() == Some(shard.index - 1));
+        }
         Selected {
             suite,
             entries,
@@ -154,6 +154,12 @@ impl Hint for UnknownTag {
     }
 }
 
+impl fmt::Display for TagExpression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
 impl TagExpression {
     /// Every tag that it names must be known.
     ///
@@ -193,16 +199,35 @@ fn holds(operation: &TagOperation, tags: &[String]) -> bool {
     }
 }
 
-/// Part `index` of `count` equal parts, from 1: every scenario is in exactly one.
+/// Part `index` of `count` parts, from 1, that take about the same time ([`Durations`]): every scenario is in exactly one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shard {
     index: usize,
     count: usize,
 }
 
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.index, self.count)
+    }
+}
+
 impl Shard {
-    fn has(self, position: usize) -> bool {
-        position % self.count == self.index - 1
+    /// All parts of `count`.
+    pub fn all(count: usize) -> impl Iterator<Item = Self> {
+        (1..=count).map(move |index| Self { index, count })
+    }
+
+    /// Which part, from 1.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.index
+    }
+
+    /// Of how many.
+    #[must_use]
+    pub fn count(self) -> usize {
+        self.count
     }
 }
 

@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-use super::{Kubernetes, Versions};
+use super::{Keycloak, Kubernetes, Versions};
 
 /// The name of an image (`github.com/distribution/reference`: domain, path, tag, digest). The registry is always said.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,6 +158,16 @@ impl Images {
             kind_node: at(&places.kind_node, &kubernetes.kind_node)?,
             keycloak: at(&places.keycloak, &versions.keycloak.version)?,
         })
+    }
+
+    /// The same, with Keycloak in another version.
+    ///
+    /// # Errors
+    /// `prefix` is no registry.
+    pub fn with_keycloak(mut self, keycloak: &Keycloak, prefix: Option<&str>) -> Result<Self, NotAReference> {
+        let name = format!("{}:{}", Versions::pinned().images.keycloak, keycloak.version);
+        self.keycloak = name.parse::<Reference>()?.with_prefix(prefix)?;
+        Ok(self)
     }
 }
 

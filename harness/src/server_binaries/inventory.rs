@@ -65,11 +65,13 @@ pub fn list(options: &Options) -> Result<Vec<Listed>, CacheError> {
             ..describe(&entry, true)?
         });
     }
-    let entry = Entry::new(options, Product::Keycloak, &versions.keycloak.version)?;
-    listed.push(Listed {
-        default: true,
-        ..describe(&entry, true)?
-    });
+    for keycloak in versions.keycloaks() {
+        let entry = Entry::new(options, Product::Keycloak, &keycloak.version)?;
+        listed.push(Listed {
+            default: keycloak.version == versions.keycloak.version,
+            ..describe(&entry, true)?
+        });
+    }
     for entry in Entry::all(options)? {
         if !is_pinned(&entry) && entry.directory().exists() {
             listed.push(describe(&entry, false)?);
@@ -104,7 +106,7 @@ fn is_pinned(entry: &Entry) -> bool {
             .kubernetes
             .iter()
             .any(|kubernetes| kubernetes.version.to_string() == entry.version),
-        Product::Keycloak => versions.keycloak.version == entry.version,
+        Product::Keycloak => versions.keycloaks().iter().any(|keycloak| keycloak.version == entry.version),
     }
 }
 

@@ -19,6 +19,7 @@ mod options;
 mod release;
 pub mod stand_in;
 mod tool;
+mod version_ranges;
 mod versions;
 
 use std::path::{Path, PathBuf};
@@ -33,7 +34,8 @@ pub use maven::MavenError;
 pub use options::{ETCD_RELEASES, KEYCLOAK_RELEASES, KUBERNETES_RELEASES, Options, Reachability, Source};
 pub use release::ReleaseError;
 pub use tool::ToolError;
-pub use versions::{Keycloak, Kubernetes, KubernetesVersion, NotAVersion, Repositories, UnknownVersion, Versions};
+pub use version_ranges::NoVersions;
+pub use versions::{Keycloak, Kubernetes, KubernetesVersion, NotAVersion, Repositories, UnknownKeycloak, UnknownVersion, Versions};
 
 use crate::event::Events;
 use crate::hint::Hint;

@@ -129,8 +129,21 @@ pub struct Versions {
     pub images: Repositories,
     /// Every supported Kubernetes, oldest first.
     pub kubernetes: Vec<Kubernetes>,
-    /// The supported Keycloak.
+    /// The Keycloak that labs have unless told otherwise.
     pub keycloak: Keycloak,
+    /// Others that a lab can be given.
+    #[serde(default)]
+    pub further_keycloaks: Vec<Keycloak>,
+}
+
+/// A Keycloak version was asked for that is not pinned.
+#[derive(Debug, thiserror::Error)]
+#[error("unknown Keycloak version `{asked}`, expected one of {}", known.join(", "))]
+pub struct UnknownKeycloak {
+    /// What was asked for.
+    pub asked: String,
+    /// The versions that are known.
+    pub known: Vec<String>,
 }
 
 /// A Kubernetes version was asked for that is not pinned.
@@ -157,6 +170,34 @@ impl Versions {
     /// The newest Kubernetes: the default.
     pub fn newest(&self) -> &Kubernetes {
         self.kubernetes.last().expect("covered by a test")
+    }
+
+    /// Every supported Keycloak, oldest first.
+    pub fn keycloaks(&self) -> Vec<&Keycloak> {
+        let mut all: Vec<&Keycloak> = self.further_keycloaks.iter().chain([&self.keycloak]).collect();
+        all.sort_by_key(|keycloak| {
+            keycloak
+                .version
+                .split('.')
+                .map(|part| part.parse().unwrap_or(0))
+                .collect::<Vec<u32>>()
+        });
+        all
+    }
+
+    /// The newest Keycloak that `asked` names: `26.7.4`, `26.7`, or `26` and `26.x`, which are the same.
+    ///
+    /// # Errors
+    /// None is pinned; the error lists those that are.
+    pub fn keycloak_of(&self, asked: &str) -> Result<&Keycloak, UnknownKeycloak> {
+        let plain = asked.strip_suffix(".x").unwrap_or(asked);
+        let means = |version: &str| version == plain || version.strip_prefix(plain).is_some_and(|rest| rest.starts_with('.'));
+        let all = self.keycloaks();
+        let found = all.iter().rev().find(|keycloak| means(&keycloak.version)).copied();
+        found.ok_or_else(|| UnknownKeycloak {
+            asked: asked.to_owned(),
+            known: all.iter().map(|keycloak| keycloak.version.clone()).collect(),
+        })
     }
 
     /// The Kubernetes that `asked` names: a minor version (`1.37`) or a pinned
@@ -210,6 +251,34 @@ mod tests {
             assert!(
                 error.to_string().contains(&format!("`{asked}`")) && error.to_string().contains("1.30.14"),
                 "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_keycloak_is_found_by_the_part_of_its_version_that_is_given() {
+        let mut versions = Versions::pinned().clone();
+        versions.keycloak.version = "26.7.4".to_owned();
+        let further = |version: &str| Keycloak {
+            version: version.to_owned(),
+            sha256: BTreeMap::new(),
+        };
+        versions.further_keycloaks = vec![further("26.10.0"), further("26.0.8"), further("25.0.6")];
+        let found = |asked: &str| versions.keycloak_of(asked).map(|keycloak| keycloak.version.clone());
+        for (asked, expected) in [
+            ("26.x", "26.10.0"),
+            ("26", "26.10.0"),
+            ("26.0", "26.0.8"),
+            ("26.7.4", "26.7.4"),
+            ("25.x", "25.0.6"),
+        ] {
+            assert_eq!(found(asked).expect("pinned"), expected, "{asked}");
+        }
+        for asked in ["26.1", "2", "", "x", "26.7.40"] {
+            let error = found(asked).expect_err("not pinned").to_string();
+            assert!(
+                error.ends_with("expected one of 25.0.6, 26.0.8, 26.7.4, 26.10.0"),
+                "{asked}: {error}"
             );
         }
     }

@@ -8,5 +8,6 @@ mod engines;
 mod existing;
 mod failing_starts;
 mod live;
+mod matrix;
 mod ownership;
 mod usage;

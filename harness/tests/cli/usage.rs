@@ -7,11 +7,13 @@ fn help_names_every_command_and_not_the_hidden_one() {
     let help = Stage::new().authlab(&["--help"]).success();
     for command in [
         "run",
+        "matrix",
         "up",
         "down",
         "status",
         "shell",
         "kubeconfig",
+        "report",
         "server-binaries",
         "completion",
     ] {
@@ -25,17 +27,35 @@ fn help_of_every_command_says_what_it_does_and_how_it_ends() {
     let stage = Stage::new();
     for (command, says) in [
         ("run", "4  the lab could not be started"),
+        (
+            "matrix",
+            "5  interrupted (and everything was stopped); the cells that are finished are kept",
+        ),
         ("up", "5  interrupted (and everything was stopped)"),
         ("down", "1  there is no such lab"),
         ("status", "Show the labs that are up"),
         ("shell", "Your own kubeconfig is neither read nor written"),
         ("kubeconfig", "Write it into a file that only you can read"),
+        ("report", "Show what changed between two reports"),
         ("server-binaries", "prune"),
         ("completion", "The shell that reads the completions"),
     ] {
         let help = stage.authlab(&[command, "--help"]).success();
         assert!(help.contains(says), "{command}: {help}");
         assert!(help.contains(&format!("Usage: authlab {command}")), "{command}: {help}");
+    }
+}
+
+#[test]
+fn help_of_every_report_command_says_how_it_ends() {
+    let stage = Stage::new();
+    for (command, says) in [
+        ("merge", "1  a scenario failed, or a cell or shard is missing"),
+        ("compare", "0  no behaviour and no scenario differs"),
+        ("keep", "UPDATE=1 cargo test --test tidy behaviours"),
+    ] {
+        let help = stage.authlab(&["report", command, "--help"]).success();
+        assert!(help.contains(says), "{command}: {help}");
     }
 }
 

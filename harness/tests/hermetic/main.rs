@@ -4,6 +4,7 @@
 mod command;
 mod toy;
 
+mod matrix;
 mod reports;
 mod running;
 mod selecting;

@@ -83,7 +83,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     // Told by events alone: reports know no lab and no scenario.
-    ("report", &["event", "hint", "secret"]),
+    ("report", &["behaviour", "event", "hint", "secret"]),
 ];
 
 /// The one module that may use all others, and that nobody uses.

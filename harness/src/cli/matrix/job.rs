@@ -1,0 +1,109 @@
+//! A matrix in a cluster: an Indexed Job whose pods carry out a cell each, as processes. The main function is [`manifest`].
+//!
+//! A pod's result is in its log (`--record-to-log`), which needs nothing of the cluster but pods; `report merge` reads logs.
+//! <https://kubernetes.io/docs/concepts/workloads/controllers/job/#completion-mode>
+
+use serde_json::{Value, json};
+
+use super::MatrixArguments;
+use super::plan::{Plan, selection_words};
+use crate::cli::error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::options::ClusterDriver;
+
+/// The image, unless another is named.
+pub(super) const IMAGE: &str = concat!("localhost/authlab/authlab:", env!("CARGO_PKG_VERSION"));
+
+/// Where a pod keeps its labs.
+const STATE: &str = "/state";
+
+/// The Job for `plan`, as YAML, with how to use it.
+pub(super) fn manifest(arguments: &MatrixArguments, plan: &Plan) -> Result<String, CommandError> {
+    if let [ClusterDriver::Auto | ClusterDriver::Process] = arguments.labs.cluster.as_slice() {
+        let yaml = serde_saphyr::to_string(&job(arguments, plan)).map_err(|error| CommandError::new(Exit::Usage, error.to_string()))?;
+        let namespace = &arguments.namespace;
+        return Ok(format!(
+            "# Apply it, wait for its pods, and merge what they printed:\n\
+             #   kubectl apply -f FILE\n\
+             #   kubectl wait --namespace {namespace} --for=condition=Complete --timeout=1h job/authlab   # or Failed: a scenario failed\n\
+             #   kubectl logs --namespace {namespace} --selector job-name=authlab --tail=-1 > matrix.log\n\
+             #   authlab report merge matrix.log --out DIR\n\
+             {yaml}"
+        ));
+    }
+    Err(
+        CommandError::new(Exit::Usage, "pods carry cells out as processes: --cluster process")
+            .hint("containers and kind clusters need an engine, which a pod does not have"),
+    )
+}
+
+fn job(arguments: &MatrixArguments, plan: &Plan) -> Value {
+    let labs = &arguments.labs;
+    let mut words = vec!["authlab".to_owned(), "matrix".to_owned()];
+    let mut option = |name: &str, value: String| words.extend([name.to_owned(), value]);
+    option("--cluster", "process".to_owned());
+    option("--identity-provider", "process".to_owned());
+    option("--kubernetes", labs.kubernetes.clone());
+    if !labs.keycloak.is_empty() {
+        option("--keycloak", labs.keycloak.join(","));
+    }
+    if let Some(shards) = labs.shards {
+        option("--shards", shards.to_string());
+    }
+    option("--concurrency", arguments.concurrency.to_string());
+    // The controller sets it in each pod, and the kubelet puts it in here.
+    option("--index", "$(JOB_COMPLETION_INDEX)".to_owned());
+    words.extend(["--record-to-log".to_owned(), "--offline".to_owned()]);
+    words.extend(selection_words(arguments));
+    let count = plan.cells.len();
+    json!({
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": "authlab",
+            "namespace": arguments.namespace,
+            "labels": { "app.kubernetes.io/name": "authlab" }
+        },
+        "spec": {
+            "completionMode": "Indexed",
+            "completions": count,
+            "parallelism": count,
+            // A cell that fails is not tried again, and the others go on.
+            "backoffLimitPerIndex": 0,
+            "template": {
+                "metadata": { "labels": { "app.kubernetes.io/name": "authlab" } },
+                "spec": {
+                    "restartPolicy": "Never",
+                    // What the lab's API server is asked with is its own; the cluster around it is none of its business.
+                    "automountServiceAccountToken": false,
+                    "securityContext": {
+                        "runAsNonRoot": true,
+                        "runAsUser": 1001,
+                        "runAsGroup": 1001,
+                        "fsGroup": 1001,
+                        "seccompProfile": { "type": "RuntimeDefault" }
+                    },
+                    "containers": [{
+                        "name": "authlab",
+                        "image": arguments.image,
+                        "command": words,
+                        "env": [
+                            { "name": "AUTHLAB_STATE_DIR", "value": STATE },
+                            { "name": "AUTHLAB_COLOR", "value": "never" }
+                        ],
+                        "resources": {
+                            "requests": { "cpu": "2", "memory": "2Gi" },
+                            "limits": { "memory": "3Gi" }
+                        },
+                        "securityContext": {
+                            "allowPrivilegeEscalation": false,
+                            "capabilities": { "drop": ["ALL"] }
+                        },
+                        "volumeMounts": [{ "name": "state", "mountPath": STATE }]
+                    }],
+                    "volumes": [{ "name": "state", "emptyDir": {} }]
+                }
+            }
+        }
+    })
+}

@@ -1,0 +1,201 @@
+//! Cells side by side: each is a process of its own, this same program with `--index`. The main type is [`Labs`].
+//!
+//! A process for each, because cucumber replaces the panic hook of a whole process, and because nothing is simpler to end: it is asked
+//! to, and ends its lab; and where this process is killed, the kernel kills it, and with it its servers (`process::child`).
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::sync::mpsc;
+
+use super::capacity::Capacity;
+use super::plan::PlannedCell;
+use crate::cli::error::CommandError;
+use crate::event::Event;
+use crate::interrupt::Interrupt;
+use crate::process::{Child, Program};
+use crate::report::matrix::directory::MatrixDirectory;
+use crate::report::matrix::progress::MatrixProgress;
+use crate::report::progress::seconds;
+use crate::report::record::{Recorder, RunRecord};
+use crate::report::saved;
+
+/// How long a cell may take to end its lab after it was asked to.
+const GRACE: Duration = Duration::from_secs(60);
+
+/// Cells that are carried out, as many at once as there is room for: the next lab starts while others carry their scenarios out.
+pub(super) struct Labs<'a> {
+    pub(super) program: PathBuf,
+    /// The arguments of this process.
+    pub(super) arguments: Vec<OsString>,
+    pub(super) directory: &'a MatrixDirectory,
+    /// Whether the cells have to be told the directory.
+    pub(super) tell_directory: bool,
+    pub(super) capacity: Capacity,
+    pub(super) interrupt: Interrupt,
+    pub(super) progress: MatrixProgress,
+}
+
+/// What is heard of a cell.
+enum Heard {
+    Event(usize, Box<Event>),
+    /// It is over; why it has no record, if it has none.
+    Over(usize, Option<String>),
+}
+
+impl Labs<'_> {
+    /// Carries out the cells with the indexes `pending` of `cells`; those that are not begun when the person interrupts never are.
+    ///
+    /// # Errors
+    /// A record cannot be written.
+    pub(super) async fn carry_out(&mut self, cells: &[PlannedCell], pending: Vec<usize>) -> Result<(), CommandError> {
+        let logs = tempfile::Builder::new().prefix("authlab-matrix-").tempdir()?;
+        let (hear, mut heard) = mpsc::channel(64);
+        let mut pending = pending.into_iter().peekable();
+        let (mut under_way, mut starting): (Vec<usize>, Vec<usize>) = (Vec::new(), Vec::new());
+        loop {
+            while under_way.len() < self.capacity.labs && starting.len() < self.capacity.starting && !self.interrupt.is_requested() {
+                let Some(index) = pending.next() else { break };
+                let name = cells[index].cell.to_string();
+                self.progress.begin(&name);
+                under_way.push(index);
+                starting.push(index);
+                let program = self.program_of(index, &name, logs.path());
+                tokio::spawn(follow(program, index, self.interrupt.clone(), hear.clone()));
+            }
+            if under_way.is_empty() {
+                return Ok(());
+            }
+            match heard.recv().await {
+                Some(Heard::Event(index, event)) => {
+                    if matches!(*event, Event::LabReady { .. }) {
+                        starting.retain(|other| *other != index);
+                    }
+                    self.progress.on(&cells[index].cell.to_string(), &event);
+                }
+                Some(Heard::Over(index, problem)) => {
+                    starting.retain(|other| *other != index);
+                    under_way.retain(|other| *other != index);
+                    let record = self.record_of(&cells[index], problem)?;
+                    self.progress.end(&cells[index].cell.to_string(), &in_a_line(&record));
+                }
+                // This end holds a sender as well.
+                None => return Ok(()),
+            }
+        }
+    }
+
+    fn program_of(&self, index: usize, name: &str, logs: &Path) -> Program {
+        let mut words: Vec<OsString> = vec!["--index".into(), index.to_string().into(), "--events".into()];
+        if self.tell_directory {
+            words.extend(["--report".into(), self.directory.path().into()]);
+        }
+        Program::new(name, &self.program, logs.join(format!("{name}.log")))
+            .arguments(with(self.arguments.clone(), words))
+            .inherit_all()
+    }
+
+    /// The record of a cell that is over: its own, or one that says why there is none.
+    fn record_of(&self, planned: &PlannedCell, problem: Option<String>) -> Result<RunRecord, CommandError> {
+        let place = self.directory.cell(&planned.cell);
+        let problem = match (saved::read(&place), problem) {
+            // It came to its own end, whatever that was.
+            (Ok(record), _) => return Ok(record),
+            (Err(_), Some(problem)) => problem,
+            (Err(error), None) => error.to_string(),
+        };
+        let mut recorder = Recorder::new();
+        recorder.of_cell(planned.cell.clone());
+        recorder.failed(&problem);
+        let record = recorder.record();
+        fs_err::create_dir_all(&place)?;
+        record.write(&place.join(saved::RECORD))?;
+        Ok(record)
+    }
+}
+
+/// Starts a cell, passes on what it tells and waits for its end.
+async fn follow(program: Program, index: usize, interrupt: Interrupt, hear: mpsc::Sender<Heard>) {
+    let problem = match program.start_listening().await {
+        Err(error) => Some(error.to_string()),
+        Ok((child, told)) => {
+            let mut lines = BufReader::new(told).lines();
+            let telling = async {
+                while let Ok(Some(line)) = lines.next_line().await {
+                    // What is no event is not meant for us.
+                    if let Ok(event) = serde_json::from_str(&line) {
+                        let _ = hear.send(Heard::Event(index, event)).await;
+                    }
+                }
+            };
+            let ended = tokio::select! {
+                () = telling => end(child, None).await,
+                () = interrupt.requested() => end(child, Some(GRACE)).await,
+            };
+            ended.err()
+        }
+    };
+    let _ = hear.send(Heard::Over(index, problem)).await;
+}
+
+/// How a cell ended: an error, when it was not by itself or in its own words.
+async fn end(mut child: Child, grace: Option<Duration>) -> Result<(), String> {
+    let log = child.log().to_owned();
+    let ended = match grace {
+        None => child.ended().await,
+        Some(grace) => child.stop(grace).await,
+    };
+    let status = ended.map_err(|error| error.to_string())?;
+    if status.success() {
+        return Ok(());
+    }
+    let text = fs_err::read_to_string(&log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    let last = lines[lines.len().saturating_sub(12)..].join("\n");
+    Err(format!("its process ended without a record ({status})\n{last}")
+        .trim_end()
+        .to_owned())
+}
+
+/// `arguments` with `words` behind the name of the command. Before that there are only options whose values are never called `matrix`.
+pub(super) fn with(mut arguments: Vec<OsString>, words: Vec<OsString>) -> Vec<OsString> {
+    let at = arguments.iter().position(|argument| argument == "matrix").map_or(0, |at| at + 1);
+    arguments.splice(at..at, words);
+    arguments
+}
+
+/// How a cell ended, for a person.
+fn in_a_line(record: &RunRecord) -> String {
+    if let Some(error) = &record.error {
+        return format!("came to nothing: {}", error.lines().next().unwrap_or_default());
+    }
+    let totals = record.totals;
+    let interrupted = if record.interrupted { ", interrupted" } else { "" };
+    format!(
+        "{} passed, {} failed, {} skipped{interrupted} in {}",
+        totals.passed,
+        totals.failed,
+        totals.skipped,
+        seconds(record.ms)
+    )
+}
+
+/// Milliseconds since `started`.
+pub(super) fn milliseconds(started: Instant) -> u64 {
+    u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_is_given_the_same_options_and_its_index() {
+        let words = |words: &[&str]| words.iter().map(OsString::from).collect::<Vec<_>>();
+        let given = words(&["--json", "matrix", "--kubernetes", "1.37", "--", "matrix"]);
+        let expected = ["--json", "matrix", "--index", "3", "--kubernetes", "1.37", "--", "matrix"];
+        assert_eq!(with(given, words(&["--index", "3"])), words(&expected));
+    }
+}

@@ -1,0 +1,239 @@
+//! `authlab matrix`: the suite over versions and drivers, into one table. The main type is [`MatrixArguments`].
+
+use std::io::{self, IsTerminal as _, Write};
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anstream::AutoStream;
+use clap::builder::FalseyValueParser;
+use clap::{Args, ValueEnum};
+
+use super::Session;
+use super::error::CommandError;
+use super::exit::Exit;
+use super::report::{keep, merge};
+use super::scenarios::{self, ScenarioOptions};
+use crate::report::matrix::directory::MatrixDirectory;
+use crate::report::matrix::progress::MatrixProgress;
+use crate::report::matrix::{MatrixRecord, terminal};
+use crate::report::record::RunRecord;
+use crate::report::saved;
+use crate::scenario::Selection;
+use crate::scenario::runner::CONCURRENCY;
+
+mod capacity;
+mod job;
+mod labs;
+mod one;
+mod plan;
+
+use capacity::Capacity;
+use labs::{Labs, milliseconds};
+use plan::{LabsOptions, Plan};
+
+/// Which cells, which scenarios, and what to keep.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+A cell is a driver with a version: its suite is carried out in a lab of its own, by a process of its own. A cell that cannot be
+carried out fails with its reason, and the others go on.
+
+Exit codes:
+  0  all passed, in every cell
+  1  a scenario failed
+  2  wrong usage
+  3  nothing was selected
+  4  a cell's lab could not be started, and no scenario failed
+  5  interrupted (and everything was stopped); the cells that are finished are kept")]
+pub struct MatrixArguments {
+    /// Feature files or folders, on disk or among those that authlab brings along; all of the latter when not given
+    #[arg(value_name = "FEATURE", env = "AUTHLAB_FEATURES", value_delimiter = ':')]
+    pub features: Vec<PathBuf>,
+    /// What is in the labs.
+    #[command(flatten)]
+    pub labs: LabsOptions,
+    /// Which scenarios, and where the report goes.
+    #[command(flatten)]
+    pub scenarios: ScenarioOptions,
+    /// Also carry out scenarios tagged `@ignore`
+    #[arg(long, env = "AUTHLAB_INCLUDE_IGNORED", value_parser = FalseyValueParser::new(), help_heading = "Scenarios")]
+    pub include_ignored: bool,
+    /// How many scenarios at a time, in each lab
+    #[arg(long, env = "AUTHLAB_CONCURRENCY", value_name = "N", default_value_t = CONCURRENCY, value_parser = at_least_one, help_heading = "Scenarios")]
+    pub concurrency: usize,
+    /// How many labs at a time, at most; as many as there are cores and memory for when not given
+    #[arg(long = "labs", env = "AUTHLAB_LABS", value_name = "N", value_parser = at_least_one, help_heading = "Cells")]
+    pub most_labs: Option<usize>,
+    /// Show the cells with their indexes, and start nothing
+    #[arg(long, help_heading = "Cells")]
+    pub list: bool,
+    /// Go on with a matrix that was interrupted: carry out the cells that the report does not have yet
+    #[arg(long, env = "AUTHLAB_RESUME", value_parser = FalseyValueParser::new(), requires = "report", help_heading = "Cells")]
+    pub resume: bool,
+    /// Carry out one cell only, the one with this index, in this process
+    #[arg(long, env = "AUTHLAB_INDEX", value_name = "I", help_heading = "Cells")]
+    pub index: Option<usize>,
+    /// With --index: print the record, compressed, on standard output, where `report merge` finds it in a pod's log
+    #[arg(long, env = "AUTHLAB_RECORD_TO_LOG", value_parser = FalseyValueParser::new(), requires = "index", help_heading = "Output")]
+    pub record_to_log: bool,
+    /// With --index: tell what happens, an event per line; nobody types it
+    #[arg(long, hide = true, requires = "index")]
+    pub events: bool,
+    /// Keep what was proved and how long it took in the project's own files (`report keep`)
+    #[arg(long, help_heading = "Output")]
+    pub update: bool,
+    /// Print something that carries the cells out elsewhere, and start nothing
+    #[arg(long, value_enum, value_name = "WHAT", conflicts_with_all = ["index", "resume", "update"], help_heading = "Elsewhere")]
+    pub print: Option<Printed>,
+    /// The image with authlab and the servers, of which `.github/image/Dockerfile` makes one
+    #[arg(long, env = "AUTHLAB_IMAGE", value_name = "IMAGE", default_value = job::IMAGE, help_heading = "Elsewhere")]
+    pub image: String,
+    /// The namespace in which it runs
+    #[arg(
+        long,
+        env = "AUTHLAB_NAMESPACE",
+        value_name = "NAME",
+        default_value = "default",
+        help_heading = "Elsewhere"
+    )]
+    pub namespace: String,
+}
+
+/// What can be printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Printed {
+    /// An Indexed Job (batch/v1): a pod for each cell
+    KubernetesJob,
+}
+
+pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("expected at least 1".to_owned()),
+        Ok(count) => Ok(count),
+        Err(_) => Err("expected a whole number".to_owned()),
+    }
+}
+
+/// Carries the cells out.
+///
+/// # Errors
+/// Wrong usage, nothing selected, or a report that cannot be written. A cell that comes to nothing is none.
+pub async fn run(arguments: MatrixArguments, session: &Session) -> Result<Exit, CommandError> {
+    let selection = Selection {
+        shard: None,
+        ignored: scenarios::ignored(false, arguments.include_ignored),
+        ..arguments.scenarios.selection()
+    };
+    let suite = scenarios::suite(&scenarios::files(&arguments.features)?, &selection)?;
+    if selection.pick(&suite).is_empty() {
+        return Err(scenarios::nothing_selected(&suite));
+    }
+    let plan = Plan::of(&arguments, &selection, &suite)?;
+    let mut out = AutoStream::auto(io::stdout());
+    if arguments.list {
+        for (index, planned) in plan.cells.iter().enumerate() {
+            writeln!(out, "{index}\t{}\t{}", planned.cell, planned.selected(&selection, &suite).len())?;
+        }
+        return Ok(Exit::Success);
+    }
+    if let Some(Printed::KubernetesJob) = arguments.print {
+        write!(out, "{}", job::manifest(&arguments, &plan)?)?;
+        return Ok(Exit::Success);
+    }
+    if let Some(index) = arguments.index {
+        let Some(planned) = plan.cells.get(index) else {
+            return Err(
+                CommandError::new(Exit::Usage, format!("there is no cell {index}: there are {}", plan.cells.len()))
+                    .hint("`--list` shows the cells with their indexes, from 0"),
+            );
+        };
+        return one::run(planned, planned.selected(&selection, &suite), &arguments, session, &mut out).await;
+    }
+    all(&arguments, &plan, session, &mut out).await
+}
+
+async fn all(arguments: &MatrixArguments, plan: &Plan, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
+    let started = Instant::now();
+    if arguments.update {
+        // After minutes it would be too late to refuse.
+        keep::files(keep::FIXTURES.as_ref())?;
+        if !plan.asked.selection.is_empty() {
+            return Err(
+                CommandError::new(Exit::Usage, "--update keeps the result of the whole suite").hint("leave out what selects scenarios")
+            );
+        }
+    }
+    // Records go through files in any case; without a report nobody keeps them.
+    let passing = tempfile::Builder::new().prefix("authlab-matrix-").tempdir()?;
+    let place = arguments.scenarios.report.clone().unwrap_or_else(|| passing.path().join("report"));
+    let place = std::path::absolute(place)?;
+    let directory = if arguments.resume {
+        MatrixDirectory::resume(&place, &plan.asked)
+    } else {
+        MatrixDirectory::begin(&place, &plan.asked)
+    };
+    let directory = directory.map_err(|error| CommandError::hinted(Exit::Usage, error))?;
+    let mut pending = Vec::new();
+    for (index, planned) in plan.cells.iter().enumerate() {
+        let finished = directory
+            .finished(&planned.cell)
+            .map_err(|error| CommandError::hinted(Exit::Usage, error))?;
+        if finished.is_none() {
+            pending.push(index);
+        }
+    }
+    let capacity = Capacity::of_this_machine(arguments.most_labs);
+    let mut progress = progress(session);
+    if arguments.resume {
+        progress.note(&format!(
+            "{} of {} cells are finished",
+            plan.cells.len() - pending.len(),
+            plan.cells.len()
+        ));
+    }
+    let mut labs = Labs {
+        program: std::env::current_exe()?,
+        arguments: std::env::args_os().skip(1).collect(),
+        directory: &directory,
+        tell_directory: arguments.scenarios.report.is_none(),
+        capacity,
+        interrupt: session.interrupt.clone(),
+        progress,
+    };
+    labs.carry_out(&plan.cells, pending).await?;
+    drop(labs);
+    let records = records(&directory, plan)?;
+    let mut matrix = MatrixRecord::of(&records, Some(plan.asked.clone()));
+    matrix.ms = milliseconds(started);
+    matrix.interrupted = session.interrupt.is_requested();
+    directory.write(&matrix, &records)?;
+    let exit = merge::exit(&matrix);
+    if session.voice.json {
+        out.write_all(matrix.to_json().map_err(io::Error::other)?.as_bytes())?;
+    } else {
+        terminal::draw(&matrix, session.voice.quiet, out)?;
+    }
+    // A difference is a result; a cell that came to nothing is none.
+    if arguments.update && matches!(exit, Exit::Success | Exit::Failed) {
+        keep::keep(&records, keep::FIXTURES.as_ref())?;
+    }
+    Ok(exit)
+}
+
+fn progress(session: &Session) -> MatrixProgress {
+    if session.voice.quiet {
+        MatrixProgress::nowhere()
+    } else if io::stderr().is_terminal() {
+        MatrixProgress::bars()
+    } else {
+        MatrixProgress::lines(AutoStream::auto(io::stderr()))
+    }
+}
+
+/// The records of the cells that have one, in the order of the plan.
+fn records(directory: &MatrixDirectory, plan: &Plan) -> Result<Vec<RunRecord>, CommandError> {
+    let places = plan.cells.iter().map(|planned| directory.cell(&planned.cell));
+    places
+        .filter(|place| place.join(saved::RECORD).exists())
+        .map(|place| saved::read(&place).map_err(|error| CommandError::hinted(Exit::Failed, error)))
+        .collect()
+}

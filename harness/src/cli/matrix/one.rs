@@ -1,0 +1,85 @@
+//! One cell of a matrix, carried out in this process: what the matrix starts for each, and what a pod runs. The main function is [`run`].
+
+use std::io::{self, Write};
+
+use super::MatrixArguments;
+use super::plan::PlannedCell;
+use crate::cli::Session;
+use crate::cli::error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::lab_source;
+use crate::cli::run::progress_reporter;
+use crate::cli::scenarios::{self, ScenarioOptions, Work};
+use crate::event::Event;
+use crate::report::Reporter;
+use crate::report::matrix::{CELLS, in_log};
+use crate::report::terminal::Summary;
+use crate::scenario::{RunOptions, Selected};
+
+/// Carries `selected` out in the lab of `planned`.
+///
+/// # Errors
+/// A lab that could not be started, or a report that cannot be written.
+pub(super) async fn run(
+    planned: &PlannedCell,
+    selected: Selected<'_>,
+    arguments: &MatrixArguments,
+    session: &Session,
+    out: &mut dyn Write,
+) -> Result<Exit, CommandError> {
+    let place = arguments.scenarios.report.as_ref();
+    let options = ScenarioOptions {
+        report: place.map(|place| place.join(CELLS).join(planned.cell.to_string())),
+        ..arguments.scenarios.clone()
+    };
+    let work = Work {
+        selected,
+        options: RunOptions {
+            last: lab_source::LAST,
+            concurrency: arguments.concurrency,
+            interrupt: session.interrupt.clone(),
+        },
+        lab: &planned.lab,
+        shard: planned.shard,
+        report: scenarios::report_directory(&options)?,
+    };
+    let reporters: Vec<Box<dyn Reporter>> = if arguments.events {
+        vec![Box::new(Teller)]
+    } else {
+        progress_reporter(session.voice.quiet).into_iter().collect()
+    };
+    let done = work.carry_out(reporters).await;
+    if !arguments.events {
+        if arguments.record_to_log {
+            out.write_all(in_log::write(&done.record)?.as_bytes())?;
+        } else if session.voice.json {
+            out.write_all(done.record.to_json().map_err(io::Error::other)?.as_bytes())?;
+        } else if done.tally.is_ok() {
+            Summary::new(&done.record, session.voice.quiet).write(out)?;
+        }
+        out.flush()?;
+    }
+    done.tally.map(scenarios::exit)
+}
+
+/// Tells the process that carries the matrix out what happens here.
+struct Teller;
+
+impl Reporter for Teller {
+    fn on(&mut self, event: &Event) {
+        let mut event = event.clone();
+        if let Event::ScenarioFinished { report } = &mut event {
+            // All of it is in the record.
+            report.answers.clear();
+            report.steps.clear();
+            report.exchanges.clear();
+            report.failure = None;
+        }
+        let Ok(line) = serde_json::to_string(&event) else { return };
+        let mut out = io::stdout().lock();
+        if writeln!(out, "{line}").and_then(|()| out.flush()).is_err() {
+            // Nobody carries the matrix out any more, and where the kernel does not tell, this does: as if a person had interrupted.
+            let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM);
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Which cells a matrix has, from its options. The main type is [`Plan`].
+
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::builder::FalseyValueParser;
+use sha2::{Digest, Sha256};
+
+use super::MatrixArguments;
+use crate::cli::error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::options::{ClusterDriver, IdentityProviderDriver, LabOptions};
+use crate::cli::scenarios;
+use crate::cli::server_binaries::SourceOptions;
+use crate::report::cell::Cell;
+use crate::report::matrix::Asked;
+use crate::scenario::selection::Shard;
+use crate::scenario::{Selected, Selection, Suite};
+use crate::server_binaries::Versions;
+
+/// What is in the labs.
+#[derive(Args, Clone, Debug)]
+pub struct LabsOptions {
+    /// Kubernetes versions: ranges and lists, `1.30..1.37`, `1.34`, `..1.32,1.37`, `all`
+    #[arg(
+        long,
+        env = "AUTHLAB_KUBERNETES",
+        value_name = "VERSIONS",
+        default_value = "all",
+        help_heading = "Cells"
+    )]
+    pub kubernetes: String,
+    /// How the API servers run: one or several, with commas between them
+    #[arg(
+        long,
+        env = "AUTHLAB_CLUSTER",
+        value_enum,
+        default_value = "auto",
+        value_delimiter = ',',
+        value_name = "DRIVERS",
+        help_heading = "Cells"
+    )]
+    pub cluster: Vec<ClusterDriver>,
+    /// How Keycloak runs
+    #[arg(
+        long,
+        env = "AUTHLAB_IDENTITY_PROVIDER",
+        value_enum,
+        default_value_t,
+        value_name = "DRIVER",
+        help_heading = "Cells"
+    )]
+    pub identity_provider: IdentityProviderDriver,
+    /// Keycloak versions, with commas between them: `26.0,26.x`; the newest that is pinned when not given
+    #[arg(
+        long,
+        env = "AUTHLAB_KEYCLOAK",
+        value_delimiter = ',',
+        value_name = "VERSIONS",
+        help_heading = "Cells"
+    )]
+    pub keycloak: Vec<String>,
+    /// Cut each cell into N parts, which become cells of their own
+    #[arg(long, env = "AUTHLAB_SHARDS", value_name = "N", conflicts_with = "shard", value_parser = super::at_least_one, help_heading = "Cells")]
+    pub shards: Option<usize>,
+    /// Keep the labs' directories, with logs and evidence, also after success
+    #[arg(long, env = "AUTHLAB_KEEP", value_parser = FalseyValueParser::new(), help_heading = "Lab")]
+    pub keep: bool,
+    /// Where server binaries may come from.
+    #[command(flatten)]
+    pub sources: SourceOptions,
+}
+
+/// The cells of a matrix, in the order in which they are carried out.
+pub(super) struct Plan {
+    pub(super) cells: Vec<PlannedCell>,
+    pub(super) asked: Asked,
+}
+
+/// A cell, and the lab for it.
+pub(super) struct PlannedCell {
+    pub(super) cell: Cell,
+    pub(super) lab: LabOptions,
+    pub(super) shard: Option<Shard>,
+}
+
+impl Plan {
+    /// What `arguments` mean for the scenarios of `suite`.
+    ///
+    /// # Errors
+    /// A version is unknown, or a cell would have no scenario.
+    pub(super) fn of(arguments: &MatrixArguments, selection: &Selection, suite: &Suite) -> Result<Self, CommandError> {
+        let labs = &arguments.labs;
+        if labs.cluster.contains(&ClusterDriver::Existing) || labs.identity_provider == IdentityProviderDriver::Existing {
+            return Err(CommandError::new(Exit::Usage, "a matrix starts its clusters and identity providers itself")
+                .hint("`authlab run --cluster existing --kubeconfig FILE --report DIR` is one cell; `authlab report merge` puts it beside others"));
+        }
+        let versions = Versions::pinned()
+            .kubernetes_in(&labs.kubernetes)
+            .map_err(|error| CommandError::new(Exit::Usage, error))?;
+        let keycloaks: Vec<Option<String>> = if labs.keycloak.is_empty() {
+            vec![None]
+        } else {
+            labs.keycloak.iter().cloned().map(Some).collect()
+        };
+        let shards: Vec<Option<Shard>> = match labs.shards {
+            Some(count) => Shard::all(count).map(Some).collect(),
+            None => vec![arguments.scenarios.shard],
+        };
+        let mut cells: Vec<PlannedCell> = Vec::new();
+        for &cluster in &labs.cluster {
+            for keycloak in &keycloaks {
+                for kubernetes in &versions {
+                    for &shard in &shards {
+                        let lab = LabOptions {
+                            cluster,
+                            identity_provider: labs.identity_provider,
+                            kubernetes: Some(kubernetes.version.minor_version()),
+                            keycloak: keycloak.clone(),
+                            cluster_file: Default::default(),
+                            issuer: Default::default(),
+                            lab: None,
+                            keep: labs.keep,
+                            sources: labs.sources.clone(),
+                            own: true,
+                        };
+                        lab.pinned_keycloak().map_err(|error| CommandError::new(Exit::Usage, error))?;
+                        let cell = scenarios::cell(&lab, shard);
+                        if cells.iter().any(|other| other.cell == cell) {
+                            return Err(CommandError::new(Exit::Usage, format!("the cell {cell} is asked for twice")));
+                        }
+                        cells.push(PlannedCell { cell, lab, shard });
+                    }
+                }
+            }
+        }
+        let all = selection.pick(suite);
+        for planned in &cells {
+            if planned.selected(selection, suite).is_empty() && !all.is_empty() {
+                return Err(CommandError::new(
+                    Exit::NothingSelected,
+                    format!("the cell {} would have none of the {} scenarios selected", planned.cell, all.len()),
+                )
+                .hint("ask for fewer shards"));
+            }
+        }
+        let asked = Asked {
+            cells: cells.iter().map(|planned| planned.cell.to_string()).collect(),
+            selection: selection_words(arguments),
+            scenarios: all.len(),
+            digest: digest(&all),
+        };
+        Ok(Self { cells, asked })
+    }
+}
+
+impl PlannedCell {
+    /// The scenarios of this cell.
+    pub(super) fn selected<'a>(&self, selection: &Selection, suite: &'a Suite) -> Selected<'a> {
+        let selection = Selection {
+            shard: self.shard,
+            ..selection.clone()
+        };
+        selection.pick(suite)
+    }
+}
+
+/// The options that select scenarios, as a person would type them.
+pub(super) fn selection_words(arguments: &MatrixArguments) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut option = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            words.extend([name.to_owned(), value]);
+        }
+    };
+    let scenarios = &arguments.scenarios;
+    option("--tags", scenarios.tags.as_ref().map(ToString::to_string));
+    option("--name", scenarios.name.as_ref().map(ToString::to_string));
+    option("--shard", scenarios.shard.map(|shard| shard.to_string()));
+    if arguments.include_ignored {
+        words.push("--include-ignored".to_owned());
+    }
+    let path = |path: &PathBuf| path.to_string_lossy().into_owned();
+    words.extend(arguments.features.iter().map(path));
+    words
+}
+
+fn digest(selected: &Selected<'_>) -> String {
+    let mut hash = Sha256::new();
+    for scenario in selected.scenarios() {
+        hash.update(&scenario.id);
+        hash.update("\n");
+    }
+    hex::encode(&hash.finalize()[..8])
+}

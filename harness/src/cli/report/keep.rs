@@ -1,0 +1,102 @@
+//! `authlab report keep`: the project's own files that come from a report of the whole suite, `proved.toml` and `durations.toml`.
+//! The main function is [`keep`].
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::cli::Session;
+use crate::cli::error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::scenarios;
+use crate::event::Outcome;
+use crate::report::matrix::merge;
+use crate::report::proved::Proved;
+use crate::report::record::RunRecord;
+use crate::report::table::Table;
+use crate::scenario::Selection;
+use crate::scenario::durations::Durations;
+
+/// Where the project has its data, seen from its root.
+pub(in crate::cli) const FIXTURES: &str = "fixtures";
+
+/// What to keep, and where.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Exit codes:
+  0  both files are written; `UPDATE=1 cargo test --test tidy behaviours` makes BEHAVIOURS.md of them
+  2  wrong usage: a report that is not of the whole suite on one driver, or a directory that is not the project's")]
+pub struct KeepArguments {
+    /// The report of a matrix, and more of it from elsewhere
+    #[arg(value_name = "DIR", required = true)]
+    places: Vec<PathBuf>,
+    /// The project's folder with `proved.toml` and `durations.toml`
+    #[arg(long, value_name = "DIR", default_value = FIXTURES)]
+    into: PathBuf,
+}
+
+/// Keeps.
+///
+/// # Errors
+/// A report that is not kept.
+pub(super) fn run(arguments: &KeepArguments, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
+    let found = merge::find(&arguments.places).map_err(|error| CommandError::hinted(Exit::Usage, error))?;
+    for file in keep(&found.records, &arguments.into)? {
+        if !session.voice.quiet {
+            writeln!(out, "{}", file.display())?;
+        }
+    }
+    Ok(Exit::Success)
+}
+
+/// The files of `folder`, which must be there.
+///
+/// # Errors
+/// The folder is not the project's.
+pub(in crate::cli) fn files(folder: &Path) -> Result<[PathBuf; 2], CommandError> {
+    let files = ["proved.toml", "durations.toml"].map(|name| folder.join(name));
+    match files.iter().find(|file| !file.exists()) {
+        Some(missing) => Err(CommandError::new(Exit::Usage, format!("there is no {}", missing.display()))
+            .hint("go to the project's root, or name its folder with --into")),
+        None => Ok(files),
+    }
+}
+
+/// Writes what `records` say into the files of `folder`, which must be there; returns them.
+///
+/// # Errors
+/// The records are not of the whole suite, or the folder is not the project's.
+pub(in crate::cli) fn keep(records: &[RunRecord], folder: &Path) -> Result<Vec<PathBuf>, CommandError> {
+    let usage = |error: String| CommandError::new(Exit::Usage, error);
+    let [proved, durations] = files(folder)?;
+    let table = Table::of(records);
+    let at = records.iter().map(|record| record.started).max().unwrap_or_default();
+    let kept = Proved::of(&table, at).map_err(|error| {
+        usage(error.to_string()).hint("carry it out again: `authlab matrix --cluster DRIVER --report DIR`, and `--resume`")
+    })?;
+    let all: BTreeSet<String> = {
+        let suite = scenarios::suite(&scenarios::files(&[])?, &Selection::default())?;
+        suite.scenarios().map(|scenario| scenario.id.clone()).collect()
+    };
+    for column in &table.columns {
+        let count = column.totals.passed + column.totals.failed + column.totals.skipped;
+        if count < all.len() {
+            return Err(usage(format!(
+                "the cell {} has {count} of {} scenarios; kept is the result of all",
+                column.name,
+                all.len()
+            ))
+            .hint("leave out what selects scenarios"));
+        }
+    }
+    let measured = records
+        .iter()
+        .flat_map(|record| &record.scenarios)
+        .filter(|scenario| scenario.outcome != Outcome::Skipped && all.contains(&scenario.id))
+        .map(|scenario| (scenario.id.clone(), scenario.ms));
+    fs_err::write(&proved, kept.to_toml())?;
+    fs_err::write(&durations, Durations::of(measured).to_toml())?;
+    Ok(vec![proved, durations])
+}

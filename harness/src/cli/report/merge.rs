@@ -1,0 +1,80 @@
+//! `authlab report merge`: reports side by side. The main type is [`MergeArguments`].
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::cli::Session;
+use crate::cli::error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::scenarios::{self, ScenarioOptions};
+use crate::report::cell::Cell;
+use crate::report::matrix::directory::MatrixDirectory;
+use crate::report::matrix::{Asked, MatrixRecord, merge, terminal};
+
+/// What to merge.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Exit codes:
+  0  all passed, in every cell
+  1  a scenario failed, or a cell or shard is missing
+  2  wrong usage: a record that is damaged, of another schema, or there twice
+  4  a cell's lab could not be started, and no scenario failed
+  5  a run was interrupted")]
+pub struct MergeArguments {
+    /// Reports of runs (`run.json`), of matrices, directories of such, and logs of pods that carried a cell out
+    #[arg(value_name = "DIR", required = true)]
+    places: Vec<PathBuf>,
+    /// Write the report of all of them into a directory that is new, empty or an earlier report of a matrix
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// Merges.
+///
+/// # Errors
+/// A record that cannot be used, or a report that cannot be written.
+pub(super) fn run(arguments: &MergeArguments, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
+    let found = merge::find(&arguments.places).map_err(|error| CommandError::hinted(Exit::Usage, error))?;
+    let matrix = MatrixRecord::of(&found.records, found.asked.clone());
+    if let Some(place) = &arguments.out {
+        let asked = found.asked.unwrap_or_else(|| Asked {
+            cells: matrix.cells.iter().map(|cell| cell.name.clone()).collect(),
+            ..Asked::default()
+        });
+        let directory = MatrixDirectory::begin(place, &asked).map_err(|error| CommandError::hinted(Exit::Usage, error))?;
+        for record in &found.records {
+            let options = ScenarioOptions {
+                report: Some(directory.cell(&Cell::of(record))),
+                ..ScenarioOptions::default()
+            };
+            if let Some(cell) = scenarios::report_directory(&options)? {
+                cell.write(record)?;
+            }
+        }
+        directory.write(&matrix, &found.records)?;
+    }
+    if session.voice.json {
+        out.write_all(matrix.to_json().map_err(io::Error::other)?.as_bytes())?;
+    } else {
+        terminal::draw(&matrix, session.voice.quiet, out)?;
+    }
+    Ok(exit(&matrix))
+}
+
+/// The exit code that a matrix means.
+pub(in crate::cli) fn exit(matrix: &MatrixRecord) -> Exit {
+    let is_incomplete = matrix.missing().next().is_some() || matrix.table.columns.iter().any(|column| column.lacks_shards);
+    if matrix.interrupted {
+        Exit::Interrupted
+    } else if matrix.totals().failed > 0 {
+        Exit::Failed
+    } else if matrix.cells.iter().any(|cell| cell.error.is_some()) {
+        Exit::LabNotStarted
+    } else if is_incomplete {
+        Exit::Failed
+    } else {
+        Exit::Success
+    }
+}

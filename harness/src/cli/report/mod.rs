@@ -1,0 +1,42 @@
+//! `authlab report`: what can be done with the record of a run. One file per command.
+
+use std::io::Write;
+
+use clap::{Args, Subcommand};
+
+use super::Session;
+use super::error::CommandError;
+use super::exit::Exit;
+
+pub(super) mod compare;
+pub(super) mod keep;
+pub(super) mod merge;
+
+/// Which command.
+#[derive(Args, Debug)]
+pub struct ReportArguments {
+    #[command(subcommand)]
+    command: ReportCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum ReportCommand {
+    /// Put reports of cells and shards side by side, into one table, wherever they were carried out
+    Merge(merge::MergeArguments),
+    /// Show what changed between two reports: in behaviour, in the wording of reasons, in time
+    Compare(compare::CompareArguments),
+    /// Keep what a report of the whole suite says in the project's own files: what was proved where, and how long it took
+    Keep(keep::KeepArguments),
+}
+
+/// Carries the command out.
+///
+/// # Errors
+/// A record that cannot be read, or a report that cannot be written.
+pub fn run(arguments: ReportArguments, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
+    match arguments.command {
+        ReportCommand::Merge(arguments) => merge::run(&arguments, session, out),
+        ReportCommand::Compare(arguments) => compare::run(&arguments, session, out),
+        ReportCommand::Keep(arguments) => keep::run(&arguments, session, out),
+    }
+}

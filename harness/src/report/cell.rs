@@ -1,0 +1,118 @@
+//! One run among others: what was asked for in it. The main type is [`Cell`].
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::record::RunRecord;
+
+/// What tells a run from the others of a matrix: what was asked for, whatever became of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Cell {
+    /// The cluster driver asked for; `auto` when that was left to authlab.
+    pub cluster: String,
+    /// The minor version of Kubernetes asked for (`1.37`); empty where the cluster decides and was never asked.
+    pub kubernetes: String,
+    /// The version of Keycloak asked for; none when it was left to authlab.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keycloak: Option<String>,
+    /// Which part of the scenarios; none when it is all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Part>,
+}
+
+/// Part `index` of `count`, from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Part {
+    /// Which, from 1.
+    pub index: usize,
+    /// Of how many.
+    pub count: usize,
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.index, self.count)
+    }
+}
+
+impl Cell {
+    /// What `record` is a run of. Records of earlier versions do not say; what was in their lab does.
+    #[must_use]
+    pub fn of(record: &RunRecord) -> Self {
+        let mut cell = record.cell.clone().unwrap_or_default();
+        if let Some(lab) = &record.lab {
+            if cell.cluster.is_empty() {
+                cell.cluster.clone_from(&lab.cluster);
+            }
+            if cell.kubernetes.is_empty() {
+                cell.kubernetes = minor(&lab.kubernetes);
+            }
+        }
+        cell
+    }
+
+    /// The same without its shard: all shards of a cell are one column of a table.
+    #[must_use]
+    pub fn whole(&self) -> Self {
+        Self {
+            shard: None,
+            ..self.clone()
+        }
+    }
+}
+
+/// The cell's name: that of its directory, too.
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let or_unknown = |text: &'_ str| if text.is_empty() { "unknown".to_owned() } else { text.to_owned() };
+        write!(f, "{}-{}", or_unknown(&self.cluster), or_unknown(&self.kubernetes))?;
+        if let Some(keycloak) = &self.keycloak {
+            write!(f, "-keycloak-{keycloak}")?;
+        }
+        if let Some(Part { index, count }) = self.shard {
+            write!(f, "-{index}-of-{count}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The minor version in a version as servers tell it: `1.37` in `v1.37.2+k3s1`.
+fn minor(version: &str) -> String {
+    let numbers = version.trim_start_matches('v').split('.');
+    numbers.take(2).collect::<Vec<_>>().join(".")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::LabReport;
+    use crate::report::record::Recorder;
+
+    #[test]
+    fn a_cell_has_a_name_that_says_what_was_asked_for() {
+        let mut cell = Cell {
+            cluster: "process".to_owned(),
+            kubernetes: "1.37".to_owned(),
+            ..Cell::default()
+        };
+        assert_eq!(cell.to_string(), "process-1.37");
+        cell.keycloak = Some("26.0".to_owned());
+        cell.shard = Some(Part { index: 2, count: 4 });
+        assert_eq!(cell.to_string(), "process-1.37-keycloak-26.0-2-of-4");
+        assert_eq!(cell.whole().to_string(), "process-1.37-keycloak-26.0");
+    }
+
+    #[test]
+    fn an_earlier_record_is_the_cell_of_its_lab() {
+        let mut record = Recorder::new().record();
+        assert_eq!(Cell::of(&record).to_string(), "unknown-unknown");
+        record.lab = Some(LabReport {
+            cluster: "k3s".to_owned(),
+            kubernetes: "v1.34.4+k3s1".to_owned(),
+            identity_provider: "container".to_owned(),
+        });
+        assert_eq!(Cell::of(&record).to_string(), "k3s-1.34");
+    }
+}

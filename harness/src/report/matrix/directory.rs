@@ -1,0 +1,310 @@
+//! The directory of a matrix' report. The main type is [`MatrixDirectory`]: `matrix.json`, `junit.xml`, and below `cells/` an
+//! ordinary report for each cell, written when that cell ends, so that what is finished is kept whatever happens next.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+use serde::Deserialize;
+
+use super::{Asked, CELLS, MatrixRecord, RECORD};
+use crate::hint::Hint;
+use crate::report::cell::Cell;
+use crate::report::junit;
+use crate::report::record::RunRecord;
+use crate::report::saved::{self, SavedError};
+
+/// What a matrix' report consists of.
+const OURS: [&str; 6] = [RECORD, CELLS, "asked.json", "junit.xml", "cucumber.json", "index.html"];
+
+/// What was asked for, written before the first cell begins.
+const ASKED: &str = "asked.json";
+
+/// A directory that is a matrix' report, or will be.
+#[derive(Debug)]
+pub struct MatrixDirectory(PathBuf);
+
+/// The directory is not for this matrix.
+#[derive(Debug, thiserror::Error)]
+pub enum MatrixDirectoryError {
+    /// It holds something else.
+    #[error("`{}` is not the report of a matrix: it holds `{other}`", directory.display())]
+    HoldsOther {
+        /// The directory.
+        directory: PathBuf,
+        /// What it holds.
+        other: String,
+    },
+    /// It is no directory, or cannot be read or written.
+    #[error("the report's directory `{}` cannot be used", directory.display())]
+    Unusable {
+        /// The directory.
+        directory: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// There is nothing to go on with.
+    #[error("`{}` holds no matrix that was begun", directory.display())]
+    NothingBegun {
+        /// The directory.
+        directory: PathBuf,
+    },
+    /// What says what was asked for cannot be read.
+    #[error("`{}` is damaged: {problem}", file.display())]
+    Damaged {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Another matrix was begun in it.
+    #[error("`{}` holds another matrix: {difference}", directory.display())]
+    Another {
+        /// The directory.
+        directory: PathBuf,
+        /// What is different.
+        difference: String,
+    },
+}
+
+impl Hint for MatrixDirectoryError {
+    fn hint(&self) -> Option<String> {
+        Some(
+            match self {
+                Self::HoldsOther { .. } => "name a directory that does not exist, is empty, or holds the report of a matrix",
+                Self::Unusable { .. } => return None,
+                Self::NothingBegun { .. } => "leave `--resume` out to begin",
+                Self::Damaged { .. } => "leave `--resume` out to begin anew",
+                Self::Another { .. } => "repeat the options that it was begun with, or leave `--resume` out to begin anew",
+            }
+            .to_owned(),
+        )
+    }
+}
+
+impl MatrixDirectory {
+    /// Makes `directory`, which must be new, empty or an earlier matrix' report, whose cells are removed.
+    ///
+    /// # Errors
+    /// It is something else, or cannot be made.
+    pub fn begin(directory: &Path, asked: &Asked) -> Result<Self, MatrixDirectoryError> {
+        let this = Self::open(directory)?;
+        let unusable = |source| MatrixDirectoryError::Unusable {
+            directory: directory.to_owned(),
+            source,
+        };
+        for cell in this.cells().map_err(unusable)? {
+            fs::remove_dir_all(cell).map_err(unusable)?;
+        }
+        fs::create_dir_all(directory.join(CELLS)).map_err(unusable)?;
+        let text = serde_json::to_vec_pretty(asked).map_err(|error| unusable(error.into()))?;
+        crate::report::directory::write(&directory.join(ASKED), &text).map_err(unusable)?;
+        Ok(this)
+    }
+
+    /// Opens `directory`, in which the same matrix was begun.
+    ///
+    /// # Errors
+    /// It is something else, or another matrix was begun in it.
+    pub fn resume(directory: &Path, asked: &Asked) -> Result<Self, MatrixDirectoryError> {
+        let file = directory.join(ASKED);
+        let Ok(text) = fs::read_to_string(&file) else {
+            return Err(MatrixDirectoryError::NothingBegun {
+                directory: directory.to_owned(),
+            });
+        };
+        let mut reader = serde_json::Deserializer::from_str(&text);
+        let begun: Asked = serde_path_to_error::deserialize(&mut reader).map_err(|error| MatrixDirectoryError::Damaged {
+            file,
+            problem: format!("field `{}`: {}", error.path(), error.inner()),
+        })?;
+        if let Some(difference) = difference(&begun, asked) {
+            return Err(MatrixDirectoryError::Another {
+                directory: directory.to_owned(),
+                difference,
+            });
+        }
+        Self::open(directory)
+    }
+
+    fn open(directory: &Path) -> Result<Self, MatrixDirectoryError> {
+        let unusable = |source| MatrixDirectoryError::Unusable {
+            directory: directory.to_owned(),
+            source,
+        };
+        fs::create_dir_all(directory).map_err(unusable)?;
+        for entry in fs::read_dir(directory).map_err(unusable)? {
+            let name = entry.map_err(unusable)?.file_name();
+            if !OURS.iter().any(|ours| name == *ours) {
+                return Err(MatrixDirectoryError::HoldsOther {
+                    directory: directory.to_owned(),
+                    other: name.to_string_lossy().into_owned(),
+                });
+            }
+        }
+        Ok(Self(directory.to_owned()))
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Where the report of a cell is or will be.
+    #[must_use]
+    pub fn cell(&self, cell: &Cell) -> PathBuf {
+        self.0.join(CELLS).join(cell.to_string())
+    }
+
+    /// The record of `cell`, if it came to its end: one that was given up, or whose lab could not be started, counts as missing.
+    ///
+    /// # Errors
+    /// There is one, but it is damaged.
+    pub fn finished(&self, cell: &Cell) -> Result<Option<RunRecord>, SavedError> {
+        let directory = self.cell(cell);
+        if !directory.join(saved::RECORD).exists() {
+            return Ok(None);
+        }
+        let record = saved::read(&directory)?;
+        Ok((!record.interrupted && record.error.is_none()).then_some(record))
+    }
+
+    /// Writes what `records` come to, each file all or not at all.
+    ///
+    /// # Errors
+    /// A file cannot be written.
+    pub fn write(&self, matrix: &MatrixRecord, records: &[RunRecord]) -> io::Result<()> {
+        matrix.write(&self.0.join(RECORD))?;
+        let junit = junit::draw_cells(records).map_err(io::Error::other)?;
+        crate::report::directory::write(&self.0.join("junit.xml"), junit.as_bytes())
+    }
+
+    fn cells(&self) -> io::Result<Vec<PathBuf>> {
+        match fs::read_dir(self.0.join(CELLS)) {
+            Ok(entries) => entries.map(|entry| entry.map(|entry| entry.path())).collect(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// What was asked for in the matrix of `directory`, where that is a matrix' report.
+pub(super) fn asked(directory: &Path) -> Option<Asked> {
+    #[derive(Deserialize)]
+    struct Begun {
+        asked: Option<Asked>,
+    }
+    let read = |name: &str| fs::read(directory.join(name)).ok();
+    let begun = read(ASKED).and_then(|text| serde_json::from_slice(&text).ok());
+    begun.or_else(|| serde_json::from_slice::<Begun>(&read(RECORD)?).ok()?.asked)
+}
+
+/// The first thing in which two matrices differ.
+fn difference(begun: &Asked, asked: &Asked) -> Option<String> {
+    let words = |words: &[String]| if words.is_empty() { "nothing".to_owned() } else { words.join(" ") };
+    if begun.cells != asked.cells {
+        return Some(format!(
+            "its cells are {}; asked for are {}",
+            words(&begun.cells),
+            words(&asked.cells)
+        ));
+    }
+    if begun.selection != asked.selection {
+        return Some(format!(
+            "its scenarios were selected by {}; this selects by {}",
+            words(&begun.selection),
+            words(&asked.selection)
+        ));
+    }
+    if begun != asked {
+        return Some(format!(
+            "it has {} scenarios, and now there are {}, or others: the features were changed meanwhile",
+            begun.scenarios, asked.scenarios
+        ));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::record::Recorder;
+
+    fn asked() -> Asked {
+        Asked {
+            cells: vec!["process-1.36".to_owned(), "process-1.37".to_owned()],
+            selection: vec!["--tags".to_owned(), "@oidc".to_owned()],
+            scenarios: 48,
+            digest: "d1".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_matrix_goes_on_only_with_what_it_was_begun_with() {
+        let root = tempfile::tempdir().expect("a temporary directory");
+        let place = root.path().join("report");
+        let refusal = |asked: &Asked| {
+            let error = MatrixDirectory::resume(&place, asked).expect_err("it is refused");
+            error.to_string().replace(&place.display().to_string(), "DIR")
+        };
+        assert_eq!(refusal(&asked()), "`DIR` holds no matrix that was begun");
+        MatrixDirectory::begin(&place, &asked()).expect("a new directory");
+        MatrixDirectory::resume(&place, &asked()).expect("the same");
+        let mut other = asked();
+        other.cells.pop();
+        assert_eq!(
+            refusal(&other),
+            "`DIR` holds another matrix: its cells are process-1.36 process-1.37; asked for are process-1.36"
+        );
+        let mut other = asked();
+        other.selection.clear();
+        assert_eq!(
+            refusal(&other),
+            "`DIR` holds another matrix: its scenarios were selected by --tags @oidc; this selects by nothing"
+        );
+        let mut other = asked();
+        other.digest = "d2".to_owned();
+        assert!(refusal(&other).contains("the features were changed meanwhile"));
+        std::fs::write(place.join(ASKED), r#"{"cells": [7]}"#).expect("a file");
+        assert!(
+            refusal(&asked()).starts_with("`DIR/asked.json` is damaged: field `cells[0]`: "),
+            "{}",
+            refusal(&asked())
+        );
+    }
+
+    #[test]
+    fn beginning_removes_earlier_cells_and_nothing_else() {
+        let root = tempfile::tempdir().expect("a temporary directory");
+        let matrix = MatrixDirectory::begin(root.path(), &asked()).expect("an empty directory");
+        let cell = Cell {
+            cluster: "process".to_owned(),
+            kubernetes: "1.37".to_owned(),
+            ..Cell::default()
+        };
+        let place = matrix.cell(&cell);
+        std::fs::create_dir_all(&place).expect("a directory");
+        let write = |change: &dyn Fn(&mut RunRecord)| {
+            let mut record = Recorder::new().record();
+            change(&mut record);
+            record.write(&place.join(saved::RECORD)).expect("it is written");
+        };
+        let finished = || matrix.finished(&cell).expect("it can be read").is_some();
+        assert!(!finished());
+        write(&|record| record.interrupted = true);
+        assert!(!finished(), "it was given up");
+        write(&|record| record.error = Some("no server".to_owned()));
+        assert!(!finished(), "its lab did not start");
+        write(&|_| {});
+        assert!(finished());
+        MatrixDirectory::begin(root.path(), &asked()).expect("an earlier report");
+        assert!(!finished());
+        std::fs::write(root.path().join("thesis.txt"), "years of work").expect("a file");
+        let error = MatrixDirectory::begin(root.path(), &asked()).expect_err("it is refused");
+        assert!(
+            error.to_string().ends_with("is not the report of a matrix: it holds `thesis.txt`"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,180 @@
+//! A record within a log: how a pod hands its result over without a volume. The main functions are [`write`] and [`read`].
+//!
+//! It stands between two marks, compressed (RFC 1952) and in base64 (RFC 4648 §4), in lines of a length that no log driver splits,
+//! with a hash, so that a log that lost lines is told from a whole one. Whatever a collector of logs puts in front of each line is
+//! left out.
+
+use std::io::{Read, Write};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use sha2::{Digest, Sha256};
+
+use crate::hint::Hint;
+use crate::report::record::RunRecord;
+use crate::report::saved::{self, SavedError};
+
+const BEGIN: &str = "-----BEGIN AUTHLAB RECORD ";
+const END: &str = "-----END AUTHLAB RECORD";
+
+/// Characters on a line.
+const WIDTH: usize = 1000;
+
+/// A record in a log cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum InLogError {
+    /// The log ends, or another record begins, before this one ends.
+    #[error("the record that begins at line {line} has no end")]
+    Cut {
+        /// Where it begins.
+        line: usize,
+    },
+    /// Lines are missing or changed.
+    #[error("the record that begins at line {line} lost something on its way: {problem}")]
+    Damaged {
+        /// Where it begins.
+        line: usize,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// It is whole, but no record that this version reads.
+    #[error("the record that begins at line {line} cannot be read")]
+    Saved {
+        /// Where it begins.
+        line: usize,
+        /// Why.
+        source: SavedError,
+    },
+}
+
+impl Hint for InLogError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Cut { .. } | Self::Damaged { .. } => Some("fetch the whole log again, without `--tail` or `--since`".to_owned()),
+            Self::Saved { source, .. } => source.hint(),
+        }
+    }
+}
+
+/// `record` between its marks.
+///
+/// # Errors
+/// Never, for what a recorder recorded.
+pub fn write(record: &RunRecord) -> std::io::Result<String> {
+    let json = serde_json::to_vec(record)?;
+    let mut compressed = GzEncoder::new(Vec::new(), Compression::default());
+    compressed.write_all(&json)?;
+    let text = BASE64_STANDARD.encode(compressed.finish()?);
+    let mut lines = format!("{BEGIN}{}-----\n", hex::encode(Sha256::digest(&json)));
+    for start in (0..text.len()).step_by(WIDTH) {
+        lines.push_str(&text[start..text.len().min(start + WIDTH)]);
+        lines.push('\n');
+    }
+    lines.push_str(END);
+    lines.push_str("-----\n");
+    Ok(lines)
+}
+
+/// Whether a record stands in `text`.
+#[must_use]
+pub fn is_log(text: &str) -> bool {
+    text.lines().any(|line| line.contains(BEGIN))
+}
+
+/// The records in a log, in order.
+///
+/// # Errors
+/// One is not whole.
+pub fn read(log: &str) -> Result<Vec<RunRecord>, InLogError> {
+    let mut records = Vec::new();
+    let mut lines = log.lines().enumerate().map(|(index, line)| (index + 1, line.trim_end()));
+    while let Some((begin, line)) = lines.next() {
+        let Some((before, hash)) = line.split_once(BEGIN) else { continue };
+        // Each line begins with what the collector put in front of the first; a time is another one on each line.
+        let words = before.split_whitespace().count();
+        let hash = hash.trim_end_matches('-');
+        let mut text = String::new();
+        loop {
+            let Some((_, line)) = lines.next() else {
+                return Err(InLogError::Cut { line: begin });
+            };
+            if line.contains(BEGIN) {
+                return Err(InLogError::Cut { line: begin });
+            }
+            if line.contains(END) {
+                break;
+            }
+            text.extend(line.split_whitespace().skip(words));
+        }
+        records.push(decode(begin, hash, &text)?);
+    }
+    Ok(records)
+}
+
+fn decode(line: usize, hash: &str, text: &str) -> Result<RunRecord, InLogError> {
+    let damaged = |problem: String| InLogError::Damaged { line, problem };
+    let compressed = BASE64_STANDARD.decode(text).map_err(|error| damaged(error.to_string()))?;
+    let mut json = Vec::new();
+    GzDecoder::new(compressed.as_slice())
+        .read_to_end(&mut json)
+        .map_err(|error| damaged(error.to_string()))?;
+    if hex::encode(Sha256::digest(&json)) != hash {
+        return Err(damaged("its hash is another".to_owned()));
+    }
+    saved::parse(format!("(line {line})").as_ref(), &json).map_err(|source| InLogError::Saved { line, source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::record::Recorder;
+
+    fn record(error: &str) -> RunRecord {
+        let mut recorder = Recorder::new();
+        recorder.failed(error);
+        recorder.record()
+    }
+
+    fn errors(log: &str) -> Vec<String> {
+        let records = read(log).expect("they are whole");
+        records.into_iter().map(|record| record.error.unwrap_or_default()).collect()
+    }
+
+    #[test]
+    fn records_come_out_of_a_log_as_they_went_in() {
+        let long = (0..3000_u32)
+            .map(|number| format!("{:x}", number.wrapping_mul(2_654_435_761)))
+            .collect::<String>();
+        let (one, two) = (write(&record(&long)).expect("written"), write(&record("two")).expect("written"));
+        let log = format!("control plane: 4.9 s\n{one}\nbye\n{two}");
+        assert!(is_log(&log) && !is_log("{}"));
+        assert!(one.lines().count() > 4 && one.lines().all(|line| line.len() <= WIDTH));
+        assert_eq!(errors(&log), [long.as_str(), "two"]);
+        for prefix in ["[pod/authlab-0-x/authlab] ", "2026-11-26T21:00:00.1Z stdout F "] {
+            let collected: String = log.lines().map(|line| format!("{prefix}{line}\n")).collect();
+            assert_eq!(errors(&collected), [long.as_str(), "two"], "{prefix}");
+        }
+    }
+
+    #[test]
+    fn what_lost_lines_on_its_way_is_told_from_what_is_whole() {
+        let log = write(&record("one")).expect("written");
+        let lines: Vec<&str> = log.lines().collect();
+        let refusal = |log: String| read(&log).expect_err("it is refused").to_string();
+        assert_eq!(
+            refusal(format!("x\n{}", lines[..lines.len() - 1].join("\n"))),
+            "the record that begins at line 2 has no end"
+        );
+        assert_eq!(
+            refusal(format!("{}\n{log}", lines[..1].join("\n"))),
+            "the record that begins at line 1 has no end"
+        );
+        let hollow = format!("{}\n{}", lines[0], lines[lines.len() - 1]);
+        assert!(refusal(hollow).starts_with("the record that begins at line 1 lost something on its way: "));
+        let other = log.replacen(&lines[0][BEGIN.len()..BEGIN.len() + 8], "00000000", 1);
+        assert!(refusal(other).ends_with("its hash is another"));
+    }
+}

@@ -1,0 +1,433 @@
+//! What each run showed of each behaviour: behaviours down, versions (cells of a matrix) across. The main type is
+//! [`Table`], which every report draws in its own way.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::cell::{Cell, Part};
+use super::failure;
+use super::record::{RunRecord, Totals};
+use crate::behaviour::{Catalogue, Kind};
+use crate::event::{Outcome, ScenarioReport};
+
+/// Behaviours × cells.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Table {
+    /// Across: what was run, in the order of the records.
+    pub columns: Vec<Column>,
+    /// Down: the behaviours that any scenario of any record proves, in the order of their ids.
+    pub rows: Vec<Row>,
+}
+
+/// One cell of a matrix, with all of its shards.
+#[derive(Clone, Debug, Serialize)]
+pub struct Column {
+    /// What was asked for, as a name (`process-1.37`).
+    pub name: String,
+    /// The cluster driver, as it was.
+    pub cluster: String,
+    /// The version of Kubernetes, as the API server tells it; what was asked for when there was none.
+    pub kubernetes: String,
+    /// The identity provider, as it was; empty when there was none.
+    pub identity_provider: String,
+    /// Why it came to nothing, or to less than was asked for.
+    pub problems: Vec<String>,
+    /// Whether shards of it are not there.
+    pub lacks_shards: bool,
+    /// How long it took, in milliseconds; shards together.
+    pub ms: u64,
+    /// How its scenarios ended.
+    pub totals: Totals,
+}
+
+/// What is known of one behaviour.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    /// Its id in the catalogue.
+    pub behaviour: String,
+    /// What is promised; empty when the catalogue does not know it.
+    pub described_as: String,
+    /// One for each column.
+    pub entries: Vec<Entry>,
+}
+
+/// What one cell showed of one behaviour.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Entry {
+    /// All of it in a word.
+    pub finding: Finding,
+    /// The scenarios that are about it.
+    pub scenarios: Vec<Witness>,
+}
+
+/// What one scenario showed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Witness {
+    /// Its identity.
+    pub scenario: String,
+    /// In a word.
+    pub finding: Finding,
+    /// What its step expected, where the server differs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected: Option<String>,
+    /// What was seen of the server: where it differs, and where it refused as expected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seen: Option<String>,
+    /// Why it was not proved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// What is known of a behaviour in one cell. Of several scenarios, the last in this order that one of them showed counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Finding {
+    /// No scenario about it was carried out: not selected, given up, or the cluster driver lacks what it takes.
+    #[default]
+    NotRun,
+    /// This version of Kubernetes does not have the feature yet.
+    Absent,
+    /// It holds.
+    Proved,
+    /// It is a refusal, and the server refused, with its own reason.
+    Refused,
+    /// The server does something else than was expected.
+    Differs,
+    /// A scenario failed before the server could be compared with what was expected.
+    Failed,
+}
+
+impl Finding {
+    /// All of them, the best first: the order of legends.
+    pub const ALL: [Self; 6] = [Self::Proved, Self::Refused, Self::Absent, Self::Differs, Self::Failed, Self::NotRun];
+
+    /// In words for a person.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::NotRun => "not run",
+            Self::Absent => "absent",
+            Self::Proved => "proved",
+            Self::Refused => "refused as expected",
+            Self::Differs => "differs from the expectation",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// As records have it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NotRun => "not_run",
+            Self::Absent => "absent",
+            Self::Proved => "proved",
+            Self::Refused => "refused",
+            Self::Differs => "differs",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// In one character.
+    #[must_use]
+    pub fn sign(self) -> char {
+        match self {
+            Self::NotRun => '·',
+            Self::Absent => '–',
+            Self::Proved => '✓',
+            Self::Refused => '⊘',
+            Self::Differs => '≠',
+            Self::Failed => '✗',
+        }
+    }
+
+    /// Whether somebody has to look at it.
+    #[must_use]
+    pub fn is_bad(self) -> bool {
+        matches!(self, Self::Differs | Self::Failed)
+    }
+
+    /// Whether the behaviour was shown to hold.
+    #[must_use]
+    pub fn holds(self) -> bool {
+        matches!(self, Self::Proved | Self::Refused)
+    }
+}
+
+impl Table {
+    /// The table of `records`, which may be of one cell or of many, in shards or whole.
+    #[must_use]
+    pub fn of(records: &[RunRecord]) -> Self {
+        let mut cells: Vec<(Cell, Vec<&RunRecord>)> = Vec::new();
+        for record in records {
+            let whole = Cell::of(record).whole();
+            match cells.iter_mut().find(|(cell, _)| *cell == whole) {
+                Some((_, of_cell)) => of_cell.push(record),
+                None => cells.push((whole, vec![record])),
+            }
+        }
+        let mut rows: BTreeMap<(String, u32, String), Vec<Entry>> = BTreeMap::new();
+        for (column, (_, of_cell)) in cells.iter().enumerate() {
+            for record in of_cell {
+                for scenario in &record.scenarios {
+                    for behaviour in &scenario.behaviours {
+                        let entries = rows.entry(natural(behaviour)).or_insert_with(|| vec![Entry::empty(); cells.len()]);
+                        entries[column].add(witness(record, scenario, behaviour));
+                    }
+                }
+            }
+        }
+        let catalogue = Catalogue::known();
+        let row = |((letters, number, rest), entries): ((String, u32, String), Vec<Entry>)| {
+            let behaviour = id(&letters, number, &rest);
+            Row {
+                described_as: catalogue
+                    .behaviour(&behaviour)
+                    .map(|known| known.behaviour.clone())
+                    .unwrap_or_default(),
+                behaviour,
+                entries,
+            }
+        };
+        Self {
+            columns: cells.iter().map(|(cell, records)| Column::of(cell, records)).collect(),
+            rows: rows.into_iter().map(row).collect(),
+        }
+    }
+
+    /// How many entries are what.
+    #[must_use]
+    pub fn counts(&self) -> BTreeMap<Finding, usize> {
+        let mut counts = BTreeMap::new();
+        for entry in self.rows.iter().flat_map(|row| &row.entries) {
+            *counts.entry(entry.finding).or_default() += 1;
+        }
+        counts
+    }
+}
+
+impl Row {
+    /// Whether it is not the same everywhere.
+    #[must_use]
+    pub fn varies(&self) -> bool {
+        self.entries.windows(2).any(|pair| pair[0].finding != pair[1].finding)
+    }
+}
+
+impl Entry {
+    fn empty() -> Self {
+        Self {
+            finding: Finding::NotRun,
+            scenarios: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, witness: Witness) {
+        self.finding = self.finding.max(witness.finding);
+        self.scenarios.push(witness);
+    }
+}
+
+impl Column {
+    fn of(cell: &Cell, records: &[&RunRecord]) -> Self {
+        let lab = records.iter().find_map(|record| record.lab.as_ref());
+        let mut totals = Totals::default();
+        let mut problems = Vec::new();
+        for record in records {
+            totals.passed += record.totals.passed;
+            totals.failed += record.totals.failed;
+            totals.skipped += record.totals.skipped;
+            let part = match Cell::of(record).shard {
+                Some(part) => format!("shard {part}: "),
+                None => String::new(),
+            };
+            if let Some(error) = &record.error {
+                problems.push(format!("{part}{error}"));
+            } else if record.interrupted {
+                problems.push(format!("{part}interrupted"));
+            }
+        }
+        let missing = missing(records);
+        if !missing.is_empty() {
+            problems.push(format!("not there: {}", missing.join(", ")));
+        }
+        Self {
+            name: cell.to_string(),
+            cluster: lab.map_or_else(|| cell.cluster.clone(), |lab| lab.cluster.clone()),
+            kubernetes: lab.map_or_else(|| cell.kubernetes.clone(), |lab| lab.kubernetes.trim_start_matches('v').to_owned()),
+            identity_provider: lab.map(|lab| lab.identity_provider.clone()).unwrap_or_default(),
+            problems,
+            lacks_shards: !missing.is_empty(),
+            ms: records.iter().map(|record| record.ms).sum(),
+            totals,
+        }
+    }
+}
+
+/// The shards of a cell that nobody brought.
+fn missing(records: &[&RunRecord]) -> Vec<String> {
+    let parts: Vec<Part> = records.iter().filter_map(|record| Cell::of(record).shard).collect();
+    let count = parts.first().map_or(0, |part| part.count);
+    let there = |index| parts.iter().any(|part| part.index == index);
+    (1..=count)
+        .filter(|&index| !there(index))
+        .map(|index| format!("shard {}", Part { index, count }))
+        .collect()
+}
+
+fn witness(record: &RunRecord, scenario: &ScenarioReport, behaviour: &str) -> Witness {
+    let mut witness = Witness {
+        scenario: scenario.id.clone(),
+        finding: Finding::NotRun,
+        expected: None,
+        seen: None,
+        why: None,
+    };
+    match scenario.outcome {
+        Outcome::Passed => {
+            let is_refusal = Catalogue::known()
+                .behaviour(behaviour)
+                .is_some_and(|known| known.kind == Kind::Refused);
+            witness.finding = if is_refusal { Finding::Refused } else { Finding::Proved };
+            if is_refusal {
+                witness.seen = refusal(scenario);
+            }
+        }
+        Outcome::Skipped => {
+            let lacks = |tag: &String| {
+                tag.strip_prefix("requires:")
+                    .is_some_and(|name| record.absent_features.iter().any(|absent| absent == name))
+            };
+            if scenario.tags.iter().any(lacks) {
+                witness.finding = Finding::Absent;
+            }
+            witness.why.clone_from(&scenario.skipped_because);
+        }
+        Outcome::Failed => {
+            let message = scenario.failure.as_ref().map_or("", |failure| failure.message.as_str());
+            match compared(message) {
+                Some((expected, seen)) => {
+                    witness.finding = Finding::Differs;
+                    witness.expected = Some(expected);
+                    witness.seen = Some(match refusal(scenario) {
+                        Some(reason) if !seen.contains(&reason) => format!("{seen} ({reason})"),
+                        _ => seen,
+                    });
+                }
+                None => witness.finding = Finding::Failed,
+            }
+            witness.why = scenario
+                .failure
+                .as_ref()
+                .map(|failure| format!("{}: {}", failure.step, failure.message));
+        }
+    }
+    witness
+}
+
+/// The last refusal of a scenario, with the server's own reason.
+fn refusal(scenario: &ScenarioReport) -> Option<String> {
+    let refused = scenario.answers.iter().rev().find(|answer| answer.verdict != "accepted")?;
+    let verdict = failure::verdict(refused);
+    Some(match &refused.reason {
+        Some(reason) => format!("{verdict}: {reason}"),
+        None => verdict,
+    })
+}
+
+/// What was expected and what was seen, in the words of a step that compared them: `expected …; seen …`. A failure in other words is
+/// none of the server's.
+fn compared(message: &str) -> Option<(String, String)> {
+    let message = message.trim();
+    let negated = message.strip_prefix("did not expect ").map(|rest| ("not ", rest));
+    let (not, rest) = negated.or_else(|| message.strip_prefix("expected").map(|rest| ("", rest)))?;
+    let (expected, seen) = match (rest.split_once("; "), rest.split_once(", seen")) {
+        (Some(parts), _) | (None, Some(parts)) => parts,
+        (None, None) => return None,
+    };
+    let expected = expected.trim_start_matches([':', ' ']);
+    let seen = ["seen were ", "seen was ", "seen: ", "seen "]
+        .iter()
+        .find_map(|words| seen.strip_prefix(words))
+        .unwrap_or(seen);
+    Some((format!("{not}{expected}"), seen.trim().to_owned()))
+}
+
+/// What ids are sorted by, so that `A2` comes before `A10`.
+#[must_use]
+pub fn in_order(id: &str) -> impl Ord + use<> {
+    natural(id)
+}
+
+/// The parts of an id by which `A2` comes before `A10`.
+fn natural(id: &str) -> (String, u32, String) {
+    let letters: String = id.chars().take_while(|c| !c.is_ascii_digit()).collect();
+    let digits: String = id[letters.len()..].chars().take_while(char::is_ascii_digit).collect();
+    // Zeros in front would be lost.
+    match digits.parse() {
+        Ok(number) if !digits.starts_with('0') => {
+            let rest = id[letters.len() + digits.len()..].to_owned();
+            (letters, number, rest)
+        }
+        _ => (id.to_owned(), u32::MAX, String::new()),
+    }
+}
+
+fn id(letters: &str, number: u32, rest: &str) -> String {
+    if number == u32::MAX {
+        letters.to_owned()
+    } else {
+        format!("{letters}{number}{rest}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_step_expected_and_saw_is_told_apart_from_other_failures() {
+        let parts = |message| compared(message).map(|(expected, seen)| format!("{expected} | {seen}"));
+        for (message, expected) in [
+            ("expected the UID \"7\"; seen was \"\"", "the UID \"7\" | \"\""),
+            ("expected: accepted as \"x\"; seen: 401", "accepted as \"x\" | 401"),
+            ("did not expect the group \"g\"; seen were {\"g\"}", "not the group \"g\" | {\"g\"}"),
+            ("expected `right`, seen `wrong`", "`right` | `wrong`"),
+            ("expected a watch that goes on; it has ended", "a watch that goes on | it has ended"),
+        ] {
+            assert_eq!(parts(message).as_deref(), Some(expected), "{message}");
+        }
+        assert_eq!(parts("the server went away"), None);
+        assert_eq!(parts("expected a token in their hands"), None);
+    }
+
+    #[test]
+    fn a_finding_has_the_name_that_records_have() {
+        for finding in Finding::ALL {
+            assert_eq!(serde_json::to_value(finding).expect("a word"), finding.name());
+        }
+    }
+
+    #[test]
+    fn ids_are_in_the_order_in_which_people_count() {
+        let mut ids = ["A10", "A2", "IM3b", "IM3", "B", "A02"].map(natural);
+        ids.sort();
+        let ids = ids.map(|(letters, number, rest)| id(&letters, number, &rest));
+        assert_eq!(ids, ["A2", "A10", "A02", "B", "IM3", "IM3b"]);
+    }
+
+    #[test]
+    fn a_failure_counts_for_more_than_what_passed() {
+        let mut entry = Entry::empty();
+        for finding in [Finding::Absent, Finding::Proved, Finding::Failed, Finding::Differs] {
+            entry.add(Witness {
+                scenario: String::new(),
+                finding,
+                expected: None,
+                seen: None,
+                why: None,
+            });
+        }
+        assert_eq!(entry.finding, Finding::Failed);
+    }
+}
