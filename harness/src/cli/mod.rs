@@ -26,6 +26,7 @@ pub mod images;
 pub mod kubeconfig;
 pub mod lab_source;
 pub mod options;
+pub mod report;
 pub mod run;
 pub mod scenarios;
 pub mod server_binaries;
@@ -74,6 +75,8 @@ enum Command {
     /// Own a lab: what `up` starts
     #[command(hide = true)]
     Supervise(Box<up::UpArguments>),
+    /// Draw and open reports of earlier runs
+    Report(report::ReportArguments),
     /// List, fetch, build, verify and prune the servers as files
     ServerBinaries(server_binaries::ServerBinariesArguments),
     /// Print completions for a shell
@@ -175,6 +178,7 @@ fn carry_out(command_line: Authlab) -> Result<Exit, CommandError> {
         Command::Shell(arguments) => shell::run(arguments).await,
         Command::Kubeconfig(arguments) => kubeconfig::run(arguments, session, &mut out).await,
         Command::Supervise(arguments) => supervise::run(*arguments, session).await,
+        Command::Report(arguments) => report::run(arguments, session, &mut out),
         Command::ServerBinaries(arguments) => server_binaries::run(arguments, session, &mut out).await,
         Command::Completion(arguments) => completion::run(&arguments, &mut out).map(|()| Exit::Success),
     })

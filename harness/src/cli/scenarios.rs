@@ -12,7 +12,7 @@ use super::exit::Exit;
 use super::lab_source::{self, World};
 use super::options::LabOptions;
 use crate::event::Events;
-use crate::report::directory::ReportDirectory;
+use crate::report::directory::{Others, ReportDirectory};
 use crate::report::record::{Recorder, RunRecord};
 use crate::report::{Reporter, fan_out};
 use crate::scenario::selection::{Ignored, Shard, TagExpression};
@@ -30,9 +30,12 @@ pub struct ScenarioOptions {
     /// One of N equal parts of what is selected otherwise
     #[arg(long, env = "AUTHLAB_SHARD", value_name = "I/N", help_heading = "Scenarios")]
     pub shard: Option<Shard>,
-    /// Write `run.json` and `junit.xml` into a directory that is new, empty or an earlier report
+    /// Write a report (`index.html`, `run.json`, `junit.xml`) into a directory that is new, empty or an earlier report
     #[arg(long, env = "AUTHLAB_REPORT", value_name = "DIR", help_heading = "Output")]
     pub report: Option<PathBuf>,
+    /// Write the report into DIR even if that holds something else, of which no file is touched
+    #[arg(long, env = "AUTHLAB_FORCE", value_parser = clap::builder::FalseyValueParser::new(), help_heading = "Output")]
+    pub force: bool,
 }
 
 impl ScenarioOptions {
@@ -143,10 +146,11 @@ struct ReportError {
 
 /// Makes the report's directory now: after the run it would be too late to refuse.
 pub(super) fn report_directory(options: &ScenarioOptions) -> Result<Option<ReportDirectory>, CommandError> {
+    let others = if options.force { Others::LetBe } else { Others::Refuse };
     options
         .report
         .as_deref()
-        .map(ReportDirectory::open)
+        .map(|directory| ReportDirectory::open(directory, others))
         .transpose()
         .map_err(|error| CommandError::hinted(Exit::Usage, error))
 }

@@ -11,12 +11,15 @@ use serde_json::Value;
 use crate::event::{Event, Events};
 use crate::secret::redact;
 
+pub mod cells;
 pub mod directory;
 pub mod failure;
+pub mod html;
 pub mod junit;
 pub mod libtest;
 pub mod progress;
 pub mod record;
+pub mod saved;
 pub mod terminal;
 
 /// Draws what happens.

@@ -82,8 +82,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "secret",
         ],
     ),
-    // Told by events alone: reports know no lab and no scenario.
-    ("report", &["event", "hint", "secret"]),
+    // Told by events alone: reports know no lab and no scenario, only the catalogue that scenarios refer to.
+    ("report", &["behaviour", "event", "hint", "secret"]),
 ];
 
 /// The one module that may use all others, and that nobody uses.

@@ -1,0 +1,215 @@
+//! Records that were written earlier, read again. The main item is [`read`].
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+use serde_json::Value;
+
+use super::record::{RunRecord, SCHEMA};
+use crate::hint::Hint;
+
+/// The record's name in a report's directory.
+pub const RECORD: &str = "run.json";
+
+/// A record that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SavedError {
+    /// It cannot be read at all.
+    #[error("`{file}` cannot be read")]
+    Unreadable {
+        /// The record.
+        file: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It ends too early, or was never JSON.
+    #[error("`{file}` is damaged: it is not JSON at line {line}, column {column}")]
+    NotJson {
+        /// The record.
+        file: PathBuf,
+        /// Where reading ended.
+        line: usize,
+        /// Where in that line.
+        column: usize,
+        /// What is wrong there.
+        source: serde_json::Error,
+    },
+    /// It is JSON, but nothing of ours.
+    #[error("`{file}` is no record of a run: it has no whole number `schema`")]
+    NoRecord {
+        /// The file.
+        file: PathBuf,
+    },
+    /// It was written by a version that is newer, or by none.
+    #[error("`{file}` has schema {found} (written by authlab {by}); authlab {ours} reads schema {SCHEMA}", ours = env!("CARGO_PKG_VERSION"))]
+    OtherSchema {
+        /// The record.
+        file: PathBuf,
+        /// Its schema.
+        found: u64,
+        /// The version that wrote it, as it says.
+        by: String,
+    },
+    /// A field is missing or is something else than it should be.
+    #[error("`{file}` is damaged: {}", at(field, problem))]
+    Field {
+        /// The record.
+        file: PathBuf,
+        /// Which field, from the top.
+        field: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+fn at(field: &str, problem: &str) -> String {
+    // What is missing at the top has no place of its own.
+    if field == "." {
+        problem.to_owned()
+    } else {
+        format!("field `{field}`: {problem}")
+    }
+}
+
+impl Hint for SavedError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unreadable { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                Some(format!("name a {RECORD}, or the directory of a report: `authlab run --report DIR` writes one"))
+            }
+            Self::Unreadable { .. } => None,
+            Self::NoRecord { .. } => Some(format!("name a {RECORD} that `authlab run --report DIR` wrote")),
+            Self::OtherSchema { found, .. } if *found > u64::from(SCHEMA) => Some("draw it with the version of authlab that wrote it, or a newer one".to_owned()),
+            Self::OtherSchema { .. } | Self::NotJson { .. } | Self::Field { .. } => {
+                Some("a record is written whole or not at all, so this one was changed later: fetch it again, or repeat the run with `--report DIR`".to_owned())
+            }
+        }
+    }
+}
+
+/// The record in `path`, a file or a report's directory.
+///
+/// # Errors
+/// It cannot be read, is damaged, or has a form that this version does not know.
+pub fn read(path: &Path) -> Result<RunRecord, SavedError> {
+    let file = file(path);
+    let text = fs::read_to_string(&file).map_err(|error| SavedError::Unreadable {
+        file: file.clone(),
+        source: error,
+    })?;
+    let mut value: Value = serde_json::from_str(&text).map_err(|error| SavedError::NotJson {
+        file: file.clone(),
+        line: error.line(),
+        column: error.column(),
+        source: error,
+    })?;
+    let schema = value.get("schema").and_then(Value::as_u64);
+    let found = schema.ok_or_else(|| SavedError::NoRecord { file: file.clone() })?;
+    if found != u64::from(SCHEMA) {
+        let by = value.get("authlab").and_then(Value::as_str).unwrap_or("of an unknown version");
+        return Err(SavedError::OtherSchema {
+            by: by.to_owned(),
+            file,
+            found,
+        });
+    }
+    // What came from elsewhere passes the same boundary again.
+    super::redact_texts(&mut value);
+    serde_path_to_error::deserialize(value).map_err(|error| SavedError::Field {
+        file,
+        field: error.path().to_string(),
+        problem: error.inner().to_string(),
+    })
+}
+
+/// The record that `path` means.
+#[must_use]
+pub fn file(path: &Path) -> PathBuf {
+    if path.is_dir() { path.join(RECORD) } else { path.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::record::Recorder;
+
+    fn refused(text: &str) -> (String, String) {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        std::fs::write(directory.path().join(RECORD), text).expect("a file in it");
+        let error = read(directory.path()).expect_err("it is refused");
+        let place = directory.path().display().to_string();
+        (error.to_string().replace(&place, "DIR"), error.hint().unwrap_or_default())
+    }
+
+    fn record() -> Value {
+        serde_json::to_value(Recorder::new().record()).expect("a record is JSON")
+    }
+
+    #[test]
+    fn a_record_is_read_by_its_file_and_by_its_directory() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path().join(RECORD);
+        let mut written = Recorder::new();
+        written.failed("because");
+        written.record().write(&path).expect("it is written");
+        for name in [&path, directory.path()] {
+            assert_eq!(read(name).expect("it is read").error.as_deref(), Some("because"));
+        }
+    }
+
+    #[test]
+    fn a_damaged_record_names_its_file_and_field_and_what_to_do() {
+        let whole = record().to_string();
+        let (error, hint) = refused(&whole[..whole.len() / 2]);
+        assert!(
+            error.starts_with("`DIR/run.json` is damaged: it is not JSON at line 1, column "),
+            "{error}"
+        );
+        assert!(hint.contains("fetch it again"), "{hint}");
+
+        let mut damaged = record();
+        damaged["scenarios"] = serde_json::json!([{"id": "a::b", "outcome": "maybe"}]);
+        let (error, hint) = refused(&damaged.to_string());
+        assert!(
+            error.starts_with("`DIR/run.json` is damaged: field `scenarios[0].outcome`: unknown variant `maybe`"),
+            "{error}"
+        );
+        assert!(hint.contains("repeat the run"), "{hint}");
+
+        let mut damaged = record();
+        damaged.as_object_mut().expect("an object").remove("totals");
+        assert_eq!(refused(&damaged.to_string()).0, "`DIR/run.json` is damaged: missing field `totals`");
+    }
+
+    #[test]
+    fn what_is_no_record_of_this_schema_is_refused() {
+        for text in ["{}", "[1]", "{\"schema\": \"one\"}"] {
+            let (error, hint) = refused(text);
+            assert_eq!(error, "`DIR/run.json` is no record of a run: it has no whole number `schema`");
+            assert!(hint.contains("--report DIR"), "{hint}");
+        }
+        let mut newer = record();
+        newer["schema"] = (SCHEMA + 1).into();
+        newer["authlab"] = "9.9.9".into();
+        let (error, hint) = refused(&newer.to_string());
+        assert!(
+            error.starts_with("`DIR/run.json` has schema 2 (written by authlab 9.9.9); authlab "),
+            "{error}"
+        );
+        assert!(hint.contains("the version of authlab that wrote it"), "{hint}");
+    }
+
+    #[test]
+    fn a_record_of_an_earlier_version_needs_no_steps_and_no_requests() {
+        let mut earlier = record();
+        earlier["scenarios"] = serde_json::json!([{
+            "id": "a/b::c", "flow": "a", "feature": "B", "rule": null, "name": "c", "place": "features/a/b.feature:1", "tags": [], "behaviours": [],
+            "outcome": "passed", "skipped_because": null, "failure": null, "ms": 1, "answers": []
+        }]);
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        std::fs::write(directory.path().join(RECORD), earlier.to_string()).expect("a file in it");
+        let record = read(directory.path()).expect("it is read");
+        assert!(record.scenarios[0].steps.is_empty() && record.scenarios[0].exchanges.is_empty());
+    }
+}
