@@ -98,7 +98,7 @@ async fn test(arguments: TestArguments, session: &Session) -> Result<Exit, Comma
     ] {
         if given {
             return Err(CommandError::new(Exit::Usage, format!("`{option}` is not supported"))
-                .hint("`--report DIR` (AUTHLAB_REPORT) writes run.json and junit.xml"));
+                .hint("`--report DIR` (AUTHLAB_REPORT) writes run.json, junit.xml and more"));
         }
     }
     let narrowed = options.selection();

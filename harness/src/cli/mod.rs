@@ -78,7 +78,7 @@ enum Command {
     /// Own a lab: what `up` starts
     #[command(hide = true)]
     Supervise(Box<up::UpArguments>),
-    /// Merge, compare and keep reports of earlier runs
+    /// Draw, open, merge, compare and keep reports of earlier runs
     Report(report::ReportArguments),
     /// List, fetch, build, verify and prune the servers as files
     ServerBinaries(server_binaries::ServerBinariesArguments),

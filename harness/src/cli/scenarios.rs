@@ -14,7 +14,7 @@ use super::options::LabOptions;
 use crate::cluster::Behaviours;
 use crate::event::Events;
 use crate::report::cell::{Cell, Part};
-use crate::report::directory::ReportDirectory;
+use crate::report::directory::{Others, ReportDirectory};
 use crate::report::record::{Recorder, RunRecord};
 use crate::report::{Reporter, fan_out};
 use crate::scenario::selection::{Ignored, Shard, TagExpression};
@@ -32,12 +32,15 @@ pub struct ScenarioOptions {
     /// One of N equal parts of what is selected otherwise
     #[arg(long, env = "AUTHLAB_SHARD", value_name = "I/N", help_heading = "Scenarios")]
     pub shard: Option<Shard>,
-    /// Write `run.json` and `junit.xml` into a directory that is new, empty or an earlier report
+    /// Write a report (`index.html`, `run.json`, `junit.xml`) into a directory that is new, empty or an earlier report
     #[arg(long, env = "AUTHLAB_REPORT", value_name = "DIR", help_heading = "Output")]
     pub report: Option<PathBuf>,
     /// Keep no account of the requests between the parties: a smaller record, without diagrams
     #[arg(long, env = "AUTHLAB_NO_EXCHANGES", value_parser = clap::builder::FalseyValueParser::new(), help_heading = "Output")]
     pub no_exchanges: bool,
+    /// Write the report into DIR even if that holds something else, of which no file is touched
+    #[arg(long, env = "AUTHLAB_FORCE", value_parser = clap::builder::FalseyValueParser::new(), help_heading = "Output")]
+    pub force: bool,
 }
 
 impl ScenarioOptions {
@@ -181,10 +184,11 @@ pub(super) fn cell(lab: &LabOptions, shard: Option<Shard>) -> Cell {
 
 /// Makes the report's directory now: after the run it would be too late to refuse.
 pub(super) fn report_directory(options: &ScenarioOptions) -> Result<Option<ReportDirectory>, CommandError> {
+    let others = if options.force { Others::LetBe } else { Others::Refuse };
     options
         .report
         .as_deref()
-        .map(ReportDirectory::open)
+        .map(|directory| ReportDirectory::open(directory, others))
         .transpose()
         .map_err(|error| CommandError::hinted(Exit::Usage, error))
 }

@@ -22,6 +22,20 @@ pub struct Cell {
     pub shard: Option<Part>,
 }
 
+/// A name for each record: what tells it from the others.
+#[must_use]
+pub fn names(records: &[RunRecord]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for (index, record) in records.iter().enumerate() {
+        let mut name = Cell::of(record).to_string();
+        if names.contains(&name) {
+            name = format!("{name} ({})", index + 1);
+        }
+        names.push(name);
+    }
+    names
+}
+
 /// Part `index` of `count`, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Part {

@@ -1,13 +1,13 @@
 //! The directory of a report. The main type is [`ReportDirectory`], which
-//! never touches a directory that holds something else.
+//! never touches what is not a report's.
 
-use std::io::{self, Write};
+use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 
-use super::junit;
 use super::record::RunRecord;
+use super::{html, junit};
 
 /// What a report consists of.
 const OURS: [&str; 5] = ["run.json", "junit.xml", "cucumber.json", "index.html", "evidence"];
@@ -15,6 +15,16 @@ const OURS: [&str; 5] = ["run.json", "junit.xml", "cucumber.json", "index.html",
 /// A directory that is a report, or will be.
 #[derive(Debug)]
 pub struct ReportDirectory(PathBuf);
+
+/// What is done about files of somebody else in the directory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Others {
+    /// The directory is refused.
+    #[default]
+    Refuse,
+    /// They stay as they are; only files of a report's own names are written.
+    LetBe,
+}
 
 /// The directory is not for reports.
 #[derive(Debug, thiserror::Error)]
@@ -35,26 +45,30 @@ pub enum DirectoryError {
 impl crate::hint::Hint for DirectoryError {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::HoldsOther { .. } => Some("name a directory that does not exist, is empty, or holds an earlier report".to_owned()),
+            Self::HoldsOther { .. } => Some(
+                "name a directory that does not exist, is empty, or holds an earlier report; with --force a report's own files are \
+                 written into this one, and no other is touched"
+                    .to_owned(),
+            ),
             Self::Unusable(_) => None,
         }
     }
 }
 
 impl ReportDirectory {
-    /// Makes `directory`, which must be new, empty or an earlier report.
+    /// Makes `directory`, which must be new, empty or an earlier report, unless `others` may be there.
     ///
     /// # Errors
     /// It is something else, or cannot be made.
-    pub fn open(directory: &Path) -> Result<Self, DirectoryError> {
+    pub fn open(directory: &Path, others: Others) -> Result<Self, DirectoryError> {
         match fs::read_dir(directory) {
             Ok(entries) => {
                 for entry in entries {
-                    let name = entry.map_err(DirectoryError::Unusable)?.file_name();
-                    if !OURS.iter().any(|ours| name == *ours) {
+                    let entry = entry.map_err(DirectoryError::Unusable)?;
+                    if others == Others::Refuse && !is_ours(&entry.path(), &entry.file_name()) {
                         return Err(DirectoryError::HoldsOther {
                             directory: directory.to_path_buf(),
-                            other: name.to_string_lossy().into_owned(),
+                            other: entry.file_name().to_string_lossy().into_owned(),
                         });
                     }
                 }
@@ -65,13 +79,34 @@ impl ReportDirectory {
         Ok(Self(directory.to_path_buf()))
     }
 
-    /// Writes the report, each file all or not at all.
+    /// Writes the record and all that is drawn from it: every file whole, or none of them.
     ///
     /// # Errors
     /// A file cannot be written.
     pub fn write(&self, record: &RunRecord) -> io::Result<()> {
-        record.write(&self.0.join("run.json"))?;
-        write(&self.0.join("junit.xml"), junit::draw(record).map_err(io::Error::other)?.as_bytes())
+        let mut files = vec![("run.json", record.to_json()?)];
+        files.extend(drawn(std::slice::from_ref(record))?);
+        self.write_all(&files)
+    }
+
+    /// Writes what is drawn from `records`, and not the records.
+    ///
+    /// # Errors
+    /// A file cannot be written.
+    pub fn draw(&self, records: &[RunRecord]) -> io::Result<()> {
+        self.write_all(&drawn(records)?)
+    }
+
+    fn write_all(&self, files: &[(&str, String)]) -> io::Result<()> {
+        // All of them have room before the first takes its place.
+        let mut staged = Vec::new();
+        for (name, content) in files {
+            staged.push((stage(&self.0, content.as_bytes())?, self.0.join(name)));
+        }
+        for (file, path) in staged {
+            file.persist(path).map_err(|error| error.error)?;
+        }
+        Ok(())
     }
 
     /// Where it is.
@@ -81,20 +116,56 @@ impl ReportDirectory {
     }
 }
 
-/// Writes `content` to `path` so that nobody ever reads half of it.
-pub(super) fn write(path: &Path, content: &[u8]) -> io::Result<()> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+fn drawn(records: &[RunRecord]) -> io::Result<Vec<(&'static str, String)>> {
+    Ok(vec![
+        ("junit.xml", junit::draw(records).map_err(io::Error::other)?),
+        ("index.html", html::draw(records)),
+    ])
+}
+
+/// Whether a report has a file of this name; an `index.html` may be anybody's, so that is looked into.
+fn is_ours(path: &Path, name: &std::ffi::OsStr) -> bool {
+    if name == "index.html" {
+        let mut beginning = String::new();
+        let read = fs::File::open(path).and_then(|file| file.take(1024).read_to_string(&mut beginning));
+        return read.is_ok() && beginning.contains(html::MARK);
+    }
+    OURS.iter().any(|ours| name == *ours)
+}
+
+/// Writes `content` to `path` so that nobody ever reads half of it. What is no file (a pipe, a device) is written to as it is.
+///
+/// # Errors
+/// It cannot be written, and what was there is there still.
+pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+    match fs::metadata(path) {
+        Ok(there) if !there.is_file() => {
+            let mut place = fs::OpenOptions::new().write(true).open(path)?;
+            place.write_all(content)?;
+            place.flush()
+        }
+        there => {
+            // A link stays one.
+            let path = if there.is_ok() { fs::canonicalize(path)? } else { path.to_owned() };
+            let folder = path
+                .parent()
+                .filter(|folder| !folder.as_os_str().is_empty())
+                .unwrap_or(Path::new("."));
+            stage(folder, content)?.persist(&path).map_err(|error| error.error)?;
+            Ok(())
+        }
+    }
+}
+
+/// A file in `folder` that holds `content` and has no name that anybody looks for yet.
+fn stage(folder: &Path, content: &[u8]) -> io::Result<tempfile::NamedTempFile> {
     let mut file = tempfile::Builder::new().prefix(".authlab-").tempfile_in(folder)?;
     file.write_all(content)?;
     file.as_file().sync_all()?;
     // A report is for everybody, unlike other temporary files.
     let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o644);
     file.as_file().set_permissions(permissions)?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
+    Ok(file)
 }
 
 #[cfg(test)]
@@ -102,19 +173,25 @@ mod tests {
     use super::*;
     use crate::report::record::Recorder;
 
+    fn names(path: &Path) -> Vec<String> {
+        let entries = std::fs::read_dir(path).into_iter().flatten();
+        let mut names: Vec<String> = entries
+            .flatten()
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
     #[test]
     fn a_report_is_written_into_a_new_directory_and_over_an_earlier_report() -> io::Result<()> {
         let root = tempfile::tempdir()?;
         let path = root.path().join("a/b");
         for _ in 0..2 {
-            let directory = ReportDirectory::open(&path).map_err(io::Error::other)?;
+            let directory = ReportDirectory::open(&path, Others::Refuse).map_err(io::Error::other)?;
             directory.write(&Recorder::new().record())?;
         }
-        let mut names: Vec<_> = std::fs::read_dir(&path)?
-            .map(|entry| entry.map(|entry| entry.file_name()))
-            .collect::<Result<_, _>>()?;
-        names.sort();
-        assert_eq!(names, ["junit.xml", "run.json"]);
+        assert_eq!(names(&path), ["index.html", "junit.xml", "run.json"]);
         let record: RunRecord = serde_json::from_slice(&std::fs::read(path.join("run.json"))?)?;
         assert_eq!(record.schema, 1);
         Ok(())
@@ -122,15 +199,46 @@ mod tests {
 
     #[test]
     fn a_directory_that_holds_something_else_is_refused() -> io::Result<()> {
+        for name in ["thesis.txt", "index.html"] {
+            let root = tempfile::tempdir()?;
+            let file = root.path().join(name);
+            std::fs::write(&file, "years of work")?;
+            let error = ReportDirectory::open(root.path(), Others::Refuse)
+                .err()
+                .map(|error| error.to_string())
+                .unwrap_or_default();
+            assert!(
+                error.ends_with(&format!("is not a report's directory: it holds `{name}`")),
+                "{error}"
+            );
+            assert!(matches!(
+                ReportDirectory::open(&file, Others::LetBe),
+                Err(DirectoryError::Unusable(_))
+            ));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn when_told_to_a_report_is_written_beside_something_else_which_stays() -> io::Result<()> {
         let root = tempfile::tempdir()?;
         std::fs::write(root.path().join("thesis.txt"), "years of work")?;
-        let error = ReportDirectory::open(root.path())
-            .err()
-            .map(|error| error.to_string())
-            .unwrap_or_default();
-        assert!(error.ends_with("is not a report's directory: it holds `thesis.txt`"), "{error}");
-        let file = root.path().join("thesis.txt");
-        assert!(matches!(ReportDirectory::open(&file), Err(DirectoryError::Unusable(_))));
+        let directory = ReportDirectory::open(root.path(), Others::LetBe).map_err(io::Error::other)?;
+        directory.write(&Recorder::new().record())?;
+        assert_eq!(names(root.path()), ["index.html", "junit.xml", "run.json", "thesis.txt"]);
+        assert_eq!(std::fs::read_to_string(root.path().join("thesis.txt"))?, "years of work");
+        Ok(())
+    }
+
+    #[test]
+    fn a_file_behind_a_link_is_replaced_and_the_link_stays() -> io::Result<()> {
+        let root = tempfile::tempdir()?;
+        let (file, link) = (root.path().join("file"), root.path().join("link"));
+        std::fs::write(&file, "old")?;
+        std::os::unix::fs::symlink(&file, &link)?;
+        write(&link, b"new")?;
+        assert_eq!(std::fs::read_to_string(&file)?, "new");
+        assert!(std::fs::symlink_metadata(&link)?.is_symlink());
         Ok(())
     }
 }

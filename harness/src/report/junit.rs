@@ -4,52 +4,42 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
 
-use super::cell::Cell;
-use super::failure;
 use super::record::RunRecord;
+use super::{cell, failure};
 use crate::event::{Outcome, ScenarioReport};
 
-/// `record` in JUnit's form.
+/// `records` in JUnit's form; with several, each suite's name says which it is of.
 ///
 /// # Errors
 /// The XML cannot be written.
-pub fn draw(record: &RunRecord) -> Result<String, SerializeError> {
-    let mut report = Report::new("authlab");
-    report.set_time(Duration::from_millis(record.ms));
-    add(&mut report, record, "");
-    report.to_string()
-}
-
-/// The cells `records` in JUnit's form: suites are named after cell and flow.
-///
-/// # Errors
-/// The XML cannot be written.
-pub fn draw_cells(records: &[RunRecord]) -> Result<String, SerializeError> {
+pub fn draw(records: &[RunRecord]) -> Result<String, SerializeError> {
     let mut report = Report::new("authlab");
     report.set_time(Duration::from_millis(records.iter().map(|record| record.ms).sum()));
-    for record in records {
-        add(&mut report, record, &format!("{}/", Cell::of(record)));
+    for (record, cell) in records.iter().zip(cell::names(records)) {
+        let suite = |flow: &str| {
+            TestSuite::new(if records.len() > 1 {
+                format!("{cell}: {flow}")
+            } else {
+                flow.to_owned()
+            })
+        };
+        for (flow, (_, ms)) in record.by_flow() {
+            let mut suite = suite(flow);
+            suite.set_time(Duration::from_millis(ms));
+            suite.add_test_cases(record.scenarios.iter().filter(|scenario| scenario.flow == flow).map(case));
+            report.add_test_suite(suite);
+        }
+        if let Some(error) = &record.error {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+            status
+                .set_message(error.lines().next().unwrap_or_default())
+                .set_description(error.as_str());
+            let mut suite = suite("lab");
+            suite.add_test_case(TestCase::new("the lab starts", status));
+            report.add_test_suite(suite);
+        }
     }
     report.to_string()
-}
-
-/// Adds a suite for each flow of `record`, with `before` in front of its name.
-fn add(report: &mut Report, record: &RunRecord, before: &str) {
-    for (flow, (_, ms)) in record.by_flow() {
-        let mut suite = TestSuite::new(format!("{before}{flow}"));
-        suite.set_time(Duration::from_millis(ms));
-        suite.add_test_cases(record.scenarios.iter().filter(|scenario| scenario.flow == flow).map(case));
-        report.add_test_suite(suite);
-    }
-    if let Some(error) = &record.error {
-        let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
-        status
-            .set_message(error.lines().next().unwrap_or_default())
-            .set_description(error.as_str());
-        let mut suite = TestSuite::new(format!("{before}lab"));
-        suite.add_test_case(TestCase::new("the lab starts", status));
-        report.add_test_suite(suite);
-    }
 }
 
 fn case(scenario: &ScenarioReport) -> TestCase {

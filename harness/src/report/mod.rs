@@ -14,6 +14,7 @@ use crate::secret::redact;
 pub mod cell;
 pub mod directory;
 pub mod failure;
+pub mod html;
 pub mod junit;
 pub mod libtest;
 pub mod matrix;

@@ -58,7 +58,7 @@ async fn the_record_holds_what_its_schema_promises() {
 
 #[tokio::test]
 async fn junit_has_a_suite_per_flow_with_reasons() {
-    let xml = junit::draw(&ran().await.record).unwrap();
+    let xml = junit::draw(&[ran().await.record]).unwrap();
     for part in [
         r#"<testsuite name="external" tests="3" skipped="1" errors="0" failures="1""#,
         r#"<testcase name="Mallory&apos;s is refused" classname="external.trust""#,

@@ -82,7 +82,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "secret",
         ],
     ),
-    // Told by events alone: reports know no lab and no scenario.
+    // Told by events alone: reports know no lab and no scenario, only the catalogue that scenarios refer to.
     ("report", &["behaviour", "event", "hint", "secret"]),
 ];
 

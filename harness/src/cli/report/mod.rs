@@ -9,8 +9,10 @@ use super::error::CommandError;
 use super::exit::Exit;
 
 pub(super) mod compare;
+mod draw;
 pub(super) mod keep;
 pub(super) mod merge;
+mod open;
 
 /// Which command.
 #[derive(Args, Debug)]
@@ -27,6 +29,10 @@ enum ReportCommand {
     Compare(compare::CompareArguments),
     /// Keep what a report of the whole suite says in the project's own files: what was proved where, and how long it took
     Keep(keep::KeepArguments),
+    /// Draw reports again from saved records, without a lab
+    Draw(draw::DrawArguments),
+    /// Open a report in the browser; where there is none, print where it is
+    Open(open::OpenArguments),
 }
 
 /// Carries the command out.
@@ -38,5 +44,7 @@ pub fn run(arguments: ReportArguments, session: &Session, out: &mut dyn Write) -
         ReportCommand::Merge(arguments) => merge::run(&arguments, session, out),
         ReportCommand::Compare(arguments) => compare::run(&arguments, session, out),
         ReportCommand::Keep(arguments) => keep::run(&arguments, session, out),
+        ReportCommand::Draw(arguments) => draw::run(&arguments, session, out),
+        ReportCommand::Open(arguments) => open::run(&arguments, out),
     }
 }

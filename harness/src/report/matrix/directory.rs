@@ -10,9 +10,9 @@ use serde::Deserialize;
 use super::{Asked, CELLS, MatrixRecord, RECORD};
 use crate::hint::Hint;
 use crate::report::cell::Cell;
-use crate::report::junit;
 use crate::report::record::RunRecord;
 use crate::report::saved::{self, SavedError};
+use crate::report::{html, junit};
 
 /// What a matrix' report consists of.
 const OURS: [&str; 6] = [RECORD, CELLS, "asked.json", "junit.xml", "cucumber.json", "index.html"];
@@ -176,8 +176,9 @@ impl MatrixDirectory {
     /// A file cannot be written.
     pub fn write(&self, matrix: &MatrixRecord, records: &[RunRecord]) -> io::Result<()> {
         matrix.write(&self.0.join(RECORD))?;
-        let junit = junit::draw_cells(records).map_err(io::Error::other)?;
-        crate::report::directory::write(&self.0.join("junit.xml"), junit.as_bytes())
+        let junit = junit::draw(records).map_err(io::Error::other)?;
+        crate::report::directory::write(&self.0.join("junit.xml"), junit.as_bytes())?;
+        crate::report::directory::write(&self.0.join("index.html"), html::draw(records).as_bytes())
     }
 
     fn cells(&self) -> io::Result<Vec<PathBuf>> {

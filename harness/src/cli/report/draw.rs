@@ -1,0 +1,126 @@
+//! `authlab report draw`: everything that is drawn from a record, drawn again.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::super::Session;
+use super::super::error::CommandError;
+use super::super::exit::Exit;
+use crate::report::directory::{self, Others, ReportDirectory};
+use crate::report::record::RunRecord;
+use crate::report::{html, junit, saved};
+
+/// Which records, and where to.
+#[derive(Args, Debug)]
+pub struct DrawArguments {
+    /// Reports' directories or their `run.json`; several are drawn side by side
+    #[arg(value_name = "RECORD", required = true)]
+    records: Vec<PathBuf>,
+    /// Write the page into a file
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    html: Option<PathBuf>,
+    /// Write JUnit's XML into a file
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    junit: Option<PathBuf>,
+    /// Write a whole report into a directory that is new, empty or an earlier report; with one directory as RECORD and nothing else said, that one
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    out: Option<PathBuf>,
+    /// Replace files that exist, and write into a directory that holds something else, of which no file is touched
+    #[arg(long, help_heading = "Output")]
+    force: bool,
+}
+
+/// How one form is drawn.
+type Form = fn(&[RunRecord]) -> io::Result<String>;
+
+impl DrawArguments {
+    /// Which forms are wanted as files of their own.
+    fn files(&self) -> Vec<(&Path, Form)> {
+        let forms: [(&Option<PathBuf>, Form); 2] = [
+            (&self.html, |records| Ok(html::draw(records))),
+            (&self.junit, |records| junit::draw(records).map_err(io::Error::other)),
+        ];
+        forms
+            .into_iter()
+            .filter_map(|(path, form)| Some((path.as_deref()?, form)))
+            .collect()
+    }
+
+    fn directory(&self, is_anything_else_wanted: bool) -> Option<&Path> {
+        match (&self.out, self.records.as_slice()) {
+            (Some(out), _) => Some(out),
+            (None, [one]) if !is_anything_else_wanted && one.is_dir() => Some(one),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("`{path}` cannot be written")]
+struct WriteError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// Draws.
+///
+/// # Errors
+/// A record that cannot be read; a place that is taken, or has no room.
+pub fn run(arguments: &DrawArguments, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
+    let files = arguments.files();
+    let directory = arguments.directory(!files.is_empty());
+    if files.is_empty() && directory.is_none() {
+        return Err(CommandError::new(Exit::Usage, "it is not said where to draw")
+            .hint("`--out DIR` takes a whole report, `--html FILE` and its like a part of one"));
+    }
+    for (path, _) in &files {
+        refuse_taken(path, arguments.force)?;
+    }
+    let mut records = Vec::new();
+    for path in &arguments.records {
+        records.push(saved::read(path).map_err(|error| CommandError::hinted(Exit::Usage, error))?);
+    }
+    let mut written = Vec::new();
+    if let Some(path) = directory {
+        let others = if arguments.force { Others::LetBe } else { Others::Refuse };
+        let report = ReportDirectory::open(path, others).map_err(|error| CommandError::hinted(Exit::Usage, error))?;
+        let done = match records.as_slice() {
+            [record] => report.write(record),
+            // A record of several runs is what `merge` writes.
+            _ => report.draw(&records),
+        };
+        done.map_err(|error| failed(path, error))?;
+        written.push(path.join("index.html"));
+    }
+    for (path, form) in files {
+        let text = form(&records).map_err(|error| failed(path, error))?;
+        directory::write(path, text.as_bytes()).map_err(|error| failed(path, error))?;
+        written.push(path.to_owned());
+    }
+    if !session.voice.quiet {
+        for path in written {
+            writeln!(out, "{}", path.display())?;
+        }
+    }
+    Ok(Exit::Success)
+}
+
+/// What is there already stays, unless it is meant; devices and pipes hold nothing to lose.
+fn refuse_taken(path: &Path, force: bool) -> Result<(), CommandError> {
+    match path.metadata() {
+        Ok(there) if there.is_dir() => Err(CommandError::new(Exit::Usage, format!("`{}` is a directory", path.display()))
+            .hint("name a file, or give the directory to `--out`")),
+        Ok(there) if there.is_file() && !force => {
+            Err(CommandError::new(Exit::Usage, format!("`{}` exists", path.display()))
+                .hint("name another file, or add --force to replace it"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn failed(path: &Path, source: io::Error) -> CommandError {
+    let path = path.to_owned();
+    CommandError::new(Exit::Failed, WriteError { path, source })
+}

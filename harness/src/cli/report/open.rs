@@ -1,0 +1,61 @@
+//! `authlab report open`: a report in the browser.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::super::error::CommandError;
+use super::super::exit::Exit;
+use crate::report::directory::{Others, ReportDirectory};
+use crate::report::saved;
+
+/// Which report.
+#[derive(Args, Debug)]
+pub struct OpenArguments {
+    /// The report's directory
+    #[arg(value_name = "DIR", env = "AUTHLAB_REPORT")]
+    report: PathBuf,
+}
+
+/// Opens it.
+///
+/// # Errors
+/// There is no report, or its page cannot be drawn.
+pub fn run(arguments: &OpenArguments, out: &mut dyn Write) -> Result<Exit, CommandError> {
+    let directory = if arguments.report.is_file() {
+        arguments.report.parent().unwrap_or(Path::new("."))
+    } else {
+        &arguments.report
+    };
+    let page = directory.join("index.html");
+    if !page.is_file() {
+        // A record of a version that drew no page.
+        let record = saved::read(directory).map_err(|error| CommandError::hinted(Exit::Usage, error))?;
+        let report = ReportDirectory::open(directory, Others::Refuse).map_err(|error| CommandError::hinted(Exit::Usage, error))?;
+        report.write(&record)?;
+    }
+    let page = page.canonicalize()?;
+    writeln!(out, "{}", page.display())?;
+    if has_screen()
+        && let Err(error) = open::that(&page)
+    {
+        tell(&error)?;
+    }
+    Ok(Exit::Success)
+}
+
+/// Without a screen, a browser would be one for terminals, or wait for one that never comes.
+fn has_screen() -> bool {
+    cfg!(target_os = "macos")
+        || ["DISPLAY", "WAYLAND_DISPLAY", "BROWSER", "WSL_DISTRO_NAME"]
+            .iter()
+            .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+}
+
+fn tell(error: &io::Error) -> io::Result<()> {
+    writeln!(
+        anstream::stderr(),
+        "no browser could be opened ({error}); the page is at the path above"
+    )
+}

@@ -1,0 +1,127 @@
+//! One request and its answer in words, beside its arrows in the diagram: headers, credentials, and the server's
+//! own record. The main item is [`draw`].
+
+use maud::{Markup, html};
+
+use super::scenario::Depth;
+use super::{credential, json, shortened};
+use crate::event::{Exchange, Presented, ServerRecord};
+use crate::report::progress::seconds;
+
+/// How much of one text is shown.
+const TEXT: usize = 1500;
+/// How many lines of a log.
+const LINES: usize = 30;
+
+/// A verdict in words, and the class of its mark.
+pub(super) fn verdict(verdict: &str, status: Option<u16>) -> (String, &'static str) {
+    let words = verdict.replace('_', " ");
+    let words = match status {
+        Some(status) => format!("{status} {words}"),
+        None => words,
+    };
+    let class = match verdict {
+        "accepted" => "ac",
+        "unreachable" => "un",
+        _ => "re",
+    };
+    (words, class)
+}
+
+/// The requests of the scenario `number`.
+pub(super) fn draw(number: usize, exchanges: &[Exchange], depth: Depth) -> Markup {
+    // What was shown once in a scenario is not shown again.
+    let mut shown: Vec<(usize, &Presented)> = Vec::new();
+    html! {
+        @for (index, exchange) in exchanges.iter().enumerate() {
+            @let (words, class) = verdict(&exchange.verdict, exchange.status);
+            details.x id={ "s" (number) "r" (index + 1) } {
+                summary {
+                    b { (index + 1) }
+                    span.p { (exchange.from) " → " (exchange.to) }
+                    code { (shortened(&exchange.request, 200)) }
+                    span.v.(class) { (words) }
+                    span.ms { (seconds(exchange.ms)) }
+                }
+                div.in {
+                    @if let Some(answer) = &exchange.answer { p { (shortened(answer, TEXT)) } }
+                    @if depth == Depth::Whole {
+                        (headers("Headers", &exchange.headers))
+                        (credentials("Presented", index, number, &exchange.presented, &mut shown))
+                        (headers("Answer’s headers", &exchange.answer_headers))
+                        (credentials("Issued", index, number, &exchange.issued, &mut shown))
+                    }
+                    @if let Some(record) = &exchange.record { (server_record(record, depth)) }
+                }
+            }
+        }
+    }
+}
+
+fn headers(title: &str, headers: &[(String, String)]) -> Markup {
+    html! {
+        @if !headers.is_empty() {
+            h6 { (title) }
+            dl.c { @for (name, value) in headers { dt { (name) } dd { (shortened(value, TEXT)) } } }
+        }
+    }
+}
+
+fn credentials<'a>(
+    title: &str,
+    index: usize,
+    number: usize,
+    credentials: &'a [Presented],
+    shown: &mut Vec<(usize, &'a Presented)>,
+) -> Markup {
+    html! {
+        @for presented in credentials {
+            @let earlier = shown.iter().find(|(_, other)| *other == presented).map(|(first, _)| *first);
+            h6 { (title) ": " (credential::word(presented)) }
+            @if let Some(first) = earlier {
+                p { "the same as in " a href={ "#s" (number) "r" (first + 1) } { "request " (first + 1) } }
+            } @else {
+                (credential::draw(presented))
+                @let () = shown.push((index, presented));
+            }
+        }
+    }
+}
+
+fn server_record(record: &ServerRecord, depth: Depth) -> Markup {
+    html! {
+        @if let Some(reason) = &record.reason {
+            h6 { "Reason (" (record.reason_source) ")" }
+            p.reason { (shortened(reason, TEXT)) }
+        }
+        @if depth == Depth::Whole {
+            @if !record.log.is_empty() {
+                h6 { "Log" }
+                pre.j { (log(&record.log)) }
+            }
+            @if record.audit_event.is_some() || record.audit_id.is_some() {
+                h6 { "Audit event" @if let Some(id) = &record.audit_id { " " code { (id) } } }
+            }
+            @if let Some(event) = &record.audit_event { pre.j { (shortened(&json::lines(event), TEXT * 2)) } }
+            @if !record.metrics.is_empty() {
+                h6 { "Metrics" }
+                dl.c {
+                    @for (name, (before, after)) in &record.metrics { dt { (name) } dd { (before) " → " (after) } }
+                }
+            }
+        } @else if let Some(id) = &record.audit_id {
+            p { "audit event " code { (id) } }
+        }
+    }
+}
+
+/// Lines of a log, the last ones where there are many.
+pub(super) fn log(lines: &[String]) -> String {
+    let left_out = lines.len().saturating_sub(LINES);
+    let mut text = String::new();
+    if left_out > 0 {
+        text.push_str(&format!("… {left_out} lines before\n"));
+    }
+    let shown: Vec<_> = lines[left_out..].iter().map(|line| shortened(line, TEXT)).collect();
+    text + &shown.join("\n")
+}

@@ -1,0 +1,26 @@
+//! Which lab it was, when, and how long it took: the lines below the page's title. The main item is [`draw`].
+
+use maud::{Markup, html};
+
+use super::Page;
+use crate::report::progress::seconds;
+
+/// What was in the lab, or the labs.
+pub(super) fn draw(page: &Page<'_>) -> Markup {
+    html! {
+        @if let [record] = page.records {
+            dl.facts {
+                @if let Some(lab) = &record.lab {
+                    div { dt { "Kubernetes" } dd { (lab.kubernetes) } }
+                    div { dt { "Cluster" } dd { (lab.cluster) } }
+                    div { dt { "Identity provider" } dd { (lab.identity_provider) } }
+                }
+                div { dt { "Started" } dd { time datetime=(record.started) { (record.started.strftime("%-d %B %Y, %H:%M UTC")) } } }
+                div { dt { "Took" } dd { (seconds(record.ms)) } }
+                div { dt { "authlab" } dd { (record.authlab) } }
+            }
+        } @else {
+            p.lead { (page.records.len()) " runs, side by side: " (page.cells.join(", ")) "." }
+        }
+    }
+}

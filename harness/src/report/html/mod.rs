@@ -1,0 +1,269 @@
+//! `index.html`: a run to read, in one file that needs nothing else: no network, no script, no font.
+//!
+//! The main item is [`draw`]. Several records (cells: versions, drivers) go onto one page, with a table of behaviours
+//! by cells first. The template engine escapes whatever a server or a feature file said, so it stays text.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use sha2::{Digest as _, Sha256};
+
+use super::cell;
+use super::record::{RunRecord, Totals};
+use crate::event::{Outcome, ScenarioReport};
+
+mod catalogue;
+mod credential;
+mod exchange;
+mod facts;
+mod json;
+mod scenario;
+mod sequence;
+mod summary;
+
+use scenario::Depth;
+
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+
+/// By this, a page of ours is told from somebody else's.
+pub(super) const MARK: &str = "<meta name=\"generator\" content=\"authlab ";
+
+/// How large the scenarios may be together, in bytes, so that the page stays below 5 MB: what is beyond that is left
+/// to `run.json`, of the scenarios that passed first.
+const ROOM: usize = 4_500_000;
+
+/// One scenario on the page.
+struct Entry<'a> {
+    /// Counted over the page; its anchor is `sNUMBER`.
+    number: usize,
+    /// The record that it is from.
+    cell: usize,
+    scenario: &'a ScenarioReport,
+}
+
+/// What the page is about.
+struct Page<'a> {
+    records: &'a [RunRecord],
+    /// A name for each record.
+    cells: Vec<String>,
+    entries: Vec<Entry<'a>>,
+    totals: Totals,
+}
+
+/// The page for `records`, one or more.
+#[must_use]
+pub fn draw(records: &[RunRecord]) -> String {
+    let page = Page::new(records);
+    let (drawn, shortened) = page.draw_scenarios(ROOM);
+    let heading = page.heading();
+    let policy = format!(
+        "default-src 'none'; style-src '{}'; script-src '{}'; base-uri 'none'; form-action 'none'",
+        digest(STYLE),
+        digest(SCRIPT)
+    );
+    let markup = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta http-equiv="Content-Security-Policy" content=(policy);
+                (PreEscaped(MARK)) (env!("CARGO_PKG_VERSION")) (PreEscaped("\">"))
+                meta name="viewport" content="width=device-width,initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (heading) " – authlab" }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                a.skip href="#scenarios" { "Skip to the scenarios" }
+                header {
+                    p.brand { "authlab" }
+                    h1 { (heading) }
+                    (facts::draw(&page))
+                    nav aria-label="On this page" {
+                        a href="#summary" { "Summary" }
+                        a href="#scenarios" { "Scenarios" }
+                        a href="#catalogue" { "Catalogue" }
+                    }
+                }
+                main {
+                    (summary::draw(&page))
+                    section #scenarios aria-labelledby="scenarios-title" {
+                        h2 #scenarios-title { "Scenarios" }
+                        (summary::filters(&page))
+                        @if shortened > 0 {
+                            p.note {
+                                (shortened) " scenarios are shown in short, to keep this page quick; "
+                                code { "run.json" } " has all of them whole."
+                            }
+                        }
+                        (page.groups(&drawn))
+                        p.none hidden { "No scenario is left. " button type="button" data-clear { "Show all" } }
+                    }
+                    (catalogue::draw(&page))
+                }
+                footer { p { "Drawn by authlab " (env!("CARGO_PKG_VERSION")) " from " code { "run.json" } ", which holds the same for programs." } }
+                script { (PreEscaped(SCRIPT)) }
+            }
+        }
+    };
+    markup.into_string()
+}
+
+/// As a content security policy names a text that may stand in the page.
+fn digest(text: &str) -> String {
+    let hash = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(text.as_bytes()));
+    format!("sha256-{hash}")
+}
+
+impl<'a> Page<'a> {
+    fn new(records: &'a [RunRecord]) -> Self {
+        let mut entries: Vec<(usize, &ScenarioReport)> = Vec::new();
+        let mut totals = Totals::default();
+        for (cell, record) in records.iter().enumerate() {
+            for scenario in &record.scenarios {
+                totals.count(scenario.outcome);
+                entries.push((cell, scenario));
+            }
+        }
+        entries.sort_by(|(cell, one), (other_cell, other)| (&one.flow, &one.id, cell).cmp(&(&other.flow, &other.id, other_cell)));
+        let entries = entries
+            .into_iter()
+            .enumerate()
+            .map(|(number, (cell, scenario))| Entry { number, cell, scenario })
+            .collect();
+        Self {
+            records,
+            cells: cell::names(records),
+            entries,
+            totals,
+        }
+    }
+
+    /// The page in a few words.
+    fn heading(&self) -> String {
+        let Totals { passed, failed, skipped } = self.totals;
+        let all = passed + failed + skipped;
+        if self.records.iter().any(|record| record.error.is_some()) && all == 0 {
+            "The lab could not be started".to_owned()
+        } else if self.records.iter().any(|record| record.interrupted) {
+            format!("Interrupted: {passed} passed, {failed} failed")
+        } else if failed > 0 {
+            format!("{failed} of {all} scenarios failed")
+        } else if skipped > 0 {
+            format!("{passed} scenarios passed, {skipped} skipped")
+        } else {
+            format!("{} passed", counted(passed, "scenario"))
+        }
+    }
+
+    fn several(&self) -> bool {
+        self.records.len() > 1
+    }
+
+    /// Every scenario drawn, in at most `room` bytes together; and how many of them are drawn in short.
+    fn draw_scenarios(&self, room: usize) -> (Vec<String>, usize) {
+        let draw = |entry: &Entry<'_>, depth| scenario::draw(self, entry, depth).into_string();
+        let mut drawn: Vec<String> = self.entries.iter().map(|entry| draw(entry, Depth::Whole)).collect();
+        let mut size: usize = drawn.iter().map(String::len).sum();
+        let mut shortened = std::collections::BTreeSet::new();
+        let in_turn = [
+            (Depth::Requests, false),
+            (Depth::Outline, false),
+            (Depth::Requests, true),
+            (Depth::Outline, true),
+        ];
+        for (depth, of_failed) in in_turn {
+            if size <= room {
+                break;
+            }
+            let failed = |entry: &Entry<'_>| entry.scenario.outcome == Outcome::Failed;
+            let mut largest: Vec<usize> = (0..drawn.len())
+                .filter(|&index| failed(&self.entries[index]) == of_failed)
+                .collect();
+            largest.sort_by_key(|&index| std::cmp::Reverse(drawn[index].len()));
+            for index in largest {
+                if size <= room {
+                    break;
+                }
+                let short = draw(&self.entries[index], depth);
+                if short.len() < drawn[index].len() {
+                    size = size - drawn[index].len() + short.len();
+                    drawn[index] = short;
+                    shortened.insert(index);
+                }
+            }
+        }
+        (drawn, shortened.len())
+    }
+
+    /// Failures first, then by flow and feature.
+    fn groups(&self, drawn: &[String]) -> Markup {
+        let mut flows: BTreeMap<&str, BTreeMap<&str, Vec<&Entry<'_>>>> = BTreeMap::new();
+        let mut failed = Vec::new();
+        for entry in &self.entries {
+            if entry.scenario.outcome == Outcome::Failed {
+                failed.push(entry);
+            } else {
+                let features = flows.entry(&entry.scenario.flow).or_default();
+                features.entry(&entry.scenario.feature).or_default().push(entry);
+            }
+        }
+        let list = |entries: &[&Entry<'_>]| {
+            html! { @for entry in entries { (PreEscaped(&drawn[entry.number])) } }
+        };
+        html! {
+            @if !failed.is_empty() {
+                div.group { h3 #failed { "Failed" span.count { (failed.len()) } } (list(&failed)) }
+            }
+            @for (flow, features) in &flows {
+                div.group {
+                    h3 id={ "flow-" (self.flow_number(flow)) } {
+                        (flow) span.count { (features.values().map(Vec::len).sum::<usize>()) }
+                    }
+                    @for (feature, entries) in features {
+                        div.feature { h4 { (feature) } (list(entries)) }
+                    }
+                }
+            }
+        }
+    }
+
+    fn flows(&self) -> Vec<&'a str> {
+        let mut flows: Vec<&str> = self.entries.iter().map(|entry| entry.scenario.flow.as_str()).collect();
+        flows.dedup();
+        flows
+    }
+
+    fn flow_number(&self, flow: &str) -> usize {
+        self.flows().iter().position(|other| *other == flow).unwrap_or_default()
+    }
+}
+
+/// `1 scenario`, `2 scenarios`.
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 {
+        format!("1 {what}")
+    } else {
+        format!("{count} {what}s")
+    }
+}
+
+/// The word, and class, of an outcome.
+fn outcome_word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Passed => "passed",
+        Outcome::Failed => "failed",
+        Outcome::Skipped => "skipped",
+    }
+}
+
+/// `text` with at most `most` characters.
+fn shortened(text: &str, most: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(most) {
+        Some((at, _)) => Cow::Owned(format!("{}…", text[..at].trim_end())),
+        None => Cow::Borrowed(text),
+    }
+}

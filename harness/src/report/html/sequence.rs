@@ -1,0 +1,176 @@
+//! A sequence diagram of the requests that really happened: a lifeline per party, an arrow per request, a dashed one
+//! per answer. The main item is [`draw`].
+//!
+//! Widths are estimates by the number of characters; labels are set in a font whose characters are all as wide.
+
+use maud::{Markup, html};
+
+use super::exchange::verdict;
+use super::{counted, credential, shortened};
+use crate::event::{Exchange, StepReport};
+
+/// Width of a label's character, and of a party's name.
+const LABEL: usize = 7;
+const NAME: usize = 8;
+/// Height of the row of names, of a request with its answer, and of a step's line.
+const HEAD: usize = 40;
+const ROW: usize = 54;
+const BAND: usize = 26;
+/// The longest label and name, in characters.
+const LONGEST: usize = 46;
+const LONGEST_NAME: usize = 26;
+
+/// A party's place.
+struct Party<'a> {
+    name: &'a str,
+    x: usize,
+}
+
+struct Labels {
+    request: String,
+    answer: String,
+    class: &'static str,
+}
+
+/// The diagram of scenario `number`.
+pub(super) fn draw(number: usize, exchanges: &[Exchange], steps: &[StepReport]) -> Markup {
+    let names = parties(exchanges);
+    let place = |name: &str| names.iter().position(|other| *other == name).unwrap_or_default();
+    let rows: Vec<(usize, usize, Labels)> = exchanges
+        .iter()
+        .enumerate()
+        .map(|(index, exchange)| (place(&exchange.from), place(&exchange.to), labels(index, exchange)))
+        .collect();
+    let (places, width) = places(&names, &rows);
+    let mut y = HEAD;
+    let mut step = None;
+    let mut drawn = Vec::new();
+    for (exchange, (from, to, labels)) in exchanges.iter().zip(&rows) {
+        let begun = exchange.step.filter(|_| exchange.step != step);
+        step = exchange.step;
+        if let Some(text) = begun.and_then(|index| steps.get(index)).map(|step| step.text.as_str()) {
+            drawn.push(band(y, width, text));
+            y += BAND;
+        }
+        drawn.push(row(y, places[*from].x, places[*to].x, labels));
+        y += ROW;
+    }
+    let height = y + 12;
+    html! {
+        div.q role="group" aria-label="Diagram" tabindex="0" {
+            svg role="img" aria-labelledby={ "q" (number) " d" (number) } width=(width) height=(height) viewBox={ "0 0 " (width) " " (height) } {
+                title id={ "q" (number) } { (counted(exchanges.len(), "request")) " between " (names.join(", ")) }
+                desc id={ "d" (number) } {
+                    @for (index, exchange) in exchanges.iter().enumerate() {
+                        (index + 1) " " (exchange.from) " to " (exchange.to) ": " (verdict(&exchange.verdict, exchange.status).0) ". "
+                    }
+                }
+                @for party in &places {
+                    @let half = (shortened(party.name, LONGEST_NAME).chars().count() * NAME) / 2 + 8;
+                    path.l d={ "M" (party.x) " 30V" (height - 4) } {}
+                    rect x=(party.x - half) y="4" width=(half * 2) height="26" rx="6" {}
+                    text.n x=(party.x) y="22" { (shortened(party.name, LONGEST_NAME)) }
+                }
+                @for part in &drawn { (part) }
+            }
+        }
+    }
+}
+
+/// Who takes part: those who only ask, then those who do both, then those who are only asked.
+fn parties(exchanges: &[Exchange]) -> Vec<&str> {
+    let mut names: Vec<&str> = Vec::new();
+    for name in exchanges.iter().flat_map(|exchange| [&exchange.from, &exchange.to]) {
+        if !names.contains(&name.as_str()) {
+            names.push(name);
+        }
+    }
+    names.sort_by_key(|name| {
+        let asks = exchanges.iter().any(|exchange| exchange.from == **name);
+        let is_asked = exchanges.iter().any(|exchange| exchange.to == **name);
+        match (asks, is_asked) {
+            (true, false) => 0,
+            (true, true) => 1,
+            _ => 2,
+        }
+    });
+    names
+}
+
+fn labels(index: usize, exchange: &Exchange) -> Labels {
+    let mut request = format!("{} {}", index + 1, shortened(&exchange.request, LONGEST - 14));
+    let with: Vec<&str> = exchange.presented.iter().map(credential::word).collect();
+    if !with.is_empty() {
+        request = format!("{request} · {}", with.join(", "));
+    }
+    let (mut answer, class) = verdict(&exchange.verdict, exchange.status);
+    for issued in &exchange.issued {
+        answer.push_str(&format!(" · {}", credential::word(issued)));
+    }
+    Labels {
+        request: shortened(&request, LONGEST).into_owned(),
+        answer: shortened(&answer, LONGEST).into_owned(),
+        class,
+    }
+}
+
+/// Where each party stands, so that every label has room, and how wide it all is.
+fn places<'a>(names: &[&'a str], rows: &[(usize, usize, Labels)]) -> (Vec<Party<'a>>, usize) {
+    let half = |name: &str| shortened(name, LONGEST_NAME).chars().count() * NAME / 2 + 8;
+    let mut gaps: Vec<usize> = names.windows(2).map(|pair| half(pair[0]) + half(pair[1]) + 16).collect();
+    let mut right = names.last().map_or(0, |name| half(name)) + 8;
+    for (from, to, labels) in rows {
+        let longest = labels.request.chars().count().max(labels.answer.chars().count() + 2);
+        let needed = longest * LABEL + 28;
+        let (first, last) = (*from.min(to), *from.max(to));
+        if first == last {
+            match gaps.get_mut(first) {
+                Some(gap) => *gap = (*gap).max(needed + 20),
+                None => right = right.max(needed + 20),
+            }
+            continue;
+        }
+        let missing = needed.saturating_sub(gaps[first..last].iter().sum());
+        for gap in &mut gaps[first..last] {
+            *gap += missing.div_ceil(last - first);
+        }
+    }
+    let mut x = names.first().map_or(0, |name| half(name)) + 8;
+    let mut places = Vec::new();
+    for (index, name) in names.iter().enumerate() {
+        places.push(Party { name, x });
+        x += gaps.get(index).copied().unwrap_or(right);
+    }
+    (places, x)
+}
+
+fn band(y: usize, width: usize, text: &str) -> Markup {
+    html! {
+        path.k d={ "M0 " (y + 8) "H" (width) } {}
+        text.k x="6" y=(y + 22) { (shortened(text, width / LABEL)) }
+    }
+}
+
+fn row(y: usize, from: usize, to: usize, labels: &Labels) -> Markup {
+    let (ask, answer) = (y + 24, y + 46);
+    if from == to {
+        return html! {
+            g.(labels.class).me {
+                text x=(from + 34) y=(ask - 5) { (labels.request) }
+                path d={ "M" (from) " " (ask - 6) "h26v18h-26l8 -4v8l-8 -4" } {}
+                text x=(from + 34) y=(ask + 14) { (labels.answer) }
+            }
+        };
+    }
+    let middle = from.midpoint(to);
+    // The head's base is behind its tip, seen from where the arrow comes.
+    let (there, back) = if to > from { ("-8", "8") } else { ("8", "-8") };
+    html! {
+        g.(labels.class) {
+            text x=(middle) y=(ask - 6) { (labels.request) }
+            path d={ "M" (from) " " (ask) "H" (to) "l" (there) " -4v8l" (back) " -4" } {}
+            text x=(middle) y=(answer - 6) { (labels.answer) }
+            path d={ "M" (to) " " (answer) "H" (from) "l" (back) " -4v8l" (there) " -4" } {}
+        }
+    }
+}
