@@ -27,6 +27,7 @@ pub mod kubeconfig;
 pub mod lab_source;
 pub mod options;
 pub mod run;
+pub mod sabotage;
 pub mod scenarios;
 pub mod server_binaries;
 pub mod shell;

@@ -127,6 +127,7 @@ impl LabOptions {
             kubernetes: self.kubernetes.clone(),
             server_binaries: self.sources.clone().into(),
             keep: self.keep,
+            sabotage: None,
         })
     }
 

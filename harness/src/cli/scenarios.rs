@@ -30,6 +30,9 @@ pub struct ScenarioOptions {
     /// One of N equal parts of what is selected otherwise
     #[arg(long, env = "AUTHLAB_SHARD", value_name = "I/N", help_heading = "Scenarios")]
     pub shard: Option<Shard>,
+    /// Present the sound twin in place of each flawed credential: a scenario that stays green can be fooled, and fails the run
+    #[arg(long, env = "AUTHLAB_INVERT", value_parser = clap::builder::FalseyValueParser::new(), help_heading = "Scenarios")]
+    pub invert: bool,
     /// Write `run.json` and `junit.xml` into a directory that is new, empty or an earlier report
     #[arg(long, env = "AUTHLAB_REPORT", value_name = "DIR", help_heading = "Output")]
     pub report: Option<PathBuf>,
@@ -121,7 +124,7 @@ impl Work<'_> {
         let ready = Arc::new(Mutex::new(None));
         let kept = Arc::clone(&ready);
         let lab = async {
-            let lab = lab_source::lab_for_run(self.lab, events).await?;
+            let lab = lab_source::lab_for_run(self.lab, self.options.inverted, events).await?;
             *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(lab.clone());
             Ok(lab)
         };

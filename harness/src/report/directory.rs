@@ -10,7 +10,7 @@ use super::junit;
 use super::record::RunRecord;
 
 /// What a report consists of.
-const OURS: [&str; 5] = ["run.json", "junit.xml", "cucumber.json", "index.html", "evidence"];
+const OURS: [&str; 6] = ["run.json", "sabotage.json", "junit.xml", "cucumber.json", "index.html", "evidence"];
 
 /// A directory that is a report, or will be.
 #[derive(Debug)]
@@ -72,6 +72,14 @@ impl ReportDirectory {
     pub fn write(&self, record: &RunRecord) -> io::Result<()> {
         record.write(&self.0.join("run.json"))?;
         write(&self.0.join("junit.xml"), junit::draw(record).map_err(io::Error::other)?.as_bytes())
+    }
+
+    /// Writes the record of sabotages.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_sabotages(&self, record: &super::sabotage::SabotageRecord) -> io::Result<()> {
+        write(&self.0.join("sabotage.json"), record.to_json()?.as_bytes())
     }
 
     /// Where it is.

@@ -17,6 +17,7 @@ pub mod junit;
 pub mod libtest;
 pub mod progress;
 pub mod record;
+pub mod sabotage;
 pub mod terminal;
 
 /// Draws what happens.
@@ -115,6 +116,7 @@ mod tests {
                 evidence: None,
             }),
             ms: 1,
+            inversion: None,
             answers: vec![answer],
             steps: Vec::new(),
             exchanges: Vec::new(),

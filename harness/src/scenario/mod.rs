@@ -9,6 +9,7 @@ use std::sync::Arc;
 use camino::Utf8PathBuf;
 
 mod evidence;
+mod inversion;
 pub mod outcome;
 pub mod parser;
 pub mod runner;

@@ -201,7 +201,8 @@ pub struct Shard {
 }
 
 impl Shard {
-    fn has(self, position: usize) -> bool {
+    /// Whether what stands at `position` is in it.
+    pub(crate) fn has(self, position: usize) -> bool {
         position % self.count == self.index - 1
     }
 }
