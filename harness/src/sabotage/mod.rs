@@ -29,7 +29,8 @@ pub struct Sabotage {
     pub described_as: String,
     /// The behaviours that must notice: of each, a scenario has to turn red.
     pub notices: Vec<String>,
-    /// Whose scenarios may turn red besides: behaviours, or how identities begin (`auth_proxy/callers`). Any other is an error.
+    /// Whose scenarios may turn red besides: behaviours, tags (`@requires:issuer`), or how identities begin (`auth_proxy/callers`).
+    /// Any other is an error.
     #[serde(default)]
     pub may_notice: Vec<String>,
     /// The features of Kubernetes (`fixtures/kubernetes.toml`) without which there is nothing to sabotage.

@@ -55,11 +55,7 @@ pub fn verdict(sabotage: &Sabotage, scenarios: &[ScenarioReport]) -> Verdict {
         }
     }
     for scenario in scenarios.iter().filter(|scenario| scenario.outcome == Outcome::Failed) {
-        let is_of = |words: &[String]| {
-            words
-                .iter()
-                .any(|word| scenario.behaviours.contains(word) || (word.contains('/') && scenario.id.starts_with(word)))
-        };
+        let is_of = |words: &[String]| words.iter().any(|word| is_meant(word, scenario));
         if is_of(&sabotage.notices) {
             continue;
         }
@@ -73,13 +69,22 @@ pub fn verdict(sabotage: &Sabotage, scenarios: &[ScenarioReport]) -> Verdict {
     verdict
 }
 
+/// Whether `word` means `scenario`: a behaviour, a tag, or how its identity begins.
+fn is_meant(word: &str, scenario: &ScenarioReport) -> bool {
+    match word.strip_prefix('@') {
+        Some(tag) => scenario.tags.iter().any(|known| known == tag),
+        None if word.contains('/') || word.contains("::") => scenario.id.starts_with(word),
+        None => scenario.behaviours.iter().any(|known| known == word),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn scenario(id: &str, behaviours: &[&str], outcome: Outcome) -> ScenarioReport {
         let report = serde_json::json!({
-            "id": id, "flow": "", "feature": "", "rule": null, "name": "", "place": "", "tags": [], "behaviours": behaviours,
+            "id": id, "flow": "", "feature": "", "rule": null, "name": "", "place": "", "tags": ["toy"], "behaviours": behaviours,
             "outcome": outcome, "skipped_because": null, "failure": null, "ms": 0, "answers": [],
         });
         serde_json::from_value(report).expect("it is a report")
@@ -104,6 +109,7 @@ mod tests {
         assert_eq!(seen.noticed["X4"], ["a::1"]);
         assert_eq!(seen.also, ["b::4", "flow/feature::5"]);
         assert_eq!(seen.red(), 4);
+        assert!(is_meant("@toy", &red[0]) && !is_meant("@other", &red[0]));
     }
 
     #[test]

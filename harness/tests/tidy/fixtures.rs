@@ -111,8 +111,12 @@ fn every_sabotage_names_who_can_notice() {
         for id in sabotage.notices.iter().filter(|id| !proved.contains(*id)) {
             broken.by(format!("{name}: no scenario proves {id}, which must notice"));
         }
-        let begins = |word: &String| word.contains('/') && scenarios.iter().any(|scenario| scenario.id.starts_with(word));
-        for word in sabotage.may_notice.iter().filter(|word| !proved.contains(*word) && !begins(word)) {
+        let is_tag = |word: &str, tags: &[String]| word.strip_prefix('@').is_some_and(|tag| tags.iter().any(|known| known == tag));
+        let names = |word: &String| {
+            let mut scenarios = scenarios.iter();
+            proved.contains(word) || scenarios.any(|scenario| scenario.id.starts_with(word) || is_tag(word, &scenario.tags))
+        };
+        for word in sabotage.may_notice.iter().filter(|word| !names(word)) {
             broken.by(format!("{name}: no scenario is of {word}, which may notice"));
         }
         for word in sabotage.may_notice.iter().filter(|word| sabotage.notices.contains(word)) {
