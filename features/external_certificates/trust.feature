@@ -18,17 +18,17 @@ Feature: A client certificate is trusted only as far as its authority
         | was signed by an impostor of the authority | x509: certificate signed by unknown authority  |
         | was signed by its holder alone           | x509: certificate signed by unknown authority    |
 
-      @X4
+      @X4 @F1
       Examples: Too late
         | flaw                | reason                                        |
         | expired an hour ago | x509: certificate has expired or is not yet valid |
 
-      @X5
+      @X5 @F1
       Examples: Too early
         | flaw                                | reason                                        |
         | is not valid before an hour from now | x509: certificate has expired or is not yet valid |
 
-      @X6
+      @X6 @F1
       Examples: Not for clients
         | flaw                | reason                                                 |
         | is only for servers | x509: certificate specifies an incompatible key usage |

@@ -15,7 +15,7 @@ Feature: Whoever logs in at an issuer that the cluster trusts is somebody to the
 
   Rule: A token is good as the issuer signed it
 
-    @O8
+    @O8 @F1
     Scenario: Mallory changes a token of the issuer
       Given Mallory holds a token of the issuer that the cluster trusts, changed after it was signed
       When she asks the API server who she is

@@ -21,6 +21,7 @@ pub mod pki;
 pub mod probe;
 pub mod process;
 pub mod report;
+pub mod sabotage;
 pub mod scenario;
 pub mod secret;
 pub mod server_binaries;

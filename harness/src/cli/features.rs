@@ -133,6 +133,7 @@ async fn test(arguments: TestArguments, session: &Session) -> Result<Exit, Comma
         events.emit(crate::event::Event::RunStarted {
             selected: 0,
             filtered_out: selected.filtered_out(),
+            inverted: options.invert,
         });
         events.emit(crate::event::Event::RunFinished { ms: 0, interrupted: false });
         return Ok(Exit::Success);
@@ -144,6 +145,7 @@ async fn test(arguments: TestArguments, session: &Session) -> Result<Exit, Comma
             last: lab_source::LAST,
             concurrency: libtest.test_threads.unwrap_or(CONCURRENCY),
             interrupt: session.interrupt.clone(),
+            inverted: options.invert,
         },
         lab: &lab,
         shard: options.shard,

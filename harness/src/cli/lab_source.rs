@@ -9,7 +9,7 @@ use crate::event::{Event, Events, LabReport};
 use crate::identity_provider;
 use crate::lab::{ExistingError, LabError, LabStatus, attach_or_start};
 use crate::scenario::runner::Fit;
-use crate::scenario::world::Site;
+use crate::scenario::world::{Mode, Site};
 use crate::scenario::{REQUIRES, SharedScenario, Tally, Vocabulary, parser};
 
 pub use crate::scenario::world::World;
@@ -27,12 +27,12 @@ pub fn vocabulary() -> Vocabulary {
     }
 }
 
-/// A lab that is up and matches `options`, else a new one that this process owns.
+/// A lab that is up and matches `options`, else a new one that this process owns; `inverted`, sound twins are presented in it.
 /// Given up (dropped) when the person interrupts.
 ///
 /// # Errors
 /// The lab could not be started.
-pub async fn lab_for_run(options: &LabOptions, events: &Events) -> Result<Lab, CommandError> {
+pub async fn lab_for_run(options: &LabOptions, inverted: bool, events: &Events) -> Result<Lab, CommandError> {
     let lab = attach_or_start(&options.lab()?, events).await.map_err(lab_error)?;
     let description = lab.description();
     events.emit(Event::LabReady {
@@ -49,6 +49,7 @@ pub async fn lab_for_run(options: &LabOptions, events: &Events) -> Result<Lab, C
         lab,
         events: events.clone(),
         exchanges: true,
+        mode: if inverted { Mode::Inverted } else { Mode::AsWritten },
     })
 }
 

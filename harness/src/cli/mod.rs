@@ -29,6 +29,7 @@ pub mod matrix;
 pub mod options;
 pub mod report;
 pub mod run;
+pub mod sabotage;
 pub mod scenarios;
 pub mod server_binaries;
 pub mod shell;

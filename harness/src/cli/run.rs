@@ -12,6 +12,7 @@ use super::existing;
 use super::exit::Exit;
 use super::lab_source;
 use super::options::{LabOptions, Voice};
+use super::sabotage;
 use super::scenarios::{self, ScenarioOptions, Work};
 use crate::event::Events;
 use crate::report::progress::Progress;
@@ -41,6 +42,11 @@ pub struct RunArguments {
     /// How many scenarios at a time
     #[arg(long, env = "AUTHLAB_CONCURRENCY", value_name = "N", default_value_t = CONCURRENCY, value_parser = at_least_one, help_heading = "Scenarios")]
     pub concurrency: usize,
+    /// Carry the scenarios out in labs in which one thing is wrong on purpose, and fail unless the right ones turn red, and only
+    /// those: names with commas between them, `all`, `rotate:N` (N of them, others each day), or `list`, which shows them. `--shard`
+    /// takes a part of them
+    #[arg(long, env = "AUTHLAB_SABOTAGE", value_name = "NAMES", help_heading = "Scenarios")]
+    pub sabotage: Option<String>,
     /// Which lab.
     #[command(flatten)]
     pub lab: LabOptions,
@@ -74,6 +80,9 @@ pub(super) fn progress_reporter(quiet: bool) -> Option<Box<dyn Reporter>> {
 /// # Errors
 /// Wrong usage, nothing selected, or a lab that could not be started.
 pub async fn run(arguments: RunArguments, session: &Session) -> Result<Exit, CommandError> {
+    if let Some(chosen) = &arguments.sabotage {
+        return sabotage::run(&arguments, chosen, session).await;
+    }
     let mut selection = arguments.scenarios.selection();
     selection.ignored = scenarios::ignored(false, arguments.include_ignored);
     let suite = scenarios::suite(&scenarios::files(&arguments.features)?, &selection)?;
@@ -100,6 +109,7 @@ pub async fn run(arguments: RunArguments, session: &Session) -> Result<Exit, Com
             last: lab_source::LAST,
             concurrency: arguments.concurrency,
             interrupt: session.interrupt.clone(),
+            inverted: arguments.scenarios.invert,
         },
         lab: &arguments.lab,
         shard: arguments.scenarios.shard,

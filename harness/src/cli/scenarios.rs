@@ -32,6 +32,9 @@ pub struct ScenarioOptions {
     /// One of N equal parts of what is selected otherwise
     #[arg(long, env = "AUTHLAB_SHARD", value_name = "I/N", help_heading = "Scenarios")]
     pub shard: Option<Shard>,
+    /// Present the sound twin in place of each flawed credential: a scenario that stays green can be fooled, and fails the run
+    #[arg(long, env = "AUTHLAB_INVERT", value_parser = clap::builder::FalseyValueParser::new(), help_heading = "Scenarios")]
+    pub invert: bool,
     /// Write a report (`index.html`, `run.json`, `junit.xml`) into a directory that is new, empty or an earlier report
     #[arg(long, env = "AUTHLAB_REPORT", value_name = "DIR", help_heading = "Output")]
     pub report: Option<PathBuf>,
@@ -134,7 +137,7 @@ impl Work<'_> {
         let ready = Arc::new(Mutex::new(None));
         let kept = Arc::clone(&ready);
         let lab = async {
-            let mut lab = lab_source::lab_for_run(self.lab, events).await?;
+            let mut lab = lab_source::lab_for_run(self.lab, self.options.inverted, events).await?;
             lab.exchanges = !self.no_exchanges;
             let absent = Behaviours::known().absent(lab.lab.version()).map(str::to_owned).collect();
             recorder.lock().unwrap_or_else(PoisonError::into_inner).lacks(absent);

@@ -117,6 +117,17 @@ impl Authorities {
         Ok(authorities)
     }
 
+    /// Beside them, an authority and a key that signed nothing of the lab: `stranger`, for labs in which something is wrong on purpose.
+    ///
+    /// # Errors
+    /// It cannot be made, or a file not written.
+    pub fn add_stranger(&self) -> Result<Authority, PkiError> {
+        let stranger = Authority::root("authlab stranger")?;
+        stranger.save(&self.directory, "stranger")?;
+        write_private(&self.file("stranger.pub"), &key_pair()?.1)?;
+        Ok(stranger)
+    }
+
     /// The path of one of the files.
     pub fn file(&self, name: &str) -> PathBuf {
         self.directory.join(name)

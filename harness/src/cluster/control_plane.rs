@@ -5,17 +5,19 @@
 //! asked for, and the few controllers that authentication needs. A [`Ground`] starts them.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::authorities::{Authorities, FRONT_PROXY};
 use super::ground::{Ground, Role, Server, Wanted};
 use super::readiness::{ReadinessError, ready};
-use super::{ApiServer, Logs, MAIN, Minor, Places, Setting, SettingError};
+use super::{ApiServer, Logs, MAIN, Minor, Places, SERVICE_ACCOUNT_ISSUER, Setting, SettingError};
 use crate::engine::EngineError;
 use crate::event::Events;
 use crate::hint::Hint;
 use crate::pki::{PkiError, write_private};
 use crate::process::ProcessError;
+use crate::sabotage::Sabotage;
 
 /// How long a server may take until it is ready: ten times what a slow machine needs.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -85,6 +87,8 @@ pub struct ControlPlane {
     directory: PathBuf,
     authorities: Authorities,
     places: Places,
+    /// What is wrong on purpose.
+    sabotage: Option<Arc<Sabotage>>,
     etcd_url: String,
     /// The main API server's port, as the controllers reach it.
     main_port: Option<u16>,
@@ -104,6 +108,7 @@ impl ControlPlane {
         directory: &Path,
         authorities: Authorities,
         places: Places,
+        sabotage: Option<Arc<Sabotage>>,
         events: &Events,
     ) -> Result<(Self, ApiServer), ControlPlaneError> {
         let setting = Setting::named(MAIN)?;
@@ -123,6 +128,7 @@ impl ControlPlane {
                 directory: directory.to_owned(),
                 authorities: authorities.clone(),
                 places: places.clone(),
+                sabotage: sabotage.clone(),
                 etcd_url,
                 main_port: None,
                 etcd,
@@ -216,6 +222,9 @@ impl ControlPlane {
             "--profiling=false",
         ];
         arguments.extend(fixed.map(str::to_owned));
+        if let Some(sabotage) = &self.sabotage {
+            sabotage.change_controllers(&mut arguments, &file(""));
+        }
         let controllers = self.ground.start(Wanted {
             role: Role::ControllerManager,
             name: "kube-controller-manager".to_owned(),
@@ -281,6 +290,11 @@ impl ControlPlane {
                 log: log.clone(),
                 audit_log: audit_log.clone(),
                 pace: self.ground.pace(),
+                distortion: self
+                    .sabotage
+                    .as_ref()
+                    .map(|sabotage| sabotage.distortion.clone())
+                    .unwrap_or_default(),
             }),
             gate: directory.join("gate"),
             client_authorities: Some(client_authorities.clone()),
@@ -316,6 +330,7 @@ impl ControlPlane {
             format!("--proxy-client-key-file={}", file("front-proxy.key")),
             format!("--service-account-key-file={}", file("service-accounts.pub")),
             format!("--service-account-signing-key-file={}", file("service-accounts.key")),
+            format!("--service-account-issuer={SERVICE_ACCOUNT_ISSUER}"),
             format!("--audit-policy-file={}", policy.display()),
             format!("--audit-log-path={}", audit_log.display()),
         ];
@@ -324,7 +339,6 @@ impl ControlPlane {
             // Any other insists on an address that is not loopback.
             "--endpoint-reconciler-type=none",
             "--authorization-mode=RBAC",
-            "--service-account-issuer=https://kubernetes.default.svc",
             "--service-cluster-ip-range=10.0.0.0/24",
             "--requestheader-username-headers=X-Remote-User",
             "--requestheader-group-headers=X-Remote-Group",
@@ -334,10 +348,17 @@ impl ControlPlane {
         ];
         arguments.extend(fixed.map(str::to_owned));
         arguments.extend(setting.flags(self.version, &self.places)?);
-        if let Some(configuration) = super::authentication::configuration(setting, self.version, &self.places)? {
+        if let Some(mut configuration) = super::authentication::configuration(setting, self.version, &self.places)? {
+            if let Some(sabotage) = &self.sabotage {
+                let stranger = fs_err::read_to_string(self.authorities.file("stranger.crt"))?;
+                sabotage.change_authentication(&setting.authentication, &mut configuration, &stranger);
+            }
             let path = directory.join("authentication.json");
             write_private(&path, &serde_json::to_string_pretty(&configuration).unwrap_or_default())?;
             arguments.push(format!("--authentication-config={}", path.display()));
+        }
+        if let Some(sabotage) = &self.sabotage {
+            sabotage.change_api_server(&setting.name, &mut arguments, &file(""));
         }
         let garbage = if setting.name == MAIN { GARBAGE_OF_MAIN } else { "100" };
         let started = self.ground.start(Wanted {

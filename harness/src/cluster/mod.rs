@@ -10,6 +10,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::sabotage::Distortion;
+
 mod authentication;
 mod authorities;
 mod capabilities;
@@ -38,6 +40,9 @@ pub use versions::{Behaviours, Minor};
 
 /// The API server that everything is asked of unless a scenario says otherwise.
 pub const MAIN: &str = "main";
+
+/// What the API servers that authlab starts call themselves in service accounts' tokens (`--service-account-issuer`).
+pub const SERVICE_ACCOUNT_ISSUER: &str = "https://kubernetes.default.svc";
 
 /// How a cluster's servers run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,6 +102,9 @@ pub struct Logs {
     pub audit_log: PathBuf,
     /// How soon its log has what it is about.
     pub pace: Pace,
+    /// What is wrong on purpose with what is read of it.
+    #[serde(default, skip_serializing_if = "Distortion::is_none")]
+    pub distortion: Distortion,
 }
 
 /// How soon a log has what it is about.

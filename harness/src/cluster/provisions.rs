@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::{ApiServer, Logs, Minor, Pace, Places, Setting, SettingError};
 use crate::engine::{Engine, Labels, Network};
 use crate::pki::{PkiError, write_private};
+use crate::sabotage::Distortion;
 use crate::server_binaries::images::Images;
 
 /// Where a cluster in containers is started, and for which lab.
@@ -77,7 +78,7 @@ impl Provisions {
             flag("audit-policy-file", &policy.to_string_lossy()),
             flag("audit-log-path", &audit_log.to_string_lossy()),
             flag("audit-log-mode", "blocking"),
-            flag("service-account-issuer", "https://kubernetes.default.svc"),
+            flag("service-account-issuer", super::SERVICE_ACCOUNT_ISSUER),
         ];
         if let Some(configuration) = super::authentication::configuration(setting, version, places)? {
             let path = directory.join("authentication.json");
@@ -107,6 +108,7 @@ impl Provisions {
                 log: self.log.clone(),
                 audit_log: self.audit_log.clone(),
                 pace,
+                distortion: Distortion::default(),
             }),
             gate: self.gate.clone(),
             client_authorities: None,

@@ -60,6 +60,9 @@ pub enum Event {
         selected: usize,
         /// How many others there are.
         filtered_out: usize,
+        /// Whether sound twins are presented in place of flawed credentials: every scenario with one has to fail.
+        #[serde(default)]
+        inverted: bool,
     },
     /// The last scenario ended, or it was given up.
     RunFinished {
@@ -130,6 +133,9 @@ pub struct ScenarioReport {
     pub failure: Option<Failure>,
     /// How long it took, in milliseconds.
     pub ms: u64,
+    /// What noticed, in an inverted run, that the sound twin was presented in place of the flawed credential.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inversion: Option<Inversion>,
     /// What the servers answered, in order.
     pub answers: Vec<AnswerReport>,
     /// Its steps, those of the background first. Absent in records of earlier versions.
@@ -138,6 +144,15 @@ pub struct ScenarioReport {
     /// Every request between its parties, in the order in which they began. Absent in records of earlier versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exchanges: Vec<Exchange>,
+}
+
+/// The assertion that failed, as it has to, when the sound twin was presented in place of the flawed credential.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inversion {
+    /// The step's text.
+    pub step: String,
+    /// What was expected and what was seen.
+    pub message: String,
 }
 
 /// Why a scenario failed.
@@ -178,6 +193,9 @@ pub struct AnswerReport {
 
 /// The reason of a refusal whose server lets nobody read its log: the refusal was seen, why it was is not proved.
 pub const NOT_OBSERVABLE: &str = "not observable here";
+
+/// Why a scenario of an inverted run was not inverted.
+pub const NOT_INVERTED: &str = "not inverted: no sound twin is held";
 
 /// Where events go. Cheap to clone; shared by all that run.
 #[derive(Clone)]

@@ -59,6 +59,22 @@ pub(super) async fn prepare(client: &Client, version: &str) -> Result<(), LabErr
     Ok(())
 }
 
+/// Creates `objects` besides.
+pub(super) async fn add(client: &Client, objects: &[crate::sabotage::Object]) -> Result<(), LabError> {
+    for object in objects {
+        let wrong = |source| LabError::Objects {
+            what: object.content.to_string(),
+            source: Box::new(source),
+        };
+        let request = hyper::Request::post(&object.path)
+            .header("Content-Type", "application/json")
+            .body(object.content.to_string().into_bytes())
+            .map_err(|error| wrong(kube::Error::HttpError(error)))?;
+        client.request::<serde_json::Value>(request).await.map_err(wrong)?;
+    }
+    Ok(())
+}
+
 /// A service account for the impersonating auth proxy, and a token of it that outlives the lab.
 pub(super) async fn impersonator_token(client: &Client) -> Result<crate::secret::Secret, LabError> {
     use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};

@@ -19,6 +19,7 @@ mod grounds;
 mod leftovers;
 mod owned;
 mod processes;
+mod sabotaged;
 mod status;
 mod supervisor;
 mod workplace;
@@ -35,6 +36,7 @@ use crate::event::{Events, Exchanges};
 use crate::identity_provider;
 use crate::identity_provider::issuer::Signer;
 use crate::probe::Door;
+use crate::sabotage::Sabotage;
 use crate::server_binaries;
 
 pub use crate::identity_provider::keycloak::KeycloakClient as Keycloak;
@@ -76,6 +78,8 @@ pub struct LabOptions {
     pub keep: bool,
     /// It must be a lab of this process: none that is up will do.
     pub own: bool,
+    /// What is wrong on purpose, in a lab of processes that this process owns.
+    pub sabotage: Option<Arc<Sabotage>>,
 }
 
 impl LabOptions {

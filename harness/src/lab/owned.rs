@@ -12,6 +12,7 @@ use super::choice::Choice;
 use super::cluster::Cluster;
 use super::containment::Containment;
 use super::description::{AuthProxyDescription, ContainerDescription, LabDescription, ProcessDescription, fingerprint};
+use super::sabotaged::{in_hands, without_mappers};
 use super::{Administrator, Directory, Inner, Keycloak, Lab, LabError, LabOptions, Owner, grounds};
 use crate::auth_proxy::{self, AuthProxy, Backend, PassOn, ProxyCredential, TokenIssuer};
 use crate::cluster::control_plane::ControlPlane;
@@ -25,6 +26,7 @@ use crate::event::Events;
 use crate::identity_provider::Address;
 use crate::identity_provider::issuer::{Algorithm, Issuer, IssuerPath};
 use crate::identity_provider::keycloak::{self, Front, KeycloakImage};
+use crate::sabotage::Sabotage;
 use crate::server_binaries::{self, Kubernetes, ServerBinaries};
 
 /// What this process runs of a lab.
@@ -164,6 +166,7 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
     let authorities = tokio::task::spawn_blocking(move || Authorities::create(&pki, &hosts))
         .await
         .map_err(|_| LabError::Ended)??;
+    let stranger = options.sabotage.as_ref().map(|_| authorities.add_stranger()).transpose()?;
     let serving = authorities.serving_certificate("authlab")?;
     let (listening, front) = futures::try_join!(
         async { Ok::<_, LabError>(Issuer::listen_at(&address, &serving, issuer_paths()).await?) },
@@ -176,7 +179,8 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
         serving_authority_file: authorities.file("serving.crt").display().to_string(),
     };
 
-    let (keycloak, readiness) = start_keycloak(prepared, containment.as_ref(), front, directory, &authorities, events)?;
+    let sabotage = options.sabotage.clone();
+    let (keycloak, readiness) = start_keycloak(prepared, containment.as_ref(), front, directory, &authorities, sabotage, events)?;
     let around = containment.as_ref().map(|containment| Surroundings {
         engine: &containment.engine,
         network: &containment.network,
@@ -204,6 +208,9 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
     let administrator = Administrator::new(&main, authorities.administrator()?)?;
     let phase = events.phase("objects of the lab");
     grounds::prepare(&administrator.client(), &format!("v{}", version.version)).await?;
+    if let Some(sabotage) = &options.sabotage {
+        grounds::add(&administrator.client(), &sabotage.objects).await?;
+    }
     let proxies = start_proxies(&main, &authorities, &administrator, &places).await?;
     phase.succeeded();
 
@@ -257,6 +264,7 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
         control: None,
     };
     description.save(directory.path())?;
+    let authorities = in_hands(authorities, options.sabotage.as_deref(), stranger);
     Ok(Lab(Arc::new(Inner {
         description,
         signer: Some(signer),
@@ -332,7 +340,8 @@ async fn start_cluster(
         (_, _, None) => unreachable!("a cluster that is not in containers has its programs"),
     };
     let minor = Minor(version.version.minor.into());
-    let started = ControlPlane::start(ground, minor, directory.path(), ours.clone(), places.clone(), events);
+    let sabotage = options.sabotage.clone();
+    let started = ControlPlane::start(ground, minor, directory.path(), ours.clone(), places.clone(), sabotage, events);
     let (mut plane, main) = started.await?;
     plane.start_controllers().await?;
     Ok((Cluster::Plane(Box::new(plane)), main, ours.clone()))
@@ -359,6 +368,7 @@ fn start_keycloak(
     front: Front,
     directory: &Directory,
     authorities: &Authorities,
+    sabotage: Option<Arc<Sabotage>>,
     events: &Events,
 ) -> Result<(StartedKeycloak, Readiness), LabError> {
     let place = directory.below("keycloak")?;
@@ -380,7 +390,11 @@ fn start_keycloak(
             Ok(keycloak) => {
                 let client = Keycloak::new(&keycloak.description());
                 *kept.lock().await = Some(keycloak);
-                client.map_err(|error| Arc::new(error.into()))
+                match (client, sabotage) {
+                    (Ok(client), Some(sabotage)) => without_mappers(client, &sabotage).await,
+                    (client, _) => client,
+                }
+                .map_err(|error| Arc::new(error.into()))
             }
             Err(error) => Err(Arc::new(error.into())),
         };

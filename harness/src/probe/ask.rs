@@ -145,7 +145,7 @@ async fn until_marked(server: &ApiServer, mark: Mark) -> Result<Vec<String>, Str
 
 /// Finds the record of what was exchanged.
 async fn answer(door: &Door, request: String, exchanged: Exchanged, mark: Mark, refusals: Result<Vec<String>, String>) -> Answer {
-    let Exchanged { status, headers, text } = exchanged;
+    let Exchanged { status, headers, text } = through_stand_in(door, exchanged, &refusals);
     let body: Value = serde_json::from_str(&text).unwrap_or_else(|_| if text.is_empty() { Value::Null } else { text.clone().into() });
     let audit_id = headers.iter().find(|(name, _)| name == "audit-id").map(|(_, value)| value.clone());
     let event = match &audit_id {
@@ -212,6 +212,20 @@ async fn answer(door: &Door, request: String, exchanged: Exchanged, mark: Mark, 
             event,
             log,
         },
+    }
+}
+
+/// What is left of an answer where a lab has something in front of its API server that answers in its place.
+fn through_stand_in(door: &Door, exchanged: Exchanged, refusals: &Result<Vec<String>, String>) -> Exchanged {
+    let Some(logs) = &door.server.logs else { return exchanged };
+    let reasons = refusals.as_deref().unwrap_or_default();
+    match logs.distortion.stand_in(exchanged.status, reasons) {
+        Some(stand_in) => Exchanged {
+            status: stand_in.becomes,
+            text: stand_in.body.clone().unwrap_or(exchanged.text),
+            ..exchanged
+        },
+        None => exchanged,
     }
 }
 

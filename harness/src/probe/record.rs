@@ -104,13 +104,14 @@ impl Mark {
     /// The log is there and cannot be read.
     pub fn refusals(&self, server: &ApiServer) -> std::io::Result<Vec<String>> {
         let Some(logs) = &server.logs else { return Ok(Vec::new()) };
-        Ok(since(&logs.log, self.log)?.lines().filter_map(refusal).collect())
+        let text = logs.distortion.of_log(since(&logs.log, self.log)?);
+        Ok(text.lines().filter_map(refusal).collect())
     }
 
     /// The log's lines since, redacted, `most` of them at most.
     pub fn log_lines(&self, server: &ApiServer, most: usize) -> Vec<String> {
         let Some(logs) = &server.logs else { return Vec::new() };
-        let text = since(&logs.log, self.log).unwrap_or_default();
+        let text = logs.distortion.of_log(since(&logs.log, self.log).unwrap_or_default());
         text.lines().take(most).map(|line| redact(line).into_owned()).collect()
     }
 
@@ -118,7 +119,7 @@ impl Mark {
     pub async fn event(&self, server: &ApiServer, id: &str) -> Option<AuditEvent> {
         let logs = server.logs.as_ref()?;
         let found = until("the audit event", Duration::from_secs(2), || async {
-            let text = since(&logs.audit_log, self.audit_log)?;
+            let text = logs.distortion.of_audit_log(since(&logs.audit_log, self.audit_log)?);
             let event = text
                 .lines()
                 .filter(|line| line.contains(id))

@@ -10,7 +10,7 @@ use super::record::RunRecord;
 use super::{html, junit};
 
 /// What a report consists of.
-const OURS: [&str; 5] = ["run.json", "junit.xml", "cucumber.json", "index.html", "evidence"];
+const OURS: [&str; 6] = ["run.json", "sabotage.json", "junit.xml", "cucumber.json", "index.html", "evidence"];
 
 /// A directory that is a report, or will be.
 #[derive(Debug)]
@@ -107,6 +107,14 @@ impl ReportDirectory {
             file.persist(path).map_err(|error| error.error)?;
         }
         Ok(())
+    }
+
+    /// Writes the record of sabotages.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_sabotages(&self, record: &super::sabotage::SabotageRecord) -> io::Result<()> {
+        write(&self.0.join("sabotage.json"), record.to_json()?.as_bytes())
     }
 
     /// Where it is.

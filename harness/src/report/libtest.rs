@@ -100,7 +100,9 @@ impl Libtest {
 impl Reporter for Libtest {
     fn on(&mut self, event: &Event) {
         match event {
-            Event::RunStarted { selected, filtered_out } => {
+            Event::RunStarted {
+                selected, filtered_out, ..
+            } => {
                 self.filtered_out = *filtered_out;
                 self.say(&format!("\nrunning {selected} test{}\n", if *selected == 1 { "" } else { "s" }));
             }

@@ -23,6 +23,7 @@ pub mod proved;
 pub mod record;
 pub mod saved;
 pub mod table;
+pub mod sabotage;
 pub mod terminal;
 
 /// Draws what happens.
@@ -121,6 +122,7 @@ mod tests {
                 evidence: None,
             }),
             ms: 1,
+            inversion: None,
             answers: vec![answer],
             steps: Vec::new(),
             exchanges: Vec::new(),

@@ -28,6 +28,9 @@ pub struct RunRecord {
     pub ms: u64,
     /// Whether it was given up.
     pub interrupted: bool,
+    /// Whether sound twins were presented in place of flawed credentials: what passed has noticed it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub inverted: bool,
     /// Why it came to nothing, when the lab could not be started.
     pub error: Option<String>,
     /// What tells this run from the others of a matrix. Absent in records of earlier versions.
@@ -135,6 +138,7 @@ impl Recorder {
                 started: Timestamp::now(),
                 ms: 0,
                 interrupted: false,
+                inverted: false,
                 error: None,
                 cell: None,
                 lab: None,
@@ -182,6 +186,7 @@ impl Reporter for Recorder {
                 });
             }
             Event::Note { text } => self.record.notes.push(text.clone()),
+            Event::RunStarted { inverted, .. } => self.record.inverted = *inverted,
             Event::LabReady { lab } => self.record.lab = Some(lab.clone()),
             Event::ScenarioFinished { report } => {
                 self.record.totals.count(report.outcome);

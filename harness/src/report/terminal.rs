@@ -11,7 +11,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table};
 use super::failure;
 use super::progress::seconds;
 use super::record::RunRecord;
-use crate::event::{AnswerReport, NOT_OBSERVABLE, Outcome, ScenarioReport};
+use crate::event::{AnswerReport, NOT_INVERTED, NOT_OBSERVABLE, Outcome, ScenarioReport};
 
 const PASSED: Style = AnsiColor::Green.on_default();
 const FAILED: Style = AnsiColor::Red.on_default().bold();
@@ -40,12 +40,15 @@ impl<'a> Summary<'a> {
     pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut text = String::new();
         if !self.quiet {
-            self.refusals(&mut text);
+            if !self.record.inverted {
+                self.refusals(&mut text);
+            }
             self.skipped(&mut text);
             self.table(&mut text);
         }
         self.failures(&mut text);
         self.unproved(&mut text);
+        self.inverted(&mut text);
         self.totals(&mut text);
         out.write_all(text.as_bytes())?;
         out.flush()
@@ -89,7 +92,7 @@ impl<'a> Summary<'a> {
 
     fn skipped(&self, text: &mut String) {
         let mut first = true;
-        for scenario in self.of(Outcome::Skipped) {
+        for scenario in self.of(Outcome::Skipped).filter(|scenario| !is_not_inverted(scenario)) {
             if std::mem::take(&mut first) {
                 let _ = writeln!(text, "\n{TITLE}Skipped{TITLE:#}");
             }
@@ -152,6 +155,20 @@ impl<'a> Summary<'a> {
         }
     }
 
+    /// What an inverted run was about.
+    fn inverted(&self, text: &mut String) {
+        if !self.record.inverted {
+            return;
+        }
+        let noticed = self.of(Outcome::Passed).count();
+        let others = self.of(Outcome::Skipped).filter(|scenario| is_not_inverted(scenario)).count();
+        let _ = writeln!(
+            text,
+            "\nInverted: {noticed} scenarios noticed that the sound twin was presented in place of the flawed credential;\n\
+             {others} hold no twin and were carried out as they are written (`--report DIR` and `--json` name them)"
+        );
+    }
+
     fn totals(&self, text: &mut String) {
         let totals = self.record.totals;
         let style = if totals.failed > 0 || self.record.interrupted {
@@ -169,6 +186,10 @@ impl<'a> Summary<'a> {
             seconds(self.record.ms)
         );
     }
+}
+
+fn is_not_inverted(scenario: &ScenarioReport) -> bool {
+    scenario.skipped_because.as_deref() == Some(NOT_INVERTED)
 }
 
 /// Whether the answer is a refusal whose reason nobody lets us read.

@@ -10,6 +10,7 @@ use camino::Utf8PathBuf;
 
 pub mod durations;
 mod evidence;
+mod inversion;
 pub mod outcome;
 pub mod parser;
 pub mod runner;

@@ -7,8 +7,9 @@ use std::rc::Rc;
 use std::time::SystemTime;
 
 use cucumber::event::{Cucumber, Feature, Hook, HookType, Rule, Scenario, Step, StepError};
-use gherkin::LineCol;
+use gherkin::{LineCol, StepType};
 
+use super::inversion::{Failing, Judged, judge};
 use super::runner::{Aftermath, Aftermaths, Key, Tally};
 use super::step_definition::{StepDefinition, nearest};
 use super::steps_taken::Steps;
@@ -22,16 +23,11 @@ pub(super) struct Outcomes {
     definitions: Vec<StepDefinition>,
     failures: HashMap<Key, Failing>,
     steps: HashMap<Key, Steps>,
+    /// The assertions that held so far, in an inverted run.
+    held: HashMap<Key, Vec<gherkin::Step>>,
     events: Events,
+    inverted: bool,
     pub(super) tally: Tally,
-}
-
-/// What did not hold.
-struct Failing {
-    step: String,
-    line: Option<usize>,
-    definition: Option<String>,
-    message: String,
 }
 
 impl Outcomes {
@@ -40,6 +36,7 @@ impl Outcomes {
         aftermaths: Aftermaths,
         definitions: Vec<StepDefinition>,
         events: Events,
+        inverted: bool,
     ) -> Self {
         Self {
             scenarios,
@@ -47,7 +44,9 @@ impl Outcomes {
             definitions,
             failures: HashMap::new(),
             steps: HashMap::new(),
+            held: HashMap::new(),
             events,
+            inverted,
             tally: Tally::default(),
         }
     }
@@ -69,6 +68,9 @@ impl Outcomes {
             Scenario::Started => self.events.emit(Event::ScenarioStarted { id: context.id.clone() }),
             Scenario::Background(step, event) | Scenario::Step(step, event) => {
                 self.steps.entry(key.clone()).or_default().on(at, &step, &event);
+                if self.inverted && step.ty == StepType::Then && matches!(event, Step::Passed(..)) {
+                    self.held.entry(key.clone()).or_default().push((*step).clone());
+                }
                 if let Some(failing) = self.failing(&step, event) {
                     self.failures.entry(key).or_insert(failing);
                 }
@@ -84,6 +86,7 @@ impl Outcomes {
                     line: None,
                     definition: None,
                     message,
+                    asserts: false,
                 };
                 self.failures.entry(key).or_insert(failing);
             }
@@ -120,6 +123,7 @@ impl Outcomes {
         Some(Failing {
             step: format!("{} {}", step.keyword.trim(), step.value),
             line: Some(step.position.line),
+            asserts: step.ty == StepType::Then && definition.is_some(),
             definition,
             message,
         })
@@ -173,11 +177,18 @@ impl Outcomes {
                         line: None,
                         definition: None,
                         message: format!("the clean-up failed: {problem}"),
+                        asserts: false,
                     })
                 }
             }
         }
-        let failure = failing.map(|failing| Failure {
+        let held = self.held.remove(key).unwrap_or_default();
+        let judged = if self.inverted {
+            judge(failing, left.inverted, &held, &answers)
+        } else {
+            Judged::as_written(failing)
+        };
+        let failure = judged.failing.map(|failing| Failure {
             place: format!("{}:{}", context.file, failing.line.unwrap_or(context.line)),
             step: failing.step,
             definition: failing.definition,
@@ -185,11 +196,17 @@ impl Outcomes {
             log: left.log,
             evidence: left.evidence,
         });
-        let outcome = if failure.is_some() { Outcome::Failed } else { Outcome::Passed };
+        let outcome = match (&failure, &judged.not_inverted) {
+            (Some(_), _) => Outcome::Failed,
+            (None, Some(_)) => Outcome::Skipped,
+            (None, None) => Outcome::Passed,
+        };
         self.tally.count(outcome);
         let report = ScenarioReport {
             outcome,
             failure,
+            skipped_because: judged.not_inverted,
+            inversion: judged.noticed,
             ms,
             answers,
             exchanges: steps.placed(exchanges),
@@ -224,6 +241,7 @@ fn report(context: &ScenarioContext, outcome: Outcome) -> ScenarioReport {
         skipped_because: None,
         failure: None,
         ms: 0,
+        inversion: None,
         answers: Vec::<AnswerReport>::new(),
         steps: Vec::new(),
         exchanges: Vec::new(),

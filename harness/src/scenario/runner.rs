@@ -64,6 +64,8 @@ pub struct Left {
     pub evidence: Option<String>,
     /// Why it could not be cleaned up: the scenario fails.
     pub problem: Option<String>,
+    /// Whether a sound twin was presented in place of a flawed credential.
+    pub inverted: bool,
 }
 
 /// How scenarios are carried out.
@@ -75,6 +77,8 @@ pub struct RunOptions {
     pub last: &'static [&'static str],
     /// The person's wish to stop: nothing new begins, what is under way is given up.
     pub interrupt: Interrupt,
+    /// Whether sound twins are presented in place of flawed credentials, so that the scenarios with one have to fail.
+    pub inverted: bool,
 }
 
 /// How many scenarios at a time, unless told otherwise. They wait for servers most of the time.
@@ -86,6 +90,7 @@ impl Default for RunOptions {
             concurrency: CONCURRENCY,
             last: &[],
             interrupt: Interrupt::never(),
+            inverted: false,
         }
     }
 }
@@ -156,6 +161,7 @@ pub async fn run<S: Stage, E>(
     events.emit(Event::RunStarted {
         selected: selected.len(),
         filtered_out: selected.filtered_out(),
+        inverted: options.inverted,
     });
     let lab = tokio::select! {
         biased;
@@ -228,6 +234,7 @@ async fn carry_out<S: Stage, E>(
         Rc::clone(&aftermaths),
         step_definitions::<S>(),
         events.clone(),
+        options.inverted,
     );
     for (context, why) in skipped {
         outcomes.skipped(context, why);

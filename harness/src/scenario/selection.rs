@@ -229,6 +229,11 @@ impl Shard {
     pub fn count(self) -> usize {
         self.count
     }
+
+    /// Whether what stands at `position` is in it.
+    pub(crate) fn has(self, position: usize) -> bool {
+        position % self.count == self.index - 1
+    }
 }
 
 /// The text is not a shard.

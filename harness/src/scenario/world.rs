@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use sha2::Digest;
 
 use super::{Ended, Left, REQUIRES, SharedScenario, Stage, evidence, told};
-use crate::cluster::{ApiServer, Minor};
+use crate::cluster::{ApiServer, Driver, Minor, SERVICE_ACCOUNT_ISSUER};
 use crate::credential::Credential;
 use crate::event::{AnswerReport, Events, Exchange, Exchanges};
 use crate::identity_provider::issuer::Signer;
@@ -29,6 +29,20 @@ pub struct Site {
     pub events: Events,
     /// Whether an account is kept of the requests between the parties.
     pub exchanges: bool,
+    /// How scenarios are carried out in it.
+    pub mode: Mode,
+}
+
+/// How scenarios are carried out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// As they are written.
+    #[default]
+    AsWritten,
+    /// With the sound twin in place of each flawed credential: whoever asserts a refusal has to fail.
+    Inverted,
+    /// As they are written, in a lab in which something is wrong on purpose: nothing is kept as evidence of a failure.
+    Sabotaged,
 }
 
 /// What somebody holds.
@@ -61,6 +75,8 @@ pub struct World {
     exchanges: Exchanges,
     namespace: Option<String>,
     notes: HashMap<TypeId, Box<dyn Any>>,
+    /// Whether a twin was presented in place of a flawed credential.
+    twin_presented: bool,
 }
 
 impl std::fmt::Debug for World {
@@ -114,6 +130,11 @@ impl World {
         Ok(&self.lab().authorities()?.clients)
     }
 
+    /// The same where it is ours, for what no scenario asks for: inverting it.
+    pub fn own_client_authority(&self) -> Option<&Authority> {
+        self.lab().authorities().ok().map(|authorities| &authorities.clients)
+    }
+
     /// The authority of front proxies, with its key.
     ///
     /// # Errors
@@ -139,6 +160,11 @@ impl World {
     pub fn service_account_key(&self) -> Result<Secret> {
         self.needs("service_account_key")?;
         Ok(self.lab().authorities()?.service_account_key()?)
+    }
+
+    /// The issuer of service accounts' tokens, where the cluster was told by us.
+    pub fn service_account_issuer(&self) -> Option<&'static str> {
+        (self.lab().description().cluster != Driver::Existing).then_some(SERVICE_ACCOUNT_ISSUER)
     }
 
     /// What signs the tokens of the harness' own issuer.
@@ -241,14 +267,43 @@ impl World {
         Ok(said.to_owned())
     }
 
-    /// `said` holds `credential` from now on.
+    /// Whether the scenario is inverted: sound twins take the place of what is flawed.
+    pub fn is_inverted(&self) -> bool {
+        self.site().mode == Mode::Inverted
+    }
+
+    /// Whether a twin is to be presented now, in place of its flawed counterpart.
+    pub fn presents_twin(&mut self) -> bool {
+        self.twin_presented |= self.is_inverted();
+        self.is_inverted()
+    }
+
+    /// Whether a twin was presented in place of a flawed credential.
+    pub fn has_presented_twin(&self) -> bool {
+        self.twin_presented
+    }
+
+    /// `said` holds `credential` from now on; with a twin, it is a flawed one, and inverted, the twin is held.
     ///
     /// # Errors
     /// A pronoun before anybody was named.
     pub fn hold(&mut self, said: &str, credential: Credential, twin: Option<Twin>) -> Result<()> {
         let person = self.person(said)?;
+        let credential = match &twin {
+            Some(twin) if self.presents_twin() => twin.credential.clone(),
+            _ => credential,
+        };
         self.holdings.insert(person, Holding { credential, twin });
         Ok(())
+    }
+
+    /// What `said` holds is flawed from now on, and `twin` is its sound counterpart; inverted, the twin is held.
+    ///
+    /// # Errors
+    /// Nothing was given to them.
+    pub fn spoil(&mut self, said: &str, twin: Twin) -> Result<()> {
+        let credential = self.holding(said)?.credential.clone();
+        self.hold(said, credential, Some(twin))
     }
 
     /// What `said` holds.
@@ -371,6 +426,13 @@ impl Stage for World {
     }
 
     async fn leave(&mut self, ended: Ended) -> Left {
+        if self.twin_presented || self.site().mode == Mode::Sabotaged {
+            // It has to fail: nothing is kept as evidence of that.
+            return Left {
+                inverted: self.twin_presented,
+                ..Left::default()
+            };
+        }
         let (Ended::Failed(why), Some(scenario)) = (ended, self.scenario.clone()) else {
             return Left::default();
         };
@@ -379,12 +441,13 @@ impl Stage for World {
             Ok(directory) => Left {
                 log,
                 evidence: Some(directory.display().to_string()),
-                problem: None,
+                ..Left::default()
             },
             Err(error) => Left {
                 log,
                 evidence: None,
                 problem: Some(format!("the evidence could not be kept: {error:#}")),
+                ..Left::default()
             },
         }
     }

@@ -260,3 +260,21 @@ fn nobody_types_the_hidden_command() {
     let refusal = Stage::new().authlab(&["supervise"]).refusal(2);
     assert!(refusal.contains("hint: `authlab up` starts a lab that stays up"), "{refusal}");
 }
+
+#[test]
+fn sabotages_are_listed_and_what_does_not_go_with_them_is_refused() {
+    let stage = Stage::new();
+    let listed = stage.authlab(&["run", "--sabotage", "list"]).success();
+    assert!(listed.contains("always_allow: everybody may do everything"), "{listed}");
+    for (arguments, says) in [
+        (&["--sabotage", "no_such"][..], "no sabotage is called 'no_such'; there are: "),
+        (&["--sabotage", "rotate:0"], "`rotate:0` is no part of"),
+        (&["--sabotage", "all", "--cluster", "k3s"], "--sabotage needs labs of processes"),
+        (&["--sabotage", "all", "--tags", "@oidc"], "--tags does not go with --sabotage"),
+        (&["--sabotage", "all", "--invert"], "--invert does not go with --sabotage"),
+        (&["--sabotage", "all", "--lab", "mine"], "--lab does not go with --sabotage"),
+    ] {
+        let refusal = stage.authlab(&[&["run"], arguments].concat()).refusal(2);
+        assert!(refusal.contains(says), "{arguments:?}: {refusal}");
+    }
+}

@@ -29,6 +29,7 @@ pub struct Toy {
     scenario: Option<SharedScenario>,
     answers: Vec<AnswerReport>,
     messy: bool,
+    twin_presented: bool,
 }
 
 impl Toy {
@@ -62,12 +63,34 @@ impl Stage for Toy {
             },
             evidence: failed.then(|| "evidence/of-it".to_owned()),
             problem: self.messy.then(|| "the namespace is still there".to_owned()),
+            inverted: self.twin_presented,
         }
     }
 }
 
 #[given(regex = "^(Alice|Bob|Mallory) holds a toy certificate$")]
 fn holds(_toy: &mut Toy, _who: String) {}
+
+#[given("a toy twin is presented in place of what is flawed")]
+fn presents_twin(toy: &mut Toy) {
+    toy.twin_presented = true;
+}
+
+#[given("the world falls apart")]
+fn falls_apart(_toy: &mut Toy) {
+    panic!("no namespace could be made");
+}
+
+#[then("Alice, whose certificate is sound, is still accepted")]
+fn twin_is_refused(_toy: &mut Toy) {
+    panic!("the twin is refused");
+}
+
+#[when("nobody answers")]
+fn nobody_answers(toy: &mut Toy) {
+    asks(toy);
+    toy.answers[0].verdict = "unreachable".to_owned();
+}
 
 #[given("a mess is left")]
 fn messy(toy: &mut Toy) {
@@ -206,6 +229,11 @@ impl Reporter for Kept {
 
 /// Runs what `selection` means, in a lab that cannot have an audit log.
 pub async fn run(files: &[FeatureFile], selection: &Selection, concurrency: usize) -> Ran {
+    run_as(files, selection, concurrency, false).await
+}
+
+/// The same; `inverted`, with sound twins in place of what is flawed.
+pub async fn run_as(files: &[FeatureFile], selection: &Selection, concurrency: usize, inverted: bool) -> Ran {
     let suite = suite(files).unwrap();
     let (interrupter, interrupt) = authlab::interrupt::interrupt();
     let lab = Arc::new(ToyLab {
@@ -232,6 +260,7 @@ pub async fn run(files: &[FeatureFile], selection: &Selection, concurrency: usiz
     let options = RunOptions {
         concurrency,
         interrupt,
+        inverted,
         ..RunOptions::default()
     };
     let Ok(tally) = runner::run::<Toy, _>(&selection.pick(&suite), &options, lab_future, fit, &events).await;

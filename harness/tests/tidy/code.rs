@@ -17,6 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("hint", &[]),
     ("interrupt", &[]),
     ("secret", &[]),
+    ("sabotage", &["event"]),
     // What labs are made of. None of them knows the lab or a scenario.
     ("process", &["secret"]),
     ("engine", &["event", "hint", "process", "secret"]),
@@ -33,6 +34,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "hint",
             "pki",
             "process",
+            "sabotage",
             "secret",
             "server_binaries",
         ],
@@ -59,6 +61,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "pki",
             "probe",
             "process",
+            "sabotage",
             "secret",
             "server_binaries",
             "tls",

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use authlab::behaviour::Catalogue;
 use authlab::cluster::Described;
+use authlab::sabotage::Sabotage;
+use authlab::scenario::selection::TagExpression;
 
 use crate::features::all_scenarios;
 use crate::{Broken, FILES, text_of};
@@ -95,5 +97,34 @@ fn every_setting_and_every_piece_is_used() {
             let name = file.path[folder.len()..].trim_end_matches(".toml");
             broken.unless(words.contains(&format!("\"{name}\"")), || file.path.clone());
         }
+    }
+}
+
+#[test]
+fn every_sabotage_names_who_can_notice() {
+    let (proved, scenarios) = (proved(), all_scenarios());
+    let mut broken = Broken::rule(
+        "a file in fixtures/sabotage/ names behaviours that scenarios prove, or how identities begin, and pieces that there are",
+    );
+    for name in Sabotage::names() {
+        let sabotage = Sabotage::named(&name).unwrap();
+        for id in sabotage.notices.iter().filter(|id| !proved.contains(*id)) {
+            broken.by(format!("{name}: no scenario proves {id}, which must notice"));
+        }
+        let is_tag = |word: &str, tags: &[String]| word.strip_prefix('@').is_some_and(|tag| tags.iter().any(|known| known == tag));
+        let names = |word: &String| {
+            let mut scenarios = scenarios.iter();
+            proved.contains(word) || scenarios.any(|scenario| scenario.id.starts_with(word) || is_tag(word, &scenario.tags))
+        };
+        for word in sabotage.may_notice.iter().filter(|word| !names(word)) {
+            broken.by(format!("{name}: no scenario is of {word}, which may notice"));
+        }
+        for word in sabotage.may_notice.iter().filter(|word| sabotage.notices.contains(word)) {
+            broken.by(format!("{name}: {word} must notice, and need not be said to be allowed to"));
+        }
+        let among = sabotage.among.as_deref().map(str::parse::<TagExpression>);
+        broken.unless(!matches!(among, Some(Err(_))), || {
+            format!("{name}: `among` is no expression over tags")
+        });
     }
 }

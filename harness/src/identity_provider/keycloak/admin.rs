@@ -130,6 +130,32 @@ impl KeycloakAdmin {
             .map(drop)
     }
 
+    /// Removes a protocol mapper of a client: its tokens lack a claim from then on.
+    ///
+    /// # Errors
+    /// There is no such client or mapper, or Keycloak refuses.
+    pub async fn delete_mapper(&self, client: &str, mapper: &str) -> Result<(), KeycloakError> {
+        #[derive(Deserialize)]
+        struct Entry {
+            id: String,
+            #[serde(default)]
+            name: String,
+        }
+        let path = format!("clients?clientId={}", segment(client));
+        let clients: Vec<Entry> = ask("look at a client", self.request(Method::GET, &path).await?).await?;
+        let id = clients.into_iter().next().map(|client| client.id).unwrap_or_default();
+        let models = format!("clients/{id}/protocol-mappers/models");
+        let mappers: Vec<Entry> = ask("look at the mappers of a client", self.request(Method::GET, &models).await?).await?;
+        // Without such a mapper the path has no id, and Keycloak refuses.
+        let found = mappers
+            .into_iter()
+            .find(|known| known.name == mapper)
+            .map(|known| known.id)
+            .unwrap_or_default();
+        let request = self.request(Method::DELETE, &format!("{models}/{found}")).await?;
+        send("removal of a mapper", request).await.map(drop)
+    }
+
     /// Makes a realm role, unless it is there.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
+use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -9,6 +10,7 @@ use cucumber::then;
 
 use super::{Person, Step, Texts};
 use crate::credential::Credential;
+use crate::identity_provider::issuer::unverified;
 use crate::probe::{Answer, Identity, Question, ReasonSource, Verdict, ask};
 use crate::process::wait::{Condition, until};
 use crate::scenario::world::World;
@@ -221,12 +223,57 @@ fn audit_event_says(world: &mut World, message: String) -> Step {
     Ok(())
 }
 
-#[then(expr = "{person}, whose {word} is sound, is still accepted")]
-async fn twin_accepted(world: &mut World, person: Person, _what: String) -> Step {
+/// What a sound credential is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
+#[param(name = "sound_thing", regex = "certificate|token|login|announcement")]
+enum SoundThing {
+    Certificate,
+    Token,
+    Login,
+    Announcement,
+}
+
+impl FromStr for SoundThing {
+    type Err = anyhow::Error;
+
+    fn from_str(said: &str) -> anyhow::Result<Self> {
+        Ok(match said {
+            "certificate" => Self::Certificate,
+            "token" => Self::Token,
+            "login" => Self::Login,
+            "announcement" => Self::Announcement,
+            other => anyhow::bail!("no sound credential is called a {other}"),
+        })
+    }
+}
+
+impl SoundThing {
+    /// Whether `credential` is one; a login is a token that the identity provider signed.
+    fn is(self, world: &World, credential: &Credential) -> bool {
+        match (self, credential) {
+            (Self::Certificate, Credential::Certificate(_))
+            | (Self::Token, Credential::Token(_))
+            | (Self::Announcement, Credential::ProxyHeaders { .. }) => true,
+            (Self::Login, Credential::Token(token)) => {
+                let issuer = unverified(token).ok().and_then(|read| read.claims.get("iss").cloned());
+                issuer == Some(world.filled("{keycloak}").into())
+            }
+            _ => false,
+        }
+    }
+}
+
+#[then(expr = "{person}, whose {sound_thing} is sound, is still accepted")]
+async fn twin_accepted(world: &mut World, person: Person, what: SoundThing) -> Step {
     let twin = match world.answers().last() {
         Some(_) => world.twin()?,
         None => bail!("nothing was asked yet"),
     };
+    ensure!(
+        what.is(world, &twin.credential),
+        "expected the sound counterpart to be a {what:?}; it is: {:?}",
+        twin.credential
+    );
     let answer = world.ask_with(&person.0, &twin.credential, &Question::who_am_i()).await;
     accepted(&answer, &twin.user)
 }
@@ -239,7 +286,13 @@ async fn soon(world: &mut World, person: &Person, verdict: Verdict) -> Step {
     credentials.push(held);
     let door = world.door();
     let mut asked = 0;
-    let waited = until(verdict.name(), SOON, || {
+    // A sound twin is never refused: there is nothing to wait for.
+    let limit = if verdict == Verdict::Unauthenticated && world.has_presented_twin() {
+        Duration::ZERO
+    } else {
+        SOON
+    };
+    let waited = until(verdict.name(), limit, || {
         let credential = &credentials[asked.min(credentials.len() - 1)];
         asked += 1;
         let (door, who) = (&door, &who);

@@ -4,13 +4,22 @@ use cucumber::{given, when};
 
 use super::{Person, Step};
 use crate::credential::Credential;
+use crate::pki::Request;
 use crate::probe::Question;
-use crate::scenario::world::World;
+use crate::scenario::world::{Twin, World};
 
 #[given(expr = "{person} holds no credential")]
 fn holds_nothing(world: &mut World, person: Person) -> Step {
     world.needs("anonymous_requests")?;
-    Ok(world.hold(&person.0, Credential::Nothing, None)?)
+    // Nothing is what is flawed here: the sound counterpart is a certificate, where the harness can make one.
+    let twin = match world.own_client_authority().filter(|_| world.is_inverted()) {
+        Some(clients) => Some(Twin {
+            credential: Credential::Certificate(clients.issue(&Request::client(&person.user(), &[]))?),
+            user: person.user(),
+        }),
+        None => None,
+    };
+    Ok(world.hold(&person.0, Credential::Nothing, twin)?)
 }
 
 #[when(expr = "{person} asks the API server who {word} is")]

@@ -10,7 +10,7 @@ use kube::api::{DeleteParams, PostParams};
 use kube::{Api, ResourceExt};
 use serde_json::json;
 
-use super::service_accounts::{account, has_extra, hold, put_spares_by};
+use super::service_accounts::{account, has_extra, hold, put_spares_by, spoil};
 use super::{Person, Step};
 use crate::scenario::world::World;
 
@@ -57,14 +57,16 @@ async fn holds_bound_token(world: &mut World, person: Person, object: BoundObjec
 #[when(expr = "its {bound_object} is deleted")]
 async fn object_is_deleted(world: &mut World, object: BoundObject) -> Step {
     put_spares_by(world).await?;
-    delete(world, object).await
+    delete(world, object).await?;
+    spoil(world).await
 }
 
 #[when(expr = "its {bound_object} is deleted and made anew")]
 async fn object_is_made_anew(world: &mut World, object: BoundObject) -> Step {
     put_spares_by(world).await?;
     delete(world, object).await?;
-    make(world, object).await.map(drop)
+    make(world, object).await?;
+    spoil(world).await
 }
 
 #[then(expr = "{person} is known to run in its pod")]

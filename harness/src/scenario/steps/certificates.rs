@@ -69,11 +69,13 @@ fn holds_certificate_without_purpose(world: &mut World, person: Person) -> Step 
 
 #[given(expr = "{person} holds a client certificate that names nobody")]
 fn holds_certificate_without_name(world: &mut World, person: Person) -> Step {
-    issue(
-        world,
-        &person,
-        &Request::flawed(&person.user(), &["platform-team"], Flaw::NoCommonName),
-    )
+    let clients = world.client_authority()?;
+    let leaf = clients.issue(&Request::flawed(&person.user(), &["platform-team"], Flaw::NoCommonName))?;
+    let twin = Twin {
+        credential: Credential::Certificate(clients.issue(&Request::client(&person.user(), &["platform-team"]))?),
+        user: person.user(),
+    };
+    keep(world, &person, leaf, Some(twin))
 }
 
 #[given(expr = "{person} holds a client certificate of an intermediate authority, and sends that along")]

@@ -39,11 +39,12 @@ fn gathers(world: &mut World) -> Step {
 async fn all_ask(world: &mut World) -> Step {
     let door = world.door();
     let who_am_i = Question::who_am_i();
+    let sound = world.presents_twin();
     let crowd = world.notes::<Crowd>();
-    let asked = crowd
-        .members
-        .iter()
-        .map(|member| ask(&door, &member.name, &member.flawed, &who_am_i));
+    let asked = crowd.members.iter().map(|member| {
+        let credential = if sound { &member.sound } else { &member.flawed };
+        ask(&door, &member.name, credential, &who_am_i)
+    });
     crowd.answers = futures::future::join_all(asked).await;
     for answer in crowd.answers.clone() {
         world.answered(answer);

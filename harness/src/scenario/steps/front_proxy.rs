@@ -91,7 +91,8 @@ fn announces_group_only(world: &mut World, person: Person, group: String) -> Ste
 fn announces_group_only_with_token(world: &mut World, person: Person, group: String, _whose: String) -> Step {
     let nameless = announced(world.front_proxy()?, vec![(HeaderNames::default().group, group)]);
     let token = token(world, &person)?;
-    Ok(world.hold(&person.0, Credential::Together(vec![nameless, token]), None)?)
+    let twin = Some(sound(world)?);
+    Ok(world.hold(&person.0, Credential::Together(vec![nameless, token]), twin)?)
 }
 
 #[given(expr = "{person} announces {person} with {announced_with}")]
@@ -143,6 +144,12 @@ impl FromStr for WordsOf {
 #[given(expr = "{person} claims, in the words of {words_of}, to be {person} in the group {string}")]
 fn claims(world: &mut World, claimant: Person, words: WordsOf, person: Person, group: String) -> Step {
     let own = world.holding(&claimant.0)?.credential.clone();
+    // Sound would be the claim of somebody of whom it is true.
+    let leaf = world.client_authority()?.issue(&Request::client(&person.user(), &[&group]))?;
+    let twin = Twin {
+        credential: Credential::Certificate(leaf),
+        user: person.user(),
+    };
     let credential = match words {
         WordsOf::FrontProxy => {
             let mut headers = user(&person);
@@ -166,7 +173,7 @@ fn claims(world: &mut World, claimant: Person, words: WordsOf, person: Person, g
             }
         }
     };
-    Ok(world.hold(&claimant.0, credential, None)?)
+    Ok(world.hold(&claimant.0, credential, Some(twin))?)
 }
 
 /// Who is announced, as the front proxy says it.

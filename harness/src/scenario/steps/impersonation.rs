@@ -16,7 +16,7 @@ use crate::cluster::Behaviours;
 use crate::credential::Credential;
 use crate::pki::Request;
 use crate::probe::{Answer, AuditEvent, Question, Verdict};
-use crate::scenario::world::World;
+use crate::scenario::world::{Twin, World};
 
 /// The identity somebody asks to be taken for: `the user "bob" in the group "on-call" with the UID "4711"`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, cucumber::Parameter)]
@@ -109,6 +109,21 @@ impl Guise {
         self.rights_to("impersonate:user-info", "impersonate:serviceaccount", AUTHENTICATION)
     }
 
+    /// Whether who is allowed this is allowed `other`, too.
+    fn covers(&self, other: &Self) -> bool {
+        let extra = |guise: &Self| guise.extra.clone().map(|extra| (extra.key, extra.values));
+        let extras = match (extra(self), extra(other)) {
+            (_, None) => true,
+            (None, Some(_)) => false,
+            (Some((key, values)), Some((asked, wanted))) => key == asked && wanted.iter().all(|value| values.contains(value)),
+        };
+        self.user == other.user
+            && self.service_account == other.service_account
+            && other.groups.iter().all(|group| self.groups.contains(group))
+            && (other.uid.is_none() || self.uid == other.uid)
+            && extras
+    }
+
     fn rights_to(&self, verb: &str, service_account_verb: &str, api_group: &'static str) -> Vec<Right> {
         let mut rights = Vec::new();
         rights.extend(self.user.iter().map(|name| Right::new(verb, api_group, "users").named([name])));
@@ -163,6 +178,8 @@ struct Impersonator {
     user: String,
     own: Option<Credential>,
     headers: Vec<(String, String)>,
+    /// Whom they may be taken for.
+    allowed: Vec<Guise>,
 }
 
 impl Impersonator {
@@ -188,19 +205,23 @@ fn is_impersonator(world: &mut World, person: Person) -> Step {
     *world.notes::<Impersonator>() = Impersonator {
         user,
         own: Some(own.clone()),
-        headers: Vec::new(),
+        ..Impersonator::default()
     };
     Ok(world.hold(&person.0, own, None)?)
 }
 
 #[given(expr = "{person} may impersonate {guise}")]
 async fn may_impersonate(world: &mut World, person: Person, guise: Guise) -> Step {
-    allow(world, &person, &guise.rights()).await
+    allow(world, &person, &guise.rights()).await?;
+    world.notes::<Impersonator>().allowed.push(guise);
+    Ok(())
 }
 
 #[given(expr = "{person} may take on {guise}")]
 async fn may_take_on(world: &mut World, person: Person, guise: Guise) -> Step {
-    allow(world, &person, &guise.constrained_rights()).await
+    allow(world, &person, &guise.constrained_rights()).await?;
+    world.notes::<Impersonator>().allowed.push(guise);
+    Ok(())
 }
 
 #[given(expr = "{person} may list {word} as {impersonation_mode}")]
@@ -222,8 +243,18 @@ async fn has_impersonated(world: &mut World, person: Person, guise: Guise) -> St
 
 #[given(expr = "{person} impersonates {guise}")]
 async fn impersonates(world: &mut World, person: Person, guise: Guise) -> Step {
-    let headers = guise.headers(&world.namespace().await?);
-    put_on(world, &person, headers)
+    let namespace = world.namespace().await?;
+    let impersonator = Impersonator::of(world)?;
+    // Who asks for more than they may has a sound counterpart: asking for what they may.
+    let allowed = &impersonator.allowed;
+    let sound = allowed.last().filter(|_| !allowed.iter().any(|allowed| allowed.covers(&guise)));
+    let twin = sound.and_then(|sound| {
+        Some(Twin {
+            credential: impersonator.credential(sound.headers(&namespace)),
+            user: sound.user_name(&namespace)?,
+        })
+    });
+    put_on(world, &person, guise.headers(&namespace), twin)
 }
 
 #[given(expr = "whom {person} impersonates may request certificates")]
@@ -234,7 +265,7 @@ async fn target_may_request(world: &mut World, person: Person) -> Step {
     allow(world, &person, &[Right::new("impersonate", "", "groups").named([&group])]).await?;
     let mut headers = Impersonator::of(world)?.headers;
     headers.push(("Impersonate-Group".to_owned(), group));
-    put_on(world, &person, headers)
+    put_on(world, &person, headers, None)
 }
 
 #[then(expr = "impersonating {guise}, {person} is accepted as {string}")]
@@ -372,10 +403,10 @@ async fn allow(world: &mut World, person: &Person, rights: &[Right]) -> Step {
 }
 
 /// From now on the person asks with `headers`.
-fn put_on(world: &mut World, person: &Person, headers: Vec<(String, String)>) -> Step {
+fn put_on(world: &mut World, person: &Person, headers: Vec<(String, String)>, twin: Option<Twin>) -> Step {
     let credential = Impersonator::of(world)?.credential(headers.clone());
     world.notes::<Impersonator>().headers = headers;
-    Ok(world.hold(&person.0, credential, None)?)
+    Ok(world.hold(&person.0, credential, twin)?)
 }
 
 /// The person asks once who they are as `guise`.

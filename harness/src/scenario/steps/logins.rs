@@ -26,6 +26,9 @@ struct AtKeycloak {
     refused: Option<KeycloakError>,
 }
 
+/// The clients of the realm whose tokens are flawed (`fixtures/keycloak/realm.json`). Those of others differ, and are sound.
+const FLAWED: &[&str] = &["tokens-expire-at-once", "audience-elsewhere", "without-username"];
+
 #[given(expr = "{person} has logged in to Keycloak")]
 async fn logged_in(world: &mut World, person: Person) -> Step {
     logged_in_for(world, person, "kubernetes".to_owned()).await
@@ -41,8 +44,12 @@ async fn logged_in_for(world: &mut World, person: Person, client: String) -> Ste
         .cloned()
         .context("no password of theirs is known")?;
     let login = keycloak.as_client(&client)?.password_grant(&person.user(), &password).await?;
-    let twin = sound_login(world).await?;
-    Ok(world.hold(&person.0, Credential::Token(login.id), Some(twin))?)
+    let twin = if FLAWED.contains(&client.as_str()) {
+        Some(sound_login(world).await?)
+    } else {
+        None
+    };
+    Ok(world.hold(&person.0, Credential::Token(login.id), twin)?)
 }
 
 #[given(expr = "{person} has logged in to another realm of Keycloak")]

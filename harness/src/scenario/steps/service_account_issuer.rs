@@ -42,6 +42,9 @@ fn told_issuer(world: &mut World, person: Person) -> Step {
         "expected the issuer {:?}; told was {issuer}",
         claims.get("iss")
     );
+    if let Some(expected) = world.service_account_issuer() {
+        ensure!(issuer == expected, "expected the issuer \"{expected}\"; told was {issuer}");
+    }
     let keys = answer.body["jwks_uri"].as_str().unwrap_or_default();
     ensure!(keys.ends_with(KEYS), "expected to be told where the keys are; told was \"{keys}\"");
     Ok(())

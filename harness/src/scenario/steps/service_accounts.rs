@@ -77,6 +77,8 @@ struct Deployer {
     /// What was asked for when the token was made; none where it came in another way.
     asked: Option<TokenRequestSpec>,
     token: Option<Secret>,
+    /// A token that was put into another Secret.
+    other: Option<Twin>,
 }
 
 #[given(expr = "{person} has a service account")]
@@ -135,12 +137,13 @@ async fn holds_token_of_secret(world: &mut World, person: Person) -> Step {
     let account = account(world).await?;
     let token = filled_secret(world, &account, "first").await?;
     let other = filled_secret(world, &account, "second").await?;
-    world.notes::<Deployer>().token = Some(token.clone());
-    let twin = Twin {
+    let deployer = world.notes::<Deployer>();
+    deployer.token = Some(token.clone());
+    deployer.other = Some(Twin {
         credential: Credential::Token(other),
         user: account.user(),
-    };
-    Ok(world.hold(&person.0, Credential::Token(token), Some(twin))?)
+    });
+    Ok(world.hold(&person.0, Credential::Token(token), None)?)
 }
 
 #[given(expr = "a Secret was filled with a token of another service account")]
@@ -173,7 +176,18 @@ async fn accounts_of_namespace_may_list(world: &mut World, resource: String) -> 
 #[when(expr = "its service account is deleted")]
 async fn account_is_deleted(world: &mut World) -> Step {
     put_spares_by(world).await?;
-    delete_account(world).await
+    delete_account(world).await?;
+    if world.is_inverted() {
+        let other = create_account(world, "not-deleted").await?;
+        let token = request_for(world, &other, &TokenRequestSpec::default()).await?;
+        world.notes::<Deployer>().token = Some(token.clone());
+        let twin = Twin {
+            credential: Credential::Token(token),
+            user: other.user(),
+        };
+        world.spoil("the deployer", twin)?;
+    }
+    Ok(())
 }
 
 #[when(expr = "its service account is deleted and made anew")]
@@ -182,7 +196,7 @@ async fn account_is_made_anew(world: &mut World) -> Step {
     delete_account(world).await?;
     let anew = create_account(world, DEPLOYER).await?;
     world.notes::<Deployer>().account = Some(anew);
-    Ok(())
+    spoil(world).await
 }
 
 #[when(expr = "the Secret with its token is deleted")]
@@ -190,7 +204,8 @@ async fn token_secret_is_deleted(world: &mut World) -> Step {
     let namespace = world.namespace().await?;
     let secrets: Api<SecretObject> = Api::namespaced(world.administrator()?, &namespace);
     secrets.delete("first", &DeleteParams::default()).await?;
-    Ok(())
+    let other = world.notes::<Deployer>().other.clone().context("no other Secret was filled")?;
+    Ok(world.spoil("the deployer", other)?)
 }
 
 #[then(expr = "{person} is accepted as its service account")]
@@ -384,7 +399,17 @@ pub(super) async fn hold(world: &mut World, person: &Person, spec: TokenRequestS
     let deployer = world.notes::<Deployer>();
     deployer.asked = Some(spec);
     deployer.token = Some(token.clone());
-    Ok(world.hold(&person.0, Credential::Token(token), twin)?)
+    world.hold(&person.0, Credential::Token(token), twin)?;
+    if let (true, Credential::Token(held)) = (world.is_inverted(), world.holding(&person.0)?.credential.clone()) {
+        world.notes::<Deployer>().token = Some(held);
+    }
+    Ok(())
+}
+
+/// The deployer's token is good for nothing any more; a new one of its service account is.
+pub(super) async fn spoil(world: &mut World) -> Step {
+    let twin = fresh(world).await?;
+    Ok(world.spoil("the deployer", twin)?)
 }
 
 /// Tokens like the one held, for asking anew until a deletion is known.
@@ -392,7 +417,9 @@ pub(super) async fn put_spares_by(world: &mut World) -> Step {
     let Some(spec) = world.notes::<Deployer>().asked.clone() else {
         bail!("the token was not asked for")
     };
-    for _ in 0..SPARES {
+    // The sound twin has no need of them.
+    let spares = if world.is_inverted() { 0 } else { SPARES };
+    for _ in 0..spares {
         let spare = Credential::Token(request(world, &spec).await?);
         world.notes::<answers::Spares>().0.push(spare);
     }

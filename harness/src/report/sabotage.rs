@@ -1,0 +1,150 @@
+//! What scenarios made of labs in which something was wrong on purpose: `sabotage.json`, and a table.
+//!
+//! The main type is [`SabotageRecord`].
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{CellAlignment, ContentArrangement, Table};
+use serde::{Deserialize, Serialize};
+
+use super::progress::seconds;
+
+/// The version of the record's form. It changes when a field changes its meaning or goes away.
+pub const SCHEMA: u32 = 1;
+
+const GOOD: Style = AnsiColor::Green.on_default();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+const TITLE: Style = Style::new().bold();
+
+/// All that is kept of a run of sabotages.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SabotageRecord {
+    /// The version of this form.
+    pub schema: u32,
+    /// The version of authlab.
+    pub authlab: String,
+    /// The version of Kubernetes.
+    pub kubernetes: String,
+    /// How long it took, in milliseconds.
+    pub ms: u64,
+    /// Each of them, in order.
+    pub sabotages: Vec<SabotageReport>,
+}
+
+/// What became of one sabotage.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct SabotageReport {
+    /// Its name.
+    pub name: String,
+    /// What is wrong.
+    pub described_as: String,
+    /// Whether everybody noticed who must, and nobody else.
+    pub sound: bool,
+    /// Why there was nothing to sabotage.
+    pub skipped_because: Option<String>,
+    /// Why the lab did not become ready.
+    pub not_ready: Option<String>,
+    /// How many scenarios were carried out.
+    pub carried_out: usize,
+    /// How many turned red as expected.
+    pub red: usize,
+    /// The scenarios that turned red and had to, by behaviour.
+    pub noticed: BTreeMap<String, Vec<String>>,
+    /// The scenarios that turned red, and might.
+    pub also: Vec<String>,
+    /// The behaviours that had to notice and did not.
+    pub missing: Vec<String>,
+    /// The scenarios that turned red for no known reason, with the step and what it said.
+    pub unexpected: BTreeMap<String, String>,
+    /// How long its lab and its scenarios took, in milliseconds.
+    pub ms: u64,
+}
+
+impl SabotageRecord {
+    /// The record as text.
+    ///
+    /// # Errors
+    /// Never, for what was recorded.
+    pub fn to_json(&self) -> serde_json::Result<String> {
+        serde_json::to_string_pretty(self).map(|json| json + "\n")
+    }
+
+    /// Whether each was noticed, by the right scenarios.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.sabotages.iter().all(|sabotage| sabotage.sound)
+    }
+
+    /// Writes it for a person; `quiet` leaves what is wrong and the totals.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn write(&self, quiet: bool, out: &mut dyn Write) -> io::Result<()> {
+        let mut text = String::new();
+        if !quiet {
+            self.table(&mut text);
+        }
+        for sabotage in self.sabotages.iter().filter(|sabotage| !sabotage.sound) {
+            complaint(sabotage, &mut text);
+        }
+        let sound = self.sabotages.iter().filter(|sabotage| sabotage.sound).count();
+        let (style, failed) = (if self.is_sound() { GOOD } else { BAD }, self.sabotages.len() - sound);
+        let skipped = self.sabotages.iter().filter(|sabotage| sabotage.skipped_because.is_some()).count();
+        let _ = writeln!(
+            text,
+            "\n{style}{} passed, {failed} failed, {skipped} skipped{style:#} of {} sabotages in {}",
+            sound - skipped,
+            self.sabotages.len(),
+            seconds(self.ms)
+        );
+        out.write_all(text.as_bytes())?;
+        out.flush()
+    }
+
+    fn table(&self, text: &mut String) {
+        let mut table = Table::new();
+        table
+            .load_style(UTF8_HORIZONTAL_ONLY)
+            .set_content_arrangement(ContentArrangement::Disabled);
+        table.set_header(["sabotage", "noticed by", "missing", "unexpected", "ms"]);
+        for sabotage in &self.sabotages {
+            let noticed = match (&sabotage.skipped_because, &sabotage.not_ready) {
+                (Some(why), _) => format!("skipped: {why}"),
+                (None, Some(_)) => "the lab itself".to_owned(),
+                (None, None) => format!("{} of {}", sabotage.red, sabotage.carried_out),
+            };
+            table.add_row([
+                sabotage.name.clone(),
+                noticed,
+                sabotage.missing.join(" "),
+                sabotage.unexpected.len().to_string(),
+                sabotage.ms.to_string(),
+            ]);
+        }
+        for column in table.column_iter_mut().skip(3) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        let _ = writeln!(text, "\n{table}");
+    }
+}
+
+fn complaint(sabotage: &SabotageReport, text: &mut String) {
+    let _ = writeln!(text, "\n{BAD}{}{BAD:#} {TITLE}{}{TITLE:#}", sabotage.name, sabotage.described_as);
+    if let Some(why) = &sabotage.not_ready {
+        let _ = writeln!(text, "  the lab did not become ready: {why}");
+    }
+    if !sabotage.missing.is_empty() {
+        let _ = writeln!(text, "  no scenario of {} noticed", sabotage.missing.join(", "));
+    }
+    for (id, why) in &sabotage.unexpected {
+        let _ = writeln!(
+            text,
+            "  turned red, and nobody expected it: {id}\n    {}",
+            why.replace('\n', "\n    ")
+        );
+    }
+}

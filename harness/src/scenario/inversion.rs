@@ -1,0 +1,83 @@
+//! Inverted scenarios: what it means that the sound twin was presented in place of the flawed credential.
+//!
+//! The main function is [`judge`]. A scenario that asserts what it says has to fail then, in one of its assertions; one
+//! that stays green would also be green if the API server let everybody in.
+
+use gherkin::Step;
+
+use crate::event::{AnswerReport, Inversion, NOT_INVERTED};
+
+/// What did not hold.
+pub(super) struct Failing {
+    pub(super) step: String,
+    pub(super) line: Option<usize>,
+    pub(super) definition: Option<String>,
+    pub(super) message: String,
+    /// Whether it is an assertion that was carried out.
+    pub(super) asserts: bool,
+}
+
+/// What to make of how a scenario ended.
+pub(super) struct Judged {
+    pub(super) failing: Option<Failing>,
+    /// The assertion that noticed the inversion.
+    pub(super) noticed: Option<Inversion>,
+    /// Why nothing was inverted.
+    pub(super) not_inverted: Option<String>,
+}
+
+impl Judged {
+    /// An ordinary run: what failed, failed.
+    pub(super) fn as_written(failing: Option<Failing>) -> Self {
+        Self {
+            failing,
+            noticed: None,
+            not_inverted: None,
+        }
+    }
+}
+
+/// How the step begins, after its person, that presents the twin itself: that it fails shows nothing about the flaw.
+const TWIN_STEP: &str = " is sound, is still accepted";
+
+/// Judges a scenario of an inverted run. `presented` says whether a twin was; `held` are the assertions that held.
+pub(super) fn judge(failing: Option<Failing>, presented: bool, held: &[Step], answers: &[AnswerReport]) -> Judged {
+    let text = |step: &Step| format!("{} {}", step.keyword.trim(), step.value);
+    match failing {
+        // It is as it is written; a failure is an ordinary one.
+        failing if !presented => Judged {
+            not_inverted: failing.is_none().then(|| NOT_INVERTED.to_owned()),
+            ..Judged::as_written(failing)
+        },
+        None => {
+            let should_have = held.iter().find(|step| !step.value.contains(TWIN_STEP));
+            Judged::as_written(Some(Failing {
+                step: should_have.map_or_else(|| "(it asserts nothing)".to_owned(), text),
+                line: should_have.map(|step| step.position.line),
+                definition: None,
+                message: "the scenario can be fooled: this still holds with the sound twin in place of the flawed credential".to_owned(),
+                asserts: true,
+            }))
+        }
+        Some(failing) if failing.asserts && !failing.step.contains(TWIN_STEP) && were_answered(answers) => Judged {
+            failing: None,
+            noticed: Some(Inversion {
+                step: failing.step,
+                message: failing.message,
+            }),
+            not_inverted: None,
+        },
+        Some(failing) => Judged::as_written(Some(Failing {
+            message: format!(
+                "it fails with the sound twin, but not in what it asserts of an answer: {}",
+                failing.message
+            ),
+            ..failing
+        })),
+    }
+}
+
+/// Whether the last question was answered at all: no answer proves nothing.
+fn were_answered(answers: &[AnswerReport]) -> bool {
+    answers.last().is_none_or(|answer| answer.verdict != "unreachable")
+}
