@@ -110,6 +110,7 @@ impl Provisions {
             }),
             gate: self.gate.clone(),
             client_authorities: None,
+            authentication: None,
         }
     }
 }
