@@ -44,6 +44,7 @@ Feature: What a token says besides who its holder is
   Rule: A name that is empty is a name, where it comes from a claim alone
 
     @O21
+    @requires:administrator
     Scenario: Alice's token says that she is nobody
       Given Alice holds a token of the issuer "es256" that says
         | username | "" |

@@ -1,14 +1,14 @@
 @oidc
 @requires:identity_provider @requires:realm_administration @requires:issuer @requires:kubectl
-Feature: kubectl keeps a login alive by itself
+Feature: The command-line client keeps a login alive by itself
 
   Rule: A token that has expired is refreshed, and kept
 
     @O27
-    Scenario: Alice asks with kubectl, an hour too late
+    Scenario: Alice asks an hour too late
       Given Alice has a kubeconfig with a login at Keycloak whose token has expired
-      When she asks with kubectl who she is
-      Then kubectl says that she is accepted as "keycloak:alice"
+      When she asks the command-line client who she is
+      Then the client says that she is accepted as "keycloak:alice"
       And the kubeconfig holds a token that has not expired
 
   Rule: Without a new token nothing is asked
@@ -16,9 +16,9 @@ Feature: kubectl keeps a login alive by itself
     @O27
     Scenario Outline: Alice's kubeconfig has <flaw>
       Given Alice has a kubeconfig with a login at Keycloak whose token has expired, with <flaw>
-      When she asks with kubectl who she is
-      Then kubectl is refused a token, because "<reason>"
-      But with a login that is sound, kubectl says that she is accepted as "keycloak:alice"
+      When she asks the command-line client who she is
+      Then the client is refused a token, because "<reason>"
+      But with a login that is sound, the client says that she is accepted as "keycloak:alice"
 
       Examples:
         | flaw                                                   | reason                                                        |

@@ -60,7 +60,7 @@ async fn has_flawed_kubeconfig(world: &mut World, person: Person, flaw: LoginFla
     write(world, &person, Some(flaw)).await
 }
 
-#[when(expr = "{person} asks with kubectl who {word} is")]
+#[when(expr = "{person} asks the command-line client who {word} is")]
 async fn asks(world: &mut World, person: Person, _pronoun: String) -> Step {
     world.person(&person.0)?;
     let answer = who_am_i(world).await?;
@@ -68,7 +68,7 @@ async fn asks(world: &mut World, person: Person, _pronoun: String) -> Step {
     Ok(())
 }
 
-#[then(expr = "kubectl says that {person} is accepted as {string}")]
+#[then(expr = "the client says that {person} is accepted as {string}")]
 fn told(world: &mut World, _person: Person, user: String) -> Step {
     accepted(world.notes::<AtHand>().answer.as_ref().context("kubectl was not asked")?, &user)
 }
@@ -88,7 +88,7 @@ fn holds_new_token(world: &mut World) -> Step {
     Ok(())
 }
 
-#[then(expr = "kubectl is refused a token, because {string}")]
+#[then(expr = "the client is refused a token, because {string}")]
 fn refused(world: &mut World, reason: String) -> Step {
     let (succeeded, text) = world.notes::<AtHand>().answer.as_ref().context("kubectl was not asked")?;
     ensure!(
@@ -99,7 +99,7 @@ fn refused(world: &mut World, reason: String) -> Step {
     Ok(())
 }
 
-#[then(expr = "with a login that is sound, kubectl says that {person} is accepted as {string}")]
+#[then(expr = "with a login that is sound, the client says that {person} is accepted as {string}")]
 async fn told_with_sound_login(world: &mut World, person: Person, user: String) -> Step {
     write(world, &person, None).await?;
     accepted(&who_am_i(world).await?, &user)
