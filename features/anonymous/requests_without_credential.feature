@@ -71,3 +71,13 @@ Feature: Who presents no credential is anonymous
       Then he is refused as unauthenticated with nothing logged, because "Unauthorized"
       And the answer gives nothing away
       But Alice, with a client certificate, is accepted
+
+    @A5 @F1
+    @requires:further_api_servers @requires:anonymous_requests @requires:audit_log @requires:server_log @requires:cluster_signing_key
+    Scenario: Bob presents nothing where everything is allowed to everybody
+      Given an API server with everything allowed to everybody
+      And Bob holds no credential
+      When he asks the API server who he is
+      Then he is refused as unauthenticated with nothing logged, because "Unauthorized"
+      And the API server warned that "AnonymousAuth is not allowed with the AlwaysAllow authorizer"
+      But Alice, with a client certificate, is accepted

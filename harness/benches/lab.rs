@@ -72,7 +72,7 @@ async fn measure() {
         first_keycloak_identity(&lab).await;
         identity.push(begun.elapsed());
         lab.api_server("oidc_flags", &events).await.unwrap();
-        lab.api_server("anonymous_off", &events).await.unwrap();
+        lab.api_server("always_allow", &events).await.unwrap();
         memory.push(resident(lab.directory()) + resident_of(std::process::id()));
         lab.end(false).await.unwrap();
     }
@@ -160,6 +160,7 @@ async fn control_plane_alone(binaries: &ServerBinaries, containers: Option<&Cont
         issuer: issuer.base(),
         serving_authority: authorities.serving.certificate().to_owned(),
         serving_authority_file: authorities.file("serving.crt").display().to_string(),
+        egress_file: String::new(),
     };
     let ground = match (containers, network) {
         (Some(Containers { engine, images, .. }), Some(network)) => {

@@ -3,7 +3,7 @@
 //! `fixtures/authentication/`.
 
 use include_dir::{Dir, include_dir};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{Behaviours, Minor, Setting, SettingError};
 
@@ -20,6 +20,8 @@ pub struct Places {
     pub serving_authority: String,
     /// The file it is in.
     pub serving_authority_file: String,
+    /// The file that tells API servers of the lab's egress.
+    pub egress_file: String,
 }
 
 impl Places {
@@ -29,6 +31,7 @@ impl Places {
             .replace("{keycloak}", &self.keycloak)
             .replace("{issuer}", &self.issuer)
             .replace("{serving_authority_file}", &self.serving_authority_file)
+            .replace("{egress_file}", &self.egress_file)
             .replace("{serving_authority}", &self.serving_authority);
         // Expressions have braces too, but never around a bare lower-case word.
         let unknown = filled
@@ -50,6 +53,7 @@ impl Places {
             issuer: "https://127.0.0.1:2".to_owned(),
             serving_authority: "PEM".to_owned(),
             serving_authority_file: "serving.crt".to_owned(),
+            egress_file: "egress.json".to_owned(),
         }
     }
 }
@@ -63,16 +67,18 @@ pub(super) fn configuration(setting: &Setting, version: Minor, places: &Places) 
         .value("authentication_configuration", version)
         .unwrap_or_default();
     let jwt = setting
-        .authentication
-        .iter()
+        .pieces(version)
         .map(|piece| issuer(piece, places))
         .collect::<Result<Vec<_>, _>>()?;
-    Ok(Some(
-        json!({ "apiVersion": api, "kind": "AuthenticationConfiguration", "jwt": jwt }),
-    ))
+    let mut file = setting.beside_issuers(version);
+    file.insert("apiVersion".to_owned(), api.into());
+    file.insert("kind".to_owned(), "AuthenticationConfiguration".into());
+    file.insert("jwt".to_owned(), jwt.into());
+    Ok(Some(file.into()))
 }
 
-fn issuer(piece: &str, places: &Places) -> Result<Value, SettingError> {
+/// The authenticator that the piece called `piece` describes.
+pub(super) fn issuer(piece: &str, places: &Places) -> Result<Value, SettingError> {
     let file = PIECES.get_file(format!("{piece}.toml")).ok_or_else(|| SettingError::Unknown {
         name: piece.to_owned(),
         known: PIECES
@@ -94,7 +100,8 @@ fn issuer(piece: &str, places: &Places) -> Result<Value, SettingError> {
     Ok(filled)
 }
 
-fn fill(value: Value, places: &Places) -> Result<Value, SettingError> {
+/// `value` with every `{place}` in its texts filled in.
+pub(super) fn fill(value: Value, places: &Places) -> Result<Value, SettingError> {
     Ok(match value {
         Value::String(text) => places.fill(&text)?.into(),
         Value::Array(items) => items.into_iter().map(|item| fill(item, places)).collect::<Result<_, _>>()?,

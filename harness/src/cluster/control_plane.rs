@@ -282,6 +282,8 @@ impl ControlPlane {
         let port = self.ground.port(Role::ApiServer)?;
         let (log, audit_log) = (directory.join("kube-apiserver.log"), directory.join("audit.jsonl"));
         let client_authorities = directory.join("client-authorities.crt");
+        let configuration = super::authentication::configuration(setting, self.version, &self.places)?;
+        let authentication = configuration.as_ref().map(|_| directory.join("authentication.json"));
         let server = ApiServer {
             name: setting.name.clone(),
             url: format!("https://127.0.0.1:{}", self.ground.outside(port)?),
@@ -298,6 +300,7 @@ impl ControlPlane {
             }),
             gate: directory.join("gate"),
             client_authorities: Some(client_authorities.clone()),
+            authentication: authentication.clone(),
         };
         if setting.name == MAIN {
             self.main_port = Some(port);
@@ -348,13 +351,13 @@ impl ControlPlane {
         ];
         arguments.extend(fixed.map(str::to_owned));
         arguments.extend(setting.flags(self.version, &self.places)?);
-        if let Some(mut configuration) = super::authentication::configuration(setting, self.version, &self.places)? {
+        if let (Some(mut configuration), Some(path)) = (configuration, authentication) {
             if let Some(sabotage) = &self.sabotage {
                 let stranger = fs_err::read_to_string(self.authorities.file("stranger.crt"))?;
                 sabotage.change_authentication(&setting.authentication, &mut configuration, &stranger);
             }
-            let path = directory.join("authentication.json");
             write_private(&path, &serde_json::to_string_pretty(&configuration).unwrap_or_default())?;
+            write_private(&path.with_extension("gate"), "")?;
             arguments.push(format!("--authentication-config={}", path.display()));
         }
         if let Some(sabotage) = &self.sabotage {

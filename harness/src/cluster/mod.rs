@@ -16,6 +16,7 @@ mod authentication;
 mod authorities;
 mod capabilities;
 mod client_authorities;
+mod configuration_change;
 pub mod control_plane;
 pub mod ground;
 pub mod k3s;
@@ -32,6 +33,7 @@ pub use authentication::Places;
 pub use authorities::{Authorities, FRONT_PROXY, ReadBack};
 pub use capabilities::{Asked, Capabilities, Described, Observed, UnknownCapability, Unmet};
 pub use client_authorities::TrustedAuthority;
+pub use configuration_change::ConfigurationChange;
 pub use provisions::{Provisions, ProvisionsError, Surroundings};
 pub use read_kubeconfig::{AdministratorKubeconfig, UnreadableKubeconfig};
 pub use readiness::ReadinessError;
@@ -91,6 +93,9 @@ pub struct ApiServer {
     pub gate: PathBuf,
     /// The file with the authorities whose client certificates it accepts, where it may be rewritten.
     pub client_authorities: Option<PathBuf>,
+    /// The file with its AuthenticationConfiguration, where it has one that may be replaced. Who does that holds the gate
+    /// beside it, of the same name with the extension `gate`.
+    pub authentication: Option<PathBuf>,
 }
 
 /// Where the record of an API server is read.

@@ -112,6 +112,7 @@ impl Provisions {
             }),
             gate: self.gate.clone(),
             client_authorities: None,
+            authentication: None,
         }
     }
 }

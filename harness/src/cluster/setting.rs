@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use include_dir::{Dir, include_dir};
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use super::{Behaviours, Minor, Places};
 
@@ -21,6 +22,12 @@ pub struct Setting {
     /// The pieces of `fixtures/authentication/` that make its AuthenticationConfiguration; none: no such file.
     #[serde(default)]
     pub authentication: Vec<String>,
+    /// Further pieces for versions that have a feature, by the feature's name.
+    #[serde(default)]
+    authentication_with: BTreeMap<String, Vec<String>>,
+    /// What its AuthenticationConfiguration says beside the issuers, for versions that have a feature, by the feature's name.
+    #[serde(default)]
+    configuration_with: BTreeMap<String, Map<String, Value>>,
     #[serde(default)]
     flags: BTreeMap<String, String>,
     /// Flags for versions that have a feature, by the feature's name.
@@ -83,17 +90,27 @@ impl Setting {
             .collect()
     }
 
+    /// The pieces of its AuthenticationConfiguration for `version`, in order.
+    pub(super) fn pieces(&self, version: Minor) -> impl Iterator<Item = &str> {
+        let further = held(&self.authentication_with, version).flatten();
+        self.authentication.iter().chain(further).map(String::as_str)
+    }
+
+    /// What its AuthenticationConfiguration says beside the issuers, for `version`.
+    pub(super) fn beside_issuers(&self, version: Minor) -> Map<String, Value> {
+        held(&self.configuration_with, version)
+            .flatten()
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect()
+    }
+
     /// Its flags for `version`, `--NAME=VALUE`, in alphabetical order.
     ///
     /// # Errors
     /// A flag asks for a place that the lab does not have.
     pub fn flags(&self, version: Minor, places: &Places) -> Result<Vec<String>, SettingError> {
         let mut flags: BTreeMap<&str, &str> = BTreeMap::new();
-        let with = self
-            .flags_with
-            .iter()
-            .filter(|(feature, _)| matches!(Behaviours::known().feature(feature, version), Some(Ok(()))));
-        for (name, value) in self.flags.iter().chain(with.flat_map(|(_, flags)| flags)) {
+        for (name, value) in self.flags.iter().chain(held(&self.flags_with, version).flatten()) {
             flags.insert(name, value);
         }
         flags
@@ -101,6 +118,12 @@ impl Setting {
             .map(|(name, value)| Ok(format!("--{name}={}", places.fill(value)?)))
             .collect()
     }
+}
+
+/// What of `all` holds for `version`: that of each feature that it has.
+fn held<T>(all: &BTreeMap<String, T>, version: Minor) -> impl Iterator<Item = &T> {
+    let has = move |feature: &str| matches!(Behaviours::known().feature(feature, version), Some(Ok(())));
+    all.iter().filter(move |(feature, _)| has(feature)).map(|(_, what)| what)
 }
 
 #[cfg(test)]

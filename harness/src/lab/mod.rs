@@ -13,6 +13,7 @@ mod containment;
 mod control;
 mod description;
 mod directory;
+mod egress;
 mod error;
 pub(crate) mod existing;
 mod grounds;

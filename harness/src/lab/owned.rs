@@ -24,7 +24,7 @@ use crate::cluster::process::Binaries;
 use crate::cluster::{ApiServer, Authorities, Driver, MAIN, Minor, Places, Setting, Surroundings};
 use crate::event::Events;
 use crate::identity_provider::Address;
-use crate::identity_provider::issuer::{Algorithm, Issuer, IssuerPath};
+use crate::identity_provider::issuer::{Algorithm, Egress, HIDDEN, Issuer, IssuerPath};
 use crate::identity_provider::keycloak::{self, Front, KeycloakImage};
 use crate::sabotage::Sabotage;
 use crate::server_binaries::{self, Kubernetes, ServerBinaries};
@@ -34,7 +34,7 @@ use crate::server_binaries::{self, Kubernetes, ServerBinaries};
 pub(super) struct Owned {
     cluster: tokio::sync::Mutex<Option<Cluster>>,
     keycloak: StartedKeycloak,
-    issuer: Mutex<Option<Issuer>>,
+    issuer: Mutex<Option<(Issuer, Egress)>>,
     proxies: Mutex<Vec<AuthProxy>>,
     containment: tokio::sync::Mutex<Option<Containment>>,
     _binaries: Option<ServerBinaries>,
@@ -162,7 +162,7 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
     // Where API servers are processes, loopback is the address that holds for everybody.
     let in_containers = containment.as_ref().filter(|_| choice.has_cluster_in_containers());
     let address = in_containers.map_or_else(Address::loopback, Containment::address);
-    let (pki, hosts) = (directory.below("pki")?, vec![address.host.clone()]);
+    let (pki, hosts) = (directory.below("pki")?, vec![address.host.clone(), HIDDEN.to_owned()]);
     let authorities = tokio::task::spawn_blocking(move || Authorities::create(&pki, &hosts))
         .await
         .map_err(|_| LabError::Ended)??;
@@ -172,11 +172,13 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
         async { Ok::<_, LabError>(Issuer::listen_at(&address, &serving, issuer_paths()).await?) },
         async { Ok(Front::listen_at(&address).await?) }
     )?;
+    let (egress, egress_file) = super::egress::start(&address, &serving, &listening.base(), (directory.path(), &authorities)).await?;
     let places = Places {
         keycloak: front.issuer_url(),
         issuer: listening.base(),
         serving_authority: authorities.serving.certificate().to_owned(),
         serving_authority_file: authorities.file("serving.crt").display().to_string(),
+        egress_file: egress_file.display().to_string(),
     };
 
     let sabotage = options.sabotage.clone();
@@ -230,7 +232,7 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
     let owned = Owned {
         cluster: tokio::sync::Mutex::new(Some(cluster)),
         keycloak,
-        issuer: Mutex::new(Some(issuer)),
+        issuer: Mutex::new(Some((issuer, egress))),
         proxies: Mutex::new(proxies.into_values().collect()),
         containment: tokio::sync::Mutex::new(containment),
         _binaries: binaries,
@@ -278,12 +280,22 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
     })))
 }
 
-/// The issuers that `fixtures/authentication/` trusts.
+/// The issuers that `fixtures/authentication/` trusts. One RSA key serves many algorithms, and takes longer than all others to make.
 fn issuer_paths() -> Vec<IssuerPath> {
-    vec![
-        IssuerPath::new("rs256", &[Algorithm::Rs256]),
-        IssuerPath::new("es256", &[Algorithm::Es256]),
-    ]
+    use Algorithm::{Es256, Es384, Es512, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
+    let plain = ["mapped", "strict", "required", "email", "distributed", "metered", "escaped"];
+    let discovered = IssuerPath::new("discovered", &[Es256]).called("https://issuer.example");
+    let discovered_deep = IssuerPath::new("discovered-deep", &[Es256]).called("https://issuer.example/a/b");
+    let mut paths = vec![
+        IssuerPath::new("rs256", &[Rs256, Rs384, Rs512, Ps256, Ps384, Ps512]),
+        IssuerPath::new("es256", &[Es256, Es384, Es512]),
+        IssuerPath::new("keyless", &[Es256]).withholding_keys(),
+        discovered,
+        discovered_deep,
+        IssuerPath::new("hidden", &[Es256]).called(format!("https://{HIDDEN}/hidden")),
+    ];
+    paths.extend(plain.map(|path| IssuerPath::new(path, &[Es256])));
+    paths
 }
 
 /// The programs of the cluster, or, where it runs in containers, what of them is there already: only kubectl is of use then.

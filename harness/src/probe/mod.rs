@@ -7,14 +7,18 @@
 mod answer;
 mod ask;
 mod gate;
+mod metrics;
 mod question;
 mod record;
+mod reload;
 mod seen;
 mod watch;
 
 pub use answer::{Answer, Identity, Verdict};
 pub use ask::{Door, ask, watch};
 pub use gate::Gate;
+pub use metrics::{Metrics, NoMetrics};
 pub use question::Question;
 pub use record::{AuditEvent, Mark, ReasonSource, Record};
+pub use reload::{Reload, ReloadError, Stage, TOLD, TRYING, configuration_gate, replace_configuration};
 pub use watch::{Watch, WatchError};

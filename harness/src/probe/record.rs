@@ -108,6 +108,17 @@ impl Mark {
         Ok(text.lines().filter_map(refusal).collect())
     }
 
+    /// The log since, as it is; nothing where it cannot be read.
+    ///
+    /// # Errors
+    /// The log is there and cannot be read.
+    pub(super) fn log(&self, server: &ApiServer) -> std::io::Result<String> {
+        server
+            .logs
+            .as_ref()
+            .map_or_else(|| Ok(String::new()), |logs| since(&logs.log, self.log))
+    }
+
     /// The log's lines since, redacted, `most` of them at most.
     pub fn log_lines(&self, server: &ApiServer, most: usize) -> Vec<String> {
         let Some(logs) = &server.logs else { return Vec::new() };
@@ -148,7 +159,7 @@ fn refusal(line: &str) -> Option<String> {
 }
 
 /// Reads a string as Go's `strconv.Quote` writes it, up to its closing quote.
-fn unquoted(text: &str) -> String {
+pub(super) fn unquoted(text: &str) -> String {
     let mut plain = String::new();
     let mut rest = text.strip_prefix('"').unwrap_or(text).chars();
     while let Some(c) = rest.next() {

@@ -21,9 +21,9 @@ pub mod matrix;
 pub mod progress;
 pub mod proved;
 pub mod record;
+pub mod sabotage;
 pub mod saved;
 pub mod table;
-pub mod sabotage;
 pub mod terminal;
 
 /// Draws what happens.

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use sha2::Digest;
 
 use super::{Ended, Left, REQUIRES, SharedScenario, Stage, evidence, told};
-use crate::cluster::{ApiServer, Driver, Minor, SERVICE_ACCOUNT_ISSUER};
+use crate::cluster::{ApiServer, Driver, Minor, Places, SERVICE_ACCOUNT_ISSUER};
 use crate::credential::Credential;
 use crate::event::{AnswerReport, Events, Exchange, Exchanges};
 use crate::identity_provider::issuer::Signer;
@@ -210,6 +210,42 @@ impl World {
     pub async fn api_server(&self, name: &str) -> Result<ApiServer> {
         self.needs("further_api_servers")?;
         Ok(self.lab().api_server(name, &self.site().events).await?)
+    }
+
+    /// The same, told to nobody: for one that is expected not to start.
+    ///
+    /// # Errors
+    /// The scenario does not ask for it, or it could not be started.
+    pub async fn api_server_in_silence(&self, name: &str) -> Result<ApiServer> {
+        self.needs("further_api_servers")?;
+        Ok(self.lab().api_server(name, &Events::silent()).await?)
+    }
+
+    /// What the configurations of API servers refer to.
+    ///
+    /// # Errors
+    /// The scenario does not ask for it.
+    pub fn places(&self) -> Result<Places> {
+        self.needs("further_api_servers")?;
+        let (description, serving) = (self.lab().description(), &self.lab().authorities()?.serving);
+        Ok(Places {
+            keycloak: description.keycloak_issuer.clone(),
+            issuer: description.issuer.clone(),
+            serving_authority: serving.certificate().to_owned(),
+            // Files are the business of flags, and no flag is changed while a server runs.
+            serving_authority_file: String::new(),
+            egress_file: String::new(),
+        })
+    }
+
+    /// kubectl of the lab's version.
+    ///
+    /// # Errors
+    /// The scenario does not ask for it, or the lab has none.
+    pub fn kubectl(&self) -> Result<std::path::PathBuf> {
+        self.needs("kubectl")?;
+        let programs = self.lab().description().programs.as_ref().context("the lab has no kubectl")?;
+        Ok(programs.join("kubectl"))
     }
 
     /// A client that may do everything.

@@ -20,11 +20,12 @@ pub enum Algorithm {
     Ps512,
     Es256,
     Es384,
+    Es512,
 }
 
 impl Algorithm {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Rs256,
         Self::Rs384,
         Self::Rs512,
@@ -33,6 +34,7 @@ impl Algorithm {
         Self::Ps512,
         Self::Es256,
         Self::Es384,
+        Self::Es512,
     ];
 
     /// Its name in a token's header.
@@ -46,12 +48,14 @@ impl Algorithm {
             Self::Ps512 => "PS512",
             Self::Es256 => "ES256",
             Self::Es384 => "ES384",
+            Self::Es512 => "ES512",
         }
     }
 
-    pub(super) fn library(self) -> jsonwebtoken::Algorithm {
+    /// The library's name of it; `None` for what the library does not sign with.
+    pub(super) fn library(self) -> Option<jsonwebtoken::Algorithm> {
         use jsonwebtoken::Algorithm as Library;
-        match self {
+        Some(match self {
             Self::Rs256 => Library::RS256,
             Self::Rs384 => Library::RS384,
             Self::Rs512 => Library::RS512,
@@ -60,13 +64,15 @@ impl Algorithm {
             Self::Ps512 => Library::PS512,
             Self::Es256 => Library::ES256,
             Self::Es384 => Library::ES384,
-        }
+            Self::Es512 => return None,
+        })
     }
 
     pub(super) fn family(self) -> Family {
         match self {
             Self::Es256 => Family::P256,
             Self::Es384 => Family::P384,
+            Self::Es512 => Family::P521,
             _ => Family::Rsa,
         }
     }
@@ -80,7 +86,7 @@ impl fmt::Display for Algorithm {
 
 /// A name that is none of [`Algorithm::ALL`].
 #[derive(Debug, thiserror::Error)]
-#[error("unknown signature algorithm {0:?}; there are RS256, RS384, RS512, PS256, PS384, PS512, ES256 and ES384")]
+#[error("unknown signature algorithm {0:?}; there are RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 and ES512")]
 pub struct NoAlgorithm(String);
 
 impl std::str::FromStr for Algorithm {
@@ -101,4 +107,5 @@ pub(super) enum Family {
     Rsa,
     P256,
     P384,
+    P521,
 }

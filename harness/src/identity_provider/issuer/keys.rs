@@ -8,8 +8,13 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::EncodingKey;
-use jsonwebtoken::jwk::{Jwk, PublicKeyUse, ThumbprintHash};
+use jsonwebtoken::jwk::{
+    AlgorithmParameters, CommonParameters, EllipticCurve, EllipticCurveKeyParameters, EllipticCurveKeyType, Jwk, PublicKeyUse,
+    ThumbprintHash,
+};
 use p256::elliptic_curve::Generate;
 use rsa::pkcs8::{DecodePrivateKey, EncodePrivateKey, EncodePublicKey, LineEnding};
 use serde::{Deserialize, Serialize};
@@ -28,6 +33,12 @@ pub struct IssuerPath {
     pub path: String,
     /// The algorithms.
     pub algorithms: Vec<Algorithm>,
+    /// What its tokens and its discovery document call it, where that is not its address.
+    #[serde(default)]
+    pub called: Option<String>,
+    /// Whether it answers that its keys cannot be had.
+    #[serde(default)]
+    pub withholds_keys: bool,
 }
 
 impl IssuerPath {
@@ -36,7 +47,33 @@ impl IssuerPath {
         Self {
             path: path.into(),
             algorithms: algorithms.to_vec(),
+            called: None,
+            withholds_keys: false,
         }
+    }
+
+    /// The same, calling itself `url` wherever it listens.
+    #[must_use]
+    pub fn called(mut self, url: impl Into<String>) -> Self {
+        self.called = Some(url.into());
+        self
+    }
+
+    /// The same, whose keys cannot be had.
+    #[must_use]
+    pub fn withholding_keys(mut self) -> Self {
+        self.withholds_keys = true;
+        self
+    }
+
+    /// Its issuer URL, below `base`.
+    pub(super) fn url(&self, base: &str) -> String {
+        self.called.clone().unwrap_or_else(|| self.address(base))
+    }
+
+    /// Where it is found, below `base`.
+    pub(super) fn address(&self, base: &str) -> String {
+        format!("{base}/{}", self.path)
     }
 }
 
@@ -46,6 +83,7 @@ impl Family {
             Self::Rsa => "RSA",
             Self::P256 => "P-256",
             Self::P384 => "P-384",
+            Self::P521 => "P-521",
         }
     }
 
@@ -59,6 +97,7 @@ impl Family {
                 .map_err(|error| self.fault(error))?,
             Self::P256 => p256_pem(&p256::SecretKey::generate()).map_err(|error| self.fault(error))?,
             Self::P384 => p384_pem(&p384::SecretKey::generate()).map_err(|error| self.fault(error))?,
+            Self::P521 => p521_pem(&p521::SecretKey::generate()).map_err(|error| self.fault(error))?,
         };
         Ok(Secret::new(pem.as_str()))
     }
@@ -83,6 +122,11 @@ fn p384_pem(key: &p384::SecretKey) -> Result<Pem, p384::pkcs8::Error> {
     key.to_pkcs8_pem(p384::pkcs8::LineEnding::LF)
 }
 
+fn p521_pem(key: &p521::SecretKey) -> Result<Pem, p521::pkcs8::Error> {
+    use p521::pkcs8::EncodePrivateKey;
+    key.to_pkcs8_pem(p521::pkcs8::LineEnding::LF)
+}
+
 /// A private key, as it signs and as it is published.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct PrivateKey {
@@ -102,27 +146,53 @@ impl PrivateKey {
         let pem = self.pem.expose().as_bytes();
         Ok(match self.family {
             Family::Rsa => EncodingKey::from_rsa_pem(pem)?,
-            Family::P256 | Family::P384 => EncodingKey::from_ec_pem(pem)?,
+            Family::P256 | Family::P384 | Family::P521 => EncodingKey::from_ec_pem(pem)?,
         })
+    }
+
+    /// The key on the curve that the signing library lacks.
+    fn p521(&self) -> Result<p521::SecretKey, IssuerError> {
+        use p521::pkcs8::DecodePrivateKey;
+        p521::SecretKey::from_pkcs8_pem(self.pem.expose()).map_err(|error| self.family.fault(error))
     }
 
     /// The signature of `input`, base64url (RFC 7515 §5.1).
     pub(super) fn sign(&self, input: &str, algorithm: Algorithm) -> Result<String, IssuerError> {
-        Ok(jsonwebtoken::crypto::sign(
-            input.as_bytes(),
-            &self.encoding_key()?,
-            algorithm.library(),
-        )?)
+        let Some(library) = algorithm.library() else {
+            use p521::ecdsa::signature::Signer;
+            let signature: p521::ecdsa::Signature = p521::ecdsa::SigningKey::from(self.p521()?).sign(input.as_bytes());
+            return Ok(URL_SAFE_NO_PAD.encode(signature.to_bytes()));
+        };
+        Ok(jsonwebtoken::crypto::sign(input.as_bytes(), &self.encoding_key()?, library)?)
     }
 
     /// The public half as a JSON Web Key (RFC 7517), its id drawn from its thumbprint (RFC 7638)
     /// and its algorithm: one key may serve several.
     pub(super) fn published(&self, algorithm: Algorithm) -> Result<Jwk, IssuerError> {
-        let mut jwk = Jwk::from_encoding_key(&self.encoding_key()?, algorithm.library())?;
+        let mut jwk = match algorithm.library() {
+            Some(library) => Jwk::from_encoding_key(&self.encoding_key()?, library)?,
+            None => self.p521_jwk()?,
+        };
         let thumbprint = jwk.thumbprint(ThumbprintHash::SHA256)?;
         jwk.common.key_id = Some(format!("{}-{}", algorithm.name().to_lowercase(), &thumbprint[..12]));
         jwk.common.public_key_use = Some(PublicKeyUse::Signature);
         Ok(jwk)
+    }
+
+    /// RFC 7518 §6.2.
+    fn p521_jwk(&self) -> Result<Jwk, IssuerError> {
+        use p521::elliptic_curve::sec1::ToSec1Point;
+        let point = self.p521()?.public_key().to_sec1_point(false);
+        let coordinate = |bytes: Option<&[u8]>| URL_SAFE_NO_PAD.encode(bytes.unwrap_or_default());
+        Ok(Jwk {
+            common: CommonParameters::default(),
+            algorithm: AlgorithmParameters::EllipticCurve(EllipticCurveKeyParameters {
+                key_type: EllipticCurveKeyType::EC,
+                curve: EllipticCurve::P521,
+                x: coordinate(point.x().map(|x| x.as_slice())),
+                y: coordinate(point.y().map(|y| y.as_slice())),
+            }),
+        })
     }
 
     /// The public half as everybody can have it: SubjectPublicKeyInfo, PEM.
@@ -139,6 +209,13 @@ impl PrivateKey {
                 let key = p256::SecretKey::from_pkcs8_pem(pem).map_err(|error| self.family.fault(error))?;
                 key.public_key()
                     .to_public_key_pem(p256::pkcs8::LineEnding::LF)
+                    .map_err(|error| self.family.fault(error))
+            }
+            Family::P521 => {
+                use p521::pkcs8::EncodePublicKey;
+                self.p521()?
+                    .public_key()
+                    .to_public_key_pem(p521::pkcs8::LineEnding::LF)
                     .map_err(|error| self.family.fault(error))
             }
             Family::P384 => {
@@ -226,7 +303,7 @@ impl Signer {
     /// # Errors
     /// There is no such issuer path.
     pub fn url(&self, path: &str) -> Result<String, IssuerError> {
-        self.entry(path).map(|entry| format!("{}/{}", self.0.base, entry.issuer.path))
+        self.entry(path).map(|entry| entry.issuer.url(&self.0.base))
     }
 
     /// The issuer paths.
@@ -291,6 +368,24 @@ impl Signer {
             .collect()
     }
 
+    /// What the issuer at `path` answers to who asks for its keys.
+    ///
+    /// # Errors
+    /// There is no such issuer path, or a key cannot be encoded.
+    pub fn published(&self, path: &str) -> Result<serde_json::Value, IssuerError> {
+        Ok(serde_json::json!({"keys": self.key_set(path)?}))
+    }
+
+    /// Where who follows a token to distributed claims finds `token`.
+    pub fn claims_url(&self, token: &Secret) -> String {
+        format!("{}{}{}", self.0.base, super::server::CLAIMS, token.expose())
+    }
+
+    /// Where it is told how often somebody asked for a stranger's keys or certificate.
+    pub fn strangers_asked_url(&self) -> String {
+        format!("{}{}", self.0.base, super::server::STRANGERS_ASKED)
+    }
+
     /// What a token's `jku` header points at: the strangers' keys.
     pub(super) fn stranger_key_set(&self) -> Result<Vec<Jwk>, IssuerError> {
         let has = |algorithm: &Algorithm| self.0.strangers.iter().any(|key| key.family == algorithm.family());
@@ -301,7 +396,8 @@ impl Signer {
             .collect()
     }
 
-    pub(super) fn base(&self) -> &str {
+    /// What the addresses of all issuer paths begin with.
+    pub fn base(&self) -> &str {
         &self.0.base
     }
 

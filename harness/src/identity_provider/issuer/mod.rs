@@ -5,6 +5,7 @@
 //! [`Token`] (what a token shall say and what shall be wrong with it).
 
 mod algorithm;
+mod egress;
 mod keys;
 mod server;
 #[cfg(test)]
@@ -12,6 +13,7 @@ mod tests;
 mod token;
 
 pub use algorithm::{Algorithm, NoAlgorithm};
+pub use egress::{Egress, HIDDEN};
 pub use keys::{IssuerPath, Signer};
 pub use server::{Asked, Issuer, ListeningIssuer};
 pub use token::{Forgery, Token, Unverified, unverified};

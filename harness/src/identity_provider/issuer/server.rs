@@ -29,6 +29,10 @@ use crate::pki::Leaf;
 pub(super) const STRANGER_KEYS: &str = "/.stranger/keys";
 /// Where `x5u` headers of forged tokens point at.
 pub(super) const STRANGER_CERTIFICATES: &str = "/.stranger/certificates";
+/// How often somebody followed one of those.
+pub(super) const STRANGERS_ASKED: &str = "/.stranger/asked";
+/// Where distributed claims are (OpenID Connect Core 1.0 §5.6.2): a token follows, and is the answer.
+pub(super) const CLAIMS: &str = "/.claims/";
 /// OpenID Connect Discovery 1.0 §4.
 const DISCOVERY: &str = "/.well-known/openid-configuration";
 const KEYS: &str = "/keys";
@@ -70,8 +74,8 @@ impl ListeningIssuer {
     /// # Errors
     /// There is no such issuer path.
     pub fn url(&self, path: &str) -> Result<String, IssuerError> {
-        if self.paths.iter().any(|issuer| issuer.path == path) {
-            return Ok(format!("{}/{path}", self.base));
+        if let Some(issuer) = self.paths.iter().find(|issuer| issuer.path == path) {
+            return Ok(issuer.url(&self.base));
         }
         Err(IssuerError::UnknownPath {
             path: path.to_owned(),
@@ -242,6 +246,13 @@ impl Service {
             let pem = pem(&token::certificate(&self.signer.stranger(algorithm)?.public_pem()?)?);
             return Ok(Some(text(StatusCode::OK, &pem)));
         }
+        if path == STRANGERS_ASKED {
+            let asked = self.record.lock().unwrap_or_else(PoisonError::into_inner).strangers;
+            return Ok(Some(document(&json!(asked))));
+        }
+        if let Some(token) = path.strip_prefix(CLAIMS).filter(|token| !token.is_empty()) {
+            return Ok(Some(text(StatusCode::OK, token)));
+        }
         let Some(path) = path.strip_prefix('/') else { return Ok(None) };
         if let Some(issuer) = path.strip_suffix(DISCOVERY).and_then(|path| self.issuer(path)) {
             self.write(|record| record.paths.entry(issuer.path.clone()).or_default().discovery += 1);
@@ -249,7 +260,10 @@ impl Service {
         }
         if let Some(issuer) = path.strip_suffix(KEYS).and_then(|path| self.issuer(path)) {
             self.write(|record| record.paths.entry(issuer.path.clone()).or_default().keys += 1);
-            return Ok(Some(document(&json!({"keys": self.signer.key_set(&issuer.path)?}))));
+            if issuer.withholds_keys {
+                return Ok(Some(text(StatusCode::SERVICE_UNAVAILABLE, "the keys cannot be had")));
+            }
+            return Ok(Some(document(&self.signer.published(&issuer.path)?)));
         }
         Ok(None)
     }
@@ -261,9 +275,9 @@ impl Service {
     /// OpenID Connect Discovery 1.0 §3: what it requires. The authorization endpoint answers 404, as
     /// nobody logs in here.
     fn discovery(&self, issuer: &IssuerPath) -> Result<Value, IssuerError> {
-        let url = self.signer.url(&issuer.path)?;
+        let url = issuer.address(self.signer.base());
         Ok(json!({
-            "issuer": url,
+            "issuer": issuer.url(self.signer.base()),
             "authorization_endpoint": format!("{url}/authorize"),
             "jwks_uri": format!("{url}{KEYS}"),
             "response_types_supported": ["id_token"],

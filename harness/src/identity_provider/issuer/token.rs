@@ -47,6 +47,8 @@ pub enum Forgery {
     EmbeddedCertificate,
     /// Appends a second signature, his own, as a fourth part.
     TwoSignatures,
+    /// Adds a second signature, his own, where there may be several: the JSON serialization (RFC 7515 §7.2.1).
+    TwoSignaturesInJson,
 }
 
 /// What a token shall say. Starts sound: right issuer, audience `kubernetes`, valid from now for an
@@ -145,6 +147,12 @@ impl Token {
         self.claim("nbf", seconds(time))
     }
 
+    /// Issued at `time`.
+    #[must_use]
+    pub fn issued(self, time: SystemTime) -> Self {
+        self.claim("iat", seconds(time))
+    }
+
     /// Signed with another of the issuer's algorithms.
     #[must_use]
     pub fn algorithm(mut self, algorithm: Algorithm) -> Self {
@@ -222,7 +230,14 @@ impl Token {
                 header.remove("kid");
                 header.insert("x5c".to_owned(), json!([STANDARD.encode(certificate(&stranger.public_pem()?)?)]));
             }
-            Some(Forgery::StrangersKey | Forgery::Altered { .. } | Forgery::BrokenSignature | Forgery::TwoSignatures) | None => {}
+            Some(
+                Forgery::StrangersKey
+                | Forgery::Altered { .. }
+                | Forgery::BrokenSignature
+                | Forgery::TwoSignatures
+                | Forgery::TwoSignaturesInJson,
+            )
+            | None => {}
         }
         if self.without_kid {
             header.remove("kid");
@@ -247,6 +262,11 @@ impl Token {
             Some(Forgery::BrokenSignature) => format!("{input}.{}", flipped(&issuers.sign(&input, algorithm)?)?),
             Some(Forgery::TwoSignatures) => {
                 format!("{input}.{}.{}", issuers.sign(&input, algorithm)?, stranger.sign(&input, algorithm)?)
+            }
+            Some(Forgery::TwoSignaturesInJson) => {
+                let signed = |signature: String| json!({"protected": part(&header).ok(), "signature": signature});
+                let signatures = [signed(issuers.sign(&input, algorithm)?), signed(stranger.sign(&input, algorithm)?)];
+                json!({"payload": part(&self.claims)?, "signatures": signatures}).to_string()
             }
             Some(
                 Forgery::StrangersKey

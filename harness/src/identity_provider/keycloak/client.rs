@@ -169,6 +169,20 @@ impl KeycloakClient {
         .await
     }
 
+    /// Logs a user in who does not ask for an ID token (OpenID Connect Core 1.0 §3.1.2.1: the scope `openid`): the refresh token.
+    ///
+    /// # Errors
+    /// As [`KeycloakClient::password_grant`].
+    pub async fn password_grant_without_id(&self, user: &str, password: &Secret) -> Result<Secret, KeycloakError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            refresh_token: Secret,
+        }
+        let fields = [("grant_type", "password"), ("username", user), ("password", password.expose())];
+        let answer: Answer = ask("password grant", self.post("token", &fields)).await?;
+        Ok(answer.refresh_token)
+    }
+
     /// Changes a refresh token for new tokens (RFC 6749 §6).
     ///
     /// # Errors

@@ -97,6 +97,7 @@ impl Access {
             logs: None,
             gate: directory.join("gate"),
             client_authorities: None,
+            authentication: None,
         }
     }
 }

@@ -105,6 +105,14 @@ fn has_extra(world: &mut World, person: Person, key: String, values: Texts) -> S
     Ok(())
 }
 
+#[then(expr = "{person} has no extra {string}")]
+fn has_no_extra(world: &mut World, person: Person, key: String) -> Step {
+    world.person(&person.0)?;
+    let seen = identity(world.answer()?)?.extra.get(&key);
+    ensure!(seen.is_none(), "expected no extra \"{key}\"; seen was {seen:?}");
+    Ok(())
+}
+
 #[then(expr = "{person} is refused as unauthenticated, because {string}")]
 fn unauthenticated(world: &mut World, person: Person, reason: String) -> Step {
     world.person(&person.0)?;
@@ -314,6 +322,12 @@ async fn soon(world: &mut World, person: &Person, verdict: Verdict) -> Step {
 async fn other_accepted(world: &mut World, person: Person, user: String) -> Step {
     let answer = world.ask(&person.0, &Question::who_am_i()).await?;
     accepted(&answer, &user)
+}
+
+#[then(expr = "{person}, who asks the same, is refused as unauthenticated, because {string}")]
+async fn other_refused(world: &mut World, person: Person, reason: String) -> Step {
+    let answer = world.ask(&person.0, &Question::who_am_i()).await?;
+    refused(&answer, Verdict::Unauthenticated, &reason)
 }
 
 /// Fails unless the answer is acceptance as `user`.

@@ -46,6 +46,11 @@ async fn asks_whether_alive(world: &mut World, person: Person) -> Step {
     Ok(world.ask(&person.0, &Question::get("/livez")).await.map(drop)?)
 }
 
+#[when(expr = "{person} asks whether the API server is healthy")]
+async fn asks_whether_healthy(world: &mut World, person: Person) -> Step {
+    Ok(world.ask(&person.0, &Question::get("/healthz")).await.map(drop)?)
+}
+
 /// Listing `resource` in the scenario's namespace.
 pub(super) async fn list(world: &mut World, resource: &str) -> Step<Question> {
     let namespace = world.namespace().await?;

@@ -57,6 +57,11 @@ fn holds_certificate_with_organizations(world: &mut World, person: Person, organ
     issue(world, &person, &Request::client(&person.user(), &organizations.all()))
 }
 
+#[given(expr = "{person} holds a client certificate for {string}")]
+fn holds_certificate_for(world: &mut World, person: Person, name: String) -> Step {
+    issue(world, &person, &Request::client(&name, &[]))
+}
+
 #[given(expr = "{person} holds a client certificate with the UID {string}")]
 fn holds_certificate_with_uid(world: &mut World, person: Person, uid: String) -> Step {
     issue(world, &person, &Request::client_with_uid(&person.user(), &uid, &[]))

@@ -11,7 +11,7 @@ use crate::scenario::world::World;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
 #[param(
     name = "configured",
-    regex = "the OIDC flags|the configuration file|anonymous requests switched off|no UIDs from the front proxy"
+    regex = "the OIDC flags|the configuration file|issuers of every kind|issuers that change|anonymous people for its health alone|everything allowed to everybody|anonymous requests switched off|no UIDs from the front proxy"
 )]
 struct Configured(&'static str);
 
@@ -20,11 +20,12 @@ impl std::str::FromStr for Configured {
 
     fn from_str(said: &str) -> Result<Self> {
         Ok(Self(match said {
-            "the OIDC flags" => "oidc_flags",
+            "the OIDC flags" | "anonymous requests switched off" => "oidc_flags",
             "the configuration file" => "main",
-            "anonymous requests switched off" => "anonymous_off",
+            "issuers of every kind" | "anonymous people for its health alone" => "structured",
+            "everything allowed to everybody" | "issuers that change" => "always_allow",
             // Any setting but the main one is not told of them; this one says so.
-            "no UIDs from the front proxy" => "anonymous_off",
+            "no UIDs from the front proxy" => "always_allow",
             other => anyhow::bail!("no API server is configured by {other}"),
         }))
     }

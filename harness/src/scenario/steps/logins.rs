@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{Person, Step, answers, asking};
 use crate::credential::Credential;
-use crate::identity_provider::issuer::{Forgery, unverified};
+use crate::identity_provider::issuer::{Algorithm, Forgery, unverified};
 use crate::identity_provider::keycloak::{KeycloakError, NewUser, TokenSet};
 use crate::probe::{Question, Verdict};
 use crate::process::wait::{Condition, until};
@@ -68,6 +68,11 @@ async fn logged_in_elsewhere(world: &mut World, person: Person) -> Step {
 
 #[given(expr = "{person} has signed a token in Keycloak's name")]
 async fn signed_in_keycloaks_name(world: &mut World, person: Person) -> Step {
+    signed_in_keycloaks_name_with(world, person, Algorithm::Rs256).await
+}
+
+#[given(expr = "{person} has signed a token in Keycloak's name with {word}")]
+async fn signed_in_keycloaks_name_with(world: &mut World, person: Person, algorithm: Algorithm) -> Step {
     let twin = sound_login(world).await?;
     let issuer = world.realm().await?.description().issuer.clone();
     let forged = world
@@ -75,6 +80,7 @@ async fn signed_in_keycloaks_name(world: &mut World, person: Person) -> Step {
         .token("rs256")?
         .issuer(&issuer)
         .claim("preferred_username", "alice")
+        .algorithm(algorithm)
         .forged(Forgery::UnknownKey);
     Ok(world.hold(&person.0, Credential::Token(forged.sign()?), Some(twin))?)
 }

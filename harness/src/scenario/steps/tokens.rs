@@ -1,74 +1,15 @@
 //! Tokens of the harness' own issuer: sound ones and forgeries.
 
-use std::str::FromStr;
-use std::time::{Duration, SystemTime};
-
 use anyhow::Context;
 use cucumber::{given, then};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::token_flaws::TokenFlaw;
 use super::{Person, Step, Texts, answers};
 use crate::credential::Credential;
-use crate::identity_provider::issuer::{Forgery, Token};
+use crate::identity_provider::issuer::{Algorithm, Token};
 use crate::probe::{Door, Question};
 use crate::scenario::world::{Twin, World};
-
-/// What is wrong with a token, in words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
-#[param(
-    name = "token_flaw",
-    regex = "expired an hour ago|is not valid before an hour from now|is for another cluster|was signed with a key that the issuer does not have|was signed under the name of one of its keys|was changed after it was signed|names no user|has a number for a group|has a slash at the end of its issuer"
-)]
-enum TokenFlaw {
-    Expired,
-    NotYetValid,
-    OtherAudience,
-    UnknownKey,
-    StrangersKey,
-    Altered,
-    NoUser,
-    NumberForGroup,
-    TrailingSlash,
-}
-
-impl FromStr for TokenFlaw {
-    type Err = anyhow::Error;
-
-    fn from_str(said: &str) -> Result<Self, anyhow::Error> {
-        Ok(match said {
-            "expired an hour ago" => Self::Expired,
-            "is not valid before an hour from now" => Self::NotYetValid,
-            "is for another cluster" => Self::OtherAudience,
-            "was signed with a key that the issuer does not have" => Self::UnknownKey,
-            "was signed under the name of one of its keys" => Self::StrangersKey,
-            "was changed after it was signed" => Self::Altered,
-            "names no user" => Self::NoUser,
-            "has a number for a group" => Self::NumberForGroup,
-            "has a slash at the end of its issuer" => Self::TrailingSlash,
-            other => anyhow::bail!("no token has the flaw: {other}"),
-        })
-    }
-}
-
-impl TokenFlaw {
-    fn applied(self, token: Token, issuer: &str) -> Token {
-        const HOUR: Duration = Duration::from_secs(3600);
-        match self {
-            Self::Expired => token.expired(HOUR),
-            Self::NotYetValid => token.not_before(SystemTime::now() + HOUR).expires(SystemTime::now() + 2 * HOUR),
-            Self::OtherAudience => token.claim("aud", json!(["another-cluster"])),
-            Self::UnknownKey => token.forged(Forgery::UnknownKey),
-            Self::StrangersKey => token.forged(Forgery::StrangersKey),
-            Self::Altered => token.forged(Forgery::Altered {
-                claim: "groups".to_owned(),
-                value: json!(["system:masters"]),
-            }),
-            Self::NoUser => token.without("username"),
-            Self::NumberForGroup => token.claim("groups", json!([1])),
-            Self::TrailingSlash => token.issuer(&format!("{issuer}/")),
-        }
-    }
-}
 
 #[given(expr = "{person} holds a token of the issuer {string}")]
 fn holds_token(world: &mut World, person: Person, issuer: String) -> Step {
@@ -91,12 +32,60 @@ fn holds_token_with_groups(world: &mut World, person: Person, issuer: String, gr
 #[given(expr = "{person} holds a token of the issuer {string} that {token_flaw}")]
 fn holds_flawed_token(world: &mut World, person: Person, issuer: String, flaw: TokenFlaw) -> Step {
     let url = world.signer()?.url(&issuer)?;
-    let token = flaw.applied(sound(world, &issuer, &person.user())?, &url).sign()?;
-    let twin = Twin {
-        credential: Credential::Token(sound(world, &issuer, "alice")?.sign()?),
-        user: user(&issuer, "alice"),
-    };
-    Ok(world.hold(&person.0, Credential::Token(token), Some(twin))?)
+    let token = flaw.applied(sound(world, &issuer, &person.user())?, &url);
+    hold_beside_sound(world, &person, &issuer, &token)
+}
+
+/// What a token says beside the usual, a claim a row. A value is JSON, or else the text itself; without one, the claim is missing.
+#[given(expr = "{person} holds a token of the issuer {string} that says")]
+fn holds_token_that_says(world: &mut World, person: Person, issuer: String, step: &gherkin::Step) -> Step {
+    let table = step.table.as_ref().context("the step has a table of claims")?;
+    let mut token = sound(world, &issuer, &person.user())?;
+    for row in &table.rows {
+        let [claim, value] = row.as_slice() else {
+            bail!("a row is a claim and its value; seen was {row:?}")
+        };
+        token = if value.is_empty() {
+            token.without(claim)
+        } else {
+            token.claim(claim, serde_json::from_str::<Value>(value).unwrap_or_else(|_| json!(value)))
+        };
+    }
+    hold_beside_sound(world, &person, &issuer, &token)
+}
+
+#[given(expr = "{person} holds a token of the issuer {string}, signed with {word}")]
+fn holds_token_signed_with(world: &mut World, person: Person, issuer: String, algorithm: Algorithm) -> Step {
+    let token = sound(world, &issuer, &person.user())?.algorithm(algorithm);
+    hold(world, &person, &token)
+}
+
+#[given(expr = "{person} holds a token of the issuer {string}, whose address has a typing error")]
+fn holds_token_of_mistyped(world: &mut World, person: Person, issuer: String) -> Step {
+    // fixtures/authentication/absent.toml
+    let mistyped = format!("{}/es265", world.signer()?.base());
+    let token = sound(world, &issuer, &person.user())?.issuer(&mistyped);
+    hold_beside_sound(world, &person, &issuer, &token)
+}
+
+#[then(expr = "{person}, whose token is of another issuer, is accepted as {string}")]
+pub(super) async fn accepted_with_another(world: &mut World, person: Person, user: String) -> Step {
+    let token = sound(world, "es256", &person.user())?.sign()?;
+    let answer = world.ask_with(&person.0, &Credential::Token(token), &Question::who_am_i()).await;
+    answers::accepted(&answer, &user)
+}
+
+#[then(expr = "nobody followed where the token points")]
+async fn nobody_followed(world: &mut World) -> Step {
+    let url = world.signer()?.strangers_asked_url();
+    let authority = reqwest::Certificate::from_pem(world.main().serving_authority.as_bytes())?;
+    let client = reqwest::Client::builder().tls_certs_only([authority]).no_proxy().build()?;
+    let asked: u64 = client.get(url).send().await?.error_for_status()?.json().await?;
+    ensure!(
+        asked == 0,
+        "expected that nobody asks for a stranger's keys; somebody asked {asked} times"
+    );
+    Ok(())
 }
 
 #[then(expr = "{person}, who asks an API server with the configuration file, is accepted as {string}")]
@@ -107,19 +96,38 @@ async fn accepted_elsewhere(world: &mut World, person: Person, user: String) -> 
     answers::accepted(&answer, &user)
 }
 
-/// A sound token of the issuer at `path`, with what both configurations of `fixtures/authentication/` read.
-fn sound(world: &World, path: &str, user: &str) -> Step<Token> {
+/// A sound token of the issuer at `path`, with all that the configurations of `fixtures/authentication/` read.
+pub(super) fn sound(world: &World, path: &str, user: &str) -> Step<Token> {
     let token = world.signer()?.token(path).with_context(|| format!("the issuer {path}"))?;
-    Ok(token.subject(user).claim("username", user))
+    let token = token.subject(user).claim("username", user);
+    Ok(match path {
+        "strict" | "required" => token.claim("hd", "example.com"),
+        "email" => token.claim("email", address(user)),
+        _ => token,
+    })
+}
+
+/// Somebody's e-mail address.
+fn address(user: &str) -> String {
+    format!("{user}@example.com")
 }
 
 /// The user that a token's holder becomes (`fixtures/authentication/`).
-fn user(path: &str, name: &str) -> String {
-    if path == "es256" {
-        name.to_owned()
-    } else {
-        format!("{path}:{name}")
+pub(super) fn user(path: &str, name: &str) -> String {
+    match path {
+        "es256" | "mapped" => name.to_owned(),
+        "email" => format!("email:{}", address(name)),
+        _ => format!("{path}:{name}"),
     }
+}
+
+/// `person` holds `token`; a sound one of the same issuer is its twin.
+pub(super) fn hold_beside_sound(world: &mut World, person: &Person, issuer: &str, token: &Token) -> Step {
+    let twin = Twin {
+        credential: Credential::Token(sound(world, issuer, "alice")?.sign()?),
+        user: user(issuer, "alice"),
+    };
+    Ok(world.hold(&person.0, Credential::Token(token.sign()?), Some(twin))?)
 }
 
 fn hold(world: &mut World, person: &Person, token: &Token) -> Step {

@@ -1,0 +1,111 @@
+@counts
+@requires:administrator
+Feature: The API server counts who comes and what comes of it
+
+  Rule: Every attempt is counted by its result, every request by a name that gives nobody away
+
+    @F4
+    @requires:further_api_servers @requires:cluster_signing_key
+    Scenario Outline: <person> comes with a certificate for "<name>"
+      Given an API server with everything allowed to everybody
+      And <person> holds a client certificate for "<name>"
+      And it is noted what the API server has counted so far
+      When she asks the API server who she is
+      Then she is accepted as "<name>"
+      And at least one more attempt is counted as "success"
+      And at least one more request is counted for "<counted>"
+      And no request is counted for "alice"
+
+      Examples:
+        | person | name              | counted  |
+        | Alice  | alice             | other    |
+        | Carol  | carol@example.com | email_id |
+
+    @F4
+    @requires:further_api_servers @requires:anonymous_requests @requires:cluster_signing_key @requires:audit_log
+    Scenario: Bob comes with nothing
+      Given an API server with everything allowed to everybody
+      And Bob holds no credential
+      And it is noted what the API server has counted so far
+      When he asks the API server who he is
+      Then he is refused as unauthenticated with nothing logged, because "Unauthorized"
+      And at least one more attempt is counted as "failure"
+      But Alice, with a client certificate, is accepted
+
+    @F4
+    @requires:further_api_servers
+    Scenario: Mallory comes with a bad token
+      Given an API server with everything allowed to everybody
+      And Mallory carries a made-up token
+      And it is noted what the API server has counted so far
+      When she asks the API server who she is
+      Then she is refused as unauthenticated, because "invalid bearer token"
+      And at least one more attempt is counted as "error"
+      But the deployer, whose token is sound, is still accepted
+
+  Rule: A token is looked at once and then remembered, and both is counted
+
+    @F10
+    @requires:further_api_servers @requires:issuer
+    Scenario: Alice comes twice with one token
+      Given an API server with issuers of every kind
+      And Alice holds a token of the issuer "es256"
+      And it is noted what the API server has counted so far
+      When she asks the API server who she is
+      Then Alice, who asks the same, is accepted as "alice"
+      And at least one more token is looked for in the cache as a "miss"
+      And at least one more token is looked at, with the result "ok"
+      And at least one more token is looked for in the cache as a "hit"
+
+    @F10
+    @requires:further_api_servers @requires:issuer
+    Scenario: Mallory's token is looked at in vain
+      Given an API server with issuers of every kind
+      And Mallory holds a token of the issuer "es256" that was changed after it was signed
+      And it is noted what the API server has counted so far
+      When she asks the API server who she is
+      Then she is refused as unauthenticated, because "failed to verify signature"
+      And at least one more token is looked at, with the result "error"
+      But Alice, whose token is sound, is still accepted
+
+  Rule: Each issuer is measured on its own
+
+    @G35
+    @requires:further_api_servers @requires:issuer
+    Scenario: Alice's token is timed
+      Given an API server with issuers of every kind
+      And Alice holds a token of the issuer "metered"
+      And it is noted what the API server has counted so far
+      When she asks the API server who she is
+      Then Alice, who asks the same, is accepted as "metered:alice"
+      And one more token of the issuer "metered" is timed as a success, and one more only
+
+    @G35
+    @requires:further_api_servers @requires:issuer @requires:server_log
+    Scenario: Mallory's forged token is timed as one that failed
+      Given an API server with issuers of every kind
+      And Mallory holds a token of the issuer "discovered" that was changed after it was signed
+      And it is noted what the API server has counted so far
+      When she asks the API server who she is
+      Then she is refused as unauthenticated, because "oidc: verify token: failed to verify signature"
+      And one more token of the issuer "discovered" is timed as a failure, and one more only
+      But Alice, whose token is sound, is still accepted
+
+    @G34
+    @requires:further_api_servers @requires:issuer @requires:issuer_key_metrics
+    Scenario: The API server got the keys of an issuer
+      Given an API server with issuers of every kind
+      And Alice holds a token of the issuer "mapped"
+      When she asks the API server who she is
+      Then she is accepted as "alice"
+      And the API server tells when it got the keys of the issuer "mapped", and which
+
+    @G34
+    @requires:further_api_servers @requires:issuer @requires:issuer_key_metrics @requires:server_log
+    Scenario: The API server did not get the keys of an issuer
+      Given an API server with issuers of every kind
+      And Alice holds a token of the issuer "keyless"
+      When she asks the API server who she is
+      Then she is refused as unauthenticated, because "failed to verify signature"
+      And the API server tells when it did not get the keys of the issuer "keyless"
+      But Alice, whose token is of another issuer, is accepted as "alice"

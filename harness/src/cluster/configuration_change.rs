@@ -1,0 +1,157 @@
+//! Changes of an AuthenticationConfiguration, most of them for the worse: `fixtures/configuration_changes.toml`.
+//!
+//! The main type is [`ConfigurationChange`]. What it makes is the whole file, sound but for what the change says.
+
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::authentication::{fill, issuer};
+use super::{Behaviours, Minor, Places, Setting, SettingError};
+
+/// The piece of `fixtures/authentication/` that changes are laid over.
+const SOUND: &str = "es256";
+
+/// What a new configuration says.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfigurationChange {
+    /// What is said of it: "Dana replaces the configuration by one that …".
+    name: String,
+    /// The authenticators, each laid over a sound one.
+    #[serde(default)]
+    jwt: Vec<Map<String, Value>>,
+    /// What the sound ones then lack, with dots between a field and the one in it.
+    #[serde(default)]
+    without: Vec<String>,
+    /// The pieces of `fixtures/authentication/` that are authenticators, too, as they are.
+    #[serde(default)]
+    pieces: Vec<String>,
+    /// What is laid over the whole.
+    #[serde(default)]
+    top: Map<String, Value>,
+}
+
+impl ConfigurationChange {
+    /// The change that is called `name`.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        all().iter().find(|change| change.name == name)
+    }
+
+    /// The names of all.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        all().iter().map(|change| change.name.as_str())
+    }
+
+    /// The file that takes the place of the one of `setting`. No two are the same to the byte: an API server does not read one
+    /// again that it has just read.
+    ///
+    /// # Errors
+    /// A fixture asks for what is not there.
+    pub fn file(&self, setting: &Setting, version: Minor, places: &Places) -> Result<String, SettingError> {
+        let mut jwt = Vec::new();
+        for over in &self.jwt {
+            let mut authenticator = issuer(SOUND, places)?;
+            for path in &self.without {
+                take_out(&mut authenticator, path);
+            }
+            lay_over(&mut authenticator, fill(over.clone().into(), places)?);
+            jwt.push(authenticator);
+        }
+        for piece in &self.pieces {
+            jwt.push(issuer(piece, places)?);
+        }
+        let mut file: Value = setting.beside_issuers(version).into();
+        let api = Behaviours::known()
+            .value("authentication_configuration", version)
+            .unwrap_or_default();
+        lay_over(
+            &mut file,
+            serde_json::json!({ "apiVersion": api, "kind": "AuthenticationConfiguration", "jwt": jwt }),
+        );
+        lay_over(&mut file, fill(self.top.clone().into(), places)?);
+        Ok(format!("{file:#}\n{}\n", unique()))
+    }
+}
+
+/// Blanks that nobody else writes: JSON may end with any.
+fn unique() -> String {
+    let number = rand::random::<u64>();
+    (0..u64::BITS).map(|bit| if number >> bit & 1 == 1 { ' ' } else { '\t' }).collect()
+}
+
+fn all() -> &'static [ConfigurationChange] {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct File {
+        change: Vec<ConfigurationChange>,
+    }
+    static ALL: LazyLock<Vec<ConfigurationChange>> = LazyLock::new(|| {
+        let text = include_str!("../../../fixtures/configuration_changes.toml");
+        let file: File = toml::from_str(text).expect("fixtures/configuration_changes.toml is read by a test");
+        file.change
+    });
+    &ALL
+}
+
+/// Lays `over` over `value`: fields one by one, everything else as a whole (RFC 7396, whose `null` TOML does not have).
+fn lay_over(value: &mut Value, over: Value) {
+    match (value, over) {
+        (Value::Object(fields), Value::Object(over)) => {
+            for (name, over) in over {
+                lay_over(fields.entry(name).or_insert(Value::Null), over);
+            }
+        }
+        (value, over) => *value = over,
+    }
+}
+
+/// Takes the field at `path` out.
+fn take_out(value: &mut Value, path: &str) {
+    match path.split_once('.') {
+        Some((first, rest)) => {
+            if let Some(inner) = value.get_mut(first) {
+                take_out(inner, rest);
+            }
+        }
+        None => _ = value.as_object_mut().and_then(|fields| fields.remove(path)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_change_makes_a_file_on_every_version_and_has_a_name_of_its_own() {
+        let setting = Setting::named("structured").expect("it is there");
+        for change in all() {
+            for minor in 30..=37 {
+                let file = change.file(&setting, Minor(minor), &Places::example()).expect("it can be made");
+                serde_json::from_str::<Value>(&file).expect("it is JSON");
+            }
+            let same = all().iter().filter(|other| other.name == change.name).count();
+            assert_eq!(same, 1, "{}", change.name);
+        }
+    }
+
+    #[test]
+    fn a_change_says_what_it_says_and_nothing_else() {
+        let setting = Setting::named("structured").expect("it is there");
+        let file = |name: &str| -> Value {
+            let change = ConfigurationChange::named(name).expect("there is such a change");
+            let text = change.file(&setting, Minor(37), &Places::example()).expect("it can be made");
+            serde_json::from_str(&text).expect("it is JSON")
+        };
+        let without = file("takes a name from a claim and says no prefix");
+        assert_eq!(
+            without["jwt"][0]["claimMappings"]["username"],
+            serde_json::json!({ "claim": "username" })
+        );
+        assert_eq!(without["jwt"][0]["issuer"]["url"], "https://127.0.0.1:2/es256");
+        assert_eq!(without["anonymous"]["enabled"], true);
+        let twice = file("names an issuer twice");
+        assert_eq!(twice["jwt"][0], twice["jwt"][1]);
+    }
+}

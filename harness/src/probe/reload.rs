@@ -1,0 +1,179 @@
+//! A new AuthenticationConfiguration for an API server that runs, and what the server made of it.
+//!
+//! The main type is [`Reload`]. kube-apiserver watches the file (kubernetes `pkg/kubeapiserver/options/authentication.go`) and says in its
+//! log what came of it. Who replaces one holds the gate of the file: nothing else is said of it meanwhile.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{Gate, Mark};
+use crate::cluster::ApiServer;
+use crate::pki::{PkiError, write_private};
+use crate::process::wait::{Condition, WaitError, until};
+use crate::secret::redact;
+
+/// How long a server may take that is told of a change. An issuer is looked at again after ten seconds, and only then found to be
+/// there; a server that is not told looks at the file once a minute.
+pub const TOLD: Duration = Duration::from_secs(40);
+
+/// How long it may take when an issuer is not there: it tries for a minute (`UpdateAuthenticationConfigTimeout`).
+pub const TRYING: Duration = Duration::from_secs(150);
+
+/// What a server made of a new configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reload {
+    /// It is in force.
+    InForce,
+    /// The old one stays.
+    Refused {
+        /// What could not be done with it.
+        stage: Stage,
+        /// Why, in the server's words, redacted.
+        reason: String,
+    },
+}
+
+/// What is done with a new configuration, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// It is decoded.
+    Read,
+    /// Its rules are checked.
+    Validated,
+    /// Its authenticators are made, and their issuers found.
+    PutIntoForce,
+}
+
+impl Stage {
+    /// The words that kube-apiserver logs a failure of it with.
+    fn failure(self) -> &'static str {
+        match self {
+            Self::Read => "\"failed to load authentication config\" err=",
+            Self::Validated => "\"failed to validate authentication config\" err=",
+            Self::PutIntoForce => "\"failed to update authentication config\" err=",
+        }
+    }
+}
+
+/// The words that kube-apiserver logs success with.
+const SUCCESS: &str = "\"reloaded authentication config\"";
+
+/// Why it is not known what a server made of a configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// There is no such file, or no log that can be read.
+    #[error("the API server {0} has no configuration that can be replaced")]
+    NotReplaceable(String),
+    /// The file cannot be replaced.
+    #[error("the configuration cannot be replaced")]
+    File(#[from] PkiError),
+    /// The gate, the file or the log cannot be used.
+    #[error("{} cannot be used", path.display())]
+    Unusable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The server said nothing of it.
+    #[error("the API server says nothing of its new configuration")]
+    Silent(#[from] WaitError<std::io::Error>),
+}
+
+/// The gate of the configuration of `server`: who holds it replaces the file.
+///
+/// # Errors
+/// There is nothing to replace, or the gate cannot be used.
+pub async fn configuration_gate(server: &ApiServer) -> Result<Gate, ReloadError> {
+    let gate = file(server)?.with_extension("gate");
+    Gate::enter(&gate)
+        .await
+        .map_err(|source| ReloadError::Unusable { path: gate, source })
+}
+
+/// Replaces the configuration of `server` by `content`, which it has not read just before, and waits for what the server says of that,
+/// for `limit` at most. `gate` is the one of that configuration.
+///
+/// # Errors
+/// The file cannot be replaced, or the server says nothing.
+pub async fn replace_configuration(server: &ApiServer, _gate: &Gate, content: &str, limit: Duration) -> Result<Reload, ReloadError> {
+    let path = file(server)?;
+    let mark = Mark::now(server);
+    // Renamed, so that nobody reads half of it.
+    let new = path.with_extension("new");
+    write_private(&new, content)?;
+    std::fs::rename(&new, path).map_err(|source| ReloadError::Unusable {
+        path: path.to_owned(),
+        source,
+    })?;
+    let said = until("the new configuration", limit, || async {
+        let text = mark.log(server)?;
+        Ok(said(&text).map_or_else(|| Condition::NotYet("no line about it in the log".to_owned()), Condition::Met))
+    });
+    Ok(said.await?)
+}
+
+fn file(server: &ApiServer) -> Result<&Path, ReloadError> {
+    match (&server.authentication, &server.logs) {
+        (Some(file), Some(_)) => Ok(file),
+        _ => Err(ReloadError::NotReplaceable(server.name.clone())),
+    }
+}
+
+/// The first thing that the lines of a log say of a new configuration.
+fn said(text: &str) -> Option<Reload> {
+    let at = |words: &str| text.find(words).map(|start| (start, start + words.len()));
+    let failures = [Stage::Read, Stage::Validated, Stage::PutIntoForce]
+        .into_iter()
+        .filter_map(|stage| {
+            let (start, end) = at(stage.failure())?;
+            let reason = redact(&value(&text[end..])?).into_owned();
+            Some((start, Reload::Refused { stage, reason }))
+        });
+    let success = at(SUCCESS).map(|(start, _)| (start, Reload::InForce));
+    failures.chain(success).min_by_key(|(start, _)| *start).map(|(_, said)| said)
+}
+
+/// A value as klog writes it: quoted as Go does, or, of several lines, between `<` and `>` with a tab before each
+/// (k8s.io/klog/v2 `internal/serialize/keyvalues.go`). `None` while its end is not written yet.
+fn value(text: &str) -> Option<String> {
+    let Some(lines) = text.strip_prefix("<\n") else {
+        return Some(super::record::unquoted(text));
+    };
+    let mut plain = Vec::new();
+    for line in lines.lines() {
+        match line.strip_prefix('\t') {
+            Some(line) => plain.push(line),
+            None => return Some(plain.join("\n")),
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_server_says_is_read_with_its_reason() {
+        let line = "E1126 21:00:00.1 1 authentication.go:75] \"failed to validate authentication config\" err=\"jwt[0].issuer.url: Duplicate value: \\\"https://a\\\"\"\n";
+        let reason = "jwt[0].issuer.url: Duplicate value: \"https://a\"".to_owned();
+        let stage = Stage::Validated;
+        assert_eq!(said(line), Some(Reload::Refused { stage, reason }));
+        assert_eq!(
+            said("I1126 21:00:00.1 1 authentication.go:80] \"reloaded authentication config\"\n"),
+            Some(Reload::InForce)
+        );
+        assert_eq!(said("I1126 21:00:00.1 1 authentication.go:80] \"something else\"\n"), None);
+    }
+
+    #[test]
+    fn a_reason_of_several_lines_is_read_to_its_end() {
+        let begun = "E1 1 a.go:1] \"failed to load authentication config\" err=<\n\tERROR: <input>:1:1: undeclared\n\t | foo\n";
+        assert_eq!(said(begun), None);
+        let reason = "ERROR: <input>:1:1: undeclared\n | foo".to_owned();
+        let stage = Stage::Read;
+        assert_eq!(said(&format!("{begun} >\n")), Some(Reload::Refused { stage, reason }));
+    }
+}

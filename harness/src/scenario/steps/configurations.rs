@@ -1,0 +1,225 @@
+//! AuthenticationConfigurations: replaced while the API server runs, and such that no API server starts with.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use cucumber::{given, then, when};
+use sha2::Digest;
+
+use super::counts::Counts;
+use super::{Person, Step, tokens};
+use crate::cluster::{ConfigurationChange, Setting};
+use crate::credential::Credential;
+use crate::probe::{Gate, Question, Reload, Stage, TOLD, TRYING, Verdict, ask, configuration_gate, replace_configuration};
+use crate::scenario::world::World;
+
+/// The new configuration, and what the API server made of it.
+#[derive(Default)]
+struct Replaced {
+    /// Held from the first replacement until the scenario ends.
+    gate: Option<Gate>,
+    made: Option<Made>,
+}
+
+struct Made {
+    content: String,
+    reload: Reload,
+}
+
+/// What the API server does with a new configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
+#[param(name = "stage", regex = "read|validated|put into force")]
+struct At(Stage);
+
+impl std::str::FromStr for At {
+    type Err = anyhow::Error;
+
+    fn from_str(said: &str) -> Result<Self> {
+        Ok(Self(match said {
+            "read" => Stage::Read,
+            "validated" => Stage::Validated,
+            "put into force" => Stage::PutIntoForce,
+            other => anyhow::bail!("nothing is {other}"),
+        }))
+    }
+}
+
+/// An API server that does not start, and its setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
+#[param(
+    name = "misconfigured",
+    regex = "OIDC flags beside a configuration file|an OIDC issuer and no client|a symmetric algorithm|anonymous requests in a flag and in the file"
+)]
+struct Misconfigured(&'static str);
+
+impl std::str::FromStr for Misconfigured {
+    type Err = anyhow::Error;
+
+    fn from_str(said: &str) -> Result<Self> {
+        Ok(Self(match said {
+            "OIDC flags beside a configuration file" => "oidc_flags_and_file",
+            "an OIDC issuer and no client" => "issuer_without_client",
+            "a symmetric algorithm" => "symmetric_algorithm",
+            "anonymous requests in a flag and in the file" => "anonymous_twice",
+            other => anyhow::bail!("no API server has {other}"),
+        }))
+    }
+}
+
+/// Why an API server did not start.
+#[derive(Default)]
+struct NotStarted(Option<String>);
+
+#[given("the API server trusts one issuer")]
+async fn trusts_one(world: &mut World) -> Step {
+    in_force(world, "trusts one issuer", Verdict::Accepted).await
+}
+
+#[given("the API server trusts no issuer")]
+async fn trusts_none(world: &mut World) -> Step {
+    in_force(world, "trusts no issuer", Verdict::Unauthenticated).await
+}
+
+#[when(regex = "^Dana replaces the configuration by one that (.+)$")]
+async fn replaces(world: &mut World, change: String) -> Step {
+    replace(world, &change, TOLD).await
+}
+
+#[when(regex = "^Dana waits until the API server gives up a configuration that (.+)$")]
+async fn gives_up(world: &mut World, change: String) -> Step {
+    replace(world, &change, TRYING).await
+}
+
+#[then(expr = "the new configuration is refused when it is {stage}, because {string}")]
+fn refused(world: &mut World, at: At, reason: String) -> Step {
+    let seen = &made(world)?.reload;
+    ensure!(
+        matches!(seen, Reload::Refused { stage, reason: why } if *stage == at.0 && !reason.is_empty() && why.contains(&reason)),
+        "expected: refused when {:?}, because: {reason}; seen: {seen:?}",
+        at.0
+    );
+    Ok(())
+}
+
+#[then("the new configuration is in force")]
+fn is_in_force(world: &mut World) -> Step {
+    let seen = &made(world)?.reload;
+    ensure!(*seen == Reload::InForce, "expected a configuration in force; seen: {seen:?}");
+    Ok(())
+}
+
+#[then(expr = "one more reload is counted as a {word}, and one more only")]
+async fn is_counted(world: &mut World, status: String) -> Step {
+    Counts::one_more(world, RELOADS, &[("status", &status)]).await?;
+    let now = Counts::now(world).await?;
+    let last = now.value(LAST_RELOAD, &[("status", &status)]);
+    ensure!(
+        last.is_some_and(|at| at > 0.0),
+        "expected the time of the last {status}; seen was {last:?}"
+    );
+    Ok(())
+}
+
+#[then("the API server tells which configuration is in force")]
+async fn tells_which(world: &mut World) -> Step {
+    let hash = hash(&made(world)?.content);
+    let now = Counts::now(world).await?;
+    let told = now.value(LAST_CONFIGURATION, &[("hash", &hash)]);
+    ensure!(told == Some(1.0), "expected {LAST_CONFIGURATION} with {hash}; seen was {told:?}");
+    Ok(())
+}
+
+#[when(expr = "Dana starts an API server with {misconfigured}")]
+async fn starts(world: &mut World, misconfigured: Misconfigured) -> Step {
+    let why = match world.api_server_in_silence(misconfigured.0).await {
+        Ok(server) => bail!("expected that no API server starts with this; it answers at {}", server.url),
+        Err(error) => format!("{error:#}"),
+    };
+    world.notes::<NotStarted>().0 = Some(why);
+    Ok(())
+}
+
+#[then(expr = "the API server refuses to start, because {string}")]
+fn not_started(world: &mut World, reason: String) -> Step {
+    let seen = world.notes::<NotStarted>().0.clone().context("no API server was started")?;
+    ensure!(
+        seen.contains("ended by itself") && seen.contains(&reason),
+        "expected that it ends, because: {reason}; seen: {seen}"
+    );
+    Ok(())
+}
+
+#[then(expr = "{person}, who asks an API server that did start, is accepted as {string}")]
+async fn accepted_by_started(world: &mut World, person: Person, user: String) -> Step {
+    tokens::accepted_with_another(world, person, user).await
+}
+
+#[then(expr = "the API server warned that {string}")]
+fn warned(world: &mut World, words: String) -> Step {
+    world.needs("server_log")?;
+    let logs = world.door().server.logs.context("the API server's log cannot be read")?;
+    let log = std::fs::read_to_string(&logs.log)?;
+    ensure!(
+        log.lines().any(|line| line.starts_with('W') && line.contains(&words)),
+        "expected a warning that says: {words}; there is none in {}",
+        logs.log.display()
+    );
+    Ok(())
+}
+
+/// `apiserver_authentication_config_controller_…`, kubernetes/apiserver `pkg/server/options/authenticationconfig/metrics`.
+const RELOADS: &str = "apiserver_authentication_config_controller_automatic_reloads_total";
+const LAST_RELOAD: &str = "apiserver_authentication_config_controller_automatic_reload_last_timestamp_seconds";
+const LAST_CONFIGURATION: &str = "apiserver_authentication_config_controller_last_config_info";
+
+/// As kube-apiserver hashes what its metrics are about.
+pub(super) fn hash(text: &str) -> String {
+    format!("sha256:{}", hex::encode(sha2::Sha256::digest(text.as_bytes())))
+}
+
+fn made(world: &mut World) -> Step<&Made> {
+    Ok(world.notes::<Replaced>().made.as_ref().context("no configuration was replaced")?)
+}
+
+/// Replaces the configuration by the one called `change`, as who has its gate until the scenario ends.
+async fn replace(world: &mut World, change: &str, limit: Duration) -> Step {
+    world.needs("server_log")?;
+    let server = world.door().server;
+    let known =
+        ConfigurationChange::named(change).with_context(|| format!("no configuration {change}; there are those that: {}", names()))?;
+    let content = known.file(&Setting::named(&server.name)?, world.version(), &world.places()?)?;
+    let gate = hold_gate(world).await?;
+    Counts::note_if_asked(world).await?;
+    let reload = replace_configuration(&server, &gate, &content, limit).await?;
+    let replaced = world.notes::<Replaced>();
+    replaced.gate = Some(gate);
+    replaced.made = Some(Made { content, reload });
+    Ok(())
+}
+
+/// The gate of the configuration, which nobody else has then.
+async fn hold_gate(world: &mut World) -> Step<Gate> {
+    if let Some(gate) = world.notes::<Replaced>().gate.take() {
+        return Ok(gate);
+    }
+    let server = world.door().server;
+    Ok(configuration_gate(&server).await?)
+}
+
+fn names() -> String {
+    ConfigurationChange::names().collect::<Vec<_>>().join("; ")
+}
+
+/// Sees to it that a token of the issuer "es256" gets `verdict`: that is so, or a configuration is replaced.
+async fn in_force(world: &mut World, change: &str, verdict: Verdict) -> Step {
+    let gate = hold_gate(world).await?;
+    world.notes::<Replaced>().gate = Some(gate);
+    let token = tokens::sound(world, "es256", "alice")?.sign()?;
+    let answer = ask(&world.door(), "Alice", &Credential::Token(token), &Question::who_am_i()).await;
+    if answer.verdict == verdict {
+        return Ok(());
+    }
+    // The server may still be trying what somebody gave it before.
+    replace(world, change, TRYING).await?;
+    is_in_force(world)
+}

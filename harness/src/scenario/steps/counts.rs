@@ -1,0 +1,166 @@
+//! What an API server counts: how often people came, with which result, and what it took from its caches.
+//!
+//! Others come at the same time. So what is counted for everybody is compared with "at least"; what nobody else touches, exactly.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use cucumber::{given, then};
+
+use super::{Step, configurations};
+use crate::probe::{Metrics, NoMetrics};
+use crate::process::wait::{Condition, until_gently};
+use crate::scenario::world::World;
+
+/// What was counted before.
+#[derive(Default)]
+pub(super) struct Counts {
+    asked: bool,
+    before: Option<Metrics>,
+}
+
+impl Counts {
+    /// What the API server has counted up to now.
+    pub(super) async fn now(world: &mut World) -> Step<Metrics> {
+        Ok(Metrics::of(&world.door(), &world.administrator_credential()?).await?)
+    }
+
+    /// Notes what is counted, if that is of interest: again where it was noted before.
+    pub(super) async fn note_if_asked(world: &mut World) -> Step {
+        if world.notes::<Self>().asked {
+            let now = Self::now(world).await?;
+            world.notes::<Self>().before = Some(now);
+        }
+        Ok(())
+    }
+
+    /// By how much the series called `name` with `labels` has grown.
+    async fn growth(world: &mut World, name: &str, labels: &[(&str, &str)]) -> Step<f64> {
+        let now = Self::now(world).await?.value(name, labels);
+        let before = world.notes::<Self>().before.as_ref().context("nothing was noted before")?;
+        let now = now.with_context(|| format!("there is no series {name} with {labels:?}"))?;
+        Ok(now - before.value(name, labels).unwrap_or_default())
+    }
+
+    /// Fails unless the series has grown by one.
+    pub(super) async fn one_more(world: &mut World, name: &str, labels: &[(&str, &str)]) -> Step {
+        let growth = Self::growth(world, name, labels).await?;
+        #[expect(clippy::float_cmp, reason = "counts are whole numbers")]
+        let one = growth == 1.0;
+        ensure!(one, "expected one more in {name} with {labels:?}; seen were {growth} more");
+        Ok(())
+    }
+
+    async fn at_least_one_more(world: &mut World, name: &str, labels: &[(&str, &str)]) -> Step {
+        let growth = Self::growth(world, name, labels).await?;
+        ensure!(
+            growth >= 1.0,
+            "expected at least one more in {name} with {labels:?}; seen were {growth} more"
+        );
+        Ok(())
+    }
+}
+
+#[given("it is noted what the API server has counted so far")]
+async fn noted(world: &mut World) -> Step {
+    world.notes::<Counts>().asked = true;
+    Counts::note_if_asked(world).await
+}
+
+/// kubernetes/apiserver `pkg/endpoints/filters/metrics.go`.
+#[then(expr = "at least one more attempt is counted as {string}")]
+async fn attempt_counted(world: &mut World, result: String) -> Step {
+    Counts::at_least_one_more(world, "authentication_attempts", &[("result", &result)]).await?;
+    Counts::at_least_one_more(world, "authentication_duration_seconds_count", &[("result", &result)]).await
+}
+
+#[then(expr = "at least one more request is counted for {string}")]
+async fn request_counted(world: &mut World, name: String) -> Step {
+    Counts::at_least_one_more(world, "authenticated_user_requests", &[("username", &name)]).await
+}
+
+#[then(expr = "no request is counted for {string}")]
+async fn no_request_counted(world: &mut World, name: String) -> Step {
+    let counted = Counts::now(world)
+        .await?
+        .value("authenticated_user_requests", &[("username", &name)]);
+    ensure!(counted.is_none(), "expected no count for \"{name}\"; seen was {counted:?}");
+    Ok(())
+}
+
+/// kubernetes/apiserver `pkg/authentication/token/cache/stats.go`.
+#[then(expr = "at least one more token is looked for in the cache as a {string}")]
+async fn cache_asked(world: &mut World, status: String) -> Step {
+    Counts::at_least_one_more(world, "authentication_token_cache_request_total", &[("status", &status)]).await?;
+    let timed = "authentication_token_cache_request_duration_seconds_count";
+    Counts::at_least_one_more(world, timed, &[("status", &status)]).await
+}
+
+#[then(expr = "at least one more token is looked at, with the result {string}")]
+async fn fetched(world: &mut World, status: String) -> Step {
+    Counts::at_least_one_more(world, "authentication_token_cache_fetch_total", &[("status", &status)]).await?;
+    let now = Counts::now(world).await?;
+    for status in ["in_flight", "blocked"] {
+        let active = now.value("authentication_token_cache_active_fetch_count", &[("status", status)]);
+        // Nobody may have waited for another's look so far.
+        ensure!(
+            active.is_some() || status == "blocked",
+            "expected a count of looks that are {status}; there is none"
+        );
+    }
+    Ok(())
+}
+
+/// kubernetes/apiserver `plugin/pkg/authenticator/token/oidc/metrics.go`.
+#[then(expr = "one more token of the issuer {string} is timed as a {word}, and one more only")]
+async fn timed(world: &mut World, issuer: String, result: String) -> Step {
+    let issuer = configurations::hash(&world.signer()?.url(&issuer)?);
+    let labels = [("jwt_issuer_hash", issuer.as_str()), ("result", result.as_str())];
+    Counts::one_more(world, "apiserver_authentication_jwt_authenticator_latency_seconds_count", &labels).await
+}
+
+#[then(expr = "the API server tells when it got the keys of the issuer {string}, and which")]
+async fn tells_keys(world: &mut World, issuer: String) -> Step {
+    let url = configurations::hash(&world.signer()?.url(&issuer)?);
+    let keys = configurations::hash(&world.signer()?.published(&issuer)?.to_string());
+    let now = Counts::now(world).await?;
+    let at = now.value(KEYS_FETCHED, &[("jwt_issuer_hash", &url), ("result", "success")]);
+    ensure!(at.is_some_and(|at| at > 0.0), "expected when the keys were got; seen was {at:?}");
+    let told = now.value(KEYS, &[("jwt_issuer_hash", &url), ("hash", &keys)]);
+    ensure!(told == Some(1.0), "expected {KEYS} with {keys}; seen was {told:?}");
+    Ok(())
+}
+
+#[then(expr = "the API server tells when it did not get the keys of the issuer {string}")]
+async fn tells_no_keys(world: &mut World, issuer: String) -> Step {
+    let url = configurations::hash(&world.signer()?.url(&issuer)?);
+    let now = Counts::now(world).await?;
+    let at = now.value(KEYS_FETCHED, &[("jwt_issuer_hash", &url), ("result", "failure")]);
+    ensure!(
+        at.is_some_and(|at| at > 0.0),
+        "expected when the keys were not got; seen was {at:?}"
+    );
+    let told = now.value(KEYS, &[("jwt_issuer_hash", &url)]);
+    ensure!(told.is_none(), "expected no keys; seen was {told:?}");
+    Ok(())
+}
+
+#[then(expr = "the API server soon tells nothing more of the keys of the issuer {string}")]
+async fn forgets_keys(world: &mut World, issuer: String) -> Step {
+    let url = configurations::hash(&world.signer()?.url(&issuer)?);
+    let (door, administrator) = (world.door(), world.administrator_credential()?);
+    let forgotten = until_gently("nothing told of the keys", FORGETTING, || async {
+        let now = Metrics::of(&door, &administrator).await?;
+        let told = [KEYS, KEYS_FETCHED].map(|name| now.value(name, &[("jwt_issuer_hash", &url)]));
+        Ok::<_, NoMetrics>(match told {
+            [None, None] => Condition::Met(()),
+            told => Condition::NotYet(format!("still told: {told:?}")),
+        })
+    });
+    Ok(forgotten.await?)
+}
+
+/// Longer than a minute and a half, after which kube-apiserver forgets (kubernetes `pkg/kubeapiserver/authenticator/config.go`).
+const FORGETTING: Duration = Duration::from_secs(150);
+const KEYS_FETCHED: &str = "apiserver_authentication_jwt_authenticator_jwks_fetch_last_timestamp_seconds";
+const KEYS: &str = "apiserver_authentication_jwt_authenticator_jwks_fetch_last_key_set_info";

@@ -1,0 +1,120 @@
+//! Groups that a token does not say itself: they are told elsewhere (OpenID Connect Core 1.0 §5.6.2).
+
+use std::convert::Infallible;
+use std::str::FromStr;
+use std::time::Duration;
+
+use cucumber::given;
+use serde_json::json;
+
+use super::tokens::{sound, user};
+use super::{Person, Step};
+use crate::credential::Credential;
+use crate::identity_provider::issuer::Token;
+use crate::probe::{Question, Verdict, ask};
+use crate::process::wait::{Condition, until};
+use crate::scenario::world::{Twin, World};
+
+/// The issuer of `fixtures/authentication/` that reads groups from a claim and is asked by nobody else.
+const ISSUER: &str = "distributed";
+
+/// How long the API server may take to find the issuer of the other token: ten seconds are between two attempts.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// What is wrong with how a token's groups are told elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
+#[param(
+    name = "told",
+    regex = "where nobody says anything|by a token that says no groups|by a token that has expired|by a token for another cluster|by a token that somebody else signed|by no token at all|by a source that it does not name"
+)]
+enum Told {
+    Nowhere,
+    NoGroups,
+    Expired,
+    OtherAudience,
+    StrangersKey,
+    NoToken,
+    UnnamedSource,
+}
+
+impl FromStr for Told {
+    type Err = anyhow::Error;
+
+    fn from_str(said: &str) -> Result<Self, anyhow::Error> {
+        Ok(match said {
+            "where nobody says anything" => Self::Nowhere,
+            "by a token that says no groups" => Self::NoGroups,
+            "by a token that has expired" => Self::Expired,
+            "by a token for another cluster" => Self::OtherAudience,
+            "by a token that somebody else signed" => Self::StrangersKey,
+            "by no token at all" => Self::NoToken,
+            "by a source that it does not name" => Self::UnnamedSource,
+            other => anyhow::bail!("no groups are told {other}"),
+        })
+    }
+}
+
+#[given(expr = "{person} holds a token whose groups are told elsewhere: {string}")]
+async fn told_elsewhere(world: &mut World, person: Person, group: String) -> Step {
+    let told = elsewhere(world, &person.user(), &groups(world, &group)?)?;
+    let credential = Credential::Token(told.sign()?);
+    until_found(world, &credential).await?;
+    Ok(world.hold(&person.0, credential, None)?)
+}
+
+#[given(expr = "{person} holds a token whose groups are told {told}")]
+async fn told_badly(world: &mut World, person: Person, told: Told) -> Step {
+    let name = person.user();
+    let twin = Credential::Token(elsewhere(world, "alice", &groups(world, "platform-team")?)?.sign()?);
+    until_found(world, &twin).await?;
+    let other = groups(world, "platform-team")?;
+    let token = match told {
+        Told::Nowhere => at(world, &name, &format!("{}/nowhere", world.signer()?.base()))?,
+        Told::NoGroups => elsewhere(world, &name, &other.without("groups"))?,
+        Told::Expired => elsewhere(world, &name, &other.expired(Duration::from_secs(3600)))?,
+        Told::OtherAudience => elsewhere(world, &name, &other.audience("another-cluster"))?,
+        Told::StrangersKey => {
+            let forgery = crate::identity_provider::issuer::Forgery::UnknownKey;
+            elsewhere(world, &name, &other.forged(forgery))?
+        }
+        Told::NoToken => at(world, &name, &format!("{}/{ISSUER}/keys", world.signer()?.base()))?,
+        Told::UnnamedSource => elsewhere(world, &name, &other)?.without("_claim_sources"),
+    };
+    let twin = Twin {
+        credential: twin,
+        user: user(ISSUER, "alice"),
+    };
+    Ok(world.hold(&person.0, Credential::Token(token.sign()?), Some(twin))?)
+}
+
+/// A token that says in which group somebody is.
+fn groups(world: &World, group: &str) -> Step<Token> {
+    Ok(world.signer()?.token(ISSUER)?.claim("groups", json!([group])))
+}
+
+/// A token of `name`, whose groups are what `other` says.
+fn elsewhere(world: &World, name: &str, other: &Token) -> Step<Token> {
+    let url = world.signer()?.claims_url(&other.sign()?);
+    at(world, name, &url)
+}
+
+/// A token of `name`, whose groups are told at `url`.
+fn at(world: &World, name: &str, url: &str) -> Step<Token> {
+    let token = sound(world, ISSUER, name)?;
+    Ok(token
+        .claim("_claim_names", json!({ "groups": "elsewhere" }))
+        .claim("_claim_sources", json!({ "elsewhere": { "endpoint": url } })))
+}
+
+/// The API server looks for the issuer of the other token when it first sees one, and refuses until it has found it.
+async fn until_found(world: &World, credential: &Credential) -> Step {
+    let door = world.door();
+    let found = until("the issuer of claims that are told elsewhere", LIMIT, || async {
+        let answer = ask(&door, "Alice", credential, &Question::who_am_i()).await;
+        Ok::<_, Infallible>(match answer.verdict {
+            Verdict::Accepted => Condition::Met(()),
+            _ => Condition::NotYet(answer.to_string()),
+        })
+    });
+    Ok(found.await?)
+}

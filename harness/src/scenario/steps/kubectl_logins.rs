@@ -1,0 +1,168 @@
+//! kubectl with a login at Keycloak in its kubeconfig: it shows the ID token, and refreshes it once that has expired
+//! (k8s.io/client-go `plugin/pkg/client/auth/oidc`).
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use cucumber::{given, then, when};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::{Person, Step};
+use crate::credential::{Credential, kubeconfig};
+use crate::pki::{Authority, write_private};
+use crate::process::Program;
+use crate::scenario::world::World;
+use crate::secret::{Secret, redact};
+
+/// A kubeconfig in a directory of its own, and what kubectl answered.
+#[derive(Default)]
+struct AtHand {
+    home: Option<TempDir>,
+    answer: Option<(bool, String)>,
+}
+
+/// What is wrong with a login in a kubeconfig.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
+#[param(
+    name = "login_flaw",
+    regex = "a client that Keycloak does not know|an authority that did not sign Keycloak's certificate|a refresh that brings no ID token"
+)]
+enum LoginFlaw {
+    Client,
+    Authority,
+    NoIdToken,
+}
+
+impl FromStr for LoginFlaw {
+    type Err = anyhow::Error;
+
+    fn from_str(said: &str) -> Result<Self> {
+        Ok(match said {
+            "a client that Keycloak does not know" => Self::Client,
+            "an authority that did not sign Keycloak's certificate" => Self::Authority,
+            "a refresh that brings no ID token" => Self::NoIdToken,
+            other => anyhow::bail!("no login has {other}"),
+        })
+    }
+}
+
+#[given(expr = "{person} has a kubeconfig with a login at Keycloak whose token has expired")]
+async fn has_kubeconfig(world: &mut World, person: Person) -> Step {
+    write(world, &person, None).await
+}
+
+#[given(expr = "{person} has a kubeconfig with a login at Keycloak whose token has expired, with {login_flaw}")]
+async fn has_flawed_kubeconfig(world: &mut World, person: Person, flaw: LoginFlaw) -> Step {
+    write(world, &person, Some(flaw)).await
+}
+
+#[when(expr = "{person} asks the command-line client who {word} is")]
+async fn asks(world: &mut World, person: Person, _pronoun: String) -> Step {
+    world.person(&person.0)?;
+    let answer = who_am_i(world).await?;
+    world.notes::<AtHand>().answer = Some(answer);
+    Ok(())
+}
+
+#[then(expr = "the client says that {person} is accepted as {string}")]
+fn told(world: &mut World, _person: Person, user: String) -> Step {
+    accepted(world.notes::<AtHand>().answer.as_ref().context("kubectl was not asked")?, &user)
+}
+
+#[then(expr = "the kubeconfig holds a token that has not expired")]
+fn holds_new_token(world: &mut World) -> Step {
+    let path = home(world)?.path().join("kubeconfig");
+    let written: Value = serde_saphyr::from_str(&std::fs::read_to_string(path)?)?;
+    let token = written
+        .pointer("/users/0/user/auth-provider/config/id-token")
+        .and_then(Value::as_str)
+        .context("the kubeconfig has a token")?;
+    let claims = crate::identity_provider::issuer::unverified(&Secret::new(token))?.claims;
+    let expires = claims.get("exp").and_then(Value::as_i64).unwrap_or_default();
+    let now = jiff::Timestamp::now().as_second();
+    ensure!(expires > now, "expected a token that expires after {now}; it expires at {expires}");
+    Ok(())
+}
+
+#[then(expr = "the client is refused a token, because {string}")]
+fn refused(world: &mut World, reason: String) -> Step {
+    let (succeeded, text) = world.notes::<AtHand>().answer.as_ref().context("kubectl was not asked")?;
+    ensure!(
+        !succeeded && text.contains(&reason),
+        "expected that kubectl has no token, because: {reason}; it says: {}",
+        redact(text)
+    );
+    Ok(())
+}
+
+#[then(expr = "with a login that is sound, the client says that {person} is accepted as {string}")]
+async fn told_with_sound_login(world: &mut World, person: Person, user: String) -> Step {
+    write(world, &person, None).await?;
+    accepted(&who_am_i(world).await?, &user)
+}
+
+fn accepted((succeeded, text): &(bool, String), user: &str) -> Step {
+    ensure!(*succeeded, "expected: accepted as \"{user}\"; kubectl says: {}", redact(text));
+    let review: Value = serde_json::from_str(text).context("kubectl answers with JSON")?;
+    let seen = review.pointer("/status/userInfo/username").and_then(Value::as_str);
+    ensure!(seen == Some(user), "expected: accepted as \"{user}\"; seen was {seen:?}");
+    Ok(())
+}
+
+fn home(world: &mut World) -> Step<&TempDir> {
+    Ok(world.notes::<AtHand>().home.as_ref().context("nobody has a kubeconfig")?)
+}
+
+/// Writes a kubeconfig whose ID token has expired, so that kubectl needs the refresh token.
+async fn write(world: &mut World, person: &Person, flaw: Option<LoginFlaw>) -> Step {
+    let person = Person(world.person(&person.0)?);
+    let keycloak = world.realm().await?;
+    let realm = keycloak.description();
+    let password = realm.passwords.get(&person.user()).context("their password is known")?;
+    let refresh = match flaw {
+        Some(LoginFlaw::NoIdToken) => keycloak.password_grant_without_id(&person.user(), password).await?,
+        _ => {
+            let login = keycloak.password_grant(&person.user(), password).await?;
+            login.refresh.context("the login can be refreshed")?
+        }
+    };
+    let authority = match flaw {
+        Some(LoginFlaw::Authority) => Authority::root("stranger")?.certificate().to_owned(),
+        _ => realm.authority.clone(),
+    };
+    let client = match flaw {
+        Some(LoginFlaw::Client) => "nobody",
+        _ => realm.client_id.as_str(),
+    };
+    // kubectl reads no more of it than when it expires.
+    let expired = world.signer()?.token("rs256")?.expired(Duration::from_secs(3600)).sign()?;
+    let door = world.door();
+    let mut file = kubeconfig::json("lab", &door.url, &door.authority, &Credential::Nothing)?;
+    let secret = realm.client_secret.as_ref().map_or("", Secret::expose);
+    file["users"][0]["user"] = json!({ "auth-provider": { "name": "oidc", "config": {
+        "idp-issuer-url": realm.issuer, "client-id": client, "client-secret": secret,
+        "idp-certificate-authority-data": STANDARD.encode(authority),
+        "id-token": expired.expose(), "refresh-token": refresh.expose(),
+    } } });
+    let home = TempDir::new()?;
+    write_private(&home.path().join("kubeconfig"), &file.to_string())?;
+    world.notes::<AtHand>().home = Some(home);
+    Ok(())
+}
+
+/// Whether kubectl succeeded, and what it said.
+async fn who_am_i(world: &mut World) -> Step<(bool, String)> {
+    let kubectl = world.kubectl()?;
+    let home = home(world)?.path().to_owned();
+    let said = home.join("said");
+    let program = Program::new("kubectl", kubectl, &said)
+        .environment("HOME", &home)
+        .argument(format!("--kubeconfig={}", home.join("kubeconfig").display()))
+        .arguments(["auth", "whoami", "--output=json"]);
+    let status = program.start().await?.ended().await?;
+    Ok((status.success(), std::fs::read_to_string(&said)?))
+}
