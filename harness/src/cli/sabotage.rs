@@ -246,6 +246,7 @@ impl Bench<'_> {
             inverted: false,
         };
         let site = Site {
+            exchanges: true,
             lab: lab.clone(),
             events: Events::silent(),
             mode: Mode::Sabotaged,

@@ -142,10 +142,10 @@ impl KeycloakAdmin {
             name: String,
         }
         let path = format!("clients?clientId={}", segment(client));
-        let clients: Vec<Entry> = ask("look at a client", self.request(Method::GET, &path).await?).await?;
+        let clients: Vec<Entry> = self.client.ask("look at a client", self.request(Method::GET, &path).await?).await?;
         let id = clients.into_iter().next().map(|client| client.id).unwrap_or_default();
         let models = format!("clients/{id}/protocol-mappers/models");
-        let mappers: Vec<Entry> = ask("look at the mappers of a client", self.request(Method::GET, &models).await?).await?;
+        let mappers: Vec<Entry> = self.client.ask("look at the mappers of a client", self.request(Method::GET, &models).await?).await?;
         // Without such a mapper the path has no id, and Keycloak refuses.
         let found = mappers
             .into_iter()
@@ -153,7 +153,7 @@ impl KeycloakAdmin {
             .map(|known| known.id)
             .unwrap_or_default();
         let request = self.request(Method::DELETE, &format!("{models}/{found}")).await?;
-        send("removal of a mapper", request).await.map(drop)
+        self.client.send("removal of a mapper", request).await.map(drop)
     }
 
     /// Makes a realm role, unless it is there.

@@ -179,7 +179,7 @@ impl KeycloakClient {
             refresh_token: Secret,
         }
         let fields = [("grant_type", "password"), ("username", user), ("password", password.expose())];
-        let answer: Answer = ask("password grant", self.post("token", &fields)).await?;
+        let answer: Answer = self.ask("password grant", self.post("token", &fields)).await?;
         Ok(answer.refresh_token)
     }
 

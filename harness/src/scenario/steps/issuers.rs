@@ -19,6 +19,7 @@ struct LoggedIn(Option<Login>);
 
 #[given(expr = "{person} has logged in at the issuer that the cluster trusts")]
 async fn logged_in(world: &mut World, person: Person) -> Step {
+    world.person(&person.0)?;
     let login = world.login().await?;
     let token = login.token.clone();
     world.notes::<LoggedIn>().0 = Some(login);
@@ -27,6 +28,7 @@ async fn logged_in(world: &mut World, person: Person) -> Step {
 
 #[given(expr = "{person} holds a token of the issuer that the cluster trusts, changed after it was signed")]
 async fn holds_changed(world: &mut World, person: Person) -> Step {
+    world.person(&person.0)?;
     let (login, other) = (world.login().await?, world.login().await?);
     let twin = Twin {
         credential: Credential::Token(other.token),

@@ -36,6 +36,7 @@ async fn logged_in(world: &mut World, person: Person) -> Step {
 
 #[given(expr = "{person} has logged in to Keycloak for {string}")]
 async fn logged_in_for(world: &mut World, person: Person, client: String) -> Step {
+    world.person(&person.0)?;
     let keycloak = world.realm().await?;
     let password = keycloak
         .description()
@@ -54,6 +55,7 @@ async fn logged_in_for(world: &mut World, person: Person, client: String) -> Ste
 
 #[given(expr = "{person} has logged in to another realm of Keycloak")]
 async fn logged_in_elsewhere(world: &mut World, person: Person) -> Step {
+    world.person(&person.0)?;
     let keycloak = world.realm().await?.elsewhere()?;
     let password = keycloak
         .description()
