@@ -109,7 +109,7 @@ async fn the_terminal_shows_the_table_then_cells_then_what_differs() {
         " X4             ⊘        ≠     ",
         " X5             –        ·     ",
         "✓ proved   ⊘ refused as expected   – absent   ≠ differs from the expectation   ✗ failed   · not run",
-        " process-1.34   1.34.9            1        0         1    1.0 s",
+        " process-1.34   1.34.9            1        0         1   1.0 s ",
         "Differs from the expectation X4 on 1.35.9: ",
         "  scenario  external/trust::Mallory's is refused\n  expected  `right`\n  seen      `500` (unauthenticated 401: x509",
         "behaviours × cells: 1 refused as expected, 1 absent, 1 differs from the expectation, 1 not run\n",

@@ -1,7 +1,7 @@
 //! A matrix in a cluster: an Indexed Job whose pods carry out a cell each, as processes. The main function is [`manifest`].
 //!
 //! A pod's result is in its log (`--record-to-log`), which needs nothing of the cluster but pods; `report merge` reads logs.
-//! <https://kubernetes.io/docs/concepts/workloads/controllers/job/#completion-mode>
+//! What an Indexed Job promises: <https://kubernetes.io/docs/concepts/workloads/controllers/job/#completion-mode>, `Indexed`.
 
 use serde_json::{Value, json};
 
