@@ -80,3 +80,38 @@ Feature: Of several credentials, the first that is sound decides
       When he asks the API server who he is, in a format that it does not write
       Then he is refused as unauthenticated with nothing logged, because "Authentication failed, no credentials provided"
       But Alice, with a client certificate, is accepted
+
+  Rule: Of those who know a token, the webhook comes last, after files, Secrets and issuers
+
+    @F11
+    @requires:further_api_servers @requires:token_webhook
+    Scenario: Mallory's token is known to the webhook alone
+      Given an API server with tokens of every kind
+      And Mallory holds a made-up token that the webhook vouches for
+      When she asks the API server who she is
+      Then she is accepted as "vouched-for-by-the-webhook"
+
+    @F11
+    @requires:further_api_servers @requires:token_webhook
+    Scenario: Dana's token stands in a file, too
+      Given an API server with tokens of every kind
+      And Dana holds the token that a file has for her, and that the webhook vouches for, too
+      When she asks the API server who she is
+      Then she is accepted as "dana"
+
+    @F11
+    @requires:further_api_servers @requires:token_webhook @requires:administrator
+    Scenario: The robot's token has a Secret, too
+      Given an API server with tokens of every kind
+      And the robot holds a bootstrap token that the webhook vouches for, too
+      When it asks the API server who it is
+      Then it is accepted as the holder of the bootstrap token
+
+    @F11
+    @requires:further_api_servers @requires:token_webhook @requires:issuer
+    Scenario: Alice's token is an issuer's, too
+      Given an API server with tokens of every kind
+      And Alice holds a token of the issuer "es256" that the webhook vouches for, too
+      When she asks the API server who she is
+      Then she is accepted as "alice"
+      And she is in exactly the groups "system:authenticated"

@@ -3,7 +3,7 @@ Feature: Who presents no credential is anonymous
 
   Rule: Anonymous people are a user and a group, and belong to nobody authenticated
 
-    @A1
+    @A1 @B1
     @requires:anonymous_requests @requires:audit_log
     Scenario: Bob asks for the API server's health
       Given Bob holds no credential

@@ -153,3 +153,50 @@ Feature: The API server believes what its front proxy says of people
       When she asks the API server who she is
       Then she is accepted as "rs256:alice"
       And she is in exactly the groups "system:authenticated"
+
+  Rule: Where no name is asked of a front proxy, every certificate of its authority will do
+
+    @P7
+    @requires:further_api_servers
+    Scenario: Mallory announces Alice to an API server that asks for no name
+      Given an API server with a front proxy of any name
+      And Mallory announces Alice with a certificate of the front proxy's authority for another name
+      When she asks the API server who she is
+      Then she is accepted as "alice"
+
+  Rule: An API server does not start with names that mean nobody
+
+    @P5
+    @requires:remote_uid_header @requires:further_api_servers @requires:cluster_signing_key
+    Scenario: UIDs come under another name alone
+      When Dana starts an API server with UIDs of the front proxy under another name alone
+      Then the API server refuses to start, because "--requestheader-uid-headers is set without specifying the standard X-Remote-Uid header - API aggregation will not work"
+      But Alice, with a client certificate, is accepted
+
+    @P11
+    @requires:further_api_servers @requires:cluster_signing_key
+    Scenario: The front proxy's name is a blank
+      When Dana starts an API server with a blank for the front proxy's name
+      Then the API server refuses to start, because 'empty value in "requestheader-allowed-names"'
+      But Alice, with a client certificate, is accepted
+
+  Rule: The authorities of front proxies are those that the API server trusts now, and it tells aggregated APIs of them
+
+    @P12 @P13
+    @requires:authority_files @requires:administrator
+    Scenario: The authority of another front proxy comes to be trusted while the API server runs
+      Given a front proxy of a new authority announces Alice, and is refused
+      When the new authority is added to those of front proxies
+      Then she is soon accepted as "alice"
+      And aggregated APIs are told of the new authority, and of the front proxy's name and headers
+
+  Rule: An authority of front proxies that is one of clients, too, opens both doors
+
+    @X19 @F11
+    @requires:authority_files @requires:further_api_servers
+    Scenario: Mallory's certificate comes to be a client's, and still announces others
+      Given an API server with a front proxy of any name
+      And Mallory holds a certificate of the front proxy's authority, and is refused with it
+      When the front proxy's authority is added to those of clients
+      Then she is soon accepted as "mallory"
+      And announcing Alice with the same certificate, she is accepted as "alice"

@@ -50,6 +50,36 @@ Feature: A client certificate says who its holder is
       Then she is accepted as "alice"
       And she has the UID "4711"
 
+    @X15
+    @requires:certificate_uid @requires:further_api_servers
+    Scenario: Alice's UID is not looked at where that is switched off
+      Given an API server with UIDs of certificates switched off
+      And Alice holds a client certificate with the UID "4711"
+      When she asks the API server who she is
+      Then she is accepted as "alice"
+      And she has no UID
+
+    @X15
+    @requires:certificate_uid @requires:further_api_servers
+    Scenario: Alice's UID may be empty where it is not looked at
+      Given an API server with UIDs of certificates switched off
+      And Alice holds a client certificate that has an empty UID
+      When she asks the API server who she is
+      Then she is accepted as "alice"
+      And she has no UID
+
+  Rule: The API server counts how long the certificates still live that it sees
+
+    @X16
+    @requires:further_api_servers @requires:administrator
+    Scenario: Alice's certificate ends in less than an hour
+      Given an API server with nodes
+      And Alice holds a client certificate that ends in 45 minutes
+      And it is noted what the API server has counted so far
+      When she asks the API server who she is
+      Then she is accepted as "alice"
+      And one more certificate is counted that ends within the hour, and none that ends within half of it
+
   Rule: What a certificate's holder may do is decided by name and by group
 
     @X1

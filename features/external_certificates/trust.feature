@@ -77,6 +77,14 @@ Feature: A client certificate is trusted only as far as its authority
       Then she is refused as unauthenticated, because "x509: certificate signed by unknown authority"
       But Alice, whose certificate is sound, is still accepted
 
+    @X8
+    @requires:cluster_signing_key
+    Scenario: Mallory sends an intermediate along that has expired
+      Given Mallory holds a client certificate of an intermediate authority that has expired, and sends that along
+      When she asks the API server who she is
+      Then she is refused as unauthenticated, because "x509: certificate has expired or is not yet valid"
+      But Mallory, whose certificate is sound, is still accepted
+
   Rule: The authorities are those that the API server trusts now
 
     @X17

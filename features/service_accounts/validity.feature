@@ -51,6 +51,24 @@ Feature: A token of a service account is good for one audience, for a time, and 
         | flaw                             | reason                           |
         | was signed with a stranger's key | error in cryptographic primitive |
 
+  Rule: A token that should have been renewed is still good, and the audit log says so
+
+    @S22
+    @requires:service_account_key @requires:audit_log
+    Scenario: The deployer's token is stale
+      Given the deployer holds a service account token that should have been renewed an hour ago
+      When it asks the API server who it is
+      Then it is accepted as its service account
+      And the audit event says that the token is stale
+
+    @S22
+    @requires:audit_log
+    Scenario: The deployer's token is fresh
+      Given the deployer holds a service account token
+      When it asks the API server who it is
+      Then it is accepted as its service account
+      And the audit event says nothing of a stale token
+
   Rule: A bound token ends with what it is bound to
 
     @requires:cluster_signing_key

@@ -71,3 +71,13 @@ Feature: A certificate that the cluster has signed is a client certificate like 
       When she asks the API server who she is
       Then she is accepted as "alice"
       And the certificate is valid for 24 hours
+
+  Rule: The API server counts who asks for a lifetime, and who gets it
+
+    @C18
+    Scenario: Alice gets the lifetime that she asked for
+      Given it is noted what the API server has counted so far
+      And Alice holds a certificate valid for 20 hours that the cluster has signed
+      When she asks the API server who she is
+      Then she is accepted as "alice"
+      And at least one more request for a lifetime is counted, and as one that was honoured

@@ -67,3 +67,27 @@ Feature: A signing request is recorded as its requester's
         | lifetime    |
         | 599 seconds |
         | -1 seconds  |
+
+  Rule: A request names its signer and its usages itself
+
+    @C19
+    Scenario Outline: Dana forgets to name <field>
+      Given Dana holds a client certificate with the organization "system:masters"
+      When she requests a certificate, but forgets to name <field>
+      Then the request is refused as bad, because "<reason>"
+      But she may request one that names both
+
+      Examples:
+        | field    | reason                         |
+        | a signer | spec.signerName: Required value |
+        | usages   | spec.usages: Required value     |
+
+  Rule: Requests are found by their signer and by their name
+
+    @C17
+    Scenario: Dana looks for the requests of one signer
+      Given Dana holds a client certificate with the organization "system:masters"
+      And three requests for one signer, and one for another
+      When Dana lists the requests for the one signer
+      Then she is shown those three
+      And she, who lists them by name, is shown one

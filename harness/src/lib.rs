@@ -26,3 +26,4 @@ pub mod scenario;
 pub mod secret;
 pub mod server_binaries;
 pub mod tls;
+pub mod token_webhook;

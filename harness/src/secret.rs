@@ -75,7 +75,7 @@ impl std::fmt::Display for Secret {
 }
 
 #[expect(clippy::unwrap_used, reason = "constant patterns, covered by a test")]
-static PATTERNS: LazyLock<[Regex; 4]> = LazyLock::new(|| {
+static PATTERNS: LazyLock<[Regex; 5]> = LazyLock::new(|| {
     [
         // A JWS in compact form (RFC 7515 §3.1): header, payload, signature.
         Regex::new(r"\b(eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,})\.([A-Za-z0-9_-]{16,})").unwrap(),
@@ -83,13 +83,15 @@ static PATTERNS: LazyLock<[Regex; 4]> = LazyLock::new(|| {
         Regex::new(r"(?i)\b(bearer )([A-Za-z0-9._~+/=-]{8,})").unwrap(),
         Regex::new(r#"(?i)\b((?:client_secret|password|refresh_token|access_token|id_token)["']?\s*[=:]\s*["']?)([^"'&\s,}]{4,})"#)
             .unwrap(),
+        // A bootstrap token (kubernetes/cluster-bootstrap `token/api/types.go`).
+        Regex::new(r"\b([a-z0-9]{6}\.)([a-z0-9]{16})\b").unwrap(),
     ]
 });
 
 /// `text` with every secret that can be told by its form replaced: a token keeps its
 /// header, its claims and six characters of its signature.
 pub fn redact(text: &str) -> Cow<'_, str> {
-    let [token, key, bearer, field] = &*PATTERNS;
+    let [token, key, bearer, field, bootstrap] = &*PATTERNS;
     let mut text = Cow::Borrowed(text);
     let mut replace = |pattern: &Regex, by: &dyn Fn(&Captures<'_>) -> String| {
         if pattern.is_match(&text) {
@@ -111,6 +113,7 @@ pub fn redact(text: &str) -> Cow<'_, str> {
             format!("{}[redacted]", &found[1])
         }
     });
+    replace(bootstrap, &|found| format!("{}[redacted]", &found[1]));
     replace(token, &|found| format!("{}.{}…", &found[1], &found[2][..6]));
     text
 }

@@ -3,8 +3,11 @@
 //! The main functions are [`server`] and [`client`]. HTTP/1.1 is all that is offered: upgrades
 //! (exec, attach, port-forward) need it, and one protocol is easier to watch than two.
 
+use std::sync::Arc;
+
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use crate::pki::Leaf;
@@ -24,6 +27,9 @@ pub enum TlsError {
     /// There is not one certificate in it.
     #[error("no certificate in the PEM text")]
     Empty,
+    /// Nobody's certificate can be verified with it.
+    #[error("the authority of callers is refused")]
+    Callers(#[from] rustls::client::VerifierBuilderError),
     /// rustls refuses it.
     #[error("the certificate or its key is refused")]
     Refused(#[from] rustls::Error),
@@ -73,6 +79,20 @@ pub fn identity(leaf: &Leaf) -> Result<(Vec<CertificateDer<'static>>, PrivateKey
 pub fn server(leaf: &Leaf) -> Result<ServerConfig, TlsError> {
     let (chain, key) = identity(leaf)?;
     let mut config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// A server that shows `leaf` and lets nobody in without a client certificate of the authorities in `callers`, PEM.
+///
+/// # Errors
+/// An authority or the leaf cannot be used.
+pub fn server_for(leaf: &Leaf, callers: &str) -> Result<ServerConfig, TlsError> {
+    let (chain, key) = identity(leaf)?;
+    let verifier = WebPkiClientVerifier::builder(Arc::new(roots(callers)?)).build()?;
+    let mut config = ServerConfig::builder()
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(chain, key)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }

@@ -22,6 +22,10 @@ pub struct Places {
     pub serving_authority_file: String,
     /// The file that tells API servers of the lab's egress.
     pub egress_file: String,
+    /// Where the token webhook is asked.
+    pub token_webhook: String,
+    /// The directory of the lab's certificates and keys.
+    pub pki: String,
 }
 
 impl Places {
@@ -32,7 +36,9 @@ impl Places {
             .replace("{issuer}", &self.issuer)
             .replace("{serving_authority_file}", &self.serving_authority_file)
             .replace("{egress_file}", &self.egress_file)
-            .replace("{serving_authority}", &self.serving_authority);
+            .replace("{serving_authority}", &self.serving_authority)
+            .replace("{token_webhook}", &self.token_webhook)
+            .replace("{pki}", &self.pki);
         // Expressions have braces too, but never around a bare lower-case word.
         let unknown = filled
             .split('{')
@@ -54,6 +60,8 @@ impl Places {
             serving_authority: "PEM".to_owned(),
             serving_authority_file: "serving.crt".to_owned(),
             egress_file: "egress.json".to_owned(),
+            token_webhook: "https://127.0.0.1:3/review".to_owned(),
+            pki: "pki".to_owned(),
         }
     }
 }

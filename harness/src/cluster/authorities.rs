@@ -36,6 +36,9 @@ pub struct ReadBack {
 /// The common name that the front proxy's certificate must have (`--requestheader-allowed-names`).
 pub const FRONT_PROXY: &str = "front-proxy-client";
 
+/// What the lab's own secrets are made of.
+const SEED: &str = "secrets.seed";
+
 impl Authorities {
     /// New ones, kept in `directory` with what the servers need from them. Serving certificates hold for loopback and
     /// for `hosts`, names or addresses.
@@ -72,6 +75,14 @@ impl Authorities {
             .issue(&controllers)?
             .save(directory, "kube-controller-manager")?;
         authorities.front_proxy()?.save(directory, "front-proxy")?;
+        // API servers show it to the token webhook.
+        authorities
+            .clients
+            .issue(&Request::client("kube-apiserver", &[]))?
+            .save(directory, "webhook-client")?;
+        let mut seed = [0_u8; 32];
+        rand::RngCore::fill_bytes(&mut rand::thread_rng(), &mut seed);
+        write_private(&directory.join(SEED), &hex::encode(seed))?;
         // Signs service accounts' tokens: P-256, so kube-apiserver signs with ES256.
         let (private, public) = key_pair()?;
         write_private(&directory.join("service-accounts.key"), private.expose())?;
@@ -170,6 +181,21 @@ impl Authorities {
         let path = self.file("service-accounts.key");
         let read = std::fs::read_to_string(&path);
         read.map(Secret::new).map_err(|source| PkiError::File { path, source })
+    }
+
+    /// The lab's own secret called `name`, the same whenever it is asked for: what stands for `{secret:NAME}` in a file of
+    /// `fixtures/api_servers/`.
+    ///
+    /// # Errors
+    /// What secrets are made of cannot be read.
+    pub fn secret(&self, name: &str) -> Result<Secret, PkiError> {
+        use sha2::Digest;
+        let path = self.file(SEED);
+        let seed = std::fs::read_to_string(&path).map_err(|source| PkiError::File { path, source })?;
+        let mut hash = sha2::Sha256::new();
+        hash.update(seed);
+        hash.update(name);
+        Ok(Secret::new(hex::encode(&hash.finalize()[..16])))
     }
 
     fn named(&self) -> [(&Authority, &'static str); 4] {

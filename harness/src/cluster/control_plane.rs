@@ -284,6 +284,7 @@ impl ControlPlane {
         let client_authorities = directory.join("client-authorities.crt");
         let configuration = super::authentication::configuration(setting, self.version, &self.places)?;
         let authentication = configuration.as_ref().map(|_| directory.join("authentication.json"));
+        let request_header_authorities = directory.join("request-header-authorities.crt");
         let server = ApiServer {
             name: setting.name.clone(),
             url: format!("https://127.0.0.1:{}", self.ground.outside(port)?),
@@ -301,13 +302,15 @@ impl ControlPlane {
             gate: directory.join("gate"),
             client_authorities: Some(client_authorities.clone()),
             authentication: authentication.clone(),
+            request_header_authorities: Some(request_header_authorities.clone()),
         };
         if setting.name == MAIN {
             self.main_port = Some(port);
         }
         write_private(&server.gate, "")?;
-        // A file of its own, so that one API server's can be rewritten.
+        // Files of its own, so that one API server's can be rewritten.
         write_private(&client_authorities, self.authorities.clients.certificate())?;
+        write_private(&request_header_authorities, self.authorities.request_headers.certificate())?;
         let policy = directory.join("audit-policy.json");
         write_private(&policy, include_str!("../../../fixtures/audit_policy.json"))?;
 
@@ -327,7 +330,7 @@ impl ControlPlane {
             format!("--tls-cert-file={}", file("kube-apiserver.crt")),
             format!("--tls-private-key-file={}", file("kube-apiserver.key")),
             format!("--client-ca-file={}", client_authorities.display()),
-            format!("--requestheader-client-ca-file={}", file("request-headers.crt")),
+            format!("--requestheader-client-ca-file={}", request_header_authorities.display()),
             format!("--requestheader-allowed-names={FRONT_PROXY}"),
             format!("--proxy-client-cert-file={}", file("front-proxy.crt")),
             format!("--proxy-client-key-file={}", file("front-proxy.key")),
@@ -350,7 +353,16 @@ impl ControlPlane {
             "--profiling=false",
         ];
         arguments.extend(fixed.map(str::to_owned));
-        arguments.extend(setting.flags(self.version, &self.places)?);
+        let given = setting.flags(self.version, &self.places)?;
+        // What the setting says goes before what all have.
+        let flag = |argument: &str| argument.split('=').next().map(str::to_owned);
+        arguments.retain(|argument| !given.iter().any(|given| flag(given) == flag(argument)));
+        arguments.extend(given);
+        for (flag, content) in setting.files(&self.places, |name| self.authorities.secret(name).map_err(ControlPlaneError::from))? {
+            let path = directory.join(&flag);
+            write_private(&path, content.expose())?;
+            arguments.push(format!("--{flag}={}", path.display()));
+        }
         if let (Some(mut configuration), Some(path)) = (configuration, authentication) {
             if let Some(sabotage) = &self.sabotage {
                 let stranger = fs_err::read_to_string(self.authorities.file("stranger.crt"))?;

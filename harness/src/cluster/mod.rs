@@ -96,6 +96,8 @@ pub struct ApiServer {
     /// The file with its AuthenticationConfiguration, where it has one that may be replaced. Who does that holds the gate
     /// beside it, of the same name with the extension `gate`.
     pub authentication: Option<PathBuf>,
+    /// The file with the authorities of front proxies, where it may be rewritten.
+    pub request_header_authorities: Option<PathBuf>,
 }
 
 /// Where the record of an API server is read.

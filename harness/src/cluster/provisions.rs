@@ -113,6 +113,7 @@ impl Provisions {
             gate: self.gate.clone(),
             client_authorities: None,
             authentication: None,
+            request_header_authorities: None,
         }
     }
 }

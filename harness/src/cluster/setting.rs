@@ -7,8 +7,12 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{Behaviours, Minor, Places};
+use crate::secret::Secret;
 
 static SETTINGS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../fixtures/api_servers");
+
+/// Flags that take many values, with commas between them.
+const MANY: &[&str] = &["feature-gates", "runtime-config"];
 
 /// Flags and files that one API server is started with, on top of what all have.
 #[derive(Clone, Debug, Deserialize)]
@@ -33,6 +37,9 @@ pub struct Setting {
     /// Flags for versions that have a feature, by the feature's name.
     #[serde(default)]
     flags_with: BTreeMap<String, BTreeMap<String, String>>,
+    /// Files, by the flag that names them.
+    #[serde(default)]
+    files: BTreeMap<String, String>,
 }
 
 /// What can be wrong with a setting.
@@ -109,14 +116,42 @@ impl Setting {
     /// # Errors
     /// A flag asks for a place that the lab does not have.
     pub fn flags(&self, version: Minor, places: &Places) -> Result<Vec<String>, SettingError> {
-        let mut flags: BTreeMap<&str, &str> = BTreeMap::new();
+        let mut flags: BTreeMap<&str, String> = BTreeMap::new();
         for (name, value) in self.flags.iter().chain(held(&self.flags_with, version).flatten()) {
-            flags.insert(name, value);
+            let flag = flags.entry(name).or_default();
+            // Each feature adds what it needs to a flag that takes many.
+            *flag = match flag.as_str() {
+                before if MANY.contains(&name.as_str()) && !before.is_empty() => format!("{before},{value}"),
+                _ => value.clone(),
+            };
         }
         flags
             .into_iter()
-            .map(|(name, value)| Ok(format!("--{name}={}", places.fill(value)?)))
+            .map(|(name, value)| Ok(format!("--{name}={}", places.fill(&value)?)))
             .collect()
+    }
+
+    /// Its files: the flag that names each, and what is in it. `{secret:NAME}` is a secret of the lab's own
+    /// ([`Authorities::secret`](super::Authorities::secret)), which `secret` knows.
+    ///
+    /// # Errors
+    /// A file asks for a place or a secret that the lab does not have.
+    pub fn files<E: From<SettingError>>(
+        &self,
+        places: &Places,
+        secret: impl Fn(&str) -> Result<Secret, E>,
+    ) -> Result<Vec<(String, Secret)>, E> {
+        let filled = |(flag, text): (&String, &String)| {
+            let mut content = places.fill(text)?;
+            while let Some((before, rest)) = content.split_once("{secret:") {
+                let (name, after) = rest
+                    .split_once('}')
+                    .ok_or_else(|| SettingError::NoSuchPlace { text: text.clone() })?;
+                content = format!("{before}{}{after}", secret(name)?.expose());
+            }
+            Ok((flag.clone(), Secret::new(content)))
+        };
+        self.files.iter().map(filled).collect()
     }
 }
 
@@ -135,11 +170,28 @@ mod tests {
         let places = Places::example();
         for name in Setting::names() {
             let setting = Setting::named(&name).expect("it can be read");
+            let secret = |name: &str| Ok::<_, SettingError>(Secret::new(name));
+            let files = setting.files(&places, secret).expect("its files can be filled in");
+            assert!(files.iter().all(|(_, content)| !content.expose().contains("{secret")));
             for minor in 30..=37 {
                 setting.flags(Minor(minor), &places).expect("its flags can be filled in");
                 super::super::authentication::configuration(&setting, Minor(minor), &places).expect("so can its files");
             }
         }
+    }
+
+    #[test]
+    fn features_share_a_flag_that_takes_many() {
+        let variant = Setting::named("variant").expect("it can be read");
+        let flags = variant.flags(Minor(37), &Places::example()).expect("they can be filled in");
+        let gates: Vec<_> = flags.iter().filter(|flag| flag.starts_with("--feature-gates=")).collect();
+        assert!(matches!(&gates[..], [all] if all.contains("=false,")), "{gates:?}");
+    }
+
+    #[test]
+    fn the_main_setting_needs_no_files() {
+        // Distributions are given its flags alone (`Provisions`).
+        assert!(Setting::named(super::super::MAIN).expect("it can be read").files.is_empty());
     }
 
     #[test]

@@ -173,6 +173,8 @@ mod tests {
         );
         assert!(known.feature("certificate_uid", Minor(32)).expect("described").is_err());
         assert!(known.feature("certificate_uid", Minor(33)).expect("described").is_ok());
+        assert!(known.feature("no_node_binding", Minor(30)).expect("described").is_ok());
+        assert!(known.feature("no_node_binding", Minor(31)).expect("described").is_err());
         assert!(known.feature("no_such_thing", Minor(33)).is_none());
         assert!(known.absent(Minor(32)).any(|name| name == "certificate_uid"));
         assert!(!known.absent(Minor(33)).any(|name| name == "certificate_uid"));

@@ -48,7 +48,9 @@ pub fn json(name: &str, url: &str, authority: &str, credential: &Credential) -> 
                     user.insert("as-groups".to_owned(), groups.into());
                 }
             }
-            other @ (Credential::Authorization(_) | Credential::ProxyHeaders { .. }) => return Err(NotInKubeconfig(other.to_string())),
+            other @ (Credential::Authorization(_) | Credential::SubProtocols(_) | Credential::ProxyHeaders { .. }) => {
+                return Err(NotInKubeconfig(other.to_string()));
+            }
         }
     }
     Ok(json!({

@@ -20,6 +20,9 @@ pub enum Credential {
     Token(Secret),
     /// An `Authorization` header, word for word.
     Authorization(Secret),
+    /// Sub-protocols of a WebSocket, in order; one of them can carry a token (kubernetes/apiserver
+    /// `pkg/authentication/request/websocket/protocol.go`).
+    SubProtocols(Vec<Secret>),
     /// Headers that say who somebody is, with or without the front proxy's certificate.
     ProxyHeaders {
         /// The certificate of who says so.
@@ -70,6 +73,10 @@ impl Credential {
                 .headers
                 .push(("Authorization".to_owned(), Secret::new(format!("Bearer {}", token.expose())))),
             Self::Authorization(value) => to.headers.push(("Authorization".to_owned(), value.clone())),
+            Self::SubProtocols(protocols) => {
+                let all: Vec<&str> = protocols.iter().map(Secret::expose).collect();
+                to.headers.push(("Sec-WebSocket-Protocol".to_owned(), Secret::new(all.join(", "))));
+            }
             Self::ProxyHeaders { certificate, headers } => {
                 if let Some(leaf) = certificate {
                     to.certificate.get_or_insert_with(|| leaf.clone());
@@ -93,6 +100,7 @@ impl fmt::Display for Credential {
             Self::Certificate(_) => f.write_str("a client certificate"),
             Self::Token(_) => f.write_str("a bearer token"),
             Self::Authorization(_) => f.write_str("an Authorization header"),
+            Self::SubProtocols(_) => f.write_str("a WebSocket's sub-protocols"),
             Self::ProxyHeaders { certificate: Some(_), .. } => f.write_str("identity headers with a certificate"),
             Self::ProxyHeaders { certificate: None, .. } => f.write_str("identity headers"),
             Self::Impersonation { own, .. } => write!(f, "{own} with impersonation"),

@@ -15,6 +15,7 @@ use crate::identity_provider::keycloak::KeycloakError;
 use crate::pki::PkiError;
 use crate::server_binaries::images::NotAReference;
 use crate::server_binaries::{ServerBinariesError, UnknownKeycloak, UnknownVersion};
+use crate::token_webhook::TokenWebhookError;
 
 /// Why a lab cannot be started, used or ended.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +71,9 @@ pub enum LabError {
     /// The issuer cannot serve.
     #[error("the issuer could not be started")]
     Issuer(#[from] IssuerError),
+    /// The token webhook cannot serve.
+    #[error("the token webhook could not be started")]
+    TokenWebhook(#[from] TokenWebhookError),
     /// An auth proxy cannot serve.
     #[error("the auth proxy could not be started")]
     AuthProxy(#[from] AuthProxyError),

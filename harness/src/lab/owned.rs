@@ -28,6 +28,7 @@ use crate::identity_provider::issuer::{Algorithm, Egress, HIDDEN, Issuer, Issuer
 use crate::identity_provider::keycloak::{self, Front, KeycloakImage};
 use crate::sabotage::Sabotage;
 use crate::server_binaries::{self, Kubernetes, ServerBinaries};
+use crate::token_webhook::TokenWebhook;
 
 /// What this process runs of a lab.
 #[derive(Debug)]
@@ -35,6 +36,7 @@ pub(super) struct Owned {
     cluster: tokio::sync::Mutex<Option<Cluster>>,
     keycloak: StartedKeycloak,
     issuer: Mutex<Option<(Issuer, Egress)>>,
+    token_webhook: Mutex<Option<TokenWebhook>>,
     proxies: Mutex<Vec<AuthProxy>>,
     containment: tokio::sync::Mutex<Option<Containment>>,
     _binaries: Option<ServerBinaries>,
@@ -90,6 +92,7 @@ impl Owned {
         };
         let (stopped, ()) = futures::join!(cluster, keycloak);
         self.issuer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.token_webhook.lock().unwrap_or_else(PoisonError::into_inner).take();
         match self.containment.lock().await.take() {
             // Whatever could not be stopped on its own is removed here, or said.
             Some(containment) => containment.end().await,
@@ -168,9 +171,10 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
         .map_err(|_| LabError::Ended)??;
     let stranger = options.sabotage.as_ref().map(|_| authorities.add_stranger()).transpose()?;
     let serving = authorities.serving_certificate("authlab")?;
-    let (listening, front) = futures::try_join!(
+    let (listening, front, token_webhook) = futures::try_join!(
         async { Ok::<_, LabError>(Issuer::listen_at(&address, &serving, issuer_paths()).await?) },
-        async { Ok(Front::listen_at(&address).await?) }
+        async { Ok(Front::listen_at(&address).await?) },
+        async { Ok(TokenWebhook::start_at(&address, &serving, authorities.clients.certificate()).await?) }
     )?;
     let (egress, egress_file) = super::egress::start(&address, &serving, &listening.base(), (directory.path(), &authorities)).await?;
     let places = Places {
@@ -179,6 +183,8 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
         serving_authority: authorities.serving.certificate().to_owned(),
         serving_authority_file: authorities.file("serving.crt").display().to_string(),
         egress_file: egress_file.display().to_string(),
+        token_webhook: token_webhook.url().to_owned(),
+        pki: directory.path().join("pki").display().to_string(),
     };
 
     let sabotage = options.sabotage.clone();
@@ -233,6 +239,7 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
         cluster: tokio::sync::Mutex::new(Some(cluster)),
         keycloak,
         issuer: Mutex::new(Some((issuer, egress))),
+        token_webhook: Mutex::new(Some(token_webhook)),
         proxies: Mutex::new(proxies.into_values().collect()),
         containment: tokio::sync::Mutex::new(containment),
         _binaries: binaries,

@@ -24,7 +24,7 @@ use x509_cert::serial_number::SerialNumber;
 use x509_cert::spki::{ObjectIdentifier, SubjectPublicKeyInfo, SubjectPublicKeyInfoRef};
 use x509_cert::time::{Time, Validity};
 
-use super::request::{Purpose, Request, key_identifier};
+use super::request::{Flaw, Purpose, Request, key_identifier};
 use crate::secret::Secret;
 
 const SERVER_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.1");
@@ -152,9 +152,22 @@ impl Authority {
     /// # Errors
     /// It cannot be encoded.
     pub fn intermediate(&self, common_name: &str) -> Result<Self, PkiError> {
+        self.below(common_name, &authority_request(common_name))
+    }
+
+    /// The same, but expired an hour ago.
+    ///
+    /// # Errors
+    /// It cannot be encoded.
+    pub fn expired_intermediate(&self, common_name: &str) -> Result<Self, PkiError> {
+        let expired = Request::flawed(common_name, &[], Flaw::Expired).purpose(Purpose::Unsaid);
+        self.below(common_name, &expired)
+    }
+
+    fn below(&self, common_name: &str, request: &Request) -> Result<Self, PkiError> {
         let key = new_key();
         let name = super::subject(common_name, &[]);
-        let certificate = sign(&self.name, &self.key, &name, &key, &authority_request(common_name), true)?;
+        let certificate = sign(&self.name, &self.key, &name, &key, request, true)?;
         let chain = format!("{certificate}{}", self.chain);
         Ok(Self {
             name,
@@ -209,6 +222,19 @@ impl Authority {
             certificate,
             chain: self.chain.clone(),
             key: key_pem(&key)?,
+        })
+    }
+
+    /// A certificate as requested for the key of `leaf`.
+    ///
+    /// # Errors
+    /// The key is none of ours, or the certificate cannot be encoded.
+    pub fn renew(&self, leaf: &Leaf, request: &Request) -> Result<Leaf, PkiError> {
+        let key = private_key(&leaf.key)?;
+        Ok(Leaf {
+            certificate: sign(&self.name, &self.key, &request.subject, &key, request, false)?,
+            chain: self.chain.clone(),
+            key: leaf.key.clone(),
         })
     }
 
@@ -270,7 +296,7 @@ pub(super) fn key_pem(key: &SecretKey) -> Result<Secret, PkiError> {
 }
 
 /// A private key as servers keep it: PKCS#8 or SEC 1.
-fn private_key(key: &Secret) -> Result<SecretKey, PkiError> {
+pub(super) fn private_key(key: &Secret) -> Result<SecretKey, PkiError> {
     // Go writes a block with the curve's parameters before the key at times.
     let text = key.expose();
     let block = |label: &str| {

@@ -126,6 +126,13 @@ impl Request {
         self
     }
 
+    /// Valid from now on, not from a while ago.
+    #[must_use]
+    pub fn starting_now(mut self) -> Self {
+        self.not_before = SystemTime::now();
+        self
+    }
+
     fn with(attributes: Vec<AttributeTypeAndValue>, purpose: Purpose) -> Self {
         let now = SystemTime::now();
         Self {
@@ -150,15 +157,24 @@ pub fn subject(user: &str, groups: &[&str]) -> Name {
 /// # Errors
 /// The request cannot be encoded.
 pub fn signing_request(user: &str, groups: &[&str]) -> Result<(String, Secret), PkiError> {
+    let key = super::authority::key_pem(&super::authority::new_key())?;
+    Ok((signing_request_for(user, groups, &key)?, key))
+}
+
+/// The same for a key that is there already.
+///
+/// # Errors
+/// The key is none of ours, or the request cannot be encoded.
+pub fn signing_request_for(user: &str, groups: &[&str], key: &Secret) -> Result<String, PkiError> {
     use p256::ecdsa::{DerSignature, SigningKey};
     use x509_cert::builder::Builder;
     use x509_cert::request::RequestBuilder;
 
-    let key = super::authority::new_key();
+    let key = super::authority::private_key(key)?;
     let request = RequestBuilder::new(subject(user, groups))
         .and_then(|builder| builder.build::<_, DerSignature>(&SigningKey::from(&key)))
         .map_err(PkiError::Build)?;
-    Ok((request.to_pem(LineEnding::LF)?, super::authority::key_pem(&key)?))
+    Ok(request.to_pem(LineEnding::LF)?)
 }
 
 fn string(oid: ObjectIdentifier, value: &str) -> AttributeTypeAndValue {

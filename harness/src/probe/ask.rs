@@ -97,7 +97,15 @@ async fn carry(door: &Door, who: &str, credential: &Credential, question: &Quest
     drop(gate);
 
     let (answer, watch) = match sent {
-        Ok(Ok((exchanged, watch))) => (answer(door, request, exchanged, mark, refusals).await, watch),
+        Ok(Ok((mut exchanged, watch))) => {
+            // Who changes the protocol does not repeat how the request is called.
+            if exchanged.status == 101 {
+                exchanged
+                    .headers
+                    .extend(question.audit_id().map(|id| ("audit-id".to_owned(), id.to_owned())));
+            }
+            (answer(door, request, exchanged, mark, refusals).await, watch)
+        }
         Ok(Err(error)) => {
             let reason = cause(&*error);
             let verdict = if is_tls(&*error) {
@@ -255,7 +263,7 @@ async fn exchange(
     let stream = connector.connect(name, socket).await?;
 
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    let connection = Connection(tokio::spawn(connection));
+    let connection = Connection(tokio::spawn(connection.with_upgrades()));
     let mut request = hyper::Request::builder()
         .method(question.method.clone())
         .uri(&question.path)
@@ -292,7 +300,11 @@ async fn exchange(
         .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
         .collect();
     if reading == Reading::AsItComes && Verdict::of_status(status) == Verdict::Accepted {
-        let watch = Watch::new(answer.into_body(), connection);
+        let watch = if status == 101 {
+            Watch::over_web_socket(hyper::upgrade::on(answer).await?, connection).await
+        } else {
+            Watch::new(answer.into_body(), connection)
+        };
         return Ok((
             Exchanged {
                 status,

@@ -7,16 +7,21 @@
 mod answer;
 mod ask;
 mod gate;
+mod handshake;
+mod http2;
 mod metrics;
 mod question;
 mod record;
 mod reload;
 mod seen;
 mod watch;
+mod web_socket;
 
 pub use answer::{Answer, Identity, Verdict};
 pub use ask::{Door, ask, watch};
 pub use gate::Gate;
+pub use handshake::{HandshakeError, acceptable_authorities};
+pub use http2::{Http2, Http2Error};
 pub use metrics::{Metrics, NoMetrics};
 pub use question::Question;
 pub use record::{AuditEvent, Mark, ReasonSource, Record};

@@ -1,6 +1,10 @@
 //! What is asked of an API server.
 
+use base64::Engine as _;
 use serde_json::{Value, json};
+
+/// What an API server calls a request (kubernetes/apiserver `pkg/apis/audit/types.go`).
+const AUDIT_ID: &str = "Audit-ID";
 
 /// One request.
 #[derive(Clone, Debug)]
@@ -48,6 +52,27 @@ impl Question {
     pub fn who_am_i() -> Self {
         let review = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview" });
         Self::post("/apis/authentication.k8s.io/v1/selfsubjectreviews", review)
+    }
+
+    /// A watch of `path` over a WebSocket (RFC 6455 §4.1). It has an audit id of its own, since no answer will say one.
+    pub fn web_socket(path: impl Into<String>) -> Self {
+        let mut random = [0_u8; 16];
+        rand::RngCore::fill_bytes(&mut rand::thread_rng(), &mut random);
+        let key = base64::engine::general_purpose::STANDARD.encode(random);
+        Self::get(path)
+            .header("Connection", "Upgrade")
+            .header("Upgrade", "websocket")
+            .header("Sec-WebSocket-Version", "13")
+            .header("Sec-WebSocket-Key", key)
+            // Watches are not served to who does not say where they come from (golang.org/x/net/websocket `checkOrigin`).
+            .header("Origin", "https://authlab.test")
+            .header(AUDIT_ID, format!("authlab-{}", hex::encode(random)))
+    }
+
+    /// How the request is called in the audit log, where that was decided beforehand.
+    pub(super) fn audit_id(&self) -> Option<&str> {
+        let header = self.headers.iter().find(|(name, _)| name == AUDIT_ID);
+        header.map(|(_, id)| id.as_str())
     }
 
     /// The same question with one more header.

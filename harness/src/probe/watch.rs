@@ -4,8 +4,11 @@
 
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use hyper::upgrade::Upgraded;
 use serde_json::Value;
 use tokio::task::JoinHandle;
+
+use super::web_socket::WebSocket;
 
 /// The task that drives a connection; ends with what holds it.
 #[derive(Debug)]
@@ -27,9 +30,18 @@ impl Drop for Connection {
 /// What a server goes on to tell. Dropped, it is given up.
 #[derive(Debug)]
 pub struct Watch {
-    body: Incoming,
+    events: Stream,
     unread: Vec<u8>,
     _connection: Connection,
+}
+
+/// What events come in.
+#[derive(Debug)]
+enum Stream {
+    /// The body of an answer.
+    Body(Incoming),
+    /// A WebSocket: an event a message.
+    WebSocket(Box<WebSocket>),
 }
 
 /// Why there is no next event.
@@ -38,6 +50,9 @@ pub enum WatchError {
     /// The connection broke.
     #[error("the watch broke off")]
     Broken(#[source] hyper::Error),
+    /// The WebSocket broke.
+    #[error("the watch over a WebSocket broke off")]
+    WebSocket(#[source] Box<super::web_socket::WebSocketError>),
     /// What came is not an event.
     #[error("the watch brought a line that is no JSON")]
     NoEvent(#[source] serde_json::Error),
@@ -46,7 +61,16 @@ pub enum WatchError {
 impl Watch {
     pub(super) fn new(body: Incoming, connection: Connection) -> Self {
         Self {
-            body,
+            events: Stream::Body(body),
+            unread: Vec::new(),
+            _connection: connection,
+        }
+    }
+
+    /// The same where the protocol was changed.
+    pub(super) async fn over_web_socket(upgraded: Upgraded, connection: Connection) -> Self {
+        Self {
+            events: Stream::WebSocket(Box::new(WebSocket::new(upgraded).await)),
             unread: Vec::new(),
             _connection: connection,
         }
@@ -63,11 +87,19 @@ impl Watch {
                 let line: Vec<u8> = self.unread.drain(..=end).collect();
                 return serde_json::from_slice(&line).map(Some).map_err(WatchError::NoEvent);
             }
-            match self.body.frame().await {
-                None => return Ok(None),
-                Some(frame) => self
-                    .unread
-                    .extend(frame.map_err(WatchError::Broken)?.into_data().unwrap_or_default()),
+            match &mut self.events {
+                Stream::Body(body) => match body.frame().await {
+                    None => return Ok(None),
+                    Some(frame) => self
+                        .unread
+                        .extend(frame.map_err(WatchError::Broken)?.into_data().unwrap_or_default()),
+                },
+                Stream::WebSocket(socket) => {
+                    let message = socket.next().await.map_err(|error| WatchError::WebSocket(Box::new(error)))?;
+                    return message
+                        .map(|message| serde_json::from_slice(&message).map_err(WatchError::NoEvent))
+                        .transpose();
+                }
             }
         }
     }

@@ -167,6 +167,14 @@ impl World {
         (self.lab().description().cluster != Driver::Existing).then_some(SERVICE_ACCOUNT_ISSUER)
     }
 
+    /// The lab's own secret called `name`, as API servers' files have it.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn secret(&self, name: &str) -> Result<Secret> {
+        Ok(self.lab().authorities()?.secret(name)?)
+    }
+
     /// What signs the tokens of the harness' own issuer.
     ///
     /// # Errors
@@ -235,6 +243,8 @@ impl World {
             // Files are the business of flags, and no flag is changed while a server runs.
             serving_authority_file: String::new(),
             egress_file: String::new(),
+            token_webhook: String::new(),
+            pki: String::new(),
         })
     }
 

@@ -44,6 +44,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &["dirs", "engine", "event", "hint", "pki", "process", "secret", "tls"],
     ),
     ("auth_proxy", &["identity_provider", "pki", "process", "secret", "tls"]),
+    ("token_webhook", &["identity_provider", "pki", "secret", "tls"]),
     ("probe", &["cluster", "credential", "event", "pki", "process", "secret", "tls"]),
     // Together.
     (
@@ -65,6 +66,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "secret",
             "server_binaries",
             "tls",
+            "token_webhook",
         ],
     ),
     (
@@ -83,6 +85,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "probe",
             "process",
             "secret",
+            "token_webhook",
         ],
     ),
     // Told by events alone: reports know no lab and no scenario, only the catalogue that scenarios refer to.

@@ -98,6 +98,7 @@ impl Access {
             gate: directory.join("gate"),
             client_authorities: None,
             authentication: None,
+            request_header_authorities: None,
         }
     }
 }

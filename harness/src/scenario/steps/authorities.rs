@@ -1,18 +1,29 @@
-//! Authorities that the API server comes to trust while it runs.
+//! Authorities that the API server comes to trust while it runs, of clients and of front proxies.
 
-use cucumber::{given, when};
+use std::path::PathBuf;
+use std::time::Duration;
 
-use super::{Person, Step, answers};
-use crate::cluster::TrustedAuthority;
+use anyhow::Context;
+use cucumber::{given, then, when};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+
+use super::{Person, Step, answers, front_proxy};
+use crate::cluster::{FRONT_PROXY, TrustedAuthority};
 use crate::credential::Credential;
-use crate::pki::{Authority, Request};
+use crate::pki::{Authority, Leaf, Request};
 use crate::probe::{Question, Verdict};
+use crate::process::wait::{Condition, until};
 use crate::scenario::world::World;
+
+/// How soon aggregated APIs are told of a new authority: the API server looks at its files every minute, and when they change.
+const TOLD: Duration = Duration::from_secs(90);
 
 /// The new authority: first made, then trusted until the scenario ends.
 #[derive(Default)]
 struct New {
     authority: Option<Authority>,
+    leaf: Option<Leaf>,
     trusted: Option<TrustedAuthority>,
 }
 
@@ -22,6 +33,91 @@ async fn holds_certificate_of_new_authority(world: &mut World, person: Person) -
     let leaf = authority.issue(&Request::client(&person.user(), &[]))?;
     world.hold(&person.0, Credential::Certificate(leaf), None)?;
     world.notes::<New>().authority = Some(authority);
+    is_refused(world, &person).await
+}
+
+#[given(expr = "{person} holds a certificate of the front proxy's authority, and is refused with it")]
+async fn holds_certificate_of_proxies_authority(world: &mut World, person: Person) -> Step {
+    let leaf = world.request_header_authority()?.issue(&Request::client(&person.user(), &[]))?;
+    world.hold(&person.0, Credential::Certificate(leaf.clone()), None)?;
+    world.notes::<New>().leaf = Some(leaf);
+    is_refused(world, &person).await
+}
+
+#[given(expr = "a front proxy of a new authority announces {person}, and is refused")]
+async fn new_front_proxy_announces(world: &mut World, person: Person) -> Step {
+    world.needs("front_proxy")?;
+    let authority = Authority::root(&world.unique("new front proxies"))?;
+    let leaf = authority.issue(&Request::client(FRONT_PROXY, &[]))?;
+    world.hold(&person.0, front_proxy::announced(leaf, front_proxy::user(&person)), None)?;
+    world.notes::<New>().authority = Some(authority);
+    is_refused(world, &person).await
+}
+
+#[when(expr = "the new authority is added to those that the API server trusts")]
+fn new_authority_is_added(world: &mut World) -> Step {
+    let file = world.door().server.client_authorities;
+    let certificate = new_authority(world)?;
+    trust(world, file, &certificate)
+}
+
+#[when(expr = "the new authority is added to those of front proxies")]
+fn new_authority_of_front_proxies_is_added(world: &mut World) -> Step {
+    let file = world.door().server.request_header_authorities;
+    let certificate = new_authority(world)?;
+    trust(world, file, &certificate)
+}
+
+#[when(expr = "the front proxy's authority is added to those of clients")]
+fn authority_of_front_proxies_is_added(world: &mut World) -> Step {
+    let file = world.door().server.client_authorities;
+    let certificate = world.request_header_authority()?.certificate().to_owned();
+    trust(world, file, &certificate)
+}
+
+#[then(expr = "announcing {person} with the same certificate, {person} is accepted as {string}")]
+async fn announces_with_same(world: &mut World, announced: Person, person: Person, user: String) -> Step {
+    let leaf = world
+        .notes::<New>()
+        .leaf
+        .clone()
+        .context("nobody holds a certificate of the front proxy's authority")?;
+    let credential = front_proxy::announced(leaf, front_proxy::user(&announced));
+    let who = world.person(&person.0)?;
+    let answer = world.ask_with(&who, &credential, &Question::who_am_i()).await;
+    answers::accepted(&answer, &user)
+}
+
+#[then(expr = "aggregated APIs are told of the new authority, and of the front proxy's name and headers")]
+async fn aggregated_apis_are_told(world: &mut World) -> Step {
+    let certificate = new_authority(world)?;
+    let told: Api<ConfigMap> = Api::namespaced(world.administrator()?, "kube-system");
+    let (told, certificate) = (&told, certificate.trim());
+    let known = until("what aggregated APIs are told", TOLD, || async move {
+        let data = told.get("extension-apiserver-authentication").await?.data.unwrap_or_default();
+        let says = |key: &str, text: &str| data.get(key).is_some_and(|value| value.contains(text));
+        let missing: Vec<&str> = [
+            ("requestheader-client-ca-file", certificate),
+            ("requestheader-allowed-names", FRONT_PROXY),
+            ("requestheader-username-headers", "X-Remote-User"),
+            ("requestheader-group-headers", "X-Remote-Group"),
+            ("requestheader-extra-headers-prefix", "X-Remote-Extra-"),
+            ("client-ca-file", "BEGIN CERTIFICATE"),
+        ]
+        .into_iter()
+        .filter(|(key, text)| !says(key, text))
+        .map(|(key, _)| key)
+        .collect();
+        Ok::<_, kube::Error>(if missing.is_empty() {
+            Condition::Met(())
+        } else {
+            Condition::NotYet(format!("they are not told: {missing:?}"))
+        })
+    });
+    Ok(known.await?)
+}
+
+async fn is_refused(world: &mut World, person: &Person) -> Step {
     let answer = world.ask(&person.0, &Question::who_am_i()).await?;
     answers::refused(
         &answer,
@@ -30,16 +126,16 @@ async fn holds_certificate_of_new_authority(world: &mut World, person: Person) -
     )
 }
 
-#[when(expr = "the new authority is added to those that the API server trusts")]
-fn new_authority_is_added(world: &mut World) -> Step {
+fn new_authority(world: &mut World) -> Step<String> {
+    let authority = world.notes::<New>().authority.as_ref().context("there is no new authority")?;
+    Ok(authority.certificate().to_owned())
+}
+
+/// Adds `certificate` to the authorities in `file` until the scenario ends.
+fn trust(world: &mut World, file: Option<PathBuf>, certificate: &str) -> Step {
     world.needs("authority_files")?;
-    let Some(file) = world.door().server.client_authorities else {
-        bail!("the API server's file of authorities is not ours to rewrite")
-    };
-    let Some(authority) = &world.notes::<New>().authority else {
-        bail!("there is no new authority")
-    };
-    let trusted = TrustedAuthority::add(&file, authority.certificate())?;
+    let file = file.context("the API server's file of authorities is not ours to rewrite")?;
+    let trusted = TrustedAuthority::add(&file, certificate)?;
     world.notes::<New>().trusted = Some(trusted);
     Ok(())
 }

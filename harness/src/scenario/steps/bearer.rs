@@ -72,6 +72,14 @@ async fn carries(world: &mut World, person: Person, carried: Carried) -> Step {
     carry(world, &person, carried.before, carried.after, sound).await
 }
 
+#[given(expr = "{person} sends his name and a password")]
+fn sends_password(world: &mut World, person: Person) -> Step {
+    use base64::Engine as _;
+    let pair = format!("{}:{}", person.user(), world.unique("password"));
+    let pair = base64::engine::general_purpose::STANDARD.encode(pair);
+    Ok(world.hold(&person.0, Credential::Authorization(Secret::new(format!("Basic {pair}"))), None)?)
+}
+
 #[given(expr = "{person} carries an empty token")]
 async fn carries_empty(world: &mut World, person: Person) -> Step {
     let twin = service_accounts::fresh(world).await?;

@@ -1,10 +1,12 @@
 //! Client certificates, signed outside of Kubernetes.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use anyhow::Result;
 use cucumber::{given, then};
 
+use super::counts::Counts;
 use super::{Person, Step, Texts, answers};
 use crate::credential::Credential;
 use crate::pki::{Authority, Flaw, Leaf, Purpose, Request};
@@ -107,6 +109,17 @@ fn holds_certificate_without_chain(world: &mut World, person: Person) -> Step {
     )
 }
 
+#[given(expr = "{person} holds a client certificate of an intermediate authority that has expired, and sends that along")]
+fn holds_certificate_of_expired_intermediate(world: &mut World, person: Person) -> Step {
+    let request = Request::client(&person.user(), &[]);
+    let expired = world.client_authority()?.expired_intermediate("authlab department")?;
+    let twin = Twin {
+        credential: Credential::Certificate(intermediate(world)?.issue(&request)?),
+        user: person.user(),
+    };
+    keep(world, &person, expired.issue(&request)?, Some(twin))
+}
+
 #[given(expr = "{person} holds a client certificate that {certificate_flaw}")]
 fn holds_flawed_certificate(world: &mut World, person: Person, flaw: CertificateFlaw) -> Step {
     let clients = &world.client_authority()?;
@@ -132,6 +145,28 @@ async fn accepted_with_certificate(world: &mut World, person: Person) -> Step {
         .ask_with(&person.0, &Credential::Certificate(leaf), &Question::who_am_i())
         .await;
     answers::accepted(&answer, &person.user())
+}
+
+#[given(expr = "{person} holds a client certificate that ends in 45 minutes")]
+fn holds_certificate_that_ends(world: &mut World, person: Person) -> Step {
+    issue(
+        world,
+        &person,
+        &Request::client(&person.user(), &[]).lifetime(Duration::from_secs(45 * 60)),
+    )
+}
+
+/// kubernetes/apiserver `pkg/authentication/request/x509/x509.go`: a histogram of how long certificates still live.
+#[then(expr = "one more certificate is counted that ends within the hour, and none that ends within half of it")]
+async fn end_is_counted(world: &mut World) -> Step {
+    const SERIES: &str = "apiserver_client_certificate_expiration_seconds_bucket";
+    let hour = Counts::growth(world, SERIES, &[("le", "3600")]).await?;
+    let half = Counts::growth(world, SERIES, &[("le", "1800")]).await?;
+    ensure!(
+        hour >= 1.0 && half < 1.0,
+        "expected one certificate that ends between half an hour and an hour; seen were {half} and {hour} more"
+    );
+    Ok(())
 }
 
 #[then(expr = "the credential's id is the SHA-256 of the certificate")]

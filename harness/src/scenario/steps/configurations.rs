@@ -48,7 +48,7 @@ impl std::str::FromStr for At {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
 #[param(
     name = "misconfigured",
-    regex = "OIDC flags beside a configuration file|an OIDC issuer and no client|a symmetric algorithm|anonymous requests in a flag and in the file"
+    regex = "OIDC flags beside a configuration file|an OIDC issuer and no client|a symmetric algorithm|anonymous requests in a flag and in the file|a token file whose row has no UID|a file of passwords|UIDs of the front proxy under another name alone|a blank for the front proxy's name"
 )]
 struct Misconfigured(&'static str);
 
@@ -61,6 +61,10 @@ impl std::str::FromStr for Misconfigured {
             "an OIDC issuer and no client" => "issuer_without_client",
             "a symmetric algorithm" => "symmetric_algorithm",
             "anonymous requests in a flag and in the file" => "anonymous_twice",
+            "a token file whose row has no UID" => "token_rows_too_short",
+            "a file of passwords" => "basic_auth",
+            "UIDs of the front proxy under another name alone" => "uid_header_of_its_own",
+            "a blank for the front proxy's name" => "blank_proxy_name",
             other => anyhow::bail!("no API server has {other}"),
         }))
     }
@@ -142,6 +146,8 @@ async fn starts(world: &mut World, misconfigured: Misconfigured) -> Step {
 #[then(expr = "the API server refuses to start, because {string}")]
 fn not_started(world: &mut World, reason: String) -> Step {
     let seen = world.notes::<NotStarted>().0.clone().context("no API server was started")?;
+    // A log quotes its quotes.
+    let seen = seen.replace("\\\"", "\"");
     ensure!(
         seen.contains("ended by itself") && seen.contains(&reason),
         "expected that it ends, because: {reason}; seen: {seen}"

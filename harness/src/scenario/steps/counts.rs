@@ -35,7 +35,7 @@ impl Counts {
     }
 
     /// By how much the series called `name` with `labels` has grown.
-    async fn growth(world: &mut World, name: &str, labels: &[(&str, &str)]) -> Step<f64> {
+    pub(super) async fn growth(world: &mut World, name: &str, labels: &[(&str, &str)]) -> Step<f64> {
         let now = Self::now(world).await?.value(name, labels);
         let before = world.notes::<Self>().before.as_ref().context("nothing was noted before")?;
         let now = now.with_context(|| format!("there is no series {name} with {labels:?}"))?;
@@ -51,7 +51,7 @@ impl Counts {
         Ok(())
     }
 
-    async fn at_least_one_more(world: &mut World, name: &str, labels: &[(&str, &str)]) -> Step {
+    pub(super) async fn at_least_one_more(world: &mut World, name: &str, labels: &[(&str, &str)]) -> Step {
         let growth = Self::growth(world, name, labels).await?;
         ensure!(
             growth >= 1.0,

@@ -11,7 +11,7 @@ use crate::scenario::world::World;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
 #[param(
     name = "configured",
-    regex = "the OIDC flags|the configuration file|issuers of every kind|issuers that change|anonymous people for its health alone|everything allowed to everybody|anonymous requests switched off|no UIDs from the front proxy"
+    regex = "the OIDC flags|the configuration file|issuers of every kind|issuers that change|anonymous people for its health alone|everything allowed to everybody|anonymous requests switched off|no UIDs from the front proxy|tokens of every kind|a front proxy of any name|a webhook that it does not trust|nodes|UIDs of certificates switched off|constrained impersonation switched off|UIDs of token requests switched off"
 )]
 struct Configured(&'static str);
 
@@ -26,6 +26,13 @@ impl std::str::FromStr for Configured {
             "everything allowed to everybody" | "issuers that change" => "always_allow",
             // Any setting but the main one is not told of them; this one says so.
             "no UIDs from the front proxy" => "always_allow",
+            "tokens of every kind" => "tokens",
+            "a front proxy of any name"
+            | "a webhook that it does not trust"
+            | "nodes"
+            | "UIDs of certificates switched off"
+            | "constrained impersonation switched off"
+            | "UIDs of token requests switched off" => "variant",
             other => anyhow::bail!("no API server is configured by {other}"),
         }))
     }

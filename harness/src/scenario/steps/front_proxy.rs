@@ -177,11 +177,11 @@ fn claims(world: &mut World, claimant: Person, words: WordsOf, person: Person, g
 }
 
 /// Who is announced, as the front proxy says it.
-fn user(person: &Person) -> Vec<(String, String)> {
+pub(super) fn user(person: &Person) -> Vec<(String, String)> {
     vec![(HeaderNames::default().user, person.user())]
 }
 
-fn announced(certificate: Leaf, headers: Vec<(String, String)>) -> Credential {
+pub(super) fn announced(certificate: Leaf, headers: Vec<(String, String)>) -> Credential {
     Credential::ProxyHeaders {
         certificate: Some(certificate),
         headers,

@@ -10,12 +10,13 @@ use anyhow::{Context, Result};
 use cucumber::{given, then};
 use regex::Regex;
 
+use super::counts::Counts;
 use super::rights::{Right, grant_everywhere};
 use super::{Person, Step, Texts, answers, asking};
 use crate::cluster::Behaviours;
 use crate::credential::Credential;
 use crate::pki::Request;
-use crate::probe::{Answer, AuditEvent, Question, Verdict};
+use crate::probe::{Answer, AuditEvent, Door, Question, Verdict};
 use crate::scenario::world::{Twin, World};
 
 /// The identity somebody asks to be taken for: `the user "bob" in the group "on-call" with the UID "4711"`.
@@ -156,7 +157,7 @@ fn escaped(key: &str) -> String {
 
 /// What kind of others somebody may do something as: a mode of constrained impersonation (KEP-5284).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
-#[param(name = "impersonation_mode", regex = "another user|a service account")]
+#[param(name = "impersonation_mode", regex = "another user|a service account|any node")]
 struct Mode(&'static str);
 
 impl FromStr for Mode {
@@ -166,6 +167,7 @@ impl FromStr for Mode {
         Ok(Self(match said {
             "another user" => "user-info",
             "a service account" => "serviceaccount",
+            "any node" => "arbitrary-node",
             other => anyhow::bail!("nobody can be constrained to impersonate {other}"),
         }))
     }
@@ -224,6 +226,12 @@ async fn may_take_on(world: &mut World, person: Person, guise: Guise) -> Step {
     Ok(())
 }
 
+#[given(expr = "{person} may take on the node {string}")]
+async fn may_take_on_node(world: &mut World, person: Person, node: String) -> Step {
+    let right = Right::new("impersonate:arbitrary-node", AUTHENTICATION, "nodes").named([node]);
+    allow(world, &person, &[right]).await
+}
+
 #[given(expr = "{person} may list {word} as {impersonation_mode}")]
 async fn may_list_as(world: &mut World, person: Person, resource: String, mode: Mode) -> Step {
     allow(
@@ -277,6 +285,13 @@ async fn accepted_in(world: &mut World, guise: Guise, person: Person, user: Stri
 async fn may_list_in(world: &mut World, guise: Guise, person: Person, resource: String) -> Step {
     let headers = guise.headers(&world.namespace().await?);
     let credential = Impersonator::of(world)?.credential(headers);
+    lists(world, &person, &credential, &resource).await
+}
+
+#[then(expr = "asking an API server with it switched on, {person} may list {word}")]
+async fn may_list_at_main(world: &mut World, person: Person, resource: String) -> Step {
+    world.go_to(Door::of(&world.main().clone()));
+    let credential = world.holding(&person.0)?.credential.clone();
     lists(world, &person, &credential, &resource).await
 }
 
@@ -349,6 +364,16 @@ fn audit_names_constraint(world: &mut World, constraint: String) -> Step {
 fn audit_names_no_constraint(world: &mut World) -> Step {
     let seen = constraint(world)?;
     ensure!(seen.is_none(), "expected no constraint; the audit event has {seen:?}");
+    Ok(())
+}
+
+/// kubernetes/apiserver `pkg/endpoints/filters/impersonation/metrics`.
+#[then(expr = "at least one more impersonation is counted as {string} and {string}, with the questions that it took")]
+async fn is_counted(world: &mut World, mode: String, decision: String) -> Step {
+    let labels = [("mode", mode.as_str()), ("decision", decision.as_str())];
+    for series in ["attempts_total", "attempts_duration_seconds_count", "authorization_attempts_total"] {
+        Counts::at_least_one_more(world, &format!("apiserver_impersonation_{series}"), &labels).await?;
+    }
     Ok(())
 }
 

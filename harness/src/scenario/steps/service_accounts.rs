@@ -30,9 +30,10 @@ const SPARES: usize = 5;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
 #[param(
     name = "service_account_token_flaw",
-    regex = "expired an hour ago|is not valid before an hour from now|was signed with a stranger's key"
+    regex = "should have been renewed an hour ago|expired an hour ago|is not valid before an hour from now|was signed with a stranger's key"
 )]
 enum TokenFlaw {
+    Stale,
     Expired,
     NotYetValid,
     Stranger,
@@ -43,6 +44,7 @@ impl FromStr for TokenFlaw {
 
     fn from_str(said: &str) -> Result<Self> {
         Ok(match said {
+            "should have been renewed an hour ago" => Self::Stale,
             "expired an hour ago" => Self::Expired,
             "is not valid before an hour from now" => Self::NotYetValid,
             "was signed with a stranger's key" => Self::Stranger,
@@ -56,7 +58,7 @@ impl FromStr for TokenFlaw {
 pub(super) struct Account {
     pub(super) namespace: String,
     pub(super) name: String,
-    uid: String,
+    pub(super) uid: String,
 }
 
 impl Account {
@@ -121,6 +123,11 @@ async fn holds_flawed_token(world: &mut World, person: Person, flaw: TokenFlaw) 
     let key = world.service_account_key()?;
     let sound = timed(now, now + HOUR);
     let token = match flaw {
+        TokenFlaw::Stale => {
+            let mut claims = timed(now - 2 * HOUR, now + HOUR);
+            claims["kubernetes.io"]["warnafter"] = (now - HOUR).into();
+            sign(&genuine.header, &claims, &key)?
+        }
         TokenFlaw::Expired => sign(&genuine.header, &timed(now - 2 * HOUR, now - HOUR), &key)?,
         TokenFlaw::NotYetValid => sign(&genuine.header, &timed(now + HOUR, now + 2 * HOUR), &key)?,
         TokenFlaw::Stranger => sign(&genuine.header, &sound, &key_pair()?.0)?,
@@ -165,6 +172,12 @@ async fn one_like_it_is_accepted(world: &mut World) -> Step {
 async fn account_may_list(world: &mut World, resource: String) -> Step {
     let user = account(world).await?.user();
     rights::grant(world, "User", &user, "list", &resource).await
+}
+
+#[given(expr = "its service account may watch {word}")]
+async fn account_may_watch(world: &mut World, resource: String) -> Step {
+    let user = account(world).await?.user();
+    rights::grant(world, "User", &user, "watch", &resource).await
 }
 
 #[given(expr = "all service accounts of its namespace may list {word}")]

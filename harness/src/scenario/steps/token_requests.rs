@@ -69,6 +69,156 @@ async fn asks_for_token_bound_to(world: &mut World, person: Person, wrong: Wrong
     ask(world, &person, json!({ "boundObjectRef": reference })).await
 }
 
+/// Whom a request says that its token is for, beside its path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
+#[param(
+    name = "wrong_subject",
+    regex = "the name of another service account|the name of another namespace|the UID of another service account"
+)]
+struct WrongSubject(&'static str);
+
+impl FromStr for WrongSubject {
+    type Err = anyhow::Error;
+
+    fn from_str(said: &str) -> Result<Self> {
+        Ok(Self(match said {
+            "the name of another service account" => "name",
+            "the name of another namespace" => "namespace",
+            "the UID of another service account" => "uid",
+            other => bail!("no request for a token has {other} in it"),
+        }))
+    }
+}
+
+#[when(expr = "{person} asks for a token of the deployer with {wrong_subject} in it")]
+async fn asks_with_wrong_subject(world: &mut World, person: Person, wrong: WrongSubject) -> Step {
+    let account = service_accounts::account(world).await?;
+    let mut question = question(&account.namespace, &account.name, json!({}));
+    if let Some(body) = &mut question.body {
+        body["metadata"] = json!({ wrong.0: "somebody-else" });
+    }
+    Ok(world.ask(&person.0, &question).await.map(drop)?)
+}
+
+#[when(expr = "{person} asks for a token of the deployer's pod that is good for {int} seconds")]
+async fn asks_for_token_for_seconds(world: &mut World, person: Person, seconds: i64) -> Step {
+    let reference = bound_objects::make(world, BoundObject::Pod).await?;
+    ask(world, &person, json!({ "expirationSeconds": seconds, "boundObjectRef": reference })).await
+}
+
+#[when(expr = "{person} asks for a token of the deployer's pod that is good for {int} seconds, for the audience {string}")]
+async fn asks_for_foreign_token_for_seconds(world: &mut World, person: Person, seconds: i64, audience: String) -> Step {
+    let reference = bound_objects::make(world, BoundObject::Pod).await?;
+    let spec = json!({ "expirationSeconds": seconds, "boundObjectRef": reference, "audiences": [audience] });
+    ask(world, &person, spec).await
+}
+
+#[when(expr = "{person} asks for a token of the deployer")]
+async fn asks_for_token(world: &mut World, person: Person) -> Step {
+    ask(world, &person, json!({})).await
+}
+
+#[when(expr = "{person} makes a service account that insists on its mountable Secrets")]
+async fn makes_insisting_account(world: &mut World, person: Person) -> Step {
+    let namespace = world.namespace().await?;
+    let mut metadata = world.metadata("insisting");
+    metadata["annotations"] = json!({ "kubernetes.io/enforce-mountable-secrets": "true" });
+    let account = json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata });
+    let question = Question::post(format!("/api/v1/namespaces/{namespace}/serviceaccounts"), account);
+    Ok(world.ask(&person.0, &question).await.map(drop)?)
+}
+
+#[then(expr = "the service account is made")]
+fn account_is_made(world: &mut World) -> Step {
+    let answer = world.answer()?;
+    ensure!(
+        answer.verdict == Verdict::Accepted && answer.body["kind"] == "ServiceAccount",
+        "expected: the service account is made; seen: {answer}"
+    );
+    Ok(())
+}
+
+#[then(expr = "{person} is given one that lives for {int} seconds, to be renewed after {int}")]
+async fn given_extended_token(world: &mut World, person: Person, life: i64, renewal: i64) -> Step {
+    world.person(&person.0)?;
+    let claims = claims_given(world).await?;
+    let time = |pointer: &str| claims.pointer(pointer).and_then(Value::as_i64);
+    let issued = time("/iat").context("the token does not say when it was issued")?;
+    let seen = (
+        time("/exp").map(|time| time - issued),
+        time("/kubernetes.io/warnafter").map(|time| time - issued),
+    );
+    ensure!(
+        seen == (Some(life), Some(renewal)),
+        "expected a life of {life} seconds and a warning after {renewal}; seen: {seen:?}"
+    );
+    Ok(())
+}
+
+#[then(expr = "{person} is given one that lives for {int} seconds, and no longer")]
+async fn given_plain_token(world: &mut World, person: Person, life: i64) -> Step {
+    world.person(&person.0)?;
+    let claims = claims_given(world).await?;
+    let time = |pointer: &str| claims.pointer(pointer).and_then(Value::as_i64);
+    let issued = time("/iat").context("the token does not say when it was issued")?;
+    let seen = (time("/exp").map(|time| time - issued), time("/kubernetes.io/warnafter"));
+    ensure!(
+        seen == (Some(life), None),
+        "expected a life of {life} seconds and no warning; seen: {seen:?}"
+    );
+    Ok(())
+}
+
+#[then(expr = "the audit event names the token that was given")]
+async fn audit_names_token(world: &mut World) -> Step {
+    let claims = claims_given(world).await?;
+    let id = claims.get("jti").and_then(Value::as_str).context("the token has no id")?;
+    let seen = annotation(world, "authentication.kubernetes.io/issued-credential-id")?;
+    ensure!(
+        seen == Some(format!("JTI={id}")),
+        "expected the id of the token, {id}; the audit event has {seen:?}"
+    );
+    Ok(())
+}
+
+#[then(expr = "the audit event says that the token is stale")]
+async fn audit_says_stale(world: &mut World) -> Step {
+    let user = service_accounts::account(world).await?.user();
+    let seen = annotation(world, "authentication.k8s.io/stale-token")?.unwrap_or_default();
+    // The hour is from when the token was made, a moment before it was presented.
+    ensure!(
+        seen.starts_with(&format!("subject: {user}, seconds after warning threshold: 36")),
+        "expected a stale token of {user}, an hour after it should have been renewed; the audit event has \"{seen}\""
+    );
+    Ok(())
+}
+
+#[then(expr = "the audit event says nothing of a stale token")]
+fn audit_says_nothing_of_stale(world: &mut World) -> Step {
+    let seen = annotation(world, "authentication.k8s.io/stale-token")?;
+    ensure!(seen.is_none(), "expected nothing of a stale token; the audit event has {seen:?}");
+    Ok(())
+}
+
+/// What the audit event of the last answer notes under `key`.
+fn annotation(world: &World, key: &str) -> Step<Option<String>> {
+    world.needs("audit_log")?;
+    let event = world
+        .answer()?
+        .record
+        .event
+        .as_ref()
+        .context("there is no audit event for the request")?;
+    let annotations = event.0.get("annotations").and_then(|all| all.get(key));
+    Ok(annotations.and_then(Value::as_str).map(str::to_owned))
+}
+
+#[then(expr = "{person} is given a token of the deployer with a warning that {string}")]
+async fn given_token_with_warning(world: &mut World, person: Person, text: String) -> Step {
+    claims_given(world).await?;
+    warned(world, person, text)
+}
+
 #[then(expr = "{person} is given a token of the deployer")]
 async fn given_token(world: &mut World, person: Person) -> Step {
     ask(world, &person, json!({})).await?;
@@ -143,7 +293,7 @@ async fn ask(world: &mut World, person: &Person, spec: Value) -> Step {
         .map(drop)?)
 }
 
-fn question(namespace: &str, name: &str, spec: Value) -> Question {
+pub(super) fn question(namespace: &str, name: &str, spec: Value) -> Question {
     let request = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec });
     Question::post(format!("/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"), request)
 }

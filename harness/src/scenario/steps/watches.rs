@@ -19,7 +19,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 
 /// The watch that was opened last.
 #[derive(Default)]
-struct Opened(Option<Watch>);
+pub(super) struct Opened(pub(super) Option<Watch>);
 
 #[when(expr = "{person} watches {word}")]
 async fn watches(world: &mut World, person: Person, resource: String) -> Step {

@@ -1,0 +1,62 @@
+//! What a server says in the TLS handshake, before anybody has said who they are.
+//!
+//! [`acceptable_authorities`] is all there is.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustls::SignatureScheme;
+use rustls::client::ResolvesClientCert;
+use rustls::pki_types::ServerName;
+use rustls::sign::CertifiedKey;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use super::Door;
+
+/// The handshake did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum HandshakeError {
+    /// The address of the server is none.
+    #[error("the address '{0}' has no host and port")]
+    Address(String),
+    /// TLS cannot be spoken.
+    #[error(transparent)]
+    Tls(#[from] crate::tls::TlsError),
+    /// The connection broke.
+    #[error("the handshake broke off")]
+    Broken(#[from] std::io::Error),
+}
+
+/// Has no certificate, and keeps of which authorities one would be welcome.
+#[derive(Debug, Default)]
+struct Listening(Mutex<Vec<Vec<u8>>>);
+
+impl ResolvesClientCert for Listening {
+    fn resolve(&self, authorities: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = authorities.iter().map(|name| name.to_vec()).collect();
+        None
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
+}
+
+/// The names of the authorities whose client certificates the server at `door` accepts, DER, as it says itself
+/// (RFC 8446 §4.2.4). Nothing is presented for that.
+///
+/// # Errors
+/// The handshake did not come to its end.
+pub async fn acceptable_authorities(door: &Door) -> Result<Vec<Vec<u8>>, HandshakeError> {
+    let wrong = || HandshakeError::Address(door.url.clone());
+    let uri: hyper::Uri = door.url.parse().map_err(|_| wrong())?;
+    let (host, port) = (uri.host().ok_or_else(wrong)?, uri.port_u16().ok_or_else(wrong)?);
+    let name = ServerName::try_from(host.to_owned()).map_err(|_| wrong())?;
+    let listening = Arc::new(Listening::default());
+    let mut tls = crate::tls::client(&door.authority, None)?;
+    tls.client_auth_cert_resolver = listening.clone();
+    let socket = TcpStream::connect((host, port)).await?;
+    let _connected = TlsConnector::from(Arc::new(tls)).connect(name, socket).await?;
+    let heard = listening.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    Ok(heard)
+}

@@ -1,0 +1,265 @@
+//! Bootstrap tokens: Secrets in `kube-system` that stand for whoever joins a cluster
+//! (kubernetes `plugin/pkg/auth/authenticator/token/bootstrap`).
+//!
+//! The main type is [`BootstrapToken`].
+
+use std::convert::Infallible;
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use cucumber::{given, then, when};
+use k8s_openapi::api::core::v1::Secret as SecretObject;
+use kube::Api;
+use kube::api::{DeleteParams, PostParams};
+use serde_json::{Value, json};
+
+use super::{Person, Step, Texts, answers};
+use crate::credential::Credential;
+use crate::probe::{Question, Verdict, ask};
+use crate::process::wait::{Condition, until};
+use crate::scenario::world::{Twin, World};
+use crate::secret::Secret;
+use crate::token_webhook::VOUCHED_FOR;
+
+/// The API server hears of a new Secret in a few milliseconds.
+const HEARD: Duration = Duration::from_secs(10);
+
+/// A token and its Secret.
+#[derive(Clone, Debug)]
+struct BootstrapToken {
+    id: String,
+    secret: Secret,
+}
+
+impl BootstrapToken {
+    /// One of the scenario's own, `name` among those; its id begins with `start`.
+    fn new(world: &World, name: &str, start: &str) -> Self {
+        use sha2::Digest;
+        // The name counts, too: the suffix that makes it unique is the scenario's.
+        let hash = hex::encode(sha2::Sha256::digest(world.unique(name)));
+        let id = format!("{start}{hash}").chars().take(6).collect();
+        let mut secret = [0_u8; 8];
+        rand::RngCore::fill_bytes(&mut rand::thread_rng(), &mut secret);
+        Self {
+            id,
+            secret: Secret::new(hex::encode(secret)),
+        }
+    }
+
+    fn user(&self) -> String {
+        format!("system:bootstrap:{}", self.id)
+    }
+
+    fn name(&self) -> String {
+        format!("bootstrap-token-{}", self.id)
+    }
+
+    fn credential(&self) -> Credential {
+        Credential::Token(Secret::new(format!("{}.{}", self.id, self.secret.expose())))
+    }
+
+    /// Its Secret, as it has to be.
+    fn object(&self, world: &World) -> Value {
+        json!({
+            "metadata": world.metadata(&self.name()),
+            "type": "bootstrap.kubernetes.io/token",
+            "stringData": {
+                "token-id": self.id, "token-secret": self.secret.expose(), "usage-bootstrap-authentication": "true",
+            },
+        })
+    }
+}
+
+/// The token that the scenario is about.
+#[derive(Clone, Default)]
+pub(super) struct Made {
+    token: Option<BootstrapToken>,
+    presented: Option<Secret>,
+}
+
+impl Made {
+    /// Its id, which log lines about it repeat.
+    pub(super) fn id(&self) -> Step<&str> {
+        Ok(&self.token()?.id)
+    }
+
+    /// The secret that is presented with the id in place of its own.
+    pub(super) fn presented(&self) -> Step<&Secret> {
+        Ok(self.presented.as_ref().context("nobody presents another secret")?)
+    }
+
+    fn token(&self) -> Step<&BootstrapToken> {
+        Ok(self.token.as_ref().context("there is no bootstrap token")?)
+    }
+}
+
+/// What is wrong with a bootstrap token, in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
+#[param(
+    name = "bootstrap_token_flaw",
+    regex = "has no Secret|has another secret than its Secret|has another id than its Secret says|has a Secret of another type|has a Secret that is about to go|expired an hour ago|expires at a time that nobody can read|is not meant for authentication|brings the group of administrators along|is written in capitals"
+)]
+enum TokenFlaw {
+    NoSecret,
+    OtherSecret,
+    OtherId,
+    OtherType,
+    Going,
+    Expired,
+    Unreadable,
+    OtherUsage,
+    ForbiddenGroup,
+    Capitals,
+}
+
+impl FromStr for TokenFlaw {
+    type Err = anyhow::Error;
+
+    fn from_str(said: &str) -> Result<Self> {
+        Ok(match said {
+            "has no Secret" => Self::NoSecret,
+            "has another secret than its Secret" => Self::OtherSecret,
+            "has another id than its Secret says" => Self::OtherId,
+            "has a Secret of another type" => Self::OtherType,
+            "has a Secret that is about to go" => Self::Going,
+            "expired an hour ago" => Self::Expired,
+            "expires at a time that nobody can read" => Self::Unreadable,
+            "is not meant for authentication" => Self::OtherUsage,
+            "brings the group of administrators along" => Self::ForbiddenGroup,
+            "is written in capitals" => Self::Capitals,
+            other => bail!("no bootstrap token has the flaw: {other}"),
+        })
+    }
+}
+
+#[given(expr = "{person} holds a bootstrap token")]
+async fn holds_token(world: &mut World, person: Person) -> Step {
+    hold(world, &person, "", &[]).await
+}
+
+#[given(expr = "{person} holds a bootstrap token with the group(s) {texts}")]
+async fn holds_token_with_groups(world: &mut World, person: Person, groups: Texts) -> Step {
+    hold(world, &person, "", &groups.0).await
+}
+
+#[given(expr = "{person} holds a bootstrap token that the webhook vouches for, too")]
+async fn holds_token_vouched_for(world: &mut World, person: Person) -> Step {
+    world.needs("token_webhook")?;
+    hold(world, &person, VOUCHED_FOR, &[]).await
+}
+
+#[given(expr = "{person} holds a bootstrap token that {bootstrap_token_flaw}")]
+async fn holds_flawed_token(world: &mut World, person: Person, flaw: TokenFlaw) -> Step {
+    let token = BootstrapToken::new(world, "flawed", "");
+    let mut object = token.object(world);
+    let mut credential = token.credential();
+    let other = BootstrapToken::new(world, "other", "");
+    match flaw {
+        TokenFlaw::NoSecret | TokenFlaw::Capitals => {}
+        TokenFlaw::OtherSecret => {
+            world.notes::<Made>().presented = Some(other.secret.clone());
+            credential = Credential::Token(Secret::new(format!("{}.{}", token.id, other.secret.expose())));
+        }
+        TokenFlaw::OtherId => object["stringData"]["token-id"] = other.id.into(),
+        TokenFlaw::OtherType => object["type"] = "Opaque".into(),
+        // Nobody takes it off: the Secret stays until the scenario does.
+        TokenFlaw::Going => object["metadata"]["finalizers"] = json!(["authlab/bootstrap-token"]),
+        TokenFlaw::Expired => {
+            let hour = jiff::SignedDuration::from_hours(1);
+            let then = (jiff::Timestamp::now() - hour).strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+            object["stringData"]["expiration"] = then.into();
+        }
+        TokenFlaw::Unreadable => object["stringData"]["expiration"] = "tomorrow".into(),
+        TokenFlaw::OtherUsage => object["stringData"]["usage-bootstrap-authentication"] = "false".into(),
+        TokenFlaw::ForbiddenGroup => object["stringData"]["auth-extra-groups"] = "system:masters".into(),
+    }
+    if flaw == TokenFlaw::Capitals {
+        let presented = format!("{}.{}", token.id.to_uppercase(), token.secret.expose());
+        credential = Credential::Token(Secret::new(presented));
+    }
+    if flaw != TokenFlaw::NoSecret {
+        create(world, &object).await?;
+    }
+    if flaw == TokenFlaw::Going {
+        secrets(world)?.delete(&token.name(), &DeleteParams::default()).await?;
+    }
+    world.notes::<Made>().token = Some(token);
+    // Secrets are heard of in their order: where this one is known, so is the flawed one.
+    let sound = BootstrapToken::new(world, "sound", "");
+    create(world, &sound.object(world)).await?;
+    heard(world, &sound).await?;
+    let twin = Twin {
+        credential: sound.credential(),
+        user: sound.user(),
+    };
+    Ok(world.hold(&person.0, credential, Some(twin))?)
+}
+
+#[given(expr = "{person} was accepted with her bootstrap token")]
+async fn was_accepted(world: &mut World, person: Person) -> Step {
+    let user = world.notes::<Made>().token()?.user();
+    let answer = world.ask(&person.0, &Question::who_am_i()).await?;
+    answers::accepted(&answer, &user)
+}
+
+#[when(expr = "the Secret of {word} bootstrap token is deleted")]
+async fn is_deleted(world: &mut World, _whose: String) -> Step {
+    let token = world.notes::<Made>().token()?.clone();
+    secrets(world)?.delete(&token.name(), &DeleteParams::default()).await?;
+    Ok(())
+}
+
+#[then(expr = "{person} is accepted as the holder of the bootstrap token")]
+fn accepted_as_holder(world: &mut World, person: Person) -> Step {
+    world.person(&person.0)?;
+    let user = world.notes::<Made>().token()?.user();
+    answers::accepted(world.answer()?, &user)
+}
+
+#[then(expr = "{person}, who asks again, is accepted as the holder of the bootstrap token")]
+async fn still_accepted(world: &mut World, person: Person) -> Step {
+    let user = world.notes::<Made>().token()?.user();
+    let answer = world.ask(&person.0, &Question::who_am_i()).await?;
+    answers::accepted(&answer, &user)
+}
+
+/// The person holds a sound token with `groups` of its own, which the API server knows.
+async fn hold(world: &mut World, person: &Person, start: &str, groups: &[String]) -> Step {
+    let token = BootstrapToken::new(world, "bootstrap", start);
+    let mut object = token.object(world);
+    if !groups.is_empty() {
+        object["stringData"]["auth-extra-groups"] = groups.join(",").into();
+    }
+    create(world, &object).await?;
+    let behind = BootstrapToken::new(world, "behind", "");
+    create(world, &behind.object(world)).await?;
+    heard(world, &behind).await?;
+    world.hold(&person.0, token.credential(), None)?;
+    world.notes::<Made>().token = Some(token);
+    Ok(())
+}
+
+fn secrets(world: &World) -> Step<Api<SecretObject>> {
+    Ok(Api::namespaced(world.administrator()?, "kube-system"))
+}
+
+async fn create(world: &World, object: &Value) -> Step {
+    let secret = serde_json::from_value(object.clone())?;
+    secrets(world)?.create(&PostParams::default(), &secret).await?;
+    Ok(())
+}
+
+/// Waits until the API server knows `token`, and with it every Secret that was made before.
+async fn heard(world: &World, token: &BootstrapToken) -> Step {
+    let (door, credential) = (world.door(), token.credential());
+    let known = until("the bootstrap token", HEARD, || async {
+        let answer = ask(&door, "who waits", &credential, &Question::who_am_i()).await;
+        Ok::<_, Infallible>(if answer.verdict == Verdict::Accepted {
+            Condition::Met(())
+        } else {
+            Condition::NotYet(answer.to_string())
+        })
+    });
+    Ok(known.await?)
+}

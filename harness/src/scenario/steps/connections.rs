@@ -1,0 +1,99 @@
+//! Connections themselves: what the API server says at their beginning, and when it ends them.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use cucumber::{then, when};
+
+use super::{Person, Step};
+use crate::credential::Credential;
+use crate::pki::{Authority, Request};
+use crate::probe::{Http2, Question, acceptable_authorities};
+use crate::process::wait::{Condition, until};
+use crate::scenario::world::World;
+
+/// Go's HTTP/2 server lets a connection live for a second after it has announced its end.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// What was seen of connections.
+#[derive(Default)]
+struct Seen {
+    authorities: Vec<Vec<u8>>,
+    http2: Option<(Http2, u16)>,
+}
+
+#[when(expr = "{person} begins to speak with the API server, and says nothing of herself")]
+async fn begins(world: &mut World, person: Person) -> Step {
+    world.person(&person.0)?;
+    let authorities = acceptable_authorities(&world.door()).await?;
+    world.notes::<Seen>().authorities = authorities;
+    Ok(())
+}
+
+#[then(expr = "the API server has named the authorities of clients and of front proxies")]
+fn named_authorities(world: &mut World) -> Step {
+    let (clients, proxies) = (subject(world.client_authority()?)?, subject(world.request_header_authority()?)?);
+    let seen = &world.notes::<Seen>().authorities;
+    ensure!(
+        seen.contains(&clients) && seen.contains(&proxies),
+        "expected both authorities; the API server names {}",
+        seen.len()
+    );
+    Ok(())
+}
+
+#[when(expr = "{person} asks the API server who {word} is, over a connection for many requests")]
+async fn asks_over_http2(world: &mut World, person: Person, _pronoun: String) -> Step {
+    let credential = world.holding(&person.0)?.credential.clone();
+    let asked = first(world, &credential).await?;
+    world.notes::<Seen>().http2 = Some(asked);
+    Ok(())
+}
+
+#[then(expr = "the answer is {int}, and the API server ends the connection")]
+async fn connection_ends(world: &mut World, status: u16) -> Step {
+    let (connection, seen) = world.notes::<Seen>().http2.take().context("nobody asked over such a connection")?;
+    ensure!(seen == status, "expected the status {status}; seen was {seen}");
+    let connection = &connection;
+    let ended = until("the end of the connection", LIMIT, || async move {
+        Ok::<_, Infallible>(if connection.has_ended() {
+            Condition::Met(())
+        } else {
+            Condition::NotYet("it is still open".to_owned())
+        })
+    });
+    Ok(ended.await?)
+}
+
+#[then(expr = "{person}, with a client certificate, is answered twice over one connection")]
+async fn answered_twice(world: &mut World, person: Person) -> Step {
+    let leaf = world.client_authority()?.issue(&Request::client(&person.user(), &[]))?;
+    let (mut connection, first) = first(world, &Credential::Certificate(leaf)).await?;
+    let second = ask(&mut connection).await?;
+    ensure!(
+        (first, second) == (201, 201),
+        "expected to be accepted twice; seen were {first} and {second}"
+    );
+    ensure!(!connection.has_ended(), "expected a connection that goes on; it has ended");
+    Ok(())
+}
+
+async fn first(world: &World, credential: &Credential) -> Step<(Http2, u16)> {
+    let connected = Http2::connect(&world.door(), credential).await;
+    let mut connection = connected.map_err(|error| anyhow!("no connection over HTTP/2: {error}"))?;
+    let status = ask(&mut connection).await?;
+    Ok((connection, status))
+}
+
+async fn ask(connection: &mut Http2) -> Step<u16> {
+    let asked = connection.ask(&Question::who_am_i()).await;
+    Ok(asked.map_err(|error| anyhow!("no answer over HTTP/2: {error}"))?)
+}
+
+/// The name of an authority, DER.
+fn subject(authority: &Authority) -> Step<Vec<u8>> {
+    let (_, pem) = x509_parser::pem::parse_x509_pem(authority.certificate().as_bytes())?;
+    let certificate = pem.parse_x509()?;
+    Ok(certificate.subject().as_raw().to_vec())
+}

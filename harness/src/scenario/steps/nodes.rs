@@ -1,0 +1,253 @@
+//! Nodes that are there in name only, the pods on them, and their kubelets.
+//!
+//! The main type is [`OnNode`]: a node of the scenario's own, with the deployer's pod on it.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use anyhow::Context;
+use cucumber::{given, then, when};
+use k8s_openapi::api::authentication::v1::{BoundObjectReference, TokenRequestSpec};
+use k8s_openapi::api::core::v1::{Node, Pod};
+use kube::api::{ApiResource, DeleteParams, DynamicObject, PostParams};
+use kube::{Api, ResourceExt};
+use serde_json::{Value, json};
+
+use super::pod_certificates::{SIGNER, SIGNER_OF_KUBERNETES};
+use super::rights::{Right, grant_everywhere};
+use super::service_accounts::{self, Account, has_extra, hold, put_spares_by};
+use super::token_requests::question;
+use super::{Person, Step, answers};
+use crate::credential::Credential;
+use crate::pki::Request;
+use crate::probe::{Verdict, ask};
+use crate::process::wait::{Condition, until};
+use crate::scenario::world::World;
+
+/// The API server hears of a new pod in a few milliseconds.
+const HEARD: Duration = Duration::from_secs(10);
+
+/// The audience that the deployer's pod mounts a token for.
+const MOUNTED: &str = "vault";
+
+/// A node, and the deployer's pod on it.
+#[derive(Clone, Debug)]
+pub(super) struct OnNode {
+    pub(super) account: Account,
+    pub(super) node: String,
+    pub(super) node_uid: String,
+    pub(super) pod: String,
+    pub(super) pod_uid: String,
+}
+
+impl OnNode {
+    fn reference(&self) -> BoundObjectReference {
+        reference("Pod", &self.pod, &self.pod_uid)
+    }
+
+    /// What its kubelet is.
+    fn user(&self) -> String {
+        format!("system:node:{}", self.node)
+    }
+}
+
+#[derive(Default)]
+struct Made(Option<OnNode>);
+
+fn reference(kind: &str, name: &str, uid: &str) -> BoundObjectReference {
+    BoundObjectReference {
+        api_version: Some("v1".to_owned()),
+        kind: Some(kind.to_owned()),
+        name: Some(name.to_owned()),
+        uid: Some(uid.to_owned()),
+    }
+}
+
+#[given(expr = "{person} holds a service account token bound to its pod on a node")]
+async fn holds_token_of_pod_on_node(world: &mut World, person: Person) -> Step {
+    let bound = on_node(world).await?.reference();
+    hold_bound(world, &person, bound).await
+}
+
+#[given(expr = "{person} holds a service account token bound to its pod on a node that is not there")]
+async fn holds_token_of_pod_on_no_node(world: &mut World, person: Person) -> Step {
+    let node = world.unique("missing");
+    let made = pod_on(world, &node, "").await?;
+    let bound = made.reference();
+    world.notes::<Made>().0 = Some(made);
+    hold_bound(world, &person, bound).await
+}
+
+#[given(expr = "{person} holds a service account token bound to a node")]
+async fn holds_token_of_node(world: &mut World, person: Person) -> Step {
+    let made = on_node(world).await?;
+    hold_bound(world, &person, reference("Node", &made.node, &made.node_uid)).await
+}
+
+#[when(expr = "the node is deleted")]
+async fn node_is_deleted(world: &mut World) -> Step {
+    put_spares_by(world).await?;
+    let made = on_node(world).await?;
+    nodes(world)?.delete(&made.node, &DeleteParams::default()).await?;
+    Ok(())
+}
+
+#[when(expr = "{person} asks for a token of the deployer that is bound to a node")]
+async fn asks_for_token_of_node(world: &mut World, person: Person) -> Step {
+    let made = on_node(world).await?;
+    let spec = json!({ "boundObjectRef": reference("Node", &made.node, &made.node_uid) });
+    let question = question(&made.account.namespace, &made.account.name, spec);
+    Ok(world.ask(&person.0, &question).await.map(drop)?)
+}
+
+#[then(expr = "{person} is known to run on the node")]
+fn runs_on_node(world: &mut World, person: Person) -> Step {
+    world.person(&person.0)?;
+    let made = world.notes::<Made>().0.clone().context("there is no node")?;
+    has_extra(world, NODE_NAME, Some(made.node))?;
+    has_extra(world, NODE_UID, Some(made.node_uid).filter(|uid| !uid.is_empty()))
+}
+
+/// kubernetes/apiserver `pkg/authentication/serviceaccount/util.go`, as the next one.
+const NODE_NAME: &str = "authentication.kubernetes.io/node-name";
+const NODE_UID: &str = "authentication.kubernetes.io/node-uid";
+
+#[given(expr = "{person} is the kubelet of the node that the deployer's pod is on")]
+async fn is_kubelet(world: &mut World, person: Person) -> Step {
+    let made = on_node(world).await?;
+    let leaf = world.client_authority()?.issue(&Request::client(&made.user(), &["system:nodes"]))?;
+    world.hold(&person.0, Credential::Certificate(leaf), None)?;
+    // Whether a node may do something for a pod is known as soon as the pod is.
+    let credential = world.holding(&person.0)?.credential.clone();
+    let (door, question) = (world.door(), token_for(&made, MOUNTED));
+    let known = until("the pod on the node", HEARD, || async {
+        let answer = ask(&door, "the kubelet", &credential, &question).await;
+        Ok::<_, Infallible>(if answer.verdict == Verdict::Accepted {
+            Condition::Met(())
+        } else {
+            Condition::NotYet(answer.to_string())
+        })
+    });
+    Ok(known.await?)
+}
+
+#[when(expr = "{person} asks for a token of the deployer's pod for the audience {string}")]
+async fn kubelet_asks_for_token(world: &mut World, person: Person, audience: String) -> Step {
+    let made = on_node(world).await?;
+    Ok(world.ask(&person.0, &token_for(&made, &audience)).await.map(drop)?)
+}
+
+#[then(expr = "{person} is given one for the audience {string}")]
+async fn kubelet_is_given_token(world: &mut World, person: Person, audience: String) -> Step {
+    let made = on_node(world).await?;
+    let answer = world.ask(&person.0, &token_for(&made, &audience)).await?;
+    ensure!(answer.verdict == Verdict::Accepted, "expected: a token is given; seen: {answer}");
+    Ok(())
+}
+
+#[given(expr = "its service account may impersonate the node that its pod is on, and list {word} by that")]
+async fn may_impersonate_node(world: &mut World, resource: String) -> Step {
+    let user = on_node(world).await?.account.user();
+    let rights = [
+        Right::new("impersonate:associated-node", "authentication.k8s.io", "nodes"),
+        Right::new("impersonate-on:associated-node:list", "", resource),
+    ];
+    grant_everywhere(world, "User", &user, &rights).await
+}
+
+#[given(expr = "{person} impersonates the node that its pod is on")]
+async fn impersonates_node(world: &mut World, person: Person) -> Step {
+    let user = on_node(world).await?.user();
+    impersonate(world, &person, user)
+}
+
+#[given(expr = "{person} impersonates another node")]
+async fn impersonates_another_node(world: &mut World, person: Person) -> Step {
+    let user = format!("system:node:{}", world.unique("another"));
+    impersonate(world, &person, user)
+}
+
+#[then(expr = "{person} is accepted as the node, in exactly its groups")]
+fn accepted_as_node(world: &mut World, person: Person) -> Step {
+    world.person(&person.0)?;
+    let user = world.notes::<Made>().0.as_ref().map(OnNode::user).context("there is no node")?;
+    let answer = world.answer()?;
+    answers::accepted(answer, &user)?;
+    let expected = ["system:authenticated", "system:nodes"].map(str::to_owned).into();
+    let seen = &answers::identity(answer)?.groups;
+    ensure!(*seen == expected, "expected exactly the groups {expected:?}; seen were {seen:?}");
+    Ok(())
+}
+
+fn impersonate(world: &mut World, person: &Person, user: String) -> Step {
+    let own = Box::new(world.holding(&person.0)?.credential.clone());
+    let headers = vec![("Impersonate-User".to_owned(), user)];
+    Ok(world.hold(&person.0, Credential::Impersonation { own, headers }, None)?)
+}
+
+fn token_for(made: &OnNode, audience: &str) -> crate::probe::Question {
+    let spec = json!({ "audiences": [audience], "boundObjectRef": made.reference() });
+    question(&made.account.namespace, &made.account.name, spec)
+}
+
+async fn hold_bound(world: &mut World, person: &Person, bound: BoundObjectReference) -> Step {
+    let spec = TokenRequestSpec {
+        bound_object_ref: Some(bound),
+        ..TokenRequestSpec::default()
+    };
+    hold(world, person, spec, None).await
+}
+
+fn nodes(world: &World) -> Step<Api<Node>> {
+    world.needs("nodes")?;
+    Ok(Api::all(world.administrator()?))
+}
+
+/// The scenario's node with the deployer's pod, made when they are first needed.
+pub(super) async fn on_node(world: &mut World) -> Step<OnNode> {
+    if let Some(made) = &world.notes::<Made>().0 {
+        return Ok(made.clone());
+    }
+    let name = world.unique("node");
+    let node = serde_json::from_value(json!({ "metadata": world.metadata(&name) }))?;
+    let uid = nodes(world)?.create(&PostParams::default(), &node).await?.uid().unwrap_or_default();
+    let made = pod_on(world, &name, &uid).await?;
+    world.notes::<Made>().0 = Some(made.clone());
+    Ok(made)
+}
+
+/// Makes the deployer's pod on the node called `node`.
+async fn pod_on(world: &mut World, node: &str, node_uid: &str) -> Step<OnNode> {
+    world.needs("nodes")?;
+    let account = service_accounts::account(world).await?;
+    // As it is: the types of older versions know less of pods.
+    let resource = ApiResource::erase::<Pod>(&());
+    let pods: Api<DynamicObject> = Api::namespaced_with(world.administrator()?, &account.namespace, &resource);
+    let pod = serde_json::from_value(pod(world, &account, node))?;
+    let made = pods.create(&PostParams::default(), &pod).await?;
+    Ok(OnNode {
+        node: node.to_owned(),
+        node_uid: node_uid.to_owned(),
+        pod: made.name_any(),
+        pod_uid: made.uid().unwrap_or_default(),
+        account,
+    })
+}
+
+fn pod(world: &World, account: &Account, node: &str) -> Value {
+    let mut metadata = world.metadata("on-a-node");
+    metadata["namespace"] = account.namespace.clone().into();
+    // A node requests certificates of those signers alone that a pod of its mounts some of; older versions do not look at it.
+    let certificate = |signer: &str, file: &str| json!({ "podCertificate": { "signerName": signer, "keyType": "ECDSAP256", "credentialBundlePath": file } });
+    json!({ "apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {
+        "nodeName": node,
+        "serviceAccountName": account.name,
+        "automountServiceAccountToken": false,
+        "containers": [{ "name": "main", "image": "nothing-runs-in-a-lab" }],
+        "volumes": [{ "name": "token", "projected": { "sources": [
+            { "serviceAccountToken": { "path": "token", "audience": MOUNTED } },
+            certificate(SIGNER, "own.pem"),
+            certificate(SIGNER_OF_KUBERNETES, "kubernetes.pem"),
+        ] } }],
+    } })
+}

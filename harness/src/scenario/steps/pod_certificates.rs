@@ -1,0 +1,329 @@
+//! Certificates for pods, requested by their nodes (KEP-4317, certificates.k8s.io `PodCertificateRequest`).
+//!
+//! The main type is [`Asked`]: a request as it is sent, with one thing wrong or nothing.
+
+use std::convert::Infallible;
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use cucumber::{given, then, when};
+use serde_json::{Value, json};
+
+use super::nodes::{OnNode, on_node};
+use super::wishes::Damage;
+use super::{Person, Step};
+use crate::pki::{Authority, Leaf, Request, signing_request_for};
+use crate::probe::{Answer, Question, Verdict, ask};
+use crate::process::wait::{Condition, until};
+use crate::scenario::world::World;
+
+/// The API server hears of a new node, pod or service account in a few milliseconds.
+const HEARD: Duration = Duration::from_secs(10);
+
+/// The signer that is asked unless it is another that matters: the harness itself.
+pub(super) const SIGNER: &str = "authlab.example/pods";
+
+/// A signer of Kubernetes' own, for all that its name says.
+pub(super) const SIGNER_OF_KUBERNETES: &str = "kubernetes.io/kube-apiserver-client-pod";
+
+const HOUR: u64 = 3600;
+
+/// What is asked for, in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
+#[param(
+    name = "pod_certificate",
+    regex = "a pod certificate|a pod certificate for an hour|a pod certificate for less than an hour|a pod certificate for 92 days|a pod certificate of Kubernetes' own for 25 hours|a pod certificate for a short RSA key|a pod certificate for somebody else's key|a pod certificate in another node's name"
+)]
+enum Asked {
+    Sound,
+    Lasting(u64),
+    OfKubernetes(u64),
+    ShortKey,
+    OthersKey,
+    OtherNode,
+}
+
+impl FromStr for Asked {
+    type Err = anyhow::Error;
+
+    fn from_str(said: &str) -> Result<Self> {
+        Ok(match said {
+            "a pod certificate" => Self::Sound,
+            "a pod certificate for an hour" => Self::Lasting(HOUR),
+            "a pod certificate for less than an hour" => Self::Lasting(HOUR - 1),
+            "a pod certificate for 92 days" => Self::Lasting(92 * 24 * HOUR),
+            "a pod certificate of Kubernetes' own for 25 hours" => Self::OfKubernetes(25 * HOUR),
+            "a pod certificate for a short RSA key" => Self::ShortKey,
+            "a pod certificate for somebody else's key" => Self::OthersKey,
+            "a pod certificate in another node's name" => Self::OtherNode,
+            other => bail!("nobody requests {other}"),
+        })
+    }
+}
+
+/// What a signer writes into a request, in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
+#[param(
+    name = "issued",
+    regex = "a certificate|a certificate that lives longer than requested|a certificate for another key|a certificate without saying when to renew it"
+)]
+enum Issued {
+    Sound,
+    TooLong,
+    OtherKey,
+    NoRefresh,
+}
+
+impl FromStr for Issued {
+    type Err = anyhow::Error;
+
+    fn from_str(said: &str) -> Result<Self> {
+        Ok(match said {
+            "a certificate" => Self::Sound,
+            "a certificate that lives longer than requested" => Self::TooLong,
+            "a certificate for another key" => Self::OtherKey,
+            "a certificate without saying when to renew it" => Self::NoRefresh,
+            other => bail!("no signer issues {other}"),
+        })
+    }
+}
+
+/// The certificate that the request's key is of, made beforehand by the authority that the harness signs with; the request as
+/// the API server has it; how many were made.
+#[derive(Default)]
+struct Requested {
+    leaf: Option<Leaf>,
+    authority: Option<Authority>,
+    object: Value,
+    count: usize,
+}
+
+#[given(expr = "{person} has requested {pod_certificate}")]
+async fn has_requested(world: &mut World, person: Person, asked: Asked) -> Step {
+    let made = on_node(world).await?;
+    let credential = world.holding(&person.0)?.credential.clone();
+    let (question, leaf, authority) = request(world, &made, asked)?;
+    // What the API server has not heard of yet is no refusal for good.
+    let door = world.door();
+    let known = until("the pod certificate's request", HEARD, || async {
+        let answer = ask(&door, "the kubelet", &credential, &question).await;
+        Ok::<_, Infallible>(if answer.verdict == Verdict::Accepted {
+            Condition::Met(answer)
+        } else {
+            Condition::NotYet(answer.to_string())
+        })
+    });
+    let answer = known.await?;
+    let requested = world.notes::<Requested>();
+    requested.object = answer.body;
+    requested.leaf = Some(leaf);
+    requested.authority = Some(authority);
+    Ok(())
+}
+
+#[when(expr = "{person} requests {pod_certificate}")]
+async fn requests(world: &mut World, person: Person, asked: Asked) -> Step {
+    let made = on_node(world).await?;
+    let (question, ..) = request(world, &made, asked)?;
+    Ok(world.ask(&person.0, &question).await.map(drop)?)
+}
+
+#[when(expr = "the signer puts {issued} into the request")]
+async fn signer_issues(world: &mut World, issued: Issued) -> Step {
+    issue(world, issued).await.map(drop)
+}
+
+#[when(expr = "the signer marks the request as {string}")]
+async fn signer_marks(world: &mut World, condition: String) -> Step {
+    update(world, json!({ "conditions": [self::condition(&condition)] }))
+        .await
+        .map(drop)
+}
+
+#[when(expr = "the signer changes what was requested")]
+async fn signer_changes(world: &mut World) -> Step {
+    let mut object = world.notes::<Requested>().object.clone();
+    object["spec"]["maxExpirationSeconds"] = json!(2 * HOUR);
+    let question = Question::put(path(&object)?, object);
+    let credential = world.administrator_credential()?;
+    world.ask_with("the signer", &credential, &question).await;
+    Ok(())
+}
+
+#[then(expr = "the request is {string}, with its certificate")]
+fn is_issued(world: &mut World, condition: String) -> Step {
+    let status = status(world, &condition)?;
+    let chain = status["certificateChain"].as_str().unwrap_or_default();
+    let leaf = world.notes::<Requested>().leaf.as_ref().context("nothing was issued")?;
+    ensure!(
+        chain.trim() == leaf.certificate.trim(),
+        "expected the certificate that was issued; seen: {chain}"
+    );
+    Ok(())
+}
+
+#[then(expr = "the request is {string}, without a certificate")]
+fn is_marked(world: &mut World, condition: String) -> Step {
+    let status = status(world, &condition)?;
+    ensure!(status.get("certificateChain").is_none(), "expected no certificate; seen: {status}");
+    Ok(())
+}
+
+#[then(expr = "a sound certificate is accepted in it")]
+async fn sound_is_accepted(world: &mut World) -> Step {
+    let answer = issue(world, Issued::Sound).await?;
+    ensure!(
+        answer.verdict == Verdict::Accepted,
+        "expected: the certificate is accepted; seen: {answer}"
+    );
+    Ok(())
+}
+
+#[then(expr = "it may not be changed any more, because {string}")]
+async fn is_final(world: &mut World, reason: String) -> Step {
+    world.notes::<Requested>().object = world.answer()?.body.clone();
+    let answer = update(world, json!({ "conditions": [condition("Failed")] })).await?;
+    super::answers::refused(&answer, Verdict::BadRequest, &reason)
+}
+
+#[then(expr = "what {person} has requested is good for a day at most")]
+fn day_at_most(world: &mut World, person: Person) -> Step {
+    world.person(&person.0)?;
+    let spec = &world.notes::<Requested>().object["spec"];
+    ensure!(
+        spec["maxExpirationSeconds"] == json!(24 * HOUR),
+        "expected a day, where nothing was said; seen: {spec}"
+    );
+    Ok(())
+}
+
+#[then(expr = "{person} may still request {pod_certificate}")]
+async fn may_still_request(world: &mut World, person: Person, asked: Asked) -> Step {
+    requests(world, person, asked).await?;
+    let answer = world.answer()?;
+    ensure!(
+        answer.verdict == Verdict::Accepted,
+        "expected: the request is accepted; seen: {answer}"
+    );
+    Ok(())
+}
+
+/// The request, and the certificate that would be issued for it.
+fn request(world: &mut World, made: &OnNode, asked: Asked) -> Step<(Question, Leaf, Authority)> {
+    let authority = Authority::root("authlab pods")?;
+    let leaf = authority.issue(&Request::client("pod", &[]).starting_now().lifetime(Duration::from_secs(HOUR)))?;
+    let own = signing_request_for("pod", &[], &leaf.key)?;
+    let pem = match asked {
+        // Made once, with a key that was thrown away.
+        Asked::ShortKey => include_str!("../../../../fixtures/signing_requests/rsa_2048.csr").to_owned(),
+        Asked::OthersKey => Damage::Signature.done_to(&own)?,
+        _ => own,
+    };
+    let (_, pem) = x509_parser::pem::parse_x509_pem(pem.as_bytes())?;
+    let requested = world.notes::<Requested>();
+    requested.count += 1;
+    let name = format!("pod-certificate-{}", requested.count);
+    let mut spec = json!({
+        "signerName": SIGNER,
+        "podName": made.pod, "podUID": made.pod_uid,
+        "serviceAccountName": made.account.name, "serviceAccountUID": made.account.uid,
+        "nodeName": made.node, "nodeUID": made.node_uid,
+        "stubPKCS10Request": STANDARD.encode(&pem.contents),
+    });
+    match asked {
+        Asked::Sound | Asked::ShortKey | Asked::OthersKey => {}
+        Asked::Lasting(seconds) => spec["maxExpirationSeconds"] = json!(seconds),
+        Asked::OfKubernetes(seconds) => {
+            spec["signerName"] = SIGNER_OF_KUBERNETES.into();
+            spec["maxExpirationSeconds"] = json!(seconds);
+        }
+        Asked::OtherNode => spec["nodeName"] = "another-node".into(),
+    }
+    let object = json!({
+        "apiVersion": "certificates.k8s.io/v1", "kind": "PodCertificateRequest",
+        "metadata": { "name": name, "namespace": made.account.namespace },
+        "spec": spec,
+    });
+    let path = format!("{GROUP}/namespaces/{}/podcertificaterequests", made.account.namespace);
+    Ok((Question::post(path, object), leaf, authority))
+}
+
+const GROUP: &str = "/apis/certificates.k8s.io/v1";
+
+fn path(object: &Value) -> Step<String> {
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).context("nothing was requested");
+    let (namespace, name) = (text("/metadata/namespace")?, text("/metadata/name")?);
+    Ok(format!("{GROUP}/namespaces/{namespace}/podcertificaterequests/{name}"))
+}
+
+/// The condition that a signer ends a request with.
+fn condition(kind: &str) -> Value {
+    json!({
+        "type": kind, "status": "True", "reason": "Decided", "message": "by the signer of a scenario",
+        "lastTransitionTime": time(jiff::Timestamp::now()),
+    })
+}
+
+async fn issue(world: &mut World, issued: Issued) -> Step<Answer> {
+    let requested = world.notes::<Requested>();
+    let (leaf, authority) = (
+        requested.leaf.clone().context("nothing was requested")?,
+        requested.authority.clone().context("nothing was requested")?,
+    );
+    let leaf = match issued {
+        Issued::Sound | Issued::NoRefresh => leaf,
+        // Of the same key, since that is looked at first.
+        Issued::TooLong => authority.renew(
+            &leaf,
+            &Request::client("pod", &[]).starting_now().lifetime(Duration::from_secs(25 * HOUR)),
+        )?,
+        Issued::OtherKey => authority.issue(&Request::client("pod", &[]).starting_now().lifetime(Duration::from_secs(HOUR)))?,
+    };
+    let (from, until) = validity(&leaf)?;
+    let mut status = json!({
+        "conditions": [condition("Issued")],
+        "certificateChain": leaf.certificate,
+        "notBefore": time(from), "notAfter": time(until),
+        "beginRefreshAt": time(until - jiff::SignedDuration::from_mins(20)),
+    });
+    if issued == Issued::NoRefresh {
+        status["beginRefreshAt"] = Value::Null;
+    }
+    update(world, status).await
+}
+
+/// Writes `status` into the request, as the administrator.
+async fn update(world: &mut World, status: Value) -> Step<Answer> {
+    let mut object = world.notes::<Requested>().object.clone();
+    object["status"] = status;
+    let question = Question::put(format!("{}/status", path(&object)?), object);
+    let credential = world.administrator_credential()?;
+    Ok(world.ask_with("the signer", &credential, &question).await)
+}
+
+/// The status in the last answer; fails unless it has `condition`.
+fn status(world: &World, condition: &str) -> Step<Value> {
+    let answer = world.answer()?;
+    let status = &answer.body["status"];
+    ensure!(
+        answer.verdict == Verdict::Accepted && status["conditions"][0]["type"] == condition,
+        "expected: {condition}; seen: {answer}: {status}"
+    );
+    Ok(status.clone())
+}
+
+/// From when to when a certificate is good.
+fn validity(leaf: &Leaf) -> Step<(jiff::Timestamp, jiff::Timestamp)> {
+    let (_, pem) = x509_parser::pem::parse_x509_pem(leaf.certificate.as_bytes())?;
+    let certificate = pem.parse_x509()?;
+    let validity = certificate.validity();
+    let second = |time: x509_parser::time::ASN1Time| jiff::Timestamp::from_second(time.timestamp());
+    Ok((second(validity.not_before)?, second(validity.not_after)?))
+}
+
+fn time(time: jiff::Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}

@@ -1,0 +1,137 @@
+//! What signing requests must say, and what they are found by.
+
+use std::collections::BTreeSet;
+use std::str::FromStr;
+
+use anyhow::{Context, Result};
+use base64::Engine as _;
+use cucumber::{given, then, when};
+use serde_json::{Value, json};
+
+use super::counts::Counts;
+use super::{Person, Step};
+use crate::pki::signing_request;
+use crate::probe::{Question, Verdict};
+use crate::scenario::world::World;
+
+const PATH: &str = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
+
+/// The signers and the names of the scenario's requests.
+#[derive(Clone, Default)]
+struct Made {
+    signer: String,
+    names: BTreeSet<String>,
+}
+
+/// A field that a request cannot do without, in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
+#[param(name = "request_field", regex = "a signer|usages")]
+struct Field(&'static str);
+
+impl FromStr for Field {
+    type Err = anyhow::Error;
+
+    fn from_str(said: &str) -> Result<Self> {
+        Ok(Self(match said {
+            "a signer" => "signerName",
+            "usages" => "usages",
+            other => anyhow::bail!("no request does without {other}"),
+        }))
+    }
+}
+
+#[given(expr = "three requests for one signer, and one for another")]
+async fn four_requests(world: &mut World) -> Step {
+    let signer = |name: &str| format!("authlab.example/{name}");
+    let (one, other) = (signer(&world.unique("one")), signer(&world.unique("other")));
+    let names = ["first", "second", "third"].map(|name| world.unique(name));
+    let stranger = world.unique("stranger");
+    let credential = world.administrator_credential()?;
+    let all = names.iter().map(|name| (name, &one)).chain([(&stranger, &other)]);
+    for (name, signer) in all {
+        let question = Question::post(PATH, request(world, name, signer)?);
+        let answer = world.ask_with("the administrator", &credential, &question).await;
+        ensure!(answer.verdict == Verdict::Accepted, "expected: requested; seen: {answer}");
+    }
+    *world.notes::<Made>() = Made {
+        signer: one,
+        names: names.into(),
+    };
+    Ok(())
+}
+
+#[when(expr = "{person} lists the requests for the one signer")]
+async fn lists_by_signer(world: &mut World, person: Person) -> Step {
+    let signer = world.notes::<Made>().signer.clone();
+    let question = Question::get(format!("{PATH}?fieldSelector=spec.signerName%3D{}", signer.replace('/', "%2F")));
+    Ok(world.ask(&person.0, &question).await.map(drop)?)
+}
+
+#[then(expr = "{person} is shown those three")]
+fn shown_three(world: &mut World, person: Person) -> Step {
+    world.person(&person.0)?;
+    let (expected, seen) = (world.notes::<Made>().names.clone(), names(world)?);
+    ensure!(seen == expected, "expected exactly the requests {expected:?}; seen were {seen:?}");
+    Ok(())
+}
+
+#[then(expr = "{person}, who lists them by name, is shown one")]
+async fn shown_one(world: &mut World, person: Person) -> Step {
+    let name = world.notes::<Made>().names.first().cloned().context("nothing was requested")?;
+    let question = Question::get(format!("{PATH}?fieldSelector=metadata.name%3D{name}"));
+    world.ask(&person.0, &question).await?;
+    let seen = names(world)?;
+    ensure!(
+        seen == BTreeSet::from([name.clone()]),
+        "expected the request {name} alone; seen were {seen:?}"
+    );
+    Ok(())
+}
+
+#[when(expr = "{person} requests a certificate, but forgets to name {request_field}")]
+async fn forgets(world: &mut World, person: Person, field: Field) -> Step {
+    let mut body = request(world, &world.unique("incomplete"), "authlab.example/any")?;
+    body["spec"].as_object_mut().context("a request has a spec")?.remove(field.0);
+    Ok(world.ask(&person.0, &Question::post(PATH, body)).await.map(drop)?)
+}
+
+#[then(expr = "{person} may request one that names both")]
+async fn may_request_whole(world: &mut World, person: Person) -> Step {
+    let body = request(world, &world.unique("complete"), "authlab.example/any")?;
+    let answer = world.ask(&person.0, &Question::post(PATH, body)).await?;
+    ensure!(answer.verdict == Verdict::Accepted, "expected: requested; seen: {answer}");
+    Ok(())
+}
+
+/// kubernetes `pkg/registry/certificates/certificates/storage/metrics.go`.
+#[then(expr = "at least one more request for a lifetime is counted, and as one that was honoured")]
+async fn lifetime_is_counted(world: &mut World) -> Step {
+    let signer = [("signerName", "kubernetes.io/kube-apiserver-client")];
+    for series in ["requested", "honored"] {
+        let series = format!("apiserver_certificates_registry_csr_{series}_duration_total");
+        Counts::at_least_one_more(world, &series, &signer).await?;
+    }
+    Ok(())
+}
+
+fn request(world: &World, name: &str, signer: &str) -> Step<Value> {
+    let (pem, _) = signing_request("somebody", &[])?;
+    Ok(json!({
+        "apiVersion": "certificates.k8s.io/v1", "kind": "CertificateSigningRequest", "metadata": world.metadata(name),
+        "spec": {
+            "request": base64::engine::general_purpose::STANDARD.encode(pem),
+            "signerName": signer,
+            "usages": ["client auth"],
+        },
+    }))
+}
+
+/// The names in the list that the last answer is.
+fn names(world: &World) -> Step<BTreeSet<String>> {
+    let answer = world.answer()?;
+    let items = answer.body["items"]
+        .as_array()
+        .with_context(|| format!("the answer is no list: {answer}"))?;
+    let name = |item: &Value| item.pointer("/metadata/name").and_then(Value::as_str).map(str::to_owned);
+    Ok(items.iter().filter_map(name).collect())
+}

@@ -1,0 +1,30 @@
+//! Tokens that an API server was given in a file (`--token-auth-file`, `fixtures/api_servers/tokens.toml`).
+
+use cucumber::{given, then};
+
+use super::{Person, Step, answers};
+use crate::credential::Credential;
+use crate::probe::Question;
+use crate::scenario::world::World;
+use crate::secret::Secret;
+use crate::token_webhook::VOUCHED_FOR;
+
+#[given(expr = "{person} holds the token that a file has for {word}")]
+fn holds_static_token(world: &mut World, person: Person, _whom: String) -> Step {
+    let token = world.secret(&person.0.to_lowercase())?;
+    Ok(world.hold(&person.0, Credential::Token(token), None)?)
+}
+
+#[given(expr = "{person} holds the token that a file has for {word}, and that the webhook vouches for, too")]
+fn holds_static_token_vouched_for(world: &mut World, person: Person, _whom: String) -> Step {
+    world.needs("token_webhook")?;
+    let token = format!("{VOUCHED_FOR}{}", world.secret(&person.0.to_lowercase())?.expose());
+    Ok(world.hold(&person.0, Credential::Token(Secret::new(token)), None)?)
+}
+
+#[then(expr = "{person}, who holds the token that a file has for {word}, is accepted")]
+async fn accepted_with_static_token(world: &mut World, person: Person, whom: String) -> Step {
+    holds_static_token(world, person.clone(), whom)?;
+    let answer = world.ask(&person.0, &Question::who_am_i()).await?;
+    answers::accepted(&answer, &person.user())
+}

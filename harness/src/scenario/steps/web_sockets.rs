@@ -1,0 +1,117 @@
+//! Tokens in a sub-protocol of a WebSocket (kubernetes/apiserver `pkg/authentication/request/websocket/protocol.go`).
+
+use std::str::FromStr;
+
+use anyhow::Result;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use cucumber::{given, then, when};
+
+use super::watches::Opened;
+use super::{Person, Step, service_accounts};
+use crate::credential::Credential;
+use crate::probe::{Question, Verdict, watch};
+use crate::scenario::world::{Twin, World};
+use crate::secret::Secret;
+
+/// What a sub-protocol that carries a token begins with.
+const PREFIX: &str = "base64url.bearer.authorization.k8s.io.";
+
+/// The protocol that is meant to be spoken: any name will do for a watch.
+const SPOKEN: &str = "authlab.watch";
+
+/// How a token is carried in sub-protocols, in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
+#[param(
+    name = "as_sub_protocol",
+    regex = "as a sub-protocol|as two sub-protocols|as a sub-protocol alone|as a sub-protocol that is cut short|as a sub-protocol that is no text"
+)]
+enum Carried {
+    Sound,
+    Twice,
+    Alone,
+    CutShort,
+    NoText,
+}
+
+impl FromStr for Carried {
+    type Err = anyhow::Error;
+
+    fn from_str(said: &str) -> Result<Self> {
+        Ok(match said {
+            "as a sub-protocol" => Self::Sound,
+            "as two sub-protocols" => Self::Twice,
+            "as a sub-protocol alone" => Self::Alone,
+            "as a sub-protocol that is cut short" => Self::CutShort,
+            "as a sub-protocol that is no text" => Self::NoText,
+            other => bail!("no token is carried {other}"),
+        })
+    }
+}
+
+impl Carried {
+    fn protocols(self, token: &Secret) -> Vec<Secret> {
+        let encoded = URL_SAFE_NO_PAD.encode(token.expose());
+        let carrying = |encoded: &str| Secret::new(format!("{PREFIX}{encoded}"));
+        let (sound, spoken) = (carrying(&encoded), Secret::new(SPOKEN));
+        match self {
+            Self::Sound => vec![sound, spoken],
+            Self::Twice => vec![sound.clone(), sound, spoken],
+            Self::Alone => vec![sound],
+            // Four characters are three bytes; one character is none.
+            Self::CutShort => vec![carrying(&encoded[..5]), spoken],
+            Self::NoText => vec![carrying(&URL_SAFE_NO_PAD.encode([0xff, 0xfe])), spoken],
+        }
+    }
+}
+
+#[given(expr = "{person} carries a service account token {as_sub_protocol}")]
+async fn carries(world: &mut World, person: Person, carried: Carried) -> Step {
+    let token = service_accounts::fresh_token(world).await?;
+    let sound = service_accounts::fresh_token(world).await?;
+    let twin = Twin {
+        credential: Credential::SubProtocols(Carried::Sound.protocols(&sound)),
+        user: service_accounts::account(world).await?.user(),
+    };
+    let credential = Credential::SubProtocols(carried.protocols(&token));
+    Ok(world.hold(&person.0, credential, Some(twin))?)
+}
+
+#[when(expr = "{person} watches {word} over a WebSocket")]
+async fn watches(world: &mut World, person: Person, resource: String) -> Step {
+    let credential = world.holding(&person.0)?.credential.clone();
+    open(world, &person, &credential, &resource).await
+}
+
+#[then(expr = "the WebSocket's protocol is the one that carries no token")]
+fn protocol_without_token(world: &mut World) -> Step {
+    let answer = world.answer()?;
+    let seen = (answer.status, answer.header("sec-websocket-protocol"));
+    ensure!(
+        seen == (Some(101), Some(SPOKEN)),
+        "expected that the protocol is changed to {SPOKEN}; seen: {seen:?}"
+    );
+    Ok(())
+}
+
+#[then(expr = "{person}, whose sub-protocols are sound, may watch {word} over a WebSocket")]
+async fn twin_watches(world: &mut World, person: Person, resource: String) -> Step {
+    let twin = world.twin()?;
+    open(world, &person, &twin.credential, &resource).await?;
+    let answer = world.answer()?;
+    ensure!(
+        answer.verdict == Verdict::Accepted && answer.status == Some(101),
+        "expected: a WebSocket; seen: {answer}"
+    );
+    Ok(())
+}
+
+async fn open(world: &mut World, person: &Person, credential: &Credential, resource: &str) -> Step {
+    let namespace = world.namespace().await?;
+    let question = Question::web_socket(format!("/api/v1/namespaces/{namespace}/{resource}?watch=true"));
+    let who = world.person(&person.0)?;
+    let (answer, opened) = watch(&world.door(), &who, credential, &question).await;
+    world.answered(answer);
+    world.notes::<Opened>().0 = opened;
+    Ok(())
+}

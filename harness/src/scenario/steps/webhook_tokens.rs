@@ -1,0 +1,200 @@
+//! Tokens that a webhook reviews: what it answers about each, and what it was asked.
+//!
+//! The main type is [`Answers`]: the answers of the webhook about one token, as features say them.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+use std::sync::LazyLock;
+
+use anyhow::{Context, Result};
+use cucumber::{given, then};
+use regex::Regex;
+
+use super::{Person, Step, answers};
+use crate::credential::Credential;
+use crate::probe::{Door, Question, Verdict};
+use crate::scenario::world::{Twin, World};
+use crate::secret::Secret;
+use crate::token_webhook::{CLAIM, Reply, Script, VOUCHED_FOR, Voucher, told};
+
+/// What the webhook answers about a token, in words: `first refuses because "not yet", and then accepts`.
+#[derive(Clone, Debug, PartialEq, Eq, cucumber::Parameter)]
+#[param(
+    name = "webhook_answers",
+    regex = r#"(?:first )?(?:accepts(?: for the audience "[^"]*")?|refuses(?: because "[^"]*")?|answers with the status \d+|hangs up on)(?:,? and then (?:accepts(?: for the audience "[^"]*")?|refuses(?: because "[^"]*")?))?"#
+)]
+struct Answers(Vec<Said>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Said {
+    Accepts { audience: Option<String> },
+    Refuses { because: Option<String> },
+    Status(u16),
+    HangsUp,
+}
+
+impl FromStr for Answers {
+    type Err = anyhow::Error;
+
+    fn from_str(said: &str) -> Result<Self> {
+        static ONE: LazyLock<Result<Regex, regex::Error>> = LazyLock::new(|| {
+            Regex::new(
+                r#"(?<accepts>accepts)(?: for the audience "(?<audience>[^"]*)")?|(?<refuses>refuses)(?: because "(?<because>[^"]*)")?|answers with the status (?<status>\d+)|hangs up on"#,
+            )
+        });
+        let mut all = Vec::new();
+        for found in ONE.as_ref()?.captures_iter(said) {
+            let text = |part: &str| found.name(part).map(|text| text.as_str().to_owned());
+            all.push(if found.name("accepts").is_some() {
+                Said::Accepts {
+                    audience: text("audience"),
+                }
+            } else if found.name("refuses").is_some() {
+                Said::Refuses { because: text("because") }
+            } else if let Some(status) = text("status") {
+                Said::Status(status.parse()?)
+            } else {
+                Said::HangsUp
+            });
+        }
+        Ok(Self(all))
+    }
+}
+
+impl Answers {
+    /// The script that says so, about a token of `user`'s.
+    fn script(self, user: &str) -> Script {
+        let reply = |said| match said {
+            Said::Accepts { audience } => Reply::Accept(Voucher {
+                audiences: Vec::from_iter(audience),
+                ..voucher(user)
+            }),
+            Said::Refuses { because } => Reply::Refuse(because),
+            Said::Status(code) => Reply::Status(code),
+            Said::HangsUp => Reply::HangUp,
+        };
+        Script::new(self.0.into_iter().map(reply).collect())
+    }
+}
+
+/// What the webhook says of whomever it vouches for.
+fn voucher(user: &str) -> Voucher {
+    Voucher {
+        user: user.to_owned(),
+        uid: format!("webhook-{user}"),
+        groups: vec!["platform-team".to_owned(), "on-call".to_owned()],
+        extra: BTreeMap::from([("example.com/shift".to_owned(), vec!["blue".to_owned(), "green".to_owned()])]),
+        audiences: Vec::new(),
+    }
+}
+
+#[given(expr = "{person} holds a token that the webhook {webhook_answers}")]
+fn holds_token(world: &mut World, person: Person, said: Answers) -> Step {
+    world.needs("token_webhook")?;
+    let user = person.user();
+    let twin = Twin {
+        credential: Credential::Token(Script::new(vec![Reply::Accept(voucher(&user))]).token()),
+        user: user.clone(),
+    };
+    let token = said.script(&user).token();
+    Ok(world.hold(&person.0, Credential::Token(token), Some(twin))?)
+}
+
+#[given(expr = "{person} holds a token of the issuer {string} that the webhook vouches for, too")]
+fn holds_issuers_token(world: &mut World, person: Person, issuer: String) -> Step {
+    world.needs("token_webhook")?;
+    let script = Script::new(vec![Reply::Accept(voucher("vouched-for-by-the-webhook"))]);
+    let user = person.user();
+    let token = world.signer()?.token(&issuer)?.subject(&user).claim("username", user);
+    let token = token.claim(CLAIM, script.text()).sign()?;
+    Ok(world.hold(&person.0, Credential::Token(token), None)?)
+}
+
+#[given(expr = "{person} holds a made-up token that the webhook vouches for")]
+fn holds_made_up_token(world: &mut World, person: Person) -> Step {
+    world.needs("token_webhook")?;
+    let token = Secret::new(format!("{VOUCHED_FOR}{}", world.unique("made-up")));
+    Ok(world.hold(&person.0, Credential::Token(token), None)?)
+}
+
+#[given(expr = "{person} was accepted with it once")]
+async fn was_accepted(world: &mut World, person: Person) -> Step {
+    let answer = world.ask(&person.0, &Question::who_am_i()).await?;
+    ensure!(answer.verdict == Verdict::Accepted, "expected: accepted; seen: {answer}");
+    Ok(())
+}
+
+#[given(expr = "{person} was refused with it once, because {string}")]
+async fn was_refused(world: &mut World, person: Person, reason: String) -> Step {
+    let answer = world.ask(&person.0, &Question::who_am_i()).await?;
+    answers::refused(&answer, Verdict::Unauthenticated, &reason)
+}
+
+#[then(expr = "{person}, who asks an API server that trusts the webhook, is accepted as {string}")]
+async fn accepted_by_trusting(world: &mut World, person: Person, user: String) -> Step {
+    let server = world.api_server("tokens").await?;
+    world.go_to(Door::of(&server));
+    let answer = world.ask(&person.0, &Question::who_am_i()).await?;
+    answers::accepted(&answer, &user)
+}
+
+#[then(expr = "the webhook was asked {word}")]
+fn was_asked(world: &mut World, times: String) -> Step {
+    let expected = match times.as_str() {
+        "once" => "1",
+        "twice" => "2",
+        other => bail!("nobody is asked {other}"),
+    };
+    let identity = answers::identity(world.answer()?)?;
+    let seen = identity.extra.get(told::ASKED);
+    ensure!(
+        seen.is_some_and(|seen| seen == &[expected]),
+        "expected that the webhook was asked {times}; it says {seen:?}"
+    );
+    Ok(())
+}
+
+#[then(expr = "the webhook was asked for the API server's own audience, in the API version {string}")]
+fn was_asked_for_own_audience(world: &mut World, version: String) -> Step {
+    let identity = answers::identity(world.answer()?)?;
+    let told = |key: &str| {
+        identity
+            .extra
+            .get(key)
+            .cloned()
+            .with_context(|| format!("the webhook does not tell its {key}"))
+    };
+    let (audiences, seen) = (told(told::AUDIENCES)?, told(told::API_VERSION)?);
+    ensure!(
+        audiences == ["https://kubernetes.default.svc"] && seen == [version.as_str()],
+        "expected {version} and the API server's audience; the webhook was asked in {seen:?} for {audiences:?}"
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_read_one_by_one() {
+        let read = |said: &str| said.parse::<Answers>().map(|answers| answers.0).expect("they are answers");
+        let refuses = |because: &str| Said::Refuses {
+            because: Some(because.to_owned()),
+        };
+        assert_eq!(
+            read(r#"first refuses because "it accepts later", and then accepts for the audience "x""#),
+            [
+                refuses("it accepts later"),
+                Said::Accepts {
+                    audience: Some("x".to_owned())
+                }
+            ]
+        );
+        assert_eq!(
+            read("first answers with the status 500, and then refuses"),
+            [Said::Status(500), Said::Refuses { because: None }]
+        );
+        assert_eq!(read("hangs up on"), [Said::HangsUp]);
+    }
+}

@@ -1,0 +1,185 @@
+//! The server: reviews over HTTPS, for callers that show a certificate of the authority of clients.
+//!
+//! The main type is [`TokenWebhook`]. It serves until it is dropped.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
+
+use super::script::{Reply, Script, Voucher};
+use super::told;
+use crate::identity_provider::Address;
+use crate::pki::Leaf;
+use crate::tls::TlsError;
+
+/// The only path that is served.
+const PATH: &str = "/review";
+
+/// The webhook cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenWebhookError {
+    /// It cannot listen.
+    #[error("the token webhook cannot listen")]
+    Listen(#[source] std::io::Error),
+    /// Its certificate, or the authority of its callers, cannot be used.
+    #[error("the token webhook cannot speak TLS")]
+    Tls(#[from] TlsError),
+}
+
+/// The webhook that runs. Dropped, it ends and its port is free.
+#[derive(Debug)]
+pub struct TokenWebhook {
+    url: String,
+    accepting: JoinHandle<()>,
+}
+
+impl TokenWebhook {
+    /// Listens on a free port of `address` and shows `leaf`, which must hold for that address. It serves who shows a certificate
+    /// of `callers`, an authority, PEM.
+    ///
+    /// # Errors
+    /// It cannot listen, or a certificate cannot be used.
+    pub async fn start_at(address: &Address, leaf: &Leaf, callers: &str) -> Result<Self, TokenWebhookError> {
+        let tls = crate::tls::server_for(leaf, callers)?;
+        let listener = TcpListener::bind((address.listen, 0)).await.map_err(TokenWebhookError::Listen)?;
+        let port = listener.local_addr().map_err(TokenWebhookError::Listen)?.port();
+        let asked = Asked::default();
+        Ok(Self {
+            url: format!("https://{}:{port}{PATH}", address.host),
+            accepting: tokio::spawn(accept(listener, TlsAcceptor::from(Arc::new(tls)), asked)),
+        })
+    }
+
+    /// Where API servers ask it.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+}
+
+impl Drop for TokenWebhook {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+/// How often it was asked about each token.
+type Asked = Arc<Mutex<HashMap<String, usize>>>;
+
+async fn accept(listener: TcpListener, acceptor: TlsAcceptor, asked: Asked) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            // A connection that cannot be accepted is the caller's loss.
+            accepted = listener.accept() => if let Ok((stream, _)) = accepted {
+                let (acceptor, asked) = (acceptor.clone(), asked.clone());
+                connections.spawn(async move {
+                    let Ok(stream) = acceptor.accept(stream).await else { return };
+                    let service = service_fn(move |request| answer(request, asked.clone()));
+                    // A caller that went away, or that is hung up on, is no news.
+                    drop(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
+                });
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+/// Why there is no answer; hyper closes the connection then.
+#[derive(Debug, thiserror::Error)]
+#[error("the token webhook hangs up")]
+struct HungUp;
+
+async fn answer(request: Request<Incoming>, asked: Asked) -> Result<Response<Full<Bytes>>, HungUp> {
+    if request.method() != Method::POST || request.uri().path() != PATH {
+        return Ok(status(StatusCode::NOT_FOUND, "only reviews are served"));
+    }
+    let body = request.into_body().collect().await.map_err(|_| HungUp)?.to_bytes();
+    let Ok(review) = serde_json::from_slice::<Value>(&body) else {
+        return Ok(status(StatusCode::BAD_REQUEST, "a review is JSON"));
+    };
+    let token = review.pointer("/spec/token").and_then(Value::as_str).unwrap_or_default();
+    let Some(script) = Script::of(token) else {
+        return Ok(reviewed(&review, &json!({ "authenticated": false })));
+    };
+    let times = {
+        let mut asked = asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let times = asked.entry(token.to_owned()).or_default();
+        *times += 1;
+        *times
+    };
+    Ok(match script.reply(times) {
+        Some(Reply::Accept(voucher)) => reviewed(&review, &accepted(voucher, &review, times)),
+        Some(Reply::Refuse(Some(error))) => reviewed(
+            &review,
+            &json!({ "authenticated": false, "error": format!("{error} (asked: {times})") }),
+        ),
+        Some(Reply::Refuse(None)) | None => reviewed(&review, &json!({ "authenticated": false })),
+        Some(Reply::Status(code)) => status(
+            StatusCode::from_u16(*code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            &format!("the token webhook is out of order (asked: {times})"),
+        ),
+        Some(Reply::HangUp) => return Err(HungUp),
+    })
+}
+
+/// The status of a review of a token that is somebody's, with what the webhook tells of itself.
+fn accepted(voucher: &Voucher, review: &Value, times: usize) -> Value {
+    let mut extra: HashMap<String, Value> = voucher.extra.iter().map(|(key, values)| (key.clone(), json!(values))).collect();
+    let audiences = review.pointer("/spec/audiences").cloned().unwrap_or_else(|| json!([]));
+    extra.insert(told::ASKED.to_owned(), json!([times.to_string()]));
+    extra.insert(told::AUDIENCES.to_owned(), audiences);
+    extra.insert(
+        told::API_VERSION.to_owned(),
+        json!([review["apiVersion"].as_str().unwrap_or_default()]),
+    );
+    let mut status = json!({
+        "authenticated": true,
+        "user": { "username": voucher.user, "uid": voucher.uid, "groups": voucher.groups, "extra": extra },
+    });
+    if !voucher.audiences.is_empty() {
+        status["audiences"] = json!(voucher.audiences);
+    }
+    status
+}
+
+fn reviewed(review: &Value, status: &Value) -> Response<Full<Bytes>> {
+    json_response(
+        StatusCode::OK,
+        &json!({ "apiVersion": review["apiVersion"], "kind": "TokenReview", "status": status }),
+    )
+}
+
+/// A Kubernetes `Status` (meta/v1), so that API servers repeat its message.
+fn status(code: StatusCode, message: &str) -> Response<Full<Bytes>> {
+    let reason = match code {
+        StatusCode::NOT_FOUND => "NotFound",
+        StatusCode::TOO_MANY_REQUESTS => "TooManyRequests",
+        StatusCode::INTERNAL_SERVER_ERROR => "InternalError",
+        _ => "",
+    };
+    json_response(
+        code,
+        &json!({
+            "apiVersion": "v1", "kind": "Status", "status": "Failure", "reason": reason, "code": code.as_u16(), "message": message,
+        }),
+    )
+}
+
+fn json_response(code: StatusCode, body: &Value) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(body.to_string()));
+    *response.status_mut() = code;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
