@@ -134,6 +134,7 @@ fn scenario(flow: &str, file: &str, feature: &str, name: &str, behaviours: &[&st
         skipped_because: None,
         failure: None,
         ms: 143,
+        inversion: None,
         answers: Vec::new(),
         steps: Vec::new(),
         exchanges: Vec::new(),

@@ -287,14 +287,14 @@ pub async fn several_runs_are_compared_first(browser: &mut Browser) {
         browser
             .value(&format!("[...{table}.querySelectorAll('thead th')].map(one => one.textContent)"))
             .await,
-        json!(["Behaviour", "1.37.2 process", "1.30.14 process"])
+        json!(["Behaviour", "process-1.37", "process-1.30"])
     );
     let row = format!("[...{table}.querySelectorAll('tbody tr')].find(one => one.textContent.startsWith('X4'))");
     assert_eq!(
         browser
             .value(&format!("[...{row}.querySelectorAll('td')].map(one => one.textContent)"))
             .await,
-        json!(["proved", "not applicable"])
+        json!(["refused as expected", "not run"])
     );
     search(browser, "c", "1").await;
     browser.until(&format!("{SHOWN} === 6")).await;

@@ -97,7 +97,7 @@ fn several_runs_are_drawn_side_by_side() {
         .success();
     assert_eq!(names(&both), ["cucumber.json", "index.html", "junit.xml"]);
     let junit = std::fs::read_to_string(both.join("junit.xml")).unwrap();
-    assert!(junit.contains("<testsuite name=\"1.30.14 process: oidc\""), "{junit}");
+    assert!(junit.contains("<testsuite name=\"process-1.30: oidc\""), "{junit}");
     // And again: it is a report.
     stage
         .authlab(&["report", "draw", text(&one), text(&other), "--out", text(&both)])

@@ -231,3 +231,21 @@ fn a_page_that_would_be_large_says_that_details_are_left_out_and_keeps_failures_
         "the failed scenario's request has lost its log"
     );
 }
+
+#[test]
+fn several_runs_have_names_of_their_own_in_every_form() {
+    let records = [story::run(), story::on("1.30.14")];
+    let json: Value = serde_json::from_str(&cucumber::draw(&records).unwrap()).unwrap();
+    let features = json.as_array().unwrap();
+    let ids: std::collections::BTreeSet<&str> = features.iter().map(|feature| feature["id"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), features.len(), "two features have one identity");
+    assert!(ids.contains("process-1.30;features/oidc/login.feature"), "{ids:?}");
+    let xml = junit::draw(&records).unwrap();
+    assert!(
+        xml.contains(r#"<testsuite name="process-1.37: oidc""#) && xml.contains(r#"<testsuite name="process-1.30: oidc""#),
+        "{xml}"
+    );
+    let told = github::annotations(&records);
+    assert_eq!(told.lines().count(), 2, "{told}");
+    assert!(told.contains(" is refused (process-1.30)::"), "{told}");
+}
