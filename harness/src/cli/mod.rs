@@ -22,6 +22,7 @@ pub mod error;
 pub mod existing;
 pub mod exit;
 pub mod features;
+mod github;
 pub mod images;
 pub mod kubeconfig;
 pub mod lab_source;

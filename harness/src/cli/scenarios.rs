@@ -9,6 +9,7 @@ use regex::Regex;
 
 use super::error::CommandError;
 use super::exit::Exit;
+use super::github;
 use super::lab_source::{self, World};
 use super::options::LabOptions;
 use crate::cluster::Behaviours;
@@ -35,7 +36,7 @@ pub struct ScenarioOptions {
     /// Present the sound twin in place of each flawed credential: a scenario that stays green can be fooled, and fails the run
     #[arg(long, env = "AUTHLAB_INVERT", value_parser = clap::builder::FalseyValueParser::new(), help_heading = "Scenarios")]
     pub invert: bool,
-    /// Write a report (`index.html`, `run.json`, `junit.xml`) into a directory that is new, empty or an earlier report
+    /// Write a report (`index.html`, `run.json`, `junit.xml`, `cucumber.json`) into a directory that is new, empty or an earlier report
     #[arg(long, env = "AUTHLAB_REPORT", value_name = "DIR", help_heading = "Output")]
     pub report: Option<PathBuf>,
     /// Keep no account of the requests between the parties: a smaller record, without diagrams
@@ -130,6 +131,8 @@ impl Work<'_> {
                 },
             ));
         }
+        // Nobody is left to tell when standard error itself is closed.
+        let _ = github::tell(std::slice::from_ref(&record));
         Done { record, tally }
     }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 
 use super::record::RunRecord;
-use super::{html, junit};
+use super::{cucumber, html, junit};
 
 /// What a report consists of.
 const OURS: [&str; 6] = ["run.json", "sabotage.json", "junit.xml", "cucumber.json", "index.html", "evidence"];
@@ -127,6 +127,7 @@ impl ReportDirectory {
 fn drawn(records: &[RunRecord]) -> io::Result<Vec<(&'static str, String)>> {
     Ok(vec![
         ("junit.xml", junit::draw(records).map_err(io::Error::other)?),
+        ("cucumber.json", cucumber::draw(records)?),
         ("index.html", html::draw(records)),
     ])
 }
@@ -199,7 +200,7 @@ mod tests {
             let directory = ReportDirectory::open(&path, Others::Refuse).map_err(io::Error::other)?;
             directory.write(&Recorder::new().record())?;
         }
-        assert_eq!(names(&path), ["index.html", "junit.xml", "run.json"]);
+        assert_eq!(names(&path), ["cucumber.json", "index.html", "junit.xml", "run.json"]);
         let record: RunRecord = serde_json::from_slice(&std::fs::read(path.join("run.json"))?)?;
         assert_eq!(record.schema, 1);
         Ok(())
@@ -233,7 +234,10 @@ mod tests {
         std::fs::write(root.path().join("thesis.txt"), "years of work")?;
         let directory = ReportDirectory::open(root.path(), Others::LetBe).map_err(io::Error::other)?;
         directory.write(&Recorder::new().record())?;
-        assert_eq!(names(root.path()), ["index.html", "junit.xml", "run.json", "thesis.txt"]);
+        assert_eq!(
+            names(root.path()),
+            ["cucumber.json", "index.html", "junit.xml", "run.json", "thesis.txt"]
+        );
         assert_eq!(std::fs::read_to_string(root.path().join("thesis.txt"))?, "years of work");
         Ok(())
     }

@@ -12,8 +12,10 @@ use crate::event::{Event, Events};
 use crate::secret::redact;
 
 pub mod cell;
+pub mod cucumber;
 pub mod directory;
 pub mod failure;
+pub mod github;
 pub mod html;
 pub mod junit;
 pub mod libtest;

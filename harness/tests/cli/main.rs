@@ -10,4 +10,7 @@ mod failing_starts;
 mod live;
 mod matrix;
 mod ownership;
+mod reports;
+#[path = "../browser/story.rs"]
+mod story;
 mod usage;

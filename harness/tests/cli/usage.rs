@@ -37,6 +37,7 @@ fn help_of_every_command_says_what_it_does_and_how_it_ends() {
         ("shell", "Your own kubeconfig is neither read nor written"),
         ("kubeconfig", "Write it into a file that only you can read"),
         ("report", "Show what changed between two reports"),
+        ("report", "Draw reports again from saved records, without a lab"),
         ("server-binaries", "prune"),
         ("completion", "The shell that reads the completions"),
     ] {

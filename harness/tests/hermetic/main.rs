@@ -3,6 +3,8 @@
 
 mod command;
 mod inverting;
+#[path = "../browser/story.rs"]
+mod story;
 mod toy;
 
 mod matrix;

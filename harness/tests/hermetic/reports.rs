@@ -2,10 +2,11 @@
 
 use authlab::report::record::RunRecord;
 use authlab::report::terminal::Summary;
-use authlab::report::{failure, junit};
+use authlab::report::{cucumber, failure, github, html, junit};
 use authlab::scenario::Selection;
 use serde_json::{Value, json};
 
+use crate::story;
 use crate::toy::{Ran, file, run};
 
 const FEATURE: &str = "Feature: Trust\n  @X4\n  Scenario: Mallory's is refused\n    When she asks\n  Scenario: It fails (always)\n    When she asks\n    Then the answer is <wrong>\n  @requires:audit-log\n  Scenario: It is skipped\n    When she asks\n";
@@ -137,4 +138,114 @@ async fn the_command_that_runs_a_scenario_alone_selects_it_alone() {
             "{pattern}"
         );
     }
+}
+
+#[test]
+fn cucumber_s_form_has_every_step_and_says_by_them_how_a_scenario_ended() {
+    let json: Value = serde_json::from_str(&cucumber::draw(&[story::run()]).unwrap()).unwrap();
+    let features = json.as_array().unwrap();
+    let uris: Vec<&str> = features.iter().map(|feature| feature["uri"].as_str().unwrap()).collect();
+    assert_eq!(
+        uris,
+        [
+            "features/anonymous/nobody.feature",
+            "features/auth_proxy/impersonating.feature",
+            "features/external_certificates/trust.feature",
+            "features/impersonation/constrained.feature",
+            "features/oidc/login.feature"
+        ]
+    );
+    let steps = |feature: usize, element: usize| -> Vec<(String, String)> {
+        let steps = features[feature]["elements"][element]["steps"].as_array().unwrap();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let told = |step: &Value| (text(&step["keyword"]) + &text(&step["name"]), text(&step["result"]["status"]));
+        steps.iter().map(told).collect()
+    };
+    let step = |text: &str, status: &str| (text.to_owned(), status.to_owned());
+    assert_eq!(
+        steps(2, 0),
+        [
+            step("Given Mallory holds a client certificate that expired an hour ago", "passed"),
+            step("When she asks the API server who she is", "passed"),
+            step(
+                "Then she is refused as unauthenticated, because \"x509: certificate has expired or is not yet valid\"",
+                "failed"
+            ),
+            step("But Alice, whose certificate is sound, is still accepted", "skipped"),
+        ]
+    );
+    let failed = &features[2]["elements"][0]["steps"][2];
+    assert_eq!(failed["match"]["location"], "harness/src/scenario/steps/answers.rs:77");
+    let message = failed["result"]["error_message"].as_str().unwrap();
+    assert!(message.contains("expected a reason with"), "{message}");
+    assert_eq!(features[2]["elements"][1]["steps"][0]["result"]["duration"], 4_000_000);
+    assert_eq!(features[2]["elements"][1]["tags"][0]["name"], "@X4");
+    // Who was skipped, and records without steps, have one that says so.
+    assert_eq!(
+        steps(3, 0),
+        [step(
+            "* Kubernetes 1.30 has no `constrained_impersonation` (from 1.35 on)",
+            "skipped"
+        )]
+    );
+    assert_eq!(steps(0, 0), [step("* carried out; the record holds no steps", "passed")]);
+}
+
+#[test]
+fn a_summary_for_github_has_a_table_and_failures_and_keeps_to_its_limit() {
+    let text = github::summary(&[story::run()], github::MOST);
+    for part in [
+        "| external\\_certificates | 1 | 1 | 0 | 286 ms |\n",
+        "\n### ❌ external\\_certificates/trust\\:\\:Mallory's certificate of another authority is refused\n\n```text\n",
+        "  expected a reason with `certificate signed by unknown authority`\n",
+    ] {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+    // A fence is longer than any within.
+    let fenced = github::summary(&[story::hostile("\n`````\n# x")], github::MOST);
+    assert!(fenced.contains("\n``````text\n"), "{fenced}");
+    let mut many = story::run();
+    let failed = many.scenarios.iter().find(|scenario| scenario.failure.is_some()).unwrap().clone();
+    many.scenarios.extend(std::iter::repeat_n(failed, 3_000));
+    let long = github::summary(&[many.clone()], github::MOST);
+    assert!(long.len() <= github::MOST && long.len() > github::MOST / 2, "{}", long.len());
+    assert!(
+        long.ends_with("more failures; the report has them all.\n"),
+        "{}",
+        &long[long.len() - 200..]
+    );
+    assert!(github::summary(&[many], 100).len() <= 100);
+}
+
+#[test]
+fn a_page_that_would_be_large_says_that_details_are_left_out_and_keeps_failures_whole() {
+    let whole = html::draw(&[story::run()]);
+    assert!(!whole.contains("scenarios are shown in short"));
+    let mut many = story::large(3_000);
+    many.scenarios.extend(story::run().scenarios);
+    let page = html::draw(&[many]);
+    assert!(page.contains("scenarios are shown in short"));
+    assert_eq!(page.matches("<details class=\"s\"").count(), 3_006);
+    assert!(
+        page.contains("E1126 21:47:17.000007"),
+        "the failed scenario's request has lost its log"
+    );
+}
+
+#[test]
+fn several_runs_have_names_of_their_own_in_every_form() {
+    let records = [story::run(), story::on("1.30.14")];
+    let json: Value = serde_json::from_str(&cucumber::draw(&records).unwrap()).unwrap();
+    let features = json.as_array().unwrap();
+    let ids: std::collections::BTreeSet<&str> = features.iter().map(|feature| feature["id"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), features.len(), "two features have one identity");
+    assert!(ids.contains("process-1.30;features/oidc/login.feature"), "{ids:?}");
+    let xml = junit::draw(&records).unwrap();
+    assert!(
+        xml.contains(r#"<testsuite name="process-1.37: oidc""#) && xml.contains(r#"<testsuite name="process-1.30: oidc""#),
+        "{xml}"
+    );
+    let told = github::annotations(&records);
+    assert_eq!(told.lines().count(), 2, "{told}");
+    assert!(told.contains(" is refused (process-1.30)::"), "{told}");
 }

@@ -10,7 +10,7 @@ use super::super::error::CommandError;
 use super::super::exit::Exit;
 use crate::report::directory::{self, Others, ReportDirectory};
 use crate::report::record::RunRecord;
-use crate::report::{html, junit, saved};
+use crate::report::{cucumber, github, html, junit, saved};
 
 /// Which records, and where to.
 #[derive(Args, Debug)]
@@ -24,6 +24,12 @@ pub struct DrawArguments {
     /// Write JUnit's XML into a file
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     junit: Option<PathBuf>,
+    /// Write Cucumber's JSON into a file
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    cucumber: Option<PathBuf>,
+    /// Write a summary in Markdown into a file
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    markdown: Option<PathBuf>,
     /// Write a whole report into a directory that is new, empty or an earlier report; with one directory as RECORD and nothing else said, that one
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     out: Option<PathBuf>,
@@ -38,9 +44,11 @@ type Form = fn(&[RunRecord]) -> io::Result<String>;
 impl DrawArguments {
     /// Which forms are wanted as files of their own.
     fn files(&self) -> Vec<(&Path, Form)> {
-        let forms: [(&Option<PathBuf>, Form); 2] = [
+        let forms: [(&Option<PathBuf>, Form); 4] = [
             (&self.html, |records| Ok(html::draw(records))),
             (&self.junit, |records| junit::draw(records).map_err(io::Error::other)),
+            (&self.cucumber, |records| Ok(cucumber::draw(records)?)),
+            (&self.markdown, |records| Ok(github::summary(records, github::MOST))),
         ];
         forms
             .into_iter()
@@ -99,6 +107,7 @@ pub fn run(arguments: &DrawArguments, session: &Session, out: &mut dyn Write) ->
         directory::write(path, text.as_bytes()).map_err(|error| failed(path, error))?;
         written.push(path.to_owned());
     }
+    super::super::github::tell(&records)?;
     if !session.voice.quiet {
         for path in written {
             writeln!(out, "{}", path.display())?;

@@ -65,14 +65,6 @@ pub(super) fn link(id: &str) -> Markup {
     html! { a.b href={ "#b-" (id) } { (id) } }
 }
 
-/// What the behaviour `id` promises, in short.
-pub(super) fn words(id: &str) -> String {
-    Catalogue::known()
-        .behaviour(id)
-        .map(|behaviour| shortened(&behaviour.behaviour, 90).into_owned())
-        .unwrap_or_default()
-}
-
 /// `X10` after `X9`.
 fn order(id: &str) -> (String, u32, String) {
     let letters: String = id.chars().take_while(|c| !c.is_ascii_digit()).collect();

@@ -8,6 +8,9 @@ use crate::report::progress::seconds;
 /// What was in the lab, or the labs.
 pub(super) fn draw(page: &Page<'_>) -> Markup {
     html! {
+        @if page.records.iter().any(|record| record.inverted) {
+            p.note { "Inverted: the sound twin was presented in place of each flawed credential, and a scenario passed when it turned red." }
+        }
         @if let [record] = page.records {
             dl.facts {
                 @if let Some(lab) = &record.lab {

@@ -75,6 +75,6 @@ mod tests {
         );
         assert_eq!(lines(&json!("<b>")), "\"<b>\"");
         assert_eq!(lines(&json!({})), "{}");
-        assert_eq!(lines(&json!({"exp": 1e300})), "exp: 1e300");
+        assert_eq!(lines(&json!({"exp": 1e300})), "exp: 1e+300");
     }
 }

@@ -109,7 +109,17 @@ pub fn draw(records: &[RunRecord]) -> String {
             }
         }
     };
-    markup.into_string()
+    without_controls(markup.into_string())
+}
+
+/// Control characters are no characters of HTML, and terminals' escapes no text: a sign stands for each.
+fn without_controls(page: String) -> String {
+    let is_control = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    if page.contains(is_control) {
+        page.replace(is_control, "\u{fffd}")
+    } else {
+        page
+    }
 }
 
 /// As a content security policy names a text that may stand in the page.
@@ -202,10 +212,11 @@ impl<'a> Page<'a> {
     /// Failures first, then by flow and feature.
     fn groups(&self, drawn: &[String]) -> Markup {
         let mut flows: BTreeMap<&str, BTreeMap<&str, Vec<&Entry<'_>>>> = BTreeMap::new();
-        let mut failed = Vec::new();
+        let mut failed: BTreeMap<(&str, &str), Vec<&Entry<'_>>> = BTreeMap::new();
         for entry in &self.entries {
             if entry.scenario.outcome == Outcome::Failed {
-                failed.push(entry);
+                let feature = (entry.scenario.flow.as_str(), entry.scenario.feature.as_str());
+                failed.entry(feature).or_default().push(entry);
             } else {
                 let features = flows.entry(&entry.scenario.flow).or_default();
                 features.entry(&entry.scenario.feature).or_default().push(entry);
@@ -216,7 +227,12 @@ impl<'a> Page<'a> {
         };
         html! {
             @if !failed.is_empty() {
-                div.group { h3 #failed { "Failed" span.count { (failed.len()) } } (list(&failed)) }
+                div.group {
+                    h3 #failed { "Failed" span.count { (self.totals.failed) } }
+                    @for ((flow, feature), entries) in &failed {
+                        div.feature { h4 { (flow) ": " (feature) } (list(entries)) }
+                    }
+                }
             }
             @for (flow, features) in &flows {
                 div.group {

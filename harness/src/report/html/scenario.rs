@@ -50,6 +50,10 @@ pub(super) fn draw(page: &Page<'_>, entry: &Entry<'_>, depth: Depth) -> Markup {
             div.in {
                 @if let Some(rule) = &scenario.rule { p.rule { (rule) } }
                 @if let Some(failed) = &scenario.failure { (failed_because(failed, depth)) }
+                @if let Some(inversion) = &scenario.inversion {
+                    p { strong { "With the sound twin in its place, it turned red: " } (inversion.step) }
+                    pre { (shortened(&inversion.message, 600)) }
+                }
                 @if !scenario.steps.is_empty() { h5 { "Steps" } (steps(&scenario.steps)) }
                 (happened(*number, scenario, depth))
                 p.meta {

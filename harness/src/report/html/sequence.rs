@@ -98,11 +98,14 @@ fn parties(exchanges: &[Exchange]) -> Vec<&str> {
 }
 
 fn labels(index: usize, exchange: &Exchange) -> Labels {
-    let mut request = format!("{} {}", index + 1, shortened(&exchange.request, LONGEST - 14));
-    let with: Vec<&str> = exchange.presented.iter().map(credential::word).collect();
-    if !with.is_empty() {
-        request = format!("{request} · {}", with.join(", "));
-    }
+    let with: String = exchange
+        .presented
+        .iter()
+        .map(|one| format!(" · {}", credential::word(one)))
+        .collect();
+    let with = shortened(&with, LONGEST / 2);
+    let room = LONGEST.saturating_sub(with.chars().count() + 4);
+    let request = format!("{} {}{with}", index + 1, without_beginning(&exchange.request, room));
     let (mut answer, class) = verdict(&exchange.verdict, exchange.status);
     for issued in &exchange.issued {
         answer.push_str(&format!(" · {}", credential::word(issued)));
@@ -112,6 +115,18 @@ fn labels(index: usize, exchange: &Exchange) -> Labels {
         answer: shortened(&answer, LONGEST).into_owned(),
         class,
     }
+}
+
+/// A request whose path is too long, with the end of it, which says the most.
+fn without_beginning(request: &str, most: usize) -> String {
+    let (method, path) = request.split_once(' ').unwrap_or(("", request));
+    if request.chars().count() <= most || !path.starts_with('/') {
+        return shortened(request, most).into_owned();
+    }
+    let room = most.saturating_sub(method.chars().count() + 2);
+    let ends = path.match_indices('/').map(|(at, _)| &path[at..]);
+    let end = ends.into_iter().find(|end| end.chars().count() <= room);
+    end.map_or_else(|| shortened(request, most).into_owned(), |end| format!("{method} …{end}"))
 }
 
 /// Where each party stands, so that every label has room, and how wide it all is.

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 
-use super::catalogue::{self, Standing};
-use super::{Page, counted};
+use super::{Page, catalogue, counted, shortened};
 use crate::event::Outcome;
 use crate::report::progress::seconds;
 use crate::report::record::Totals;
+use crate::report::table::{Finding, Table};
 
 /// The summary.
 pub(super) fn draw(page: &Page<'_>) -> Markup {
@@ -142,36 +142,41 @@ fn bar(totals: &Totals) -> Markup {
     }
 }
 
-/// Behaviours by cells. A merged matrix with verdicts of its own takes the place of [`Standing`] here.
+/// Behaviours by cells.
 fn cells(page: &Page<'_>) -> Markup {
-    let ids: BTreeSet<&str> = page
-        .entries
-        .iter()
-        .flat_map(|entry| entry.scenario.behaviours.iter().map(String::as_str))
-        .collect();
+    let table = Table::of(page.records);
     html! {
         div.scroll.tall role="region" aria-label="Behaviours by run" tabindex="0" {
             table.cells {
-                caption { (counted(ids.len(), "behaviour")) " in " (counted(page.records.len(), "run")) }
+                caption { (counted(table.rows.len(), "behaviour")) " in " (counted(table.columns.len(), "cell")) }
                 thead {
                     tr {
                         th scope="col" { "Behaviour" }
-                        @for cell in &page.cells { th scope="col" { (cell) } }
+                        @for column in &table.columns { th scope="col" { (column.name) } }
                     }
                 }
                 tbody {
-                    @for id in ids {
+                    @for row in &table.rows {
                         tr {
-                            th scope="row" { (catalogue::link(id)) " " span.soft { (catalogue::words(id)) } }
-                            @for record in page.records {
-                                @let standing = Standing::of(id, record.scenarios.iter());
-                                td { span.o.(standing.class()) { (standing.word()) } }
+                            th scope="row" { (catalogue::link(&row.behaviour)) " " span.soft { (shortened(&row.described_as, 90)) } }
+                            @for entry in &row.entries {
+                                td { span.o.(class(entry.finding)) { (entry.finding.words()) } }
                             }
                         }
                     }
                 }
             }
         }
+    }
+}
+
+/// As the style sheet calls it.
+fn class(finding: Finding) -> &'static str {
+    match finding {
+        Finding::Proved | Finding::Refused => "passed",
+        Finding::Differs | Finding::Failed => "failed",
+        Finding::Absent => "skipped",
+        Finding::NotRun => "absent",
     }
 }
 

@@ -1,0 +1,175 @@
+//! What GitHub shows of a run: annotations at the failed steps, and the job's summary in Markdown. The main items are
+//! [`annotations`] and [`summary`].
+//!
+//! Sources: <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands>, and for the escapes
+//! `packages/core/src/command.ts` in actions/toolkit.
+
+use std::fmt::Write as _;
+
+use super::progress::seconds;
+use super::record::RunRecord;
+use super::{cell, failure};
+use crate::event::{Outcome, ScenarioReport};
+
+/// How large a step's summary may be, in bytes.
+pub const MOST: usize = 1024 * 1024;
+
+/// A line for each failure; GitHub reads them from what a step prints.
+#[must_use]
+pub fn annotations(records: &[RunRecord]) -> String {
+    let mut text = String::new();
+    for (record, cell) in records.iter().zip(cell::names(records)) {
+        let of = if records.len() > 1 { format!(" ({cell})") } else { String::new() };
+        if let Some(error) = &record.error {
+            let _ = writeln!(
+                text,
+                "::error title={}::{}",
+                property(&format!("The lab could not be started{of}")),
+                data(error)
+            );
+        }
+        for scenario in failed(record) {
+            let (file, line) = position(scenario);
+            let message = failure::lines(scenario).join("\n");
+            let _ = writeln!(
+                text,
+                "::error file={},line={line},title={}::{}",
+                property(file),
+                property(&format!("{}{of}", scenario.name)),
+                data(&message)
+            );
+        }
+    }
+    text
+}
+
+fn failed(record: &RunRecord) -> impl Iterator<Item = &ScenarioReport> {
+    record.scenarios.iter().filter(|scenario| scenario.outcome == Outcome::Failed)
+}
+
+/// File and line of the failed step, or of its scenario.
+fn position(scenario: &ScenarioReport) -> (&str, &str) {
+    let place = scenario.failure.as_ref().map_or(&scenario.place, |failure| &failure.place);
+    match place.rsplit_once(':') {
+        Some((file, line)) if !line.is_empty() && line.bytes().all(|c| c.is_ascii_digit()) => (file, line),
+        _ => (place, "1"),
+    }
+}
+
+/// A command's message.
+fn data(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// The value of a command's property.
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+/// `records` in Markdown, in at most `most` bytes: results by flow, then failures with their reasons.
+#[must_use]
+pub fn summary(records: &[RunRecord], most: usize) -> String {
+    let mut text = String::new();
+    for (record, cell) in records.iter().zip(cell::names(records)) {
+        let part = part(record, &cell);
+        text.push_str(&part);
+    }
+    let mut left_out = 0;
+    for record in records {
+        for scenario in failed(record) {
+            let failure = one_failure(scenario);
+            // Room for the line that says how many more there are.
+            if left_out > 0 || text.len() + failure.len() + 200 > most {
+                left_out += 1;
+            } else {
+                text.push_str(&failure);
+            }
+        }
+    }
+    if left_out > 0 {
+        let _ = writeln!(text, "\n… and {left_out} more failures; the report has them all.");
+    }
+    truncated(text, most)
+}
+
+fn part(record: &RunRecord, cell: &str) -> String {
+    let totals = record.totals;
+    let mut text = format!(
+        "## authlab: {} passed, {} failed, {} skipped{}\n\n{}, {}\n\n",
+        totals.passed,
+        totals.failed,
+        totals.skipped,
+        if record.interrupted { ", interrupted" } else { "" },
+        escaped(&record.lab.as_ref().map_or_else(
+            || cell.to_owned(),
+            |lab| format!("Kubernetes {} ({}), {}", lab.kubernetes, lab.cluster, lab.identity_provider)
+        )),
+        seconds(record.ms)
+    );
+    if let Some(error) = &record.error {
+        let _ = writeln!(text, "**The lab could not be started:**\n\n{}", block(error));
+    }
+    if !record.scenarios.is_empty() {
+        text.push_str("| Flow | ✅ Passed | ❌ Failed | ➖ Skipped | Time |\n|---|---:|---:|---:|---:|\n");
+        for (flow, (totals, ms)) in record.by_flow() {
+            let _ = writeln!(
+                text,
+                "| {} | {} | {} | {} | {} |",
+                escaped(flow),
+                totals.passed,
+                totals.failed,
+                totals.skipped,
+                seconds(ms)
+            );
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn one_failure(scenario: &ScenarioReport) -> String {
+    let lines = failure::lines(scenario).join("\n");
+    format!("### ❌ {}\n\n{}\n", escaped(&scenario.id), block(&lines))
+}
+
+/// `text` on one line, with nothing that Markdown or HTML would read as markup.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\r' => escaped.push(' '),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '&' => escaped.push_str("&amp;"),
+            // Names of flows and people are full of them, and within a word they mean nothing.
+            '-' | '.' | '/' | ',' | '\'' | '"' | ' ' => escaped.push(c),
+            c if c.is_ascii_punctuation() => {
+                escaped.push('\\');
+                escaped.push(c);
+            }
+            c if c.is_control() => {}
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+/// `text` as it is, within a fence longer than any that it has (CommonMark §4.5).
+fn block(text: &str) -> String {
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or_default();
+    let fence = "`".repeat(longest.max(2) + 1);
+    let shown: String = text.chars().take(8_000).collect();
+    format!("{fence}text\n{}\n{fence}\n", shown.trim_end())
+}
+
+/// At most `most` bytes of `text`, whole lines.
+fn truncated(mut text: String, most: usize) -> String {
+    if text.len() > most {
+        let mut end = most;
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text.truncate(text[..end].rfind('\n').map_or(0, |at| at + 1));
+    }
+    text
+}

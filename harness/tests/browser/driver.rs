@@ -1,0 +1,179 @@
+//! Chromium through its own WebDriver server: a handful of HTTP requests. The main type is [`Browser`].
+
+use std::convert::Infallible;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use authlab::process::wait::{Condition, until};
+use authlab::process::{Child, Program, port};
+use base64::Engine as _;
+use serde_json::{Value, json};
+
+/// How long anything may take on a machine that is busy.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// The programs.
+pub struct Tools {
+    chromium: PathBuf,
+    chromedriver: PathBuf,
+}
+
+impl Tools {
+    pub fn found() -> Result<Self, String> {
+        let first = |names: &[&str]| {
+            let found = names.iter().find_map(|name| which::which(name).ok());
+            found.ok_or_else(|| format!("no {} in PATH", names[0]))
+        };
+        Ok(Self {
+            chromium: first(&["chromium", "chromium-browser", "google-chrome"])?,
+            chromedriver: first(&["chromedriver"])?,
+        })
+    }
+}
+
+/// A headless browser with one page.
+pub struct Browser {
+    driver: Child,
+    client: reqwest::Client,
+    session: String,
+    _home: tempfile::TempDir,
+}
+
+impl Browser {
+    pub async fn start(tools: &Tools) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let port = port::free().unwrap();
+        let driver = Program::new("chromedriver", &tools.chromedriver, home.path().join("chromedriver.log"))
+            .argument(format!("--port={port}"))
+            .environment("HOME", home.path())
+            .inherit(&["PATH"])
+            .start()
+            .await
+            .unwrap();
+        let client = reqwest::Client::builder().no_proxy().timeout(LIMIT).build().unwrap();
+        let base = format!("http://127.0.0.1:{port}");
+        until("chromedriver answers", LIMIT, || async {
+            Ok::<_, Infallible>(match client.get(format!("{base}/status")).send().await {
+                Ok(_) => Condition::Met(()),
+                Err(error) => Condition::NotYet(error.to_string()),
+            })
+        })
+        .await
+        .unwrap();
+        let wanted = json!({"capabilities": {"alwaysMatch": {
+            "browserName": "chrome",
+            "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
+            "goog:chromeOptions": {
+                "binary": tools.chromium,
+                // In a container there is neither a sandbox for root nor much shared memory.
+                "args": ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--no-first-run",
+                    "--hide-scrollbars", format!("--user-data-dir={}", home.path().join("profile").display())],
+            },
+        }}});
+        let mut browser = Self {
+            driver,
+            client,
+            session: format!("{base}/session"),
+            _home: home,
+        };
+        let session = browser.post("", wanted).await;
+        browser.session = format!("{base}/session/{}", session["sessionId"].as_str().unwrap());
+        browser.screen(1400, 900).await;
+        browser
+    }
+
+    async fn post(&self, path: &str, body: Value) -> Value {
+        let answer = self
+            .client
+            .post(format!("{}{path}", self.session))
+            .json(&body)
+            .send()
+            .await
+            .unwrap();
+        let status = answer.status();
+        let mut body: Value = answer.json().await.unwrap();
+        assert!(status.is_success(), "{path}: {body}");
+        body["value"].take()
+    }
+
+    /// A command of Chromium's own protocol.
+    pub async fn tell(&self, command: &str, parameters: Value) -> Value {
+        self.post("/goog/cdp/execute", json!({"cmd": command, "params": parameters})).await
+    }
+
+    pub async fn open(&self, page: &Path) {
+        self.go(&format!("file://{}", page.display())).await;
+    }
+
+    pub async fn go(&self, address: &str) {
+        self.post("/url", json!({"url": address})).await;
+    }
+
+    /// What `expression` is on the page.
+    pub async fn value(&self, expression: &str) -> Value {
+        let parameters = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
+        let mut answer = self.tell("Runtime.evaluate", parameters).await;
+        assert!(answer.get("exceptionDetails").is_none(), "{expression}: {answer}");
+        answer["result"]["value"].take()
+    }
+
+    /// Waits until `expression` is true on the page.
+    pub async fn until(&self, expression: &str) {
+        until(expression, LIMIT, || async {
+            Ok::<_, Infallible>(match self.value(expression).await {
+                Value::Bool(true) => Condition::Met(()),
+                other => Condition::NotYet(format!("it is {other}")),
+            })
+        })
+        .await
+        .unwrap();
+    }
+
+    /// Presses keys, one after the other; [`TAB`] and the like are characters, too.
+    pub async fn press(&self, keys: &str) {
+        let strokes: Vec<Value> = keys
+            .chars()
+            .flat_map(|key| ["keyDown", "keyUp"].map(|stroke| json!({"type": stroke, "value": key.to_string()})))
+            .collect();
+        self.post(
+            "/actions",
+            json!({"actions": [{"type": "key", "id": "keyboard", "actions": strokes}]}),
+        )
+        .await;
+    }
+
+    pub async fn screen(&self, width: u32, height: u32) {
+        let parameters = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
+        self.tell("Emulation.setDeviceMetricsOverride", parameters).await;
+    }
+
+    /// `light` or `dark`.
+    pub async fn theme(&self, theme: &str) {
+        let features = json!([{"name": "prefers-color-scheme", "value": theme}, {"name": "prefers-reduced-motion", "value": "reduce"}]);
+        self.tell("Emulation.setEmulatedMedia", json!({"features": features})).await;
+    }
+
+    /// What was written to the log called `name` since it was last asked for.
+    pub async fn log(&self, name: &str) -> Vec<Value> {
+        let log = self.post("/se/log", json!({"type": name})).await;
+        log.as_array().unwrap().clone()
+    }
+
+    /// A picture of the page below `clip`, its top otherwise.
+    pub async fn picture(&self, path: &Path) {
+        let picture = self.tell("Page.captureScreenshot", json!({"format": "png"})).await;
+        let bytes = base64::engine::general_purpose::STANDARD
+            .decode(picture["data"].as_str().unwrap())
+            .unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+
+    /// Closes the browser and its driver.
+    pub async fn end(self) {
+        let _ = self.client.delete(&self.session).send().await;
+        let _ = self.driver.stop(Duration::from_secs(10)).await;
+    }
+}
+
+pub const TAB: &str = "\u{e004}";
+pub const ENTER: &str = "\u{e007}";
