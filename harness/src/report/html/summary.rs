@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 
-use super::catalogue::{self, Standing};
+use super::catalogue;
 use super::{Page, counted};
 use crate::event::Outcome;
 use crate::report::progress::seconds;
 use crate::report::record::Totals;
+use crate::report::table::{Entry, Finding, Table};
 
 /// The summary.
 pub(super) fn draw(page: &Page<'_>) -> Markup {
@@ -142,32 +143,57 @@ fn bar(totals: &Totals) -> Markup {
     }
 }
 
-/// Behaviours by cells. A merged matrix with verdicts of its own takes the place of [`Standing`] here.
+/// Behaviours by cells.
 fn cells(page: &Page<'_>) -> Markup {
-    let ids: BTreeSet<&str> = page
-        .entries
-        .iter()
-        .flat_map(|entry| entry.scenario.behaviours.iter().map(String::as_str))
-        .collect();
+    let table = Table::of(page.records);
     html! {
+        @for column in &table.columns {
+            @for problem in column.problems.iter().filter(|_| column.lacks_shards) {
+                p.note { strong { (column.name) } ": " (problem) }
+            }
+        }
         div.scroll.tall role="region" aria-label="Behaviours by run" tabindex="0" {
             table.cells {
-                caption { (counted(ids.len(), "behaviour")) " in " (counted(page.records.len(), "run")) }
+                caption { (counted(table.rows.len(), "behaviour")) " in " (counted(table.columns.len(), "run")) }
                 thead {
                     tr {
                         th scope="col" { "Behaviour" }
-                        @for cell in &page.cells { th scope="col" { (cell) } }
+                        @for column in &table.columns { th scope="col" { (column.name) " " span.soft { (column.kubernetes) } } }
                     }
                 }
                 tbody {
-                    @for id in ids {
+                    @for row in &table.rows {
                         tr {
-                            th scope="row" { (catalogue::link(id)) " " span.soft { (catalogue::words(id)) } }
-                            @for record in page.records {
-                                @let standing = Standing::of(id, record.scenarios.iter());
-                                td { span.o.(standing.class()) { (standing.word()) } }
-                            }
+                            th scope="row" { (catalogue::link(&row.behaviour)) " " span.soft { (catalogue::words(&row.behaviour)) } }
+                            @for entry in &row.entries { td { (cell(entry)) } }
                         }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What one cell showed of a behaviour; where the server differs, with what was expected and what was seen.
+fn cell(entry: &Entry) -> Markup {
+    let class = match entry.finding {
+        Finding::Proved | Finding::Refused => "passed",
+        Finding::Differs | Finding::Failed => "failed",
+        Finding::Absent => "skipped",
+        Finding::NotRun => "absent",
+    };
+    let differing = || entry.scenarios.iter().filter(|witness| witness.finding == Finding::Differs);
+    html! {
+        span.o.(class) { (entry.finding.words()) }
+        @if differing().next().is_some() {
+            details {
+                summary { "Both answers" }
+                dl {
+                    @for witness in differing() {
+                        dt { "Expected" }
+                        dd { (witness.expected.as_deref().unwrap_or_default()) }
+                        dt { "Seen" }
+                        dd { (witness.seen.as_deref().unwrap_or_default()) }
                     }
                 }
             }
