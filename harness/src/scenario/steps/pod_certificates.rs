@@ -185,7 +185,10 @@ async fn sound_is_accepted(world: &mut World) -> Step {
 #[then(expr = "it may not be changed any more, because {string}")]
 async fn is_final(world: &mut World, reason: String) -> Step {
     world.notes::<Requested>().object = world.answer()?.body.clone();
-    let answer = update(world, json!({ "conditions": [condition("Failed")] })).await?;
+    // The time alone may be the same: it is in seconds.
+    let mut changed = condition("Failed");
+    changed["message"] = "another message".into();
+    let answer = update(world, json!({ "conditions": [changed] })).await?;
     super::answers::refused(&answer, Verdict::BadRequest, &reason)
 }
 
