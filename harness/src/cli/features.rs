@@ -150,6 +150,7 @@ async fn test(arguments: TestArguments, session: &Session) -> Result<Exit, Comma
         lab: &lab,
         shard: options.shard,
         report: scenarios::report_directory(&options)?,
+        no_exchanges: options.no_exchanges,
     };
     work.carry_out(reporters).await.tally.map(scenarios::exit)
 }

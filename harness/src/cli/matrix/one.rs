@@ -38,10 +38,12 @@ pub(super) async fn run(
             last: lab_source::LAST,
             concurrency: arguments.concurrency,
             interrupt: session.interrupt.clone(),
+            inverted: arguments.scenarios.invert,
         },
         lab: &planned.lab,
         shard: planned.shard,
         report: scenarios::report_directory(&options)?,
+        no_exchanges: arguments.scenarios.no_exchanges,
     };
     let reporters: Vec<Box<dyn Reporter>> = if arguments.events {
         vec![Box::new(Teller)]

@@ -145,7 +145,10 @@ impl KeycloakAdmin {
         let clients: Vec<Entry> = self.client.ask("look at a client", self.request(Method::GET, &path).await?).await?;
         let id = clients.into_iter().next().map(|client| client.id).unwrap_or_default();
         let models = format!("clients/{id}/protocol-mappers/models");
-        let mappers: Vec<Entry> = self.client.ask("look at the mappers of a client", self.request(Method::GET, &models).await?).await?;
+        let mappers: Vec<Entry> = self
+            .client
+            .ask("look at the mappers of a client", self.request(Method::GET, &models).await?)
+            .await?;
         // Without such a mapper the path has no id, and Keycloak refuses.
         let found = mappers
             .into_iter()
