@@ -249,6 +249,7 @@ impl Bench<'_> {
             exchanges: true,
             lab: lab.clone(),
             events: Events::silent(),
+            exchanges: false,
             mode: Mode::Sabotaged,
         };
         let selected = selection.pick(self.suite);

@@ -366,7 +366,7 @@ impl ControlPlane {
         if let (Some(mut configuration), Some(path)) = (configuration, authentication) {
             if let Some(sabotage) = &self.sabotage {
                 let stranger = fs_err::read_to_string(self.authorities.file("stranger.crt"))?;
-                sabotage.change_authentication(&setting.authentication, &mut configuration, &stranger);
+                sabotage.change_authentication(setting.pieces(self.version), &mut configuration, &stranger);
             }
             write_private(&path, &serde_json::to_string_pretty(&configuration).unwrap_or_default())?;
             write_private(&path.with_extension("gate"), "")?;

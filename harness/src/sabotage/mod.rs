@@ -214,12 +214,12 @@ impl Sabotage {
     }
 
     /// Changes an AuthenticationConfiguration that was put together from `pieces`, in their order.
-    pub fn change_authentication(&self, pieces: &[String], configuration: &mut Value, stranger: &str) {
+    pub fn change_authentication<'a>(&self, pieces: impl Iterator<Item = &'a str>, configuration: &mut Value, stranger: &str) {
         let Some(issuers) = configuration.get_mut("jwt").and_then(Value::as_array_mut) else {
             return;
         };
-        for (piece, issuer) in pieces.iter().zip(issuers) {
-            for change in self.authentication.iter().filter(|change| change.piece == *piece) {
+        for (piece, issuer) in pieces.zip(issuers) {
+            for change in self.authentication.iter().filter(|change| change.piece == piece) {
                 for field in &change.without {
                     remove(issuer, field);
                 }
@@ -326,7 +326,7 @@ mod tests {
         .expect("it is sound");
         let piece = json!({ "a": { "b": 1, "c": 2 } });
         let mut configuration = json!({ "jwt": [piece, piece] });
-        sabotage.change_authentication(&["one".to_owned(), "two".to_owned()], &mut configuration, "PEM");
+        sabotage.change_authentication(["one", "two"].into_iter(), &mut configuration, "PEM");
         assert_eq!(
             configuration,
             json!({ "jwt": [piece, { "a": { "c": 2, "d": "new" }, "ca": "PEM" }] })
