@@ -166,7 +166,7 @@ pub async fn it_is_said_to_who_does_not_see(browser: &mut Browser) {
     assert_eq!(told["name"]["value"], "1 request between mallory, API server main", "{told}");
     let description = told["description"]["value"].as_str().unwrap();
     assert!(
-        description.starts_with("1 mallory to API server main: 401 unauthenticated. "),
+        description.starts_with("1 mallory to API server main: 401 unauthenticated."),
         "{told}"
     );
 }
