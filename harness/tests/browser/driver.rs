@@ -129,6 +129,23 @@ impl Browser {
         .unwrap();
     }
 
+    /// What a screen reader is told of the element that `expression` is.
+    pub async fn accessible(&self, expression: &str) -> Value {
+        let element = self.tell("Runtime.evaluate", json!({"expression": expression})).await;
+        let parameters = json!({"objectId": element["result"]["objectId"], "fetchRelatives": false});
+        until("the element is told of", LIMIT, || async {
+            let mut tree = self.tell("Accessibility.getPartialAXTree", parameters.clone()).await;
+            let node = tree["nodes"][0].take();
+            Ok::<_, Infallible>(if node["ignored"] == false {
+                Condition::Met(node)
+            } else {
+                Condition::NotYet(node.to_string())
+            })
+        })
+        .await
+        .unwrap()
+    }
+
     /// Presses keys, one after the other; [`TAB`] and the like are characters, too.
     pub async fn press(&self, keys: &str) {
         let strokes: Vec<Value> = keys
@@ -159,7 +176,7 @@ impl Browser {
         log.as_array().unwrap().clone()
     }
 
-    /// A picture of the page below `clip`, its top otherwise.
+    /// A picture of what is on the screen.
     pub async fn picture(&self, path: &Path) {
         let picture = self.tell("Page.captureScreenshot", json!({"format": "png"})).await;
         let bytes = base64::engine::general_purpose::STANDARD

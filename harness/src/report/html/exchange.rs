@@ -28,6 +28,11 @@ pub(super) fn verdict(verdict: &str, status: Option<u16>) -> (String, &'static s
     (words, class)
 }
 
+/// What was asked; a query that is empty says nothing.
+pub(super) fn request(exchange: &Exchange) -> &str {
+    exchange.request.trim_end_matches('?')
+}
+
 /// The requests of the scenario `number`.
 pub(super) fn draw(number: usize, exchanges: &[Exchange], depth: Depth) -> Markup {
     // What was shown once in a scenario is not shown again.
@@ -39,7 +44,7 @@ pub(super) fn draw(number: usize, exchanges: &[Exchange], depth: Depth) -> Marku
                 summary {
                     b { (index + 1) }
                     span.p { (exchange.from) " → " (exchange.to) }
-                    code { (shortened(&exchange.request, 200)) }
+                    code { (shortened(request(exchange), 200)) }
                     span.v.(class) { (words) }
                     span.ms { (seconds(exchange.ms)) }
                 }

@@ -5,7 +5,7 @@
 
 use maud::{Markup, html};
 
-use super::exchange::verdict;
+use super::exchange::{request, verdict};
 use super::{counted, credential, shortened};
 use crate::event::{Exchange, StepReport};
 
@@ -58,7 +58,7 @@ pub(super) fn draw(number: usize, exchanges: &[Exchange], steps: &[StepReport]) 
     let height = y + 12;
     html! {
         div.q role="group" aria-label="Diagram" tabindex="0" {
-            svg role="img" aria-labelledby={ "q" (number) " d" (number) } width=(width) height=(height) viewBox={ "0 0 " (width) " " (height) } {
+            svg role="img" aria-labelledby={ "q" (number) } aria-describedby={ "d" (number) } width=(width) height=(height) viewBox={ "0 0 " (width) " " (height) } {
                 title id={ "q" (number) } { (counted(exchanges.len(), "request")) " between " (names.join(", ")) }
                 desc id={ "d" (number) } {
                     @for (index, exchange) in exchanges.iter().enumerate() {
@@ -105,13 +105,13 @@ fn labels(index: usize, exchange: &Exchange) -> Labels {
         .collect();
     let with = shortened(&with, LONGEST / 2);
     let room = LONGEST.saturating_sub(with.chars().count() + 4);
-    let request = format!("{} {}{with}", index + 1, without_beginning(&exchange.request, room));
+    let label = format!("{} {}{with}", index + 1, without_beginning(request(exchange), room));
     let (mut answer, class) = verdict(&exchange.verdict, exchange.status);
     for issued in &exchange.issued {
         answer.push_str(&format!(" · {}", credential::word(issued)));
     }
     Labels {
-        request: shortened(&request, LONGEST).into_owned(),
+        request: shortened(&label, LONGEST).into_owned(),
         answer: shortened(&answer, LONGEST).into_owned(),
         class,
     }
