@@ -9,7 +9,7 @@ use super::{Page, catalogue, counted, shortened};
 use crate::event::Outcome;
 use crate::report::progress::seconds;
 use crate::report::record::Totals;
-use crate::report::table::{Finding, Table};
+use crate::report::table::{Entry, Finding, Table};
 
 /// The summary.
 pub(super) fn draw(page: &Page<'_>) -> Markup {
@@ -146,6 +146,11 @@ fn bar(totals: &Totals) -> Markup {
 fn cells(page: &Page<'_>) -> Markup {
     let table = Table::of(page.records);
     html! {
+        @for column in &table.columns {
+            @for problem in column.problems.iter().filter(|_| column.lacks_shards) {
+                p.note { strong { (column.name) } ": " (problem) }
+            }
+        }
         div.scroll.tall role="region" aria-label="Behaviours by run" tabindex="0" {
             table.cells {
                 caption { (counted(table.rows.len(), "behaviour")) " in " (counted(table.columns.len(), "cell")) }
@@ -160,7 +165,7 @@ fn cells(page: &Page<'_>) -> Markup {
                         tr {
                             th scope="row" { (catalogue::link(&row.behaviour)) " " span.soft { (shortened(&row.described_as, 90)) } }
                             @for entry in &row.entries {
-                                td { span.o.(class(entry.finding)) { (entry.finding.words()) } }
+                                td { (cell(entry)) }
                             }
                         }
                     }
@@ -170,13 +175,30 @@ fn cells(page: &Page<'_>) -> Markup {
     }
 }
 
-/// As the style sheet calls it.
-fn class(finding: Finding) -> &'static str {
-    match finding {
+/// What one cell showed of a behaviour; where the server differs, with what was expected and what was seen.
+fn cell(entry: &Entry) -> Markup {
+    let class = match entry.finding {
         Finding::Proved | Finding::Refused => "passed",
         Finding::Differs | Finding::Failed => "failed",
         Finding::Absent => "skipped",
         Finding::NotRun => "absent",
+    };
+    let differing = || entry.scenarios.iter().filter(|witness| witness.finding == Finding::Differs);
+    html! {
+        span.o.(class) { (entry.finding.words()) }
+        @if differing().next().is_some() {
+            details {
+                summary { "Both answers" }
+                dl {
+                    @for witness in differing() {
+                        dt { "Expected" }
+                        dd { (witness.expected.as_deref().unwrap_or_default()) }
+                        dt { "Seen" }
+                        dd { (witness.seen.as_deref().unwrap_or_default()) }
+                    }
+                }
+            }
+        }
     }
 }
 
