@@ -51,7 +51,8 @@ impl Labs<'_> {
     /// # Errors
     /// A record cannot be written.
     pub(super) async fn carry_out(&mut self, cells: &[PlannedCell], pending: Vec<usize>) -> Result<(), CommandError> {
-        let logs = tempfile::Builder::new().prefix("authlab-matrix-").tempdir()?;
+        let logs = self.directory.logs();
+        fs_err::create_dir_all(&logs)?;
         let (hear, mut heard) = mpsc::channel(64);
         let mut pending = pending.into_iter().peekable();
         let (mut under_way, mut starting): (Vec<usize>, Vec<usize>) = (Vec::new(), Vec::new());
@@ -62,10 +63,11 @@ impl Labs<'_> {
                 self.progress.begin(&name);
                 under_way.push(index);
                 starting.push(index);
-                let program = self.program_of(index, &name, logs.path());
+                let program = self.program_of(index, &name, &logs);
                 tokio::spawn(follow(program, index, self.interrupt.clone(), hear.clone()));
             }
             if under_way.is_empty() {
+                fs_err::remove_dir_all(&logs)?;
                 return Ok(());
             }
             match heard.recv().await {

@@ -163,8 +163,16 @@ async fn all(arguments: &MatrixArguments, plan: &Plan, session: &Session, out: &
         }
     }
     // Records go through files in any case; without a report nobody keeps them.
-    let passing = tempfile::Builder::new().prefix("authlab-matrix-").tempdir()?;
-    let place = arguments.scenarios.report.clone().unwrap_or_else(|| passing.path().join("report"));
+    let passing = match arguments.scenarios.report {
+        Some(_) => None,
+        None => Some(tempfile::Builder::new().prefix("authlab-matrix-").tempdir()?),
+    };
+    let place = arguments
+        .scenarios
+        .report
+        .clone()
+        .or_else(|| passing.as_ref().map(|passing| passing.path().join("report")))
+        .unwrap_or_default();
     let place = std::path::absolute(place)?;
     let directory = if arguments.resume {
         MatrixDirectory::resume(&place, &plan.asked)

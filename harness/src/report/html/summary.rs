@@ -164,7 +164,9 @@ fn cells(page: &Page<'_>) -> Markup {
                     @for row in &table.rows {
                         tr {
                             th scope="row" { (catalogue::link(&row.behaviour)) " " span.soft { (shortened(&row.described_as, 90)) } }
-                            @for entry in &row.entries { td { (cell(entry)) } }
+                            @for entry in &row.entries {
+                                td { (cell(entry)) }
+                            }
                         }
                     }
                 }

@@ -15,7 +15,10 @@ use crate::report::saved::{self, SavedError};
 use crate::report::{html, junit};
 
 /// What a matrix' report consists of.
-const OURS: [&str; 6] = [RECORD, CELLS, "asked.json", "junit.xml", "cucumber.json", "index.html"];
+const OURS: [&str; 7] = [RECORD, CELLS, LOGS, "asked.json", "junit.xml", "cucumber.json", "index.html"];
+
+/// What the cells' processes say while they run; it is gone afterwards, unless somebody kills the matrix.
+const LOGS: &str = "logs";
 
 /// What was asked for, written before the first cell begins.
 const ASKED: &str = "asked.json";
@@ -149,6 +152,12 @@ impl MatrixDirectory {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.0
+    }
+
+    /// Where the cells' processes may write while they run.
+    #[must_use]
+    pub fn logs(&self) -> PathBuf {
+        self.0.join(LOGS)
     }
 
     /// Where the report of a cell is or will be.
