@@ -246,7 +246,6 @@ impl Bench<'_> {
             inverted: false,
         };
         let site = Site {
-            exchanges: true,
             lab: lab.clone(),
             events: Events::silent(),
             exchanges: false,
