@@ -287,7 +287,7 @@ pub async fn several_runs_are_compared_first(browser: &mut Browser) {
         browser
             .value(&format!("[...{table}.querySelectorAll('thead th')].map(one => one.textContent)"))
             .await,
-        json!(["Behaviour", "process-1.37", "process-1.30"])
+        json!(["Behaviour", "process-1.37 1.37.2", "process-1.30 1.30.14"])
     );
     let row = format!("[...{table}.querySelectorAll('tbody tr')].find(one => one.textContent.startsWith('X4'))");
     assert_eq!(
