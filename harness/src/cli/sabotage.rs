@@ -225,7 +225,7 @@ impl Bench<'_> {
         report.ms = started.ms + milliseconds(began);
         match report.sound {
             true => phase.succeeded(),
-            false => phase.failed("not noticed as expected"),
+            false => phase.failed(report.in_short()),
         }
         Ok(report)
     }

@@ -195,7 +195,7 @@ pub struct AnswerReport {
 pub const NOT_OBSERVABLE: &str = "not observable here";
 
 /// Why a scenario of an inverted run was not inverted.
-pub const NOT_INVERTED: &str = "not inverted: no sound twin is held";
+pub const NOT_INVERTED: &str = "not inverted: nobody is refused for a credential that has a sound twin";
 
 /// Where events go. Cheap to clone; shared by all that run.
 #[derive(Clone)]

@@ -64,6 +64,17 @@ pub struct SabotageReport {
     pub ms: u64,
 }
 
+impl SabotageReport {
+    /// What is not as it should be, in a line.
+    #[must_use]
+    pub fn in_short(&self) -> String {
+        let not_ready = self.not_ready.iter().map(|why| format!("the lab did not become ready: {why}"));
+        let missing = self.missing.iter().map(|id| format!("{id} did not notice"));
+        let unexpected = self.unexpected.keys().map(|id| format!("nobody expected {id}"));
+        not_ready.chain(missing).chain(unexpected).collect::<Vec<_>>().join("; ")
+    }
+}
+
 impl SabotageRecord {
     /// The record as text.
     ///

@@ -165,7 +165,7 @@ impl<'a> Summary<'a> {
         let _ = writeln!(
             text,
             "\nInverted: {noticed} scenarios noticed that the sound twin was presented in place of the flawed credential;\n\
-             {others} hold no twin and were carried out as they are written (`--report DIR` and `--json` name them)"
+             {others} refuse nobody for a credential that has a twin, and were carried out as they are written (`--report DIR` and `--json` name them)"
         );
     }
 

@@ -190,6 +190,16 @@ impl Sabotage {
         Ok(read)
     }
 
+    /// The API server settings that it names.
+    pub fn settings(&self) -> impl Iterator<Item = &str> {
+        self.api_server.iter().flat_map(|change| &change.settings).map(String::as_str)
+    }
+
+    /// The pieces of AuthenticationConfigurations that it names.
+    pub fn pieces(&self) -> impl Iterator<Item = &str> {
+        self.authentication.iter().map(|change| change.piece.as_str())
+    }
+
     /// Changes the flags (`--NAME=VALUE`) of the API server with the setting `setting`; `pki` is the directory of authorities.
     pub fn change_api_server(&self, setting: &str, arguments: &mut Vec<String>, pki: &str) {
         let meant = |change: &&ApiServerChange| change.settings.is_empty() || change.settings.iter().any(|name| name == setting);

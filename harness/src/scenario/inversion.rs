@@ -49,8 +49,14 @@ pub(super) fn judge(failing: Option<Failing>, presented: bool, held: &[Step], an
             not_inverted: failing.is_none().then(|| NOT_INVERTED.to_owned()),
             ..Judged::as_written(failing)
         },
+        // A variant that is sound, too: it says of nobody that they are refused, and shows no twin beside.
+        None if !held.iter().any(|step| refuses(&step.value) || step.value.contains(TWIN_STEP)) => Judged {
+            not_inverted: Some(NOT_INVERTED.to_owned()),
+            ..Judged::as_written(None)
+        },
         None => {
-            let should_have = held.iter().find(|step| !step.value.contains(TWIN_STEP));
+            let refusal = held.iter().find(|step| refuses(&step.value));
+            let should_have = refusal.or_else(|| held.iter().find(|step| !step.value.contains(TWIN_STEP)));
             Judged::as_written(Some(Failing {
                 step: should_have.map_or_else(|| "(it asserts nothing)".to_owned(), text),
                 line: should_have.map(|step| step.position.line),
@@ -59,7 +65,7 @@ pub(super) fn judge(failing: Option<Failing>, presented: bool, held: &[Step], an
                 asserts: true,
             }))
         }
-        Some(failing) if failing.asserts && !failing.step.contains(TWIN_STEP) && were_answered(answers) => Judged {
+        Some(failing) if notices(&failing) && were_answered(answers) => Judged {
             failing: None,
             noticed: Some(Inversion {
                 step: failing.step,
@@ -75,6 +81,16 @@ pub(super) fn judge(failing: Option<Failing>, presented: bool, held: &[Step], an
             ..failing
         })),
     }
+}
+
+/// Whether what failed is an assertion about the flawed credential; some refusals are asserted on the way to the rule.
+fn notices(failing: &Failing) -> bool {
+    (failing.asserts || refuses(&failing.step)) && failing.definition.is_some() && !failing.step.contains(TWIN_STEP)
+}
+
+/// Whether a step says of somebody that they are refused.
+fn refuses(step: &str) -> bool {
+    step.contains("refused")
 }
 
 /// Whether the last question was answered at all: no answer proves nothing.

@@ -27,14 +27,17 @@ async fn a_scenario_whose_assertion_fails_has_noticed() {
 
 #[tokio::test]
 async fn a_scenario_that_stays_green_can_be_fooled_and_the_assertion_that_should_have_noticed_is_named() {
-    let ran = run_inverted("  Scenario: It is fooled\n    Inverted\n    When she asks\n    Then the answer is right\n").await;
+    let ran = run_inverted(
+        "  Scenario: It is fooled\n    Inverted\n    When she asks\n    Then the answer is right\n    And the question is refused\n",
+    )
+    .await;
     let scenario = ran.scenario("It is fooled");
     assert_eq!((scenario.outcome, ran.tally.failed), (Outcome::Failed, 1));
     let failure = scenario.failure.clone().unwrap();
     assert!(failure.message.starts_with("the scenario can be fooled"), "{}", failure.message);
     assert_eq!(
         (failure.step.as_str(), failure.place.as_str()),
-        ("Then the answer is right", "features/toys/play.feature:5")
+        ("And the question is refused", "features/toys/play.feature:6")
     );
 }
 
@@ -51,6 +54,16 @@ async fn a_scenario_that_fails_elsewhere_has_not_noticed() {
             "{name}: {message}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_variant_that_is_sound_is_not_inverted_and_a_refusal_on_the_way_counts() {
+    let ran = run_inverted(
+        "  Scenario: A variant\n    Inverted\n    Then the answer is right\n  Scenario: On the way\n    Inverted\n    Given she was refused before\n    Then the answer is right\n",
+    )
+    .await;
+    assert_eq!(ran.scenario("A variant").skipped_because.as_deref(), Some(NOT_INVERTED));
+    assert_eq!(ran.scenario("On the way").outcome, Outcome::Passed);
 }
 
 #[tokio::test]

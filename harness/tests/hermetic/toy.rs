@@ -76,6 +76,14 @@ fn presents_twin(toy: &mut Toy) {
     toy.twin_presented = true;
 }
 
+#[given("she was refused before")]
+fn was_refused(_toy: &mut Toy) {
+    panic!("expected: refused; seen: accepted");
+}
+
+#[then("the question is refused")]
+fn is_refused(_toy: &mut Toy) {}
+
 #[given("the world falls apart")]
 fn falls_apart(_toy: &mut Toy) {
     panic!("no namespace could be made");

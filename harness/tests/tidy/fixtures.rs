@@ -122,6 +122,11 @@ fn every_sabotage_names_who_can_notice() {
         for word in sabotage.may_notice.iter().filter(|word| sabotage.notices.contains(word)) {
             broken.by(format!("{name}: {word} must notice, and need not be said to be allowed to"));
         }
+        let settings = sabotage.settings().map(|name| format!("fixtures/api_servers/{name}.toml"));
+        let pieces = sabotage.pieces().map(|name| format!("fixtures/authentication/{name}.toml"));
+        for path in settings.chain(pieces) {
+            broken.unless(FILES.iter().any(|file| file.path == path), || format!("{name}: there is no {path}"));
+        }
         let among = sabotage.among.as_deref().map(str::parse::<TagExpression>);
         broken.unless(!matches!(among, Some(Err(_))), || {
             format!("{name}: `among` is no expression over tags")

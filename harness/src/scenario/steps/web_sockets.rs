@@ -74,7 +74,8 @@ async fn carries(world: &mut World, person: Person, carried: Carried) -> Step {
         user: service_accounts::account(world).await?.user(),
     };
     let credential = Credential::SubProtocols(carried.protocols(&token));
-    Ok(world.hold(&person.0, credential, Some(twin))?)
+    let is_sound = matches!(carried, Carried::Sound);
+    Ok(world.hold(&person.0, credential, (!is_sound).then_some(twin))?)
 }
 
 #[when(expr = "{person} watches {word} over a WebSocket")]

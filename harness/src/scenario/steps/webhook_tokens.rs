@@ -96,8 +96,10 @@ fn holds_token(world: &mut World, person: Person, said: Answers) -> Step {
         credential: Credential::Token(Script::new(vec![Reply::Accept(voucher(&user))]).token()),
         user: user.clone(),
     };
+    // One that it accepts without more is no flawed one.
+    let is_sound = matches!(said.0[..], [Said::Accepts { audience: None }]);
     let token = said.script(&user).token();
-    Ok(world.hold(&person.0, Credential::Token(token), Some(twin))?)
+    Ok(world.hold(&person.0, Credential::Token(token), (!is_sound).then_some(twin))?)
 }
 
 #[given(expr = "{person} holds a token of the issuer {string} that the webhook vouches for, too")]
