@@ -53,8 +53,9 @@ impl Counts {
 
     pub(super) async fn at_least_one_more(world: &mut World, name: &str, labels: &[(&str, &str)]) -> Step {
         let growth = Self::growth(world, name, labels).await?;
+        let more = growth >= 1.0;
         ensure!(
-            growth >= 1.0,
+            more,
             "expected at least one more in {name} with {labels:?}; seen were {growth} more"
         );
         Ok(())

@@ -3,22 +3,20 @@
 //! The main type is [`World`]. It is small on purpose: what only the steps about one noun need is
 //! kept by them, as a type of their own ([`World::notes`]).
 
+mod lab;
+
 use std::any::{Any, TypeId};
 use std::collections::{BTreeMap, HashMap};
 use std::time::SystemTime;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use sha2::Digest;
 
-use super::{Ended, Left, REQUIRES, SharedScenario, Stage, evidence, told};
-use crate::cluster::{ApiServer, Driver, Minor, Places, SERVICE_ACCOUNT_ISSUER};
+use super::{Ended, Left, SharedScenario, Stage, evidence};
 use crate::credential::Credential;
 use crate::event::{AnswerReport, Events, Exchange, Exchanges};
-use crate::identity_provider::issuer::Signer;
-use crate::lab::{Keycloak, Lab, Login};
-use crate::pki::{Authority, Leaf};
+use crate::lab::Lab;
 use crate::probe::{Answer, Door, Question, ask};
-use crate::secret::Secret;
 
 /// The lab as scenarios share it, and where to tell what happens in it.
 #[derive(Clone, Debug)]
@@ -95,189 +93,6 @@ impl World {
 
     fn lab(&self) -> &Lab {
         &self.site().lab
-    }
-
-    /// The main API server.
-    pub fn main(&self) -> &ApiServer {
-        self.lab().main()
-    }
-
-    /// The version of Kubernetes.
-    pub fn version(&self) -> Minor {
-        self.lab().version()
-    }
-
-    /// What the scenario uses must be among what it asks for: only so is it known, before it begins, where it can be carried out.
-    ///
-    /// # Errors
-    /// It has no tag `@requires:` with this capability.
-    pub fn needs(&self, capability: &str) -> Result<()> {
-        let Some(scenario) = &self.scenario else { return Ok(()) };
-        let asked = scenario.tags.iter().filter_map(|tag| tag.strip_prefix(REQUIRES));
-        ensure!(
-            asked.into_iter().any(|asked| asked == capability),
-            "the scenario uses '{capability}' without asking for it: its feature, its rule or itself lacks the tag @{REQUIRES}{capability}"
-        );
-        Ok(())
-    }
-
-    /// The authority whose client certificates the API server accepts, with its key.
-    ///
-    /// # Errors
-    /// The scenario does not ask for it.
-    pub fn client_authority(&self) -> Result<&Authority> {
-        self.needs("cluster_signing_key")?;
-        Ok(&self.lab().authorities()?.clients)
-    }
-
-    /// The same where it is ours, for what no scenario asks for: inverting it.
-    pub fn own_client_authority(&self) -> Option<&Authority> {
-        self.lab().authorities().ok().map(|authorities| &authorities.clients)
-    }
-
-    /// The authority of front proxies, with its key.
-    ///
-    /// # Errors
-    /// The scenario does not ask for it.
-    pub fn request_header_authority(&self) -> Result<&Authority> {
-        self.needs("front_proxy")?;
-        Ok(&self.lab().authorities()?.request_headers)
-    }
-
-    /// The certificate that lets its holder say who somebody else is.
-    ///
-    /// # Errors
-    /// The scenario does not ask for it.
-    pub fn front_proxy(&self) -> Result<Leaf> {
-        self.needs("front_proxy")?;
-        Ok(self.lab().authorities()?.front_proxy()?)
-    }
-
-    /// The key that signs service accounts' tokens.
-    ///
-    /// # Errors
-    /// The scenario does not ask for it.
-    pub fn service_account_key(&self) -> Result<Secret> {
-        self.needs("service_account_key")?;
-        Ok(self.lab().authorities()?.service_account_key()?)
-    }
-
-    /// The issuer of service accounts' tokens, where the cluster was told by us.
-    pub fn service_account_issuer(&self) -> Option<&'static str> {
-        (self.lab().description().cluster != Driver::Existing).then_some(SERVICE_ACCOUNT_ISSUER)
-    }
-
-    /// The lab's own secret called `name`, as API servers' files have it.
-    ///
-    /// # Errors
-    /// It cannot be read.
-    pub fn secret(&self, name: &str) -> Result<Secret> {
-        Ok(self.lab().authorities()?.secret(name)?)
-    }
-
-    /// What signs the tokens of the harness' own issuer.
-    ///
-    /// # Errors
-    /// The scenario does not ask for it.
-    pub fn signer(&self) -> Result<&Signer> {
-        self.needs("issuer")?;
-        Ok(self.lab().signer()?)
-    }
-
-    /// Keycloak with a realm of ours, once it is ready: its people, clients and groups are known, and can be changed.
-    ///
-    /// # Errors
-    /// The scenario does not ask for it, or it could not be started.
-    pub async fn realm(&self) -> Result<Keycloak> {
-        self.needs("realm_administration")?;
-        Ok(self.lab().keycloak().await?.telling(&self.exchanges))
-    }
-
-    /// Somebody logs in at the identity provider, whichever that is.
-    ///
-    /// # Errors
-    /// The scenario does not ask for it, or they are not let in.
-    pub async fn login(&self) -> Result<Login> {
-        self.needs("identity_provider")?;
-        Ok(self.lab().login(&self.exchanges).await?)
-    }
-
-    /// The auth proxy called `name`.
-    ///
-    /// # Errors
-    /// The scenario does not ask for it, or there is none of that name.
-    pub fn auth_proxy(&self, name: &str) -> Result<Door> {
-        self.needs("auth_proxy")?;
-        Ok(self.lab().auth_proxy(name)?)
-    }
-
-    /// The API server with the setting `name`, started when it is first asked for.
-    ///
-    /// # Errors
-    /// The scenario does not ask for it, or it could not be started.
-    pub async fn api_server(&self, name: &str) -> Result<ApiServer> {
-        self.needs("further_api_servers")?;
-        Ok(self.lab().api_server(name, &self.site().events).await?)
-    }
-
-    /// The same, told to nobody: for one that is expected not to start.
-    ///
-    /// # Errors
-    /// The scenario does not ask for it, or it could not be started.
-    pub async fn api_server_in_silence(&self, name: &str) -> Result<ApiServer> {
-        self.needs("further_api_servers")?;
-        Ok(self.lab().api_server(name, &Events::silent()).await?)
-    }
-
-    /// What the configurations of API servers refer to.
-    ///
-    /// # Errors
-    /// The scenario does not ask for it.
-    pub fn places(&self) -> Result<Places> {
-        self.needs("further_api_servers")?;
-        let (description, serving) = (self.lab().description(), &self.lab().authorities()?.serving);
-        Ok(Places {
-            keycloak: description.keycloak_issuer.clone(),
-            issuer: description.issuer.clone(),
-            serving_authority: serving.certificate().to_owned(),
-            // Files are the business of flags, and no flag is changed while a server runs.
-            serving_authority_file: String::new(),
-            egress_file: String::new(),
-            token_webhook: String::new(),
-            pki: String::new(),
-        })
-    }
-
-    /// kubectl of the lab's version.
-    ///
-    /// # Errors
-    /// The scenario does not ask for it, or the lab has none.
-    pub fn kubectl(&self) -> Result<std::path::PathBuf> {
-        self.needs("kubectl")?;
-        let programs = self.lab().description().programs.as_ref().context("the lab has no kubectl")?;
-        Ok(programs.join("kubectl"))
-    }
-
-    /// A client that may do everything.
-    ///
-    /// # Errors
-    /// The scenario does not ask for one.
-    pub fn administrator(&self) -> Result<kube::Client> {
-        self.needs("administrator")?;
-        Ok(told::client(
-            self.lab().administrator().client(),
-            &self.lab().main().name,
-            &self.exchanges,
-        ))
-    }
-
-    /// What the administrator presents.
-    ///
-    /// # Errors
-    /// The scenario does not ask for one.
-    pub fn administrator_credential(&self) -> Result<Credential> {
-        self.needs("administrator")?;
-        Ok(self.lab().administrator().credential().clone())
     }
 
     /// A name that no other scenario and no other run uses: `base` with a suffix. Fit for any Kubernetes object.
