@@ -44,7 +44,7 @@ fn run_lists_what_it_would_carry_out_with_and_without_its_name() {
     );
     assert_eq!(
         list(&["--tags", "not @serial", "--shard", "2/2", "--list", "features"]),
-        "toys/trust::three\n"
+        "toys/trust::two\n"
     );
 }
 

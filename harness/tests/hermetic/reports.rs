@@ -25,6 +25,7 @@ async fn the_record_holds_what_its_schema_promises() {
     let mut record = ran().await.record;
     for scenario in &mut record.scenarios {
         scenario.ms = 7;
+        scenario.steps.iter_mut().for_each(|step| step.ms = 3);
     }
     let json: Value = serde_json::from_str(&record.to_json().unwrap()).unwrap();
     assert_eq!(json["schema"], 1);
@@ -50,7 +51,8 @@ async fn the_record_holds_what_its_schema_promises() {
             "answers": [{
                 "request": "mallory → main: GET /api", "verdict": "unauthenticated", "status": 401,
                 "reason": "x509: certificate has expired or is not yet valid", "reason_source": "log", "audit_id": "a-1", "user": null
-            }]
+            }],
+            "steps": [{"text": "When she asks", "outcome": "passed", "ms": 3}]
         })
     );
     let again: RunRecord = serde_json::from_value(json).unwrap();
