@@ -161,6 +161,8 @@ async fn control_plane_alone(binaries: &ServerBinaries, containers: Option<&Cont
         serving_authority: authorities.serving.certificate().to_owned(),
         serving_authority_file: authorities.file("serving.crt").display().to_string(),
         egress_file: String::new(),
+        token_webhook: String::new(),
+        pki: pki.display().to_string(),
     };
     let ground = match (containers, network) {
         (Some(Containers { engine, images, .. }), Some(network)) => {
@@ -173,7 +175,7 @@ async fn control_plane_alone(binaries: &ServerBinaries, containers: Option<&Cont
         }),
     };
     let version = Minor(binaries.version.minor.into());
-    let start = ControlPlane::start(ground, version, place.path(), authorities, places, events);
+    let start = ControlPlane::start(ground, version, place.path(), authorities, places, None, events);
     let (started, _issuer) = futures::join!(start, issuer.serve());
     let took = begun.elapsed();
     started.unwrap().0.stop().await;

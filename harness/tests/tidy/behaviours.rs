@@ -177,7 +177,7 @@ fn every_difference_between_versions_is_explained() {
                     .span(name)
                     .is_some_and(|(since, until)| version < since || until.is_some_and(|until| version > until))
             };
-            let explained = features.iter().any(|name| lacks(name));
+            let explained = features.iter().any(lacks);
             match finding {
                 Finding::Proved | Finding::Refused => {}
                 Finding::Absent => broken.unless(explained, || {

@@ -38,7 +38,8 @@ impl BootstrapToken {
         use sha2::Digest;
         // The name counts, too: the suffix that makes it unique is the scenario's.
         let hash = hex::encode(sha2::Sha256::digest(world.unique(name)));
-        let id = format!("{start}{hash}").chars().take(6).collect();
+        // With a letter in it, whatever the digits: it has capitals then.
+        let id = format!("{start}a{hash}").chars().take(6).collect();
         let mut secret = [0_u8; 8];
         rand::RngCore::fill_bytes(&mut rand::thread_rng(), &mut secret);
         Self {
