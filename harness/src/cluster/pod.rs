@@ -13,7 +13,9 @@ use crate::engine::{Container, ContainerSpec, Engine, EngineError, Following, La
 use crate::server_binaries::images::Images;
 
 /// The ports of API servers; each is published.
-const API_SERVERS: [u16; 12] = [6443, 6444, 6445, 6446, 6447, 6448, 6449, 6450, 6451, 6452, 6453, 6454];
+const API_SERVERS: [u16; 16] = [
+    6443, 6444, 6445, 6446, 6447, 6448, 6449, 6450, 6451, 6452, 6453, 6454, 6455, 6456, 6457, 6458,
+];
 
 /// etcd's ports, for clients and for peers; nobody outside can reach them.
 const ETCD: [u16; 2] = [2379, 2380];
