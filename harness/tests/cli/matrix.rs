@@ -136,7 +136,7 @@ fn cells_that_cannot_be_carried_out_fail_with_their_reason_and_the_others_go_on(
     assert!(
         std::fs::read_to_string(report.join("junit.xml"))
             .unwrap()
-            .contains("process-1.36/lab")
+            .contains("process-1.36: lab")
     );
 
     // One cell as if it had been carried out: only the other is tried again.
