@@ -56,6 +56,11 @@ impl Secret {
         Self::from(value.into())
     }
 
+    /// Hides `value` as others of its kind are hidden, though it is none itself: a name in a header, among credentials.
+    pub fn public(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
     /// The secret itself: for a request or a file with mode 0600, nothing else.
     pub fn expose(&self) -> &str {
         &self.0
@@ -74,8 +79,12 @@ impl std::fmt::Display for Secret {
     }
 }
 
+/// What a token in a sub-protocol of a WebSocket stands behind, in base64url
+/// (kubernetes/apiserver `pkg/authentication/request/websocket/protocol.go`).
+pub const TOKEN_PROTOCOL: &str = "base64url.bearer.authorization.k8s.io.";
+
 #[expect(clippy::unwrap_used, reason = "constant patterns, covered by a test")]
-static PATTERNS: LazyLock<[Regex; 5]> = LazyLock::new(|| {
+static PATTERNS: LazyLock<[Regex; 6]> = LazyLock::new(|| {
     [
         // A JWS in compact form (RFC 7515 §3.1): header, payload, signature.
         Regex::new(r"\b(eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,})\.([A-Za-z0-9_-]{16,})").unwrap(),
@@ -83,6 +92,7 @@ static PATTERNS: LazyLock<[Regex; 5]> = LazyLock::new(|| {
         Regex::new(r"(?i)\b(bearer )([A-Za-z0-9._~+/=-]{8,})").unwrap(),
         Regex::new(r#"(?i)\b((?:client_secret|password|refresh_token|access_token|id_token)["']?\s*[=:]\s*["']?)([^"'&\s,}]{4,})"#)
             .unwrap(),
+        Regex::new(&format!("({})[A-Za-z0-9_=-]+", regex::escape(TOKEN_PROTOCOL))).unwrap(),
         // A bootstrap token (kubernetes/cluster-bootstrap `token/api/types.go`).
         Regex::new(r"\b([a-z0-9]{6}\.)([a-z0-9]{16})\b").unwrap(),
     ]
@@ -91,7 +101,7 @@ static PATTERNS: LazyLock<[Regex; 5]> = LazyLock::new(|| {
 /// `text` with every secret that can be told by its form replaced: a token keeps its
 /// header, its claims and six characters of its signature.
 pub fn redact(text: &str) -> Cow<'_, str> {
-    let [token, key, bearer, field, bootstrap] = &*PATTERNS;
+    let [token, key, bearer, field, protocol, bootstrap] = &*PATTERNS;
     let mut text = Cow::Borrowed(text);
     let mut replace = |pattern: &Regex, by: &dyn Fn(&Captures<'_>) -> String| {
         if pattern.is_match(&text) {
@@ -113,6 +123,7 @@ pub fn redact(text: &str) -> Cow<'_, str> {
             format!("{}[redacted]", &found[1])
         }
     });
+    replace(protocol, &|found| format!("{}[redacted]", &found[1]));
     replace(bootstrap, &|found| format!("{}[redacted]", &found[1]));
     replace(token, &|found| format!("{}.{}…", &found[1], &found[2][..6]));
     text

@@ -21,11 +21,7 @@ use super::bearer::Bearer;
 use super::connection_headers::listed;
 use super::status::Refusal;
 use super::{AuthProxyError, Settings};
-use crate::secret::Secret;
-
-/// What a WebSocket's protocol that carries a token begins with
-/// (kubernetes/apiserver `pkg/authentication/request/websocket/protocol.go`).
-pub(super) const TOKEN_PROTOCOL: &str = "base64url.bearer.authorization.k8s.io.";
+use crate::secret::{Secret, TOKEN_PROTOCOL};
 
 /// The attribute of a certificate's subject that is a user's UID
 /// (kubernetes/apiserver `pkg/authentication/request/x509/x509.go`).

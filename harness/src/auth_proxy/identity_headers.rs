@@ -8,11 +8,10 @@ use std::fmt::Write;
 
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
-use super::caller::TOKEN_PROTOCOL;
 use super::connection_headers::{listed, remove, strip_hop_by_hop};
 use super::{AuthProxyError, Caller};
 use crate::pki::Leaf;
-use crate::secret::Secret;
+use crate::secret::{Secret, TOKEN_PROTOCOL};
 
 /// How identity is passed on.
 #[derive(Clone, Debug)]

@@ -65,7 +65,7 @@ impl Credential {
     }
 
     fn present(&self, to: &mut Presentation) {
-        let bare = |(name, value): &(String, String)| (name.clone(), Secret::new(value.as_str()));
+        let bare = |(name, value): &(String, String)| (name.clone(), Secret::public(value.as_str()));
         match self {
             Self::Nothing => {}
             Self::Certificate(leaf) => _ = to.certificate.get_or_insert_with(|| leaf.clone()),

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::{LabError, leftovers};
 use crate::process::wait::{Condition, WaitError, until};
+use crate::secret::redact;
 
 /// A lab's directory. Dropped by its owner before it was [kept](Directory::keep), it is removed.
 #[derive(Debug)]
@@ -168,9 +169,11 @@ impl Directory {
         })
     }
 
-    /// Leaves it to whoever wants to read its logs; it is no longer taken for that of a lab.
+    /// Leaves it to whoever wants to read its logs; it is no longer taken for that of a lab. Servers write tokens that they were shown
+    /// into their logs, so these are redacted first.
     pub(super) fn keep(&self) {
         self.settled.store(true, Ordering::Relaxed);
+        redact_logs(&self.path);
         // Without the lock's file it counts as kept; with it, as crashed, which is cleared sooner.
         let _ = std::fs::remove_file(self.path.join(LOCK));
     }
@@ -198,6 +201,26 @@ impl Drop for Directory {
         if self.lock.is_some() && !self.settled.load(Ordering::Relaxed) {
             // Nobody is left to tell; the next `down` tries again.
             let _ = self.remove();
+        }
+    }
+}
+
+/// Redacts every log below `directory`. One that cannot be is removed: better none than a secret that is shown around.
+fn redact_logs(directory: &Path) {
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        let path = entry.path();
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => redact_logs(&path),
+            Ok(kind) if kind.is_file() && path.extension().is_some_and(|extension| extension == "log" || extension == "jsonl") => {
+                let redacted = std::fs::read(&path).and_then(|bytes| {
+                    let text = String::from_utf8_lossy(&bytes);
+                    std::fs::write(&path, redact(&text).as_bytes())
+                });
+                if redacted.is_err() {
+                    let _ = std::fs::remove_file(&path);
+                }
+            }
+            _ => {}
         }
     }
 }
@@ -347,6 +370,23 @@ mod tests {
         directory.keep();
         drop(directory);
         assert_eq!(ownership(&path), Ownership::Kept);
+    }
+
+    #[test]
+    fn the_logs_of_a_directory_that_is_kept_are_redacted() {
+        let state = tempfile::tempdir().expect("a directory");
+        let path = state.path().join("lab");
+        let directory = owned(path.clone());
+        let servers = path.join("api-servers/main");
+        std::fs::create_dir_all(&servers).expect("a directory in it");
+        let (log, key) = (servers.join("kube-apiserver.log"), servers.join("kube-apiserver.key"));
+        let shown = "shown eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJlLXRoYXQtaXMtc2VjcmV0\n";
+        std::fs::write(&log, shown).expect("a log");
+        std::fs::write(&key, shown).expect("no log");
+        directory.keep();
+        let read = |path| std::fs::read_to_string(path).expect("it is there");
+        assert_eq!(read(&log), "shown eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbm…\n");
+        assert_eq!(read(&key), shown);
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! A question and its answer, as the record of a run shows them. The main item is [`exchanges`].
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use super::{Answer, Door, Question, ReasonSource, Verdict};
 use crate::credential::Presentation;
 use crate::event::{Exchange, Presented, ServerRecord};
-use crate::secret::redact;
+use crate::secret::{TOKEN_PROTOCOL, redact};
 
 /// The answer's headers that say something about authentication.
 const ANSWER_HEADERS: [&str; 5] = ["www-authenticate", "audit-id", "warning", "connection", "retry-after"];
@@ -58,31 +60,27 @@ pub(super) fn exchanges(door: &Door, who: &str, presentation: &Presentation, que
     vec![Exchange { record: None, ..first }, second]
 }
 
-/// The headers that matter: what the credential and the question add; of an `Authorization` header only its kind.
+/// The headers that matter: what the credential and the question add; of what lets somebody in, only the kind.
 fn headers(presentation: &Presentation, question: &Question) -> Vec<(String, String)> {
-    let presented = presentation.headers.iter().map(|(name, value)| {
-        if name.eq_ignore_ascii_case("Authorization") {
-            (name.clone(), redact_credential(value.expose()))
-        } else {
-            (name.clone(), redact(value.expose()).into_owned())
-        }
-    });
-    let asked = question.headers.iter().map(|(name, value)| {
-        if name.eq_ignore_ascii_case("Authorization") || name.eq_ignore_ascii_case("Cookie") {
-            (name.clone(), redact_credential(value))
-        } else {
-            (name.clone(), redact(value).into_owned())
-        }
-    });
-    presented.chain(asked).collect()
+    let presented = presentation.headers.iter().map(|(name, value)| (name, value.expose()));
+    let asked = question.headers.iter().map(|(name, value)| (name, value.as_str()));
+    presented
+        .chain(asked)
+        .map(|(name, value)| (name.clone(), shown(name, value)))
+        .collect()
 }
 
-/// The scheme stays, and of a signed token what [`redact`] leaves of it.
-fn redact_credential(value: &str) -> String {
-    let (scheme, rest) = value.split_once(' ').unwrap_or(("", value));
-    match Presented::token(rest) {
-        Some(_) => redact(value).into_owned(),
-        None => format!("{scheme} [redacted]").trim_start().to_owned(),
+fn shown(name: &str, value: &str) -> String {
+    match name.to_ascii_lowercase().as_str() {
+        "authorization" | "cookie" => {
+            // The scheme stays, and of a signed token what is left of it everywhere.
+            let (scheme, rest) = value.split_once(' ').unwrap_or(("", value));
+            match Presented::token(rest) {
+                Some(_) => redact(value).into_owned(),
+                None => format!("{scheme} [redacted]").trim_start().to_owned(),
+            }
+        }
+        _ => redact(value).into_owned(),
     }
 }
 
@@ -91,11 +89,21 @@ fn presented(presentation: &Presentation) -> Vec<Presented> {
         .certificate
         .as_ref()
         .and_then(|leaf| Presented::certificate(&leaf.certificate));
-    let tokens = presentation
-        .headers
-        .iter()
-        .filter(|(name, _)| name.eq_ignore_ascii_case("Authorization"))
-        .map(|(_, value)| Presented::authorization(value.expose()));
+    let tokens = presentation.headers.iter().flat_map(|(name, value)| {
+        let value = value.expose();
+        match name.to_ascii_lowercase().as_str() {
+            "authorization" => vec![Presented::authorization(value)],
+            "sec-websocket-protocol" => value
+                .split(", ")
+                .filter_map(|protocol| protocol.strip_prefix(TOKEN_PROTOCOL))
+                .map(|encoded| {
+                    let token = URL_SAFE_NO_PAD.decode(encoded).unwrap_or_default();
+                    Presented::authorization(&format!("Bearer {}", String::from_utf8_lossy(&token)))
+                })
+                .collect(),
+            _ => Vec::new(),
+        }
+    });
     certificate.into_iter().chain(tokens).collect()
 }
 
@@ -139,5 +147,37 @@ fn record(answer: &Answer) -> ServerRecord {
         }),
         log: record.log.clone(),
         ..ServerRecord::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_in_a_sub_protocol_is_shown_as_any_other() {
+        let token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJlLXRoYXQtaXMtc2VjcmV0";
+        let carried = format!("{TOKEN_PROTOCOL}{}, v4.channel.k8s.io", URL_SAFE_NO_PAD.encode(token));
+        let presentation = Presentation {
+            headers: vec![("Sec-WebSocket-Protocol".to_owned(), crate::secret::Secret::new(carried))],
+            ..Presentation::default()
+        };
+        assert_eq!(
+            headers(&presentation, &Question::who_am_i())[0].1,
+            "base64url.bearer.authorization.k8s.io.[redacted], v4.channel.k8s.io"
+        );
+        assert_eq!(presented(&presentation), [Presented::token(token).expect("it is one")]);
+    }
+
+    #[test]
+    fn of_what_lets_somebody_in_only_the_kind_is_shown() {
+        for (name, value, left) in [
+            ("Authorization", "Basic YWxpY2U6c2VjcmV0", "Basic [redacted]"),
+            ("authorization", "Bearer abcdef.0123456789abcdef", "Bearer [redacted]"),
+            ("Cookie", "session=secret", "[redacted]"),
+            ("Impersonate-User", "alice", "alice"),
+        ] {
+            assert_eq!(shown(name, value), left, "{name}");
+        }
     }
 }

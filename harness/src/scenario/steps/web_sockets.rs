@@ -12,10 +12,7 @@ use super::{Person, Step, service_accounts};
 use crate::credential::Credential;
 use crate::probe::{Question, Verdict, watch};
 use crate::scenario::world::{Twin, World};
-use crate::secret::Secret;
-
-/// What a sub-protocol that carries a token begins with.
-const PREFIX: &str = "base64url.bearer.authorization.k8s.io.";
+use crate::secret::{Secret, TOKEN_PROTOCOL};
 
 /// The protocol that is meant to be spoken: any name will do for a watch.
 const SPOKEN: &str = "authlab.watch";
@@ -52,8 +49,8 @@ impl FromStr for Carried {
 impl Carried {
     fn protocols(self, token: &Secret) -> Vec<Secret> {
         let encoded = URL_SAFE_NO_PAD.encode(token.expose());
-        let carrying = |encoded: &str| Secret::new(format!("{PREFIX}{encoded}"));
-        let (sound, spoken) = (carrying(&encoded), Secret::new(SPOKEN));
+        let carrying = |encoded: &str| Secret::new(format!("{TOKEN_PROTOCOL}{encoded}"));
+        let (sound, spoken) = (carrying(&encoded), Secret::public(SPOKEN));
         match self {
             Self::Sound => vec![sound, spoken],
             Self::Twice => vec![sound.clone(), sound, spoken],
