@@ -14,7 +14,7 @@ Feature: The API server counts who comes and what comes of it
       Then she is accepted as "<name>"
       And at least one more attempt is counted as "success"
       And at least one more request is counted for "<counted>"
-      And no request is counted for "alice"
+      And no request is counted for "<name>"
 
       Examples:
         | person | name              | counted  |

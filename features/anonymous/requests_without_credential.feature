@@ -79,5 +79,5 @@ Feature: Who presents no credential is anonymous
       And Bob holds no credential
       When he asks the API server who he is
       Then he is refused as unauthenticated with nothing logged, because "Unauthorized"
-      And the API server warned that "AnonymousAuth is not allowed with the AlwaysAllow authorizer"
+      And the API server logs of its start that "AnonymousAuth is not allowed with the AlwaysAllow authorizer"
       But Alice, with a client certificate, is accepted

@@ -48,9 +48,8 @@ Feature: A node requests certificates for its pods
     @PC3
     Scenario: Nothing is said of its life
       Given the robot has requested a pod certificate
-      When it requests a pod certificate for an hour
-      Then what it has requested is good for a day at most
-      And it may still request a pod certificate
+      When it requests a pod certificate
+      Then what it has requested is good for a day
 
     @PC3
     Scenario Outline: The kubelet requests too <much>

@@ -12,6 +12,7 @@ const LAB: &str = "bench-recording";
 
 fn main() {
     assert!(authlab(&["up", "--lab", LAB]).status().unwrap().success());
+    let _lab = Up;
     let mut times = [(); 2].map(|()| Vec::new());
     // What the suite does for the first time in a lab takes longer than ever after.
     let _first = milliseconds(&[]);
@@ -19,7 +20,6 @@ fn main() {
         times[0].push(milliseconds(&[]));
         times[1].push(milliseconds(&["--no-exchanges"]));
     }
-    let _ended = authlab(&["down", "--lab", LAB]).status();
     let [with, without] = times.map(|mut times| {
         times.sort_unstable();
         times[times.len() / 2]
@@ -29,8 +29,22 @@ fn main() {
     println!("the suite with its requests recorded / without: {ratio:.3} ({with} ms / {without} ms, median of {ROUNDS} rounds in turn)");
 }
 
+/// The lab that is up: it ends with this, also where the benchmark gives up.
+struct Up;
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        let _ended = authlab(&["down", "--lab", LAB]).status();
+    }
+}
+
 fn milliseconds(more: &[&str]) -> u64 {
     let run = authlab(&["run", "--lab", LAB, "--json"]).args(more).output().unwrap();
+    assert!(
+        run.status.success(),
+        "a suite that fails measures nothing: {}",
+        String::from_utf8_lossy(&run.stderr)
+    );
     let record: serde_json::Value = serde_json::from_slice(&run.stdout).unwrap();
     record["ms"].as_u64().unwrap()
 }

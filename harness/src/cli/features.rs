@@ -152,5 +152,5 @@ async fn test(arguments: TestArguments, session: &Session) -> Result<Exit, Comma
         report: scenarios::report_directory(&options)?,
         no_exchanges: options.no_exchanges,
     };
-    work.carry_out(reporters).await.tally.map(scenarios::exit)
+    work.carry_out_and_tell(reporters).await.tally.map(scenarios::exit)
 }

@@ -116,7 +116,9 @@ pub async fn run(arguments: RunArguments, session: &Session) -> Result<Exit, Com
         report: scenarios::report_directory(&arguments.scenarios)?,
         no_exchanges: arguments.scenarios.no_exchanges,
     };
-    let done = work.carry_out(progress_reporter(session.voice.quiet).into_iter().collect()).await;
+    let done = work
+        .carry_out_and_tell(progress_reporter(session.voice.quiet).into_iter().collect())
+        .await;
     let shown = if session.voice.json {
         done.record
             .to_json()

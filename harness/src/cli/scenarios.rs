@@ -105,6 +105,14 @@ pub(super) struct Done {
 }
 
 impl Work<'_> {
+    /// The same, and GitHub is told where it carries the command out.
+    pub(super) async fn carry_out_and_tell(self, reporters: Vec<Box<dyn Reporter>>) -> Done {
+        let done = self.carry_out(reporters).await;
+        // Nobody is left to tell when standard error itself is closed.
+        let _ = github::tell(std::slice::from_ref(&done.record));
+        done
+    }
+
     /// Starts or finds the lab, carries the scenarios out, stops the lab if it is ours, writes the report.
     pub(super) async fn carry_out(self, mut reporters: Vec<Box<dyn Reporter>>) -> Done {
         let mut recorder = Recorder::new();
@@ -117,6 +125,9 @@ impl Work<'_> {
         let mut recorder = recorder.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = &tally {
             recorder.failed(&error.plain());
+        }
+        if self.lab.kubernetes.is_none() {
+            recorder.found_version();
         }
         let record = recorder.record();
         if let Some(report) = &self.report
@@ -131,8 +142,6 @@ impl Work<'_> {
                 },
             ));
         }
-        // Nobody is left to tell when standard error itself is closed.
-        let _ = github::tell(std::slice::from_ref(&record));
         Done { record, tally }
     }
 

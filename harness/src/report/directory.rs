@@ -65,7 +65,7 @@ impl ReportDirectory {
             Ok(entries) => {
                 for entry in entries {
                     let entry = entry.map_err(DirectoryError::Unusable)?;
-                    if others == Others::Refuse && !is_ours(&entry.path(), &entry.file_name()) {
+                    if others == Others::Refuse && !is_ours(&OURS, &entry.path()) {
                         return Err(DirectoryError::HoldsOther {
                             directory: directory.to_path_buf(),
                             other: entry.file_name().to_string_lossy().into_owned(),
@@ -132,14 +132,15 @@ fn drawn(records: &[RunRecord]) -> io::Result<Vec<(&'static str, String)>> {
     ])
 }
 
-/// Whether a report has a file of this name; an `index.html` may be anybody's, so that is looked into.
-fn is_ours(path: &Path, name: &std::ffi::OsStr) -> bool {
+/// Whether `path` is one of the names that are `ours`; an `index.html` may be anybody's, so that is looked into.
+pub(super) fn is_ours(ours: &[&str], path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default();
     if name == "index.html" {
         let mut beginning = String::new();
         let read = fs::File::open(path).and_then(|file| file.take(1024).read_to_string(&mut beginning));
         return read.is_ok() && beginning.contains(html::MARK);
     }
-    OURS.iter().any(|ours| name == *ours)
+    ours.iter().any(|ours| name == *ours)
 }
 
 /// Writes `content` to `path` so that nobody ever reads half of it. What is no file (a pipe, a device) is written to as it is.

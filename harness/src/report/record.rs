@@ -166,6 +166,14 @@ impl Recorder {
         self.record.absent_features = names;
     }
 
+    /// Nobody asked for a version: the cell is that of the version which the lab has, if there came to be one.
+    pub fn found_version(&mut self) {
+        if let (Some(cell), Some(_)) = (&mut self.record.cell, &self.record.lab) {
+            cell.kubernetes.clear();
+        }
+        self.record.cell = self.record.cell.as_ref().map(|_| Cell::of(&self.record));
+    }
+
     /// The record so far.
     #[must_use]
     pub fn record(&self) -> RunRecord {

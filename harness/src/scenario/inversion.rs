@@ -40,6 +40,9 @@ impl Judged {
 /// How the step begins, after its person, that presents the twin itself: that it fails shows nothing about the flaw.
 const TWIN_STEP: &str = " is sound, is still accepted";
 
+/// How a step says that an answer is an acceptance.
+const ACCEPTED: &str = "accepted as ";
+
 /// Judges a scenario of an inverted run. `presented` says whether a twin was; `held` are the assertions that held.
 pub(super) fn judge(failing: Option<Failing>, presented: bool, held: &[Step], answers: &[AnswerReport]) -> Judged {
     let text = |step: &Step| format!("{} {}", step.keyword.trim(), step.value);
@@ -49,11 +52,15 @@ pub(super) fn judge(failing: Option<Failing>, presented: bool, held: &[Step], an
             not_inverted: failing.is_none().then(|| NOT_INVERTED.to_owned()),
             ..Judged::as_written(failing)
         },
-        // A variant that is sound, too: it says of nobody that they are refused, and shows no twin beside.
-        None if !held.iter().any(|step| refuses(&step.value) || step.value.contains(TWIN_STEP)) => Judged {
-            not_inverted: Some(NOT_INVERTED.to_owned()),
-            ..Judged::as_written(None)
-        },
+        // A variant that is sound, too: it says that somebody is accepted, of nobody that they are refused, and shows no twin beside.
+        None if held.iter().any(|step| step.value.contains(ACCEPTED))
+            && !held.iter().any(|step| refuses(&step.value) || step.value.contains(TWIN_STEP)) =>
+        {
+            Judged {
+                not_inverted: Some(NOT_INVERTED.to_owned()),
+                ..Judged::as_written(None)
+            }
+        }
         None => {
             let refusal = held.iter().find(|step| refuses(&step.value));
             let should_have = refusal.or_else(|| held.iter().find(|step| !step.value.contains(TWIN_STEP)));

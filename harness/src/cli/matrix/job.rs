@@ -54,6 +54,9 @@ fn job(arguments: &MatrixArguments, plan: &Plan) -> Value {
     // The controller sets it in each pod, and the kubelet puts it in here.
     option("--index", "$(JOB_COMPLETION_INDEX)".to_owned());
     words.extend(["--record-to-log".to_owned(), "--offline".to_owned()]);
+    if arguments.scenarios.no_exchanges {
+        words.push("--no-exchanges".to_owned());
+    }
     words.extend(selection_words(arguments));
     let count = plan.cells.len();
     json!({

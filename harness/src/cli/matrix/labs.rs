@@ -60,6 +60,8 @@ impl Labs<'_> {
             while under_way.len() < self.capacity.labs && starting.len() < self.capacity.starting && !self.interrupt.is_requested() {
                 let Some(index) = pending.next() else { break };
                 let name = cells[index].cell.to_string();
+                // What an earlier attempt left must not pass for the result of this one.
+                self.directory.discard(&cells[index].cell)?;
                 self.progress.begin(&name);
                 under_way.push(index);
                 starting.push(index);
@@ -132,9 +134,11 @@ async fn follow(program: Program, index: usize, interrupt: Interrupt, hear: mpsc
                     }
                 }
             };
+            tokio::pin!(telling);
             let ended = tokio::select! {
-                () = telling => end(child, None).await,
-                () = interrupt.requested() => end(child, Some(GRACE)).await,
+                () = &mut telling => end(child, None).await,
+                // It is listened to until its end: who writes into a full pipe ends nothing.
+                () = interrupt.requested() => tokio::join!(end(child, Some(GRACE)), telling).0,
             };
             ended.err()
         }

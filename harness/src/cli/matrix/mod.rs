@@ -11,6 +11,7 @@ use clap::{Args, ValueEnum};
 use super::Session;
 use super::error::CommandError;
 use super::exit::Exit;
+use super::github;
 use super::report::{keep, merge};
 use super::scenarios::{self, ScenarioOptions};
 use crate::report::matrix::directory::MatrixDirectory;
@@ -118,6 +119,20 @@ pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
 /// # Errors
 /// Wrong usage, nothing selected, or a report that cannot be written. A cell that comes to nothing is none.
 pub async fn run(arguments: MatrixArguments, session: &Session) -> Result<Exit, CommandError> {
+    if arguments.scenarios.invert {
+        return Err(CommandError::new(
+            Exit::Usage,
+            "--invert does not go with a matrix: what passes inverted proves no behaviour",
+        )
+        .hint("`authlab run --invert --kubernetes VERSION` inverts the scenarios on one version"));
+    }
+    if arguments.scenarios.force {
+        return Err(CommandError::new(
+            Exit::Usage,
+            "--force does not go with a matrix: it removes what an earlier one left",
+        )
+        .hint("name a directory that does not exist, is empty, or holds the report of a matrix"));
+    }
     let selection = Selection {
         shard: None,
         ignored: scenarios::ignored(false, arguments.include_ignored),
@@ -212,8 +227,10 @@ async fn all(arguments: &MatrixArguments, plan: &Plan, session: &Session, out: &
     let records = records(&directory, plan)?;
     let mut matrix = MatrixRecord::of(&records, Some(plan.asked.clone()));
     matrix.ms = milliseconds(started);
-    matrix.interrupted = session.interrupt.is_requested();
+    matrix.interrupted |= session.interrupt.is_requested();
     directory.write(&matrix, &records)?;
+    // Nobody is left to tell when standard error itself is closed.
+    let _ = github::tell(&records);
     let exit = merge::exit(&matrix);
     if session.voice.json {
         out.write_all(matrix.to_json().map_err(io::Error::other)?.as_bytes())?;

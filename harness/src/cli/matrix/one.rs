@@ -38,7 +38,7 @@ pub(super) async fn run(
             last: lab_source::LAST,
             concurrency: arguments.concurrency,
             interrupt: session.interrupt.clone(),
-            inverted: options.invert,
+            inverted: false,
         },
         lab: &planned.lab,
         shard: planned.shard,
@@ -50,7 +50,12 @@ pub(super) async fn run(
     } else {
         progress_reporter(session.voice.quiet).into_iter().collect()
     };
-    let done = work.carry_out(reporters).await;
+    // Whose events are followed is told of by who follows them.
+    let done = if arguments.events {
+        work.carry_out(reporters).await
+    } else {
+        work.carry_out_and_tell(reporters).await
+    };
     if !arguments.events {
         if arguments.record_to_log {
             out.write_all(in_log::write(&done.record)?.as_bytes())?;

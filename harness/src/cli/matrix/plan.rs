@@ -177,9 +177,6 @@ pub(super) fn selection_words(arguments: &MatrixArguments) -> Vec<String> {
     option("--tags", scenarios.tags.as_ref().map(ToString::to_string));
     option("--name", scenarios.name.as_ref().map(ToString::to_string));
     option("--shard", scenarios.shard.map(|shard| shard.to_string()));
-    if scenarios.invert {
-        words.push("--invert".to_owned());
-    }
     if arguments.include_ignored {
         words.push("--include-ignored".to_owned());
     }

@@ -8,6 +8,7 @@ use clap::Args;
 use crate::cli::Session;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
+use crate::cli::github;
 use crate::cli::scenarios::{self, ScenarioOptions};
 use crate::report::cell::Cell;
 use crate::report::matrix::directory::MatrixDirectory;
@@ -55,6 +56,8 @@ pub(super) fn run(arguments: &MergeArguments, session: &Session, out: &mut dyn W
         }
         directory.write(&matrix, &found.records)?;
     }
+    // Nobody is left to tell when standard error itself is closed.
+    let _ = github::tell(&found.records);
     if session.voice.json {
         out.write_all(matrix.to_json().map_err(io::Error::other)?.as_bytes())?;
     } else {

@@ -10,12 +10,13 @@ use serde::Deserialize;
 use super::{Asked, CELLS, MatrixRecord, RECORD};
 use crate::hint::Hint;
 use crate::report::cell::Cell;
+use crate::report::directory::is_ours;
 use crate::report::record::RunRecord;
 use crate::report::saved::{self, SavedError};
 use crate::report::{html, junit};
 
 /// What a matrix' report consists of.
-const OURS: [&str; 7] = [RECORD, CELLS, LOGS, "asked.json", "junit.xml", "cucumber.json", "index.html"];
+const OURS: [&str; 6] = [RECORD, CELLS, ASKED, LOGS, "junit.xml", "index.html"];
 
 /// What the cells' processes say while they run; it is gone afterwards, unless somebody kills the matrix.
 const LOGS: &str = "logs";
@@ -136,12 +137,14 @@ impl MatrixDirectory {
             source,
         };
         fs::create_dir_all(directory).map_err(unusable)?;
+        // Names like `logs` are anybody's, and what is in such a directory is removed: it is a matrix' only where that says so itself.
+        let is_matrix = [ASKED, RECORD].iter().any(|name| directory.join(name).is_file());
         for entry in fs::read_dir(directory).map_err(unusable)? {
-            let name = entry.map_err(unusable)?.file_name();
-            if !OURS.iter().any(|ours| name == *ours) {
+            let entry = entry.map_err(unusable)?;
+            if !is_matrix || !is_ours(&OURS, &entry.path()) {
                 return Err(MatrixDirectoryError::HoldsOther {
                     directory: directory.to_owned(),
-                    other: name.to_string_lossy().into_owned(),
+                    other: entry.file_name().to_string_lossy().into_owned(),
                 });
             }
         }
@@ -188,6 +191,17 @@ impl MatrixDirectory {
         let junit = junit::draw(records).map_err(io::Error::other)?;
         crate::report::directory::write(&self.0.join("junit.xml"), junit.as_bytes())?;
         crate::report::directory::write(&self.0.join("index.html"), html::draw(records).as_bytes())
+    }
+
+    /// Removes what an earlier attempt at `cell` left, if there was one.
+    ///
+    /// # Errors
+    /// It cannot be removed.
+    pub fn discard(&self, cell: &Cell) -> io::Result<()> {
+        match fs::remove_dir_all(self.cell(cell)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 
     fn cells(&self) -> io::Result<Vec<PathBuf>> {

@@ -49,6 +49,12 @@ pub enum MergeError {
         /// Why.
         source: in_log::InLogError,
     },
+    /// What passed in it noticed a sound twin, and proves no behaviour.
+    #[error("`{place}` is of an inverted run (field `inverted`)")]
+    Inverted {
+        /// Where it is.
+        place: String,
+    },
     /// A cell is there twice.
     #[error("`{second}` and `{first}` are both of the cell {cell} (field `cell`)")]
     Twice {
@@ -96,6 +102,7 @@ impl Hint for MergeError {
             }
             Self::Unreadable { .. } => None,
             Self::Log { source, .. } => source.hint(),
+            Self::Inverted { .. } => Some("leave it out: `authlab report draw` draws it alone".to_owned()),
             Self::Twice { .. } => Some("name only one of them".to_owned()),
             Self::Parts { .. } | Self::Overlap { .. } => {
                 Some("all shards of a cell must come from the same build of authlab and the same selection".to_owned())
@@ -221,6 +228,11 @@ fn check(all: &[Placed]) -> Result<(), MergeError> {
     let mut wholes: HashMap<Cell, &Placed> = HashMap::new();
     let mut scenarios: HashMap<(Cell, &str), &Placed> = HashMap::new();
     for placed in all {
+        if placed.record.inverted {
+            return Err(MergeError::Inverted {
+                place: placed.place.clone(),
+            });
+        }
         let cell = Cell::of(&placed.record);
         if let Some(first) = cells.insert(cell.clone(), placed) {
             return Err(MergeError::Twice {

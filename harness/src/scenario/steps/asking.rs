@@ -1,11 +1,15 @@
 //! Asking an API server.
 
+use std::convert::Infallible;
+use std::time::Duration;
+
 use cucumber::{given, when};
 
 use super::{Person, Step};
 use crate::credential::Credential;
 use crate::pki::Request;
-use crate::probe::Question;
+use crate::probe::{Answer, Door, Question, Verdict, ask};
+use crate::process::wait::{Condition, until};
 use crate::scenario::world::{Twin, World};
 
 #[given(expr = "{person} holds no credential")]
@@ -55,4 +59,27 @@ async fn asks_whether_healthy(world: &mut World, person: Person) -> Step {
 pub(super) async fn list(world: &mut World, resource: &str) -> Step<Question> {
     let namespace = world.namespace().await?;
     Ok(Question::get(format!("/api/v1/namespaces/{namespace}/{resource}")))
+}
+
+/// How long an API server may take to hear of an object that was just made.
+pub(super) const HEARD: Duration = Duration::from_secs(10);
+
+/// Asks until the answer is an acceptance: what the API server has not heard of yet (`what`) is no refusal for good.
+pub(super) async fn until_accepted(
+    door: &Door,
+    what: &str,
+    who: &str,
+    credential: &Credential,
+    question: &Question,
+    limit: Duration,
+) -> Step<Answer> {
+    let accepted = until(what, limit, || async {
+        let answer = ask(door, who, credential, question).await;
+        Ok::<_, Infallible>(if answer.verdict == Verdict::Accepted {
+            Condition::Met(answer)
+        } else {
+            Condition::NotYet(answer.to_string())
+        })
+    });
+    Ok(accepted.await?)
 }

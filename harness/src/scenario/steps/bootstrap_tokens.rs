@@ -3,9 +3,7 @@
 //!
 //! The main type is [`BootstrapToken`].
 
-use std::convert::Infallible;
 use std::str::FromStr;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use cucumber::{given, then, when};
@@ -14,16 +12,13 @@ use kube::Api;
 use kube::api::{DeleteParams, PostParams};
 use serde_json::{Value, json};
 
+use super::asking::{HEARD, until_accepted};
 use super::{Person, Step, Texts, answers};
 use crate::credential::Credential;
-use crate::probe::{Question, Verdict, ask};
-use crate::process::wait::{Condition, until};
+use crate::probe::Question;
 use crate::scenario::world::{Twin, World};
 use crate::secret::Secret;
 use crate::token_webhook::VOUCHED_FOR;
-
-/// The API server hears of a new Secret in a few milliseconds.
-const HEARD: Duration = Duration::from_secs(10);
 
 /// A token and its Secret.
 #[derive(Clone, Debug)]
@@ -207,8 +202,15 @@ async fn was_accepted(world: &mut World, person: Person) -> Step {
 #[when(expr = "the Secret of {word} bootstrap token is deleted")]
 async fn is_deleted(world: &mut World, _whose: String) -> Step {
     let token = world.notes::<Made>().token()?.clone();
+    let other = BootstrapToken::new(world, "another", "");
+    create(world, &other.object(world)).await?;
+    heard(world, &other).await?;
     secrets(world)?.delete(&token.name(), &DeleteParams::default()).await?;
-    Ok(())
+    let twin = Twin {
+        credential: other.credential(),
+        user: other.user(),
+    };
+    Ok(world.spoil("she", twin)?)
 }
 
 #[then(expr = "{person} is accepted as the holder of the bootstrap token")]
@@ -253,14 +255,14 @@ async fn create(world: &World, object: &Value) -> Step {
 
 /// Waits until the API server knows `token`, and with it every Secret that was made before.
 async fn heard(world: &World, token: &BootstrapToken) -> Step {
-    let (door, credential) = (world.door(), token.credential());
-    let known = until("the bootstrap token", HEARD, || async {
-        let answer = ask(&door, "who waits", &credential, &Question::who_am_i()).await;
-        Ok::<_, Infallible>(if answer.verdict == Verdict::Accepted {
-            Condition::Met(())
-        } else {
-            Condition::NotYet(answer.to_string())
-        })
-    });
-    Ok(known.await?)
+    until_accepted(
+        &world.door(),
+        "the bootstrap token",
+        "who waits",
+        &token.credential(),
+        &Question::who_am_i(),
+        HEARD,
+    )
+    .await
+    .map(drop)
 }

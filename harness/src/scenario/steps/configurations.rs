@@ -7,6 +7,7 @@ use cucumber::{given, then, when};
 use sha2::Digest;
 
 use super::counts::Counts;
+use super::doors::Configured;
 use super::{Person, Step, tokens};
 use crate::cluster::{ConfigurationChange, Setting};
 use crate::credential::Credential;
@@ -40,32 +41,6 @@ impl std::str::FromStr for At {
             "validated" => Stage::Validated,
             "put into force" => Stage::PutIntoForce,
             other => anyhow::bail!("nothing is {other}"),
-        }))
-    }
-}
-
-/// An API server that does not start, and its setting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
-#[param(
-    name = "misconfigured",
-    regex = "OIDC flags beside a configuration file|an OIDC issuer and no client|a symmetric algorithm|anonymous requests in a flag and in the file|a token file whose row has no UID|a file of passwords|UIDs of the front proxy under another name alone|a blank for the front proxy's name"
-)]
-struct Misconfigured(&'static str);
-
-impl std::str::FromStr for Misconfigured {
-    type Err = anyhow::Error;
-
-    fn from_str(said: &str) -> Result<Self> {
-        Ok(Self(match said {
-            "OIDC flags beside a configuration file" => "oidc_flags_and_file",
-            "an OIDC issuer and no client" => "issuer_without_client",
-            "a symmetric algorithm" => "symmetric_algorithm",
-            "anonymous requests in a flag and in the file" => "anonymous_twice",
-            "a token file whose row has no UID" => "token_rows_too_short",
-            "a file of passwords" => "basic_auth",
-            "UIDs of the front proxy under another name alone" => "uid_header_of_its_own",
-            "a blank for the front proxy's name" => "blank_proxy_name",
-            other => anyhow::bail!("no API server has {other}"),
         }))
     }
 }
@@ -133,9 +108,9 @@ async fn tells_which(world: &mut World) -> Step {
     Ok(())
 }
 
-#[when(expr = "Dana starts an API server with {misconfigured}")]
-async fn starts(world: &mut World, misconfigured: Misconfigured) -> Step {
-    let why = match world.api_server_in_silence(misconfigured.0).await {
+#[when(expr = "Dana starts an API server with {configured}")]
+async fn starts(world: &mut World, configured: Configured) -> Step {
+    let why = match world.api_server_in_silence(configured.0).await {
         Ok(server) => bail!("expected that no API server starts with this; it answers at {}", server.url),
         Err(error) => format!("{error:#}"),
     };
@@ -158,19 +133,6 @@ fn not_started(world: &mut World, reason: String) -> Step {
 #[then(expr = "{person}, who asks an API server that did start, is accepted as {string}")]
 async fn accepted_by_started(world: &mut World, person: Person, user: String) -> Step {
     tokens::accepted_with_another(world, person, user).await
-}
-
-#[then(expr = "the API server warned that {string}")]
-fn warned(world: &mut World, words: String) -> Step {
-    world.needs("server_log")?;
-    let logs = world.door().server.logs.context("the API server's log cannot be read")?;
-    let log = std::fs::read_to_string(&logs.log)?;
-    ensure!(
-        log.lines().any(|line| line.starts_with('W') && line.contains(&words)),
-        "expected a warning that says: {words}; there is none in {}",
-        logs.log.display()
-    );
-    Ok(())
 }
 
 /// `apiserver_authentication_config_controller_…`, kubernetes/apiserver `pkg/server/options/authenticationconfig/metrics`.

@@ -1,18 +1,17 @@
 //! Groups that a token does not say itself: they are told elsewhere (OpenID Connect Core 1.0 §5.6.2).
 
-use std::convert::Infallible;
 use std::str::FromStr;
 use std::time::Duration;
 
 use cucumber::given;
 use serde_json::json;
 
+use super::asking::until_accepted;
 use super::tokens::{sound, user};
 use super::{Person, Step};
 use crate::credential::Credential;
 use crate::identity_provider::issuer::Token;
-use crate::probe::{Question, Verdict, ask};
-use crate::process::wait::{Condition, until};
+use crate::probe::Question;
 use crate::scenario::world::{Twin, World};
 
 /// The issuer of `fixtures/authentication/` that reads groups from a claim and is asked by nobody else.
@@ -108,13 +107,8 @@ fn at(world: &World, name: &str, url: &str) -> Step<Token> {
 
 /// The API server looks for the issuer of the other token when it first sees one, and refuses until it has found it.
 async fn until_found(world: &World, credential: &Credential) -> Step {
-    let door = world.door();
-    let found = until("the issuer of claims that are told elsewhere", LIMIT, || async {
-        let answer = ask(&door, "Alice", credential, &Question::who_am_i()).await;
-        Ok::<_, Infallible>(match answer.verdict {
-            Verdict::Accepted => Condition::Met(()),
-            _ => Condition::NotYet(answer.to_string()),
-        })
-    });
-    Ok(found.await?)
+    let issuer = "the issuer of claims that are told elsewhere";
+    until_accepted(&world.door(), issuer, "Alice", credential, &Question::who_am_i(), LIMIT)
+        .await
+        .map(drop)
 }

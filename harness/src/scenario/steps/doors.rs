@@ -11,9 +11,9 @@ use crate::scenario::world::World;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
 #[param(
     name = "configured",
-    regex = "the OIDC flags|the configuration file|issuers of every kind|issuers that change|anonymous people for its health alone|everything allowed to everybody|anonymous requests switched off|no UIDs from the front proxy|tokens of every kind|a front proxy of any name|a webhook that it does not trust|nodes|UIDs of certificates switched off|constrained impersonation switched off|UIDs of token requests switched off"
+    regex = "the OIDC flags|the configuration file|issuers of every kind|issuers that change|anonymous people for its health alone|everything allowed to everybody|anonymous requests switched off|no UIDs from the front proxy|tokens of every kind|a front proxy of any name|a webhook that it does not trust|nodes|UIDs of certificates switched off|constrained impersonation switched off|UIDs of token requests switched off|OIDC flags beside a configuration file|an OIDC issuer and no client|a symmetric algorithm|anonymous requests in a flag and in the file|a token file whose row has no UID|a file of passwords|UIDs of the front proxy under another name alone|a blank for the front proxy's name"
 )]
-struct Configured(&'static str);
+pub(super) struct Configured(pub(super) &'static str);
 
 impl std::str::FromStr for Configured {
     type Err = anyhow::Error;
@@ -33,6 +33,15 @@ impl std::str::FromStr for Configured {
             | "UIDs of certificates switched off"
             | "constrained impersonation switched off"
             | "UIDs of token requests switched off" => "variant",
+            // With these, none starts.
+            "OIDC flags beside a configuration file" => "oidc_flags_and_file",
+            "an OIDC issuer and no client" => "issuer_without_client",
+            "a symmetric algorithm" => "symmetric_algorithm",
+            "anonymous requests in a flag and in the file" => "anonymous_twice",
+            "a token file whose row has no UID" => "token_rows_too_short",
+            "a file of passwords" => "basic_auth",
+            "UIDs of the front proxy under another name alone" => "uid_header_of_its_own",
+            "a blank for the front proxy's name" => "blank_proxy_name",
             other => anyhow::bail!("no API server is configured by {other}"),
         }))
     }

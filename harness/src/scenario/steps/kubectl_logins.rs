@@ -148,7 +148,7 @@ async fn write(world: &mut World, person: &Person, flaw: Option<LoginFlaw>) -> S
         "idp-certificate-authority-data": STANDARD.encode(authority),
         "id-token": expired.expose(), "refresh-token": refresh.expose(),
     } } });
-    let home = TempDir::new()?;
+    let home = world.temporary()?;
     write_private(&home.path().join("kubeconfig"), &file.to_string())?;
     world.notes::<AtHand>().home = Some(home);
     Ok(())

@@ -2,9 +2,6 @@
 //!
 //! The main type is [`OnNode`]: a node of the scenario's own, with the deployer's pod on it.
 
-use std::convert::Infallible;
-use std::time::Duration;
-
 use anyhow::Context;
 use cucumber::{given, then, when};
 use k8s_openapi::api::authentication::v1::{BoundObjectReference, TokenRequestSpec};
@@ -13,6 +10,7 @@ use kube::api::{ApiResource, DeleteParams, DynamicObject, PostParams};
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
+use super::asking::{HEARD, until_accepted};
 use super::pod_certificates::{SIGNER, SIGNER_OF_KUBERNETES};
 use super::rights::{Right, grant_everywhere};
 use super::service_accounts::{self, Account, has_extra, hold, put_spares_by};
@@ -20,12 +18,8 @@ use super::token_requests::question;
 use super::{Person, Step, answers};
 use crate::credential::Credential;
 use crate::pki::Request;
-use crate::probe::{Verdict, ask};
-use crate::process::wait::{Condition, until};
+use crate::probe::Verdict;
 use crate::scenario::world::World;
-
-/// The API server hears of a new pod in a few milliseconds.
-const HEARD: Duration = Duration::from_secs(10);
 
 /// The audience that the deployer's pod mounts a token for.
 const MOUNTED: &str = "vault";
@@ -89,7 +83,7 @@ async fn node_is_deleted(world: &mut World) -> Step {
     put_spares_by(world).await?;
     let made = on_node(world).await?;
     nodes(world)?.delete(&made.node, &DeleteParams::default()).await?;
-    Ok(())
+    service_accounts::spoil(world).await
 }
 
 #[when(expr = "{person} asks for a token of the deployer that is bound to a node")]
@@ -119,16 +113,16 @@ async fn is_kubelet(world: &mut World, person: Person) -> Step {
     world.hold(&person.0, Credential::Certificate(leaf), None)?;
     // Whether a node may do something for a pod is known as soon as the pod is.
     let credential = world.holding(&person.0)?.credential.clone();
-    let (door, question) = (world.door(), token_for(&made, MOUNTED));
-    let known = until("the pod on the node", HEARD, || async {
-        let answer = ask(&door, "the kubelet", &credential, &question).await;
-        Ok::<_, Infallible>(if answer.verdict == Verdict::Accepted {
-            Condition::Met(())
-        } else {
-            Condition::NotYet(answer.to_string())
-        })
-    });
-    Ok(known.await?)
+    until_accepted(
+        &world.door(),
+        "the pod on the node",
+        "the kubelet",
+        &credential,
+        &token_for(&made, MOUNTED),
+        HEARD,
+    )
+    .await
+    .map(drop)
 }
 
 #[when(expr = "{person} asks for a token of the deployer's pod for the audience {string}")]

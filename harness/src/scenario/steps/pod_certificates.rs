@@ -2,7 +2,6 @@
 //!
 //! The main type is [`Asked`]: a request as it is sent, with one thing wrong or nothing.
 
-use std::convert::Infallible;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -12,16 +11,13 @@ use base64::engine::general_purpose::STANDARD;
 use cucumber::{given, then, when};
 use serde_json::{Value, json};
 
+use super::asking::{HEARD, until_accepted};
 use super::nodes::{OnNode, on_node};
 use super::wishes::Damage;
 use super::{Person, Step};
 use crate::pki::{Authority, Leaf, Request, signing_request_for};
-use crate::probe::{Answer, Question, Verdict, ask};
-use crate::process::wait::{Condition, until};
+use crate::probe::{Answer, Question, Verdict};
 use crate::scenario::world::World;
-
-/// The API server hears of a new node, pod or service account in a few milliseconds.
-const HEARD: Duration = Duration::from_secs(10);
 
 /// The signer that is asked unless it is another that matters: the harness itself.
 pub(super) const SIGNER: &str = "authlab.example/pods";
@@ -106,17 +102,15 @@ async fn has_requested(world: &mut World, person: Person, asked: Asked) -> Step 
     let made = on_node(world).await?;
     let credential = world.holding(&person.0)?.credential.clone();
     let (question, leaf, authority) = request(world, &made, asked)?;
-    // What the API server has not heard of yet is no refusal for good.
-    let door = world.door();
-    let known = until("the pod certificate's request", HEARD, || async {
-        let answer = ask(&door, "the kubelet", &credential, &question).await;
-        Ok::<_, Infallible>(if answer.verdict == Verdict::Accepted {
-            Condition::Met(answer)
-        } else {
-            Condition::NotYet(answer.to_string())
-        })
-    });
-    let answer = known.await?;
+    let answer = until_accepted(
+        &world.door(),
+        "the pod certificate's request",
+        "the kubelet",
+        &credential,
+        &question,
+        HEARD,
+    )
+    .await?;
     let requested = world.notes::<Requested>();
     requested.object = answer.body;
     requested.leaf = Some(leaf);
@@ -192,10 +186,15 @@ async fn is_final(world: &mut World, reason: String) -> Step {
     super::answers::refused(&answer, Verdict::BadRequest, &reason)
 }
 
-#[then(expr = "what {person} has requested is good for a day at most")]
-fn day_at_most(world: &mut World, person: Person) -> Step {
+#[then(expr = "what {person} has requested is good for a day")]
+fn good_for_a_day(world: &mut World, person: Person) -> Step {
     world.person(&person.0)?;
-    let spec = &world.notes::<Requested>().object["spec"];
+    let answer = world.answer()?;
+    ensure!(
+        answer.verdict == Verdict::Accepted,
+        "expected: the request is accepted; seen: {answer}"
+    );
+    let spec = &answer.body["spec"];
     ensure!(
         spec["maxExpirationSeconds"] == json!(24 * HOUR),
         "expected a day, where nothing was said; seen: {spec}"

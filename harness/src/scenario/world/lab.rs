@@ -175,6 +175,14 @@ impl World {
         Ok(programs.join("kubectl"))
     }
 
+    /// A directory below the lab's: it goes with that at the latest, also where this process is killed.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn temporary(&self) -> Result<tempfile::TempDir> {
+        Ok(tempfile::TempDir::new_in(self.lab().directory())?)
+    }
+
     /// A client that may do everything.
     ///
     /// # Errors
