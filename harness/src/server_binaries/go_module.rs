@@ -137,7 +137,8 @@ impl Upstream {
         }
         _ = writeln!(text, "require go.etcd.io/etcd/server/v3 v{}\n", kubernetes.etcd);
         for module in &self.staging {
-            _ = writeln!(text, "replace {module} => {module} {staging}");
+            let at = kubernetes.modules.get(module).map(|version| format!("v{version}"));
+            _ = writeln!(text, "replace {module} => {module} {}", at.as_deref().unwrap_or(&staging));
         }
         text
     }
@@ -210,6 +211,15 @@ require (
                 "{import} is of no required module"
             );
         }
+    }
+
+    #[test]
+    fn a_module_that_is_pinned_apart_is_taken_at_that_version() {
+        let mut kubernetes = Versions::pinned().newest().clone();
+        kubernetes.modules = [("k8s.io/kubelet".to_owned(), "0.37.1".to_owned())].into();
+        let module = Upstream::parse(UPSTREAM).module_for(&kubernetes);
+        assert!(module.contains("replace k8s.io/kubelet => k8s.io/kubelet v0.37.1\n"), "{module}");
+        assert!(!module.contains("replace k8s.io/api => k8s.io/api v0.37.1\n"), "{module}");
     }
 
     #[test]

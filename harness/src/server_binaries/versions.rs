@@ -90,6 +90,9 @@ pub struct Kubernetes {
     /// Pinned checksums of official release files, by their path in the release.
     #[serde(default)]
     pub sha256: BTreeMap<String, String>,
+    /// The modules of its repository that a build takes at another version than its own, by their path.
+    #[serde(default)]
+    pub modules: BTreeMap<String, String>,
 }
 
 /// The supported Keycloak.
