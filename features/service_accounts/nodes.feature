@@ -53,5 +53,5 @@ Feature: A token of a service account can say on which node its holder runs
       Given an API server with nodes
       And the robot is the kubelet of the node that the deployer's pod is on
       When it asks for a token of the deployer's pod for the audience "bank"
-      Then it is refused as forbidden, because "is not authorized to request tokens for"
+      Then it is refused as forbidden, because 'is not authorized to request tokens for audience "bank"'
       But it is given one for the audience "vault"

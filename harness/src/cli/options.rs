@@ -202,7 +202,7 @@ pub struct NamedLab {
 /// How a cluster runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum ClusterDriver {
-    /// Containers when a Docker engine answers and can have the images, otherwise processes.
+    /// Containers when an engine answers that has the images, otherwise processes.
     #[default]
     Auto,
     /// etcd, kube-apiserver and kube-controller-manager as ordinary processes.
@@ -240,7 +240,7 @@ impl ClusterDriver {
 /// How an identity provider runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum IdentityProviderDriver {
-    /// A container when a Docker engine answers and can have the image, otherwise a process.
+    /// A container when an engine answers that has the image, otherwise a process.
     #[default]
     Auto,
     /// Keycloak as an ordinary process.

@@ -43,8 +43,8 @@ pub struct RunArguments {
     #[arg(long, env = "AUTHLAB_CONCURRENCY", value_name = "N", default_value_t = CONCURRENCY, value_parser = at_least_one, help_heading = "Scenarios")]
     pub concurrency: usize,
     /// Carry the scenarios out in labs in which one thing is wrong on purpose, and fail unless the right ones turn red, and only
-    /// those: names with commas between them, `all`, `rotate:N` (N of them, others each day), or `list`, which shows them. `--shard`
-    /// takes a part of them
+    /// those: names with commas between them, `all`, `rotate:N` (N of them, others each day), or `list`, which shows them. `--shard I/N`
+    /// takes every Nth of them
     #[arg(long, env = "AUTHLAB_SABOTAGE", value_name = "NAMES", help_heading = "Scenarios")]
     pub sabotage: Option<String>,
     /// Which lab.

@@ -14,7 +14,7 @@ use super::options::{ClusterDriver, IdentityProviderDriver};
 use super::run::RunArguments;
 use super::scenarios;
 use crate::cluster::{Capabilities, Driver, Minor};
-use crate::event::{Events, Outcome};
+use crate::event::{Events, Outcome, milliseconds};
 use crate::identity_provider;
 use crate::interrupt::Interrupt;
 use crate::lab::{Lab, LabError, LabOptions};
@@ -69,7 +69,7 @@ pub(super) async fn run(arguments: &RunArguments, chosen: &str, session: &Sessio
         schema: SCHEMA,
         authlab: env!("CARGO_PKG_VERSION").to_owned(),
         kubernetes: pinned.version.to_string(),
-        ms: milliseconds(began),
+        ms: milliseconds(began.elapsed()),
         sabotages: reports,
     };
     if let Some(report) = report {
@@ -203,7 +203,7 @@ impl Bench<'_> {
         Started {
             lab,
             skipped_because: lacking,
-            ms: milliseconds(began),
+            ms: milliseconds(began.elapsed()),
         }
     }
 
@@ -222,7 +222,7 @@ impl Bench<'_> {
             Err(error) => report.not_ready = Some(lab_source::lab_error(error).plain()),
             Ok(Some(lab)) => self.in_lab(sabotage, lab, &mut report).await?,
         }
-        report.ms = started.ms + milliseconds(began);
+        report.ms = started.ms + milliseconds(began.elapsed());
         match report.sound {
             true => phase.succeeded(),
             false => phase.failed(report.in_short()),
@@ -274,10 +274,6 @@ impl Bench<'_> {
         (report.noticed, report.also, report.missing) = (seen.noticed, seen.also, seen.missing);
         Ok(())
     }
-}
-
-fn milliseconds(since: Instant) -> u64 {
-    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -30,13 +30,14 @@ pub struct ScenarioOptions {
     /// Scenarios whose identity (`folder/feature::title`) matches
     #[arg(long, env = "AUTHLAB_NAME", value_name = "REGEX", help_heading = "Scenarios")]
     pub name: Option<Regex>,
-    /// One of N equal parts of what is selected otherwise
+    /// One of N parts of what is selected otherwise, which take about equal time
     #[arg(long, env = "AUTHLAB_SHARD", value_name = "I/N", help_heading = "Scenarios")]
     pub shard: Option<Shard>,
     /// Present the sound twin in place of each flawed credential: a scenario that stays green can be fooled, and fails the run
     #[arg(long, env = "AUTHLAB_INVERT", value_parser = clap::builder::FalseyValueParser::new(), help_heading = "Scenarios")]
     pub invert: bool,
-    /// Write a report (`index.html`, `run.json`, `junit.xml`, `cucumber.json`) into a directory that is new, empty or an earlier report
+    /// Write a report (`index.html`, `run.json`, `junit.xml`, `cucumber.json`; for a matrix `matrix.json` and a report for each cell, for
+    /// `--sabotage` `sabotage.json`) into a directory that is new, empty or an earlier report
     #[arg(long, env = "AUTHLAB_REPORT", value_name = "DIR", help_heading = "Output")]
     pub report: Option<PathBuf>,
     /// Keep no account of the requests between the parties: a smaller record, without diagrams

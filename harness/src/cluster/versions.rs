@@ -145,6 +145,16 @@ impl Behaviours {
             .next_back()
             .map(|(_, value)| value.as_str())
     }
+
+    /// The words that `version` has where the newest has `words`: the same, unless a value says otherwise.
+    pub fn worded<'a>(&'a self, words: &'a str, version: Minor) -> &'a str {
+        let is_newest = |value: &&Value| value.from.values().next_back().is_some_and(|newest| newest == words);
+        self.values
+            .values()
+            .find(is_newest)
+            .and_then(|value| value.from.range(..=version).next_back())
+            .map_or(words, |(_, of_version)| of_version)
+    }
 }
 
 #[cfg(test)]
@@ -176,6 +186,10 @@ mod tests {
         assert!(known.feature("no_node_binding", Minor(30)).expect("described").is_ok());
         assert!(known.feature("no_node_binding", Minor(31)).expect("described").is_err());
         assert!(known.feature("no_such_thing", Minor(33)).is_none());
+        let newest = "--anonymous-auth flag cannot be set when anonymous field is configured in authentication configuration file";
+        assert_eq!(known.worded(newest, Minor(37)), newest);
+        assert_eq!(known.worded(newest, Minor(33)), newest.replace("nonym", "nonyn"));
+        assert_eq!(known.worded("as ever", Minor(33)), "as ever");
         assert!(known.absent(Minor(32)).any(|name| name == "certificate_uid"));
         assert!(!known.absent(Minor(33)).any(|name| name == "certificate_uid"));
     }

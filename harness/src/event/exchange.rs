@@ -99,6 +99,9 @@ struct Told {
     exchanges: Vec<(SystemTime, Exchange)>,
 }
 
+/// How counters are read.
+const READING: &str = "GET /metrics";
+
 /// Who asks, as long as nobody was named.
 const NOBODY_NAMED: &str = "the harness";
 
@@ -135,9 +138,11 @@ impl Exchanges {
         told.exchanges.push((at, exchange));
     }
 
-    /// A counter of the server that was asked last was read before and after.
+    /// A counter of the server was read before and after what was asked of it last. Asking for counters does not count.
     pub fn measured(&self, counter: &str, before: f64, after: f64) {
-        if let Some((_, last)) = self.lock().exchanges.last_mut() {
+        let mut told = self.lock();
+        let mut asked = told.exchanges.iter_mut().rev().map(|(_, exchange)| exchange);
+        if let Some(last) = asked.find(|exchange| exchange.request != READING) {
             let record = last.record.get_or_insert_default();
             record.metrics.insert(counter.to_owned(), (before, after));
         }
@@ -155,6 +160,32 @@ impl Exchanges {
     }
 }
 
-fn milliseconds(time: Duration) -> u64 {
+/// As records have times: whole milliseconds.
+#[must_use]
+pub fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_counter_belongs_to_what_was_asked_and_not_to_its_own_reading() {
+        let exchanges = Exchanges::default();
+        for request in ["POST /apis/authentication.k8s.io/v1/selfsubjectreviews", READING] {
+            let exchange = Exchange {
+                request: request.to_owned(),
+                ..Exchange::default()
+            };
+            exchanges.tell(SystemTime::now(), Duration::from_millis(1), exchange);
+        }
+        exchanges.measured("attempts{}", 1.0, 2.0);
+        let all = exchanges.all();
+        let counters: Vec<_> = all
+            .iter()
+            .map(|(_, exchange)| exchange.record.as_ref().map(|record| record.metrics.len()))
+            .collect();
+        assert_eq!(counters, [Some(1), None]);
+    }
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 mod exchange;
 mod presented;
 
-pub use exchange::{Exchange, Exchanges, ServerRecord, StepReport};
+pub use exchange::{Exchange, Exchanges, ServerRecord, StepReport, milliseconds};
 pub use presented::Presented;
 
 /// Something that happened, in the order in which it did.
@@ -288,7 +288,7 @@ impl Phase {
 
     fn end(&mut self, failed: Option<String>) {
         self.ended = true;
-        let ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let ms = milliseconds(self.started.elapsed());
         self.events.emit(Event::PhaseFinished {
             phase: self.phase.clone(),
             ms,

@@ -23,7 +23,7 @@ use super::outcome::{Outcomes, panic_text};
 use super::selection::{Ignored, Selected};
 use super::step_definition::step_definitions;
 use super::{REQUIRES, SharedScenario};
-use crate::event::{AnswerReport, Event, Events, Exchange, Outcome};
+use crate::event::{AnswerReport, Event, Events, Exchange, Outcome, milliseconds};
 use crate::interrupt::Interrupt;
 
 /// What the runner needs of a world: a value per scenario, whose steps are registered with cucumber's attributes.
@@ -176,14 +176,10 @@ pub async fn run<S: Stage, E>(
         },
     };
     events.emit(Event::RunFinished {
-        ms: milliseconds(started),
+        ms: milliseconds(started.elapsed()),
         interrupted: tally.interrupted,
     });
     Ok(tally)
-}
-
-fn milliseconds(since: Instant) -> u64 {
-    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Cucumber replaces the process's panic hook while it runs, and puts back what it found.
@@ -348,7 +344,7 @@ fn scenarios<S: Stage>(
                     aftermath.answers = world.answers();
                     aftermath.exchanges = world.exchanges();
                 }
-                aftermath.ms = begun.borrow_mut().remove(&key).map_or(0, milliseconds);
+                aftermath.ms = begun.borrow_mut().remove(&key).map_or(0, |begun| milliseconds(begun.elapsed()));
                 aftermaths.borrow_mut().insert(key, aftermath);
             }
             .boxed_local()

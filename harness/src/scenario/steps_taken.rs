@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use cucumber::event::Step;
 
-use crate::event::{Exchange, Outcome, StepReport};
+use crate::event::{Exchange, Outcome, StepReport, milliseconds};
 
 /// The steps of a scenario so far.
 #[derive(Debug, Default)]
@@ -37,7 +37,7 @@ impl Steps {
         };
         if let (Some(told), Some(began)) = (self.told.last_mut(), self.began.last()) {
             told.outcome = Some(outcome);
-            told.ms = milliseconds(*began, at);
+            told.ms = between(*began, at);
             self.ended = Some(at);
         }
     }
@@ -70,7 +70,7 @@ impl Steps {
             let step = self.began.partition_point(|began| *began <= at).checked_sub(1).filter(|_| !over);
             Exchange {
                 step,
-                at_ms: first.map_or(0, |first| milliseconds(first, at)),
+                at_ms: first.map_or(0, |first| between(first, at)),
                 ..exchange
             }
         };
@@ -82,9 +82,8 @@ fn text(step: &gherkin::Step) -> String {
     format!("{} {}", step.keyword.trim(), step.value)
 }
 
-fn milliseconds(from: SystemTime, to: SystemTime) -> u64 {
-    let time = to.duration_since(from).unwrap_or_default();
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+fn between(from: SystemTime, to: SystemTime) -> u64 {
+    milliseconds(to.duration_since(from).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use super::exit::Exit;
 use super::github;
 use super::report::{keep, merge};
 use super::scenarios::{self, ScenarioOptions};
+use crate::event::milliseconds;
 use crate::report::matrix::directory::MatrixDirectory;
 use crate::report::matrix::progress::MatrixProgress;
 use crate::report::matrix::{MatrixRecord, terminal};
@@ -29,7 +30,7 @@ mod one;
 mod plan;
 
 use capacity::Capacity;
-use labs::{Labs, milliseconds};
+use labs::Labs;
 use plan::{LabsOptions, Plan};
 
 /// Which cells, which scenarios, and what to keep.
@@ -226,7 +227,7 @@ async fn all(arguments: &MatrixArguments, plan: &Plan, session: &Session, out: &
     drop(labs);
     let records = records(&directory, plan)?;
     let mut matrix = MatrixRecord::of(&records, Some(plan.asked.clone()));
-    matrix.ms = milliseconds(started);
+    matrix.ms = milliseconds(started.elapsed());
     matrix.interrupted |= session.interrupt.is_requested();
     directory.write(&matrix, &records)?;
     // Nobody is left to tell when standard error itself is closed.

@@ -18,6 +18,7 @@ use crate::report::record::RunRecord;
 use crate::report::table::Table;
 use crate::scenario::Selection;
 use crate::scenario::durations::Durations;
+use crate::server_binaries::Versions;
 
 /// Where the project has its data, seen from its root.
 pub(in crate::cli) const FIXTURES: &str = "fixtures";
@@ -27,7 +28,7 @@ pub(in crate::cli) const FIXTURES: &str = "fixtures";
 #[command(after_help = "\
 Exit codes:
   0  both files are written; `UPDATE=1 cargo test --test tidy behaviours` makes BEHAVIOURS.md of them
-  2  wrong usage: a report that is not of the whole suite on one driver, or a directory that is not the project's")]
+  2  wrong usage: a report that is not of the whole suite on one driver and every version, or a directory that is not the project's")]
 pub struct KeepArguments {
     /// The report of a matrix, and more of it from elsewhere
     #[arg(value_name = "DIR", required = true)]
@@ -90,6 +91,19 @@ pub(in crate::cli) fn keep(records: &[RunRecord], folder: &Path) -> Result<Vec<P
             ))
             .hint("leave out what selects scenarios"));
         }
+    }
+    let kept_minors: BTreeSet<String> = kept.minors().collect();
+    let pinned = Versions::pinned()
+        .kubernetes
+        .iter()
+        .map(|kubernetes| kubernetes.version.minor_version());
+    let missing: Vec<String> = pinned.filter(|minor| !kept_minors.contains(minor)).collect();
+    if !missing.is_empty() {
+        return Err(usage(format!(
+            "{} is not there; kept is the result on every version that is pinned",
+            missing.join(", ")
+        ))
+        .hint("give the reports of the others, too: several directories are read together"));
     }
     let measured = records
         .iter()

@@ -1,5 +1,5 @@
-//! Every behaviour of the catalogue, and how it stands after the run. The main types are [`Standing`] and the table
-//! that [`draw`] makes.
+//! Every behaviour of the catalogue, and how it stands after the run. The main item is [`draw`];
+//! what was found is [`Table`]'s, as in every report.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,54 +7,74 @@ use maud::{Markup, html};
 
 use super::{Page, counted, shortened};
 use crate::behaviour::{Catalogue, Kind};
-use crate::event::{Outcome, ScenarioReport};
+use crate::report::table::{self, Finding, Row, Table};
 
-/// How a behaviour stands, from what its scenarios came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Standing<'a> {
-    /// A scenario that proves it failed.
+/// How a behaviour stands after the run: what the table of all reports found, in the words of a catalogue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// A scenario that proves it failed, or the server differs.
     Failed,
     /// Every scenario that was carried out held.
     Proved,
-    /// All its scenarios were skipped: the first reason.
-    NotApplicable(&'a str),
+    /// The version of Kubernetes does not have it.
+    NotApplicable,
+    /// Scenarios prove it, and none of them was carried out.
+    NotRun,
     /// No scenario of the run proves it.
     NotCovered,
 }
 
-impl<'a> Standing<'a> {
-    /// How the behaviour `id` stands among `scenarios`.
-    pub(super) fn of(id: &str, scenarios: impl Iterator<Item = &'a ScenarioReport>) -> Self {
-        let mut standing = Self::NotCovered;
-        for scenario in scenarios.filter(|scenario| scenario.behaviours.iter().any(|other| other == id)) {
-            match scenario.outcome {
-                Outcome::Failed => return Self::Failed,
-                Outcome::Passed => standing = Self::Proved,
-                Outcome::Skipped if standing == Self::NotCovered => {
-                    standing = Self::NotApplicable(scenario.skipped_because.as_deref().unwrap_or_default());
-                }
-                Outcome::Skipped => {}
-            }
+impl From<Finding> for Standing {
+    fn from(finding: Finding) -> Self {
+        match finding {
+            Finding::Failed | Finding::Differs => Self::Failed,
+            Finding::Proved | Finding::Refused => Self::Proved,
+            Finding::Absent => Self::NotApplicable,
+            Finding::NotRun => Self::NotRun,
         }
-        standing
+    }
+}
+
+impl Standing {
+    /// The worst first.
+    const ALL: [Self; 5] = [Self::Failed, Self::Proved, Self::NotApplicable, Self::NotRun, Self::NotCovered];
+
+    /// How the behaviour of `row` stands in all cells together, and why it was not proved.
+    fn of(row: &Row) -> (Self, Option<&str>) {
+        let standing = row
+            .entries
+            .iter()
+            .map(|entry| entry.finding)
+            .max()
+            .map_or(Self::NotCovered, Self::from);
+        let why = match standing {
+            Self::NotApplicable | Self::NotRun => row
+                .entries
+                .iter()
+                .flat_map(|entry| &entry.scenarios)
+                .find_map(|seen| seen.why.as_deref()),
+            _ => None,
+        };
+        (standing, why)
     }
 
     /// In words.
-    pub(super) fn word(&self) -> &'static str {
+    fn words(self) -> &'static str {
         match self {
             Self::Failed => "failed",
             Self::Proved => "proved",
-            Self::NotApplicable(_) => "not applicable",
+            Self::NotApplicable => "not applicable",
+            Self::NotRun => "not run",
             Self::NotCovered => "not covered",
         }
     }
 
     /// As the style sheet calls it.
-    pub(super) fn class(&self) -> &'static str {
+    fn class(self) -> &'static str {
         match self {
             Self::Failed => "failed",
             Self::Proved => "passed",
-            Self::NotApplicable(_) => "skipped",
+            Self::NotApplicable | Self::NotRun => "skipped",
             Self::NotCovered => "absent",
         }
     }
@@ -65,47 +85,49 @@ pub(super) fn link(id: &str) -> Markup {
     html! { a.b href={ "#b-" (id) } { (id) } }
 }
 
-/// `X10` after `X9`.
-fn order(id: &str) -> (String, u32, String) {
-    let letters: String = id.chars().take_while(|c| !c.is_ascii_digit()).collect();
-    let digits: String = id[letters.len()..].chars().take_while(char::is_ascii_digit).collect();
-    let rest = id[letters.len() + digits.len()..].to_owned();
-    (letters, digits.parse().unwrap_or_default(), rest)
+/// A behaviour, and how it stands.
+struct Behaviour<'a> {
+    id: &'a str,
+    standing: Standing,
+    why: Option<&'a str>,
+    /// The numbers of its scenarios on the page.
+    scenarios: Vec<usize>,
 }
 
 /// The catalogue.
 pub(super) fn draw(page: &Page<'_>) -> Markup {
+    let table = Table::of(page.records);
+    let found: BTreeMap<&str, &Row> = table.rows.iter().map(|row| (row.behaviour.as_str(), row)).collect();
+    let ids: BTreeSet<&str> = Catalogue::known().ids().chain(found.keys().copied()).collect();
     let mut scenarios: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for entry in &page.entries {
         for id in &entry.scenario.behaviours {
             scenarios.entry(id).or_default().push(entry.number);
         }
     }
-    let ids: BTreeSet<&str> = Catalogue::known().ids().chain(scenarios.keys().copied()).collect();
-    let mut rows: Vec<(&str, &[usize], Standing<'_>)> = ids
+    let mut behaviours: Vec<Behaviour<'_>> = ids
         .into_iter()
         .map(|id| {
-            let numbers = scenarios.get(id).map_or(&[] as &[usize], Vec::as_slice);
-            let standing = Standing::of(id, numbers.iter().map(|&number| page.entries[number].scenario));
-            (id, numbers, standing)
+            let (standing, why) = found.get(id).map_or((Standing::NotCovered, None), |row| Standing::of(row));
+            let scenarios = scenarios.remove(id).unwrap_or_default();
+            Behaviour {
+                id,
+                standing,
+                why,
+                scenarios,
+            }
         })
         .collect();
-    rows.sort_by_key(|(id, _, _)| order(id));
-    let count = |class: &str| rows.iter().filter(|(_, _, standing)| standing.class() == class).count();
-    let kinds = [
-        Standing::Failed,
-        Standing::Proved,
-        Standing::NotApplicable(""),
-        Standing::NotCovered,
-    ];
+    behaviours.sort_by_cached_key(|behaviour| table::in_order(behaviour.id));
+    let count = |standing: Standing| behaviours.iter().filter(|behaviour| behaviour.standing == standing).count();
     html! {
         section #catalogue aria-labelledby="catalogue-title" {
             h2 #catalogue-title { "Catalogue" }
             p.lead {
-                "What Kubernetes promises about authentication: " (counted(rows.len(), "behaviour")) ", and how each stands after this run."
+                "What Kubernetes promises about authentication: " (counted(behaviours.len(), "behaviour")) ", and how each stands after this run."
             }
             ul.chips {
-                @for kind in &kinds { li { span.o.(kind.class()) { (count(kind.class())) " " (kind.word()) } } }
+                @for standing in Standing::ALL { li { span.o.(standing.class()) { (count(standing)) " " (standing.words()) } } }
             }
             details.more #behaviours {
                 summary { "All behaviours" }
@@ -114,7 +136,7 @@ pub(super) fn draw(page: &Page<'_>) -> Markup {
                         span { "Standing" }
                         select data-standing {
                             option value="" { "all" }
-                            @for kind in &kinds { option value=(kind.class()) { (kind.word()) } }
+                            @for standing in Standing::ALL { option { (standing.words()) } }
                         }
                     }
                 }
@@ -128,7 +150,7 @@ pub(super) fn draw(page: &Page<'_>) -> Markup {
                             }
                         }
                         tbody {
-                            @for (id, numbers, standing) in &rows { (row(page, id, numbers, standing)) }
+                            @for behaviour in &behaviours { (row(page, behaviour)) }
                         }
                     }
                 }
@@ -140,20 +162,26 @@ pub(super) fn draw(page: &Page<'_>) -> Markup {
 /// How many scenarios a row links to.
 const LINKS: usize = 12;
 
-fn row(page: &Page<'_>, id: &str, numbers: &[usize], standing: &Standing<'_>) -> Markup {
+fn row(page: &Page<'_>, of: &Behaviour<'_>) -> Markup {
+    let Behaviour {
+        id,
+        standing,
+        why,
+        scenarios,
+    } = of;
     let behaviour = Catalogue::known().behaviour(id);
     html! {
-        tr id={ "b-" (id) } data-s=(standing.class()) {
+        tr id={ "b-" (id) } data-s=(standing.words()) {
             th scope="row" { (id) }
             td {
-                span.o.(standing.class()) { (standing.word()) }
-                @if let Standing::NotApplicable(why) = standing { p.soft { (shortened(why, 160)) } }
-                @if !numbers.is_empty() {
+                span.o.(standing.class()) { (standing.words()) }
+                @if let Some(why) = why { p.soft { (shortened(why, 160)) } }
+                @if !scenarios.is_empty() {
                     p.links {
-                        @for (index, &number) in numbers.iter().take(LINKS).enumerate() {
+                        @for (index, &number) in scenarios.iter().take(LINKS).enumerate() {
                             a href={ "#s" (number) } aria-label={ "Scenario: " (shortened(&page.entries[number].scenario.name, 60)) } { (index + 1) }
                         }
-                        @if numbers.len() > LINKS { span.soft { "and " (numbers.len() - LINKS) " more" } }
+                        @if scenarios.len() > LINKS { span.soft { "and " (scenarios.len() - LINKS) " more" } }
                     }
                 }
             }

@@ -9,6 +9,7 @@ use anyhow::Context;
 use cucumber::then;
 
 use super::{Person, Step, Texts};
+use crate::cluster::Behaviours;
 use crate::credential::Credential;
 use crate::identity_provider::issuer::unverified;
 use crate::probe::{Answer, Identity, Question, ReasonSource, Verdict, ask};
@@ -191,7 +192,8 @@ fn gives_nothing_away(world: &mut World) -> Step {
 #[then(expr = "{person} is refused as forbidden, because {string}")]
 fn forbidden(world: &mut World, person: Person, reason: String) -> Step {
     world.person(&person.0)?;
-    refused(world.answer()?, Verdict::Forbidden, &reason)
+    let reason = Behaviours::known().worded(&reason, world.version());
+    refused(world.answer()?, Verdict::Forbidden, reason)
 }
 
 #[then(expr = "the request is refused as bad, because {string}")]

@@ -9,7 +9,7 @@ use sha2::Digest;
 use super::counts::Counts;
 use super::doors::Configured;
 use super::{Person, Step, tokens};
-use crate::cluster::{ConfigurationChange, Setting};
+use crate::cluster::{Behaviours, ConfigurationChange, Setting};
 use crate::credential::Credential;
 use crate::probe::{Gate, Question, Reload, Stage, TOLD, TRYING, Verdict, ask, configuration_gate, replace_configuration};
 use crate::scenario::world::World;
@@ -123,8 +123,9 @@ fn not_started(world: &mut World, reason: String) -> Step {
     let seen = world.notes::<NotStarted>().0.clone().context("no API server was started")?;
     // A log quotes its quotes.
     let seen = seen.replace("\\\"", "\"");
+    let reason = Behaviours::known().worded(&reason, world.version());
     ensure!(
-        seen.contains("ended by itself") && seen.contains(&reason),
+        seen.contains("ended by itself") && seen.contains(reason),
         "expected that it ends, because: {reason}; seen: {seen}"
     );
     Ok(())

@@ -45,7 +45,9 @@ impl Counts {
         let now = Self::now(world).await?.value(name, labels);
         let before = world.notes::<Self>().before.as_ref().context("nothing was noted before")?;
         let now = now.with_context(|| format!("there is no series {name} with {labels:?}"))?;
-        Ok(now - before.value(name, labels).unwrap_or_default())
+        let before = before.value(name, labels).unwrap_or_default();
+        world.door().exchanges.measured(&series(name, labels), before, now);
+        Ok(now - before)
     }
 
     /// Fails unless the series has grown by one.
@@ -68,6 +70,12 @@ impl Counts {
         );
         Ok(())
     }
+}
+
+/// A series as people write it.
+fn series(name: &str, labels: &[(&str, &str)]) -> String {
+    let labels: Vec<String> = labels.iter().map(|(label, value)| format!("{label}=\"{value}\"")).collect();
+    format!("{name}{{{}}}", labels.join(","))
 }
 
 /// What the administrator's own requests are counted as.
