@@ -188,7 +188,7 @@ mod tests {
         assert!(known.feature("no_such_thing", Minor(33)).is_none());
         let newest = "--anonymous-auth flag cannot be set when anonymous field is configured in authentication configuration file";
         assert_eq!(known.worded(newest, Minor(37)), newest);
-        assert_eq!(known.worded(newest, Minor(33)), newest.replace("nonym", "nonyn"));
+        assert_eq!(known.worded(newest, Minor(33)), newest.replacen("nonym", "nonyn", 1));
         assert_eq!(known.worded("as ever", Minor(33)), "as ever");
         assert!(known.absent(Minor(32)).any(|name| name == "certificate_uid"));
         assert!(!known.absent(Minor(33)).any(|name| name == "certificate_uid"));

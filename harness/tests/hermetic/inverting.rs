@@ -59,7 +59,7 @@ async fn a_scenario_that_fails_elsewhere_has_not_noticed() {
 #[tokio::test]
 async fn a_variant_that_is_sound_is_not_inverted_and_a_refusal_on_the_way_counts() {
     let ran = run_inverted(
-        "  Scenario: A variant\n    Inverted\n    Then the answer is right\n  Scenario: On the way\n    Inverted\n    Given she was refused before\n    Then the answer is right\n",
+        "  Scenario: A variant\n    Inverted\n    When she asks\n    Then she is accepted as Alice\n  Scenario: On the way\n    Inverted\n    Given she was refused before\n    Then the answer is right\n",
     )
     .await;
     assert_eq!(ran.scenario("A variant").skipped_because.as_deref(), Some(NOT_INVERTED));

@@ -84,6 +84,9 @@ fn was_refused(_toy: &mut Toy) {
 #[then("the question is refused")]
 fn is_refused(_toy: &mut Toy) {}
 
+#[then("she is accepted as Alice")]
+fn is_accepted(_toy: &mut Toy) {}
+
 #[given("the world falls apart")]
 fn falls_apart(_toy: &mut Toy) {
     panic!("no namespace could be made");
