@@ -1,5 +1,7 @@
 //! Where `run` and `cargo test` get their lab from, what it is able to do, and what becomes of it.
 
+use std::time::Duration;
+
 use super::error::CommandError;
 use super::exit::Exit;
 use super::options::LabOptions;
@@ -8,9 +10,10 @@ use crate::cluster::Driver;
 use crate::event::{Event, Events, LabReport};
 use crate::identity_provider;
 use crate::lab::{ExistingError, LabError, LabStatus, attach_or_start};
+use crate::process::wait::{Condition, until_gently};
 use crate::scenario::runner::Fit;
 use crate::scenario::world::{Mode, Site};
-use crate::scenario::{REQUIRES, SharedScenario, Tally, Vocabulary, parser};
+use crate::scenario::{REQUIRES, SharedScenario, Vocabulary, parser};
 
 pub use crate::scenario::world::World;
 
@@ -77,14 +80,38 @@ pub(crate) fn fit_for(capabilities: &crate::cluster::Capabilities, scenario: &Sh
     Ok(Fit::Able)
 }
 
-/// Stops a lab that this process owns; one that was up before stays up. A lab in which a scenario failed keeps its
+/// Waits until a server of `lab` that runs as a process has ended by itself: its name. For ever, as long as none does.
+pub async fn a_server_ends(lab: &Lab) -> String {
+    let name = &lab.lab.description().name;
+    let ended = until_gently("the end of a server", LONGEST_RUN, || async {
+        let status = LabStatus::of(name).await?;
+        let written = status
+            .servers
+            .into_iter()
+            .find(|server| !server.alive && server.container.is_none());
+        Ok::<_, LabError>(match written {
+            Some(server) => Condition::Met(server.name),
+            None => Condition::NotYet("all of them run".to_owned()),
+        })
+    });
+    match ended.await {
+        Ok(server) => server,
+        // Nobody can tell; the scenarios will.
+        Err(_) => std::future::pending().await,
+    }
+}
+
+/// No run takes longer.
+const LONGEST_RUN: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Stops a lab that this process owns; one that was up before stays up. A lab in which something went wrong keeps its
 /// directory, and with it the servers' logs.
 ///
 /// # Errors
 /// Something could not be stopped.
-pub async fn release(lab: Lab, options: &LabOptions, tally: Tally, events: &Events) -> Result<(), CommandError> {
-    let keep = options.keep || tally.failed > 0;
-    if tally.failed > 0 && lab.lab.description().cluster != Driver::Existing {
+pub async fn release(lab: Lab, options: &LabOptions, went_wrong: bool, events: &Events) -> Result<(), CommandError> {
+    let keep = options.keep || went_wrong;
+    if went_wrong && lab.lab.description().cluster != Driver::Existing {
         // What scenarios make of it is that nobody answers.
         let servers = LabStatus::of(&lab.lab.description().name).await.map(|status| status.servers);
         for server in servers.unwrap_or_default().iter().filter(|server| !server.alive) {

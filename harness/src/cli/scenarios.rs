@@ -1,11 +1,15 @@
 //! What `authlab run` and `cargo test` have in common: from feature files and
 //! a selection to a record. The main type is [`Work`].
 
+use std::cell::OnceCell;
+use std::convert::Infallible;
+use std::future;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::Args;
 use regex::Regex;
+use tokio::sync::oneshot;
 
 use super::error::CommandError;
 use super::exit::Exit;
@@ -14,6 +18,7 @@ use super::lab_source::{self, World};
 use super::options::LabOptions;
 use crate::cluster::Behaviours;
 use crate::event::Events;
+use crate::interrupt::interrupt;
 use crate::report::cell::{Cell, Part};
 use crate::report::directory::{Others, ReportDirectory};
 use crate::report::record::{Recorder, RunRecord};
@@ -149,20 +154,53 @@ impl Work<'_> {
     async fn in_lab(&self, recorder: &Mutex<Recorder>, events: &Events) -> Result<Tally, CommandError> {
         let ready = Arc::new(Mutex::new(None));
         let kept = Arc::clone(&ready);
+        let (is_up, up) = oneshot::channel();
         let lab = async {
             let mut lab = lab_source::lab_for_run(self.lab, self.options.inverted, events).await?;
             lab.exchanges = !self.no_exchanges;
             let absent = Behaviours::known().absent(lab.lab.version()).map(str::to_owned).collect();
             recorder.lock().unwrap_or_else(PoisonError::into_inner).lacks(absent);
             *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(lab.clone());
+            let _nobody_waits = is_up.send(lab.clone());
             Ok(lab)
         };
-        let tally = runner::run::<World, CommandError>(&self.selected, &self.options, lab, lab_source::fit, events).await?;
+        let (stop, stopping) = interrupt();
+        let options = RunOptions {
+            interrupt: stopping,
+            ..self.options.clone()
+        };
+        let lost = OnceCell::new();
+        let watching = async {
+            let server = async {
+                match up.await {
+                    Ok(lab) => lab_source::a_server_ends(&lab).await,
+                    Err(_) => future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = self.options.interrupt.requested() => {}
+                // Whatever is asked from now on fails for that alone.
+                server = server => drop(lost.set(server)),
+            }
+            stop.interrupt();
+            future::pending::<Infallible>().await
+        };
+        let tally = tokio::select! {
+            tally = runner::run::<World, CommandError>(&self.selected, &options, lab, lab_source::fit, events) => tally?,
+            never = watching => match never {},
+        };
         let lab = ready.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(lab) = lab {
-            lab_source::release(lab, self.lab, tally, events).await?;
+            lab_source::release(lab, self.lab, tally.failed > 0 || lost.get().is_some(), events).await?;
         }
-        Ok(tally)
+        match lost.into_inner() {
+            None => Ok(tally),
+            Some(server) => Err(CommandError::new(
+                Exit::Failed,
+                format!("{server} ended by itself, so the scenarios that were left were not carried out"),
+            )
+            .hint("its log is in the lab's directory, which is kept")),
+        }
     }
 }
 

@@ -1,10 +1,13 @@
 //! One request to an API server: a connection of its own, the credential as it is, the answer with its record.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use futures::FutureExt as _;
 use http_body_util::{BodyExt, Full};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use serde_json::Value;
@@ -262,8 +265,8 @@ async fn exchange(
     let connector = TlsConnector::from(Arc::new(tls));
     let stream = connector.connect(name, socket).await?;
 
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    let connection = Connection(tokio::spawn(connection.with_upgrades()));
+    let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let mut connection = Connection(tokio::spawn(connection.with_upgrades()));
     let mut request = hyper::Request::builder()
         .method(question.method.clone())
         .uri(&question.path)
@@ -285,14 +288,7 @@ async fn exchange(
         }
         None => Full::default(),
     };
-    let answer = match sender.send_request(request.body(body)?).await {
-        Ok(answer) => answer,
-        // The connection knows better why it ended: a TLS alert, for one (RFC 8446 §4.4.2 lets it come this late).
-        Err(error) => {
-            drop(sender);
-            return Err(connection.failure().await.unwrap_or(error).into());
-        }
-    };
+    let answer = send(sender, &mut connection, request.body(body)?).await?;
     let status = answer.status().as_u16();
     let headers = answer
         .headers()
@@ -323,6 +319,35 @@ async fn exchange(
         },
         None,
     ))
+}
+
+/// Sends `request` and waits for the answer, or for the connection's end.
+async fn send(
+    mut sender: SendRequest<Full<Bytes>>,
+    connection: &mut Connection,
+    request: hyper::Request<Full<Bytes>>,
+) -> Result<hyper::Response<Incoming>, Failure> {
+    let (answer, ended) = {
+        let mut sent = pin!(sender.send_request(request));
+        tokio::select! {
+            biased;
+            answer = &mut sent => (Some(answer), None),
+            // A request that is handed over while the connection ends is lost, and nobody tells who waits for its answer.
+            why = connection.failure() => (sent.now_or_never(), Some(why)),
+        }
+    };
+    match (answer, ended) {
+        (Some(Ok(answer)), _) => Ok(answer),
+        // The connection knows better why it ended: a TLS alert, for one (RFC 8446 §4.4.2 lets it come this late).
+        (Some(Err(error)), None) => {
+            drop(sender);
+            Err(connection.failure().await.unwrap_or(error).into())
+        }
+        (answer, ended) => match ended.flatten().or(answer.and_then(Result::err)) {
+            Some(error) => Err(error.into()),
+            None => Err("the connection ended without an answer".into()),
+        },
+    }
 }
 
 fn unanswered(request: String, verdict: Verdict, reason: String) -> Answer {

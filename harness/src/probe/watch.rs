@@ -15,8 +15,8 @@ use super::web_socket::WebSocket;
 pub(super) struct Connection(pub(super) JoinHandle<hyper::Result<()>>);
 
 impl Connection {
-    /// Why the connection ended, when that was an error.
-    pub(super) async fn failure(mut self) -> Option<hyper::Error> {
+    /// Waits until the connection ends: why, when that was an error. Asked for once only.
+    pub(super) async fn failure(&mut self) -> Option<hyper::Error> {
         (&mut self.0).await.ok()?.err()
     }
 }

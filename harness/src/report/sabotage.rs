@@ -64,6 +64,9 @@ pub struct SabotageReport {
     pub ms: u64,
 }
 
+/// How many complaints are said in short; all of them are in the record.
+const SHORT: usize = 3;
+
 impl SabotageReport {
     /// What is not as it should be, in a line.
     #[must_use]
@@ -71,7 +74,10 @@ impl SabotageReport {
         let not_ready = self.not_ready.iter().map(|why| format!("the lab did not become ready: {why}"));
         let missing = self.missing.iter().map(|id| format!("{id} did not notice"));
         let unexpected = self.unexpected.keys().map(|id| format!("nobody expected {id}"));
-        not_ready.chain(missing).chain(unexpected).collect::<Vec<_>>().join("; ")
+        let all: Vec<String> = not_ready.chain(missing).chain(unexpected).collect();
+        let more = all.len().saturating_sub(SHORT);
+        let shown = all[..all.len() - more].join("; ");
+        if more == 0 { shown } else { format!("{shown}; and {more} more") }
     }
 }
 

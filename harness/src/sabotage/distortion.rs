@@ -70,6 +70,14 @@ impl Distortion {
         self.answers.iter().find(meant)
     }
 
+    /// Whether `text`, what a step says, quotes a reason that gets another status, or is not in the log: it is about just what is distorted.
+    pub fn is_quoted(&self, text: &str) -> bool {
+        let lines = self.log.iter().map(|line| &line.pattern);
+        let others = self.answers.iter().filter(|answer| answer.becomes != answer.status);
+        let mut patterns = lines.chain(others.filter_map(|answer| answer.because.as_ref()));
+        patterns.any(|pattern| Regex::new(pattern).is_ok_and(|pattern| pattern.is_match(text)))
+    }
+
     /// What is read of the log when `text` is in it.
     pub fn of_log(&self, text: String) -> String {
         distorted(&self.log, text)
@@ -131,5 +139,7 @@ mod tests {
         assert!(distortion.stand_in(401, &reasons("x509: unknown authority")).is_none());
         assert!(distortion.stand_in(403, &reasons("x509: it has expired")).is_none());
         assert!(distortion.stand_in(401, &[]).is_none());
+        assert!(distortion.is_quoted("Then she is refused, because \"it has expired\""));
+        assert!(!distortion.is_quoted("Then she is refused, because \"unknown authority\"") && !Distortion::default().is_quoted("x"));
     }
 }

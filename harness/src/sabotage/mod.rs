@@ -29,8 +29,9 @@ pub struct Sabotage {
     pub described_as: String,
     /// The behaviours that must notice: of each, a scenario has to turn red.
     pub notices: Vec<String>,
-    /// Whose scenarios may turn red besides: behaviours, tags (`@requires:issuer`), or how identities begin (`auth_proxy/callers`).
-    /// Any other is an error.
+    /// Whose scenarios may turn red besides: behaviours, tags (`@requires:issuer`), what a step
+    /// says (`says refused`), or how identities begin (`auth_proxy/callers`);
+    /// and who quotes a reason that is distorted. Any other is an error.
     #[serde(default)]
     pub may_notice: Vec<String>,
     /// The features of Kubernetes (`fixtures/kubernetes.toml`) without which there is nothing to sabotage.

@@ -59,7 +59,8 @@ pub fn verdict(sabotage: &Sabotage, scenarios: &[ScenarioReport]) -> Verdict {
         if is_of(&sabotage.notices) {
             continue;
         }
-        let ids = if is_of(&sabotage.may_notice) {
+        let quotes = scenario.steps.iter().any(|step| sabotage.distortion.is_quoted(&step.text));
+        let ids = if quotes || is_of(&sabotage.may_notice) {
             &mut verdict.also
         } else {
             &mut verdict.unexpected
@@ -69,8 +70,11 @@ pub fn verdict(sabotage: &Sabotage, scenarios: &[ScenarioReport]) -> Verdict {
     verdict
 }
 
-/// Whether `word` means `scenario`: a behaviour, a tag, or how its identity begins.
+/// Whether `word` means `scenario`: a behaviour, a tag, what a step of it says (`says refused`), or how its identity begins.
 fn is_meant(word: &str, scenario: &ScenarioReport) -> bool {
+    if let Some(words) = word.strip_prefix("says ") {
+        return scenario.steps.iter().any(|step| step.text.contains(words));
+    }
     match word.strip_prefix('@') {
         Some(tag) => scenario.tags.iter().any(|known| known == tag),
         None if word.contains('/') || word.contains("::") => scenario.id.starts_with(word),
@@ -110,6 +114,21 @@ mod tests {
         assert_eq!(seen.also, ["b::4", "flow/feature::5"]);
         assert_eq!(seen.red(), 4);
         assert!(is_meant("@toy", &red[0]) && !is_meant("@other", &red[0]));
+    }
+
+    #[test]
+    fn who_quotes_what_is_distorted_may_notice() {
+        let text = "described_as = 'x'\nnotices = ['X4']\n[[distortion.answers]]\nstatus = 401\nbecause = 'has expired'\nbecomes = 201";
+        let sabotage = Sabotage::read("toy", text).expect("it is sound");
+        let mut red = [
+            scenario("a::1", &["X4"], Outcome::Failed),
+            scenario("b::2", &["P1"], Outcome::Failed),
+        ];
+        assert_eq!(verdict(&sabotage, &red).unexpected, ["b::2"]);
+        let step = serde_json::json!({"text": "Then she is refused, because \"it has expired\"", "outcome": "failed", "ms": 1});
+        red[1].steps = vec![serde_json::from_value(step).expect("it is a step")];
+        assert_eq!(verdict(&sabotage, &red).also, ["b::2"]);
+        assert!(is_meant("says refused", &red[1]) && !is_meant("says accepted", &red[1]));
     }
 
     #[test]

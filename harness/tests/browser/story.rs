@@ -105,6 +105,7 @@ fn record(mut scenarios: Vec<ScenarioReport>) -> RunRecord {
             phase("control plane", 4_902),
             phase("keycloak", 9_330),
         ],
+        absent_features: vec!["constrained_impersonation".to_owned()],
         notes: vec!["everything runs as processes: no container engine answers".to_owned()],
         totals: Totals {
             passed: count(Outcome::Passed),
@@ -381,7 +382,8 @@ fn proxied(index: usize) -> ScenarioReport {
 fn skipped() -> ScenarioReport {
     ScenarioReport {
         outcome: Outcome::Skipped,
-        skipped_because: Some("Kubernetes 1.30 has no `constrained_impersonation` (from 1.35 on)".to_owned()),
+        tags: vec!["I20".to_owned(), "requires:constrained_impersonation".to_owned()],
+        skipped_because: Some("Kubernetes 1.30 has no `constrained_impersonation` (from 1.36 on)".to_owned()),
         ms: 0,
         ..scenario(
             "impersonation",

@@ -124,7 +124,7 @@ pub async fn it_searches_and_filters(browser: &mut Browser) {
     let rows = "[...document.querySelectorAll('tr[data-s]')].filter(one => one.checkVisibility()).map(one => one.id)";
     let all = browser.value(&format!("{rows}.length")).await.as_u64().unwrap();
     assert!(all >= 247, "{all}");
-    for (standing, ids) in [("failed", json!(["b-X3"])), ("skipped", json!(["b-I20"]))] {
+    for (standing, ids) in [("failed", json!(["b-X3"])), ("not applicable", json!(["b-I20"]))] {
         let choose = format!(
             "{{ const one = document.querySelector('[data-standing]'); one.value = '{standing}'; one.dispatchEvent(new Event('input')); }}"
         );

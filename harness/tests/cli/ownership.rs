@@ -4,7 +4,7 @@
 //! The main type is [`End`], a way in which an owner ends. The moments are drawn from a seed that every failure names.
 #![cfg(target_os = "linux")]
 
-use std::process::Child;
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use authlab::process::wait::Condition;
@@ -174,6 +174,39 @@ fn of_two_labs_one_is_killed_and_the_other_goes_on() {
     );
     assert!(!stage.lab("blue").exists());
     assert_eq!(stage.authlab(&nodes).success(), "node/lab-node\n");
+}
+
+#[test]
+fn a_run_one_of_whose_servers_ends_by_itself_stops_and_names_it() {
+    let stage = Stage::new();
+    let told = stage.state().join("told");
+    // All scenarios: they take many times as long as it takes to notice.
+    let mut run = stage.command(&["run", "--cluster", "process", "--identity-provider", "process"]);
+    let run = run.stdout(Stdio::null()).stderr(std::fs::File::create(&told).unwrap());
+    let mut run = run.spawn().unwrap();
+    let etcd = wait("etcd of a lab that is ready", LIMIT, || {
+        assert!(!is_over(&mut run), "{}", std::fs::read_to_string(&told).unwrap());
+        let labs = stage.authlab(&["status", "--json"]).json();
+        let servers = labs
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|lab| lab["state"] == "up")
+            .flat_map(|lab| lab["servers"].as_array().unwrap());
+        match servers.clone().find(|server| server["name"] == "etcd") {
+            Some(server) => Condition::Met(i32::try_from(server["pid"].as_i64().unwrap()).unwrap()),
+            None => Condition::NotYet(labs.to_string()),
+        }
+    });
+    kill_process(Pid::from_raw(etcd).unwrap(), Signal::KILL).unwrap();
+    assert_eq!(run.wait().unwrap().code(), Some(1));
+    let said = std::fs::read_to_string(&told).unwrap();
+    assert!(
+        said.contains("etcd ended by itself, so the scenarios that were left were not carried out"),
+        "{said}"
+    );
+    assert!(said.contains("the servers' logs are kept in "), "{said}");
+    stage.expect_nothing_runs("after a server was killed");
 }
 
 #[test]

@@ -186,7 +186,7 @@ fn cucumber_s_form_has_every_step_and_says_by_them_how_a_scenario_ended() {
     assert_eq!(
         steps(3, 0),
         [step(
-            "* Kubernetes 1.30 has no `constrained_impersonation` (from 1.35 on)",
+            "* Kubernetes 1.30 has no `constrained_impersonation` (from 1.36 on)",
             "skipped"
         )]
     );

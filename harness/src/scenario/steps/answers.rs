@@ -24,6 +24,9 @@ pub(super) struct Spares(pub(super) Vec<Credential>);
 /// How long a change may take until every answer shows it: longer than the API server remembers a token.
 const SOON: Duration = Duration::from_secs(20);
 
+/// How long an API server may take until it trusts another authority: it looks at its files when they change and every minute.
+pub(super) const TRUSTED: Duration = Duration::from_secs(90);
+
 #[then(expr = "{person} is accepted as {string}")]
 fn accepted_as(world: &mut World, person: Person, user: String) -> Step {
     world.person(&person.0)?;
@@ -299,6 +302,8 @@ async fn soon(world: &mut World, person: &Person, verdict: Verdict) -> Step {
     // A sound twin is never refused: there is nothing to wait for.
     let limit = if verdict == Verdict::Unauthenticated && world.has_presented_twin() {
         Duration::ZERO
+    } else if verdict == Verdict::Accepted {
+        TRUSTED
     } else {
         SOON
     };

@@ -1,13 +1,13 @@
 //! Authorities that the API server comes to trust while it runs, of clients and of front proxies.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::Context;
 use cucumber::{given, then, when};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 
+use super::answers::TRUSTED;
 use super::{Person, Step, answers, front_proxy};
 use crate::cluster::{FRONT_PROXY, TrustedAuthority};
 use crate::credential::Credential;
@@ -15,9 +15,6 @@ use crate::pki::{Authority, Leaf, Request};
 use crate::probe::{Question, Verdict};
 use crate::process::wait::{Condition, until};
 use crate::scenario::world::World;
-
-/// How soon aggregated APIs are told of a new authority: the API server looks at its files every minute, and when they change.
-const TOLD: Duration = Duration::from_secs(90);
 
 /// The new authority: first made, then trusted until the scenario ends.
 #[derive(Default)]
@@ -93,7 +90,7 @@ async fn aggregated_apis_are_told(world: &mut World) -> Step {
     let certificate = new_authority(world)?;
     let told: Api<ConfigMap> = Api::namespaced(world.administrator()?, "kube-system");
     let (told, certificate) = (&told, certificate.trim());
-    let known = until("what aggregated APIs are told", TOLD, || async move {
+    let known = until("what aggregated APIs are told", TRUSTED, || async move {
         let data = told.get("extension-apiserver-authentication").await?.data.unwrap_or_default();
         let says = |key: &str, text: &str| data.get(key).is_some_and(|value| value.contains(text));
         let missing: Vec<&str> = [
