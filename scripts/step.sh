@@ -5,15 +5,16 @@
 # shellcheck source=scripts/begin.sh
 . "$(dirname "${BASH_SOURCE[0]}")/begin.sh"
 
+WALK_KNOWN="$(compgen -v)"
 # shellcheck source=/dev/null
 [[ ! -e .remembered ]] || . ./.remembered
 
-WALK_KNOWN="$(compgen -v)"
 eval "$WALK_STEP"
 
 {
-    [[ ! -e .remembered ]] || grep -vE '^declare -[-a-z]+ (KUBECONFIG|TEMPORARY)=' .remembered
     declare -p KUBECONFIG TEMPORARY
-    for WALK_NAME in $(compgen -v | grep -vxF "$WALK_KNOWN"); do declare -p "$WALK_NAME"; done
+    for WALK_NAME in $(compgen -v | grep -vxF "$WALK_KNOWN" | grep -vE '^(BASH_|FUNCNAME$|WALK_)'); do
+        declare -p "$WALK_NAME"
+    done
 } >.remembering
 mv .remembering .remembered
