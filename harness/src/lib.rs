@@ -27,3 +27,4 @@ pub mod secret;
 pub mod server_binaries;
 pub mod tls;
 pub mod token_webhook;
+pub mod walk_through;

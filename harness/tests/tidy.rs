@@ -19,6 +19,8 @@ mod drivers;
 mod features;
 #[path = "tidy/fixtures.rs"]
 mod fixtures;
+#[path = "tidy/scripts.rs"]
+mod scripts;
 
 /// The project's root.
 fn root() -> &'static Path {

@@ -22,6 +22,7 @@ use crate::lab::cast;
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 In it KUBECONFIG is a file of the lab, kubectl is that of the lab's version, and AUTHLAB_LAB names the lab.
+LAB_API_SERVER, LAB_ISSUER and other variables say where everything is, and which files hold authorities and secrets.
 Your own kubeconfig is neither read nor written.
 
 Exit codes: those of the shell or the command; before it runs
@@ -61,6 +62,7 @@ pub async fn run(arguments: ShellArguments) -> Result<Exit, CommandError> {
     let lab = Lab::existing(&name).await.map_err(use_error)?;
     let kubeconfig = lab.kubeconfig_of(&person).await.map_err(cast_error)?;
     let workplace = lab.workplace(&person, &kubeconfig).map_err(use_error)?;
+    let variables = lab.variables(&workplace).await.map_err(use_error)?;
     let mut shell = match command.split_first() {
         Some((program, arguments)) => {
             let mut command = Command::new(program);
@@ -74,7 +76,8 @@ pub async fn run(arguments: ShellArguments) -> Result<Exit, CommandError> {
         .env("KUBECACHEDIR", &workplace.cache)
         .env("PATH", workplace.path())
         .env("AUTHLAB_LAB", &name)
-        .env("AUTHLAB_PERSON", &person);
+        .env("AUTHLAB_PERSON", &person)
+        .envs(variables);
     let program = shell.get_program().into();
     Err(CommandError::new(
         Exit::Failed,

@@ -6,6 +6,7 @@
 
 mod administrator;
 mod attach;
+mod by_hand;
 pub mod cast;
 mod choice;
 mod cluster;
@@ -42,6 +43,7 @@ use crate::server_binaries;
 
 pub use crate::identity_provider::keycloak::KeycloakClient as Keycloak;
 pub use administrator::Administrator;
+pub use by_hand::{VARIABLES, Variable};
 pub use description::{AuthProxyDescription, LabDescription, ProcessDescription};
 pub use directory::{Directory, Found, InvalidName, Ownership, labs};
 pub use error::LabError;

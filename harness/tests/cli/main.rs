@@ -13,4 +13,7 @@ mod ownership;
 mod reports;
 #[path = "../browser/story.rs"]
 mod story;
+mod transcript;
 mod usage;
+mod walk_throughs;
+mod walking;

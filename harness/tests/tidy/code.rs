@@ -88,6 +88,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "token_webhook",
         ],
     ),
+    ("walk_through", &["hint", "lab", "pki", "process", "secret"]),
     // Told by events alone: reports know no lab and no scenario, only the catalogue that scenarios refer to.
     ("report", &["behaviour", "event", "hint", "secret"]),
 ];

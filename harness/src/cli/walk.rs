@@ -1,0 +1,358 @@
+//! `authlab walk`: a walk-through by hand, shown and carried out step by step.
+//!
+//! The main type is [`WalkArguments`]; [`Walk`] is the conversation with the person, [`crate::walk_through`] all that is not words.
+
+use std::io::{self, IsTerminal, Write};
+
+use clap::Args;
+use clap::builder::FalseyValueParser;
+use serde_json::json;
+
+use super::Session as CommandSession;
+use super::error::CommandError;
+use super::exit::Exit;
+use super::kubeconfig::cast_error;
+use super::lab_source::{lab_error, use_error};
+use super::options::LabOptions;
+use super::server_binaries::write_json;
+use crate::cluster::Driver;
+use crate::interrupt::Interrupt;
+use crate::lab::{DEFAULT_NAME, Lab, attach_or_start, lab_option};
+use crate::walk_through::{self, Session, SessionError, Step, Taken, WalkThrough, draw};
+
+/// Which walk-through, and how.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Before each command: Enter runs it, e lets you write another in its place, s leaves it out, d draws who asked whom so far, and q
+(or Ctrl-D, or Ctrl-C) leaves. While the lab is up, --resume goes on from there.
+Secrets in what commands print are replaced. The same walk-throughs run by themselves: scripts/ in the source.
+
+Exit codes:
+  0  the end was reached, or you left; without a FLOW, the walk-throughs were listed
+  1  a command did something else than it was meant to (with --yes), or there is nothing to resume
+  2  wrong usage, such as a walk-through that is not there
+  4  the lab could not be started
+  5  interrupted")]
+pub struct WalkArguments {
+    /// The walk-through; all are listed when not given
+    #[arg(value_name = "FLOW")]
+    pub flow: Option<String>,
+    /// Run every command without asking
+    #[arg(long, short, env = "AUTHLAB_YES", value_parser = FalseyValueParser::new())]
+    pub yes: bool,
+    /// Go on where you left
+    #[arg(long, conflicts_with = "yes")]
+    pub resume: bool,
+    /// Which lab.
+    #[command(flatten)]
+    pub lab: LabOptions,
+}
+
+/// A command of a walk-through that did something else than it was meant to.
+#[derive(Debug, thiserror::Error)]
+#[error("step {number} of '{flow}' did not go as it was meant to (exit code {code})\n{output}")]
+struct Surprise {
+    flow: &'static str,
+    number: usize,
+    code: i32,
+    output: String,
+}
+
+/// Lists the walk-throughs, or carries one out.
+///
+/// # Errors
+/// Wrong usage, no lab, a command with a surprise, or an interrupt.
+pub async fn run(arguments: WalkArguments, session: &CommandSession, out: &mut dyn Write) -> Result<Exit, CommandError> {
+    let Some(flow) = &arguments.flow else {
+        return list(session.voice.json, out);
+    };
+    let walk_through = walk_through::named(flow).map_err(|error| CommandError::new(Exit::Usage, error))?;
+    if session.voice.json && !arguments.yes {
+        return Err(CommandError::new(Exit::Usage, "--json asks nothing: it goes with --yes"));
+    }
+    let options = arguments.lab.lab()?;
+    if options.cluster == Some(Driver::Existing) {
+        return Err(
+            CommandError::new(Exit::Usage, "a walk-through needs a lab whose authorities are at hand").hint("leave --cluster existing out"),
+        );
+    }
+    let started = async {
+        if arguments.resume {
+            // Who left was in a lab that is up, or there is nothing left to go on with.
+            let name = options.name.as_deref().unwrap_or(DEFAULT_NAME);
+            return Lab::existing(name).await.map_err(use_error);
+        }
+        attach_or_start(&options, &session.events).await.map_err(lab_error)
+    };
+    let lab = tokio::select! {
+        lab = started => lab?,
+        () = session.interrupt.requested() => {
+            return Err(CommandError::new(Exit::Interrupted, "interrupted; everything that was started was stopped"));
+        }
+    };
+    let opened = tokio::select! {
+        opened = Session::open(&lab, walk_through, arguments.resume) => opened.map_err(session_error),
+        () = session.interrupt.requested() => Err(CommandError::new(Exit::Interrupted, "interrupted")),
+    };
+    let walked = match opened {
+        Ok(opened) => {
+            let mut walk = Walk {
+                walk_through,
+                yes: arguments.yes,
+                json: session.voice.json,
+                interrupt: &session.interrupt,
+                session: Some(opened),
+                record: Vec::new(),
+                lab: &lab,
+                out,
+            };
+            walk.carry_out().await
+        }
+        Err(error) => Err(error),
+    };
+    lab.end(options.keep).await.map_err(lab_error)?;
+    walked
+}
+
+fn list(json: bool, out: &mut dyn Write) -> Result<Exit, CommandError> {
+    let all = walk_through::all();
+    if json {
+        let list: Vec<_> = all.iter().map(|one| json!({ "name": one.name, "title": one.title })).collect();
+        return write_json(&list, out);
+    }
+    let width = all.iter().map(|one| one.name.len()).max().unwrap_or_default();
+    for one in all {
+        writeln!(out, "{:width$}  {}", one.name, one.title)?;
+    }
+    writeln!(out, "\n`authlab walk FLOW` goes through one of them.")?;
+    Ok(Exit::Success)
+}
+
+/// What the person wants with a command.
+enum Wish {
+    Run,
+    RunOther(String),
+    Skip,
+    Leave,
+}
+
+/// The way through, with a person.
+struct Walk<'a> {
+    walk_through: &'static WalkThrough,
+    yes: bool,
+    json: bool,
+    interrupt: &'a Interrupt,
+    /// None once it is finished.
+    session: Option<Session>,
+    record: Vec<serde_json::Value>,
+    lab: &'a Lab,
+    out: &'a mut dyn Write,
+}
+
+impl Walk<'_> {
+    async fn carry_out(&mut self) -> Result<Exit, CommandError> {
+        while let Some((at, step)) = self.session.as_ref().and_then(Session::next) {
+            if !step.is_housekeeping() {
+                self.show(at, step)?;
+            }
+            let wish = if step.command.is_empty() || step.is_housekeeping() || self.yes {
+                Wish::Run
+            } else {
+                self.ask().await?
+            };
+            let (command, expected) = match wish {
+                Wish::Leave => return self.left(),
+                Wish::Skip => (String::new(), true),
+                Wish::Run => (step.command.clone(), true),
+                Wish::RunOther(command) => (command, false),
+            };
+            let Some(session) = &mut self.session else { break };
+            if !command.is_empty() {
+                let taken = tokio::select! {
+                    taken = session.take(&command) => taken.map_err(session_error)?,
+                    () = self.interrupt.requested() => return Err(self.interrupted()),
+                };
+                if !self.tell(at, step, &command, expected, &taken)? {
+                    // They may try again, write another command, or leave.
+                    continue;
+                }
+            }
+            if let Some(session) = &mut self.session {
+                session.advance().map_err(session_error)?;
+            }
+        }
+        self.end().await
+    }
+
+    /// Prose and command.
+    fn show(&mut self, at: usize, step: &Step) -> io::Result<()> {
+        if self.json {
+            return Ok(());
+        }
+        let steps = self.walk_through.steps.len();
+        writeln!(self.out)?;
+        for (index, line) in step.prose.iter().enumerate() {
+            let number = format!("[{}/{steps}] ", at + 1);
+            let margin = if index == 0 { number.clone() } else { " ".repeat(number.len()) };
+            writeln!(self.out, "{}", format!("{margin}{line}").trim_end())?;
+        }
+        let (typed, refused) = step.typed();
+        for (index, line) in typed.lines().enumerate() {
+            writeln!(self.out, "{} {line}", if index == 0 { '$' } else { '>' })?;
+        }
+        if let Some(text) = refused {
+            writeln!(self.out, "  (this is meant to be refused, with: {text})")?;
+        }
+        Ok(())
+    }
+
+    /// What happened; whether the way goes on after it.
+    fn tell(&mut self, at: usize, step: &Step, command: &str, expected: bool, taken: &Taken) -> Result<bool, CommandError> {
+        let surprising = taken.code != 0 && expected;
+        if surprising && (self.yes || step.is_housekeeping()) {
+            let surprise = Surprise {
+                flow: &self.walk_through.name,
+                number: at + 1,
+                code: taken.code,
+                output: taken.output.trim().to_owned(),
+            };
+            return Err(CommandError::new(Exit::Failed, surprise));
+        }
+        if step.is_housekeeping() {
+            return Ok(true);
+        }
+        if self.json {
+            let (typed, refused) = step.typed();
+            self.record.push(
+                json!({ "prose": step.prose, "command": typed, "meant_to_be_refused": refused.is_some(),
+                "output": taken.output, "exchanges": taken.exchanges }),
+            );
+            return Ok(true);
+        }
+        write!(self.out, "{}", taken.output)?;
+        if !taken.exchanges.is_empty() {
+            writeln!(self.out, "\n{}", draw(&taken.exchanges))?;
+        }
+        if surprising {
+            writeln!(
+                self.out,
+                "This did not go as it was meant to (exit code {}): `{}`",
+                taken.code,
+                first_line(command)
+            )?;
+        } else if taken.code != 0 {
+            writeln!(self.out, "It ended with exit code {}.", taken.code)?;
+        }
+        Ok(!surprising)
+    }
+
+    /// What they want, after they were told what there is.
+    async fn ask(&mut self) -> Result<Wish, CommandError> {
+        loop {
+            write!(self.out, "Enter runs it, e edits, s skips, d draws, q leaves: ")?;
+            self.out.flush()?;
+            let Some(word) = self.line().await? else { return Ok(Wish::Leave) };
+            match word.trim() {
+                "" => return Ok(Wish::Run),
+                "s" => return Ok(Wish::Skip),
+                "q" => return Ok(Wish::Leave),
+                "d" => {
+                    let drawn = self.session.as_ref().map(|session| draw(session.exchanges())).unwrap_or_default();
+                    let drawn = if drawn.is_empty() { "Nobody was asked yet." } else { &drawn };
+                    writeln!(self.out, "\n{drawn}")?;
+                }
+                "e" => {
+                    if let Some(command) = self.edited().await? {
+                        return Ok(Wish::RunOther(command));
+                    }
+                }
+                other => writeln!(self.out, "'{other}' is none of these.")?,
+            }
+        }
+    }
+
+    /// The command that they write; none when they write nothing.
+    async fn edited(&mut self) -> Result<Option<String>, CommandError> {
+        let editor = ["VISUAL", "EDITOR"].iter().find_map(|name| std::env::var(name).ok());
+        if let Some(editor) = editor.filter(|editor| !editor.is_empty() && io::stdin().is_terminal()) {
+            let command = self.session.as_ref().and_then(Session::next).map(|(_, step)| step.typed().0);
+            let mut file = tempfile::NamedTempFile::new()?;
+            writeln!(file, "{}", command.unwrap_or_default())?;
+            // As other programs do: the variable may have arguments in it.
+            let ended = std::process::Command::new("sh")
+                .args(["-c", &format!("{editor} \"$0\"")])
+                .arg(file.path())
+                .status()?;
+            let text = std::fs::read_to_string(file.path())?;
+            return Ok(ended.success().then(|| text.trim().to_owned()).filter(|text| !text.is_empty()));
+        }
+        writeln!(self.out, "Write the command; an empty line ends it.")?;
+        let mut lines = Vec::new();
+        while let Some(line) = self.line().await?.filter(|line| !line.trim().is_empty()) {
+            lines.push(line);
+        }
+        Ok((!lines.is_empty()).then(|| lines.join("\n")))
+    }
+
+    /// A line that they type; none when they end their input.
+    async fn line(&mut self) -> Result<Option<String>, CommandError> {
+        let read = tokio::task::spawn_blocking(|| {
+            let mut line = String::new();
+            io::stdin().read_line(&mut line).map(|length| (length > 0).then_some(line))
+        });
+        let line = tokio::select! {
+            line = read => line.map_err(io::Error::other)??,
+            () = self.interrupt.requested() => return Err(self.interrupted()),
+        };
+        Ok(line.map(|line| line.trim_end_matches(['\r', '\n']).to_owned()))
+    }
+
+    /// They left before the end.
+    fn left(&mut self) -> Result<Exit, CommandError> {
+        writeln!(self.out, "\n{}", self.way_back())?;
+        Ok(Exit::Success)
+    }
+
+    fn interrupted(&self) -> CommandError {
+        CommandError::new(Exit::Interrupted, "interrupted").hint(self.way_back())
+    }
+
+    fn way_back(&self) -> String {
+        if self.lab.is_owned() {
+            return "the lab of this walk-through ends with it; one that `authlab up` starts can be come back to".to_owned();
+        }
+        let option = lab_option(&self.lab.description().name);
+        format!("`authlab walk {}{option} --resume` goes on from here", self.walk_through.name)
+    }
+
+    /// The end of the way.
+    async fn end(&mut self) -> Result<Exit, CommandError> {
+        let Some(session) = self.session.take() else {
+            return Ok(Exit::Success);
+        };
+        let drawn = draw(session.exchanges());
+        session.finish().await.map_err(session_error)?;
+        if self.json {
+            let record = json!({ "name": self.walk_through.name, "title": self.walk_through.title, "steps": self.record });
+            return write_json(&record, self.out);
+        }
+        if !drawn.is_empty() {
+            writeln!(self.out, "\nWho asked whom, from the beginning:\n\n{drawn}")?;
+        }
+        writeln!(self.out, "\nThat was all of it. What it made in the cluster is gone.")?;
+        Ok(Exit::Success)
+    }
+}
+
+fn first_line(command: &str) -> &str {
+    command.lines().next().unwrap_or_default()
+}
+
+/// The exit code and the hint of what keeps somebody from going on.
+fn session_error(error: SessionError) -> CommandError {
+    match error {
+        SessionError::Lab(error) => use_error(error),
+        SessionError::Cast(error) => cast_error(error),
+        error => CommandError::hinted(Exit::Failed, error),
+    }
+}

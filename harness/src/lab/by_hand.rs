@@ -1,0 +1,95 @@
+//! What a lab is, as variables for who works in it by hand: addresses, authorities, and files with what is secret.
+//!
+//! The main type is [`Variable`]. Their names begin with `LAB_`, since `AUTHLAB_…` are wishes of a person ([`Lab::variables`]).
+//! Files are in the lab's directory, only for their owner, and go with it.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use super::{Lab, LabError, Workplace};
+
+/// A variable and its value: an address, or the path of a file.
+pub type Variable = (&'static str, OsString);
+
+/// The variables and what they are, for documents and `--help`.
+pub const VARIABLES: &[(&str, &str)] = &[
+    ("LAB_API_SERVER", "address of the API server"),
+    ("LAB_API_SERVER_AUTHORITY", "file: the authority of its certificate"),
+    ("LAB_CLIENT_AUTHORITY", "file: the authority whose client certificates it accepts"),
+    ("LAB_CLIENT_AUTHORITY_KEY", "file: that authority's key"),
+    ("LAB_ISSUER", "Keycloak's issuer URL"),
+    ("LAB_ISSUER_AUTHORITY", "file: the authority of Keycloak's certificate"),
+    ("LAB_CLIENT_ID", "the client that the API server expects tokens to be for"),
+    ("LAB_CLIENT_SECRET_FILE", "file: that client's secret"),
+    ("LAB_PASSWORDS", "directory: a file for each person's password at Keycloak"),
+    ("LAB_AUTH_PROXY", "address of the auth proxy that passes identity on as headers"),
+    ("LAB_IMPERSONATING_PROXY", "address of the auth proxy that impersonates"),
+    ("LAB_AUTH_PROXY_AUTHORITY", "file: the authority of the auth proxies' certificates"),
+    (
+        "LAB_FRONT_PROXY_CERTIFICATE",
+        "file: the certificate with which the API server believes headers",
+    ),
+    ("LAB_FRONT_PROXY_KEY", "file: that certificate's key"),
+];
+
+impl Lab {
+    /// Lays out the files of `workplace` that tell about the lab, and names them. What a lab does not have has no variable.
+    ///
+    /// # Errors
+    /// Keycloak could not be started, or a file cannot be written.
+    pub async fn variables(&self, workplace: &Workplace) -> Result<Vec<Variable>, LabError> {
+        let place = &workplace.directory;
+        let main = self.main();
+        let mut variables: Vec<Variable> = vec![
+            ("LAB_API_SERVER", main.url.clone().into()),
+            (
+                "LAB_API_SERVER_AUTHORITY",
+                file(place, "api-server-authority.crt", &main.serving_authority)?,
+            ),
+        ];
+        if let Ok(authorities) = self.authorities() {
+            let pki = self.directory().join("pki");
+            let serving = authorities.serving.certificate();
+            variables.extend([
+                ("LAB_CLIENT_AUTHORITY", pki.join("clients.crt").into()),
+                ("LAB_CLIENT_AUTHORITY_KEY", pki.join("clients.key").into()),
+                ("LAB_FRONT_PROXY_CERTIFICATE", pki.join("front-proxy.crt").into()),
+                ("LAB_FRONT_PROXY_KEY", pki.join("front-proxy.key").into()),
+                ("LAB_AUTH_PROXY_AUTHORITY", file(place, "auth-proxy-authority.crt", serving)?),
+            ]);
+        }
+        for (variable, proxy) in [("LAB_AUTH_PROXY", "request-headers"), ("LAB_IMPERSONATING_PROXY", "impersonation")] {
+            if let Some(proxy) = self.description().auth_proxies.get(proxy) {
+                variables.push((variable, proxy.url.clone().into()));
+            }
+        }
+        let keycloak = self.keycloak().await?;
+        let keycloak = keycloak.description();
+        variables.extend([
+            ("LAB_ISSUER", keycloak.issuer.clone().into()),
+            ("LAB_CLIENT_ID", keycloak.client_id.clone().into()),
+            ("LAB_ISSUER_AUTHORITY", file(place, "issuer-authority.crt", &keycloak.authority)?),
+        ]);
+        if let Some(secret) = &keycloak.client_secret {
+            variables.push(("LAB_CLIENT_SECRET_FILE", file(place, "client-secret", secret.expose())?));
+        }
+        let passwords = self.0.directory.below("workplace/passwords")?;
+        for (person, password) in &keycloak.passwords {
+            file(&passwords, person, password.expose())?;
+        }
+        variables.push(("LAB_PASSWORDS", passwords.into()));
+        Ok(variables)
+    }
+}
+
+/// Writes a file of the workplace, renamed into its place: somebody may be reading the one before.
+fn file(place: &Path, name: &str, text: &str) -> Result<OsString, LabError> {
+    let path = place.join(name);
+    let unfinished = place.join(format!("{name}.{}", std::process::id()));
+    crate::pki::write_private(&unfinished, text)?;
+    std::fs::rename(&unfinished, &path).map_err(|source| LabError::Directory {
+        path: path.clone(),
+        source,
+    })?;
+    Ok(path.into())
+}

@@ -1,0 +1,269 @@
+//! Somebody on the way through a walk-through, step by step; it can be left and gone on with while the lab is up.
+//!
+//! The main type is [`Session`]. Each step is a shell of its own that knows what the steps before it left: files in a directory
+//! below the lab's, and variables (`scripts/step.sh`).
+
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::seen::{self, Exchange, Party};
+use super::{SCRIPTS, Step, WalkThrough, is_housekeeping};
+use crate::hint::Hint;
+use crate::lab::cast::{ADMINISTRATOR, CastError};
+use crate::lab::{Lab, LabError};
+use crate::process::{ProcessError, Program};
+use crate::secret::redact;
+
+/// The file in which a session remembers how far it is.
+const PROGRESS: &str = ".progress.json";
+
+/// Where curl leaves the headers of the answer, so that it can be said who was asked.
+const HEADERS: &str = ".headers";
+
+/// Somebody on the way.
+#[derive(Debug)]
+pub struct Session {
+    walk_through: &'static WalkThrough,
+    directory: PathBuf,
+    scripts: PathBuf,
+    environment: Vec<(String, OsString)>,
+    audit_log: Option<PathBuf>,
+    progress: Progress,
+}
+
+/// How far they are, and who asked whom until then.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Progress {
+    next: usize,
+    exchanges: Vec<Exchange>,
+}
+
+/// A step that was carried out.
+#[derive(Clone, Debug, Serialize)]
+pub struct Taken {
+    /// What the command printed, without secrets.
+    pub output: String,
+    /// Whether it ended as it was meant to; 0 says so.
+    pub code: i32,
+    /// Who asked whom.
+    pub exchanges: Vec<Exchange>,
+}
+
+/// What keeps somebody from going on.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// There is nothing to resume.
+    #[error("nobody is on the way through '{name}' in this lab")]
+    NotBegun {
+        /// The walk-through.
+        name: String,
+    },
+    /// The lab does not do what it is asked to.
+    #[error(transparent)]
+    Lab(#[from] LabError),
+    /// The administrator has no credential.
+    #[error(transparent)]
+    Cast(#[from] CastError),
+    /// A shell cannot be started.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// A file of the session cannot be read or written.
+    #[error("the files of the walk-through cannot be kept")]
+    Files(#[from] io::Error),
+    /// A file of the session cannot be written.
+    #[error(transparent)]
+    Private(#[from] crate::pki::PkiError),
+}
+
+impl Hint for SessionError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotBegun { name } => Some(format!("begin with `authlab walk {name}`")),
+            Self::Lab(error) => error.hint(),
+            _ => None,
+        }
+    }
+}
+
+impl Session {
+    /// Begins in `lab`, or goes on where somebody left.
+    ///
+    /// # Errors
+    /// The lab is not ready, its files cannot be written, or there is nothing to go on with.
+    pub async fn open(lab: &Lab, walk_through: &'static WalkThrough, resume: bool) -> Result<Self, SessionError> {
+        let kubeconfig = lab.kubeconfig_of(ADMINISTRATOR).await?;
+        let workplace = lab.workplace(ADMINISTRATOR, &kubeconfig)?;
+        let place = workplace.directory.join("walks");
+        let directory = place.join(&walk_through.name);
+        let scripts = place.join("scripts");
+        let progress = match std::fs::read(directory.join(PROGRESS)) {
+            Ok(text) if resume => serde_json::from_slice(&text).map_err(io::Error::other)?,
+            _ if resume => {
+                return Err(SessionError::NotBegun {
+                    name: walk_through.name.clone(),
+                });
+            }
+            _ => Progress::default(),
+        };
+        if !resume && directory.exists() {
+            fs_err::remove_dir_all(&directory)?;
+        }
+        for private in [&directory, &scripts] {
+            fs_err::create_dir_all(private)?;
+        }
+        for script in SCRIPTS.files() {
+            if let (Some(name), Some(text)) = (script.path().file_name(), script.contents_utf8()) {
+                crate::pki::write_private(&scripts.join(name), text)?;
+            }
+        }
+        let headers = directory.join(HEADERS);
+        crate::pki::write_private(&scripts.join(".curlrc"), &format!("dump-header = \"{}\"\n", headers.display()))?;
+        let mut environment: Vec<(String, OsString)> = vec![
+            ("KUBECONFIG".to_owned(), workplace.kubeconfig.clone().into()),
+            ("KUBECACHEDIR".to_owned(), workplace.cache.clone().into()),
+            ("PATH".to_owned(), workplace.path()),
+            ("AUTHLAB_PERSON".to_owned(), ADMINISTRATOR.into()),
+            ("WALK_DIRECTORY".to_owned(), directory.clone().into()),
+            ("CURL_HOME".to_owned(), scripts.clone().into()),
+        ];
+        let variables = lab.variables(&workplace).await?;
+        environment.extend(variables.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        Ok(Self {
+            walk_through,
+            directory,
+            scripts,
+            environment,
+            audit_log: lab.main().logs.as_ref().map(|logs| logs.audit_log.clone()),
+            progress,
+        })
+    }
+
+    /// The step that is next, and its number from 0; none at the end.
+    pub fn next(&self) -> Option<(usize, &'static Step)> {
+        let at = self.progress.next;
+        self.walk_through.steps.get(at).map(|step| (at, step))
+    }
+
+    /// Who asked whom so far.
+    pub fn exchanges(&self) -> &[Exchange] {
+        &self.progress.exchanges
+    }
+
+    /// Carries `command` out, in place of the next step's own; the step stays the next one. Given up (dropped), the command is killed.
+    ///
+    /// # Errors
+    /// The shell cannot be started, or files cannot be written.
+    pub async fn take(&mut self, command: &str) -> Result<Taken, SessionError> {
+        let audited_before = self.audit_log.as_deref().map(seen::length);
+        let headers = self.directory.join(HEADERS);
+        let _ = std::fs::remove_file(&headers);
+        let (output, code) = self.shell(command).await?;
+        if is_housekeeping(command) {
+            return Ok(Taken {
+                output,
+                code,
+                exchanges: Vec::new(),
+            });
+        }
+        let mut exchanges = self.asked_with_curl(command, &headers);
+        if let (Some(log), Some(start)) = (&self.audit_log, audited_before) {
+            let through_proxy = exchanges.iter().any(|one| one.to == Party::AuthProxy) || self.kubectl_asks_proxy(command);
+            if through_proxy && exchanges.is_empty() {
+                exchanges.push(Exchange {
+                    from: Party::You,
+                    to: Party::AuthProxy,
+                    asked: "kubectl's request".to_owned(),
+                    answered: "its answer, passed on".to_owned(),
+                });
+            }
+            exchanges.extend(seen::audited(log, start, through_proxy));
+        }
+        self.progress.exchanges.extend(exchanges.iter().cloned());
+        self.save()?;
+        Ok(Taken { output, code, exchanges })
+    }
+
+    /// Goes on to the step after the next one.
+    ///
+    /// # Errors
+    /// That cannot be written down.
+    pub fn advance(&mut self) -> Result<(), SessionError> {
+        self.progress.next += 1;
+        self.save()
+    }
+
+    /// The end: what was made in the cluster goes, and so do the files.
+    ///
+    /// # Errors
+    /// The shell cannot be started.
+    pub async fn finish(self) -> Result<(), SessionError> {
+        self.shell("leave; exit 0").await?;
+        if self.directory.exists() {
+            fs_err::remove_dir_all(&self.directory)?;
+        }
+        Ok(())
+    }
+
+    /// Runs a command in a shell like all others of this walk-through.
+    async fn shell(&self, command: &str) -> Result<(String, i32), SessionError> {
+        // Beside the directory, since the last command removes that.
+        let log = self.scripts.join(format!("{}.output", self.walk_through.name));
+        crate::pki::write_private(&log, "")?;
+        let mut program = Program::new(format!("a step of {}", self.walk_through.name), "bash", &log)
+            .argument(self.scripts.join("step.sh"))
+            .directory(&self.directory)
+            .inherit_all()
+            .environment("WALK_STEP", command);
+        for (name, value) in &self.environment {
+            program = program.environment(name, value);
+        }
+        let status = program.start().await?.ended().await?;
+        let output = redact(&String::from_utf8_lossy(&fs_err::read(&log)?)).into_owned();
+        fs_err::remove_file(&log)?;
+        Ok((output, status.code().unwrap_or(-1)))
+    }
+
+    /// What curl asked of Keycloak or an auth proxy: the answer's headers say that it did, the command says whom.
+    fn asked_with_curl(&self, command: &str, headers: &std::path::Path) -> Vec<Exchange> {
+        let to = if ["LAB_AUTH_PROXY}", "LAB_AUTH_PROXY/", "LAB_IMPERSONATING_PROXY"]
+            .iter()
+            .any(|word| command.contains(word))
+        {
+            (Party::AuthProxy, "request")
+        } else if ["TOKEN_ENDPOINT}/introspect"].iter().any(|word| command.contains(word)) {
+            (Party::Keycloak, "POST introspect")
+        } else if ["TOKEN_ENDPOINT", "LAB_ISSUER", "da-admin-exec"]
+            .iter()
+            .any(|word| command.contains(word))
+        {
+            (Party::Keycloak, "POST token")
+        } else {
+            return Vec::new();
+        };
+        let exchange = |status: String| Exchange {
+            from: Party::You,
+            to: to.0,
+            asked: to.1.to_owned(),
+            answered: status,
+        };
+        seen::statuses(headers).into_iter().map(exchange).collect()
+    }
+
+    fn kubectl_asks_proxy(&self, command: &str) -> bool {
+        let kubeconfig = self.directory.join("config.yaml");
+        let proxies = self.environment.iter().filter(|(name, _)| name.ends_with("_PROXY"));
+        let kubectl = command.starts_with("kubectl") && !command.starts_with("kubectl config");
+        kubectl
+            && proxies
+                .filter_map(|(_, url)| url.to_str())
+                .any(|url| seen::goes_to(command, &kubeconfig, url))
+    }
+
+    fn save(&self) -> Result<(), SessionError> {
+        let text = serde_json::to_string(&self.progress).map_err(io::Error::other)?;
+        Ok(crate::pki::write_private(&self.directory.join(PROGRESS), &text)?)
+    }
+}

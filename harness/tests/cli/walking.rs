@@ -1,0 +1,184 @@
+//! `authlab walk` as people type it: the list, the way through, leaving and coming back, and what is refused.
+//!
+//! Answers are typed into its standard input ([`typed`]); all tests share one lab.
+
+use std::io::Write;
+use std::process::Stdio;
+use std::sync::{Mutex, PoisonError};
+
+use crate::stage::{Said, Stage, shared};
+
+/// Whoever walks alone: there is one place for each walk-through in a lab.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// What is said after these lines were typed, and then nothing more.
+fn typed(arguments: &[&str], lines: &str) -> Said {
+    let mut child = shared()
+        .stage
+        .command(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It may have ended before it read all of them.
+    let _ = child.stdin.take().unwrap().write_all(lines.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    Said {
+        code: output.status.code().unwrap_or(-1),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+#[test]
+fn without_a_flow_the_walk_throughs_are_listed_and_an_unknown_one_names_them() {
+    let stage = Stage::new();
+    let listed = stage.authlab(&["walk"]).success();
+    for flow in [
+        "external-certificate",
+        "signing-request",
+        "service-account",
+        "oidc",
+        "auth-proxy",
+        "impersonation",
+        "looking-closer",
+    ] {
+        assert!(listed.lines().any(|line| line.starts_with(&format!("{flow} "))), "{listed}");
+    }
+    let listed = stage.authlab(&["walk", "--json"]).json();
+    assert_eq!(listed.as_array().unwrap().len(), 7);
+    let refusal = stage.authlab(&["walk", "odic"]).refusal(2);
+    assert!(
+        refusal.contains("there is no walk-through 'odic'; there are: auth-proxy, external-certificate, "),
+        "{refusal}"
+    );
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_before_anything_starts() {
+    let stage = Stage::new();
+    let refusal = stage.authlab(&["walk", "oidc", "--lab", "nowhere"]).refusal(4);
+    assert!(refusal.contains("hint: `authlab up --lab nowhere` starts it"), "{refusal}");
+    let refusal = stage.authlab(&["walk", "oidc", "--resume"]).refusal(1);
+    assert!(refusal.contains("hint: `authlab up` starts it"), "{refusal}");
+    let refusal = stage.authlab(&["walk", "oidc", "--json"]).refusal(2);
+    assert!(refusal.contains("--json asks nothing: it goes with --yes"), "{refusal}");
+    let refusal = stage.authlab(&["walk", "oidc", "--resume", "--yes"]).refusal(2);
+    assert!(refusal.contains("cannot be used with"), "{refusal}");
+    let existing = ["walk", "oidc", "--cluster", "existing", "--kubeconfig", "none"];
+    let refusal = stage.authlab(&existing).refusal(2);
+    assert!(
+        refusal.contains("a walk-through needs a lab whose authorities are at hand"),
+        "{refusal}"
+    );
+    assert!(stage.labs().is_empty());
+}
+
+#[test]
+fn a_whole_way_shows_prose_commands_output_and_who_asked_whom() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let said = shared().stage.authlab(&["walk", "oidc", "--yes", "--lab", "default"]).success();
+    for shown in [
+        "] OIDC tokens of an identity provider\n",
+        "$ curl --cacert \"${LAB_ISSUER_AUTHORITY}\" \"${TOKEN_ENDPOINT}\" \\\n>   -d \"grant_type=password\" \\\n",
+        "\"token_type\": \"Bearer\"",
+        "(this is meant to be refused, with: certificate signed by unknown authority)",
+        "│── POST token ",
+        "│◀─ 200 as keycloak:da-admin ",
+        "That was all of it. What it made in the cluster is gone.",
+    ] {
+        assert!(said.contains(shown), "{shown}: {said}");
+    }
+    assert!(!said.contains("refused '"), "{said}");
+    assert!(
+        !said.contains("authlab-administrator"),
+        "what is made ready is no part of the story: {said}"
+    );
+    let description = std::fs::read_to_string(shared().stage.lab("default").join("lab.json")).unwrap();
+    let description: serde_json::Value = serde_json::from_str(&description).unwrap();
+    let keycloak = &description["keycloak"];
+    for secret in [&keycloak["client_secret"], &keycloak["passwords"]["da-admin"]] {
+        assert!(!said.contains(secret.as_str().unwrap()), "{said}");
+    }
+    let signed = regex::Regex::new(r"eyJ[\w-]+\.[\w-]+\.[\w-]{20,}").unwrap();
+    assert!(!signed.is_match(&said), "{said}");
+    assert!(!shared().stage.lab("default").join("workplace/walks/oidc").exists());
+}
+
+#[test]
+fn the_record_has_every_step_with_what_it_printed() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let arguments = ["walk", "auth-proxy", "--yes", "--json", "--lab", "default"];
+    let record = shared().stage.authlab(&arguments).json();
+    assert_eq!(record["name"], "auth-proxy");
+    let steps = record["steps"].as_array().unwrap();
+    let step = |command: &str| {
+        steps
+            .iter()
+            .find(|step| step["command"].as_str().unwrap().starts_with(command))
+            .unwrap()
+    };
+    assert_eq!(step("curl -sS --fail-with-body")["meant_to_be_refused"], true);
+    let kubectl = step("kubectl --context=user1 get nodes");
+    assert!(kubectl["output"].as_str().unwrap().contains("lab-node"), "{kubectl}");
+    let exchanges = kubectl["exchanges"].as_array().unwrap();
+    assert_eq!((&exchanges[0]["from"], &exchanges[0]["to"]), (&"you".into(), &"auth_proxy".into()));
+    assert_eq!(exchanges[1]["from"], "auth_proxy");
+    assert_eq!(exchanges[1]["answered"], "200 as user1");
+}
+
+#[test]
+fn somebody_edits_skips_draws_leaves_and_comes_back() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let flow = ["walk", "impersonation", "--lab", "default"];
+    // Runs the first command, another in place of the second, and leaves the third to later.
+    let said = typed(&flow, "\ne\nkubectl --as=nobody get nodes\n\nd\nx\nq\n").success();
+    for shown in [
+        "$ kubectl auth whoami -o json --as=user1 --as-group=group1 --as-group=group2 | jq .status.userInfo\n",
+        "\"username\": \"user1\"",
+        "Write the command; an empty line ends it.",
+        "User \"nobody\" cannot list resource \"nodes\"",
+        "It ended with exit code 1.",
+        "'x' is none of these.",
+        "403 as nobody, by syst",
+        "`authlab walk impersonation --resume` goes on from here",
+    ] {
+        assert!(said.contains(shown), "{shown}: {said}");
+    }
+    let resumed = ["walk", "impersonation", "--lab", "default", "--resume"];
+    // It goes on with the third, which is meant to be refused. A variable of it is known to what comes later.
+    let said = typed(&resumed, "e\nMINE=kept\n\ne\necho it was ${MINE}\n\n").success();
+    assert!(!said.contains("kubectl auth whoami"), "{said}");
+    assert!(said.contains("get secrets\n  (this is meant to be refused, with: "), "{said}");
+    assert!(said.contains("it was kept\n"), "{said}");
+    assert!(said.contains("--resume` goes on from here"), "the end of input leaves: {said}");
+    let again = typed(&resumed, "e\necho it is ${MINE}\n\n").success();
+    assert!(again.contains("it is kept\n"), "{again}");
+    // Begun anew, nothing of it is there; nobody is left on the way when there is nothing to resume.
+    let anew = typed(&flow, "e\necho it is ${MINE-gone}\n\nq\n").success();
+    assert!(anew.contains("it is gone\n"), "{anew}");
+    let nobody = shared()
+        .stage
+        .authlab(&["walk", "looking-closer", "--lab", "default", "--resume"])
+        .refusal(1);
+    assert!(
+        nobody.contains("nobody is on the way through 'looking-closer' in this lab")
+            && nobody.contains("hint: begin with `authlab walk looking-closer`"),
+        "{nobody}"
+    );
+}
+
+#[test]
+fn a_command_that_surprises_is_told_and_may_be_tried_again() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let flow = ["walk", "service-account", "--lab", "default"];
+    // The account is not made: so it is not there.
+    let said = typed(&flow, "s\n\nq\n").success();
+    assert!(said.contains("serviceaccounts \"sa1\" not found"), "{said}");
+    assert!(
+        said.contains("This did not go as it was meant to (exit code 1): `kubectl get -o yaml sa sa1`"),
+        "{said}"
+    );
+    assert!(said.contains("--resume` goes on from here"), "{said}");
+}

@@ -1,0 +1,117 @@
+//! Rules of the walk-throughs: they carry the article's commands out, in its order, and are written so that they can be read.
+
+use authlab::walk_through::{self, Step};
+use regex::Regex;
+use serde::Deserialize;
+
+use crate::{Broken, FILES, text_of};
+
+#[derive(Deserialize)]
+struct Article {
+    walk_through: Vec<Part>,
+}
+
+/// What the article types for one way of authenticating.
+#[derive(Deserialize)]
+struct Part {
+    name: String,
+    commands: Vec<String>,
+}
+
+/// A command on one line.
+fn on_one_line(command: &str) -> String {
+    command.replace("\\\n", " ").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Whether `step` is the article's `command`, in which `…` stands for anything.
+fn is(step: &Step, command: &str) -> bool {
+    let pattern: Vec<String> = on_one_line(command).split('…').map(regex::escape).collect();
+    // What is left out may be nothing: then there is one blank between its neighbours.
+    let pattern = pattern.join(".*").replace(" .* ", " (.* )?");
+    Regex::new(&format!("^{pattern}$")).unwrap().is_match(&on_one_line(step.typed().0))
+}
+
+#[test]
+fn every_command_of_the_article_occurs_in_its_order() {
+    let article: Article = toml::from_str(&text_of("fixtures/article.toml")).unwrap();
+    let mut broken = Broken::rule(
+        "each command in fixtures/article.toml is a command of its walk-through in scripts/, after the ones before it; what has to be \
+         different today is `…` there, or stands beside the old form in the script",
+    );
+    for part in article.walk_through {
+        let steps = &walk_through::named(&part.name).unwrap().steps;
+        let mut from = 0;
+        for command in &part.commands {
+            match steps[from..].iter().position(|step| is(step, command)) {
+                Some(place) => from += place + 1,
+                None => broken.by(format!("scripts/{}.sh: {command}", part.name)),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_command_that_differs_is_not_the_articles() {
+    let step = |command: &str| Step {
+        prose: Vec::new(),
+        command: command.to_owned(),
+    };
+    let article = "curl -k … -d \"token=…\" | jq .";
+    assert!(is(&step("curl -k \\\n  --cacert x -d \"token=${T}\" | jq ."), article));
+    assert!(is(&step("refused 'no' curl -k -d \"token=\" | jq ."), article));
+    assert!(!is(&step("curl -k -d \"token=${T}\" | jq . | cat"), article));
+    assert!(!is(&step("echo curl -k -d \"token=${T}\" | jq ."), article));
+}
+
+#[test]
+fn what_a_walk_through_needs_is_said_before_it_is_used() {
+    let mut broken = Broken::rule("a walk-through says `needs TOOL 'STEP'` before the first command with openssl, curl, jq or less");
+    for walk_through in walk_through::all() {
+        for tool in ["openssl", "curl", "jq", "less"] {
+            let used = Regex::new(&format!(r"(^|[|(] *|\n *){tool} ")).unwrap();
+            let first = walk_through.steps.iter().position(|step| used.is_match(step.typed().0));
+            let said = walk_through
+                .steps
+                .iter()
+                .position(|step| step.command.starts_with(&format!("needs {tool} ")));
+            broken.unless(first.is_none_or(|first| said.is_some_and(|said| said < first)), || {
+                format!("scripts/{}.sh: {tool}", walk_through.name)
+            });
+            broken.unless(said.is_none() || first.is_some(), || {
+                format!("scripts/{}.sh does not use {tool}", walk_through.name)
+            });
+        }
+    }
+}
+
+#[test]
+fn walk_throughs_begin_alike_and_are_in_the_readme() {
+    let readme = text_of("README.md");
+    let mut broken = Broken::rule("a walk-through can be run, begins with begin.sh, has a title, and is in README.md");
+    for walk_through in walk_through::all() {
+        let path = format!("scripts/{}.sh", walk_through.name);
+        let text = text_of(&path);
+        let first = text.split("\n\n").next().unwrap_or_default();
+        broken.unless(
+            first.starts_with("#!/usr/bin/env bash\n") && first.ends_with("\n. \"$(dirname \"${BASH_SOURCE[0]}\")/begin.sh\""),
+            || format!("{path}: {first}"),
+        );
+        broken.unless(!walk_through.title.is_empty(), || format!("{path} has no title"));
+        broken.unless(readme.contains(&path), || format!("{path} is not in README.md"));
+        for version in ["1.30", "1.37"] {
+            let transcript = format!("scripts/transcripts/{version}/{}.txt", walk_through.name);
+            broken.unless(FILES.iter().any(|file| file.path == transcript), || {
+                format!("{transcript} is not there: UPDATE=1 cargo test --test cli walk_throughs")
+            });
+        }
+    }
+}
+
+#[test]
+fn every_variable_of_a_lab_is_explained() {
+    let readme = text_of("README.md");
+    let mut broken = Broken::rule("README.md explains every LAB_… variable, in the words of `lab::VARIABLES`");
+    for (variable, is) in authlab::lab::VARIABLES {
+        broken.unless(readme.contains(&format!("| `{variable}` | {is} |")), || (*variable).to_owned());
+    }
+}
