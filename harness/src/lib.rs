@@ -17,6 +17,7 @@ pub mod hint;
 pub mod identity_provider;
 pub mod interrupt;
 pub mod lab;
+pub mod login;
 pub mod pki;
 pub mod probe;
 pub mod process;

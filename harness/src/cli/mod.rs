@@ -37,6 +37,7 @@ pub mod shell;
 mod signals;
 pub mod status;
 pub mod supervise;
+pub mod token;
 pub mod up;
 pub mod watch_containers;
 
@@ -77,6 +78,8 @@ enum Command {
     Shell(shell::ShellArguments),
     /// Print a kubeconfig for someone of the cast
     Kubeconfig(kubeconfig::KubeconfigArguments),
+    /// Print a credential for the client that runs this: an exec credential plugin
+    Token(token::TokenArguments),
     /// Own a lab: what `up` starts
     #[command(hide = true)]
     Supervise(Box<up::UpArguments>),
@@ -183,6 +186,7 @@ fn carry_out(command_line: Authlab) -> Result<Exit, CommandError> {
         Command::Status => status::run(session, &mut out).await,
         Command::Shell(arguments) => shell::run(arguments).await,
         Command::Kubeconfig(arguments) => kubeconfig::run(arguments, session, &mut out).await,
+        Command::Token(arguments) => token::run(arguments, &mut out).await,
         Command::Supervise(arguments) => supervise::run(*arguments, session).await,
         Command::Report(arguments) => report::run(arguments, session, &mut out),
         Command::ServerBinaries(arguments) => server_binaries::run(arguments, session, &mut out).await,

@@ -8,9 +8,11 @@ mod engines;
 mod existing;
 mod failing_starts;
 mod live;
+mod logins;
 mod matrix;
 mod ownership;
 mod reports;
+mod robot;
 #[path = "../browser/story.rs"]
 mod story;
 mod usage;

@@ -23,6 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("engine", &["event", "hint", "process", "secret"]),
     ("pki", &["secret"]),
     ("tls", &["pki"]),
+    ("login", &["hint", "process", "secret"]),
     ("credential", &["pki", "secret"]),
     ("server_binaries", &["dirs", "event", "hint", "process", "secret"]),
     (
