@@ -13,6 +13,7 @@ pub mod credential;
 pub mod dirs;
 pub mod engine;
 pub mod event;
+pub mod explain;
 pub mod hint;
 pub mod identity_provider;
 pub mod interrupt;

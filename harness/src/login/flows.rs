@@ -69,14 +69,11 @@ impl Provider<'_> {
             .set_device_authorization_url(self.device.clone().ok_or_else(lacks)?);
         // Some issuers want the proof that is asked of browsers here, too; it does no harm elsewhere.
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
-        let mut request = client
+        let request = client
             .exchange_device_code()
             .add_scopes(self.scopes())
             .add_extra_param("code_challenge", challenge.as_str().to_owned())
             .add_extra_param("code_challenge_method", challenge.method().as_str().to_owned());
-        if self.settings.client_secret.is_none() {
-            request = request.add_extra_param("client_id", self.settings.client_id.clone());
-        }
         let asked = request.request_async(&self.call()).await;
         let codes: CoreDeviceAuthorizationResponse = asked.map_err(|error| self.refused("device code", error))?;
         person.tell(&Told::Code {
@@ -119,6 +116,6 @@ impl Provider<'_> {
         // Unlike the other flows, this one does not ask for an ID token by itself.
         let request = request.add_scope(openidconnect::Scope::new("openid".to_owned()));
         let answer = request.request_async(&self.call()).await;
-        self.entry(&answer.map_err(|error| self.refused("password", error))?, None)
+        self.entry(&answer.map_err(|error| self.refused("password grant", error))?, None)
     }
 }

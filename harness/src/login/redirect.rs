@@ -219,6 +219,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_stranger_is_answered_and_the_login_goes_on() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let mut redirect = Redirect::listen("right").await.expect("a port is free");
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
         let ask = async |query: &str| {

@@ -27,6 +27,8 @@ impl Person for Nobody {
 }
 
 fn settings(issuer: &str) -> Settings {
+    // What the command does first; another test may have done it.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     Settings {
         issuer: issuer.to_owned(),
         client_id: "kubernetes".to_owned(),

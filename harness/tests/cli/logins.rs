@@ -22,6 +22,7 @@ struct Desk {
 
 impl Desk {
     fn new(name: &str) -> Self {
+        crate::robot::choose_provider();
         let lab = description();
         let realm: KeycloakDescription = serde_json::from_value(lab["keycloak"].clone()).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -230,7 +231,7 @@ fn a_disabled_user_is_refused_in_the_issuers_words() {
     assert!(
         refused
             .err
-            .contains("authlab token: the issuer refused the password: invalid_grant (Account disabled)"),
+            .contains("authlab token: the issuer refused the password grant: invalid_grant (Account disabled)"),
         "{refused:?}"
     );
     assert!(refused.err.contains("failed with exit code 1"), "{refused:?}");

@@ -6,6 +6,7 @@ mod stage;
 
 mod engines;
 mod existing;
+mod explaining;
 mod failing_starts;
 mod live;
 mod logins;

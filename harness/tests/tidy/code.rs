@@ -47,6 +47,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("auth_proxy", &["identity_provider", "pki", "process", "secret", "tls"]),
     ("token_webhook", &["identity_provider", "pki", "secret", "tls"]),
     ("probe", &["cluster", "credential", "event", "pki", "process", "secret", "tls"]),
+    ("explain", &["credential", "pki", "probe", "secret", "tls"]),
     // Together.
     (
         "lab",
