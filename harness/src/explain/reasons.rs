@@ -68,6 +68,11 @@ const REASONS: &[(&str, &str, &str)] = &[
         "have the certificate signed by an authority of --client-ca-file",
     ),
     (
+        "Z is before ",
+        "X5",
+        "wait, or set the clocks of who signed it and of the API server right (NTP)",
+    ),
+    (
         "certificate has expired or is not yet valid",
         "X4",
         "have a new one signed, or set the clocks right",
@@ -162,7 +167,15 @@ fn forbidden(reason: &str) -> Finding {
         verb if verb.starts_with("impersonate:") => "K3",
         _ => "R4",
     };
-    proved(behaviour, format!("grant this rule to who asks: {rule}"))
+    // Constrained impersonation (KEP-5284) looks for both before it looks for the old verb.
+    let beside = match behaviour {
+        "K2" => {
+            "; and one that says whom: {apiGroups: [\"authentication.k8s.io\"], resources: [\"users\"], verbs: [\"impersonate:user-info\"]}; \
+            or the old one, which allows everything: {apiGroups: [\"\"], resources: [\"users\"], verbs: [\"impersonate\"]}"
+        }
+        _ => "",
+    };
+    proved(behaviour, format!("grant this rule to who asks: {rule}{beside}"))
 }
 
 #[cfg(test)]
@@ -186,6 +199,17 @@ mod tests {
         let reason = r#"[invalid bearer token, oidc: verify token: oidc: expected audience "kubernetes" got ["account"]]"#;
         assert_eq!(read(reason, Verdict::Unauthenticated).and_then(|found| found.behaviour), Some("O5"));
         assert_eq!(read("invalid bearer token", Verdict::Unauthenticated), None);
+    }
+
+    #[test]
+    fn what_is_not_valid_yet_has_not_expired() {
+        let reason = "x509: certificate has expired or is not yet valid: current time 2026-11-27T03:50:28Z is before 2026-11-27T04:50:27Z";
+        assert_eq!(read(reason, Verdict::Unauthenticated).and_then(|found| found.behaviour), Some("X5"));
+        let reason = reason.replace("before", "after");
+        assert_eq!(
+            read(&reason, Verdict::Unauthenticated).and_then(|found| found.behaviour),
+            Some("X4")
+        );
     }
 
     #[test]

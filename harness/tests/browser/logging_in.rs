@@ -73,7 +73,8 @@ async fn type_in(browser: &Browser, name: &str, password: &str) {
 
 /// Logs in at the login page of a lab: one that is up, or one of its own.
 pub async fn somebody_logs_in_at_keycloaks_own_page(browser: &mut Browser) {
-    let done = with_lab(&LabOptions::default(), &Events::silent(), async |lab| {
+    let (options, events) = (LabOptions::default(), Events::silent());
+    let done = with_lab(&options, &events, async |lab| {
         let keycloak = lab.keycloak().await?;
         let realm = keycloak.description();
         let home = tempfile::tempdir().unwrap();

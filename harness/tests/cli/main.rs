@@ -4,6 +4,7 @@
 
 mod stage;
 
+mod credentials;
 mod engines;
 mod existing;
 mod explaining;
