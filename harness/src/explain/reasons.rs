@@ -63,11 +63,6 @@ const REASONS: &[(&str, &str, &str)] = &[
     ("parse username claims", "O12", "let the issuer say the claim, or map another one"),
     ("parse groups claim", "O17", "let the issuer say a list of texts"),
     (
-        "signed by unknown authority",
-        "X3",
-        "have the certificate signed by an authority of --client-ca-file",
-    ),
-    (
         "Z is before ",
         "X5",
         "wait, or set the clocks of who signed it and of the API server right (NTP)",
@@ -86,6 +81,12 @@ const REASONS: &[(&str, &str, &str)] = &[
         "subject with cn=",
         "P6",
         "give the proxy a certificate with such a name, or add its name to --requestheader-allowed-names",
+    ),
+    // The other authenticator says it beside what the certificate really lacks.
+    (
+        "signed by unknown authority",
+        "X3",
+        "have the certificate signed by an authority of --client-ca-file",
     ),
 ];
 
