@@ -7,20 +7,21 @@ use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::Session;
 use super::error::CommandError;
 use super::exit::Exit;
 use super::lab_source::{lab_error, use_error};
 use super::options::NamedLab;
-use crate::lab::Lab;
-use crate::lab::cast::{self, CastError};
+use super::token::FlowName;
+use crate::lab::cast::{self, CastError, Way};
+use crate::lab::{Form, Lab, Plugin};
 
 /// Whose, and where it goes.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
-It holds a new credential, good for a day at most: keep it to yourself.
+It holds a new credential, good for a day at most, or with `--as exec` what fetches one: keep it to yourself.
 
 Exit codes:
   0  it was written
@@ -30,12 +31,70 @@ pub struct KubeconfigArguments {
     /// Someone of the cast, however they authenticate
     #[arg(value_name = "PERSON", default_value = cast::ADMINISTRATOR)]
     person: String,
+    /// How it has their credential
+    #[arg(long = "as", value_enum, default_value_t)]
+    form: FormName,
+    /// Which of their ways of authenticating; the first that has that form when not given
+    #[arg(long, value_enum, value_name = "WAY")]
+    by: Option<WayName>,
+    /// How an exec plugin logs somebody of Keycloak in
+    #[arg(long, value_enum, default_value_t)]
+    flow: FlowName,
     /// Write it into a file that only you can read, in place of standard output
     #[arg(long, short, value_name = "FILE", help_heading = "Output")]
     output: Option<PathBuf>,
     /// The lab.
     #[command(flatten)]
     lab: NamedLab,
+}
+
+/// How a kubeconfig has somebody's credential.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum FormName {
+    /// The certificate or token itself
+    #[default]
+    Embedded,
+    /// An exec plugin: `authlab token`, which fetches one whenever it is needed
+    Exec,
+    /// A login at Keycloak that kubectl refreshes itself (the old way)
+    AuthProvider,
+    /// A bare token
+    Token,
+}
+
+/// A way of authenticating.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum WayName {
+    /// A certificate of the clients' authority
+    Certificate,
+    /// A certificate that they asked the cluster for
+    SigningRequest,
+    /// An ID token of Keycloak
+    Keycloak,
+    /// A token of their service account
+    ServiceAccount,
+}
+
+impl From<FormName> for Form {
+    fn from(form: FormName) -> Self {
+        match form {
+            FormName::Embedded => Self::Embedded,
+            FormName::Exec => Self::Exec,
+            FormName::AuthProvider => Self::AuthProvider,
+            FormName::Token => Self::Token,
+        }
+    }
+}
+
+impl From<WayName> for Way {
+    fn from(way: WayName) -> Self {
+        match way {
+            WayName::Certificate => Self::Certificate,
+            WayName::SigningRequest => Self::SigningRequest,
+            WayName::Keycloak => Self::Keycloak,
+            WayName::ServiceAccount => Self::ServiceAccount,
+        }
+    }
 }
 
 /// The file cannot be written.
@@ -53,7 +112,17 @@ struct NotWritten {
 pub async fn run(arguments: KubeconfigArguments, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
     cast::check(&arguments.person).map_err(|error| CommandError::new(Exit::Usage, error))?;
     let lab = Lab::existing(&arguments.lab.lab).await.map_err(use_error)?;
-    let kubeconfig = lab.kubeconfig_of(&arguments.person).await.map_err(cast_error)?;
+    let plugin = Plugin {
+        program: std::env::current_exe()?,
+        flow: arguments
+            .flow
+            .to_possible_value()
+            .map(|value| value.get_name().to_owned())
+            .unwrap_or_default(),
+    };
+    let (form, by) = (arguments.form.into(), arguments.by.map(Way::from));
+    let kubeconfig = lab.kubeconfig_as(&arguments.person, form, by, &plugin);
+    let kubeconfig = kubeconfig.await.map_err(cast_error)?;
     let text = if session.voice.json {
         format!("{kubeconfig:#}\n")
     } else {
@@ -87,7 +156,7 @@ fn write_private(file: &Path, text: &str) -> io::Result<()> {
 /// The exit code and the hint of a credential that somebody cannot have.
 pub(super) fn cast_error(error: CastError) -> CommandError {
     match error {
-        error @ CastError::Unknown(_) => CommandError::new(Exit::Usage, error),
+        error @ (CastError::Unknown(_) | CastError::NotSo { .. }) => CommandError::new(Exit::Usage, error),
         error @ (CastError::NoWay { .. } | CastError::NotInKubeconfig(_)) => CommandError::new(Exit::Failed, error),
         CastError::Refused { source, .. } if matches!(source, crate::lab::LabError::Ended) => lab_error(source),
         error @ CastError::Refused { .. } => CommandError::new(Exit::Failed, error),

@@ -21,6 +21,7 @@ pub mod down;
 pub mod error;
 pub mod existing;
 pub mod exit;
+pub mod explain;
 pub mod features;
 mod github;
 pub mod images;
@@ -37,6 +38,7 @@ pub mod shell;
 mod signals;
 pub mod status;
 pub mod supervise;
+pub mod token;
 pub mod up;
 pub mod walk;
 pub mod watch_containers;
@@ -80,6 +82,10 @@ enum Command {
     Kubeconfig(kubeconfig::KubeconfigArguments),
     /// Go through the commands of one way of authenticating, step by step
     Walk(Box<walk::WalkArguments>),
+    /// Print a credential for the client that runs this: an exec credential plugin
+    Token(token::TokenArguments),
+    /// Say why a credential is accepted or refused, and what to change
+    Explain(Box<explain::ExplainArguments>),
     /// Own a lab: what `up` starts
     #[command(hide = true)]
     Supervise(Box<up::UpArguments>),
@@ -187,6 +193,8 @@ fn carry_out(command_line: Authlab) -> Result<Exit, CommandError> {
         Command::Shell(arguments) => shell::run(arguments).await,
         Command::Kubeconfig(arguments) => kubeconfig::run(arguments, session, &mut out).await,
         Command::Walk(arguments) => walk::run(*arguments, session, &mut out).await,
+        Command::Token(arguments) => token::run(arguments, &mut out).await,
+        Command::Explain(arguments) => explain::run(*arguments, session, &mut out).await,
         Command::Supervise(arguments) => supervise::run(*arguments, session).await,
         Command::Report(arguments) => report::run(arguments, session, &mut out),
         Command::ServerBinaries(arguments) => server_binaries::run(arguments, session, &mut out).await,

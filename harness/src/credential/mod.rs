@@ -7,6 +7,7 @@ use std::fmt;
 use crate::pki::Leaf;
 use crate::secret::Secret;
 
+pub mod exec;
 pub mod kubeconfig;
 
 /// What is presented.

@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 use super::{Lab, LabError, grounds};
 use crate::credential::Credential;
 use crate::credential::kubeconfig::{self, NotInKubeconfig};
-use crate::pki::Request;
+use crate::identity_provider::keycloak::TokenSet;
+use crate::pki::{Leaf, Request};
 use crate::secret::Secret;
 
 /// Who may do everything: not in the fixture, since every lab has them.
@@ -62,6 +63,19 @@ pub enum Way {
     Keycloak,
     /// With a token of their service account.
     ServiceAccount,
+}
+
+impl Way {
+    /// Its name, as the cast's file spells it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Certificate => "certificate",
+            Self::SigningRequest => "signing-request",
+            Self::Keycloak => "keycloak",
+            Self::ServiceAccount => "service-account",
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -114,6 +128,16 @@ pub enum CastError {
         /// Who.
         name: String,
     },
+    /// Not in that form.
+    #[error("{name} has no kubeconfig {form}: that is for who authenticates by {}", ways.join(" or "))]
+    NotSo {
+        /// Who.
+        name: String,
+        /// The form.
+        form: &'static str,
+        /// The ways that have it.
+        ways: Vec<&'static str>,
+    },
     /// A kubeconfig cannot carry it.
     #[error(transparent)]
     NotInKubeconfig(#[from] NotInKubeconfig),
@@ -145,13 +169,32 @@ impl Lab {
         let Some(member) = members().iter().find(|member| member.name == name) else {
             return Ok(self.administrator().credential().clone());
         };
-        let credential = match member.authenticates_by.first() {
-            None => return Err(CastError::NoWay { name: name.to_owned() }),
-            Some(Way::Certificate | Way::SigningRequest) => self.certificate_of(member).map(Credential::Certificate),
-            Some(Way::ServiceAccount) => self.token_of_account(name).await.map(Credential::Token),
-            Some(Way::Keycloak) => self.token_of_keycloak(name).await.map(Credential::Token),
-        };
-        credential.map_err(refused)
+        match member.authenticates_by.first() {
+            None => Err(CastError::NoWay { name: name.to_owned() }),
+            Some(way) => self.credential_by(member, *way).await.map_err(refused),
+        }
+    }
+
+    /// A new credential for `member`, who authenticates by `way`.
+    pub(super) async fn credential_by(&self, member: &Member, way: Way) -> Result<Credential, LabError> {
+        match way {
+            Way::Certificate | Way::SigningRequest => self.certificate_of(member, LIFETIME).map(Credential::Certificate),
+            Way::ServiceAccount => self.service_account_token(&member.name, LIFETIME).await.map(Credential::Token),
+            Way::Keycloak => Ok(Credential::Token(self.login_at_keycloak(&member.name).await?.id)),
+        }
+    }
+
+    /// A new certificate for `name`, good for `lifetime`.
+    ///
+    /// # Errors
+    /// Nobody is called so, or the lab has no authority of its own.
+    pub fn certificate_for(&self, name: &str, lifetime: Duration) -> Result<Leaf, CastError> {
+        let member = members().iter().find(|member| member.name == name);
+        let member = member.ok_or_else(|| UnknownPerson { name: name.to_owned() })?;
+        self.certificate_of(member, lifetime).map_err(|source| CastError::Refused {
+            name: name.to_owned(),
+            source,
+        })
     }
 
     /// A kubeconfig for `name`, as JSON, which is YAML too.
@@ -165,16 +208,19 @@ impl Lab {
         Ok(kubeconfig::json(&context, &main.url, &main.serving_authority, &credential)?)
     }
 
-    fn certificate_of(&self, member: &Member) -> Result<crate::pki::Leaf, LabError> {
+    fn certificate_of(&self, member: &Member, lifetime: Duration) -> Result<Leaf, LabError> {
         let groups: Vec<&str> = member.groups.iter().map(String::as_str).collect();
         Ok(self
             .authorities()?
             .clients
-            .issue(&Request::client(&member.name, &groups).lifetime(LIFETIME))?)
+            .issue(&Request::client(&member.name, &groups).lifetime(lifetime))?)
     }
 
-    /// A token of the service account `name` in the lab's own namespace, which is created when it is not there.
-    async fn token_of_account(&self, name: &str) -> Result<Secret, LabError> {
+    /// A token of the service account `name` in the lab's own namespace, which is created when it is not there; good for `lifetime`.
+    ///
+    /// # Errors
+    /// The API server does not issue it.
+    pub async fn service_account_token(&self, name: &str, lifetime: Duration) -> Result<Secret, LabError> {
         let wrong = |source| LabError::Objects {
             what: format!("a token of the service account {name}"),
             source: Box::new(source),
@@ -187,7 +233,7 @@ impl Lab {
         }
         let request = TokenRequest {
             spec: TokenRequestSpec {
-                expiration_seconds: Some(LIFETIME.as_secs().cast_signed()),
+                expiration_seconds: Some(lifetime.as_secs().cast_signed()),
                 ..TokenRequestSpec::default()
             },
             ..TokenRequest::default()
@@ -199,22 +245,18 @@ impl Lab {
         Ok(Secret::new(made.status.map(|status| status.token).unwrap_or_default()))
     }
 
-    /// An ID token of Keycloak for `name`, by a password grant.
-    async fn token_of_keycloak(&self, name: &str) -> Result<Secret, LabError> {
+    /// A login of `name` at Keycloak, by a password grant.
+    pub(super) async fn login_at_keycloak(&self, name: &str) -> Result<TokenSet, LabError> {
         let keycloak = self.keycloak().await?;
         let password = keycloak
             .description()
             .passwords
             .get(name)
             .ok_or_else(|| LabError::NoPassword { name: name.to_owned() })?;
-        Ok(keycloak
-            .password_grant(name, password)
-            .await
-            .map_err(|source| LabError::Login {
-                name: name.to_owned(),
-                source,
-            })?
-            .id)
+        keycloak.password_grant(name, password).await.map_err(|source| LabError::Login {
+            name: name.to_owned(),
+            source,
+        })
     }
 }
 

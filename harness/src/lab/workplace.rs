@@ -26,7 +26,7 @@ impl Lab {
     /// # Errors
     /// They cannot be written.
     pub fn workplace(&self, person: &str, kubeconfig: &Value) -> Result<Workplace, LabError> {
-        let directory = self.0.directory.below("workplace")?;
+        let directory = self.directory_of_workplace()?;
         // A directory with nothing else in it, for the front of PATH.
         let kubectl = self.0.directory.below("workplace/bin")?.join("kubectl");
         // Without one of the lab's version, the one that the person has does as well.
@@ -51,6 +51,11 @@ impl Lab {
             source,
         })?;
         Ok(workplace)
+    }
+
+    /// Where such files are.
+    pub(super) fn directory_of_workplace(&self) -> Result<PathBuf, LabError> {
+        self.0.directory.below("workplace")
     }
 }
 

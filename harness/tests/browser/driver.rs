@@ -62,6 +62,8 @@ impl Browser {
         .unwrap();
         let wanted = json!({"capabilities": {"alwaysMatch": {
             "browserName": "chrome",
+            // A lab's authorities are in nobody's trust store.
+            "acceptInsecureCerts": true,
             "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
             "goog:chromeOptions": {
                 "binary": tools.chromium,

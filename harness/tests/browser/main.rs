@@ -1,11 +1,12 @@
 //! The page of a report in a real browser, headless: it opens from a file, needs nothing else, can be read and used with and without
-//! scripts, by keyboard, in both themes, on narrow and wide screens; and whatever a server said stays text.
+//! scripts, by keyboard, in both themes, on narrow and wide screens; and whatever a server said stays text. And a person who logs in at Keycloak.
 //!
 //! Where there is no Chromium with its driver, each test is listed as ignored, with the reason before its name
 //! (Debian's packages: `chromium`, `chromium-driver`). Pictures of the page are put into the target directory.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod driver;
+mod logging_in;
 mod looking;
 mod story;
 mod using;
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
         looking::every_text_can_be_read_in_both_themes,
         looking::no_screen_is_too_narrow,
         looking::it_is_said_to_who_does_not_see,
+        logging_in::somebody_logs_in_at_keycloaks_own_page,
     );
     libtest_mimic::run(&arguments, trials).exit_code()
 }

@@ -4,13 +4,17 @@
 
 mod stage;
 
+mod credentials;
 mod engines;
 mod existing;
+mod explaining;
 mod failing_starts;
 mod live;
+mod logins;
 mod matrix;
 mod ownership;
 mod reports;
+mod robot;
 #[path = "../browser/story.rs"]
 mod story;
 mod transcript;

@@ -23,6 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("engine", &["event", "hint", "process", "secret"]),
     ("pki", &["secret"]),
     ("tls", &["pki"]),
+    ("login", &["hint", "process", "secret"]),
     ("credential", &["pki", "secret"]),
     ("server_binaries", &["dirs", "event", "hint", "process", "secret"]),
     (
@@ -46,6 +47,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("auth_proxy", &["identity_provider", "pki", "process", "secret", "tls"]),
     ("token_webhook", &["identity_provider", "pki", "secret", "tls"]),
     ("probe", &["cluster", "credential", "event", "pki", "process", "secret", "tls"]),
+    ("explain", &["credential", "pki", "probe", "secret", "tls"]),
     // Together.
     (
         "lab",

@@ -12,7 +12,7 @@ pub(super) mod compare;
 mod draw;
 pub(super) mod keep;
 pub(super) mod merge;
-mod open;
+pub(super) mod open;
 
 /// Which command.
 #[derive(Args, Debug)]

@@ -46,7 +46,7 @@ pub fn run(arguments: &OpenArguments, out: &mut dyn Write) -> Result<Exit, Comma
 }
 
 /// Without a screen, a browser would be one for terminals, or wait for one that never comes.
-fn has_screen() -> bool {
+pub(in crate::cli) fn has_screen() -> bool {
     cfg!(target_os = "macos")
         || ["DISPLAY", "WAYLAND_DISPLAY", "BROWSER", "WSL_DISTRO_NAME"]
             .iter()

@@ -1,6 +1,7 @@
 //! kubectl with a login at Keycloak in its kubeconfig: it shows the ID token, and refreshes it once that has expired
 //! (k8s.io/client-go `plugin/pkg/client/auth/oidc`).
 
+use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -20,9 +21,17 @@ use crate::secret::{Secret, redact};
 
 /// A kubeconfig in a directory of its own, and what kubectl answered.
 #[derive(Default)]
-struct AtHand {
-    home: Option<TempDir>,
-    answer: Option<(bool, String)>,
+pub(super) struct AtHand {
+    pub(super) home: Option<TempDir>,
+    /// Whether the client succeeded, and what it said.
+    pub(super) answer: Option<(bool, String)>,
+}
+
+impl AtHand {
+    /// The directory with the kubeconfig.
+    pub(super) fn home(&self) -> Result<&Path> {
+        Ok(self.home.as_ref().context("nobody has a kubeconfig")?.path())
+    }
 }
 
 /// What is wrong with a login in a kubeconfig.
@@ -75,7 +84,7 @@ fn told(world: &mut World, _person: Person, user: String) -> Step {
 
 #[then(expr = "the kubeconfig holds a token that has not expired")]
 fn holds_new_token(world: &mut World) -> Step {
-    let path = home(world)?.path().join("kubeconfig");
+    let path = world.notes::<AtHand>().home()?.join("kubeconfig");
     let written: Value = serde_saphyr::from_str(&std::fs::read_to_string(path)?)?;
     let token = written
         .pointer("/users/0/user/auth-provider/config/id-token")
@@ -105,16 +114,12 @@ async fn told_with_sound_login(world: &mut World, person: Person, user: String) 
     accepted(&who_am_i(world).await?, &user)
 }
 
-fn accepted((succeeded, text): &(bool, String), user: &str) -> Step {
+pub(super) fn accepted((succeeded, text): &(bool, String), user: &str) -> Step {
     ensure!(*succeeded, "expected: accepted as \"{user}\"; kubectl says: {}", redact(text));
     let review: Value = serde_json::from_str(text).context("kubectl answers with JSON")?;
     let seen = review.pointer("/status/userInfo/username").and_then(Value::as_str);
     ensure!(seen == Some(user), "expected: accepted as \"{user}\"; seen was {seen:?}");
     Ok(())
-}
-
-fn home(world: &mut World) -> Step<&TempDir> {
-    Ok(world.notes::<AtHand>().home.as_ref().context("nobody has a kubeconfig")?)
 }
 
 /// Writes a kubeconfig whose ID token has expired, so that kubectl needs the refresh token.
@@ -156,13 +161,21 @@ async fn write(world: &mut World, person: &Person, flaw: Option<LoginFlaw>) -> S
 
 /// Whether kubectl succeeded, and what it said.
 async fn who_am_i(world: &mut World) -> Step<(bool, String)> {
+    who_am_i_with(world, &[]).await
+}
+
+/// The same with more options.
+pub(super) async fn who_am_i_with(world: &mut World, options: &[String]) -> Step<(bool, String)> {
     let kubectl = world.kubectl()?;
-    let home = home(world)?.path().to_owned();
+    let home = world.notes::<AtHand>().home()?.to_owned();
     let said = home.join("said");
     let program = Program::new("kubectl", kubectl, &said)
         .environment("HOME", &home)
+        // Plugins are found there, and are made of what is there.
+        .inherit(&["PATH"])
         .argument(format!("--kubeconfig={}", home.join("kubeconfig").display()))
-        .arguments(["auth", "whoami", "--output=json"]);
+        .arguments(["auth", "whoami", "--output=json"])
+        .arguments(options);
     let status = program.start().await?.ended().await?;
     Ok((status.success(), std::fs::read_to_string(&said)?))
 }

@@ -1,0 +1,337 @@
+//! `authlab explain`: why a credential is accepted or refused, and what to change.
+//!
+//! The main type is [`ExplainArguments`].
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{ArgGroup, Args};
+
+use super::Session;
+use super::error::CommandError;
+use super::exit::Exit;
+use super::lab_source::use_error;
+use super::options::NamedLab;
+use super::server_binaries::write_json;
+use crate::cluster::{ApiServer, Driver, FRONT_PROXY, SERVICE_ACCOUNT_ISSUER};
+use crate::credential::Credential;
+use crate::explain::issuers::{self, Issuer};
+use crate::explain::{self, Explanation, Finding, Known, Weight, kubeconfig};
+use crate::lab::Lab;
+use crate::pki::Leaf;
+use crate::probe::Door;
+use crate::secret::Secret;
+
+/// What is to be explained, and against which server.
+#[derive(Args, Clone, Debug)]
+#[command(
+    group = ArgGroup::new("what").required(true).args(["kubeconfig", "token_file", "certificate"]),
+    after_help = "\
+The credential is sent to the server that is named, once, and to nobody else: the server of the kubeconfig, the one of
+--server, or the main API server of the lab. Where that is a server of a lab which is up, its own log says why; elsewhere
+what can be seen from outside is compared. Each finding names its behaviour in BEHAVIOURS.md. No secret is printed.
+
+Exit codes:
+  0  the server knows who you are
+  1  it does not: why is printed
+  2  wrong usage"
+)]
+pub struct ExplainArguments {
+    /// Kubeconfig: its server is asked, with what its user presents; an exec plugin is run, and cannot ask anything
+    #[arg(long, value_name = "FILE", help_heading = "What")]
+    kubeconfig: Option<PathBuf>,
+    /// Context of that kubeconfig; its current one when not given
+    #[arg(long, value_name = "NAME", requires = "kubeconfig", help_heading = "What")]
+    context: Option<String>,
+    /// File with a token, `-` for standard input
+    #[arg(long, value_name = "FILE", help_heading = "What")]
+    token_file: Option<PathBuf>,
+    /// PEM file with a client certificate, and those in between after it
+    #[arg(long, value_name = "FILE", requires = "key", help_heading = "What")]
+    certificate: Option<PathBuf>,
+    /// PEM file with its key
+    #[arg(long, value_name = "FILE", requires = "certificate", help_heading = "What")]
+    key: Option<PathBuf>,
+    /// The server to ask, an API server or a proxy in front of it, `https://HOST:PORT`
+    #[arg(
+        long,
+        value_name = "URL",
+        requires = "certificate_authority",
+        conflicts_with = "kubeconfig",
+        help_heading = "Server"
+    )]
+    server: Option<String>,
+    /// PEM file with the authority of its certificate
+    #[arg(long, value_name = "FILE", requires = "server", help_heading = "Server")]
+    certificate_authority: Option<PathBuf>,
+    /// AuthenticationConfiguration that the server has, to compare tokens with
+    #[arg(long, value_name = "FILE", help_heading = "Server")]
+    authentication_config: Option<PathBuf>,
+    /// Issuer that the server has (--oidc-issuer-url), to compare tokens with
+    #[arg(long, value_name = "URL", requires = "audience", help_heading = "Server")]
+    issuer: Option<String>,
+    /// Audience that the server has (--oidc-client-id)
+    #[arg(long, value_name = "AUDIENCE", requires = "issuer", help_heading = "Server")]
+    audience: Option<String>,
+    /// PEM file with the authority of the issuer's certificate (--oidc-ca-file)
+    #[arg(long, value_name = "FILE", requires = "issuer", help_heading = "Server")]
+    issuer_authority: Option<PathBuf>,
+    /// The lab.
+    #[command(flatten)]
+    lab: NamedLab,
+}
+
+/// A file that an option names cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the file {} cannot be read", path.display())]
+struct NotRead {
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// Asks, compares and tells.
+///
+/// # Errors
+/// A file cannot be read, or no server is named and no lab is up.
+pub async fn run(arguments: ExplainArguments, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
+    let lab = Lab::attach(&arguments.lab.lab).await.map_err(use_error)?;
+    let mut told = Vec::new();
+    let mut asked = asked(&arguments, &mut told)?;
+    if asked.server.is_none() && arguments.kubeconfig.is_none() {
+        let lab = match lab.clone() {
+            Some(lab) => lab,
+            // There is none: the error says which are up.
+            None => Lab::existing(&arguments.lab.lab).await.map_err(use_error)?,
+        };
+        asked.server = Some(lab.main().url.clone());
+        asked.authority = Some(lab.main().serving_authority.clone());
+    }
+    let Some(server) = asked.server else {
+        return show_file_alone(&told, session, out);
+    };
+    if let Some(plugin) = &asked.exec {
+        match explain::run_plugin(plugin, &server).await {
+            Ok(credential) => asked.credentials.push(credential),
+            Err(error) => {
+                told.push(error.into());
+                return show_file_alone(&told, session, out);
+            }
+        }
+    }
+    let Some(authority) = asked.authority else {
+        told.push(Finding::of_file(
+            "no authority of the server's certificate is given, so the credential is not sent to it",
+            "give certificate-authority in the kubeconfig",
+        ));
+        return show_file_alone(&told, session, out);
+    };
+    let door = door(lab.as_ref(), &server, authority);
+    let known = known(&arguments, lab.as_ref(), &door)?;
+    let credential = match asked.credentials.len() {
+        0 => Credential::Nothing,
+        1 => asked.credentials.remove(0),
+        _ => Credential::Together(asked.credentials),
+    };
+    let credential = if asked.impersonated.is_empty() {
+        credential
+    } else {
+        Credential::Impersonation {
+            own: Box::new(credential),
+            headers: asked.impersonated,
+        }
+    };
+    let mut explanation = explain::explain(&door, &credential, &known).await;
+    // What is wrong with the file explains what is presented.
+    let refused = explanation.verdict != "accepted";
+    explanation.findings.splice(0..0, told);
+    if !refused {
+        for finding in &mut explanation.findings {
+            finding.weight = Weight::Note;
+        }
+    }
+    if session.voice.json {
+        write_json(&explanation, out)?;
+    } else {
+        show(&explanation, out)?;
+    }
+    Ok(if refused { Exit::Failed } else { Exit::Success })
+}
+
+/// What is asked, and with what.
+#[derive(Default)]
+struct Wanted {
+    server: Option<String>,
+    authority: Option<String>,
+    credentials: Vec<Credential>,
+    exec: Option<serde_json::Value>,
+    impersonated: Vec<(String, String)>,
+}
+
+fn asked(arguments: &ExplainArguments, told: &mut Vec<Finding>) -> Result<Wanted, CommandError> {
+    let mut wanted = Wanted::default();
+    if let Some(path) = &arguments.kubeconfig {
+        let text = read(path)?;
+        let directory = path.parent().unwrap_or(Path::new("."));
+        let beside = |name: &Path| std::fs::read_to_string(directory.join(name));
+        let found = kubeconfig::read(&text, arguments.context.as_deref(), &beside);
+        told.extend(found.findings);
+        return Ok(Wanted {
+            server: found.server,
+            authority: found.authority,
+            credentials: found.credentials,
+            exec: found.exec,
+            impersonated: found.impersonated,
+        });
+    }
+    if let Some(path) = &arguments.token_file {
+        wanted.credentials.push(Credential::Token(Secret::new(read(path)?.trim())));
+    }
+    if let (Some(certificate), Some(key)) = (&arguments.certificate, &arguments.key) {
+        let leaf = Leaf {
+            certificate: read(certificate)?,
+            chain: String::new(),
+            key: Secret::new(read(key)?),
+        };
+        if let Err(error) = crate::tls::identity(&leaf) {
+            return Err(CommandError::new(Exit::Usage, error).hint("give a certificate and its key as PEM text"));
+        }
+        wanted.credentials.push(Credential::Certificate(leaf));
+    }
+    wanted.server = arguments.server.as_ref().map(|server| server.trim_end_matches('/').to_owned());
+    wanted.authority = arguments.certificate_authority.as_deref().map(read).transpose()?;
+    Ok(wanted)
+}
+
+fn read(path: &Path) -> Result<String, CommandError> {
+    let text = if path == Path::new("-") {
+        io::read_to_string(io::stdin())
+    } else {
+        std::fs::read_to_string(path)
+    };
+    text.map_err(|source| {
+        CommandError::new(
+            Exit::Usage,
+            NotRead {
+                path: path.to_owned(),
+                source,
+            },
+        )
+    })
+}
+
+/// Where it is asked: at a server of the lab, whose record can be read, or elsewhere.
+fn door(lab: Option<&Lab>, server: &str, authority: String) -> Door {
+    let behind = |server: &ApiServer| Door::of(server);
+    if let Some(lab) = lab {
+        let description = lab.description();
+        if let Some(there) = description.api_servers.values().find(|there| there.url == server) {
+            return Door {
+                authority,
+                ..behind(there)
+            };
+        }
+        let proxy = description.auth_proxies.iter().find(|(_, proxy)| proxy.url == server);
+        if let Some(Ok(door)) = proxy.map(|(name, _)| lab.auth_proxy(name)) {
+            return Door { authority, ..door };
+        }
+    }
+    behind(&ApiServer {
+        name: "server".to_owned(),
+        url: server.to_owned(),
+        serving_authority: authority,
+        logs: None,
+        gate: PathBuf::new(),
+        client_authorities: None,
+        authentication: None,
+        request_header_authorities: None,
+    })
+}
+
+/// What is known about that server beforehand: a lab's own is known, of others what the options say.
+fn known(arguments: &ExplainArguments, lab: Option<&Lab>, door: &Door) -> Result<Known, CommandError> {
+    let mut known = Known::default();
+    let ours = lab.filter(|lab| lab.description().api_servers.values().any(|server| server.url == door.server.url));
+    if let Some(lab) = ours.filter(|lab| lab.description().cluster != Driver::Existing) {
+        known.service_account_issuer = Some(SERVICE_ACCOUNT_ISSUER.to_owned());
+        if let Ok(authorities) = lab.authorities() {
+            known.proxy_authorities = Some(authorities.request_headers.certificate().to_owned());
+            known.proxy_names = Some(vec![FRONT_PROXY.to_owned()]);
+        }
+        if let Some(file) = &door.server.authentication {
+            known.issuers = configured(file)?;
+            known.all = true;
+        }
+    }
+    if let Some(file) = &arguments.authentication_config {
+        known.issuers = configured(file)?;
+        known.all = true;
+    }
+    if let (Some(issuer), Some(audience)) = (&arguments.issuer, &arguments.audience) {
+        let mut issuer = Issuer::by_flags(issuer, audience);
+        issuer.authority = arguments.issuer_authority.as_deref().map(read).transpose()?;
+        known.issuers.push(issuer);
+    }
+    Ok(known)
+}
+
+fn configured(file: &Path) -> Result<Vec<Issuer>, CommandError> {
+    issuers::of_configuration(&read(file)?)
+        .map_err(|why| CommandError::new(Exit::Usage, format!("the file {} cannot be used: {why}", file.display())))
+}
+
+/// The file is so wrong that nobody was asked.
+fn show_file_alone(findings: &[Finding], session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
+    if session.voice.json {
+        write_json(&serde_json::json!({ "verdict": "not_asked", "findings": findings }), out)?;
+    } else {
+        writeln!(out, "Nobody was asked: what is presented is wrong before it is sent.")?;
+        list(findings, out)?;
+    }
+    Ok(Exit::Failed)
+}
+
+fn show(explanation: &Explanation, out: &mut dyn Write) -> io::Result<()> {
+    let Explanation { server, presented, .. } = explanation;
+    match &explanation.user {
+        Some(user) => writeln!(out, "{server} accepts {presented}: you are \"{user}\", in {:?}", explanation.groups)?,
+        None => {
+            let status = explanation.status.map(|status| format!(" ({status})")).unwrap_or_default();
+            writeln!(
+                out,
+                "{server} does not accept {presented}: {}{status}",
+                explanation.verdict.replace('_', " ")
+            )?;
+        }
+    }
+    if let Some(reason) = &explanation.reason {
+        let source = match explanation.reason_source {
+            "log" => "its log says",
+            "audit" => "its audit log says",
+            "body" => "it answers",
+            _ => "it says",
+        };
+        writeln!(out, "  {source}: {reason}")?;
+    }
+    list(&explanation.findings, out)?;
+    if let Some(binding) = &explanation.binding {
+        writeln!(out, "\nTo let this identity read the namespace `default`:\n---")?;
+        write!(out, "{}", serde_saphyr::to_string(binding).map_err(io::Error::other)?)?;
+    }
+    Ok(())
+}
+
+fn list(findings: &[Finding], out: &mut dyn Write) -> io::Result<()> {
+    for (index, finding) in findings.iter().enumerate() {
+        let id = finding.behaviour.map(|id| format!(" [{id}]")).unwrap_or_default();
+        let label = match finding.weight {
+            Weight::Proved => "because",
+            Weight::Cause => "because, as seen from here",
+            Weight::Note => "note",
+        };
+        writeln!(out, "\n{}. {label}{id}: {}", index + 1, finding.seen)?;
+        if let Some(change) = finding.change.as_ref().filter(|change| !change.is_empty()) {
+            writeln!(out, "   change: {change}")?;
+        }
+    }
+    Ok(())
+}

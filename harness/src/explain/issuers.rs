@@ -1,0 +1,214 @@
+//! Issuers as an API server is configured with them, and what they say of themselves.
+//!
+//! The main type is [`Issuer`]: one authenticator of an AuthenticationConfiguration (kubernetes/apiserver `pkg/apis/apiserver/types.go`).
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// One issuer that an API server trusts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issuer {
+    /// Its URL, to the letter.
+    pub url: String,
+    /// Where its configuration is, where that is elsewhere.
+    pub discovery: Option<String>,
+    /// The audiences, one of which a token must be for.
+    pub audiences: Vec<String>,
+    /// The authority of its certificate, PEM.
+    pub authority: Option<String>,
+    /// The claim that is the user, and what goes before it; none where an expression says it.
+    pub username: Option<(String, String)>,
+    /// The claim that is the groups, and what goes before each; none where nothing or an expression says it.
+    pub groups: Option<(String, String)>,
+    /// Whether only RS256 is accepted (the `--oidc-*` flags say so unless told otherwise).
+    pub only_rs256: bool,
+}
+
+/// What an issuer says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetched {
+    /// Its URL, as it says it.
+    pub issuer: String,
+    /// The ids of its keys.
+    pub keys: Vec<String>,
+}
+
+impl Issuer {
+    /// The issuer `url` for `audience`, its user being the claim `sub` behind the URL (the `--oidc-*` flags' default).
+    #[must_use]
+    pub fn by_flags(url: &str, audience: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            discovery: None,
+            audiences: vec![audience.to_owned()],
+            authority: None,
+            username: Some(("sub".to_owned(), format!("{url}#"))),
+            groups: None,
+            only_rs256: true,
+        }
+    }
+}
+
+/// The issuers of an AuthenticationConfiguration.
+///
+/// # Errors
+/// The text is none; what is wrong is named.
+pub fn of_configuration(text: &str) -> Result<Vec<Issuer>, String> {
+    let file: Value = serde_saphyr::from_str(text).map_err(|_| "it is not YAML".to_owned())?;
+    if file.get("kind").and_then(Value::as_str) != Some("AuthenticationConfiguration") {
+        return Err("it is no AuthenticationConfiguration".to_owned());
+    }
+    let texts = |value: Option<&Value>| -> Vec<String> {
+        let all = value.and_then(Value::as_array).into_iter().flatten();
+        all.filter_map(|text| text.as_str().map(str::to_owned)).collect()
+    };
+    let mapping = |jwt: &Value, name: &str| {
+        let mapping = jwt.pointer(&format!("/claimMappings/{name}"))?;
+        let claim = mapping.get("claim")?.as_str().filter(|claim| !claim.is_empty())?;
+        let prefix = mapping.get("prefix").and_then(Value::as_str).unwrap_or_default();
+        Some((claim.to_owned(), prefix.to_owned()))
+    };
+    let jwts = file.get("jwt").and_then(Value::as_array).into_iter().flatten();
+    let issuers = jwts.filter_map(|jwt| {
+        let issuer = jwt.get("issuer")?;
+        let text = |name: &str| issuer.get(name).and_then(Value::as_str).map(str::to_owned);
+        Some(Issuer {
+            url: text("url")?,
+            discovery: text("discoveryURL"),
+            audiences: texts(issuer.get("audiences")),
+            authority: text("certificateAuthority"),
+            username: mapping(jwt, "username"),
+            groups: mapping(jwt, "groups"),
+            only_rs256: false,
+        })
+    });
+    Ok(issuers.collect())
+}
+
+/// Reads what the issuer says of itself (OpenID Connect Discovery 1.0 §4). Nothing is presented.
+///
+/// # Errors
+/// It cannot be read, in words.
+pub async fn fetch(issuer: &Issuer, patience: Duration) -> Result<Fetched, String> {
+    #[derive(Deserialize)]
+    struct Configuration {
+        issuer: String,
+        jwks_uri: String,
+    }
+    #[derive(Deserialize)]
+    struct Keys {
+        keys: Vec<Key>,
+    }
+    #[derive(Deserialize)]
+    struct Key {
+        kid: Option<String>,
+    }
+    let mut http = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .https_only(true)
+        .timeout(patience);
+    if let Some(authority) = &issuer.authority {
+        let certificates = reqwest::Certificate::from_pem_bundle(authority.as_bytes());
+        http = http.tls_certs_only(certificates.map_err(|_| "the authority of its certificate is no PEM text".to_owned())?);
+    }
+    let http = http.build().map_err(|error| chain(&error))?;
+    let usual = format!("{}/.well-known/openid-configuration", issuer.url.trim_end_matches('/'));
+    let url = issuer.discovery.as_deref().unwrap_or(&usual);
+    let said: Configuration = read(&http, url).await?;
+    let keys: Keys = read(&http, &said.jwks_uri).await?;
+    Ok(Fetched {
+        issuer: said.issuer,
+        keys: keys.keys.into_iter().filter_map(|key| key.kid).collect(),
+    })
+}
+
+async fn read<T: serde::de::DeserializeOwned>(http: &reqwest::Client, url: &str) -> Result<T, String> {
+    let answer = http.get(url).send().await.map_err(|error| chain(&error.without_url()))?;
+    if !answer.status().is_success() {
+        return Err(format!("{url} answers {}", answer.status()));
+    }
+    answer
+        .json()
+        .await
+        .map_err(|error| format!("{url}: {}", chain(&error.without_url())))
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+/// In which way two URLs of issuers differ, in words; none where they are the same, or nothing alike.
+#[must_use]
+pub fn difference(said: &str, configured: &str) -> Option<&'static str> {
+    if said == configured {
+        return None;
+    }
+    if said.trim_end_matches('/') == configured.trim_end_matches('/') {
+        return Some(if said.ends_with('/') {
+            "the token has a slash at its end, the configuration has none"
+        } else {
+            "the configuration has a slash at its end, the token has none"
+        });
+    }
+    if said.eq_ignore_ascii_case(configured) {
+        return Some("capitals differ");
+    }
+    let (said, configured) = (reqwest::Url::parse(said).ok()?, reqwest::Url::parse(configured).ok()?);
+    let same = [
+        said.scheme() == configured.scheme(),
+        said.host_str() == configured.host_str(),
+        said.port_or_known_default() == configured.port_or_known_default(),
+        said.path().trim_end_matches('/') == configured.path().trim_end_matches('/'),
+    ];
+    match same {
+        [false, true, _, true] => Some("one is http, the other https"),
+        [true, false, _, true] => Some("the host differs: the issuer takes its name from the address that it was asked at"),
+        [true, true, false, true] => Some("the port differs"),
+        [true, true, true, false] => Some("the path differs: it is another realm"),
+        [true, true, true, true] => Some("they are written differently"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn issuers_are_compared_to_the_letter() {
+        let configured = "https://kc.test/realms/a";
+        for (said, word) in [
+            ("https://kc.test/realms/a/", "slash"),
+            ("https://kc.test/realms/A", "capitals"),
+            ("https://kc.test:8443/realms/a", "port"),
+            ("https://kc.test/realms/b", "realm"),
+            ("http://kc.test/realms/a", "http"),
+            ("https://localhost/realms/a", "host"),
+            ("https://kc.test:443/realms/a", "written"),
+        ] {
+            let found = difference(said, configured).unwrap_or_default();
+            assert!(found.contains(word), "{said}: {found}");
+        }
+        assert_eq!(difference(configured, configured), None);
+        assert_eq!(difference("https://elsewhere.test/", configured), None);
+    }
+
+    #[test]
+    fn a_configuration_is_read_as_the_server_reads_it() {
+        let text = "kind: AuthenticationConfiguration\njwt:\n- issuer: {url: https://a.test, audiences: [k]}\n  \
+            claimMappings: {username: {claim: email, prefix: 'a:'}, groups: {expression: claims.g}}\n";
+        let issuers = of_configuration(text).expect("it is sound");
+        assert_eq!(issuers[0].username, Some(("email".to_owned(), "a:".to_owned())));
+        assert_eq!((issuers.len(), &issuers[0].groups), (1, &None));
+        assert!(of_configuration("kind: Config").is_err());
+    }
+}

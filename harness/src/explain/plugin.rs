@@ -1,0 +1,98 @@
+//! An exec plugin run as a client runs it, with what it said of its failure: clients keep that to themselves.
+//!
+//! The main function is [`run`].
+
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+
+use super::Finding;
+use crate::credential::Credential;
+use crate::credential::exec::EXEC_INFO;
+use crate::pki::Leaf;
+use crate::secret::{Secret, redact};
+
+/// Why a plugin gives no credential: the behaviour, and what was seen.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{seen}")]
+pub struct PluginError {
+    behaviour: &'static str,
+    seen: String,
+    change: &'static str,
+}
+
+impl From<PluginError> for Finding {
+    fn from(error: PluginError) -> Self {
+        Self::cause(error.behaviour, error.seen, error.change)
+    }
+}
+
+/// Runs the plugin of a kubeconfig's user for the cluster at `server`. Nobody is asked anything.
+///
+/// # Errors
+/// It is not there, fails, or answers something else.
+pub async fn run(exec: &Value, server: &str) -> Result<Credential, PluginError> {
+    let text = |name: &str| exec.get(name).and_then(Value::as_str).unwrap_or_default();
+    let (program, version) = (text("command"), text("apiVersion"));
+    let wrong = |behaviour, seen: String, change| PluginError { behaviour, seen, change };
+    let mut info = json!({ "apiVersion": version, "kind": "ExecCredential", "spec": { "interactive": false } });
+    if exec.get("provideClusterInfo") == Some(&Value::Bool(true)) {
+        info["spec"]["cluster"] = json!({ "server": server });
+    }
+    let list = |name: &str| exec.get(name).and_then(Value::as_array).into_iter().flatten();
+    let mut command = tokio::process::Command::new(program);
+    command
+        .args(list("args").filter_map(Value::as_str))
+        .env(EXEC_INFO, info.to_string())
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    for entry in list("env") {
+        let part = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
+        command.env(part("name"), part("value"));
+    }
+    let ended = command.output().await.map_err(|error| {
+        wrong(
+            "E2",
+            format!("the plugin {program:?} cannot be run: {error}"),
+            "install it, or say its whole path in the kubeconfig",
+        )
+    })?;
+    if !ended.status.success() {
+        let said = String::from_utf8_lossy(&ended.stderr);
+        let seen = format!(
+            "the plugin {program:?} failed with {}, and said: {}",
+            ended.status,
+            redact(said.trim())
+        );
+        return Err(wrong("E3", seen, "do what it says; clients show its exit code alone"));
+    }
+    let answer: Value = serde_json::from_slice(&ended.stdout).map_err(|_| {
+        wrong(
+            "E5",
+            format!("the plugin {program:?} answers something else than an ExecCredential"),
+            "let nothing else print on its standard output",
+        )
+    })?;
+    let answered = answer.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
+    if answered != version {
+        let seen = format!("the kubeconfig asks the plugin for {version:?}, it answers in {answered:?}");
+        return Err(wrong("E4", seen, "say the version in the kubeconfig that the plugin speaks"));
+    }
+    let field = |name: &str| {
+        let value = answer.pointer(&format!("/status/{name}")).and_then(Value::as_str);
+        value.filter(|value| !value.is_empty()).map(str::to_owned)
+    };
+    match (field("token"), field("clientCertificateData"), field("clientKeyData")) {
+        (Some(token), ..) => Ok(Credential::Token(Secret::new(token))),
+        (None, Some(certificate), Some(key)) => Ok(Credential::Certificate(Leaf {
+            certificate,
+            chain: String::new(),
+            key: Secret::new(key),
+        })),
+        _ => Err(wrong(
+            "E5",
+            format!("the plugin {program:?} answers neither a token nor a certificate with its key"),
+            "see what it prints when it is run by hand",
+        )),
+    }
+}

@@ -1,0 +1,223 @@
+//! The server's own words, and which behaviour they are: data. The main function is [`read`].
+
+use regex::Regex;
+
+use super::{Finding, Weight};
+use crate::probe::Verdict;
+
+/// Part of a reason, the behaviour, and what to change. The first that is in a reason counts: what is more particular stands first.
+const REASONS: &[(&str, &str, &str)] = &[
+    (
+        "email not verified",
+        "O13",
+        "let the issuer verify the address, or use another claim such as sub",
+    ),
+    (
+        "expected audience",
+        "O5",
+        "let the issuer put the API server's audience into `aud` (in Keycloak: a mapper of the type Audience), or log in as that client",
+    ),
+    (
+        "is invalid for the target audiences",
+        "S18",
+        "ask for a token without an audience, or with that of the API server",
+    ),
+    ("service account token has expired", "S14", "ask for a new one"),
+    ("service account token is not valid yet", "S15", "set the clocks right (NTP)"),
+    (
+        "does not match service account pod ref claim",
+        "S13",
+        "the pod was made anew: ask for a token that is bound to the new one",
+    ),
+    (
+        "does not match service account secret ref claim",
+        "S13",
+        "the Secret was made anew: ask for a token that is bound to the new one",
+    ),
+    (
+        "service account token has been invalidated",
+        "S12",
+        "what the token is bound to (pod, Secret, node or account) is gone: ask for a new one",
+    ),
+    (
+        "token is expired",
+        "O3",
+        "fetch a new one: log in again, or let a plugin refresh it (`authlab token oidc`)",
+    ),
+    ("before the nbf", "O4", "set the clocks of issuer and API server right (NTP)"),
+    (
+        "failed to verify signature",
+        "O8",
+        "fetch a new token: the key was rotated away, or it was never the issuer's",
+    ),
+    (
+        "unexpected signature algorithm",
+        "O9",
+        "add the algorithm to --oidc-signing-algs, or let the issuer sign with RS256",
+    ),
+    (
+        "authenticator not initialized",
+        "O24",
+        "wait: the API server has not read the issuer's configuration yet, or cannot (its log says every ten seconds why)",
+    ),
+    ("parse username claims", "O12", "let the issuer say the claim, or map another one"),
+    ("parse groups claim", "O17", "let the issuer say a list of texts"),
+    (
+        "Z is before ",
+        "X5",
+        "wait, or set the clocks of who signed it and of the API server right (NTP)",
+    ),
+    (
+        "certificate has expired or is not yet valid",
+        "X4",
+        "have a new one signed, or set the clocks right",
+    ),
+    (
+        "incompatible key usage",
+        "X6",
+        "have it signed for clients (extendedKeyUsage=clientAuth)",
+    ),
+    (
+        "subject with cn=",
+        "P6",
+        "give the proxy a certificate with such a name, or add its name to --requestheader-allowed-names",
+    ),
+    // The other authenticator says it beside what the certificate really lacks.
+    (
+        "signed by unknown authority",
+        "X3",
+        "have the certificate signed by an authority of --client-ca-file",
+    ),
+];
+
+/// What a connection that did not come about says.
+const CONNECTIONS: &[(&str, &str, &str)] = &[
+    (
+        "UnknownIssuer",
+        "the server's certificate is not signed by the authority of the kubeconfig",
+        "give the authority that signed it (certificate-authority, certificate-authority-data)",
+    ),
+    (
+        "NotValidForName",
+        "the server's certificate is not for the name that it was asked by",
+        "use an address that is among its names, or tls-server-name",
+    ),
+    ("Expired", "the server's certificate has expired", "renew it"),
+    (
+        "onnection refused",
+        "nobody listens at the server's address",
+        "check address and port, and whether the cluster is up",
+    ),
+];
+
+/// What a reason of the server stands for; none, where it says nothing by itself.
+pub(super) fn read(reason: &str, verdict: Verdict) -> Option<Finding> {
+    match verdict {
+        Verdict::Forbidden => return Some(forbidden(reason)),
+        Verdict::TlsRefused | Verdict::Unreachable => {
+            let (_, seen, change) = CONNECTIONS.iter().find(|(part, ..)| reason.contains(part))?;
+            return Some(Finding::of_file(format!("{seen} ({reason})"), *change));
+        }
+        _ => {}
+    }
+    let (_, behaviour, change) = REASONS.iter().find(|(part, ..)| reason.contains(part))?;
+    Some(Finding {
+        behaviour: Some(*behaviour),
+        weight: Weight::Proved,
+        seen: format!("the API server says: {reason}"),
+        change: Some((*change).to_owned()),
+    })
+}
+
+/// Who is forbidden something is known: what is missing is a right.
+fn forbidden(reason: &str) -> Finding {
+    let proved = |behaviour, change: String| Finding {
+        behaviour: Some(behaviour),
+        weight: Weight::Proved,
+        seen: format!("the API server says: {reason}"),
+        change: Some(change),
+    };
+    if reason.contains("\"system:anonymous\"") {
+        return proved(
+            "A1",
+            "present a token or a client certificate: no credential reached the server".to_owned(),
+        );
+    }
+    let Ok(pattern) = Regex::new(r#"^(\S+?) (?:"([^"]*)" )?is forbidden: .* cannot (\S+) resource "([^"]+)" in API group "([^"]*)""#)
+    else {
+        return proved("F1", String::new());
+    };
+    let Some(found) = pattern.captures(reason) else {
+        return proved("I2", "grant the right that is missing".to_owned());
+    };
+    let part = |index: usize| found.get(index).map_or("", |part| part.as_str());
+    let names = if part(2).is_empty() {
+        String::new()
+    } else {
+        format!(", resourceNames: [{:?}]", part(2))
+    };
+    let rule = format!(
+        "{{apiGroups: [{:?}], resources: [{:?}], verbs: [{:?}]{names}}}",
+        part(5),
+        part(4),
+        part(3)
+    );
+    let behaviour = match part(3) {
+        "impersonate" => "I2",
+        verb if verb.starts_with("impersonate-on:") => "K2",
+        verb if verb.starts_with("impersonate:") => "K3",
+        _ => "R4",
+    };
+    // Constrained impersonation (KEP-5284) looks for both before it looks for the old verb.
+    let beside = match behaviour {
+        "K2" => {
+            "; and one that says whom: {apiGroups: [\"authentication.k8s.io\"], resources: [\"users\"], verbs: [\"impersonate:user-info\"]}; \
+            or the old one, which allows everything: {apiGroups: [\"\"], resources: [\"users\"], verbs: [\"impersonate\"]}"
+        }
+        _ => "",
+    };
+    proved(behaviour, format!("grant this rule to who asks: {rule}{beside}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_right_is_said_as_a_rule() {
+        let reason = r#"users "bob" is forbidden: User "alice" cannot impersonate resource "users" in API group "" at the cluster scope"#;
+        let found = read(reason, Verdict::Forbidden).expect("it is known");
+        assert_eq!(found.behaviour, Some("I2"));
+        let change = found.change.expect("it is known");
+        assert!(
+            change.ends_with(r#"{apiGroups: [""], resources: ["users"], verbs: ["impersonate"], resourceNames: ["bob"]}"#),
+            "{change}"
+        );
+    }
+
+    #[test]
+    fn the_log_is_understood() {
+        let reason = r#"[invalid bearer token, oidc: verify token: oidc: expected audience "kubernetes" got ["account"]]"#;
+        assert_eq!(read(reason, Verdict::Unauthenticated).and_then(|found| found.behaviour), Some("O5"));
+        assert_eq!(read("invalid bearer token", Verdict::Unauthenticated), None);
+    }
+
+    #[test]
+    fn what_is_not_valid_yet_has_not_expired() {
+        let reason = "x509: certificate has expired or is not yet valid: current time 2026-11-27T03:50:28Z is before 2026-11-27T04:50:27Z";
+        assert_eq!(read(reason, Verdict::Unauthenticated).and_then(|found| found.behaviour), Some("X5"));
+        let reason = reason.replace("before", "after");
+        assert_eq!(
+            read(&reason, Verdict::Unauthenticated).and_then(|found| found.behaviour),
+            Some("X4")
+        );
+    }
+
+    #[test]
+    fn every_behaviour_is_in_the_catalogue() {
+        let catalogue = include_str!("../../../fixtures/behaviours.toml");
+        for (_, id, _) in REASONS {
+            assert!(catalogue.contains(&format!("\n[{id}]\n")), "{id}");
+        }
+    }
+}

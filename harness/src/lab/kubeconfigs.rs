@@ -1,0 +1,213 @@
+//! Kubeconfigs for the cast in the forms that people meet: with the credential in it, with a plugin that fetches it, with a
+//! login that kubectl refreshes itself, or with a bare token.
+//!
+//! The main type is [`Form`]; [`Lab::kubeconfig_as`] makes one.
+
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use serde_json::{Value, json};
+
+use super::cast::{self, CastError, Member, Way};
+use super::{Lab, LabError};
+use crate::credential::exec::VERSIONS;
+use crate::credential::{Credential, kubeconfig};
+use crate::secret::Secret;
+
+/// The realm's client for people who log in themselves: it has no secret.
+const BROWSER_CLIENT: &str = "browser-login";
+
+/// How a kubeconfig has somebody's credential.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// In it, whatever it is.
+    #[default]
+    Embedded,
+    /// By a plugin that the client runs (KEP-541).
+    Exec,
+    /// By a login that kubectl refreshes itself (k8s.io/client-go `plugin/pkg/client/auth/oidc`).
+    AuthProvider,
+    /// As a bare token.
+    Token,
+}
+
+/// What runs as a plugin, and how people log in with it.
+#[derive(Clone, Debug)]
+pub struct Plugin {
+    /// The program: this one.
+    pub program: PathBuf,
+    /// How somebody of Keycloak logs in: `browser`, `device` or `password`.
+    pub flow: String,
+}
+
+impl Form {
+    /// Its name, as it is typed.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Embedded => "with the credential in it",
+            Self::Exec => "with an exec plugin",
+            Self::AuthProvider => "with an auth provider",
+            Self::Token => "with a token",
+        }
+    }
+
+    /// The ways of authenticating that it is for.
+    fn ways(self) -> &'static [Way] {
+        match self {
+            Self::Embedded | Self::Exec => &[Way::Certificate, Way::SigningRequest, Way::Keycloak, Way::ServiceAccount],
+            Self::AuthProvider => &[Way::Keycloak],
+            Self::Token => &[Way::Keycloak, Way::ServiceAccount],
+        }
+    }
+}
+
+impl Lab {
+    /// A kubeconfig for `name` in `form`, as JSON, which is YAML too. Where they authenticate in several ways, it is the first of
+    /// them that has this form, or the one called `by`.
+    ///
+    /// # Errors
+    /// Nobody is called so, none of their ways has that form, or no credential is issued.
+    pub async fn kubeconfig_as(&self, name: &str, form: Form, by: Option<Way>, plugin: &Plugin) -> Result<Value, CastError> {
+        if form == Form::Embedded && by.is_none() {
+            return self.kubeconfig_of(name).await;
+        }
+        cast::check(name)?;
+        let (member, way) = chosen(name, form, by)?;
+        let refused = |source| CastError::Refused {
+            name: name.to_owned(),
+            source,
+        };
+        let credential = match form {
+            Form::Embedded | Form::Token => self.credential_by(member, way).await.map_err(refused)?,
+            Form::Exec | Form::AuthProvider => Credential::Nothing,
+        };
+        let main = self.main();
+        let context = format!("{name}@{}", self.description().name);
+        let mut file = kubeconfig::json(&context, &main.url, &main.serving_authority, &credential)?;
+        match form {
+            Form::Embedded | Form::Token => {}
+            Form::Exec => file["users"][0]["user"] = self.exec_of(member, way, plugin).await.map_err(refused)?,
+            Form::AuthProvider => file["users"][0]["user"] = self.auth_provider_of(name).await.map_err(refused)?,
+        }
+        Ok(file)
+    }
+
+    async fn exec_of(&self, member: &Member, way: Way, plugin: &Plugin) -> Result<Value, LabError> {
+        let mut arguments = vec!["token".to_owned()];
+        let own = ["--lab".to_owned(), self.description().name.clone()];
+        match way {
+            Way::Certificate | Way::SigningRequest => {
+                arguments.extend(["certificate".to_owned(), member.name.clone()]);
+                arguments.extend(own);
+            }
+            Way::ServiceAccount => {
+                arguments.extend(["service-account".to_owned(), member.name.clone()]);
+                arguments.extend(own);
+            }
+            Way::Keycloak => arguments.extend(self.login_arguments(&member.name, &plugin.flow).await?),
+        }
+        let mut environment = Vec::new();
+        for (name, directory) in [
+            ("AUTHLAB_STATE_DIR", crate::dirs::state()?),
+            ("AUTHLAB_CACHE_DIR", crate::dirs::cache()?),
+        ] {
+            environment.push(json!({ "name": name, "value": directory }));
+        }
+        // Nobody is asked anything where a credential is simply fetched.
+        let mode = if way == Way::Keycloak { "IfAvailable" } else { "Never" };
+        Ok(json!({ "exec": {
+            "apiVersion": VERSIONS[0], "command": plugin.program, "args": arguments, "env": environment,
+            "interactiveMode": mode, "provideClusterInfo": true,
+            "installHint": "authlab is the program that wrote this kubeconfig",
+        } }))
+    }
+
+    /// The command line of a login at the lab's Keycloak. Secrets, and the login itself, are in files of the lab, which go with it.
+    async fn login_arguments(&self, name: &str, flow: &str) -> Result<Vec<String>, LabError> {
+        let keycloak = self.keycloak().await?;
+        let realm = keycloak.description();
+        let directory = self.directory_of_workplace()?;
+        let file = |name: &str, text: &str| -> Result<String, LabError> {
+            let path = directory.join(name);
+            replace(&path, text)?;
+            Ok(path.display().to_string())
+        };
+        let mut arguments: Vec<String> = ["oidc", "--issuer", &realm.issuer, "--flow", flow].map(str::to_owned).to_vec();
+        arguments.extend([
+            "--certificate-authority".to_owned(),
+            file("issuer-authority.pem", &realm.authority)?,
+        ]);
+        arguments.extend(["--login-dir".to_owned(), directory.join("logins").display().to_string()]);
+        if flow == "password" {
+            let password = realm.passwords.get(name);
+            let password = password.ok_or_else(|| LabError::NoPassword { name: name.to_owned() })?;
+            arguments.extend(["--client-id", &realm.client_id, "--username", name].map(str::to_owned));
+            arguments.extend(["--password-file".to_owned(), file(&format!("{name}.password"), password.expose())?]);
+            if let Some(secret) = &realm.client_secret {
+                arguments.extend(["--client-secret-file".to_owned(), file("client-secret", secret.expose())?]);
+            }
+        } else {
+            arguments.extend(["--client-id", BROWSER_CLIENT].map(str::to_owned));
+        }
+        Ok(arguments)
+    }
+
+    async fn auth_provider_of(&self, name: &str) -> Result<Value, LabError> {
+        let login = self.login_at_keycloak(name).await?;
+        let keycloak = self.keycloak().await?;
+        let realm = keycloak.description();
+        Ok(json!({ "auth-provider": { "name": "oidc", "config": {
+            "idp-issuer-url": realm.issuer, "client-id": realm.client_id,
+            "client-secret": realm.client_secret.as_ref().map_or("", Secret::expose),
+            "idp-certificate-authority-data": base64::engine::general_purpose::STANDARD.encode(&realm.authority),
+            "id-token": login.id.expose(), "refresh-token": login.refresh.as_ref().map_or("", Secret::expose),
+        } } }))
+    }
+}
+
+/// The way of theirs that has the form.
+fn chosen(name: &str, form: Form, by: Option<Way>) -> Result<(&'static Member, Way), CastError> {
+    let not_so = || CastError::NotSo {
+        name: name.to_owned(),
+        form: form.name(),
+        ways: by
+            .map_or_else(|| form.ways().to_vec(), |by| vec![by])
+            .into_iter()
+            .map(Way::name)
+            .collect(),
+    };
+    let member = cast::members().iter().find(|member| member.name == name).ok_or_else(not_so)?;
+    let theirs = member.authenticates_by.iter().copied();
+    let suits = |way: &Way| form.ways().contains(way) && by.is_none_or(|by| by == *way);
+    theirs.into_iter().find(suits).map(|way| (member, way)).ok_or_else(not_so)
+}
+
+/// Renamed into its place: somebody may be reading the one before.
+fn replace(path: &Path, text: &str) -> Result<(), LabError> {
+    let unfinished = path.with_extension(format!("{}.new", std::process::id()));
+    crate::pki::write_private(&unfinished, text)?;
+    std::fs::rename(&unfinished, path).map_err(|source| LabError::Directory {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_way_that_has_the_form_is_taken() {
+        let way = |name, form, by| chosen(name, form, by).map(|(_, way)| way);
+        assert_eq!(way("alice", Form::Exec, None).expect("a way"), Way::Certificate);
+        assert_eq!(way("alice", Form::Exec, Some(Way::Keycloak)).expect("a way"), Way::Keycloak);
+        assert_eq!(way("alice", Form::Token, None).expect("a way"), Way::Keycloak);
+        let told = way("user1", Form::Token, None).expect_err("a certificate is no token").to_string();
+        assert_eq!(
+            told,
+            "user1 has no kubeconfig with a token: that is for who authenticates by keycloak or service-account"
+        );
+        assert!(way("administrator", Form::Exec, None).is_err());
+    }
+}

@@ -1,0 +1,121 @@
+//! The three ways to a new login, each as its standard has it: all of them are methods of [`Provider`].
+
+use std::io;
+
+use openidconnect::core::{CoreAuthenticationFlow, CoreDeviceAuthorizationResponse};
+use openidconnect::{AuthorizationCode, CsrfToken, DeviceCodeErrorResponseType, Nonce, PkceCodeChallenge, RedirectUrl};
+use openidconnect::{RequestTokenError, ResourceOwnerPassword, ResourceOwnerUsername};
+
+use super::cache::Entry;
+use super::provider::Provider;
+use super::redirect::{Came, Redirect};
+use super::{LoginError, Person, Told};
+use crate::secret::Secret;
+
+impl Provider<'_> {
+    /// Authorization code with PKCE, returned to a loopback address (RFC 6749 §4.1, RFC 7636 §4, RFC 8252 §7.3).
+    pub(super) async fn in_a_browser(&self, person: &dyn Person) -> Result<Entry, LoginError> {
+        let state = CsrfToken::new_random();
+        let mut redirect = Redirect::listen(state.secret()).await.map_err(LoginError::Listen)?;
+        let url = RedirectUrl::new(redirect.url()).map_err(|error| LoginError::Listen(io::Error::other(error)))?;
+        let client = self.client.clone().set_redirect_uri(url);
+        let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
+        let (address, _, nonce) = client
+            .authorize_url(CoreAuthenticationFlow::AuthorizationCode, move || state.clone(), Nonce::new_random)
+            .add_scopes(self.scopes())
+            .set_pkce_challenge(challenge)
+            .url();
+        match person.open(address.as_str()) {
+            Ok(()) => person.tell(&Told::Opened { address: address.as_str() }),
+            Err(why) => person.tell(&Told::Address {
+                address: address.as_str(),
+                why: &why,
+            }),
+        }
+        let limit = self.settings.limit;
+        let returned = tokio::time::timeout(limit, redirect.returned()).await;
+        let returned = returned.ok().flatten().ok_or(LoginError::NotReturned { limit })?;
+        let outcome = match returned.came {
+            Came::Refused { code, description } => Err(LoginError::Refused {
+                what: "login",
+                code,
+                description,
+            }),
+            Came::Code(code) => {
+                let request = client
+                    .exchange_code(AuthorizationCode::new(code.expose().to_owned()))
+                    .set_pkce_verifier(verifier);
+                match request.request_async(&self.call()).await {
+                    Ok(answer) => self.entry(&answer, Some(&nonce)),
+                    Err(error) => Err(self.refused("code", error)),
+                }
+            }
+        };
+        // The page says how it ended, and is read to its end before this process may go.
+        let _ = returned.page.send(outcome.as_ref().err().map(LoginError::told));
+        redirect.finish().await;
+        outcome
+    }
+
+    /// A code that is typed into a browser anywhere (RFC 8628 §3).
+    pub(super) async fn by_device(&self, person: &dyn Person) -> Result<Entry, LoginError> {
+        let lacks = || LoginError::Lacks {
+            issuer: self.settings.issuer.clone(),
+            what: "device flow",
+        };
+        let client = self
+            .client
+            .clone()
+            .set_device_authorization_url(self.device.clone().ok_or_else(lacks)?);
+        // Some issuers want the proof that is asked of browsers here, too; it does no harm elsewhere.
+        let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
+        let request = client
+            .exchange_device_code()
+            .add_scopes(self.scopes())
+            .add_extra_param("code_challenge", challenge.as_str().to_owned())
+            .add_extra_param("code_challenge_method", challenge.method().as_str().to_owned());
+        let asked = request.request_async(&self.call()).await;
+        let codes: CoreDeviceAuthorizationResponse = asked.map_err(|error| self.refused("device code", error))?;
+        person.tell(&Told::Code {
+            address: codes.verification_uri().as_str(),
+            code: codes.user_code().secret(),
+            complete: codes.verification_uri_complete().map(|uri| uri.secret().as_str()),
+        });
+        let limit = self.settings.limit.min(codes.expires_in());
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the issuer says how often it wants to be asked (RFC 8628 §3.5)"
+        )]
+        let pause = tokio::time::sleep;
+        let given = client
+            .exchange_device_access_token(&codes)
+            .add_extra_param("code_verifier", verifier.secret().clone())
+            .request_async(&self.call(), pause, Some(limit))
+            .await;
+        match given {
+            Ok(answer) => self.entry(&answer, None),
+            Err(RequestTokenError::ServerResponse(answer)) if *answer.error() == DeviceCodeErrorResponseType::ExpiredToken => {
+                Err(LoginError::NotTyped { limit })
+            }
+            Err(error) => Err(self.refused("device code", error)),
+        }
+    }
+
+    /// A password that is given to the client (RFC 6749 §4.3).
+    pub(super) async fn by_password(&self, person: &dyn Person, user: &str, password: Option<&Secret>) -> Result<Entry, LoginError> {
+        let password = match password {
+            Some(password) => password.clone(),
+            None => person.password(user).map_err(|source| LoginError::Password {
+                user: user.to_owned(),
+                source,
+            })?,
+        };
+        let name = ResourceOwnerUsername::new(user.to_owned());
+        let password = ResourceOwnerPassword::new(password.expose().to_owned());
+        let request = self.client.exchange_password(&name, &password).add_scopes(self.scopes());
+        // Unlike the other flows, this one does not ask for an ID token by itself.
+        let request = request.add_scope(openidconnect::Scope::new("openid".to_owned()));
+        let answer = request.request_async(&self.call()).await;
+        self.entry(&answer.map_err(|error| self.refused("password grant", error))?, None)
+    }
+}

@@ -1,0 +1,207 @@
+//! Logging in at an OpenID Connect issuer as people do: in a browser, with a code typed elsewhere, or with a password.
+//!
+//! The main function is [`log_in`]. It takes what an earlier login left in the [`Cache`], refreshes it before it expires, and
+//! only then begins a new login; however many ask at once, one of them logs in and the others wait for it. Whoever sits at
+//! the screen is a [`Person`]: what is said to them, and how, is not the business of this module.
+
+mod cache;
+mod error;
+mod flows;
+mod provider;
+mod redirect;
+
+use std::io;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+pub use cache::{Cache, CacheError, Untrusted};
+pub use error::LoginError;
+
+use crate::secret::Secret;
+use cache::Entry;
+use provider::Provider;
+
+/// How long before its end a token is not used any more: it has to be good still when the last request arrives.
+const MARGIN: i64 = 30;
+
+/// At whom somebody logs in, and how.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The issuer's URL, exactly as its tokens say it.
+    pub issuer: String,
+    /// The client that logs people in.
+    pub client_id: String,
+    /// Its secret; a public client has none.
+    pub client_secret: Option<Secret>,
+    /// The authorities of the issuer's certificate, PEM; where none is given, those of the system.
+    pub authority: Option<String>,
+    /// What is asked for beside `openid`.
+    pub scopes: Vec<String>,
+    /// How.
+    pub flow: Flow,
+    /// How long a person may take.
+    pub limit: Duration,
+}
+
+/// How somebody logs in.
+#[derive(Clone, Debug)]
+pub enum Flow {
+    /// In a browser on this machine: authorization code with PKCE (RFC 6749 §4.1, RFC 7636), returned to a loopback address (RFC 8252 §7.3).
+    Browser,
+    /// With a code that is typed into a browser anywhere (RFC 8628).
+    Device,
+    /// With a password that is given to the client (RFC 6749 §4.3): for labs, and gone from OAuth 2.1.
+    Password {
+        /// Who.
+        user: String,
+        /// Their password; asked for where it is not given.
+        password: Option<Secret>,
+    },
+}
+
+impl Flow {
+    /// Whose login it is, where that is known beforehand.
+    fn user(&self) -> Option<&str> {
+        match self {
+            Self::Password { user, .. } => Some(user),
+            Self::Browser | Self::Device => None,
+        }
+    }
+}
+
+/// Who sits at the screen.
+pub trait Person: Send + Sync {
+    /// Whether somebody is there who can be asked.
+    fn is_there(&self) -> bool;
+    /// Opens the login page in a browser.
+    ///
+    /// # Errors
+    /// There is none, or it does not start.
+    fn open(&self, address: &str) -> io::Result<()>;
+    /// Lets them type their password.
+    ///
+    /// # Errors
+    /// Nothing can be typed.
+    fn password(&self, user: &str) -> io::Result<Secret>;
+    /// Tells them something.
+    fn tell(&self, told: &Told<'_>);
+}
+
+/// What a person is told.
+#[derive(Clone, Copy, Debug)]
+pub enum Told<'a> {
+    /// The login page was opened.
+    Opened {
+        /// Its address.
+        address: &'a str,
+    },
+    /// The login page could not be opened: they have to do it.
+    Address {
+        /// Its address.
+        address: &'a str,
+        /// Why it could not be opened.
+        why: &'a io::Error,
+    },
+    /// A code has to be typed elsewhere.
+    Code {
+        /// Where.
+        address: &'a str,
+        /// The code.
+        code: &'a str,
+        /// The address with the code in it, where the issuer has one.
+        complete: Option<&'a str>,
+    },
+    /// Another process logs in at the same issuer, and is waited for.
+    Waiting,
+    /// What an earlier login left is not used.
+    Untrusted(&'a Untrusted),
+    /// The earlier login cannot be refreshed, and a new one begins.
+    Ended(&'a LoginError),
+}
+
+/// What a login gives.
+#[derive(Clone, Debug)]
+pub struct Ticket {
+    /// The ID token: what an API server is shown.
+    pub id: Secret,
+    /// Until when a client may use it without asking again: somewhat earlier than it expires.
+    pub usable_until: Timestamp,
+}
+
+impl From<&Entry> for Ticket {
+    fn from(entry: &Entry) -> Self {
+        Self {
+            id: entry.id_token.clone(),
+            usable_until: Timestamp::from_second(entry.usable_until()).unwrap_or(Timestamp::UNIX_EPOCH),
+        }
+    }
+}
+
+impl Entry {
+    /// A token that lives for seconds has no half a minute to spare.
+    fn usable_until(&self) -> i64 {
+        let life = self.expires.saturating_sub(self.issued).max(0);
+        self.expires.saturating_sub(MARGIN.min(life / 5))
+    }
+}
+
+/// A token of the issuer: the one of an earlier login, refreshed where that is needed, else one of a new login.
+///
+/// # Errors
+/// The issuer cannot be asked or refuses; a person is needed and none is there, or does not come back in time.
+pub async fn log_in(settings: &Settings, cache: &Cache, person: &dyn Person) -> Result<Ticket, LoginError> {
+    let key = cache::Key::of(settings);
+    if let Some(entry) = usable(cache, &key, person) {
+        return Ok((&entry).into());
+    }
+    let lock = match cache.try_lock(&key)? {
+        Some(lock) => lock,
+        None => {
+            person.tell(&Told::Waiting);
+            cache.lock(&key, settings.limit).await?
+        }
+    };
+    // Whoever had the lock may have left what is wanted.
+    let earlier = cache.read(&key).unwrap_or_default();
+    if let Some(entry) = earlier.as_ref().filter(|entry| is_usable(entry)) {
+        return Ok(entry.into());
+    }
+    let provider = Provider::discover(settings).await?;
+    let refresh = earlier.and_then(|entry| entry.refresh_token);
+    let entry = match refresh {
+        None => provider.log_in(person).await?,
+        Some(refresh) => match provider.refresh(&refresh).await {
+            Ok(entry) => entry,
+            Err(error) if error.ends_the_login() => {
+                if !provider.can_log_in(person) {
+                    return Err(LoginError::Over(Box::new(error)));
+                }
+                person.tell(&Told::Ended(&error));
+                provider.log_in(person).await?
+            }
+            Err(error) => return Err(error),
+        },
+    };
+    cache.write(&key, &entry)?;
+    drop(lock);
+    Ok((&entry).into())
+}
+
+/// What is in the cache and good still. What cannot be trusted is told, once, and not used.
+fn usable(cache: &Cache, key: &cache::Key, person: &dyn Person) -> Option<Entry> {
+    match cache.read(key) {
+        Ok(entry) => entry.filter(is_usable),
+        Err(untrusted) => {
+            person.tell(&Told::Untrusted(&untrusted));
+            None
+        }
+    }
+}
+
+fn is_usable(entry: &Entry) -> bool {
+    Timestamp::now().as_second() < entry.usable_until()
+}
+
+#[cfg(test)]
+mod tests;

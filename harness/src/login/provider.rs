@@ -1,0 +1,251 @@
+//! One issuer, discovered: what is asked of it, and the tokens it gives, verified.
+//!
+//! The main type is [`Provider`], on top of the `openidconnect` crate, with requests of our own so that only the
+//! authorities given are trusted and no redirect is followed.
+
+use std::time::Duration;
+
+use openidconnect::core::{
+    CoreAuthDisplay, CoreClaimName, CoreClaimType, CoreClient, CoreClientAuthMethod, CoreGrantType, CoreJsonWebKey,
+    CoreJweContentEncryptionAlgorithm, CoreJweKeyManagementAlgorithm, CoreResponseMode, CoreResponseType, CoreSubjectIdentifierType,
+    CoreTokenResponse,
+};
+use openidconnect::{
+    AdditionalProviderMetadata, ClientId, ClientSecret, DeviceAuthorizationUrl, DiscoveryError, EndpointMaybeSet, EndpointNotSet,
+    EndpointSet, ErrorResponse, HttpRequest, HttpResponse, IssuerUrl, Nonce, OAuth2TokenResponse, ProviderMetadata, RefreshToken,
+    RequestTokenError, Scope, TokenResponse,
+};
+use serde::{Deserialize, Serialize};
+
+use super::cache::Entry;
+use super::{Flow, LoginError, Person, Settings};
+use crate::secret::Secret;
+
+/// How long the issuer may take to answer one request.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What an issuer says of itself beside the usual (RFC 8628 §4).
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(super) struct DeviceEndpoint {
+    pub(super) device_authorization_endpoint: Option<DeviceAuthorizationUrl>,
+}
+
+impl AdditionalProviderMetadata for DeviceEndpoint {}
+
+type Metadata = ProviderMetadata<
+    DeviceEndpoint,
+    CoreAuthDisplay,
+    CoreClientAuthMethod,
+    CoreClaimName,
+    CoreClaimType,
+    CoreGrantType,
+    CoreJweContentEncryptionAlgorithm,
+    CoreJweKeyManagementAlgorithm,
+    CoreJsonWebKey,
+    CoreResponseMode,
+    CoreResponseType,
+    CoreSubjectIdentifierType,
+>;
+
+/// The client with what every issuer here has: a login page and a token endpoint.
+pub(super) type Client = CoreClient<EndpointSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointSet, EndpointMaybeSet>;
+
+/// An issuer that answered.
+pub(super) struct Provider<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) client: Client,
+    pub(super) device: Option<DeviceAuthorizationUrl>,
+    http: reqwest::Client,
+}
+
+impl<'a> Provider<'a> {
+    /// Reads the issuer's configuration and keys (OpenID Connect Discovery 1.0 §4). Nobody logs in.
+    pub(super) async fn discover(settings: &'a Settings) -> Result<Self, LoginError> {
+        let bad_url = |why: String| LoginError::Url {
+            url: settings.issuer.clone(),
+            why,
+        };
+        let issuer = IssuerUrl::new(settings.issuer.clone()).map_err(|error| bad_url(error.to_string()))?;
+        if issuer.url().scheme() != "https" {
+            return Err(bad_url("tokens are only fetched over https".to_owned()));
+        }
+        let mut http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .https_only(true)
+            .timeout(PATIENCE);
+        if let Some(authority) = &settings.authority {
+            let certificates = reqwest::Certificate::from_pem_bundle(authority.as_bytes()).map_err(LoginError::Authority)?;
+            http = http.tls_certs_only(certificates);
+        }
+        let http = http.build().map_err(LoginError::Authority)?;
+        let asked = http.clone();
+        let call = move |request: HttpRequest| send(asked.clone(), request);
+        let metadata = Metadata::discover_async(issuer, &call).await.map_err(|error| match error {
+            DiscoveryError::Request(source) => LoginError::Unreachable {
+                issuer: settings.issuer.clone(),
+                what: "its configuration",
+                source,
+            },
+            DiscoveryError::Validation(why) => LoginError::Another {
+                given: settings.issuer.clone(),
+                said: said_in(&why),
+            },
+            other => malformed(settings, "configuration", &other),
+        })?;
+        let Some(token_endpoint) = metadata.token_endpoint().cloned() else {
+            return Err(LoginError::Lacks {
+                issuer: settings.issuer.clone(),
+                what: "token endpoint",
+            });
+        };
+        let device = metadata.additional_metadata().device_authorization_endpoint.clone();
+        let secret = settings
+            .client_secret
+            .as_ref()
+            .map(|secret| ClientSecret::new(secret.expose().to_owned()));
+        let client =
+            CoreClient::from_provider_metadata(metadata, ClientId::new(settings.client_id.clone()), secret).set_token_uri(token_endpoint);
+        Ok(Self {
+            settings,
+            client,
+            device,
+            http,
+        })
+    }
+
+    /// How requests are sent, as `openidconnect` wants it.
+    pub(super) fn call(&self) -> impl Fn(HttpRequest) -> futures::future::BoxFuture<'static, Result<HttpResponse, reqwest::Error>> + use<> {
+        let http = self.http.clone();
+        move |request| Box::pin(send(http.clone(), request))
+    }
+
+    /// What is asked for beside `openid`.
+    pub(super) fn scopes(&self) -> impl Iterator<Item = Scope> + use<> {
+        self.settings.scopes.clone().into_iter().map(Scope::new)
+    }
+
+    /// Whether a new login can be tried with who is there.
+    pub(super) fn can_log_in(&self, person: &dyn Person) -> bool {
+        person.is_there() || matches!(self.settings.flow, Flow::Password { password: Some(_), .. })
+    }
+
+    /// A new login.
+    pub(super) async fn log_in(&self, person: &dyn Person) -> Result<Entry, LoginError> {
+        if !self.can_log_in(person) {
+            return Err(LoginError::NobodyThere);
+        }
+        match &self.settings.flow {
+            Flow::Browser => self.in_a_browser(person).await,
+            Flow::Device => self.by_device(person).await,
+            Flow::Password { user, password } => self.by_password(person, user, password.as_ref()).await,
+        }
+    }
+
+    /// Changes a refresh token for new tokens (RFC 6749 §6).
+    pub(super) async fn refresh(&self, refresh: &Secret) -> Result<Entry, LoginError> {
+        let token = RefreshToken::new(refresh.expose().to_owned());
+        let answer = self.client.exchange_refresh_token(&token).request_async(&self.call()).await;
+        let answer = answer.map_err(|error| self.refused("refresh", error))?;
+        let mut entry = self.entry(&answer, None)?;
+        // Who gives no new one lets the old one go on.
+        entry.refresh_token.get_or_insert_with(|| refresh.clone());
+        Ok(entry)
+    }
+
+    /// The tokens of an answer, verified (OpenID Connect Core 1.0 §3.1.3.7).
+    pub(super) fn entry(&self, answer: &CoreTokenResponse, nonce: Option<&Nonce>) -> Result<Entry, LoginError> {
+        let id = answer.id_token().ok_or(LoginError::NoIdToken)?;
+        let verifier = self
+            .client
+            .id_token_verifier()
+            // Tokens may be for others too, as API servers see it.
+            .set_other_audience_verifier_fn(|_| true);
+        let verified = match nonce {
+            Some(nonce) => id.claims(&verifier, nonce),
+            // It belongs to a login in a browser alone, and a refreshed token need not repeat it (§12.2).
+            None => id.claims(&verifier, |_: Option<&Nonce>| Ok(())),
+        };
+        let claims = verified.map_err(|error| LoginError::Token(chain(&error)))?;
+        Ok(Entry {
+            id_token: Secret::new(id.to_string()),
+            refresh_token: answer.refresh_token().map(|token| Secret::new(token.secret().clone())),
+            issued: claims.issue_time().timestamp(),
+            expires: claims.expiration().timestamp(),
+        })
+    }
+
+    /// What a refusal of a grant means.
+    pub(super) fn refused<T: ErrorResponse + 'static>(
+        &self,
+        what: &'static str,
+        error: RequestTokenError<reqwest::Error, T>,
+    ) -> LoginError {
+        match error {
+            RequestTokenError::ServerResponse(answer) => refusal(what, &answer),
+            RequestTokenError::Request(source) => LoginError::Unreachable {
+                issuer: self.settings.issuer.clone(),
+                what: "a token",
+                source,
+            },
+            RequestTokenError::Parse(error, body) => {
+                // Keycloak answers some refusals without a description in another form.
+                let text: String = String::from_utf8_lossy(&body).chars().take(200).collect();
+                LoginError::Malformed {
+                    issuer: self.settings.issuer.clone(),
+                    what: "answer",
+                    why: format!("{error}: {text}"),
+                }
+            }
+            RequestTokenError::Other(why) => LoginError::Malformed {
+                issuer: self.settings.issuer.clone(),
+                what: "answer",
+                why,
+            },
+        }
+    }
+}
+
+/// The protocol's words of a refusal, which is JSON whatever its type.
+fn refusal(what: &'static str, answer: &impl Serialize) -> LoginError {
+    let fields = serde_json::to_value(answer).unwrap_or_default();
+    let text = |name: &str| fields.get(name).and_then(|value| value.as_str()).map(str::to_owned);
+    LoginError::Refused {
+        what,
+        code: text("error").unwrap_or_else(|| "no reason".to_owned()),
+        description: text("error_description"),
+    }
+}
+
+fn malformed(settings: &Settings, what: &'static str, error: &dyn std::error::Error) -> LoginError {
+    LoginError::Malformed {
+        issuer: settings.issuer.clone(),
+        what,
+        why: chain(error),
+    }
+}
+
+/// The issuer's own name, from the crate's sentence about it.
+fn said_in(why: &str) -> String {
+    let found = why.strip_prefix("unexpected issuer URI `").and_then(|rest| rest.split_once('`'));
+    found.map_or_else(|| why.to_owned(), |(said, _)| said.to_owned())
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+async fn send(http: reqwest::Client, request: HttpRequest) -> Result<HttpResponse, reqwest::Error> {
+    let answer = http.execute(request.try_into()?).await.map_err(reqwest::Error::without_url)?;
+    let mut response = HttpResponse::new(Vec::new());
+    *response.status_mut() = answer.status();
+    *response.headers_mut() = answer.headers().clone();
+    *response.body_mut() = answer.bytes().await.map_err(reqwest::Error::without_url)?.to_vec();
+    Ok(response)
+}
