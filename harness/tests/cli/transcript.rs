@@ -38,6 +38,11 @@ static NAMED: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"(\S) {2,}", "$1   "),
         (r"[IWE]\d{4} [\d:.]+ +\d+ [\w.]+:\d+\] ", "<LOG> "),
         (r" in \d+ milliseconds", ""),
+        // Newer API servers name either of two rights that would have helped, by what they were asked before.
+        (
+            r"^(Error from server \(Forbidden\): ).* cannot impersonate.*",
+            "$1<WHO> cannot impersonate <WHOM>",
+        ),
     ];
     named.map(|(pattern, name)| (Regex::new(pattern).unwrap(), name)).into()
 });

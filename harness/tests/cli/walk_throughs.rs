@@ -105,7 +105,10 @@ fn written(blocks: &str) -> (tempfile::TempDir, PathBuf) {
 fn a_walk_through_stops_at_the_first_surprise() {
     for (surprise, told) in [
         ("refused 'no' true", "stopped: this was meant to be refused, and was not"),
-        ("refused 'no' ls nowhere", "stopped: this was refused, but not with: no"),
+        (
+            "refused 'forbidden' ls nowhere",
+            "stopped: this was refused, but not with: forbidden",
+        ),
         ("ls nowhere", "stopped: this was not meant to fail"),
         ("false | cat", "stopped: this was not meant to fail"),
         (
