@@ -65,7 +65,7 @@ async fn an_earlier_login_is_used_without_asking_anybody() {
 async fn one_that_is_about_to_expire_is_not() {
     let home = tempfile::tempdir().expect("a directory");
     let (cache, settings) = (Cache::new(home.path().join("logins")), settings("https://127.0.0.1:1/realms/none"));
-    cache.write(&cache::Key::of(&settings), &entry(20)).expect("it can be kept");
+    cache.write(&cache::Key::of(&settings), &entry(1)).expect("it can be kept");
     let error = log_in(&settings, &cache, &Nobody::default())
         .await
         .expect_err("nobody listens there");

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::kubectl_logins::{AtHand, accepted, who_am_i_with};
 use super::{Person, Step};
+use crate::cluster::Behaviours;
 use crate::credential::exec::{ExecInfo, VERSIONS};
 use crate::credential::{Credential, kubeconfig};
 use crate::pki::{Leaf, Request, write_private};
@@ -186,7 +187,10 @@ fn has_plugin_told_of_cluster(world: &mut World, person: Person) -> Step {
 #[given(expr = "her client allows {plugin_policy}")]
 fn client_allows(world: &mut World, policy: Policy) -> Step {
     let home = world.notes::<AtHand>().home()?.to_owned();
-    let entry = |command: &Path| json!([{ "command": command }]);
+    let field = Behaviours::known()
+        .value("plugin_allowlist_field", world.version())
+        .context("this kubectl has no list of plugins")?;
+    let entry = |command: &Path| json!([{ (field): command }]);
     let (name, list) = match policy {
         Policy::Deny => ("DenyAll", None),
         Policy::NoList => ("Allowlist", None),
