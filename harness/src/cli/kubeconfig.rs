@@ -158,7 +158,7 @@ pub(super) fn cast_error(error: CastError) -> CommandError {
     match error {
         error @ (CastError::Unknown(_) | CastError::NotSo { .. }) => CommandError::new(Exit::Usage, error),
         error @ (CastError::NoWay { .. } | CastError::NotInKubeconfig(_)) => CommandError::new(Exit::Failed, error),
-        CastError::Refused { source, .. } if matches!(source, crate::lab::LabError::Ended) => lab_error(source),
+        CastError::Refused { source, .. } if matches!(*source, crate::lab::LabError::Ended) => lab_error(*source),
         error @ CastError::Refused { .. } => CommandError::new(Exit::Failed, error),
     }
 }

@@ -120,7 +120,7 @@ pub enum CastError {
         name: String,
         /// Why not.
         #[source]
-        source: LabError,
+        source: Box<LabError>,
     },
     /// The fixture says nothing about how they authenticate.
     #[error("the cast does not say how {name} authenticates")]
@@ -164,7 +164,7 @@ impl Lab {
         check(name)?;
         let refused = |source| CastError::Refused {
             name: name.to_owned(),
-            source,
+            source: Box::new(source),
         };
         let Some(member) = members().iter().find(|member| member.name == name) else {
             return Ok(self.administrator().credential().clone());
@@ -193,7 +193,7 @@ impl Lab {
         let member = member.ok_or_else(|| UnknownPerson { name: name.to_owned() })?;
         self.certificate_of(member, lifetime).map_err(|source| CastError::Refused {
             name: name.to_owned(),
-            source,
+            source: Box::new(source),
         })
     }
 

@@ -76,7 +76,7 @@ impl Lab {
         let (member, way) = chosen(name, form, by)?;
         let refused = |source| CastError::Refused {
             name: name.to_owned(),
-            source,
+            source: Box::new(source),
         };
         let credential = match form {
             Form::Embedded | Form::Token => self.credential_by(member, way).await.map_err(refused)?,
