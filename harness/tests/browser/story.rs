@@ -382,7 +382,9 @@ fn proxied(index: usize) -> ScenarioReport {
 fn skipped() -> ScenarioReport {
     ScenarioReport {
         outcome: Outcome::Skipped,
-        tags: vec!["I20".to_owned(), "requires:constrained_impersonation".to_owned()],
+        tags: ["I20", "requires:client_certificates", "requires:constrained_impersonation"]
+            .map(str::to_owned)
+            .to_vec(),
         skipped_because: Some("Kubernetes 1.30 has no `constrained_impersonation` (from 1.36 on)".to_owned()),
         ms: 0,
         ..scenario(
