@@ -2,8 +2,8 @@
 
 use std::thread;
 
-/// What a lab holds at most, all its servers together: three API servers and Keycloak, with some room (README.md, "How fast").
-const MEMORY_OF_A_LAB: u64 = 2 << 30;
+/// What a lab holds at most, in bytes, all its servers together: eight API servers and Keycloak, with some room (README.md, "How fast").
+const MEMORY_OF_A_LAB: u64 = 5 << 29;
 
 /// How many labs at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ impl Capacity {
         Self::of(cores, available_memory(), most)
     }
 
-    /// One lab per core and per 2 GiB: two on two cores, so that one starts while the other carries its scenarios out.
+    /// One lab per core and per 2.5 GiB: two on two cores, so that one starts while the other carries its scenarios out.
     fn of(cores: usize, memory: Option<u64>, most: Option<usize>) -> Self {
         let by_memory = memory.map_or(2, |bytes| usize::try_from(bytes / MEMORY_OF_A_LAB).unwrap_or(usize::MAX));
         let labs = most.unwrap_or_else(|| cores.max(2).min(by_memory).max(1));
@@ -59,7 +59,7 @@ mod tests {
             (labs, starting)
         };
         assert_eq!(capacity(2, Some(22), None), (2, 1));
-        assert_eq!(capacity(16, Some(20), None), (10, 8));
+        assert_eq!(capacity(16, Some(20), None), (8, 8));
         assert_eq!(capacity(2, Some(3), None), (1, 1));
         assert_eq!(capacity(1, Some(1), None), (1, 1));
         assert_eq!(capacity(8, None, None), (2, 2));
