@@ -4,6 +4,7 @@
 //! (exec, attach, port-forward) need it, and one protocol is easier to watch than two.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -46,6 +47,23 @@ pub fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, TlsError>
         source,
     })?;
     if all.is_empty() { Err(TlsError::Empty) } else { Ok(all) }
+}
+
+/// A client of HTTPS alone that trusts the authorities in `authority`, PEM, or where none is given those of the system; it follows no
+/// redirect, uses no proxy, and waits `patience` for an answer.
+///
+/// # Errors
+/// The text is not PEM.
+pub fn https(authority: Option<&str>, patience: Duration) -> Result<reqwest::Client, reqwest::Error> {
+    let mut http = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .https_only(true)
+        .timeout(patience);
+    if let Some(authority) = authority {
+        http = http.tls_certs_only(reqwest::Certificate::from_pem_bundle(authority.as_bytes())?);
+    }
+    http.build()
 }
 
 /// The authorities in `pem`.

@@ -5,7 +5,6 @@
 //! anew once when a token names one that is not known.
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -19,6 +18,7 @@ use tokio::sync::Mutex;
 use super::AuthProxyError;
 use super::caller::{By, Caller};
 use super::status::Refusal;
+use crate::cause::with_causes;
 use crate::identity_provider::issuer::unverified;
 use crate::secret::Secret;
 
@@ -103,15 +103,15 @@ impl Bearer {
     /// Who the bearer of `token` is.
     pub(super) async fn verify(&self, token: &Secret) -> Result<Caller, Refusal> {
         let refused = |why: String| Refusal::Unauthenticated(why);
-        let parsed: CoreIdToken = token.expose().parse().map_err(|error| refused(chain(&error)))?;
+        let parsed: CoreIdToken = token.expose().parse().map_err(|error| refused(with_causes(&error)))?;
         let provider = self.provider(None).await?;
         match self.judge(&parsed, &provider) {
             Err(ClaimsVerificationError::SignatureVerification(SignatureVerificationError::NoMatchingKey)) => {
                 // It may be newer than the keys that are known.
                 let provider = self.provider(Some(&provider)).await?;
-                self.judge(&parsed, &provider).map_err(|error| refused(chain(&error)))?;
+                self.judge(&parsed, &provider).map_err(|error| refused(with_causes(&error)))?;
             }
-            judged => judged.map_err(|error| refused(chain(&error)))?,
+            judged => judged.map_err(|error| refused(with_causes(&error)))?,
         }
         // Verified above; read as plain JSON, as any claim may say who somebody is.
         let claims = unverified(token).map_err(|error| refused(error.to_string()))?.claims;
@@ -197,7 +197,7 @@ impl Bearer {
         let http = self.http.clone();
         let call = move |request: HttpRequest| ask(http.clone(), request);
         let asked = CoreProviderMetadata::discover_async(self.url.clone(), &call).await;
-        let metadata = asked.map_err(|error| Refusal::Unverifiable(format!("issuer {}: {}", self.issuer.url, chain(&error))))?;
+        let metadata = asked.map_err(|error| Refusal::Unverifiable(format!("issuer {}: {}", self.issuer.url, with_causes(&error))))?;
         // Discovery fetches the keys along with the document.
         let keys = metadata.jwks().clone();
         Ok(known.insert(Arc::new(Provider { metadata, keys })).clone())
@@ -211,19 +211,4 @@ async fn ask(http: reqwest::Client, request: HttpRequest) -> Result<HttpResponse
     *answer.status_mut() = status;
     *answer.headers_mut() = headers;
     Ok(answer)
-}
-
-/// An error with its causes, in one line.
-pub(super) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let next = error.to_string();
-        // Some libraries paste their causes in already.
-        if !text.contains(&next) {
-            text = format!("{text}: {next}");
-        }
-        cause = error.source();
-    }
-    text
 }

@@ -26,10 +26,10 @@ use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::bearer::chain;
 use super::connection_headers::strip_hop_by_hop;
 use super::status::Refusal;
 use super::{AuthProxyError, PassOn, Patience, ProxyCredential, Settings};
+use crate::cause::with_causes;
 
 /// The API server behind the proxy.
 #[derive(Clone, Debug)]
@@ -111,7 +111,7 @@ impl Forwarder {
         let (turn, turns) = watch::channel(Turn::Backends(Instant::now()));
         let request = Request::from_parts(parts, Asking { body, turn });
         let stream = self.connect().await?;
-        let broken = |error: hyper::Error| Refusal::BadBackend(chain(&error));
+        let broken = |error: hyper::Error| Refusal::BadBackend(with_causes(&error));
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
         let driving = Driving(tokio::spawn(async move {
             // How it ends is told by the answer or its body.

@@ -10,6 +10,7 @@ use std::io;
 use anstyle::{AnsiColor, Style};
 
 use super::exit::Exit;
+use crate::cause::with_causes;
 use crate::hint::Hint;
 
 /// A command's failure.
@@ -64,16 +65,7 @@ impl CommandError {
     /// The error and its causes, without styles and hints: for a record.
     #[must_use]
     pub fn plain(&self) -> String {
-        let mut text = self.error.to_string();
-        let mut cause = self.error.source();
-        while let Some(error) = cause {
-            let words = error.to_string();
-            if !text.ends_with(&words) {
-                text.push_str(": ");
-                text.push_str(&words);
-            }
-            cause = error.source();
-        }
+        let text = with_causes(&*self.error);
         crate::secret::redact(&text).into_owned()
     }
 

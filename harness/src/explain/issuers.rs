@@ -7,6 +7,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::cause::with_causes;
+
 /// One issuer that an API server trusts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issuer {
@@ -105,16 +107,7 @@ pub async fn fetch(issuer: &Issuer, patience: Duration) -> Result<Fetched, Strin
     struct Key {
         kid: Option<String>,
     }
-    let mut http = reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .https_only(true)
-        .timeout(patience);
-    if let Some(authority) = &issuer.authority {
-        let certificates = reqwest::Certificate::from_pem_bundle(authority.as_bytes());
-        http = http.tls_certs_only(certificates.map_err(|_| "the authority of its certificate is no PEM text".to_owned())?);
-    }
-    let http = http.build().map_err(|error| chain(&error))?;
+    let http = crate::tls::https(issuer.authority.as_deref(), patience).map_err(|error| with_causes(&error))?;
     let usual = format!("{}/.well-known/openid-configuration", issuer.url.trim_end_matches('/'));
     let url = issuer.discovery.as_deref().unwrap_or(&usual);
     let said: Configuration = read(&http, url).await?;
@@ -126,24 +119,14 @@ pub async fn fetch(issuer: &Issuer, patience: Duration) -> Result<Fetched, Strin
 }
 
 async fn read<T: serde::de::DeserializeOwned>(http: &reqwest::Client, url: &str) -> Result<T, String> {
-    let answer = http.get(url).send().await.map_err(|error| chain(&error.without_url()))?;
+    let answer = http.get(url).send().await.map_err(|error| with_causes(&error.without_url()))?;
     if !answer.status().is_success() {
         return Err(format!("{url} answers {}", answer.status()));
     }
     answer
         .json()
         .await
-        .map_err(|error| format!("{url}: {}", chain(&error.without_url())))
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
+        .map_err(|error| format!("{url}: {}", with_causes(&error.without_url())))
 }
 
 /// In which way two URLs of issuers differ, in words; none where they are the same, or nothing alike.

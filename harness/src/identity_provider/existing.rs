@@ -10,8 +10,12 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::issuer::unverified;
+use crate::cause::with_causes;
 use crate::hint::Hint;
 use crate::secret::{Secret, redact};
+
+/// How long the issuer may take to answer one request.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a person says about it.
 #[derive(Clone, Debug)]
@@ -90,13 +94,7 @@ impl ExistingIssuerError {
     /// The error with its causes, on one line.
     #[must_use]
     pub fn told(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            text = format!("{text}: {error}");
-            cause = error.source();
-        }
-        redact(&text).into_owned()
+        redact(&with_causes(self)).into_owned()
     }
 }
 
@@ -142,16 +140,7 @@ impl ExistingIssuer {
     /// # Errors
     /// It cannot be read, or is that of another issuer.
     pub async fn discover(settings: &Settings) -> Result<Self, ExistingIssuerError> {
-        let mut http = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .https_only(true)
-            .timeout(Duration::from_secs(30));
-        if let Some(authority) = &settings.authority {
-            let certificates = reqwest::Certificate::from_pem_bundle(authority.as_bytes()).map_err(ExistingIssuerError::Authority)?;
-            http = http.tls_certs_only(certificates);
-        }
-        let http = http.build().map_err(ExistingIssuerError::Authority)?;
+        let http = crate::tls::https(settings.authority.as_deref(), PATIENCE).map_err(ExistingIssuerError::Authority)?;
         let url = format!("{}/.well-known/openid-configuration", settings.issuer.trim_end_matches('/'));
         let found: Configuration = ask(settings, "its configuration", http.get(url)).await?;
         if found.issuer != settings.issuer {

@@ -6,6 +6,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
+use super::workplace::put;
 use super::{Lab, LabError, Workplace};
 
 /// A variable and its value: an address, or the path of a file.
@@ -82,14 +83,9 @@ impl Lab {
     }
 }
 
-/// Writes a file of the workplace, renamed into its place: somebody may be reading the one before.
+/// A file of the workplace.
 fn file(place: &Path, name: &str, text: &str) -> Result<OsString, LabError> {
     let path = place.join(name);
-    let unfinished = place.join(format!("{name}.{}", std::process::id()));
-    crate::pki::write_private(&unfinished, text)?;
-    std::fs::rename(&unfinished, &path).map_err(|source| LabError::Directory {
-        path: path.clone(),
-        source,
-    })?;
+    put(&path, text)?;
     Ok(path.into())
 }

@@ -10,6 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::LabError;
 use super::description::ControlDescription;
+use crate::cause::with_causes;
 use crate::cluster::ApiServer;
 use crate::secret::Secret;
 
@@ -119,25 +120,11 @@ where
     let reply = match serde_json::from_str::<Request>(&text) {
         Ok(request) if request.word == *known => match answer(request.api_server).await {
             Ok(server) => Reply::ApiServer(Box::new(server)),
-            Err(error) => Reply::Refused(told(&error)),
+            Err(error) => Reply::Refused(with_causes(&error)),
         },
         _ => Reply::Refused("the request is not one, or does not know the word".to_owned()),
     };
     stream.write_all(line(&reply).as_bytes()).await
-}
-
-/// An error with its causes, on one line.
-pub(super) fn told(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let words = error.to_string();
-        if !text.ends_with(&words) {
-            text = format!("{text}: {words}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 fn line(value: &impl Serialize) -> String {

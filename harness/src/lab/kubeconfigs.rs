@@ -3,12 +3,13 @@
 //!
 //! The main type is [`Form`]; [`Lab::kubeconfig_as`] makes one.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use base64::Engine as _;
 use serde_json::{Value, json};
 
 use super::cast::{self, CastError, Member, Way};
+use super::workplace::put;
 use super::{Lab, LabError};
 use crate::credential::exec::VERSIONS;
 use crate::credential::{Credential, kubeconfig};
@@ -130,13 +131,13 @@ impl Lab {
         let directory = self.directory_of_workplace()?;
         let file = |name: &str, text: &str| -> Result<String, LabError> {
             let path = directory.join(name);
-            replace(&path, text)?;
+            put(&path, text)?;
             Ok(path.display().to_string())
         };
         let mut arguments: Vec<String> = ["oidc", "--issuer", &realm.issuer, "--flow", flow].map(str::to_owned).to_vec();
         arguments.extend([
             "--certificate-authority".to_owned(),
-            file("issuer-authority.pem", &realm.authority)?,
+            file("issuer-authority.crt", &realm.authority)?,
         ]);
         arguments.extend(["--login-dir".to_owned(), directory.join("logins").display().to_string()]);
         if flow == "password" {
@@ -181,16 +182,6 @@ fn chosen(name: &str, form: Form, by: Option<Way>) -> Result<(&'static Member, W
     let theirs = member.authenticates_by.iter().copied();
     let suits = |way: &Way| form.ways().contains(way) && by.is_none_or(|by| by == *way);
     theirs.into_iter().find(suits).map(|way| (member, way)).ok_or_else(not_so)
-}
-
-/// Renamed into its place: somebody may be reading the one before.
-fn replace(path: &Path, text: &str) -> Result<(), LabError> {
-    let unfinished = path.with_extension(format!("{}.new", std::process::id()));
-    crate::pki::write_private(&unfinished, text)?;
-    std::fs::rename(&unfinished, path).map_err(|source| LabError::Directory {
-        path: path.to_owned(),
-        source,
-    })
 }
 
 #[cfg(test)]

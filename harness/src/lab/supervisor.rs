@@ -20,6 +20,7 @@ use tokio::process::{Child, Command};
 use super::description::LabDescription;
 use super::directory::{self, Ownership};
 use super::{Directory, Lab, LabError, LabOptions, Owner, control, leftovers, owned};
+use crate::cause::with_causes;
 use crate::event::{Event, Events};
 use crate::hint::Hint;
 use crate::interrupt::Interrupt;
@@ -203,7 +204,7 @@ pub async fn supervise(
         }
         Err(error) => {
             tell(&Told::Failed {
-                why: control::told(&error),
+                why: with_causes(&error),
                 hint: error.hint(),
             });
             Err(error)

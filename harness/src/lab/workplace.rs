@@ -3,7 +3,7 @@
 //! The main type is [`Workplace`]. All of it is in the lab's directory and goes with it.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -43,13 +43,7 @@ impl Lab {
             cache: directory.join("cache"),
             directory,
         };
-        // Renamed into its place: somebody may be reading the one before.
-        let unfinished = workplace.directory.join(format!("{person}.{}", std::process::id()));
-        crate::pki::write_private(&unfinished, &format!("{kubeconfig:#}\n"))?;
-        std::fs::rename(&unfinished, &workplace.kubeconfig).map_err(|source| LabError::Directory {
-            path: workplace.kubeconfig.clone(),
-            source,
-        })?;
+        put(&workplace.kubeconfig, &format!("{kubeconfig:#}\n"))?;
         Ok(workplace)
     }
 
@@ -57,6 +51,18 @@ impl Lab {
     pub(super) fn directory_of_workplace(&self) -> Result<PathBuf, LabError> {
         self.0.directory.below("workplace")
     }
+}
+
+/// Writes a file that only its owner can read, and renames it into its place: somebody may be reading the one before.
+pub(super) fn put(path: &Path, text: &str) -> Result<(), LabError> {
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(format!(".{}", std::process::id()));
+    let unfinished = PathBuf::from(unfinished);
+    crate::pki::write_private(&unfinished, text)?;
+    std::fs::rename(&unfinished, path).map_err(|source| LabError::Directory {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 impl Workplace {

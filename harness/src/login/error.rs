@@ -5,6 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use super::CacheError;
+use crate::cause::with_causes;
 use crate::hint::Hint;
 use crate::secret::redact;
 
@@ -118,16 +119,7 @@ impl LoginError {
     /// The error with its causes, on one line and without secrets.
     #[must_use]
     pub fn told(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = Error::source(self);
-        while let Some(error) = cause {
-            let words = error.to_string();
-            // Wrappers say what their causes say.
-            if !text.contains(&words) {
-                text = format!("{text}: {words}");
-            }
-            cause = error.source();
-        }
+        let text = with_causes(self);
         let line: Vec<&str> = text.split_whitespace().collect();
         redact(&line.join(" ")).into_owned()
     }

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cache::Entry;
 use super::{Flow, LoginError, Person, Settings};
+use crate::cause::with_causes;
 use crate::secret::Secret;
 
 /// How long the issuer may take to answer one request.
@@ -69,16 +70,7 @@ impl<'a> Provider<'a> {
         if issuer.url().scheme() != "https" {
             return Err(bad_url("tokens are only fetched over https".to_owned()));
         }
-        let mut http = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .https_only(true)
-            .timeout(PATIENCE);
-        if let Some(authority) = &settings.authority {
-            let certificates = reqwest::Certificate::from_pem_bundle(authority.as_bytes()).map_err(LoginError::Authority)?;
-            http = http.tls_certs_only(certificates);
-        }
-        let http = http.build().map_err(LoginError::Authority)?;
+        let http = crate::tls::https(settings.authority.as_deref(), PATIENCE).map_err(LoginError::Authority)?;
         let asked = http.clone();
         let call = move |request: HttpRequest| send(asked.clone(), request);
         let metadata = Metadata::discover_async(issuer, &call).await.map_err(|error| match error {
@@ -166,7 +158,7 @@ impl<'a> Provider<'a> {
             // It belongs to a login in a browser alone, and a refreshed token need not repeat it (§12.2).
             None => id.claims(&verifier, |_: Option<&Nonce>| Ok(())),
         };
-        let claims = verified.map_err(|error| LoginError::Token(chain(&error)))?;
+        let claims = verified.map_err(|error| LoginError::Token(with_causes(&error)))?;
         Ok(Entry {
             id_token: Secret::new(id.to_string()),
             refresh_token: answer.refresh_token().map(|token| Secret::new(token.secret().clone())),
@@ -221,7 +213,7 @@ fn malformed(settings: &Settings, what: &'static str, error: &dyn std::error::Er
     LoginError::Malformed {
         issuer: settings.issuer.clone(),
         what,
-        why: chain(error),
+        why: with_causes(error),
     }
 }
 
@@ -229,16 +221,6 @@ fn malformed(settings: &Settings, what: &'static str, error: &dyn std::error::Er
 fn said_in(why: &str) -> String {
     let found = why.strip_prefix("unexpected issuer URI `").and_then(|rest| rest.split_once('`'));
     found.map_or_else(|| why.to_owned(), |(said, _)| said.to_owned())
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 async fn send(http: reqwest::Client, request: HttpRequest) -> Result<HttpResponse, reqwest::Error> {

@@ -37,6 +37,7 @@ pub use tool::ToolError;
 pub use version_ranges::NoVersions;
 pub use versions::{Keycloak, Kubernetes, KubernetesVersion, NotAVersion, Repositories, UnknownKeycloak, UnknownVersion, Versions};
 
+use crate::cause::with_causes;
 use crate::event::Events;
 use crate::hint::Hint;
 
@@ -207,19 +208,8 @@ pub enum Declined {
 /// A source and the whole chain of causes: this is a list, not a link of a chain.
 impl std::fmt::Display for Tried {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.source, chain(&self.why))
+        write!(f, "{}: {}", self.source, with_causes(&self.why))
     }
-}
-
-/// `error` with its causes, on one line as far as they are.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 /// The programs of `kubernetes`: from the named directory, the cache, the release
@@ -248,7 +238,7 @@ pub async fn obtain(kubernetes: &Kubernetes, options: &Options, events: &Events)
                 ));
             }
             // The variable is there for other programs, so that this is no mistake.
-            Err(error) => events.note(format!("KUBEBUILDER_ASSETS is not used: {}", chain(&error))),
+            Err(error) => events.note(format!("KUBEBUILDER_ASSETS is not used: {}", with_causes(&error))),
         }
     }
     let entry = Entry::new(options, Product::Kubernetes, kubernetes.version.to_string())?;
@@ -381,7 +371,7 @@ fn decline(source: Source, why: Declined, events: &Events) -> Result<Tried, Serv
             match &why {
                 // People were told when it happened, and it is the same for all versions.
                 Declined::Release(ReleaseError::Download(DownloadError::GivenUp { .. })) => {}
-                Declined::Release(error) => events.note(format!("release files are not used: {}", chain(error))),
+                Declined::Release(error) => events.note(format!("release files are not used: {}", with_causes(error))),
                 // These are the last to be asked: their failure is the error.
                 Declined::GoBuild(_) | Declined::Maven(_) => {}
             }

@@ -12,6 +12,7 @@ use crate::{Broken, FILES, TextFile};
 const MAY_USE: &[(&str, &[&str])] = &[
     // Ideas that stand alone.
     ("behaviour", &[]),
+    ("cause", &[]),
     ("dirs", &[]),
     ("event", &[]),
     ("hint", &[]),
@@ -23,9 +24,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("engine", &["event", "hint", "process", "secret"]),
     ("pki", &["secret"]),
     ("tls", &["pki"]),
-    ("login", &["hint", "process", "secret"]),
+    ("login", &["cause", "hint", "process", "secret", "tls"]),
     ("credential", &["pki", "secret"]),
-    ("server_binaries", &["dirs", "event", "hint", "process", "secret"]),
+    ("server_binaries", &["cause", "dirs", "event", "hint", "process", "secret"]),
     (
         "cluster",
         &[
@@ -42,17 +43,18 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "identity_provider",
-        &["dirs", "engine", "event", "hint", "pki", "process", "secret", "tls"],
+        &["cause", "dirs", "engine", "event", "hint", "pki", "process", "secret", "tls"],
     ),
-    ("auth_proxy", &["identity_provider", "pki", "process", "secret", "tls"]),
+    ("auth_proxy", &["cause", "identity_provider", "pki", "process", "secret", "tls"]),
     ("token_webhook", &["identity_provider", "pki", "secret", "tls"]),
     ("probe", &["cluster", "credential", "event", "pki", "process", "secret", "tls"]),
-    ("explain", &["credential", "pki", "probe", "secret", "tls"]),
+    ("explain", &["cause", "credential", "pki", "probe", "secret", "tls"]),
     // Together.
     (
         "lab",
         &[
             "auth_proxy",
+            "cause",
             "cluster",
             "credential",
             "dirs",

@@ -17,6 +17,9 @@ use super::{ADMIN_CLIENT, KeycloakDescription, KeycloakError, OTHER_REALM};
 use crate::event::{Exchange, Exchanges, Presented};
 use crate::secret::{Secret, redact};
 
+/// How long Keycloak may take to answer one request.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// What a grant brings (RFC 6749 §5.1, OpenID Connect Core 1.0 §3.1.3.3).
 #[derive(Clone, Debug)]
 pub struct TokenSet {
@@ -325,15 +328,7 @@ impl KeycloakClient {
 
 /// An HTTPS client that trusts one authority and nobody else, and uses no proxy.
 pub(super) fn https(authority: &str) -> Result<reqwest::Client, KeycloakError> {
-    let certificate = reqwest::Certificate::from_pem(authority.as_bytes()).map_err(KeycloakError::HttpsClient)?;
-    reqwest::Client::builder()
-        .tls_certs_only([certificate])
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .https_only(true)
-        .timeout(Duration::from_secs(30))
-        .build()
-        .map_err(KeycloakError::HttpsClient)
+    crate::tls::https(Some(authority), PATIENCE).map_err(KeycloakError::HttpsClient)
 }
 
 /// Reads an answer to its end.

@@ -13,6 +13,7 @@ use super::{
     Front, KeycloakContainer, KeycloakContainerSpec, KeycloakDescription, KeycloakError, KeycloakImage, OTHER_REALM, Prepared, REALM,
     client,
 };
+use crate::cause::with_causes;
 use crate::engine::{Engine, Labels, Network};
 use crate::event::Events;
 use crate::pki::Leaf;
@@ -202,19 +203,8 @@ pub(super) async fn answers<T>(http: &reqwest::Client, url: &str, value: T) -> R
     Ok(match http.get(url).send().await {
         Ok(answer) if answer.status().is_success() => Condition::Met(value),
         Ok(answer) => Condition::NotYet(format!("it answered {}", answer.status())),
-        Err(error) => Condition::NotYet(said(&error)),
+        Err(error) => Condition::NotYet(with_causes(&error)),
     })
-}
-
-/// An error with its causes, in one line.
-fn said(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 /// The port in the log's line "… Listening on: https://127.0.0.1:43129. …".

@@ -1,5 +1,5 @@
 //! Every behaviour of the catalogue, and how it stands after the run. The main item is [`draw`];
-//! what was found is [`Table`]'s, as in every report.
+//! what was found is in the page's table, as in every report.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use maud::{Markup, html};
 
 use super::{Page, counted, shortened};
 use crate::behaviour::{Catalogue, Kind};
-use crate::report::table::{self, Finding, Row, Table};
+use crate::report::table::{self, Finding, Row};
 
 /// How a behaviour stands after the run: what the table of all reports found, in the words of a catalogue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,8 +96,7 @@ struct Behaviour<'a> {
 
 /// The catalogue.
 pub(super) fn draw(page: &Page<'_>) -> Markup {
-    let table = Table::of(page.records);
-    let found: BTreeMap<&str, &Row> = table.rows.iter().map(|row| (row.behaviour.as_str(), row)).collect();
+    let found: BTreeMap<&str, &Row> = page.table.rows.iter().map(|row| (row.behaviour.as_str(), row)).collect();
     let ids: BTreeSet<&str> = Catalogue::known().ids().chain(found.keys().copied()).collect();
     let mut scenarios: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for entry in &page.entries {

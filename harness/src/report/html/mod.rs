@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::cell;
 use super::record::{RunRecord, Totals};
+use super::table::Table;
 use crate::event::{Outcome, ScenarioReport};
 
 mod catalogue;
@@ -51,6 +52,8 @@ struct Page<'a> {
     cells: Vec<String>,
     entries: Vec<Entry<'a>>,
     totals: Totals,
+    /// What the records found of each behaviour.
+    table: Table,
 }
 
 /// The page for `records`, one or more.
@@ -149,6 +152,7 @@ impl<'a> Page<'a> {
             cells: cell::names(records),
             entries,
             totals,
+            table: Table::of(records),
         }
     }
 

@@ -9,7 +9,7 @@ use super::{Page, catalogue, counted, shortened};
 use crate::event::Outcome;
 use crate::report::progress::seconds;
 use crate::report::record::Totals;
-use crate::report::table::{Entry, Finding, Table};
+use crate::report::table::{Entry, Finding};
 
 /// The summary.
 pub(super) fn draw(page: &Page<'_>) -> Markup {
@@ -144,7 +144,7 @@ fn bar(totals: &Totals) -> Markup {
 
 /// Behaviours by cells.
 fn cells(page: &Page<'_>) -> Markup {
-    let table = Table::of(page.records);
+    let table = &page.table;
     html! {
         @for column in &table.columns {
             @for problem in column.problems.iter().filter(|_| column.lacks_shards) {

@@ -9,7 +9,7 @@ use anyhow::Context;
 use cucumber::then;
 
 use super::{Person, Step, Texts};
-use crate::cluster::Behaviours;
+use crate::cluster::{Behaviours, Minor};
 use crate::credential::Credential;
 use crate::identity_provider::issuer::unverified;
 use crate::probe::{Answer, Identity, Question, ReasonSource, Verdict, ask};
@@ -121,7 +121,7 @@ fn has_no_extra(world: &mut World, person: Person, key: String) -> Step {
 fn unauthenticated(world: &mut World, person: Person, reason: String) -> Step {
     world.person(&person.0)?;
     let answer = world.answer()?;
-    refused(answer, Verdict::Unauthenticated, &reason)?;
+    refused(world.version(), answer, Verdict::Unauthenticated, &reason)?;
     ensure!(
         matches!(answer.record.source, ReasonSource::Log | ReasonSource::NotObservable),
         "expected the reason in the API server's log; it was found in: {}",
@@ -153,7 +153,7 @@ fn unauthenticated_silently(world: &mut World, person: Person, reason: String) -
     world.person(&person.0)?;
     world.needs("audit_log")?;
     let answer = world.answer()?;
-    refused(answer, Verdict::Unauthenticated, &reason)?;
+    refused(world.version(), answer, Verdict::Unauthenticated, &reason)?;
     // Where nobody has an opinion there is no error to log: the audit event is all there is.
     ensure!(
         answer.record.source == ReasonSource::Audit,
@@ -177,7 +177,7 @@ async fn soon_accepted(world: &mut World, person: Person, user: String) -> Step 
 #[then(expr = "{person} is refused in TLS, because {string}")]
 fn refused_in_tls(world: &mut World, person: Person, reason: String) -> Step {
     world.person(&person.0)?;
-    refused(world.answer()?, Verdict::TlsRefused, &reason)
+    refused(world.version(), world.answer()?, Verdict::TlsRefused, &reason)
 }
 
 #[then(expr = "the answer gives nothing away")]
@@ -195,20 +195,19 @@ fn gives_nothing_away(world: &mut World) -> Step {
 #[then(expr = "{person} is refused as forbidden, because {string}")]
 fn forbidden(world: &mut World, person: Person, reason: String) -> Step {
     world.person(&person.0)?;
-    let reason = Behaviours::known().worded(&reason, world.version());
-    refused(world.answer()?, Verdict::Forbidden, reason)
+    refused(world.version(), world.answer()?, Verdict::Forbidden, &reason)
 }
 
 #[then(expr = "the request is refused as bad, because {string}")]
 fn bad_request(world: &mut World, reason: String) -> Step {
-    refused(world.answer()?, Verdict::BadRequest, &reason)
+    refused(world.version(), world.answer()?, Verdict::BadRequest, &reason)
 }
 
 #[then(expr = "{person} is refused by the auth proxy as unauthenticated, because {string}")]
 fn unauthenticated_by_proxy(world: &mut World, person: Person, reason: String) -> Step {
     world.person(&person.0)?;
     let answer = world.answer()?;
-    refused(answer, Verdict::Unauthenticated, &reason)?;
+    refused(world.version(), answer, Verdict::Unauthenticated, &reason)?;
     let record = &answer.record;
     ensure!(
         record.source == ReasonSource::Body,
@@ -334,7 +333,7 @@ async fn other_accepted(world: &mut World, person: Person, user: String) -> Step
 #[then(expr = "{person}, who asks the same, is refused as unauthenticated, because {string}")]
 async fn other_refused(world: &mut World, person: Person, reason: String) -> Step {
     let answer = world.ask(&person.0, &Question::who_am_i()).await?;
-    refused(&answer, Verdict::Unauthenticated, &reason)
+    refused(world.version(), &answer, Verdict::Unauthenticated, &reason)
 }
 
 /// Fails unless the answer is acceptance as `user`.
@@ -349,7 +348,8 @@ pub(super) fn accepted(answer: &Answer, user: &str) -> Step {
 }
 
 /// Fails unless the answer is the refusal meant, with a reason that contains `reason`.
-pub(super) fn refused(answer: &Answer, verdict: Verdict, reason: &str) -> Step {
+pub(super) fn refused(version: Minor, answer: &Answer, verdict: Verdict, reason: &str) -> Step {
+    let reason = Behaviours::known().worded(reason, version);
     let seen = answer.record.reason.as_deref().unwrap_or_default();
     // Where nobody lets us read the log, the kind is all that can be held against what was expected; the report says so.
     let as_expected = answer.record.source == ReasonSource::NotObservable || seen.contains(reason);

@@ -117,6 +117,7 @@ async fn aggregated_apis_are_told(world: &mut World) -> Step {
 async fn is_refused(world: &mut World, person: &Person) -> Step {
     let answer = world.ask(&person.0, &Question::who_am_i()).await?;
     answers::refused(
+        world.version(),
         &answer,
         Verdict::Unauthenticated,
         "failed: x509: certificate signed by unknown authority",

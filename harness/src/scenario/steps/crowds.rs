@@ -54,6 +54,7 @@ async fn all_ask(world: &mut World) -> Step {
 
 #[then("each of them is refused as unauthenticated, for the flaw of their own credential")]
 fn each_for_their_own(world: &mut World) -> Step {
+    let version = world.version();
     let Crowd { members, answers } = world.notes::<Crowd>();
     ensure!(
         members.len() == MANY && answers.len() == MANY,
@@ -61,7 +62,7 @@ fn each_for_their_own(world: &mut World) -> Step {
         answers.len()
     );
     for (member, answer) in members.iter().zip(answers) {
-        answers::refused(answer, Verdict::Unauthenticated, &member.mark)?;
+        answers::refused(version, answer, Verdict::Unauthenticated, &member.mark)?;
         ensure!(
             answer.record.source == ReasonSource::Log,
             "expected the reason of {} in the log",

@@ -183,7 +183,7 @@ async fn is_final(world: &mut World, reason: String) -> Step {
     let mut changed = condition("Failed");
     changed["message"] = "another message".into();
     let answer = update(world, json!({ "conditions": [changed] })).await?;
-    super::answers::refused(&answer, Verdict::BadRequest, &reason)
+    super::answers::refused(world.version(), &answer, Verdict::BadRequest, &reason)
 }
 
 #[then(expr = "what {person} has requested is good for a day")]

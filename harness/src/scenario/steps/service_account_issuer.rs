@@ -98,7 +98,7 @@ async fn not_told(world: &mut World, person: Person) -> Step {
         .map(|(_, path)| path.to_owned())
         .unwrap_or_default();
     let answer = world.ask_with(&person.0, &Credential::Nothing, &Question::get(path)).await;
-    answers::refused(&answer, Verdict::Forbidden, "system:anonymous")
+    answers::refused(world.version(), &answer, Verdict::Forbidden, "system:anonymous")
 }
 
 /// The last answer, if it was given with this type.

@@ -129,7 +129,7 @@ async fn was_accepted(world: &mut World, person: Person) -> Step {
 #[given(expr = "{person} was refused with it once, because {string}")]
 async fn was_refused(world: &mut World, person: Person, reason: String) -> Step {
     let answer = world.ask(&person.0, &Question::who_am_i()).await?;
-    answers::refused(&answer, Verdict::Unauthenticated, &reason)
+    answers::refused(world.version(), &answer, Verdict::Unauthenticated, &reason)
 }
 
 #[then(expr = "{person}, who asks an API server that trusts the webhook, is accepted as {string}")]
