@@ -53,6 +53,7 @@ pub async fn lab_for_run(options: &LabOptions, inverted: bool, events: &Events) 
         events: events.clone(),
         exchanges: true,
         mode: if inverted { Mode::Inverted } else { Mode::AsWritten },
+        learner: None,
     })
 }
 

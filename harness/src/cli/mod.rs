@@ -27,6 +27,7 @@ mod github;
 pub mod images;
 pub mod kubeconfig;
 pub mod lab_source;
+pub mod lesson;
 pub mod matrix;
 pub mod options;
 pub mod report;
@@ -82,6 +83,8 @@ enum Command {
     Kubeconfig(kubeconfig::KubeconfigArguments),
     /// Go through the commands of one way of authenticating, step by step
     Walk(Box<walk::WalkArguments>),
+    /// Learn: make a way of authenticating work, or find out why one does not
+    Lesson(Box<lesson::LessonArguments>),
     /// Print a credential for the client that runs this: an exec credential plugin
     Token(token::TokenArguments),
     /// Say why a credential is accepted or refused, and what to change
@@ -193,6 +196,7 @@ fn carry_out(command_line: Authlab) -> Result<Exit, CommandError> {
         Command::Shell(arguments) => shell::run(arguments).await,
         Command::Kubeconfig(arguments) => kubeconfig::run(arguments, session, &mut out).await,
         Command::Walk(arguments) => walk::run(*arguments, session, &mut out).await,
+        Command::Lesson(arguments) => lesson::run(*arguments, session, &mut out).await,
         Command::Token(arguments) => token::run(arguments, &mut out).await,
         Command::Explain(arguments) => explain::run(*arguments, session, &mut out).await,
         Command::Supervise(arguments) => supervise::run(*arguments, session).await,

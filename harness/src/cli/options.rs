@@ -141,6 +141,7 @@ impl LabOptions {
             server_binaries: self.sources.clone().into(),
             keep: self.keep,
             own: self.own,
+            learners: 0,
             sabotage: None,
         })
     }

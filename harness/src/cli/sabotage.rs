@@ -250,6 +250,7 @@ impl Bench<'_> {
             events: Events::silent(),
             exchanges: false,
             mode: Mode::Sabotaged,
+            learner: None,
         };
         let selected = selection.pick(self.suite);
         let ready = async { Ok::<_, CommandError>(site) };

@@ -19,7 +19,7 @@ use crate::lab;
 /// # Errors
 /// Standard input is no pipe, or the lab cannot be started or ended.
 pub async fn run(arguments: UpArguments, session: &Session) -> Result<Exit, CommandError> {
-    let options = arguments.lab.lab()?;
+    let options = arguments.options()?;
     let asker = io::stdin().as_fd().try_clone_to_owned().and_then(pipe::Receiver::from_owned_fd);
     let asker = asker.map_err(|error| CommandError::new(Exit::Usage, error).hint("`authlab up` starts a lab that stays up"))?;
     lab::supervise(&options, &session.interrupt, asker, io::stdout())

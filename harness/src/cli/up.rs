@@ -4,6 +4,7 @@
 
 use std::ffi::OsString;
 use std::io::Write;
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -11,9 +12,11 @@ use super::Session;
 use super::error::CommandError;
 use super::exit::Exit;
 use super::lab_source::lab_error;
+use super::lesson::lesson_error;
 use super::options::LabOptions;
 use super::server_binaries::write_json;
-use crate::lab::{self, DEFAULT_NAME, LabStatus};
+use crate::lab::{self, DEFAULT_NAME, Lab, LabStatus};
+use crate::lesson::{self, MOST};
 
 /// The name of the command that owns a lab; it is hidden.
 const SUPERVISE: &str = "supervise";
@@ -30,6 +33,22 @@ pub struct UpArguments {
     /// The lab's name, and what is in it.
     #[command(flatten)]
     pub lab: LabOptions,
+    /// Prepare the lab for a class: a namespace, users, limits and a kubeconfig for each of N learners
+    #[arg(long, env = "AUTHLAB_LEARNERS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST)), help_heading = "Lab")]
+    pub learners: Option<u32>,
+}
+
+impl UpArguments {
+    /// What the library is asked for.
+    ///
+    /// # Errors
+    /// A driver that this build does not have.
+    pub(super) fn options(&self) -> Result<lab::LabOptions, CommandError> {
+        Ok(lab::LabOptions {
+            learners: self.learners.unwrap_or_default(),
+            ..self.lab.lab()?
+        })
+    }
 }
 
 /// Starts the lab's owner and follows it until the lab is ready.
@@ -37,7 +56,8 @@ pub struct UpArguments {
 /// # Errors
 /// Wrong usage, a lab that is up already or cannot be started, or an interrupt.
 pub async fn run(arguments: UpArguments, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
-    let options = arguments.lab.lab()?;
+    let options = arguments.options()?;
+    let learners = arguments.learners;
     if options.kubeconfig.is_some() {
         return Err(
             CommandError::new(Exit::Usage, "a cluster that is there already does not have to be started")
@@ -51,6 +71,10 @@ pub async fn run(arguments: UpArguments, session: &Session, out: &mut dyn Write)
     let description = lab::up(name, &program, &arguments, &session.events, &session.interrupt)
         .await
         .map_err(lab_error)?;
+    let class = match learners {
+        Some(count) => admit(&description.name, count, session).await?,
+        None => Vec::new(),
+    };
     if session.voice.json {
         let status = LabStatus::of(&description.name).await.map_err(lab_error)?;
         return write_json(&status, out);
@@ -74,7 +98,28 @@ pub async fn run(arguments: UpArguments, session: &Session, out: &mut dyn Write)
         let typed = format!("authlab {command}{option}{argument}");
         writeln!(out, "  {typed:<width$}  {meaning}", width = 20 + option.len())?;
     }
+    if let Some(last) = class.last() {
+        writeln!(
+            out,
+            "{} learners, learner-1 to {last}; each has a kubeconfig in {}",
+            class.len(),
+            lab_directory(&description.name).await?.join("learners").display()
+        )?;
+    }
     Ok(Exit::Success)
+}
+
+/// Admits the class: the names of the learners.
+async fn admit(name: &str, count: u32, session: &Session) -> Result<Vec<String>, CommandError> {
+    let lab = Lab::existing(name).await.map_err(lab_error)?;
+    let phase = session.events.phase(format!("{count} learners"));
+    let learners = lesson::admit_class(&lab, count).await.map_err(lesson_error)?;
+    phase.succeeded();
+    Ok(learners.iter().map(|learner| learner.name().to_owned()).collect())
+}
+
+async fn lab_directory(name: &str) -> Result<PathBuf, CommandError> {
+    Ok(Lab::existing(name).await.map_err(lab_error)?.directory().to_owned())
 }
 
 /// The arguments of this process, for the command that owns the lab. Before the name of the command there

@@ -40,6 +40,10 @@ const CONTROLLERS: &[&str] = &[
     "namespace-controller",
 ];
 
+/// The controller that counts what is in a namespace with limits (ResourceQuota). It watches every kind of object: only who has
+/// limits has it.
+const LIMITS: &str = "resourcequota-controller";
+
 /// What can keep a control plane from being ready.
 #[derive(Debug, thiserror::Error)]
 pub enum ControlPlaneError {
@@ -191,7 +195,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// They cannot be started.
-    pub async fn start_controllers(&mut self) -> Result<(), ControlPlaneError> {
+    pub async fn start_controllers(&mut self, limits: bool) -> Result<(), ControlPlaneError> {
         let file = |name: &str| self.authorities.file(name).display().to_string();
         let kubeconfig = self.directory.join("kube-controller-manager.kubeconfig");
         let content = serde_json::json!({
@@ -203,9 +207,10 @@ impl ControlPlane {
         });
         write_private(&kubeconfig, &content.to_string())?;
         let log = self.directory.join("kube-controller-manager.log");
+        let controllers: Vec<&str> = CONTROLLERS.iter().copied().chain(limits.then_some(LIMITS)).collect();
         let mut arguments = vec![
             format!("--kubeconfig={}", kubeconfig.display()),
-            format!("--controllers={}", CONTROLLERS.join(",")),
+            format!("--controllers={}", controllers.join(",")),
             format!("--cluster-signing-cert-file={}", file("clients.crt")),
             format!("--cluster-signing-key-file={}", file("clients.key")),
             format!("--cluster-signing-duration={SIGNER_HOURS}h"),

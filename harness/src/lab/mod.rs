@@ -18,7 +18,9 @@ mod egress;
 mod error;
 pub(crate) mod existing;
 mod grounds;
+mod issuers;
 mod kubeconfigs;
+mod learners_proxy;
 mod leftovers;
 mod owned;
 mod processes;
@@ -50,10 +52,13 @@ pub use directory::{Directory, Found, InvalidName, Ownership, labs};
 pub use error::LabError;
 pub use existing::{ExistingError, Login, Survey, Whose, clear as clear_existing, survey};
 pub use kubeconfigs::{Form, Plugin};
+pub use learners_proxy::LearnersProxyError;
+pub(crate) use learners_proxy::kept_of;
 pub use leftovers::{Cleared, Clearing, clear};
 pub use status::{LabState, LabStatus, ServerStatus, status};
 pub use supervisor::{Stopped, supervise, take_down, up};
 pub use workplace::Workplace;
+pub(crate) use workplace::put;
 
 /// The name of the lab that `up` starts and `run` attaches to unless told otherwise.
 pub const DEFAULT_NAME: &str = "default";
@@ -83,6 +88,8 @@ pub struct LabOptions {
     pub keep: bool,
     /// It must be a lab of this process: none that is up will do.
     pub own: bool,
+    /// How many learners a class has: their limits are kept by a controller more.
+    pub learners: u32,
     /// What is wrong on purpose, in a lab of processes that this process owns.
     pub sabotage: Option<Arc<Sabotage>>,
 }

@@ -13,7 +13,7 @@ use super::cluster::Cluster;
 use super::containment::Containment;
 use super::description::{AuthProxyDescription, ContainerDescription, LabDescription, ProcessDescription, fingerprint};
 use super::sabotaged::{in_hands, without_mappers};
-use super::{Administrator, Directory, Inner, Keycloak, Lab, LabError, LabOptions, Owner, grounds};
+use super::{Administrator, Directory, Inner, Keycloak, Lab, LabError, LabOptions, Owner, grounds, issuers};
 use crate::auth_proxy::{self, AuthProxy, Backend, PassOn, ProxyCredential, TokenIssuer};
 use crate::cluster::control_plane::ControlPlane;
 use crate::cluster::ground::Ground;
@@ -24,7 +24,7 @@ use crate::cluster::process::Binaries;
 use crate::cluster::{ApiServer, Authorities, Driver, MAIN, Minor, Places, Setting, Surroundings};
 use crate::event::Events;
 use crate::identity_provider::Address;
-use crate::identity_provider::issuer::{Algorithm, Egress, HIDDEN, Issuer, IssuerPath};
+use crate::identity_provider::issuer::{Egress, HIDDEN, Issuer};
 use crate::identity_provider::keycloak::{self, Front, KeycloakImage};
 use crate::sabotage::Sabotage;
 use crate::server_binaries::{self, Kubernetes, ServerBinaries};
@@ -172,7 +172,7 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
     let stranger = options.sabotage.as_ref().map(|_| authorities.add_stranger()).transpose()?;
     let serving = authorities.serving_certificate("authlab")?;
     let (listening, front, token_webhook) = futures::try_join!(
-        async { Ok::<_, LabError>(Issuer::listen_at(&address, &serving, issuer_paths()).await?) },
+        async { Ok::<_, LabError>(Issuer::listen_at(&address, &serving, issuers::paths()).await?) },
         async { Ok(Front::listen_at(&address).await?) },
         async { Ok(TokenWebhook::start_at(&address, &serving, authorities.clients.certificate()).await?) }
     )?;
@@ -287,24 +287,6 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
     })))
 }
 
-/// The issuers that `fixtures/authentication/` trusts. One RSA key serves many algorithms, and takes longer than all others to make.
-fn issuer_paths() -> Vec<IssuerPath> {
-    use Algorithm::{Es256, Es384, Es512, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
-    let plain = ["mapped", "strict", "required", "email", "distributed", "metered", "escaped"];
-    let discovered = IssuerPath::new("discovered", &[Es256]).called("https://issuer.example");
-    let discovered_deep = IssuerPath::new("discovered-deep", &[Es256]).called("https://issuer.example/a/b");
-    let mut paths = vec![
-        IssuerPath::new("rs256", &[Rs256, Rs384, Rs512, Ps256, Ps384, Ps512]),
-        IssuerPath::new("es256", &[Es256, Es384, Es512]),
-        IssuerPath::new("keyless", &[Es256]).withholding_keys(),
-        discovered,
-        discovered_deep,
-        IssuerPath::new("hidden", &[Es256]).called(format!("https://{HIDDEN}/hidden")),
-    ];
-    paths.extend(plain.map(|path| IssuerPath::new(path, &[Es256])));
-    paths
-}
-
 /// The programs of the cluster, or, where it runs in containers, what of them is there already: only kubectl is of use then.
 async fn programs(
     choice: &Choice,
@@ -362,7 +344,7 @@ async fn start_cluster(
     let sabotage = options.sabotage.clone();
     let started = ControlPlane::start(ground, minor, directory.path(), ours.clone(), places.clone(), sabotage, events);
     let (mut plane, main) = started.await?;
-    plane.start_controllers().await?;
+    plane.start_controllers(options.learners > 0).await?;
     Ok((Cluster::Plane(Box::new(plane)), main, ours.clone()))
 }
 

@@ -54,7 +54,7 @@ impl Lab {
 }
 
 /// Writes a file that only its owner can read, and renames it into its place: somebody may be reading the one before.
-pub(super) fn put(path: &Path, text: &str) -> Result<(), LabError> {
+pub(crate) fn put(path: &Path, text: &str) -> Result<(), LabError> {
     let mut unfinished = path.as_os_str().to_owned();
     unfinished.push(format!(".{}", std::process::id()));
     let unfinished = PathBuf::from(unfinished);

@@ -21,7 +21,7 @@ use x509_cert::ext::pkix::{
 };
 use x509_cert::name::Name;
 use x509_cert::serial_number::SerialNumber;
-use x509_cert::spki::{ObjectIdentifier, SubjectPublicKeyInfo, SubjectPublicKeyInfoRef};
+use x509_cert::spki::{ObjectIdentifier, SubjectPublicKeyInfo, SubjectPublicKeyInfoOwned, SubjectPublicKeyInfoRef};
 use x509_cert::time::{Time, Validity};
 
 use super::request::{Flaw, Purpose, Request, key_identifier};
@@ -50,6 +50,12 @@ pub enum PkiError {
     KeyKind {
         /// The label of its PEM block.
         seen: String,
+    },
+    /// What came as a signing request is none, or is signed with another key than its own.
+    #[error("this is no signing request (PKCS#10, PEM): {why}")]
+    NoRequest {
+        /// Why.
+        why: String,
     },
     /// A private key is not the one that a certificate speaks of.
     #[error("the private key beside the certificate of '{subject}' is not its own")]
@@ -138,7 +144,7 @@ impl Authority {
     pub fn root(common_name: &str) -> Result<Self, PkiError> {
         let key = new_key();
         let name = super::subject(common_name, &[]);
-        let certificate = sign(&name, &key, &name, &key, &authority_request(common_name), true)?;
+        let certificate = sign(&name, &key, &name, &public(&key)?, &authority_request(common_name), true)?;
         Ok(Self {
             name,
             key,
@@ -167,7 +173,7 @@ impl Authority {
     fn below(&self, common_name: &str, request: &Request) -> Result<Self, PkiError> {
         let key = new_key();
         let name = super::subject(common_name, &[]);
-        let certificate = sign(&self.name, &self.key, &name, &key, request, true)?;
+        let certificate = sign(&self.name, &self.key, &name, &public(&key)?, request, true)?;
         let chain = format!("{certificate}{}", self.chain);
         Ok(Self {
             name,
@@ -183,7 +189,7 @@ impl Authority {
     /// It cannot be encoded.
     pub fn impostor(&self) -> Result<Self, PkiError> {
         let key = new_key();
-        let certificate = sign(&self.name, &key, &self.name, &key, &authority_request(""), true)?;
+        let certificate = sign(&self.name, &key, &self.name, &public(&key)?, &authority_request(""), true)?;
         Ok(Self {
             name: self.name.clone(),
             key,
@@ -198,7 +204,7 @@ impl Authority {
     /// It cannot be encoded.
     pub fn self_signed(request: &Request) -> Result<Leaf, PkiError> {
         let key = new_key();
-        let certificate = sign(&request.subject, &key, &request.subject, &key, request, false)?;
+        let certificate = sign(&request.subject, &key, &request.subject, &public(&key)?, request, false)?;
         Ok(Leaf {
             certificate,
             chain: String::new(),
@@ -217,7 +223,7 @@ impl Authority {
     /// It cannot be encoded.
     pub fn issue(&self, request: &Request) -> Result<Leaf, PkiError> {
         let key = new_key();
-        let certificate = sign(&self.name, &self.key, &request.subject, &key, request, false)?;
+        let certificate = sign(&self.name, &self.key, &request.subject, &public(&key)?, request, false)?;
         Ok(Leaf {
             certificate,
             chain: self.chain.clone(),
@@ -232,10 +238,23 @@ impl Authority {
     pub fn renew(&self, leaf: &Leaf, request: &Request) -> Result<Leaf, PkiError> {
         let key = private_key(&leaf.key)?;
         Ok(Leaf {
-            certificate: sign(&self.name, &self.key, &request.subject, &key, request, false)?,
+            certificate: sign(&self.name, &self.key, &request.subject, &public(&key)?, request, false)?,
             chain: self.chain.clone(),
             key: leaf.key.clone(),
         })
+    }
+
+    /// A client's certificate for who made the signing request `pem` (RFC 2986), with the names and the key that are in it, valid for a
+    /// day. Whether somebody is to have those names is for who asks to decide: [`requested`](super::requested).
+    ///
+    /// # Errors
+    /// The request is none, or is not signed with its own key.
+    pub fn sign(&self, pem: &str) -> Result<String, PkiError> {
+        let asked = super::requested(pem)?;
+        let parsed = x509_cert::request::CertReq::from_pem(pem)?;
+        let groups: Vec<&str> = asked.groups.iter().map(String::as_str).collect();
+        let request = Request::client(&asked.user, &groups);
+        sign(&self.name, &self.key, &request.subject, &parsed.info.public_key, &request, false)
     }
 
     /// Writes `NAME.crt` and `NAME.key`, the key with mode 0600.
@@ -289,6 +308,10 @@ fn authority_request(common_name: &str) -> Request {
 
 pub(super) fn new_key() -> SecretKey {
     SecretKey::generate()
+}
+
+fn public(key: &SecretKey) -> Result<SubjectPublicKeyInfoOwned, PkiError> {
+    Ok(SubjectPublicKeyInfo::from_key(&key.public_key())?)
 }
 
 pub(super) fn key_pem(key: &SecretKey) -> Result<Secret, PkiError> {
@@ -383,7 +406,7 @@ fn sign(
     issuer: &Name,
     issuer_key: &SecretKey,
     subject: &Name,
-    key: &SecretKey,
+    key: &SubjectPublicKeyInfoOwned,
     request: &Request,
     authority: bool,
 ) -> Result<String, PkiError> {
@@ -391,12 +414,11 @@ fn sign(
     rand::RngCore::fill_bytes(&mut rand::thread_rng(), &mut serial);
     serial[0] &= 0x7f;
     let validity = Validity::new(time(request.not_before)?, time(request.not_after)?);
-    let public_key = SubjectPublicKeyInfo::from_key(&key.public_key())?;
     let profile = AsRequested {
         issuer: issuer.clone(),
         subject: subject.clone(),
     };
-    let mut builder = CertificateBuilder::new(profile, SerialNumber::new(&serial)?, validity, public_key).map_err(PkiError::Build)?;
+    let mut builder = CertificateBuilder::new(profile, SerialNumber::new(&serial)?, validity, key.clone()).map_err(PkiError::Build)?;
 
     builder.add_extension(&BasicConstraints {
         ca: authority,
@@ -419,7 +441,7 @@ fn sign(
     }
     builder.add_extension(&SubjectKeyIdentifier(OctetString::new(key_identifier(key))?))?;
     builder.add_extension(&AuthorityKeyIdentifier {
-        key_identifier: Some(OctetString::new(key_identifier(issuer_key))?),
+        key_identifier: Some(OctetString::new(key_identifier(&public(issuer_key)?))?),
         ..AuthorityKeyIdentifier::default()
     })?;
     let mut names = Vec::new();

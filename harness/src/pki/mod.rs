@@ -9,4 +9,4 @@ mod request;
 
 pub use authority::{Authority, Leaf, PkiError, key_pair};
 pub(crate) use authority::{same_key, write_private};
-pub use request::{Flaw, Purpose, Request, signing_request, signing_request_for, subject};
+pub use request::{Flaw, Purpose, Request, Requested, requested, signing_request, signing_request_for, subject};

@@ -7,6 +7,7 @@ use x509_cert::attr::AttributeTypeAndValue;
 use x509_cert::der::asn1::{Any, ObjectIdentifier, PrintableString, SetOfVec, Utf8StringRef};
 use x509_cert::der::{EncodePem, Tag, pem::LineEnding};
 use x509_cert::name::{Name, RdnSequence, RelativeDistinguishedName};
+use x509_cert::spki::SubjectPublicKeyInfoOwned;
 
 use super::PkiError;
 use crate::secret::Secret;
@@ -177,6 +178,34 @@ pub fn signing_request_for(user: &str, groups: &[&str], key: &Secret) -> Result<
     Ok(request.to_pem(LineEnding::LF)?)
 }
 
+/// Whom a signing request asks to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Requested {
+    /// The common name: Kubernetes' user. Empty when there is none.
+    pub user: String,
+    /// The organizations, in order: Kubernetes' groups.
+    pub groups: Vec<String>,
+}
+
+/// Whom the signing request `pem` (RFC 2986) asks to be.
+///
+/// # Errors
+/// It is none, or it is not signed with its own key: whoever sends it need not have that.
+pub fn requested(pem: &str) -> Result<Requested, PkiError> {
+    use x509_parser::prelude::{FromDer as _, X509CertificationRequest};
+
+    let no = |why: &dyn std::fmt::Display| PkiError::NoRequest { why: why.to_string() };
+    let (_, block) = x509_parser::pem::parse_x509_pem(pem.as_bytes()).map_err(|error| no(&error))?;
+    let (_, request) = X509CertificationRequest::from_der(&block.contents).map_err(|error| no(&error))?;
+    request.verify_signature().map_err(|error| no(&error))?;
+    let subject = &request.certification_request_info.subject;
+    let texts = |attribute: &x509_parser::x509::AttributeTypeAndValue<'_>| attribute.as_str().unwrap_or_default().to_owned();
+    Ok(Requested {
+        user: subject.iter_common_name().next().map(texts).unwrap_or_default(),
+        groups: subject.iter_organization().map(texts).collect(),
+    })
+}
+
 fn string(oid: ObjectIdentifier, value: &str) -> AttributeTypeAndValue {
     // What openssl does: a PrintableString where it can be one.
     let printable = PrintableString::new(value).ok().filter(|_| !value.is_empty());
@@ -215,8 +244,7 @@ fn extended(base: &Name, attributes: impl IntoIterator<Item = AttributeTypeAndVa
 
 /// A subject key identifier: the usual hash would do, any unique value is allowed
 /// (RFC 5280 §4.2.1.2).
-pub(super) fn key_identifier(key: &p256::SecretKey) -> Vec<u8> {
+pub(super) fn key_identifier(key: &SubjectPublicKeyInfoOwned) -> Vec<u8> {
     use sha2::Digest;
-    let point = key.public_key().to_sec1_bytes();
-    sha2::Sha256::digest(&point)[..20].to_vec()
+    sha2::Sha256::digest(key.subject_public_key.raw_bytes())[..20].to_vec()
 }

@@ -9,6 +9,7 @@ mod engines;
 mod existing;
 mod explaining;
 mod failing_starts;
+mod lessons;
 mod live;
 mod logins;
 mod matrix;

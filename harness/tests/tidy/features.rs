@@ -46,6 +46,17 @@ fn features() -> Vec<(String, Feature)> {
     parsed.collect()
 }
 
+/// The goals of lessons, whose steps and tags are those of features.
+fn goals() -> Vec<(String, Feature)> {
+    let files: Vec<_> = authlab::lesson::all().iter().map(|lesson| lesson.goal()).collect();
+    Suite::new(&files, &vocabulary()).unwrap_or_else(|error| panic!("a lesson's goal is not fit to be carried out: {error:?}"));
+    let parsed = files.into_iter().map(|file| {
+        let feature = parser::parse(&file).unwrap_or_else(|error| panic!("{error}"));
+        (file.shown.into_string(), feature)
+    });
+    parsed.collect()
+}
+
 /// Every scenario, an outline's rows one by one; fails where a tag is unknown or an identity not unique.
 pub(crate) fn all_scenarios() -> Vec<SharedScenario> {
     let files = parser::named(&[root().join("features")]).unwrap();
@@ -77,7 +88,7 @@ fn steps(feature: &Feature) -> impl Iterator<Item = &Step> {
 fn a_scenario_has_one_when_and_says_what_comes_of_it() {
     let mut broken =
         Broken::rule("a scenario has exactly one When (what happens), at least one Then (what is promised), and at most 9 steps: split it");
-    for (path, feature) in features() {
+    for (path, feature) in features().into_iter().chain(goals()) {
         for scenario in scenarios(&feature) {
             let place = format!("{path}:{}", scenario.position.line);
             let count = |kind| scenario.steps.iter().filter(|step| step.ty == kind).count();
@@ -201,7 +212,7 @@ fn every_step_is_defined_once_and_every_definition_is_used() {
     let mut broken = Broken::rule(
         "every step of a feature has one definition (harness/src/scenario/steps/), and every definition is used by a feature: remove it, or write the scenario",
     );
-    for (path, feature) in features() {
+    for (path, feature) in features().into_iter().chain(goals()) {
         let feature = feature
             .expand_examples()
             .unwrap_or_else(|error| panic!("{path}: `{}` is no column", error.name));

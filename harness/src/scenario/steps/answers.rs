@@ -48,7 +48,8 @@ pub(super) fn needs_witness(world: &World) -> Step {
 fn in_groups(world: &mut World, person: Person, groups: Texts) -> Step {
     world.person(&person.0)?;
     let identity = identity(world.answer()?)?;
-    let missing: Vec<_> = groups.0.iter().filter(|group| !identity.groups.contains(*group)).collect();
+    let groups: Vec<String> = groups.0.iter().map(|group| world.filled(group)).collect();
+    let missing: Vec<_> = groups.iter().filter(|group| !identity.groups.contains(*group)).collect();
     ensure!(
         missing.is_empty(),
         "expected the groups {missing:?}, too; seen were {:?}",

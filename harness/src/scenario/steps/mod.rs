@@ -37,6 +37,7 @@ mod front_proxy;
 mod impersonation;
 mod issuers;
 mod kubectl_logins;
+mod learners;
 mod logins;
 mod nodes;
 mod parameters;

@@ -4,6 +4,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::super::{REQUIRES, told};
 use super::World;
+use crate::auth_proxy::AuthProxy;
 use crate::cluster::{ApiServer, Driver, Minor, Places, SERVICE_ACCOUNT_ISSUER};
 use crate::credential::Credential;
 use crate::event::Events;
@@ -163,6 +164,15 @@ impl World {
             token_webhook: String::new(),
             pki: String::new(),
         })
+    }
+
+    /// The auth proxy that a file in `directory`, a learner's, describes.
+    ///
+    /// # Errors
+    /// The file describes none.
+    pub async fn learners_proxy(&self, directory: &std::path::Path) -> Result<(AuthProxy, Door)> {
+        self.needs("auth_proxy")?;
+        Ok(self.lab().learners_proxy(directory).await?)
     }
 
     /// kubectl of the lab's version.

@@ -29,6 +29,17 @@ pub struct Site {
     pub exchanges: bool,
     /// How scenarios are carried out in it.
     pub mode: Mode,
+    /// Whose work they look at, where they are the goal of a lesson.
+    pub learner: Option<LearnersPlace>,
+}
+
+/// Where a learner works on a lesson: what scenarios look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LearnersPlace {
+    /// The learner, which is the name of their namespace, too.
+    pub learner: String,
+    /// The directory with their files.
+    pub directory: std::path::PathBuf,
 }
 
 /// How scenarios are carried out.
@@ -110,9 +121,24 @@ impl World {
         serde_json::json!({ "name": name, "labels": self.lab().labels() })
     }
 
-    /// `text` with what only a lab knows filled in: `{keycloak}` is Keycloak's issuer.
+    /// `text` with what only a lab knows filled in: `{keycloak}` is Keycloak's issuer, `{learner}` whose lesson it is.
     pub fn filled(&self, text: &str) -> String {
-        text.replace("{keycloak}", &self.lab().description().keycloak_issuer)
+        let text = text.replace("{keycloak}", &self.lab().description().keycloak_issuer);
+        match &self.site().learner {
+            Some(place) => text.replace("{learner}", &place.learner),
+            None => text,
+        }
+    }
+
+    /// Where the learner works whose lesson it is.
+    ///
+    /// # Errors
+    /// The scenario is not the goal of a lesson.
+    pub fn learners_place(&self) -> Result<LearnersPlace> {
+        self.site()
+            .learner
+            .clone()
+            .context("only the goal of a lesson has a learner: `authlab lesson check`")
     }
 
     /// The person meant: a pronoun is the one named last.
@@ -246,7 +272,7 @@ impl World {
     /// # Errors
     /// It cannot be made.
     pub async fn namespace(&mut self) -> Result<String> {
-        if let Some(name) = &self.namespace {
+        if let Some(name) = self.namespace.as_ref().or(self.site().learner.as_ref().map(|place| &place.learner)) {
             return Ok(name.clone());
         }
         let name = self.unique("authlab");
@@ -287,8 +313,8 @@ impl Stage for World {
     }
 
     async fn leave(&mut self, ended: Ended) -> Left {
-        if self.twin_presented || self.site().mode == Mode::Sabotaged {
-            // It has to fail: nothing is kept as evidence of that.
+        if self.twin_presented || self.site().mode == Mode::Sabotaged || self.site().learner.is_some() {
+            // It has to fail, or a learner is not there yet: nothing is kept as evidence of that.
             return Left {
                 inverted: self.twin_presented,
                 ..Left::default()

@@ -1,0 +1,191 @@
+//! `authlab lesson board`: who has reached what, in the terminal or as a page.
+//!
+//! The main type is [`BoardArguments`].
+
+use std::io::Write;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use clap::Args;
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{ContentArrangement, Table};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::super::Session;
+use super::super::error::CommandError;
+use super::super::exit::Exit;
+use super::super::server_binaries::write_json;
+use super::lesson_error;
+use crate::lab::Lab;
+use crate::lesson::{self, Lesson, Reached, Row};
+
+/// Where it is shown.
+#[derive(Args, Clone, Debug)]
+pub struct BoardArguments {
+    /// Show it as a page on this machine, which follows what happens, until Ctrl-C
+    #[arg(long)]
+    serve: bool,
+}
+
+/// How often the page looks again, in seconds.
+const AGAIN: u32 = 5;
+
+/// Shows the board.
+///
+/// # Errors
+/// A learner's file cannot be read, or nobody can listen.
+pub(super) async fn show(arguments: &BoardArguments, lab: &Lab, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
+    if arguments.serve {
+        return serve(lab, session, out).await;
+    }
+    let rows = lesson::board(lab).map_err(lesson_error)?;
+    if session.voice.json {
+        return write_json(&rows, out);
+    }
+    if rows.is_empty() {
+        writeln!(out, "Nobody learns in this lab yet.")?;
+        return Ok(Exit::Success);
+    }
+    let mut table = Table::new();
+    table
+        .load_style(UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Disabled);
+    let columns = columns(&rows);
+    table.set_header(std::iter::once("learner".to_owned()).chain(columns.iter().map(|lesson| lesson.number.to_string())));
+    for row in &rows {
+        let cells = columns
+            .iter()
+            .map(|lesson| row.progress.lessons.get(&lesson.name).map(cell).unwrap_or_default());
+        table.add_row(std::iter::once(row.learner.clone()).chain(cells));
+    }
+    writeln!(out, "{table}")?;
+    for lesson in columns {
+        writeln!(out, "{:>3}  {}", lesson.number, lesson.name)?;
+    }
+    Ok(Exit::Success)
+}
+
+/// The lessons that somebody has started, in order.
+fn columns(rows: &[Row]) -> Vec<&'static Lesson> {
+    let is_started = |lesson: &&Lesson| rows.iter().any(|row| row.progress.lessons.contains_key(&lesson.name));
+    lesson::all().iter().filter(is_started).collect()
+}
+
+/// How far somebody is, in a few characters: `✓ 12 min`, `1/2`, `…`.
+fn cell(reached: &Reached) -> String {
+    match reached.done {
+        Some(done) => {
+            let minutes = (done.as_second() - reached.started.as_second()) / 60;
+            format!("✓ {minutes} min")
+        }
+        None if reached.checks == 0 => "…".to_owned(),
+        None => format!("{}/{}", reached.held, reached.goals),
+    }
+}
+
+async fn serve(lab: &Lab, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    writeln!(out, "The board is at http://{} until Ctrl-C.", listener.local_addr()?)?;
+    out.flush()?;
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = session.interrupt.requested() => return Ok(Exit::Success),
+        };
+        let Ok((stream, _)) = accepted else { continue };
+        let page = lesson::board(lab).map_err(lesson_error)?;
+        // A reader that goes away, or says nothing, is its own loss.
+        let _ = tokio::time::timeout(Duration::from_secs(2), answer(stream, page_of(&page))).await;
+    }
+}
+
+async fn answer(mut stream: TcpStream, page: Markup) -> std::io::Result<()> {
+    let mut request = [0_u8; 4096];
+    let read = stream.read(&mut request).await?;
+    let is_for_page = request[..read].starts_with(b"GET / ");
+    let (status, body) = if is_for_page {
+        ("200 OK", page.into_string())
+    } else {
+        ("404 Not Found", String::new())
+    };
+    let head = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {}\r\nCache-Control: no-store\r\n\
+        Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await?;
+    stream.write_all(body.as_bytes()).await?;
+    stream.shutdown().await
+}
+
+const STYLE: &str = "\
+body{font:16px/1.5 system-ui,sans-serif;margin:2rem;color-scheme:light dark}\
+table{border-collapse:collapse}th,td{padding:.35rem .8rem;border-bottom:1px solid #8888;text-align:left}\
+.done{color:#0a7d33;font-weight:600}@media(prefers-color-scheme:dark){.done{color:#5fd38a}}";
+
+fn page_of(rows: &[Row]) -> Markup {
+    let columns = columns(rows);
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta http-equiv="refresh" content=(AGAIN);
+                title { "Lessons" }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                h1 { "Lessons" }
+                table {
+                    thead { tr { th scope="col" { "Learner" } @for lesson in &columns { th scope="col" { (lesson.name) } } } }
+                    tbody {
+                        @for row in rows {
+                            tr {
+                                th scope="row" { (row.learner) }
+                                @for lesson in &columns {
+                                    @let reached = row.progress.lessons.get(&lesson.name);
+                                    td class=[reached.filter(|reached| reached.done.is_some()).map(|_| "done")] {
+                                        (reached.map(cell).unwrap_or_default())
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+                @if rows.is_empty() { p { "Nobody learns in this lab yet." } }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lesson::Progress;
+
+    #[test]
+    fn the_page_shows_who_is_done() {
+        let mut progress = Progress::default();
+        let started: jiff::Timestamp = "2026-01-01T10:00:00Z".parse().expect("a time");
+        let reached = Reached {
+            started,
+            checks: 2,
+            hints: 0,
+            held: 2,
+            goals: 2,
+            done: Some("2026-01-01T10:12:30Z".parse().expect("a time")),
+            last_hint: None,
+        };
+        progress.lessons.insert("oidc".to_owned(), reached);
+        let page = page_of(&[Row {
+            learner: "learner-1".to_owned(),
+            progress,
+        }])
+        .into_string();
+        assert!(page.contains(r#"<td class="done">✓ 12 min</td>"#), "{page}");
+        assert!(page.contains(r#"<th scope="col">oidc</th>"#), "{page}");
+    }
+}

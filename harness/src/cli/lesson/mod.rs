@@ -1,0 +1,414 @@
+//! `authlab lesson`: something that does not work yet, for somebody who makes it work.
+//!
+//! The main type is [`LessonArguments`]; [`crate::lesson`] is all that is not words.
+
+mod board;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::Session;
+use super::error::CommandError;
+use super::exit::Exit;
+use super::lab_source::{self, lab_error, use_error};
+use super::options::NamedLab;
+use super::server_binaries::write_json;
+use crate::credential::Credential;
+use crate::credential::exec::{EXEC_INFO, ExecInfo};
+use crate::hint::Hint as _;
+use crate::lab::{Lab, lab_option};
+use crate::lesson::{self, Bench, Goal, Learner, Lesson, LessonError, Progress, Started};
+
+/// What about which lesson.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+A lesson needs a lab that is up: `authlab up`, or `authlab up --learners 20` for a class. What you make is in a namespace and a
+directory of your own; both go with the lab. kubectl and what else you use is what you have at work.
+
+Exit codes:
+  0  it was done; `check`: every goal holds
+  1  `check`: a goal does not hold; there is no such lab, or the lesson was not started
+  2  wrong usage, such as a lesson that is not there")]
+pub struct LessonArguments {
+    #[command(subcommand)]
+    command: LessonCommand,
+}
+
+/// What is done.
+#[derive(Subcommand, Clone, Debug)]
+enum LessonCommand {
+    /// List the lessons, and how far you are
+    List(ByLearner<Nothing>),
+    /// Start a lesson: lay out its files, bring the cluster into its start state, say what to do
+    Start(ByLearner<Named>),
+    /// Look whether the goals hold; where one does not, say what the server said
+    Check(ByLearner<Which>),
+    /// Say what to look at next, by what is there so far; asked again, it says more
+    Hint(ByLearner<Which>),
+    /// Show what is to be done, and where
+    Show(ByLearner<Which>),
+    /// Bring the start state back; what you made is gone
+    Reset(ByLearner<Which>),
+    /// Show what to type
+    Solution(ByLearner<SolutionArguments>),
+    /// Show who has reached what
+    Board(ByLearner<board::BoardArguments>),
+    /// Run the auth proxy that your auth-proxy.json describes, until Ctrl-C
+    Proxy(ByLearner<Which>),
+    /// A token of your identity provider: what the kubeconfigs of lessons run
+    #[command(hide = true)]
+    Token(ByLearner<TokenFile>),
+}
+
+/// What is asked for, and by whom.
+#[derive(Args, Clone, Debug)]
+struct ByLearner<T: Args> {
+    #[command(flatten)]
+    what: T,
+    /// Who learns, in a class
+    #[arg(
+        long,
+        env = "AUTHLAB_LEARNER",
+        value_name = "LEARNER",
+        default_value = "learner-1",
+        help_heading = "Lab"
+    )]
+    learner: String,
+    /// The lab.
+    #[command(flatten)]
+    lab: NamedLab,
+}
+
+/// No more than that.
+#[derive(Args, Clone, Copy, Debug)]
+struct Nothing {}
+
+/// A lesson.
+#[derive(Args, Clone, Debug)]
+struct Named {
+    /// The lesson
+    #[arg(value_name = "NAME")]
+    name: String,
+}
+
+/// Which lesson.
+#[derive(Args, Clone, Debug)]
+struct Which {
+    /// The lesson; the one that you started last when not given
+    #[arg(value_name = "NAME")]
+    name: Option<String>,
+}
+
+/// What the identity provider puts into tokens.
+#[derive(Args, Clone, Debug)]
+struct TokenFile {
+    /// The file that says so
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+/// Which solution, and what becomes of it.
+#[derive(Args, Clone, Debug)]
+struct SolutionArguments {
+    #[command(flatten)]
+    which: Which,
+    /// Carry it out
+    #[arg(long)]
+    run: bool,
+}
+
+/// Does what is asked.
+///
+/// # Errors
+/// Wrong usage, no lab, a lesson that was not started, or a cluster that does not take an object.
+pub async fn run(arguments: LessonArguments, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
+    match arguments.command {
+        LessonCommand::List(by) => {
+            let learner: Learner = by.learner.parse().map_err(lesson_error)?;
+            let progress = match Lab::attach(&by.lab.lab).await.map_err(use_error)? {
+                Some(lab) => Progress::of(&learner, &lab).map_err(lesson_error)?,
+                None => Progress::default(),
+            };
+            list(&progress, session.voice.json, out)
+        }
+        LessonCommand::Start(by) => by.classroom(Some(&by.what.name), session).await?.start(&by.what.name, out).await,
+        LessonCommand::Check(by) => by.classroom(by.what.name(), session).await?.check(&by.what, out).await,
+        LessonCommand::Hint(by) => by.classroom(by.what.name(), session).await?.hint(&by.what, out).await,
+        LessonCommand::Show(by) => {
+            let classroom = by.classroom(by.what.name(), session).await?;
+            classroom.show(&classroom.bench(&by.what)?, out)
+        }
+        LessonCommand::Reset(by) => by.classroom(by.what.name(), session).await?.reset(&by.what, out).await,
+        LessonCommand::Solution(by) => by.classroom(by.what.which.name(), session).await?.solution(&by.what, out).await,
+        LessonCommand::Board(by) => board::show(&by.what, &by.classroom(None, session).await?.lab, session, out).await,
+        LessonCommand::Proxy(by) => by.classroom(by.what.name(), session).await?.proxy(&by.what, out).await,
+        LessonCommand::Token(by) => by.classroom(None, session).await?.token(&by.what.file, out),
+    }
+}
+
+impl Which {
+    fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+}
+
+impl<T: Args> ByLearner<T> {
+    /// The lab with who learns. What is wrong with the words is said before anything about the lab.
+    async fn classroom<'a>(&self, lesson: Option<&str>, session: &'a Session) -> Result<Classroom<'a>, CommandError> {
+        let learner: Learner = self.learner.parse().map_err(lesson_error)?;
+        lesson.map(lesson::named).transpose().map_err(lesson_error)?;
+        Ok(Classroom {
+            lab: Lab::existing(&self.lab.lab).await.map_err(use_error)?,
+            learner,
+            program: std::env::current_exe()?,
+            session,
+        })
+    }
+}
+
+fn list(progress: &Progress, as_json: bool, out: &mut dyn Write) -> Result<Exit, CommandError> {
+    let all = lesson::all();
+    if as_json {
+        let list: Vec<_> = all
+            .iter()
+            .map(|one| {
+                json!({ "name": one.name, "title": one.title, "kind": one.kind.name(), "minutes": one.minutes,
+                    "reached": progress.lessons.get(&one.name) })
+            })
+            .collect();
+        return write_json(&list, out);
+    }
+    let width = all.iter().map(|one| one.name.len()).max().unwrap_or_default();
+    for (kind, heading) in [
+        (lesson::Kind::Make, "Make it work:"),
+        (lesson::Kind::Mend, "Find out why it does not:"),
+    ] {
+        writeln!(out, "{heading}")?;
+        for one in all.iter().filter(|one| one.kind == kind) {
+            let mark = match progress.lessons.get(&one.name) {
+                Some(reached) if reached.done.is_some() => "✓",
+                Some(_) => "…",
+                None => " ",
+            };
+            writeln!(out, "{mark} {:width$}  {} ({} min)", one.name, one.title, one.minutes)?;
+        }
+        writeln!(out)?;
+    }
+    writeln!(out, "`authlab lesson start NAME` starts one, in a lab that is up (`authlab up`).")?;
+    Ok(Exit::Success)
+}
+
+/// A lab with somebody who learns.
+struct Classroom<'a> {
+    lab: Lab,
+    learner: Learner,
+    program: PathBuf,
+    session: &'a Session,
+}
+
+impl Classroom<'_> {
+    fn of(&self, lesson: &'static Lesson) -> Bench<'_> {
+        Bench::new(&self.lab, &self.learner, lesson, &self.program)
+    }
+
+    /// The lesson meant.
+    fn bench(&self, which: &Which) -> Result<Bench<'_>, CommandError> {
+        let progress = Progress::of(&self.learner, &self.lab).map_err(lesson_error)?;
+        let none = || LessonError::NoneStarted {
+            learner: self.learner.name().to_owned(),
+        };
+        let name = which.name.clone().or(progress.current).ok_or_else(none).map_err(lesson_error)?;
+        Ok(self.of(lesson::named(&name).map_err(lesson_error)?))
+    }
+
+    /// How a command of this lesson is typed, with what says whose it is.
+    fn typed(&self, command: &str) -> String {
+        let learner = if self.learner.name() == "learner-1" {
+            String::new()
+        } else {
+            format!(" --learner {}", self.learner.name())
+        };
+        format!("authlab lesson {command}{}{learner}", lab_option(&self.lab.description().name))
+    }
+
+    async fn start(&self, name: &str, out: &mut dyn Write) -> Result<Exit, CommandError> {
+        let bench = self.of(lesson::named(name).map_err(lesson_error)?);
+        match bench.start().await.map_err(lesson_error)? {
+            Started::Before => writeln!(
+                out,
+                "It is under way: nothing was changed. `{}` brings the start state back.\n",
+                self.typed("reset")
+            )?,
+            Started::Anew(Some(before)) => writeln!(
+                out,
+                "The lesson '{before}' is put away: its objects are gone from the cluster, its files are kept.\n"
+            )?,
+            Started::Anew(None) => {}
+        }
+        self.show(&bench, out)
+    }
+
+    fn show(&self, bench: &Bench<'_>, out: &mut dyn Write) -> Result<Exit, CommandError> {
+        if self.session.voice.json {
+            let told = json!({ "lesson": bench.lesson.name, "learner": self.learner.name(), "directory": bench.directory,
+                "kubeconfig": self.learner.kubeconfig(&self.lab), "text": bench.text() });
+            return write_json(&told, out);
+        }
+        writeln!(out, "{}", bench.text().trim_end())?;
+        writeln!(out, "\n  cd {}", bench.directory.display())?;
+        writeln!(out, "  export KUBECONFIG={}", self.learner.kubeconfig(&self.lab).display())?;
+        writeln!(
+            out,
+            "\n`{}` looks how far you are, `{}` helps.",
+            self.typed("check"),
+            self.typed("hint")
+        )?;
+        Ok(Exit::Success)
+    }
+
+    async fn check(&self, which: &Which, out: &mut dyn Write) -> Result<Exit, CommandError> {
+        let bench = self.bench(which)?;
+        let (done, goals) = bench.check(&lab_source::vocabulary()).await.map_err(lesson_error)?;
+        let held = goals.iter().filter(|goal| goal.holds).count();
+        let exit = if held == goals.len() { Exit::Success } else { Exit::Failed };
+        if self.session.voice.json {
+            write_json(
+                &json!({ "lesson": bench.lesson.name, "learner": self.learner.name(), "done": done, "goals": goals }),
+                out,
+            )?;
+            return Ok(exit);
+        }
+        for line in &done {
+            writeln!(out, "{line}")?;
+        }
+        writeln!(out, "{}: {held} of {} goals hold", bench.lesson.name, goals.len())?;
+        for goal in &goals {
+            self.tell(goal, out)?;
+        }
+        if exit == Exit::Success {
+            writeln!(out, "\nDone. `{}` shows the next one.", self.typed("list"))?;
+        } else {
+            writeln!(out, "\n`{}` says what to look at.", self.typed("hint"))?;
+        }
+        Ok(exit)
+    }
+
+    fn tell(&self, goal: &Goal, out: &mut dyn Write) -> io::Result<()> {
+        let mark = if goal.holds { "✓" } else { "✗" };
+        writeln!(out, "  {mark} {}", goal.name)?;
+        if goal.holds {
+            return Ok(());
+        }
+        if let Some(rule) = &goal.rule {
+            let behaviours = if goal.behaviours.is_empty() {
+                String::new()
+            } else {
+                format!(" [{}]", goal.behaviours.join(", "))
+            };
+            writeln!(out, "      {rule}{behaviours}")?;
+        }
+        for line in goal.why.iter().flat_map(|why| why.lines()) {
+            writeln!(out, "      {line}")?;
+        }
+        Ok(())
+    }
+
+    async fn hint(&self, which: &Which, out: &mut dyn Write) -> Result<Exit, CommandError> {
+        let bench = self.bench(which)?;
+        let hint = bench.hint().await.map_err(lesson_error)?;
+        if self.session.voice.json {
+            return write_json(&json!({ "lesson": bench.lesson.name, "hint": hint }), out);
+        }
+        match hint {
+            Some(hint) => writeln!(out, "{hint}")?,
+            None => writeln!(
+                out,
+                "Everything that a hint looks at is as it should be: `{}` says whether it works.",
+                self.typed("check")
+            )?,
+        }
+        Ok(Exit::Success)
+    }
+
+    async fn reset(&self, which: &Which, out: &mut dyn Write) -> Result<Exit, CommandError> {
+        let bench = self.bench(which)?;
+        bench.reset().await.map_err(lesson_error)?;
+        writeln!(out, "'{}' is as it was in the beginning.", bench.lesson.name)?;
+        Ok(Exit::Success)
+    }
+
+    async fn solution(&self, arguments: &SolutionArguments, out: &mut dyn Write) -> Result<Exit, CommandError> {
+        let bench = self.bench(&arguments.which)?;
+        let solution = bench.solution();
+        if !arguments.run {
+            write!(out, "{solution}")?;
+            return Ok(Exit::Success);
+        }
+        let mut script = tokio::process::Command::new("bash");
+        // What it types is shown, as it is in a terminal.
+        script.args(["-euxo", "pipefail", "-c", &solution]).current_dir(&bench.directory);
+        script.env("KUBECONFIG", self.learner.kubeconfig(&self.lab));
+        script.env("AUTHLAB_LAB", &self.lab.description().name);
+        script.env("AUTHLAB_LEARNER", self.learner.name());
+        script.env("PATH", self.path()?);
+        script.stdin(Stdio::null()).kill_on_drop(true);
+        let ended = tokio::select! {
+            ended = script.status() => ended,
+            () = self.session.interrupt.requested() => return Err(CommandError::new(Exit::Interrupted, "interrupted")),
+        };
+        let ended = ended.map_err(|error| {
+            CommandError::new(Exit::Failed, format!("bash cannot be run: {error}")).hint("a solution is a script for bash: install it")
+        })?;
+        Ok(if ended.success() { Exit::Success } else { Exit::Failed })
+    }
+
+    /// `PATH` with the lab's kubectl and this program before everything else.
+    fn path(&self) -> Result<OsString, CommandError> {
+        let mut directories: Vec<PathBuf> = self.lab.description().programs.iter().cloned().collect();
+        directories.extend(self.program.parent().map(PathBuf::from));
+        directories.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
+        std::env::join_paths(directories).map_err(|error| CommandError::new(Exit::Failed, error))
+    }
+
+    async fn proxy(&self, which: &Which, out: &mut dyn Write) -> Result<Exit, CommandError> {
+        let bench = self.bench(which)?;
+        let started = self.lab.learners_proxy(&bench.directory).await;
+        let (proxy, _) = started.map_err(|error| CommandError::new(Exit::Failed, error))?;
+        let url = proxy.url();
+        writeln!(out, "Your auth proxy listens at {url} until Ctrl-C; in another terminal:")?;
+        writeln!(out, "  kubectl --kubeconfig alice.kubeconfig --server {url} auth whoami")?;
+        out.flush()?;
+        self.session.interrupt.requested().await;
+        proxy.stop().await;
+        Ok(Exit::Success)
+    }
+
+    fn token(&self, file: &std::path::Path, out: &mut dyn Write) -> Result<Exit, CommandError> {
+        let token = lesson::token(&self.lab, &self.learner, file).map_err(lesson_error)?;
+        let info = match std::env::var(EXEC_INFO) {
+            Ok(text) => ExecInfo::read(&text).map_err(|error| CommandError::new(Exit::Failed, error))?,
+            Err(_) => ExecInfo::by_hand(false),
+        };
+        let answer = info.answer(&Credential::Token(token), None);
+        let answer = answer.map_err(|error| CommandError::new(Exit::Failed, error))?;
+        writeln!(out, "{answer}")?;
+        Ok(Exit::Success)
+    }
+}
+
+/// The exit code and the hint of what can go wrong with a lesson.
+pub(super) fn lesson_error(error: LessonError) -> CommandError {
+    match error {
+        LessonError::Lab(error) => lab_error(error),
+        error @ (LessonError::Unknown { .. } | LessonError::NoLearner { .. }) => CommandError::new(Exit::Usage, error),
+        error => match error.hint() {
+            Some(hint) => CommandError::new(Exit::Failed, error).hint(hint),
+            None => CommandError::new(Exit::Failed, error),
+        },
+    }
+}

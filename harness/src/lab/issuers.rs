@@ -1,0 +1,32 @@
+//! The paths of the lab's issuer: each is an issuer of its own to API servers.
+//!
+//! The main function is [`paths`].
+
+use crate::identity_provider::issuer::{Algorithm, HIDDEN, IssuerPath};
+
+/// The issuers that `fixtures/authentication/` trusts. One RSA key serves many algorithms, and takes longer than all others to make.
+pub(super) fn paths() -> Vec<IssuerPath> {
+    use Algorithm::{Es256, Es384, Es512, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
+    let plain = [
+        "mapped",
+        "strict",
+        "required",
+        "email",
+        "distributed",
+        "metered",
+        "escaped",
+        "learners",
+    ];
+    let discovered = IssuerPath::new("discovered", &[Es256]).called("https://issuer.example");
+    let discovered_deep = IssuerPath::new("discovered-deep", &[Es256]).called("https://issuer.example/a/b");
+    let mut paths = vec![
+        IssuerPath::new("rs256", &[Rs256, Rs384, Rs512, Ps256, Ps384, Ps512]),
+        IssuerPath::new("es256", &[Es256, Es384, Es512]),
+        IssuerPath::new("keyless", &[Es256]).withholding_keys(),
+        discovered,
+        discovered_deep,
+        IssuerPath::new("hidden", &[Es256]).called(format!("https://{HIDDEN}/hidden")),
+    ];
+    paths.extend(plain.map(|path| IssuerPath::new(path, &[Es256])));
+    paths
+}

@@ -1,0 +1,84 @@
+//! The goal of a lesson, carried out: what holds already, and what the server says where it does not.
+//!
+//! The main type is [`Goal`].
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Serialize;
+
+use super::bench::Bench;
+use super::{Lesson, LessonError};
+use crate::event::{Event, Events, Outcome, ScenarioReport};
+use crate::scenario::runner::{self, Fit, RunOptions};
+use crate::scenario::world::{LearnersPlace, Mode, Site, World};
+use crate::scenario::{Selection, SharedScenario, Suite, Vocabulary};
+
+/// One goal of a lesson.
+#[derive(Clone, Debug, Serialize)]
+pub struct Goal {
+    /// What shall hold.
+    pub name: String,
+    /// The rule that it is an example of.
+    pub rule: Option<String>,
+    /// The behaviours of the catalogue that it is about.
+    pub behaviours: Vec<String>,
+    /// Whether it holds.
+    pub holds: bool,
+    /// What was expected and what was seen, where it does not.
+    pub why: Option<String>,
+}
+
+impl From<ScenarioReport> for Goal {
+    fn from(report: ScenarioReport) -> Self {
+        Self {
+            name: report.name,
+            rule: report.rule,
+            behaviours: report.behaviours,
+            holds: report.outcome == Outcome::Passed,
+            why: report.failure.map(|failure| failure.message).or(report.skipped_because),
+        }
+    }
+}
+
+/// Carries the goal of `lesson` out on what the learner has.
+///
+/// # Errors
+/// The lab lacks what the goal needs.
+pub(super) async fn look(lesson: &Lesson, bench: &Bench<'_>, vocabulary: &Vocabulary) -> Result<Vec<Goal>, LessonError> {
+    let suite = Suite::new(&[lesson.goal()], vocabulary)?;
+    let selected = Selection::default().pick(&suite);
+    let reports: Arc<Mutex<Vec<ScenarioReport>>> = Arc::default();
+    let kept = Arc::clone(&reports);
+    let events = Events::new(move |event| {
+        if let Event::ScenarioFinished { report } = event {
+            kept.lock().unwrap_or_else(PoisonError::into_inner).push(*report);
+        }
+    });
+    let site = Site {
+        lab: bench.lab.clone(),
+        events: events.clone(),
+        exchanges: false,
+        mode: Mode::AsWritten,
+        learner: Some(LearnersPlace {
+            learner: bench.learner.name().to_owned(),
+            directory: bench.directory.clone(),
+        }),
+    };
+    let capabilities = bench.lab.capabilities();
+    let fit = |_: &Site, scenario: &SharedScenario| {
+        for name in scenario.requires() {
+            if let Ok(Err(unmet)) = capabilities.check(name) {
+                return Err(LessonError::Lacks { why: unmet.0 });
+            }
+        }
+        Ok(Fit::Able)
+    };
+    // One after the other: what one makes of the state another sees.
+    let options = RunOptions {
+        concurrency: 1,
+        ..RunOptions::default()
+    };
+    runner::run::<World, LessonError>(&selected, &options, async { Ok(site) }, fit, &events).await?;
+    let reports = std::mem::take(&mut *reports.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok(reports.into_iter().map(Goal::from).collect())
+}

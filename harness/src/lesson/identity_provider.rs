@@ -1,0 +1,65 @@
+//! The identity provider of a learner: a file says what it puts into tokens, and the lab's issuer signs them.
+//!
+//! The main function is [`token`]. Whose people they are is not the file's to say: the claim `learner` is, and the API server
+//! (`fixtures/authentication/learners.toml`) puts it before every name.
+
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::{Learner, LessonError};
+use crate::lab::Lab;
+use crate::secret::Secret;
+
+/// The issuer's path, as `fixtures/authentication/learners.toml` has it.
+const PATH: &str = "learners";
+
+/// The claim that says whose people they are.
+const LEARNER: &str = "learner";
+
+/// What an identity provider puts into tokens.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    issuer: String,
+    audience: Value,
+    claims: Map<String, Value>,
+}
+
+/// A token as the file at `path` describes it.
+///
+/// # Errors
+/// The file does not describe one of this learner's identity provider, or the lab has no issuer.
+pub fn token(lab: &Lab, learner: &Learner, path: &Path) -> Result<Secret, LessonError> {
+    let text = std::fs::read_to_string(path).map_err(|source| LessonError::File {
+        path: path.to_owned(),
+        source,
+    })?;
+    let damaged = |why: String| LessonError::Damaged {
+        path: path.to_owned(),
+        why,
+    };
+    let file: File = serde_json::from_str(&text).map_err(|error| damaged(error.to_string()))?;
+    let signer = lab.signer()?;
+    let own = signer.url(PATH)?;
+    // The same key signs for no other issuer: what is nearly its name is nobody's.
+    if !file.issuer.trim_end_matches('/').eq_ignore_ascii_case(&own) {
+        return Err(damaged(format!(
+            "the issuer of this identity provider is {own}, not {}",
+            file.issuer
+        )));
+    }
+    for claim in ["iss", "aud", LEARNER] {
+        if file.claims.contains_key(claim) {
+            return Err(damaged(format!("the claim \"{claim}\" is not among those that it may set")));
+        }
+    }
+    let token = signer
+        .token(PATH)?
+        .claims(file.claims)
+        .claim("iss", file.issuer)
+        .claim("aud", file.audience)
+        .claim(LEARNER, learner.name());
+    Ok(token.sign()?)
+}

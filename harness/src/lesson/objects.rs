@@ -1,0 +1,207 @@
+//! Objects in the cluster that lessons are made of, and that learners leave.
+//!
+//! The main type is [`Cluster`].
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use futures::future::try_join_all;
+use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
+use kube::{Api, Client, ResourceExt};
+use serde_json::{Value, json};
+
+use super::LessonError;
+use crate::lab::Lab;
+use crate::process::wait::{Condition, until};
+
+/// Who made them.
+const MANAGER: &str = "authlab";
+
+/// What is a learner's own, apart from what they make: it has this label.
+const OWN: &str = "authlab/learner";
+
+const RBAC: &str = "rbac.authorization.k8s.io/v1";
+
+/// What learners make in their namespace. Controllers make one of some kinds, which stays.
+const NAMESPACED: &[(&str, &str, Option<&str>)] = &[
+    (RBAC, "RoleBinding", None),
+    (RBAC, "Role", None),
+    ("v1", "Secret", None),
+    ("v1", "ServiceAccount", Some("default")),
+    ("v1", "ConfigMap", Some("kube-root-ca.crt")),
+    ("v1", "Pod", None),
+];
+
+/// What learners make outside of it: their names begin with the learner's.
+const CLUSTER_WIDE: &[(&str, &str)] = &[
+    (RBAC, "ClusterRoleBinding"),
+    (RBAC, "ClusterRole"),
+    ("certificates.k8s.io/v1", "CertificateSigningRequest"),
+];
+
+/// The objects in `text`, a list in JSON.
+pub(super) fn read(text: &str) -> Result<Vec<Value>, LessonError> {
+    let objects: Vec<Value> = serde_json::from_str(text)?;
+    for object in &objects {
+        serde_json::from_value::<DynamicObject>(object.clone())?;
+    }
+    Ok(objects)
+}
+
+/// The lab's cluster, with its administrator's rights.
+pub(super) struct Cluster {
+    client: Client,
+}
+
+impl Cluster {
+    pub(super) fn of(lab: &Lab) -> Self {
+        Self {
+            client: lab.administrator().client(),
+        }
+    }
+
+    fn api(&self, api_version: &str, kind: &str, namespace: Option<&str>) -> Api<DynamicObject> {
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
+        match namespace {
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
+            None => Api::all_with(self.client.clone(), &resource),
+        }
+    }
+
+    /// Makes `objects`, or makes what is there like them. Namespaces come first.
+    pub(super) async fn apply(&self, objects: &[Value]) -> Result<(), LessonError> {
+        let (first, rest): (Vec<_>, Vec<_>) = objects.iter().partition(|object| object["kind"] == "Namespace");
+        for some in [first, rest] {
+            try_join_all(some.into_iter().map(|object| self.apply_one(object))).await?;
+        }
+        Ok(())
+    }
+
+    async fn apply_one(&self, object: &Value) -> Result<(), LessonError> {
+        let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
+        let (kind, name) = (text("/kind").unwrap_or_default(), text("/metadata/name").unwrap_or_default());
+        let api = self.api(text("/apiVersion").unwrap_or_default(), kind, text("/metadata/namespace"));
+        let parameters = PatchParams::apply(MANAGER).force();
+        let applied = api.patch(name, &parameters, &Patch::Apply(object)).await;
+        applied.map(drop).map_err(|source| wrong(format!("the {kind} {name}"), source))
+    }
+
+    /// What is at `path`, for a look at it; nothing where nothing is.
+    pub(super) async fn at(&self, path: &str) -> Result<Option<Value>, LessonError> {
+        let request = hyper::Request::get(path).body(Vec::new()).unwrap_or_default();
+        match self.client.request::<Value>(request).await {
+            Ok(found) => Ok(Some(found)),
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
+            Err(source) => Err(wrong(path.to_owned(), source)),
+        }
+    }
+
+    /// Takes away what the learner called `name` made, and what lessons made for them.
+    pub(super) async fn clear(&self, name: &str) -> Result<(), LessonError> {
+        let namespaced = NAMESPACED.iter().map(|(version, kind, stays)| async move {
+            let mut which = ListParams::default().labels(&format!("!{OWN}"));
+            if let Some(stays) = stays {
+                which = which.fields(&format!("metadata.name!={stays}"));
+            }
+            let now = DeleteParams::default().grace_period(0);
+            let deleted = self.api(version, kind, Some(name)).delete_collection(&now, &which).await;
+            deleted
+                .map(drop)
+                .map_err(|source| wrong(format!("the end of every {kind}"), source))
+        });
+        let wide = CLUSTER_WIDE.iter().map(|(version, kind)| async move {
+            let api = self.api(version, kind, None);
+            let which = ListParams::default().labels(&format!("!{OWN}"));
+            let all = api
+                .list(&which)
+                .await
+                .map_err(|source| wrong(format!("a list of every {kind}"), source))?;
+            let prefix = format!("{name}-");
+            for object in all.iter().map(ResourceExt::name_any).filter(|object| object.starts_with(&prefix)) {
+                match api.delete(&object, &DeleteParams::default()).await {
+                    Err(kube::Error::Api(status)) if status.code == 404 => {}
+                    deleted => drop(deleted.map_err(|source| wrong(format!("the end of the {kind} {object}"), source))?),
+                }
+            }
+            Ok::<_, LessonError>(())
+        });
+        try_join_all(namespaced).await?;
+        try_join_all(wide).await?;
+        Ok(())
+    }
+
+    /// Waits until the API server's authorizer has seen everything about rights that was made so far: it hears of each kind of object
+    /// in order, so one right of each kind that is made now is seen last.
+    pub(super) async fn settle(&self, namespace: &str) -> Result<(), LessonError> {
+        let own = format!("{namespace}-seen-{:016x}", rand::random::<u64>());
+        let wide = format!("{own}-everywhere");
+        let objects = [right("Role", &own, Some(namespace)), right("ClusterRole", &wide, None)].concat();
+        self.apply(&objects).await?;
+        let seen = futures::future::try_join(self.until_allowed(&own, Some(namespace)), self.until_allowed(&wide, None)).await;
+        for object in &objects {
+            let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
+            let (kind, name) = (text("/kind").unwrap_or_default(), text("/metadata/name").unwrap_or_default());
+            let deleted = self
+                .api(RBAC, kind, text("/metadata/namespace"))
+                .delete(name, &DeleteParams::default())
+                .await;
+            deleted.map_err(|source| wrong(format!("the end of the {kind} {name}"), source))?;
+        }
+        seen.map(drop)
+    }
+
+    async fn until_allowed(&self, name: &str, namespace: Option<&str>) -> Result<(), LessonError> {
+        let attributes = ResourceAttributes {
+            verb: Some("see".to_owned()),
+            group: Some("authlab".to_owned()),
+            resource: Some(name.to_owned()),
+            namespace: namespace.map(str::to_owned),
+            ..ResourceAttributes::default()
+        };
+        let spec = SubjectAccessReviewSpec {
+            user: Some(name.to_owned()),
+            resource_attributes: Some(attributes),
+            ..SubjectAccessReviewSpec::default()
+        };
+        let review = SubjectAccessReview {
+            spec,
+            ..SubjectAccessReview::default()
+        };
+        let reviews: Api<SubjectAccessReview> = Api::all(self.client.clone());
+        let seen = until("the newest right", Duration::from_secs(20), || async {
+            let asked = reviews.create(&PostParams::default(), &review).await;
+            Ok::<_, Infallible>(match asked {
+                Ok(answer) if answer.status.as_ref().is_some_and(|status| status.allowed) => Condition::Met(()),
+                Ok(_) => Condition::NotYet("the API server does not know it".to_owned()),
+                Err(error) => Condition::NotYet(error.to_string()),
+            })
+        });
+        seen.await.map_err(|error| LessonError::NotSeen(Box::new(error)))
+    }
+}
+
+/// A role and its binding that let the user `name` do what nobody else may.
+fn right(kind: &str, name: &str, namespace: Option<&str>) -> [Value; 2] {
+    let mut metadata = json!({ "name": name });
+    if let Some(namespace) = namespace {
+        metadata["namespace"] = namespace.into();
+    }
+    let group = "rbac.authorization.k8s.io";
+    let rules = json!([{ "apiGroups": ["authlab"], "resources": [name], "verbs": ["see"] }]);
+    let subjects = json!([{ "kind": "User", "apiGroup": group, "name": name }]);
+    let reference = json!({ "apiGroup": group, "kind": kind, "name": name });
+    [
+        json!({ "apiVersion": RBAC, "kind": kind, "metadata": metadata, "rules": rules }),
+        json!({ "apiVersion": RBAC, "kind": format!("{kind}Binding"), "metadata": metadata, "subjects": subjects, "roleRef": reference }),
+    ]
+}
+
+fn wrong(what: String, source: kube::Error) -> LessonError {
+    LessonError::Objects {
+        what,
+        source: Box::new(source),
+    }
+}

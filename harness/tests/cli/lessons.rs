@@ -1,0 +1,230 @@
+//! Lessons in a lab of processes that is up: each start state is red, its solution makes it green, and learners of a class do not
+//! reach each other.
+
+use std::time::Duration;
+
+use authlab::process::wait::Condition;
+use serde_json::Value;
+
+use crate::stage::{Said, Stage, shared, wait};
+
+/// The names of all lessons.
+fn names(stage: &Stage) -> Vec<String> {
+    let list = stage.authlab(&["lesson", "list", "--json"]).json();
+    let names = list.as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap().to_owned());
+    names.collect()
+}
+
+/// What is typed by `learner`.
+fn by(stage: &Stage, learner: &str, arguments: &[&str]) -> Said {
+    stage.authlab(&[&["lesson"], arguments, &["--learner", learner]].concat())
+}
+
+/// kubectl, with the kubeconfig of `learner`.
+fn kubectl(stage: &Stage, lab: &str, learner: &str, arguments: &[&str]) -> Said {
+    let kubeconfig = stage.lab(lab).join("learners").join(learner).join("kubeconfig");
+    let kubeconfig = format!("--kubeconfig={}", kubeconfig.display());
+    stage.authlab(&[&["shell", "--lab", lab, "--", "kubectl", kubeconfig.as_str()], arguments].concat())
+}
+
+/// From the start, which is red, by the solution to green.
+fn carry_out(stage: &Stage, lab: &str, learner: &str, lesson: &str) {
+    let by = |arguments: &[&str]| by(stage, learner, &[arguments, &["--lab", lab]].concat());
+    by(&["start", lesson]).success();
+    let red = by(&["check", "--json"]);
+    assert_eq!(red.code, 1, "the start of {lesson} is no task: {red:?}");
+    let told: Value = serde_json::from_str(&red.out).unwrap();
+    let goals = told["goals"].as_array().unwrap().iter();
+    let whys: Vec<&str> = goals.filter_map(|goal| goal["why"].as_str()).collect();
+    assert!(whys.iter().any(|why| why.starts_with("expected: ")), "{lesson}: {whys:?}");
+    let hint = by(&["hint"]).success();
+    assert!(!hint.contains("as it should be"), "{lesson} has no hint at its start: {hint}");
+    let solved = by(&["solution", "--run"]);
+    assert_eq!(solved.code, 0, "{lesson}: {solved:?}");
+    let green = by(&["check"]);
+    assert_eq!(green.code, 0, "{lesson}: {green:?}");
+    let hint = by(&["hint"]).success();
+    assert!(hint.contains("as it should be"), "{lesson} has a hint at its end: {hint}");
+}
+
+#[test]
+fn every_lesson_is_red_at_its_start_and_green_by_its_solution() {
+    let stage = &shared().stage;
+    let names = names(stage);
+    for lesson in &names {
+        carry_out(stage, "default", "learner-2", lesson);
+    }
+    let board = stage.authlab(&["lesson", "board", "--json"]).json();
+    let learner = board.as_array().unwrap().iter().find(|row| row["learner"] == "learner-2").unwrap();
+    for lesson in &names {
+        assert!(learner["lessons"][lesson]["done"].is_string(), "{lesson}: {learner}");
+    }
+    let shown = stage.authlab(&["lesson", "board"]).success();
+    assert!(shown.contains("learner-2   ✓ "), "{shown}");
+}
+
+#[test]
+fn a_lesson_that_is_under_way_is_kept_and_can_be_taken_back() {
+    let stage = &shared().stage;
+    let by = |arguments: &[&str]| by(stage, "learner-3", arguments);
+    let started = by(&["start", "oidc"]).success();
+    assert!(started.contains("export KUBECONFIG="), "{started}");
+    let file = stage.lab("default").join("learners/learner-3/oidc/identity-provider.json");
+    let begun = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, begun.replace("\"alice\"", "\"alice\", \"groups\": [\"developers\"]")).unwrap();
+    assert!(by(&["start", "oidc"]).success().contains("nothing was changed"));
+    // The same hint says more when it is asked for again.
+    let (first, second) = (by(&["hint"]).success(), by(&["hint"]).success());
+    assert!(first != second && first.contains("in the group now"), "{first}{second}");
+    let told = by(&["check"]);
+    assert_eq!(told.code, 1, "{told:?}");
+    assert!(told.out.contains("1 of 2 goals hold"), "{told:?}");
+    by(&["reset"]).success();
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), begun);
+    // What was made is put away with the lesson that it was made for.
+    kubectl(stage, "default", "learner-3", &["create", "serviceaccount", "left"]).success();
+    let other = by(&["start", "service-account"]).success();
+    assert!(other.contains("The lesson 'oidc' is put away"), "{other}");
+    let refused = kubectl(stage, "default", "learner-3", &["get", "serviceaccount", "left"]).refusal(1);
+    assert!(refused.contains("not found"), "{refused}");
+    let refused = by(&["check", "oidc"]).refusal(1);
+    assert!(refused.contains("`authlab lesson start oidc`"), "{refused}");
+}
+
+#[test]
+fn a_learner_reaches_nobody_else() {
+    let stage = &shared().stage;
+    for learner in ["learner-4", "learner-5"] {
+        by(stage, learner, &["start", "external-certificate"]).success();
+    }
+    let kubectl = |arguments: &[&str]| kubectl(stage, "default", "learner-4", arguments);
+    for arguments in [
+        &["get", "secrets", "-n", "learner-5"][..],
+        &[
+            "create",
+            "rolebinding",
+            "x",
+            "--role=learner",
+            "--user=learner-4",
+            "-n",
+            "learner-5",
+        ],
+        &["get", "nodes"],
+        &["get", "pods", "-n", "learner-5", "--as", "learner-5"],
+        &["get", "pods", "-n", "learner-5", "--as", "learner-5:alice"],
+        &["delete", "clusterrole", "learner-4"],
+    ] {
+        let refused = kubectl(arguments).refusal(1);
+        assert!(refused.contains("orbidden"), "{arguments:?}: {refused}");
+    }
+    // Nobody gives what they do not have.
+    let refused = kubectl(&[
+        "create",
+        "clusterrolebinding",
+        "learner-4-x",
+        "--clusterrole=cluster-admin",
+        "--user=learner-4",
+    ])
+    .refusal(1);
+    assert!(
+        refused.contains("attempting to grant RBAC permissions not currently held"),
+        "{refused}"
+    );
+    // The API server hears of a policy within some seconds.
+    wait("the policy about learners' names", Duration::from_secs(60), || {
+        let said = kubectl(&[
+            "create",
+            "clusterrole",
+            "learner-5-x",
+            "--verb=impersonate",
+            "--resource=users",
+            "--resource-name=learner-4:alice",
+        ]);
+        if said.err.contains("what learners make outside of their namespace") {
+            return Condition::Met(());
+        }
+        kubectl(&["delete", "clusterrole", "learner-5-x"]);
+        Condition::NotYet(format!("{said:?}"))
+    });
+    // The desk signs for nobody's names but theirs.
+    let place = stage.lab("default").join("learners/learner-4/external-certificate");
+    for subject in ["/CN=learner-5:alice", "/O=system:masters/CN=learner-4:alice"] {
+        let key = std::process::Command::new("openssl")
+            .args([
+                "req", "-new", "-newkey", "rsa:2048", "-nodes", "-keyout", "x.key", "-out", "x.csr", "-subj", subject,
+            ])
+            .current_dir(&place)
+            .output()
+            .unwrap();
+        assert!(key.status.success(), "{key:?}");
+        let told = by(stage, "learner-4", &["check"]).out;
+        assert!(told.contains("does not sign x.csr"), "{told}");
+        assert!(!place.join("x.crt").exists());
+    }
+    // Nor does the identity provider speak for others.
+    by(stage, "learner-4", &["start", "oidc"]).success();
+    let file = stage.lab("default").join("learners/learner-4/oidc/identity-provider.json");
+    let sound = std::fs::read_to_string(&file).unwrap();
+    for (from, to) in [("/learners", "/rs256"), ("\"sub\"", "\"learner\": \"learner-5\", \"sub\"")] {
+        std::fs::write(&file, sound.replace(from, to)).unwrap();
+        let refused = by(stage, "learner-4", &["token", file.to_str().unwrap()]);
+        assert_eq!(refused.code, 1, "{refused:?}");
+        assert!(refused.err.contains("identity-provider.json cannot be used"), "{refused:?}");
+    }
+}
+
+#[test]
+fn what_is_typed_wrong_is_told() {
+    let stage = &shared().stage;
+    let told = stage.authlab(&["lesson", "start", "oicd"]).refusal(2);
+    assert!(told.contains("there are: external-certificate, signing-request"), "{told}");
+    let told = stage.authlab(&["lesson", "check", "--learner", "alice"]).refusal(2);
+    assert!(told.contains("'alice' is no learner"), "{told}");
+    let told = stage.authlab(&["lesson", "check", "--learner", "learner-60"]).refusal(1);
+    assert!(told.contains("`authlab lesson start NAME` starts one"), "{told}");
+    let told = stage.authlab(&["lesson", "start", "oidc", "--lab", "nowhere"]).refusal(1);
+    assert!(told.contains("no lab called 'nowhere' is up"), "{told}");
+    // A file that is damaged is the learner's to mend, and is named.
+    by(stage, "learner-6", &["start", "auth-proxy"]).success();
+    let file = stage.lab("default").join("learners/learner-6/auth-proxy/auth-proxy.json");
+    std::fs::write(&file, "{").unwrap();
+    let told = by(stage, "learner-6", &["check"]);
+    assert_eq!(told.code, 1, "{told:?}");
+    assert!(
+        told.out.contains("auth-proxy.json does not describe an auth proxy: EOF"),
+        "{told:?}"
+    );
+}
+
+#[test]
+#[ignore = "takes a lab of its own, and twenty people at work in it"]
+fn twenty_learn_at_once() {
+    const LEARNERS: usize = 20;
+    let stage = Stage::new();
+    stage
+        .authlab(&["up", "--lab", "class", "--learners", &LEARNERS.to_string()])
+        .success();
+    let lessons = ["oidc", "service-account", "wrong-prefix", "external-certificate"];
+    std::thread::scope(|scope| {
+        for number in 1..=LEARNERS {
+            let stage = &stage;
+            scope.spawn(move || carry_out(stage, "class", &format!("learner-{number}"), lessons[number % lessons.len()]));
+        }
+    });
+    let board = stage.authlab(&["lesson", "board", "--lab", "class", "--json"]).json();
+    let rows = board.as_array().unwrap();
+    assert_eq!(rows.len(), LEARNERS);
+    for row in rows {
+        let reached = row["lessons"].as_object().unwrap();
+        assert!(reached.len() == 1 && reached.values().all(|one| one["done"].is_string()), "{row}");
+    }
+    // What somebody may have is limited.
+    let some = (0..40).map(|number| format!("configmap/x{number}")).collect::<Vec<_>>();
+    let refusals = some.iter().map(|name| {
+        let name = name.trim_start_matches("configmap/");
+        kubectl(&stage, "class", "learner-1", &["create", "configmap", name])
+    });
+    let refused = refusals.into_iter().find(|said| said.code != 0).unwrap();
+    assert!(refused.err.contains("exceeded quota: learner"), "{refused:?}");
+    stage.authlab(&["down", "--all"]).success();
+}
