@@ -119,6 +119,14 @@ fn dates(certificate: &X509Certificate<'_>, index: usize, now: Timestamp) -> Opt
     })
 }
 
+/// Until when the first certificate of `chain`, PEM, is good, and its common name.
+pub(super) fn end(chain: &str) -> Option<(Timestamp, String)> {
+    let block = Pem::iter_from_buffer(chain.as_bytes()).next()?.ok()?;
+    let leaf = block.parse_x509().ok()?;
+    let end = Timestamp::from_second(leaf.validity().not_after.timestamp()).ok()?;
+    Some((end, common_name(&leaf)))
+}
+
 fn time(second: i64) -> String {
     Timestamp::from_second(second).map_or_else(|_| second.to_string(), |time| time.to_string())
 }

@@ -24,8 +24,8 @@ pub struct Issuer {
     pub username: Option<(String, String)>,
     /// The claim that is the groups, and what goes before each; none where nothing or an expression says it.
     pub groups: Option<(String, String)>,
-    /// Whether only RS256 is accepted (the `--oidc-*` flags say so unless told otherwise).
-    pub only_rs256: bool,
+    /// The algorithms that are accepted, where that is limited (`--oidc-signing-algs`).
+    pub algorithms: Option<Vec<String>>,
 }
 
 /// What an issuer says of itself.
@@ -48,7 +48,7 @@ impl Issuer {
             authority: None,
             username: Some(("sub".to_owned(), format!("{url}#"))),
             groups: None,
-            only_rs256: true,
+            algorithms: Some(vec!["RS256".to_owned()]),
         }
     }
 }
@@ -83,7 +83,7 @@ pub fn of_configuration(text: &str) -> Result<Vec<Issuer>, String> {
             authority: text("certificateAuthority"),
             username: mapping(jwt, "username"),
             groups: mapping(jwt, "groups"),
-            only_rs256: false,
+            algorithms: None,
         })
     });
     Ok(issuers.collect())

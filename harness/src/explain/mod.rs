@@ -5,12 +5,17 @@
 //! ([`token`], [`certificate`], [`kubeconfig`]); the server's own reason, where its log can be read, comes first. A credential is sent to
 //! the server that was named, and to nobody else; issuers are asked for what is public.
 
+pub mod api_server;
+pub mod bindings;
 pub mod certificate;
+pub mod flags;
 pub mod issuers;
 pub mod kubeconfig;
 mod plugin;
 mod reasons;
+pub mod signing_request;
 pub mod token;
+pub mod waiting;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,7 +25,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::credential::Credential;
-use crate::probe::{Answer, Door, Identity, Question, Verdict, acceptable_authorities, ask};
+use crate::probe::{Answer, Door, Identity, Question, Verdict, acceptable_authorities, ask, latest_log};
 use crate::secret::redact;
 use issuers::Issuer;
 pub use plugin::{PluginError, run as run_plugin};
@@ -98,6 +103,8 @@ pub struct Known {
     pub proxy_names: Option<Vec<String>>,
     /// The authorities of front proxies, PEM; none: not known.
     pub proxy_authorities: Option<String>,
+    /// Who lists the server's bindings; none: who is asked about does it.
+    pub administrator: Option<Credential>,
 }
 
 /// Who somebody is, or why they are nobody.
@@ -140,7 +147,7 @@ pub async fn explain(door: &Door, credential: &Credential, known: &Known) -> Exp
     let bearer = parts.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("authorization"));
     for (_, value) in bearer {
         if let Some(token) = value.expose().strip_prefix("Bearer ") {
-            let keys = public_keys(token, known, &mut findings).await;
+            let keys = public_keys(token, known, &answer, door, &mut findings).await;
             findings.extend(token::check(token, known, &keys, now));
         }
     }
@@ -151,7 +158,40 @@ pub async fn explain(door: &Door, credential: &Credential, known: &Known) -> Exp
             "present a token or a client certificate",
         ));
     }
+    if let Some(finding) = revocation(door, credential, &answer, known, now).await {
+        findings.insert(0, finding);
+    }
     told(door, credential, &answer, findings)
+}
+
+/// How the holder of a certificate that is accepted is locked out.
+async fn revocation(door: &Door, credential: &Credential, answer: &Answer, known: &Known, now: Timestamp) -> Option<Finding> {
+    let identity = answer.identity.as_ref().filter(|_| answer.verdict == Verdict::Accepted)?;
+    let (end, name) = certificate::end(&credential.presentation().certificate?.certificate)?;
+    // Somebody else may be meant: by headers, or by a token that counts.
+    if identity.user != name {
+        return None;
+    }
+    let groups: Vec<String> = identity.groups.iter().cloned().collect();
+    let (door, reader) = match &known.administrator {
+        Some(administrator) => (Door::of(&door.server), administrator),
+        None => (door.clone(), credential),
+    };
+    let mut lists = Vec::new();
+    for path in bindings::LISTS {
+        let answer = ask(&door, "you", reader, &Question::get(path)).await;
+        lists.push(match answer.verdict {
+            Verdict::Accepted => Ok(answer.body),
+            _ => Err(
+                "you may not list them here: whoever may does it with `kubectl get clusterrolebindings,rolebindings -A -o wide`".to_owned(),
+            ),
+        });
+    }
+    let named = lists
+        .into_iter()
+        .collect::<Result<Vec<_>, _>>()
+        .map(|lists| bindings::naming(&lists, &identity.user, &groups));
+    Some(bindings::finding(&identity.user, &groups, end, now, &named))
 }
 
 /// Puts the server's own words and what was found together.
@@ -231,15 +271,33 @@ fn clock(answer: &Answer, server: Timestamp) -> Option<Finding> {
     })
 }
 
-/// The ids of the keys of the token's issuer, where it is one that the server knows; what its configuration says is compared.
-async fn public_keys(token: &str, known: &Known, findings: &mut Vec<Finding>) -> BTreeMap<String, Vec<String>> {
+/// The ids of the keys of the token's issuer, where it is one that the server knows; what its configuration says is compared, and whether
+/// the server has found it.
+async fn public_keys(
+    token: &str,
+    known: &Known,
+    answer: &Answer,
+    door: &Door,
+    findings: &mut Vec<Finding>,
+) -> BTreeMap<String, Vec<String>> {
     let mut keys = BTreeMap::new();
     let Some(url) = token::issuer(token) else { return keys };
     // Nobody is asked whom a token names alone.
     let Some(issuer) = known.issuers.iter().find(|issuer| issuer.url == url) else {
         return keys;
     };
-    match issuers::fetch(issuer, PATIENCE).await {
+    let fetched = issuers::fetch(issuer, PATIENCE).await;
+    let is_waited_for = answer
+        .record
+        .reason
+        .as_deref()
+        .is_some_and(|reason| reason.contains(waiting::NOT_READY));
+    if is_waited_for {
+        let attempt = waiting::attempt(&latest_log(&door.server), issuer);
+        let here = fetched.as_ref().map(|_| ()).map_err(String::as_str);
+        findings.push(waiting::finding(issuer, attempt.as_ref(), here));
+    }
+    match fetched {
         Ok(fetched) => {
             if fetched.issuer != issuer.url {
                 findings.push(Finding::cause(
@@ -253,6 +311,7 @@ async fn public_keys(token: &str, known: &Known, findings: &mut Vec<Finding>) ->
             }
             keys.insert(url, fetched.keys);
         }
+        Err(_) if is_waited_for => {}
         Err(why) => findings.push(Finding::note(
             "O26",
             format!("the issuer {url} cannot be read from here ({why}); whether the API server can is another question"),

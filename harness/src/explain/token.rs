@@ -148,10 +148,15 @@ fn of_issuer(read: &Read, issuer: &Issuer, keys: Option<&Vec<String>>) -> Vec<Fi
             format!("the token is signed with {algorithm}: no API server takes that"),
             "let the issuer sign with RS256 or ES256",
         ));
-    } else if issuer.only_rs256 && algorithm != "RS256" {
+    } else if let Some(allowed) = &issuer.algorithms
+        && !allowed.iter().any(|allowed| allowed == algorithm)
+    {
         findings.push(Finding::cause(
             "O9",
-            format!("the token is signed with {algorithm}, and --oidc-signing-algs allows RS256 alone"),
+            format!(
+                "the token is signed with {algorithm}, and --oidc-signing-algs allows {} alone",
+                allowed.join(", ")
+            ),
             format!("add {algorithm} to --oidc-signing-algs"),
         ));
     }
@@ -313,7 +318,7 @@ mod tests {
             issuers: vec![Issuer {
                 username: Some(("email".to_owned(), "kc:".to_owned())),
                 groups: Some(("user_groups".to_owned(), "kc:".to_owned())),
-                only_rs256: false,
+                algorithms: None,
                 ..Issuer::by_flags(URL, "kubernetes")
             }],
             all: true,

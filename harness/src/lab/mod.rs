@@ -228,6 +228,17 @@ impl Lab {
         &self.0.main
     }
 
+    /// The flags that `server` really runs with, redacted; none where its process cannot be seen.
+    #[must_use]
+    pub fn flags_of(&self, server: &ApiServer) -> Option<Vec<String>> {
+        let place = server.logs.as_ref()?.log.parent()?;
+        let own = format!("--cert-dir={}", place.display());
+        let seen = processes::servers(self.directory()).into_iter();
+        seen.filter(processes::Seen::is_api_server)
+            .map(|seen| seen.flags())
+            .find(|flags| flags.contains(&own))
+    }
+
     /// Who may do everything in the cluster.
     pub fn administrator(&self) -> &Administrator {
         &self.0.administrator

@@ -13,7 +13,8 @@ pub(super) struct Seen {
     pub(super) pid: u32,
     /// The name of its program, without the directory.
     pub(super) program: String,
-    command: String,
+    /// Its command line, the program first.
+    pub(super) arguments: Vec<String>,
     /// The memory it occupies, in bytes, where that can be read.
     pub(super) memory: Option<u64>,
 }
@@ -27,8 +28,34 @@ pub(super) fn servers(path: &Path) -> Vec<Seen> {
     let wanted = format!("{}/", path.display());
     let ours = std::process::id();
     let mut seen = all();
-    seen.retain(|process| process.pid != ours && PROGRAMS.contains(&process.program.as_str()) && process.command.contains(&wanted));
+    let names = |process: &Seen| process.arguments.iter().any(|argument| argument.contains(&wanted));
+    seen.retain(|process| process.pid != ours && PROGRAMS.contains(&process.program.as_str()) && names(process));
     seen
+}
+
+/// The program of API servers.
+const API_SERVER: &str = "kube-apiserver";
+
+impl Seen {
+    /// Whether it is an API server.
+    pub(super) fn is_api_server(&self) -> bool {
+        self.program == API_SERVER
+    }
+
+    /// Its flags, as a person may see them; none of what is no API server.
+    pub(super) fn flags(&self) -> Vec<String> {
+        let flags = self.arguments.iter().skip(1).filter(|_| self.is_api_server());
+        flags.map(|flag| crate::secret::redact(flag).into_owned()).collect()
+    }
+}
+
+/// The flags of the process `pid`, if it is an API server that may be looked at.
+pub(super) fn flags(pid: u32) -> Vec<String> {
+    all()
+        .into_iter()
+        .find(|process| process.pid == pid)
+        .map(|process| process.flags())
+        .unwrap_or_default()
 }
 
 /// Whether there is a process with this number. It may be another one by now; one that has ended and only waits to be asked how is none.
@@ -48,13 +75,13 @@ pub(super) fn memory(pid: u32) -> Option<u64> {
 }
 
 impl Seen {
-    fn new(pid: u32, command: String, memory: Option<u64>) -> Self {
-        let program = command.split(' ').next().unwrap_or_default();
+    fn new(pid: u32, arguments: Vec<String>, memory: Option<u64>) -> Self {
+        let program = arguments.first().map(String::as_str).unwrap_or_default();
         let program = program.rsplit('/').next().unwrap_or_default().to_owned();
         Self {
             pid,
             program,
-            command,
+            arguments,
             memory,
         }
     }
@@ -68,11 +95,9 @@ fn all() -> Vec<Seen> {
         let pid = entry.file_name().to_str()?.parse().ok()?;
         let arguments = std::fs::read(entry.path().join("cmdline")).ok()?;
         let status = std::fs::read_to_string(entry.path().join("status")).unwrap_or_default();
-        Some(Seen::new(
-            pid,
-            String::from_utf8_lossy(&arguments).replace('\0', " "),
-            resident(&status),
-        ))
+        let arguments = String::from_utf8_lossy(&arguments);
+        let arguments = arguments.trim_end_matches('\0').split('\0').map(str::to_owned);
+        Some(Seen::new(pid, arguments.collect(), resident(&status)))
     };
     processes.filter_map(seen).collect()
 }
@@ -96,7 +121,7 @@ fn all() -> Vec<Seen> {
         let (kilobytes, command) = rest.trim_start().split_once(' ')?;
         Some(Seen::new(
             pid.parse().ok()?,
-            command.to_owned(),
+            command.split(' ').map(str::to_owned).collect(),
             kilobytes.parse::<u64>().ok().map(|size| size * 1024),
         ))
     };
@@ -109,9 +134,12 @@ mod tests {
 
     #[test]
     fn a_program_is_the_last_part_of_the_first_word() {
-        let seen = Seen::new(1, "/opt/servers/etcd --data-dir=/state/labs/a/etcd".to_owned(), None);
-        assert_eq!(seen.program, "etcd");
-        assert_eq!(Seen::new(1, String::new(), None).program, "");
+        let seen = |command: &[&str]| Seen::new(1, command.iter().map(|word| (*word).to_owned()).collect(), None);
+        let etcd = seen(&["/opt/servers/etcd", "--data-dir=/state/labs/a/etcd"]);
+        assert_eq!((etcd.program.as_str(), etcd.flags()), ("etcd", Vec::new()));
+        assert_eq!(seen(&[""]).program, "");
+        let server = seen(&["/opt/my servers/kube-apiserver", "--secure-port=1"]);
+        assert_eq!(server.flags(), ["--secure-port=1"]);
     }
 
     #[cfg(target_os = "linux")]

@@ -70,6 +70,9 @@ pub struct ServerStatus {
     pub alive: bool,
     /// The memory it occupies, in bytes, where that can be read.
     pub memory: Option<u64>,
+    /// The flags that it really runs with, of API servers that can be seen; redacted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<String>,
 }
 
 /// Every lab there is, by name, and what was left of others.
@@ -149,19 +152,21 @@ async fn status_of(Found { name, path, ownership }: Found) -> Result<LabStatus, 
 /// The owner, the servers that are written down, and those that nobody wrote down but that run.
 async fn servers(path: &Path, owner: Option<u32>, description: Option<&LabDescription>) -> Vec<ServerStatus> {
     let mut seen = processes::servers(path);
-    let process = |name: String, pid, alive, memory| ServerStatus {
+    let process = |name: String, pid, alive, memory, flags| ServerStatus {
         name,
         pid: Some(pid),
         container: None,
         alive,
         memory,
+        flags,
     };
-    let owner = owner.map(|pid| process("authlab".to_owned(), pid, true, processes::memory(pid)));
+    let owner = owner.map(|pid| process("authlab".to_owned(), pid, true, processes::memory(pid), Vec::new()));
     let mut servers: Vec<_> = owner.into_iter().collect();
     for written in description.map(|description| description.processes.as_slice()).unwrap_or_default() {
         let runs = seen.iter().position(|seen| seen.pid == written.pid).map(|index| seen.remove(index));
         let memory = runs.as_ref().and_then(|seen| seen.memory);
-        servers.push(process(written.name.clone(), written.pid, runs.is_some(), memory));
+        let flags = runs.as_ref().map(processes::Seen::flags).unwrap_or_default();
+        servers.push(process(written.name.clone(), written.pid, runs.is_some(), memory, flags));
     }
     let contained = match description {
         Some(description) => containers(description).await,
@@ -170,7 +175,10 @@ async fn servers(path: &Path, owner: Option<u32>, description: Option<&LabDescri
     // A container's program is a process of this machine, too, where the two share a kernel.
     seen.retain(|seen| contained.iter().all(|server| server.pid != Some(seen.pid)));
     servers.extend(contained);
-    servers.extend(seen.into_iter().map(|seen| process(seen.program, seen.pid, true, seen.memory)));
+    for seen in seen {
+        let flags = seen.flags();
+        servers.push(process(seen.program, seen.pid, true, seen.memory, flags));
+    }
     servers
 }
 
@@ -196,6 +204,7 @@ async fn containers(description: &LabDescription) -> Vec<ServerStatus> {
             container: Some(written.id.clone()),
             alive: pid.is_some(),
             memory: here.and_then(processes::memory),
+            flags: here.map(processes::flags).unwrap_or_default(),
         }
     };
     futures::future::join_all(description.containers.iter().map(status)).await

@@ -2,6 +2,8 @@
 //!
 //! The main type is [`Metrics`]: the text of one answer (Prometheus' text format 0.0.4), from which series are read.
 
+use sha2::Digest;
+
 use super::{Answer, Door, Question, Verdict, ask};
 use crate::credential::Credential;
 
@@ -45,6 +47,33 @@ impl Metrics {
         });
         values.reduce(|sum, value| sum + value)
     }
+
+    /// What `label` says in the first series called `name` that is not zero.
+    pub fn label(&self, name: &str, label: &str) -> Option<&str> {
+        self.0.lines().find_map(|line| {
+            let (written, value) = line.strip_prefix(name)?.strip_prefix('{')?.rsplit_once("} ")?;
+            let counts = value.trim().parse::<f64>().is_ok_and(|value| value != 0.0);
+            let mut said = written
+                .split(',')
+                .filter_map(|one| one.strip_prefix(label)?.strip_prefix("=\"")?.strip_suffix('"'));
+            said.next().filter(|_| counts)
+        })
+    }
+
+    /// The hash of the AuthenticationConfiguration that is in force, where the server tells it
+    /// (kubernetes/apiserver `pkg/server/options/authenticationconfig/metrics`).
+    pub fn configuration_in_force(&self) -> Option<&str> {
+        self.label(LAST_CONFIGURATION, "hash")
+    }
+}
+
+/// The series that tells which AuthenticationConfiguration is in force.
+pub const LAST_CONFIGURATION: &str = "apiserver_authentication_config_controller_last_config_info";
+
+/// As kube-apiserver hashes what its metrics are about.
+#[must_use]
+pub fn hash(text: &str) -> String {
+    format!("sha256:{}", hex::encode(sha2::Sha256::digest(text.as_bytes())))
 }
 
 #[cfg(test)]
@@ -60,5 +89,15 @@ mod tests {
         assert_eq!(metrics.value("attempts", &[("result", "error"), ("x", "1")]), Some(15.0));
         assert_eq!(metrics.value("attempts_total", &[]), Some(9.0));
         assert_eq!(metrics.value("attempts", &[("result", "failure")]), None);
+    }
+
+    #[test]
+    fn the_configuration_in_force_is_the_one_that_counts() {
+        let text = format!(
+            "{LAST_CONFIGURATION}{{apiserver_id_hash=\"sha256:a\",hash=\"sha256:b\"}} 0\n\
+                            {LAST_CONFIGURATION}{{apiserver_id_hash=\"sha256:a\",hash=\"sha256:c\"}} 1\n"
+        );
+        assert_eq!(Metrics(text).configuration_in_force(), Some("sha256:c"));
+        assert_eq!(Metrics(String::new()).configuration_in_force(), None);
     }
 }

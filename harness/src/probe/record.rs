@@ -141,6 +141,18 @@ impl Mark {
     }
 }
 
+/// How much of a log [`latest_log`] reads.
+const LATEST: u64 = 4 * 1024 * 1024;
+
+/// The end of the log of `server`, which may be long: what it said of late. Nothing where it cannot be read.
+#[must_use]
+pub fn latest_log(server: &ApiServer) -> String {
+    let Some(logs) = &server.logs else { return String::new() };
+    let size = std::fs::metadata(&logs.log).map_or(0, |metadata| metadata.len());
+    logs.distortion
+        .of_log(since(&logs.log, size.saturating_sub(LATEST)).unwrap_or_default())
+}
+
 /// What was appended to a file after `offset`. A line that is still being written is left out.
 fn since(path: &Path, offset: u64) -> std::io::Result<String> {
     let mut file = std::fs::File::open(path)?;

@@ -121,6 +121,17 @@ fn file(server: &ApiServer) -> Result<&Path, ReloadError> {
     }
 }
 
+/// The last thing that `log` says of a new configuration, and when, by its own clock.
+#[must_use]
+pub fn last_reload(log: &str) -> Option<(String, Reload)> {
+    let words = [Stage::Read, Stage::Validated, Stage::PutIntoForce].map(Stage::failure);
+    let last = words.iter().chain([&SUCCESS]).filter_map(|words| log.rfind(words)).max()?;
+    let begin = log[..last].rfind('\n').map_or(0, |end| end + 1);
+    // A header of klog: severity and date, time, thread, place.
+    let at = log[begin..last].split_whitespace().nth(1)?.split('.').next()?;
+    Some((at.to_owned(), said(&log[begin..])?))
+}
+
 /// The first thing that the lines of a log say of a new configuration.
 fn said(text: &str) -> Option<Reload> {
     let at = |words: &str| text.find(words).map(|start| (start, start + words.len()));
@@ -166,6 +177,19 @@ mod tests {
             Some(Reload::InForce)
         );
         assert_eq!(said("I1126 21:00:00.1 1 authentication.go:80] \"something else\"\n"), None);
+    }
+
+    #[test]
+    fn the_last_word_counts() {
+        let refused = "E1126 21:00:00.1 1 authentication.go:75] \"failed to validate authentication config\" err=\"no\"\n";
+        let reloaded = "I1126 21:00:05.1 1 authentication.go:80] \"reloaded authentication config\"\n";
+        let (at, said) = last_reload(&format!("{reloaded}{refused}I1126 21:00:09.1 1 a.go:1] \"Else\"\n")).expect("it is there");
+        assert!(at == "21:00:00" && matches!(said, Reload::Refused { .. }), "{at}: {said:?}");
+        assert_eq!(
+            last_reload(&format!("{refused}{reloaded}")),
+            Some(("21:00:05".to_owned(), Reload::InForce))
+        );
+        assert_eq!(last_reload(""), None);
     }
 
     #[test]

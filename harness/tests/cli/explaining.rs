@@ -13,15 +13,15 @@ use serde_json::{Value, json};
 use crate::stage::{Said, shared};
 
 /// The lab's own secrets, to make credentials with, and a directory to put them in.
-struct Bench {
-    home: tempfile::TempDir,
-    lab: Value,
-    signer: Signer,
-    authorities: Authorities,
+pub struct Bench {
+    pub home: tempfile::TempDir,
+    pub lab: Value,
+    pub signer: Signer,
+    pub authorities: Authorities,
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub fn new() -> Self {
         crate::robot::choose_provider();
         let directory = shared().stage.lab("default");
         let text = std::fs::read_to_string(directory.join("lab.json")).unwrap();
@@ -33,23 +33,27 @@ impl Bench {
         }
     }
 
-    fn file(&self, name: &str, text: &str) -> PathBuf {
+    pub fn file(&self, name: &str, text: &str) -> PathBuf {
         let path = self.home.path().join(name);
         std::fs::write(&path, text).unwrap();
         path
     }
 
     fn token(&self, token: &Secret) -> Said {
+        self.token_at(token, &[])
+    }
+
+    /// A token at a server that `options` name.
+    pub fn token_at(&self, token: &Secret, options: &[&str]) -> Said {
         let file = self.file("token", token.expose());
-        let said = shared()
-            .stage
-            .authlab(&["explain", "--json", "--token-file", file.to_str().unwrap()]);
+        let presented = ["explain", "--json", "--token-file", file.to_str().unwrap()];
+        let said = shared().stage.authlab(&[&presented[..], options].concat());
         let signature = token.expose().rsplit('.').next().unwrap();
         assert!(signature.len() < 8 || !said.out.contains(signature), "{said:?}");
         said
     }
 
-    fn certificate(&self, leaf: &Leaf) -> Said {
+    pub fn certificate(&self, leaf: &Leaf) -> Said {
         let (certificate, key) = (self.file("crt", &leaf.full_chain()), self.file("key", leaf.key.expose()));
         let options = ["--certificate", certificate.to_str().unwrap(), "--key", key.to_str().unwrap()];
         shared().stage.authlab(&[&["explain", "--json"], &options[..]].concat())
@@ -70,7 +74,7 @@ impl Bench {
             .authlab(&["explain", "--json", "--kubeconfig", file.to_str().unwrap()])
     }
 
-    fn keycloak(&self, client: &str) -> Secret {
+    pub fn keycloak(&self, client: &str) -> Secret {
         let realm: KeycloakDescription = serde_json::from_value(self.lab["keycloak"].clone()).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let client = KeycloakClient::new(&realm).unwrap().as_client(client).unwrap();
@@ -82,7 +86,7 @@ impl Bench {
 }
 
 /// Its first finding, after the credential was refused.
-fn first(said: Said) -> (String, String) {
+pub fn first(said: Said) -> (String, String) {
     assert_eq!(said.code, 1, "{said:?}");
     let told: Value = serde_json::from_str(&said.out).unwrap();
     let first = &told["findings"][0];
@@ -96,7 +100,7 @@ fn first(said: Said) -> (String, String) {
     )
 }
 
-fn expect(said: Said, behaviour: &str, parts: &[&str]) {
+pub fn expect(said: Said, behaviour: &str, parts: &[&str]) {
     let (seen, text) = first(said);
     assert_eq!(seen, behaviour, "{text}");
     for part in parts {

@@ -8,6 +8,8 @@ mod credentials;
 mod engines;
 mod existing;
 mod explaining;
+mod explaining_requests;
+mod explaining_servers;
 mod failing_starts;
 mod lessons;
 mod live;

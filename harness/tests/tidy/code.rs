@@ -48,7 +48,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("auth_proxy", &["cause", "identity_provider", "pki", "process", "secret", "tls"]),
     ("token_webhook", &["identity_provider", "pki", "secret", "tls"]),
     ("probe", &["cluster", "credential", "event", "pki", "process", "secret", "tls"]),
-    ("explain", &["cause", "credential", "pki", "probe", "secret", "tls"]),
+    ("explain", &["cause", "cluster", "credential", "pki", "probe", "secret", "tls"]),
     // Together.
     (
         "lab",

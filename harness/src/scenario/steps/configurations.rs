@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use cucumber::{given, then, when};
-use sha2::Digest;
 
 use super::counts::Counts;
 use super::doors::Configured;
 use super::{Person, Step, tokens};
 use crate::cluster::{Behaviours, ConfigurationChange, Setting};
 use crate::credential::Credential;
-use crate::probe::{Gate, Question, Reload, Stage, TOLD, TRYING, Verdict, ask, configuration_gate, replace_configuration};
+pub(super) use crate::probe::hash;
+use crate::probe::{
+    Gate, LAST_CONFIGURATION, Question, Reload, Stage, TOLD, TRYING, Verdict, ask, configuration_gate, replace_configuration,
+};
 use crate::scenario::world::World;
 
 /// The new configuration, and what the API server made of it.
@@ -139,12 +141,6 @@ async fn accepted_by_started(world: &mut World, person: Person, user: String) ->
 /// `apiserver_authentication_config_controller_…`, kubernetes/apiserver `pkg/server/options/authenticationconfig/metrics`.
 const RELOADS: &str = "apiserver_authentication_config_controller_automatic_reloads_total";
 const LAST_RELOAD: &str = "apiserver_authentication_config_controller_automatic_reload_last_timestamp_seconds";
-const LAST_CONFIGURATION: &str = "apiserver_authentication_config_controller_last_config_info";
-
-/// As kube-apiserver hashes what its metrics are about.
-pub(super) fn hash(text: &str) -> String {
-    format!("sha256:{}", hex::encode(sha2::Sha256::digest(text.as_bytes())))
-}
 
 fn made(world: &mut World) -> Step<&Made> {
     Ok(world.notes::<Replaced>().made.as_ref().context("no configuration was replaced")?)

@@ -2,6 +2,9 @@
 //!
 //! The main type is [`ExplainArguments`].
 
+mod api_server;
+mod signing_request;
+
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -16,7 +19,7 @@ use super::server_binaries::write_json;
 use crate::cluster::{ApiServer, Driver, FRONT_PROXY, SERVICE_ACCOUNT_ISSUER};
 use crate::credential::Credential;
 use crate::explain::issuers::{self, Issuer};
-use crate::explain::{self, Explanation, Finding, Known, Weight, kubeconfig};
+use crate::explain::{self, Explanation, Finding, Known, Weight, flags, kubeconfig};
 use crate::lab::Lab;
 use crate::pki::Leaf;
 use crate::probe::Door;
@@ -25,14 +28,17 @@ use crate::secret::Secret;
 /// What is to be explained, and against which server.
 #[derive(Args, Clone, Debug)]
 #[command(
-    group = ArgGroup::new("what").required(true).args(["kubeconfig", "token_file", "certificate"]),
+    group = ArgGroup::new("what").required(true).multiple(true)
+        .args(["kubeconfig", "token_file", "certificate", "signing_request", "api_server"]),
+    group = ArgGroup::new("presented").args(["kubeconfig", "token_file", "certificate"]),
     after_help = "\
-The credential is sent to the server that is named, once, and to nobody else: the server of the kubeconfig, the one of
---server, or the main API server of the lab. Where that is a server of a lab which is up, its own log says why; elsewhere
-what can be seen from outside is compared. Each finding names its behaviour in BEHAVIOURS.md. No secret is printed.
+The credential is sent to the server that is named, and to nobody else: the server of the kubeconfig, the one of --server,
+or the main API server of the lab. Who is accepted by a certificate is looked for in the bindings there, too.
+Where that is a server of a lab which is up, its own log says why; elsewhere what can be seen from outside is compared.
+Each finding names its behaviour in BEHAVIOURS.md. No secret is printed.
 
 Exit codes:
-  0  the server knows who you are
+  0  the server knows who you are; the request is signed and its certificate good; the API server has what it was given
   1  it does not: why is printed
   2  wrong usage"
 )]
@@ -52,6 +58,21 @@ pub struct ExplainArguments {
     /// PEM file with its key
     #[arg(long, value_name = "FILE", requires = "certificate", help_heading = "What")]
     key: Option<PathBuf>,
+    /// CertificateSigningRequest: what became of it, and what it waits for; read with what is given beside it, else as the
+    /// administrator of the lab
+    #[arg(long, value_name = "NAME", help_heading = "What")]
+    signing_request: Option<String>,
+    /// API server of the lab, by its setting, `main` when not said: the flags that it really runs with, whether its
+    /// AuthenticationConfiguration is in force, and which issuers it has found
+    #[arg(
+        long,
+        value_name = "NAME",
+        num_args = 0..=1,
+        default_missing_value = crate::cluster::MAIN,
+        conflicts_with_all = ["presented", "signing_request", "server"],
+        help_heading = "What"
+    )]
+    api_server: Option<String>,
     /// The server to ask, an API server or a proxy in front of it, `https://HOST:PORT`
     #[arg(
         long,
@@ -94,6 +115,9 @@ struct NotRead {
 /// # Errors
 /// A file cannot be read, or no server is named and no lab is up.
 pub async fn run(arguments: ExplainArguments, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
+    if let Some(name) = &arguments.api_server {
+        return api_server::run(name, &arguments.lab.lab, session, out).await;
+    }
     let lab = Lab::attach(&arguments.lab.lab).await.map_err(use_error)?;
     let mut told = Vec::new();
     let mut asked = asked(&arguments, &mut told)?;
@@ -105,6 +129,10 @@ pub async fn run(arguments: ExplainArguments, session: &Session, out: &mut dyn W
         };
         asked.server = Some(lab.main().url.clone());
         asked.authority = Some(lab.main().serving_authority.clone());
+        let presents = arguments.token_file.is_some() || arguments.certificate.is_some();
+        if arguments.signing_request.is_some() && !presents {
+            asked.credentials.push(lab.administrator().credential().clone());
+        }
     }
     let Some(server) = asked.server else {
         return show_file_alone(&told, session, out);
@@ -126,7 +154,6 @@ pub async fn run(arguments: ExplainArguments, session: &Session, out: &mut dyn W
         return show_file_alone(&told, session, out);
     };
     let door = door(lab.as_ref(), &server, authority);
-    let known = known(&arguments, lab.as_ref(), &door)?;
     let credential = match asked.credentials.len() {
         0 => Credential::Nothing,
         1 => asked.credentials.remove(0),
@@ -140,7 +167,15 @@ pub async fn run(arguments: ExplainArguments, session: &Session, out: &mut dyn W
             headers: asked.impersonated,
         }
     };
+    if let Some(name) = &arguments.signing_request {
+        return signing_request::run(name, &door, &credential, told, session, out).await;
+    }
+    let known = known(&arguments, lab.as_ref(), &door, &mut told)?;
     let mut explanation = explain::explain(&door, &credential, &known).await;
+    if let Some(finding) = stale(&explanation, &door, &known).await {
+        let place = explanation.findings.iter().position(|other| other.weight > finding.weight);
+        explanation.findings.insert(place.unwrap_or(explanation.findings.len()), finding);
+    }
     // What is wrong with the file explains what is presented.
     let refused = explanation.verdict != "accepted";
     explanation.findings.splice(0..0, told);
@@ -248,18 +283,26 @@ fn door(lab: Option<&Lab>, server: &str, authority: String) -> Door {
 }
 
 /// What is known about that server beforehand: a lab's own is known, of others what the options say.
-fn known(arguments: &ExplainArguments, lab: Option<&Lab>, door: &Door) -> Result<Known, CommandError> {
+fn known(arguments: &ExplainArguments, lab: Option<&Lab>, door: &Door, told: &mut Vec<Finding>) -> Result<Known, CommandError> {
     let mut known = Known::default();
     let ours = lab.filter(|lab| lab.description().api_servers.values().any(|server| server.url == door.server.url));
     if let Some(lab) = ours.filter(|lab| lab.description().cluster != Driver::Existing) {
         known.service_account_issuer = Some(SERVICE_ACCOUNT_ISSUER.to_owned());
+        known.administrator = Some(lab.administrator().credential().clone());
         if let Ok(authorities) = lab.authorities() {
             known.proxy_authorities = Some(authorities.request_headers.certificate().to_owned());
             known.proxy_names = Some(vec![FRONT_PROXY.to_owned()]);
         }
-        if let Some(file) = &door.server.authentication {
-            known.issuers = configured(file)?;
-            known.all = true;
+        match given(lab, &door.server) {
+            Ok(Some(issuers)) => {
+                known.issuers = issuers;
+                known.all = true;
+            }
+            Ok(None) => {}
+            Err(why) => told.push(Finding::of_file(
+                why,
+                "`authlab explain --api-server` says which configuration is in force",
+            )),
         }
     }
     if let Some(file) = &arguments.authentication_config {
@@ -272,6 +315,29 @@ fn known(arguments: &ExplainArguments, lab: Option<&Lab>, door: &Door) -> Result
         known.issuers.push(issuer);
     }
     Ok(known)
+}
+
+/// The issuers that an API server of the lab was given, by file or by flags; none where neither can be seen.
+///
+/// # Errors
+/// The file is unsound, in words.
+fn given(lab: &Lab, server: &ApiServer) -> Result<Option<Vec<Issuer>>, String> {
+    if let Some(file) = &server.authentication {
+        let text = std::fs::read_to_string(file).map_err(|error| format!("the file {} cannot be read: {error}", file.display()))?;
+        let issuers = issuers::of_configuration(&text);
+        return issuers
+            .map(Some)
+            .map_err(|why| format!("the API server's file {} cannot be used: {why}", file.display()));
+    }
+    let flags = lab.flags_of(server);
+    Ok(flags.map(|flags| flags::issuer(&flags, &|path| std::fs::read_to_string(path)).into_iter().collect()))
+}
+
+/// Whether a token is refused by a server of a lab that has not taken its configuration over: what it was compared with is not in force.
+async fn stale(explanation: &Explanation, door: &Door, known: &Known) -> Option<Finding> {
+    let administrator = known.administrator.as_ref().filter(|_| explanation.verdict == "unauthenticated")?;
+    let finding = explain::api_server::of_configuration(&door.server, administrator).await?;
+    (finding.weight < Weight::Note).then_some(finding)
 }
 
 fn configured(file: &Path) -> Result<Vec<Issuer>, CommandError> {

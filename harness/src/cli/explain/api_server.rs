@@ -1,0 +1,53 @@
+//! `authlab explain --api-server`: what an API server of a lab really runs with, and whether it has taken over what it was given.
+
+use std::io::Write;
+
+use super::{CommandError, Exit, Session, given, list, use_error, write_json};
+use crate::explain::api_server::{Look, look};
+use crate::explain::{Finding, Weight};
+use crate::lab::Lab;
+
+/// Looks at the API server with the setting `name` of the lab called `lab`, and tells.
+pub(super) async fn run(name: &str, lab: &str, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
+    let lab = Lab::existing(lab).await.map_err(use_error)?;
+    let servers = &lab.description().api_servers;
+    let Some(server) = servers.get(name) else {
+        let known: Vec<&str> = servers.keys().map(String::as_str).collect();
+        let error = format!("no API server {name:?} runs in the lab; there are: {}", known.join(", "));
+        return Err(CommandError::new(Exit::Usage, error));
+    };
+    let (issuers, unsound) = match given(&lab, server) {
+        Ok(issuers) => (issuers.unwrap_or_default(), None),
+        Err(why) => (Vec::new(), Some(why)),
+    };
+    let mut look = look(server, lab.flags_of(server), &issuers, lab.administrator().credential()).await;
+    // What the server says of its file comes first, if it says something.
+    look.findings
+        .extend(unsound.map(|why| Finding::of_file(why, "correct the file: of one that is unsound the API server takes nothing over")));
+    look.findings.sort_by_key(|finding| finding.weight);
+    if session.voice.json {
+        write_json(&look, out)?;
+    } else {
+        show(&look, out)?;
+    }
+    let sound = look.findings.iter().all(|finding| finding.weight == Weight::Note);
+    Ok(if sound { Exit::Success } else { Exit::Failed })
+}
+
+fn show(look: &Look, out: &mut dyn Write) -> std::io::Result<()> {
+    writeln!(out, "API server {} at {}", look.name, look.server)?;
+    for issuer in &look.issuers {
+        let ready = if issuer.ready { "ready" } else { "not found yet" };
+        writeln!(out, "  issuer {}: {ready}", issuer.url)?;
+    }
+    match &look.flags {
+        Some(flags) => {
+            writeln!(out, "  it runs with")?;
+            for flag in flags {
+                writeln!(out, "    {flag}")?;
+            }
+        }
+        None => writeln!(out, "  the flags that it runs with cannot be seen from here")?,
+    }
+    list(&look.findings, out)
+}

@@ -1,0 +1,47 @@
+//! `authlab explain --signing-request`: what became of a CertificateSigningRequest, and what it waits for.
+
+use std::io::Write;
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::{CommandError, Exit, Session, list, write_json};
+use crate::credential::Credential;
+use crate::explain::Finding;
+use crate::explain::signing_request::{State, check, gone};
+use crate::probe::{Door, Question, ask};
+
+/// Reads the request called `name` at `door`, presenting `credential`, and tells.
+pub(super) async fn run(
+    name: &str,
+    door: &Door,
+    credential: &Credential,
+    told: Vec<Finding>,
+    session: &Session,
+    out: &mut dyn Write,
+) -> Result<Exit, CommandError> {
+    let path = format!("/apis/certificates.k8s.io/v1/certificatesigningrequests/{name}");
+    let answer = ask(door, "you", credential, &Question::get(path)).await;
+    let (state, found) = match answer.status {
+        Some(200) => check(&answer.body, Timestamp::now()),
+        Some(404) => (State::Gone, vec![gone(name)]),
+        _ => {
+            let unread = Finding::of_file(
+                format!("the signing request {name:?} cannot be read: {answer}"),
+                "present who may `get` certificatesigningrequests; `authlab explain` without --signing-request says why you are refused",
+            );
+            (State::Unread, vec![unread])
+        }
+    };
+    let findings = [told, found].concat();
+    if session.voice.json {
+        write_json(
+            &json!({ "server": door.url, "signing_request": name, "state": state, "findings": findings }),
+            out,
+        )?;
+    } else {
+        writeln!(out, "The signing request {name:?} at {}: {}", door.url, state.name())?;
+        list(&findings, out)?;
+    }
+    Ok(if state == State::Issued { Exit::Success } else { Exit::Failed })
+}

@@ -1,0 +1,102 @@
+//! What an API server was started with, as it concerns who it knows: its flags, which are no secret, taken apart.
+//!
+//! The main functions are [`value`] and [`issuer`]: no input, no output but the file that a flag names, which is read through a function.
+
+use super::issuers::Issuer;
+use super::kubeconfig::Reader;
+
+/// What the flag `name` (without its dashes) says in `arguments`: of a flag that is given twice, the last counts (spf13/pflag).
+#[must_use]
+pub fn value<'a>(arguments: &'a [String], name: &str) -> Option<&'a str> {
+    values(arguments, name).last()
+}
+
+/// All that the flag `name` says, each time that it is given.
+fn values<'a>(arguments: &'a [String], name: &str) -> impl Iterator<Item = &'a str> {
+    arguments.iter().enumerate().filter_map(move |(index, argument)| {
+        let rest = argument.strip_prefix("--")?.strip_prefix(name)?;
+        match rest.strip_prefix('=') {
+            Some(value) => Some(value),
+            // `--name value`
+            None if rest.is_empty() => arguments.get(index + 1).map(String::as_str),
+            None => None,
+        }
+    })
+}
+
+/// The issuer that the flags `--oidc-…` say, with their defaults (kubernetes `pkg/kubeapiserver/options/authentication.go`).
+#[must_use]
+pub fn issuer(arguments: &[String], file: Reader<'_>) -> Option<Issuer> {
+    let text = |name: &str| value(arguments, name).filter(|text| !text.is_empty());
+    let url = text("oidc-issuer-url")?;
+    let claim = text("oidc-username-claim").unwrap_or("sub");
+    let prefix = match text("oidc-username-prefix") {
+        Some("-") => String::new(),
+        Some(prefix) => prefix.to_owned(),
+        None if claim == "email" => String::new(),
+        None => format!("{url}#"),
+    };
+    let groups_prefix = text("oidc-groups-prefix").unwrap_or_default();
+    let mut issuer = Issuer::by_flags(url, text("oidc-client-id").unwrap_or_default());
+    issuer.username = Some((claim.to_owned(), prefix));
+    issuer.groups = text("oidc-groups-claim").map(|claim| (claim.to_owned(), groups_prefix.to_owned()));
+    issuer.authority = text("oidc-ca-file").and_then(|path| file(path.as_ref()).ok());
+    let algorithms: Vec<String> = values(arguments, "oidc-signing-algs")
+        .flat_map(|list| list.split(','))
+        .map(str::to_owned)
+        .collect();
+    if !algorithms.is_empty() {
+        issuer.algorithms = Some(algorithms);
+    }
+    Some(issuer)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::path::Path;
+
+    use super::*;
+
+    fn nothing(_: &Path) -> io::Result<String> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+
+    fn arguments(text: &str) -> Vec<String> {
+        text.split(' ').map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn flags_are_read_as_the_server_reads_them() {
+        let given = arguments("kube-apiserver --a=1 --ab=2 --a=3 --c 4 --d");
+        assert_eq!(value(&given, "a"), Some("3"));
+        assert_eq!(value(&given, "c"), Some("4"));
+        assert_eq!((value(&given, "d"), value(&given, "b")), (None, None));
+    }
+
+    #[test]
+    fn what_the_flags_do_not_say_is_their_default() {
+        let said = |text: &str| issuer(&arguments(text), &nothing);
+        assert_eq!(said("--oidc-client-id=k"), None);
+        let plain = said("--oidc-issuer-url=https://a.test --oidc-client-id=k").expect("an issuer");
+        assert_eq!(plain, Issuer::by_flags("https://a.test", "k"));
+        let named = |claim: &str| {
+            let flags = format!("--oidc-issuer-url=https://a.test --oidc-client-id=k --oidc-username-claim={claim}");
+            said(&flags).expect("an issuer").username.expect("a claim")
+        };
+        // An address of a person needs no prefix, and a dash is none.
+        assert_eq!(named("email").1, "");
+        assert_eq!(named("name").1, "https://a.test#");
+        assert_eq!(named("name --oidc-username-prefix=-").1, "");
+    }
+
+    #[test]
+    fn what_the_flags_say_is_taken() {
+        let flags = "--oidc-issuer-url=https://a.test --oidc-client-id=k --oidc-groups-claim=roles --oidc-groups-prefix=a: \
+            --oidc-signing-algs=ES256,PS256 --oidc-ca-file=ca.crt";
+        let issuer = issuer(&arguments(flags), &|path| Ok(path.display().to_string())).expect("an issuer");
+        assert_eq!(issuer.groups, Some(("roles".to_owned(), "a:".to_owned())));
+        assert_eq!(issuer.authority.as_deref(), Some("ca.crt"));
+        assert_eq!(issuer.algorithms, Some(vec!["ES256".to_owned(), "PS256".to_owned()]));
+    }
+}

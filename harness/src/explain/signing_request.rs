@@ -1,0 +1,291 @@
+//! What became of a CertificateSigningRequest (certificates.k8s.io/v1), and what it waits for.
+//!
+//! The main function is [`check`]: no input, no output.
+
+use base64::Engine as _;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Finding, Known, Weight, certificate};
+use crate::secret::redact;
+
+/// Where a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Nobody has decided.
+    Pending,
+    /// It was approved, and nobody has signed.
+    Approved,
+    /// It was denied.
+    Denied,
+    /// The signer could not or would not sign.
+    Failed,
+    /// There is a certificate that is good now.
+    Issued,
+    /// There is a certificate, and it is not good any more, or not yet.
+    Flawed,
+    /// There is no such request.
+    Gone,
+    /// It cannot be read.
+    Unread,
+}
+
+impl State {
+    /// Its name, as it is printed.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Approved => "approved, not signed",
+            Self::Denied => "denied",
+            Self::Failed => "approved, and failed to be signed",
+            Self::Issued => "issued",
+            Self::Flawed => "issued, and of no use now",
+            Self::Gone => "gone",
+            Self::Unread => "not read",
+        }
+    }
+}
+
+/// The one signer whose requests Kubernetes approves by itself (kubernetes `pkg/controller/certificates/approver`).
+const APPROVED_BY_ITSELF: &str = "kubernetes.io/kube-apiserver-client-kubelet";
+
+/// The signers that kube-controller-manager has (kubernetes `pkg/controller/certificates/signer`).
+const OWN_SIGNERS: [&str; 4] = [
+    "kubernetes.io/kube-apiserver-client",
+    APPROVED_BY_ITSELF,
+    "kubernetes.io/kubelet-serving",
+    "kubernetes.io/legacy-unknown",
+];
+
+/// Why there is no request of that name (kubernetes `pkg/controller/certificates/cleaner/cleaner.go`).
+#[must_use]
+pub fn gone(name: &str) -> Finding {
+    Finding {
+        behaviour: None,
+        weight: Weight::Cause,
+        seen: format!(
+            "there is no signing request {name:?}: it was never made here, or kube-controller-manager has removed it, which it does a day \
+            after nobody decided, an hour after it was denied or signed, and when its certificate has expired"
+        ),
+        change: Some("see that it is this cluster, and make the request anew; what was issued is only in it until then".to_owned()),
+    }
+}
+
+/// Where `request` is at `now`, and what was found, what counts most first.
+#[must_use]
+pub fn check(request: &Value, now: Timestamp) -> (State, Vec<Finding>) {
+    let text = |path: &str| request.pointer(path).and_then(Value::as_str).unwrap_or_default();
+    let (name, signer) = (text("/metadata/name"), text("/spec/signerName"));
+    let condition = |kind: &str| {
+        let all = request.pointer("/status/conditions").and_then(Value::as_array);
+        all.into_iter()
+            .flatten()
+            .find(|one| one.get("type").and_then(Value::as_str) == Some(kind))
+    };
+    let (state, mut findings) = if let Some(certificate) = issued(request) {
+        of_certificate(&certificate, now)
+    } else if let Some(failed) = condition("Failed") {
+        let usages = request.pointer("/spec/usages").cloned().unwrap_or_default();
+        let finding = Finding {
+            weight: Weight::Proved,
+            ..Finding::cause(
+                "C12",
+                format!("the signer {signer} could not sign: {}; its usages are {usages}", said(failed)),
+                "make the request anew with what its signer allows: for client certificates the usages `client auth`, `digital signature` \
+                and `key encipherment`, no others",
+            )
+        };
+        (State::Failed, vec![finding])
+    } else if let Some(denied) = condition("Denied") {
+        let finding = Finding {
+            weight: Weight::Proved,
+            ..Finding::cause(
+                "C14",
+                format!("it was denied: {}; it is never signed", said(denied)),
+                "ask who denied it (the audit log says who), and make a new one",
+            )
+        };
+        (State::Denied, vec![finding])
+    } else if let Some(approved) = condition("Approved") {
+        (State::Approved, vec![unsigned(signer, approved, now)])
+    } else {
+        (State::Pending, vec![undecided(name, signer)])
+    };
+    let asked = text("/spec/username");
+    if !asked.is_empty() {
+        findings.push(Finding::note(
+            "C2",
+            format!("it was made by {asked:?}, whoever its certificate is for"),
+        ));
+    }
+    (state, findings)
+}
+
+/// What a condition says, redacted: its reason, its message.
+fn said(condition: &Value) -> String {
+    let text = |name: &str| condition.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let said = match (text("reason"), text("message")) {
+        (Some(reason), Some(message)) => format!("{reason}, {message:?}"),
+        (Some(one), None) | (None, Some(one)) => one.to_owned(),
+        (None, None) => "nobody says why".to_owned(),
+    };
+    redact(&said).into_owned()
+}
+
+fn issued(request: &Value) -> Option<String> {
+    let encoded = request.pointer("/status/certificate")?.as_str().filter(|text| !text.is_empty())?;
+    let bytes = base64::engine::general_purpose::STANDARD.decode(encoded).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// A certificate is there: who it makes of its holder, and whether it is good.
+fn of_certificate(certificate: &str, now: Timestamp) -> (State, Vec<Finding>) {
+    let mut findings = certificate::check(certificate, &[], &Known::default(), now);
+    let flawed = findings.iter().any(|finding| finding.weight == Weight::Cause);
+    if let Some((end, _)) = certificate::end(certificate) {
+        findings.push(Finding::note("C10", format!("the certificate is good until {end}")));
+    }
+    findings.sort_by_key(|finding| finding.weight);
+    (if flawed { State::Flawed } else { State::Issued }, findings)
+}
+
+fn undecided(name: &str, signer: &str) -> Finding {
+    let (behaviour, alone) = if signer == APPROVED_BY_ITSELF {
+        (
+            "C15",
+            "Kubernetes approves requests of this signer by itself only for who may create selfnodeclient or nodeclient of \
+            certificatesigningrequests, with a node's subject and usages",
+        )
+    } else {
+        ("C16", "Kubernetes approves no request of this signer by itself")
+    };
+    Finding::cause(
+        behaviour,
+        format!("nobody has approved or denied it: {alone}"),
+        format!(
+            "`kubectl certificate approve {name}`, by who may `update` certificatesigningrequests/approval and `approve` the signer {signer:?}"
+        ),
+    )
+}
+
+fn unsigned(signer: &str, approved: &Value, now: Timestamp) -> Finding {
+    let when = approved.get("lastUpdateTime").and_then(Value::as_str);
+    let since = when.and_then(|when| when.parse::<Timestamp>().ok());
+    let since = since.map_or_else(String::new, |at| format!(" {} s ago", (now.as_second() - at.as_second()).max(0)));
+    let (whose, change) = if OWN_SIGNERS.contains(&signer) {
+        (
+            "kube-controller-manager signs for it, where it runs and has --cluster-signing-cert-file and --cluster-signing-key-file; some \
+            distributions have no such signer",
+            "see that kube-controller-manager runs with both, and what its log says; where a distribution has no such signer, use its own \
+            way to a client certificate or a token",
+        )
+    } else {
+        (
+            "it is none of Kubernetes' own, so only a controller that somebody installed signs for it",
+            "install what signs for this signer, or make the request anew for kubernetes.io/kube-apiserver-client",
+        )
+    };
+    Finding::cause(
+        "C13",
+        format!(
+            "it was approved{since} ({}), and nobody has signed for the signer {signer:?}: {whose}",
+            said(approved)
+        ),
+        change,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::pki::{Authority, Flaw, Request};
+
+    fn request(signer: &str, status: Value) -> Value {
+        json!({ "metadata": { "name": "mine" }, "status": status,
+            "spec": { "signerName": signer, "usages": ["server auth"], "username": "bob" } })
+    }
+
+    fn at() -> Timestamp {
+        "2026-11-27T07:00:10Z".parse().expect("a time")
+    }
+
+    fn condition(kind: &str, reason: &str, message: &str) -> Value {
+        json!({ "type": kind, "status": "True", "reason": reason, "message": message, "lastUpdateTime": "2026-11-27T07:00:00Z" })
+    }
+
+    fn first(signer: &str, conditions: &[Value]) -> (State, Finding) {
+        let (state, findings) = check(&request(signer, json!({ "conditions": conditions })), at());
+        assert!(findings.iter().any(|finding| finding.behaviour == Some("C2")), "{findings:?}");
+        (state, findings[0].clone())
+    }
+
+    #[test]
+    fn what_nobody_decided_says_who_decides() {
+        let (state, found) = first("example.com/mine", &[]);
+        assert_eq!((state, found.behaviour), (State::Pending, Some("C16")));
+        assert!(
+            found
+                .change
+                .is_some_and(|change| change.contains("kubectl certificate approve mine"))
+        );
+        assert_eq!(first(APPROVED_BY_ITSELF, &[]).1.behaviour, Some("C15"));
+    }
+
+    #[test]
+    fn what_nobody_signs_says_whose_signer_it_is() {
+        let approved = condition("Approved", "KubectlApprove", "");
+        let (state, found) = first("example.com/mine", std::slice::from_ref(&approved));
+        assert_eq!((state, found.behaviour), (State::Approved, Some("C13")));
+        assert!(
+            found.seen.contains("approved 10 s ago (KubectlApprove)") && found.seen.contains("somebody installed"),
+            "{found:?}"
+        );
+        let (_, found) = first("kubernetes.io/kube-apiserver-client", &[approved]);
+        assert!(found.seen.contains("--cluster-signing-cert-file"), "{found:?}");
+    }
+
+    #[test]
+    fn denied_and_failed_say_what_the_condition_says() {
+        let approved = || condition("Approved", "", "");
+        let (state, found) = first("example.com/mine", &[condition("Denied", "NoWay", "not you")]);
+        assert_eq!((state, found.behaviour, found.weight), (State::Denied, Some("C14"), Weight::Proved));
+        assert!(found.seen.contains("NoWay, \"not you\""), "{found:?}");
+        let failed = condition("Failed", "SignerValidationFailure", "invalid usage");
+        let (state, found) = first("kubernetes.io/kube-apiserver-client", &[approved(), failed]);
+        assert_eq!((state, found.behaviour), (State::Failed, Some("C12")));
+        assert!(
+            found
+                .seen
+                .contains("SignerValidationFailure, \"invalid usage\"; its usages are [\"server auth\"]"),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn what_was_issued_says_who_its_holder_is_or_that_it_is_over() {
+        let authority = Authority::root("clients").expect("an authority");
+        let check = |asked: &Request| {
+            let leaf = authority.issue(asked).expect("a certificate");
+            let encoded = base64::engine::general_purpose::STANDARD.encode(&leaf.certificate);
+            super::check(&request("example.com/mine", json!({ "certificate": encoded })), Timestamp::now())
+        };
+        let (state, found) = check(&Request::client("alice", &["dev"]));
+        assert_eq!(state, State::Issued);
+        assert!(
+            found[0].seen.starts_with("the user is \"alice\"") && found[1].behaviour == Some("C10"),
+            "{found:?}"
+        );
+        let (state, found) = check(&Request::flawed("alice", &[], Flaw::Expired));
+        assert_eq!((state, found[0].behaviour), (State::Flawed, Some("X4")));
+    }
+
+    #[test]
+    fn what_is_gone_says_when_requests_go() {
+        assert!(gone("mine").seen.contains("no signing request \"mine\""));
+    }
+}

@@ -1,0 +1,151 @@
+//! Issuers that an API server looks for and has not found: what its log says of that, and whether they can be read from here.
+//!
+//! The main functions are [`attempt`] and [`finding`]: no input, no output.
+
+use super::issuers::Issuer;
+use super::{Finding, Weight};
+use crate::secret::redact;
+
+/// What a server says of a token whose issuer it has not found yet
+/// (kubernetes/apiserver `plugin/pkg/authenticator/token/oidc/oidc.go`).
+pub(super) const NOT_READY: &str = "oidc: authenticator not initialized";
+
+/// What its log says each time that it looked in vain, every ten seconds (same file).
+const IN_VAIN: &str = "oidc authenticator: initializing plugin: ";
+
+/// The last time that a server looked for an issuer in vain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// When, by the log's clock.
+    pub at: String,
+    /// Why it was in vain, redacted.
+    pub why: String,
+    /// Whether the line names the issuer; some answers come without an address.
+    pub named: bool,
+}
+
+/// The last attempt at `issuer` that `log` tells of: the last line with its address, else the last with none at all.
+#[must_use]
+pub fn attempt(log: &str, issuer: &Issuer) -> Option<Attempt> {
+    let attempts: Vec<Attempt> = log.lines().filter_map(|line| read(line, issuer)).collect();
+    let named = attempts.iter().rfind(|attempt| attempt.named);
+    let nameless = || attempts.iter().rfind(|attempt| !attempt.why.contains("https://"));
+    named.or_else(nameless).cloned()
+}
+
+fn read(line: &str, issuer: &Issuer) -> Option<Attempt> {
+    let (head, why) = line.split_once(IN_VAIN)?;
+    // A header of klog: severity and date, time, thread, place (k8s.io/klog/v2).
+    let at = head.split_whitespace().nth(1)?.split('.').next()?;
+    // The issuer's own address, not one that merely begins alike.
+    let names = |url: &str| {
+        let mut rest = why.match_indices(url).map(|(start, found)| &why[start + found.len()..]);
+        let usual =
+            |rest: &str| rest.starts_with("/.well-known/") || rest.trim_start_matches('/').starts_with(['"', ' ', ':']) || rest.is_empty();
+        rest.any(usual)
+    };
+    let named = names(issuer.url.trim_end_matches('/')) || issuer.discovery.as_deref().is_some_and(names);
+    Some(Attempt {
+        at: at.to_owned(),
+        why: redact(why.trim()).into_owned(),
+        named,
+    })
+}
+
+/// That the server has not found `issuer`, and where the obstacle is: `here` is what came of reading it from this machine.
+#[must_use]
+pub fn finding(issuer: &Issuer, attempt: Option<&Attempt>, here: Result<(), &str>) -> Finding {
+    let url = &issuer.url;
+    let Some(attempt) = attempt else {
+        return Finding::cause(
+            "O24",
+            format!("the API server has not read the configuration of the issuer {url} yet"),
+            "wait: it tries every ten seconds, and its log says why it does not succeed",
+        );
+    };
+    let nameless = if attempt.named { "" } else { " (a line that names no issuer)" };
+    let said = format!("its log says at {}{nameless}: {}", attempt.at, attempt.why);
+    let again = "; it tries again every ten seconds";
+    let (seen, change) = match here {
+        Ok(()) if untrusted(&attempt.why) => (
+            format!("the API server does not trust the certificate of the issuer {url}, which can be read from here: {said}{again}"),
+            "give the API server the authority of the issuer's certificate (certificateAuthority, --oidc-ca-file)",
+        ),
+        Ok(()) => (
+            format!("the API server itself cannot reach the issuer {url}, which can be read from here: {said}{again}"),
+            "see that the address leads there where the API server runs, too: its name servers and hosts file, routes and firewalls, \
+            the egress that it is told of; localhost is another machine in a container",
+        ),
+        Err(why) => (
+            format!("the API server waits for the issuer {url}, which cannot be read from here either ({why}): {said}{again}"),
+            "start the issuer, or give the API server the address that it has",
+        ),
+    };
+    Finding {
+        behaviour: Some("O24"),
+        weight: Weight::Proved,
+        seen,
+        change: Some(change.to_owned()),
+    }
+}
+
+/// Whether TLS is what failed, as Go says it (crypto/tls, crypto/x509).
+fn untrusted(why: &str) -> bool {
+    why.contains("x509: ") || why.contains("tls: ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOG: &str = concat!(
+        "E1127 07:00:01.123456   12345 oidc.go:433] oidc authenticator: initializing plugin: ",
+        "Get \"https://kc.test/realms/a/.well-known/openid-configuration\": dial tcp: lookup kc.test: no such host\n",
+        "I1127 07:00:02.000000   12345 other.go:1] \"Something else\"\n",
+        "E1127 07:00:11.200000   12345 oidc.go:433] oidc authenticator: initializing plugin: 404 Not Found: nothing here\n",
+        "E1127 07:00:12.200000   12345 oidc.go:433] oidc authenticator: initializing plugin: ",
+        "Get \"https://kc.test/realms/ab/.well-known/openid-configuration\": x509: certificate signed by unknown authority\n",
+    );
+
+    fn issuer(url: &str) -> Issuer {
+        Issuer::by_flags(url, "kubernetes")
+    }
+
+    #[test]
+    fn the_last_attempt_at_the_very_issuer_counts() {
+        let found = attempt(LOG, &issuer("https://kc.test/realms/a")).expect("it is there");
+        assert_eq!((found.at.as_str(), found.named), ("07:00:01", true));
+        assert!(found.why.ends_with("no such host"), "{found:?}");
+        // A line without any address may be about an issuer that no line names.
+        let found = attempt(LOG, &issuer("https://kc.test/realms/b")).expect("one could be it");
+        assert_eq!((found.at.as_str(), found.named), ("07:00:11", false));
+        assert_eq!(attempt("", &issuer("https://kc.test/realms/a")), None);
+    }
+
+    #[test]
+    fn where_the_obstacle_is_depends_on_who_can_read_the_issuer() {
+        let said = |url: &str, here| {
+            let issuer = issuer(url);
+            let found = finding(&issuer, attempt(LOG, &issuer).as_ref(), here);
+            assert_eq!((found.behaviour, found.weight), (Some("O24"), Weight::Proved));
+            found.seen
+        };
+        let seen = said("https://kc.test/realms/a", Ok(()));
+        assert!(
+            seen.contains("itself cannot reach the issuer https://kc.test/realms/a") && seen.contains("at 07:00:01: Get"),
+            "{seen}"
+        );
+        let seen = said("https://kc.test/realms/ab", Ok(()));
+        assert!(seen.contains("does not trust the certificate"), "{seen}");
+        let seen = said("https://kc.test/realms/b", Err("it answers 404"));
+        assert!(
+            seen.contains("waits for the issuer") && seen.contains("names no issuer): 404"),
+            "{seen}"
+        );
+        let seen = finding(&issuer("https://kc.test"), None, Ok(())).seen;
+        assert!(
+            seen.contains("not read the configuration of the issuer https://kc.test yet"),
+            "{seen}"
+        );
+    }
+}
