@@ -234,6 +234,7 @@ impl ControlPlane {
             role: Role::ControllerManager,
             name: "kube-controller-manager".to_owned(),
             arguments,
+            ports: Vec::new(),
             environment: Vec::new(),
             log,
         });
@@ -385,6 +386,7 @@ impl ControlPlane {
             role: Role::ApiServer,
             name,
             arguments,
+            ports: vec![port],
             environment: vec![("GOGC".to_owned(), garbage.to_owned())],
             log,
         });
@@ -409,8 +411,8 @@ pub const SIGNER_HOURS: u64 = 24;
 
 async fn start_etcd(ground: &Ground, directory: &Path, authorities: &Authorities) -> Result<(Server, String), ControlPlaneError> {
     let file = |name: &str| authorities.file(name).display().to_string();
-    let url = format!("https://127.0.0.1:{}", ground.port(Role::Etcd)?);
-    let peer = format!("https://127.0.0.1:{}", ground.port(Role::Etcd)?);
+    let ports = [ground.port(Role::Etcd)?, ground.port(Role::Etcd)?];
+    let [url, peer] = ports.map(|port| format!("https://127.0.0.1:{port}"));
     let mut arguments = vec![
         "--name=lab".to_owned(),
         format!("--data-dir={}", directory.join("etcd").display()),
@@ -434,6 +436,7 @@ async fn start_etcd(ground: &Ground, directory: &Path, authorities: &Authorities
         role: Role::Etcd,
         name: "etcd".to_owned(),
         arguments,
+        ports: ports.to_vec(),
         environment: Vec::new(),
         log: directory.join("etcd.log"),
     });

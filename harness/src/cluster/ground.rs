@@ -40,6 +40,8 @@ pub struct Wanted {
     pub name: String,
     /// Its flags.
     pub arguments: Vec<String>,
+    /// The ports that it is to listen on, as it calls them.
+    pub ports: Vec<u16>,
     /// Its environment.
     pub environment: Vec<(String, String)>,
     /// Where its output goes.

@@ -26,7 +26,9 @@ impl Binaries {
             Role::ApiServer => &self.kube_apiserver,
             Role::ControllerManager => &self.kube_controller_manager,
         };
-        let mut program = Program::new(wanted.name, program, wanted.log).arguments(wanted.arguments);
+        let mut program = Program::new(wanted.name, program, wanted.log)
+            .arguments(wanted.arguments)
+            .listening_on(wanted.ports);
         for (name, value) in wanted.environment {
             program = program.environment(name, value);
         }

@@ -7,7 +7,11 @@ use std::time::Duration;
 
 use super::ApiServer;
 use crate::pki::Leaf;
+use crate::process::last_lines;
 use crate::process::wait::{Condition, WaitError, until};
+
+/// How many lines of its log a server is shown with that is not ready.
+const LINES: usize = 12;
 
 /// Why an API server is not known to be ready.
 #[derive(Debug, thiserror::Error)]
@@ -22,16 +26,18 @@ pub enum ReadinessError {
         source: reqwest::Error,
     },
     /// It is not ready in time.
-    #[error("{name} is not ready after {limit:?}: {why}; its log is {}", log.display())]
+    #[error("{server} is not ready after {limit:?}: {why}; its log is {}\n{}", log.display(), tail.join("\n"))]
     NotReady {
-        /// The server.
-        name: String,
+        /// The server, and its address.
+        server: String,
         /// How long it was waited for.
         limit: Duration,
         /// What it said last.
         why: String,
         /// Its log.
         log: PathBuf,
+        /// The log's last lines, redacted.
+        tail: Vec<String>,
     },
 }
 
@@ -63,12 +69,16 @@ where
     });
     ready.await.map_err(|error| match error {
         WaitError::Failed(error) => error,
-        WaitError::TimedOut { what, limit, why } => E::from(ReadinessError::NotReady {
-            name: what,
-            limit,
-            why,
-            log: server.logs.as_ref().map(|logs| logs.log.clone()).unwrap_or_default(),
-        }),
+        WaitError::TimedOut { what, limit, why } => {
+            let log = server.logs.as_ref().map(|logs| logs.log.clone()).unwrap_or_default();
+            E::from(ReadinessError::NotReady {
+                server: format!("{what} at {}", server.url),
+                limit,
+                why,
+                tail: last_lines(&log, LINES),
+                log,
+            })
+        }
     })
 }
 
@@ -99,4 +109,46 @@ fn root_cause(error: &dyn std::error::Error) -> String {
         cause = inner;
     }
     cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::{Logs, Pace};
+    use crate::pki::{Authority, Request};
+
+    #[tokio::test]
+    async fn a_server_that_does_not_answer_is_told_with_its_address_and_its_last_lines() {
+        // Another test may have chosen it.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let directory = tempfile::tempdir().expect("a directory");
+        let log = directory.path().join("kube-apiserver.log");
+        std::fs::write(&log, "waiting for etcd\n").expect("it can be written");
+        let authority = Authority::root("serving").expect("an authority");
+        let port = crate::process::port::free().expect("a port");
+        let server = ApiServer {
+            name: "main".to_owned(),
+            url: format!("https://127.0.0.1:{port}"),
+            serving_authority: authority.certificate().to_owned(),
+            logs: Some(Logs {
+                log: log.clone(),
+                audit_log: log.clone(),
+                pace: Pace::AtOnce,
+                distortion: crate::sabotage::Distortion::default(),
+            }),
+            gate: log,
+            client_authorities: None,
+            authentication: None,
+            request_header_authorities: None,
+        };
+        let administrator = authority.issue(&Request::client("administrator", &[])).expect("a certificate");
+        let running = || std::future::ready(Ok::<_, ReadinessError>(()));
+        let error = ready(&server, &administrator, Duration::from_millis(50), running).await;
+        let error = error.expect_err("nobody listens").to_string();
+        assert!(
+            error.contains(&format!("main at https://127.0.0.1:{port} is not ready after 50ms: ")),
+            "{error}"
+        );
+        assert!(error.ends_with("kube-apiserver.log\nwaiting for etcd"), "{error}");
+    }
 }

@@ -39,7 +39,7 @@ pub enum ProcessError {
     /// It ended by itself.
     #[error("{name} ended by itself ({status}); its log is {}\n{}", log.display(), tail.join("\n"))]
     Ended {
-        /// The program's name in the lab.
+        /// The program's name in the lab, and where it was to listen.
         name: String,
         /// How.
         status: ExitStatus,
@@ -70,6 +70,7 @@ pub struct Program {
     inherits: bool,
     directory: Option<PathBuf>,
     log: PathBuf,
+    ports: Vec<u16>,
 }
 
 impl Program {
@@ -83,6 +84,7 @@ impl Program {
             inherits: false,
             directory: None,
             log: log.into(),
+            ports: Vec::new(),
         }
     }
 
@@ -122,6 +124,13 @@ impl Program {
     #[must_use]
     pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
         self.directory = Some(directory.into());
+        self
+    }
+
+    /// The ports that it is to listen on: said of it when it ends by itself.
+    #[must_use]
+    pub fn listening_on(mut self, ports: impl IntoIterator<Item = u16>) -> Self {
+        self.ports.extend(ports);
         self
     }
 
@@ -193,7 +202,13 @@ impl Program {
             source,
         })?;
         let pid = child.id().and_then(|pid| Pid::from_raw(pid.cast_signed()));
-        Ok(Child { name, log, pid, child })
+        Ok(Child {
+            name,
+            log,
+            ports: self.ports,
+            pid,
+            child,
+        })
     }
 }
 
@@ -210,6 +225,18 @@ impl fmt::Display for Program {
             write!(f, " {}", quoted(&argument.to_string_lossy()))?;
         }
         Ok(())
+    }
+}
+
+/// Which ports somebody was to listen on, after their name.
+fn meant_for(ports: &[u16]) -> String {
+    match ports {
+        [] => String::new(),
+        [port] => format!(", which was to listen on port {port},"),
+        several => {
+            let several: Vec<String> = several.iter().map(u16::to_string).collect();
+            format!(", which was to listen on the ports {},", several.join(" and "))
+        }
     }
 }
 
@@ -247,6 +274,7 @@ fn die_with_owner(_: &mut tokio::process::Command) {}
 pub struct Child {
     name: String,
     log: PathBuf,
+    ports: Vec<u16>,
     pid: Option<Pid>,
     child: tokio::process::Child,
 }
@@ -277,7 +305,7 @@ impl Child {
             Ok(Some(status)) => {
                 self.gone();
                 Err(ProcessError::Ended {
-                    name: self.name.clone(),
+                    name: format!("{}{}", self.name, meant_for(&self.ports)),
                     status,
                     log: self.log.clone(),
                     tail: last_lines(&self.log, 12),

@@ -31,6 +31,8 @@ fn script(path: &Path, text: &str) {
 
 #[test]
 fn an_api_server_that_ends_at_start_is_shown_with_its_last_lines() {
+    let told = r"kube-apiserver, which was to listen on port \d+, ended by itself \(exit status: 1\); its log is /";
+    let port = regex::Regex::new(told).unwrap();
     for (says, arguments) in [
         ("Error: unknown flag: --no-such-flag", vec!["up"]),
         (
@@ -45,6 +47,7 @@ fn an_api_server_that_ends_at_start_is_shown_with_its_last_lines() {
             .authlab(&[&arguments[..], &["--server-binaries", &directory]].concat())
             .refusal(4);
         assert!(refusal.contains(says) && refusal.contains("kube-apiserver.log"), "{refusal}");
+        assert!(port.is_match(&refusal), "{refusal}");
         assert!(
             refusal.starts_with("control plane: failed after ") || refusal.contains("\ncontrol plane: failed after "),
             "{refusal}"
