@@ -177,6 +177,15 @@ fn has_plugin_with_short_tokens(world: &mut World, person: Person) -> Step {
     lay_out(world, &person, &Plugin::of(vec![given.to_string()]))
 }
 
+#[given(expr = "{person} has a plugin whose first certificate is over at once")]
+fn has_plugin_with_short_certificate(world: &mut World, person: Person) -> Step {
+    let first = certificate(world, &person)?;
+    let past = jiff::Timestamp::now() - Duration::from_secs(60);
+    let first = ExecInfo::by_hand(false).answer(&Credential::Certificate(first), Some(past))?;
+    let next = sound(world, &person, Gift::Certificate)?;
+    lay_out(world, &person, &Plugin::of(vec![first.to_string(), next]))
+}
+
 #[given(expr = "{person} has a plugin that is told of the cluster")]
 fn has_plugin_told_of_cluster(world: &mut World, person: Person) -> Step {
     let mut plugin = Plugin::of(vec![sound(world, &person, Gift::Token)?]);

@@ -32,6 +32,7 @@ mod counts;
 mod crowds;
 mod distributed_claims;
 mod doors;
+mod exec_plugin_counts;
 mod exec_plugins;
 mod front_proxy;
 mod impersonation;

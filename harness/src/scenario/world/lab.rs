@@ -185,6 +185,15 @@ impl World {
         Ok(programs.join("kubectl"))
     }
 
+    /// A certificate for a server of the scenario's own, by the authority that the API server's is signed by.
+    ///
+    /// # Errors
+    /// The scenario does not ask for what has one, or it cannot be issued.
+    pub fn serving_certificate(&self, common_name: &str) -> Result<Leaf> {
+        self.needs("issuer")?;
+        Ok(self.lab().authorities()?.serving_certificate(common_name)?)
+    }
+
     /// A directory below the lab's: it goes with that at the latest, also where this process is killed.
     ///
     /// # Errors

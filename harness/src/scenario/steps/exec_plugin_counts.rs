@@ -1,0 +1,164 @@
+//! What a client counts of its plugin (k8s.io/client-go `plugin/pkg/client/auth/exec/metrics.go`). kubectl tells nobody; servers of
+//! the cluster are clients, too, and tell: here a kube-controller-manager with a kubeconfig of its own and one controller, which may do nothing.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+use cucumber::{then, when};
+use serde_json::Value;
+use x509_parser::pem::Pem;
+
+use super::kubectl_logins::AtHand;
+use super::{Person, Step};
+use crate::cluster::ApiServer;
+use crate::credential::Credential;
+use crate::pki::write_private;
+use crate::probe::{Door, Metrics};
+use crate::process::wait::{Condition, WaitError, until, until_gently};
+use crate::process::{Child, ProcessError, Program, port};
+use crate::scenario::world::World;
+
+/// How long it may take to listen, and to need its plugin.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// How often it is started anew because somebody else took its port meanwhile.
+const PORT_ATTEMPTS: usize = 4;
+
+const CALLS: &str = "rest_client_exec_plugin_call_total";
+const TTL: &str = "rest_client_exec_plugin_ttl_seconds";
+const ROTATIONS: &str = "rest_client_exec_plugin_certificate_rotation_age_count";
+
+/// The client, and where it tells what it counts.
+#[derive(Default)]
+struct Counting(Option<(Child, Door)>);
+
+#[when(expr = "{person} runs a client that counts what comes of its plugin")]
+async fn runs(world: &mut World, person: Person) -> Step {
+    world.person(&person.0)?;
+    let program = world.kubectl()?.with_file_name("kube-controller-manager");
+    let home = world.notes::<AtHand>().home()?.to_owned();
+    let leaf = world.serving_certificate("a client that counts")?;
+    write_private(&home.join("serving.crt"), &leaf.full_chain())?;
+    write_private(&home.join("serving.key"), leaf.key.expose())?;
+    write_private(&home.join("gate"), "")?;
+    let authority = world.door().authority;
+    for attempt in 1.. {
+        let port = port::free()?;
+        let mut child = started(&program, &home, port).await?;
+        let door = door(&home, port, authority.clone());
+        let listens = until("a client that tells what it counts", LIMIT, || {
+            let running = child.expect_running();
+            let door = &door;
+            async move {
+                running?;
+                Ok::<_, ProcessError>(match Metrics::of(door, &Credential::Nothing).await {
+                    Ok(_) => Condition::Met(()),
+                    Err(error) => Condition::NotYet(error.to_string()),
+                })
+            }
+        });
+        match listens.await {
+            Ok(()) => {
+                world.notes::<Counting>().0 = Some((child, door));
+                return Ok(());
+            }
+            Err(WaitError::Failed(ProcessError::Ended { tail, .. }))
+                if attempt < PORT_ATTEMPTS && tail.iter().any(|line| line.contains("address already in use")) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    unreachable!("the last attempt returns")
+}
+
+#[then(expr = "the client counts a call of its plugin as {string} with the code {word}")]
+async fn counts_call(world: &mut World, status: String, code: String) -> Step {
+    counted(world, CALLS, &[("call_status", &status), ("code", &code)]).await
+}
+
+#[then("the client counts a certificate that another took the place of")]
+async fn counts_rotation(world: &mut World) -> Step {
+    counted(world, ROTATIONS, &[]).await
+}
+
+#[then("the client tells how long its certificate is good for")]
+async fn tells_life(world: &mut World) -> Step {
+    let answer = std::fs::read_to_string(world.notes::<AtHand>().home()?.join("answer"))?;
+    let answer: Value = serde_json::from_str(&answer)?;
+    let certificate = answer["status"]["clientCertificateData"].as_str().context("the plugin gives one")?;
+    let block = Pem::iter_from_buffer(certificate.as_bytes()).next().context("it is PEM")??;
+    let end = block.parse_x509()?.validity().not_after.timestamp();
+    let before = jiff::Timestamp::now().as_second();
+    let told = now(world).await?.value(TTL, &[]).context("it tells none")?;
+    let after = jiff::Timestamp::now().as_second();
+    #[expect(clippy::cast_precision_loss, reason = "seconds of a day")]
+    let (most, least) = ((end - before) as f64, (end - after - 1) as f64);
+    ensure!(
+        told <= most && told >= least,
+        "expected between {least} and {most} seconds in {TTL}; seen were {told}"
+    );
+    Ok(())
+}
+
+#[then("the client tells of no certificate that could run out")]
+async fn tells_of_none(world: &mut World) -> Step {
+    let told = now(world).await?.value(TTL, &[]);
+    ensure!(told == Some(f64::INFINITY), "expected no end in {TTL}; seen was {told:?}");
+    Ok(())
+}
+
+/// Starts the client. It finds nothing but its plugin, and listens for who asks what it counts.
+async fn started(program: &Path, home: &Path, port: u16) -> Result<Child, ProcessError> {
+    let file = |name: &str| home.join(name).display().to_string();
+    let client = Program::new("kube-controller-manager", program, home.join("client.log"))
+        .environment("HOME", home)
+        // Plugins are found there, and are made of what is there.
+        .inherit(&["PATH"])
+        .arguments([
+            format!("--kubeconfig={}", file("kubeconfig")),
+            format!("--tls-cert-file={}", file("serving.crt")),
+            format!("--tls-private-key-file={}", file("serving.key")),
+            format!("--secure-port={port}"),
+        ])
+        .arguments([
+            "--bind-address=127.0.0.1",
+            "--authorization-always-allow-paths=/metrics",
+            // It reads cluster roles, which it may not.
+            "--controllers=clusterrole-aggregation-controller",
+            "--leader-elect=false",
+        ])
+        .listening_on([port]);
+    client.start().await
+}
+
+fn door(home: &Path, port: u16, authority: String) -> Door {
+    Door::of(&ApiServer {
+        name: "a client that counts".to_owned(),
+        url: format!("https://127.0.0.1:{port}"),
+        serving_authority: authority,
+        logs: None,
+        gate: home.join("gate"),
+        client_authorities: None,
+        authentication: None,
+        request_header_authorities: None,
+    })
+}
+
+/// What the client has counted up to now.
+async fn now(world: &mut World) -> Step<Metrics> {
+    let (_, door) = world.notes::<Counting>().0.as_ref().context("nobody runs a client that counts")?;
+    Ok(Metrics::of(door, &Credential::Nothing).await?)
+}
+
+/// Waits until the series called `name` with `labels` has counted something.
+async fn counted(world: &mut World, name: &str, labels: &[(&str, &str)]) -> Step {
+    let (_, door) = world.notes::<Counting>().0.as_ref().context("nobody runs a client that counts")?;
+    let counted = until_gently("what the client counts", LIMIT, || async {
+        let value = Metrics::of(door, &Credential::Nothing).await?.value(name, labels);
+        Ok::<_, crate::probe::NoMetrics>(match value {
+            Some(value) if value >= 1.0 => Condition::Met(()),
+            value => Condition::NotYet(format!("expected at least one in {name} with {labels:?}; seen was {value:?}")),
+        })
+    });
+    Ok(counted.await?)
+}
