@@ -12,6 +12,8 @@ needs curl "ask Keycloak for tokens"
 
 needs jq "read Keycloak's answers"
 
+needs authlab "log in for kubectl"
+
 # What the article has in its environment, and which address it leaves out.
 CLIENT_SECRET="$(cat "$LAB_CLIENT_SECRET_FILE")"
 
@@ -120,6 +122,27 @@ kubectl config set-context da-admin-exec --cluster=demo-rbac --user=da-admin-exe
 kubectl --context=da-admin-exec get nodes
 
 kubectl --context=da-admin-exec auth whoami -o json | jq .status.userInfo
+
+# A plugin that is made for that keeps the login for its owner alone, and refreshes it before it expires.
+# Without --flow it opens the browser; here it is told the password, as nobody sits at the screen.
+kubectl config set-credentials da-admin-login --exec-api-version=client.authentication.k8s.io/v1 \
+   --exec-interactive-mode=IfAvailable --exec-command=authlab \
+   --exec-arg=token --exec-arg=oidc \
+   --exec-arg="--issuer=${LAB_ISSUER}" \
+   --exec-arg="--certificate-authority=${LAB_ISSUER_AUTHORITY}" \
+   --exec-arg="--client-id=${LAB_CLIENT_ID}" \
+   --exec-arg="--client-secret-file=${LAB_CLIENT_SECRET_FILE}" \
+   --exec-arg="--login-dir=$(pwd)/logins" \
+   --exec-arg=--flow=password \
+   --exec-arg=--username=da-admin \
+   --exec-arg="--password-file=${LAB_PASSWORDS}/da-admin"
+
+kubectl config set-context da-admin-login --cluster=demo-rbac --user=da-admin-login
+
+kubectl --context=da-admin-login get nodes
+
+# Nobody logs in for this one: the token that is kept is still good.
+kubectl --context=da-admin-login auth whoami -o json | jq .status.userInfo
 
 # A token from which somebody took the signature is nobody's.
 kubectl config set-credentials mallory "--token=${ID_TOKEN%.*}."

@@ -28,15 +28,14 @@ impl Lab {
     pub fn workplace(&self, person: &str, kubeconfig: &Value) -> Result<Workplace, LabError> {
         let directory = self.directory_of_workplace()?;
         // A directory with nothing else in it, for the front of PATH.
-        let kubectl = self.0.directory.below("workplace/bin")?.join("kubectl");
+        let programs = self.0.directory.below("workplace/bin")?;
         // Without one of the lab's version, the one that the person has does as well.
-        if let Some(programs) = &self.description().programs {
-            match std::os::unix::fs::symlink(programs.join("kubectl"), &kubectl) {
-                Err(source) if source.kind() != std::io::ErrorKind::AlreadyExists => {
-                    return Err(LabError::Directory { path: kubectl, source });
-                }
-                _ => {}
-            }
+        if let Some(ours) = &self.description().programs {
+            link(&ours.join("kubectl"), &programs.join("kubectl"))?;
+        }
+        // It is also an exec plugin, which kubectl finds by its name.
+        if let Ok(own) = std::env::current_exe() {
+            link(&own, &programs.join("authlab"))?;
         }
         let workplace = Workplace {
             kubeconfig: directory.join(format!("{person}.kubeconfig")),
@@ -51,6 +50,19 @@ impl Lab {
     pub(super) fn directory_of_workplace(&self) -> Result<PathBuf, LabError> {
         self.0.directory.below("workplace")
     }
+}
+
+/// Lets `path` lead to `program`; renamed into its place, as it may be another that is there, or somebody else's just now.
+fn link(program: &Path, path: &Path) -> Result<(), LabError> {
+    if std::fs::read_link(path).is_ok_and(|before| before == program) {
+        return Ok(());
+    }
+    let unfinished = path.with_extension(std::process::id().to_string());
+    let linked = std::os::unix::fs::symlink(program, &unfinished).and_then(|()| std::fs::rename(&unfinished, path));
+    linked.map_err(|source| LabError::Directory {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// Writes a file that only its owner can read, and renames it into its place: somebody may be reading the one before.
