@@ -11,7 +11,7 @@ use super::issuers::{self, Issuer};
 use super::{Finding, PATIENCE, Weight, waiting};
 use crate::cluster::ApiServer;
 use crate::credential::Credential;
-use crate::probe::{Door, Metrics, Question, Reload, ask, hash, last_reload, latest_log};
+use crate::probe::{Door, Metrics, Question, ReasonSource, Reload, ask, hash, last_reload, latest_log};
 use crate::secret::Secret;
 
 /// What was seen of an API server.
@@ -34,9 +34,50 @@ pub struct Look {
 pub struct Found {
     /// Its URL.
     pub url: String,
-    /// Whether its tokens can be accepted.
-    pub ready: bool,
+    /// What the server makes of its tokens.
+    pub state: State,
 }
+
+/// What an API server makes of the tokens of an issuer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// It verifies them.
+    Ready,
+    /// It has not found the issuer yet.
+    Waiting,
+    /// It does not know the issuer: what it was given is not in force.
+    Unknown,
+    /// Its log, which would say so, does not tell.
+    Unseen,
+}
+
+impl State {
+    /// What the reason for which a token that nobody signed is refused says of its issuer.
+    fn of(reason: Option<&str>, source: ReasonSource) -> Self {
+        match reason {
+            Some(reason) if reason.contains(waiting::NOT_READY) => Self::Waiting,
+            Some(reason) if reason.contains(VERIFIED) => Self::Ready,
+            Some(_) if source == ReasonSource::Log => Self::Unknown,
+            _ => Self::Unseen,
+        }
+    }
+
+    /// Its name, as it is printed.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Waiting => "not found yet",
+            Self::Unknown => "not known to the API server",
+            Self::Unseen => "not to be seen from here",
+        }
+    }
+}
+
+/// What a server says of a token of an issuer that it knows and has found
+/// (kubernetes/apiserver `plugin/pkg/authenticator/token/oidc/oidc.go`).
+const VERIFIED: &str = "oidc: verify token: ";
 
 /// Looks at `server`, which runs with `flags` and was given `issuers`: `administrator` reads its metrics, and a token that nobody signed
 /// asks for the state of each issuer.
@@ -46,12 +87,8 @@ pub async fn look(server: &ApiServer, flags: Option<Vec<String>>, issuers: &[Iss
     let mut found = Vec::new();
     for issuer in issuers {
         let answer = ask(&door, "you", &Credential::Token(whose_state(&issuer.url)), &Question::who_am_i()).await;
-        let ready = !answer
-            .record
-            .reason
-            .as_deref()
-            .is_some_and(|reason| reason.contains(waiting::NOT_READY));
-        if !ready {
+        let state = State::of(answer.record.reason.as_deref(), answer.record.source);
+        if state == State::Waiting {
             let here = issuers::fetch(issuer, PATIENCE).await;
             let attempt = waiting::attempt(&latest_log(server), issuer);
             let here = here.as_ref().map(|_| ()).map_err(String::as_str);
@@ -59,7 +96,7 @@ pub async fn look(server: &ApiServer, flags: Option<Vec<String>>, issuers: &[Iss
         }
         found.push(Found {
             url: issuer.url.clone(),
-            ready,
+            state,
         });
     }
     findings.sort_by_key(|finding| finding.weight);
@@ -204,6 +241,18 @@ mod tests {
             ..Told::default()
         };
         assert_eq!(configuration("a", "sha256:new", &told).weight, Weight::Note);
+    }
+
+    #[test]
+    fn an_issuer_is_ready_only_where_the_server_says_so() {
+        let of = |reason| State::of(Some(reason), ReasonSource::Log);
+        assert_eq!(of("[invalid bearer token, oidc: authenticator not initialized]"), State::Waiting);
+        assert_eq!(
+            of("[invalid bearer token, oidc: verify token: oidc: expected audience]"),
+            State::Ready
+        );
+        assert_eq!(of("invalid bearer token"), State::Unknown);
+        assert_eq!(State::of(Some("Unauthorized"), ReasonSource::Body), State::Unseen);
     }
 
     #[test]

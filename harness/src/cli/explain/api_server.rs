@@ -37,8 +37,7 @@ pub(super) async fn run(name: &str, lab: &str, session: &Session, out: &mut dyn 
 fn show(look: &Look, out: &mut dyn Write) -> std::io::Result<()> {
     writeln!(out, "API server {} at {}", look.name, look.server)?;
     for issuer in &look.issuers {
-        let ready = if issuer.ready { "ready" } else { "not found yet" };
-        writeln!(out, "  issuer {}: {ready}", issuer.url)?;
+        writeln!(out, "  issuer {}: {}", issuer.url, issuer.state.name())?;
     }
     match &look.flags {
         Some(flags) => {

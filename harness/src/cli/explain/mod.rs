@@ -170,8 +170,10 @@ pub async fn run(arguments: ExplainArguments, session: &Session, out: &mut dyn W
     if let Some(name) = &arguments.signing_request {
         return signing_request::run(name, &door, &credential, told, session, out).await;
     }
-    let known = known(&arguments, lab.as_ref(), &door, &mut told)?;
+    let mut unread = Vec::new();
+    let known = known(&arguments, lab.as_ref(), &door, &mut unread)?;
     let mut explanation = explain::explain(&door, &credential, &known).await;
+    explanation.findings.extend(unread);
     if let Some(finding) = stale(&explanation, &door, &known).await {
         let place = explanation.findings.iter().position(|other| other.weight > finding.weight);
         explanation.findings.insert(place.unwrap_or(explanation.findings.len()), finding);
@@ -283,7 +285,7 @@ fn door(lab: Option<&Lab>, server: &str, authority: String) -> Door {
 }
 
 /// What is known about that server beforehand: a lab's own is known, of others what the options say.
-fn known(arguments: &ExplainArguments, lab: Option<&Lab>, door: &Door, told: &mut Vec<Finding>) -> Result<Known, CommandError> {
+fn known(arguments: &ExplainArguments, lab: Option<&Lab>, door: &Door, unread: &mut Vec<Finding>) -> Result<Known, CommandError> {
     let mut known = Known::default();
     let ours = lab.filter(|lab| lab.description().api_servers.values().any(|server| server.url == door.server.url));
     if let Some(lab) = ours.filter(|lab| lab.description().cluster != Driver::Existing) {
@@ -299,10 +301,10 @@ fn known(arguments: &ExplainArguments, lab: Option<&Lab>, door: &Door, told: &mu
                 known.all = true;
             }
             Ok(None) => {}
-            Err(why) => told.push(Finding::of_file(
-                why,
-                "`authlab explain --api-server` says which configuration is in force",
-            )),
+            Err(why) => unread.push(Finding {
+                weight: Weight::Note,
+                ..Finding::of_file(why, "`authlab explain --api-server` says which configuration is in force")
+            }),
         }
     }
     if let Some(file) = &arguments.authentication_config {
