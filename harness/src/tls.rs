@@ -36,6 +36,12 @@ pub enum TlsError {
     Refused(#[from] rustls::Error),
 }
 
+/// Chooses the one cryptography provider for this process, unless somebody has. Two can be compiled in by accident, and then none is
+/// chosen by itself; so this comes before anybody is asked.
+pub fn choose_provider() {
+    let _chosen_already = rustls::crypto::ring::default_provider().install_default();
+}
+
 /// The certificates in `pem`, in order.
 ///
 /// # Errors

@@ -19,6 +19,10 @@ mod drivers;
 mod features;
 #[path = "tidy/fixtures.rs"]
 mod fixtures;
+#[path = "tidy/links.rs"]
+mod links;
+#[path = "tidy/pages.rs"]
+mod pages;
 #[path = "tidy/scripts.rs"]
 mod scripts;
 

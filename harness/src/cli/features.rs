@@ -1,5 +1,5 @@
 //! The features as `cargo test` and cargo-nextest see them: a test binary like
-//! any other. The main item is [`main`].
+//! any other. The main items are [`main`] and, with features of one's own, [`main_with`].
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -45,10 +45,26 @@ struct TestArguments {
 /// Rust's own test harness ends with this when a test failed.
 const TEST_FAILED: u8 = 101;
 
+/// Features in place of those that authlab brings along, whose steps may be of the caller's own crate: whatever is
+/// registered for [`World`](lab_source::World) with cucumber's attributes is known.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OwnFeatures<'a> {
+    /// Feature files and folders; where none is named, those that authlab brings along.
+    pub files: &'a [&'a str],
+    /// Tags beside those that authlab knows, without `@`.
+    pub tags: &'a [&'a str],
+}
+
 /// The features as a test binary, from its arguments to its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    main_with(OwnFeatures::default())
+}
+
+/// The same with features of one's own: from the arguments of the process to its exit code.
+#[must_use]
+pub fn main_with(own: OwnFeatures<'_>) -> ExitCode {
+    crate::tls::choose_provider();
     // A lab in containers executes its own program again to watch over them.
     if let Some(exit) = watch_containers::when_asked() {
         return exit;
@@ -74,7 +90,7 @@ pub fn main() -> ExitCode {
             quiet: true,
             ..Voice::default()
         },
-        async |session| test(arguments, session).await,
+        async |session| test(arguments, own, session).await,
     );
     match ended {
         Ok(Exit::Failed) => ExitCode::from(TEST_FAILED),
@@ -82,12 +98,12 @@ pub fn main() -> ExitCode {
     }
 }
 
-async fn test(arguments: TestArguments, session: &Session) -> Result<Exit, CommandError> {
+async fn test(arguments: TestArguments, own: OwnFeatures<'_>, session: &Session) -> Result<Exit, CommandError> {
     let TestArguments {
         libtest,
         more_filters,
         no_capture: _,
-        features,
+        mut features,
         scenarios: options,
         lab,
     } = arguments;
@@ -102,7 +118,12 @@ async fn test(arguments: TestArguments, session: &Session) -> Result<Exit, Comma
         }
     }
     let narrowed = options.selection();
-    let suite = scenarios::suite(&scenarios::files(&features)?, &narrowed)?;
+    if features.is_empty() {
+        features.extend(own.files.iter().map(PathBuf::from));
+    }
+    let mut vocabulary = lab_source::vocabulary();
+    vocabulary.tags.extend(own.tags.iter().map(|tag| (*tag).to_owned()));
+    let suite = scenarios::suite_in_words_of(&vocabulary, &scenarios::files(&features)?, &narrowed)?;
     // A FILTER is meant for all test binaries and may well match nothing in this one; our own options are not.
     if narrowed.pick(&suite).is_empty() {
         return Err(scenarios::nothing_selected(&suite));

@@ -113,8 +113,7 @@ pub struct Session {
 /// The command `authlab`, from its arguments to its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
-    // Two providers can be compiled in by accident; one is chosen before anybody asks.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    crate::tls::choose_provider();
     // Not among the commands: it does not listen to anybody's wish to stop, and no person calls it.
     if let Some(exit) = watch_containers::when_asked() {
         return exit;

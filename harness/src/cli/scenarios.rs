@@ -24,7 +24,7 @@ use crate::report::directory::{Others, ReportDirectory};
 use crate::report::record::{Recorder, RunRecord};
 use crate::report::{Reporter, fan_out};
 use crate::scenario::selection::{Ignored, Shard, TagExpression};
-use crate::scenario::{FeatureFile, RunOptions, Selected, Selection, Suite, Tally, parser, runner};
+use crate::scenario::{FeatureFile, RunOptions, Selected, Selection, Suite, Tally, Vocabulary, parser, runner};
 
 /// Which scenarios, and where the report goes.
 #[derive(Args, Clone, Debug, Default)]
@@ -76,11 +76,15 @@ pub(super) fn files(paths: &[PathBuf]) -> Result<Vec<FeatureFile>, CommandError>
 
 /// Reads the features; their tags, and those of `selection`, must be known.
 pub(super) fn suite(files: &[FeatureFile], selection: &Selection) -> Result<Suite, CommandError> {
-    let vocabulary = lab_source::vocabulary();
+    suite_in_words_of(&lab_source::vocabulary(), files, selection)
+}
+
+/// The same where more may be known than what authlab brings along.
+pub(super) fn suite_in_words_of(vocabulary: &Vocabulary, files: &[FeatureFile], selection: &Selection) -> Result<Suite, CommandError> {
     if let Some(tags) = &selection.tags {
-        tags.check(&vocabulary).map_err(|error| CommandError::hinted(Exit::Usage, error))?;
+        tags.check(vocabulary).map_err(|error| CommandError::hinted(Exit::Usage, error))?;
     }
-    Suite::new(files, &vocabulary).map_err(|error| CommandError::hinted(Exit::Usage, error))
+    Suite::new(files, vocabulary).map_err(|error| CommandError::hinted(Exit::Usage, error))
 }
 
 /// The error of a selection that means no scenario.

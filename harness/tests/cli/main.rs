@@ -5,6 +5,8 @@
 mod stage;
 
 mod credentials;
+mod diagrams;
+mod documents;
 mod engines;
 mod existing;
 mod explaining;

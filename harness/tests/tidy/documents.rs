@@ -9,13 +9,20 @@ use serde_json::Value;
 
 use crate::{Broken, FILES, root, text_of};
 
-const DOCUMENTS: &[&str] = &[
-    "README.md",
-    "ARCHITECTURE.md",
-    "CONTRIBUTING.md",
-    "CHANGELOG.md",
-    "features/README.md",
-];
+/// The documents, and every page of `docs/`.
+fn documents() -> impl Iterator<Item = &'static str> {
+    let known = [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "features/README.md",
+    ];
+    let pages = FILES.iter().map(|file| file.path.as_str());
+    known
+        .into_iter()
+        .chain(pages.filter(|path| path.starts_with("docs/") && path.ends_with(".md")))
+}
 
 /// The words between backticks in a Markdown text, outside of code blocks.
 fn code_words(text: &str) -> Vec<String> {
@@ -64,9 +71,9 @@ fn the_code_map_is_the_code() {
 
 #[test]
 fn paths_in_documents_lead_somewhere() {
-    let path = Regex::new(r"^(\.ci|\.github|features|fixtures|harness|scripts)/[\w./-]*$").unwrap();
+    let path = Regex::new(r"^(\.ci|\.github|docs|features|fixtures|harness|scripts)/[\w./-]*$").unwrap();
     let mut broken = Broken::rule("a path between backticks in a document is there: correct it (a NAME in capitals stands for any)");
-    for document in DOCUMENTS {
+    for document in documents() {
         for word in code_words(&text_of(document)) {
             let is_example = word.split('/').any(|part| {
                 part.split('.')
@@ -161,7 +168,8 @@ fn the_lab_matrix_is_what_is_pinned() {
 fn actions_are_pinned() {
     let pinned = Regex::new(r"uses: [\w.-]+/[\w.-]+@[0-9a-f]{40} # v[\d.]+$").unwrap();
     let mut broken = Broken::rule("an action is pinned by its commit, with its version as a comment: a tag can be moved");
-    for file in FILES.iter().filter(|file| file.path.starts_with(".github/workflows/")) {
+    let has_workflows = |path: &str| path.starts_with(".github/workflows/") || (path.starts_with("docs/") && path.ends_with(".md"));
+    for file in FILES.iter().filter(|file| has_workflows(&file.path)) {
         for (number, line) in file.lines().filter(|(_, line)| line.contains("uses:")) {
             broken.unless(pinned.is_match(line.trim_end()), || {
                 format!("{}:{number}: {}", file.path, line.trim())

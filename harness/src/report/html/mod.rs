@@ -26,7 +26,10 @@ mod summary;
 
 use scenario::Depth;
 
-const STYLE: &str = include_str!("page.css");
+pub use sequence::alone as diagram;
+
+/// The page's rules; those of diagrams come last, and are what a diagram by itself has.
+const STYLE: &str = concat!(include_str!("theme.css"), include_str!("page.css"), include_str!("sequence.css"));
 const SCRIPT: &str = include_str!("page.js");
 
 /// By this, a page of ours is told from somebody else's.

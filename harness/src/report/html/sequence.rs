@@ -1,13 +1,13 @@
 //! A sequence diagram of the requests that really happened: a lifeline per party, an arrow per request, a dashed one
-//! per answer. The main item is [`draw`].
+//! per answer. The main items are [`draw`], for the page, and [`alone`], a picture in a file of its own.
 //!
 //! Widths are estimates by the number of characters; labels are set in a font whose characters are all as wide.
 
-use maud::{Markup, html};
+use maud::{Markup, PreEscaped, html};
 
 use super::exchange::{request, verdict};
 use super::{counted, credential, shortened};
-use crate::event::{Exchange, StepReport};
+use crate::event::{Exchange, ScenarioReport, StepReport};
 
 /// Width of a label's character, and of a party's name.
 const LABEL: usize = 7;
@@ -32,49 +32,120 @@ struct Labels {
     class: &'static str,
 }
 
+/// What a picture by itself has in place of the page: its own ground, so that it can be read on any.
+const ALONE: &str = concat!(
+    include_str!("theme.css"),
+    "text{font-family:ui-monospace,\"Cascadia Mono\",\"SF Mono\",Menlo,Consolas,\"DejaVu Sans Mono\",monospace}\n",
+    ".q{color:var(--ink)}.ground{fill:var(--bg)}\n",
+    include_str!("sequence.css")
+);
+/// Between the edge of that ground and the diagram.
+const MARGIN: usize = 12;
+
 /// The diagram of scenario `number`.
 pub(super) fn draw(number: usize, exchanges: &[Exchange], steps: &[StepReport]) -> Markup {
-    let names = parties(exchanges);
-    let place = |name: &str| names.iter().position(|other| *other == name).unwrap_or_default();
-    let rows: Vec<(usize, usize, Labels)> = exchanges
-        .iter()
-        .enumerate()
-        .map(|(index, exchange)| (place(&exchange.from), place(&exchange.to), labels(index, exchange)))
-        .collect();
-    let (places, width) = places(&names, &rows);
-    let mut y = HEAD;
-    let mut step = None;
-    let mut drawn = Vec::new();
-    for (exchange, (from, to, labels)) in exchanges.iter().zip(&rows) {
-        let begun = exchange.step.filter(|_| exchange.step != step);
-        step = exchange.step;
-        if let Some(text) = begun.and_then(|index| steps.get(index)).map(|step| step.text.as_str()) {
-            drawn.push(band(y, width, text));
-            y += BAND;
-        }
-        drawn.push(row(y, places[*from].x, places[*to].x, labels));
-        y += ROW;
-    }
-    let height = y + 12;
+    let Drawing {
+        names,
+        width,
+        height,
+        parts,
+    } = Drawing::of(exchanges, steps);
     html! {
         div.q role="group" aria-label="Diagram" tabindex="0" {
             svg role="img" aria-labelledby={ "q" (number) } aria-describedby={ "d" (number) } width=(width) height=(height) viewBox={ "0 0 " (width) " " (height) } {
-                title id={ "q" (number) } { (counted(exchanges.len(), "request")) " between " (names.join(", ")) }
-                desc id={ "d" (number) } {
-                    @for (index, exchange) in exchanges.iter().enumerate() {
-                        (index + 1) " " (exchange.from) " to " (exchange.to) ": " (verdict(&exchange.verdict, exchange.status).0) ". "
-                    }
-                }
-                @for party in &places {
-                    @let half = (shortened(party.name, LONGEST_NAME).chars().count() * NAME) / 2 + 8;
-                    path.l d={ "M" (party.x) " 30V" (height - 4) } {}
-                    rect x=(party.x - half) y="4" width=(half * 2) height="26" rx="6" {}
-                    text.n x=(party.x) y="22" { (shortened(party.name, LONGEST_NAME)) }
-                }
-                @for part in &drawn { (part) }
+                title id={ "q" (number) } { (title(&names, exchanges)) }
+                desc id={ "d" (number) } { (description(exchanges)) }
+                (parts)
             }
         }
     }
+}
+
+/// The same by itself, as the text of an SVG file, in light and in dark; with the scenario's title. It needs nothing else.
+#[must_use]
+pub fn alone(scenario: &ScenarioReport) -> String {
+    let exchanges = &scenario.exchanges;
+    let Drawing {
+        names,
+        width,
+        height,
+        parts,
+    } = Drawing::of(exchanges, &scenario.steps);
+    let (wide, high) = (width + 2 * MARGIN, height + 2 * MARGIN);
+    let markup = html! {
+        svg xmlns="http://www.w3.org/2000/svg" role="img" aria-labelledby="title" aria-describedby="description" width=(wide) height=(high) viewBox={ "0 0 " (wide) " " (high) } {
+            title #title { (scenario.name) ": " (title(&names, exchanges)) }
+            desc #description { (description(exchanges)) }
+            style { (PreEscaped(ALONE)) }
+            rect.ground width=(wide) height=(high) rx="8" {}
+            g.q transform={ "translate(" (MARGIN) " " (MARGIN) ")" } { (parts) }
+        }
+    };
+    super::without_controls(markup.into_string()) + "\n"
+}
+
+/// All that is drawn, and how large it is.
+struct Drawing<'a> {
+    names: Vec<&'a str>,
+    width: usize,
+    height: usize,
+    parts: Markup,
+}
+
+impl<'a> Drawing<'a> {
+    fn of(exchanges: &'a [Exchange], steps: &[StepReport]) -> Self {
+        let names = parties(exchanges);
+        let place = |name: &str| names.iter().position(|other| *other == name).unwrap_or_default();
+        let rows: Vec<(usize, usize, Labels)> = exchanges
+            .iter()
+            .enumerate()
+            .map(|(index, exchange)| (place(&exchange.from), place(&exchange.to), labels(index, exchange)))
+            .collect();
+        let (places, width) = places(&names, &rows);
+        let mut y = HEAD;
+        let mut step = None;
+        let mut drawn = Vec::new();
+        for (exchange, (from, to, labels)) in exchanges.iter().zip(&rows) {
+            let begun = exchange.step.filter(|_| exchange.step != step);
+            step = exchange.step;
+            if let Some(text) = begun.and_then(|index| steps.get(index)).map(|step| step.text.as_str()) {
+                drawn.push(band(y, width, text));
+                y += BAND;
+            }
+            drawn.push(row(y, places[*from].x, places[*to].x, labels));
+            y += ROW;
+        }
+        let height = y + 12;
+        let parts = html! {
+            @for party in &places {
+                @let half = (shortened(party.name, LONGEST_NAME).chars().count() * NAME) / 2 + 8;
+                path.l d={ "M" (party.x) " 30V" (height - 4) } {}
+                rect x=(party.x - half) y="4" width=(half * 2) height="26" rx="6" {}
+                text.n x=(party.x) y="22" { (shortened(party.name, LONGEST_NAME)) }
+            }
+            @for part in &drawn { (part) }
+        };
+        Self {
+            names,
+            width,
+            height,
+            parts,
+        }
+    }
+}
+
+/// The diagram in a few words.
+fn title(names: &[&str], exchanges: &[Exchange]) -> String {
+    format!("{} between {}", counted(exchanges.len(), "request"), names.join(", "))
+}
+
+/// What the arrows say, for those who do not see them.
+fn description(exchanges: &[Exchange]) -> String {
+    let told = exchanges.iter().enumerate().map(|(index, exchange)| {
+        let answer = verdict(&exchange.verdict, exchange.status).0;
+        format!("{} {} to {}: {answer}. ", index + 1, exchange.from, exchange.to)
+    });
+    told.collect()
 }
 
 /// Who takes part: those who only ask, then those who do both, then those who are only asked.

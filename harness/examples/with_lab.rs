@@ -1,0 +1,49 @@
+//! A lab from Rust: it is started, or one that is up is used; two certificates are made, and the API server is asked about both.
+//! `cargo run --example with_lab` shows it. The lab's scope is [`with_lab`](authlab::lab::with_lab).
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "an example shows what it does")]
+
+use anyhow::{Context as _, Result, ensure};
+use authlab::credential::Credential;
+use authlab::event::{Event, Events};
+use authlab::lab::{Lab, LabOptions, with_lab};
+use authlab::pki::{Flaw, Request};
+use authlab::probe::{Door, Question, ReasonSource, Verdict, ask};
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    authlab::tls::choose_provider();
+    // The library prints nothing: what happens is told as events.
+    let events = Events::new(|event| {
+        if let Event::Note { text } = event {
+            eprintln!("{text}");
+        }
+    });
+    // A lab that is up is used if it matches; otherwise one is started, and ends with the work.
+    with_lab(&LabOptions::default(), &events, expired_certificates_are_refused).await
+}
+
+async fn expired_certificates_are_refused(lab: Lab) -> Result<()> {
+    let authority = &lab.authorities()?.clients;
+    let door = Door::of(lab.main());
+
+    let alice = Credential::Certificate(authority.issue(&Request::client("alice", &["platform-team"]))?);
+    let answer = ask(&door, "alice", &alice, &Question::who_am_i()).await;
+    println!("alice: {answer}");
+    ensure!(answer.verdict == Verdict::Accepted, "expected that alice is accepted");
+    let identity = answer.identity.context("the answer names nobody")?;
+    ensure!(
+        identity.user == "alice" && identity.groups.contains("platform-team"),
+        "{identity:?}"
+    );
+
+    // Made in the same way by the same authority, with one flaw: so that is the reason.
+    let expired = Credential::Certificate(authority.issue(&Request::flawed("mallory", &[], Flaw::Expired))?);
+    let answer = ask(&door, "mallory", &expired, &Question::who_am_i()).await;
+    println!("mallory: {answer}");
+    ensure!(answer.verdict == Verdict::Unauthenticated, "expected that mallory is refused");
+    // Why is in the server's log alone, and is bound to this very request.
+    ensure!(answer.record.source == ReasonSource::Log, "expected a reason in the log");
+    let reason = answer.record.reason.unwrap_or_default();
+    ensure!(reason.contains("certificate has expired"), "another reason: {reason}");
+    Ok(())
+}

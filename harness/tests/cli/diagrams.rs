@@ -1,0 +1,104 @@
+//! The diagrams in `docs/diagrams/`: each is drawn from a run that happens here, by the code that draws a report's. Kept anew by
+//! `UPDATE=1 cargo test --test cli diagrams`.
+
+use std::path::Path;
+
+use authlab::event::Exchange;
+use authlab::report::html::diagram;
+use authlab::report::record::RunRecord;
+use regex::Regex;
+
+use crate::stage::shared;
+
+/// Each diagram with the scenario that it is of.
+const DIAGRAMS: &[(&str, &str)] = &[
+    (
+        "external-certificates",
+        "external_certificates/trust::Mallory's certificate expired an hour ago [expired an hour ago, x509: certificate has expired or is not yet valid]",
+    ),
+    (
+        "signing-requests",
+        "signing_requests/certificates::Alice is known by the certificate that the cluster has signed",
+    ),
+    (
+        "service-accounts",
+        "service_accounts/validity::The deployer's token is for the vault",
+    ),
+    ("oidc", "oidc/sessions::Alice refreshes her login"),
+    (
+        "auth-proxy",
+        "auth_proxy/callers::Alice comes through the auth proxy with a login [the auth proxy]",
+    ),
+    ("impersonation", "impersonation/identity::Alice impersonates Bob"),
+];
+
+/// `text` without what is different each time.
+fn same_each_time(text: &str) -> String {
+    let volatile = [
+        (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "…"),
+        // A name that no other scenario uses.
+        (r"-[0-9a-f]{10}\b", "-…"),
+        (r"127\.0\.0\.1:\d+", "127.0.0.1:…"),
+    ];
+    let mut text = text.to_owned();
+    for (pattern, name) in volatile {
+        text = Regex::new(pattern).unwrap().replace_all(&text, name).into_owned();
+    }
+    text
+}
+
+/// The requests without what is different each time: how often somebody looked until something was there is, too.
+fn comparable(exchanges: Vec<Exchange>) -> Vec<Exchange> {
+    let mut told: Vec<Exchange> = Vec::new();
+    for mut exchange in exchanges {
+        exchange.request = same_each_time(&exchange.request);
+        let again = told.last().is_some_and(|last| {
+            (&last.from, &last.to, &last.request, &last.verdict, last.status)
+                == (&exchange.from, &exchange.to, &exchange.request, &exchange.verdict, exchange.status)
+                && exchange.request.starts_with("GET ")
+        });
+        if again {
+            told.pop();
+        }
+        told.push(exchange);
+    }
+    told
+}
+
+#[test]
+fn each_diagram_is_what_a_run_draws() {
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/diagrams"));
+    let directory = tempfile::tempdir().unwrap();
+    let report = directory.path().join("report");
+    let names: Vec<String> = DIAGRAMS.iter().map(|(_, id)| regex::escape(id)).collect();
+    let names = format!("^({})$", names.join("|"));
+    let arguments = ["run", "--lab", "default", "--name", &names, "--report", report.to_str().unwrap()];
+    shared().stage.authlab(&arguments).success();
+    let record: RunRecord = serde_json::from_str(&std::fs::read_to_string(report.join("run.json")).unwrap()).unwrap();
+    let mut different = Vec::new();
+    for (name, id) in DIAGRAMS {
+        let mut scenario = record.scenarios.iter().find(|scenario| scenario.id == *id).unwrap().clone();
+        scenario.exchanges = comparable(scenario.exchanges);
+        assert!(!scenario.exchanges.is_empty(), "{id}: nothing was asked");
+        let now = diagram(&scenario);
+        // Credentials are named, never shown.
+        for part in ["eyJ", "Bearer ", "PRIVATE KEY"] {
+            assert!(!now.contains(part), "{name}: {part}");
+        }
+        let file = folder.join(format!("{name}.svg"));
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::create_dir_all(folder).unwrap();
+            std::fs::write(&file, &now).unwrap();
+        }
+        if std::fs::read_to_string(&file).unwrap_or_default() != now {
+            different.push(format!("docs/diagrams/{name}.svg"));
+        }
+    }
+    assert!(
+        different.is_empty(),
+        "{} differ from what was drawn now; if that is meant: UPDATE=1 cargo test --test cli diagrams",
+        different.join(", ")
+    );
+    let kept = std::fs::read_dir(folder).unwrap().count();
+    assert_eq!(kept, DIAGRAMS.len(), "docs/diagrams/ has a file for each, and no other");
+}
