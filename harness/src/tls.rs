@@ -9,7 +9,8 @@ use std::time::Duration;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{ClientConfig, InconsistentKeys, RootCertStore, ServerConfig};
 
 use crate::pki::Leaf;
 
@@ -130,7 +131,12 @@ pub fn client(pem: &str, leaf: Option<&Leaf>) -> Result<ClientConfig, TlsError> 
     let mut config = match leaf {
         Some(leaf) => {
             let (chain, key) = identity(leaf)?;
-            trusting.with_client_auth_cert(chain, key)?
+            let shown = CertifiedKey::new(chain, rustls::crypto::ring::sign::any_supported_type(&key)?);
+            // A certificate of version 1, as openssl makes one where nothing is asked of it, cannot be looked into here; servers take it.
+            if let Err(mismatch @ rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) = shown.keys_match() {
+                return Err(mismatch.into());
+            }
+            trusting.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(shown)))
         }
         None => trusting.with_no_client_auth(),
     };
