@@ -58,6 +58,23 @@ pub struct Presentation {
 }
 
 impl Credential {
+    /// All of them at once, with the headers that ask to be somebody else, where there are any.
+    #[must_use]
+    pub fn of(mut all: Vec<Self>, impersonated: Vec<(String, String)>) -> Self {
+        let own = match all.len() {
+            0 => Self::Nothing,
+            1 => all.remove(0),
+            _ => Self::Together(all),
+        };
+        if impersonated.is_empty() {
+            return own;
+        }
+        Self::Impersonation {
+            own: Box::new(own),
+            headers: impersonated,
+        }
+    }
+
     /// How it goes on the wire. Of several certificates the first one counts: TLS has room for one.
     pub fn presentation(&self) -> Presentation {
         let mut presentation = Presentation::default();

@@ -335,3 +335,23 @@ fn a_token_whose_pod_is_gone_is_explained() {
     kubectl(&["run", "explained", "--image=none", overrides]);
     expect(bench.token(&after), "S13", &["the pod was made anew"]);
 }
+
+#[test]
+fn a_certificate_of_version_1_as_openssl_makes_it_is_presented() {
+    let bench = Bench::new();
+    let pki = shared().stage.lab("default").join("pki");
+    // `openssl x509 -req` adds no extension by itself, and a certificate without any is of version 1 (RFC 5280 §4.1.2.1).
+    let script = r#"openssl req -new -newkey rsa:2048 -nodes -keyout v1.key -subj /CN=henry/O=one -out v1.csr &&
+        openssl x509 -req -in v1.csr -CA "$1/clients.crt" -CAkey "$1/clients.key" -set_serial 7 -days 1 -out v1.crt"#;
+    let made = std::process::Command::new("bash")
+        .args(["-c", script, "bash", pki.to_str().unwrap()])
+        .current_dir(bench.home.path())
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let file = |name: &str| bench.home.path().join(name).display().to_string();
+    let said = shared()
+        .stage
+        .authlab(&["explain", "--json", "--certificate", &file("v1.crt"), "--key", &file("v1.key")]);
+    assert_eq!(said.json()["user"], "henry");
+}

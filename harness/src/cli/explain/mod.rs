@@ -154,19 +154,7 @@ pub async fn run(arguments: ExplainArguments, session: &Session, out: &mut dyn W
         return show_file_alone(&told, session, out);
     };
     let door = door(lab.as_ref(), &server, authority);
-    let credential = match asked.credentials.len() {
-        0 => Credential::Nothing,
-        1 => asked.credentials.remove(0),
-        _ => Credential::Together(asked.credentials),
-    };
-    let credential = if asked.impersonated.is_empty() {
-        credential
-    } else {
-        Credential::Impersonation {
-            own: Box::new(credential),
-            headers: asked.impersonated,
-        }
-    };
+    let credential = Credential::of(asked.credentials, asked.impersonated);
     if let Some(name) = &arguments.signing_request {
         return signing_request::run(name, &door, &credential, told, session, out).await;
     }

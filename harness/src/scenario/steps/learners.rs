@@ -71,16 +71,5 @@ async fn credential(world: &World, file: &Path) -> Step<Credential> {
     if let Some(plugin) = &read.exec {
         credentials.push(run_plugin(plugin, &server).await.with_context(|| name.to_string())?);
     }
-    let own = match credentials.len() {
-        0 => Credential::Nothing,
-        1 => credentials.remove(0),
-        _ => Credential::Together(credentials),
-    };
-    Ok(match read.impersonated {
-        headers if headers.is_empty() => own,
-        headers => Credential::Impersonation {
-            own: Box::new(own),
-            headers,
-        },
-    })
+    Ok(Credential::of(credentials, read.impersonated))
 }
