@@ -13,7 +13,7 @@ use crate::lab::{ExistingError, LabError, LabStatus, attach_or_start};
 use crate::process::wait::{Condition, until_gently};
 use crate::scenario::runner::Fit;
 use crate::scenario::world::{Mode, Site};
-use crate::scenario::{REQUIRES, SharedScenario, Vocabulary, parser};
+use crate::scenario::{SharedScenario, Vocabulary, parser};
 
 pub use crate::scenario::world::World;
 
@@ -70,15 +70,9 @@ pub fn fit(lab: &Lab, scenario: &SharedScenario) -> Result<Fit, CommandError> {
 
 /// The same, where only the capabilities are known.
 pub(crate) fn fit_for(capabilities: &crate::cluster::Capabilities, scenario: &SharedScenario) -> Result<Fit, CommandError> {
-    for name in scenario.tags.iter().filter_map(|tag| tag.strip_prefix(REQUIRES)) {
-        let checked = capabilities
-            .check(name)
-            .map_err(|unknown| CommandError::new(Exit::Usage, unknown))?;
-        if let Err(unmet) = checked {
-            return Ok(Fit::Lacks(unmet.0));
-        }
-    }
-    Ok(Fit::Able)
+    let checked = capabilities.check_all(scenario.requires());
+    let checked = checked.map_err(|unknown| CommandError::new(Exit::Usage, unknown))?;
+    Ok(checked.map_or_else(|unmet| Fit::Lacks(unmet.0), |()| Fit::Able))
 }
 
 /// Waits until a server of `lab` that runs as a process has ended by itself: its name. For ever, as long as none does.

@@ -4,7 +4,6 @@
 
 use std::ffi::OsString;
 use std::io::Write;
-use std::path::PathBuf;
 
 use clap::Args;
 
@@ -16,7 +15,7 @@ use super::lesson::lesson_error;
 use super::options::LabOptions;
 use super::server_binaries::write_json;
 use crate::lab::{self, DEFAULT_NAME, Lab, LabStatus};
-use crate::lesson::{self, MOST};
+use crate::lesson::{self, Learner, MOST};
 
 /// The name of the command that owns a lab; it is hidden.
 const SUPERVISE: &str = "supervise";
@@ -72,8 +71,8 @@ pub async fn run(arguments: UpArguments, session: &Session, out: &mut dyn Write)
         .await
         .map_err(lab_error)?;
     let class = match learners {
-        Some(count) => admit(&description.name, count, session).await?,
-        None => Vec::new(),
+        Some(count) => Some(admit(&description.name, count, session).await?),
+        None => None,
     };
     if session.voice.json {
         let status = LabStatus::of(&description.name).await.map_err(lab_error)?;
@@ -98,28 +97,33 @@ pub async fn run(arguments: UpArguments, session: &Session, out: &mut dyn Write)
         let typed = format!("authlab {command}{option}{argument}");
         writeln!(out, "  {typed:<width$}  {meaning}", width = 20 + option.len())?;
     }
-    if let Some(last) = class.last() {
-        writeln!(
-            out,
-            "{} learners, learner-1 to {last}; each has a kubeconfig in {}",
-            class.len(),
-            lab_directory(&description.name).await?.join("learners").display()
-        )?;
+    if let Some(class) = class {
+        writeln!(out, "{class}")?;
     }
     Ok(Exit::Success)
 }
 
-/// Admits the class: the names of the learners.
-async fn admit(name: &str, count: u32, session: &Session) -> Result<Vec<String>, CommandError> {
+/// Admits the class: who is in it, and where what is theirs is.
+async fn admit(name: &str, count: u32, session: &Session) -> Result<String, CommandError> {
     let lab = Lab::existing(name).await.map_err(lab_error)?;
     let phase = session.events.phase(format!("{count} learners"));
-    let learners = lesson::admit_class(&lab, count).await.map_err(lesson_error)?;
+    let admitted = tokio::select! {
+        admitted = lesson::admit_class(&lab, count) => admitted.map_err(lesson_error),
+        () = session.interrupt.requested() => Err(CommandError::new(Exit::Interrupted, "interrupted before the class was ready")),
+    };
+    let learners = admitted.map_err(|error| {
+        error.hint(format!(
+            "the lab is up all the same: `authlab down{}` ends it",
+            lab::lab_option(name)
+        ))
+    })?;
     phase.succeeded();
-    Ok(learners.iter().map(|learner| learner.name().to_owned()).collect())
-}
-
-async fn lab_directory(name: &str) -> Result<PathBuf, CommandError> {
-    Ok(Lab::existing(name).await.map_err(lab_error)?.directory().to_owned())
+    let last = learners.last().map(Learner::name).unwrap_or_default();
+    let homes = lab.directory().join("learners");
+    Ok(format!(
+        "{count} learners, learner-1 to {last}; each has a kubeconfig in {}",
+        homes.display()
+    ))
 }
 
 /// The arguments of this process, for the command that owns the lab. Before the name of the command there

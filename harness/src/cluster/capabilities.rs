@@ -108,6 +108,19 @@ impl Capabilities {
         }
     }
 
+    /// Whether all of `names` are there; if not, the first that is not.
+    ///
+    /// # Errors
+    /// Nobody described one of them.
+    pub fn check_all<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Result<Result<(), Unmet>, UnknownCapability> {
+        for name in names {
+            if let Err(unmet) = self.check(name)? {
+                return Ok(Err(unmet));
+            }
+        }
+        Ok(Ok(()))
+    }
+
     /// Every name that a scenario may ask for, whatever the driver: all files describe the same.
     pub fn described() -> Vec<String> {
         Self::of(Driver::Process, Minor(0)).names()

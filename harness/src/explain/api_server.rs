@@ -109,10 +109,11 @@ pub async fn look(server: &ApiServer, flags: Option<Vec<String>>, issuers: &[Iss
     }
 }
 
-/// Whether the configuration that lies there for `server` is in force, as its metrics tell `administrator`, and its log everybody.
+/// Whether the configuration that lies there for `server` is in force, as its metrics tell `administrator`, and its log everybody; nothing
+/// where none can be read.
 pub async fn of_configuration(server: &ApiServer, administrator: &Credential) -> Option<Finding> {
     let file = server.authentication.as_ref()?;
-    let content = std::fs::read_to_string(file).unwrap_or_default();
+    let content = std::fs::read_to_string(file).ok()?;
     let metrics = Metrics::of(&Door::of(server), administrator).await.ok();
     let told = Told {
         in_force: metrics.and_then(|metrics| metrics.configuration_in_force().map(str::to_owned)),

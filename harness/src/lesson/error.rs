@@ -48,6 +48,9 @@ pub enum LessonError {
         /// What it lacks.
         why: String,
     },
+    /// The goal asks for what nobody described.
+    #[error(transparent)]
+    Capability(#[from] crate::cluster::UnknownCapability),
     /// An object of the lesson cannot be made or taken away.
     #[error("the cluster does not take {what}")]
     Objects {

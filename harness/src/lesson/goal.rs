@@ -65,13 +65,9 @@ pub(super) async fn look(lesson: &Lesson, bench: &Bench<'_>, vocabulary: &Vocabu
         }),
     };
     let capabilities = bench.lab.capabilities();
-    let fit = |_: &Site, scenario: &SharedScenario| {
-        for name in scenario.requires() {
-            if let Ok(Err(unmet)) = capabilities.check(name) {
-                return Err(LessonError::Lacks { why: unmet.0 });
-            }
-        }
-        Ok(Fit::Able)
+    let fit = |_: &Site, scenario: &SharedScenario| match capabilities.check_all(scenario.requires())? {
+        Ok(()) => Ok(Fit::Able),
+        Err(unmet) => Err(LessonError::Lacks { why: unmet.0 }),
     };
     // One after the other: what one makes of the state another sees.
     let options = RunOptions {

@@ -14,7 +14,6 @@ use super::objects::Cluster;
 #[serde(deny_unknown_fields)]
 pub(super) struct Hint {
     /// What shall be so.
-    #[serde(rename = "look")]
     pub(super) look: Look,
     /// What to say, more each time.
     pub(super) says: Vec<String>,
@@ -35,6 +34,14 @@ pub(super) struct Look {
     /// Whether it must not be so.
     #[serde(default)]
     never: bool,
+}
+
+impl Look {
+    /// Whether it looks at one thing: at nothing, everything would be as it should be.
+    #[cfg(test)]
+    pub(super) fn looks_at_one_thing(&self) -> bool {
+        self.file.is_some() != self.object.is_some()
+    }
 }
 
 /// The first hint whose look fails: its number. Nothing when all is as it should be.
@@ -61,7 +68,7 @@ impl Look {
             let read: Result<Value, _> = serde_saphyr::from_str(&text);
             return Ok(read.is_ok_and(|value| has(&value, &at, is.as_ref())));
         }
-        let Some(path) = &self.object else { return Ok(true) };
+        let path = self.object.as_deref().unwrap_or_default();
         let Some(found) = Cluster::of(bench.lab).at(&bench.fill(path)).await? else {
             return Ok(false);
         };

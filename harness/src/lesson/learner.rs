@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -19,8 +20,11 @@ use crate::process::wait::{Condition, until};
 /// How many learners a lab has, at most.
 pub const MOST: u32 = 60;
 
-/// The group of all learners, which the policy about names is for.
-const GROUP: &str = "authlab:learners";
+/// The policy about what learners, and all that is theirs, make outside of their namespace (`fixtures/learners/policy.json`).
+const POLICY_NAME: &str = "authlab-learners";
+
+/// How long a learner's certificate is good: longer than any course.
+const COURSE: Duration = Duration::from_secs(7 * 24 * 3600);
 
 static LEARNER: &str = include_str!("../../../fixtures/learners/learner.json");
 static LIMITS: &str = include_str!("../../../fixtures/learners/limits.json");
@@ -108,7 +112,7 @@ impl Learner {
     }
 
     fn credential(&self, lab: &Lab) -> Result<Credential, LessonError> {
-        let request = Request::client(&self.name, &[GROUP]);
+        let request = Request::client(&self.name, &[]).lifetime(COURSE);
         Ok(Credential::Certificate(lab.authorities()?.clients.issue(&request)?))
     }
 }
@@ -146,11 +150,11 @@ async fn in_force(lab: &Lab, learner: &Learner) -> Result<(), LessonError> {
     // Nothing is made even where the policy is not there yet.
     let question = Question::post("/apis/rbac.authorization.k8s.io/v1/clusterroles?dryRun=All", name);
     let door = Door::of(lab.main());
-    let refused = until("the policy about learners' names", std::time::Duration::from_secs(60), || async {
+    let refused = until("the policy about learners' names", Duration::from_secs(60), || async {
         let answer = ask(&door, learner.name(), &credential, &question).await;
         Ok::<_, std::convert::Infallible>(match answer.verdict {
             Verdict::Accepted => Condition::NotYet("a learner could make what has another's name".to_owned()),
-            _ if answer.message().is_some_and(|message| message.contains("learners")) => Condition::Met(()),
+            _ if answer.message().is_some_and(|message| message.contains(POLICY_NAME)) => Condition::Met(()),
             _ => Condition::NotYet(answer.to_string()),
         })
     });
@@ -174,5 +178,7 @@ mod tests {
         for text in [LEARNER, LIMITS, POLICY] {
             assert!(!objects::read(&Learner::number(1).fill(text)).expect("objects").is_empty());
         }
+        let policy = objects::read(POLICY).expect("objects");
+        assert!(policy.iter().all(|object| object["metadata"]["name"] == POLICY_NAME), "{policy:?}");
     }
 }

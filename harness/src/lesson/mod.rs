@@ -189,6 +189,9 @@ mod tests {
                 .objects(str::to_owned)
                 .unwrap_or_else(|error| panic!("{}: {error}", lesson.name));
             assert!(!lesson.hint.is_empty(), "{} has no hint", lesson.name);
+            for hint in &lesson.hint {
+                assert!(hint.look.looks_at_one_thing() && !hint.says.is_empty(), "{}: {hint:?}", lesson.name);
+            }
         }
     }
 

@@ -91,7 +91,8 @@ impl Cluster {
 
     /// What is at `path`, for a look at it; nothing where nothing is.
     pub(super) async fn at(&self, path: &str) -> Result<Option<Value>, LessonError> {
-        let request = hyper::Request::get(path).body(Vec::new()).unwrap_or_default();
+        let request = hyper::Request::get(path).body(Vec::new());
+        let request = request.map_err(|error| wrong(path.to_owned(), kube::Error::HttpError(error)))?;
         match self.client.request::<Value>(request).await {
             Ok(found) => Ok(Some(found)),
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),

@@ -146,6 +146,52 @@ fn a_learner_reaches_nobody_else() {
         kubectl(&["delete", "clusterrole", "learner-5-x"]);
         Condition::NotYet(format!("{said:?}"))
     });
+    // Nor by way of an account of theirs, which they may let do what they may themselves.
+    kubectl(&["create", "serviceaccount", "helper"]).success();
+    kubectl(&[
+        "create",
+        "clusterrole",
+        "learner-4-support",
+        "--verb=create",
+        "--resource=clusterroles",
+    ])
+    .success();
+    kubectl(&[
+        "create",
+        "clusterrolebinding",
+        "learner-4-support",
+        "--clusterrole=learner-4-support",
+        "--serviceaccount=learner-4:helper",
+    ])
+    .success();
+    let token = kubectl(&["create", "token", "helper"]).success();
+    let server = {
+        let text = std::fs::read_to_string(stage.lab("default").join("lab.json")).unwrap();
+        let lab: Value = serde_json::from_str(&text).unwrap();
+        lab["api_servers"]["main"]["url"].as_str().unwrap().to_owned()
+    };
+    let helper = |name: &str| {
+        let authority = stage.lab("default").join("learners/learner-4/external-certificate/ca.crt");
+        let options = [
+            format!("--server={server}"),
+            format!("--certificate-authority={}", authority.display()),
+            format!("--token={}", token.trim()),
+        ];
+        let mut arguments = vec!["shell", "--", "kubectl", "--kubeconfig=/dev/null"];
+        arguments.extend(options.iter().map(String::as_str));
+        arguments.extend(["create", "clusterrole", name, "--verb=create", "--resource=clusterroles"]);
+        stage.authlab(&arguments)
+    };
+    wait("the account's own right", Duration::from_secs(20), || {
+        let said = helper("learner-4-of-helper");
+        if said.code == 0 {
+            Condition::Met(())
+        } else {
+            Condition::NotYet(format!("{said:?}"))
+        }
+    });
+    let refused = helper("learner-5-of-helper").refusal(1);
+    assert!(refused.contains("what learners make outside of their namespace"), "{refused}");
     // The desk signs for nobody's names but theirs.
     let place = stage.lab("default").join("learners/learner-4/external-certificate");
     for subject in ["/CN=learner-5:alice", "/O=system:masters/CN=learner-4:alice"] {

@@ -96,6 +96,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "lesson",
         &[
+            "cluster",
             "credential",
             "dirs",
             "event",

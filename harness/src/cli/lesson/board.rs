@@ -2,22 +2,30 @@
 //!
 //! The main type is [`BoardArguments`].
 
+use std::convert::Infallible;
 use std::io::Write;
 use std::net::Ipv4Addr;
-use std::time::Duration;
 
 use clap::Args;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{ContentArrangement, Table};
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::HeaderValue;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 
 use super::super::Session;
 use super::super::error::CommandError;
 use super::super::exit::Exit;
 use super::super::server_binaries::write_json;
 use super::lesson_error;
+use crate::cause::with_causes;
 use crate::lab::Lab;
 use crate::lesson::{self, Lesson, Reached, Row};
 
@@ -89,35 +97,53 @@ async fn serve(lab: &Lab, session: &Session, out: &mut dyn Write) -> Result<Exit
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     writeln!(out, "The board is at http://{} until Ctrl-C.", listener.local_addr()?)?;
     out.flush()?;
+    let mut readers = JoinSet::new();
     loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+        tokio::select! {
+            accepted = listener.accept() => if let Ok((socket, _)) = accepted {
+                readers.spawn(answer(socket, lab.clone()));
+            },
+            Some(_) = readers.join_next() => {}
             () = session.interrupt.requested() => return Ok(Exit::Success),
-        };
-        let Ok((stream, _)) = accepted else { continue };
-        let page = lesson::board(lab).map_err(lesson_error)?;
-        // A reader that goes away, or says nothing, is its own loss.
-        let _ = tokio::time::timeout(Duration::from_secs(2), answer(stream, page_of(&page))).await;
+        }
     }
 }
 
-async fn answer(mut stream: TcpStream, page: Markup) -> std::io::Result<()> {
-    let mut request = [0_u8; 4096];
-    let read = stream.read(&mut request).await?;
-    let is_for_page = request[..read].starts_with(b"GET / ");
-    let (status, body) = if is_for_page {
-        ("200 OK", page.into_string())
-    } else {
-        ("404 Not Found", String::new())
+async fn answer(socket: TcpStream, lab: Lab) {
+    let service = service_fn(|request: Request<Incoming>| std::future::ready(Ok::<_, Infallible>(respond(request.uri().path(), &lab))));
+    // Who goes away before it is answered needs no answer.
+    let _ = http1::Builder::new()
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(socket), service)
+        .await;
+}
+
+fn respond(path: &str, lab: &Lab) -> Response<Full<Bytes>> {
+    let (status, text) = match (path, lesson::board(lab)) {
+        ("/", Ok(rows)) => (StatusCode::OK, page_of(&rows).into_string()),
+        ("/", Err(error)) => (StatusCode::INTERNAL_SERVER_ERROR, page_of_error(&with_causes(&error)).into_string()),
+        _ => (StatusCode::NOT_FOUND, String::new()),
     };
-    let head = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {}\r\nCache-Control: no-store\r\n\
-        Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'\r\nConnection: close\r\n\r\n",
-        body.len()
-    );
-    stream.write_all(head.as_bytes()).await?;
-    stream.write_all(body.as_bytes()).await?;
-    stream.shutdown().await
+    let mut response = Response::new(Full::from(text));
+    *response.status_mut() = status;
+    for (name, value) in [
+        ("content-type", "text/html; charset=utf-8"),
+        ("cache-control", "no-store"),
+        ("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'"),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+fn page_of_error(why: &str) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head { meta charset="utf-8"; meta http-equiv="refresh" content=(AGAIN); title { "Lessons" } }
+            body { h1 { "Lessons" } p { (why) } }
+        }
+    }
 }
 
 const STYLE: &str = "\

@@ -33,7 +33,8 @@ directory of your own; both go with the lab. kubectl and what else you use is wh
 Exit codes:
   0  it was done; `check`: every goal holds
   1  `check`: a goal does not hold; there is no such lab, or the lesson was not started
-  2  wrong usage, such as a lesson that is not there")]
+  2  wrong usage, such as a lesson that is not there
+  5  interrupted")]
 pub struct LessonArguments {
     #[command(subcommand)]
     command: LessonCommand,
@@ -136,18 +137,38 @@ pub async fn run(arguments: LessonArguments, session: &Session, out: &mut dyn Wr
             };
             list(&progress, session.voice.json, out)
         }
-        LessonCommand::Start(by) => by.classroom(Some(&by.what.name), session).await?.start(&by.what.name, out).await,
-        LessonCommand::Check(by) => by.classroom(by.what.name(), session).await?.check(&by.what, out).await,
-        LessonCommand::Hint(by) => by.classroom(by.what.name(), session).await?.hint(&by.what, out).await,
+        LessonCommand::Start(by) => {
+            let classroom = by.classroom(Some(&by.what.name), session).await?;
+            unless_interrupted(session, classroom.start(&by.what.name, out)).await
+        }
+        LessonCommand::Check(by) => {
+            let classroom = by.classroom(by.what.name(), session).await?;
+            unless_interrupted(session, classroom.check(&by.what, out)).await
+        }
+        LessonCommand::Hint(by) => {
+            let classroom = by.classroom(by.what.name(), session).await?;
+            unless_interrupted(session, classroom.hint(&by.what, out)).await
+        }
         LessonCommand::Show(by) => {
             let classroom = by.classroom(by.what.name(), session).await?;
             classroom.show(&classroom.bench(&by.what)?, out)
         }
-        LessonCommand::Reset(by) => by.classroom(by.what.name(), session).await?.reset(&by.what, out).await,
+        LessonCommand::Reset(by) => {
+            let classroom = by.classroom(by.what.name(), session).await?;
+            unless_interrupted(session, classroom.reset(&by.what, out)).await
+        }
         LessonCommand::Solution(by) => by.classroom(by.what.which.name(), session).await?.solution(&by.what, out).await,
         LessonCommand::Board(by) => board::show(&by.what, &by.classroom(None, session).await?.lab, session, out).await,
         LessonCommand::Proxy(by) => by.classroom(by.what.name(), session).await?.proxy(&by.what, out).await,
         LessonCommand::Token(by) => by.classroom(None, session).await?.token(&by.what.file, out),
+    }
+}
+
+/// Does `work`, unless the person wants to stop: a server that does not answer, or a plugin, may take its time.
+async fn unless_interrupted(session: &Session, work: impl Future<Output = Result<Exit, CommandError>>) -> Result<Exit, CommandError> {
+    tokio::select! {
+        done = work => done,
+        () = session.interrupt.requested() => Err(CommandError::new(Exit::Interrupted, "interrupted")),
     }
 }
 
@@ -357,14 +378,13 @@ impl Classroom<'_> {
         script.env("AUTHLAB_LEARNER", self.learner.name());
         script.env("PATH", self.path()?);
         script.stdin(Stdio::null()).kill_on_drop(true);
-        let ended = tokio::select! {
-            ended = script.status() => ended,
-            () = self.session.interrupt.requested() => return Err(CommandError::new(Exit::Interrupted, "interrupted")),
-        };
-        let ended = ended.map_err(|error| {
-            CommandError::new(Exit::Failed, format!("bash cannot be run: {error}")).hint("a solution is a script for bash: install it")
-        })?;
-        Ok(if ended.success() { Exit::Success } else { Exit::Failed })
+        unless_interrupted(self.session, async move {
+            let ended = script.status().await.map_err(|error| {
+                CommandError::new(Exit::Failed, format!("bash cannot be run: {error}")).hint("a solution is a script for bash: install it")
+            })?;
+            Ok(if ended.success() { Exit::Success } else { Exit::Failed })
+        })
+        .await
     }
 
     /// `PATH` with the lab's kubectl and this program before everything else.
