@@ -3,11 +3,14 @@
 # Then each block of it is shown and carried out, so that what is read and what happens stand side by side.
 # The kubeconfig that KUBECONFIG named is read, and never written.
 #
+# Several walk-throughs can be under way in one lab: each has a namespace of its own, and WALK_ID, eight characters that no
+# other has. It goes into the name of every object that has no namespace.
+#
 # How a walk-through is written: blank lines stand between blocks. In a block, lines that begin with # and come
 # first are prose, and the rest is one command. The first block, which begins, is not shown.
 #
 #   needs TOOL 'STEP'         what has to be installed, and for which step
-#   temporary KIND/NAME…      what is made in the cluster; it goes at the end
+#   temporary KIND/NAME…      an object without a namespace that is made; it goes at the end
 #   refused 'TEXT' COMMAND…   a command that is meant to be refused, with TEXT in what is answered
 
 set -euo pipefail
@@ -32,10 +35,8 @@ refused() {
     [[ $said == *"$text"* ]] || surprise "this was refused, but not with: $text"
 }
 
-# An earlier walk-through that was killed may have left it.
 temporary() {
     TEMPORARY+=("$@")
-    administrator delete --ignore-not-found "$@"
 }
 
 # kubectl of who may do everything, whatever the walk-through makes of its own kubeconfig.
@@ -43,12 +44,21 @@ administrator() {
     kubectl --kubeconfig="$ADMINISTRATOR" "$@" >/dev/null
 }
 
+# Waits until the API server allows what `kubectl auth can-i` is asked with these arguments.
+until_allowed() {
+    local _
+    for _ in {1..300}; do
+        administrator auth can-i "$@" && return
+    done
+    surprise "the API server does not know a right that was granted"
+}
+
 # The end: nothing is left, neither in the cluster nor in the directory.
 leave() {
     local status=$?
     [[ $status -eq 0 || -n ${WALK_TOLD-} ]] || printf '\nstopped: this was not meant to fail\n' >&2
     cd /
-    [[ ${#TEMPORARY[@]} -eq 0 ]] || administrator delete --ignore-not-found "${TEMPORARY[@]}" || true
+    administrator delete --ignore-not-found "namespace/$NAMESPACE" "${TEMPORARY[@]}" || true
     rm -rf "$WALK_DIRECTORY"
 }
 
@@ -62,7 +72,9 @@ needs kubectl "ask the API server"
 # A lab is on this machine: whatever proxy is set is not asked for it.
 export NO_PROXY="127.0.0.1,localhost${NO_PROXY:+,$NO_PROXY}"
 export no_proxy="$NO_PROXY"
-TEMPORARY=()
+WALK_ID="${WALK_ID:-$(od -An -N4 -tx1 /dev/urandom | tr -d ' \n')}"
+NAMESPACE="walk-$WALK_ID"
+TEMPORARY=("clusterrolebinding/demo-rbac-admin-$WALK_ID")
 ADMINISTRATOR="$KUBECONFIG"
 umask 077
 # `authlab walk` has a directory of its own, to go on in another time.
@@ -79,22 +91,28 @@ export KUBECONFIG="$WALK_DIRECTORY/config.yaml"
 if [[ ! -e $KUBECONFIG ]]; then
     administrator apply -f - <<YAML
 apiVersion: v1
+kind: Namespace
+metadata: { name: $NAMESPACE }
+---
+apiVersion: v1
 kind: ServiceAccount
-metadata: { name: demo-rbac-admin, namespace: kube-system }
+metadata: { name: demo-rbac-admin, namespace: $NAMESPACE }
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding
-metadata: { name: demo-rbac-admin }
+metadata: { name: demo-rbac-admin-$WALK_ID }
 roleRef: { apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin }
-subjects: [{ kind: ServiceAccount, name: demo-rbac-admin, namespace: kube-system }]
+subjects: [{ kind: ServiceAccount, name: demo-rbac-admin, namespace: $NAMESPACE }]
 YAML
+    # The API server hears of a new right a moment later.
+    until_allowed --as="system:serviceaccount:$NAMESPACE:demo-rbac-admin" '*' '*'
     {
         kubectl config set-cluster demo-rbac --server="$LAB_API_SERVER" \
             --certificate-authority="$LAB_API_SERVER_AUTHORITY" --embed-certs
         kubectl config set-credentials demo-rbac-admin-token --token="$(
-            kubectl --kubeconfig="$ADMINISTRATOR" --namespace=kube-system create token demo-rbac-admin --duration=8h
+            kubectl --kubeconfig="$ADMINISTRATOR" --namespace="$NAMESPACE" create token demo-rbac-admin --duration=8h
         )"
-        kubectl config set-context demo-rbac --cluster=demo-rbac --user=demo-rbac-admin-token
+        kubectl config set-context demo-rbac --cluster=demo-rbac --user=demo-rbac-admin-token --namespace="$NAMESPACE"
         kubectl config use-context demo-rbac
     } >/dev/null
 fi

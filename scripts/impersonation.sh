@@ -11,8 +11,6 @@ needs curl "send the headers by hand"
 
 needs jq "read the answers"
 
-temporary serviceaccount/helpdesk clusterrole/demo-rbac-impersonator clusterrolebinding/demo-rbac-impersonator
-
 # An administrator may be anybody.
 kubectl auth whoami -o json --as=user1 --as-group=group1 --as-group=group2 | jq .status.userInfo
 
@@ -33,11 +31,22 @@ kubectl config set-context helpdesk --cluster demo-rbac --user helpdesk
 
 refused 'cannot impersonate' kubectl --context=helpdesk --as=user1 get nodes
 
+# Cluster roles and their bindings have no namespace: this name is one that nobody else has.
+IMPERSONATOR="demo-rbac-impersonator-${WALK_ID}"
+
+temporary "clusterrole/${IMPERSONATOR}" "clusterrolebinding/${IMPERSONATOR}"
+
 # The right is one for each name: being user1, and being in group1.
-kubectl create clusterrole demo-rbac-impersonator --verb=impersonate --resource=users,groups \
+kubectl create clusterrole "${IMPERSONATOR}" --verb=impersonate --resource=users,groups \
   --resource-name=user1 --resource-name=group1
 
-kubectl create clusterrolebinding demo-rbac-impersonator --clusterrole=demo-rbac-impersonator --serviceaccount=default:helpdesk
+kubectl create clusterrolebinding "${IMPERSONATOR}" --clusterrole="${IMPERSONATOR}" --serviceaccount="${NAMESPACE}:helpdesk"
+
+# The API server hears of a binding a moment later: so ask until the right is known.
+for _ in {1..300}; do
+  kubectl --context=helpdesk auth can-i impersonate users/user1 &> /dev/null &&
+    kubectl --context=helpdesk auth can-i impersonate groups/group1 &> /dev/null && break
+done
 
 kubectl --context=helpdesk --as=user1 --as-group=group1 get nodes
 

@@ -13,7 +13,7 @@ needs jq "read the answers"
 needs less "page through a long answer"
 
 # A token of the administrator, and the address that the article leaves out.
-TOKEN="$(kubectl --namespace=kube-system create token demo-rbac-admin)"
+TOKEN="$(kubectl create token demo-rbac-admin)"
 
 NODES="${LAB_API_SERVER}/api/v1/nodes"
 

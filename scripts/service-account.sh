@@ -8,8 +8,6 @@
 
 needs jq "take a token apart"
 
-temporary serviceaccount/sa1 secret/sa1-token
-
 # Create service account.
 kubectl create serviceaccount sa1
 

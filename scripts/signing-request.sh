@@ -11,7 +11,10 @@ needs openssl "make user2's key and request, and read the certificate"
 
 needs jq "show who the API server takes user2 for"
 
-temporary csr/user2 csr/user2-denied
+# A signing request has no namespace: this name is one that nobody else has.
+CSR="user2-${WALK_ID}"
+
+temporary "csr/${CSR}" "csr/${CSR}-denied"
 
 # User: generate user private key (if not exist).
 openssl genrsa -out user2.key 2048
@@ -24,7 +27,7 @@ refused 'no matches for kind "CertificateSigningRequest" in version "certificate
 apiVersion: certificates.k8s.io/v1beta1
 kind: CertificateSigningRequest
 metadata:
-  name: user2
+  name: ${CSR}
 spec:
   request: $(cat user2.csr | base64 | tr -d '\n')
   usages: ['digital signature', 'key encipherment',
@@ -36,7 +39,7 @@ refused 'spec.signerName: Required value' kubectl apply -f - <<REQUEST
 apiVersion: certificates.k8s.io/v1
 kind: CertificateSigningRequest
 metadata:
-  name: user2
+  name: ${CSR}
 spec:
   request: $(cat user2.csr | base64 | tr -d '\n')
   usages: ['digital signature', 'key encipherment',
@@ -48,7 +51,7 @@ kubectl apply -f - <<REQUEST
 apiVersion: certificates.k8s.io/v1
 kind: CertificateSigningRequest
 metadata:
-  name: user2
+  name: ${CSR}
 spec:
   signerName: kubernetes.io/kube-apiserver-client
   expirationSeconds: 86400
@@ -57,38 +60,38 @@ spec:
     'client auth']
 REQUEST
 
-kubectl get csr user2
+kubectl get csr "${CSR}"
 
 # Admin (approver): approve or deny the CSR in the Kubernetes API.
-kubectl certificate approve user2
+kubectl certificate approve "${CSR}"
 
 # One of the two, and for good.
-refused 'is already Approved' kubectl certificate deny user2
+refused 'is already Approved' kubectl certificate deny "${CSR}"
 
 # What is denied is not signed.
 kubectl apply -f - <<REQUEST
 apiVersion: certificates.k8s.io/v1
 kind: CertificateSigningRequest
 metadata:
-  name: user2-denied
+  name: ${CSR}-denied
 spec:
   signerName: kubernetes.io/kube-apiserver-client
   request: $(cat user2.csr | base64 | tr -d '\n')
   usages: ['client auth']
 REQUEST
 
-kubectl certificate deny user2-denied
+kubectl certificate deny "${CSR}-denied"
 
-kubectl get csr user2-denied -o json | jq '{conditions: [.status.conditions[].type], certificate: .status.certificate}'
+kubectl get csr "${CSR}-denied" -o json | jq '{conditions: [.status.conditions[].type], certificate: .status.certificate}'
 
 # Admin: extract the approved and signed certificate from the Kubernetes API.
-kubectl get csr user2 -o jsonpath='{.status.certificate}' | \
+kubectl get csr "${CSR}" -o jsonpath='{.status.certificate}' | \
 base64 --decode > user2.crt
 
 # The signer works on its own, and what was approved has its certificate a moment later: so ask until it is there.
 for _ in {1..300}; do
   [[ -s user2.crt ]] && break
-  kubectl get csr user2 -o jsonpath='{.status.certificate}' | base64 --decode > user2.crt
+  kubectl get csr "${CSR}" -o jsonpath='{.status.certificate}' | base64 --decode > user2.crt
 done
 
 openssl x509 -in user2.crt -noout -subject -issuer -ext extendedKeyUsage
@@ -103,4 +106,4 @@ kubectl config set-context user2 --cluster demo-rbac --user user2
 kubectl --context=user2 auth whoami -o json | jq .status.userInfo
 
 # user2 cannot approve for anybody: whoever may approve for this signer decides who people are.
-refused 'User "user2" cannot get resource "certificatesigningrequests"' kubectl --context=user2 certificate approve user2
+refused 'User "user2" cannot get resource "certificatesigningrequests"' kubectl --context=user2 certificate approve "${CSR}"

@@ -1,11 +1,14 @@
 //! Somebody on the way through a walk-through, step by step; it can be left and gone on with while the lab is up.
 //!
 //! The main type is [`Session`]. Each step is a shell of its own that knows what the steps before it left: files in a directory
-//! below the lab's, and variables (`scripts/step.sh`).
+//! below the lab's, and variables (`scripts/step.sh`). Several people can be on the way in one lab, through the same walk-through, too:
+//! each has a directory of their own, which is locked while they are there, and names of their own in the cluster.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
@@ -18,20 +21,92 @@ use crate::process::{ProcessError, Program};
 use crate::secret::redact;
 
 /// The file in which a session remembers how far it is.
-const PROGRESS: &str = ".progress.json";
+const PROGRESS: &str = "progress.json";
+
+/// The file that is locked while somebody is on the way.
+const LOCK: &str = "lock";
 
 /// Where curl leaves the headers of the answer, so that it can be said who was asked.
-const HEADERS: &str = ".headers";
+const HEADERS: &str = "headers";
 
 /// Somebody on the way.
 #[derive(Debug)]
 pub struct Session {
     walk_through: &'static WalkThrough,
-    directory: PathBuf,
-    scripts: PathBuf,
+    place: Place,
     environment: Vec<(String, OsString)>,
     audit_log: Option<PathBuf>,
     progress: Progress,
+}
+
+/// The directory of one session, locked until dropped.
+#[derive(Debug)]
+struct Place {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Place {
+    /// A new one for the walk-through `name` below `walks`. Its last part is the session's id.
+    fn create(walks: &Path, name: &str) -> io::Result<Self> {
+        let id = hex::encode(rand::random::<[u8; 4]>());
+        let path = walks.join(name).join(id);
+        fs_err::create_dir_all(walks.join(name))?;
+        // Fails if it is there: the id would be somebody else's.
+        fs_err::create_dir(&path)?;
+        let lock = File::create_new(path.join(LOCK))?;
+        lock.lock()?;
+        let place = Self { path, _lock: lock };
+        for private in [place.work(), place.scripts()] {
+            fs_err::create_dir(private)?;
+        }
+        Ok(place)
+    }
+
+    /// Those that somebody left on the way through `name`, the one left last first.
+    fn left(walks: &Path, name: &str) -> Vec<Self> {
+        let entries = std::fs::read_dir(walks.join(name)).into_iter().flatten().flatten();
+        let mut left: Vec<(SystemTime, Self)> = entries
+            .filter_map(|entry| {
+                let path = entry.path();
+                let lock = File::open(path.join(LOCK)).ok()?;
+                // Locked: somebody is on the way there.
+                lock.try_lock().ok()?;
+                // Removed between the two.
+                let saved = path.join(PROGRESS).metadata().and_then(|file| file.modified()).ok()?;
+                Some((saved, Self { path, _lock: lock }))
+            })
+            .collect();
+        left.sort_by_key(|(saved, _)| std::cmp::Reverse(*saved));
+        left.into_iter().map(|(_, place)| place).collect()
+    }
+
+    /// Tells this session's names in the cluster from all others.
+    fn id(&self) -> OsString {
+        self.path.file_name().unwrap_or_default().to_owned()
+    }
+
+    /// The directory that the commands are typed in.
+    fn work(&self) -> PathBuf {
+        self.path.join("work")
+    }
+
+    fn scripts(&self) -> PathBuf {
+        self.path.join("scripts")
+    }
+
+    /// What the scripts are told of it.
+    fn environment(&self) -> [(String, OsString); 3] {
+        [
+            ("WALK_ID".to_owned(), self.id()),
+            ("WALK_DIRECTORY".to_owned(), self.work().into()),
+            ("CURL_HOME".to_owned(), self.scripts().into()),
+        ]
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
 }
 
 /// How far they are, and who asked whom until then.
@@ -96,49 +171,45 @@ impl Session {
     pub async fn open(lab: &Lab, walk_through: &'static WalkThrough, resume: bool) -> Result<Self, SessionError> {
         let kubeconfig = lab.kubeconfig_of(ADMINISTRATOR).await?;
         let workplace = lab.workplace(ADMINISTRATOR, &kubeconfig)?;
-        let place = workplace.directory.join("walks");
-        let directory = place.join(&walk_through.name);
-        let scripts = place.join("scripts");
-        let progress = match std::fs::read(directory.join(PROGRESS)) {
-            Ok(text) if resume => serde_json::from_slice(&text).map_err(io::Error::other)?,
-            _ if resume => {
-                return Err(SessionError::NotBegun {
-                    name: walk_through.name.clone(),
-                });
-            }
-            _ => Progress::default(),
-        };
-        if !resume && directory.exists() {
-            fs_err::remove_dir_all(&directory)?;
-        }
-        for private in [&directory, &scripts] {
-            fs_err::create_dir_all(private)?;
-        }
-        for script in SCRIPTS.files() {
-            if let (Some(name), Some(text)) = (script.path().file_name(), script.contents_utf8()) {
-                crate::pki::write_private(&scripts.join(name), text)?;
-            }
-        }
-        let headers = directory.join(HEADERS);
-        crate::pki::write_private(&scripts.join(".curlrc"), &format!("dump-header = \"{}\"\n", headers.display()))?;
         let mut environment: Vec<(String, OsString)> = vec![
             ("KUBECONFIG".to_owned(), workplace.kubeconfig.clone().into()),
             ("KUBECACHEDIR".to_owned(), workplace.cache.clone().into()),
             ("PATH".to_owned(), workplace.path()),
             ("AUTHLAB_PERSON".to_owned(), ADMINISTRATOR.into()),
-            ("WALK_DIRECTORY".to_owned(), directory.clone().into()),
-            ("CURL_HOME".to_owned(), scripts.clone().into()),
         ];
         let variables = lab.variables(&workplace).await?;
         environment.extend(variables.into_iter().map(|(name, value)| (name.to_owned(), value)));
-        Ok(Self {
+        let session = |place: Place, progress: Progress| Self {
             walk_through,
-            directory,
-            scripts,
-            environment,
+            environment: environment.iter().cloned().chain(place.environment()).collect(),
+            place,
             audit_log: lab.main().logs.as_ref().map(|logs| logs.audit_log.clone()),
             progress,
-        })
+        };
+        let walks = workplace.directory.join("walks");
+        let mut left = Place::left(&walks, &walk_through.name).into_iter();
+        if resume {
+            let place = left.next().ok_or_else(|| SessionError::NotBegun {
+                name: walk_through.name.clone(),
+            })?;
+            let progress = serde_json::from_slice(&fs_err::read(place.file(PROGRESS))?).map_err(io::Error::other)?;
+            return Ok(session(place, progress));
+        }
+        // Beginning anew gives up what was left on the way, with what it made in the cluster.
+        for place in left {
+            session(place, Progress::default()).finish().await?;
+        }
+        let place = Place::create(&walks, &walk_through.name)?;
+        for script in SCRIPTS.files() {
+            if let (Some(name), Some(text)) = (script.path().file_name(), script.contents_utf8()) {
+                crate::pki::write_private(&place.scripts().join(name), text)?;
+            }
+        }
+        let curl = format!("dump-header = \"{}\"\n", place.file(HEADERS).display());
+        crate::pki::write_private(&place.scripts().join(".curlrc"), &curl)?;
+        let session = session(place, Progress::default());
+        session.save()?;
+        Ok(session)
     }
 
     /// The step that is next, and its number from 0; none at the end.
@@ -158,7 +229,7 @@ impl Session {
     /// The shell cannot be started, or files cannot be written.
     pub async fn take(&mut self, command: &str) -> Result<Taken, SessionError> {
         let audited_before = self.audit_log.as_deref().map(seen::length);
-        let headers = self.directory.join(HEADERS);
+        let headers = self.place.file(HEADERS);
         let _ = std::fs::remove_file(&headers);
         let (output, code) = self.shell(command).await?;
         if is_housekeeping(command) {
@@ -201,20 +272,16 @@ impl Session {
     /// The shell cannot be started.
     pub async fn finish(self) -> Result<(), SessionError> {
         self.shell("leave; exit 0").await?;
-        if self.directory.exists() {
-            fs_err::remove_dir_all(&self.directory)?;
-        }
-        Ok(())
+        Ok(fs_err::remove_dir_all(&self.place.path)?)
     }
 
     /// Runs a command in a shell like all others of this walk-through.
     async fn shell(&self, command: &str) -> Result<(String, i32), SessionError> {
-        // Beside the directory, since the last command removes that.
-        let log = self.scripts.join(format!("{}.output", self.walk_through.name));
+        let log = self.place.file("output");
         crate::pki::write_private(&log, "")?;
         let mut program = Program::new(format!("a step of {}", self.walk_through.name), "bash", &log)
-            .argument(self.scripts.join("step.sh"))
-            .directory(&self.directory)
+            .argument(self.place.scripts().join("step.sh"))
+            .directory(self.place.work())
             .inherit_all()
             .environment("WALK_STEP", command);
         for (name, value) in &self.environment {
@@ -253,7 +320,7 @@ impl Session {
     }
 
     fn kubectl_asks_proxy(&self, command: &str) -> bool {
-        let kubeconfig = self.directory.join("config.yaml");
+        let kubeconfig = self.place.work().join("config.yaml");
         let proxies = self.environment.iter().filter(|(name, _)| name.ends_with("_PROXY"));
         let kubectl = command.starts_with("kubectl") && !command.starts_with("kubectl config");
         kubectl
@@ -264,6 +331,6 @@ impl Session {
 
     fn save(&self) -> Result<(), SessionError> {
         let text = serde_json::to_string(&self.progress).map_err(io::Error::other)?;
-        Ok(crate::pki::write_private(&self.directory.join(PROGRESS), &text)?)
+        Ok(crate::pki::write_private(&self.place.file(PROGRESS), &text)?)
     }
 }

@@ -1,4 +1,4 @@
-//! A cluster and an identity provider that are there already: the shared lab, as if it were somebody's. The guest has a state
+//! A cluster and an identity provider that are there already: a lab, as if it were somebody's. The guest has a state
 //! directory of its own.
 
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use authlab::process::wait::Condition;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::stage::{Said, Stage, shared, wait};
+use crate::stage::{Said, Stage, by_hand, wait};
 
 /// Somebody with a kubeconfig of the shared lab, who knows nothing else of it.
 struct Guest {
@@ -32,7 +32,7 @@ impl Guest {
 
     /// The kubeconfig of `person`, changed.
     fn kubeconfig(&self, person: &str, change: impl FnOnce(&mut Value)) -> String {
-        let mut file = shared().stage.authlab(&["kubeconfig", person, "--json"]).json();
+        let mut file = by_hand().stage.authlab(&["kubeconfig", person, "--json"]).json();
         change(&mut file);
         self.file("kubeconfig", &file.to_string())
     }
@@ -59,7 +59,7 @@ fn created() -> Vec<String> {
         "-l",
         "app.kubernetes.io/managed-by=authlab,authlab/lab!=default",
     ];
-    let listed = shared().stage.authlab(&arguments).json();
+    let listed = by_hand().stage.authlab(&arguments).json();
     let name = |object: &Value| format!("{} {}", object["kind"], object["metadata"]["name"]);
     listed["items"].as_array().unwrap().iter().map(name).collect()
 }
@@ -146,7 +146,7 @@ fn a_dry_run_says_what_it_would_do_and_does_nothing() {
 fn an_issuer_that_is_there_is_used_and_not_changed() {
     let (guest, _alone) = (Guest::new(), alone());
     let kubeconfig = guest.kubeconfig("administrator", |_| {});
-    let description = std::fs::read_to_string(shared().stage.lab("default").join("lab.json")).unwrap();
+    let description = std::fs::read_to_string(by_hand().stage.lab("default").join("lab.json")).unwrap();
     let keycloak = serde_json::from_str::<Value>(&description).unwrap()["keycloak"].clone();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let (issuer, secret) = (

@@ -1,6 +1,6 @@
 //! Where the command is typed: a state directory of its own, and the cache that everybody shares.
 //!
-//! The main type is [`Stage`]. [`shared`] is one with a lab that is up, for all tests that only use it.
+//! The main type is [`Stage`]. [`shared`], [`by_hand`] and [`walked`] are stages with a lab that is up, for all tests that only use it.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -152,7 +152,7 @@ pub fn wait<T>(what: &str, limit: Duration, mut condition: impl FnMut() -> Condi
     waited.unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// A lab that is up for the whole time of this test binary.
+/// A lab that is up until this test binary ends.
 pub struct Shared {
     pub stage: Stage,
     /// What `up` printed.
@@ -163,21 +163,39 @@ pub struct Shared {
     _watch: Child,
 }
 
-/// The lab that all tests share which only use it.
-pub fn shared() -> &'static Shared {
-    static SHARED: OnceLock<Shared> = OnceLock::new();
-    SHARED.get_or_init(|| {
+impl Shared {
+    fn start() -> Self {
         let stage = Stage::new();
         let watch = watch(&stage);
         let started = Instant::now();
         let up = stage.authlab(&["up"]).success();
-        Shared {
+        Self {
             up,
             took: started.elapsed(),
             stage,
             _watch: watch,
         }
-    })
+    }
+}
+
+/// The lab of the tests that look at the reasons of refusals. The API server's log does not say which request a refusal is about, so
+/// authlab lets one request through at a time; other clients do not wait for each other. So whatever else is refused as
+/// unauthenticated, by kubectl, by curl or by a guest who does not know the lab, is done in the lab of [`by_hand`].
+pub fn shared() -> &'static Shared {
+    static SHARED: OnceLock<Shared> = OnceLock::new();
+    SHARED.get_or_init(Shared::start)
+}
+
+/// The lab of the tests that type commands into a shell, and of guests.
+pub fn by_hand() -> &'static Shared {
+    static SHARED: OnceLock<Shared> = OnceLock::new();
+    SHARED.get_or_init(Shared::start)
+}
+
+/// The lab of `authlab walk`, which draws what kubectl and curl ask while a step is carried out: nobody else uses them here.
+pub fn walked() -> &'static Shared {
+    static SHARED: OnceLock<Shared> = OnceLock::new();
+    SHARED.get_or_init(Shared::start)
 }
 
 /// A process that clears the stage when this one is gone.

@@ -15,7 +15,11 @@ static NAMED: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"^[\s\d.kMG:-]*(--:--:--|\d:\d\d:\d\d)[ \d.kMG]*\r?", ""),
         (r"eyJ[\w-]+\.[\w-]+\.[\w-]*", "<TOKEN>"),
         (r"\b(token|ca\.crt|certificate-authority-data): [\w+/=]{40,}", "$1: <BASE64>"),
+        // A Secret repeats its namespace, which begins with "walk-".
+        (r"\bnamespace: d2Fsay[\w+/=]+", "namespace: <BASE64>"),
         (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "<UID>"),
+        // What makes the names of a walk-through its own.
+        (r"\b(walk|user2|demo-rbac-\w+)-[0-9a-f]{8}\b", "$1-<ID>"),
         (r"X509SHA256=[0-9a-f]{64}", "X509SHA256=<FINGERPRINT>"),
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "<TIME>"),
         (r"127\.0\.0\.1:\d+", "127.0.0.1:<PORT>"),
@@ -101,6 +105,7 @@ pub fn kept(printed: &str, places: &[(&str, &str)]) -> String {
         if text.starts_with("subject=") || text.starts_with("issuer=") {
             text = text.replace(" = ", "=");
         }
+        text = with_sorted_scope(&text);
         let nothing_but_progress = text.is_empty() && !line.is_empty();
         if !nothing_but_progress && !LEFT_OUT.is_match(&text) {
             kept.push_str(text.trim_end());
@@ -110,14 +115,25 @@ pub fn kept(printed: &str, places: &[(&str, &str)]) -> String {
     kept
 }
 
+/// Keycloak lists the scopes of a token in any order.
+fn with_sorted_scope(line: &str) -> String {
+    static SCOPE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"("scope": )"([^"]*)""#).unwrap());
+    let sorted = SCOPE.replace(line, |found: &regex::Captures| {
+        let mut scopes: Vec<&str> = found[2].split(' ').collect();
+        scopes.sort_unstable();
+        format!("{}\"{}\"", &found[1], scopes.join(" "))
+    });
+    sorted.into_owned()
+}
+
 #[test]
 fn what_is_different_each_time_has_a_name() {
     let token = format!("ey{}.eyJpc3MiOiJ4In0.c2lnbmF0dXJl", "JhbGciOiJSUzI1NiJ9");
     let printed = format!(
         "# Prose, at 127.0.0.1:1\n$ curl 127.0.0.1:1 \\\n> -d x\n  0 0 0 --:--:-- --:--:--     0*   Trying 127.0.0.1:6443...\n> authorization: Bearer {token}\n\
-         {{\n  \"exp\": 123,\n  \"user\": \"alice\"\n}}\nlab-node   Ready    <none>   4m22s   v1.37.2\n* Connected\n*         user1\n"
+         {{\n  \"exp\": 123,\n  \"scope\": \"openid profile email\",\n  \"user\": \"alice\"\n}}\nlab-node   Ready    <none>   4m22s   v1.37.2\n* Connected\n*         user1\n"
     );
-    let expected = "# Prose, at 127.0.0.1:1\n$ curl 127.0.0.1:1 \\\n> -d x\n> authorization: Bearer <TOKEN>\n{\n  \"exp\": <NUMBER>,\n  \"user\": \"alice\"\n}\n\
+    let expected = "# Prose, at 127.0.0.1:1\n$ curl 127.0.0.1:1 \\\n> -d x\n> authorization: Bearer <TOKEN>\n{\n  \"exp\": <NUMBER>,\n  \"scope\": \"email openid profile\",\n  \"user\": \"alice\"\n}\n\
                     lab-node   Ready   <none>   <AGE>   v<KUBERNETES>\n(current)   user1\n";
     assert_eq!(kept(&printed, &[]), expected);
 }

@@ -1,12 +1,12 @@
-//! The walk-throughs in `scripts/` as people run them: on the newest and the oldest version, against what was kept of them
-//! (`UPDATE=1` keeps anew); and everything that stops one.
+//! The walk-throughs in `scripts/` as people run them, several at once in one lab: on the newest and the oldest version, against what
+//! was kept of them (`UPDATE=1` keeps anew); and everything that stops one.
 
 use std::path::{Path, PathBuf};
 
 use authlab::server_binaries::Versions;
 use authlab::walk_through;
 
-use crate::stage::{Said, Stage, said, shared};
+use crate::stage::{Said, Stage, by_hand, said};
 use crate::transcript::kept;
 
 fn scripts() -> PathBuf {
@@ -27,32 +27,26 @@ fn run(stage: &Stage, lab: &str, script: &Path, temporary: &Path) -> Said {
     )
 }
 
-/// Runs every walk-through in a lab of `version`, and compares.
+/// Runs every walk-through in a lab of `version`, two of each at a time, and compares.
 fn compare(stage: &Stage, lab: &str, version: &str) {
     let folder = scripts().join("transcripts").join(version);
     let mut different = Vec::new();
     for walk_through in walk_through::all() {
-        let temporary = tempfile::tempdir().unwrap();
-        let ended = run(stage, lab, &scripts().join(format!("{}.sh", walk_through.name)), temporary.path());
-        assert_eq!(ended.code, 0, "{}: {}", walk_through.name, ended.out);
-        let left: Vec<_> = std::fs::read_dir(temporary.path())
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .collect();
-        assert!(left.is_empty(), "{} left {left:?}", walk_through.name);
-        let state = stage.state().display().to_string();
-        let now = kept(
-            &ended.out,
-            &[(&state, "<STATE>"), (&temporary.path().display().to_string(), "<TMP>")],
-        );
+        let carry_out = || transcript(stage, lab, &walk_through.name);
+        let (now, other) = std::thread::scope(|scope| {
+            let other = scope.spawn(carry_out);
+            (carry_out(), other.join().unwrap())
+        });
         let file = folder.join(format!("{}.txt", walk_through.name));
         if std::env::var_os("UPDATE").is_some() {
             std::fs::create_dir_all(&folder).unwrap();
             std::fs::write(&file, &now).unwrap();
         }
         let before = std::fs::read_to_string(&file).unwrap_or_default();
-        if let Some((one, other)) = first_difference(&before, &now) {
-            different.push(format!("{}\n  kept: {one}\n  now:  {other}", file.display()));
+        for printed in [now, other] {
+            if let Some((one, other)) = first_difference(&before, &printed) {
+                different.push(format!("{}\n  kept: {one}\n  now:  {other}", file.display()));
+            }
         }
     }
     assert!(
@@ -60,6 +54,23 @@ fn compare(stage: &Stage, lab: &str, version: &str) {
         "transcripts differ; if that is meant: UPDATE=1 cargo test --test cli walk_throughs\n{}",
         different.join("\n")
     );
+}
+
+/// What the walk-through `name` prints, as it is kept.
+fn transcript(stage: &Stage, lab: &str, name: &str) -> String {
+    let temporary = tempfile::tempdir().unwrap();
+    let ended = run(stage, lab, &scripts().join(format!("{name}.sh")), temporary.path());
+    assert_eq!(ended.code, 0, "{name}: {}", ended.out);
+    let left: Vec<_> = std::fs::read_dir(temporary.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    assert!(left.is_empty(), "{name} left {left:?}");
+    let state = stage.state().display().to_string();
+    kept(
+        &ended.out,
+        &[(&state, "<STATE>"), (&temporary.path().display().to_string(), "<TMP>")],
+    )
 }
 
 fn first_difference<'a>(one: &'a str, other: &'a str) -> Option<(&'a str, &'a str)> {
@@ -76,10 +87,11 @@ fn first_difference<'a>(one: &'a str, other: &'a str) -> Option<(&'a str, &'a st
 #[test]
 fn every_walk_through_ends_as_it_was_kept_on_the_newest_version() {
     let version = Versions::pinned().newest().version.minor_version();
-    compare(&shared().stage, "default", &version);
+    compare(&by_hand().stage, "default", &version);
 }
 
 #[test]
+#[ignore = "needs the servers of the oldest version: cargo test --test cli -- --ignored"]
 fn every_walk_through_ends_as_it_was_kept_on_the_oldest_version() {
     let version = Versions::pinned().kubernetes[0].version.minor_version();
     let stage = Stage::new();
@@ -118,7 +130,7 @@ fn a_walk_through_stops_at_the_first_surprise() {
     ] {
         let (directory, script) = written(&format!("# First.\necho before\n\n{surprise}\n\necho after\n"));
         let temporary = tempfile::tempdir_in(directory.path()).unwrap();
-        let ended = run(&shared().stage, "default", &script, temporary.path());
+        let ended = run(&by_hand().stage, "default", &script, temporary.path());
         assert!(ended.code != 0, "{surprise}: {ended:?}");
         assert!(ended.out.contains("# First.\n$ echo before\nbefore\n"), "{surprise}: {}", ended.out);
         assert!(ended.out.ends_with(&format!("\n{told}\n")), "{surprise}: {}", ended.out);
@@ -129,15 +141,24 @@ fn a_walk_through_stops_at_the_first_surprise() {
 
 #[test]
 fn what_a_walk_through_made_is_gone_also_after_a_surprise() {
-    let (_directory, script) = written("temporary serviceaccount/passing\n\nkubectl create serviceaccount passing\n\nfalse\n");
+    let makes = "temporary clusterrole/passing\n\nkubectl create serviceaccount passing\n\n\
+                 kubectl create clusterrole passing --verb=get --resource=nodes\n\necho \"in ${NAMESPACE}.\"\n\nfalse\n";
+    let (_directory, script) = written(makes);
     let temporary = tempfile::tempdir().unwrap();
-    let ended = run(&shared().stage, "default", &script, temporary.path());
+    let ended = run(&by_hand().stage, "default", &script, temporary.path());
     assert_eq!(ended.code, 1, "{ended:?}");
     assert!(ended.out.contains("serviceaccount/passing created"), "{ended:?}");
-    let asked = shared()
-        .stage
-        .authlab(&["shell", "--", "kubectl", "get", "serviceaccount", "passing"]);
-    assert!(asked.refusal(1).contains("NotFound"));
+    let namespace = ended.out.lines().find_map(|line| line.strip_prefix("in ")).unwrap();
+    let namespace = namespace.trim_end_matches('.');
+    let binding = format!("demo-rbac-admin-{}", namespace.trim_start_matches("walk-"));
+    for [kind, name] in [
+        ["namespace", namespace],
+        ["clusterrole", "passing"],
+        ["clusterrolebinding", &binding],
+    ] {
+        let asked = by_hand().stage.authlab(&["shell", "--", "kubectl", "get", kind, name]);
+        assert!(asked.refusal(1).contains("NotFound"), "{kind} {name}");
+    }
 }
 
 #[test]
@@ -146,7 +167,7 @@ fn a_walk_through_without_a_lab_or_as_somebody_else_says_what_to_do() {
     let alone = said(std::process::Command::new("bash").arg(&script).env_remove("LAB_API_SERVER"));
     let refusal = alone.refusal(2);
     assert!(refusal.contains("there is no lab here: `authlab up` starts one"), "{refusal}");
-    let stage = &shared().stage;
+    let stage = &by_hand().stage;
     let alice = said(stage.command(&["shell", "alice", "--", "bash"]).arg(&script));
     let refusal = alice.refusal(2);
     assert!(
@@ -159,13 +180,13 @@ fn a_walk_through_without_a_lab_or_as_somebody_else_says_what_to_do() {
 fn a_tool_that_is_missing_is_named_with_its_step() {
     // What the beginning needs, and no jq.
     let tools = tempfile::tempdir().unwrap();
-    for tool in ["bash", "dirname", "mktemp", "rm", "cat", "curl", "openssl"] {
+    for tool in ["bash", "dirname", "mktemp", "rm", "cat", "od", "tr", "curl", "openssl"] {
         let real = which::which(tool).unwrap();
         std::os::unix::fs::symlink(real, tools.path().join(tool)).unwrap();
     }
     let script = scripts().join("oidc.sh");
     let said = said(
-        shared()
+        by_hand()
             .stage
             .command(&["shell", "--", "bash"])
             .arg(&script)

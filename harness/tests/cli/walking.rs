@@ -1,19 +1,18 @@
 //! `authlab walk` as people type it: the list, the way through, leaving and coming back, and what is refused.
 //!
-//! Answers are typed into its standard input ([`typed`]); all tests share one lab.
+//! Answers are typed into its standard input ([`typed`]). Each test has a walk-through of its own: who begins one anew gives up what
+//! somebody left on the way through it.
 
 use std::io::Write;
 use std::process::Stdio;
-use std::sync::{Mutex, PoisonError};
 
-use crate::stage::{Said, Stage, shared};
+use serial_test::serial;
 
-/// Whoever walks alone: there is one place for each walk-through in a lab.
-static ALONE: Mutex<()> = Mutex::new(());
+use crate::stage::{Said, Stage, walked};
 
 /// What is said after these lines were typed, and then nothing more.
 fn typed(arguments: &[&str], lines: &str) -> Said {
-    let mut child = shared()
+    let mut child = walked()
         .stage
         .command(arguments)
         .stdin(Stdio::piped())
@@ -76,9 +75,9 @@ fn what_makes_no_sense_is_refused_before_anything_starts() {
 }
 
 #[test]
+#[serial(a_drawing_has_all_that_kubectl_and_curl_ask_in_the_lab)]
 fn a_whole_way_shows_prose_commands_output_and_who_asked_whom() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let said = shared().stage.authlab(&["walk", "oidc", "--yes", "--lab", "default"]).success();
+    let said = walked().stage.authlab(&["walk", "oidc", "--yes", "--lab", "default"]).success();
     for shown in [
         "] OIDC tokens of an identity provider\n",
         "$ curl --cacert \"${LAB_ISSUER_AUTHORITY}\" \"${TOKEN_ENDPOINT}\" \\\n>   -d \"grant_type=password\" \\\n",
@@ -95,7 +94,7 @@ fn a_whole_way_shows_prose_commands_output_and_who_asked_whom() {
         !said.contains("authlab-administrator"),
         "what is made ready is no part of the story: {said}"
     );
-    let description = std::fs::read_to_string(shared().stage.lab("default").join("lab.json")).unwrap();
+    let description = std::fs::read_to_string(walked().stage.lab("default").join("lab.json")).unwrap();
     let description: serde_json::Value = serde_json::from_str(&description).unwrap();
     let keycloak = &description["keycloak"];
     for secret in [&keycloak["client_secret"], &keycloak["passwords"]["da-admin"]] {
@@ -103,14 +102,15 @@ fn a_whole_way_shows_prose_commands_output_and_who_asked_whom() {
     }
     let signed = regex::Regex::new(r"eyJ[\w-]+\.[\w-]+\.[\w-]{20,}").unwrap();
     assert!(!signed.is_match(&said), "{said}");
-    assert!(!shared().stage.lab("default").join("workplace/walks/oidc").exists());
+    let walks = walked().stage.lab("default").join("workplace/walks/oidc");
+    assert_eq!(std::fs::read_dir(walks).unwrap().count(), 0, "its files are gone");
 }
 
 #[test]
+#[serial(a_drawing_has_all_that_kubectl_and_curl_ask_in_the_lab)]
 fn the_record_has_every_step_with_what_it_printed() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let arguments = ["walk", "auth-proxy", "--yes", "--json", "--lab", "default"];
-    let record = shared().stage.authlab(&arguments).json();
+    let record = walked().stage.authlab(&arguments).json();
     assert_eq!(record["name"], "auth-proxy");
     let steps = record["steps"].as_array().unwrap();
     let step = |command: &str| {
@@ -129,8 +129,8 @@ fn the_record_has_every_step_with_what_it_printed() {
 }
 
 #[test]
+#[serial(a_drawing_has_all_that_kubectl_and_curl_ask_in_the_lab)]
 fn somebody_edits_skips_draws_leaves_and_comes_back() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let flow = ["walk", "impersonation", "--lab", "default"];
     // Runs the first command, another in place of the second, and leaves the third to later.
     let said = typed(&flow, "\ne\nkubectl --as=nobody get nodes\n\nd\nx\nq\n").success();
@@ -158,7 +158,7 @@ fn somebody_edits_skips_draws_leaves_and_comes_back() {
     // Begun anew, nothing of it is there; nobody is left on the way when there is nothing to resume.
     let anew = typed(&flow, "e\necho it is ${MINE-gone}\n\nq\n").success();
     assert!(anew.contains("it is gone\n"), "{anew}");
-    let nobody = shared()
+    let nobody = walked()
         .stage
         .authlab(&["walk", "looking-closer", "--lab", "default", "--resume"])
         .refusal(1);
@@ -170,8 +170,8 @@ fn somebody_edits_skips_draws_leaves_and_comes_back() {
 }
 
 #[test]
+#[serial(a_drawing_has_all_that_kubectl_and_curl_ask_in_the_lab)]
 fn a_command_that_surprises_is_told_and_may_be_tried_again() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let flow = ["walk", "service-account", "--lab", "default"];
     // The account is not made: so it is not there.
     let said = typed(&flow, "s\n\nq\n").success();
