@@ -38,6 +38,14 @@ impl Administrator {
         self.client.clone()
     }
 
+    /// The same administrator at another API server of the lab.
+    ///
+    /// # Errors
+    /// No client can be made of the credential.
+    pub fn at(&self, server: &ApiServer) -> Result<Self, LabError> {
+        Self::new(server, self.credential.clone())
+    }
+
     /// What the administrator presents.
     pub fn credential(&self) -> &Credential {
         &self.credential

@@ -4,6 +4,7 @@
 //! whether this process owns them or has attached to a lab that is up. [`with_lab`] is
 //! the one scope: what it starts, it ends.
 
+mod access_review;
 mod administrator;
 mod attach;
 mod by_hand;
@@ -45,6 +46,7 @@ use crate::sabotage::Sabotage;
 use crate::server_binaries;
 
 pub use crate::identity_provider::keycloak::KeycloakClient as Keycloak;
+pub use access_review::AccessReview;
 pub use administrator::Administrator;
 pub use by_hand::{VARIABLES, Variable};
 pub use description::{AuthProxyDescription, LabDescription, ProcessDescription};

@@ -27,20 +27,48 @@ struct BootstrapToken {
     secret: Secret,
 }
 
+/// How the id of a token begins. Ids have six characters only, so they are told apart by what they are for first.
+mod start {
+    /// Tokens that have a Secret.
+    pub(super) const PRESENT: &str = "a";
+    /// Tokens without one: no scenario makes a Secret for such an id.
+    pub(super) const ABSENT: &str = "z";
+}
+
 impl BootstrapToken {
-    /// One of the scenario's own, `name` among those; its id begins with `start`.
-    fn new(world: &World, name: &str, start: &str) -> Self {
-        use sha2::Digest;
-        // The name counts, too: the suffix that makes it unique is the scenario's.
-        let hash = hex::encode(sha2::Sha256::digest(world.unique(name)));
-        // With a letter in it, whatever the digits: it has capitals then.
-        let id = format!("{start}a{hash}").chars().take(6).collect();
-        let mut secret = [0_u8; 8];
-        rand::RngCore::fill_bytes(&mut rand::thread_rng(), &mut secret);
+    /// A random token whose id begins with `start`, which has a letter: it can be written in capitals.
+    fn random(start: &str) -> Self {
+        use rand::Rng;
+        const CHARACTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+        let mut random = rand::thread_rng();
+        let mut id = start.to_owned();
+        while id.len() < 6 {
+            id.push(char::from(CHARACTERS[random.gen_range(0..CHARACTERS.len())]));
+        }
         Self {
             id,
-            secret: Secret::new(hex::encode(secret)),
+            secret: Secret::new(hex::encode(random.r#gen::<[u8; 8]>())),
         }
+    }
+
+    /// A token whose Secret is made as `object` says. An id that somebody else's token has is not taken twice: the API server decides.
+    async fn create(world: &World, start: &str, object: impl Fn(&Self) -> Value) -> Step<Self> {
+        loop {
+            let token = Self::random(start);
+            let secret = serde_json::from_value(object(&token))?;
+            match secrets(world)?.create(&PostParams::default(), &secret).await {
+                Err(kube::Error::Api(refused)) if refused.is_already_exists() => {}
+                made => {
+                    made?;
+                    return Ok(token);
+                }
+            }
+        }
+    }
+
+    /// A sound token of the scenario's own.
+    async fn sound(world: &World) -> Step<Self> {
+        Self::create(world, start::PRESENT, |token| token.object(world)).await
     }
 
     fn user(&self) -> String {
@@ -129,14 +157,39 @@ impl FromStr for TokenFlaw {
     }
 }
 
+impl TokenFlaw {
+    /// The Secret of a token with this flaw, made from the sound `object`.
+    fn object(self, mut object: Value, other: &BootstrapToken) -> Value {
+        match self {
+            Self::NoSecret | Self::OtherSecret | Self::Capitals => {}
+            Self::OtherId => object["stringData"]["token-id"] = other.id.clone().into(),
+            Self::OtherType => object["type"] = "Opaque".into(),
+            // The Secret stays, marked as being deleted, until the finalizer is taken off.
+            Self::Going => object["metadata"]["finalizers"] = json!([FINALIZER]),
+            Self::Expired => {
+                let hour = jiff::SignedDuration::from_hours(1);
+                let then = (jiff::Timestamp::now() - hour).strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+                object["stringData"]["expiration"] = then.into();
+            }
+            Self::Unreadable => object["stringData"]["expiration"] = "tomorrow".into(),
+            Self::OtherUsage => object["stringData"]["usage-bootstrap-authentication"] = "false".into(),
+            Self::ForbiddenGroup => object["stringData"]["auth-extra-groups"] = "system:masters".into(),
+        }
+        object
+    }
+}
+
+/// Keeps a Secret that is being deleted.
+const FINALIZER: &str = "authlab/bootstrap-token";
+
 #[given(expr = "{person} holds a bootstrap token")]
 async fn holds_token(world: &mut World, person: Person) -> Step {
-    hold(world, &person, "", &[]).await
+    hold(world, &person, start::PRESENT, &[]).await
 }
 
 #[given(expr = "{person} holds a bootstrap token with the group(s) {texts}")]
 async fn holds_token_with_groups(world: &mut World, person: Person, groups: Texts) -> Step {
-    hold(world, &person, "", &groups.0).await
+    hold(world, &person, start::PRESENT, &groups.0).await
 }
 
 #[given(expr = "{person} holds a bootstrap token that the webhook vouches for, too")]
@@ -147,43 +200,25 @@ async fn holds_token_vouched_for(world: &mut World, person: Person) -> Step {
 
 #[given(expr = "{person} holds a bootstrap token that {bootstrap_token_flaw}")]
 async fn holds_flawed_token(world: &mut World, person: Person, flaw: TokenFlaw) -> Step {
-    let token = BootstrapToken::new(world, "flawed", "");
-    let mut object = token.object(world);
-    let mut credential = token.credential();
-    let other = BootstrapToken::new(world, "other", "");
-    match flaw {
-        TokenFlaw::NoSecret | TokenFlaw::Capitals => {}
+    let other = BootstrapToken::random(start::ABSENT);
+    let token = match flaw {
+        TokenFlaw::NoSecret => BootstrapToken::random(start::ABSENT),
+        _ => BootstrapToken::create(world, start::PRESENT, |token| flaw.object(token.object(world), &other)).await?,
+    };
+    let credential = match flaw {
         TokenFlaw::OtherSecret => {
             world.notes::<Made>().presented = Some(other.secret.clone());
-            credential = Credential::Token(Secret::new(format!("{}.{}", token.id, other.secret.expose())));
+            Credential::Token(Secret::new(format!("{}.{}", token.id, other.secret.expose())))
         }
-        TokenFlaw::OtherId => object["stringData"]["token-id"] = other.id.into(),
-        TokenFlaw::OtherType => object["type"] = "Opaque".into(),
-        // Nobody takes it off: the Secret stays until the scenario does.
-        TokenFlaw::Going => object["metadata"]["finalizers"] = json!(["authlab/bootstrap-token"]),
-        TokenFlaw::Expired => {
-            let hour = jiff::SignedDuration::from_hours(1);
-            let then = (jiff::Timestamp::now() - hour).strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-            object["stringData"]["expiration"] = then.into();
-        }
-        TokenFlaw::Unreadable => object["stringData"]["expiration"] = "tomorrow".into(),
-        TokenFlaw::OtherUsage => object["stringData"]["usage-bootstrap-authentication"] = "false".into(),
-        TokenFlaw::ForbiddenGroup => object["stringData"]["auth-extra-groups"] = "system:masters".into(),
-    }
-    if flaw == TokenFlaw::Capitals {
-        let presented = format!("{}.{}", token.id.to_uppercase(), token.secret.expose());
-        credential = Credential::Token(Secret::new(presented));
-    }
-    if flaw != TokenFlaw::NoSecret {
-        create(world, &object).await?;
-    }
+        TokenFlaw::Capitals => Credential::Token(Secret::new(format!("{}.{}", token.id.to_uppercase(), token.secret.expose()))),
+        _ => token.credential(),
+    };
     if flaw == TokenFlaw::Going {
         secrets(world)?.delete(&token.name(), &DeleteParams::default()).await?;
     }
     world.notes::<Made>().token = Some(token);
     // Secrets are heard of in their order: where this one is known, so is the flawed one.
-    let sound = BootstrapToken::new(world, "sound", "");
-    create(world, &sound.object(world)).await?;
+    let sound = BootstrapToken::sound(world).await?;
     heard(world, &sound).await?;
     let twin = Twin {
         credential: sound.credential(),
@@ -202,8 +237,7 @@ async fn was_accepted(world: &mut World, person: Person) -> Step {
 #[when(expr = "the Secret of {word} bootstrap token is deleted")]
 async fn is_deleted(world: &mut World, _whose: String) -> Step {
     let token = world.notes::<Made>().token()?.clone();
-    let other = BootstrapToken::new(world, "another", "");
-    create(world, &other.object(world)).await?;
+    let other = BootstrapToken::sound(world).await?;
     heard(world, &other).await?;
     secrets(world)?.delete(&token.name(), &DeleteParams::default()).await?;
     let twin = Twin {
@@ -229,14 +263,15 @@ async fn still_accepted(world: &mut World, person: Person) -> Step {
 
 /// The person holds a sound token with `groups` of its own, which the API server knows.
 async fn hold(world: &mut World, person: &Person, start: &str, groups: &[String]) -> Step {
-    let token = BootstrapToken::new(world, "bootstrap", start);
-    let mut object = token.object(world);
-    if !groups.is_empty() {
-        object["stringData"]["auth-extra-groups"] = groups.join(",").into();
-    }
-    create(world, &object).await?;
-    let behind = BootstrapToken::new(world, "behind", "");
-    create(world, &behind.object(world)).await?;
+    let token = BootstrapToken::create(world, start, |token| {
+        let mut object = token.object(world);
+        if !groups.is_empty() {
+            object["stringData"]["auth-extra-groups"] = groups.join(",").into();
+        }
+        object
+    })
+    .await?;
+    let behind = BootstrapToken::sound(world).await?;
     heard(world, &behind).await?;
     world.hold(&person.0, token.credential(), None)?;
     world.notes::<Made>().token = Some(token);
@@ -245,12 +280,6 @@ async fn hold(world: &mut World, person: &Person, start: &str, groups: &[String]
 
 fn secrets(world: &World) -> Step<Api<SecretObject>> {
     Ok(Api::namespaced(world.administrator()?, "kube-system"))
-}
-
-async fn create(world: &World, object: &Value) -> Step {
-    let secret = serde_json::from_value(object.clone())?;
-    secrets(world)?.create(&PostParams::default(), &secret).await?;
-    Ok(())
 }
 
 /// Waits until the API server knows `token`, and with it every Secret that was made before.

@@ -50,20 +50,17 @@ impl std::str::FromStr for Configured {
 #[given(expr = "an API server with {configured}")]
 async fn an_api_server(world: &mut World, configured: Configured) -> Step {
     let server = world.api_server(configured.0).await?;
-    world.go_to(Door::of(&server));
-    Ok(())
+    Ok(world.go_to(Door::of(&server)).await?)
 }
 
 #[given(expr = "everyone comes through the auth proxy")]
-fn through_the_proxy(world: &mut World) -> Step {
+async fn through_the_proxy(world: &mut World) -> Step {
     let door = world.auth_proxy("request-headers")?;
-    world.go_to(door);
-    Ok(())
+    Ok(world.go_to(door).await?)
 }
 
 #[given(expr = "everyone comes through the impersonating auth proxy")]
-fn through_the_impersonating_proxy(world: &mut World) -> Step {
+async fn through_the_impersonating_proxy(world: &mut World) -> Step {
     let door = world.auth_proxy("impersonation")?;
-    world.go_to(door);
-    Ok(())
+    Ok(world.go_to(door).await?)
 }

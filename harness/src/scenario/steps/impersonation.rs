@@ -290,7 +290,7 @@ async fn may_list_in(world: &mut World, guise: Guise, person: Person, resource: 
 
 #[then(expr = "asking an API server with it switched on, {person} may list {word}")]
 async fn may_list_at_main(world: &mut World, person: Person, resource: String) -> Step {
-    world.go_to(Door::of(&world.main().clone()));
+    world.go_to(Door::of(&world.main().clone())).await?;
     let credential = world.holding(&person.0)?.credential.clone();
     lists(world, &person, &credential, &resource).await
 }

@@ -29,7 +29,7 @@ async fn through_proxy(world: &mut World) -> Step {
     world.needs("front_proxy")?;
     let place = world.learners_place()?;
     let (proxy, door) = world.learners_proxy(&place.directory).await?;
-    world.go_to(door);
+    world.go_to(door).await?;
     world.notes::<Standing>().0 = Some(proxy);
     Ok(())
 }

@@ -1,18 +1,16 @@
 //! What somebody may do: RBAC by user and by group, in the scenario's own namespace, or everywhere for who is
 //! the scenario's own.
 
-use std::time::Duration;
-
 use cucumber::{given, then};
-use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
+use k8s_openapi::api::authorization::v1::ResourceAttributes;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use kube::Api;
 use kube::api::PostParams;
 use serde_json::json;
 
 use super::{Person, Step, asking};
+use crate::lab::AccessReview;
 use crate::probe::Verdict;
-use crate::process::wait::{Condition, until};
 use crate::scenario::world::World;
 
 #[given(expr = "the user {string} may list {word}")]
@@ -168,33 +166,12 @@ fn granted(world: &mut World, base: &str) -> String {
     world.unique(&format!("{base}-{count}"))
 }
 
-/// Waits until the API server lets the subject do what `attributes` say.
-async fn until_known(world: &World, kind: &str, subject: &str, attributes: ResourceAttributes) -> Step {
-    let (user, groups) = if kind == "User" {
-        (Some(subject.to_owned()), None)
+/// Notes what was granted, and waits until the API server that is asked knows it.
+async fn until_known(world: &mut World, kind: &str, subject: &str, attributes: ResourceAttributes) -> Step {
+    let review = if kind == "User" {
+        AccessReview::user(subject, attributes)
     } else {
-        (None, Some(vec![subject.to_owned()]))
+        AccessReview::group(subject, attributes)
     };
-    let spec = SubjectAccessReviewSpec {
-        user,
-        groups,
-        resource_attributes: Some(attributes),
-        ..SubjectAccessReviewSpec::default()
-    };
-    let review = SubjectAccessReview {
-        spec,
-        ..SubjectAccessReview::default()
-    };
-    let reviews: Api<SubjectAccessReview> = Api::all(world.administrator()?);
-    until("the new right", Duration::from_secs(10), || async {
-        let answer = reviews.create(&PostParams::default(), &review).await?;
-        let known = answer.status.is_some_and(|status| status.allowed);
-        Ok::<_, kube::Error>(if known {
-            Condition::Met(())
-        } else {
-            Condition::NotYet("the API server does not know it".to_owned())
-        })
-    })
-    .await?;
-    Ok(())
+    Ok(world.granted(review).await?)
 }

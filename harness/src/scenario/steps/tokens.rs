@@ -91,7 +91,7 @@ async fn nobody_followed(world: &mut World) -> Step {
 #[then(expr = "{person}, who asks an API server with the configuration file, is accepted as {string}")]
 async fn accepted_elsewhere(world: &mut World, person: Person, user: String) -> Step {
     let door = Door::of(world.main());
-    world.go_to(door);
+    world.go_to(door).await?;
     let answer = world.ask(&person.0, &Question::who_am_i()).await?;
     answers::accepted(&answer, &user)
 }

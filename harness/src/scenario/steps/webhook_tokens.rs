@@ -135,7 +135,7 @@ async fn was_refused(world: &mut World, person: Person, reason: String) -> Step 
 #[then(expr = "{person}, who asks an API server that trusts the webhook, is accepted as {string}")]
 async fn accepted_by_trusting(world: &mut World, person: Person, user: String) -> Step {
     let server = world.api_server("tokens").await?;
-    world.go_to(Door::of(&server));
+    world.go_to(Door::of(&server)).await?;
     let answer = world.ask(&person.0, &Question::who_am_i()).await?;
     answers::accepted(&answer, &user)
 }

@@ -215,6 +215,19 @@ impl World {
         ))
     }
 
+    /// The same at the API server `server`, which may be another than the main one.
+    ///
+    /// # Errors
+    /// The scenario does not ask for an administrator, or no client can be made.
+    pub fn administrator_at(&self, server: &ApiServer) -> Result<kube::Client> {
+        if server.name == self.lab().main().name {
+            return self.administrator();
+        }
+        self.needs("administrator")?;
+        let client = self.lab().administrator().at(server)?.client();
+        Ok(told::client(client, &server.name, &self.exchanges))
+    }
+
     /// What the administrator presents.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ use sha2::Digest;
 use super::{Ended, Left, SharedScenario, Stage, evidence};
 use crate::credential::Credential;
 use crate::event::{AnswerReport, Events, Exchange, Exchanges};
-use crate::lab::Lab;
+use crate::lab::{AccessReview, Lab};
 use crate::probe::{Answer, Door, Question, ask};
 
 /// The lab as scenarios share it, and where to tell what happens in it.
@@ -83,6 +83,8 @@ pub struct World {
     answers: Vec<Answer>,
     exchanges: Exchanges,
     namespace: Option<String>,
+    /// The rights that were granted: each API server learns of them in its own time.
+    rights: Vec<AccessReview>,
     notes: HashMap<TypeId, Box<dyn Any>>,
     /// Whether a twin was presented in place of a flawed credential.
     twin_presented: bool,
@@ -218,9 +220,26 @@ impl World {
             .context("nobody holds a flawed credential that has a sound counterpart")
     }
 
-    /// Everything is asked at `door` from now on.
-    pub fn go_to(&mut self, door: Door) {
+    /// Sends everything to `door` from now on, once the API server behind it knows the rights granted so far.
+    ///
+    /// # Errors
+    /// The API server does not learn of a right in time.
+    pub async fn go_to(&mut self, door: Door) -> Result<()> {
+        for right in &self.rights {
+            right.until_allowed(&self.administrator_at(&door.server)?).await?;
+        }
         self.door = Some(door);
+        Ok(())
+    }
+
+    /// Notes that `right` was granted, and waits until the API server that is asked knows it.
+    ///
+    /// # Errors
+    /// The API server does not learn of it in time.
+    pub async fn granted(&mut self, right: AccessReview) -> Result<()> {
+        right.until_allowed(&self.administrator_at(&self.door().server)?).await?;
+        self.rights.push(right);
+        Ok(())
     }
 
     /// Where everything is asked: the main API server unless the scenario chose another door.
