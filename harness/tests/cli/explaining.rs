@@ -7,10 +7,11 @@ use authlab::cluster::Authorities;
 use authlab::identity_provider::issuer::Signer;
 use authlab::identity_provider::keycloak::{KeycloakClient, KeycloakDescription};
 use authlab::pki::{Authority, Flaw, Leaf, Request};
+use authlab::process::wait::Condition;
 use authlab::secret::Secret;
 use serde_json::{Value, json};
 
-use crate::stage::{Said, shared};
+use crate::stage::{Said, shared, wait};
 
 /// The lab's own secrets, to make credentials with, and a directory to put them in.
 pub struct Bench {
@@ -328,12 +329,41 @@ fn a_token_whose_pod_is_gone_is_explained() {
         ];
         Secret::new(kubectl(&bound).trim())
     };
-    // A token that was accepted is remembered for some seconds: two of the same pod.
-    let (before, after) = (token(), token());
+    // A token that was accepted is remembered for some seconds: one to be accepted, one to be refused, and one to wait with.
+    let (before, after, probe) = (token(), token(), token());
     assert_eq!(bench.token(&before).json()["user"], "system:serviceaccount:authlab:explained");
     kubectl(&["delete", "pod", "explained", "--force", "--grace-period=0"]);
     kubectl(&["run", "explained", "--image=none", overrides]);
+    until_refused(&bench, &probe);
     expect(bench.token(&after), "S13", &["the pod was made anew"]);
+}
+
+/// Waits until the API server knows that `token` is good for nothing any more. What it accepted it remembers together with the audiences
+/// it was asked about (kubernetes/apiserver `pkg/authentication/token/cache`), so each review asks about another one, too.
+fn until_refused(bench: &Bench, token: &Secret) {
+    let mut asked = 0;
+    wait("the refusal of the token", Duration::from_secs(30), || {
+        asked += 1;
+        let audiences = ["https://kubernetes.default.svc".to_owned(), format!("question-{asked}")];
+        let review = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview",
+            "spec": { "token": token.expose(), "audiences": audiences } });
+        let file = bench.file("review.json", &review.to_string());
+        let arguments = [
+            "shell",
+            "--",
+            "kubectl",
+            "create",
+            "--output=json",
+            "--filename",
+            file.to_str().unwrap(),
+        ];
+        let status = shared().stage.authlab(&arguments).json()["status"].clone();
+        if status["authenticated"] == true {
+            Condition::NotYet("it is still accepted".to_owned())
+        } else {
+            Condition::Met(())
+        }
+    });
 }
 
 #[test]

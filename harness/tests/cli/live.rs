@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use crate::stage::{Said, shared};
+use crate::stage::{Said, Stage, shared};
 
 /// A command line in the shared lab.
 fn authlab(arguments: &[&str]) -> Said {
@@ -172,22 +172,29 @@ fn run_uses_the_lab_that_is_up_and_refuses_one_that_is_another() {
     );
 }
 
+/// In a lab of its own: in the others, who asks first is a matter of chance.
 #[test]
 fn a_further_api_server_is_started_by_the_owner_and_shared_from_then_on() {
-    let folder = tempfile::tempdir().unwrap();
-    let feature = folder.path().join("doors.feature");
+    let stage = Stage::new();
+    stage.authlab(&["up"]).success();
+    let feature = stage.state().join("doors.feature");
     let text = "@requires:further_api_servers @requires:cluster_signing_key\nFeature: Doors\n  Scenario: A further API server\n    Given an API server with everything allowed to everybody\n    \
         And Alice holds a client certificate\n    When she asks the API server who she is\n    Then she is accepted as \"alice\"\n";
     std::fs::write(&feature, text).unwrap();
     let feature = feature.to_str().unwrap();
-    let first = authlab(&["run", feature]);
+    let first = stage.authlab(&["run", feature]);
     assert_eq!(first.code, 0, "{first:?}");
     assert!(first.err.contains("API server always_allow: "), "{first:?}");
-    let address = || status()["api_servers"]["always_allow"].as_str().map(str::to_owned);
+    let address = || {
+        stage.authlab(&["status", "--json"]).json()[0]["api_servers"]["always_allow"]
+            .as_str()
+            .map(str::to_owned)
+    };
     let there = address();
     assert!(there.is_some());
-    let second = authlab(&["run", feature]);
+    let second = stage.authlab(&["run", feature]);
     assert_eq!(second.code, 0, "{second:?}");
     assert!(!second.err.contains("API server always_allow: "), "{second:?}");
     assert_eq!(address(), there);
+    stage.authlab(&["down"]).success();
 }
