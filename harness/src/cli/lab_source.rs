@@ -12,8 +12,8 @@ use crate::identity_provider;
 use crate::lab::{ExistingError, LabError, LabStatus, attach_or_start};
 use crate::process::wait::{Condition, until_gently};
 use crate::scenario::runner::Fit;
-use crate::scenario::world::{Mode, Site};
-use crate::scenario::{SharedScenario, Vocabulary, parser};
+use crate::scenario::world::{Mode, Site, run_id};
+use crate::scenario::{Cleanup, SharedScenario, Vocabulary, parser};
 
 pub use crate::scenario::world::World;
 
@@ -49,6 +49,7 @@ pub async fn lab_for_run(options: &LabOptions, inverted: bool, events: &Events) 
         },
     });
     Ok(Site {
+        cleanup: lab.goes_on().then(|| Cleanup::begin(lab.clone(), run_id().to_owned())),
         lab,
         events: events.clone(),
         exchanges: true,
@@ -116,8 +117,13 @@ pub async fn release(lab: Lab, options: &LabOptions, went_wrong: bool, events: &
     if keep && lab.lab.is_owned() && lab.lab.description().cluster != Driver::Existing {
         events.note(format!("the servers' logs are kept in {}", lab.lab.directory().display()));
     }
-    let phase = (lab.lab.description().cluster == Driver::Existing).then(|| events.phase("deleting what was created in the cluster"));
-    let ended = lab.lab.end(keep).await;
+    let creates = lab.cleanup.is_some() || lab.lab.description().cluster == Driver::Existing;
+    let phase = creates.then(|| events.phase("deleting what was created in the cluster"));
+    let cleaned = match &lab.cleanup {
+        Some(cleanup) => cleanup.end().await,
+        None => Ok(()),
+    };
+    let ended = lab.lab.end(keep).await.and(cleaned);
     match (phase, &ended) {
         (Some(phase), Ok(())) => phase.succeeded(),
         (Some(phase), Err(error)) => phase.failed(error),
@@ -129,7 +135,7 @@ pub async fn release(lab: Lab, options: &LabOptions, went_wrong: bool, events: &
 /// The exit code and the hint of a lab's failure.
 pub(crate) fn lab_error(error: LabError) -> CommandError {
     let exit = match &error {
-        LabError::Existing(ExistingError::Left { .. } | ExistingError::NotListed(_)) => Exit::Failed,
+        LabError::Left(_) | LabError::Existing(ExistingError::Left { .. } | ExistingError::NotListed(_)) => Exit::Failed,
         LabError::Version(_) | LabError::KeycloakVersion(_) | LabError::Name(_) | LabError::NoSuchProxy { .. } => Exit::Usage,
         LabError::Ended | LabError::Interrupted => Exit::Interrupted,
         _ => Exit::LabNotStarted,

@@ -125,7 +125,7 @@ pub async fn run(arguments: RunArguments, session: &Session) -> Result<Exit, Com
             .map_err(io::Error::other)
             .and_then(|json| out.write_all(json.as_bytes()))
     } else if done.tally.is_ok() {
-        Summary::new(&done.record, session.voice.quiet).write(&mut out)
+        Summary::new(&done.record, arguments.scenarios.detail(&session.voice, &done.record)).write(&mut out)
     } else {
         Ok(())
     };

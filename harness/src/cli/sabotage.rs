@@ -246,6 +246,7 @@ impl Bench<'_> {
             inverted: false,
         };
         let site = Site {
+            cleanup: None,
             lab: lab.clone(),
             events: Events::silent(),
             exchanges: false,

@@ -15,13 +15,14 @@ use super::error::CommandError;
 use super::exit::Exit;
 use super::github;
 use super::lab_source::{self, World};
-use super::options::LabOptions;
+use super::options::{LabOptions, Voice};
 use crate::cluster::Behaviours;
 use crate::event::Events;
 use crate::interrupt::interrupt;
 use crate::report::cell::{Cell, Part};
 use crate::report::directory::{Others, ReportDirectory};
 use crate::report::record::{Recorder, RunRecord};
+use crate::report::terminal::Detail;
 use crate::report::{Reporter, fan_out};
 use crate::scenario::selection::{Ignored, Shard, TagExpression};
 use crate::scenario::{FeatureFile, RunOptions, Selected, Selection, Suite, Tally, Vocabulary, parser, runner};
@@ -45,6 +46,9 @@ pub struct ScenarioOptions {
     /// `--sabotage` `sabotage.json`) into a directory that is new, empty or an earlier report
     #[arg(long, env = "AUTHLAB_REPORT", value_name = "DIR", help_heading = "Output")]
     pub report: Option<PathBuf>,
+    /// Show the reason of every refusal and each skipped scenario; shown anyway for up to 20 scenarios
+    #[arg(long, env = "AUTHLAB_WHY", value_parser = clap::builder::FalseyValueParser::new(), help_heading = "Output")]
+    pub why: bool,
     /// Keep no account of the requests between the parties: a smaller record, without diagrams
     #[arg(long, env = "AUTHLAB_NO_EXCHANGES", value_parser = clap::builder::FalseyValueParser::new(), help_heading = "Output")]
     pub no_exchanges: bool,
@@ -54,6 +58,16 @@ pub struct ScenarioOptions {
 }
 
 impl ScenarioOptions {
+    /// How much of `record` is shown.
+    #[must_use]
+    pub fn detail(&self, voice: &Voice, record: &RunRecord) -> Detail {
+        match (voice.quiet, self.why) {
+            (true, _) => Detail::Totals,
+            (false, true) => Detail::Reasons,
+            (false, false) => Detail::fit_for(record),
+        }
+    }
+
     /// The selection that these options mean.
     #[must_use]
     pub fn selection(&self) -> Selection {

@@ -196,6 +196,9 @@ pub enum LabError {
         /// What.
         what: &'static str,
     },
+    /// Objects that scenarios made could not be deleted.
+    #[error("cannot delete what scenarios made: {0}")]
+    Left(String),
     /// A failure that several wait for.
     #[error(transparent)]
     Shared(Arc<LabError>),

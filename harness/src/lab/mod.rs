@@ -23,6 +23,7 @@ mod issuers;
 mod kubeconfigs;
 mod learners_proxy;
 mod leftovers;
+mod made;
 mod owned;
 mod processes;
 mod sabotaged;
@@ -57,6 +58,7 @@ pub use kubeconfigs::{Form, Plugin};
 pub use learners_proxy::LearnersProxyError;
 pub(crate) use learners_proxy::kept_of;
 pub use leftovers::{Cleared, Clearing, clear};
+pub use made::{Made, RUN, SCENARIO};
 pub use status::{LabState, LabStatus, ServerStatus, status};
 pub use supervisor::{Stopped, supervise, take_down, up};
 pub use workplace::Workplace;
@@ -203,6 +205,11 @@ impl Lab {
     /// Whether this process ends it.
     pub fn is_owned(&self) -> bool {
         matches!(self.0.owner, Owner::Us(_))
+    }
+
+    /// Whether it is a lab of ours that goes on when this process ends.
+    pub fn goes_on(&self) -> bool {
+        matches!(self.0.owner, Owner::Another(_))
     }
 
     /// Its authorities.

@@ -55,6 +55,7 @@ pub(super) async fn look(lesson: &Lesson, bench: &Bench<'_>, vocabulary: &Vocabu
         }
     });
     let site = Site {
+        cleanup: None,
         lab: bench.lab.clone(),
         events: events.clone(),
         exchanges: false,

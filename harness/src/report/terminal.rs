@@ -1,5 +1,5 @@
-//! What `authlab run` says at the end: the reason of each refusal, a table by
-//! flow, and what failed. The main type is [`Summary`].
+//! The summary that `authlab run` prints at its end: a table by flow, skipped scenarios, failures, and with [`Detail::Reasons`] the
+//! reason of each refusal. The main type is [`Summary`].
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -19,18 +19,44 @@ const SKIPPED: Style = AnsiColor::Yellow.on_default();
 const TITLE: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 
-/// A run, summed up.
+/// How much a summary says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Detail {
+    /// Failures and totals.
+    Totals,
+    /// A table by flow, and how many scenarios were skipped for which reason.
+    Table,
+    /// Every skipped scenario, and the reason of every refusal.
+    Reasons,
+}
+
+/// How many scenarios a run has at most whose reasons are shown without being asked for: they fit on a screen.
+const FEW: usize = 20;
+
+impl Detail {
+    /// What people want to see of `record` unless they say so.
+    #[must_use]
+    pub fn fit_for(record: &RunRecord) -> Self {
+        if record.scenarios.len() <= FEW {
+            Self::Reasons
+        } else {
+            Self::Table
+        }
+    }
+}
+
+/// The summary of a run.
 #[derive(Debug)]
 pub struct Summary<'a> {
     record: &'a RunRecord,
-    quiet: bool,
+    detail: Detail,
 }
 
 impl<'a> Summary<'a> {
-    /// Sums `record` up; `quiet` leaves failures and totals.
+    /// The summary of `record`.
     #[must_use]
-    pub fn new(record: &'a RunRecord, quiet: bool) -> Self {
-        Self { record, quiet }
+    pub fn new(record: &'a RunRecord, detail: Detail) -> Self {
+        Self { record, detail }
     }
 
     /// Writes it to `out`, which strips styles where there is no colour.
@@ -39,11 +65,15 @@ impl<'a> Summary<'a> {
     /// It cannot be written.
     pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut text = String::new();
-        if !self.quiet {
-            if !self.record.inverted {
-                self.refusals(&mut text);
-            }
-            self.skipped(&mut text);
+        if self.detail == Detail::Reasons && !self.record.inverted {
+            self.refusals(&mut text);
+        }
+        match self.detail {
+            Detail::Totals => {}
+            Detail::Table => self.skipped_by_reason(&mut text),
+            Detail::Reasons => self.skipped(&mut text),
+        }
+        if self.detail > Detail::Totals {
             self.table(&mut text);
         }
         self.failures(&mut text);
@@ -102,6 +132,26 @@ impl<'a> Summary<'a> {
                 scenario.id,
                 scenario.skipped_because.as_deref().unwrap_or_default()
             );
+        }
+    }
+
+    /// How many scenarios were skipped for which reason, the most frequent first.
+    fn skipped_by_reason(&self, text: &mut String) {
+        let mut reasons: Vec<(&str, usize)> = Vec::new();
+        for scenario in self.of(Outcome::Skipped).filter(|scenario| !is_not_inverted(scenario)) {
+            let reason = scenario.skipped_because.as_deref().unwrap_or_default();
+            match reasons.iter_mut().find(|(known, _)| *known == reason) {
+                Some((_, count)) => *count += 1,
+                None => reasons.push((reason, 1)),
+            }
+        }
+        if reasons.is_empty() {
+            return;
+        }
+        reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        let _ = writeln!(text, "\n{TITLE}Skipped{TITLE:#}");
+        for (reason, count) in reasons {
+            let _ = writeln!(text, "  {count:>3}  {SKIPPED}{reason}{SKIPPED:#}");
         }
     }
 
@@ -185,6 +235,12 @@ impl<'a> Summary<'a> {
             totals.skipped,
             seconds(self.record.ms)
         );
+        if self.detail == Detail::Table {
+            let _ = writeln!(
+                text,
+                "{DIM}`--why` shows the reason of each refusal, `--report DIR` keeps all of it{DIM:#}"
+            );
+        }
     }
 }
 

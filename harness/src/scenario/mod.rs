@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use camino::Utf8PathBuf;
 
+mod cleanup;
 pub mod durations;
 mod evidence;
 mod inversion;
@@ -23,6 +24,7 @@ mod told;
 pub mod vocabulary;
 pub mod world;
 
+pub use cleanup::Cleanup;
 pub use parser::FeatureFile;
 pub use runner::{Ended, Left, RunOptions, Stage, Tally};
 pub use selection::{Selected, Selection};

@@ -172,9 +172,9 @@ fn run_uses_the_lab_that_is_up_and_refuses_one_that_is_another() {
     );
 }
 
-/// In a lab of its own: in the others, who asks first is a matter of chance.
+/// In a lab of its own: in the others, who asks first is a matter of chance, and other tests make objects at the same time.
 #[test]
-fn a_further_api_server_is_started_by_the_owner_and_shared_from_then_on() {
+fn runs_in_a_lab_share_further_api_servers_and_leave_nothing_behind() {
     let stage = Stage::new();
     stage.authlab(&["up"]).success();
     let feature = stage.state().join("doors.feature");
@@ -196,5 +196,26 @@ fn a_further_api_server_is_started_by_the_owner_and_shared_from_then_on() {
     assert_eq!(second.code, 0, "{second:?}");
     assert!(!second.err.contains("API server always_allow: "), "{second:?}");
     assert_eq!(address(), there);
+
+    // Objects of every kind that scenarios make, also one that a finalizer keeps; and users of Keycloak.
+    let kinds = "namespaces,nodes,secrets,clusterroles,clusterrolebindings,certificatesigningrequests";
+    let objects = || {
+        let listed = stage.authlab(&["shell", "--", "kubectl", "get", kinds, "--all-namespaces", "--output=name"]);
+        let mut names: Vec<String> = listed.success().lines().map(str::to_owned).collect();
+        names.sort();
+        names
+    };
+    let before = objects();
+    let made = [
+        "bootstrap_tokens",
+        "service_accounts",
+        "signing_requests",
+        "impersonation/permission",
+        "oidc/sessions",
+    ];
+    let run = stage.authlab(&[&["run"][..], &made].concat());
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(run.err.contains("deleting what was created in the cluster: "), "{run:?}");
+    assert_eq!(objects(), before);
     stage.authlab(&["down"]).success();
 }

@@ -1,7 +1,7 @@
 //! What reports say of one and the same run: libtest's words, the record, JUnit, the terminal.
 
 use authlab::report::record::RunRecord;
-use authlab::report::terminal::Summary;
+use authlab::report::terminal::{Detail, Summary};
 use authlab::report::{cucumber, failure, github, html, junit};
 use authlab::scenario::Selection;
 use serde_json::{Value, json};
@@ -93,12 +93,13 @@ async fn libtest_s_words_are_used_as_libtest_uses_them() {
 #[tokio::test]
 async fn the_terminal_shows_reasons_then_the_table_then_failures() {
     let record = ran().await.record;
-    let draw = |quiet| {
+    let draw = |detail| {
         let mut out = anstream::StripStream::new(Vec::new());
-        Summary::new(&record, quiet).write(&mut out).unwrap();
+        Summary::new(&record, detail).write(&mut out).unwrap();
         String::from_utf8(out.into_inner()).unwrap()
     };
-    let text = draw(false);
+    // So few scenarios are shown in full.
+    let text = draw(Detail::fit_for(&record));
     let parts = [
         "Why: external\n  Mallory's is refused\n    unauthenticated 401: x509: certificate has expired or is not yet valid (log)\n",
         "Skipped\n  external/trust::It is skipped: this lab has no audit-log\n",
@@ -116,7 +117,14 @@ async fn the_terminal_shows_reasons_then_the_table_then_failures() {
             .unwrap_or_else(|| panic!("{part} is not, or not in its place, in\n{text}"));
         from += at + part.len();
     }
-    let quiet = draw(true);
+    let table = draw(Detail::Table);
+    let parts = [
+        "Skipped\n    1  this lab has no audit-log\n",
+        "external        1        1         1",
+        "`--why` shows the reason",
+    ];
+    assert!(parts.iter().all(|part| table.contains(part)) && !table.contains("Why: "), "{table}");
+    let quiet = draw(Detail::Totals);
     assert!(
         !quiet.contains("Why") && quiet.contains("Failed external/trust") && quiet.contains("1 passed, 1 failed, 1 skipped"),
         "{quiet}"

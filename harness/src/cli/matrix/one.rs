@@ -62,7 +62,7 @@ pub(super) async fn run(
         } else if session.voice.json {
             out.write_all(done.record.to_json().map_err(io::Error::other)?.as_bytes())?;
         } else if done.tally.is_ok() {
-            Summary::new(&done.record, session.voice.quiet).write(out)?;
+            Summary::new(&done.record, options.detail(&session.voice, &done.record)).write(out)?;
         }
         out.flush()?;
     }

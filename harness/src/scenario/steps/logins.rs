@@ -312,6 +312,7 @@ async fn make_account(world: &mut World, person: &Person, roles: &[&str]) -> Ste
     let mut password = [0_u8; 18];
     rand::thread_rng().fill_bytes(&mut password);
     let password = Secret::new(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(password));
+    world.made_account(&name);
     let account = world.realm().await?.admin()?.create_user(&name, &password, roles).await?;
     world.notes::<AtKeycloak>().account = Some(account);
     Ok(())

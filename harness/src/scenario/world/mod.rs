@@ -6,16 +6,17 @@
 mod lab;
 
 use std::any::{Any, TypeId};
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 use sha2::Digest;
 
-use super::{Ended, Left, SharedScenario, Stage, evidence};
+use super::{Cleanup, Ended, Left, SharedScenario, Stage, evidence};
 use crate::credential::Credential;
 use crate::event::{AnswerReport, Events, Exchange, Exchanges};
-use crate::lab::{AccessReview, Lab};
+use crate::lab::{AccessReview, Lab, RUN, SCENARIO};
 use crate::probe::{Answer, Door, Question, ask};
 
 /// The lab as scenarios share it, and where to tell what happens in it.
@@ -31,6 +32,8 @@ pub struct Site {
     pub mode: Mode,
     /// Whose work they look at, where they are the goal of a lesson.
     pub learner: Option<LearnersPlace>,
+    /// What deletes what they made, where the lab goes on after the run.
+    pub cleanup: Option<Cleanup>,
 }
 
 /// Where a learner works on a lesson: what scenarios look at.
@@ -85,6 +88,8 @@ pub struct World {
     namespace: Option<String>,
     /// The rights that were granted: each API server learns of them in its own time.
     rights: Vec<AccessReview>,
+    /// Whether it made anything that outlives it.
+    made: Cell<bool>,
     notes: HashMap<TypeId, Box<dyn Any>>,
     /// Whether a twin was presented in place of a flawed credential.
     twin_presented: bool,
@@ -110,17 +115,33 @@ impl World {
 
     /// A name that no other scenario and no other run uses: `base` with a suffix. Fit for any Kubernetes object.
     pub fn unique(&self, base: &str) -> String {
+        format!("{base}-{}", self.suffix())
+    }
+
+    /// What tells the scenario's names from all others, also from its own in another run.
+    fn suffix(&self) -> String {
         let id = self.scenario.as_ref().map_or("", |scenario| scenario.id.as_str());
         let mut hash = sha2::Sha256::new();
         hash.update(id);
         hash.update(run_id());
-        format!("{base}-{}", hex::encode(&hash.finalize()[..5]))
+        hex::encode(&hash.finalize()[..5])
     }
 
     /// The metadata of an object called `name` that the scenario creates: its labels say whose it is, so that it can be found
     /// and deleted. A name outside of the scenario's namespace must be [unique](World::unique).
     pub fn metadata(&self, name: &str) -> serde_json::Value {
-        serde_json::json!({ "name": name, "labels": self.lab().labels() })
+        let mut labels = self.lab().labels();
+        labels.extend([(RUN, run_id().to_owned()), (SCENARIO, self.suffix())].map(|(key, value)| (key.to_owned(), value)));
+        self.made.set(true);
+        serde_json::json!({ "name": name, "labels": labels })
+    }
+
+    /// Notes that the scenario made the user `name` of Keycloak: it goes when the scenario is over.
+    pub fn made_account(&self, name: &str) {
+        self.made.set(true);
+        if let Some(cleanup) = &self.site().cleanup {
+            cleanup.account(&self.suffix(), name);
+        }
     }
 
     /// `text` with what only a lab knows filled in: `{keycloak}` is Keycloak's issuer, `{learner}` whose lesson it is.
@@ -332,6 +353,9 @@ impl Stage for World {
     }
 
     async fn leave(&mut self, ended: Ended) -> Left {
+        if let (true, Some(cleanup)) = (self.made.get(), &self.site().cleanup) {
+            cleanup.left(self.suffix());
+        }
         if self.twin_presented || self.site().mode == Mode::Sabotaged || self.site().learner.is_some() {
             // It has to fail, or a learner is not there yet: nothing is kept as evidence of that.
             return Left {
@@ -360,7 +384,7 @@ impl Stage for World {
 }
 
 /// Tells this run of the features from every other in the same lab.
-fn run_id() -> &'static str {
+pub(crate) fn run_id() -> &'static str {
     static ID: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
         let mut id = [0_u8; 8];
         rand::RngCore::fill_bytes(&mut rand::thread_rng(), &mut id);

@@ -1,0 +1,180 @@
+//! Objects that scenarios made in a cluster of ours, deleted in bulk by their labels.
+//!
+//! The main type is [`Made`]. A cluster that is not ours is cleared in another way ([`super::existing`]): there only what we may list is
+//! deleted, and the cluster's own controllers do the rest.
+
+use std::time::Duration;
+
+use futures::future::try_join_all;
+use futures::{TryStreamExt, stream};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
+use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
+use kube::{Client, ResourceExt};
+use serde_json::json;
+
+use super::LabError;
+use crate::process::wait::{Condition, WaitError, until};
+
+/// The label that says in which run an object was made.
+pub const RUN: &str = "authlab/run";
+
+/// The label that says by which of the run's scenarios.
+pub const SCENARIO: &str = "authlab/scenario";
+
+/// How long deleted objects may take to be gone.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// How many namespaces are deleted at a time.
+const AT_ONCE: usize = 8;
+
+const CORE: &str = "";
+const RBAC: &str = "rbac.authorization.k8s.io";
+const CERTIFICATES: &str = "certificates.k8s.io";
+
+/// The kinds that scenarios make outside of namespaces of their own, each with the namespace that it is in.
+const ELSEWHERE: &[(&str, &str, Option<&str>)] = &[
+    (RBAC, "ClusterRoleBinding", None),
+    (RBAC, "ClusterRole", None),
+    (CERTIFICATES, "CertificateSigningRequest", None),
+    (CORE, "Node", None),
+    (CORE, "Secret", Some("kube-system")),
+];
+
+/// The kinds in scenarios' namespaces. Versions of Kubernetes that do not have one of them have none of its objects either.
+const WITHIN: &[(&str, &str)] = &[
+    (RBAC, "RoleBinding"),
+    (RBAC, "Role"),
+    (CERTIFICATES, "PodCertificateRequest"),
+    (CORE, "Pod"),
+    (CORE, "Secret"),
+    (CORE, "ConfigMap"),
+    (CORE, "ServiceAccount"),
+];
+
+/// Objects that scenarios of one run made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made {
+    selector: String,
+}
+
+impl Made {
+    /// Those of every scenario of the run.
+    pub fn in_run(run: &str) -> Self {
+        Self {
+            selector: format!("{RUN}={run}"),
+        }
+    }
+
+    /// Those of some of its scenarios.
+    pub fn by_scenarios<'a>(run: &str, scenarios: impl IntoIterator<Item = &'a str>) -> Self {
+        let scenarios: Vec<&str> = scenarios.into_iter().collect();
+        Self {
+            selector: format!("{RUN}={run},{SCENARIO} in ({})", scenarios.join(",")),
+        }
+    }
+
+    /// Deletes them, and waits until they are gone.
+    ///
+    /// # Errors
+    /// The API server refuses, or something is still there after a minute.
+    pub async fn delete(&self, client: &Client) -> Result<(), LabError> {
+        let elsewhere = ELSEWHERE.iter().map(|(group, kind, namespace)| async move {
+            let api = api(client, group, kind, *namespace);
+            let deleted = api.delete_collection(&now(), &self.params()).await;
+            deleted.map_err(|source| wrong(format!("the deletion of every {kind}"), source))
+        });
+        futures::try_join!(try_join_all(elsewhere), self.namespaces(client))?;
+        self.until_gone(client).await
+    }
+
+    fn params(&self) -> ListParams {
+        ListParams::default().labels(&self.selector)
+    }
+
+    async fn namespaces(&self, client: &Client) -> Result<(), LabError> {
+        let namespaces = api(client, CORE, "Namespace", None);
+        let listed = namespaces.list_metadata(&self.params()).await;
+        let listed = listed.map_err(|source| wrong("a list of namespaces".to_owned(), source))?;
+        stream::iter(listed.items.into_iter().map(Ok))
+            .try_for_each_concurrent(AT_ONCE, |namespace| delete_namespace(client, namespace.name_any()))
+            .await
+    }
+
+    async fn until_gone(&self, client: &Client) -> Result<(), LabError> {
+        let kinds = || ELSEWHERE.iter().copied().chain([(CORE, "Namespace", None)]);
+        let gone = until("the end of what scenarios made", LIMIT, || async {
+            let mut left = Vec::new();
+            for (group, kind, namespace) in kinds() {
+                let api = api(client, group, kind, namespace);
+                for object in api.list_metadata(&self.params()).await? {
+                    left.push(format!("{kind} {}", object.name_any()));
+                    // A scenario that set a finalizer wanted the object to stay until the scenario ends.
+                    if !object.finalizers().is_empty() {
+                        let patch = Patch::Merge(json!({ "metadata": { "finalizers": null } }));
+                        let patched = api.patch_metadata(&object.name_any(), &PatchParams::default(), &patch).await;
+                        absent_is_fine(patched.map(drop))?;
+                    }
+                }
+            }
+            Ok::<_, kube::Error>(if left.is_empty() {
+                Condition::Met(())
+            } else {
+                Condition::NotYet(format!("{} objects are left: {}", left.len(), left.join(", ")))
+            })
+        });
+        gone.await.map_err(|error| match error {
+            WaitError::Failed(source) => wrong("a list of what scenarios made".to_owned(), source),
+            late => LabError::Left(late.to_string()),
+        })
+    }
+}
+
+/// Deletes a namespace without waiting for its controller, which asks for every kind of object that there is: what scenarios make in one
+/// is known.
+async fn delete_namespace(client: &Client, name: String) -> Result<(), LabError> {
+    let failed = |source| wrong(format!("the deletion of the namespace {name}"), source);
+    // From here on nothing new can be made in it.
+    let deleted = api(client, CORE, "Namespace", None).delete(&name, &DeleteParams::default()).await;
+    absent_is_fine(deleted.map(drop)).map_err(failed)?;
+    try_join_all(WITHIN.iter().map(|(group, kind)| {
+        let api = api(client, group, kind, Some(&name));
+        async move { absent_is_fine(api.delete_collection(&now(), &ListParams::default()).await.map(drop)) }
+    }))
+    .await
+    .map_err(failed)?;
+    let body = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name }, "spec": { "finalizers": [] } });
+    let request = hyper::Request::put(format!("/api/v1/namespaces/{name}/finalize"))
+        .header("Content-Type", "application/json")
+        .body(body.to_string().into_bytes())
+        .map_err(|error| failed(kube::Error::HttpError(error)))?;
+    absent_is_fine(client.request::<serde_json::Value>(request).await.map(drop)).map_err(failed)
+}
+
+/// Nothing runs in a lab that would have to be given time to end.
+fn now() -> DeleteParams {
+    DeleteParams::default().grace_period(0)
+}
+
+fn api(client: &Client, group: &str, kind: &str, namespace: Option<&str>) -> Api<DynamicObject> {
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, "v1", kind));
+    match namespace {
+        Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
+        None => Api::all_with(client.clone(), &resource),
+    }
+}
+
+/// What is gone already, and a kind that this version does not have, need no deletion. A namespace whose controller was quicker is being
+/// finalized by it (409).
+fn absent_is_fine(done: kube::Result<()>) -> kube::Result<()> {
+    match done {
+        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(()),
+        done => done,
+    }
+}
+
+fn wrong(what: String, source: kube::Error) -> LabError {
+    LabError::Objects {
+        what,
+        source: Box::new(source),
+    }
+}
