@@ -94,9 +94,10 @@ fn client(server: &ApiServer, administrator: &Leaf) -> Result<reqwest::Client, r
 
 /// The lines of a `/readyz` answer that say what is not ready.
 fn failing(body: &str) -> String {
+    let body = crate::secret::redact(body);
     let failing: Vec<&str> = body.lines().filter(|line| line.starts_with("[-]")).collect();
     if failing.is_empty() {
-        crate::secret::redact(body.lines().next().unwrap_or_default()).into_owned()
+        body.lines().next().unwrap_or_default().to_owned()
     } else {
         failing.join(", ")
     }

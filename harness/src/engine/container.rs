@@ -215,10 +215,8 @@ impl Container {
             .map_err(|error| self.failed(&doing, error))?;
         let bytes: Vec<u8> = logged.into_iter().flat_map(LogOutput::into_bytes).collect();
         let text = String::from_utf8_lossy(&bytes);
-        let lines: Vec<&str> = text.lines().collect();
-        // The streams are counted apart by some engines.
-        let last = &lines[lines.len().saturating_sub(count)..];
-        Ok(last.iter().map(|line| crate::secret::redact(line).into_owned()).collect())
+        // The streams are counted apart by some engines, so there may be more lines than were asked for.
+        Ok(crate::secret::last_lines_of(&text, count))
     }
 
     /// Appends all that it prints, from its beginning to its end, to the file `log`, which only this user can read.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::{LabError, leftovers};
 use crate::process::wait::{Condition, WaitError, until};
-use crate::secret::redact;
+use crate::secret::redact_log;
 
 /// A lab's directory. Dropped by its owner before it was [kept](Directory::keep), it is removed.
 #[derive(Debug)]
@@ -212,11 +212,7 @@ fn redact_logs(directory: &Path) {
         match entry.file_type() {
             Ok(kind) if kind.is_dir() => redact_logs(&path),
             Ok(kind) if kind.is_file() && path.extension().is_some_and(|extension| extension == "log" || extension == "jsonl") => {
-                let redacted = std::fs::read(&path).and_then(|bytes| {
-                    let text = String::from_utf8_lossy(&bytes);
-                    std::fs::write(&path, redact(&text).as_bytes())
-                });
-                if redacted.is_err() {
+                if redact_log(&path).is_err() {
                     let _ = std::fs::remove_file(&path);
                 }
             }

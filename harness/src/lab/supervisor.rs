@@ -160,8 +160,9 @@ async fn last_words(supervisor: &mut Child, log: &Path, ended: &str) -> String {
     if log.exists() {
         why = format!("{why}; its log is {}", log.display());
     }
+    let early = crate::secret::redact(&early);
     for line in crate::process::last_lines(log, 5).iter().map(String::as_str).chain(early.lines()) {
-        why = format!("{why}\n{}", crate::secret::redact(line));
+        why = format!("{why}\n{line}");
     }
     why
 }

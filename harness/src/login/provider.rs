@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::cache::Entry;
 use super::{Flow, LoginError, Person, Settings};
 use crate::cause::with_causes;
-use crate::secret::Secret;
+use crate::secret::{Secret, redact};
 
 /// How long the issuer may take to answer one request.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -182,7 +182,7 @@ impl<'a> Provider<'a> {
             },
             RequestTokenError::Parse(error, body) => {
                 // Keycloak answers some refusals without a description in another form.
-                let text: String = String::from_utf8_lossy(&body).chars().take(200).collect();
+                let text: String = redact(&String::from_utf8_lossy(&body)).chars().take(200).collect();
                 LoginError::Malformed {
                     issuer: self.settings.issuer.clone(),
                     what: "answer",

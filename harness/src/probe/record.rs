@@ -123,7 +123,7 @@ impl Mark {
     pub fn log_lines(&self, server: &ApiServer, most: usize) -> Vec<String> {
         let Some(logs) = &server.logs else { return Vec::new() };
         let text = logs.distortion.of_log(since(&logs.log, self.log).unwrap_or_default());
-        text.lines().take(most).map(|line| redact(line).into_owned()).collect()
+        redact(&text).lines().take(most).map(str::to_owned).collect()
     }
 
     /// The audit event with `id`. It is written before the answer is, so it is there or will be in a moment.
@@ -149,8 +149,13 @@ const LATEST: u64 = 4 * 1024 * 1024;
 pub fn latest_log(server: &ApiServer) -> String {
     let Some(logs) = &server.logs else { return String::new() };
     let size = std::fs::metadata(&logs.log).map_or(0, |metadata| metadata.len());
-    logs.distortion
-        .of_log(since(&logs.log, size.saturating_sub(LATEST)).unwrap_or_default())
+    let start = size.saturating_sub(LATEST);
+    let mut text = since(&logs.log, start).unwrap_or_default();
+    if start > 0 {
+        // The rest of a line whose beginning is not here.
+        text.drain(..text.find('\n').map_or(text.len(), |end| end + 1));
+    }
+    logs.distortion.of_log(text)
 }
 
 /// What was appended to a file after `offset`. A line that is still being written is left out.

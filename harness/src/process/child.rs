@@ -12,6 +12,7 @@ use rustix::process::{Pid, Signal};
 use tokio::process::ChildStdout;
 
 use super::spawner;
+use crate::secret::{REDACTED, last_lines, names_a_secret, redact};
 
 /// What can go wrong with a foreign program.
 #[derive(Debug, thiserror::Error)]
@@ -216,15 +217,19 @@ impl Program {
 impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, value) in &self.environment {
-            let secret = name.contains("PASSWORD") || name.contains("SECRET");
-            let value = if secret { "[redacted]".into() } else { value.to_string_lossy() };
-            write!(f, "{name}={} ", quoted(&value))?;
+            let value = match names_a_secret(name) {
+                true => REDACTED.into(),
+                false => value.to_string_lossy(),
+            };
+            write!(f, "{name}={} ", quoted(&redact(&value)))?;
         }
         write!(f, "{}", quoted(&self.program.to_string_lossy()))?;
-        for argument in &self.arguments {
-            write!(f, " {}", quoted(&argument.to_string_lossy()))?;
+        // Together, since the secret of an option may be the argument after it.
+        let arguments: Vec<String> = self.arguments.iter().map(|argument| quoted(&argument.to_string_lossy())).collect();
+        match arguments.is_empty() {
+            true => Ok(()),
+            false => write!(f, " {}", redact(&arguments.join(" "))),
         }
-        Ok(())
     }
 }
 
@@ -373,15 +378,4 @@ impl Drop for Child {
     fn drop(&mut self) {
         self.signal(Signal::KILL);
     }
-}
-
-/// The last `count` lines of a log, redacted; empty when it cannot be read.
-pub(crate) fn last_lines(log: &Path, count: usize) -> Vec<String> {
-    let text = fs_err::read(log).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(count)..]
-        .iter()
-        .map(|line| crate::secret::redact(line).into_owned())
-        .collect()
 }

@@ -11,5 +11,5 @@ pub mod port;
 mod spawner;
 pub mod wait;
 
-pub(crate) use child::last_lines;
+pub(crate) use crate::secret::last_lines;
 pub use child::{Child, ProcessError, Program};

@@ -149,8 +149,9 @@ impl Output {
     /// The last lines that say something. Maven marks them with `[ERROR]` and ends
     /// with advice on how to use Maven; the first of the marked ones say more.
     fn tail(&self) -> Vec<String> {
+        let redacted = crate::secret::redact(&self.text);
         let lines = || {
-            self.text
+            redacted
                 .lines()
                 .map(str::trim_end)
                 .filter(|line| !line.is_empty() && *line != "[ERROR]")
@@ -162,7 +163,7 @@ impl Output {
         } else {
             marked
         };
-        shown.into_iter().map(|line| crate::secret::redact(line).into_owned()).collect()
+        shown.into_iter().map(str::to_owned).collect()
     }
 }
 

@@ -157,9 +157,7 @@ async fn end(mut child: Child, grace: Option<Duration>) -> Result<(), String> {
     if status.success() {
         return Ok(());
     }
-    let text = fs_err::read_to_string(&log).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().collect();
-    let last = lines[lines.len().saturating_sub(12)..].join("\n");
+    let last = crate::process::last_lines(&log, 12).join("\n");
     Err(format!("its process ended without a record ({status})\n{last}")
         .trim_end()
         .to_owned())

@@ -127,10 +127,10 @@ impl KindCommand {
             Err(error) => return Err(error),
         };
         let Some(version) = version_in(&said) else {
-            let first: String = said.lines().next().unwrap_or("nothing").chars().take(200).collect();
+            let said = crate::secret::redact(&said);
             return Err(CommandError::Unreadable {
                 path: command.path,
-                seen: crate::secret::redact(&first).into_owned(),
+                seen: said.lines().next().unwrap_or("nothing").chars().take(200).collect(),
             });
         };
         if numbers(&version) < numbers(oldest) {

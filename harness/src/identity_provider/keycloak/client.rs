@@ -399,14 +399,11 @@ fn refusal(name: &str, status: StatusCode, challenge: Option<&str>, body: &[u8])
             error,
             description: error_description,
         },
-        None => {
-            let text: String = String::from_utf8_lossy(body).chars().take(400).collect();
-            KeycloakError::Unexpected {
-                request,
-                status,
-                body: redact(&text).into_owned(),
-            }
-        }
+        None => KeycloakError::Unexpected {
+            request,
+            status,
+            body: redact(&String::from_utf8_lossy(body)).chars().take(400).collect(),
+        },
     }
 }
 

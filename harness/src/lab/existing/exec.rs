@@ -109,11 +109,12 @@ fn read(printed: &[u8]) -> Result<Credential, String> {
 }
 
 fn last_lines(said: &str) -> String {
+    let said = redact(said);
     let lines: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
     if lines.is_empty() {
         return "(nothing)".to_owned();
     }
-    redact(&lines[lines.len().saturating_sub(LINES)..].join("\n")).into_owned()
+    lines[lines.len().saturating_sub(LINES)..].join("\n")
 }
 
 #[cfg(test)]

@@ -1,5 +1,9 @@
 //! What the API server wrote to its log beside refusals.
 
+use std::fs::File;
+use std::future::ready;
+use std::io::{BufRead, BufReader, Seek, SeekFrom};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -46,30 +50,47 @@ async fn secret_is_not_logged(world: &mut World) -> Step {
     world.needs("server_log")?;
     let made = world.notes::<Made>().clone();
     let logs = world.door().server.logs.context("the API server's log cannot be read")?;
-    let log = std::fs::read(&logs.log)?;
-    ensure!(
-        !String::from_utf8_lossy(&log).contains(made.presented()?.expose()),
-        "expected a log without the secret that was presented"
-    );
+    let presented = made.presented()?.expose();
+    let found = first_line(&logs.log, &mut 0, |line| line.contains(presented))?;
+    ensure!(found.is_none(), "expected a log without the secret that was presented");
     Ok(())
 }
 
 /// The first line of the log of `server` that has all of `texts` in it, as it is.
 async fn line(server: &ApiServer, texts: &[&str]) -> Step<String> {
     let logs = server.logs.as_ref().context("the API server's log cannot be read")?;
-    let found = until("a line in the API server's log", LIMIT, || async {
-        let log = std::fs::read(&logs.log)?;
-        let log = String::from_utf8_lossy(&log);
-        let line = log.lines().find(|line| texts.iter().all(|text| line.contains(text)));
-        Ok::<_, std::io::Error>(line.map_or_else(
-            || {
-                Condition::NotYet(format!(
-                    "no line has all of {:?}",
-                    texts.iter().map(|text| redact(text)).collect::<Vec<_>>()
-                ))
-            },
-            |line| Condition::Met(line.to_owned()),
-        ))
+    let mut read = 0;
+    let found = until("a line in the API server's log", LIMIT, || {
+        let line = first_line(&logs.log, &mut read, |line| texts.iter().all(|text| line.contains(text)));
+        ready(line.map(|line| {
+            line.map_or_else(
+                || {
+                    Condition::NotYet(format!(
+                        "no line has all of {:?}",
+                        texts.iter().map(|text| redact(text)).collect::<Vec<_>>()
+                    ))
+                },
+                Condition::Met,
+            )
+        }))
     });
     Ok(found.await?)
+}
+
+/// The first line of `log` after `read` bytes that is `wanted`; `read` becomes what was looked at. Logs grow large, so that they are
+/// read line by line, and once.
+fn first_line(log: &Path, read: &mut u64, wanted: impl Fn(&str) -> bool) -> std::io::Result<Option<String>> {
+    let mut lines = BufReader::new(File::open(log)?);
+    lines.seek(SeekFrom::Start(*read))?;
+    let mut line = Vec::new();
+    // A line that is still being written is left for the next time.
+    while lines.read_until(b'\n', &mut line)? > 0 && line.ends_with(b"\n") {
+        let text = String::from_utf8_lossy(&line);
+        if wanted(&text) {
+            return Ok(Some(text.trim_end().to_owned()));
+        }
+        *read += line.len() as u64;
+        line.clear();
+    }
+    Ok(None)
 }
