@@ -22,6 +22,7 @@ pub mod lab;
 pub mod lesson;
 pub mod login;
 pub mod pki;
+pub mod private;
 pub mod probe;
 pub mod process;
 pub mod report;

@@ -2,10 +2,8 @@
 //!
 //! The main type is [`KubeconfigArguments`].
 
-use std::fs::{File, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
@@ -129,7 +127,7 @@ pub async fn run(arguments: KubeconfigArguments, session: &Session, out: &mut dy
         serde_saphyr::to_string(&kubeconfig).map_err(io::Error::other)?
     };
     match &arguments.output {
-        Some(file) => write_private(file, &text).map_err(|source| {
+        Some(file) => crate::private::write(file, &text).map_err(|source| {
             CommandError::new(
                 Exit::Failed,
                 NotWritten {
@@ -141,16 +139,6 @@ pub async fn run(arguments: KubeconfigArguments, session: &Session, out: &mut dy
         None => out.write_all(text.as_bytes())?,
     }
     Ok(Exit::Success)
-}
-
-/// Writes a file that only its owner can read, also when it is there already and others can.
-fn write_private(file: &Path, text: &str) -> io::Result<()> {
-    let mut file = File::options().create(true).truncate(false).write(true).mode(0o600).open(file)?;
-    if file.metadata()?.is_file() {
-        file.set_permissions(Permissions::from_mode(0o600))?;
-        file.set_len(0)?;
-    }
-    file.write_all(text.as_bytes())
 }
 
 /// The exit code and the hint of a credential that somebody cannot have.

@@ -3,9 +3,9 @@
 //! The main type is [`Cache`]. A file that somebody else could have written is not read: who controls it would decide as
 //! whom its reader is known.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Digest;
 
 use super::Settings;
+use crate::private::{self, NotPrivate, Others};
 use crate::process::wait::{Condition, WaitError, until_gently};
 use crate::secret::Secret;
 
@@ -90,7 +91,7 @@ pub enum CacheError {
         /// The directory.
         path: PathBuf,
         /// What is wrong with it.
-        why: String,
+        why: NotPrivate,
     },
     /// Another login at the same issuer does not come to its end.
     #[error("another login at this issuer is still under way after {} s", limit.as_secs())]
@@ -134,23 +135,13 @@ impl Cache {
         let path = self.path(key);
         let untrusted = |why: String| Untrusted { path: path.clone(), why };
         let not_read = |error: &io::Error| untrusted(format!("it cannot be read ({error})"));
-        let file = OpenOptions::new()
-            .read(true)
-            // Neither what a link points at nor a pipe that never ends.
-            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
-            .open(&path);
-        let file = match file {
+        let file = match private::open(&path, Others::Nothing) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(not_read(&error)),
+            Err(error) if error.is_absent() => return Ok(None),
+            Err(error) => return Err(untrusted(error.to_string())),
         };
-        let seen = file.metadata().map_err(|error| not_read(&error))?;
-        if !seen.is_file() {
-            return Err(untrusted("it is no ordinary file".to_owned()));
-        }
-        private(&seen).map_err(untrusted)?;
-        let directory = std::fs::metadata(&self.directory).map_err(|error| not_read(&error))?;
-        private(&directory).map_err(|why| untrusted(format!("its directory is not safe: {why}")))?;
+        private::expect_directory(&self.directory, Others::Nothing)
+            .map_err(|why| untrusted(format!("its directory is not safe: {why}")))?;
         let mut text = String::new();
         file.take(LARGEST).read_to_string(&mut text).map_err(|error| not_read(&error))?;
         // What is wrong is named by its place: the text has secrets in it.
@@ -225,20 +216,14 @@ impl Cache {
         })
     }
 
-    /// Makes the directory, and sees that it is nobody else's.
+    /// Makes the directory, and expects it to be nobody else's.
     fn prepare(&self) -> Result<(), CacheError> {
         let path = self.directory.clone();
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(&path);
-        let seen = made.and_then(|()| std::fs::symlink_metadata(&path));
-        let seen = seen.map_err(|source| CacheError::Write {
+        private::make_directory(&path).map_err(|source| CacheError::Write {
             path: path.clone(),
             source,
         })?;
-        if !seen.is_dir() {
-            let why = "it is no directory".to_owned();
-            return Err(CacheError::Open { path, why });
-        }
-        private(&seen).map_err(|why| CacheError::Open { path, why })
+        private::expect_directory(&path, Others::Nothing).map_err(|why| CacheError::Open { path, why })
     }
 }
 
@@ -247,18 +232,6 @@ fn private_file(path: &Path) -> io::Result<File> {
     // Left by a process of the same id that was killed.
     let _ = std::fs::remove_file(path);
     OpenOptions::new().create_new(true).write(true).mode(0o600).open(path)
-}
-
-/// Whether it is ours, and ours alone.
-fn private(seen: &std::fs::Metadata) -> Result<(), String> {
-    let me = rustix::process::geteuid().as_raw();
-    if seen.uid() != me {
-        return Err(format!("it belongs to another user (uid {}, not {me})", seen.uid()));
-    }
-    match seen.mode() & 0o077 {
-        0 => Ok(()),
-        _ => Err(format!("others can read or write it (mode {:03o})", seen.mode() & 0o777)),
-    }
 }
 
 #[cfg(test)]
@@ -344,7 +317,7 @@ mod tests {
         let told = cache.read(&self::key("bob")).expect_err("it is alice's").to_string();
         assert!(told.ends_with("it is about another login"), "{told}");
         std::os::unix::fs::symlink(cache.path(&self::key("bob")), &path).expect("it is ours");
-        assert!(why().contains("it cannot be read"), "{}", why());
+        assert!(why().contains("it cannot be looked at"), "{}", why());
     }
 
     #[test]

@@ -364,16 +364,7 @@ pub fn key_pair() -> Result<(Secret, String), PkiError> {
 
 /// Writes a file that only its owner can read.
 pub(crate) fn write_private(path: &Path, text: &str) -> Result<(), PkiError> {
-    use std::io::Write;
-    use std::os::unix::fs::OpenOptionsExt;
-    let written = std::fs::OpenOptions::new()
-        .create(true)
-        .write(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)
-        .and_then(|mut file| file.write_all(text.as_bytes()));
-    written.map_err(|source| PkiError::File {
+    crate::private::write(path, text).map_err(|source| PkiError::File {
         path: path.to_owned(),
         source,
     })

@@ -17,14 +17,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("event", &[]),
     ("hint", &[]),
     ("interrupt", &[]),
+    ("private", &[]),
     ("secret", &[]),
     ("sabotage", &["event"]),
     // What labs are made of. None of them knows the lab or a scenario.
     ("process", &["secret"]),
     ("engine", &["event", "hint", "process", "secret"]),
-    ("pki", &["secret"]),
+    ("pki", &["private", "secret"]),
     ("tls", &["pki"]),
-    ("login", &["cause", "hint", "process", "secret", "tls"]),
+    ("login", &["cause", "hint", "private", "process", "secret", "tls"]),
     ("credential", &["pki", "secret"]),
     ("server_binaries", &["cause", "dirs", "event", "hint", "process", "secret"]),
     (
