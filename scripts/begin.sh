@@ -106,12 +106,17 @@ subjects: [{ kind: ServiceAccount, name: demo-rbac-admin, namespace: $NAMESPACE 
 YAML
     # The API server hears of a new right a moment later.
     until_allowed --as="system:serviceaccount:$NAMESPACE:demo-rbac-admin" '*' '*'
+    WALK_TOKEN="$(kubectl --kubeconfig="$ADMINISTRATOR" --namespace="$NAMESPACE" create token demo-rbac-admin --duration=8h)"
+    # Not an argument of a command: everybody on the machine can read those.
+    cat >"$KUBECONFIG" <<YAML
+apiVersion: v1
+kind: Config
+users: [{ name: demo-rbac-admin-token, user: { token: $WALK_TOKEN } }]
+YAML
+    unset WALK_TOKEN
     {
         kubectl config set-cluster demo-rbac --server="$LAB_API_SERVER" \
             --certificate-authority="$LAB_API_SERVER_AUTHORITY" --embed-certs
-        kubectl config set-credentials demo-rbac-admin-token --token="$(
-            kubectl --kubeconfig="$ADMINISTRATOR" --namespace="$NAMESPACE" create token demo-rbac-admin --duration=8h
-        )"
         kubectl config set-context demo-rbac --cluster=demo-rbac --user=demo-rbac-admin-token --namespace="$NAMESPACE"
         kubectl config use-context demo-rbac
     } >/dev/null

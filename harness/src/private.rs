@@ -106,6 +106,20 @@ pub fn expect_directory(path: &Path, others: Others) -> Result<(), NotPrivate> {
     expect_owned(&seen, others)
 }
 
+/// Expects a directory at `path`, whoever's, that nobody but its owner can change.
+///
+/// # Errors
+/// It is not there, no directory, or its mode allows more.
+pub fn expect_unwritable(path: &Path) -> Result<(), NotPrivate> {
+    let seen = std::fs::symlink_metadata(path).map_err(NotPrivate::Unseen)?;
+    let mode = seen.mode() & 0o777;
+    match seen.is_dir() {
+        true if mode & 0o022 == 0 => Ok(()),
+        true => Err(NotPrivate::Writable { mode }),
+        false => Err(NotPrivate::NotADirectory),
+    }
+}
+
 /// Opens the file `path` of this user for reading; neither a link nor a pipe that never ends.
 ///
 /// # Errors

@@ -110,11 +110,43 @@ fn no_secret_is_written() -> Anyhow<()> {
             ));
         }
     }
-    if found.is_empty() {
-        Ok(())
-    } else {
-        Err(format!("secrets were written:\n{}", found.join("\n")).into())
+    if !found.is_empty() {
+        return Err(format!("secrets were written:\n{}", found.join("\n")).into());
     }
+    what_people_need_is_readable(&report.join("run.json"))
+}
+
+/// Nothing is redacted of what the features themselves say, nor of names and claims: a record that hides these says nothing.
+fn what_people_need_is_readable(record: &Path) -> Anyhow<()> {
+    let text = std::fs::read_to_string(record)?;
+    let record: serde_json::Value = serde_json::from_str(&text)?;
+    let scenarios = record["scenarios"].as_array().ok_or("the record has no scenarios")?;
+    for scenario in scenarios {
+        for field in ["id", "feature", "rule", "name", "place"] {
+            if scenario[field].as_str().is_some_and(|said| said.contains("[redacted]")) {
+                return Err(format!("{field} is redacted: {}", scenario[field]).into());
+            }
+        }
+        let steps = scenario["steps"].as_array().into_iter().flatten();
+        if let Some(step) = steps
+            .filter_map(|step| step["text"].as_str())
+            .find(|step| step.contains("[redacted]"))
+        {
+            return Err(format!("a step is redacted: {step}").into());
+        }
+    }
+    for readable in [
+        "\"preferred_username\":",
+        "\"system:authenticated\"",
+        "invalid bearer token",
+        "\"subject\":",
+    ] {
+        let compact = text.replace("\": ", "\":");
+        if !compact.contains(readable) {
+            return Err(format!("the record does not have {readable}").into());
+        }
+    }
+    Ok(())
 }
 
 /// All that a run wrote, by where.
@@ -146,7 +178,8 @@ fn is_kept_as_it_is(path: &Path) -> bool {
     path.components().any(|part| part.as_os_str() == "labs") && !is_log
 }
 
-/// The forms in which `secret` would give itself away: as it is, in base64 at each of the three offsets, and encoded for a URL.
+/// The forms in which `secret` would give itself away: as it is, in base64 at each of the three offsets, in hexadecimal digits, escaped
+/// as in JSON, and encoded for a URL or a form.
 fn needles(secret: &str) -> Vec<String> {
     // The claims of a token may be shown, and so may the beginning of its signature; the signature is what makes it a credential.
     let token = secret.strip_prefix("Bearer ").unwrap_or(secret);
@@ -195,7 +228,19 @@ fn encodings(part: &str) -> Vec<String> {
             all.push(inner.to_owned());
         }
     }
-    all.push(form_urlencoded::byte_serialize(part.as_bytes()).collect());
+    let percent: String = form_urlencoded::byte_serialize(part.as_bytes()).collect();
+    let lower_case = percent
+        .split('%')
+        .enumerate()
+        .map(|(index, rest)| match rest.get(..2).filter(|_| index > 0) {
+            Some(digits) => format!("%{}{}", digits.to_ascii_lowercase(), &rest[2..]),
+            None => rest.to_owned(),
+        });
+    all.push(lower_case.collect());
+    all.push(percent.replace('+', "%20"));
+    all.push(percent);
+    all.extend([hex::encode(part), hex::encode_upper(part)]);
+    all.push(serde_json::Value::from(part).to_string().trim_matches('"').to_owned());
     all.retain(|form| form.len() >= SHORTEST);
     all.sort();
     all.dedup();

@@ -48,7 +48,13 @@ impl ClusterFile {
 #[derive(Args, Clone, Debug, Default)]
 pub struct IssuerOptions {
     /// URL of the issuer to use with `--identity-provider existing`, as its tokens say it
-    #[arg(long, env = "AUTHLAB_ISSUER", value_name = "URL", help_heading = "Existing identity provider")]
+    #[arg(
+        long,
+        env = "AUTHLAB_ISSUER",
+        hide_env_values = true,
+        value_name = "URL",
+        help_heading = "Existing identity provider"
+    )]
     pub issuer: Option<String>,
     /// Client that logs people in, with the password grant
     #[arg(long, env = "AUTHLAB_CLIENT_ID", value_name = "ID", help_heading = "Existing identity provider")]

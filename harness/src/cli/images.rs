@@ -49,7 +49,13 @@ pub struct ImagesArguments {
 #[derive(Args, Clone, Debug)]
 pub struct RegistryOption {
     /// Registry and path that take the place of registry.k8s.io, docker.io and quay.io in the names of images
-    #[arg(long, env = "AUTHLAB_IMAGE_PREFIX", value_name = "PREFIX", help_heading = "Images")]
+    #[arg(
+        long,
+        env = "AUTHLAB_IMAGE_PREFIX",
+        hide_env_values = true,
+        value_name = "PREFIX",
+        help_heading = "Images"
+    )]
     pub image_prefix: Option<String>,
 }
 

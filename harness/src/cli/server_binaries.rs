@@ -30,13 +30,13 @@ pub struct SourceOptions {
     #[arg(long, env = "AUTHLAB_KEYCLOAK_HOME", value_name = "DIRECTORY", help_heading = "Server binaries")]
     pub keycloak_home: Option<PathBuf>,
     /// Base address of Kubernetes' release files
-    #[arg(long, env = "AUTHLAB_RELEASE_MIRROR", value_name = "URL", default_value = KUBERNETES_RELEASES, help_heading = "Server binaries")]
+    #[arg(long, env = "AUTHLAB_RELEASE_MIRROR", hide_env_values = true, value_name = "URL", default_value = KUBERNETES_RELEASES, help_heading = "Server binaries")]
     pub release_mirror: String,
     /// Base address of etcd's release files
-    #[arg(long, env = "AUTHLAB_ETCD_MIRROR", value_name = "URL", default_value = ETCD_RELEASES, help_heading = "Server binaries")]
+    #[arg(long, env = "AUTHLAB_ETCD_MIRROR", hide_env_values = true, value_name = "URL", default_value = ETCD_RELEASES, help_heading = "Server binaries")]
     pub etcd_mirror: String,
     /// Base address of Keycloak's release files
-    #[arg(long, env = "AUTHLAB_KEYCLOAK_MIRROR", value_name = "URL", default_value = KEYCLOAK_RELEASES, help_heading = "Server binaries")]
+    #[arg(long, env = "AUTHLAB_KEYCLOAK_MIRROR", hide_env_values = true, value_name = "URL", default_value = KEYCLOAK_RELEASES, help_heading = "Server binaries")]
     pub keycloak_mirror: String,
     /// Ask nothing of the network: what is there must do
     #[arg(long, env = "AUTHLAB_OFFLINE", value_parser = FalseyValueParser::new(), help_heading = "Server binaries")]

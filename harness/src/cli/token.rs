@@ -89,7 +89,7 @@ Exit codes:
   2  wrong usage")]
 pub struct OidcArguments {
     /// The issuer's URL, exactly as its tokens say it
-    #[arg(long, env = "AUTHLAB_ISSUER", value_name = "URL")]
+    #[arg(long, env = "AUTHLAB_ISSUER", hide_env_values = true, value_name = "URL")]
     issuer: Option<String>,
     /// The client that logs people in
     #[arg(long, env = "AUTHLAB_CLIENT_ID", value_name = "ID")]

@@ -345,6 +345,7 @@ impl ControlPlane {
             format!("--service-account-issuer={SERVICE_ACCOUNT_ISSUER}"),
             format!("--audit-policy-file={}", policy.display()),
             format!("--audit-log-path={}", audit_log.display()),
+            format!("--audit-log-maxsize={}", super::AUDIT_LOG_MEGABYTES),
         ];
         let fixed = [
             "--external-hostname=127.0.0.1",

@@ -46,6 +46,10 @@ pub const MAIN: &str = "main";
 /// What the API servers that authlab starts call themselves in service accounts' tokens (`--service-account-issuer`).
 pub const SERVICE_ACCOUNT_ISSUER: &str = "https://kubernetes.default.svc";
 
+/// The size at which an API server begins another audit log, in megabytes: its own 100 are reached by a lab that is used for a day, and
+/// whoever reads the log meanwhile would miss what was in the old one.
+const AUDIT_LOG_MEGABYTES: u32 = 100_000;
+
 /// How a cluster's servers run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -77,6 +77,7 @@ impl Provisions {
         let mut flags = vec![
             flag("audit-policy-file", &policy.to_string_lossy()),
             flag("audit-log-path", &audit_log.to_string_lossy()),
+            flag("audit-log-maxsize", &super::AUDIT_LOG_MEGABYTES.to_string()),
             flag("audit-log-mode", "blocking"),
             flag("service-account-issuer", super::SERVICE_ACCOUNT_ISSUER),
         ];

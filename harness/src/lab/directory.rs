@@ -212,9 +212,7 @@ fn redact_logs(directory: &Path) {
         match entry.file_type() {
             Ok(kind) if kind.is_dir() => redact_logs(&path),
             Ok(kind) if kind.is_file() && path.extension().is_some_and(|extension| extension == "log" || extension == "jsonl") => {
-                if redact_log(&path).is_err() {
-                    let _ = std::fs::remove_file(&path);
-                }
+                let _ = redact_log(&path).or_else(|_| std::fs::remove_file(&path));
             }
             _ => {}
         }

@@ -24,6 +24,6 @@ pub use handshake::{HandshakeError, acceptable_authorities};
 pub use http2::{Http2, Http2Error};
 pub use metrics::{LAST_CONFIGURATION, Metrics, NoMetrics, hash};
 pub use question::Question;
-pub use record::{AuditEvent, Mark, ReasonSource, Record, latest_log};
+pub use record::{AuditEvent, End, Mark, ReasonSource, Record, latest_log};
 pub use reload::{Reload, ReloadError, Stage, TOLD, TRYING, configuration_gate, last_reload, replace_configuration};
 pub use watch::{Watch, WatchError};

@@ -1,6 +1,7 @@
 //! The server's own record of a request: the reason in its log, the event in its audit log.
 
 use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -78,7 +79,7 @@ impl AuditEvent {
 #[derive(Clone, Copy, Debug)]
 pub struct Mark {
     log: u64,
-    audit_log: u64,
+    audit_log: End,
 }
 
 /// The words kube-apiserver logs a refused authentication with
@@ -92,9 +93,12 @@ impl Mark {
         match &server.logs {
             Some(logs) => Self {
                 log: size(&logs.log),
-                audit_log: size(&logs.audit_log),
+                audit_log: End::of(&logs.audit_log),
             },
-            None => Self { log: 0, audit_log: 0 },
+            None => Self {
+                log: 0,
+                audit_log: End::default(),
+            },
         }
     }
 
@@ -130,7 +134,7 @@ impl Mark {
     pub async fn event(&self, server: &ApiServer, id: &str) -> Option<AuditEvent> {
         let logs = server.logs.as_ref()?;
         let found = until("the audit event", Duration::from_secs(2), || async {
-            let text = logs.distortion.of_audit_log(since(&logs.audit_log, self.audit_log)?);
+            let text = logs.distortion.of_audit_log(self.audit_log.since(&logs.audit_log)?);
             let event = text
                 .lines()
                 .filter(|line| line.contains(id))
@@ -138,6 +142,48 @@ impl Mark {
             Ok::<_, std::io::Error>(event.map_or_else(|| Condition::NotYet(format!("no event {id}")), Condition::Met))
         });
         found.await.ok()
+    }
+}
+
+/// The end of a log that the API server renames when it is large, to go on in a new one (gopkg.in/natefinch/lumberjack.v2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct End {
+    /// Which file it was, whatever it is called now.
+    inode: u64,
+    at: u64,
+}
+
+impl End {
+    /// The present end of the file `path`.
+    #[must_use]
+    pub fn of(path: &Path) -> Self {
+        std::fs::metadata(path).map_or_else(
+            |_| Self::default(),
+            |file| Self {
+                inode: file.ino(),
+                at: file.len(),
+            },
+        )
+    }
+
+    /// Reads the whole lines appended since, to that file and to the one that took its place.
+    ///
+    /// # Errors
+    /// The file is there and cannot be read.
+    pub fn since(self, path: &Path) -> std::io::Result<String> {
+        let is_the_same = self.inode == 0 || std::fs::metadata(path)?.ino() == self.inode;
+        if is_the_same {
+            return since(path, self.at);
+        }
+        // Beside it, under its name with the time in it.
+        let beside = path.parent().map(std::fs::read_dir).transpose()?;
+        let renamed = beside
+            .into_iter()
+            .flatten()
+            .flatten()
+            .find(|entry| entry.metadata().is_ok_and(|file| file.is_file() && file.ino() == self.inode));
+        let before = renamed.map_or_else(|| Ok(String::new()), |entry| since(&entry.path(), self.at))?;
+        Ok(before + &since(path, 0)?)
     }
 }
 
@@ -215,6 +261,26 @@ mod tests {
             Some(r#"[x509: certificate has expired, oidc: expected audience "kubernetes" got ["other"]]"#)
         );
         assert_eq!(refusal(r#"I1124 12:00:01.2 1 x.go:1] "Something else" err="no""#), None);
+    }
+
+    #[test]
+    fn what_follows_a_mark_is_read_also_when_the_log_goes_on_in_another_file() {
+        let home = tempfile::tempdir().expect("a directory");
+        let log = home.path().join("audit.jsonl");
+        let append = |text: &str| {
+            use std::io::Write;
+            let file = std::fs::File::options().create(true).append(true).open(&log);
+            file.expect("a file").write_all(text.as_bytes()).expect("it is written");
+        };
+        assert!(End::of(&log).since(&log).is_err(), "it is not there yet");
+        append("before\n");
+        let mark = End::of(&log);
+        assert_eq!(mark.since(&log).expect("readable"), "");
+        append("one\ntwo\nhalf of a line");
+        assert_eq!(mark.since(&log).expect("readable"), "one\ntwo\n");
+        std::fs::rename(&log, home.path().join("audit-2026-11-28T10-00-00.000.jsonl")).expect("ours");
+        append("three\n");
+        assert_eq!(mark.since(&log).expect("readable"), "one\ntwo\nthree\n");
     }
 
     #[test]

@@ -224,8 +224,15 @@ impl fmt::Display for Program {
             write!(f, "{name}={} ", quoted(&redact(&value)))?;
         }
         write!(f, "{}", quoted(&self.program.to_string_lossy()))?;
+        let shown = |argument: &OsString| match argument.to_string_lossy() {
+            argument if argument.split_once('=').is_some_and(|(name, _)| names_a_secret(name)) => {
+                let (name, _) = argument.split_once('=').unwrap_or_default();
+                quoted(&format!("{name}={REDACTED}"))
+            }
+            argument => quoted(&argument),
+        };
         // Together, since the secret of an option may be the argument after it.
-        let arguments: Vec<String> = self.arguments.iter().map(|argument| quoted(&argument.to_string_lossy())).collect();
+        let arguments: Vec<String> = self.arguments.iter().map(shown).collect();
         match arguments.is_empty() {
             true => Ok(()),
             false => write!(f, " {}", redact(&arguments.join(" "))),
@@ -377,5 +384,23 @@ impl Child {
 impl Drop for Child {
     fn drop(&mut self) {
         self.signal(Signal::KILL);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_shown_without_the_secrets_that_it_is_given() {
+        let program = Program::new("a tool", "/bin/tool", "log")
+            .environment("KC_BOOTSTRAP_ADMIN_PASSWORD", "a b")
+            .environment("MIRROR", "https://me:hunter22@mirror")
+            .arguments(["--client-secret", "0a1b2c3d", "--user=alice", "--token=x,y z"]);
+        assert_eq!(
+            program.to_string(),
+            "KC_BOOTSTRAP_ADMIN_PASSWORD='[redacted]' MIRROR='https://me:[redacted]@mirror' \
+             /bin/tool --client-secret [redacted] --user=alice '--token=[redacted]'"
+        );
     }
 }

@@ -112,11 +112,18 @@ mod tests {
             inversion: None,
             answers: vec![answer],
             steps: Vec::new(),
-            exchanges: Vec::new(),
+            exchanges: vec![crate::event::Exchange {
+                record: Some(crate::event::ServerRecord {
+                    audit_event: Some(serde_json::json!({ "user": { "username": "alice" }, "clientSecret": "told-by-its-name" })),
+                    ..crate::event::ServerRecord::default()
+                }),
+                ..crate::event::Exchange::default()
+            }],
         };
         events.emit(Event::ScenarioFinished { report: Box::new(report) });
         let seen = format!("{:?}", last.lock().unwrap_or_else(PoisonError::into_inner).0);
         assert!(!seen.contains("c2lnbmF0dXJlLXRoYXQtaXMtc2VjcmV0"), "{seen}");
         assert_eq!(seen.matches("c2lnbm…").count(), 3, "{seen}");
+        assert!(seen.contains("alice") && !seen.contains("told-by-its-name"), "{seen}");
     }
 }

@@ -41,7 +41,7 @@ pub(super) fn keep(run: &str, scenario: &ScenarioContext, why: &str, answers: &[
     Ok(directory)
 }
 
-/// What is kept of a Secret: what it is and whose. Its data, and whatever else might repeat it, is not.
+/// The fields of a Secret that are kept. Its data, and annotations that might repeat it, are not.
 const KEPT_OF_A_SECRET: [&str; 4] = ["apiVersion", "kind", "type", "immutable"];
 const KEPT_OF_ITS_METADATA: [&str; 5] = ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"];
 

@@ -26,7 +26,7 @@ const FILTER: u32 = 20;
 static KNOWN: LazyLock<RwLock<Known>> = LazyLock::new(RwLock::default);
 
 struct Known {
-    /// What is looked for, by its window.
+    /// All needles, by their window.
     windows: HashMap<u64, Vec<Needle>>,
     /// Whether a window may be among them: a bit for each hash.
     filter: Vec<u64>,
@@ -41,7 +41,7 @@ struct Known {
 struct Needle {
     value: Weak<str>,
     part: Range<usize>,
-    /// Where in that part its window is.
+    /// The offset of its window in that part.
     window: usize,
 }
 
@@ -68,7 +68,7 @@ pub(super) fn add(value: String) -> Arc<str> {
     KNOWN.write().unwrap_or_else(PoisonError::into_inner).add(value, parts)
 }
 
-/// Where in `text` a known secret stands.
+/// Finds the known secrets in `text`.
 pub(super) fn search(text: &[u8], spans: &mut Vec<Span>) {
     KNOWN.read().unwrap_or_else(PoisonError::into_inner).search(text, spans);
 }
@@ -179,8 +179,8 @@ fn is_set(filter: &[u64], window: u64) -> bool {
     filter[word] & bit != 0
 }
 
-/// What of `value` lets somebody in. Of a signed token that is the signature, without what is shown of it; of a private key, its
-/// lines without those that are public.
+/// The parts of `value` that let somebody in. Of a signed token that is the signature without the characters that are shown; of a
+/// private key, its lines without the public ones.
 fn parts(value: &str) -> Vec<Range<usize>> {
     if value.len() > LONGEST {
         return Vec::new();
@@ -201,7 +201,12 @@ fn parts(value: &str) -> Vec<Range<usize>> {
             // A document: each of the secrets in it is known by itself, and the rest of its lines are for everybody.
             return Vec::new();
         }
-        vec![super::patterns::signature_of(bare).unwrap_or(bare)]
+        // Beside a token, a list of protocols names others.
+        let protocols = bare.split(", ").filter_map(|protocol| protocol.strip_prefix(super::TOKEN_PROTOCOL));
+        match protocols.collect::<Vec<_>>() {
+            tokens if tokens.is_empty() => vec![super::patterns::signature_of(bare).unwrap_or(bare)],
+            tokens => tokens,
+        }
     };
     all.into_iter().filter(|part| part.len() >= SHORTEST).map(of).collect()
 }

@@ -24,7 +24,7 @@ use serde_json::Value;
 pub use logs::{last_lines, last_lines_of, redact_log};
 pub use names::names_a_secret;
 
-/// What stands in place of a secret.
+/// The text in place of a secret.
 pub const REDACTED: &str = "[redacted]";
 
 /// A token, password or private key.
@@ -40,7 +40,7 @@ pub fn remember() {
     REMEMBERED.get_or_init(Mutex::default);
 }
 
-/// What was remembered; nothing, unless it was asked for.
+/// Returns all remembered secrets; none, unless [`remember`] was called.
 pub fn remembered() -> Vec<String> {
     let remembered = REMEMBERED
         .get()

@@ -1,6 +1,6 @@
 //! The names that secrets stand behind: in an object, an environment, a form. The main function is [`names_a_secret`].
 
-/// What the name of a secret ends with, in lower case and without separators.
+/// The endings of secrets' names, in lower case and without separators.
 const ENDINGS: [&str; 14] = [
     "password",
     "passwd",

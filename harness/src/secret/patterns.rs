@@ -13,14 +13,14 @@ use super::{REDACTED, Span, TOKEN_PROTOCOL, names};
 struct Form {
     /// A text without any of these [`WORDS`] does not have the form, and neither does one without this byte.
     words: u32,
-    byte: u8,
+    byte: Option<u8>,
     pattern: Regex,
     part: fn(&str, &Captures<'_>) -> Option<Span>,
 }
 
 type Part = fn(&str, &Captures<'_>) -> Option<Span>;
 
-/// What one of stands in each form but that of bootstrap tokens, in whatever case: found in one pass, so that a form is looked for only
+/// Words, in any case, of which each form but that of bootstrap tokens has one: found in one pass, so that a form is looked for only
 /// where it can be.
 const WORDS: [&str; 21] = [
     "private key",
@@ -89,70 +89,73 @@ static FORMS: LazyLock<Vec<Form>> = LazyLock::new(|| {
     ];
     let upper = "(?:PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|API_?KEY)";
     let alone = r"(?:password|passwd|passphrase|client[_-]?secret|(?:refresh|access|id)[_-]?token|api[_-]?key)";
-    let forms: [(&[&str], u8, String, Part); 19] = [
+    let forms: [(&[&str], Option<u8>, String, Part); 21] = [
         (
             &["private key"],
-            b'-',
+            Some(b'-'),
             format!(r"-----BEGIN ([A-Z0-9 ]*PRIVATE KEY)-----(?:{headers}[A-Za-z0-9+/=\s]*{end}|{headers}(?:\s*[A-Za-z0-9+/=]{{16,}})+)"),
             private_key,
         ),
         // Its beginning was cut off.
-        (&["private key"], b'-', format!(r"((?:[A-Za-z0-9+/=]{{16,}}\s+)*[A-Za-z0-9+/=]*\s*){end}"), the_value),
-        (&["eyj", "eya", "ewo", "ew0", "ewk"], b'.', TOKEN.as_str().to_owned(), signature),
+        (&["private key"], Some(b'-'), format!(r"((?:[A-Za-z0-9+/=]{{16,}}\s+)*[A-Za-z0-9+/=]*\s*){end}"), the_value),
+        (&["eyj", "eya", "ewo", "ew0", "ewk"], Some(b'.'), TOKEN.as_str().to_owned(), signature),
         // RFC 6750 §2.1.
-        (&["bearer"], b'r', r"(?i)(bearer)\s+([A-Za-z0-9._~+/=-]{8,})".to_owned(), bearer),
+        (&["bearer"], None, r"(?i)(bearer)\s+([A-Za-z0-9._~+/=-]{8,})".to_owned(), bearer),
         // RFC 7617 §2.
-        (&["basic"], b'c', r"(?i)\bbasic\s+([A-Za-z0-9+/_-]{4,}={0,2})".to_owned(), basic),
+        (&["basic"], None, r"(?i)\bbasic\s+([A-Za-z0-9+/_-]{4,}={0,2})".to_owned(), basic),
         (
             &["authorization"],
-            b'o',
+            None,
             r#"(?i)authorization["']?\s*[:=]\s*\[?["']?(?:basic|digest|negotiate|ntlm|token)\s+([^"'\r\n]+)"#.to_owned(),
             the_value,
         ),
         (
             &["cookie"],
-            b':',
+            Some(b':'),
             r#"(?i)\b(?:set-)?cookie["']?\s*:\s*(?:\[?["'])?([^"'\r\n]+)"#.to_owned(),
             the_value,
         ),
         // In an object, JSON or another.
-        (names, b'"', format!(r#"(?i)"{name}"\s*:\s*{quoted}"#), field),
-        (names, b'\'', format!("(?i)'{name}'\\s*:\\s*{quoted}"), field),
+        (names, Some(b'"'), format!(r#"(?i)"{name}"\s*:\s*{quoted}"#), field),
+        (names, Some(b'\''), format!("(?i)'{name}'\\s*:\\s*{quoted}"), field),
+        // With the name in the same quotes.
+        (names, Some(b'"'), format!(r#"(?i)"-*({name})=([^"]*)""#), assignment),
+        (names, Some(b'\''), format!("(?i)'-*({name})=([^']*)'"), assignment),
         // In a form, a query, a command.
-        (names, b'=', format!(r#"(?i)(?:^|[^A-Za-z0-9_./-])({name})\s?=\s?{value}"#), assignment),
-        (names, b'-', format!(r#"(?i)--[a-z0-9-]*{}\s+{value}"#, names::PATTERN), option),
-        (names, b':', format!(r#"(?i)(?:^|[^A-Za-z0-9_./-])[A-Za-z0-9_.-]*{alone}\s*:\s*{value}"#), field),
+        (names, Some(b'='), format!(r#"(?i)(?:^|[^A-Za-z0-9_./-])({name})\s?=\s?{value}"#), assignment),
+        (names, Some(b'-'), format!(r#"(?i)--[a-z0-9-]*{}\s+{value}"#, names::PATTERN), option),
+        (names, Some(b':'), format!(r#"(?i)(?:^|[^A-Za-z0-9_./-])[A-Za-z0-9_.-]*{alone}\s*:\s*{value}"#), field),
         // A line of YAML, whose values may have blanks.
         (
             names,
-            b':',
+            Some(b':'),
             format!(
                 r#"(?im)^[ \t]*(?:- )?{name}:[ \t]+(?:"([^"\r\n]*)"|'([^'\r\n]*)'|([^\s"'|>&*][^\r\n]*))\r?$"#
             ),
             line_of_yaml,
         ),
         // A line of an environment, likewise.
-        (names, b'=', format!(r#"(?m)^(?:export )?[A-Z0-9_]*{upper}=([^\r\n"'][^\r\n]*)$"#), field),
+        (names, Some(b'='), format!(r#"(?m)^(?:export )?[A-Z0-9_]*{upper}=([^\r\n"'][^\r\n]*)$"#), field),
         // An authorization code (RFC 6749 §4.1.2). Exit codes and gRPC's are assigned to the same name.
-        (&["code"], b'e', r#"(?:^|[?&\s"'(])code(?:=|"\s*:\s*")([^&\s"'<>]{8,})"#.to_owned(), code),
+        (&["code"], None, r#"(?:^|[?&\s"'(])code(?:=|"\s*:\s*")([^&\s"'<>]{8,})"#.to_owned(), code),
         // RFC 3986 §3.2.1: the part before the host.
         (
             &["://"],
-            b'@',
+            Some(b'@'),
             r#"(?i)[a-z][a-z0-9+.-]*://(?:[^\s/?#"'<>:@]*:([^\s/?#"'<>]*)|([^\s/?#"'<>:@]{20,}))@"#.to_owned(),
             user_information,
         ),
         // curl's own way to say a name and a password.
         (
             &["curl"],
-            b':',
+            Some(b':'),
             r#"\s(?:-u|-U|--user|--proxy-user)(?:\s*|=)(?:"[^":\r\n]*:([^"\r\n]*)"|'[^':\r\n]*:([^'\r\n]*)'|[^\s:"'-][^\s:"']*:([^\s"']+))"#
                 .to_owned(),
             of_curl,
         ),
-        (&["bearer"], b'.', format!("{}([A-Za-z0-9_=-]+)", regex::escape(TOKEN_PROTOCOL)), the_value),
+        (&["bearer"], Some(b'.'), format!("{}([A-Za-z0-9_=-]+)", regex::escape(TOKEN_PROTOCOL)), the_value),
         // A bootstrap token (kubernetes/cluster-bootstrap `token/api/types.go`).
-        (&[], b'.', r"\b[a-z0-9]{6}\.([a-z0-9]{16})\b".to_owned(), the_value),
+        (&[], Some(b'.'), r"\b[a-z0-9]{6}\.([a-z0-9]{16})\b".to_owned(), the_value),
     ];
     let words = |words: &[&str]| match words {
         [] => u32::MAX,
@@ -169,14 +172,14 @@ static FORMS: LazyLock<Vec<Form>> = LazyLock::new(|| {
     Vec::from(forms)
 });
 
-/// Where in `text` something stands that looks like a secret.
+/// Finds everything in `text` that looks like a secret.
 pub(super) fn search(text: &str, spans: &mut Vec<Span>) {
     // The highest bit is that of forms without a word.
     let words = FOUND_IN
         .find_overlapping_iter(text)
         .fold(1 << 31, |all: u32, found| all | 1 << found.pattern().as_u32());
     for form in FORMS.iter() {
-        if form.words & words == 0 || !text.as_bytes().contains(&form.byte) {
+        if form.words & words == 0 || form.byte.is_some_and(|byte| !text.as_bytes().contains(&byte)) {
             continue;
         }
         let found = form.pattern.captures_iter(text);
@@ -268,7 +271,7 @@ fn assignment(text: &str, found: &Captures<'_>) -> Option<Span> {
     if is_reference { None } else { field(text, found) }
 }
 
-/// `--password VALUE`. What follows in a sentence about the option is a word.
+/// `--password VALUE`. In a sentence about the option, a word follows.
 fn option(text: &str, found: &Captures<'_>) -> Option<Span> {
     let value = found.iter().skip(1).flatten().last()?;
     let is_prose =

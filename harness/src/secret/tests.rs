@@ -1,4 +1,4 @@
-//! What is redacted, in which form and encoding, and what stays readable.
+//! Tests of [`redact`]: forms and encodings that are redacted, and texts that stay readable.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -49,9 +49,14 @@ fn what_has_the_form_of_a_secret_is_redacted() {
         (r#"{"code":"0a1b2c3d-4e5f.6"}"#, r#"{"code":"[redacted]"}"#),
         ("kubectl --token=0123456789abcdef get pods", "kubectl --token=[redacted] get pods"),
         ("kubectl --token 0123456789abcdef get pods", "kubectl --token [redacted] get pods"),
+        (
+            "kubectl '--token=a b, c' \"password=d e\" get pods",
+            "kubectl '--token=[redacted]' \"password=[redacted]\" get pods",
+        ),
         // Headers.
         ("Authorization: Bearer abcdefgh12", "Authorization: Bearer [redacted]"),
         ("authorization: bearer  abcdefgh12", "authorization: bearer  [redacted]"),
+        ("AUTHORIZATION: BEARER abcdefgh12", "AUTHORIZATION: BEARER [redacted]"),
         ("Bearer\tabcdefgh12, x", "Bearer\t[redacted], x"),
         ("Authorization: Basic YTpi", "Authorization: Basic [redacted]"),
         ("it sent Basic YWxpY2U6c2VjcmV0.", "it sent Basic [redacted]."),
@@ -100,7 +105,7 @@ fn what_has_the_form_of_a_secret_is_redacted() {
 
 #[test]
 fn what_has_the_form_of_a_secret_is_redacted_in_every_encoding() {
-    let key = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg\n-----END PRIVATE KEY-----\n";
+    let key = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49\nAwEHBG0wawIBAQQg\n-----END PRIVATE KEY-----\n";
     for (text, expected) in [
         (format!("x%22{TOKEN}%22"), format!("x%22{SHORTENED}%22")),
         (
@@ -172,7 +177,7 @@ fn what_is_known_is_redacted_in_every_encoding_and_alignment() {
             hex::encode_upper(&around),
         ] {
             assert_eq!(redact(&format!("x \"{encoded}\" y")), "x \"[redacted]\" y", "{around} {encoded}");
-            // What stands right before it is of the same characters.
+            // The text right before it has the same characters.
             let glued = format!("a/b{encoded}");
             assert!(redact(&glued).starts_with(REDACTED), "{glued}");
         }

@@ -1,4 +1,4 @@
-//! What a text decodes to, searched like the text itself. The main function is [`search`].
+//! Decodings of a text, searched like the text itself. The main function is [`search`].
 //!
 //! A secret stands in a text as it is, or escaped (JSON, Go), or in percent-encoding, base64 or hexadecimal digits, or in several of
 //! them, one within the other. Each is decoded and searched in the same way; what is found is marked where it stands in the text.
@@ -15,7 +15,7 @@ const HEX: usize = 2 * known::SHORTEST;
 /// The shortest text that is taken for one among bytes: `{"password":"x"}`.
 const TEXT: usize = 16;
 
-/// Where in `text` secrets stand, in whatever encoding.
+/// Finds the secrets in `text`, in any encoding.
 pub(super) fn search(text: &str) -> Vec<Span> {
     within(text.as_bytes(), DEPTH)
 }
@@ -144,7 +144,7 @@ fn is_base64(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"+/-_".contains(&byte)
 }
 
-/// What may be base64 or hexadecimal digits, with the lines that such a text is broken into.
+/// Finds runs that may be base64 or hexadecimal digits, over several lines where such a text is broken.
 fn runs(bytes: &[u8]) -> Vec<(usize, usize)> {
     let mut runs = Vec::new();
     let mut at = 0;
@@ -161,8 +161,8 @@ fn runs(bytes: &[u8]) -> Vec<(usize, usize)> {
         };
         if first >= BASE64 && !is_words() {
             // The tools that break lines do so at 64 or 76 characters, and the last line is no longer than the others.
-            while first >= 60 && first % 4 == 0 {
-                let Some(gap) = line_break(&bytes[at..]) else { break };
+            let is_line = first >= 60 && first.is_multiple_of(4);
+            while let Some(gap) = line_break(&bytes[at..]).filter(|_| is_line) {
                 let next = length(at + gap);
                 if next == 0 || next > first {
                     break;
@@ -186,7 +186,7 @@ fn line_break(bytes: &[u8]) -> Option<usize> {
     (bytes.get(end) == Some(&b'\n')).then(|| end + 1 + bytes[end + 1..].iter().take_while(|byte| **byte == b' ').count())
 }
 
-/// Whether a run decodes to something with a secret in it. Where in the run the encoded text begins is unknown: a path or a word may
+/// Whether a run decodes to something with a secret in it. The encoded text may begin anywhere in the run: a path or a word may
 /// stand right before it.
 fn holds_secret(run: &[u8], depth: usize) -> bool {
     let digits: Vec<u8> = run.iter().copied().filter(|byte| is_base64(*byte)).collect();

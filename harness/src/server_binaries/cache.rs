@@ -7,24 +7,20 @@
 use std::fs::{File, TryLockError};
 use std::future::ready;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::dirs::NoDirectory;
-use crate::event::{Events, Phase};
+use crate::event::Events;
+use crate::private::{self, NotPrivate, Others};
 use crate::process::wait::{self, Condition, WaitError};
 
+use super::checked::Checked;
 use super::claim::Claim;
+use super::lock::Mode;
 use super::manifest::Manifest;
 use super::options::Options;
-
-/// How long another authlab may take to fill an entry.
-const FILLING: Duration = Duration::from_secs(60 * 60);
-
-/// How long a lock that is only shared is waited for: long enough for others that
-/// look at the same moment, too short for a lab.
-const SHARED: Duration = Duration::from_secs(3);
 
 /// How long a lock may linger that nobody holds any more.
 const MOMENT: Duration = Duration::from_millis(500);
@@ -43,6 +39,15 @@ pub enum CacheError {
         /// Why.
         #[source]
         source: io::Error,
+    },
+    /// Somebody else could have changed what is in it.
+    #[error("the cache at {} is not used", path.display())]
+    Untrusted {
+        /// The directory or file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        why: NotPrivate,
     },
     /// A lock file does not work.
     #[error("could not lock {}", path.display())]
@@ -113,6 +118,23 @@ pub(super) fn root(options: &Options) -> Result<PathBuf, NoDirectory> {
         Some(directory) => Ok(directory.clone()),
         None => crate::dirs::cache(),
     }
+}
+
+/// Expects that nobody but this user and root can change `path`, since programs in the cache are run. A missing path is fine.
+fn expect_trusted(path: &Path) -> Result<(), CacheError> {
+    // The cache itself may be a link to a larger disk: the directory counts that it leads to.
+    let Ok(real) = path.canonicalize() else { return Ok(()) };
+    let trusted = match private::expect_directory(&real, Others::Read) {
+        // An administrator may have filled a cache for all.
+        Err(NotPrivate::Foreign { owner: 0, .. }) => private::expect_unwritable(&real),
+        // A file in its place is told when it is used.
+        Err(NotPrivate::NotADirectory) => Ok(()),
+        other => other,
+    };
+    trusted.map_err(|why| CacheError::Untrusted {
+        path: path.to_owned(),
+        why,
+    })
 }
 
 /// The place of one version in the cache.
@@ -194,7 +216,7 @@ impl Entry {
         format!("{} {}", self.product, self.version)
     }
 
-    fn lock_path(&self) -> PathBuf {
+    pub(super) fn lock_path(&self) -> PathBuf {
         self.parent.join(format!("{}.lock", self.version))
     }
 
@@ -221,6 +243,45 @@ impl Entry {
         })
     }
 
+    /// Looks at what is there, down to the contents: hashed, unless it was and no file changed since. The caller holds the lock.
+    async fn inspect(&self, events: &Events) -> Result<Presence, CacheError> {
+        let presence = self.presence()?;
+        let Presence::Finished(manifest) = presence else {
+            return Ok(presence);
+        };
+        let directory = self.directory();
+        let storage = |source| CacheError::Storage {
+            path: directory.clone(),
+            source,
+        };
+        // A cache that root filled is trusted as root's other programs are; nothing could be noted there.
+        if private::expect_directory(&directory, Others::Read).is_err() {
+            return Ok(Presence::Finished(manifest));
+        }
+        let now = Checked::now(&directory, &manifest).map_err(storage)?;
+        if Checked::noted(&directory).is_some_and(|noted| noted == now) {
+            return Ok(Presence::Finished(manifest));
+        }
+        let phase = events.phase(format!("verify {}", self.product()));
+        let (at, hashed) = (directory.clone(), manifest.clone());
+        let damage = tokio::task::spawn_blocking(move || hashed.damage(&at))
+            .await
+            .expect("hashing does not panic")
+            .map_err(storage)?;
+        match damage.into_iter().next() {
+            Some(damage) => {
+                phase.failed(&damage);
+                Ok(Presence::Damaged(damage))
+            }
+            None => {
+                phase.succeeded();
+                // On a read-only disk it cannot be noted, and is hashed each time.
+                let _ = now.note(&directory);
+                Ok(Presence::Finished(manifest))
+            }
+        }
+    }
+
     /// The finished entry, or the sole right to fill it; waits for another
     /// authlab that is filling it.
     pub(super) async fn find_or_claim(&self, events: &Events) -> Result<Found, CacheError> {
@@ -229,7 +290,7 @@ impl Entry {
                 return Ok(Found::Ready(ready));
             }
             let claim = self.claim(events).await?;
-            match self.presence()? {
+            match self.inspect(events).await? {
                 // Another authlab was faster.
                 Presence::Finished(_) => drop(claim),
                 Presence::Damaged(why) => {
@@ -241,14 +302,10 @@ impl Entry {
         }
     }
 
-    /// The finished entry, shared; `None` when it is not there.
+    /// The finished entry, shared and sound; `None` when it is not there, or damaged.
     pub(super) async fn ready(&self, events: &Events) -> Result<Option<Ready>, CacheError> {
-        // Looking must not make directories: a cache that is only read may be read-only.
-        if !matches!(self.presence()?, Presence::Finished(_)) && !self.lock_path().exists() {
-            return Ok(None);
-        }
-        let lock = self.lock(Mode::Shared, events).await?;
-        Ok(match self.presence()? {
+        let Some(lock) = self.shared(events).await? else { return Ok(None) };
+        Ok(match self.inspect(events).await? {
             Presence::Finished(manifest) => Some(Ready {
                 manifest,
                 hold: Hold::sharing(lock),
@@ -257,9 +314,27 @@ impl Entry {
         })
     }
 
+    /// The right to look at the entry, which stays as it is meanwhile; `None` when there is nothing.
+    pub(super) async fn shared(&self, events: &Events) -> Result<Option<File>, CacheError> {
+        self.expect_trusted()?;
+        // Looking must not make directories: a cache that is only read may be read-only.
+        if !matches!(self.presence()?, Presence::Finished(_)) && !self.lock_path().exists() {
+            return Ok(None);
+        }
+        self.lock(Mode::Shared, events).await.map(Some)
+    }
+
+    /// Expects that nobody else can have put there what is run.
+    fn expect_trusted(&self) -> Result<(), CacheError> {
+        let directory = self.directory();
+        let above = self.parent.parent().unwrap_or(&self.parent);
+        [above, &self.parent, &directory].into_iter().try_for_each(expect_trusted)
+    }
+
     /// The sole right to fill, replace or remove the entry.
     pub(super) async fn claim(&self, events: &Events) -> Result<Claim, CacheError> {
-        fs_err::create_dir_all(&self.parent).map_err(|source| self.storage(source))?;
+        private::make_directory(&self.parent).map_err(|source| self.storage(source))?;
+        self.expect_trusted()?;
         let lock = self.lock(Mode::Exclusive, events).await?;
         Ok(Claim::new(self.clone(), lock))
     }
@@ -284,68 +359,6 @@ impl Entry {
             Ok(()) => Ok(Some(Claim::new(self.clone(), lock))),
             Err(WaitError::TimedOut { .. }) => Ok(None),
             Err(WaitError::Failed(error)) => Err(error),
-        }
-    }
-
-    fn open_lock(&self) -> Result<File, CacheError> {
-        let path = self.lock_path();
-        let shared_only =
-            |error: &io::Error| error.kind() == io::ErrorKind::ReadOnlyFilesystem || error.kind() == io::ErrorKind::PermissionDenied;
-        match File::options().read(true).write(true).create(true).truncate(false).open(&path) {
-            Ok(file) => Ok(file),
-            // Who cannot write can still share.
-            Err(error) if shared_only(&error) => File::open(&path).map_err(|_| CacheError::Lock { path, source: error }),
-            Err(source) => Err(CacheError::Lock { path, source }),
-        }
-    }
-
-    async fn lock(&self, mode: Mode, events: &Events) -> Result<File, CacheError> {
-        let path = self.lock_path();
-        let file = self.open_lock()?;
-        let mut phase: Option<Phase> = None;
-        let mut shared_since: Option<Instant> = None;
-        let waited = wait::until("the lock of the cache", FILLING, || {
-            let tried = match mode {
-                Mode::Shared => file.try_lock_shared(),
-                Mode::Exclusive => file.try_lock(),
-            };
-            ready(match tried {
-                Ok(()) => Ok(Condition::Met(())),
-                Err(TryLockError::Error(source)) => Err(CacheError::Lock {
-                    path: path.clone(),
-                    source,
-                }),
-                Err(TryLockError::WouldBlock) => {
-                    // A lock that can be shared is held by users; one that cannot, by
-                    // whoever fills the entry. Asking opens the file anew: a lock
-                    // belongs to what was opened.
-                    let users = mode == Mode::Exclusive && File::open(&path).is_ok_and(|probe| probe.try_lock_shared().is_ok());
-                    if !users {
-                        shared_since = None;
-                        phase.get_or_insert_with(|| {
-                            let phase = events.phase(format!("wait for {}", self.product()));
-                            phase.detail("another authlab is building it");
-                            phase
-                        });
-                        Ok(Condition::NotYet("another authlab is building it".to_owned()))
-                    } else if shared_since.get_or_insert_with(Instant::now).elapsed() < SHARED {
-                        Ok(Condition::NotYet("a lab that runs uses it".to_owned()))
-                    } else {
-                        Err(CacheError::InUse { product: self.product() })
-                    }
-                }
-            })
-        })
-        .await;
-        match waited {
-            Ok(()) => {
-                if let Some(phase) = phase {
-                    phase.succeeded();
-                }
-                Ok(file)
-            }
-            Err(WaitError::Failed(error)) => Err(error),
-            Err(WaitError::TimedOut { limit, .. }) => Err(CacheError::Busy { path, limit }),
         }
     }
 
@@ -390,12 +403,6 @@ fn version_in(name: &str) -> Option<&str> {
     };
     let numbers = version.split('.').filter(|number| number.parse::<u32>().is_ok()).count();
     (numbers == 3 && version.split('.').count() == 3).then_some(version)
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Mode {
-    Shared,
-    Exclusive,
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use std::path::Path;
 use crate::event::Events;
 
 use super::cache::{CacheError, Entry, Hold, Presence, Ready};
+use super::checked::Checked;
 use super::manifest::{self, Manifest, size_of};
 use super::options::Source;
 
@@ -55,6 +56,8 @@ impl Claim {
         let (from, product) = (filled.to_owned(), entry.product());
         let described = tokio::task::spawn_blocking(move || {
             let manifest = Manifest::describe(&from, product, source)?;
+            // It was hashed this moment.
+            Checked::now(&from, &manifest)?.note(&from)?;
             manifest.write(&from).map(|()| manifest)
         })
         .await

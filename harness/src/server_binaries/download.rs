@@ -3,12 +3,10 @@
 //! The main type is [`Mirror`]: a base address that is given up on quickly when it
 //! does not answer, and whose files count only with the right checksum.
 
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
 
@@ -19,6 +17,9 @@ const CONTACT: Duration = Duration::from_secs(2);
 
 /// How long a transfer may stand still.
 const STALLED: Duration = Duration::from_secs(30);
+
+/// The largest release file: some ten times of what any of them is.
+const LARGEST: u64 = 2 << 30;
 
 /// The largest file of checksums that is read.
 const CHECKSUMS: usize = 1 << 20;
@@ -88,6 +89,28 @@ pub enum DownloadError {
         #[source]
         source: reqwest::Error,
     },
+    /// Anybody who can change the file on its way could change the published checksum, too.
+    #[error("{address} is not used: it is not https, and no SHA-256 of {file} is pinned")]
+    Unprotected {
+        /// The base address.
+        address: String,
+        /// The file.
+        file: String,
+    },
+    /// Its project publishes no checksum that shows malice.
+    #[error("no SHA-256 of {file} is pinned, and its project publishes none")]
+    Unpinned {
+        /// The file.
+        file: String,
+    },
+    /// It is larger than any release file.
+    #[error("{address} is larger than {limit} bytes")]
+    TooLarge {
+        /// The address.
+        address: String,
+        /// The largest size.
+        limit: u64,
+    },
     /// What should be a checksum is none.
     #[error("{address} holds no checksum of {file}")]
     NoChecksum {
@@ -97,12 +120,10 @@ pub enum DownloadError {
         file: String,
     },
     /// The file is not what it should be.
-    #[error("{address} has the {kind} {seen}, expected {expected} ({origin})")]
+    #[error("{address} has the SHA-256 {seen}, expected {expected} ({origin})")]
     Checksum {
         /// The address.
         address: String,
-        /// Which checksum.
-        kind: &'static str,
         /// What it should be.
         expected: String,
         /// What it is.
@@ -132,27 +153,17 @@ fn of(expected: Option<u64>) -> String {
     expected.map(|expected| format!(" of {expected}")).unwrap_or_default()
 }
 
-/// What a file must hash to, and who says so.
+/// The SHA-256 that a file must have, and who says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Checksum {
-    kind: Kind,
     expected: String,
     origin: &'static str,
-}
-
-/// Which checksum.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Sha256,
-    /// Only where a project publishes nothing better: it shows damage, not malice.
-    Sha1,
 }
 
 impl Checksum {
     /// One that is pinned in `fixtures/versions.toml`.
     pub(super) fn pinned(sha256: &str) -> Self {
         Self {
-            kind: Kind::Sha256,
             expected: sha256.to_ascii_lowercase(),
             origin: "pinned",
         }
@@ -160,12 +171,8 @@ impl Checksum {
 
     /// The one of `file` in a published text: a sole checksum, or lines of `sha256sum`
     /// (checksum, blank, optionally `*`, name).
-    fn published(kind: Kind, text: &str, file: &str) -> Option<Self> {
-        let digits = match kind {
-            Kind::Sha256 => 64,
-            Kind::Sha1 => 40,
-        };
-        let is_checksum = |word: &str| word.len() == digits && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    fn published(text: &str, file: &str) -> Option<Self> {
+        let is_checksum = |word: &str| word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
         let mut lines = text.lines().map(str::split_whitespace);
         let found = lines.find_map(|mut words| {
             let (checksum, name) = (words.next()?, words.next());
@@ -173,53 +180,22 @@ impl Checksum {
             (named && is_checksum(checksum)).then(|| checksum.to_ascii_lowercase())
         });
         found.map(|expected| Self {
-            kind,
             expected,
             origin: "published beside it",
         })
     }
 }
 
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl Kind {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Sha256 => "SHA-256",
-            Self::Sha1 => "SHA-1",
-        }
-    }
-}
-
-enum Hash {
-    Sha256(Sha256),
-    Sha1(Sha1),
-}
-
-impl Hash {
-    fn new(kind: Kind) -> Self {
-        match kind {
-            Kind::Sha256 => Self::Sha256(Sha256::new()),
-            Kind::Sha1 => Self::Sha1(Sha1::new()),
-        }
-    }
-
-    fn update(&mut self, bytes: &[u8]) {
-        match self {
-            Self::Sha256(hash) => hash.update(bytes),
-            Self::Sha1(hash) => hash.update(bytes),
-        }
-    }
-
-    fn finish(self) -> String {
-        match self {
-            Self::Sha256(hash) => hex::encode(hash.finalize()),
-            Self::Sha1(hash) => hex::encode(hash.finalize()),
-        }
+/// Whether nobody but the server itself can change what is asked for at `address`: it is https, or on this machine.
+fn is_protected(address: &reqwest::Url) -> bool {
+    match address.host_str() {
+        _ if address.scheme() == "https" => true,
+        Some("localhost") => true,
+        Some(host) => host
+            .trim_matches(['[', ']'])
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback()),
+        None => false,
     }
 }
 
@@ -227,6 +203,7 @@ impl Hash {
 #[derive(Debug)]
 pub(super) struct Mirror {
     base: String,
+    is_protected: bool,
     client: reqwest::Client,
 }
 
@@ -234,32 +211,55 @@ impl Mirror {
     /// Prepares to ask below `base`. A secure address stays secure, wherever it redirects to.
     pub(super) fn new(base: &str) -> Result<Self, DownloadError> {
         let base = base.trim_end_matches('/').to_owned();
+        // An invalid address is refused when it is asked.
+        let is_protected = base.parse().map_or(true, |address| is_protected(&address));
+        let redirects = reqwest::redirect::Policy::custom(move |attempt| match attempt.previous().len() {
+            10.. => attempt.error("too many redirects"),
+            _ if is_protected && !self::is_protected(attempt.url()) => attempt.error("it redirects to an address that is not https"),
+            _ => attempt.follow(),
+        });
         let client = reqwest::Client::builder()
             .user_agent(concat!("authlab/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONTACT)
             .read_timeout(STALLED)
-            .https_only(base.starts_with("https:"))
+            .redirect(redirects)
             .build()
             .map_err(|source| DownloadError::Unusable {
                 address: shown(&base),
                 source: source.without_url(),
             })?;
-        Ok(Self { base, client })
+        Ok(Self {
+            base,
+            is_protected,
+            client,
+        })
     }
 
-    /// The checksum of `file`, published in `checksums`. The first thing to ask of a
-    /// mirror: it shows quickly whether it answers.
-    pub(super) async fn checksum(&self, kind: Kind, checksums: &str, file: &str) -> Result<Checksum, DownloadError> {
+    /// Whether it has `file`. As with [`Mirror::checksum`], that is the first thing to ask of a mirror: it shows quickly whether it answers.
+    pub(super) async fn offers(&self, file: &str) -> Result<(), DownloadError> {
+        self.ask_first(&format!("{}/{file}", self.base)).await.map(drop)
+    }
+
+    async fn ask_first(&self, address: &str) -> Result<reqwest::Response, DownloadError> {
+        let answered = tokio::time::timeout(CONTACT, self.ask(address)).await;
+        answered.unwrap_or_else(|_| {
+            Err(DownloadError::NoAnswer {
+                address: shown(address),
+                limit: CONTACT,
+            })
+        })
+    }
+
+    /// The checksum of `file`, published in `checksums`.
+    pub(super) async fn checksum(&self, checksums: &str, file: &str) -> Result<Checksum, DownloadError> {
+        if !self.is_protected {
+            return Err(DownloadError::Unprotected {
+                address: shown(&self.base),
+                file: file.to_owned(),
+            });
+        }
         let address = format!("{}/{checksums}", self.base);
-        let response = match tokio::time::timeout(CONTACT, self.ask(&address)).await {
-            Ok(answered) => answered?,
-            Err(_) => {
-                return Err(DownloadError::NoAnswer {
-                    address: shown(&address),
-                    limit: CONTACT,
-                });
-            }
-        };
+        let response = self.ask_first(&address).await?;
         let no_checksum = || DownloadError::NoChecksum {
             address: shown(&address),
             file: file.to_owned(),
@@ -272,7 +272,7 @@ impl Mirror {
                 return Err(no_checksum());
             }
         }
-        Checksum::published(kind, &String::from_utf8_lossy(&text), file).ok_or_else(no_checksum)
+        Checksum::published(&String::from_utf8_lossy(&text), file).ok_or_else(no_checksum)
     }
 
     /// Downloads `file` to `to` and verifies it. A file with another checksum is not left there.
@@ -286,9 +286,17 @@ impl Mirror {
         let response = self.ask(&address).await?;
         let mut arriving = Arriving::new(response, &address);
         let mut written = tokio::fs::File::create(to).await.map_err(storage)?;
-        let mut hash = Hash::new(checksum.kind);
+        let mut hash = Sha256::new();
         let mut told: Option<Instant> = None;
         while let Some(bytes) = arriving.more().await? {
+            if arriving.seen > LARGEST {
+                drop(written);
+                tokio::fs::remove_file(to).await.map_err(storage)?;
+                return Err(DownloadError::TooLarge {
+                    address: shown(&address),
+                    limit: LARGEST,
+                });
+            }
             hash.update(&bytes);
             written.write_all(&bytes).await.map_err(storage)?;
             if told.is_none_or(|told| told.elapsed() >= Duration::from_millis(100)) {
@@ -299,14 +307,13 @@ impl Mirror {
         // Without this, what a full disk refused would go unnoticed.
         written.flush().await.map_err(storage)?;
         phase.progress(name, Some(arriving.seen), arriving.total);
-        let seen = hash.finish();
+        let seen = hex::encode(hash.finalize());
         if seen == checksum.expected {
             return Ok(());
         }
         tokio::fs::remove_file(to).await.map_err(storage)?;
         Err(DownloadError::Checksum {
             address: shown(&address),
-            kind: checksum.kind.name(),
             expected: checksum.expected.clone(),
             seen,
             origin: checksum.origin,
@@ -386,7 +393,7 @@ mod tests {
     #[test]
     fn a_checksum_is_found_alone_or_by_name() {
         let (one, other) = ("a".repeat(64), "B".repeat(64));
-        let found = |text: &str| Checksum::published(Kind::Sha256, text, "etcd.tar.gz").map(|checksum| checksum.expected);
+        let found = |text: &str| Checksum::published(text, "etcd.tar.gz").map(|checksum| checksum.expected);
         assert_eq!(found(&one), Some(one.clone()));
         assert_eq!(found(&format!("{one}\n")), Some(one.clone()));
         assert_eq!(found(&format!("{one}  other.tar.gz\n{other}  etcd.tar.gz\n")), Some("b".repeat(64)));
@@ -395,7 +402,22 @@ mod tests {
         for none in ["", "<html>not found</html>", &one[1..], &"g".repeat(64)] {
             assert_eq!(found(none), None, "{none}");
         }
-        assert_eq!(Checksum::published(Kind::Sha1, &one, "etcd.tar.gz"), None);
+        assert_eq!(found(&"a".repeat(40)), None, "SHA-1 is not enough");
+    }
+
+    #[test]
+    fn only_https_and_this_machine_are_protected() {
+        for (address, expected) in [
+            ("https://mirror/release", true),
+            ("http://127.0.0.1:8080", true),
+            ("http://[::1]:8080/x", true),
+            ("http://localhost", true),
+            ("http://mirror/release", false),
+            ("http://127.0.0.1.example/x", false),
+            ("http://10.0.0.1", false),
+        ] {
+            assert_eq!(is_protected(&address.parse().expect("an address")), expected, "{address}");
+        }
     }
 
     #[test]

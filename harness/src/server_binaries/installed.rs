@@ -49,6 +49,15 @@ pub enum InstalledError {
         #[source]
         source: ToolError,
     },
+    /// There is nowhere to write what a program says.
+    #[error("cannot make a temporary directory in {}", path.display())]
+    Scratch {
+        /// The directory for temporary files.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// A file cannot be read.
     #[error("could not read {}", path.display())]
     Read {
@@ -71,7 +80,7 @@ pub(super) async fn server_binaries(directory: &Path, kubernetes: &Kubernetes) -
         });
     }
     let program = directory.join("kube-apiserver");
-    let scratch = tempfile::tempdir().map_err(|source| InstalledError::Read {
+    let scratch = tempfile::tempdir().map_err(|source| InstalledError::Scratch {
         path: std::env::temp_dir(),
         source,
     })?;
@@ -190,6 +199,16 @@ mod tests {
             program(directory.path(), name, says);
         }
         directory
+    }
+
+    #[test]
+    fn a_missing_directory_for_temporary_files_is_told_from_one_without_servers() {
+        use crate::hint::Hint;
+        let error = crate::server_binaries::ServerBinariesError::from(InstalledError::Scratch {
+            path: "/nonexistent".into(),
+            source: io::ErrorKind::NotFound.into(),
+        });
+        assert!(error.hint().is_some_and(|hint| hint.contains("TMPDIR")), "{:?}", error.hint());
     }
 
     #[tokio::test]

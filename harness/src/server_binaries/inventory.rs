@@ -131,17 +131,14 @@ pub async fn verify(options: &Options, events: &Events) -> Result<Vec<Verified>,
     let mut verified = Vec::new();
     for entry in Entry::all(options)? {
         let directory = entry.directory();
-        let damage = match entry.ready(events).await? {
-            None => match entry.presence()? {
-                Presence::Absent => continue,
-                Presence::Damaged(why) => vec![why],
-                // It was finished between the two looks, and is as new as can be.
-                Presence::Finished(_) => Vec::new(),
-            },
-            Some(ready) => {
+        let _lock = entry.shared(events).await?;
+        let damage = match entry.presence()? {
+            Presence::Absent => continue,
+            Presence::Damaged(why) => vec![why],
+            Presence::Finished(manifest) => {
                 let phase = events.phase(format!("verify {}", entry.product()));
                 let at = directory.clone();
-                let damage = tokio::task::spawn_blocking(move || ready.manifest.damage(&at))
+                let damage = tokio::task::spawn_blocking(move || manifest.damage(&at))
                     .await
                     .expect("hashing does not panic");
                 let damage = damage.map_err(|source| CacheError::Storage {

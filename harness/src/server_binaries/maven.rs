@@ -1,7 +1,9 @@
 //! Keycloak's distribution through Maven's own client.
 //!
 //! The main function is [`unpack`]. Maven knows the mirrors, proxies and
-//! credentials of its user, verifies what it downloads, and unpacks it too.
+//! credentials of its user, and unpacks the artifact. Maven itself compares it with
+//! what its repository publishes; here it is compared with the SHA-256 pinned in
+//! `fixtures/versions.toml`.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,8 +12,10 @@ use std::time::{Duration, Instant};
 use crate::event::Events;
 use crate::process::Program;
 
+use super::manifest::{self, Record};
 use super::options::Options;
 use super::tool::{self, INHERITED, ToolError};
+use super::versions::Keycloak;
 
 /// How long Maven may take, for a download of some 180 MB.
 const LIMIT: Duration = Duration::from_secs(30 * 60);
@@ -44,6 +48,22 @@ pub enum MavenError {
         #[source]
         source: ToolError,
     },
+    /// Nothing says what the artifact should be.
+    #[error("no SHA-256 of {file} is pinned")]
+    Unpinned {
+        /// The file.
+        file: String,
+    },
+    /// The artifact is not what it should be.
+    #[error("{file} has the SHA-256 {seen}, expected {expected} (pinned)")]
+    Checksum {
+        /// The file.
+        file: String,
+        /// The pinned SHA-256.
+        expected: String,
+        /// The SHA-256 it has.
+        seen: String,
+    },
     /// The artifact holds something else than expected.
     #[error("{artifact} does not hold the directory {expected}")]
     Contents {
@@ -63,10 +83,33 @@ pub enum MavenError {
     },
 }
 
-/// Unpacks Keycloak `version` within `staging` and returns its directory; all output
-/// goes to `log`.
-pub(super) async fn unpack(version: &str, staging: &Path, log: &Path, options: &Options, events: &Events) -> Result<PathBuf, MavenError> {
+/// Unpacks `keycloak` within `staging` and returns its directory; all output goes to
+/// `log`.
+pub(super) async fn unpack(
+    keycloak: &Keycloak,
+    staging: &Path,
+    log: &Path,
+    options: &Options,
+    events: &Events,
+) -> Result<PathBuf, MavenError> {
     let mvn = which::which("mvn").map_err(|_| MavenError::NoMaven)?;
+    unpack_with(&mvn, keycloak, staging, log, options, events).await
+}
+
+async fn unpack_with(
+    mvn: &Path,
+    keycloak: &Keycloak,
+    staging: &Path,
+    log: &Path,
+    options: &Options,
+    events: &Events,
+) -> Result<PathBuf, MavenError> {
+    let version = &keycloak.version;
+    let file = format!("keycloak-quarkus-dist-{version}.zip");
+    let pin = keycloak
+        .sha256
+        .get(&file)
+        .ok_or_else(|| MavenError::Unpinned { file: file.clone() })?;
     let artifact = format!("org.keycloak:keycloak-quarkus-dist:{version}:zip");
     let phase = events.phase(format!("fetch Keycloak {version} with Maven"));
     // Maven makes directories in its own: those go with the staging directory.
@@ -75,13 +118,20 @@ pub(super) async fn unpack(version: &str, staging: &Path, log: &Path, options: &
         path: work.clone(),
         source,
     })?;
+    // The artifact is copied there, too, to be compared.
     let mut target = std::ffi::OsString::from("-DoutputDirectory=");
     target.push(&unpacked);
     let program = Program::new("mvn", mvn, log)
         .inherit(INHERITED)
         .inherit(MAVEN_VARIABLES)
         .directory(&work)
-        .arguments(["-B", "-q", "dependency:unpack", &format!("-Dartifact={artifact}")])
+        .arguments([
+            "-B",
+            "-q",
+            "dependency:copy",
+            "dependency:unpack",
+            &format!("-Dartifact={artifact}"),
+        ])
         .argument(target);
     let program = if options.offline { program.argument("-o") } else { program };
     let mut told: Option<Instant> = None;
@@ -94,16 +144,98 @@ pub(super) async fn unpack(version: &str, staging: &Path, log: &Path, options: &
     .await;
     let directory = unpacked.join(format!("keycloak-{version}"));
     let result = match result {
-        Err(source) => Err(MavenError::Tool { artifact, source }),
-        Ok(_) if !directory.is_dir() => Err(MavenError::Contents {
+        Err(source) => Err(MavenError::Tool {
+            artifact: artifact.clone(),
+            source,
+        }),
+        Ok(_) => compare(&unpacked.join(&file), file, pin).await.map(|()| directory),
+    };
+    let result = match result {
+        Ok(directory) if !directory.is_dir() => Err(MavenError::Contents {
             artifact,
             expected: format!("keycloak-{version}"),
         }),
-        Ok(_) => Ok(directory),
+        other => other,
     };
     match &result {
         Ok(_) => phase.succeeded(),
         Err(error) => phase.failed(error),
     }
     result
+}
+
+/// Expects that the artifact at `path` has the SHA-256 `expected`, and removes it: it is unpacked beside it.
+async fn compare(path: &Path, file: String, expected: &str) -> Result<(), MavenError> {
+    let hashed = path.to_owned();
+    let work = move || {
+        let record = manifest::record(&hashed)?;
+        fs_err::remove_file(&hashed)?;
+        Ok(record)
+    };
+    let record = tokio::task::spawn_blocking(work).await.expect("hashing does not panic");
+    match record.map_err(|source| MavenError::Storage {
+        path: path.to_owned(),
+        source,
+    })? {
+        Record::File { sha256, .. } if sha256.eq_ignore_ascii_case(expected) => Ok(()),
+        seen => Err(MavenError::Checksum {
+            file,
+            expected: expected.to_owned(),
+            seen: match seen {
+                Record::File { sha256, .. } => sha256,
+                link @ Record::Link { .. } => link.to_string(),
+            },
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sha2::Digest as _;
+
+    /// Brings an artifact and what it is unpacked to, as Maven does, and answers what became of it.
+    async fn brought(pin: Option<&[u8]>) -> Result<Vec<String>, MavenError> {
+        let staging = tempfile::tempdir().expect("a directory");
+        let mvn = staging.path().join("mvn");
+        let script = r#"#!/bin/sh
+for argument; do case "$argument" in -DoutputDirectory=*) to="${argument#-DoutputDirectory=}" ;; esac; done
+mkdir -p "$to/keycloak-1.2.3/bin"
+printf artifact > "$to/keycloak-quarkus-dist-1.2.3.zip"
+echo kc > "$to/keycloak-1.2.3/bin/kc.sh"
+"#;
+        // Written by another process: a file that a fork of this one has open cannot be executed.
+        let mut writer = std::process::Command::new("/bin/sh")
+            .args(["-c", "cat >\"$0\" && chmod 755 \"$0\""])
+            .arg(&mvn)
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .expect("a shell");
+        std::io::Write::write_all(&mut writer.stdin.take().expect("a pipe"), script.as_bytes()).expect("it reads");
+        assert!(writer.wait().expect("it ends").success());
+        let pin = pin.map(|artifact| {
+            let file = "keycloak-quarkus-dist-1.2.3.zip".to_owned();
+            (file, hex::encode(sha2::Sha256::digest(artifact)).to_uppercase())
+        });
+        let keycloak = Keycloak {
+            version: "1.2.3".to_owned(),
+            sha256: pin.into_iter().collect(),
+        };
+        let log = staging.path().join("log");
+        let brought = unpack_with(&mvn, &keycloak, staging.path(), &log, &Options::default(), &Events::silent()).await?;
+        assert!(brought.join("bin/kc.sh").is_file());
+        let beside = fs_err::read_dir(brought.parent().expect("the directory it is in")).expect("readable");
+        Ok(beside
+            .flatten()
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect())
+    }
+
+    #[tokio::test]
+    async fn an_artifact_counts_with_the_pinned_checksum_alone() {
+        assert_eq!(brought(Some(b"artifact")).await.expect("it is as pinned"), ["keycloak-1.2.3"]);
+        let other = brought(Some(b"another one")).await.expect_err("it is another").to_string();
+        assert!(other.starts_with("keycloak-quarkus-dist-1.2.3.zip has the SHA-256 "), "{other}");
+        assert!(matches!(brought(None).await, Err(MavenError::Unpinned { .. })));
+    }
 }

@@ -6,6 +6,7 @@
 //! the other, as [`Options`] allow, and take the first that serves.
 
 mod cache;
+mod checked;
 mod claim;
 mod download;
 mod go_build;
@@ -13,6 +14,7 @@ mod go_module;
 pub mod images;
 mod installed;
 mod inventory;
+mod lock;
 mod manifest;
 mod maven;
 mod options;
@@ -134,6 +136,7 @@ impl Hint for ServerBinariesError {
             Self::Installed(InstalledError::Version { seen, .. }) => {
                 Some(format!("ask for what is there ({seen}), name a directory that holds what was asked for, or none"))
             }
+            Self::Installed(InstalledError::Scratch { .. }) => Some("set TMPDIR to a directory that is there and can be written".to_owned()),
             Self::Installed(_) => Some("name another directory, or none and let authlab obtain all".to_owned()),
             Self::Cache(error) => error.hint(),
             Self::NoSource { tried, .. } => tried.iter().rev().find_map(|tried| tried.why.hint()).or_else(|| {
@@ -161,6 +164,8 @@ impl Declined {
             Self::Maven(MavenError::Tool { .. }) => {
                 "check the network and Maven's settings.xml, or name an unpacked Keycloak: --keycloak-home".to_owned()
             }
+            Self::Maven(MavenError::Checksum { .. }) => "remove the artifact from Maven's local repository, and fetch it again".to_owned(),
+            Self::Release(ReleaseError::Download(DownloadError::Unprotected { .. })) => "name a mirror with an https:// address".to_owned(),
             _ => return None,
         };
         Some(hint)
@@ -177,6 +182,10 @@ impl Hint for CacheError {
                 }
                 _ => Some("set AUTHLAB_CACHE_DIR to a directory that can be written".to_owned()),
             },
+            Self::Untrusted { path, why } => Some(
+                why.remedy(path)
+                    .unwrap_or_else(|| "set AUTHLAB_CACHE_DIR to a directory of your own".to_owned()),
+            ),
             Self::Busy { .. } => Some("end the other authlab, if it hangs".to_owned()),
             Self::InUse { .. } => Some("stop the lab first: `authlab down`".to_owned()),
             Self::Removed { .. } => Some("try again".to_owned()),
@@ -346,7 +355,7 @@ async fn make_keycloak(
     }
     if options.allows(Source::Maven) {
         let staging = claim.staging()?;
-        match maven::unpack(&keycloak.version, staging.path(), &entry.log(), options, events).await {
+        match maven::unpack(keycloak, staging.path(), &entry.log(), options, events).await {
             Ok(home) => return Ok(claim.publish(&home, Source::Maven, events).await?),
             Err(error) => tried.push(Tried {
                 source: Source::Maven,

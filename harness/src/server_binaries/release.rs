@@ -1,8 +1,9 @@
 //! The official release files of Kubernetes, etcd and Keycloak, or a mirror of them.
 //!
 //! The main functions are [`kubernetes`] and [`keycloak`]. Every file is verified:
-//! against the checksum pinned in `fixtures/versions.toml`, else against the one
-//! published beside it. A file without either does not count.
+//! against the SHA-256 pinned in `fixtures/versions.toml`, else against the one
+//! published beside it, if nobody on the way can have changed both. A file without
+//! either does not count.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::event::{Events, Phase};
 
-use super::download::{Checksum, DownloadError, Kind, Mirror};
+use super::download::{Checksum, DownloadError, Mirror};
 use super::installed;
 use super::options::Options;
 use super::tool::ToolError;
@@ -18,6 +19,9 @@ use super::versions::{Keycloak, Kubernetes};
 
 /// What of a Kubernetes release is downloaded; etcd has its own releases.
 const KUBERNETES_PROGRAMS: [&str; 3] = ["kube-apiserver", "kube-controller-manager", "kubectl"];
+
+/// The largest that an archive may unpack to: some five times of what Keycloak does.
+const LARGEST: u64 = 2 << 30;
 
 /// The release files do not serve.
 #[derive(Debug, thiserror::Error)]
@@ -108,18 +112,20 @@ async fn mirror<T>(
     })
 }
 
-/// The pin of `path`, else what the mirror publishes in `checksums`.
+/// The pin called `pin` of `path`, which the mirror has; else what it publishes in `checksums`.
 async fn checksum(
     mirror: &Mirror,
     pins: &BTreeMap<String, String>,
+    pin: &str,
     path: &str,
-    kind: Kind,
     checksums: &str,
-    file: &str,
 ) -> Result<Checksum, DownloadError> {
-    match pins.get(path) {
-        Some(pin) => Ok(Checksum::pinned(pin)),
-        None => mirror.checksum(kind, checksums, file).await,
+    match pins.get(pin) {
+        Some(pin) => {
+            mirror.offers(path).await?;
+            Ok(Checksum::pinned(pin))
+        }
+        None => mirror.checksum(checksums, path.rsplit('/').next().unwrap_or(path)).await,
     }
 }
 
@@ -137,9 +143,9 @@ pub(super) async fn kubernetes(
     let (release, checksums) = mirror(&options.release_mirror, options, async |mirror| {
         let mut checksums = Vec::new();
         for program in KUBERNETES_PROGRAMS {
-            let path = format!("linux/{architecture}/{program}");
-            let published = format!("v{version}/bin/{path}.sha256");
-            checksums.push(checksum(mirror, pins, &path, Kind::Sha256, &published, program).await?);
+            let pin = format!("linux/{architecture}/{program}");
+            let path = format!("v{version}/bin/{pin}");
+            checksums.push(checksum(mirror, pins, &pin, &path, &format!("{path}.sha256")).await?);
         }
         Ok(checksums)
     })
@@ -147,7 +153,8 @@ pub(super) async fn kubernetes(
     let etcd = &kubernetes.etcd;
     let archive = format!("etcd-v{etcd}-linux-{architecture}.tar.gz");
     let (etcd_release, etcd_checksum) = mirror(&options.etcd_mirror, options, async |mirror| {
-        checksum(mirror, pins, &archive, Kind::Sha256, &format!("v{etcd}/SHA256SUMS"), &archive).await
+        let path = format!("v{etcd}/{archive}");
+        checksum(mirror, pins, &archive, &path, &format!("v{etcd}/SHA256SUMS")).await
     })
     .await?;
 
@@ -193,23 +200,17 @@ pub(super) async fn kubernetes(
 pub(super) async fn keycloak(keycloak: &Keycloak, staging: &Path, options: &Options, events: &Events) -> Result<PathBuf, ReleaseError> {
     let version = &keycloak.version;
     let archive = format!("keycloak-{version}.tar.gz");
-    // Keycloak publishes SHA-1 alone beside its archives.
-    let (release, checksum) = mirror(&options.keycloak_mirror, options, async |mirror| {
-        checksum(
-            mirror,
-            &keycloak.sha256,
-            &archive,
-            Kind::Sha1,
-            &format!("{version}/{archive}.sha1"),
-            &archive,
-        )
-        .await
-    })
-    .await?;
+    let pin = keycloak
+        .sha256
+        .get(&archive)
+        .ok_or_else(|| DownloadError::Unpinned { file: archive.clone() })?;
+    let checksum = Checksum::pinned(pin);
+    let path = format!("{version}/{archive}");
+    let (release, ()) = mirror(&options.keycloak_mirror, options, async |mirror| mirror.offers(&path).await).await?;
 
     in_phase(events, format!("download Keycloak {version}"), async |phase| {
         let (packed, unpacked) = (staging.join(&archive), staging.join("unpacked"));
-        release.download(&format!("{version}/{archive}"), &packed, &checksum, phase).await?;
+        release.download(&path, &packed, &checksum, phase).await?;
         phase.detail("unpacking");
         unpack(&packed, None, &unpacked).await.map_err(|source| ReleaseError::Archive {
             archive: archive.clone(),
@@ -244,7 +245,11 @@ async fn in_phase<T>(events: &Events, name: String, work: impl AsyncFnOnce(&Phas
 async fn unpack(archive: &Path, member: Option<&Path>, to: &Path) -> io::Result<()> {
     let (archive, member, to) = (archive.to_owned(), member.map(Path::to_owned), to.to_owned());
     let work = move || {
-        let mut tar = tar::Archive::new(flate2::read::GzDecoder::new(io::BufReader::new(fs_err::File::open(archive)?)));
+        let unpacked = flate2::read::GzDecoder::new(io::BufReader::new(fs_err::File::open(archive)?));
+        let mut tar = tar::Archive::new(Limited {
+            from: unpacked,
+            left: LARGEST,
+        });
         let Some(member) = member else {
             fs_err::create_dir(&to)?;
             return tar.unpack(&to);
@@ -261,6 +266,50 @@ async fn unpack(archive: &Path, member: Option<&Path>, to: &Path) -> io::Result<
     tokio::task::spawn_blocking(work).await.expect("unpacking does not panic")
 }
 
+/// A reader that fails once too much was read through it: a small archive can unpack to more than there is room for.
+struct Limited<R> {
+    from: R,
+    left: u64,
+}
+
+impl<R: io::Read> io::Read for Limited<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.from.read(buffer)?;
+        match self.left.checked_sub(read as u64) {
+            Some(left) => self.left = left,
+            None => {
+                return Err(io::Error::new(
+                    io::ErrorKind::FileTooLarge,
+                    "it unpacks to more than any release does",
+                ));
+            }
+        }
+        Ok(read)
+    }
+}
+
 fn make_executable(path: &Path) -> io::Result<()> {
     fs_err::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    #[test]
+    fn an_archive_that_unpacks_to_too_much_is_an_error() {
+        let read = |left| {
+            let mut all = Vec::new();
+            Limited {
+                from: [7; 100].as_slice(),
+                left,
+            }
+            .read_to_end(&mut all)
+            .map(|_| all.len())
+        };
+        assert_eq!(read(100).expect("it is as large as it may be"), 100);
+        assert_eq!(read(99).expect_err("it is too large").kind(), io::ErrorKind::FileTooLarge);
+    }
 }

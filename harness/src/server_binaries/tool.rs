@@ -190,10 +190,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_failure_shows_the_last_lines_redacted() {
-        let (result, _) = shell("seq 100; echo password=hunter22; exit 3", Duration::from_secs(60)).await;
+        let key = "echo -----BEGIN PRIVATE' 'KEY-----; echo MIGHAgEA; echo AwEHBG0w; echo -----END PRIVATE' 'KEY-----";
+        let script = format!("seq 100; echo password=hunter22; {key}; exit 3");
+        let (result, _) = shell(&script, Duration::from_secs(60)).await;
         let error = result.expect_err("it fails").to_string();
         assert!(error.contains("a script failed (exit status: 3)"), "{error}");
-        assert!(error.contains("\n100\npassword=[redacted]") && !error.contains("\n89\n"), "{error}");
+        let last = "\n100\npassword=[redacted]\n[redacted PRIVATE KEY]";
+        assert!(error.contains(last) && !error.contains("\n89\n"), "{error}");
         assert!(!error.contains("an earlier run"), "{error}");
     }
 

@@ -101,9 +101,19 @@ pub struct Kubernetes {
 pub struct Keycloak {
     /// Its version.
     pub version: String,
-    /// Pinned checksums of official release files, by their name.
+    /// Pinned checksums of the release's archive and of the Maven artifact, by their name.
     #[serde(default)]
     pub sha256: BTreeMap<String, String>,
+}
+
+/// Release files whose checksum no public source states.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unpinned {
+    /// Versions of Kubernetes.
+    pub kubernetes: Vec<KubernetesVersion>,
+    /// Processors, in the words of Go.
+    pub architectures: Vec<String>,
 }
 
 /// Where images are, without their tags.
@@ -128,6 +138,8 @@ pub struct Repositories {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Versions {
+    /// Files that are not pinned below, and cannot be.
+    pub unpinned: Unpinned,
     /// Where images are, without their tags.
     pub images: Repositories,
     /// Every supported Kubernetes, oldest first.
@@ -223,6 +235,45 @@ impl Versions {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_release_file_is_pinned_or_listed_among_those_that_are_not() {
+        let versions = Versions::pinned();
+        for kubernetes in &versions.kubernetes {
+            let mut expected = std::collections::BTreeSet::new();
+            for architecture in ["amd64", "arm64", "ppc64le", "s390x"] {
+                if versions.unpinned.architectures.iter().any(|unpinned| unpinned == architecture) {
+                    continue;
+                }
+                expected.insert(format!("etcd-v{}-linux-{architecture}.tar.gz", kubernetes.etcd));
+                if !versions.unpinned.kubernetes.contains(&kubernetes.version) {
+                    let programs = ["kube-apiserver", "kube-controller-manager", "kubectl"];
+                    expected.extend(programs.map(|program| format!("linux/{architecture}/{program}")));
+                }
+            }
+            assert!(
+                kubernetes.sha256.keys().eq(&expected),
+                "{}: {:?}",
+                kubernetes.version,
+                kubernetes.sha256.keys()
+            );
+        }
+        for keycloak in versions.keycloaks() {
+            let version = &keycloak.version;
+            let expected = [format!("keycloak-{version}.tar.gz"), format!("keycloak-quarkus-dist-{version}.zip")];
+            assert!(keycloak.sha256.keys().eq(&expected), "{:?}", keycloak.sha256.keys());
+        }
+        let kubernetes = versions.kubernetes.iter().flat_map(|kubernetes| kubernetes.sha256.values());
+        let pins: Vec<&String> = kubernetes
+            .chain(versions.keycloaks().into_iter().flat_map(|keycloak| keycloak.sha256.values()))
+            .collect();
+        assert!(
+            pins.iter()
+                .all(|pin| pin.len() == 64 && pin.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)))
+        );
+        let distinct: std::collections::BTreeSet<_> = pins.iter().collect();
+        assert_eq!(distinct.len(), pins.len(), "no two files are the same");
+    }
 
     #[test]
     fn every_minor_is_pinned_once_and_the_newest_is_the_default() {

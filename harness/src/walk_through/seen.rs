@@ -3,12 +3,12 @@
 //! The main type is [`Exchange`]. The API server's audit log knows every request to it and as whom it was taken; what was asked of
 //! Keycloak and of the auth proxies is known where curl kept the headers of the answer.
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::probe::End;
 
 /// Who takes part, in the order in which they are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -37,21 +37,9 @@ pub struct Exchange {
     pub answered: String,
 }
 
-/// The length of a file; nothing where there is none.
-pub(super) fn length(file: &Path) -> u64 {
-    file.metadata().map(|metadata| metadata.len()).unwrap_or_default()
-}
-
 /// The requests of curl and kubectl in an audit log from `start` on.
-pub(super) fn audited(log: &Path, start: u64, through_proxy: bool) -> Vec<Exchange> {
-    let mut text = String::new();
-    let read = File::open(log).and_then(|mut file| {
-        file.seek(SeekFrom::Start(start))?;
-        file.read_to_string(&mut text)
-    });
-    if read.is_err() {
-        return Vec::new();
-    }
+pub(super) fn audited(log: &Path, start: End, through_proxy: bool) -> Vec<Exchange> {
+    let Ok(text) = start.since(log) else { return Vec::new() };
     let events = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let from = if through_proxy { Party::AuthProxy } else { Party::You };
     events
@@ -146,8 +134,10 @@ mod tests {
         ];
         let file = tempfile::NamedTempFile::new().unwrap();
         let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        std::fs::write(file.path(), &before).unwrap();
+        let start = End::of(file.path());
         std::fs::write(file.path(), format!("{before}{text}")).unwrap();
-        let seen = audited(file.path(), before.len() as u64, false);
+        let seen = audited(file.path(), start, false);
         let told: Vec<_> = seen
             .iter()
             .map(|one| (one.from, one.asked.as_str(), one.answered.as_str()))

@@ -17,6 +17,7 @@ use super::{SCRIPTS, Step, WalkThrough, is_housekeeping};
 use crate::hint::Hint;
 use crate::lab::cast::{ADMINISTRATOR, CastError};
 use crate::lab::{Lab, LabError};
+use crate::probe::End;
 use crate::process::{ProcessError, Program};
 use crate::secret::redact;
 
@@ -228,7 +229,7 @@ impl Session {
     /// # Errors
     /// The shell cannot be started, or files cannot be written.
     pub async fn take(&mut self, command: &str) -> Result<Taken, SessionError> {
-        let audited_before = self.audit_log.as_deref().map(seen::length);
+        let audited_before = self.audit_log.as_deref().map(End::of);
         let headers = self.place.file(HEADERS);
         let _ = std::fs::remove_file(&headers);
         let (output, code) = self.shell(command).await?;

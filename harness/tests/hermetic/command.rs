@@ -49,6 +49,43 @@ fn run_lists_what_it_would_carry_out_with_and_without_its_name() {
 }
 
 #[test]
+fn help_shows_no_value_of_a_variable_that_may_hold_credentials() {
+    let help = |arguments: &[&str], variables: &[String]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_authlab"));
+        command
+            .args(arguments)
+            .arg("--help")
+            .envs(variables.iter().map(|name| (name, "https://me:hunter22@mirror/x")));
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    let holds_credentials = |name: &&str| {
+        let words = ["MIRROR", "ISSUER", "PREFIX", "PASSWORD", "SECRET", "TOKEN"];
+        words.iter().any(|word| name.contains(word)) && !name.ends_with("_FILE") && !name.ends_with("_AUTHORITY")
+    };
+    let mut seen = 0;
+    for command in [
+        &["run"][..],
+        &["matrix"],
+        &["up"],
+        &["down"],
+        &["walk"],
+        &["explain"],
+        &["token", "oidc"],
+        &["lesson", "check"],
+        &["server-binaries", "fetch"],
+        &["server-binaries", "images"],
+        &["server-binaries", "build"],
+    ] {
+        let plain = help(command, &[]);
+        let named = plain.split("[env: ").skip(1).filter_map(|rest| rest.split(['=', ']']).next());
+        let variables: Vec<String> = named.filter(holds_credentials).map(str::to_owned).collect();
+        assert!(!help(command, &variables).contains("hunter22"), "{command:?}: {variables:?}");
+        seen += variables.len();
+    }
+    assert!(seen >= 10, "{seen} variables were looked at");
+}
+
+#[test]
 fn nothing_selected_is_its_own_exit_code() {
     let folder = folder();
     let (code, _, err) = authlab(folder.path(), &["run", "features", "--name", "four"]);

@@ -27,7 +27,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("tls", &["pki"]),
     ("login", &["cause", "hint", "private", "process", "secret", "tls"]),
     ("credential", &["pki", "secret"]),
-    ("server_binaries", &["cause", "dirs", "event", "hint", "process", "secret"]),
+    (
+        "server_binaries",
+        &["cause", "dirs", "event", "hint", "private", "process", "secret"],
+    ),
     (
         "cluster",
         &[
@@ -44,7 +47,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "identity_provider",
-        &["cause", "dirs", "engine", "event", "hint", "pki", "process", "secret", "tls"],
+        &[
+            "cause", "dirs", "engine", "event", "hint", "pki", "private", "process", "secret", "tls",
+        ],
     ),
     ("auth_proxy", &["cause", "identity_provider", "pki", "process", "secret", "tls"]),
     ("token_webhook", &["identity_provider", "pki", "secret", "tls"]),
@@ -111,7 +116,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "secret",
         ],
     ),
-    ("walk_through", &["hint", "lab", "pki", "process", "secret"]),
+    ("walk_through", &["hint", "lab", "pki", "probe", "process", "secret"]),
     // Told by events alone: reports know no lab and no scenario, only the catalogue that scenarios refer to.
     ("report", &["behaviour", "event", "hint", "secret"]),
 ];

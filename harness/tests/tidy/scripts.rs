@@ -51,6 +51,15 @@ fn every_command_of_the_article_occurs_in_its_order() {
 }
 
 #[test]
+fn the_administrators_token_is_no_argument_of_a_command() {
+    let begin = text_of("scripts/begin.sh");
+    let mut broken = Broken::rule("every user of the machine can read the arguments of a command: a token goes through a file or a pipe");
+    for line in begin.lines().filter(|line| !line.trim_start().starts_with('#')) {
+        broken.unless(!line.contains("--token"), || format!("scripts/begin.sh: {line}"));
+    }
+}
+
+#[test]
 fn a_command_that_differs_is_not_the_articles() {
     let step = |command: &str| Step {
         prose: Vec::new(),

@@ -1,7 +1,8 @@
 //! Keycloak's image with all that takes time done beforehand: built, its realms imported, its classes kept.
 //!
-//! The main type is [`PreparedImage`]; [`prepare_image`] makes one from the official image, with that image's own Java. The secrets of
-//! its realms stay in this user's cache, and whoever has the image alone does not have them in a readable form.
+//! The main type is [`PreparedImage`]; [`prepare_image`] makes one from the official image, with that image's own Java. Passwords
+//! are in this user's cache alone; the image's database has their hashes, but the clients' secrets and the realms' signing keys as they
+//! are. The image is a secret like them, for the machine that it was made on.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -17,6 +17,7 @@ use super::realm::{self, Secrets};
 use super::{Front, KeycloakError, server, training};
 use crate::event::{Events, Phase};
 use crate::pki::{self, Authority, Request};
+use crate::private::{self, Others};
 use crate::process::wait::{self, Condition, WaitError};
 
 /// How long another process may take to prepare the same.
@@ -360,13 +361,10 @@ async fn make(directory: &Path, home: &Path, version: String, java: Java, events
     fs_err::rename(&partial, &whole).map_err(file("write", &whole))
 }
 
+/// Makes a directory for this user alone; one that is there must be nobody else's to change.
 pub(super) fn private_directory(path: &Path) -> Result<(), KeycloakError> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .map_err(file("make", path))
+    private::make_directory(path).map_err(file("make", path))?;
+    private::expect_directory(path, Others::Read).map_err(|why| file("use", path)(std::io::Error::other(why)))
 }
 
 /// Copies a distribution: libraries as hard links where that works, everything that the build writes for real.

@@ -23,6 +23,9 @@ const END: &str = "-----END AUTHLAB RECORD";
 /// Characters on a line.
 const WIDTH: usize = 1000;
 
+/// The largest record, in bytes: that of the whole suite, with every request, is some ten megabytes.
+const LARGEST: u64 = 1 << 28;
+
 /// A record in a log cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum InLogError {
@@ -117,14 +120,22 @@ pub fn read(log: &str) -> Result<Vec<RunRecord>, InLogError> {
 fn decode(line: usize, hash: &str, text: &str) -> Result<RunRecord, InLogError> {
     let damaged = |problem: String| InLogError::Damaged { line, problem };
     let compressed = BASE64_STANDARD.decode(text).map_err(|error| damaged(error.to_string()))?;
-    let mut json = Vec::new();
-    GzDecoder::new(compressed.as_slice())
-        .read_to_end(&mut json)
-        .map_err(|error| damaged(error.to_string()))?;
+    let json = unpacked(&compressed, LARGEST).map_err(damaged)?;
     if hex::encode(Sha256::digest(&json)) != hash {
         return Err(damaged("its hash is another".to_owned()));
     }
     saved::parse(format!("(line {line})").as_ref(), &json).map_err(|source| InLogError::Saved { line, source })
+}
+
+/// Unpacks `compressed`, unless that is more than `largest` bytes: a log may come from anywhere.
+fn unpacked(compressed: &[u8], largest: u64) -> Result<Vec<u8>, String> {
+    let mut json = Vec::new();
+    let mut limited = GzDecoder::new(compressed).take(largest + 1);
+    limited.read_to_end(&mut json).map_err(|error| error.to_string())?;
+    match limited.limit() {
+        0 => Err(format!("it unpacks to more than {largest} bytes")),
+        _ => Ok(json),
+    }
 }
 
 #[cfg(test)]
@@ -157,6 +168,15 @@ mod tests {
             let collected: String = log.lines().map(|line| format!("{prefix}{line}\n")).collect();
             assert_eq!(errors(&collected), [long.as_str(), "two"], "{prefix}");
         }
+    }
+
+    #[test]
+    fn a_record_that_unpacks_to_too_much_is_damaged() {
+        let mut compressed = GzEncoder::new(Vec::new(), Compression::default());
+        compressed.write_all(&[b' '; 1000]).expect("in memory");
+        let compressed = compressed.finish().expect("in memory");
+        assert_eq!(unpacked(&compressed, 1000).expect("it is as large as it may be").len(), 1000);
+        assert_eq!(unpacked(&compressed, 999), Err("it unpacks to more than 999 bytes".to_owned()));
     }
 
     #[test]

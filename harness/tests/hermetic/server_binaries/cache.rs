@@ -158,24 +158,19 @@ async fn a_named_directory_serves_or_is_an_error_and_one_for_other_programs_is_p
 }
 
 #[tokio::test]
-async fn keycloak_is_unpacked_from_its_release_archive() {
-    let (keycloak, cache) = (
-        Keycloak {
-            version: "26.7.4".to_owned(),
-            sha256: BTreeMap::new(),
-        },
-        cache(),
-    );
+async fn keycloak_is_unpacked_from_its_release_archive_when_that_is_as_pinned() {
+    let cache = cache();
     let server = ReleaseServer::start().await;
     let archive = tar_gz(&[
         ("keycloak-26.7.4/bin/kc.sh", b"#!/bin/sh\n"),
         ("keycloak-26.7.4/version.txt", b"Keycloak - Version 26.7.4"),
     ]);
-    server.answer(
-        "/keycloak/26.7.4/keycloak-26.7.4.tar.gz.sha1",
-        Answer::Body(hex::encode(sha1::Sha1::digest(&archive)).into_bytes()),
-    );
-    server.answer("/keycloak/26.7.4/keycloak-26.7.4.tar.gz", Answer::Body(archive));
+    let mut keycloak = Keycloak {
+        version: "26.7.4".to_owned(),
+        sha256: BTreeMap::from([("keycloak-26.7.4.tar.gz".to_owned(), sha256(&archive))]),
+    };
+    let path = "/keycloak/26.7.4/keycloak-26.7.4.tar.gz";
+    server.answer(path, Answer::Body(archive));
     let options = server.options(cache.path());
     let home = obtain_keycloak(&keycloak, &options, &Events::silent())
         .await
@@ -184,16 +179,90 @@ async fn keycloak_is_unpacked_from_its_release_archive() {
     let kc = home.directory.join("bin/kc.sh").metadata().expect("there");
     assert!(std::os::unix::fs::PermissionsExt::mode(&kc.permissions()) & 0o111 != 0);
     assert_eq!(left_in(cache.path(), "keycloak"), ["26.7.4"]);
-
-    server.answer(
-        "/keycloak/26.7.4/keycloak-26.7.4.tar.gz",
-        Answer::Body(tar_gz(&[("keycloak-26.7.4/bin/kc.sh", b"evil")])),
-    );
     drop(home);
-    prune(&options, &Unwanted::Everything).await.expect("writable");
-    let error = obtain_keycloak(&keycloak, &options, &Events::silent())
+
+    let other = tar_gz(&[("keycloak-26.7.4/bin/kc.sh", b"evil")]);
+    let published = hex::encode(sha2::Sha256::digest(&other));
+    server.answer(path, Answer::Body(other));
+    server.answer(&format!("{path}.sha256"), Answer::Body(published.into_bytes()));
+    let refused = async |keycloak: &Keycloak| {
+        prune(&options, &Unwanted::Everything).await.expect("writable");
+        let error = obtain_keycloak(keycloak, &options, &Events::silent()).await;
+        error.expect_err("it is another").to_string()
+    };
+    let error = refused(&keycloak).await;
+    assert!(error.contains("has the SHA-256 ") && error.contains("(pinned)"), "{error}");
+    keycloak.sha256.clear();
+    let asked = server.asked_for("");
+    let error = refused(&keycloak).await;
+    assert!(error.contains("no SHA-256 of keycloak-26.7.4.tar.gz is pinned"), "{error}");
+    assert_eq!(server.asked_for(""), asked, "what lies beside a file does not make it trustworthy");
+}
+
+#[tokio::test]
+async fn a_file_of_the_cache_that_was_changed_is_noticed_whatever_its_size() {
+    let (kubernetes, cache, told) = (newest(), cache(), Told::default());
+    let server = ReleaseServer::of(&kubernetes).await;
+    let options = server.options(cache.path());
+    let etcd = obtain(&kubernetes, &options, &Events::silent())
         .await
-        .expect_err("another checksum")
-        .to_string();
-    assert!(error.contains("has the SHA-1 "), "{error}");
+        .expect("a sound release")
+        .etcd;
+    let sound = std::fs::read(&etcd).expect("there");
+    let asked = server.asked_for("");
+    obtain(&kubernetes, &options, &told.events()).await.expect("cached");
+    assert_eq!(
+        (server.asked_for(""), told.details().len(), told.phases()),
+        (asked, 0, Vec::<String>::new())
+    );
+
+    // Other times alone are not damage, and are hashed once.
+    let earlier = std::time::SystemTime::UNIX_EPOCH;
+    std::fs::File::options()
+        .append(true)
+        .open(&etcd)
+        .expect("ours")
+        .set_modified(earlier)
+        .expect("ours");
+    for verified in [1, 1] {
+        obtain(&kubernetes, &options, &told.events()).await.expect("cached");
+        assert_eq!(told.phases().len(), verified, "{:?}", told.phases());
+    }
+    assert_eq!(server.asked_for(""), asked);
+
+    std::fs::write(&etcd, vec![b'x'; sound.len()]).expect("ours");
+    obtain(&kubernetes, &options, &told.events()).await.expect("a sound release");
+    assert_eq!(std::fs::read(&etcd).expect("there"), sound, "it was replaced");
+    assert!(
+        told.notes()[0].contains("is damaged and will be replaced: etcd: expected "),
+        "{:?}",
+        told.notes()
+    );
+}
+
+#[tokio::test]
+async fn the_cache_is_its_users_alone_and_one_that_others_can_change_is_not_used() {
+    use std::os::unix::fs::PermissionsExt;
+    let (kubernetes, home) = (newest(), cache());
+    let server = ReleaseServer::of(&kubernetes).await;
+    let cache = home.path().join("a/cache");
+    let options = server.options(&cache);
+    let binaries = obtain(&kubernetes, &options, &Events::silent()).await.expect("a sound release");
+    let mode = |path: &Path| path.metadata().expect("there").permissions().mode() & 0o777;
+    assert_eq!((mode(&cache), mode(&cache.join("kubernetes"))), (0o700, 0o700));
+    let directory = binaries.directory.clone();
+    for path in [&cache, &cache.join("kubernetes"), &directory] {
+        let before = path.metadata().expect("there").permissions();
+        std::fs::set_permissions(path, PermissionsExt::from_mode(0o775)).expect("ours");
+        let error = obtain(&kubernetes, &options, &Events::silent())
+            .await
+            .expect_err("others can change it");
+        let ServerBinariesError::Cache(CacheError::Untrusted { path: told, .. }) = &error else {
+            panic!("{error:?}");
+        };
+        assert_eq!(told, path);
+        assert!(error.hint().expect("a hint").contains("chmod go-w"), "{:?}", error.hint());
+        std::fs::set_permissions(path, before).expect("ours");
+    }
+    obtain(&kubernetes, &options, &Events::silent()).await.expect("nobody else can");
 }

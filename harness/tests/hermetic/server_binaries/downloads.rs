@@ -142,6 +142,43 @@ async fn a_pinned_checksum_counts_for_more_than_a_published_one() {
 }
 
 #[tokio::test]
+async fn plain_http_from_another_machine_is_refused_for_a_file_without_a_pin_before_anybody_is_asked() {
+    let (kubernetes, cache) = (newest(), cache());
+    let server = ReleaseServer::of(&kubernetes).await;
+    let options = Options {
+        // Nobody could answer there: this is refused before it is asked.
+        release_mirror: "http://me:secret@mirror.invalid/release".to_owned(),
+        ..server.options(cache.path())
+    };
+    let error = obtain(&kubernetes, &options, &Events::silent()).await.expect_err("it is refused");
+    let expected = "http://[redacted]@mirror.invalid/release is not used: it is not https, and no SHA-256 of kube-apiserver is pinned";
+    assert!(error.to_string().contains(expected), "{error}");
+    assert_eq!(error.hint().as_deref(), Some("name a mirror with an https:// address"));
+    // Nor does a server of this machine lead there.
+    server.answer(
+        &format!("{}.sha256", api_server(&kubernetes)),
+        Answer::Redirect("http://mirror.invalid/x".to_owned()),
+    );
+    let error = refused(&server, &kubernetes).await;
+    assert!(error.contains("it redirects to an address that is not https"), "{error}");
+}
+
+#[tokio::test]
+async fn a_pinned_file_that_the_mirror_lacks_is_noticed_before_anything_large_is_fetched() {
+    let mut kubernetes = newest();
+    let server = ReleaseServer::of(&kubernetes).await;
+    for program in ["kube-apiserver", "kube-controller-manager", "kubectl"] {
+        let pin = sha256(&says(&format!("Kubernetes v{}", kubernetes.version)));
+        kubernetes.sha256.insert(format!("linux/{}/{program}", architecture()), pin);
+    }
+    let path = api_server(&kubernetes).replace("kube-apiserver", "kubectl");
+    server.answer(&path, Answer::Status(404));
+    let error = refused(&server, &kubernetes).await;
+    assert!(error.contains("/kubectl answered 404"), "{error}");
+    assert_eq!(server.asked_for("/etcd/"), 0);
+}
+
+#[tokio::test]
 async fn a_release_that_is_of_another_version_is_refused() {
     let kubernetes = newest();
     let server = ReleaseServer::of(&kubernetes).await;

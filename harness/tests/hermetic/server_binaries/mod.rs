@@ -221,6 +221,17 @@ impl Told {
     }
 }
 
+impl Told {
+    fn phases(&self) -> Vec<String> {
+        let told = self.0.lock().expect("no panic");
+        let phases = told.iter().filter_map(|event| match event {
+            Event::PhaseStarted { phase } => Some(phase.clone()),
+            _ => None,
+        });
+        phases.collect()
+    }
+}
+
 fn newest() -> Kubernetes {
     // Pins would decide instead of what the server publishes.
     Kubernetes {

@@ -163,7 +163,7 @@ async fn an_unknown_version_is_wrong_usage_and_the_known_ones_are_listed() {
 }
 
 #[tokio::test]
-async fn keycloak_comes_through_maven_and_maven_leaves_nothing() {
+async fn keycloak_through_maven_is_refused_when_it_is_not_as_pinned_and_nothing_is_left() {
     let cache = cache();
     let maven = path_with(
         "mvn",
@@ -171,16 +171,17 @@ async fn keycloak_comes_through_maven_and_maven_leaves_nothing() {
 for argument; do case "$argument" in -DoutputDirectory=*) to="${argument#-DoutputDirectory=}" ;; esac; done
 mkdir -p "$to/keycloak-26.7.4/bin"
 echo kc > "$to/keycloak-26.7.4/bin/kc.sh"
+echo evil > "$to/keycloak-quarkus-dist-26.7.4.zip"
 "#,
     );
     let (output, code) = authlab(maven.path(), cache.path(), &["fetch", "--keycloak"]).await;
-    assert_eq!(code, Some(0), "{output}");
-    assert!(output.contains("Keycloak 26.7.4 (Maven artifact): "), "{output}");
-    assert_eq!(left_in(cache.path(), "keycloak"), ["26.7.4"]);
-    assert_eq!(
-        std::fs::read_to_string(cache.path().join("keycloak/26.7.4/bin/kc.sh")).expect("there"),
-        "kc\n"
+    assert_eq!(code, Some(4), "{output}");
+    assert!(output.contains("keycloak-quarkus-dist-26.7.4.zip has the SHA-256 "), "{output}");
+    assert!(
+        output.contains("hint: remove the artifact from Maven's local repository"),
+        "{output}"
     );
+    assert_eq!(left_in(cache.path(), "keycloak"), Vec::<String>::new());
 }
 
 #[tokio::test]

@@ -1,0 +1,88 @@
+//! The lock of an entry of the cache. The main type is [`Mode`]: held alone by who fills or removes the entry, shared by who uses it.
+
+use std::fs::{File, TryLockError};
+use std::future::ready;
+use std::io;
+use std::time::{Duration, Instant};
+
+use super::cache::{CacheError, Entry};
+use crate::event::{Events, Phase};
+use crate::process::wait::{self, Condition, WaitError};
+
+/// How long another authlab may take to fill an entry.
+const FILLING: Duration = Duration::from_secs(60 * 60);
+
+/// How long a lock that is only shared is waited for: long enough for others that
+/// look at the same moment, too short for a lab.
+const SHARED: Duration = Duration::from_secs(3);
+
+/// How a lock is held.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    Shared,
+    Exclusive,
+}
+
+impl Entry {
+    pub(super) fn open_lock(&self) -> Result<File, CacheError> {
+        let path = self.lock_path();
+        let shared_only =
+            |error: &io::Error| error.kind() == io::ErrorKind::ReadOnlyFilesystem || error.kind() == io::ErrorKind::PermissionDenied;
+        match File::options().read(true).write(true).create(true).truncate(false).open(&path) {
+            Ok(file) => Ok(file),
+            // A reader without the right to write can still share.
+            Err(error) if shared_only(&error) => File::open(&path).map_err(|_| CacheError::Lock { path, source: error }),
+            Err(source) => Err(CacheError::Lock { path, source }),
+        }
+    }
+
+    pub(super) async fn lock(&self, mode: Mode, events: &Events) -> Result<File, CacheError> {
+        let path = self.lock_path();
+        let file = self.open_lock()?;
+        let mut phase: Option<Phase> = None;
+        let mut shared_since: Option<Instant> = None;
+        let waited = wait::until("the lock of the cache", FILLING, || {
+            let tried = match mode {
+                Mode::Shared => file.try_lock_shared(),
+                Mode::Exclusive => file.try_lock(),
+            };
+            ready(match tried {
+                Ok(()) => Ok(Condition::Met(())),
+                Err(TryLockError::Error(source)) => Err(CacheError::Lock {
+                    path: path.clone(),
+                    source,
+                }),
+                Err(TryLockError::WouldBlock) => {
+                    // A lock that can be shared is held by users; one that cannot, by
+                    // whoever fills the entry. Asking opens the file anew: a lock
+                    // belongs to what was opened.
+                    let users = mode == Mode::Exclusive && File::open(&path).is_ok_and(|probe| probe.try_lock_shared().is_ok());
+                    if !users {
+                        shared_since = None;
+                        phase.get_or_insert_with(|| {
+                            let phase = events.phase(format!("wait for {}", self.product()));
+                            phase.detail("another authlab is building it");
+                            phase
+                        });
+                        Ok(Condition::NotYet("another authlab is building it".to_owned()))
+                    } else if shared_since.get_or_insert_with(Instant::now).elapsed() < SHARED {
+                        Ok(Condition::NotYet("a lab that runs uses it".to_owned()))
+                    } else {
+                        Err(CacheError::InUse { product: self.product() })
+                    }
+                }
+            })
+        })
+        .await;
+        match waited {
+            Ok(()) => {
+                if let Some(phase) = phase {
+                    phase.succeeded();
+                }
+                Ok(file)
+            }
+            Err(WaitError::Failed(error)) => Err(error),
+            Err(WaitError::TimedOut { limit, .. }) => Err(CacheError::Busy { path, limit }),
+        }
+    }
+}
