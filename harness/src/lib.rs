@@ -21,6 +21,7 @@ pub mod interrupt;
 pub mod lab;
 pub mod lesson;
 pub mod login;
+pub mod owner;
 pub mod pki;
 pub mod private;
 pub mod probe;

@@ -91,7 +91,8 @@ pub(super) struct Surroundings {
 impl Surroundings {
     /// The usual sockets, in order: those that Docker's and Podman's own commands use.
     pub(super) fn usual(&self) -> Vec<PathBuf> {
-        let below = |base: &Option<PathBuf>, path: &str| base.as_ref().map(|base| base.join(path));
+        // A relative directory would let whoever owns the working directory choose the engine.
+        let below = |base: &Option<PathBuf>, path: &str| base.as_ref().filter(|base| base.is_absolute()).map(|base| base.join(path));
         [
             Some("/var/run/docker.sock".into()),
             below(&self.runtime, "docker.sock"),
@@ -282,24 +283,30 @@ mod tests {
     #[test]
     fn the_usual_places_are_looked_at_in_order() {
         let surroundings = Surroundings {
-            runtime: Some("run".into()),
-            home: Some("home".into()),
+            runtime: Some("/session".into()),
+            home: Some("/people/alice".into()),
             ..Surroundings::default()
         };
         assert_eq!(
             surroundings.usual().iter().map(|path| path.to_str().unwrap()).collect::<Vec<_>>(),
             [
                 "/var/run/docker.sock",
-                "run/docker.sock",
-                "run/.docker/run/docker.sock",
-                "home/.docker/run/docker.sock",
-                "home/.docker/desktop/docker.sock",
-                "run/podman/podman.sock",
+                "/session/docker.sock",
+                "/session/.docker/run/docker.sock",
+                "/people/alice/.docker/run/docker.sock",
+                "/people/alice/.docker/desktop/docker.sock",
+                "/session/podman/podman.sock",
                 "/run/podman/podman.sock",
             ]
         );
-        // Without a home and a session, only the machine's own.
+        // Without a home and a session, only the machine's own; a relative one is a directory of whoever owns the working directory.
         assert_eq!(Surroundings::default().usual().len(), 2);
+        let relative = Surroundings {
+            runtime: Some("session".into()),
+            home: Some("alice".into()),
+            ..Surroundings::default()
+        };
+        assert_eq!(relative.usual(), Surroundings::default().usual());
     }
 
     #[tokio::test]

@@ -8,8 +8,10 @@
 
 mod child;
 pub mod port;
+mod running;
 mod spawner;
 pub mod wait;
 
 pub(crate) use crate::secret::last_lines;
 pub use child::{Child, ProcessError, Program};
+pub use running::Running;

@@ -122,7 +122,7 @@ fn candidates() -> Vec<PathBuf> {
     let mut programs = Vec::new();
     programs.extend(std::env::var_os("JAVA_HOME").map(|home| PathBuf::from(home).join("bin/java")));
     programs.extend(which::which("java"));
-    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let home = crate::dirs::home();
     let mut directories: Vec<(PathBuf, &str)> = vec![
         ("/usr/lib/jvm".into(), "bin/java"),
         ("/usr/lib64/jvm".into(), "bin/java"),
