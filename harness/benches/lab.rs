@@ -172,6 +172,7 @@ async fn control_plane_alone(binaries: &ServerBinaries, containers: Option<&Cont
             etcd: binaries.etcd.clone(),
             kube_apiserver: binaries.kube_apiserver.clone(),
             kube_controller_manager: binaries.kube_controller_manager.clone(),
+            lab: labels.id.clone(),
         }),
     };
     let version = Minor(binaries.version.minor.into());
@@ -242,7 +243,7 @@ async fn keycloak_alone(prepared: &keycloak::Prepared, inside: Option<(&Engine, 
     let labels = Labels::new("benchmark", place.path());
     let begun = Instant::now();
     let running = match inside {
-        None => keycloak::start(prepared, front, place.path(), &serving, certificate, events)
+        None => keycloak::start(prepared, front, (place.path(), &labels.id), &serving, certificate, events)
             .await
             .unwrap(),
         Some((engine, image)) => {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use authlab::event::{Event, Events};
 use authlab::identity_provider::keycloak::{self, Front, Keycloak, KeycloakClient, KeycloakError, TokenSet};
+use authlab::owner::LabId;
 use authlab::pki::{Authority, Request};
 use authlab::secret::Secret;
 use base64::Engine;
@@ -43,7 +44,7 @@ async fn main() -> anyhow::Result<()> {
         let keycloak = keycloak::start(
             &prepared,
             Front::listen().await?,
-            place.path(),
+            (place.path(), &LabId::random()),
             &serving,
             authority.certificate(),
             &events,
@@ -67,7 +68,7 @@ async fn two_at_once(prepared: &keycloak::Prepared, authority: &Authority, event
             keycloak::start(
                 prepared,
                 Front::listen().await?,
-                one.path(),
+                (one.path(), &LabId::random()),
                 &serving,
                 authority.certificate(),
                 events,
@@ -78,7 +79,7 @@ async fn two_at_once(prepared: &keycloak::Prepared, authority: &Authority, event
             keycloak::start(
                 prepared,
                 Front::listen().await?,
-                two.path(),
+                (two.path(), &LabId::random()),
                 &serving,
                 authority.certificate(),
                 events,

@@ -11,6 +11,7 @@ use anyhow::{Context, ensure};
 use authlab::engine::{Engine, Filter, Labels, Network, sweep};
 use authlab::event::{Event, Events};
 use authlab::identity_provider::keycloak::{self, Front, KeycloakClient, KeycloakContainerSpec, KeycloakImage, PreparedImage};
+use authlab::owner::LabId;
 use authlab::pki::{Authority, Leaf, Request};
 use authlab::secret::Secret;
 use authlab::server_binaries::Versions;
@@ -178,7 +179,15 @@ async fn as_a_process(stage: &Stage) -> anyhow::Result<Duration> {
     let front = Front::listen().await?;
     let began = Instant::now();
     let certificate = stage.authority.certificate();
-    let keycloak = keycloak::start(&prepared, front, place.path(), &stage.serving, certificate, &Events::silent()).await?;
+    let keycloak = keycloak::start(
+        &prepared,
+        front,
+        (place.path(), &LabId::random()),
+        &stage.serving,
+        certificate,
+        &Events::silent(),
+    )
+    .await?;
     let took = began.elapsed();
     the_labs(&KeycloakClient::new(&keycloak.description())?).await?;
     keycloak.stop().await;

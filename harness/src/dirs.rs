@@ -1,7 +1,7 @@
 //! Where authlab may write: its cache and its state directory, nowhere else.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// No variable names a directory that can be used.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -104,6 +104,8 @@ impl Place {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn state(set: &[(&str, &str)]) -> Result<PathBuf, NoDirectory> {

@@ -1,4 +1,4 @@
-//! Who owns what authlab makes: a process, on one machine since it was last started, as one user, in one PID namespace.
+//! The owner of what authlab makes: a process, on one machine since it was last started, as one user, in one PID namespace.
 //!
 //! The main types are [`Owner`], which labels and files carry, and [`LabId`], the random name of what is owned. Numbers of processes
 //! mean something only to whoever has the same machine, boot and PID namespace; of all others it cannot be known whether they live.
@@ -177,7 +177,7 @@ impl Owner {
         }
     }
 
-    /// Whether `here` runs on the same kernel, whatever else differs.
+    /// Returns `true` if `here` runs on the same kernel, whatever else differs.
     #[must_use]
     pub fn shares_kernel_with(&self, here: &Self) -> bool {
         self.boot.is_some() && self.boot == here.boot

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-/// What other users may do with a file or directory.
+/// The rights that other users may have to a file or directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Others {
     /// Nothing: it holds secrets.
@@ -57,13 +57,13 @@ pub enum NotPrivate {
 }
 
 impl NotPrivate {
-    /// Whether it is not there at all.
+    /// Returns `true` if it is not there at all.
     #[must_use]
     pub fn is_absent(&self) -> bool {
         matches!(self, Self::Unseen(error) if error.kind() == io::ErrorKind::NotFound)
     }
 
-    /// What the person can do about it at `path`.
+    /// Says what the person can do about it at `path`.
     #[must_use]
     pub fn remedy(&self, path: &Path) -> Option<String> {
         match self {

@@ -14,17 +14,20 @@ use super::exit::Exit;
 use super::lab_source::use_error;
 use super::options::{ClusterDriver, NamedLab};
 use super::server_binaries::write_json;
+use crate::cause::with_causes;
 use crate::cluster::Driver;
-use crate::lab::{self, Cleared, Clearing, LabError, Stopped, Whose};
+use crate::hint::Hint;
+use crate::lab::{self, Cleared, Clearing, Deleted, InCluster, LabElsewhere, LabError, OfOthers, Stopped, Whose};
 
 /// Which labs.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
-What a crash left is cleared in any case, processes and directories.
+Leftovers of crashes are cleared in any case: processes, containers and directories. Nothing is touched
+that cannot be proved to be a lab of this user, on this machine, in this container: it is named instead.
 
 Exit codes:
   0  nothing of the lab is left
-  1  there is no such lab, or something of it cannot be removed
+  1  there is no such lab, or something of it cannot be removed, or not be proved to be over
   2  wrong usage
   5  interrupted")]
 pub struct DownArguments {
@@ -47,13 +50,20 @@ pub struct DownArguments {
     /// Every lab, also those that runs have started for themselves, and the logs that were kept
     #[arg(long, help_heading = "Lab")]
     all: bool,
+    /// Also clear what others made (another machine, user or container, or this machine before its last start): you know that it is over
+    #[arg(long, help_heading = "Lab", conflicts_with = "kubeconfig")]
+    foreign: bool,
 }
 
-/// What was ended.
+/// The record of what was done.
 #[derive(Debug, Default, Serialize)]
 struct Ended {
     labs: Vec<EndedLab>,
     cleared: Cleared,
+    /// The failures, in words.
+    failed: Vec<String>,
+    #[serde(skip)]
+    errors: Vec<LabError>,
 }
 
 #[derive(Debug, Serialize)]
@@ -62,7 +72,18 @@ struct EndedLab {
     how: Stopped,
 }
 
-/// Ends labs; what it did goes to `out`.
+/// Several labs that could not be ended, or what is left of them not be cleared.
+#[derive(Debug, thiserror::Error)]
+#[error("{} things could not be ended or cleared{}", .0.len(), .0.iter().map(|error| format!("\n- {}", with_causes(error))).collect::<String>())]
+struct Several(Vec<LabError>);
+
+impl Hint for Several {
+    fn hint(&self) -> Option<String> {
+        self.0.iter().find_map(Hint::hint)
+    }
+}
+
+/// Ends labs; what it did goes to `out`, also when something failed.
 ///
 /// # Errors
 /// There is no such lab, or something of it cannot be removed.
@@ -73,36 +94,80 @@ pub async fn run(arguments: DownArguments, session: &Session, out: &mut dyn Writ
         return clear_existing(&arguments, session, out).await;
     }
     let ended = tokio::select! {
-        ended = end(&arguments) => ended?,
+        ended = end(&arguments) => ended,
         () = session.interrupt.requested() => return Err(CommandError::new(Exit::Interrupted, "interrupted before everything was ended")
             .hint("`authlab status` shows what is left")),
     };
     if session.voice.json {
-        return write_json(&ended, out);
+        write_json(&ended, out)?;
+    } else if !session.voice.quiet {
+        ended.write(&arguments, out)?;
     }
-    if session.voice.quiet {
-        return Ok(Exit::Success);
+    ended.result(&arguments)
+}
+
+impl Ended {
+    fn write(&self, arguments: &DownArguments, out: &mut dyn Write) -> std::io::Result<()> {
+        let Cleared {
+            labs,
+            processes,
+            containers,
+            elsewhere,
+            others,
+            in_clusters,
+            ..
+        } = &self.cleared;
+        for EndedLab { name, how } in &self.labs {
+            match how {
+                Stopped::Ended => writeln!(out, "{name}: ended")?,
+                Stopped::Killed => writeln!(out, "{name}: its owner did not end in time and was killed")?,
+                Stopped::Cleared => writeln!(out, "{name}: had no owner any more; cleared what was left")?,
+            }
+        }
+        for name in labs {
+            writeln!(out, "{name}: cleared what was left")?;
+        }
+        if *processes > 0 {
+            writeln!(out, "killed {processes} servers without an owner")?;
+        }
+        if *containers > 0 {
+            writeln!(out, "removed {containers} containers and networks without an owner")?;
+        }
+        for InCluster { lab, server } in in_clusters {
+            let forgotten = if arguments.all { ", and is forgotten now" } else { "" };
+            let more = if arguments.all { " --all" } else { "" };
+            writeln!(
+                out,
+                "{lab}: was killed while it used the cluster {server}{forgotten}; \
+                 `authlab down{more} --cluster existing --kubeconfig FILE` deletes what it left there"
+            )?;
+        }
+        for LabElsewhere { lab, of } in elsewhere {
+            writeln!(out, "{lab}: left alone, since it was made by {of}; `--foreign` clears it")?;
+        }
+        for OfOthers { of, things } in others {
+            writeln!(out, "left alone: {things} containers, networks and volumes of {of}")?;
+        }
+        let done = !self.labs.is_empty() || !labs.is_empty() || *containers > 0 || *processes > 0;
+        if !done && self.errors.is_empty() && elsewhere.is_empty() {
+            writeln!(out, "no lab is up, and nothing was left of any")?;
+        }
+        Ok(())
     }
-    for EndedLab { name, how } in &ended.labs {
-        match how {
-            Stopped::Ended => writeln!(out, "{name}: ended")?,
-            Stopped::Killed => writeln!(out, "{name}: its owner did not end in time and was killed")?,
-            Stopped::Cleared => writeln!(out, "{name}: had no owner any more; cleared what was left")?,
+
+    /// How the command ends, once it has said what was done.
+    fn result(mut self, arguments: &DownArguments) -> Result<Exit, CommandError> {
+        if arguments.all && !self.cleared.elsewhere.is_empty() {
+            let names: Vec<&str> = self.cleared.elsewhere.iter().map(|left| left.lab.as_str()).collect();
+            let error = format!("nobody here can tell whether the owner lives of: {}", names.join(", "));
+            return Err(CommandError::new(Exit::Failed, error).hint("once you know that they are over: `authlab down --all --foreign`"));
+        }
+        match self.errors.len() {
+            0 => Ok(Exit::Success),
+            1 => Err(use_error(self.errors.remove(0))),
+            _ => Err(CommandError::hinted(Exit::Failed, Several(self.errors))),
         }
     }
-    for name in &ended.cleared.labs {
-        writeln!(out, "{name}: cleared what was left")?;
-    }
-    if ended.cleared.processes > 0 {
-        writeln!(out, "killed {} servers without an owner", ended.cleared.processes)?;
-    }
-    if ended.cleared.containers > 0 {
-        writeln!(out, "removed {} containers and networks without an owner", ended.cleared.containers)?;
-    }
-    if ended.labs.is_empty() && ended.cleared.labs.is_empty() && ended.cleared.containers == 0 {
-        writeln!(out, "no lab is up, and nothing was left of any")?;
-    }
-    Ok(Exit::Success)
 }
 
 /// Deletes what authlab left in an existing cluster.
@@ -113,47 +178,66 @@ async fn clear_existing(arguments: &DownArguments, session: &Session, out: &mut 
         ..lab::LabOptions::default()
     };
     let whose = if arguments.all { Whose::Everybody } else { Whose::Crashed };
-    let deleted = tokio::select! {
+    let Deleted { deleted, others } = tokio::select! {
         deleted = lab::clear_existing(&options, whose) => deleted.map_err(use_error)?,
         () = session.interrupt.requested() => return Err(CommandError::new(Exit::Interrupted, "interrupted before everything was deleted")),
     };
-    // Their directories, too: what they had in the cluster is gone.
-    lab::clear(Clearing::Crashed).await.map_err(use_error)?;
     if session.voice.json {
-        return write_json(&serde_json::json!({ "deleted": deleted }), out);
+        return write_json(&Deleted { deleted, others }, out);
     }
     if !session.voice.quiet {
         match deleted {
-            0 => writeln!(out, "nothing of authlab's is left in the cluster")?,
+            0 => writeln!(out, "nothing that authlab is known to have left from here is in the cluster")?,
             count => writeln!(out, "deleted {count} objects that authlab had left in the cluster")?,
+        }
+        if others > 0 {
+            let more = if arguments.all { "" } else { "; `--all` deletes those of others" };
+            writeln!(out, "left alone: {others} objects of runs that may still be under way{more}")?;
         }
     }
     Ok(Exit::Success)
 }
 
-async fn end(arguments: &DownArguments) -> Result<Ended, CommandError> {
+async fn end(arguments: &DownArguments) -> Ended {
     let mut ended = Ended::default();
-    if arguments.all {
-        let labs = lab::labs().map_err(use_error)?;
-        let stopped = futures::future::join_all(labs.iter().map(|lab| lab::take_down(&lab.name))).await;
-        for (lab, stopped) in labs.into_iter().zip(stopped) {
-            match stopped {
-                Ok(how) => ended.labs.push(EndedLab { name: lab.name, how }),
-                // Somebody else was faster.
-                Err(LabError::NotUp { .. }) => {}
-                Err(error) => return Err(use_error(error)),
+    let labs = match lab::labs() {
+        Ok(labs) => labs,
+        Err(error) => {
+            ended.failed.push(with_causes(&error));
+            ended.errors.push(error);
+            return ended;
+        }
+    };
+    let names = match arguments.all {
+        true => labs.into_iter().map(|lab| lab.name).collect(),
+        false => vec![arguments.lab.lab.clone()],
+    };
+    let taken = names.iter().map(|name| lab::take_down(name, arguments.foreign));
+    let taken = futures::future::join_all(taken).await;
+    // Also when there is no such lab.
+    let mut cleared = lab::clear(match (arguments.all, arguments.foreign) {
+        (true, true) => Clearing::AlsoForeign,
+        (true, false) => Clearing::AlsoKept,
+        (false, _) => Clearing::Crashed,
+    })
+    .await;
+    for (name, taken) in names.into_iter().zip(taken) {
+        cleared.processes += taken.processes;
+        cleared.containers += taken.containers;
+        match taken.outcome {
+            Ok(how) => ended.labs.push(EndedLab { name, how }),
+            // Somebody else was faster.
+            Err(LabError::NotUp { .. }) if arguments.all => {}
+            Err(error) => {
+                // The lab that was asked for is in the error.
+                cleared.elsewhere.retain(|left| left.lab != name);
+                cleared.in_clusters.retain(|left| left.lab != name);
+                ended.errors.push(error);
             }
         }
-        ended.cleared = lab::clear(Clearing::AlsoKept).await.map_err(use_error)?;
-    } else {
-        let name = &arguments.lab.lab;
-        let stopped = lab::take_down(name).await;
-        // Whether there is such a lab or not.
-        ended.cleared = lab::clear(Clearing::Crashed).await.map_err(use_error)?;
-        ended.labs.push(EndedLab {
-            name: name.clone(),
-            how: stopped.map_err(use_error)?,
-        });
     }
-    Ok(ended)
+    ended.errors.append(&mut cleared.failed);
+    ended.failed = ended.errors.iter().map(|error| with_causes(error)).collect();
+    ended.cleared = cleared;
+    ended
 }

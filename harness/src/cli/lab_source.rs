@@ -146,9 +146,17 @@ pub(crate) fn lab_error(error: LabError) -> CommandError {
 /// The same, where a lab is used or ended rather than started.
 pub(crate) fn use_error(error: LabError) -> CommandError {
     match error {
-        error @ (LabError::NotUp { .. } | LabError::NotReady { .. } | LabError::Directory { .. }) => {
-            CommandError::hinted(Exit::Failed, error)
-        }
+        error @ (LabError::NotUp { .. }
+        | LabError::NotReady { .. }
+        | LabError::Directory { .. }
+        | LabError::Untrusted { .. }
+        | LabError::NotALab { .. }
+        | LabError::Elsewhere { .. }
+        | LabError::NotReached { .. }
+        | LabError::StrangeServers { .. }
+        | LabError::ServersLeft { .. }
+        | LabError::InCluster { .. }
+        | LabError::Engine(_)) => CommandError::hinted(Exit::Failed, error),
         error => lab_error(error),
     }
 }

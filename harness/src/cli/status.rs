@@ -33,22 +33,25 @@ pub async fn run(session: &Session, out: &mut dyn Write) -> Result<Exit, Command
         show(lab, out)?;
     }
     for lab in left {
-        let (why, command) = match lab.state {
-            LabState::Kept => ("was kept for its logs", format!("authlab down{}", lab::lab_option(&lab.name))),
-            _ => ("was left by a crash", "authlab down".to_owned()),
+        let (named, directory) = (lab::lab_option(&lab.name), lab.directory.display());
+        let running = match lab.servers.len() {
+            0 => String::new(),
+            running => format!(", with {running} servers that still run"),
         };
-        let running = lab.servers.len();
-        let running = if running > 0 {
-            format!(", with {running} servers that still run")
-        } else {
-            String::new()
+        let (why, command) = match (&lab.state, &lab.doubt) {
+            (LabState::Unknown, doubt) => {
+                let doubt = doubt.as_deref().unwrap_or_default();
+                writeln!(out, "\n{}: {directory} is left alone: {doubt}", lab.name)?;
+                continue;
+            }
+            (LabState::Kept, _) => ("was kept for its logs".to_owned(), format!("authlab down{named}")),
+            (_, Some(doubt)) => (
+                format!("was left, and nobody here can tell whether its owner lives: {doubt}"),
+                format!("authlab down --foreign{named}"),
+            ),
+            (_, None) => ("was left by a crash".to_owned(), "authlab down".to_owned()),
         };
-        writeln!(
-            out,
-            "\n{}: {} {why}{running}; `{command}` clears it",
-            lab.name,
-            lab.directory.display()
-        )?;
+        writeln!(out, "\n{}: {directory} {why}{running}; `{command}` clears it", lab.name)?;
     }
     Ok(Exit::Success)
 }

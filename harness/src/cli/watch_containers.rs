@@ -6,7 +6,6 @@
 
 use std::io;
 use std::os::fd::AsFd;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, FromArgMatches};
@@ -15,7 +14,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::error::CommandError;
 use super::exit::Exit;
-use crate::engine::{Labels, Watch, watch};
+use crate::engine::{Watch, watch};
+use crate::owner::LabId;
 
 /// The command's name: what a program passes on to itself.
 pub const NAME: &str = "watch-containers";
@@ -29,12 +29,9 @@ struct WatchContainersArguments {
     /// The lab's name
     #[arg(long)]
     lab: String,
-    /// The process that owns it
+    /// The lab's id
     #[arg(long)]
-    owner: u32,
-    /// The lab's directory
-    #[arg(long)]
-    directory: PathBuf,
+    id: LabId,
 }
 
 /// Watches until the owner is gone or says that nothing is left. Standard input is a pipe to the owner.
@@ -42,16 +39,8 @@ struct WatchContainersArguments {
 /// # Errors
 /// Standard input is no pipe, or what the owner left cannot be removed.
 fn run(arguments: WatchContainersArguments) -> Result<Exit, CommandError> {
-    let WatchContainersArguments {
-        engine,
-        lab,
-        owner,
-        directory,
-    } = arguments;
-    let watched = Watch {
-        engine,
-        labels: Labels { lab, owner, directory },
-    };
+    let WatchContainersArguments { engine, lab, id } = arguments;
+    let watched = Watch { engine, lab, id };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         // Whoever ends all processes of a session or service at once shall not end this one before its work is done.

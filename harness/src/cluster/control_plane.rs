@@ -77,6 +77,7 @@ impl Hint for ControlPlaneError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Engine(error) => error.hint(),
+            Self::Process(error) => error.hint(),
             _ => None,
         }
     }

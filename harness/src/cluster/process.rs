@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::control_plane::ControlPlaneError;
 use super::ground::{Role, Wanted};
+use crate::owner::LabId;
 use crate::process::{Child, Program, port};
 
 /// The binaries a control plane is made of.
@@ -17,6 +18,8 @@ pub struct Binaries {
     pub kube_apiserver: PathBuf,
     /// kube-controller-manager.
     pub kube_controller_manager: PathBuf,
+    /// The lab whose servers they become: each says so in its environment, so that it is found when its owner is gone.
+    pub lab: LabId,
 }
 
 impl Binaries {
@@ -28,6 +31,7 @@ impl Binaries {
         };
         let mut program = Program::new(wanted.name, program, wanted.log)
             .arguments(wanted.arguments)
+            .environment(LabId::VARIABLE, self.lab.as_str())
             .listening_on(wanted.ports);
         for (name, value) in wanted.environment {
             program = program.environment(name, value);

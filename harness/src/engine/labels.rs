@@ -4,59 +4,99 @@
 //! but the engine to find it again: no state file, no process that is still there.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+use crate::owner::{LabId, Owner};
 
 /// What every container, network and volume of authlab carries.
 const MANAGED: (&str, &str) = ("authlab.managed-by", "authlab");
 const LAB: &str = "authlab.lab";
-const OWNER: &str = "authlab.owner";
+const ID: &str = "authlab.id";
 const DIRECTORY: &str = "authlab.directory";
+const OWNER: &str = "authlab.owner";
+const USER: &str = "authlab.user";
+const MACHINE: &str = "authlab.machine";
+const BOOT: &str = "authlab.boot";
+const PID_NAMESPACE: &str = "authlab.pid-namespace";
 
 /// All of them.
-pub(super) const OURS: [&str; 4] = [MANAGED.0, LAB, OWNER, DIRECTORY];
+pub(super) const OURS: [&str; 9] = [MANAGED.0, LAB, ID, DIRECTORY, OWNER, USER, MACHINE, BOOT, PID_NAMESPACE];
 
 /// To whom something belongs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Labels {
     /// The lab's name.
     pub lab: String,
+    /// The lab's random id: alone among the labels it cannot be another lab's, too.
+    pub id: LabId,
     /// The process that owns it.
-    pub owner: u32,
+    pub owner: Owner,
     /// The lab's directory.
     pub directory: PathBuf,
 }
 
 impl Labels {
-    /// The lab `lab` in `directory`, owned by this process.
+    /// The lab `lab` in `directory`, owned by this process, with an id of its own.
     pub fn new(lab: impl Into<String>, directory: impl Into<PathBuf>) -> Self {
         Self {
             lab: lab.into(),
-            owner: std::process::id(),
+            id: LabId::random(),
+            owner: Owner::here(),
             directory: directory.into(),
         }
     }
 
-    /// What an engine is given.
-    pub(super) fn to_map(&self) -> HashMap<String, String> {
-        [
-            (MANAGED.0, MANAGED.1.to_owned()),
-            (LAB, self.lab.clone()),
-            (OWNER, self.owner.to_string()),
-            (DIRECTORY, self.directory.to_string_lossy().into_owned()),
-        ]
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect()
+    /// The same, with the id that the lab has already.
+    #[must_use]
+    pub fn with_id(mut self, id: LabId) -> Self {
+        self.id = id;
+        self
     }
 
-    /// What an engine gave; `None` when it is not ours.
+    /// What an engine is given.
+    pub(super) fn to_map(&self) -> HashMap<String, String> {
+        let always = [
+            (MANAGED.0, MANAGED.1.to_owned()),
+            (LAB, self.lab.clone()),
+            (ID, self.id.to_string()),
+            (DIRECTORY, self.directory.to_string_lossy().into_owned()),
+            (OWNER, self.owner.pid.to_string()),
+            (USER, self.owner.user.to_string()),
+        ];
+        let where_known = [
+            (MACHINE, &self.owner.machine),
+            (BOOT, &self.owner.boot),
+            (PID_NAMESPACE, &self.owner.pid_namespace),
+        ];
+        let known = where_known.into_iter().filter_map(|(name, value)| Some((name, value.clone()?)));
+        always
+            .into_iter()
+            .chain(known)
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect()
+    }
+
+    /// Reads labels that an engine gave; `None` when they are not ours.
     pub(super) fn from_map(labels: &HashMap<String, String>) -> Option<Self> {
+        let known = |name: &str| labels.get(name).filter(|value| !value.is_empty()).cloned();
         Some(Self {
             lab: labels.get(LAB)?.clone(),
-            owner: labels.get(OWNER)?.parse().ok()?,
+            id: labels.get(ID)?.parse().ok()?,
             directory: labels.get(DIRECTORY)?.into(),
+            owner: Owner {
+                pid: labels.get(OWNER)?.parse().ok()?,
+                user: labels.get(USER)?.parse().ok()?,
+                machine: known(MACHINE),
+                boot: known(BOOT),
+                pid_namespace: known(PID_NAMESPACE),
+            },
         })
     }
+}
+
+/// Returns `true` for the labels of something that authlab made.
+pub(super) fn are_ours(labels: &HashMap<String, String>) -> bool {
+    labels.get(MANAGED.0).is_some_and(|value| value == MANAGED.1)
 }
 
 /// Which of the things that authlab made.
@@ -70,18 +110,16 @@ impl Filter {
         Self(vec![format!("{}={}", MANAGED.0, MANAGED.1)])
     }
 
-    /// What the lab in `directory` made, whoever owned it.
+    /// Everything of the lab with this id, and of no other.
     #[must_use]
-    pub fn directory(directory: &Path) -> Self {
-        Self::all().and(DIRECTORY, &directory.to_string_lossy())
+    pub fn lab(id: &LabId) -> Self {
+        Self::all().and(ID, id.as_str())
     }
 
-    /// What exactly this owner made for exactly this lab.
+    /// Everything that carries these labels.
     #[must_use]
     pub fn owned(labels: &Labels) -> Self {
-        Self::directory(&labels.directory)
-            .and(LAB, &labels.lab)
-            .and(OWNER, &labels.owner.to_string())
+        Self::lab(&labels.id)
     }
 
     fn and(mut self, name: &str, value: &str) -> Self {
@@ -102,18 +140,29 @@ mod tests {
     #[test]
     fn labels_come_back_as_they_went() {
         let labels = Labels::new("blue", "state/blue");
-        assert_eq!(Labels::from_map(&labels.to_map()), Some(labels));
+        assert_eq!(Labels::from_map(&labels.to_map()), Some(labels.clone()));
+        let nowhere = Labels {
+            owner: Owner {
+                machine: None,
+                boot: None,
+                pid_namespace: None,
+                ..labels.owner.clone()
+            },
+            ..labels
+        };
+        assert_eq!(Labels::from_map(&nowhere.to_map()), Some(nowhere));
         assert_eq!(Labels::from_map(&HashMap::new()), None);
     }
 
     #[test]
-    fn a_filter_asks_for_labels_that_are_there() {
-        let labels = Labels::new("blue", "state/blue");
-        let map = labels.to_map();
-        let carried: Vec<String> = map.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        for filter in [Filter::all(), Filter::directory(&labels.directory), Filter::owned(&labels)] {
-            assert!(filter.0.iter().all(|label| carried.contains(label)), "{filter:?}");
+    fn two_labs_of_one_name_in_one_directory_are_told_apart() {
+        let (one, other) = (Labels::new("blue", "state/blue"), Labels::new("blue", "state/blue"));
+        assert_ne!(Filter::owned(&one), Filter::owned(&other));
+        for labels in [&one, &other] {
+            let carried: Vec<String> = labels.to_map().iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let means = |filter: Filter| filter.0.iter().all(|label| carried.contains(label));
+            assert!(means(Filter::all()));
+            assert_eq!(means(Filter::owned(&one)), *labels == one);
         }
-        assert_eq!(Filter::owned(&labels).0.len(), 4);
     }
 }

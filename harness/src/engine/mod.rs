@@ -36,7 +36,7 @@ pub use labels::{Filter, Labels};
 pub use log::Following;
 pub use network::Network;
 pub use spec::ContainerSpec;
-pub use sweep::{Swept, Thing, ThingKind, found, sweep};
+pub use sweep::{Swept, Thing, ThingKind, found, remove_all, sweep};
 pub use watcher::{Watch, Watched, Watcher, watch};
 
 use error::Doing;

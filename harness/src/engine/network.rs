@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use bollard::errors::Error as Answered;
-use bollard::models::NetworkCreateRequest;
+use bollard::models::{NetworkCreateRequest, NetworkDisconnectRequest};
 use bollard::query_parameters::{InspectNetworkOptions, ListNetworksOptionsBuilder};
 
 use super::error::classify;
@@ -130,4 +130,16 @@ pub(super) async fn remove(engine: &Engine, id: &str) -> Result<bool, EngineErro
             doing: doing.clone(),
         },
     })
+}
+
+/// Takes the container `container` off the network `id`. One that is gone is fine.
+pub(super) async fn disconnect(engine: &Engine, id: &str, container: &str) -> Result<(), EngineError> {
+    let request = NetworkDisconnectRequest {
+        container: container.to_owned(),
+        force: Some(true),
+    };
+    match engine.docker().disconnect_network(id, request).await {
+        Ok(()) | Err(Answered::DockerResponseServerError { status_code: 404, .. }) => Ok(()),
+        Err(error) => Err(classify(engine.doing(&format!("taking a container off the network {id}")), error)),
+    }
 }

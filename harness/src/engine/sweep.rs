@@ -10,7 +10,8 @@ use bollard::query_parameters::{
 use futures::future::join_all;
 
 use super::error::classify;
-use super::{Engine, EngineError, Filter, Labels, container, network};
+use super::{Engine, EngineError, Filter, Labels, container, labels, network};
+use crate::owner::LabId;
 
 /// Of what kind something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,14 +88,16 @@ pub async fn found(engine: &Engine, filter: &Filter) -> Result<Vec<Thing>, Engin
             (container, labels)
         })
         .collect();
-    // On a network of ours everything is ours, also what other programs made there for us with labels of their own (`kind`).
+    // Other programs that work for a lab (`kind`) make containers on its network with labels of their own, in which the lab's id is
+    // part of a name. Whatever else is on it was brought there by a person.
     for network in &networks {
-        let labels = network.labels.as_ref().and_then(Labels::from_map);
-        let attached = HashMap::from([("network".to_owned(), vec![network.id.clone().unwrap_or_default()])]);
-        let attached = ListContainersOptionsBuilder::default().all(true).filters(&attached).build();
-        for container in docker.list_containers(Some(attached)).await.map_err(failed)? {
+        let Some(labels) = network.labels.as_ref().and_then(Labels::from_map) else {
+            continue;
+        };
+        let on_it = on_network(engine, network.id.as_deref().unwrap_or_default()).await?;
+        for container in on_it.into_iter().filter(|container| works_for(container, &labels.id)) {
             if containers.iter().all(|(known, _)| known.id != container.id) {
-                containers.push((container, labels.clone()));
+                containers.push((container, Some(labels.clone())));
             }
         }
     }
@@ -127,6 +130,26 @@ pub async fn found(engine: &Engine, filter: &Filter) -> Result<Vec<Thing>, Engin
     Ok(containers.chain(networks).chain(volumes).collect())
 }
 
+/// The containers on the network called `id`, running or not.
+async fn on_network(engine: &Engine, id: &str) -> Result<Vec<ContainerSummary>, EngineError> {
+    let attached = HashMap::from([("network".to_owned(), vec![id.to_owned()])]);
+    let attached = ListContainersOptionsBuilder::default().all(true).filters(&attached).build();
+    let listed = engine.docker().list_containers(Some(attached)).await;
+    listed.map_err(|error| classify(engine.doing("listing what is on a network of authlab"), error))
+}
+
+/// Returns `true` for a container with a label that names the lab with this id.
+fn works_for(container: &ContainerSummary, id: &LabId) -> bool {
+    let mut labels = container.labels.iter().flatten();
+    labels.any(|(_, value)| value.contains(id.short()))
+}
+
+/// Returns `true` for a container made by authlab, or for the lab that `labels` name.
+fn is_ours(container: &ContainerSummary, labels: Option<&Labels>) -> bool {
+    let made_by_authlab = container.labels.as_ref().is_some_and(labels::are_ours);
+    made_by_authlab || labels.is_some_and(|labels| works_for(container, &labels.id))
+}
+
 /// Removes what `filter` says: containers, killed if need be and with their volumes, then networks and volumes. Says how much
 /// there was; what somebody else removes meanwhile is not counted, and nothing there is fine.
 ///
@@ -134,6 +157,13 @@ pub async fn found(engine: &Engine, filter: &Filter) -> Result<Vec<Thing>, Engin
 /// The first thing that could not be removed; the others are removed all the same.
 pub async fn sweep(engine: &Engine, filter: &Filter) -> Result<Swept, EngineError> {
     let things = found(engine, filter).await?;
+    let (swept, failed) = remove_all(engine, &things).await;
+    failed.map_or(Ok(swept), Err)
+}
+
+/// Removes `things`, as [`sweep`] does; beside how much there was, the first error. Containers of other people on a network that goes
+/// are disconnected from it.
+pub async fn remove_all(engine: &Engine, things: &[Thing]) -> (Swept, Option<EngineError>) {
     let mut swept = Swept::default();
     let mut failed = None;
     // A network goes only after its containers.
@@ -149,14 +179,21 @@ pub async fn sweep(engine: &Engine, filter: &Filter) -> Result<Swept, EngineErro
             }
         }
     }
-    failed.map_or(Ok(swept), Err)
+    (swept, failed)
 }
 
 /// Removes one thing, and says whether it was there.
 async fn remove(engine: &Engine, thing: &Thing) -> Result<bool, EngineError> {
     match thing.kind {
         ThingKind::Container => container::remove(engine, &thing.id).await,
-        ThingKind::Network => network::remove(engine, &thing.id).await,
+        ThingKind::Network => {
+            let on_it = on_network(engine, &thing.id).await?;
+            // One of ours that was made meanwhile is found by the next sweep, and by its network alone if `kind` made it.
+            for stranger in on_it.iter().filter(|container| !is_ours(container, thing.labels.as_ref())) {
+                network::disconnect(engine, &thing.id, stranger.id.as_deref().unwrap_or_default()).await?;
+            }
+            network::remove(engine, &thing.id).await
+        }
         ThingKind::Volume => {
             let options = RemoveVolumeOptionsBuilder::default().force(true).build();
             match engine.docker().remove_volume(&thing.id, Some(options)).await {
@@ -176,21 +213,27 @@ mod tests {
     use super::super::fake::{Fake, answer, introduction};
     use super::*;
 
-    /// An engine with one container, one network that is in use for a moment and that another's container is on, too, and one volume.
-    fn inhabited(asked: Arc<Mutex<Vec<String>>>) -> Fake {
+    /// An engine with one container, one volume, and one network that is in use for a moment and that a program working for the lab
+    /// and a person have put a container on, too.
+    fn inhabited(labels: &Labels, asked: Arc<Mutex<Vec<String>>>) -> Fake {
         let refusals = Arc::new(AtomicUsize::new(2));
-        Fake::start(move |name, _| {
+        let network = serde_json::json!([{ "Id": "n1", "Name": "net", "Labels": labels.to_map() }]).to_string();
+        let one = serde_json::json!({ "Id": "c1", "Names": ["/one"], "Labels": labels.to_map() });
+        let cluster = format!("authlab-{}-{}", labels.lab, labels.id.short());
+        let node = serde_json::json!({ "Id": "c2", "Names": ["/node"], "Labels": { "io.x-k8s.kind.cluster": cluster } });
+        let persons = serde_json::json!({ "Id": "c3", "Names": ["/shell"], "Labels": { "what": "a shell of mine" } });
+        let on_network = serde_json::json!([one, node, persons]).to_string();
+        let listed = serde_json::json!([one]).to_string();
+        Fake::start(move |name, body| {
             if let Some(answer) = introduction(name, "1.41") {
                 return answer;
             }
-            asked.lock().unwrap().push(name.to_owned());
+            asked.lock().unwrap().push(format!("{name} {body}"));
             let path = name.split('?').next().unwrap_or_default();
             match path {
-                "GET /containers/json" if name.contains("network") => {
-                    answer(200, r#"[{"Id": "c1", "Names": ["/one"]}, {"Id": "c2", "Names": ["/node"]}]"#)
-                }
-                "GET /containers/json" => answer(200, r#"[{"Id": "c1", "Names": ["/one"]}]"#),
-                "GET /networks" => answer(200, r#"[{"Id": "n1", "Name": "net"}]"#),
+                "GET /containers/json" if name.contains("network") => answer(200, &on_network),
+                "GET /containers/json" => answer(200, &listed),
+                "GET /networks" => answer(200, &network),
                 "GET /volumes" => answer(
                     200,
                     r#"{"Volumes": [{"Name": "v1", "Driver": "local", "Mountpoint": "x", "Labels": {}, "Options": {}, "Scope": "local"}]}"#,
@@ -206,6 +249,7 @@ mod tests {
                     )
                 }
                 "DELETE /containers/c1" | "DELETE /containers/c2" | "DELETE /networks/n1" | "DELETE /volumes/v1" => answer(204, ""),
+                "POST /networks/n1/disconnect" => answer(200, ""),
                 _ => answer(500, r#"{"message": "not expected"}"#),
             }
         })
@@ -213,16 +257,16 @@ mod tests {
 
     #[tokio::test]
     async fn everything_with_the_label_goes_and_networks_are_waited_for() {
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let fake = inhabited(asked.clone());
+        let (asked, labels) = (Arc::new(Mutex::new(Vec::new())), Labels::new("blue", "state/blue"));
+        let fake = inhabited(&labels, asked.clone());
         let engine = Engine::at(&fake.address(), false).await.unwrap();
-        let swept = sweep(&engine, &Filter::all()).await.unwrap();
+        let swept = sweep(&engine, &Filter::owned(&labels)).await.unwrap();
         assert_eq!((swept.containers, swept.networks, swept.volumes), (2, 1, 1));
         let asked = asked.lock().unwrap();
-        let listed: Vec<&String> = asked.iter().filter(|name| name.starts_with("GET ")).collect();
+        let mut listed = asked.iter().filter(|name| name.starts_with("GET "));
         assert!(
-            listed.iter().all(|name| name.contains("authlab.managed-by") || name.contains("n1")),
-            "{listed:?}"
+            listed.all(|name| name.contains(labels.id.as_str()) || name.contains("n1")),
+            "{asked:?}"
         );
         let deleted: Vec<&str> = asked
             .iter()
@@ -236,6 +280,14 @@ mod tests {
             let removal = removal.copied().unwrap_or_default();
             assert!(removal.contains("force=true") && removal.contains("v=true"), "{deleted:?}");
         }
-        assert_eq!(deleted.iter().filter(|name| **name == "DELETE /networks/n1").count(), 3);
+        assert_eq!(deleted.iter().filter(|name| name.starts_with("DELETE /networks/n1")).count(), 3);
+        // A person's container only leaves the network.
+        assert!(deleted.iter().all(|name| !name.contains("/c3")), "{deleted:?}");
+        let mut left = asked.iter().filter(|name| name.starts_with("POST /networks/n1/disconnect"));
+        assert!(left.all(|name| name.contains(r#""Container":"c3""#)), "{asked:?}");
+        assert!(
+            asked.iter().any(|name| name.starts_with("POST /networks/n1/disconnect")),
+            "{asked:?}"
+        );
     }
 }

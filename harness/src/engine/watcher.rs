@@ -17,6 +17,7 @@ use tokio::process::{Child, ChildStdin, Command};
 use tokio::time::timeout;
 
 use super::{Engine, EngineError, Filter, Labels, Swept, sweep};
+use crate::owner::LabId;
 use crate::process::wait::{Condition, until};
 
 /// The word by which [`watch`] says that it watches.
@@ -39,19 +40,30 @@ const QUIET: Duration = Duration::from_secs(2);
 pub struct Watch {
     /// The engine's address.
     pub engine: String,
-    /// Whose things.
-    pub labels: Labels,
+    /// The lab's name, for whoever lists processes.
+    pub lab: String,
+    /// The lab's id: all that carries it goes.
+    pub id: LabId,
 }
 
 impl Watch {
+    /// Watches over all that `engine` has with `labels`.
+    #[must_use]
+    pub fn over(engine: impl Into<String>, labels: &Labels) -> Self {
+        Self {
+            engine: engine.into(),
+            lab: labels.lab.clone(),
+            id: labels.id.clone(),
+        }
+    }
+
     /// As options of a command line, for [`Watcher::start`]; whoever lists processes sees what this one is for.
     #[must_use]
     pub fn arguments(&self) -> Vec<OsString> {
         [
             ("--engine", OsString::from(&self.engine)),
-            ("--lab", OsString::from(&self.labels.lab)),
-            ("--owner", OsString::from(self.labels.owner.to_string())),
-            ("--directory", self.labels.directory.clone().into_os_string()),
+            ("--lab", OsString::from(&self.lab)),
+            ("--id", OsString::from(self.id.as_str())),
         ]
         .into_iter()
         .flat_map(|(option, value)| [OsString::from(option), value])
@@ -74,10 +86,7 @@ impl Watcher {
     /// # Errors
     /// The program cannot be started, or it does not say that it watches.
     pub async fn start(program: &Path, words: &[&str], engine: &Engine, labels: &Labels) -> Result<Self, EngineError> {
-        let watch = Watch {
-            engine: engine.address().to_owned(),
-            labels: labels.clone(),
-        };
+        let watch = Watch::over(engine.address(), labels);
         Self::execute(program, words, &watch).await.map_err(EngineError::Watcher)
     }
 
@@ -165,7 +174,7 @@ struct Progress {
 
 /// Sweeps until nothing more appears; an engine that is away is waited for.
 async fn sweep_after(watch: &Watch, limit: Duration) -> Result<Swept, EngineError> {
-    let filter = Filter::owned(&watch.labels);
+    let filter = Filter::lab(&watch.id);
     let progress = tokio::sync::Mutex::new(Progress {
         swept: Swept::default(),
         last: Instant::now(),
@@ -230,10 +239,7 @@ mod tests {
     }
 
     fn over(engine: &Fake) -> Watch {
-        Watch {
-            engine: engine.address(),
-            labels: Labels::new("blue", "state/blue"),
-        }
+        Watch::over(engine.address(), &Labels::new("blue", "state/blue"))
     }
 
     #[tokio::test]
@@ -266,10 +272,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_program_that_does_not_watch_is_no_watcher() {
-        let watched = Watch {
-            engine: "unix:///x".to_owned(),
-            labels: Labels::new("blue", "state/blue"),
-        };
+        let watched = Watch::over("unix:///x", &Labels::new("blue", "state/blue"));
         let program = which::which("true").unwrap();
         let error = Watcher::execute(&program, &[], &watched).await.unwrap_err();
         assert!(error.to_string().contains("does not say that it watches"), "{error}");

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::{OnceCell, watch};
 
 use super::description::LabDescription;
-use super::directory::Ownership;
+use super::directory::{Ownership, There};
 use super::{Administrator, Directory, Inner, Keycloak, Lab, LabError, Owner, control, directory};
 use crate::cluster::{Authorities, MAIN};
 use crate::identity_provider::issuer::Signer;
@@ -14,9 +14,14 @@ use crate::identity_provider::issuer::Signer;
 /// The lab called `name`, if it is up and ready.
 pub(super) async fn attach(name: &str) -> Result<Option<Lab>, LabError> {
     let path = directory::place(name)?;
-    if directory::ownership(&path) != Ownership::Owned {
+    if !directory::expect_trusted()? {
         return Ok(None);
     }
+    let id = match directory::look(&path) {
+        There::Lab(Some(marker), Ownership::Owned) => marker.id,
+        There::Nothing | There::Lab(..) => return Ok(None),
+        There::Other(why) => return Err(LabError::NotALab { path, why }),
+    };
     let Some(description) = LabDescription::load(&path)? else {
         return Ok(None);
     };
@@ -45,6 +50,6 @@ pub(super) async fn attach(name: &str) -> Result<Option<Lab>, LabError> {
         further: Mutex::new(further),
         keycloak,
         owner: Owner::Another(control::Client(control)),
-        directory: Arc::new(Directory::of_another(path)),
+        directory: Arc::new(Directory::of_another(path, id)),
     }))))
 }

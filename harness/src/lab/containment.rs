@@ -4,9 +4,8 @@
 //! removes them when the lab's owner dies without having done so; nothing depends on the owner's last words.
 
 use std::net::IpAddr;
-use std::path::Path;
 
-use super::LabError;
+use super::{Directory, LabError};
 use crate::engine::{Engine, EngineError, Filter, Labels, Network, Reach, Watcher, sweep};
 use crate::identity_provider::Address;
 
@@ -21,8 +20,8 @@ pub(super) struct Containment {
 
 impl Containment {
     /// A network for the lab called `lab`, whose directory all containers see; watched over.
-    pub(super) async fn start(engine: Engine, lab: &str, directory: &Path) -> Result<Self, LabError> {
-        let labels = Labels::new(lab, directory);
+    pub(super) async fn start(engine: Engine, lab: &str, directory: &Directory) -> Result<Self, LabError> {
+        let labels = Labels::new(lab, directory.path()).with_id(directory.id().clone());
         let program = std::env::current_exe().map_err(EngineError::Watcher)?;
         // Before anything is there that it would have to remove.
         let watcher = Watcher::start(&program, &["watch-containers"], &engine, &labels).await?;

@@ -12,7 +12,9 @@ use crate::engine::EngineError;
 use crate::hint::Hint;
 use crate::identity_provider::issuer::IssuerError;
 use crate::identity_provider::keycloak::KeycloakError;
+use crate::owner::Elsewhere;
 use crate::pki::PkiError;
+use crate::private::NotPrivate;
 use crate::server_binaries::images::NotAReference;
 use crate::server_binaries::{ServerBinariesError, UnknownKeycloak, UnknownVersion};
 use crate::token_webhook::TokenWebhookError;
@@ -97,6 +99,64 @@ pub enum LabError {
         /// Why.
         #[source]
         source: std::io::Error,
+    },
+    /// The state directory, or that of all labs, may be controlled by somebody else.
+    #[error("cannot use the directory {}: {why}", path.display())]
+    Untrusted {
+        /// The directory.
+        path: PathBuf,
+        /// The reason.
+        why: NotPrivate,
+    },
+    /// A lab's place is taken by something else, or by what only looks like a lab.
+    #[error("{} is not taken for a lab's directory, and nothing in it was touched: {why}", path.display())]
+    NotALab {
+        /// The directory.
+        path: PathBuf,
+        /// The reason.
+        why: super::NotALab,
+    },
+    /// A lab without a visible owner, whose owner may live where nobody here sees it.
+    #[error("cannot clear the lab in {}: it was made by {of}, so nobody here can tell whether its owner lives", path.display())]
+    Elsewhere {
+        /// The lab's directory.
+        path: PathBuf,
+        /// The place of its owner.
+        of: Elsewhere,
+    },
+    /// The owner of a lab lives, and cannot be told to end.
+    #[error("the lab '{name}' is up and could not be ended: {}", not_reached(*owner, of.as_ref()))]
+    NotReached {
+        /// The lab's name.
+        name: String,
+        /// The process id that the owner wrote down.
+        owner: Option<u32>,
+        /// The owner's place, when not here.
+        of: Option<Elsewhere>,
+    },
+    /// Processes with the lab's id that may be a container's.
+    #[error("cannot clear the lab in {}: the processes {} carry its id, but do not see the processes and files that we see", path.display(), listed(pids))]
+    StrangeServers {
+        /// The lab's directory.
+        path: PathBuf,
+        /// Their process ids.
+        pids: Vec<u32>,
+    },
+    /// Servers that do not end.
+    #[error("cannot clear the lab in {}: {why}", path.display())]
+    ServersLeft {
+        /// The lab's directory.
+        path: PathBuf,
+        /// Which.
+        why: String,
+    },
+    /// A run in a cluster that is not ours was killed.
+    #[error("the run '{lab}' was killed while it used the cluster {server}; its objects may be there")]
+    InCluster {
+        /// The name of its lab.
+        lab: String,
+        /// The address of the cluster's API server.
+        server: String,
     },
     /// The disk is full, or nearly so.
     #[error("the lab's directory {} has {free} MiB of free space, expected at least {expected} MiB", path.display())]
@@ -204,6 +264,19 @@ pub enum LabError {
     Shared(Arc<LabError>),
 }
 
+fn not_reached(owner: Option<u32>, of: Option<&Elsewhere>) -> String {
+    let process = owner.map_or_else(|| "its owner".to_owned(), |pid| format!("its owner, process {pid},"));
+    match of {
+        Some(of) => format!("{process} is of {of}"),
+        None => format!("{process} does not answer, and there is no proof which process it is"),
+    }
+}
+
+fn listed(pids: &[u32]) -> String {
+    let pids: Vec<String> = pids.iter().map(u32::to_string).collect();
+    pids.join(", ")
+}
+
 impl Hint for LabError {
     fn hint(&self) -> Option<String> {
         match self {
@@ -226,6 +299,35 @@ impl Hint for LabError {
                 super::lab_option(name)
             )),
             Self::Supervisor { hint, .. } => hint.clone(),
+            Self::Untrusted { path, why } => why
+                .remedy(path)
+                .or_else(|| Some("name a directory that only you use with AUTHLAB_STATE_DIR".to_owned())),
+            Self::NotALab { path, why } => Some(
+                match why {
+                    super::NotALab::Untrusted(why) => why.remedy(path),
+                    super::NotALab::Unmarked | super::NotALab::Damaged(_) => None,
+                }
+                .unwrap_or_else(|| {
+                    "if it is a lab's, remove it yourself; if not, name a directory that only authlab uses with AUTHLAB_STATE_DIR"
+                        .to_owned()
+                }),
+            ),
+            Self::Elsewhere { path, .. } => {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                Some(format!(
+                    "end it where it was made; once you know that nothing of it runs: `authlab down --foreign{}`",
+                    super::lab_option(&name)
+                ))
+            }
+            Self::NotReached { of: Some(_), .. } => Some("end it where it was started".to_owned()),
+            Self::NotReached { of: None, .. } => {
+                Some("its directory has `owner.lock`: `fuser` and `lsof` show who has that open".to_owned())
+            }
+            Self::StrangeServers { .. } => Some("end them where they were started, or by hand, and say it again".to_owned()),
+            Self::ServersLeft { .. } => Some("say it again; a process that cannot be killed waits for the kernel".to_owned()),
+            Self::InCluster { .. } => {
+                Some("`authlab down --cluster existing --kubeconfig FILE` deletes them; `authlab down --all` forgets the run".to_owned())
+            }
             Self::Directory { .. } | Self::NoSpace { .. } => {
                 Some("free some space, or name another directory with AUTHLAB_STATE_DIR".to_owned())
             }

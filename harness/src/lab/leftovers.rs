@@ -1,26 +1,30 @@
-//! What a crash left: processes and directories of labs whose owner is gone.
+//! Leftovers of crashes: processes, containers and directories of labs whose owner is gone.
 //!
-//! The main function is [`clear`]; its result, [`Cleared`], says what there was.
+//! The main function is [`clear`]; its result, [`Cleared`], says what there was, what others own, and what could not be cleared.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal};
+use rustix::process::Signal;
 use serde::Serialize;
 
+use super::LabError;
 use super::description::LabDescription;
-use super::directory::{self, Directory, Ownership};
-use super::{LabError, processes};
-use crate::engine::{self, Engine, Filter};
+use super::directory::{self, Abandoned, Claim, Marker, Ownership, There};
+use super::existing::InCluster;
+use super::processes::Left;
+use crate::engine::{self, Engine, Filter, Labels};
+use crate::owner::{LabId, Owner};
+use crate::process::Running;
 use crate::process::wait::{Condition, until};
 
 /// How long killed servers may take to be gone.
 const END_LIMIT: Duration = Duration::from_secs(10);
 
 /// What was cleared.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct Cleared {
     /// The labs whose directories were removed.
     pub labs: Vec<String>,
@@ -28,107 +32,235 @@ pub struct Cleared {
     pub processes: usize,
     /// How many containers and networks were removed.
     pub containers: usize,
+    /// Labs that their owners left, of which nobody here can tell whether they live; they were left alone.
+    pub elsewhere: Vec<LabElsewhere>,
+    /// Containers, networks and volumes of owners that cannot be proved to be gone; they were left alone.
+    pub others: Vec<OfOthers>,
+    /// Runs that were killed while they used a cluster which is not theirs: their objects may be there.
+    pub in_clusters: Vec<InCluster>,
+    /// The failures.
+    #[serde(skip)]
+    pub failed: Vec<LabError>,
 }
 
-/// Which of the directories without a living owner are cleared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A lab that was made where nobody here sees its processes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LabElsewhere {
+    /// Its name.
+    pub lab: String,
+    /// Its maker.
+    pub of: String,
+}
+
+/// Things that an engine has of somebody else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OfOthers {
+    /// Their owner.
+    pub of: String,
+    /// How many containers, networks and volumes.
+    pub things: usize,
+}
+
+/// Which of the directories and containers without a living owner are cleared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Clearing {
     /// Those of owners that ended without clearing up.
     Crashed,
     /// Those that were kept for their logs, too.
     AlsoKept,
+    /// Those of owners of which nobody here can tell whether they live, too, unless their lock is held.
+    AlsoForeign,
 }
 
-/// Clears what labs without a living owner left, processes and directories. Labs that are up are not touched.
-///
-/// # Errors
-/// A directory cannot be removed.
-pub async fn clear(clearing: Clearing) -> Result<Cleared, LabError> {
-    let mut cleared = Cleared::default();
-    let wanted = |ownership| match ownership {
-        Ownership::Owned => false,
-        Ownership::Crashed => true,
-        Ownership::Kept => clearing == Clearing::AlsoKept,
-    };
-    for lab in directory::found()?.into_iter().filter(|lab| wanted(lab.ownership)) {
-        if let Some(one) = clear_one(&lab.path).await? {
-            cleared.processes += one.processes;
-            cleared.containers += one.containers;
-            cleared.labs.push(lab.name);
+impl Clearing {
+    fn claim(self) -> Claim {
+        if self == Self::AlsoForeign {
+            Claim::Asserted
+        } else {
+            Claim::Proved
         }
     }
-    directory::remove_going()?;
-    cleared.containers += clear_orphans().await?;
-    Ok(cleared)
-}
 
-/// Removes what containers there are of labs whose directory is gone, or has no owner, and whose owner's process is gone: no file is
-/// needed to know them. Without an engine there is nothing to remove.
-async fn clear_orphans() -> Result<usize, LabError> {
-    let Ok(engine) = Engine::find(None).await else { return Ok(0) };
-    let things = engine::found(&engine, &Filter::all()).await?;
-    let orphans: BTreeSet<PathBuf> = things
-        .into_iter()
-        .filter_map(|thing| thing.labels)
-        .filter(|labels| directory::ownership(&labels.directory) != Ownership::Owned && !processes::lives(labels.owner))
-        .map(|labels| labels.directory)
-        .collect();
-    let mut removed = 0;
-    for directory in orphans {
-        removed += engine::sweep(&engine, &Filter::directory(&directory)).await?.total();
+    fn wants(self, ownership: Ownership) -> bool {
+        match ownership {
+            Ownership::Owned => false,
+            // Told by name, as nothing may be done about it.
+            Ownership::Unknown => self >= Self::AlsoKept,
+            Ownership::Crashed => true,
+            Ownership::Kept => self >= Self::AlsoKept,
+        }
     }
-    Ok(removed)
 }
 
-/// Removes the containers of the lab in `path`, if it had any, and says how many there were.
-async fn clear_containers(path: &Path) -> Result<usize, LabError> {
+/// The numbers of things cleared of one lab, also when that did not come to its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) processes: usize,
+    pub(super) containers: usize,
+}
+
+/// Clears what labs without a living owner left, processes, containers and directories. Labs that are up are not touched, and nothing
+/// is that cannot be proved to be a lab's. Failures are in the result, beside what was done.
+pub async fn clear(clearing: Clearing) -> Cleared {
+    let mut cleared = Cleared::default();
+    let found = match directory::found() {
+        Ok(found) => found,
+        Err(error) => {
+            cleared.failed.push(error);
+            return cleared;
+        }
+    };
+    for lab in found.into_iter().filter(|lab| clearing.wants(lab.ownership)) {
+        if lab.ownership == Ownership::Crashed
+            && let Some(left) = InCluster::of(&lab.name, &lab.path)
+        {
+            cleared.in_clusters.push(left);
+            if clearing < Clearing::AlsoKept {
+                continue;
+            }
+        }
+        let mut counts = Counts::default();
+        match clear_one(&lab.path, clearing.claim(), &mut counts).await {
+            Ok(true) => cleared.labs.push(lab.name),
+            Ok(false) => {}
+            Err(LabError::Elsewhere { of, .. }) => cleared.elsewhere.push(LabElsewhere {
+                lab: lab.name,
+                of: of.to_string(),
+            }),
+            Err(error) => cleared.failed.push(error),
+        }
+        cleared.processes += counts.processes;
+        cleared.containers += counts.containers;
+    }
+    cleared.failed.extend(directory::remove_going().err());
+    let orphans = clear_orphans(clearing.claim(), &mut cleared).await;
+    cleared.failed.extend(orphans.err());
+    cleared
+}
+
+/// Removes the containers of labs whose owner is certainly gone, whatever became of their directories: labels say whose they are. Says
+/// how many there were, and what there is of others. Without an engine there is nothing to remove.
+async fn clear_orphans(claim: Claim, cleared: &mut Cleared) -> Result<(), LabError> {
+    let Ok(engine) = Engine::find(None).await else { return Ok(()) };
+    let things = engine::found(&engine, &Filter::all()).await?;
+    let here = Owner::here();
+    let mut judged: BTreeMap<Option<LabId>, Fate> = BTreeMap::new();
+    let (mut orphans, mut others) = (Vec::new(), BTreeMap::new());
+    for thing in things {
+        let id = thing.labels.as_ref().map(|labels| labels.id.clone());
+        match judged.entry(id).or_insert_with(|| fate(thing.labels.as_ref(), &here)).clone() {
+            Fate::Lives => {}
+            Fate::Orphan => orphans.push(thing),
+            Fate::Untold(_) if claim == Claim::Asserted => orphans.push(thing),
+            Fate::Untold(of) => *others.entry(of).or_insert(0) += 1,
+        }
+    }
+    cleared.others = others.into_iter().map(|(of, things)| OfOthers { of, things }).collect();
+    let (swept, failed) = engine::remove_all(&engine, &orphans).await;
+    cleared.containers += swept.total();
+    failed.map_or(Ok(()), |error| Err(error.into()))
+}
+
+/// The fate of something in an engine, by its owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Fate {
+    Lives,
+    Orphan,
+    /// Nobody here can tell; whose it is.
+    Untold(String),
+}
+
+/// Judges by the owner that `labels` name, as `here` sees it.
+fn fate(labels: Option<&Labels>, here: &Owner) -> Fate {
+    let Some(labels) = labels else {
+        return Fate::Untold("an owner that its labels do not name".to_owned());
+    };
+    // The lock says more than a number; but only that of this very lab.
+    let lock = match directory::look(&labels.directory) {
+        There::Lab(Some(marker), ownership) if marker.id == labels.id => Some(ownership),
+        There::Lab(..) | There::Nothing | There::Other(_) => None,
+    };
+    if lock == Some(Ownership::Owned) {
+        return Fate::Lives;
+    }
+    if let Err(elsewhere) = labels.owner.expect_visible_from(here) {
+        return Fate::Untold(elsewhere.to_string());
+    }
+    if lock.is_some() {
+        return Fate::Orphan;
+    }
+    match Running::open(labels.owner.pid).map(|process| process.map(|process| process.has_ended())) {
+        Ok(None | Some(Ok(true))) => Fate::Orphan,
+        Ok(Some(Ok(false))) => Fate::Lives,
+        Ok(Some(Err(_))) | Err(_) => Fate::Untold("a process that this system does not tell about".to_owned()),
+    }
+}
+
+/// Removes the containers of the lab that was in `path`, if it had any, and says how many there were.
+pub(super) async fn clear_containers(path: &Path, marker: &Marker) -> Result<usize, LabError> {
     // What a crash left may well be damaged.
     let known = LabDescription::load(path).ok().flatten().and_then(|description| description.engine);
     match Engine::find(known.as_deref()).await {
-        Ok(engine) => Ok(engine::sweep(&engine, &Filter::directory(path)).await?.total()),
+        Ok(engine) => Ok(engine::sweep(&engine, &Filter::lab(&marker.id)).await?.total()),
         Err(error) if known.is_some() => Err(error.into()),
         Err(_) => Ok(0),
     }
 }
 
-/// What was cleared of one lab.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct ClearedLab {
-    processes: usize,
-    containers: usize,
-}
-
-/// Clears what is left of the lab in `path`; `None` when it has an owner, or is not there.
-pub(super) async fn clear_one(path: &Path) -> Result<Option<ClearedLab>, LabError> {
+/// Clears what is left of the lab in `path`; `false` when it has an owner, or is not there.
+pub(super) async fn clear_one(path: &Path, claim: Claim, counts: &mut Counts) -> Result<bool, LabError> {
     // Its owner from here on, so that nobody starts a lab of that name meanwhile.
-    let Some(directory) = Directory::take_over(path)? else {
-        return Ok(None);
+    let Some(left) = Abandoned::take_over(path, claim).await? else {
+        return Ok(false);
     };
-    let processes = kill(path).await;
-    let containers = clear_containers(path).await?;
-    directory.remove()?;
-    Ok(Some(ClearedLab { processes, containers }))
+    if let Some(marker) = &left.marker {
+        clear_servers(path, marker, claim, &mut counts.processes).await?;
+        counts.containers += clear_containers(path, marker).await?;
+    }
+    left.remove()?;
+    Ok(true)
 }
 
-/// Kills the servers of the lab in `path`, waits until they are gone and says how many there were.
-pub(super) async fn kill(path: &Path) -> usize {
-    let servers = processes::servers(path);
-    for server in &servers {
-        if let Some(pid) = Pid::from_raw(server.pid.cast_signed()) {
-            // It may end by itself between the two lines; that is what is wanted.
-            let _ = rustix::process::kill_process(pid, Signal::KILL);
-        }
+/// Ends the servers of the lab in `path`, if nobody owns it; its directory stays.
+pub(super) async fn end_servers(path: &Path) -> Result<(), LabError> {
+    if let Some(left) = Abandoned::take_over(path, Claim::Proved).await?
+        && let Some(marker) = &left.marker
+    {
+        clear_servers(path, marker, Claim::Proved, &mut 0).await?;
     }
-    if !servers.is_empty() {
-        // One that does not end although it was killed hangs in the kernel: nothing more can be done about it.
-        let _ = until("the end of the servers", END_LIMIT, || async {
-            let left = processes::servers(path);
-            Ok::<_, Infallible>(match left.first() {
-                None => Condition::Met(()),
-                Some(server) => Condition::NotYet(format!("{} ({}) still runs", server.program, server.pid)),
-            })
-        })
-        .await;
-    }
-    servers.len()
+    Ok(())
 }
+
+/// Kills the servers of the lab that was in `path`, waits until they are gone, and counts them in `count`.
+pub(super) async fn clear_servers(path: &Path, marker: &Marker, claim: Claim, count: &mut usize) -> Result<(), LabError> {
+    let killed = tokio::sync::Mutex::new(BTreeSet::new());
+    // A server may start another process with its last breath, so they are looked for until there are no more.
+    let gone = until("the end of the servers", END_LIMIT, || async {
+        let left = Left::of(&marker.id);
+        let mut last = None;
+        for server in &left.servers {
+            killed.lock().await.insert(server.pid());
+            last = Some(match server.signal(Signal::KILL) {
+                Ok(()) => format!("process {} was killed and still runs", server.pid()),
+                Err(error) => format!("process {} cannot be killed ({error})", server.pid()),
+            });
+        }
+        Ok::<_, Infallible>(last.map_or(Condition::Met(left.strange), Condition::NotYet))
+    });
+    let gone = gone.await;
+    *count += killed.into_inner().len();
+    match gone {
+        Ok(strange) if strange.is_empty() || claim == Claim::Asserted => Ok(()),
+        Ok(pids) => Err(LabError::StrangeServers {
+            path: path.to_owned(),
+            pids,
+        }),
+        Err(late) => Err(LabError::ServersLeft {
+            path: path.to_owned(),
+            why: late.to_string(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

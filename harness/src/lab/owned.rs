@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
@@ -159,7 +158,7 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
         prepared_keycloak(&choice, options, events)
     )?;
     let containment = match &choice.engine {
-        Some(engine) => Some(Containment::start(engine.clone(), name, directory.path()).await?),
+        Some(engine) => Some(Containment::start(engine.clone(), name, directory).await?),
         None => None,
     };
     // Where API servers are processes, loopback is the address that holds for everybody.
@@ -337,6 +336,7 @@ async fn start_cluster(
             etcd: binaries.etcd.clone(),
             kube_apiserver: binaries.kube_apiserver.clone(),
             kube_controller_manager: binaries.kube_controller_manager.clone(),
+            lab: directory.id().clone(),
         }),
         (_, _, None) => unreachable!("a cluster that is not in containers has its programs"),
     };
@@ -372,7 +372,7 @@ fn start_keycloak(
     sabotage: Option<Arc<Sabotage>>,
     events: &Events,
 ) -> Result<(StartedKeycloak, Readiness), LabError> {
-    let place = directory.below("keycloak")?;
+    let (place, id) = (directory.below("keycloak")?, directory.id().clone());
     let serving = authorities.serving_certificate("keycloak")?;
     let authority = authorities.serving.certificate().to_owned();
     let running = Arc::new(tokio::sync::Mutex::new(None));
@@ -381,7 +381,7 @@ fn start_keycloak(
     let inside = containment.map(|inside| (inside.engine.clone(), inside.labels.clone(), inside.network.clone()));
     let starting = tokio::spawn(async move {
         let started = match (source, inside) {
-            (KeycloakSource::Process(prepared), _) => keycloak::start(&prepared, front, &place, &serving, &authority, &events).await,
+            (KeycloakSource::Process(prepared), _) => keycloak::start(&prepared, front, (&place, &id), &serving, &authority, &events).await,
             (KeycloakSource::Container(image), Some((engine, labels, network))) => {
                 keycloak::start_in_container(&engine, &labels, &network, image, front, &place, &serving, &authority, &events).await
             }
@@ -459,10 +459,9 @@ async fn start_proxies(
     ]))
 }
 
-/// A name for a lab that only lives as long as this process.
+/// A name for a lab that only lives as long as this process; nobody can guess it.
 pub(super) fn passing_name() -> String {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    format!("run-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+    format!("run-{}", &crate::owner::random()[..16])
 }
 
 /// Whether a server, or the owner, has written to its log.

@@ -1,11 +1,12 @@
 //! The processes of this machine, as far as they belong to a lab.
 //!
-//! The main type is [`Seen`]. A lab's server is told by its program and by a file of the lab's directory in its
-//! command line: process ids that were written down once may belong to somebody else by now.
+//! The main types are [`Left`], the servers that a lab's owner left, and [`Seen`], a process as it is shown. A server carries its lab's
+//! random id in its environment, and only that makes it one that may be killed. Its command line only decides about being shown.
 
 use std::path::Path;
 
-use rustix::process::Pid;
+use crate::owner::LabId;
+use crate::process::Running;
 
 /// A process that runs.
 #[derive(Clone, Debug)]
@@ -19,17 +20,14 @@ pub(super) struct Seen {
     pub(super) memory: Option<u64>,
 }
 
-/// The programs that a lab starts: no editor or pager of a person is meant for looking at a lab's file.
+/// The programs that a lab starts, as far as they are shown.
 const PROGRAMS: &[&str] = &["etcd", "kube-apiserver", "kube-controller-manager", "java"];
 
-/// The servers of the lab whose directory is `path`.
+/// The servers that name the lab's directory `path` in an option, to be shown. Those of another container can have the same path.
 pub(super) fn servers(path: &Path) -> Vec<Seen> {
-    // With the separator, so that the lab `a` is not taken for the lab `ab`.
-    let wanted = format!("{}/", path.display());
     let ours = std::process::id();
     let mut seen = all();
-    let names = |process: &Seen| process.arguments.iter().any(|argument| argument.contains(&wanted));
-    seen.retain(|process| process.pid != ours && PROGRAMS.contains(&process.program.as_str()) && names(process));
+    seen.retain(|process| process.pid != ours && PROGRAMS.contains(&process.program.as_str()) && process.names(path));
     seen
 }
 
@@ -37,6 +35,13 @@ pub(super) fn servers(path: &Path) -> Vec<Seen> {
 const API_SERVER: &str = "kube-apiserver";
 
 impl Seen {
+    /// Returns `true` if an option of its command line is a file in the directory `path`.
+    fn names(&self, path: &Path) -> bool {
+        let value = |option: &str| option.split_once('=').map(|(_, value)| value.to_owned());
+        let mut options = self.arguments.iter().skip(1).filter(|option| option.starts_with('-'));
+        options.any(|option| value(option).is_some_and(|value| Path::new(&value).starts_with(path)))
+    }
+
     /// Whether it is an API server.
     pub(super) fn is_api_server(&self) -> bool {
         self.program == API_SERVER
@@ -56,17 +61,6 @@ pub(super) fn flags(pid: u32) -> Vec<String> {
         .find(|process| process.pid == pid)
         .map(|process| process.flags())
         .unwrap_or_default()
-}
-
-/// Whether there is a process with this number. It may be another one by now; one that has ended and only waits to be asked how is none.
-pub(super) fn lives(pid: u32) -> bool {
-    let there = Pid::from_raw(pid.cast_signed()).is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok());
-    // One that may not be looked at is believed to live.
-    there
-        && all()
-            .into_iter()
-            .find(|process| process.pid == pid)
-            .is_none_or(|process| !process.program.is_empty())
 }
 
 /// The memory of a process, in bytes, where that can be read.
@@ -90,16 +84,21 @@ impl Seen {
 /// Every process that we may see. One that has ended and only waits to be asked how has no command line, and so no program.
 #[cfg(target_os = "linux")]
 fn all() -> Vec<Seen> {
-    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let seen = |entry: std::fs::DirEntry| {
-        let pid = entry.file_name().to_str()?.parse().ok()?;
-        let arguments = std::fs::read(entry.path().join("cmdline")).ok()?;
-        let status = std::fs::read_to_string(entry.path().join("status")).unwrap_or_default();
+    let seen = |pid: u32| {
+        let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
         let arguments = String::from_utf8_lossy(&arguments);
         let arguments = arguments.trim_end_matches('\0').split('\0').map(str::to_owned);
         Some(Seen::new(pid, arguments.collect(), resident(&status)))
     };
-    processes.filter_map(seen).collect()
+    numbers().filter_map(seen).collect()
+}
+
+/// The process ids there are.
+#[cfg(target_os = "linux")]
+fn numbers() -> impl Iterator<Item = u32> {
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
 /// The line `VmRSS: 1234 kB` of `/proc/PID/status` (proc_pid_status(5)).
@@ -112,29 +111,107 @@ fn resident(status: &str) -> Option<u64> {
 /// Every process that we may see.
 #[cfg(not(target_os = "linux"))]
 fn all() -> Vec<Seen> {
-    let listed = std::process::Command::new("ps").args(["-axo", "pid=,rss=,command="]).output();
-    let text = listed
-        .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
-        .unwrap_or_default();
-    let seen = |line: &str| {
-        let (pid, rest) = line.trim_start().split_once(' ')?;
+    let seen = |(pid, rest): (u32, &str)| {
         let (kilobytes, command) = rest.trim_start().split_once(' ')?;
         Some(Seen::new(
-            pid.parse().ok()?,
+            pid,
             command.split(' ').map(str::to_owned).collect(),
             kilobytes.parse::<u64>().ok().map(|size| size * 1024),
         ))
     };
-    text.lines().filter_map(seen).collect()
+    listed(&["-axo", "pid=,rss=,command="], seen)
+}
+
+/// Collects what `seen` makes of the lines of `ps`, each with the process id before the rest.
+#[cfg(not(target_os = "linux"))]
+fn listed<T>(arguments: &[&str], seen: impl Fn((u32, &str)) -> Option<T>) -> Vec<T> {
+    let output = std::process::Command::new("/bin/ps").args(arguments).output();
+    let text = output
+        .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+        .unwrap_or_default();
+    let lines = text.lines().filter_map(|line| {
+        let (pid, rest) = line.trim_start().split_once(' ')?;
+        seen((pid.parse().ok()?, rest))
+    });
+    lines.collect()
+}
+
+/// The servers of a lab whose owner is gone.
+#[derive(Debug, Default)]
+pub(super) struct Left {
+    /// Those that are certainly the lab's, held so that a signal reaches no other.
+    pub(super) servers: Vec<Running>,
+    /// The process ids of those that carry the lab's id and see other processes or files than we do.
+    pub(super) strange: Vec<u32>,
+}
+
+impl Left {
+    /// Finds the servers that the lab called `id` has left.
+    #[cfg(target_os = "linux")]
+    pub(super) fn of(id: &LabId) -> Self {
+        let mut left = Self::default();
+        for pid in numbers().filter(|pid| carries(*pid, id)) {
+            // Opened first, and looked at again: as long as it has not ended, what is seen under its number is about it.
+            match Running::open(pid) {
+                Ok(Some(process)) if carries(pid, id) && sees_what_we_see(pid) => left.servers.push(process),
+                Ok(Some(process)) if matches!(process.has_ended(), Ok(true)) => {}
+                Ok(None) => {}
+                Ok(Some(_)) | Err(_) => left.strange.push(pid),
+            }
+        }
+        left
+    }
+
+    /// Finds the servers that the lab called `id` has left: processes of this user whose environment, which `ps` shows, has the
+    /// id, and whose program is one of a lab's. There is no better proof here, and no descriptor of a process.
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn of(id: &LabId) -> Self {
+        let wanted = format!("{}={id}", LabId::VARIABLE);
+        let user = rustix::process::geteuid().as_raw().to_string();
+        let carries = |(pid, rest): (u32, &str)| {
+            let mut words = rest.split(' ');
+            let program = Seen::new(pid, vec![words.next()?.to_owned()], None).program;
+            (PROGRAMS.contains(&program.as_str()) && words.any(|word| word == wanted)).then_some(pid)
+        };
+        let pids = listed(&["-U", &user, "-E", "-ww", "-o", "pid=,command="], carries);
+        Self {
+            servers: pids.into_iter().filter_map(|pid| Running::open(pid).ok().flatten()).collect(),
+            strange: Vec::new(),
+        }
+    }
+}
+
+/// Returns `true` if the process was started with the lab's id in its environment.
+#[cfg(target_os = "linux")]
+fn carries(pid: u32, id: &LabId) -> bool {
+    let wanted = format!("{}={id}", LabId::VARIABLE);
+    std::fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environment| {
+        let mut variables = environment.split(|byte| *byte == 0);
+        variables.any(|variable| variable == wanted.as_bytes())
+    })
+}
+
+/// Returns `true` if the process is of our PID and mount namespaces, and executes a file that we may look at: a container's is not.
+#[cfg(target_os = "linux")]
+fn sees_what_we_see(pid: u32) -> bool {
+    let link = |pid: &str, what: &str| std::fs::read_link(format!("/proc/{pid}/{what}")).ok();
+    let same = |what: &str| {
+        let its = link(&pid.to_string(), what);
+        its.is_some() && its == link("self", what)
+    };
+    same("ns/pid") && same("ns/mnt") && link(&pid.to_string(), "exe").is_some()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn seen(command: &[&str]) -> Seen {
+        Seen::new(1, command.iter().map(|word| (*word).to_owned()).collect(), None)
+    }
+
     #[test]
     fn a_program_is_the_last_part_of_the_first_word() {
-        let seen = |command: &[&str]| Seen::new(1, command.iter().map(|word| (*word).to_owned()).collect(), None);
         let etcd = seen(&["/opt/servers/etcd", "--data-dir=/state/labs/a/etcd"]);
         assert_eq!((etcd.program.as_str(), etcd.flags()), ("etcd", Vec::new()));
         assert_eq!(seen(&[""]).program, "");
@@ -142,10 +219,64 @@ mod tests {
         assert_eq!(server.flags(), ["--secure-port=1"]);
     }
 
+    #[test]
+    fn only_an_option_that_is_a_file_of_the_lab_shows_a_server() {
+        let lab = Path::new("/state/labs/a");
+        for shown in [
+            ["etcd", "--data-dir=/state/labs/a/etcd"],
+            ["java", "-Dkc.home.dir=/state/labs/a/keycloak"],
+        ] {
+            assert!(seen(&shown).names(lab), "{shown:?}");
+        }
+        for other in [
+            ["etcd", "--data-dir=/mnt/state/labs/a/etcd"],
+            ["etcd", "--data-dir=/state/labs/ab/etcd"],
+            ["java", "/state/labs/a/notes.txt"],
+        ] {
+            assert!(!seen(&other).names(lab), "{other:?}");
+        }
+    }
+
     #[cfg(target_os = "linux")]
     #[test]
     fn memory_is_read_from_the_status_of_a_process() {
         assert_eq!(resident("Name:\tetcd\nVmRSS:\t   2048 kB\n"), Some(2 * 1024 * 1024));
         assert!(memory(std::process::id()).is_some_and(|bytes| bytes > 1024 * 1024));
+    }
+
+    /// A process that ends when it is dropped.
+    #[cfg(target_os = "linux")]
+    struct Stand(std::process::Child);
+
+    #[cfg(target_os = "linux")]
+    impl Stand {
+        fn with(arguments: &[&str], variable: Option<String>) -> Self {
+            let mut command = std::process::Command::new("tail");
+            command.args(["-f", "/dev/null"]).env_clear().stdout(std::process::Stdio::null());
+            command.args(arguments).stderr(std::process::Stdio::null());
+            command.envs(variable.map(|value| (LabId::VARIABLE, value)));
+            Self(command.spawn().expect("there is tail"))
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    impl Drop for Stand {
+        fn drop(&mut self) {
+            let _gone = self.0.kill().and_then(|()| self.0.wait());
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn servers_are_known_by_their_labs_id_in_their_environment_and_by_nothing_else() {
+        let id = LabId::random();
+        let server = Stand::with(&[], Some(id.to_string()));
+        let _of_another_lab = Stand::with(&[], Some(LabId::random().to_string()));
+        let _longer = Stand::with(&[], Some(format!("{id}0")));
+        // An editor, or `grep`, names the variable in its command line.
+        let _reader = Stand::with(&[&format!("/{}={id}", LabId::VARIABLE)], None);
+        let left = Left::of(&id);
+        let pids: Vec<u32> = left.servers.iter().map(Running::pid).collect();
+        assert_eq!((pids, left.strange), (vec![server.0.id()], Vec::new()));
     }
 }

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::description::{ContainerDescription, LabDescription};
-use super::directory::{self, Found, Ownership};
+use super::directory::{self, Found, Marker, Ownership};
 use super::{LabError, processes};
 use crate::engine::{Container, Engine};
+use crate::owner::Owner;
 
 /// What one lab's directory shows.
 #[derive(Clone, Debug, Serialize)]
@@ -19,6 +20,9 @@ pub struct LabStatus {
     pub name: String,
     /// Whether it is up.
     pub state: LabState,
+    /// Why nothing of authlab touches it: it is not a lab's directory, or its owner may live where nobody here sees it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub doubt: Option<String>,
     /// Its directory.
     pub directory: PathBuf,
     /// The process id of its owner, while that lives.
@@ -55,6 +59,8 @@ pub enum LabState {
     Crashed,
     /// It is over; its logs were kept.
     Kept,
+    /// Something else is in its place, or it cannot be looked at.
+    Unknown,
 }
 
 /// A server's process or container, or the owner's process.
@@ -89,34 +95,52 @@ impl LabStatus {
     /// # Errors
     /// As [`status`], or the name cannot be that of a lab.
     pub async fn of(name: &str) -> Result<Self, LabError> {
-        let path = directory::place(name)?;
-        status_of(Found {
-            name: name.to_owned(),
-            ownership: directory::ownership(&path),
-            path,
-        })
-        .await
+        let found = directory::find(name)?;
+        let nothing = || {
+            Ok::<_, LabError>(Found {
+                name: name.to_owned(),
+                path: directory::place(name)?,
+                ownership: Ownership::Unknown,
+                doubt: Some("there is no such lab".to_owned()),
+            })
+        };
+        status_of(found.map_or_else(nothing, Ok)?).await
     }
 }
 
-async fn status_of(Found { name, path, ownership }: Found) -> Result<LabStatus, LabError> {
+async fn status_of(found: Found) -> Result<LabStatus, LabError> {
+    let Found {
+        name,
+        path,
+        ownership,
+        mut doubt,
+    } = found;
     let description = match ownership {
         Ownership::Owned => LabDescription::load(&path)?,
         // What is left of it may well be damaged, and does not matter.
-        Ownership::Crashed | Ownership::Kept => None,
+        Ownership::Crashed | Ownership::Kept | Ownership::Unknown => None,
     };
+    if let (Ownership::Crashed, Ok(Some(marker))) = (ownership, Marker::read(&path)) {
+        let elsewhere = marker.owner.expect_ended_with_its_lock(&Owner::here()).err();
+        doubt = elsewhere.map(|of| format!("it was made by {of}"));
+    }
     let state = match (ownership, &description) {
         (Ownership::Owned, Some(_)) => LabState::Up,
         (Ownership::Owned, None) => LabState::Starting,
         (Ownership::Crashed, _) => LabState::Crashed,
         (Ownership::Kept, _) => LabState::Kept,
+        (Ownership::Unknown, _) => LabState::Unknown,
     };
     let owner = directory::owner(&path);
-    let servers = servers(&path, owner, description.as_ref()).await;
+    let servers = match ownership {
+        Ownership::Unknown => Vec::new(),
+        _ => servers(&path, owner, description.as_ref()).await,
+    };
     let memory = servers.iter().filter_map(|server| server.memory).reduce(std::ops::Add::add);
     let mut status = LabStatus {
         name,
         state,
+        doubt,
         directory: path,
         owner,
         stays_up: false,

@@ -1,8 +1,7 @@
 //! A lab that stays up: its owner is a process of its own, detached from the terminal that asked for it.
 //!
-//! [`up`] starts that process and follows it until the lab is ready; [`supervise`] is what it does;
-//! [`take_down`] asks it to end. Until the lab is ready the two hold a pipe each way: the owner tells what happens,
-//! a line of JSON each, and gives up as soon as nobody holds the other end any more.
+//! [`up`] starts that process and follows it until the lab is ready; [`supervise`] is what it does. Until the lab is ready the two
+//! hold a pipe each way: the owner tells what happens, a line of JSON each, and gives up as soon as nobody holds the other end any more.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -12,25 +11,23 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
+use tokio::sync::Notify;
 
 use super::description::LabDescription;
-use super::directory::{self, Ownership};
-use super::{Directory, Lab, LabError, LabOptions, Owner, control, leftovers, owned};
+use super::directory::{self, Claim, Ownership};
+use super::ending::STOP_LIMIT;
+use super::leftovers::{self, Counts};
+use super::{Directory, Lab, LabError, LabOptions, Owner, control, owned};
 use crate::cause::with_causes;
 use crate::event::{Event, Events};
 use crate::hint::Hint;
 use crate::interrupt::Interrupt;
-use crate::process::wait::{Condition, until};
 
 /// Where the owner's own output goes, in the lab's directory.
 const LOG: &str = "supervisor.log";
-
-/// How long a lab may take to end before it is killed.
-const STOP_LIMIT: Duration = Duration::from_secs(20);
 
 /// What the owner tells who waits for it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -39,18 +36,6 @@ enum Told {
     Happened(Event),
     Ready,
     Failed { why: String, hint: Option<String> },
-}
-
-/// How a lab ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Stopped {
-    /// Its owner ended it.
-    Ended,
-    /// Its owner did not listen and was killed, with all it had started.
-    Killed,
-    /// It had no owner any more; what was left of it was cleared.
-    Cleared,
 }
 
 /// Starts `program arguments…` as the owner of the lab `name`, follows it, and returns once the lab is ready.
@@ -66,6 +51,7 @@ pub async fn up(
     interrupt: &Interrupt,
 ) -> Result<LabDescription, LabError> {
     let path = directory::place(name)?;
+    directory::expect_trusted()?;
     if directory::ownership(&path) == Ownership::Owned {
         return Err(LabError::UpAlready {
             name: name.to_owned(),
@@ -98,11 +84,12 @@ pub async fn up(
     match followed {
         Followed::Failed { why, hint } => Err(LabError::Supervisor { why, hint }),
         Followed::Interrupted => {
-            leftovers::clear_one(&path).await?;
+            leftovers::clear_one(&path, Claim::Proved, &mut Counts::default()).await?;
             Err(LabError::Interrupted)
         }
         Followed::Ready | Followed::Silent => {
-            leftovers::kill(&path).await;
+            // Only its own: the lab may by now be another owner's.
+            leftovers::end_servers(&path).await?;
             Err(LabError::Supervisor {
                 why: last_words(&mut supervisor, &path.join(LOG), &ended).await,
                 hint: None,
@@ -190,8 +177,9 @@ pub async fn supervise(
         let tell = tell.clone();
         move |event| tell(&Told::Happened(event))
     });
+    let end = Arc::new(Notify::new());
     let started = tokio::select! {
-        started = publish(options, &events) => started,
+        started = publish(options, &events, Arc::clone(&end)) => started,
         () = interrupt.requested() => Err(LabError::Ended),
         // Nobody ever writes to it.
         _ = from.read_u8() => Err(LabError::Interrupted),
@@ -199,7 +187,10 @@ pub async fn supervise(
     match started {
         Ok((lab, control)) => {
             tell(&Told::Ready);
-            interrupt.requested().await;
+            tokio::select! {
+                () = interrupt.requested() => {}
+                () = end.notified() => {}
+            }
             drop(control);
             lab.end(false).await
         }
@@ -214,7 +205,7 @@ pub async fn supervise(
 }
 
 /// Starts the lab, all of it, and writes down how others can attach.
-async fn publish(options: &LabOptions, events: &Events) -> Result<(Lab, control::Server), LabError> {
+async fn publish(options: &LabOptions, events: &Events, end: Arc<Notify>) -> Result<(Lab, control::Server), LabError> {
     let name = options.name.as_deref().unwrap_or(super::DEFAULT_NAME);
     let directory = Directory::create(name).await?;
     let path = directory.path().join(LOG);
@@ -235,7 +226,7 @@ async fn publish(options: &LabOptions, events: &Events) -> Result<(Lab, control:
         }
     };
     let (answering, writing) = (lab.clone(), Arc::new(tokio::sync::Mutex::new(())));
-    let control = control::Server::start(move |name| further(answering.clone(), name, Arc::clone(&writing))).await;
+    let control = control::Server::start(move |name| further(answering.clone(), name, Arc::clone(&writing)), end).await;
     let control = control.map_err(LabError::Control)?;
     let mut description = lab.description().clone();
     description.keycloak = Some(keycloak.description().clone());
@@ -260,56 +251,4 @@ async fn save(lab: &Lab, mut description: LabDescription) -> Result<(), LabError
         description.containers = owned.containers().await;
     }
     description.save(lab.directory())
-}
-
-/// Ends the lab called `name`, or clears what is left of it.
-///
-/// # Errors
-/// There is no lab of that name, or its directory cannot be removed.
-pub async fn take_down(name: &str) -> Result<Stopped, LabError> {
-    let path = directory::place(name)?;
-    if !path.exists() {
-        return Err(super::not_up(name)?);
-    }
-    if leftovers::clear_one(&path).await?.is_some() {
-        return Ok(Stopped::Cleared);
-    }
-    let told = signal(&path, Signal::TERM).await;
-    let stopped = if told && gone(&path).await {
-        Stopped::Ended
-    } else {
-        signal(&path, Signal::KILL).await;
-        gone(&path).await;
-        Stopped::Killed
-    };
-    // An owner that ended in time has left nothing.
-    leftovers::clear_one(&path).await?;
-    Ok(stopped)
-}
-
-/// Signals the owner of the lab in `path`; `false` when it is not known who that is.
-async fn signal(path: &Path, signal: Signal) -> bool {
-    // Between becoming the owner and writing that down there is a moment.
-    let known = until("the owner's process id", Duration::from_secs(1), || async {
-        Ok::<_, std::convert::Infallible>(match (directory::owner(path), directory::ownership(path)) {
-            (None, Ownership::Owned) => Condition::NotYet("it is not written down".to_owned()),
-            (owner, _) => Condition::Met(owner),
-        })
-    });
-    let Ok(owner) = known.await else { return false };
-    if let Some(pid) = owner.and_then(|pid| Pid::from_raw(pid.cast_signed())) {
-        // It may end between the two lines; that is what is wanted.
-        let _ = rustix::process::kill_process(pid, signal);
-    }
-    true
-}
-
-async fn gone(path: &Path) -> bool {
-    let gone = until("the end of the lab", STOP_LIMIT, || async {
-        Ok::<_, std::convert::Infallible>(match directory::ownership(path) {
-            Ownership::Owned => Condition::NotYet("its owner still lives".to_owned()),
-            Ownership::Crashed | Ownership::Kept => Condition::Met(()),
-        })
-    });
-    gone.await.is_ok()
 }

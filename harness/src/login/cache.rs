@@ -90,7 +90,7 @@ pub enum CacheError {
     Open {
         /// The directory.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         why: NotPrivate,
     },
     /// Another login at the same issuer does not come to its end.

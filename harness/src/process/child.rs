@@ -11,7 +11,8 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal};
 use tokio::process::ChildStdout;
 
-use super::spawner;
+use super::{privileges, spawner};
+use crate::hint::Hint;
 use crate::secret::{REDACTED, last_lines, names_a_secret, redact};
 
 /// What can go wrong with a foreign program.
@@ -49,6 +50,14 @@ pub enum ProcessError {
         /// The log's last lines, redacted.
         tail: Vec<String>,
     },
+    /// The kernel has forgotten that it is to end with its owner, so it was ended at once.
+    #[error("{name} would outlive its owner: {} gains privileges when it is executed (by capabilities or a set-user-id bit)", program.display())]
+    Privileged {
+        /// The program's name in the lab.
+        name: String,
+        /// The file.
+        program: PathBuf,
+    },
     /// The operating system refused to tell or to signal.
     #[error("could not watch or stop {name}")]
     Watch {
@@ -58,6 +67,15 @@ pub enum ProcessError {
         #[source]
         source: io::Error,
     },
+}
+
+impl Hint for ProcessError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Privileged { program, .. } => Some(format!("use a copy of it, which has neither: cp '{}' DIR", program.display())),
+            Self::Start { .. } | Self::Log { .. } | Self::Ended { .. } | Self::Watch { .. } => None,
+        }
+    }
 }
 
 /// What to start: complete and printable before it runs. Its environment is what
@@ -203,13 +221,19 @@ impl Program {
             source,
         })?;
         let pid = child.id().and_then(|pid| Pid::from_raw(pid.cast_signed()));
-        Ok(Child {
+        // Dropped, it is killed.
+        let child = Child {
             name,
             log,
             ports: self.ports,
             pid,
             child,
-        })
+        };
+        if child.pid().is_some_and(privileges::were_gained) {
+            let (name, program) = (child.name.clone(), self.program.clone());
+            return Err(ProcessError::Privileged { name, program });
+        }
+        Ok(child)
     }
 }
 

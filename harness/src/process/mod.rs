@@ -8,6 +8,7 @@
 
 mod child;
 pub mod port;
+mod privileges;
 mod running;
 mod spawner;
 pub mod wait;

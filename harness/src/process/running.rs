@@ -52,7 +52,7 @@ impl Running {
         self.pid.as_raw_nonzero().get().cast_unsigned()
     }
 
-    /// Whether it has ended. One that only waits to be asked how it ended has.
+    /// Returns `true` once it has ended, also while nobody has asked how.
     ///
     /// # Errors
     /// The system does not tell.
@@ -65,7 +65,7 @@ impl Running {
         Ok(poll(&mut asked, Some(&at_once))? > 0)
     }
 
-    /// Whether it has ended, or another process has its number.
+    /// Returns `true` once no process has its number.
     ///
     /// # Errors
     /// The system does not tell.
@@ -90,7 +90,7 @@ impl Running {
     }
 }
 
-/// What the answer to an empty signal says: a process that may not be signalled is there.
+/// Reads the answer to an empty signal: a process that may not be signalled is there.
 #[cfg(any(not(target_os = "linux"), test))]
 fn has_ended(asked: rustix::io::Result<()>) -> io::Result<bool> {
     match asked {

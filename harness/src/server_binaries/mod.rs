@@ -42,6 +42,7 @@ pub use versions::{Keycloak, Kubernetes, KubernetesVersion, NotAVersion, Reposit
 use crate::cause::with_causes;
 use crate::event::Events;
 use crate::hint::Hint;
+use crate::process::ProcessError;
 
 use cache::{Entry, Found, Ready};
 use claim::Claim;
@@ -137,6 +138,10 @@ impl Hint for ServerBinariesError {
                 Some(format!("ask for what is there ({seen}), name a directory that holds what was asked for, or none"))
             }
             Self::Installed(InstalledError::Scratch { .. }) => Some("set TMPDIR to a directory that is there and can be written".to_owned()),
+            Self::Installed(InstalledError::Silent {
+                source: ToolError::Process(error @ ProcessError::Privileged { .. }),
+                ..
+            }) => error.hint(),
             Self::Installed(_) => Some("name another directory, or none and let authlab obtain all".to_owned()),
             Self::Cache(error) => error.hint(),
             Self::NoSource { tried, .. } => tried.iter().rev().find_map(|tried| tried.why.hint()).or_else(|| {

@@ -219,10 +219,15 @@ fn what_is_interrupted_leaves_nothing_and_what_is_killed_is_found_by_its_label()
     // Nobody else's, though it is nobody's business to tell them apart by hand.
     let elsewhere = Guest::new();
     let down = ["down", "--cluster", "existing", "--kubeconfig", &kubeconfig];
-    assert_eq!(
-        elsewhere.stage.authlab(&down).success(),
-        "nothing of authlab's is left in the cluster\n"
+    let said = elsewhere.stage.authlab(&down).success();
+    assert!(
+        said.starts_with("nothing that authlab is known to have left from here is in the cluster\nleft alone: "),
+        "{said}"
     );
+    // An ordinary `down` does not forget where objects may be.
+    let said = guest.stage.authlab(&["down"]);
+    assert!(said.out.contains(": was killed while it used the cluster https://"), "{said:?}");
+    assert_eq!(guest.stage.labs().len(), 1);
     let said = guest.stage.authlab(&down).success();
     assert!(said.starts_with("deleted "), "{said}");
     assert_eq!(created(), Vec::<String>::new());

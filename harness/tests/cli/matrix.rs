@@ -246,6 +246,10 @@ fn pods_would_carry_the_cells_out_and_their_logs_are_merged() {
         &["--kubernetes", "1.37", "--shards", "2", "--name", "^external_certificates/trust::"],
     );
     let container = &job["spec"]["template"]["spec"]["containers"][0];
+    // A volume's own directory belongs to the kubelet: authlab makes one for itself in it.
+    let (volume, state) = (&container["volumeMounts"][0]["mountPath"], &container["env"][0]["value"]);
+    let state = Path::new(state.as_str().unwrap());
+    assert_eq!(state.parent(), volume.as_str().map(Path::new), "{container}");
     let words: Vec<&str> = container["command"]
         .as_array()
         .unwrap()

@@ -2,16 +2,19 @@
 //!
 //! The main type is [`Stage`]. [`shared`], [`by_hand`] and [`walked`] are stages with a lab that is up, for all tests that only use it.
 
+use std::fs::DirBuilder;
 use std::io::Read;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use authlab::owner::{LabId, Owner};
 use authlab::process::wait::{Condition, WaitError, until};
 use serde_json::Value;
 
-/// What a command said, and how it ended.
+/// The output of a command, and its exit code.
 #[derive(Debug)]
 pub struct Said {
     pub code: i32,
@@ -58,6 +61,17 @@ impl Stage {
     /// Where the lab `name` is or would be.
     pub fn lab(&self, name: &str) -> PathBuf {
         self.state().join("labs").join(name)
+    }
+
+    /// Makes a directory as `owner` leaves that of the lab `name`.
+    pub fn leave(&self, name: &str, owner: &Owner) {
+        let directory = self.lab(name);
+        for directory in [&self.state().join("labs"), &directory] {
+            // Both may be there, from another lab.
+            let _ = DirBuilder::new().mode(0o700).create(directory);
+        }
+        let marker = serde_json::json!({ "schema": 1, "id": LabId::random(), "owner": owner });
+        std::fs::write(directory.join("authlab-lab.json"), marker.to_string()).unwrap();
     }
 
     /// The names of all directories of labs, also of those that are being removed.

@@ -28,8 +28,8 @@ pub async fn a_sweep_takes_what_has_the_label_and_nothing_else() {
         spec.start(&stage.engine).await.unwrap();
     }
     let kept = other.talker("kept", &["serve", "8080"]).start(&other.engine).await.unwrap();
-    // By its directory alone, as one does who has nothing but that.
-    let filter = Filter::directory(stage.directory.path());
+    // By the lab's id alone, as one does who has nothing but that.
+    let filter = Filter::lab(&stage.labels.id);
     let (containers, networks) = (2, 1);
     let swept = sweep(&stage.engine, &filter).await.unwrap();
     assert_eq!(
@@ -54,6 +54,7 @@ pub fn own_when_asked() -> Option<ExitCode> {
         let mut stage = Stage::new().await;
         let directory: PathBuf = std::env::args_os().nth(2)?.into();
         stage.labels.directory.clone_from(&directory);
+        stage.labels.id = std::env::args().nth(3)?.parse().unwrap();
         let watcher = Watcher::start(Path::new(PROGRAM), WORDS, &stage.engine, &stage.labels)
             .await
             .unwrap();
@@ -70,8 +71,9 @@ pub async fn an_owner_that_is_killed_is_cleared_up_after() {
     let stage = Stage::new().await;
     let directory = stage.directory.path().to_owned();
     let mut owner = Command::new(std::env::current_exe().unwrap());
-    let mut owner = owner.arg(OWN).arg(&directory).stdin(Stdio::null()).spawn().unwrap();
-    let filter = Filter::directory(&directory);
+    let id = stage.labels.id.as_str();
+    let mut owner = owner.arg(OWN).arg(&directory).arg(id).stdin(Stdio::null()).spawn().unwrap();
+    let filter = Filter::lab(&stage.labels.id);
     let owned = until("the owner's containers", Duration::from_secs(60), || {
         let ended = owner.try_wait().unwrap();
         assert!(ended.is_none(), "the owner ended: {ended:?}");
@@ -84,7 +86,7 @@ pub async fn an_owner_that_is_killed_is_cleared_up_after() {
     let watcher = owned.await.unwrap();
     let there = authlab::engine::found(&stage.engine, &filter).await.unwrap();
     assert_eq!(there.len(), 2);
-    assert!(there.iter().all(|thing| thing.labels.as_ref().unwrap().owner == owner.id()));
+    assert!(there.iter().all(|thing| thing.labels.as_ref().unwrap().owner.pid == owner.id()));
     // SIGKILL: nothing of the owner's own is carried out any more.
     owner.kill().unwrap();
     owner.wait().unwrap();

@@ -8,6 +8,8 @@ mod story;
 mod toy;
 
 mod matrix;
+mod ownership;
+mod privileges;
 mod reports;
 mod running;
 mod selecting;

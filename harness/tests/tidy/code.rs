@@ -22,7 +22,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("secret", &[]),
     ("sabotage", &["event"]),
     // What labs are made of. None of them knows the lab or a scenario.
-    ("process", &["secret"]),
+    ("process", &["hint", "secret"]),
     ("engine", &["event", "hint", "owner", "process", "secret"]),
     ("pki", &["private", "secret"]),
     ("tls", &["pki"]),
@@ -39,6 +39,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "engine",
             "event",
             "hint",
+            "owner",
             "pki",
             "process",
             "sabotage",
@@ -49,7 +50,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "identity_provider",
         &[
-            "cause", "dirs", "engine", "event", "hint", "pki", "private", "process", "secret", "tls",
+            "cause", "dirs", "engine", "event", "hint", "owner", "pki", "private", "process", "secret", "tls",
         ],
     ),
     ("auth_proxy", &["cause", "identity_provider", "pki", "process", "secret", "tls"]),

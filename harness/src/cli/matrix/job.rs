@@ -14,8 +14,11 @@ use crate::cli::options::ClusterDriver;
 /// The image, unless another is named.
 pub(super) const IMAGE: &str = concat!("localhost/authlab/authlab:", env!("CARGO_PKG_VERSION"));
 
-/// Where a pod keeps its labs.
-const STATE: &str = "/state";
+/// The directory in which a pod has room for its labs. It is the kubelet's, and can be written by a group.
+const VOLUME: &str = "/state";
+
+/// The state directory, which authlab makes for itself alone.
+const STATE: &str = "/state/authlab";
 
 /// The Job for `plan`, as YAML, with how to use it.
 pub(super) fn manifest(arguments: &MatrixArguments, plan: &Plan) -> Result<String, CommandError> {
@@ -102,7 +105,7 @@ fn job(arguments: &MatrixArguments, plan: &Plan) -> Value {
                             "allowPrivilegeEscalation": false,
                             "capabilities": { "drop": ["ALL"] }
                         },
-                        "volumeMounts": [{ "name": "state", "mountPath": STATE }]
+                        "volumeMounts": [{ "name": "state", "mountPath": VOLUME }]
                     }],
                     "volumes": [{ "name": "state", "emptyDir": {} }]
                 }

@@ -206,9 +206,7 @@ mod tests {
             Err(error) => Err(error),
         };
         network.remove().await.unwrap();
-        let left: Swept = crate::engine::sweep(&engine, &crate::engine::Filter::directory(place.path()))
-            .await
-            .unwrap();
+        let left: Swept = crate::engine::sweep(&engine, &crate::engine::Filter::owned(&labels)).await.unwrap();
         assert_eq!(left, Swept::default(), "something was left");
         (present, ended)
     }

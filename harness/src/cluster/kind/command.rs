@@ -5,8 +5,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use sha2::Digest as _;
-
 use crate::engine::Labels;
 use crate::hint::Hint;
 use crate::process::{ProcessError, Program};
@@ -293,18 +291,17 @@ fn numbers(version: &str) -> Option<(u32, u32)> {
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
-/// The name of a lab's cluster: what kind allows (`^[a-z0-9.-]+$`), short enough for a node's host name, and another one for a lab of
-/// the same name in another directory.
+/// The name of a lab's cluster: what kind allows (`^[a-z0-9.-]+$`), short enough for a node's host name, and another one for each lab.
+/// kind labels what it makes with it, and a sweep knows the lab's id in it.
 pub fn cluster_name(labels: &Labels) -> String {
     let plain: String = labels
         .lab
         .to_lowercase()
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
-        .take(30)
+        .take(24)
         .collect();
-    let hash = hex::encode(sha2::Sha256::digest(labels.directory.to_string_lossy().as_bytes()));
-    format!("authlab-{plain}-{}", &hash[..6])
+    format!("authlab-{plain}-{}", labels.id.short())
 }
 
 #[cfg(test)]
@@ -428,14 +425,15 @@ mod tests {
 
     #[test]
     fn names_are_what_kind_allows() {
-        let name = |lab: &str, directory: &str| cluster_name(&Labels::new(lab, directory));
-        let long = name(&"Lab_".repeat(10), "state");
+        let labels = Labels::new("Lab_".repeat(10), "state");
+        let long = cluster_name(&labels);
         assert!(long.len() <= 49, "{long}");
         assert!(
             long.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'),
             "{long}"
         );
-        assert_ne!(name("blue", "here"), name("blue", "there"));
-        assert_eq!(name("blue", "here"), name("blue", "here"));
+        assert!(long.contains(labels.id.short()), "{long}");
+        assert_eq!(cluster_name(&labels), long);
+        assert_ne!(cluster_name(&Labels::new(labels.lab, labels.directory)), long);
     }
 }

@@ -15,6 +15,7 @@ use crate::cluster::{ApiServer, Authorities, Pace, Setting};
 use crate::engine::{Container, EngineError, Image, Kind as EngineKind, Presence};
 use crate::event::Events;
 use crate::hint::Hint;
+use crate::owner::LabId;
 use crate::pki::{PkiError, write_private};
 
 /// How long the API server may take until it is ready, once kind has made the cluster.
@@ -105,6 +106,8 @@ impl Kind {
 
         let mut command = command
             .clone()
+            // Programs that it starts do not end with it: they are found by this when its owner is gone.
+            .environment(LabId::VARIABLE, around.labels.id.as_str())
             .environment("DOCKER_HOST", around.engine.address())
             // The lab's network in place of the one that all clusters share.
             .environment("KIND_EXPERIMENTAL_DOCKER_NETWORK", around.network.name());

@@ -64,6 +64,7 @@ impl Built {
             java: &self.java,
             home: Path::new(HOME),
             limit: LIMIT,
+            lab: None,
         };
         launch.serve_arguments(self.class_path.as_ref(), &self.place, listen, archive)
     }

@@ -221,6 +221,7 @@ impl Hint for KeycloakError {
             Self::Home { .. } => Some("name the directory that holds Keycloak's bin, conf and lib with AUTHLAB_KEYCLOAK_HOME".to_owned()),
             Self::File { .. } => Some("free some space, or name another directory with AUTHLAB_CACHE_DIR".to_owned()),
             Self::Busy { .. } => Some("end the process that holds the lock, then try again".to_owned()),
+            Self::Process(error @ ProcessError::Privileged { .. }) => error.hint(),
             Self::Process(_) | Self::NotReady { .. } => Some("look at the log; another Java can be chosen with AUTHLAB_JAVA".to_owned()),
             _ => None,
         }

@@ -273,6 +273,7 @@ impl Making<'_> {
             java,
             home: Path::new(HOME),
             limit: STEP,
+            lab: None,
         };
         let arguments = words(launch.build_arguments());
         let spec = self

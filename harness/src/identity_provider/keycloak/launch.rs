@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::KeycloakError;
 use super::error::file;
 use super::java::Java;
+use crate::owner::LabId;
 use crate::process::Program;
 
 /// What the realm does not need. Fewer features, fewer classes and tables to set up at each start.
@@ -79,6 +80,8 @@ pub(super) struct Launch<'a> {
     pub home: &'a Path,
     /// How long it may take until a server answers.
     pub limit: Duration,
+    /// The lab whose server it becomes, where there is one.
+    pub lab: Option<&'a LabId>,
 }
 
 /// Where and how a server listens.
@@ -187,7 +190,11 @@ impl Launch<'_> {
 
     fn java(&self, name: &str, log: &Path) -> Program {
         // Nothing of this process's environment: `KC_…` and `JAVA_TOOL_OPTIONS` would change what is started.
-        Program::new(name, &self.java.program, log)
+        let program = Program::new(name, &self.java.program, log);
+        match self.lab {
+            Some(lab) => program.environment(LabId::VARIABLE, lab.as_str()),
+            None => program,
+        }
     }
 }
 

@@ -268,6 +268,7 @@ async fn make(directory: &Path, home: &Path, version: String, java: Java, events
         java: &java,
         home: &built,
         limit: START,
+        lab: None,
     };
 
     phase.detail("building it (1 of 3)");

@@ -16,6 +16,7 @@ use super::{
 use crate::cause::with_causes;
 use crate::engine::{Engine, Labels, Network};
 use crate::event::Events;
+use crate::owner::LabId;
 use crate::pki::Leaf;
 use crate::process::wait::{self, Condition};
 use crate::process::{Child, ProcessError};
@@ -39,7 +40,7 @@ enum Server {
     Container(KeycloakContainer),
 }
 
-/// Starts a prepared Keycloak on data of its own in `place`, a directory that is there and empty, and opens `front` once
+/// Starts a prepared Keycloak on data of its own in `place`, a directory of `lab` that is there and empty, and opens `front` once
 /// its realm answers. It serves with `serving`, which `authority` (PEM) signed.
 ///
 /// # Errors
@@ -47,7 +48,7 @@ enum Server {
 pub async fn start(
     prepared: &Prepared,
     front: Front,
-    place: &Path,
+    (place, lab): (&Path, &LabId),
     serving: &Leaf,
     authority: &str,
     events: &Events,
@@ -60,6 +61,7 @@ pub async fn start(
         java: &prepared.java,
         home: &prepared.home(),
         limit: LIMIT,
+        lab: Some(lab),
     };
     let archive = prepared.archive_path();
     let usage = prepared.use_archive(&archive);

@@ -4,6 +4,7 @@
 //! inside of namespaces of its own and goes with them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -15,13 +16,16 @@ use kube::api::{Api, DeleteParams, ListParams};
 use kube::{Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sha2::Digest;
 
 use super::error::ExistingError;
+use super::home::Home;
+use super::in_cluster::InCluster;
 use crate::cluster::ApiServer;
 use crate::credential::Credential;
+use crate::lab::LabError;
 use crate::lab::administrator::Administrator;
-use crate::lab::directory::{self, Ownership};
+use crate::lab::directory::{self, Ownership, There};
+use crate::owner::Owner;
 use crate::process::wait::{Condition, WaitError, until_gently};
 
 /// Who made an object (kubernetes.io `Recommended Labels`).
@@ -30,8 +34,13 @@ pub(crate) const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 pub(crate) const AUTHLAB: &str = "authlab";
 /// The lab that made an object.
 const LAB: &str = "authlab/lab";
-/// The machine and the state directory that lab is in.
+/// The state directory that lab is in, on its machine ([`Home`]).
 const HOME: &str = "authlab/home";
+
+const NAMESPACES: &str = "namespace";
+const ROLES: &str = "cluster role";
+const BINDINGS: &str = "cluster role binding";
+const REQUESTS: &str = "signing request";
 
 /// How long the cluster may take to delete namespaces with all that is in them.
 const LIMIT: Duration = Duration::from_secs(90);
@@ -39,23 +48,18 @@ const LIMIT: Duration = Duration::from_secs(90);
 /// How many deletions at a time.
 const AT_ONCE: usize = 16;
 
-/// The labels of all that the lab `lab` creates.
-pub(in crate::lab) fn labels(lab: &str) -> BTreeMap<String, String> {
+/// The labels of all that the lab `lab` of `home` creates.
+fn labels(lab: &str, home: &Home) -> BTreeMap<String, String> {
     BTreeMap::from([
         (MANAGED_BY.to_owned(), AUTHLAB.to_owned()),
         (LAB.to_owned(), lab.to_owned()),
-        (HOME.to_owned(), home()),
+        (HOME.to_owned(), home.as_str().to_owned()),
     ])
 }
 
-/// Tells the labs of this machine and state directory from all others: only of them it is known which still live.
-fn home() -> String {
-    let mut hash = sha2::Sha256::new();
-    hash.update(rustix::system::uname().nodename().to_bytes());
-    if let Ok(state) = crate::dirs::state() {
-        hash.update(state.as_os_str().as_encoded_bytes());
-    }
-    hex::encode(&hash.finalize()[..5])
+/// The labels of all that is created for the lab `lab` in a cluster of its own, which goes with all that is in it.
+pub(in crate::lab) fn labels_at_home(lab: &str) -> BTreeMap<String, String> {
+    BTreeMap::from([(MANAGED_BY.to_owned(), AUTHLAB.to_owned()), (LAB.to_owned(), lab.to_owned())])
 }
 
 /// Whose objects are meant.
@@ -63,9 +67,9 @@ fn home() -> String {
 pub enum Whose<'a> {
     /// Those of this lab.
     Lab(&'a str),
-    /// Those of labs of this machine that are over, without having deleted them.
+    /// Those of labs of this state directory whose owner is certainly gone.
     Crashed,
-    /// Those of everybody but labs of this machine that still live.
+    /// Those of everybody but labs of this state directory that may still live.
     Everybody,
 }
 
@@ -79,34 +83,71 @@ struct Found {
     going: bool,
 }
 
+/// The state of a lab's owner, as far as it is known here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Known {
+    /// It may live.
+    Lives,
+    /// It is gone: its directory is there, and says so.
+    Gone,
+    /// Nothing.
+    Nothing,
+}
+
 impl Whose<'_> {
-    fn selector(self) -> String {
-        let all = |more: String| format!("{MANAGED_BY}={AUTHLAB}{more}");
+    /// All three labels are asked for: the first alone is one that other people's programs set, too.
+    fn selector(self, home: &Home) -> String {
+        let home = home.as_str();
         match self {
-            Self::Lab(lab) => all(format!(",{HOME}={},{LAB}={lab}", home())),
-            Self::Crashed => all(format!(",{HOME}={}", home())),
-            Self::Everybody => all(String::new()),
+            Self::Lab(lab) => format!("{MANAGED_BY}={AUTHLAB},{HOME}={home},{LAB}={lab}"),
+            Self::Crashed => format!("{MANAGED_BY}={AUTHLAB},{HOME}={home},{LAB}"),
+            Self::Everybody => format!("{MANAGED_BY}={AUTHLAB},{HOME},{LAB}"),
         }
     }
 
-    /// `lives` says whether the lab of that name still lives here.
-    fn means(self, found: &Found, home: &str, lives: impl Fn(&str) -> bool) -> bool {
-        match self {
-            Self::Lab(lab) => found.lab == lab,
-            Self::Crashed | Self::Everybody => found.home != home || !lives(&found.lab),
-        }
+    /// `known` says what is known here about the lab of that name.
+    fn means(self, found: &Found, home: &Home, known: impl Fn(&str) -> Known) -> bool {
+        let here = found.home == home.as_str();
+        is_named_by_us(found)
+            && match self {
+                Self::Lab(lab) => here && found.lab == lab,
+                Self::Crashed => here && known(&found.lab) == Known::Gone,
+                Self::Everybody => !(found.home.is_empty() || here && known(&found.lab) == Known::Lives),
+            }
     }
 }
 
-fn lives(lab: &str) -> bool {
-    directory::place(lab).is_ok_and(|path| directory::ownership(&path) == Ownership::Owned)
+/// Returns `true` for a name as authlab makes them, with a random end ([`CREATES`](super::CREATES)).
+fn is_named_by_us(found: &Found) -> bool {
+    let Some((base, end)) = found.name.rsplit_once('-') else {
+        return false;
+    };
+    let random = end.len() >= 10 && end.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f'));
+    let number = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
+    random
+        && match found.kind {
+            NAMESPACES => base == AUTHLAB,
+            ROLES | BINDINGS => base.strip_prefix("authlab-").is_some_and(number),
+            _ => !base.is_empty(),
+        }
+}
+
+/// Looks at the directory of the lab called `lab`, if there is one. A name alone is no proof of anything.
+fn known(lab: &str) -> Known {
+    let Ok(path) = directory::place(lab) else { return Known::Nothing };
+    match directory::look(&path) {
+        There::Nothing => Known::Nothing,
+        There::Lab(Some(marker), Ownership::Crashed) if marker.owner.expect_ended_with_its_lock(&Owner::here()).is_ok() => Known::Gone,
+        There::Lab(Some(_), Ownership::Kept) => Known::Gone,
+        There::Lab(..) | There::Other(_) => Known::Lives,
+    }
 }
 
 /// Deletes what is meant, waits until it is gone, and says how many objects there were.
-pub(in crate::lab) async fn delete(client: &Client, whose: Whose<'_>) -> Result<usize, ExistingError> {
+pub(super) async fn delete(client: &Client, home: &Home, whose: Whose<'_>) -> Result<usize, ExistingError> {
     let seen = std::sync::Mutex::new(BTreeSet::new());
     let gone = until_gently("the end of what authlab created", LIMIT, || async {
-        let all = list(client, whose).await?;
+        let all = list(client, home, whose).await?;
         let left = all.iter().filter(|found| !found.going).cloned();
         let failed: Vec<String> = futures::stream::iter(left.map(|found| async move { delete_one(client, &found).await }))
             .buffer_unordered(AT_ONCE)
@@ -134,17 +175,23 @@ pub(in crate::lab) async fn delete(client: &Client, whose: Whose<'_>) -> Result<
     }
 }
 
-async fn list(client: &Client, whose: Whose<'_>) -> kube::Result<Vec<Found>> {
-    let selector = whose.selector();
+/// How many objects there are of labs that are not known to be over.
+pub(super) async fn count_others(client: &Client, home: &Home) -> Result<usize, ExistingError> {
+    let all = list(client, home, Whose::Everybody).await;
+    let all = all.map_err(|source| ExistingError::NotListed(Box::new(source)))?;
+    Ok(all.iter().filter(|found| !found.going).count())
+}
+
+async fn list(client: &Client, home: &Home, whose: Whose<'_>) -> kube::Result<Vec<Found>> {
+    let selector = whose.selector(home);
     let (namespaces, roles, bindings, requests) = futures::try_join!(
-        of::<Namespace>(client, &selector, "namespace"),
-        of::<ClusterRole>(client, &selector, "cluster role"),
-        of::<ClusterRoleBinding>(client, &selector, "cluster role binding"),
-        of::<CertificateSigningRequest>(client, &selector, "signing request"),
+        of::<Namespace>(client, &selector, NAMESPACES),
+        of::<ClusterRole>(client, &selector, ROLES),
+        of::<ClusterRoleBinding>(client, &selector, BINDINGS),
+        of::<CertificateSigningRequest>(client, &selector, REQUESTS),
     )?;
-    let home = home();
     let all = namespaces.into_iter().chain(bindings).chain(roles).chain(requests);
-    Ok(all.filter(|found| whose.means(found, &home, lives)).collect())
+    Ok(all.filter(|found| whose.means(found, home, known)).collect())
 }
 
 async fn of<K>(client: &Client, selector: &str, kind: &'static str) -> kube::Result<Vec<Found>>
@@ -178,9 +225,9 @@ async fn delete_one(client: &Client, found: &Found) -> Option<String> {
     let parameters = DeleteParams::default();
     let (client, name) = (client.clone(), found.name.as_str());
     let deleted = match found.kind {
-        "namespace" => Api::<Namespace>::all(client).delete(name, &parameters).await.map(drop),
-        "cluster role" => Api::<ClusterRole>::all(client).delete(name, &parameters).await.map(drop),
-        "cluster role binding" => Api::<ClusterRoleBinding>::all(client).delete(name, &parameters).await.map(drop),
+        NAMESPACES => Api::<Namespace>::all(client).delete(name, &parameters).await.map(drop),
+        ROLES => Api::<ClusterRole>::all(client).delete(name, &parameters).await.map(drop),
+        BINDINGS => Api::<ClusterRoleBinding>::all(client).delete(name, &parameters).await.map(drop),
         _ => Api::<CertificateSigningRequest>::all(client)
             .delete(name, &parameters)
             .await
@@ -197,32 +244,45 @@ async fn delete_one(client: &Client, found: &Found) -> Option<String> {
 #[derive(Debug)]
 pub(in crate::lab) struct Belongings {
     lab: String,
+    home: Home,
     server: ApiServer,
     credential: Credential,
+    /// The lab's directory, which says that there may be some.
+    directory: PathBuf,
     /// Whether there is nothing, or nothing any more.
     none: AtomicBool,
 }
 
 impl Belongings {
-    /// Those of the lab `lab`, which has created nothing yet.
-    pub(super) fn new(lab: &str, server: &ApiServer, credential: &Credential) -> Self {
+    /// Those of the lab `lab` in `directory`, which has created nothing yet.
+    pub(super) fn new((lab, directory): (&str, &Path), home: &Home, server: &ApiServer, credential: &Credential) -> Self {
         Self {
             lab: lab.to_owned(),
+            home: home.clone(),
             server: server.clone(),
             credential: credential.clone(),
+            directory: directory.to_owned(),
             none: AtomicBool::new(true),
         }
     }
 
-    /// From here on there may be some.
-    pub(super) fn begin(&self) {
+    /// The labels of each of them.
+    pub(super) fn labels(&self) -> BTreeMap<String, String> {
+        labels(&self.lab, &self.home)
+    }
+
+    /// From here on there may be some, and the lab's directory says so.
+    pub(super) fn begin(&self) -> Result<(), LabError> {
+        InCluster::note(&self.lab, &self.server.url, &self.directory)?;
         self.none.store(false, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Deletes all of them.
     pub(in crate::lab) async fn delete(&self, client: &Client) -> Result<(), ExistingError> {
         if !self.none.load(Ordering::Relaxed) {
-            delete(client, Whose::Lab(&self.lab)).await?;
+            delete(client, &self.home, Whose::Lab(&self.lab)).await?;
+            InCluster::strike(&self.directory);
             self.none.store(true, Ordering::Relaxed);
         }
         Ok(())
@@ -244,7 +304,7 @@ impl Drop for Belongings {
                 runtime.block_on(async {
                     if let Ok(administrator) = Administrator::new(&self.server, self.credential.clone()) {
                         // Nobody is left to tell; the next run, or `down`, tries again.
-                        let _ = delete(&administrator.client(), Whose::Lab(&self.lab)).await;
+                        let _ = self.delete(&administrator.client()).await;
                     }
                 });
             });
@@ -256,37 +316,99 @@ impl Drop for Belongings {
 mod tests {
     use super::*;
 
+    const NAME: &str = "authlab-0123456789";
+
     fn found(lab: &str, home: &str) -> Found {
         Found {
-            kind: "namespace",
-            name: "authlab-x".to_owned(),
+            kind: NAMESPACES,
+            name: NAME.to_owned(),
             lab: lab.to_owned(),
             home: home.to_owned(),
             going: false,
         }
     }
 
-    #[test]
-    fn what_still_lives_is_left_alone_and_so_is_what_others_made() {
-        let lives = |lab: &str| lab == "run-1-0";
-        let means = |whose: Whose<'_>, found: &Found| whose.means(found, "here", lives);
-        assert!(means(Whose::Lab("run-2-0"), &found("run-2-0", "here")));
-        assert!(!means(Whose::Lab("run-2-0"), &found("run-1-0", "here")));
-        assert!(means(Whose::Crashed, &found("run-3-0", "here")));
-        assert!(!means(Whose::Crashed, &found("run-1-0", "here")));
-        assert!(means(Whose::Everybody, &found("run-1-0", "elsewhere")));
-        assert!(!means(Whose::Everybody, &found("run-1-0", "here")));
+    fn home() -> Home {
+        Home::example("here")
     }
 
     #[test]
-    fn a_selector_never_means_what_is_not_ours() {
+    fn only_what_certainly_crashed_here_is_deleted_without_being_asked_for() {
+        let known = |lab: &str| match lab {
+            "run-a" => Known::Lives,
+            "run-b" => Known::Gone,
+            _ => Known::Nothing,
+        };
+        let means = |whose: Whose<'_>, lab: &str, home_: &str| whose.means(&found(lab, home_), &home(), known);
+        assert!(means(Whose::Lab("run-c"), "run-c", "here"));
+        assert!(!means(Whose::Lab("run-c"), "run-a", "here"));
+        assert!(
+            !means(Whose::Lab("run-c"), "run-c", "elsewhere"),
+            "of the same name on another machine"
+        );
+        assert!(means(Whose::Crashed, "run-b", "here"));
+        assert!(!means(Whose::Crashed, "run-a", "here"));
+        // A machine that was cloned has the same home, and runs that nobody here has seen.
+        assert!(!means(Whose::Crashed, "run-c", "here"));
+        assert!(!means(Whose::Crashed, "run-b", "elsewhere"));
+        assert!(means(Whose::Everybody, "run-a", "elsewhere"));
+        assert!(means(Whose::Everybody, "run-c", "here"));
+        assert!(!means(Whose::Everybody, "run-a", "here"));
+        assert!(!means(Whose::Everybody, "run-c", ""), "without a home it is somebody else's");
+    }
+
+    #[test]
+    fn what_is_not_named_as_we_name_things_is_nobodys_to_delete() {
+        let named = |kind, name: &str| {
+            let found = Found {
+                kind,
+                name: name.to_owned(),
+                ..found("run-b", "here")
+            };
+            Whose::Everybody.means(&found, &home(), |_| Known::Gone)
+        };
+        for (kind, name) in [
+            (NAMESPACES, NAME),
+            (ROLES, "authlab-1-0123456789"),
+            (BINDINGS, "authlab-12-0123456789abcdef"),
+            (REQUESTS, "request-1-0123456789"),
+            (REQUESTS, "authlab-question-0123456789"),
+        ] {
+            assert!(named(kind, name), "{name}");
+        }
+        for (kind, name) in [
+            (NAMESPACES, "authlab"),
+            (NAMESPACES, "kube-system"),
+            (NAMESPACES, "team-0123456789"),
+            (NAMESPACES, "authlab-2-0123456789"),
+            (NAMESPACES, "authlab-production"),
+            (ROLES, "authlab-operator"),
+            (BINDINGS, "authlab-0123456789"),
+            (BINDINGS, "cluster-admin"),
+            (REQUESTS, "csr-7xk2p"),
+            (REQUESTS, "-0123456789"),
+        ] {
+            assert!(!named(kind, name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_selector_asks_for_all_three_labels() {
+        let home = home();
         for whose in [Whose::Lab("x"), Whose::Crashed, Whose::Everybody] {
-            assert!(whose.selector().starts_with("app.kubernetes.io/managed-by=authlab"), "{whose:?}");
+            let selector = whose.selector(&home);
+            for label in [MANAGED_BY, LAB, HOME] {
+                let named = selector
+                    .split(',')
+                    .any(|part| part == label || part.starts_with(&format!("{label}=")));
+                assert!(named, "{whose:?}: {selector}");
+            }
         }
-        assert!(Whose::Crashed.selector().contains(&format!("authlab/home={}", home())));
-        let labels = labels("run-1-0");
-        for (key, value) in &labels {
-            assert!(Whose::Lab("run-1-0").selector().contains(&format!("{key}={value}")), "{key}");
+        let selector = Whose::Lab("run-1").selector(&home);
+        for (key, value) in &labels("run-1", &home) {
+            assert!(selector.contains(&format!("{key}={value}")), "{key}");
         }
+        // Objects in a lab of our own are never meant.
+        assert!(!labels_at_home("default").contains_key(HOME));
     }
 }

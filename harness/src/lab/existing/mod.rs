@@ -8,6 +8,8 @@ mod access;
 pub(crate) mod belongings;
 mod error;
 mod exec;
+mod home;
+mod in_cluster;
 mod questions;
 
 use std::collections::{BTreeMap, HashMap};
@@ -19,6 +21,8 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use super::description::{LabDescription, fingerprint};
+use super::directory::{self, Claim, Ownership};
+use super::leftovers::{self, Counts};
 use super::{Administrator, Directory, Inner, Lab, LabError, LabOptions, Owner, owned};
 use crate::cluster::{Capabilities, Driver, MAIN, Minor, Observed};
 use crate::event::{Events, Exchange, Exchanges, Presented};
@@ -32,6 +36,8 @@ use access::Access;
 use belongings::Belongings;
 pub use belongings::Whose;
 pub use error::ExistingError;
+use home::Home;
+pub use in_cluster::InCluster;
 use questions::{Asking, Questioned};
 
 /// What this process holds of a cluster that is not ours.
@@ -124,14 +130,41 @@ pub async fn survey(options: &LabOptions) -> Result<Survey, LabError> {
     })
 }
 
-/// Deletes what authlab created in the cluster and did not delete; says how many objects that were.
+/// The fate of the objects that authlab had left in a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Deleted {
+    /// How many objects were deleted.
+    pub deleted: usize,
+    /// How many are there of runs that may still live, or of which nothing is known here.
+    pub others: usize,
+}
+
+/// Deletes what authlab created in the cluster and did not delete, and forgets the runs that did.
 ///
 /// # Errors
 /// The cluster cannot be used, or something cannot be deleted.
-pub async fn clear(options: &LabOptions, whose: Whose<'_>) -> Result<usize, LabError> {
+pub async fn clear(options: &LabOptions, whose: Whose<'_>) -> Result<Deleted, LabError> {
     let access = access(options).await?;
     let reached = Reached::by(&access, Path::new(""), &LabOptions::default()).await?;
-    Ok(belongings::delete(&reached.administrator.client(), whose).await?)
+    let (client, home) = (reached.administrator.client(), Home::here()?);
+    let deleted = belongings::delete(&client, &home, whose).await?;
+    forget(&access.url).await?;
+    let others = belongings::count_others(&client, &home).await?;
+    Ok(Deleted { deleted, others })
+}
+
+/// Removes the directories of runs that were killed while they used the cluster at `server`: nothing of them is in it any more.
+async fn forget(server: &str) -> Result<(), LabError> {
+    for lab in directory::found()?.into_iter().filter(|lab| lab.ownership == Ownership::Crashed) {
+        if InCluster::of(&lab.name, &lab.path).is_some_and(|noted| noted.server == server) {
+            match leftovers::clear_one(&lab.path, Claim::Proved, &mut Counts::default()).await {
+                // Of another container: whatever it left was not deleted either.
+                Ok(_) | Err(LabError::Elsewhere { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Uses an existing cluster until the lab ends.
@@ -151,14 +184,17 @@ pub(super) async fn start(options: &LabOptions, events: &Events) -> Result<Lab, 
         belongings::AUTHLAB
     ));
     let client = reached.administrator.client();
-    let before = belongings::delete(&client, Whose::Crashed).await?;
+    let home = Home::here()?;
+    let before = belongings::delete(&client, &home, Whose::Crashed).await?;
+    forget(&access.url).await?;
     if before > 0 {
         events.note(format!("deleted {before} objects that an earlier run left in the cluster"));
     }
-    let belongings = Belongings::new(&name, &reached.server, &access.credential);
-    belongings.begin();
+    let belongings = Belongings::new((&name, directory.path()), &home, &reached.server, &access.credential);
+    belongings.begin()?;
+    let labels = belongings.labels();
     let phase = events.phase("questions to the cluster");
-    let answers = questions::ask(&reached.questioned(), Asking::As(&name)).await;
+    let answers = questions::ask(&reached.questioned(), Asking::Labelled(&labels)).await;
     phase.succeeded();
     for (capability, Observed { able, why }) in &answers.observed {
         events.note(format!("{capability}: {}, {why}", if *able { "yes" } else { "no" }));
@@ -307,7 +343,10 @@ impl Reached {
 impl Lab {
     /// The labels of all that is created in the cluster on the lab's behalf.
     pub fn labels(&self) -> BTreeMap<String, String> {
-        belongings::labels(&self.description().name)
+        match &self.0.owner {
+            Owner::Guest(guest) => guest.belongings.labels(),
+            Owner::Us(_) | Owner::Another(_) => belongings::labels_at_home(&self.description().name),
+        }
     }
 
     /// Somebody logs in at the lab's identity provider: at its own Keycloak alice does, elsewhere whoever was given. `exchanges` is told.

@@ -13,7 +13,6 @@ use kube::api::{Api, DeleteParams, PostParams};
 use kube::{Client, ResourceExt};
 use serde_json::json;
 
-use super::belongings::labels;
 use crate::cluster::{ApiServer, Observed};
 use crate::credential::Credential;
 use crate::identity_provider::existing::{ExistingIssuer, name_claim};
@@ -59,8 +58,8 @@ const RIGHTS: &[(&[&str], &str, &str)] = &[
 pub(super) enum Asking<'a> {
     /// Nothing that leaves a trace.
     WithoutTrace,
-    /// One certificate may be requested as the lab of that name, and the issuer's person may log in.
-    As(&'a str),
+    /// One certificate may be requested, by an object with these labels, and the issuer's person may log in.
+    Labelled(&'a BTreeMap<String, String>),
 }
 
 /// Who is asked, and as whom.
@@ -201,11 +200,11 @@ async fn signer(client: &Client, asking: Asking<'_>, administrator: &Observed) -
     if !administrator.able {
         return no("requests can only be approved by an administrator, and there is none");
     }
-    let Asking::As(lab) = asking else {
+    let Asking::Labelled(labels) = asking else {
         return no(NOT_ASKED);
     };
     let requests: Api<CertificateSigningRequest> = Api::all(client.clone());
-    let asked = certificate(&requests, lab).await;
+    let asked = certificate(&requests, labels).await;
     match asked {
         Ok(Ok(())) => yes(format!("{SIGNER} has signed one")),
         Ok(Err(late)) => no(late),
@@ -214,13 +213,13 @@ async fn signer(client: &Client, asking: Asking<'_>, administrator: &Observed) -
 }
 
 /// Asks for a certificate that nobody keeps the key of, for the shortest time there is; the request goes again.
-async fn certificate(requests: &Api<CertificateSigningRequest>, lab: &str) -> anyhow::Result<Result<(), String>> {
+async fn certificate(requests: &Api<CertificateSigningRequest>, labels: &BTreeMap<String, String>) -> anyhow::Result<Result<(), String>> {
     let mut id = [0_u8; 5];
     rand::RngCore::fill_bytes(&mut rand::thread_rng(), &mut id);
     let name = format!("authlab-question-{}", hex::encode(id));
     let (pem, _) = signing_request(&name, &[])?;
     let request = serde_json::from_value(json!({
-        "metadata": { "name": name, "labels": labels(lab) },
+        "metadata": { "name": name, "labels": labels },
         "spec": {
             "request": base64::engine::general_purpose::STANDARD.encode(pem),
             "signerName": SIGNER,

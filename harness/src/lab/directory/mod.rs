@@ -1,0 +1,318 @@
+//! The directory of a lab, and its owner.
+//!
+//! The main types are [`Directory`], what an owner has, and [`Abandoned`], what somebody takes over in order to remove it. A directory
+//! is a lab's by its marker; whether the lab is up is said by a lock.
+
+mod contents;
+mod lock;
+mod marker;
+mod places;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::existing::InCluster;
+use super::{LabError, leftovers};
+use crate::owner::{LabId, Owner};
+use crate::private;
+use crate::process::Running;
+use crate::process::wait::{Condition, WaitError, until};
+
+pub use marker::NotALab;
+pub(super) use marker::{Marker, There, look};
+pub use places::{Found, InvalidName, labs};
+pub(super) use places::{expect_trusted, find, found, place, prepare, remove_going};
+
+/// A lab's directory. Dropped by its owner before it was [kept](Directory::keep), it is removed.
+#[derive(Debug)]
+pub struct Directory {
+    path: PathBuf,
+    id: LabId,
+    /// `None` when another process owns the lab.
+    lock: Option<lock::Held>,
+    settled: AtomicBool,
+}
+
+/// A lab's owner, as its directory tells of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ownership {
+    /// The owner lives.
+    Owned,
+    /// The owner ended without clearing up.
+    Crashed,
+    /// The owner kept it on purpose, for its logs, and ended.
+    Kept,
+    /// It is not a lab's directory, or cannot be looked at: it is left alone.
+    Unknown,
+}
+
+/// How much has to be known before what an owner left is cleared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Claim {
+    /// That the owner and its servers are gone.
+    Proved,
+    /// That nobody holds the lock: a person says the rest.
+    Asserted,
+}
+
+const MEBIBYTE: u64 = 1024 * 1024;
+
+/// The space that a lab takes in the first minutes: etcd alone sets two times 64 MB aside for its log.
+const SPACE: u64 = 256 * MEBIBYTE;
+
+/// Somebody who only looks whether a lab is up holds its lock, too, but not for long.
+const LOOKING: Duration = Duration::from_millis(300);
+
+impl Directory {
+    /// Makes the directory of the lab `name` and becomes its owner. Leftovers of a crashed owner are cleared.
+    ///
+    /// # Errors
+    /// A lab of that name is up, something else has its place, it cannot be proved that the owner of what is there is gone, or the
+    /// directory cannot be made.
+    pub(super) async fn create(name: &str) -> Result<Self, LabError> {
+        let path = place(name)?;
+        let wrong = |source| LabError::Directory {
+            path: path.clone(),
+            source,
+        };
+        places::prepare()?;
+        let locked = until("the lab's lock", LOOKING, || async {
+            match look(&path) {
+                There::Nothing => private::make_directory(&path).map_err(wrong)?,
+                There::Lab(..) => {}
+                There::Other(why) => return Err(LabError::NotALab { path: path.clone(), why }),
+            }
+            let lock = lock::take(&path).map_err(wrong)?;
+            Ok(lock.map_or_else(|| Condition::NotYet("somebody has it".to_owned()), Condition::Met))
+        });
+        let lock = locked.await.map_err(|error| match error {
+            WaitError::Failed(error) => error,
+            WaitError::TimedOut { .. } => LabError::UpAlready {
+                name: name.to_owned(),
+                owner: owner(&path),
+            },
+        })?;
+        let left = Abandoned::expect(&path, lock, Claim::Proved)?;
+        left.lock.sign().map_err(wrong)?;
+        if let Some(marker) = &left.marker {
+            InCluster::expect_nothing_of(name, &path)?;
+            leftovers::clear_servers(&path, marker, Claim::Proved, &mut 0).await?;
+            leftovers::clear_containers(&path, marker).await?;
+        }
+        // The marker of the lab before stays until that of this one is in its place.
+        contents::empty(&path).map_err(wrong)?;
+        let marker = Marker::new();
+        marker.write(&path).map_err(wrong)?;
+        Ok(Self {
+            path,
+            id: marker.id,
+            lock: Some(left.lock),
+            settled: AtomicBool::new(false),
+        })
+    }
+
+    /// The directory of a lab that somebody else owns.
+    pub(super) fn of_another(path: PathBuf, id: LabId) -> Self {
+        Self {
+            path,
+            id,
+            lock: None,
+            settled: AtomicBool::new(true),
+        }
+    }
+
+    /// The directory's path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The lab's random id.
+    pub fn id(&self) -> &LabId {
+        &self.id
+    }
+
+    /// A directory below it, made where it is not there.
+    pub(super) fn below(&self, name: &str) -> Result<PathBuf, LabError> {
+        let path = self.path.join(name);
+        private::make_directory(&path).map_err(|source| LabError::Directory {
+            path: path.clone(),
+            source,
+        })?;
+        Ok(path)
+    }
+
+    /// That a lab has room in it.
+    ///
+    /// # Errors
+    /// It has not.
+    pub(super) fn expect_space(&self) -> Result<(), LabError> {
+        // A file system that does not tell has its chance: a server will.
+        let Ok(there) = rustix::fs::statvfs(&self.path) else {
+            return Ok(());
+        };
+        let free = there.f_bavail.saturating_mul(there.f_frsize);
+        if free >= SPACE {
+            return Ok(());
+        }
+        let path = self.path.clone();
+        Err(LabError::NoSpace {
+            path,
+            free: free / MEBIBYTE,
+            expected: SPACE / MEBIBYTE,
+        })
+    }
+
+    /// Leaves it to whoever wants to read its logs; it is no longer taken for that of a lab. Servers write tokens that they were shown
+    /// into their logs, so these are redacted first.
+    pub(super) fn keep(&self) {
+        self.settled.store(true, Ordering::Relaxed);
+        contents::redact_logs(&self.path);
+        // Without the lock's file it counts as kept; with it, as crashed, which is cleared sooner.
+        let _ = std::fs::remove_file(self.path.join(lock::LOCK));
+    }
+
+    /// Removes it with all that is in it.
+    pub(super) fn remove(&self) -> Result<(), LabError> {
+        self.settled.store(true, Ordering::Relaxed);
+        remove(&self.path)
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        if self.lock.is_some() && !self.settled.load(Ordering::Relaxed) && InCluster::of("", &self.path).is_none() {
+            // Nobody is left to tell; the next `down` tries again.
+            let _ = self.remove();
+        }
+    }
+}
+
+/// The directory of a lab without an owner, locked by this process.
+#[derive(Debug)]
+pub(super) struct Abandoned {
+    path: PathBuf,
+    lock: lock::Held,
+    /// `None` where its owner did not live to write it; then nothing else is in it.
+    pub(super) marker: Option<Marker>,
+}
+
+impl Abandoned {
+    /// Takes over the directory `path` that nobody owns; `None` when somebody does, or it is gone.
+    ///
+    /// # Errors
+    /// It is not a lab's directory, or it cannot be told whether its owner lives.
+    pub(super) async fn take_over(path: &Path, claim: Claim) -> Result<Option<Self>, LabError> {
+        let wrong = |source| LabError::Directory {
+            path: path.to_owned(),
+            source,
+        };
+        let locked = until("the lab's lock", LOOKING, || async {
+            match look(path) {
+                There::Nothing => return Ok(Condition::Met(None)),
+                There::Lab(..) => {}
+                There::Other(why) => {
+                    let path = path.to_owned();
+                    return Err(LabError::NotALab { path, why });
+                }
+            }
+            let lock = lock::take(path).map_err(wrong)?;
+            Ok(lock.map_or_else(
+                || Condition::NotYet("somebody has it".to_owned()),
+                |lock| Condition::Met(Some(lock)),
+            ))
+        });
+        let lock = match locked.await {
+            Ok(Some(lock)) => lock,
+            Ok(None) | Err(WaitError::TimedOut { .. }) => return Ok(None),
+            Err(WaitError::Failed(error)) => return Err(error),
+        };
+        let taken = Self::expect(path, lock, claim)?;
+        taken.lock.sign().map_err(wrong)?;
+        Ok(Some(taken))
+    }
+
+    /// Expects the locked directory to be a lab's, whose owner is gone as far as `claim` asks for it. Nothing in it is changed.
+    fn expect(path: &Path, lock: lock::Held, claim: Claim) -> Result<Self, LabError> {
+        let not_a_lab = |why| LabError::NotALab {
+            path: path.to_owned(),
+            why,
+        };
+        let marker = Marker::read(path).map_err(not_a_lab)?;
+        match &marker {
+            Some(marker) if lock.was_there && claim == Claim::Proved => {
+                let ended = marker.owner.expect_ended_with_its_lock(&Owner::here());
+                ended.map_err(|of| LabError::Elsewhere { path: path.to_owned(), of })?;
+            }
+            // An owner that kept it had ended everything.
+            Some(_) => {}
+            None if contents::is_bare(path) => {}
+            None => return Err(not_a_lab(NotALab::Unmarked)),
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            lock,
+            marker,
+        })
+    }
+
+    /// Removes it with all that is in it.
+    pub(super) fn remove(self) -> Result<(), LabError> {
+        remove(&self.path)
+    }
+}
+
+fn remove(path: &Path) -> Result<(), LabError> {
+    let wrong = |source| LabError::Directory {
+        path: path.to_owned(),
+        source,
+    };
+    // Under another name, a server that was killed a moment ago finds it no more and cannot fill it anew.
+    let going = places::going(path);
+    match std::fs::rename(path, &going) {
+        Ok(()) => contents::remove(&going).map_err(wrong),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(_) => contents::remove(path).map_err(wrong),
+    }
+}
+
+/// Returns what the directory `path` says about its owner.
+pub(super) fn ownership(path: &Path) -> Ownership {
+    match look(path) {
+        There::Lab(_, ownership) => ownership,
+        There::Nothing | There::Other(_) => Ownership::Unknown,
+    }
+}
+
+/// The process id of the owner of the lab in `path`, while it lives. It may not have written it down yet.
+pub(super) fn owner(path: &Path) -> Option<u32> {
+    (ownership(path) == Ownership::Owned).then(|| lock::signature(path)).flatten()
+}
+
+/// The process that owns the lab in `path`, held so that a signal reaches no other; `None` when there is no proof that it is the one.
+pub(super) fn owners_process(path: &Path) -> Option<Running> {
+    let There::Lab(Some(marker), Ownership::Owned) = look(path) else {
+        return None;
+    };
+    marker.owner.expect_visible_from(&Owner::here()).ok()?;
+    // Another number is that of somebody who clears the directory.
+    let signed = lock::signature(path)?;
+    let process = Running::open(signed).ok()?.filter(|_| signed == marker.owner.pid)?;
+    // It was opened first: as long as it has not ended, what is seen under its number is about it.
+    let holds = holds_lock(path, signed) && ownership(path) == Ownership::Owned;
+    (holds && matches!(process.has_ended(), Ok(false))).then_some(process)
+}
+
+#[cfg(target_os = "linux")]
+fn holds_lock(path: &Path, pid: u32) -> bool {
+    lock::is_open_in(path, pid)
+}
+
+/// Here nobody tells which process has a file open. The lock is held, and its holder wrote its number down twice.
+#[cfg(not(target_os = "linux"))]
+fn holds_lock(_: &Path, _: u32) -> bool {
+    true
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,161 @@
+//! The directory of all labs, and the names in it.
+//!
+//! The main type is [`Found`]. Neither the state directory nor that of the labs may be a link, belong to another user or be written
+//! by others: whoever controls it decides what is emptied.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::marker::{There, look};
+use super::{Ownership, contents};
+use crate::lab::LabError;
+use crate::private::{self, Others};
+
+/// A name that is not one path component of letters, digits, `-`, `_` and `.`.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' cannot be a lab's name: up to 40 letters, digits, '-', '_' and '.' can, beginning with a letter or digit")]
+pub struct InvalidName(pub String);
+
+/// A lab's directory that was found.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The lab's name.
+    pub name: String,
+    /// Its directory.
+    pub path: PathBuf,
+    /// Its owner, as it tells of it.
+    pub ownership: Ownership,
+    /// Why it is not taken for a lab's, where its ownership is unknown.
+    pub doubt: Option<String>,
+}
+
+/// Directories that are being removed begin with this; no lab's name does.
+const GOING: &str = ".going-";
+
+/// Returns the directory of the lab called `name`, which need not be there.
+pub(in crate::lab) fn place(name: &str) -> Result<PathBuf, LabError> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let sound = name.len() <= 40 && name.chars().all(allowed) && name.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if sound {
+        Ok(all()?.join(name))
+    } else {
+        Err(InvalidName(name.to_owned()).into())
+    }
+}
+
+/// Returns the directory of all labs.
+fn all() -> Result<PathBuf, LabError> {
+    Ok(crate::dirs::state()?.join("labs"))
+}
+
+/// The directory that the lab's directory `path` goes to while it is being removed.
+pub(super) fn going(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!("{GOING}{}-{name}", &crate::owner::random()[..8]))
+}
+
+/// Makes the state directory and that of the labs, where they are not there, and expects both to be trusted.
+pub(in crate::lab) fn prepare() -> Result<(), LabError> {
+    let labs = all()?;
+    for path in labs.parent().into_iter().chain([labs.as_path()]) {
+        private::make_directory(path).map_err(|source| {
+            // Something else is there: that is said in the words for it.
+            match private::expect_directory(path, Others::Read) {
+                Err(why) if !why.is_absent() => LabError::Untrusted {
+                    path: path.to_owned(),
+                    why,
+                },
+                _ => LabError::Directory {
+                    path: path.to_owned(),
+                    source,
+                },
+            }
+        })?;
+    }
+    expect_trusted().map(drop)
+}
+
+/// Expects the state directory and that of the labs to be trusted; `false` when they are not there.
+pub(in crate::lab) fn expect_trusted() -> Result<bool, LabError> {
+    let labs = all()?;
+    for path in labs.parent().into_iter().chain([labs.as_path()]) {
+        match private::expect_directory(path, Others::Read) {
+            Ok(()) => {}
+            Err(why) if why.is_absent() => return Ok(false),
+            Err(why) => {
+                return Err(LabError::Untrusted {
+                    path: path.to_owned(),
+                    why,
+                });
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// The labs that are up or being started, by name.
+///
+/// # Errors
+/// There is no directory for labs, or it is not to be trusted.
+pub fn labs() -> Result<Vec<Found>, LabError> {
+    Ok(found()?.into_iter().filter(|lab| lab.ownership == Ownership::Owned).collect())
+}
+
+/// Every directory there is at a lab's place, by name.
+pub(in crate::lab) fn found() -> Result<Vec<Found>, LabError> {
+    let entries = directories()?.into_iter().filter(|(name, _)| !name.starts_with(GOING));
+    let mut found: Vec<Found> = entries.filter_map(|(name, path)| found_at(name, path)).collect();
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(found)
+}
+
+/// The lab called `name`; `None` when nothing is at its place.
+pub(in crate::lab) fn find(name: &str) -> Result<Option<Found>, LabError> {
+    let path = place(name)?;
+    Ok(if expect_trusted()? { found_at(name.to_owned(), path) } else { None })
+}
+
+fn found_at(name: String, path: PathBuf) -> Option<Found> {
+    let (ownership, doubt) = match look(&path) {
+        There::Nothing => return None,
+        There::Lab(_, ownership) => (ownership, None),
+        There::Other(why) => (Ownership::Unknown, Some(why.to_string())),
+    };
+    Some(Found {
+        name,
+        path,
+        ownership,
+        doubt,
+    })
+}
+
+/// Removes what somebody began to remove and did not live to finish.
+pub(in crate::lab) fn remove_going() -> Result<(), LabError> {
+    for (_, path) in directories()?.into_iter().filter(|(name, _)| name.starts_with(GOING)) {
+        match look(&path) {
+            There::Nothing => {}
+            There::Lab(..) => contents::remove(&path).map_err(|source| LabError::Directory { path, source })?,
+            There::Other(why) => return Err(LabError::NotALab { path, why }),
+        }
+    }
+    Ok(())
+}
+
+/// Names and paths of all directories beside each other, and of what claims to be one.
+fn directories() -> Result<Vec<(String, PathBuf)>, LabError> {
+    if !expect_trusted()? {
+        return Ok(Vec::new());
+    }
+    let path = all()?;
+    let entries = match std::fs::read_dir(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => return Err(LabError::Directory { path, source }),
+        Ok(entries) => entries,
+    };
+    let named = entries
+        .flatten()
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir() || kind.is_symlink()));
+    Ok(named
+        .map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path()))
+        .collect())
+}

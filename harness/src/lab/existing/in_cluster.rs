@@ -1,0 +1,64 @@
+//! The note that a run makes before it creates anything in a cluster that is not ours: its objects are there, should it be killed.
+//!
+//! The main type is [`InCluster`]. As long as the file is there, the lab's directory is the proof that the run was one of here, and it
+//! is not cleared with the others.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::lab::LabError;
+
+/// The file, in the lab's directory.
+const FILE: &str = "existing-cluster.json";
+
+/// A run that was killed, and the cluster in which its objects may be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InCluster {
+    /// The name of the run's lab.
+    pub lab: String,
+    /// The address of the cluster's API server.
+    pub server: String,
+}
+
+impl InCluster {
+    /// Notes down in `directory` that objects of `lab` may be at `server` from now on.
+    pub(super) fn note(lab: &str, server: &str, directory: &Path) -> Result<(), LabError> {
+        let noted = Self {
+            lab: lab.to_owned(),
+            server: server.to_owned(),
+        };
+        let text = serde_json::to_string(&noted).unwrap_or_default();
+        Ok(crate::pki::write_private(&directory.join(FILE), &text)?)
+    }
+
+    /// Strikes out what was noted down: nothing of the lab is in a cluster any more.
+    pub(super) fn strike(directory: &Path) {
+        // A note that stays only makes somebody look once more.
+        let _ = std::fs::remove_file(directory.join(FILE));
+    }
+
+    /// Reads the note on `lab` in `directory`. One that cannot be read counts: objects may be anywhere.
+    pub(in crate::lab) fn of(lab: &str, directory: &Path) -> Option<Self> {
+        let path = directory.join(FILE);
+        std::fs::symlink_metadata(&path).ok()?;
+        let noted = std::fs::read_to_string(&path)
+            .ok()
+            .and_then(|text| serde_json::from_str::<Self>(&text).ok());
+        Some(Self {
+            lab: lab.to_owned(),
+            server: noted.map_or_else(|| "that it did not note down".to_owned(), |noted| noted.server),
+        })
+    }
+
+    /// Expects that no objects of `lab` are in any cluster.
+    ///
+    /// # Errors
+    /// There may be some.
+    pub(in crate::lab) fn expect_nothing_of(lab: &str, directory: &Path) -> Result<(), LabError> {
+        match Self::of(lab, directory) {
+            None => Ok(()),
+            Some(Self { lab, server }) => Err(LabError::InCluster { lab, server }),
+        }
+    }
+}

@@ -1,0 +1,392 @@
+//! The command touches nothing but what is certainly its own: directories, links, processes, and containers on an engine that others
+//! use, too.
+//!
+//! The main type is [`Stage`], a state directory in which things are laid out by hand.
+
+mod engine;
+
+use std::fs::{DirBuilder, File, Permissions};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use authlab::owner::{LabId, Owner};
+use serde_json::{Value, json};
+
+use engine::{Engine, thing};
+
+/// The output of a command, and its exit code.
+#[derive(Debug)]
+struct Said {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+struct Stage {
+    directory: tempfile::TempDir,
+    engine: String,
+}
+
+impl Stage {
+    /// A stage where no engine answers.
+    fn new() -> Self {
+        Self::on("unix:///nowhere".to_owned())
+    }
+
+    fn on(engine: String) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        Self { directory, engine }
+    }
+
+    fn state(&self) -> PathBuf {
+        self.directory.path().join("state")
+    }
+
+    fn authlab(&self, arguments: &[&str]) -> Said {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_authlab"));
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AUTHLAB_")) {
+            command.env_remove(name);
+        }
+        command.env("AUTHLAB_STATE_DIR", self.state()).env("DOCKER_HOST", &self.engine);
+        let output = command.args(arguments).stdin(Stdio::null()).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Said {
+            code: output.status.code().unwrap(),
+            out: text(output.stdout),
+            err: text(output.stderr),
+        }
+    }
+
+    /// A directory at the place of the lab `name`.
+    fn place(&self, name: &str) -> PathBuf {
+        let place = self.state().join("labs").join(name);
+        DirBuilder::new().recursive(true).mode(0o700).create(&place).unwrap();
+        place
+    }
+
+    /// A lab that `owner` left.
+    fn left(&self, name: &str, id: &LabId, owner: &Owner) -> PathBuf {
+        let place = self.place(name);
+        let marker = json!({ "schema": 1, "id": id, "owner": owner });
+        std::fs::write(place.join("authlab-lab.json"), marker.to_string()).unwrap();
+        std::fs::write(place.join("owner.lock"), owner.pid.to_string()).unwrap();
+        place
+    }
+
+    fn labs(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.state().join("labs")).into_iter().flatten();
+        let mut labs: Vec<String> = entries
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+            .collect();
+        labs.sort();
+        labs
+    }
+}
+
+/// This machine and user, as another process than the test's.
+fn here(pid: u32) -> Owner {
+    Owner { pid, ..Owner::here() }
+}
+
+/// A process that goes on until it is dropped.
+struct Stand(Child);
+
+impl Stand {
+    fn named(program: &str, file: &Path) -> Self {
+        let mut command = Command::new("tail");
+        command
+            .arg0(program)
+            .arg("-f")
+            .arg(file)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        Self(command.spawn().unwrap())
+    }
+
+    fn lives(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_none()
+    }
+}
+
+impl Drop for Stand {
+    fn drop(&mut self) {
+        let _gone = self.0.kill().and_then(|()| self.0.wait());
+    }
+}
+
+/// A thesis, in a directory that is no lab's.
+fn thesis(directory: &Path) -> PathBuf {
+    let thesis = directory.join("thesis.txt");
+    std::fs::write(&thesis, "a year").unwrap();
+    thesis
+}
+
+/// Every command that empties or removes the directory of the lab `name`.
+fn clearing(name: &str) -> Vec<Vec<&str>> {
+    vec![
+        vec!["down", "--all"],
+        vec!["down", "--all", "--foreign"],
+        vec!["down", "--lab", name],
+        vec!["up", "--lab", name, "--server-binaries", "/nowhere"],
+    ]
+}
+
+#[test]
+fn a_directory_that_authlab_did_not_make_is_neither_emptied_nor_removed() {
+    let stage = Stage::new();
+    let place = stage.place("01-intro");
+    let thesis = thesis(&place);
+    for command in clearing("01-intro") {
+        let said = stage.authlab(&command);
+        assert_ne!(said.code, 0, "{command:?}: {said:?}");
+        let says = format!(
+            "{} is not taken for a lab's directory, and nothing in it was touched",
+            place.display()
+        );
+        assert!(
+            said.err.contains(&says) && said.err.contains("has no authlab-lab.json"),
+            "{command:?}: {said:?}"
+        );
+        assert_eq!(std::fs::read_to_string(&thesis).unwrap(), "a year", "{command:?}");
+        assert_eq!(std::fs::read_dir(&place).unwrap().count(), 1, "{command:?}: nothing was left in it");
+    }
+    let said = stage.authlab(&["status"]);
+    assert!(said.out.contains("01-intro: ") && said.out.contains(" is left alone: "), "{said:?}");
+}
+
+#[test]
+fn a_link_at_the_place_of_a_lab_is_not_followed() {
+    let stage = Stage::new();
+    let victim = stage.directory.path().join("victim");
+    std::fs::create_dir(&victim).unwrap();
+    let thesis = thesis(&victim);
+    stage.place("other");
+    std::fs::remove_dir(stage.state().join("labs/other")).unwrap();
+    symlink(&victim, stage.state().join("labs/default")).unwrap();
+    for command in clearing("default") {
+        let said = stage.authlab(&command);
+        assert_ne!(said.code, 0, "{command:?}: {said:?}");
+        assert!(
+            said.err.contains("labs/default ") && said.err.contains("it is a symbolic link"),
+            "{command:?}: {said:?}"
+        );
+        assert!(thesis.exists(), "{command:?}");
+        assert_eq!(
+            std::fs::read_dir(&victim).unwrap().count(),
+            1,
+            "{command:?}: nothing was left in it"
+        );
+    }
+    assert_eq!(stage.labs(), ["default"]);
+}
+
+#[test]
+fn a_state_directory_that_others_control_is_not_used() {
+    for control in ["a link", "a mode", "labs with a mode"] {
+        let stage = Stage::new();
+        let lab = stage.left("default", &LabId::random(), &here(1));
+        let state = stage.state();
+        let open = |path: &Path| std::fs::set_permissions(path, Permissions::from_mode(0o777)).unwrap();
+        match control {
+            "a link" => {
+                std::fs::rename(&state, state.with_extension("moved")).unwrap();
+                symlink(state.with_extension("moved"), &state).unwrap();
+            }
+            "a mode" => open(&state),
+            _ => open(&state.join("labs")),
+        }
+        let commands = clearing("default")
+            .into_iter()
+            .chain([vec!["status"], vec!["run", "--tags", "@X1"]]);
+        for command in commands {
+            let said = stage.authlab(&command);
+            assert_ne!(said.code, 0, "{control}: {command:?}: {said:?}");
+            assert!(
+                said.err.contains("error: cannot use the directory "),
+                "{control}: {command:?}: {said:?}"
+            );
+        }
+        assert!(lab.join("authlab-lab.json").exists() || control == "a link", "{control}");
+    }
+}
+
+#[test]
+fn a_lab_that_is_up_elsewhere_is_not_signalled_and_not_said_to_have_been_killed() {
+    let stage = Stage::new();
+    let mut bystander = Stand::named("bystander", Path::new("/dev/null"));
+    // Its number means another process where the owner is; here it is the bystander's.
+    let owner = Owner {
+        pid_namespace: Some("pid:[1]".to_owned()),
+        ..here(bystander.0.id())
+    };
+    let lab = stage.left("default", &LabId::random(), &owner);
+    let lock = File::options().read(true).write(true).open(lab.join("owner.lock")).unwrap();
+    lock.try_lock().unwrap();
+    for command in [&["down"][..], &["down", "--all"], &["down", "--all", "--foreign"]] {
+        let said = stage.authlab(command);
+        assert_eq!(said.code, 1, "{command:?}: {said:?}");
+        assert!(
+            said.err.contains("error: the lab 'default' is up and could not be ended"),
+            "{said:?}"
+        );
+        assert!(
+            said.err.contains("another container") && said.err.contains("hint: end it where it was started"),
+            "{said:?}"
+        );
+        assert!(!said.out.contains("killed"), "{said:?}");
+        assert!(bystander.lives(), "{command:?}");
+    }
+    drop(lock);
+    // Without the lock, nobody here can tell.
+    let said = stage.authlab(&["down", "--all"]);
+    assert_eq!(said.code, 1, "{said:?}");
+    assert!(
+        said.out.contains("default: left alone, since it was made by another container"),
+        "{said:?}"
+    );
+    assert_eq!(stage.labs(), ["default"]);
+    let said = stage.authlab(&["down", "--foreign"]);
+    assert_eq!(
+        (said.code, said.out.as_str()),
+        (0, "default: had no owner any more; cleared what was left\n"),
+        "{said:?}"
+    );
+    assert!(bystander.lives());
+    assert_eq!(stage.labs(), Vec::<String>::new());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_number_in_the_locks_file_is_not_enough_to_be_signalled() {
+    let stage = Stage::new();
+    let mut bystander = Stand::named("bystander", Path::new("/dev/null"));
+    let lab = stage.left("default", &LabId::random(), &here(bystander.0.id()));
+    let lock = File::options().read(true).write(true).open(lab.join("owner.lock")).unwrap();
+    lock.try_lock().unwrap();
+    let said = stage.authlab(&["down"]);
+    assert_eq!(said.code, 1, "{said:?}");
+    assert!(said.err.contains("there is no proof which process it is"), "{said:?}");
+    assert!(bystander.lives());
+}
+
+#[test]
+fn a_program_that_reads_a_file_of_a_lab_is_not_one_of_its_servers() {
+    let stage = Stage::new();
+    let lab = stage.left("default", &LabId::random(), &here(u32::MAX / 4));
+    let notes = lab.join("notes.txt");
+    std::fs::write(&notes, "").unwrap();
+    // An editor that is written in Java.
+    let mut editor = Stand::named("java", &notes);
+    let said = stage.authlab(&["down", "--all"]);
+    assert_eq!((said.code, said.out.as_str()), (0, "default: cleared what was left\n"), "{said:?}");
+    assert!(editor.lives());
+}
+
+/// A container whose labels name `owner`, and no directory that is here.
+fn container(name: &str, id: &LabId, owner: &Owner) -> Value {
+    thing(name, id, owner, "/nowhere/labs/default")
+}
+
+#[test]
+fn down_leaves_the_containers_of_others_and_says_whose_they_are() {
+    let mut ended = Command::new("true").spawn().unwrap();
+    ended.wait().unwrap();
+    let gone = here(ended.id());
+    let other = |change: fn(&mut Owner)| {
+        let mut owner = gone.clone();
+        change(&mut owner);
+        owner
+    };
+    let id = LabId::random;
+    let engine = Engine::start(vec![
+        container("orphan", &id(), &gone),
+        // The first process of the machine lives; for all but root it may not even be signalled.
+        container("alive", &id(), &here(1)),
+        container("neighbour", &id(), &other(|owner| owner.user += 1)),
+        container("contained", &id(), &other(|owner| owner.pid_namespace = Some("pid:[1]".to_owned()))),
+        container("remote", &id(), &other(|owner| owner.machine = Some("m".to_owned()))),
+        container("rebooted", &id(), &other(|owner| owner.boot = Some("b".to_owned()))),
+        // As authlab made them before it said who owns them.
+        json!({ "Id": "nameless", "Names": ["/nameless"], "Labels": {
+            "authlab.managed-by": "authlab", "authlab.lab": "default", "authlab.owner": "1", "authlab.directory": "/nowhere" } }),
+    ]);
+    let stage = Stage::on(engine.address());
+    let said = stage.authlab(&["down", "--lab", "mine"]);
+    assert_eq!(said.code, 1, "{said:?}");
+    assert!(said.err.contains("error: no lab called 'mine' is up"), "{said:?}");
+    assert_eq!(engine.deleted(), ["orphan"]);
+    // The error does not hide what was done.
+    assert!(
+        said.out.contains("removed 1 containers and networks without an owner\n"),
+        "{said:?}"
+    );
+    for of in [
+        "another user (uid ",
+        "another container (PID namespace)",
+        "another machine",
+        "this machine before its last start",
+        "an owner that its labels do not name",
+    ] {
+        let line = format!("left alone: 1 containers, networks and volumes of {of}");
+        assert!(said.out.contains(&line), "{line}: {said:?}");
+    }
+    let said = stage.authlab(&["down", "--all", "--foreign"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    let mut deleted = engine.deleted();
+    deleted.sort();
+    assert_eq!(deleted, ["contained", "nameless", "neighbour", "orphan", "rebooted", "remote"]);
+}
+
+#[test]
+fn containers_go_with_the_lab_that_has_their_id_and_not_with_one_of_the_same_path() {
+    let (mine, others) = (LabId::random(), LabId::random());
+    let gone = here(u32::MAX / 4);
+    let stage = Stage::new();
+    let directory = stage.left("default", &mine, &gone);
+    let path = directory.display().to_string();
+    // The other is of a container in which the state directory has the same path.
+    let elsewhere = Owner {
+        pid_namespace: Some("pid:[1]".to_owned()),
+        ..gone.clone()
+    };
+    let engine = Engine::start(vec![
+        thing("mine", &mine, &gone, &path),
+        thing("theirs", &others, &elsewhere, &path),
+    ]);
+    let stage = Stage {
+        engine: engine.address(),
+        ..stage
+    };
+    let said = stage.authlab(&["down", "--json"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert_eq!(engine.deleted(), ["mine"]);
+    let record: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(record["labs"], json!([{ "name": "default", "how": "cleared" }]));
+    assert_eq!(record["cleared"]["containers"], 1);
+    assert_eq!(
+        record["cleared"]["others"],
+        json!([{ "of": "another container (PID namespace)", "things": 1 }])
+    );
+}
+
+#[test]
+fn a_run_that_was_killed_in_somebodys_cluster_is_not_forgotten_by_the_way() {
+    let stage = Stage::new();
+    let lab = stage.left("run-1", &LabId::random(), &here(u32::MAX / 4));
+    let note = json!({ "lab": "run-1", "server": "https://cluster.test" });
+    std::fs::write(lab.join("existing-cluster.json"), note.to_string()).unwrap();
+    let tells = "run-1: was killed while it used the cluster https://cluster.test; `authlab down --cluster existing";
+    let said = stage.authlab(&["down"]);
+    assert_eq!(said.code, 1, "there is no lab 'default': {said:?}");
+    assert!(said.out.contains(tells), "{said:?}");
+    let said = stage.authlab(&["down", "--lab", "run-1"]);
+    assert_eq!(said.code, 1, "{said:?}");
+    assert!(said.err.contains("its objects may be there"), "{said:?}");
+    assert_eq!(stage.labs(), ["run-1"]);
+    let said = stage.authlab(&["down", "--all"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.out.contains("https://cluster.test, and is forgotten now"), "{said:?}");
+    assert_eq!(stage.labs(), Vec::<String>::new());
+}
