@@ -117,8 +117,7 @@ pub async fn release(lab: Lab, options: &LabOptions, went_wrong: bool, events: &
     if keep && lab.lab.is_owned() && lab.lab.description().cluster != Driver::Existing {
         events.note(format!("the servers' logs are kept in {}", lab.lab.directory().display()));
     }
-    let creates = lab.cleanup.is_some() || lab.lab.description().cluster == Driver::Existing;
-    let phase = creates.then(|| events.phase("deleting what was created in the cluster"));
+    let phase = (lab.lab.description().cluster == Driver::Existing).then(|| events.phase("deleting what was created in the cluster"));
     let cleaned = match &lab.cleanup {
         Some(cleanup) => cleanup.end().await,
         None => Ok(()),
