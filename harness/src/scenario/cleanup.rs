@@ -20,8 +20,10 @@ pub struct Cleanup {
     sender: mpsc::UnboundedSender<Message>,
     accounts: Accounts,
     /// Taken by whoever ends it.
-    task: Arc<Mutex<Option<JoinHandle<Result<(), LabError>>>>>,
+    task: Arc<Mutex<Option<Task>>>,
 }
+
+type Task = JoinHandle<Result<(), LabError>>;
 
 /// Users of Keycloak, by the scenario that made them.
 type Accounts = Arc<Mutex<BTreeMap<String, Vec<String>>>>;
