@@ -20,6 +20,7 @@ pub mod identity_provider;
 pub mod interrupt;
 pub mod lab;
 pub mod lesson;
+pub mod listener;
 pub mod login;
 pub mod owner;
 pub mod pki;

@@ -30,6 +30,7 @@ use super::connection_headers::strip_hop_by_hop;
 use super::status::Refusal;
 use super::{AuthProxyError, PassOn, Patience, ProxyCredential, Settings};
 use crate::cause::with_causes;
+use crate::listener::answer::Holding;
 
 /// The API server behind the proxy.
 #[derive(Clone, Debug)]
@@ -126,7 +127,7 @@ impl Forwarder {
         let protocol = answer.headers().get(UPGRADE).cloned();
         strip_hop_by_hop(answer.headers_mut());
         if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Ok((answer.map(|body| Answering { body, _driving: driving }.boxed_unsync()), None));
+            return Ok((answer.map(|body| Holding::new(body, driving).boxed_unsync()), None));
         }
         let agreed = |other: &HeaderValue| {
             protocol
@@ -231,29 +232,6 @@ impl Body for Asking {
 impl Drop for Asking {
     fn drop(&mut self) {
         self.turn.send_replace(Turn::Backends(Instant::now()));
-    }
-}
-
-/// An answer's body on its way, with the connection that it comes from.
-struct Answering {
-    body: Incoming,
-    _driving: Driving,
-}
-
-impl Body for Answering {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
 

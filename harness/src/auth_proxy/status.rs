@@ -1,13 +1,13 @@
 //! Answers in the proxy's own name: Kubernetes `Status` bodies, so that kubectl shows the message.
 //!
-//! The main type is [`Refusal`]. `Status` is that of
-//! kubernetes/apimachinery `pkg/apis/meta/v1/types.go`.
+//! The main type is [`Refusal`].
 
 use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::header::{CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use hyper::header::{HeaderValue, WWW_AUTHENTICATE};
 use hyper::{Response, StatusCode};
-use serde_json::json;
+
+use crate::listener::answer;
 
 /// Why the proxy answers in the backend's place.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -58,20 +58,7 @@ impl Refusal {
 
     pub(super) fn response(&self) -> Response<Full<Bytes>> {
         let status = self.status();
-        let body = json!({
-            "kind": "Status",
-            "apiVersion": "v1",
-            "metadata": {},
-            "status": "Failure",
-            "message": self.message(),
-            "reason": self.reason(),
-            "code": status.as_u16(),
-        });
-        let mut response = Response::new(Full::from(body.to_string()));
-        *response.status_mut() = status;
-        response
-            .headers_mut()
-            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let mut response = answer::status(status, self.reason(), &self.message());
         if status == StatusCode::UNAUTHORIZED {
             // RFC 9110 §15.5.2 requires it.
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

@@ -15,7 +15,7 @@ use super::lab_source;
 use super::options::{LabOptions, Voice};
 use super::run::progress_reporter;
 use super::scenarios::{self, ScenarioOptions, Work};
-use super::{Session, finish, on_runtime, watch_containers};
+use super::{Session, finish, on_runtime, open_files, watch_containers};
 use crate::report::Reporter;
 use crate::report::libtest::Libtest;
 use crate::scenario::RunOptions;
@@ -65,6 +65,7 @@ pub fn main() -> ExitCode {
 #[must_use]
 pub fn main_with(own: OwnFeatures<'_>) -> ExitCode {
     crate::tls::choose_provider();
+    open_files::raise_limit();
     // A lab in containers executes its own program again to watch over them.
     if let Some(exit) = watch_containers::when_asked() {
         return exit;

@@ -29,6 +29,7 @@ pub mod kubeconfig;
 pub mod lab_source;
 pub mod lesson;
 pub mod matrix;
+mod open_files;
 pub mod options;
 pub mod report;
 pub mod run;
@@ -114,6 +115,7 @@ pub struct Session {
 #[must_use]
 pub fn main() -> ExitCode {
     crate::tls::choose_provider();
+    open_files::raise_limit();
     // Not among the commands: it does not listen to anybody's wish to stop, and no person calls it.
     if let Some(exit) = watch_containers::when_asked() {
         return exit;
@@ -212,6 +214,7 @@ pub(crate) fn on_runtime(voice: Voice, work: impl AsyncFnOnce(&Session) -> Resul
     let ended = runtime.block_on(async {
         signals::listen(interrupter)?;
         let events = run::progress(&voice);
+        crate::listener::tell_faults_to(events.clone());
         work(&Session { voice, events, interrupt }).await
     });
     // What still blocks a thread (a reader, a look-up) is not waited for.

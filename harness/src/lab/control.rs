@@ -6,14 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use subtle::ConstantTimeEq;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use super::LabError;
 use super::description::ControlDescription;
 use crate::cause::with_causes;
 use crate::cluster::ApiServer;
+use crate::listener::{Accepted, Listener, Listening};
 use crate::secret::Secret;
 
 /// How long an API server may take.
@@ -21,6 +23,12 @@ const START_LIMIT: Duration = Duration::from_secs(90);
 
 /// How long a word that starts nothing may take.
 const WORD_LIMIT: Duration = Duration::from_secs(5);
+
+/// Bytes of a line, either way.
+const LONGEST_LINE: u64 = 64 * 1024;
+
+/// How long a request may take to arrive.
+const REQUEST_LIMIT: Duration = Duration::from_secs(5);
 
 /// What is asked.
 #[derive(Debug, Serialize, Deserialize)]
@@ -77,7 +85,7 @@ impl Client {
             let word = self.0.word.clone();
             stream.write_all(line(&Request { word, wanted }).as_bytes()).await?;
             let mut answer = String::new();
-            stream.read_line(&mut answer).await?;
+            stream.take(LONGEST_LINE).read_line(&mut answer).await?;
             Ok(serde_json::from_str(&answer)?)
         });
         asked
@@ -91,7 +99,7 @@ impl Client {
 #[derive(Debug)]
 pub(super) struct Server {
     description: ControlDescription,
-    accepting: tokio::task::JoinHandle<()>,
+    _listening: Listening,
 }
 
 impl Server {
@@ -100,30 +108,23 @@ impl Server {
     where
         F: Future<Output = Result<ApiServer, LabError>> + Send + 'static,
     {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let listener = Listener::bind(Ipv4Addr::LOCALHOST).await?;
         let mut word = [0_u8; 24];
         rand::RngCore::fill_bytes(&mut rand::thread_rng(), &mut word);
         let description = ControlDescription {
-            port: listener.local_addr()?.port(),
+            port: listener.address().port(),
             word: Secret::new(hex::encode(word)),
         };
         let known = description.word.clone();
-        let accepting = tokio::spawn(async move {
-            // Dropped with the listener: whoever still waits then waits for a lab that ends.
-            let mut conversations = tokio::task::JoinSet::new();
-            loop {
-                tokio::select! {
-                    Some(_) = conversations.join_next() => {}
-                    Ok((stream, _)) = listener.accept() => {
-                        let (known, answer, end) = (known.clone(), answer.clone(), Arc::clone(&end));
-                        // Who hangs up early gets no answer, and needs none.
-                        conversations.spawn(async move { serve(stream, &known, answer, &end).await.ok() });
-                    }
-                    else => break,
-                }
-            }
+        let listening = listener.accept(move |accepted| {
+            let (known, answer, end) = (known.clone(), answer.clone(), Arc::clone(&end));
+            // Who hangs up early gets no answer, and needs none.
+            async move { drop(serve(accepted, &known, answer, &end).await) }
         });
-        Ok(Self { description, accepting })
+        Ok(Self {
+            description,
+            _listening: listening,
+        })
     }
 
     /// How to ask it.
@@ -132,20 +133,18 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.accepting.abort();
-    }
-}
-
-async fn serve<F>(stream: TcpStream, known: &Secret, answer: impl Fn(String) -> F, end: &Notify) -> std::io::Result<()>
+async fn serve<F>(accepted: Accepted, known: &Secret, answer: impl Fn(String) -> F, end: &Notify) -> std::io::Result<()>
 where
     F: Future<Output = Result<ApiServer, LabError>>,
 {
-    let mut stream = BufReader::new(stream);
+    let mut stream = BufReader::new(accepted.stream);
     let mut text = String::new();
-    tokio::time::timeout(Duration::from_secs(5), stream.read_line(&mut text)).await??;
-    let wanted = serde_json::from_str::<Request>(&text).ok().filter(|request| request.word == *known);
+    let mut line_of_request = (&mut stream).take(LONGEST_LINE);
+    tokio::time::timeout(REQUEST_LIMIT, line_of_request.read_line(&mut text)).await??;
+    let _busy = accepted.activity.busy();
+    let wanted = serde_json::from_str::<Request>(&text)
+        .ok()
+        .filter(|request| knows(&request.word, known));
     let reply = match wanted.map(|request| request.wanted) {
         Some(Wanted::ApiServer(name)) => match answer(name).await {
             Ok(server) => Reply::ApiServer(Box::new(server)),
@@ -162,6 +161,11 @@ where
     stream.write_all(line(&reply).as_bytes()).await
 }
 
+/// Compares in a time that does not tell how much of the word is right.
+fn knows(word: &Secret, known: &Secret) -> bool {
+    word.expose().as_bytes().ct_eq(known.expose().as_bytes()).into()
+}
+
 fn line(value: &impl Serialize) -> String {
     format!("{}\n", serde_json::to_string(value).unwrap_or_default())
 }
@@ -169,6 +173,51 @@ fn line(value: &impl Serialize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::listener::strangers;
+
+    async fn server() -> Server {
+        let answer = |name| async move { Err(LabError::Refused(format!("{name} is not here"))) };
+        Server::start(answer, Arc::default()).await.unwrap()
+    }
+
+    async fn connect(server: &Server) -> TcpStream {
+        TcpStream::connect((Ipv4Addr::LOCALHOST, server.description().port)).await.unwrap()
+    }
+
+    const REFUSED: &str = "{\"refused\":\"the request is not one, or does not know the word\"}\n";
+
+    #[tokio::test]
+    async fn a_line_without_end_is_refused_as_soon_as_it_is_too_long() {
+        let server = server().await;
+        let mut flood = connect(&server).await;
+        flood.write_all(&[b'x'; 64 * 1024]).await.unwrap();
+        assert_eq!(String::from_utf8(strangers::closed(&mut flood).await).unwrap(), REFUSED);
+    }
+
+    #[tokio::test]
+    async fn callers_that_say_nothing_keep_nobody_from_asking_who_has_the_word() {
+        let server = server().await;
+        let address = (Ipv4Addr::LOCALHOST, server.description().port).into();
+        let _strangers = strangers::crowd(address).await;
+        let asked = Client(server.description().clone()).api_server("tokens").await;
+        let refused = asked.unwrap_err().to_string();
+        assert!(refused.ends_with(": tokens is not here"), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn a_word_that_is_nearly_right_is_refused() {
+        let server = server().await;
+        let word = server.description().word.expose();
+        for wrong in ["", &word[1..], &format!("{word}0"), &format!("x{}", &word[1..])] {
+            let mut caller = connect(&server).await;
+            let request = Request {
+                word: Secret::new(wrong),
+                wanted: Wanted::ApiServer("tokens".to_owned()),
+            };
+            caller.write_all(line(&request).as_bytes()).await.unwrap();
+            assert_eq!(String::from_utf8(strangers::closed(&mut caller).await).unwrap(), REFUSED);
+        }
+    }
 
     #[tokio::test]
     async fn the_end_is_asked_for_by_who_knows_the_word() {

@@ -10,15 +10,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
-use hyper::service::service_fn;
+use hyper::body::Bytes;
+use hyper::header::{HeaderValue, REFERRER_POLICY};
 use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
 use maud::{DOCTYPE, html};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::{JoinHandle, JoinSet};
 
+use crate::listener::{Listener, Listening, answer};
 use crate::secret::Secret;
 
 /// How long the browser may take to read the last page.
@@ -28,10 +26,8 @@ const PATH: &str = "/callback";
 
 /// A login page's way back.
 pub(super) struct Redirect {
-    port: u16,
     came: mpsc::Receiver<Returned>,
-    connections: JoinHandle<()>,
-    done: Option<oneshot::Sender<()>>,
+    listening: Listening,
 }
 
 /// Somebody came back from the login page, with the right state.
@@ -59,37 +55,19 @@ pub(super) enum Came {
 impl Redirect {
     /// Listens on loopback, on a port that is free, for who has `state`.
     pub(super) async fn listen(state: &str) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let port = listener.local_addr()?.port();
+        let listener = Listener::bind(Ipv4Addr::LOCALHOST).await?;
         let (sender, came) = mpsc::channel(1);
-        let (done, ended) = oneshot::channel();
         let state: Arc<str> = state.into();
-        let connections = tokio::spawn(async move {
-            let mut open = JoinSet::new();
-            let mut ended = ended;
-            loop {
-                tokio::select! {
-                    accepted = listener.accept() => if let Ok((socket, _)) = accepted {
-                        open.spawn(serve(socket, state.clone(), sender.clone()));
-                    },
-                    _ = &mut ended => break,
-                }
-            }
-            drop(listener);
-            // Browsers open connections for what may come: only those that are answered end by themselves.
-            let _ = tokio::time::timeout(LAST_PAGE, open.join_next()).await;
+        let listening = listener.serve(None, move |request, _| {
+            let (state, sender) = (state.clone(), sender.clone());
+            async move { Ok::<_, Infallible>(respond(&request, &state, &sender).await) }
         });
-        Ok(Self {
-            port,
-            came,
-            connections,
-            done: Some(done),
-        })
+        Ok(Self { came, listening })
     }
 
     /// The address. Not `localhost`, which may be another machine's (RFC 8252 §8.3).
     pub(super) fn url(&self) -> String {
-        format!("http://127.0.0.1:{}{PATH}", self.port)
+        format!("http://127.0.0.1:{}{PATH}", self.listening.address().port())
     }
 
     /// Waits for who comes back.
@@ -98,27 +76,12 @@ impl Redirect {
     }
 
     /// Stops listening once the last page was read.
-    pub(super) async fn finish(mut self) {
-        if let Some(done) = self.done.take() {
-            let _ = done.send(());
-        }
-        let _ = tokio::time::timeout(LAST_PAGE, &mut self.connections).await;
+    pub(super) async fn finish(self) {
+        let Self { came, listening } = self;
+        // Another page that waits is told that this login is over.
+        drop(came);
+        listening.finish(LAST_PAGE).await;
     }
-}
-
-impl Drop for Redirect {
-    fn drop(&mut self) {
-        self.connections.abort();
-    }
-}
-
-async fn serve(socket: TcpStream, state: Arc<str>, sender: mpsc::Sender<Returned>) {
-    let answer = service_fn(move |request: Request<Incoming>| {
-        let (state, sender) = (state.clone(), sender.clone());
-        async move { Ok::<_, Infallible>(respond(&request, &state, &sender).await) }
-    });
-    let mut http = hyper::server::conn::http1::Builder::new();
-    let _ = http.keep_alive(false).serve_connection(TokioIo::new(socket), answer).await;
 }
 
 async fn respond<B>(request: &Request<B>, state: &str, sender: &mpsc::Sender<Returned>) -> Response<Full<Bytes>> {
@@ -171,7 +134,7 @@ fn read(query: &str, state: &str) -> Result<Came, &'static str> {
 }
 
 fn page(status: StatusCode, title: &str, text: &str) -> Response<Full<Bytes>> {
-    let text = html! {
+    let page = html! {
         (DOCTYPE)
         html lang="en" {
             head {
@@ -183,19 +146,10 @@ fn page(status: StatusCode, title: &str, text: &str) -> Response<Full<Bytes>> {
             body { h1 { (title) } p { (text) } }
         }
     };
-    let mut response = Response::new(Full::from(text.into_string()));
-    *response.status_mut() = status;
-    let headers = [
-        ("content-type", "text/html; charset=utf-8"),
-        // The address has the code in it: nobody is to see it from here.
-        ("referrer-policy", "no-referrer"),
-        ("cache-control", "no-store"),
-        ("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'"),
-    ];
-    for (name, value) in headers {
-        response.headers_mut().insert(name, hyper::header::HeaderValue::from_static(value));
-    }
-    response
+    let mut page = answer::html(status, page.into_string());
+    // The address has the code in it: nobody is to see it from here.
+    page.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    page
 }
 
 #[cfg(test)]
@@ -215,6 +169,20 @@ mod tests {
             description: Some("User denied".to_owned()),
         };
         assert_eq!(refused, Ok(expected));
+    }
+
+    #[tokio::test]
+    async fn callers_that_say_nothing_do_not_keep_the_login_page_from_returning() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut redirect = Redirect::listen("right").await.expect("a port is free");
+        let _strangers = crate::listener::strangers::crowd(redirect.listening.address()).await;
+        let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let asked = tokio::spawn(http.get(format!("{}?state=right&code=c", redirect.url())).send());
+        let returned = redirect.returned().await.expect("somebody came");
+        assert_eq!(returned.came, Came::Code(Secret::new("c")));
+        returned.page.send(None).expect("the page waits");
+        redirect.finish().await;
+        assert_eq!(asked.await.expect("it was asked").expect("it is answered").status(), 200);
     }
 
     #[tokio::test]

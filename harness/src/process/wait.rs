@@ -1,5 +1,5 @@
 //! The only poller. A condition says [`Condition::NotYet`] and why; a time-out is an
-//! error that repeats the why.
+//! error that repeats the why. [`BackOff`] is the only pause.
 
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -9,6 +9,9 @@ pub const INTERVAL: Duration = Duration::from_millis(20);
 
 /// How often a condition is asked that a server of somebody else has to answer.
 const GENTLE_INTERVAL: Duration = Duration::from_millis(500);
+
+/// The longest pause of a [`BackOff`].
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// What a condition says when it is asked.
 #[derive(Debug)]
@@ -59,6 +62,27 @@ where
     F: Future<Output = Result<Condition<T>, E>>,
 {
     ask_every(GENTLE_INTERVAL, what, limit, condition).await
+}
+
+/// Pauses between attempts that fail until something passes by itself, and that have no limit: accepting connections in a process that
+/// has no file left to open. Each pause is twice as long as the one before, up to a second; after a success, begin with a new one.
+#[derive(Debug)]
+pub struct BackOff(Duration);
+
+impl Default for BackOff {
+    fn default() -> Self {
+        Self(INTERVAL)
+    }
+}
+
+impl BackOff {
+    /// Waits before the next attempt.
+    pub async fn pause(&mut self) {
+        let pause = self.0;
+        self.0 = LONGEST_PAUSE.min(pause * 2);
+        #[expect(clippy::disallowed_methods, reason = "nothing tells when an attempt would succeed")]
+        tokio::time::sleep(pause).await;
+    }
 }
 
 async fn ask_every<T, E, F>(interval: Duration, what: &str, limit: Duration, mut condition: impl FnMut() -> F) -> Result<T, WaitError<E>>

@@ -5,6 +5,8 @@
 
 mod script;
 mod server;
+#[cfg(test)]
+mod tests;
 
 pub use script::{CLAIM, Reply, Script, VOUCHED_FOR, Voucher};
 pub use server::{TokenWebhook, TokenWebhookError};

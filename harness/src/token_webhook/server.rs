@@ -5,20 +5,15 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONTENT_TYPE, HeaderValue};
-use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::task::{JoinHandle, JoinSet};
-use tokio_rustls::TlsAcceptor;
 
 use super::script::{Reply, Script, Voucher};
 use super::told;
 use crate::identity_provider::Address;
+use crate::listener::{Limits, Listener, Listening, answer, read_body};
 use crate::pki::Leaf;
 use crate::tls::TlsError;
 
@@ -40,7 +35,7 @@ pub enum TokenWebhookError {
 #[derive(Debug)]
 pub struct TokenWebhook {
     url: String,
-    accepting: JoinHandle<()>,
+    _listening: Listening,
 }
 
 impl TokenWebhook {
@@ -51,12 +46,12 @@ impl TokenWebhook {
     /// It cannot listen, or a certificate cannot be used.
     pub async fn start_at(address: &Address, leaf: &Leaf, callers: &str) -> Result<Self, TokenWebhookError> {
         let tls = crate::tls::server_for(leaf, callers)?;
-        let listener = TcpListener::bind((address.listen, 0)).await.map_err(TokenWebhookError::Listen)?;
-        let port = listener.local_addr().map_err(TokenWebhookError::Listen)?.port();
+        let listener = Listener::bind(address.listen).await.map_err(TokenWebhookError::Listen)?;
+        let port = listener.address().port();
         let asked = Asked::default();
         Ok(Self {
             url: format!("https://{}:{port}{PATH}", address.host),
-            accepting: tokio::spawn(accept(listener, TlsAcceptor::from(Arc::new(tls)), asked)),
+            _listening: listener.serve(Some(tls), move |request, _| review(request, asked.clone())),
         })
     }
 
@@ -66,44 +61,19 @@ impl TokenWebhook {
     }
 }
 
-impl Drop for TokenWebhook {
-    fn drop(&mut self) {
-        self.accepting.abort();
-    }
-}
-
 /// How often it was asked about each token.
 type Asked = Arc<Mutex<HashMap<String, usize>>>;
-
-async fn accept(listener: TcpListener, acceptor: TlsAcceptor, asked: Asked) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            // A connection that cannot be accepted is the caller's loss.
-            accepted = listener.accept() => if let Ok((stream, _)) = accepted {
-                let (acceptor, asked) = (acceptor.clone(), asked.clone());
-                connections.spawn(async move {
-                    let Ok(stream) = acceptor.accept(stream).await else { return };
-                    let service = service_fn(move |request| answer(request, asked.clone()));
-                    // A caller that went away, or that is hung up on, is no news.
-                    drop(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
-                });
-            },
-            Some(_) = connections.join_next() => {}
-        }
-    }
-}
 
 /// Why there is no answer; hyper closes the connection then.
 #[derive(Debug, thiserror::Error)]
 #[error("the token webhook hangs up")]
 struct HungUp;
 
-async fn answer(request: Request<Incoming>, asked: Asked) -> Result<Response<Full<Bytes>>, HungUp> {
+async fn review(request: Request<Incoming>, asked: Asked) -> Result<Response<Full<Bytes>>, HungUp> {
     if request.method() != Method::POST || request.uri().path() != PATH {
         return Ok(status(StatusCode::NOT_FOUND, "only reviews are served"));
     }
-    let body = request.into_body().collect().await.map_err(|_| HungUp)?.to_bytes();
+    let body = read_body(request.into_body(), Limits::default()).await.map_err(|_| HungUp)?;
     let Ok(review) = serde_json::from_slice::<Value>(&body) else {
         return Ok(status(StatusCode::BAD_REQUEST, "a review is JSON"));
     };
@@ -153,7 +123,7 @@ fn accepted(voucher: &Voucher, review: &Value, times: usize) -> Value {
 }
 
 fn reviewed(review: &Value, status: &Value) -> Response<Full<Bytes>> {
-    json_response(
+    answer::json(
         StatusCode::OK,
         &json!({ "apiVersion": review["apiVersion"], "kind": "TokenReview", "status": status }),
     )
@@ -167,19 +137,5 @@ fn status(code: StatusCode, message: &str) -> Response<Full<Bytes>> {
         StatusCode::INTERNAL_SERVER_ERROR => "InternalError",
         _ => "",
     };
-    json_response(
-        code,
-        &json!({
-            "apiVersion": "v1", "kind": "Status", "status": "Failure", "reason": reason, "code": code.as_u16(), "message": message,
-        }),
-    )
-}
-
-fn json_response(code: StatusCode, body: &Value) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::from(body.to_string()));
-    *response.status_mut() = code;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
+    answer::status(code, reason, message)
 }

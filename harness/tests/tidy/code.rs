@@ -23,10 +23,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("sabotage", &["event"]),
     // What labs are made of. None of them knows the lab or a scenario.
     ("process", &["hint", "secret"]),
+    ("listener", &["event", "process"]),
     ("engine", &["event", "hint", "owner", "process", "secret"]),
     ("pki", &["private", "secret"]),
     ("tls", &["pki"]),
-    ("login", &["cause", "hint", "private", "process", "secret", "tls"]),
+    ("login", &["cause", "hint", "listener", "private", "process", "secret", "tls"]),
     ("credential", &["pki", "secret"]),
     (
         "server_binaries",
@@ -50,11 +51,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "identity_provider",
         &[
-            "cause", "dirs", "engine", "event", "hint", "owner", "pki", "private", "process", "secret", "tls",
+            "cause", "dirs", "engine", "event", "hint", "listener", "owner", "pki", "private", "process", "secret", "tls",
         ],
     ),
-    ("auth_proxy", &["cause", "identity_provider", "pki", "process", "secret", "tls"]),
-    ("token_webhook", &["identity_provider", "pki", "secret", "tls"]),
+    (
+        "auth_proxy",
+        &["cause", "identity_provider", "listener", "pki", "process", "secret", "tls"],
+    ),
+    ("token_webhook", &["identity_provider", "listener", "pki", "secret", "tls"]),
     ("probe", &["cluster", "credential", "event", "pki", "process", "secret", "tls"]),
     ("explain", &["cause", "cluster", "credential", "pki", "probe", "secret", "tls"]),
     // Together.
@@ -71,6 +75,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "hint",
             "identity_provider",
             "interrupt",
+            "listener",
             "owner",
             "pki",
             "private",
@@ -271,6 +276,17 @@ const FORBIDDEN: &[(&str, &[&str], &str)] = &[
         r"\b(sleep|sleep_until|interval)\(",
         &["harness/src/process/wait.rs"],
         "the one poller is `process::wait::until`: ask it a condition that says `NotYet(why)`",
+    ),
+    (
+        r"\.accept\(\)|\bserver::conn\b",
+        // Stand-ins that tests alone ask.
+        &[
+            "harness/src/listener/",
+            "harness/src/engine/fake.rs",
+            "harness/src/auth_proxy/tests/",
+            "harness/tests/",
+        ],
+        "`listener::Listener` accepts connections, with limits, and does not end with a failed accept",
     ),
     (
         r"\b(e?println!|e?print!|dbg!)|\b(stdout|stderr)\(\)|process::exit\b",

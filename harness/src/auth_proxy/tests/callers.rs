@@ -264,3 +264,12 @@ async fn an_issuer_that_is_not_there_is_not_the_callers_fault_and_is_asked_again
     assert_eq!((answer.unwrap().status().as_u16(), asked), (503, true));
     assert!(stage.backend.seen().is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn callers_that_say_nothing_keep_nobody_from_the_proxy() {
+    let stage = Stage::set().await;
+    let proxy = stage.proxy().await;
+    let _strangers = crate::listener::strangers::crowd(proxy.address()).await;
+    let client = stage.client(Some(&stage.certificate("alice", &[])));
+    assert_eq!(client.get(proxy.url()).send().await.unwrap().status(), 200);
+}

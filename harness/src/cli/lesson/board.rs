@@ -10,15 +10,9 @@ use clap::Args;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{ContentArrangement, Table};
 use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
-use hyper::header::HeaderValue;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper::body::Bytes;
+use hyper::{Response, StatusCode};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
 
 use super::super::Session;
 use super::super::error::CommandError;
@@ -28,6 +22,7 @@ use super::lesson_error;
 use crate::cause::with_causes;
 use crate::lab::Lab;
 use crate::lesson::{self, Lesson, Reached, Row};
+use crate::listener::{Listener, answer};
 
 /// Where it is shown.
 #[derive(Args, Clone, Debug)]
@@ -94,28 +89,15 @@ fn cell(reached: &Reached) -> String {
 }
 
 async fn serve(lab: &Lab, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    writeln!(out, "The board is at http://{} until Ctrl-C.", listener.local_addr()?)?;
+    let listener = Listener::bind(Ipv4Addr::LOCALHOST).await?;
+    writeln!(out, "The board is at http://{} until Ctrl-C.", listener.address())?;
     out.flush()?;
-    let mut readers = JoinSet::new();
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => if let Ok((socket, _)) = accepted {
-                readers.spawn(answer(socket, lab.clone()));
-            },
-            Some(_) = readers.join_next() => {}
-            () = session.interrupt.requested() => return Ok(Exit::Success),
-        }
-    }
-}
-
-async fn answer(socket: TcpStream, lab: Lab) {
-    let service = service_fn(|request: Request<Incoming>| std::future::ready(Ok::<_, Infallible>(respond(request.uri().path(), &lab))));
-    // Who goes away before it is answered needs no answer.
-    let _ = http1::Builder::new()
-        .keep_alive(false)
-        .serve_connection(TokioIo::new(socket), service)
-        .await;
+    let lab = lab.clone();
+    let _listening = listener.serve(None, move |request, _| {
+        std::future::ready(Ok::<_, Infallible>(respond(request.uri().path(), &lab)))
+    });
+    session.interrupt.requested().await;
+    Ok(Exit::Success)
 }
 
 fn respond(path: &str, lab: &Lab) -> Response<Full<Bytes>> {
@@ -124,16 +106,7 @@ fn respond(path: &str, lab: &Lab) -> Response<Full<Bytes>> {
         ("/", Err(error)) => (StatusCode::INTERNAL_SERVER_ERROR, page_of_error(&with_causes(&error)).into_string()),
         _ => (StatusCode::NOT_FOUND, String::new()),
     };
-    let mut response = Response::new(Full::from(text));
-    *response.status_mut() = status;
-    for (name, value) in [
-        ("content-type", "text/html; charset=utf-8"),
-        ("cache-control", "no-store"),
-        ("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'"),
-    ] {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
-    response
+    answer::html(status, text)
 }
 
 fn page_of_error(why: &str) -> Markup {

@@ -5,13 +5,14 @@
 
 use std::sync::Arc;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::IssuerError;
 use crate::identity_provider::Address;
+use crate::listener::{Accepted, Limits, Listener, Listening, relay};
 use crate::pki::Leaf;
 
 /// A host that no name server knows (RFC 2606 §2): the issuer, behind the egress.
@@ -24,7 +25,7 @@ const LONGEST_HEAD: usize = 4096;
 #[derive(Debug)]
 pub struct Egress {
     url: String,
-    accepting: JoinHandle<()>,
+    _listening: Listening,
 }
 
 impl Egress {
@@ -38,10 +39,18 @@ impl Egress {
             address: address.listen,
             source,
         };
-        let listener = TcpListener::bind((address.listen, 0)).await.map_err(wrong)?;
-        let url = format!("https://{}:{}", address.host, listener.local_addr().map_err(wrong)?.port());
-        let accepting = tokio::spawn(accept(listener, acceptor, Arc::from(issuer)));
-        Ok(Self { url, accepting })
+        let listener = Listener::bind(address.listen).await.map_err(wrong)?;
+        let url = format!("https://{}:{}", address.host, listener.address().port());
+        let issuer: Arc<str> = Arc::from(issuer);
+        let listening = listener.accept(move |accepted| {
+            let (acceptor, issuer) = (acceptor.clone(), Arc::clone(&issuer));
+            // A caller that went away is no news.
+            async move { drop(lead(accepted, &acceptor, &issuer, Limits::default()).await) }
+        });
+        Ok(Self {
+            url,
+            _listening: listening,
+        })
     }
 
     /// Where it listens.
@@ -50,42 +59,25 @@ impl Egress {
     }
 }
 
-impl Drop for Egress {
-    fn drop(&mut self) {
-        self.accepting.abort();
+async fn lead(accepted: Accepted, acceptor: &TlsAcceptor, issuer: &str, limits: Limits) -> std::io::Result<()> {
+    let mut caller = timeout(limits.handshake, acceptor.accept(accepted.stream)).await??;
+    let head = timeout(limits.head, head(&mut caller)).await??;
+    if target(&head, issuer).is_none() {
+        return caller.write_all(b"HTTP/1.1 403 Forbidden\r\n\r\n").await;
     }
+    let Ok(server) = TcpStream::connect(issuer).await else {
+        return caller.write_all(b"HTTP/1.1 502 Bad Gateway\r\n\r\n").await;
+    };
+    caller.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await?;
+    relay(caller, server, &accepted.activity, limits.silence).await
 }
 
-/// Accepts until it is given up, and its connections with it.
-async fn accept(listener: TcpListener, acceptor: TlsAcceptor, issuer: Arc<str>) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            // A connection that cannot be accepted is the caller's loss.
-            accepted = listener.accept() => if let Ok((stream, _)) = accepted {
-                let (acceptor, issuer) = (acceptor.clone(), Arc::clone(&issuer));
-                // A caller that went away is no news.
-                connections.spawn(async move { lead(stream, &acceptor, &issuer).await.ok() });
-            },
-            Some(_) = connections.join_next() => {}
-        }
-    }
-}
-
-async fn lead(stream: TcpStream, acceptor: &TlsAcceptor, issuer: &str) -> std::io::Result<()> {
-    let mut caller = acceptor.accept(stream).await?;
+async fn head(caller: &mut (impl AsyncRead + Unpin)) -> std::io::Result<Vec<u8>> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") && head.len() < LONGEST_HEAD {
         head.push(caller.read_u8().await?);
     }
-    if target(&head, issuer).is_none() {
-        return caller.write_all(b"HTTP/1.1 403 Forbidden\r\n\r\n").await;
-    }
-    let Ok(mut server) = TcpStream::connect(issuer).await else {
-        return caller.write_all(b"HTTP/1.1 502 Bad Gateway\r\n\r\n").await;
-    };
-    caller.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await?;
-    copy_bidirectional(&mut caller, &mut server).await.map(drop)
+    Ok(head)
 }
 
 /// Where the request in `head` asks to be led, if that is the issuer under one of its names.
@@ -98,7 +90,35 @@ fn target<'a>(head: &'a [u8], issuer: &str) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
+    use rustls::pki_types::ServerName;
+    use tokio_rustls::TlsConnector;
+
     use super::*;
+    use crate::listener::strangers;
+    use crate::pki::{Authority, Request};
+
+    #[tokio::test]
+    async fn callers_that_say_nothing_keep_nobody_from_the_egress() {
+        // Another test may have chosen it.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let authority = Authority::root("servers").unwrap();
+        let leaf = authority.issue(&Request::server("egress", &[])).unwrap();
+        let issuer = Listener::bind([127, 0, 0, 1]).await.unwrap();
+        let issuer = issuer.accept(|mut accepted| async move { drop(accepted.stream.write_all(b"the issuer").await) });
+        let egress = Egress::listen_at(&Address::loopback(), &leaf, &issuer.address().to_string())
+            .await
+            .unwrap();
+        let address = egress._listening.address();
+        let _strangers = strangers::crowd(address).await;
+        let connector = TlsConnector::from(Arc::new(crate::tls::client(authority.certificate(), None).unwrap()));
+        let stream = TcpStream::connect(address).await.unwrap();
+        let mut caller = connector.connect(ServerName::try_from("127.0.0.1").unwrap(), stream).await.unwrap();
+        let request = format!("CONNECT {} HTTP/1.1\r\n\r\n", issuer.address());
+        caller.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = [0; 29];
+        caller.read_exact(&mut answer).await.unwrap();
+        assert_eq!(std::str::from_utf8(&answer), Ok("HTTP/1.1 200 OK\r\n\r\nthe issuer"));
+    }
 
     #[test]
     fn it_leads_to_the_issuer_alone() {

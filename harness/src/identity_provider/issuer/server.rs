@@ -9,20 +9,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::CONTENT_TYPE;
-use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
 use rustls::ServerConfig;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::task::{JoinHandle, JoinSet};
-use tokio_rustls::TlsAcceptor;
 
 use super::algorithm::Algorithm;
 use super::keys::{IssuerPath, Signer};
 use super::{IssuerError, token};
 use crate::identity_provider::Address;
+use crate::listener::answer::{self, text};
+use crate::listener::{Listener, Listening};
 use crate::pki::Leaf;
 
 /// Where `jku` headers of forged tokens point at. No issuer path can be the same.
@@ -56,10 +52,9 @@ struct Record {
 /// it serves. API servers can so be told of it while RSA keys take their time.
 #[derive(Debug)]
 pub struct ListeningIssuer {
-    listener: TcpListener,
-    address: SocketAddr,
+    listener: Listener,
     base: String,
-    tls: Arc<ServerConfig>,
+    tls: ServerConfig,
     paths: Vec<IssuerPath>,
 }
 
@@ -94,23 +89,20 @@ impl ListeningIssuer {
             signer: signer.clone(),
             record: record.clone(),
         };
-        let accepting = tokio::spawn(accept(self.listener, TlsAcceptor::from(self.tls), service));
-        Ok(Issuer {
-            address: self.address,
-            signer,
-            record,
-            accepting,
-        })
+        let listening = self.listener.serve(Some(self.tls), move |request, _| {
+            let answer = service.answer(&request);
+            async move { Ok::<_, Infallible>(answer) }
+        });
+        Ok(Issuer { signer, record, listening })
     }
 }
 
 /// The issuer's server. Dropped, it ends and its port is free.
 #[derive(Debug)]
 pub struct Issuer {
-    address: SocketAddr,
     signer: Signer,
     record: Arc<Mutex<Record>>,
-    accepting: JoinHandle<()>,
+    listening: Listening,
 }
 
 impl Issuer {
@@ -127,17 +119,15 @@ impl Issuer {
     /// # Errors
     /// It cannot listen, or the certificate cannot be used.
     pub async fn listen_at(address: &Address, leaf: &Leaf, paths: Vec<IssuerPath>) -> Result<ListeningIssuer, IssuerError> {
-        let tls = Arc::new(crate::tls::server(leaf)?);
+        let tls = crate::tls::server(leaf)?;
         let wrong = |source| IssuerError::Listen {
             address: address.listen,
             source,
         };
-        let listener = TcpListener::bind((address.listen, 0)).await.map_err(wrong)?;
-        let (host, address) = (&address.host, listener.local_addr().map_err(wrong)?);
+        let listener = Listener::bind(address.listen).await.map_err(wrong)?;
         Ok(ListeningIssuer {
-            base: format!("https://{host}:{}", address.port()),
+            base: format!("https://{}:{}", address.host, listener.address().port()),
             listener,
-            address,
             tls,
             paths,
         })
@@ -153,7 +143,7 @@ impl Issuer {
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.listening.address()
     }
 
     /// What signs its tokens.
@@ -178,40 +168,8 @@ impl Issuer {
     }
 
     /// Ends it; the port is free afterwards.
-    pub async fn stop(mut self) {
-        self.accepting.abort();
-        // Given up is how it ends.
-        let _given_up = (&mut self.accepting).await;
-    }
-}
-
-impl Drop for Issuer {
-    fn drop(&mut self) {
-        self.accepting.abort();
-    }
-}
-
-/// Accepts until it is given up, and its connections with it.
-async fn accept(listener: TcpListener, acceptor: TlsAcceptor, service: Service) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            // A connection that cannot be accepted is the caller's loss.
-            accepted = listener.accept() => if let Ok((stream, _)) = accepted {
-                let (acceptor, service) = (acceptor.clone(), service.clone());
-                connections.spawn(async move {
-                    let Ok(stream) = acceptor.accept(stream).await else { return };
-                    let service = service_fn(move |request| {
-                        let answer = service.answer(&request);
-                        async move { Ok::<_, Infallible>(answer) }
-                    });
-                    let served = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
-                    // A caller that went away is no news.
-                    drop(served);
-                });
-            },
-            Some(_) = connections.join_next() => {}
-        }
+    pub async fn stop(self) {
+        self.listening.stop().await;
     }
 }
 
@@ -229,7 +187,7 @@ impl Service {
         match self.found(request.uri().path()) {
             Ok(Some(answer)) => answer,
             Ok(None) => text(StatusCode::NOT_FOUND, "no issuer has this address"),
-            Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+            Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
         }
     }
 
@@ -244,14 +202,14 @@ impl Service {
                 return Ok(None);
             };
             let pem = pem(&token::certificate(&self.signer.stranger(algorithm)?.public_pem()?)?);
-            return Ok(Some(text(StatusCode::OK, &pem)));
+            return Ok(Some(text(StatusCode::OK, pem)));
         }
         if path == STRANGERS_ASKED {
             let asked = self.record.lock().unwrap_or_else(PoisonError::into_inner).strangers;
             return Ok(Some(document(&json!(asked))));
         }
         if let Some(token) = path.strip_prefix(CLAIMS).filter(|token| !token.is_empty()) {
-            return Ok(Some(text(StatusCode::OK, token)));
+            return Ok(Some(text(StatusCode::OK, token.to_owned())));
         }
         let Some(path) = path.strip_prefix('/') else { return Ok(None) };
         if let Some(issuer) = path.strip_suffix(DISCOVERY).and_then(|path| self.issuer(path)) {
@@ -292,17 +250,7 @@ impl Service {
 }
 
 fn document(value: &Value) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::from(value.to_string()));
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static("application/json"));
-    response
-}
-
-fn text(status: StatusCode, text: &str) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::from(text.to_owned()));
-    *response.status_mut() = status;
-    response
+    answer::json(StatusCode::OK, value)
 }
 
 fn pem(der: &[u8]) -> String {

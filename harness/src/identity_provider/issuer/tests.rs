@@ -261,3 +261,11 @@ async fn who_asks_before_the_keys_are_made_waits_for_them() {
     assert_eq!(asking.await.unwrap().unwrap().status(), 200);
     assert_eq!(issuer.signer().url("es256").unwrap(), url);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn callers_that_say_nothing_keep_nobody_from_the_issuer() {
+    let (issuer, http) = started(elliptic()).await;
+    let _strangers = crate::listener::strangers::crowd(issuer.address()).await;
+    let url = format!("{}/keys", issuer.signer().url("es256").unwrap());
+    assert_eq!(http.get(&url).send().await.unwrap().status(), 200);
+}

@@ -8,21 +8,21 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::timeout;
 
 use super::{KeycloakError, REALM};
 use crate::identity_provider::Address;
+use crate::listener::{Accepted, Limits, Listener, Listening, relay};
 
 /// A listener on the loopback interface, or on the gateway of a lab's own network. Dropped, it closes with all its connections: those
 /// that were held see an end without an answer.
 #[derive(Debug)]
 pub struct Front {
     host: String,
-    address: SocketAddr,
     backend: watch::Sender<Option<SocketAddr>>,
-    listening: JoinHandle<()>,
+    listening: Listening,
 }
 
 impl Front {
@@ -40,18 +40,20 @@ impl Front {
     /// # Errors
     /// This machine has no such address, or no free port.
     pub async fn listen_on(interface: IpAddr) -> Result<Self, KeycloakError> {
-        let failed = |source| KeycloakError::Listen { interface, source };
-        let listener = TcpListener::bind((interface, 0)).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
+        let listener = Listener::bind(interface).await;
+        let listener = listener.map_err(|source| KeycloakError::Listen { interface, source })?;
         let (backend, opened) = watch::channel(None);
         Ok(Self {
             host: match interface {
                 IpAddr::V4(interface) => interface.to_string(),
                 IpAddr::V6(interface) => format!("[{interface}]"),
             },
-            address,
             backend,
-            listening: tokio::spawn(accept(listener, opened)),
+            // Either end may break at any time; the other sees it.
+            listening: listener.accept(move |accepted| {
+                let opened = opened.clone();
+                async move { drop(forward(accepted, opened, Limits::default()).await) }
+            }),
         })
     }
 
@@ -72,7 +74,7 @@ impl Front {
 
     /// The public port.
     pub fn port(&self) -> u16 {
-        self.address.port()
+        self.listening.address().port()
     }
 
     /// The public address: `https://HOST:PORT`.
@@ -92,41 +94,21 @@ impl Front {
     }
 }
 
-impl Drop for Front {
-    fn drop(&mut self) {
-        // The connections belong to the task and end with it.
-        self.listening.abort();
-    }
-}
-
-async fn accept(listener: TcpListener, opened: watch::Receiver<Option<SocketAddr>>) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((caller, _)) => {
-                    connections.spawn(forward(caller, opened.clone()));
-                }
-                // The caller is gone already, or this process has no file left to open; the latter
-                // passes only when a connection ends.
-                Err(_) => {
-                    let _ended = connections.join_next().await;
-                }
-            },
-            Some(_) = connections.join_next() => {}
-        }
-    }
-}
-
-async fn forward(mut caller: TcpStream, mut opened: watch::Receiver<Option<SocketAddr>>) -> io::Result<()> {
+async fn forward(accepted: Accepted, mut opened: watch::Receiver<Option<SocketAddr>>, limits: Limits) -> io::Result<()> {
+    let Accepted {
+        stream: caller, activity, ..
+    } = accepted;
+    // Callers of TLS speak first: one that says nothing is not worth a connection to Keycloak.
+    timeout(limits.handshake, caller.peek(&mut [0])).await??;
+    let held = activity.busy();
     let Some(address) = opened.wait_for(Option::is_some).await.ok().and_then(|address| *address) else {
         return Ok(());
     };
-    let mut backend = TcpStream::connect(address).await?;
+    drop(held);
+    let backend = TcpStream::connect(address).await?;
     caller.set_nodelay(true)?;
     backend.set_nodelay(true)?;
-    tokio::io::copy_bidirectional(&mut caller, &mut backend).await?;
-    Ok(())
+    relay(caller, backend, &activity, limits.silence).await
 }
 
 #[cfg(test)]
@@ -135,18 +117,12 @@ mod tests {
 
     use super::*;
 
-    async fn echo() -> u16 {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
-        let port = listener.local_addr().expect("it is bound").port();
-        tokio::spawn(async move {
-            while let Ok((mut stream, _)) = listener.accept().await {
-                tokio::spawn(async move {
-                    let (mut read, mut write) = stream.split();
-                    tokio::io::copy(&mut read, &mut write).await
-                });
-            }
-        });
-        port
+    async fn echo() -> Listening {
+        let listener = Listener::bind(Ipv4Addr::LOCALHOST).await.expect("a free port");
+        listener.accept(|mut accepted| async move {
+            let (mut read, mut write) = accepted.stream.split();
+            drop(tokio::io::copy(&mut read, &mut write).await);
+        })
     }
 
     #[tokio::test]
@@ -162,7 +138,8 @@ mod tests {
                 .is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock),
             "nothing is answered yet"
         );
-        front.open(echo().await);
+        let server = echo().await;
+        front.open(server.address().port());
         let mut answer = [0; 5];
         early.read_exact(&mut answer).await.expect("it is answered");
         assert_eq!(&answer, b"early");
@@ -171,13 +148,27 @@ mod tests {
     #[tokio::test]
     async fn an_end_on_one_side_leaves_the_other_open() {
         let front = Front::listen().await.expect("a free port");
-        front.open(echo().await);
+        let server = echo().await;
+        front.open(server.address().port());
         let mut caller = TcpStream::connect((Ipv4Addr::LOCALHOST, front.port())).await.expect("it accepts");
         caller.write_all(b"all of it").await.expect("it takes what is sent");
         caller.shutdown().await.expect("one side ends");
         let mut answer = String::new();
         caller.read_to_string(&mut answer).await.expect("the other goes on");
         assert_eq!(answer, "all of it");
+    }
+
+    #[tokio::test]
+    async fn callers_that_say_nothing_keep_nobody_from_keycloak() {
+        let front = Front::listen().await.expect("a free port");
+        let _strangers = crate::listener::strangers::crowd(front.listening.address()).await;
+        let server = echo().await;
+        front.open(server.address().port());
+        let mut caller = TcpStream::connect((Ipv4Addr::LOCALHOST, front.port())).await.expect("it accepts");
+        caller.write_all(b"sound").await.expect("it takes what is sent");
+        let mut answer = [0; 5];
+        caller.read_exact(&mut answer).await.expect("it is answered");
+        assert_eq!(&answer, b"sound");
     }
 
     #[tokio::test]
