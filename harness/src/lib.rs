@@ -32,6 +32,7 @@ pub mod sabotage;
 pub mod scenario;
 pub mod secret;
 pub mod server_binaries;
+pub mod shell_word;
 pub mod tls;
 pub mod token_webhook;
 pub mod walk_through;

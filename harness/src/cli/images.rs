@@ -13,6 +13,7 @@ use super::options::{ClusterDriver, IdentityProviderDriver};
 use super::server_binaries::write_json;
 use crate::server_binaries::Versions;
 use crate::server_binaries::images::{Images, Reference};
+use crate::shell_word::quoted;
 
 /// Which run the images are for.
 #[derive(Args, Debug)]
@@ -115,12 +116,13 @@ pub(super) fn list(arguments: &ImagesArguments, json: bool, out: &mut dyn Write)
     }
     // Comments to a shell, so that the list can be piped as it is.
     writeln!(out, "# where a registry can be reached:")?;
+    let word = |image: &Reference| quoted(&image.to_string()).into_owned();
     for Needed { image, .. } in &needed {
-        writeln!(out, "#   docker pull {image}")?;
+        writeln!(out, "#   docker pull {}", word(image))?;
     }
-    let names: Vec<String> = needed.iter().map(|needed| needed.image.without_digest().to_string()).collect();
+    let names: Vec<String> = needed.iter().map(|needed| word(&needed.image.without_digest())).collect();
     for Needed { image, .. } in needed.iter().filter(|needed| needed.digest.is_some()) {
-        writeln!(out, "#   docker tag {image} {}", image.without_digest())?;
+        writeln!(out, "#   docker tag {} {}", word(image), word(&image.without_digest()))?;
     }
     writeln!(out, "#   docker save --output images.tar {}", names.join(" "))?;
     writeln!(out, "# where none can:")?;

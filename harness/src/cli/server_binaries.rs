@@ -19,6 +19,7 @@ use crate::server_binaries::{
     self, CacheError, ETCD_RELEASES, KEYCLOAK_RELEASES, KUBERNETES_RELEASES, Kubernetes, Options, ServerBinariesError, Source, State,
     Unwanted, Versions,
 };
+use crate::shell_word::quoted;
 
 /// Where server binaries may come from.
 #[derive(Args, Clone, Debug)]
@@ -312,7 +313,7 @@ async fn verify(session: &Session, out: &mut dyn Write) -> Result<Exit, CommandE
     );
     let remedy = format!(
         "`authlab server-binaries prune {}` removes what is damaged; it is obtained again when needed",
-        damaged.join(" ")
+        damaged.iter().map(|version| quoted(version)).collect::<Vec<_>>().join(" ")
     );
     Err(error.hint(remedy))
 }

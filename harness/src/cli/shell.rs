@@ -17,6 +17,7 @@ use super::lab_source::use_error;
 use super::options::NamedLab;
 use crate::lab::Lab;
 use crate::lab::cast;
+use crate::shell_word::quoted;
 
 /// Who, where, and what.
 #[derive(Args, Clone, Debug)]
@@ -97,8 +98,9 @@ fn interactive(person: &str, lab: &str, directory: &Path) -> Result<Command, Com
     let hint = format!("({person}@{lab}) ");
     if Path::new(&shell).file_name().is_some_and(|name| name == "bash") {
         // Their own file may set PS1 and PATH: so it is read first.
-        let bin = directory.join("bin").display().to_string().replace('\'', r"'\''");
-        let text = format!("[ -f ~/.bashrc ] && . ~/.bashrc\nPS1='{hint}'\"$PS1\"\nPATH='{bin}':\"$PATH\"\n");
+        let bin = directory.join("bin").display().to_string();
+        let (hint, bin) = (quoted(&hint), quoted(&bin));
+        let text = format!("[ -f ~/.bashrc ] && . ~/.bashrc\nPS1={hint}\"$PS1\"\nPATH={bin}:\"$PATH\"\n");
         let file = directory.join("bashrc");
         crate::pki::write_private(&file, &text).map_err(|error| CommandError::new(Exit::Failed, error))?;
         command.arg("--rcfile").arg(file);

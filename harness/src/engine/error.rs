@@ -10,6 +10,7 @@ use bollard::errors::Error as Answered;
 
 use super::find::Attempt;
 use crate::hint::Hint;
+use crate::shell_word::quoted;
 
 /// Why something could not be done with a container engine.
 #[derive(Debug, thiserror::Error)]
@@ -212,10 +213,10 @@ impl Hint for EngineError {
                 "start the container engine again; what was left there is cleared by `authlab down --all` once it answers".to_owned()
             }
             Self::ImageMissing { image, .. } => {
-                format!("fetch it with `docker pull {image}`, or load it from a file with `docker load -i FILE`")
+                format!("fetch it with `docker pull {}`, or load it from a file with `docker load -i FILE`", quoted(image))
             }
             Self::WrongArchitecture { image, needs, .. } => {
-                format!("fetch the right one with `docker pull --platform linux/{needs} {image}`")
+                format!("fetch the right one with `docker pull --platform {} {}`", quoted(&format!("linux/{needs}")), quoted(image))
             }
             Self::PortTaken { .. } => "try again: another port is chosen then".to_owned(),
             Self::NoSpace { .. } => "make space where the engine keeps its data: `docker system df` shows what is used, `docker image prune` removes what nobody uses".to_owned(),

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::{Finding, Known, Weight, certificate};
 use crate::secret::redact;
+use crate::shell_word::quoted;
 
 /// Where a request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -166,7 +167,8 @@ fn undecided(name: &str, signer: &str) -> Finding {
         behaviour,
         format!("nobody has approved or denied it: {alone}"),
         format!(
-            "`kubectl certificate approve {name}`, by who may `update` certificatesigningrequests/approval and `approve` the signer {signer:?}"
+            "`kubectl certificate approve {}`, by who may `update` certificatesigningrequests/approval and `approve` the signer {signer:?}",
+            quoted(name)
         ),
     )
 }
@@ -234,6 +236,17 @@ mod tests {
                 .is_some_and(|change| change.contains("kubectl certificate approve mine"))
         );
         assert_eq!(first(APPROVED_BY_ITSELF, &[]).1.behaviour, Some("C15"));
+    }
+
+    #[test]
+    fn a_name_from_the_server_is_quoted_in_the_command_to_paste() {
+        let change = undecided("a;id", "example.com/mine").change;
+        assert!(
+            change
+                .as_ref()
+                .is_some_and(|change| change.starts_with("`kubectl certificate approve 'a;id'`")),
+            "{change:?}"
+        );
     }
 
     #[test]

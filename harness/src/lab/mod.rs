@@ -46,6 +46,7 @@ use crate::identity_provider::issuer::Signer;
 use crate::probe::Door;
 use crate::sabotage::Sabotage;
 use crate::server_binaries;
+use crate::shell_word::quoted;
 
 pub use crate::identity_provider::keycloak::KeycloakClient as Keycloak;
 pub use access_review::AccessReview;
@@ -419,6 +420,6 @@ pub(crate) fn lab_option(name: &str) -> String {
     if name == DEFAULT_NAME {
         String::new()
     } else {
-        format!(" --lab {name}")
+        format!(" --lab {}", quoted(name))
     }
 }

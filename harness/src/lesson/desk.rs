@@ -13,6 +13,7 @@ use super::bench::Bench;
 use super::{Learner, LessonError};
 use crate::lab::put;
 use crate::pki::{Requested, requested};
+use crate::shell_word::quoted;
 
 /// Who does it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -118,7 +119,10 @@ async fn approve(bench: &Bench<'_>) -> Result<Vec<String>, LessonError> {
         approved.map_err(wrong(format!("the approval of {name}")))?;
         done.push(match issued(&requests, &name).await? {
             Some(why) => format!("the administrator approved {name}, and the signer refused it: {why}"),
-            None => format!("the administrator approved {name}, and it is signed: `kubectl get csr {name}`"),
+            None => format!(
+                "the administrator approved {name}, and it is signed: `kubectl get csr {}`",
+                quoted(&name)
+            ),
         });
     }
     Ok(done)

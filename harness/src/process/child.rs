@@ -14,6 +14,7 @@ use tokio::process::ChildStdout;
 use super::{privileges, spawner};
 use crate::hint::Hint;
 use crate::secret::{REDACTED, last_lines, names_a_secret, redact};
+use crate::shell_word::quoted;
 
 /// What can go wrong with a foreign program.
 #[derive(Debug, thiserror::Error)]
@@ -273,15 +274,6 @@ fn meant_for(ports: &[u16]) -> String {
             let several: Vec<String> = several.iter().map(u16::to_string).collect();
             format!(", which was to listen on the ports {},", several.join(" and "))
         }
-    }
-}
-
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,@%+".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }
 

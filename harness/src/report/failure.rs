@@ -2,6 +2,7 @@
 //! and seen, what servers answered and logged, and how to run it alone.
 
 use crate::event::{AnswerReport, ScenarioReport};
+use crate::shell_word::quoted;
 
 /// The failure of `scenario`, line by line.
 #[must_use]
@@ -65,7 +66,7 @@ pub fn run_alone(scenario: &ScenarioReport) -> String {
     let mut pattern = String::from("^");
     for c in scenario.id.chars() {
         match c {
-            // A quote would have to be quoted for the shell; any character stands for it as well.
+            // Within quotes a quote is hard to read; any character stands for it as well.
             '\'' => pattern.push('.'),
             c => {
                 if r"\.+*?()|[]{}^$".contains(c) {
@@ -75,5 +76,6 @@ pub fn run_alone(scenario: &ScenarioReport) -> String {
             }
         }
     }
-    format!("authlab run --name '{pattern}$'")
+    pattern.push('$');
+    format!("authlab run --name {}", quoted(&pattern))
 }

@@ -20,11 +20,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("owner", &[]),
     ("private", &[]),
     ("secret", &[]),
+    ("shell_word", &[]),
     ("sabotage", &["event"]),
     // What labs are made of. None of them knows the lab or a scenario.
-    ("process", &["hint", "secret"]),
+    ("process", &["hint", "secret", "shell_word"]),
     ("listener", &["event", "process"]),
-    ("engine", &["event", "hint", "owner", "process", "secret"]),
+    ("engine", &["event", "hint", "owner", "process", "secret", "shell_word"]),
     ("pki", &["private", "secret"]),
     ("tls", &["pki"]),
     ("login", &["cause", "hint", "listener", "private", "process", "secret", "tls"]),
@@ -60,7 +61,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("token_webhook", &["identity_provider", "listener", "pki", "secret", "tls"]),
     ("probe", &["cluster", "credential", "event", "pki", "process", "secret", "tls"]),
-    ("explain", &["cause", "cluster", "credential", "pki", "probe", "secret", "tls"]),
+    (
+        "explain",
+        &["cause", "cluster", "credential", "pki", "probe", "secret", "shell_word", "tls"],
+    ),
     // Together.
     (
         "lab",
@@ -84,6 +88,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "sabotage",
             "secret",
             "server_binaries",
+            "shell_word",
             "tls",
             "token_webhook",
         ],
@@ -123,11 +128,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "process",
             "scenario",
             "secret",
+            "shell_word",
         ],
     ),
     ("walk_through", &["hint", "lab", "pki", "probe", "process", "secret"]),
     // Told by events alone: reports know no lab and no scenario, only the catalogue that scenarios refer to.
-    ("report", &["behaviour", "event", "hint", "secret"]),
+    ("report", &["behaviour", "event", "hint", "secret", "shell_word"]),
 ];
 
 /// The one module that may use all others, and that nobody uses.

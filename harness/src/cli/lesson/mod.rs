@@ -6,7 +6,7 @@ mod board;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use clap::{Args, Subcommand};
@@ -23,6 +23,7 @@ use crate::credential::exec::{EXEC_INFO, ExecInfo};
 use crate::hint::Hint as _;
 use crate::lab::{Lab, lab_option};
 use crate::lesson::{self, Bench, Goal, Learner, Lesson, LessonError, Progress, Started};
+use crate::shell_word::quoted;
 
 /// What about which lesson.
 #[derive(Args, Clone, Debug)]
@@ -281,8 +282,7 @@ impl Classroom<'_> {
             return write_json(&told, out);
         }
         writeln!(out, "{}", bench.text().trim_end())?;
-        writeln!(out, "\n  cd {}", bench.directory.display())?;
-        writeln!(out, "  export KUBECONFIG={}", self.learner.kubeconfig(&self.lab).display())?;
+        writeln!(out, "\n{}", place(&bench.directory, &self.learner.kubeconfig(&self.lab)))?;
         writeln!(
             out,
             "\n`{}` looks how far you are, `{}` helps.",
@@ -401,7 +401,7 @@ impl Classroom<'_> {
         let (proxy, _) = started.map_err(|error| CommandError::new(Exit::Failed, error))?;
         let url = proxy.url();
         writeln!(out, "Your auth proxy listens at {url} until Ctrl-C; in another terminal:")?;
-        writeln!(out, "  kubectl --kubeconfig alice.kubeconfig --server {url} auth whoami")?;
+        writeln!(out, "  kubectl --kubeconfig alice.kubeconfig --server {} auth whoami", quoted(&url))?;
         out.flush()?;
         self.session.interrupt.requested().await;
         proxy.stop().await;
@@ -421,6 +421,12 @@ impl Classroom<'_> {
     }
 }
 
+/// What is typed to work on a lesson: where its files are, and as whom.
+fn place(directory: &Path, kubeconfig: &Path) -> String {
+    let [directory, kubeconfig] = [directory, kubeconfig].map(|path| path.display().to_string());
+    format!("  cd {}\n  export KUBECONFIG={}", quoted(&directory), quoted(&kubeconfig))
+}
+
 /// The exit code and the hint of what can go wrong with a lesson.
 pub(super) fn lesson_error(error: LessonError) -> CommandError {
     match error {
@@ -430,5 +436,26 @@ pub(super) fn lesson_error(error: LessonError) -> CommandError {
             Some(hint) => CommandError::new(Exit::Failed, error).hint(hint),
             None => CommandError::new(Exit::Failed, error),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lines_to_type_work_where_directories_have_blanks_and_quotes() {
+        let home = tempfile::tempdir().expect("a directory");
+        let directory = home.path().join("it's a $(home)/a b");
+        std::fs::create_dir_all(&directory).expect("it is ours");
+        let kubeconfig = directory.join("kube config");
+        let script = format!("{}\npwd -P\nprintf '%s' \"$KUBECONFIG\"", place(&directory, &kubeconfig));
+        let said = std::process::Command::new("sh").args(["-c", &script]).output().expect("a shell");
+        let expected = format!(
+            "{}\n{}",
+            directory.canonicalize().expect("it is there").display(),
+            kubeconfig.display()
+        );
+        assert_eq!(String::from_utf8_lossy(&said.stdout), expected, "{script}");
     }
 }

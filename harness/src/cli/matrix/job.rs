@@ -10,6 +10,7 @@ use super::plan::{Plan, selection_words};
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::options::ClusterDriver;
+use crate::shell_word::quoted;
 
 /// The image, unless another is named.
 pub(super) const IMAGE: &str = concat!("localhost/authlab/authlab:", env!("CARGO_PKG_VERSION"));
@@ -24,7 +25,7 @@ const STATE: &str = "/state/authlab";
 pub(super) fn manifest(arguments: &MatrixArguments, plan: &Plan) -> Result<String, CommandError> {
     if let [ClusterDriver::Auto | ClusterDriver::Process] = arguments.labs.cluster.as_slice() {
         let yaml = serde_saphyr::to_string(&job(arguments, plan)).map_err(|error| CommandError::new(Exit::Usage, error.to_string()))?;
-        let namespace = &arguments.namespace;
+        let namespace = quoted(&arguments.namespace);
         return Ok(format!(
             "# Apply it, wait for its pods, and merge what they printed:\n\
              #   kubectl apply -f FILE\n\
