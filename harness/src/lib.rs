@@ -24,6 +24,7 @@ pub mod listener;
 pub mod login;
 pub mod owner;
 pub mod pki;
+pub mod printable;
 pub mod private;
 pub mod probe;
 pub mod process;

@@ -12,6 +12,8 @@ use anstyle::{AnsiColor, Style};
 use super::exit::Exit;
 use crate::cause::with_causes;
 use crate::hint::Hint;
+use crate::printable::printable;
+use crate::secret::redact;
 
 /// A command's failure.
 #[derive(Debug)]
@@ -66,7 +68,7 @@ impl CommandError {
     #[must_use]
     pub fn plain(&self) -> String {
         let text = with_causes(&*self.error);
-        crate::secret::redact(&text).into_owned()
+        printable(&redact(&text)).into_owned()
     }
 
     /// The error, its causes, and after a blank line the hints.
@@ -92,12 +94,12 @@ impl CommandError {
             }
             let _ = writeln!(text, "{} {}", label("hint:", AnsiColor::Cyan.on_default().bold()), indented(hint));
         }
-        crate::secret::redact(&text).into_owned()
+        redact(&text).into_owned()
     }
 }
 
 fn indented(text: &str) -> String {
-    text.trim_end().replace('\n', "\n    ")
+    printable(text.trim_end()).replace('\n', "\n    ")
 }
 
 /// Output that cannot be written.
@@ -132,6 +134,15 @@ mod tests {
             anstream::adapter::strip_str(&rendered).to_string(),
             "error: the lab `blue` could not be started\n  caused by: port 6443 is taken\n\nhint: free the port\n"
         );
+    }
+
+    #[test]
+    fn what_a_server_said_does_not_act_on_the_terminal() {
+        let error = CommandError::new(Exit::Failed, "the server says \u{1b}]0;title\u{7}").hint("type \u{9b}2J");
+        let rendered = error.render();
+        assert!(rendered.contains("the server says \u{fffd}]0;title\u{fffd}"), "{rendered:?}");
+        assert!(rendered.contains("type \u{fffd}2J"), "{rendered:?}");
+        assert_eq!(error.plain(), "the server says \u{fffd}]0;title\u{fffd}");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::event::Events;
 use crate::interrupt::{Interrupt, interrupt};
+use crate::printable::Printable;
 
 pub mod build_images;
 pub mod completion;
@@ -187,7 +188,8 @@ fn refuse_misplaced(matches: &ArgMatches) -> Result<(), CommandError> {
 fn carry_out(command_line: Authlab) -> Result<Exit, CommandError> {
     let Authlab { voice, command, run } = command_line;
     let command = command.unwrap_or(Command::Run(run));
-    let mut out = AutoStream::auto(io::stdout());
+    // What others wrote has no business with the terminal, wherever it is printed.
+    let mut out = Printable::new(AutoStream::auto(io::stdout()));
     on_runtime(voice, async move |session| match command {
         Command::Run(arguments) => run::run(*arguments, session).await,
         Command::Matrix(arguments) => matrix::run(*arguments, session).await,
@@ -201,7 +203,8 @@ fn carry_out(command_line: Authlab) -> Result<Exit, CommandError> {
         Command::Token(arguments) => token::run(arguments, &mut out).await,
         Command::Explain(arguments) => explain::run(*arguments, session, &mut out).await,
         Command::Supervise(arguments) => supervise::run(*arguments, session).await,
-        Command::Report(arguments) => report::run(arguments, session, &mut out),
+        // Its styles are its own, and saved texts were made printable when they were read.
+        Command::Report(arguments) => report::run(arguments, session, &mut AutoStream::auto(io::stdout())),
         Command::ServerBinaries(arguments) => server_binaries::run(arguments, session, &mut out).await,
         Command::Completion(arguments) => completion::run(&arguments, &mut out).map(|()| Exit::Success),
     })

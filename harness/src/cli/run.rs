@@ -15,6 +15,7 @@ use super::options::{LabOptions, Voice};
 use super::sabotage;
 use super::scenarios::{self, ScenarioOptions, Work};
 use crate::event::Events;
+use crate::printable::Printable;
 use crate::report::progress::Progress;
 use crate::report::terminal::Summary;
 use crate::report::{Reporter, fan_out};
@@ -98,6 +99,7 @@ pub async fn run(arguments: RunArguments, session: &Session) -> Result<Exit, Com
         return Ok(Exit::Success);
     }
     if arguments.dry_run {
+        let mut out = Printable::new(out);
         return tokio::select! {
             done = existing::dry_run(&arguments.lab, &selected, session.voice.json, &mut out) => done,
             () = session.interrupt.requested() => Err(CommandError::new(Exit::Interrupted, "interrupted; nothing was created")),

@@ -15,6 +15,7 @@ use super::build_images::ImageArguments;
 use super::error::CommandError;
 use super::exit::Exit;
 use super::images::{ImagesArguments, RegistryOption};
+use crate::printable::printable_json;
 use crate::server_binaries::{
     self, CacheError, ETCD_RELEASES, KEYCLOAK_RELEASES, KUBERNETES_RELEASES, Kubernetes, Options, ServerBinariesError, Source, State,
     Unwanted, Versions,
@@ -365,7 +366,7 @@ fn megabytes(bytes: u64) -> String {
 }
 
 pub(super) fn write_json(value: &(impl serde::Serialize + ?Sized), out: &mut dyn Write) -> Result<Exit, CommandError> {
-    serde_json::to_writer_pretty(&mut *out, value).map_err(io::Error::from)?;
-    writeln!(out)?;
+    let json = serde_json::to_string_pretty(value).map_err(io::Error::from)?;
+    writeln!(out, "{}", printable_json(&json))?;
     Ok(Exit::Success)
 }

@@ -23,6 +23,7 @@ use crate::credential::exec::{EXEC_INFO, ExecCluster, ExecInfo};
 use crate::hint::Hint;
 use crate::lab::{Lab, cast};
 use crate::login::{self, Cache, Flow, Person, Settings, Told};
+use crate::printable::printable;
 use crate::secret::Secret;
 
 /// Whose credential, and how it is had.
@@ -358,7 +359,7 @@ fn read(option: &str, path: &Path) -> Result<String, Refusal> {
 
 /// Nobody is left to tell when standard error itself is closed.
 fn tell(line: &str) {
-    let _ = writeln!(anstream::stderr().lock(), "{line}");
+    let _ = writeln!(anstream::stderr().lock(), "{}", printable(line));
 }
 
 /// Who sits at this machine.

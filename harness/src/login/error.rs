@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::CacheError;
 use crate::cause::with_causes;
 use crate::hint::Hint;
+use crate::printable::printable;
 use crate::secret::redact;
 
 /// Why a login has not come about.
@@ -121,7 +122,7 @@ impl LoginError {
     pub fn told(&self) -> String {
         let text = with_causes(self);
         let line: Vec<&str> = text.split_whitespace().collect();
-        redact(&line.join(" ")).into_owned()
+        printable(&redact(&line.join(" "))).into_owned()
     }
 
     /// Whether the issuer says that an earlier login is over (RFC 6749 §5.2): only a new one helps.

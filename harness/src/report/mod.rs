@@ -2,11 +2,12 @@
 //!
 //! Whoever draws something is a [`Reporter`]; [`fan_out`] gives each event to
 //! all of them. It is also the one boundary where what servers said is
-//! redacted: no reporter ever sees a secret.
+//! redacted and made printable: no reporter ever sees a secret, or a character that a terminal obeys.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::event::{Event, Events};
+use crate::printable::make_texts_printable;
 use crate::secret::redact_value;
 
 pub mod cell;
@@ -55,6 +56,7 @@ pub fn fan_out(reporters: Vec<Box<dyn Reporter>>) -> Events {
 fn redacted(event: Event) -> Event {
     let text = serde_json::to_value(&event).and_then(|mut value| {
         redact_value(&mut value);
+        make_texts_printable(&mut value);
         serde_json::from_value(value)
     });
     // Better no news than a secret.
@@ -73,6 +75,15 @@ mod tests {
         fn on(&mut self, event: &Event) {
             self.0 = Some(event.clone());
         }
+    }
+
+    #[test]
+    fn what_servers_said_does_not_act_on_a_terminal() {
+        let last = Arc::new(Mutex::new(Last(None)));
+        let events = fan_out(vec![Box::new(Arc::clone(&last))]);
+        events.note("a log says \u{1b}[2J");
+        let seen = format!("{:?}", last.lock().unwrap_or_else(PoisonError::into_inner).0);
+        assert!(seen.contains("a log says \u{fffd}[2J"), "{seen}");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::record::{RunRecord, SCHEMA};
 use crate::hint::Hint;
+use crate::printable::make_texts_printable;
 
 /// The record's name in a report's directory.
 pub const RECORD: &str = "run.json";
@@ -107,12 +108,14 @@ pub fn read(path: &Path) -> Result<RunRecord, SavedError> {
 /// It is damaged, or has a form that this version does not know.
 pub fn parse(file: &Path, text: &[u8]) -> Result<RunRecord, SavedError> {
     let file = file.to_owned();
-    let value: Value = serde_json::from_slice(text).map_err(|error| SavedError::NotJson {
+    let mut value: Value = serde_json::from_slice(text).map_err(|error| SavedError::NotJson {
         file: file.clone(),
         line: error.line(),
         column: error.column(),
         source: error,
     })?;
+    // Another version, or another program, may have written it.
+    make_texts_printable(&mut value);
     let schema = value.get("schema").and_then(Value::as_u64);
     let found = schema.ok_or_else(|| SavedError::NoRecord { file: file.clone() })?;
     if found != u64::from(SCHEMA) {
@@ -163,6 +166,15 @@ mod tests {
         for name in [&path, directory.path()] {
             assert_eq!(read(name).expect("it is read").error.as_deref(), Some("because"));
         }
+    }
+
+    #[test]
+    fn what_a_saved_record_says_does_not_act_on_a_terminal() {
+        let mut written = Recorder::new();
+        written.failed("because \u{1b}[2J");
+        let text = serde_json::to_vec(&written.record()).expect("a record is JSON");
+        let read = parse(Path::new(RECORD), &text).expect("it is read");
+        assert_eq!(read.error.as_deref(), Some("because \u{fffd}[2J"));
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod toy;
 
 mod matrix;
 mod ownership;
+mod printing;
 mod privileges;
 mod reports;
 mod running;

@@ -18,6 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("hint", &[]),
     ("interrupt", &[]),
     ("owner", &[]),
+    ("printable", &[]),
     ("private", &[]),
     ("secret", &[]),
     ("shell_word", &[]),
@@ -28,7 +29,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("engine", &["event", "hint", "owner", "process", "secret", "shell_word"]),
     ("pki", &["private", "secret"]),
     ("tls", &["pki"]),
-    ("login", &["cause", "hint", "listener", "private", "process", "secret", "tls"]),
+    (
+        "login",
+        &[
+            "cause", "hint", "listener", "printable", "private", "process", "secret", "tls",
+        ],
+    ),
     ("credential", &["pki", "secret"]),
     (
         "server_binaries",
@@ -133,7 +139,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("walk_through", &["hint", "lab", "pki", "probe", "process", "secret"]),
     // Told by events alone: reports know no lab and no scenario, only the catalogue that scenarios refer to.
-    ("report", &["behaviour", "event", "hint", "secret", "shell_word"]),
+    ("report", &["behaviour", "event", "hint", "printable", "secret", "shell_word"]),
 ];
 
 /// The one module that may use all others, and that nobody uses.

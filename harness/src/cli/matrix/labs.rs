@@ -15,6 +15,7 @@ use super::plan::PlannedCell;
 use crate::cli::error::CommandError;
 use crate::event::Event;
 use crate::interrupt::Interrupt;
+use crate::printable::printable;
 use crate::process::{Child, Program};
 use crate::report::matrix::directory::MatrixDirectory;
 use crate::report::matrix::progress::MatrixProgress;
@@ -112,7 +113,7 @@ impl Labs<'_> {
         };
         let mut recorder = Recorder::new();
         recorder.of_cell(planned.cell.clone());
-        recorder.failed(&problem);
+        recorder.failed(&printable(&problem));
         let record = recorder.record();
         fs_err::create_dir_all(&place)?;
         record.write(&place.join(saved::RECORD))?;
