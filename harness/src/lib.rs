@@ -22,6 +22,7 @@ pub mod lab;
 pub mod lesson;
 pub mod listener;
 pub mod login;
+pub mod loopback;
 pub mod owner;
 pub mod pki;
 pub mod printable;

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
-use super::CacheError;
+use super::{BadAddress, CacheError};
 use crate::cause::with_causes;
 use crate::hint::Hint;
 use crate::printable::printable;
@@ -44,6 +44,15 @@ pub enum LoginError {
         what: &'static str,
         /// What is wrong with it.
         why: String,
+    },
+    /// It names an address that is not safe to use: nothing was opened there, and nothing sent.
+    #[error("the issuer {issuer} is not used for a login")]
+    Address {
+        /// Its URL.
+        issuer: String,
+        /// Which address.
+        #[source]
+        source: BadAddress,
     },
     /// Its configuration is that of another issuer (OpenID Connect Discovery 1.0 §4.3).
     #[error("the issuer is {given} here and calls itself {said}")]
@@ -150,6 +159,9 @@ impl Hint for LoginError {
             Self::Authority(_) => "give a PEM file with --certificate-authority",
             Self::Unreachable { .. } if self.is_untrusted_certificate() => {
                 "give the authority that signed the issuer's certificate with --certificate-authority"
+            }
+            Self::Address { .. } => {
+                "nothing was opened or sent there; see that the issuer is the one you mean, and have its configuration corrected"
             }
             Self::Another { .. } => "give the URL exactly as the issuer says it: a slash at its end, case and port count",
             Self::Refused { code, .. } if code == "invalid_client" || code == "unauthorized_client" => {

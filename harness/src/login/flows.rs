@@ -6,8 +6,9 @@ use openidconnect::core::{CoreAuthenticationFlow, CoreDeviceAuthorizationRespons
 use openidconnect::{AuthorizationCode, CsrfToken, DeviceCodeErrorResponseType, Nonce, PkceCodeChallenge, RedirectUrl};
 use openidconnect::{RequestTokenError, ResourceOwnerPassword, ResourceOwnerUsername};
 
+use super::address::Use;
 use super::cache::Entry;
-use super::provider::Provider;
+use super::provider::{Provider, no_answer};
 use super::redirect::{Came, Redirect};
 use super::{LoginError, Person, Told};
 use crate::secret::Secret;
@@ -16,7 +17,8 @@ impl Provider<'_> {
     /// Authorization code with PKCE, returned to a loopback address (RFC 6749 §4.1, RFC 7636 §4, RFC 8252 §7.3).
     pub(super) async fn in_a_browser(&self, person: &dyn Person) -> Result<Entry, LoginError> {
         let state = CsrfToken::new_random();
-        let mut redirect = Redirect::listen(state.secret()).await.map_err(LoginError::Listen)?;
+        let start = CsrfToken::new_random();
+        let mut redirect = Redirect::listen(state.secret(), start.secret()).await.map_err(LoginError::Listen)?;
         let url = RedirectUrl::new(redirect.url()).map_err(|error| LoginError::Listen(io::Error::other(error)))?;
         let client = self.client.clone().set_redirect_uri(url);
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
@@ -25,7 +27,8 @@ impl Provider<'_> {
             .add_scopes(self.scopes())
             .set_pkce_challenge(challenge)
             .url();
-        match person.open(address.as_str()) {
+        // What is opened can be read in the list of processes: it says nothing of this login, and leads to it once.
+        match person.open(&redirect.lead_to(&address)) {
             Ok(()) => person.tell(&Told::Opened { address: address.as_str() }),
             Err(why) => person.tell(&Told::Address {
                 address: address.as_str(),
@@ -76,10 +79,17 @@ impl Provider<'_> {
             .add_extra_param("code_challenge_method", challenge.method().as_str().to_owned());
         let asked = request.request_async(&self.call()).await;
         let codes: CoreDeviceAuthorizationResponse = asked.map_err(|error| self.refused("device code", error))?;
+        let used = |name, address: &str| {
+            let checked = Use::Opened.check(name, address);
+            checked.map_err(|error| no_answer(self.settings, "a device code", error.into()))
+        };
+        let address = used("verification_uri", codes.verification_uri().as_str())?;
+        let complete = codes.verification_uri_complete();
+        let complete = complete.map(|uri| used("verification_uri_complete", uri.secret())).transpose()?;
         person.tell(&Told::Code {
-            address: codes.verification_uri().as_str(),
+            address: address.as_str(),
             code: codes.user_code().secret(),
-            complete: codes.verification_uri_complete().map(|uri| uri.secret().as_str()),
+            complete: complete.as_ref().map(reqwest::Url::as_str),
         });
         let limit = self.settings.limit.min(codes.expires_in());
         #[expect(

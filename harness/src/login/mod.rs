@@ -4,6 +4,7 @@
 //! only then begins a new login; however many ask at once, one of them logs in and the others wait for it. Whoever sits at
 //! the screen is a [`Person`]: what is said to them, and how, is not the business of this module.
 
+mod address;
 mod cache;
 mod error;
 mod flows;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+pub use address::BadAddress;
 pub use cache::{Cache, CacheError, Untrusted};
 pub use error::LoginError;
 

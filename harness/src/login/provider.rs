@@ -17,6 +17,7 @@ use openidconnect::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::address::{BadAddress, check_configuration};
 use super::cache::Entry;
 use super::{Flow, LoginError, Person, Settings};
 use crate::cause::with_causes;
@@ -51,6 +52,15 @@ type Metadata = ProviderMetadata<
 /// The client with what every issuer here has: a login page and a token endpoint.
 pub(super) type Client = CoreClient<EndpointSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointSet, EndpointMaybeSet>;
 
+/// Why a request has no answer that is used.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CallError {
+    #[error(transparent)]
+    Http(#[from] reqwest::Error),
+    #[error(transparent)]
+    Address(#[from] BadAddress),
+}
+
 /// An issuer that answered.
 pub(super) struct Provider<'a> {
     pub(super) settings: &'a Settings,
@@ -72,13 +82,20 @@ impl<'a> Provider<'a> {
         }
         let http = crate::tls::https(settings.authority.as_deref(), PATIENCE).map_err(LoginError::Authority)?;
         let asked = http.clone();
-        let call = move |request: HttpRequest| send(asked.clone(), request);
+        let call = move |request: HttpRequest| {
+            let asked = asked.clone();
+            async move {
+                let is_configuration = request.uri().path().ends_with("/.well-known/openid-configuration");
+                let answer = send(asked, request).await?;
+                if is_configuration {
+                    // Before anything else is sent: the keys are the next that is asked for.
+                    check_configuration(answer.body())?;
+                }
+                Ok::<_, CallError>(answer)
+            }
+        };
         let metadata = Metadata::discover_async(issuer, &call).await.map_err(|error| match error {
-            DiscoveryError::Request(source) => LoginError::Unreachable {
-                issuer: settings.issuer.clone(),
-                what: "its configuration",
-                source,
-            },
+            DiscoveryError::Request(error) => no_answer(settings, "its configuration", error),
             DiscoveryError::Validation(why) => LoginError::Another {
                 given: settings.issuer.clone(),
                 said: said_in(&why),
@@ -107,7 +124,7 @@ impl<'a> Provider<'a> {
     }
 
     /// How requests are sent, as `openidconnect` wants it.
-    pub(super) fn call(&self) -> impl Fn(HttpRequest) -> futures::future::BoxFuture<'static, Result<HttpResponse, reqwest::Error>> + use<> {
+    pub(super) fn call(&self) -> impl Fn(HttpRequest) -> futures::future::BoxFuture<'static, Result<HttpResponse, CallError>> + use<> {
         let http = self.http.clone();
         move |request| Box::pin(send(http.clone(), request))
     }
@@ -168,18 +185,10 @@ impl<'a> Provider<'a> {
     }
 
     /// What a refusal of a grant means.
-    pub(super) fn refused<T: ErrorResponse + 'static>(
-        &self,
-        what: &'static str,
-        error: RequestTokenError<reqwest::Error, T>,
-    ) -> LoginError {
+    pub(super) fn refused<T: ErrorResponse + 'static>(&self, what: &'static str, error: RequestTokenError<CallError, T>) -> LoginError {
         match error {
             RequestTokenError::ServerResponse(answer) => refusal(what, &answer),
-            RequestTokenError::Request(source) => LoginError::Unreachable {
-                issuer: self.settings.issuer.clone(),
-                what: "a token",
-                source,
-            },
+            RequestTokenError::Request(error) => no_answer(self.settings, "a token", error),
             RequestTokenError::Parse(error, body) => {
                 // Keycloak answers some refusals without a description in another form.
                 let text: String = redact(&String::from_utf8_lossy(&body)).chars().take(200).collect();
@@ -209,6 +218,14 @@ fn refusal(what: &'static str, answer: &impl Serialize) -> LoginError {
     }
 }
 
+pub(super) fn no_answer(settings: &Settings, what: &'static str, error: CallError) -> LoginError {
+    let issuer = settings.issuer.clone();
+    match error {
+        CallError::Http(source) => LoginError::Unreachable { issuer, what, source },
+        CallError::Address(source) => LoginError::Address { issuer, source },
+    }
+}
+
 fn malformed(settings: &Settings, what: &'static str, error: &dyn std::error::Error) -> LoginError {
     LoginError::Malformed {
         issuer: settings.issuer.clone(),
@@ -223,7 +240,7 @@ fn said_in(why: &str) -> String {
     found.map_or_else(|| why.to_owned(), |(said, _)| said.to_owned())
 }
 
-async fn send(http: reqwest::Client, request: HttpRequest) -> Result<HttpResponse, reqwest::Error> {
+async fn send(http: reqwest::Client, request: HttpRequest) -> Result<HttpResponse, CallError> {
     let answer = http.execute(request.try_into()?).await.map_err(reqwest::Error::without_url)?;
     let mut response = HttpResponse::new(Vec::new());
     *response.status_mut() = answer.status();

@@ -1,22 +1,25 @@
-//! The loopback address that a login page returns to (RFC 8252 §7.3), and the one page that is shown there.
+//! The loopback address that a login page returns to (RFC 8252 §7.3), the one page that is shown there, and the way from there to the
+//! login page.
 //!
-//! The main type is [`Redirect`]. Who comes without the state of this login is answered, and otherwise ignored: otherwise
-//! any page in the browser could end the login.
+//! The main type is [`Redirect`]. A request without the state of this login, from another user of the machine or for another site is
+//! answered, and otherwise ignored: anybody could end the login, or put one of their own in its place.
 
 use std::convert::Infallible;
 use std::io;
 use std::net::Ipv4Addr;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::header::{HeaderValue, REFERRER_POLICY};
+use hyper::header::{HeaderValue, LOCATION, REFERRER_POLICY};
 use hyper::{Request, Response, StatusCode};
 use maud::{DOCTYPE, html};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::listener::{Listener, Listening, answer};
+use crate::loopback::{is_asked_directly, is_from_this_user};
 use crate::secret::Secret;
 
 /// How long the browser may take to read the last page.
@@ -26,8 +29,18 @@ const PATH: &str = "/callback";
 
 /// A login page's way back.
 pub(super) struct Redirect {
+    login: Arc<Login>,
     came: mpsc::Receiver<Returned>,
     listening: Listening,
+}
+
+/// What is known of the login that is waited for.
+struct Login {
+    state: String,
+    /// The path that leads to the login page: once, for who opens it a second time is not who it was opened for.
+    start: String,
+    was_opened: AtomicBool,
+    page: OnceLock<HeaderValue>,
 }
 
 /// Somebody came back from the login page, with the right state.
@@ -53,21 +66,43 @@ pub(super) enum Came {
 }
 
 impl Redirect {
-    /// Listens on loopback, on a port that is free, for who has `state`.
-    pub(super) async fn listen(state: &str) -> io::Result<Self> {
+    /// Listens on loopback, on a port that is free, for who has `state`, and for who is to be led to the login page and has `start`.
+    pub(super) async fn listen(state: &str, start: &str) -> io::Result<Self> {
         let listener = Listener::bind(Ipv4Addr::LOCALHOST).await?;
+        let here = listener.address();
         let (sender, came) = mpsc::channel(1);
-        let state: Arc<str> = state.into();
-        let listening = listener.serve(None, move |request, _| {
-            let (state, sender) = (state.clone(), sender.clone());
-            async move { Ok::<_, Infallible>(respond(&request, &state, &sender).await) }
+        let login = Arc::new(Login {
+            state: state.to_owned(),
+            start: format!("/{start}"),
+            was_opened: AtomicBool::new(false),
+            page: OnceLock::new(),
         });
-        Ok(Self { came, listening })
+        let waiting = login.clone();
+        let listening = listener.serve(None, move |request, connection| {
+            let (login, sender) = (waiting.clone(), sender.clone());
+            let may_ask = is_from_this_user(here, connection.peer()) && is_asked_directly(&request);
+            async move {
+                Ok::<_, Infallible>(if may_ask {
+                    respond(&request, &login, &sender).await
+                } else {
+                    refuse()
+                })
+            }
+        });
+        Ok(Self { login, came, listening })
     }
 
     /// The address. Not `localhost`, which may be another machine's (RFC 8252 §8.3).
     pub(super) fn url(&self) -> String {
         format!("http://127.0.0.1:{}{PATH}", self.listening.address().port())
+    }
+
+    /// An address that leads to `page` once, and says nothing about it.
+    pub(super) fn lead_to(&self, page: &reqwest::Url) -> String {
+        if let Ok(page) = HeaderValue::from_str(page.as_str()) {
+            let _ = self.login.page.set(page);
+        }
+        format!("http://127.0.0.1:{}{}", self.listening.address().port(), self.login.start)
     }
 
     /// Waits for who comes back.
@@ -77,14 +112,26 @@ impl Redirect {
 
     /// Stops listening once the last page was read.
     pub(super) async fn finish(self) {
-        let Self { came, listening } = self;
+        let Self { came, listening, .. } = self;
         // Another page that waits is told that this login is over.
         drop(came);
         listening.finish(LAST_PAGE).await;
     }
 }
 
-async fn respond<B>(request: &Request<B>, state: &str, sender: &mpsc::Sender<Returned>) -> Response<Full<Bytes>> {
+/// What another user of the machine, or another site, is told.
+fn refuse() -> Response<Full<Bytes>> {
+    page(
+        StatusCode::FORBIDDEN,
+        "This login is somebody else's",
+        "Only a browser of the user who logs in, on this machine, is answered here.",
+    )
+}
+
+async fn respond<B>(request: &Request<B>, login: &Login, sender: &mpsc::Sender<Returned>) -> Response<Full<Bytes>> {
+    if request.uri().path() == login.start {
+        return lead(login);
+    }
     if request.uri().path() != PATH {
         return page(
             StatusCode::NOT_FOUND,
@@ -92,7 +139,7 @@ async fn respond<B>(request: &Request<B>, state: &str, sender: &mpsc::Sender<Ret
             "Only the login page returns here, to another address.",
         );
     }
-    let came = match read(request.uri().query().unwrap_or_default(), state) {
+    let came = match read(request.uri().query().unwrap_or_default(), &login.state) {
         Ok(came) => came,
         Err(why) => return page(StatusCode::BAD_REQUEST, "This is not the login that was begun", why),
     };
@@ -108,6 +155,22 @@ async fn respond<B>(request: &Request<B>, state: &str, sender: &mpsc::Sender<Ret
         ),
         Ok(Some(why)) => page(StatusCode::OK, "You are not logged in", &why),
         Err(_) => page(StatusCode::GONE, "This login is over", "Begin again in the terminal."),
+    }
+}
+
+/// The way to the login page.
+fn lead(login: &Login) -> Response<Full<Bytes>> {
+    match login.page.get() {
+        Some(to) if !login.was_opened.swap(true, Ordering::Relaxed) => {
+            let mut response = page(StatusCode::SEE_OTHER, "Log in", "The login page is elsewhere.");
+            response.headers_mut().insert(LOCATION, to.clone());
+            response
+        }
+        _ => page(
+            StatusCode::GONE,
+            "This address leads to the login page once",
+            "If that was not you, interrupt the login in the terminal; else go on there, or open the address that the terminal shows.",
+        ),
     }
 }
 
@@ -174,7 +237,7 @@ mod tests {
     #[tokio::test]
     async fn callers_that_say_nothing_do_not_keep_the_login_page_from_returning() {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut redirect = Redirect::listen("right").await.expect("a port is free");
+        let mut redirect = Redirect::listen("right", "start").await.expect("a port is free");
         let _strangers = crate::listener::strangers::crowd(redirect.listening.address()).await;
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
         let asked = tokio::spawn(http.get(format!("{}?state=right&code=c", redirect.url())).send());
@@ -186,9 +249,30 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_opened_leads_to_the_login_page_once_and_for_this_machine_alone() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let redirect = Redirect::listen("right", "unguessable").await.expect("a port is free");
+        let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+        let http = http.build().expect("a client");
+        let opened = redirect.lead_to(&"https://issuer.test/auth?state=right&nonce=n".parse().expect("a URL"));
+        assert!(!opened.contains("right") && !opened.contains("nonce"), "{opened}");
+        let ask = async |host: &str| {
+            let answer = http.get(&opened).header("host", host).send().await.expect("it answers");
+            let to = answer.headers().get("location").and_then(|to| to.to_str().ok()).map(str::to_owned);
+            (answer.status().as_u16(), to)
+        };
+        // A page whose name was made to lead here gets nothing, and takes nothing away.
+        assert_eq!(ask("evil.test").await, (403, None));
+        let page = Some("https://issuer.test/auth?state=right&nonce=n".to_owned());
+        assert_eq!(ask("127.0.0.1").await, (303, page));
+        assert_eq!(ask("127.0.0.1").await, (410, None));
+        redirect.finish().await;
+    }
+
+    #[tokio::test]
     async fn a_stranger_is_answered_and_the_login_goes_on() {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut redirect = Redirect::listen("right").await.expect("a port is free");
+        let mut redirect = Redirect::listen("right", "start").await.expect("a port is free");
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
         let ask = async |query: &str| {
             let answer = http.get(format!("{}?{query}", redirect.url())).send().await.expect("it answers");

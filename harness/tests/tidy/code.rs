@@ -17,6 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("event", &[]),
     ("hint", &[]),
     ("interrupt", &[]),
+    ("loopback", &[]),
     ("owner", &[]),
     ("printable", &[]),
     ("private", &[]),
@@ -32,7 +33,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "login",
         &[
-            "cause", "hint", "listener", "printable", "private", "process", "secret", "tls",
+            "cause", "hint", "listener", "loopback", "printable", "private", "process", "secret", "tls",
         ],
     ),
     ("credential", &["pki", "secret"]),

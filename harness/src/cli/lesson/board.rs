@@ -21,8 +21,9 @@ use super::super::server_binaries::write_json;
 use super::lesson_error;
 use crate::cause::with_causes;
 use crate::lab::Lab;
-use crate::lesson::{self, Lesson, Reached, Row};
+use crate::lesson::{self, Lesson, LessonError, Reached, Row};
 use crate::listener::{Listener, answer};
+use crate::loopback::is_asked_directly;
 
 /// Where it is shown.
 #[derive(Args, Clone, Debug)]
@@ -94,17 +95,25 @@ async fn serve(lab: &Lab, session: &Session, out: &mut dyn Write) -> Result<Exit
     out.flush()?;
     let lab = lab.clone();
     let _listening = listener.serve(None, move |request, _| {
-        std::future::ready(Ok::<_, Infallible>(respond(request.uri().path(), &lab)))
+        std::future::ready(Ok::<_, Infallible>(respond(&request, || lesson::board(&lab))))
     });
     session.interrupt.requested().await;
     Ok(Exit::Success)
 }
+}
 
-fn respond(path: &str, lab: &Lab) -> Response<Full<Bytes>> {
-    let (status, text) = match (path, lesson::board(lab)) {
-        ("/", Ok(rows)) => (StatusCode::OK, page_of(&rows).into_string()),
-        ("/", Err(error)) => (StatusCode::INTERNAL_SERVER_ERROR, page_of_error(&with_causes(&error)).into_string()),
-        _ => (StatusCode::NOT_FOUND, String::new()),
+fn respond<B>(request: &Request<B>, rows: impl FnOnce() -> Result<Vec<Row>, LessonError>) -> Response<Full<Bytes>> {
+    let (status, text) = if !is_asked_directly(request) {
+        // Names and progress are for who is at this machine, not for the page of another site.
+        let why = "The board is shown at the address that the command printed, and nowhere else.";
+        (StatusCode::FORBIDDEN, page_of_error(why).into_string())
+    } else if request.uri().path() == "/" {
+        match rows() {
+            Ok(rows) => (StatusCode::OK, page_of(&rows).into_string()),
+            Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, page_of_error(&with_causes(&error)).into_string()),
+        }
+    } else {
+        (StatusCode::NOT_FOUND, String::new())
     };
     answer::html(status, text)
 }
@@ -164,6 +173,25 @@ fn page_of(rows: &[Row]) -> Markup {
 mod tests {
     use super::*;
     use crate::lesson::Progress;
+
+    #[test]
+    fn nothing_is_told_to_a_page_of_another_site() {
+        let status = |headers: &[(&str, &str)]| {
+            let mut request = Request::get("/");
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            let mut looked = false;
+            let response = respond(&request.body(()).expect("a request"), || {
+                looked = true;
+                Ok(Vec::new())
+            });
+            (response.status().as_u16(), looked)
+        };
+        assert_eq!(status(&[("host", "127.0.0.1:4711")]), (200, true));
+        assert_eq!(status(&[("host", "board.evil.test:4711")]), (403, false));
+        assert_eq!(status(&[("host", "127.0.0.1:4711"), ("origin", "http://evil.test")]), (403, false));
+    }
 
     #[test]
     fn the_page_shows_who_is_done() {

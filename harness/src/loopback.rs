@@ -1,0 +1,200 @@
+//! Addresses of this machine alone, and who may use a page that is served there: the browser of the same user, for pages of the same origin.
+//!
+//! The main functions are [`is_asked_directly`], against pages of other sites, and [`is_from_this_user`], against other users of the
+//! machine.
+
+use std::net::{IpAddr, SocketAddr};
+
+use hyper::Request;
+use hyper::header::{HOST, HeaderMap, HeaderName, ORIGIN};
+
+/// Whether `host` is an IP address of this machine alone, as a URL has it. A name is none: who resolves it decides what it means.
+#[must_use]
+pub fn is_address(host: &str) -> bool {
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Whether a browser was told to ask this machine, and not another site whose name was made to lead here (DNS rebinding), nor a page of
+/// one. The port is not compared: it is another one where it was forwarded.
+#[must_use]
+pub fn is_asked_directly<B>(request: &Request<B>) -> bool {
+    let only = |name: HeaderName| only(request.headers(), &name);
+    let Ok(Some(host)) = only(HOST) else { return false };
+    let named = request.uri().authority().map_or(host, |authority| authority.as_str());
+    let same_origin = match only(ORIGIN) {
+        Ok(None) => true,
+        Ok(Some(origin)) => origin.strip_prefix("http://") == Some(host),
+        Err(()) => false,
+    };
+    same_origin && [host, named].into_iter().all(is_here)
+}
+
+/// The header's one value.
+///
+/// # Errors
+/// It is there several times, or is no text.
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, ()> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => value.to_str().map(Some).map_err(|_| ()),
+        (Some(_), Some(_)) => Err(()),
+    }
+}
+
+/// Whether `HOST` or `HOST:PORT` means this machine. Browsers never look `localhost` up.
+fn is_here(authority: &str) -> bool {
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.chars().all(|c| c.is_ascii_digit()) => host,
+        _ => authority,
+    };
+    host.eq_ignore_ascii_case("localhost") || is_address(host)
+}
+
+/// Whether the other end of a connection, at `peer`, belongs to this user, or to the administrator. What comes from outside of this
+/// kernel's network does: it was forwarded here by somebody who may. Only Linux tells; elsewhere everybody counts as this user.
+#[must_use]
+pub fn is_from_this_user(local: SocketAddr, peer: SocketAddr) -> bool {
+    let read = |table: &str| std::fs::read_to_string(format!("/proc/self/net/{table}")).ok();
+    let Some(sockets) = read("tcp") else { return true };
+    // A client may use a socket of IPv6 for an address of IPv4.
+    let sockets = sockets + &read("tcp6").unwrap_or_default();
+    may_use(&sockets, local, peer, &users())
+}
+
+/// Who this is, also as whom `sudo` was called, and the administrator.
+fn users() -> Vec<u32> {
+    let me = rustix::process::geteuid().as_raw();
+    let mut users = vec![me, 0];
+    if me == 0 {
+        users.extend(std::env::var("SUDO_UID").ok().and_then(|uid| uid.parse::<u32>().ok()));
+    }
+    users
+}
+
+/// The state of a connection of which neither end is closed (include/net/tcp_states.h).
+const ESTABLISHED: &str = "01";
+
+/// What the kernel's tables of sockets (proc_pid_net(5)) say about the end at `peer`.
+fn may_use(sockets: &str, local: SocketAddr, peer: SocketAddr, users: &[u32]) -> bool {
+    let find = |from: SocketAddr, to: SocketAddr| {
+        let (from, to) = (forms(from), forms(to));
+        sockets.lines().find_map(|line| {
+            let mut words = line.split_whitespace().skip(1);
+            let (own, other, state) = (words.next()?, words.next()?, words.next()?);
+            // In between: the queues, the timer, and how often was sent again.
+            let uid = words.nth(3)?.parse::<u32>().ok()?;
+            let is_it = from.iter().any(|form| form == own) && to.iter().any(|form| form == other);
+            is_it.then_some((state == ESTABLISHED, uid))
+        })
+    };
+    match find(peer, local) {
+        // Of an end that is closed already, the kernel does not say whose it was.
+        Some((established, uid)) => established && users.contains(&uid),
+        None => find(local, peer).is_some_and(|(established, _)| established),
+    }
+}
+
+/// How the tables write an address: each 32 bits of it in the processor's order, by itself and mapped into IPv6.
+fn forms(address: SocketAddr) -> Vec<String> {
+    let words = |bytes: &[u8]| -> String {
+        let words = bytes
+            .chunks_exact(4)
+            .map(|word| word.try_into().map(u32::from_ne_bytes).unwrap_or_default());
+        words.map(|word| format!("{word:08X}")).collect()
+    };
+    let port = address.port();
+    match address.ip() {
+        IpAddr::V4(ip) => vec![
+            format!("{}:{port:04X}", words(&ip.octets())),
+            format!("{}:{port:04X}", words(&ip.to_ipv6_mapped().octets())),
+        ],
+        IpAddr::V6(ip) => vec![format!("{}:{port:04X}", words(&ip.octets()))],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    #[test]
+    fn only_numbers_are_addresses_of_this_machine() {
+        for host in ["127.0.0.1", "127.1.2.3", "[::1]", "::1"] {
+            assert!(is_address(host), "{host}");
+        }
+        for host in ["localhost", "127.0.0.1.example.com", "128.0.0.1", "0.0.0.0", "[::2]", ""] {
+            assert!(!is_address(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_page_of_another_site_or_a_name_that_leads_here_is_told_apart() {
+        let asked = |uri: &str, headers: &[(&str, &str)]| {
+            let mut request = Request::get(uri);
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            is_asked_directly(&request.body(()).expect("a request"))
+        };
+        for host in ["127.0.0.1:8080", "localhost:1", "LOCALHOST", "[::1]:80", "127.0.0.1"] {
+            assert!(asked("/", &[("host", host)]), "{host}");
+        }
+        assert!(asked("/", &[("host", "localhost:1"), ("origin", "http://localhost:1")]));
+        for host in [
+            "evil.test",
+            "evil.test:8080",
+            "127.0.0.1.evil.test",
+            "localhost.evil.test",
+            "",
+            "[::1].evil.test",
+        ] {
+            assert!(!asked("/", &[("host", host)]), "{host}");
+        }
+        assert!(!asked("/", &[]));
+        assert!(!asked("/", &[("host", "localhost"), ("host", "evil.test")]));
+        assert!(!asked("http://evil.test/", &[("host", "localhost")]));
+        for origin in ["http://evil.test", "null", "https://localhost:1", "http://localhost:2"] {
+            assert!(!asked("/", &[("host", "localhost:1"), ("origin", origin)]), "{origin}");
+        }
+    }
+
+    /// As the kernel of a processor that puts the lowest byte first writes them.
+    #[cfg(target_endian = "little")]
+    #[test]
+    fn another_user_is_told_by_the_kernels_table() {
+        let row = |own: &str, other: &str, state: &str, uid: u32| {
+            format!("   0: {own} {other} {state} 00000000:00000000 00:00000000 00000000  {uid}        0 2112\n")
+        };
+        let (local, peer) = (
+            "127.0.0.1:8080".parse().expect("an address"),
+            "127.0.0.1:40000".parse().expect("an address"),
+        );
+        let (here, there) = ("0100007F:1F90", "0100007F:9C40");
+        let mapped = "0000000000000000FFFF00000100007F:";
+        let ours = row(here, there, "01", 1000);
+        let with = |row: String| may_use(&(format!("  sl  local_address …\n{ours}") + &row), local, peer, &[1000, 0]);
+        assert!(with(row(there, here, "01", 1000)));
+        assert!(with(row(there, here, "01", 0)));
+        assert!(!with(row(there, here, "01", 1001)));
+        // It sent its request and went away, so that nobody says whose it was.
+        assert!(!with(row(there, here, "05", 0)));
+        assert!(!with(row(&format!("{mapped}9C40"), &format!("{mapped}1F90"), "01", 1001)));
+        // From elsewhere.
+        assert!(with(String::new()));
+        // Nothing is left of it.
+        assert!(!may_use("", local, peer, &[1000, 0]));
+    }
+
+    #[test]
+    fn this_very_process_is_this_user() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let address = listener.local_addr().expect("it is bound");
+        let client = TcpStream::connect(address).expect("it listens");
+        let (server, peer) = listener.accept().expect("somebody came");
+        assert!(is_from_this_user(server.local_addr().expect("it is open"), peer));
+        drop(client);
+    }
+}
