@@ -24,7 +24,8 @@ It holds a new credential, good for a day at most, or with `--as exec` what fetc
 Exit codes:
   0  it was written
   1  there is no such lab, or no credential is issued
-  2  wrong usage, such as a person who is not in the cast")]
+  2  wrong usage, such as a person who is not in the cast
+  5  interrupted")]
 pub struct KubeconfigArguments {
     /// Someone of the cast, however they authenticate
     #[arg(value_name = "PERSON", default_value = cast::ADMINISTRATOR)]

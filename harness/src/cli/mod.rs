@@ -32,6 +32,7 @@ pub mod lesson;
 pub mod matrix;
 mod open_files;
 pub mod options;
+mod reader;
 pub mod report;
 pub mod run;
 pub mod sabotage;
@@ -41,6 +42,7 @@ pub mod shell;
 mod signals;
 pub mod status;
 pub mod supervise;
+mod terminal;
 pub mod token;
 pub mod up;
 pub mod walk;
@@ -103,6 +105,7 @@ enum Command {
 }
 
 /// What every command is given.
+#[derive(Clone)]
 pub struct Session {
     /// How to talk.
     pub voice: Voice,
@@ -112,9 +115,34 @@ pub struct Session {
     pub interrupt: Interrupt,
 }
 
+impl Session {
+    /// Does `work`, unless the person wants to stop: a server that does not answer, a plugin or a person may take their time.
+    async fn unless_interrupted<T>(&self, work: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
+        tokio::select! {
+            // Asked before it began, it does not begin.
+            biased;
+            () = self.interrupt.requested() => Err(CommandError::new(Exit::Interrupted, "interrupted")),
+            done = work => done,
+        }
+    }
+}
+
+/// Does `work`, which may block (a file can be a pipe), elsewhere: nobody who waits for it keeps others from being heard.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime is gone, and with it whoever waits.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
+
 /// The command `authlab`, from its arguments to its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
+    let _restored = terminal::RestoredAtEnd;
     crate::tls::choose_provider();
     open_files::raise_limit();
     // Not among the commands: it does not listen to anybody's wish to stop, and no person calls it.
@@ -195,16 +223,20 @@ fn carry_out(command_line: Authlab) -> Result<Exit, CommandError> {
         Command::Matrix(arguments) => matrix::run(*arguments, session).await,
         Command::Up(arguments) => up::run(*arguments, session, &mut out).await,
         Command::Down(arguments) => down::run(arguments, session, &mut out).await,
-        Command::Status => status::run(session, &mut out).await,
-        Command::Shell(arguments) => shell::run(arguments).await,
-        Command::Kubeconfig(arguments) => kubeconfig::run(arguments, session, &mut out).await,
+        Command::Status => session.unless_interrupted(status::run(session, &mut out)).await,
+        Command::Shell(arguments) => session.unless_interrupted(shell::run(arguments)).await,
+        Command::Kubeconfig(arguments) => session.unless_interrupted(kubeconfig::run(arguments, session, &mut out)).await,
         Command::Walk(arguments) => walk::run(*arguments, session, &mut out).await,
         Command::Lesson(arguments) => lesson::run(*arguments, session, &mut out).await,
-        Command::Token(arguments) => token::run(arguments, &mut out).await,
-        Command::Explain(arguments) => explain::run(*arguments, session, &mut out).await,
+        Command::Token(arguments) => token::run(arguments, session, &mut out).await,
+        Command::Explain(arguments) => session.unless_interrupted(explain::run(*arguments, session, &mut out)).await,
         Command::Supervise(arguments) => supervise::run(*arguments, session).await,
         // Its styles are its own, and saved texts were made printable when they were read.
-        Command::Report(arguments) => report::run(arguments, session, &mut AutoStream::auto(io::stdout())),
+        Command::Report(arguments) => {
+            let own = session.clone();
+            let work = blocking(move || report::run(arguments, &own, &mut AutoStream::auto(io::stdout())));
+            session.unless_interrupted(work).await
+        }
         Command::ServerBinaries(arguments) => server_binaries::run(arguments, session, &mut out).await,
         Command::Completion(arguments) => completion::run(&arguments, &mut out).map(|()| Exit::Success),
     })

@@ -28,7 +28,8 @@ Your own kubeconfig is neither read nor written.
 
 Exit codes: those of the shell or the command; before it runs
   1  there is no such lab, or no credential is issued
-  2  wrong usage, such as a person who is not in the cast")]
+  2  wrong usage, such as a person who is not in the cast
+  5  interrupted")]
 pub struct ShellArguments {
     /// Someone of the cast, however they authenticate
     #[arg(value_name = "PERSON", default_value = cast::ADMINISTRATOR)]

@@ -115,7 +115,7 @@ impl Provider<'_> {
     pub(super) async fn by_password(&self, person: &dyn Person, user: &str, password: Option<&Secret>) -> Result<Entry, LoginError> {
         let password = match password {
             Some(password) => password.clone(),
-            None => person.password(user).map_err(|source| LoginError::Password {
+            None => person.password(user).await.map_err(|source| LoginError::Password {
                 user: user.to_owned(),
                 source,
             })?,

@@ -14,6 +14,7 @@ mod redirect;
 use std::io;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 
 pub use address::BadAddress;
@@ -85,7 +86,7 @@ pub trait Person: Send + Sync {
     ///
     /// # Errors
     /// Nothing can be typed.
-    fn password(&self, user: &str) -> io::Result<Secret>;
+    fn password<'a>(&'a self, user: &'a str) -> BoxFuture<'a, io::Result<Secret>>;
     /// Tells them something.
     fn tell(&self, told: &Told<'_>);
 }

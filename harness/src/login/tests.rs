@@ -17,8 +17,8 @@ impl Person for Nobody {
         Err(io::Error::other("nobody is there"))
     }
 
-    fn password(&self, _: &str) -> io::Result<Secret> {
-        Err(io::Error::other("nobody is there"))
+    fn password<'a>(&'a self, _: &'a str) -> BoxFuture<'a, io::Result<Secret>> {
+        Box::pin(std::future::ready(Err(io::Error::other("nobody is there"))))
     }
 
     fn tell(&self, told: &Told<'_>) {

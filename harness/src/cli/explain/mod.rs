@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args};
 
-use super::Session;
 use super::error::CommandError;
 use super::exit::Exit;
 use super::lab_source::use_error;
 use super::options::NamedLab;
 use super::server_binaries::write_json;
+use super::{Session, blocking};
 use crate::cluster::{ApiServer, Driver, FRONT_PROXY, SERVICE_ACCOUNT_ISSUER};
 use crate::credential::Credential;
 use crate::explain::issuers::{self, Issuer};
@@ -40,7 +40,8 @@ Each finding names its behaviour in BEHAVIOURS.md. No secret is printed.
 Exit codes:
   0  the server knows who you are; the request is signed and its certificate good; the API server has what it was given
   1  it does not: why is printed
-  2  wrong usage"
+  2  wrong usage
+  5  interrupted"
 )]
 pub struct ExplainArguments {
     /// Kubeconfig: its server is asked, with what its user presents; an exec plugin is run, and cannot ask anything
@@ -120,7 +121,7 @@ pub async fn run(arguments: ExplainArguments, session: &Session, out: &mut dyn W
     }
     let lab = Lab::attach(&arguments.lab.lab).await.map_err(use_error)?;
     let mut told = Vec::new();
-    let mut asked = asked(&arguments, &mut told)?;
+    let mut asked = asked(&arguments, &mut told).await?;
     if asked.server.is_none() && arguments.kubeconfig.is_none() {
         let lab = match lab.clone() {
             Some(lab) => lab,
@@ -159,7 +160,7 @@ pub async fn run(arguments: ExplainArguments, session: &Session, out: &mut dyn W
         return signing_request::run(name, &door, &credential, told, session, out).await;
     }
     let mut unread = Vec::new();
-    let known = known(&arguments, lab.as_ref(), &door, &mut unread)?;
+    let known = known(&arguments, lab.as_ref(), &door, &mut unread).await?;
     let mut explanation = explain::explain(&door, &credential, &known).await;
     explanation.findings.extend(unread);
     if let Some(finding) = stale(&explanation, &door, &known).await {
@@ -192,13 +193,17 @@ struct Wanted {
     impersonated: Vec<(String, String)>,
 }
 
-fn asked(arguments: &ExplainArguments, told: &mut Vec<Finding>) -> Result<Wanted, CommandError> {
+async fn asked(arguments: &ExplainArguments, told: &mut Vec<Finding>) -> Result<Wanted, CommandError> {
     let mut wanted = Wanted::default();
     if let Some(path) = &arguments.kubeconfig {
-        let text = read(path)?;
-        let directory = path.parent().unwrap_or(Path::new("."));
-        let beside = |name: &Path| std::fs::read_to_string(directory.join(name));
-        let found = kubeconfig::read(&text, arguments.context.as_deref(), &beside);
+        let text = read(path).await?;
+        let directory = path.parent().unwrap_or(Path::new(".")).to_owned();
+        let context = arguments.context.clone();
+        let found = blocking(move || {
+            let beside = |name: &Path| std::fs::read_to_string(directory.join(name));
+            kubeconfig::read(&text, context.as_deref(), &beside)
+        });
+        let found = found.await;
         told.extend(found.findings);
         return Ok(Wanted {
             server: found.server,
@@ -209,13 +214,13 @@ fn asked(arguments: &ExplainArguments, told: &mut Vec<Finding>) -> Result<Wanted
         });
     }
     if let Some(path) = &arguments.token_file {
-        wanted.credentials.push(Credential::Token(Secret::new(read(path)?.trim())));
+        wanted.credentials.push(Credential::Token(Secret::new(read(path).await?.trim())));
     }
     if let (Some(certificate), Some(key)) = (&arguments.certificate, &arguments.key) {
         let leaf = Leaf {
-            certificate: read(certificate)?,
+            certificate: read(certificate).await?,
             chain: String::new(),
-            key: Secret::new(read(key)?),
+            key: Secret::new(read(key).await?),
         };
         if let Err(error) = crate::tls::identity(&leaf) {
             return Err(CommandError::new(Exit::Usage, error).hint("give a certificate and its key as PEM text"));
@@ -223,25 +228,23 @@ fn asked(arguments: &ExplainArguments, told: &mut Vec<Finding>) -> Result<Wanted
         wanted.credentials.push(Credential::Certificate(leaf));
     }
     wanted.server = arguments.server.as_ref().map(|server| server.trim_end_matches('/').to_owned());
-    wanted.authority = arguments.certificate_authority.as_deref().map(read).transpose()?;
+    if let Some(path) = &arguments.certificate_authority {
+        wanted.authority = Some(read(path).await?);
+    }
     Ok(wanted)
 }
 
-fn read(path: &Path) -> Result<String, CommandError> {
-    let text = if path == Path::new("-") {
-        io::read_to_string(io::stdin())
-    } else {
-        std::fs::read_to_string(path)
-    };
-    text.map_err(|source| {
-        CommandError::new(
-            Exit::Usage,
-            NotRead {
-                path: path.to_owned(),
-                source,
-            },
-        )
-    })
+async fn read(path: &Path) -> Result<String, CommandError> {
+    let path = path.to_owned();
+    let read = blocking(move || {
+        let text = if path == Path::new("-") {
+            io::read_to_string(io::stdin())
+        } else {
+            std::fs::read_to_string(&path)
+        };
+        text.map_err(|source| CommandError::new(Exit::Usage, NotRead { path, source }))
+    });
+    read.await
 }
 
 /// Where it is asked: at a server of the lab, whose record can be read, or elsewhere.
@@ -273,7 +276,7 @@ fn door(lab: Option<&Lab>, server: &str, authority: String) -> Door {
 }
 
 /// What is known about that server beforehand: a lab's own is known, of others what the options say.
-fn known(arguments: &ExplainArguments, lab: Option<&Lab>, door: &Door, unread: &mut Vec<Finding>) -> Result<Known, CommandError> {
+async fn known(arguments: &ExplainArguments, lab: Option<&Lab>, door: &Door, unread: &mut Vec<Finding>) -> Result<Known, CommandError> {
     let mut known = Known::default();
     let ours = lab.filter(|lab| lab.description().api_servers.values().any(|server| server.url == door.server.url));
     if let Some(lab) = ours.filter(|lab| lab.description().cluster != Driver::Existing) {
@@ -296,12 +299,14 @@ fn known(arguments: &ExplainArguments, lab: Option<&Lab>, door: &Door, unread: &
         }
     }
     if let Some(file) = &arguments.authentication_config {
-        known.issuers = configured(file)?;
+        known.issuers = configured(file).await?;
         known.all = true;
     }
     if let (Some(issuer), Some(audience)) = (&arguments.issuer, &arguments.audience) {
         let mut issuer = Issuer::by_flags(issuer, audience);
-        issuer.authority = arguments.issuer_authority.as_deref().map(read).transpose()?;
+        if let Some(path) = &arguments.issuer_authority {
+            issuer.authority = Some(read(path).await?);
+        }
         known.issuers.push(issuer);
     }
     Ok(known)
@@ -330,8 +335,8 @@ async fn stale(explanation: &Explanation, door: &Door, known: &Known) -> Option<
     (finding.weight < Weight::Note).then_some(finding)
 }
 
-fn configured(file: &Path) -> Result<Vec<Issuer>, CommandError> {
-    issuers::of_configuration(&read(file)?)
+async fn configured(file: &Path) -> Result<Vec<Issuer>, CommandError> {
+    issuers::of_configuration(&read(file).await?)
         .map_err(|why| CommandError::new(Exit::Usage, format!("the file {} cannot be used: {why}", file.display())))
 }
 

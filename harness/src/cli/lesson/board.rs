@@ -100,7 +100,6 @@ async fn serve(lab: &Lab, session: &Session, out: &mut dyn Write) -> Result<Exit
     session.interrupt.requested().await;
     Ok(Exit::Success)
 }
-}
 
 fn respond<B>(request: &Request<B>, rows: impl FnOnce() -> Result<Vec<Row>, LessonError>) -> Response<Full<Bytes>> {
     let (status, text) = if !is_asked_directly(request) {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use clap::{Args, Subcommand};
+use futures::TryFutureExt as _;
 use serde_json::json;
 
 use super::Session;
@@ -132,7 +133,7 @@ pub async fn run(arguments: LessonArguments, session: &Session, out: &mut dyn Wr
     match arguments.command {
         LessonCommand::List(by) => {
             let learner: Learner = by.learner.parse().map_err(lesson_error)?;
-            let progress = match Lab::attach(&by.lab.lab).await.map_err(use_error)? {
+            let progress = match session.unless_interrupted(Lab::attach(&by.lab.lab).map_err(use_error)).await? {
                 Some(lab) => Progress::of(&learner, &lab).map_err(lesson_error)?,
                 None => Progress::default(),
             };
@@ -140,15 +141,15 @@ pub async fn run(arguments: LessonArguments, session: &Session, out: &mut dyn Wr
         }
         LessonCommand::Start(by) => {
             let classroom = by.classroom(Some(&by.what.name), session).await?;
-            unless_interrupted(session, classroom.start(&by.what.name, out)).await
+            session.unless_interrupted(classroom.start(&by.what.name, out)).await
         }
         LessonCommand::Check(by) => {
             let classroom = by.classroom(by.what.name(), session).await?;
-            unless_interrupted(session, classroom.check(&by.what, out)).await
+            session.unless_interrupted(classroom.check(&by.what, out)).await
         }
         LessonCommand::Hint(by) => {
             let classroom = by.classroom(by.what.name(), session).await?;
-            unless_interrupted(session, classroom.hint(&by.what, out)).await
+            session.unless_interrupted(classroom.hint(&by.what, out)).await
         }
         LessonCommand::Show(by) => {
             let classroom = by.classroom(by.what.name(), session).await?;
@@ -156,20 +157,12 @@ pub async fn run(arguments: LessonArguments, session: &Session, out: &mut dyn Wr
         }
         LessonCommand::Reset(by) => {
             let classroom = by.classroom(by.what.name(), session).await?;
-            unless_interrupted(session, classroom.reset(&by.what, out)).await
+            session.unless_interrupted(classroom.reset(&by.what, out)).await
         }
         LessonCommand::Solution(by) => by.classroom(by.what.which.name(), session).await?.solution(&by.what, out).await,
         LessonCommand::Board(by) => board::show(&by.what, &by.classroom(None, session).await?.lab, session, out).await,
         LessonCommand::Proxy(by) => by.classroom(by.what.name(), session).await?.proxy(&by.what, out).await,
         LessonCommand::Token(by) => by.classroom(None, session).await?.token(&by.what.file, out),
-    }
-}
-
-/// Does `work`, unless the person wants to stop: a server that does not answer, or a plugin, may take its time.
-async fn unless_interrupted(session: &Session, work: impl Future<Output = Result<Exit, CommandError>>) -> Result<Exit, CommandError> {
-    tokio::select! {
-        done = work => done,
-        () = session.interrupt.requested() => Err(CommandError::new(Exit::Interrupted, "interrupted")),
     }
 }
 
@@ -185,7 +178,7 @@ impl<T: Args> ByLearner<T> {
         let learner: Learner = self.learner.parse().map_err(lesson_error)?;
         lesson.map(lesson::named).transpose().map_err(lesson_error)?;
         Ok(Classroom {
-            lab: Lab::existing(&self.lab.lab).await.map_err(use_error)?,
+            lab: session.unless_interrupted(Lab::existing(&self.lab.lab).map_err(use_error)).await?,
             learner,
             program: std::env::current_exe()?,
             session,
@@ -378,13 +371,15 @@ impl Classroom<'_> {
         script.env("AUTHLAB_LEARNER", self.learner.name());
         script.env("PATH", self.path()?);
         script.stdin(Stdio::null()).kill_on_drop(true);
-        unless_interrupted(self.session, async move {
-            let ended = script.status().await.map_err(|error| {
-                CommandError::new(Exit::Failed, format!("bash cannot be run: {error}")).hint("a solution is a script for bash: install it")
-            })?;
-            Ok(if ended.success() { Exit::Success } else { Exit::Failed })
-        })
-        .await
+        self.session
+            .unless_interrupted(async move {
+                let ended = script.status().await.map_err(|error| {
+                    CommandError::new(Exit::Failed, format!("bash cannot be run: {error}"))
+                        .hint("a solution is a script for bash: install it")
+                })?;
+                Ok(if ended.success() { Exit::Success } else { Exit::Failed })
+            })
+            .await
     }
 
     /// `PATH` with the lab's kubectl and this program before everything else.
@@ -397,8 +392,9 @@ impl Classroom<'_> {
 
     async fn proxy(&self, which: &Which, out: &mut dyn Write) -> Result<Exit, CommandError> {
         let bench = self.bench(which)?;
-        let started = self.lab.learners_proxy(&bench.directory).await;
-        let (proxy, _) = started.map_err(|error| CommandError::new(Exit::Failed, error))?;
+        let started = self.lab.learners_proxy(&bench.directory);
+        let started = started.map_err(|error| CommandError::new(Exit::Failed, error));
+        let (proxy, _) = self.session.unless_interrupted(started).await?;
         let url = proxy.url();
         writeln!(out, "Your auth proxy listens at {url} until Ctrl-C; in another terminal:")?;
         writeln!(out, "  kubectl --kubeconfig alice.kubeconfig --server {} auth whoami", quoted(&url))?;

@@ -1,0 +1,194 @@
+//! `authlab token`: an exec credential plugin, run by kubectl and every other client, or by hand.
+//!
+//! The main type is [`TokenArguments`]. Whoever runs a plugin passes its standard error on, between lines of their own: an error
+//! is one line there, and nothing but the answer is on standard output.
+
+mod oidc;
+mod person;
+
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+
+use super::error::CommandError;
+use super::exit::Exit;
+use super::lab_source::use_error;
+use super::options::NamedLab;
+use super::{Session, reader};
+use crate::credential::Credential;
+use crate::credential::exec::{EXEC_INFO, ExecCluster, ExecInfo};
+use crate::lab::{Lab, cast};
+use crate::printable::printable;
+
+pub use oidc::{FlowName, OidcArguments};
+
+/// Whose credential, and how it is had.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+It is an exec credential plugin (client.authentication.k8s.io/v1, or v1beta1 where the client asks for that): its answer
+is on standard output, and an error is one line on standard error. `authlab kubeconfig PERSON --as exec` prints a
+kubeconfig that runs it.
+
+Exit codes:
+  0  a credential was printed
+  1  there is none
+  2  wrong usage
+  5  interrupted, or nobody reads the answer any more")]
+pub struct TokenArguments {
+    #[command(subcommand)]
+    command: TokenCommand,
+}
+
+/// The ways to a credential.
+#[derive(Subcommand, Clone, Debug)]
+enum TokenCommand {
+    /// Log in at an OpenID Connect issuer, or use and refresh an earlier login
+    Oidc(Box<OidcArguments>),
+    /// A token of a service account of a lab that is up
+    ServiceAccount(OfLab<AccountName>),
+    /// A new client certificate for someone of the cast of a lab that is up
+    Certificate(OfLab<PersonName>),
+}
+
+/// A credential that a lab which is up gives.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+With provideClusterInfo, it is only given for API servers and auth proxies of that lab.
+
+Exit codes:
+  0  a credential was printed
+  1  there is none: the error is one line
+  2  wrong usage
+  5  interrupted, or nobody reads the answer any more")]
+struct OfLab<N: Args> {
+    #[command(flatten)]
+    name: N,
+    /// How long it is good for, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(600..=86400))]
+    lifetime: u64,
+    /// The lab.
+    #[command(flatten)]
+    lab: NamedLab,
+}
+
+/// A service account.
+#[derive(Args, Clone, Debug)]
+struct AccountName {
+    /// The service account, in the lab's namespace `authlab`; made when it is not there
+    #[arg(value_name = "NAME")]
+    name: String,
+}
+
+/// A person.
+#[derive(Args, Clone, Debug)]
+struct PersonName {
+    /// Someone of the cast
+    #[arg(value_name = "PERSON")]
+    name: String,
+}
+
+/// Why there is no credential: an exit code and one line.
+struct Refusal {
+    exit: Exit,
+    line: String,
+}
+
+impl Refusal {
+    fn usage(line: impl Into<String>) -> Self {
+        Self {
+            exit: Exit::Usage,
+            line: line.into(),
+        }
+    }
+}
+
+impl From<CommandError> for Refusal {
+    fn from(error: CommandError) -> Self {
+        Self {
+            exit: error.exit(),
+            line: error.plain(),
+        }
+    }
+}
+
+/// Prints a credential for the client that runs this.
+///
+/// # Errors
+/// Standard output or standard error cannot be written.
+pub async fn run(arguments: TokenArguments, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
+    let interrupted = |line: &str| Refusal {
+        exit: Exit::Interrupted,
+        line: line.to_owned(),
+    };
+    // Whatever is given up is dropped, and lets go of its lock, its port and the terminal.
+    let answered = tokio::select! {
+        biased;
+        () = session.interrupt.requested() => Err(interrupted("interrupted")),
+        answered = answer(arguments.command) => answered,
+        () = reader::is_gone() => Err(interrupted("nobody reads the answer any more")),
+    };
+    match answered {
+        Ok(answer) => {
+            writeln!(out, "{answer}")?;
+            Ok(Exit::Success)
+        }
+        Err(Refusal { exit, line }) => {
+            let line: Vec<&str> = line.lines().map(str::trim).collect();
+            tell(&format!("authlab token: {}", line.join(" ")));
+            Ok(exit)
+        }
+    }
+}
+
+async fn answer(command: TokenCommand) -> Result<serde_json::Value, Refusal> {
+    let info = match std::env::var(EXEC_INFO) {
+        Ok(text) => ExecInfo::read(&text).map_err(|error| Refusal::usage(error.to_string()))?,
+        Err(_) => ExecInfo::by_hand(io::stdin().is_terminal()),
+    };
+    let (credential, expires) = match command {
+        TokenCommand::Oidc(arguments) => oidc::credential(*arguments, &info).await?,
+        TokenCommand::ServiceAccount(OfLab { name, lifetime, lab }) => {
+            let lab = lab_for(&lab, info.spec.cluster.as_ref()).await?;
+            let lifetime = Duration::from_secs(lifetime);
+            let token = lab.service_account_token(&name.name, lifetime).await.map_err(use_error)?;
+            (Credential::Token(token), Timestamp::now() + lifetime)
+        }
+        TokenCommand::Certificate(OfLab { name, lifetime, lab }) => {
+            cast::check(&name.name).map_err(|error| Refusal::usage(error.to_string()))?;
+            let lab = lab_for(&lab, info.spec.cluster.as_ref()).await?;
+            let lifetime = Duration::from_secs(lifetime);
+            let leaf = lab.certificate_for(&name.name, lifetime).map_err(super::kubeconfig::cast_error)?;
+            (Credential::Certificate(leaf), Timestamp::now() + lifetime)
+        }
+    };
+    // In whole seconds, and somewhat earlier: the client is to come back before the server says that it is over.
+    let expires = Timestamp::from_second(expires.as_second().saturating_sub(1)).ok();
+    info.answer(&credential, expires).map_err(|error| Refusal::usage(error.to_string()))
+}
+
+/// The lab, if the client's cluster is one of its servers: nobody else's is given what opens this one.
+async fn lab_for(named: &NamedLab, cluster: Option<&ExecCluster>) -> Result<Lab, Refusal> {
+    let lab = Lab::existing(&named.lab).await.map_err(use_error)?;
+    if let Some(cluster) = cluster {
+        let description = lab.description();
+        let servers = description.api_servers.values().map(|server| server.url.as_str());
+        let mut doors = servers.chain(description.auth_proxies.values().map(|proxy| proxy.url.as_str()));
+        if !doors.any(|door| door.trim_end_matches('/') == cluster.server.trim_end_matches('/')) {
+            return Err(Refusal {
+                exit: Exit::Failed,
+                line: format!(
+                    "the cluster {} is not of the lab '{}', so it gets no credential of it",
+                    cluster.server, named.lab
+                ),
+            });
+        }
+    }
+    Ok(lab)
+}
+
+/// Nobody is left to tell when standard error itself is closed.
+fn tell(line: &str) {
+    let _ = writeln!(anstream::stderr().lock(), "{}", printable(line));
+}

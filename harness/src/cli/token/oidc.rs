@@ -1,0 +1,203 @@
+//! `authlab token oidc`: at whom somebody logs in, and how, from options and from what the client says.
+//!
+//! The main type is [`OidcArguments`].
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use base64::Engine as _;
+use clap::{Args, ValueEnum};
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::super::blocking;
+use super::super::exit::Exit;
+use super::Refusal;
+use super::person::Sitting;
+use crate::credential::Credential;
+use crate::credential::exec::ExecInfo;
+use crate::hint::Hint as _;
+use crate::login::{self, Cache, Flow, Settings};
+use crate::secret::Secret;
+
+/// How somebody logs in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum FlowName {
+    /// In a browser on this machine (authorization code with PKCE)
+    #[default]
+    Browser,
+    /// With a code that is typed into a browser anywhere
+    Device,
+    /// With a password, for labs
+    Password,
+}
+
+/// Whether somebody can be asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Interactive {
+    /// As the client says, and by hand, if there is a terminal
+    #[default]
+    Auto,
+    /// Also without a terminal, for programs with a window
+    Always,
+    /// Never: only an earlier login is used and refreshed
+    Never,
+}
+
+/// At whom somebody logs in, and how.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+A login is kept in the cache directory, for you alone, and refreshed before it expires; however many clients ask at once,
+one of them logs in. With provideClusterInfo, the cluster's extension client.authentication.k8s.io/exec may say
+`issuer`, `clientId`, `scopes` and `certificateAuthorityData` in place of the options.
+
+Exit codes:
+  0  a token was printed
+  1  there is none: the error is one line
+  2  wrong usage
+  5  interrupted, or nobody reads the answer any more")]
+pub struct OidcArguments {
+    /// The issuer's URL, exactly as its tokens say it
+    #[arg(long, env = "AUTHLAB_ISSUER", hide_env_values = true, value_name = "URL")]
+    issuer: Option<String>,
+    /// The client that logs people in
+    #[arg(long, env = "AUTHLAB_CLIENT_ID", value_name = "ID")]
+    client_id: Option<String>,
+    /// The client's secret; others can see it in the list of processes, a file is better
+    #[arg(
+        long,
+        env = "AUTHLAB_CLIENT_SECRET",
+        hide_env_values = true,
+        value_name = "SECRET",
+        conflicts_with = "client_secret_file"
+    )]
+    client_secret: Option<String>,
+    /// File with the client's secret; a public client has none
+    #[arg(long, env = "AUTHLAB_CLIENT_SECRET_FILE", value_name = "FILE")]
+    client_secret_file: Option<PathBuf>,
+    /// PEM file with the authority of the issuer's certificate; those of the system when not given
+    #[arg(long, env = "AUTHLAB_ISSUER_AUTHORITY", value_name = "FILE")]
+    certificate_authority: Option<PathBuf>,
+    /// What is asked for beside `openid`; can be given several times
+    #[arg(long, value_name = "SCOPE")]
+    scope: Vec<String>,
+    /// How somebody logs in
+    #[arg(long, env = "AUTHLAB_FLOW", value_enum, default_value_t)]
+    flow: FlowName,
+    /// Who logs in with a password
+    #[arg(long, env = "AUTHLAB_USER", value_name = "NAME")]
+    username: Option<String>,
+    /// Their password; others can see it in the list of processes, a file is better
+    #[arg(
+        long,
+        env = "AUTHLAB_PASSWORD",
+        hide_env_values = true,
+        value_name = "PASSWORD",
+        conflicts_with = "password_file"
+    )]
+    password: Option<String>,
+    /// File with their password; asked for in the terminal when not given
+    #[arg(long, env = "AUTHLAB_PASSWORD_FILE", value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    /// Program that opens the login page, with its address as argument, or `none`; the system's browser when not given
+    #[arg(long, env = "AUTHLAB_BROWSER", value_name = "PROGRAM")]
+    browser: Option<PathBuf>,
+    /// Directory that logins are kept in, which must be yours alone; `logins` in the cache directory when not given
+    #[arg(long, env = "AUTHLAB_LOGIN_DIR", value_name = "DIR")]
+    login_dir: Option<PathBuf>,
+    /// Whether somebody can be asked for a new login
+    #[arg(long, value_enum, default_value_t)]
+    interactive: Interactive,
+    /// How long a new login may take, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 180, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    timeout: u64,
+}
+
+/// What the kubeconfig's cluster says about logins to it.
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct ClusterLogin {
+    issuer: Option<String>,
+    client_id: Option<String>,
+    scopes: Vec<String>,
+    certificate_authority_data: Option<String>,
+}
+
+/// A token of the issuer, and until when it can be used.
+pub(super) async fn credential(arguments: OidcArguments, info: &ExecInfo) -> Result<(Credential, Timestamp), Refusal> {
+    let cluster = info.spec.cluster.as_ref().and_then(|cluster| cluster.config.clone());
+    let cluster: ClusterLogin = cluster
+        .filter(|config| !config.is_null())
+        .map_or_else(|| Ok(ClusterLogin::default()), serde_json::from_value)
+        .map_err(|error| Refusal::usage(format!("the cluster's extension cannot be read: {error}")))?;
+    let sitting = Sitting {
+        interactive: match arguments.interactive {
+            Interactive::Auto => info.spec.interactive,
+            Interactive::Always => true,
+            Interactive::Never => false,
+        },
+        browser: arguments.browser.clone(),
+    };
+    let cache = match &arguments.login_dir {
+        Some(directory) => Cache::new(directory),
+        None => {
+            let directory = crate::dirs::cache().map_err(|error| Refusal::usage(error.to_string()))?;
+            Cache::new(directory.join("logins"))
+        }
+    };
+    let settings = blocking(move || settings(arguments, cluster)).await?;
+    let ticket = login::log_in(&settings, &cache, &sitting).await.map_err(|error| Refusal {
+        exit: Exit::Failed,
+        line: match error.hint() {
+            Some(hint) => format!("{}; {hint}", error.told()),
+            None => error.told(),
+        },
+    })?;
+    Ok((Credential::Token(ticket.id), ticket.usable_until))
+}
+
+fn settings(arguments: OidcArguments, cluster: ClusterLogin) -> Result<Settings, Refusal> {
+    let missing = |option: &str| Refusal::usage(format!("{option} is missing, and the client does not say it either"));
+    let authority = match (&arguments.certificate_authority, cluster.certificate_authority_data) {
+        (Some(path), _) => Some(read("--certificate-authority", path)?),
+        (None, Some(data)) => {
+            let bytes = base64::engine::general_purpose::STANDARD.decode(data).ok();
+            let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+            Some(text.ok_or_else(|| Refusal::usage("certificateAuthorityData of the cluster's extension is no PEM text in base64"))?)
+        }
+        (None, None) => None,
+    };
+    let secret = |given: Option<String>, option, file: Option<PathBuf>| match (given, file) {
+        (Some(given), _) => Ok(Some(Secret::new(given))),
+        (None, Some(path)) => read(option, &path).map(|text| Some(Secret::new(text.trim_end_matches(['\r', '\n'])))),
+        (None, None) => Ok(None),
+    };
+    let flow = match arguments.flow {
+        FlowName::Browser => Flow::Browser,
+        FlowName::Device => Flow::Device,
+        FlowName::Password => Flow::Password {
+            user: arguments
+                .username
+                .ok_or_else(|| Refusal::usage("--flow password needs --username NAME"))?,
+            password: secret(arguments.password, "--password-file", arguments.password_file)?,
+        },
+    };
+    Ok(Settings {
+        issuer: arguments.issuer.or(cluster.issuer).ok_or_else(|| missing("--issuer URL"))?,
+        client_id: arguments.client_id.or(cluster.client_id).ok_or_else(|| missing("--client-id ID"))?,
+        client_secret: secret(arguments.client_secret, "--client-secret-file", arguments.client_secret_file)?,
+        authority,
+        scopes: if arguments.scope.is_empty() {
+            cluster.scopes
+        } else {
+            arguments.scope
+        },
+        flow,
+        limit: Duration::from_secs(arguments.timeout),
+    })
+}
+
+fn read(option: &str, path: &Path) -> Result<String, Refusal> {
+    std::fs::read_to_string(path)
+        .map_err(|error| Refusal::usage(format!("the file {} of {option} cannot be read: {error}", path.display())))
+}

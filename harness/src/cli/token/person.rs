@@ -1,0 +1,106 @@
+//! Who sits at this machine: a browser is opened for them, and they are told and asked at the terminal.
+//!
+//! The main type is [`Sitting`].
+
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+
+use super::super::blocking;
+use super::super::report::open::has_screen;
+use super::super::terminal::Silence;
+use super::tell;
+use crate::login::{Person, Told};
+use crate::printable::printable;
+use crate::secret::Secret;
+
+/// Who sits at this machine.
+pub(super) struct Sitting {
+    pub(super) interactive: bool,
+    pub(super) browser: Option<PathBuf>,
+}
+
+impl Person for Sitting {
+    fn is_there(&self) -> bool {
+        self.interactive
+    }
+
+    fn open(&self, address: &str) -> io::Result<()> {
+        match &self.browser {
+            Some(none) if none == Path::new("none") => Err(io::Error::other("--browser none")),
+            // Standard output is for the answer alone.
+            Some(program) => Command::new(program)
+                .arg(address)
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .map(drop),
+            None if has_screen() => open::that_detached(address),
+            None => Err(io::Error::other("this machine has no screen")),
+        }
+    }
+
+    fn password<'a>(&'a self, user: &'a str) -> BoxFuture<'a, io::Result<Secret>> {
+        async move {
+            let line = typed(&format!("Password of {user}: "), Echo::Off).await?;
+            Ok(Secret::new(line.trim_end_matches(['\r', '\n'])))
+        }
+        .boxed()
+    }
+
+    fn tell(&self, told: &Told<'_>) {
+        tell(&match told {
+            Told::Opened { address } => format!("Log in in the browser that was opened, or open this address in one: {address}"),
+            Told::Address { address, why } => {
+                format!("Open this address in a browser on this machine to log in: {address} (no browser was opened: {why})")
+            }
+            Told::Code {
+                complete: Some(complete),
+                code,
+                ..
+            } => format!("Open this address in a browser anywhere to log in, and see that its code is {code}: {complete}"),
+            Told::Code { address, code, .. } => {
+                format!("Open this address in a browser anywhere to log in, and type the code {code}: {address}")
+            }
+            Told::Waiting => "Another login at this issuer is under way; waiting for it".to_owned(),
+            Told::Untrusted(untrusted) => format!("{untrusted}; logging in again"),
+            Told::Ended(error) => format!("The earlier login is over ({}); logging in again", error.told()),
+        });
+    }
+}
+
+/// Whether what is typed is shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Echo {
+    Off,
+}
+
+/// The line that they type after `prompt`.
+async fn typed(prompt: &str, echo: Echo) -> io::Result<String> {
+    let stdin = io::stdin();
+    if !stdin.is_terminal() {
+        return Err(io::Error::other("standard input is no terminal"));
+    }
+    // The cursor stays behind the prompt as long as nothing is shown.
+    let _at_its_end = NewLine;
+    let _silence = (echo == Echo::Off).then(|| Silence::begin(&stdin)).transpose()?;
+    let _ = write!(anstream::stderr().lock(), "{}", printable(prompt));
+    let read = blocking(|| {
+        let mut line = String::new();
+        io::stdin().read_line(&mut line).map(|length| (length > 0).then_some(line))
+    });
+    read.await?.ok_or_else(|| io::Error::other("nothing was typed"))
+}
+
+/// Begins a line when it is dropped.
+struct NewLine;
+
+impl Drop for NewLine {
+    fn drop(&mut self) {
+        tell("");
+    }
+}
