@@ -158,6 +158,22 @@ pub fn write(path: &Path, text: &str) -> io::Result<()> {
     file.write_all(text.as_bytes())
 }
 
+/// Writes the file `path` anew, for its owner alone; whole, or not at all.
+///
+/// # Errors
+/// It cannot be written; the file that was there still is.
+pub fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let unfinished = path.with_extension(format!("{}.new", std::process::id()));
+    // Left by a process of the same id that was killed.
+    let _absent = std::fs::remove_file(&unfinished);
+    let file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&unfinished);
+    let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
+    let written = written.and_then(|()| std::fs::rename(&unfinished, path));
+    written.inspect_err(|_| {
+        let _absent = std::fs::remove_file(&unfinished);
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

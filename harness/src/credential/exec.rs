@@ -40,6 +40,15 @@ pub struct ExecSpec {
 pub struct ExecCluster {
     /// Its address.
     pub server: String,
+    /// The authority of its certificate, PEM in base64; one of the system's where none is given.
+    #[serde(rename = "certificate-authority-data")]
+    pub authority: Option<String>,
+    /// The name that its certificate has to have, where that is not the one in the address.
+    #[serde(rename = "tls-server-name")]
+    pub server_name: Option<String>,
+    /// Whether nobody looks at its certificate.
+    #[serde(rename = "insecure-skip-tls-verify", default)]
+    pub unverified: bool,
     /// The kubeconfig's extension `client.authentication.k8s.io/exec` of that cluster.
     pub config: Option<Value>,
 }
@@ -147,6 +156,8 @@ mod tests {
             {"server":"https://127.0.0.1:1","certificate-authority-data":"eA==","config":{"issuer":"https://issuer.test"}}}}"#;
         let cluster = ExecInfo::read(text).expect("it is sound").spec.cluster.expect("it is told");
         assert_eq!(cluster.server, "https://127.0.0.1:1");
+        assert_eq!(cluster.authority.as_deref(), Some("eA=="));
+        assert_eq!((cluster.server_name, cluster.unverified), (None, false));
         assert_eq!(cluster.config.expect("it is told")["issuer"], "https://issuer.test");
     }
 

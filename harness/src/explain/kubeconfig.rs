@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 
 use base64::Engine as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Finding;
 use crate::credential::Credential;
@@ -24,11 +24,16 @@ pub struct Read {
     pub credentials: Vec<Credential>,
     /// What it says of a plugin.
     pub exec: Option<Value>,
+    /// What a plugin is told of the cluster, if it asks for that (k8s.io/client-go `tools/auth/exec`).
+    pub cluster: Value,
     /// The headers that ask to be somebody else.
     pub impersonated: Vec<(String, String)>,
     /// What is wrong.
     pub findings: Vec<Finding>,
 }
+
+/// The extension of a cluster that is meant for plugins.
+const EXEC_EXTENSION: &str = "client.authentication.k8s.io/exec";
 
 /// How the files are read that a kubeconfig names.
 pub type Reader<'a> = &'a dyn Fn(&Path) -> io::Result<String>;
@@ -121,6 +126,19 @@ impl Read {
             );
         }
         self.authority = self.text(cluster, "certificate-authority", file);
+        let mut told = json!({ "server": server });
+        for name in ["tls-server-name", "insecure-skip-tls-verify", "proxy-url", "disable-compression"] {
+            if let Some(value) = cluster.get(name) {
+                told[name] = value.clone();
+            }
+        }
+        if let Some(authority) = &self.authority {
+            told["certificate-authority-data"] = base64::engine::general_purpose::STANDARD.encode(authority).into();
+        }
+        if let Some(config) = named(cluster, "extensions", EXEC_EXTENSION).and_then(|entry| entry.get("extension")) {
+            told["config"] = config.clone();
+        }
+        self.cluster = told;
     }
 
     fn user(&mut self, user: &Value, file: Reader<'_>) {
@@ -263,6 +281,18 @@ mod tests {
             assert!(seen.iter().any(|seen| seen.contains(part)), "{part}: {seen:?}");
         }
         assert!(!format!("{read:?}").contains("abc"));
+    }
+
+    #[test]
+    fn a_plugin_is_told_of_the_cluster_as_clients_tell_it() {
+        let text = "current-context: c\ncontexts: [{name: c, context: {cluster: k, user: u}}]\n\
+            clusters: [{name: k, cluster: {server: 'https://x/', certificate-authority: ca.crt, tls-server-name: y.test, extensions: [\
+            {name: client.authentication.k8s.io/exec, extension: {issuer: 'https://issuer.test'}}]}}]\n\
+            users: [{name: u, user: {token: abc}}]\n";
+        let read = read(text, None, &|_| Ok("PEM".to_owned()));
+        let expected = json!({ "server": "https://x/", "tls-server-name": "y.test", "certificate-authority-data": "UEVN",
+            "config": { "issuer": "https://issuer.test" } });
+        assert_eq!(read.cluster, expected);
     }
 
     #[test]

@@ -27,17 +27,17 @@ impl From<PluginError> for Finding {
     }
 }
 
-/// Runs the plugin of a kubeconfig's user for the cluster at `server`. Nobody is asked anything.
+/// Runs the plugin of a kubeconfig's user, which is told of `cluster` if it asks for that. Nobody is asked anything.
 ///
 /// # Errors
 /// It is not there, fails, or answers something else.
-pub async fn run(exec: &Value, server: &str) -> Result<Credential, PluginError> {
+pub async fn run(exec: &Value, cluster: &Value) -> Result<Credential, PluginError> {
     let text = |name: &str| exec.get(name).and_then(Value::as_str).unwrap_or_default();
     let (program, version) = (text("command"), text("apiVersion"));
     let wrong = |behaviour, seen: String, change| PluginError { behaviour, seen, change };
     let mut info = json!({ "apiVersion": version, "kind": "ExecCredential", "spec": { "interactive": false } });
     if exec.get("provideClusterInfo") == Some(&Value::Bool(true)) {
-        info["spec"]["cluster"] = json!({ "server": server });
+        info["spec"]["cluster"] = cluster.clone();
     }
     let list = |name: &str| exec.get(name).and_then(Value::as_array).into_iter().flatten();
     let mut command = tokio::process::Command::new(program);

@@ -1,19 +1,19 @@
-//! Where logins are kept: a file for each issuer, client and user, which nobody else can read, and a lock beside it.
+//! Where logins are kept: a file for each issuer, client and user, and one with the API servers that an issuer's logins are given to.
 //!
-//! The main type is [`Cache`]. A file that somebody else could have written is not read: who controls it would decide as
-//! whom its reader is known.
+//! The main type is [`Cache`].
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::OFlags;
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::Digest;
 
 use super::Settings;
+use super::lock::Lock;
+use super::servers::ApiServer;
 use crate::private::{self, NotPrivate, Others};
 use crate::process::wait::{Condition, WaitError, until_gently};
 use crate::secret::Secret;
@@ -37,6 +37,17 @@ pub(super) struct Key {
     client_id: String,
     user: Option<String>,
     scopes: Vec<String>,
+    /// By which authority the issuer is known: what one vouched for is not sent to whom another vouches for.
+    authority: Option<String>,
+}
+
+/// For whom an issuer's tokens are: who accepts one of them accepts all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Audience {
+    /// The issuer's URL.
+    pub issuer: String,
+    /// The client that logs people in.
+    pub client_id: String,
 }
 
 /// What is kept of a login.
@@ -49,25 +60,27 @@ pub(super) struct Entry {
     pub(super) expires: i64,
 }
 
+/// A file: about what it is, and what it says of that.
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct Kept<K, T> {
     schema: u32,
     #[serde(flatten)]
-    key: Key,
+    key: K,
     #[serde(flatten)]
-    entry: Entry,
+    value: T,
 }
 
-/// Held as long as somebody logs in; the kernel lets go of it however its holder ends.
-#[derive(Debug)]
-pub(super) struct Lock {
-    _file: File,
+/// The API servers that logins are given to.
+#[derive(Default, Serialize, Deserialize)]
+struct Servers {
+    servers: Vec<ApiServer>,
 }
 
-/// A kept login that is not used, and why.
+/// A file that is not used, and why.
 #[derive(Debug, thiserror::Error)]
-#[error("the kept login {} is not used: {why}", path.display())]
+#[error("{what} {} is not used: {why}", path.display())]
 pub struct Untrusted {
+    what: &'static str,
     /// The file.
     pub path: PathBuf,
     why: String,
@@ -108,14 +121,15 @@ impl Key {
             client_id: settings.client_id.clone(),
             user: settings.flow.user().map(str::to_owned),
             scopes: settings.scopes.clone(),
+            authority: settings.authority.as_deref().map(super::servers::fingerprint),
         }
     }
+}
 
-    /// Names can have any characters, and are nobody's business.
-    fn file(&self) -> String {
-        let text = serde_json::to_string(self).unwrap_or_default();
-        hex::encode(&sha2::Sha256::digest(text.as_bytes())[..16])
-    }
+/// The name of the file about `key`: names can have any characters, and are nobody's business.
+fn name_of(key: &impl Serialize) -> String {
+    let text = serde_json::to_string(key).unwrap_or_default();
+    hex::encode(&sha2::Sha256::digest(text.as_bytes())[..16])
 }
 
 impl Cache {
@@ -126,94 +140,75 @@ impl Cache {
         }
     }
 
-    fn path(&self, key: &Key) -> PathBuf {
-        self.directory.join(format!("{}.json", key.file()))
+    /// The directory.
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
     }
 
-    /// What is kept; nothing, where nobody logged in yet.
+    fn path(&self, key: &Key) -> PathBuf {
+        self.directory.join(format!("{}.json", name_of(key)))
+    }
+
+    fn path_of_servers(&self, audience: &Audience) -> PathBuf {
+        self.directory.join(format!("{}.servers", name_of(audience)))
+    }
+
+    /// The login that is kept; none, where nobody logged in yet.
     pub(super) fn read(&self, key: &Key) -> Result<Option<Entry>, Untrusted> {
-        let path = self.path(key);
-        let untrusted = |why: String| Untrusted { path: path.clone(), why };
-        let not_read = |error: &io::Error| untrusted(format!("it cannot be read ({error})"));
-        let file = match private::open(&path, Others::Nothing) {
-            Ok(file) => file,
-            Err(error) if error.is_absent() => return Ok(None),
-            Err(error) => return Err(untrusted(error.to_string())),
-        };
-        private::expect_directory(&self.directory, Others::Nothing)
-            .map_err(|why| untrusted(format!("its directory is not safe: {why}")))?;
-        let mut text = String::new();
-        file.take(LARGEST).read_to_string(&mut text).map_err(|error| not_read(&error))?;
-        // What is wrong is named by its place: the text has secrets in it.
-        let kept: Kept = serde_json::from_str(&text)
-            .map_err(|error| untrusted(format!("it is damaged (line {}, column {})", error.line(), error.column())))?;
-        if kept.schema != SCHEMA {
-            return Err(untrusted(format!("its form is {}, not {SCHEMA}", kept.schema)));
-        }
-        if kept.key != *key {
-            return Err(untrusted("it is about another login".to_owned()));
-        }
-        Ok(Some(kept.entry))
+        read("the kept login", &self.path(key), key)
     }
 
     /// Keeps `entry`, whole or not at all.
     pub(super) fn write(&self, key: &Key, entry: &Entry) -> Result<(), CacheError> {
         self.prepare()?;
-        let path = self.path(key);
-        let unfinished = path.with_extension(format!("{}.new", std::process::id()));
-        let wrong = |source| CacheError::Write {
-            path: path.clone(),
-            source,
-        };
-        let kept = Kept {
-            schema: SCHEMA,
-            key: key.clone(),
-            entry: entry.clone(),
-        };
-        let text = serde_json::to_string(&kept).map_err(|error| wrong(error.into()))?;
-        let written = private_file(&unfinished).and_then(|mut file| file.write_all(text.as_bytes()));
-        let written = written.and_then(|()| std::fs::rename(&unfinished, &path));
-        written.map_err(|error| {
-            let _ = std::fs::remove_file(&unfinished);
-            wrong(error)
-        })
+        write(&self.path(key), key, entry)
+    }
+
+    /// The API servers that logins of `audience` are given to.
+    pub(super) fn servers(&self, audience: &Audience) -> Result<Vec<ApiServer>, Untrusted> {
+        let servers: Option<Servers> = read("the record of API servers", &self.path_of_servers(audience), audience)?;
+        Ok(servers.unwrap_or_default().servers)
+    }
+
+    /// Lets logins of `audience` be given to `server`, too.
+    ///
+    /// # Errors
+    /// It cannot be kept.
+    pub fn allow(&self, audience: &Audience, server: &ApiServer) -> Result<(), CacheError> {
+        self.prepare()?;
+        let path = self.path_of_servers(audience);
+        // Another process may allow another server at the same time, and is done in a moment.
+        let _lock = Lock::wait(&path.with_extension("servers.lock")).map_err(wrong(&path))?;
+        // What others could have written is not gone on with.
+        let mut servers = self.servers(audience).unwrap_or_default();
+        if !servers.contains(server) {
+            servers.push(server.clone());
+            write(&path, audience, &Servers { servers })?;
+        }
+        Ok(())
     }
 
     /// The right to log in, unless another process has it.
     pub(super) fn try_lock(&self, key: &Key) -> Result<Option<Lock>, CacheError> {
         self.prepare()?;
         let path = self.path(key).with_extension("lock");
-        let wrong = |source| CacheError::Write {
-            path: path.clone(),
-            source,
-        };
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
-            .open(&path)
-            .map_err(wrong)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Lock { _file: file })),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(wrong(error)),
-        }
+        Lock::try_new(&path).map_err(wrong(&path))
     }
 
-    /// The right to log in, once who has it is done.
+    /// The right to log in, once who has it is done; what became of that login is in it.
     pub(super) async fn lock(&self, key: &Key, limit: Duration) -> Result<Lock, CacheError> {
+        let since = Timestamp::now();
         let waited = until_gently("the end of another login", limit, || async {
             Ok::<_, CacheError>(match self.try_lock(key)? {
                 Some(lock) => Condition::Met(lock),
                 None => Condition::NotYet("it is under way".to_owned()),
             })
         });
-        waited.await.map_err(|error| match error {
+        let lock = waited.await.map_err(|error| match error {
             WaitError::Failed(error) => error,
             WaitError::TimedOut { .. } => CacheError::Locked { limit },
-        })
+        })?;
+        Ok(lock.after_waiting_since(since))
     }
 
     /// Makes the directory, and expects it to be nobody else's.
@@ -227,11 +222,51 @@ impl Cache {
     }
 }
 
-/// A new file that only its owner can read.
-fn private_file(path: &Path) -> io::Result<File> {
-    // Left by a process of the same id that was killed.
-    let _ = std::fs::remove_file(path);
-    OpenOptions::new().create_new(true).write(true).mode(0o600).open(path)
+fn wrong(path: &Path) -> impl Fn(io::Error) -> CacheError {
+    let path = path.to_owned();
+    move |source| CacheError::Write {
+        path: path.clone(),
+        source,
+    }
+}
+
+fn write<K: Serialize, T: Serialize>(path: &Path, key: &K, value: &T) -> Result<(), CacheError> {
+    let kept = Kept {
+        schema: SCHEMA,
+        key,
+        value,
+    };
+    let text = serde_json::to_string(&kept).map_err(|error| wrong(path)(error.into()))?;
+    private::replace(path, &text).map_err(wrong(path))
+}
+
+/// What the file says about `key`; nothing, where there is none.
+fn read<K: DeserializeOwned + PartialEq, T: DeserializeOwned>(what: &'static str, path: &Path, key: &K) -> Result<Option<T>, Untrusted> {
+    let untrusted = |why: String| Untrusted {
+        what,
+        path: path.to_owned(),
+        why,
+    };
+    let file = match private::open(path, Others::Nothing) {
+        Ok(file) => file,
+        Err(error) if error.is_absent() => return Ok(None),
+        Err(error) => return Err(untrusted(error.to_string())),
+    };
+    let directory = path.parent().unwrap_or(Path::new("."));
+    private::expect_directory(directory, Others::Nothing).map_err(|why| untrusted(format!("its directory is not safe: {why}")))?;
+    let mut text = String::new();
+    let not_read = |error: io::Error| untrusted(format!("it cannot be read ({error})"));
+    file.take(LARGEST).read_to_string(&mut text).map_err(not_read)?;
+    // What is wrong is named by its place: the text has secrets in it.
+    let kept: Kept<K, T> = serde_json::from_str(&text)
+        .map_err(|error| untrusted(format!("it is damaged (line {}, column {})", error.line(), error.column())))?;
+    if kept.schema != SCHEMA {
+        return Err(untrusted(format!("its form is {}, not {SCHEMA}", kept.schema)));
+    }
+    if kept.key != *key {
+        return Err(untrusted("it is about another login".to_owned()));
+    }
+    Ok(Some(kept.value))
 }
 
 #[cfg(test)]
@@ -260,6 +295,8 @@ mod tests {
                 password: None,
             },
             limit: Duration::from_secs(1),
+            server: None,
+            named_by_cluster: false,
         })
     }
 
@@ -318,6 +355,39 @@ mod tests {
         assert!(told.ends_with("it is about another login"), "{told}");
         std::os::unix::fs::symlink(cache.path(&self::key("bob")), &path).expect("it is ours");
         assert!(why().contains("it cannot be looked at"), "{}", why());
+    }
+
+    #[test]
+    fn what_one_authority_vouched_for_is_not_sent_to_whom_another_vouches_for() {
+        let of = |authority: Option<&str>| {
+            let mut key = key("alice");
+            key.authority = authority.map(crate::login::servers::fingerprint);
+            key
+        };
+        let (_home, cache, _) = stage();
+        cache.write(&of(None), &entry()).expect("it can be kept");
+        assert!(cache.read(&of(Some("theirs"))).expect("nothing is wrong").is_none());
+        assert!(cache.read(&of(None)).expect("it is sound").is_some());
+    }
+
+    #[test]
+    fn servers_are_kept_by_issuer_and_client() {
+        let (_home, cache, _) = stage();
+        let audience = |client: &str| Audience {
+            issuer: "https://issuer.test".to_owned(),
+            client_id: client.to_owned(),
+        };
+        let server = |url: &str| ApiServer::new(url, None, None, false);
+        for url in ["https://a.test", "https://b.test", "https://a.test/"] {
+            cache.allow(&audience("kubernetes"), &server(url)).expect("it can be kept");
+        }
+        let kept = cache.servers(&audience("kubernetes")).expect("it is sound");
+        assert_eq!(kept, [server("https://a.test"), server("https://b.test")]);
+        assert_eq!(cache.servers(&audience("other")).expect("nothing is wrong"), []);
+        let path = cache.path_of_servers(&audience("kubernetes"));
+        mode(&path, 0o660);
+        let told = cache.servers(&audience("kubernetes")).expect_err("others can write it").to_string();
+        assert!(told.starts_with("the record of API servers "), "{told}");
     }
 
     #[test]

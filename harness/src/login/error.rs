@@ -2,13 +2,15 @@
 
 use std::error::Error;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{BadAddress, CacheError};
+use super::{BadAddress, CacheError, SYSTEM, Sharing};
 use crate::cause::with_causes;
 use crate::hint::Hint;
 use crate::printable::printable;
 use crate::secret::redact;
+use crate::shell_word::quoted;
 
 /// Why a login has not come about.
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +88,37 @@ pub enum LoginError {
     /// The token that it gave is not what was asked for.
     #[error("the ID token that the issuer gave is refused: {0}")]
     Token(String),
+    /// A secret would go to an issuer that the person did not name.
+    #[error("the {secret} is not sent to the issuer {issuer}: the cluster of the kubeconfig named the issuer, the client or the authority")]
+    SecretForAStranger {
+        /// The issuer's URL.
+        issuer: String,
+        /// Which secret.
+        secret: &'static str,
+    },
+    /// The login was not given to that API server yet, and nobody can be asked.
+    #[error("the login at {} is not given to the API server {}: {}", sharing.audience.issuer, sharing.server.url, known(sharing))]
+    NotForServer {
+        /// Whose login, and which server.
+        sharing: Box<Sharing>,
+        /// Where logins are kept.
+        directory: PathBuf,
+        /// Why nobody could be asked.
+        #[source]
+        source: Option<io::Error>,
+    },
+    /// The person does not want that API server to have the login.
+    #[error("you did not allow the API server {server} to have the login")]
+    NotAllowed {
+        /// The server's address.
+        server: String,
+    },
+    /// Another process logged in, and this one waited for it.
+    #[error("another login at this issuer, which this one waited for, came to nothing: {why}")]
+    GivenUp {
+        /// Why.
+        why: String,
+    },
     /// A person is needed, and the client says that none is there.
     #[error("a new login needs a person, and none can be asked here (no terminal, or interactiveMode is Never)")]
     NobodyThere,
@@ -121,6 +154,17 @@ pub enum LoginError {
     Cache(#[from] CacheError),
 }
 
+/// Which servers have it, for who wonders why this one has not.
+fn known(sharing: &Sharing) -> String {
+    let same = sharing.known.iter().any(|known| known.url == sharing.server.url);
+    let known: Vec<&str> = sharing.known.iter().map(|known| known.url.as_str()).collect();
+    match known.as_slice() {
+        [] => "it was given to none yet, and nobody can be asked here".to_owned(),
+        _ if same => "its certificate is verified in another way than before, and nobody can be asked here".to_owned(),
+        _ => format!("it was given to {} so far, and nobody can be asked here", known.join(", ")),
+    }
+}
+
 fn described(description: Option<&str>) -> String {
     description.map(|text| format!(" ({text})")).unwrap_or_default()
 }
@@ -152,9 +196,38 @@ impl LoginError {
     }
 }
 
+/// The command that lets an API server have a login.
+fn allowing(sharing: &Sharing, directory: &Path) -> String {
+    let Sharing { audience, server, .. } = sharing;
+    let directory = directory.display().to_string();
+    let mut words = vec![
+        "authlab",
+        "token",
+        "allow",
+        "--issuer",
+        &audience.issuer,
+        "--client-id",
+        &audience.client_id,
+    ];
+    words.extend(["--server", &server.url]);
+    if server.verified_by != SYSTEM {
+        words.extend(["--verified-by", &server.verified_by]);
+    }
+    words.extend(["--login-dir", &directory]);
+    words.into_iter().map(quoted).collect::<Vec<_>>().join(" ")
+}
+
 impl Hint for LoginError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
+            Self::NotForServer { sharing, directory, .. } => {
+                return Some(format!("if you mean that server, allow it with `{}`", allowing(sharing, directory)));
+            }
+            Self::SecretForAStranger { .. } => {
+                "if the issuer is yours, give --issuer, --client-id and --certificate-authority yourself; else log in without a secret, with \
+                 --flow browser or --flow device"
+            }
+            Self::GivenUp { .. } => "run it again for a new login",
             Self::Url { .. } => "give it as the issuer's tokens say it, such as https://keycloak.example/realms/NAME",
             Self::Authority(_) => "give a PEM file with --certificate-authority",
             Self::Unreachable { .. } if self.is_untrusted_certificate() => {

@@ -1,15 +1,18 @@
 //! Logging in at an OpenID Connect issuer as people do: in a browser, with a code typed elsewhere, or with a password.
 //!
 //! The main function is [`log_in`]. It takes what an earlier login left in the [`Cache`], refreshes it before it expires, and
-//! only then begins a new login; however many ask at once, one of them logs in and the others wait for it. Whoever sits at
-//! the screen is a [`Person`]: what is said to them, and how, is not the business of this module.
+//! only then begins a new login; however many ask at once, one of them logs in and the others wait for it, and end as it does.
+//! A login is given to the API server that it was made for, and to others when the person says so. Whoever sits at the screen is
+//! a [`Person`]: what is said to them, and how, is not the business of this module.
 
 mod address;
 mod cache;
 mod error;
 mod flows;
+mod lock;
 mod provider;
 mod redirect;
+mod servers;
 
 use std::io;
 use std::time::Duration;
@@ -18,11 +21,13 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 
 pub use address::BadAddress;
-pub use cache::{Cache, CacheError, Untrusted};
+pub use cache::{Audience, Cache, CacheError, Untrusted};
 pub use error::LoginError;
+pub use servers::{ApiServer, SYSTEM};
 
 use crate::secret::Secret;
 use cache::Entry;
+use lock::Lock;
 use provider::Provider;
 
 /// How long before its end a token is not used any more: it has to be good still when the last request arrives.
@@ -45,6 +50,35 @@ pub struct Settings {
     pub flow: Flow,
     /// How long a person may take.
     pub limit: Duration,
+    /// The API server that the token is for, where that is known.
+    pub server: Option<ApiServer>,
+    /// Whether the issuer, the client or the authority was named by the cluster, whoever that is: no secret of the person's goes there.
+    pub named_by_cluster: bool,
+}
+
+impl Settings {
+    fn audience(&self) -> Audience {
+        Audience {
+            issuer: self.issuer.clone(),
+            client_id: self.client_id.clone(),
+        }
+    }
+
+    /// Fails where a secret would go to an issuer that the person did not name.
+    fn check(&self) -> Result<(), LoginError> {
+        let secret = match (&self.flow, &self.client_secret) {
+            (Flow::Password { .. }, _) => "password",
+            (_, Some(_)) => "client secret",
+            _ => return Ok(()),
+        };
+        if !self.named_by_cluster {
+            return Ok(());
+        }
+        Err(LoginError::SecretForAStranger {
+            issuer: self.issuer.clone(),
+            secret,
+        })
+    }
 }
 
 /// How somebody logs in.
@@ -87,13 +121,31 @@ pub trait Person: Send + Sync {
     /// # Errors
     /// Nothing can be typed.
     fn password<'a>(&'a self, user: &'a str) -> BoxFuture<'a, io::Result<Secret>>;
+    /// Asks them whether logins may be given to a further API server.
+    ///
+    /// # Errors
+    /// Nobody can answer.
+    fn allows<'a>(&'a self, sharing: &'a Sharing) -> BoxFuture<'a, io::Result<bool>>;
     /// Tells them something.
     fn tell(&self, told: &Told<'_>);
+}
+
+/// A login, and an API server that it was not given to yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sharing {
+    /// Whose tokens are given.
+    pub audience: Audience,
+    /// The server.
+    pub server: ApiServer,
+    /// The servers that are given them already.
+    pub known: Vec<ApiServer>,
 }
 
 /// What a person is told.
 #[derive(Clone, Copy, Debug)]
 pub enum Told<'a> {
+    /// A new login begins, for this API server.
+    LoggingInFor(&'a ApiServer),
     /// The login page was opened.
     Opened {
         /// Its address.
@@ -119,6 +171,8 @@ pub enum Told<'a> {
     Waiting,
     /// What an earlier login left is not used.
     Untrusted(&'a Untrusted),
+    /// The record of API servers that logins are given to is not used.
+    UntrustedServers(&'a Untrusted),
     /// The earlier login cannot be refreshed, and a new one begins.
     Ended(&'a LoginError),
 }
@@ -152,10 +206,15 @@ impl Entry {
 /// A token of the issuer: the one of an earlier login, refreshed where that is needed, else one of a new login.
 ///
 /// # Errors
-/// The issuer cannot be asked or refuses; a person is needed and none is there, or does not come back in time.
+/// The issuer cannot be asked or refuses; a person is needed and none is there, does not come back in time, or does not want the API server
+/// to have it; a secret would go to an issuer that somebody else named.
 pub async fn log_in(settings: &Settings, cache: &Cache, person: &dyn Person) -> Result<Ticket, LoginError> {
+    settings.check()?;
     let key = cache::Key::of(settings);
-    if let Some(entry) = usable(cache, &key, person) {
+    let earlier = cache.read(&key).inspect_err(|untrusted| person.tell(&Told::Untrusted(untrusted)));
+    let earlier = earlier.unwrap_or_default();
+    admit(settings, cache, person, earlier.is_some()).await?;
+    if let Some(entry) = earlier.filter(is_usable) {
         return Ok((&entry).into());
     }
     let lock = match cache.try_lock(&key)? {
@@ -165,40 +224,92 @@ pub async fn log_in(settings: &Settings, cache: &Cache, person: &dyn Person) -> 
             cache.lock(&key, settings.limit).await?
         }
     };
-    // Whoever had the lock may have left what is wanted.
+    // Whoever had the lock may have left what is wanted, for another server.
     let earlier = cache.read(&key).unwrap_or_default();
+    admit(settings, cache, person, earlier.is_some()).await?;
     if let Some(entry) = earlier.as_ref().filter(|entry| is_usable(entry)) {
         return Ok(entry.into());
     }
-    let provider = Provider::discover(settings).await?;
-    let refresh = earlier.and_then(|entry| entry.refresh_token);
-    let entry = match refresh {
-        None => provider.log_in(person).await?,
-        Some(refresh) => match provider.refresh(&refresh).await {
-            Ok(entry) => entry,
-            Err(error) if error.ends_the_login() => {
-                if !provider.can_log_in(person) {
-                    return Err(LoginError::Over(Box::new(error)));
-                }
-                person.tell(&Told::Ended(&error));
-                provider.log_in(person).await?
-            }
-            Err(error) => return Err(error),
-        },
-    };
-    cache.write(&key, &entry)?;
-    drop(lock);
-    Ok((&entry).into())
+    if let Some(why) = lock.given_up() {
+        return Err(LoginError::GivenUp { why: why.to_owned() });
+    }
+    attempt(settings, cache, &key, lock, earlier, person).await
 }
 
-/// What is in the cache and good still. What cannot be trusted is told, once, and not used.
-fn usable(cache: &Cache, key: &cache::Key, person: &dyn Person) -> Option<Entry> {
-    match cache.read(key) {
-        Ok(entry) => entry.filter(is_usable),
-        Err(untrusted) => {
-            person.tell(&Told::Untrusted(&untrusted));
-            None
+/// Refreshes the earlier login or begins a new one, and keeps it.
+async fn attempt(
+    settings: &Settings,
+    cache: &Cache,
+    key: &cache::Key,
+    mut lock: Lock,
+    earlier: Option<Entry>,
+    person: &dyn Person,
+) -> Result<Ticket, LoginError> {
+    lock.begin().map_err(|source| CacheError::Write {
+        path: cache.directory().to_owned(),
+        source,
+    })?;
+    let done = async {
+        let entry = fresh(settings, earlier, person).await?;
+        cache.write(key, &entry)?;
+        if let Some(server) = &settings.server {
+            cache.allow(&settings.audience(), server)?;
         }
+        Ok((&entry).into())
+    };
+    let done = done.await;
+    match &done {
+        Ok(_) => lock.succeed(),
+        Err(error) => lock.fail(&LoginError::told(error)),
+    }
+    done
+}
+
+async fn fresh(settings: &Settings, earlier: Option<Entry>, person: &dyn Person) -> Result<Entry, LoginError> {
+    let provider = Provider::discover(settings).await?;
+    let Some(refresh) = earlier.and_then(|entry| entry.refresh_token) else {
+        return provider.log_in(person).await;
+    };
+    match provider.refresh(&refresh).await {
+        Err(error) if error.ends_the_login() => {
+            if !provider.can_log_in(person) {
+                return Err(LoginError::Over(Box::new(error)));
+            }
+            person.tell(&Told::Ended(&error));
+            provider.log_in(person).await
+        }
+        refreshed => refreshed,
+    }
+}
+
+/// Makes sure that the API server may have a token. The first that a login is made for may; so may others, once the person says so.
+async fn admit(settings: &Settings, cache: &Cache, person: &dyn Person, has_earlier: bool) -> Result<(), LoginError> {
+    let Some(server) = &settings.server else { return Ok(()) };
+    let known = cache.servers(&settings.audience());
+    let known = known.inspect_err(|untrusted| person.tell(&Told::UntrustedServers(untrusted)));
+    let known = known.unwrap_or_default();
+    if known.contains(server) || known.is_empty() && !has_earlier {
+        return Ok(());
+    }
+    let sharing = Sharing {
+        audience: settings.audience(),
+        server: server.clone(),
+        known,
+    };
+    let refused = |source| LoginError::NotForServer {
+        sharing: Box::new(sharing.clone()),
+        directory: cache.directory().to_owned(),
+        source,
+    };
+    if !person.is_there() {
+        return Err(refused(None));
+    }
+    match person.allows(&sharing).await {
+        Ok(true) => Ok(cache.allow(&sharing.audience, server)?),
+        Ok(false) => Err(LoginError::NotAllowed {
+            server: server.url.clone(),
+        }),
+        Err(error) => Err(refused(Some(error))),
     }
 }
 

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::address::{BadAddress, check_configuration};
 use super::cache::Entry;
-use super::{Flow, LoginError, Person, Settings};
+use super::{Flow, LoginError, Person, Settings, Told};
 use crate::cause::with_causes;
 use crate::secret::{Secret, redact};
 
@@ -143,6 +143,9 @@ impl<'a> Provider<'a> {
     pub(super) async fn log_in(&self, person: &dyn Person) -> Result<Entry, LoginError> {
         if !self.can_log_in(person) {
             return Err(LoginError::NobodyThere);
+        }
+        if let Some(server) = self.settings.server.as_ref().filter(|_| person.is_there()) {
+            person.tell(&Told::LoggingInFor(server));
         }
         match &self.settings.flow {
             Flow::Browser => self.in_a_browser(person).await,

@@ -21,6 +21,10 @@ impl Person for Nobody {
         Box::pin(std::future::ready(Err(io::Error::other("nobody is there"))))
     }
 
+    fn allows<'a>(&'a self, _: &'a Sharing) -> BoxFuture<'a, io::Result<bool>> {
+        Box::pin(std::future::ready(Err(io::Error::other("nobody is there"))))
+    }
+
     fn tell(&self, told: &Told<'_>) {
         self.0.lock().expect("one thread").push(format!("{told:?}"));
     }
@@ -37,6 +41,8 @@ fn settings(issuer: &str) -> Settings {
         scopes: Vec::new(),
         flow: Flow::Browser,
         limit: Duration::from_secs(1),
+        server: None,
+        named_by_cluster: false,
     }
 }
 

@@ -252,9 +252,9 @@ impl fmt::Display for Program {
         let shown = |argument: &OsString| match argument.to_string_lossy() {
             argument if argument.split_once('=').is_some_and(|(name, _)| names_a_secret(name)) => {
                 let (name, _) = argument.split_once('=').unwrap_or_default();
-                quoted(&format!("{name}={REDACTED}"))
+                quoted(&format!("{name}={REDACTED}")).into_owned()
             }
-            argument => quoted(&argument),
+            argument => quoted(&argument).into_owned(),
         };
         // Together, since the secret of an option may be the argument after it.
         let arguments: Vec<String> = self.arguments.iter().map(shown).collect();

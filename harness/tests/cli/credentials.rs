@@ -1,5 +1,6 @@
 //! Credentials of a lab that is up: as an exec plugin gives them, and in every form of a kubeconfig.
 
+use base64::Engine as _;
 use serde_json::json;
 
 use crate::logins::{description, line};
@@ -7,24 +8,44 @@ use crate::stage::{said, shared};
 
 #[test]
 fn a_cluster_of_another_lab_gets_no_credential_of_this_one() {
-    let info = |server: &str| {
+    let info = |cluster: serde_json::Value| {
         json!({ "apiVersion": "client.authentication.k8s.io/v1beta1", "kind": "ExecCredential",
-            "spec": { "interactive": false, "cluster": { "server": server } } })
+            "spec": { "interactive": false, "cluster": cluster } })
         .to_string()
     };
+    let encoded = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
+    let stranger = authlab::pki::Authority::root("stranger").unwrap();
     let lab = description();
-    let ours = lab["api_servers"]["main"]["url"].as_str().unwrap();
+    let main = &lab["api_servers"]["main"];
+    let (ours, authority) = (main["url"].as_str().unwrap(), main["serving_authority"].as_str().unwrap());
     for command in [["token", "certificate", "alice"], ["token", "service-account", "deployer"]] {
-        let mut there = shared().stage.command(&command);
-        let answer = said(there.env("KUBERNETES_EXEC_INFO", info(ours))).json();
-        assert_eq!(answer["apiVersion"], "client.authentication.k8s.io/v1beta1");
-        assert!(answer["status"]["expirationTimestamp"].is_string(), "{answer}");
-        let mut elsewhere = shared().stage.command(&command);
-        let told = line(said(elsewhere.env("KUBERNETES_EXEC_INFO", info("https://elsewhere.test"))), 1);
+        let with = |cluster| said(shared().stage.command(&command).env("KUBERNETES_EXEC_INFO", info(cluster)));
+        for sound in [
+            json!({ "server": ours }),
+            json!({ "server": ours, "certificate-authority-data": encoded(authority) }),
+        ] {
+            let answer = with(sound).json();
+            assert_eq!(answer["apiVersion"], "client.authentication.k8s.io/v1beta1");
+            assert!(answer["status"]["expirationTimestamp"].is_string(), "{answer}");
+        }
+        let told = line(with(json!({ "server": "https://elsewhere.test" })), 1);
         assert!(
             told.contains("the cluster https://elsewhere.test is not of the lab 'default'"),
             "{told}"
         );
+        // The lab's address, with somebody in between.
+        for between in [
+            json!({ "server": ours, "certificate-authority-data": encoded(stranger.certificate()), "proxy-url": "http://evil.test" }),
+            json!({ "server": ours, "certificate-authority-data": encoded(&format!("{authority}{}", stranger.certificate())) }),
+            json!({ "server": ours, "insecure-skip-tls-verify": true }),
+            json!({ "server": ours, "tls-server-name": "evil.test" }),
+        ] {
+            let told = line(with(between.clone()), 1);
+            assert!(
+                told.contains("is not verified by the authority of the lab 'default'"),
+                "{between}: {told}"
+            );
+        }
     }
 }
 

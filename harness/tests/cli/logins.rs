@@ -223,7 +223,7 @@ fn a_session_that_was_ended_is_told_and_followed_by_a_new_login_if_that_can_be()
 #[test]
 fn a_disabled_user_is_refused_in_the_issuers_words() {
     let desk = Desk::new("disabled");
-    desk.claims(&desk.with_password());
+    whoami(said(&mut desk.kubectl(&desk.with_password(), "Never")));
     desk.admin(async |admin| admin.set_enabled("disabled", false).await.unwrap());
     desk.expire();
     let refused = said(&mut desk.kubectl(&desk.with_password(), "Never"));
@@ -387,9 +387,18 @@ fn a_person_logs_in_in_a_browser_after_mistyping_once() {
     assert!(page.text.contains("You are logged in"), "{}", page.text);
     let claims = claims(&login.end());
     assert_eq!(claims["preferred_username"], "browsing");
-    // kubectl has no terminal here: it uses what the browser left.
-    let kubectl = said(&mut desk.kubectl(&desk.public("browser-login"), "IfAvailable"));
-    assert_eq!(whoami(kubectl).0, "keycloak:browsing");
+    // kubectl has no terminal here: it uses what the browser left, once somebody has said that its API server may have that.
+    let kubectl = || said(&mut desk.kubectl(&desk.public("browser-login"), "IfAvailable"));
+    let refused = kubectl();
+    assert_eq!(refused.code, 1, "{refused:?}");
+    let (_, allow) = refused
+        .err
+        .split_once("allow it with `authlab ")
+        .unwrap_or_else(|| panic!("{refused:?}"));
+    let allow = allow.split_once('`').unwrap().0;
+    let program = env!("CARGO_BIN_EXE_authlab");
+    said(Command::new("sh").args(["-c", &format!("{program} {allow}")])).success();
+    assert_eq!(whoami(kubectl()).0, "keycloak:browsing");
 }
 
 #[test]

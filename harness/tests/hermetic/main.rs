@@ -3,6 +3,7 @@
 
 mod command;
 mod inverting;
+mod logins;
 #[path = "../browser/story.rs"]
 mod story;
 mod toy;

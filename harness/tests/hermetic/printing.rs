@@ -30,7 +30,8 @@ fn what_is_explained_and_what_is_refused_is_text() {
             "command": "sh", "args": ["-c", format!("printf '%s' '{ATTACK}from a plugin' >&2; exit 1")],
         } } }],
     });
-    std::fs::write(&kubeconfig, file.to_string()).unwrap();
+    // YAML has no such characters either, but for escapes.
+    std::fs::write(&kubeconfig, authlab::printable::printable_json(&file.to_string()).as_bytes()).unwrap();
     let path = kubeconfig.to_str().unwrap();
     let acts = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
     let (out, err) = said(&["explain", "--kubeconfig", path]);

@@ -33,7 +33,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "login",
         &[
-            "cause", "hint", "listener", "loopback", "printable", "private", "process", "secret", "tls",
+            "cause",
+            "hint",
+            "listener",
+            "loopback",
+            "printable",
+            "private",
+            "process",
+            "secret",
+            "tls",
         ],
     ),
     ("credential", &["pki", "secret"]),

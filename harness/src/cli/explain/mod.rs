@@ -139,7 +139,7 @@ pub async fn run(arguments: ExplainArguments, session: &Session, out: &mut dyn W
         return show_file_alone(&told, session, out);
     };
     if let Some(plugin) = &asked.exec {
-        match explain::run_plugin(plugin, &server).await {
+        match explain::run_plugin(plugin, &asked.cluster).await {
             Ok(credential) => asked.credentials.push(credential),
             Err(error) => {
                 told.push(error.into());
@@ -190,6 +190,8 @@ struct Wanted {
     authority: Option<String>,
     credentials: Vec<Credential>,
     exec: Option<serde_json::Value>,
+    /// What a plugin is told of the cluster.
+    cluster: serde_json::Value,
     impersonated: Vec<(String, String)>,
 }
 
@@ -210,6 +212,7 @@ async fn asked(arguments: &ExplainArguments, told: &mut Vec<Finding>) -> Result<
             authority: found.authority,
             credentials: found.credentials,
             exec: found.exec,
+            cluster: found.cluster,
             impersonated: found.impersonated,
         });
     }

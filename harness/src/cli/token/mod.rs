@@ -3,12 +3,14 @@
 //! The main type is [`TokenArguments`]. Whoever runs a plugin passes its standard error on, between lines of their own: an error
 //! is one line there, and nothing but the answer is on standard output.
 
+mod allow;
 mod oidc;
 mod person;
 
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
+use base64::Engine as _;
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
@@ -41,9 +43,18 @@ pub struct TokenArguments {
     command: TokenCommand,
 }
 
-/// The ways to a credential.
+/// What is done.
 #[derive(Subcommand, Clone, Debug)]
 enum TokenCommand {
+    #[command(flatten)]
+    Credential(CredentialCommand),
+    /// Let a further API server have the logins at an issuer
+    Allow(allow::AllowArguments),
+}
+
+/// The ways to a credential.
+#[derive(Subcommand, Clone, Debug)]
+enum CredentialCommand {
     /// Log in at an OpenID Connect issuer, or use and refresh an earlier login
     Oidc(Box<OidcArguments>),
     /// A token of a service account of a lab that is up
@@ -118,6 +129,10 @@ impl From<CommandError> for Refusal {
 /// # Errors
 /// Standard output or standard error cannot be written.
 pub async fn run(arguments: TokenArguments, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
+    let command = match arguments.command {
+        TokenCommand::Credential(command) => command,
+        TokenCommand::Allow(arguments) => return allow::run(arguments, session, out).await,
+    };
     let interrupted = |line: &str| Refusal {
         exit: Exit::Interrupted,
         line: line.to_owned(),
@@ -126,7 +141,7 @@ pub async fn run(arguments: TokenArguments, session: &Session, out: &mut dyn Wri
     let answered = tokio::select! {
         biased;
         () = session.interrupt.requested() => Err(interrupted("interrupted")),
-        answered = answer(arguments.command) => answered,
+        answered = answer(command) => answered,
         () = reader::is_gone() => Err(interrupted("nobody reads the answer any more")),
     };
     match answered {
@@ -142,20 +157,20 @@ pub async fn run(arguments: TokenArguments, session: &Session, out: &mut dyn Wri
     }
 }
 
-async fn answer(command: TokenCommand) -> Result<serde_json::Value, Refusal> {
+async fn answer(command: CredentialCommand) -> Result<serde_json::Value, Refusal> {
     let info = match std::env::var(EXEC_INFO) {
         Ok(text) => ExecInfo::read(&text).map_err(|error| Refusal::usage(error.to_string()))?,
         Err(_) => ExecInfo::by_hand(io::stdin().is_terminal()),
     };
     let (credential, expires) = match command {
-        TokenCommand::Oidc(arguments) => oidc::credential(*arguments, &info).await?,
-        TokenCommand::ServiceAccount(OfLab { name, lifetime, lab }) => {
+        CredentialCommand::Oidc(arguments) => oidc::credential(*arguments, &info).await?,
+        CredentialCommand::ServiceAccount(OfLab { name, lifetime, lab }) => {
             let lab = lab_for(&lab, info.spec.cluster.as_ref()).await?;
             let lifetime = Duration::from_secs(lifetime);
             let token = lab.service_account_token(&name.name, lifetime).await.map_err(use_error)?;
             (Credential::Token(token), Timestamp::now() + lifetime)
         }
-        TokenCommand::Certificate(OfLab { name, lifetime, lab }) => {
+        CredentialCommand::Certificate(OfLab { name, lifetime, lab }) => {
             cast::check(&name.name).map_err(|error| Refusal::usage(error.to_string()))?;
             let lab = lab_for(&lab, info.spec.cluster.as_ref()).await?;
             let lifetime = Duration::from_secs(lifetime);
@@ -171,21 +186,44 @@ async fn answer(command: TokenCommand) -> Result<serde_json::Value, Refusal> {
 /// The lab, if the client's cluster is one of its servers: nobody else's is given what opens this one.
 async fn lab_for(named: &NamedLab, cluster: Option<&ExecCluster>) -> Result<Lab, Refusal> {
     let lab = Lab::existing(&named.lab).await.map_err(use_error)?;
-    if let Some(cluster) = cluster {
-        let description = lab.description();
-        let servers = description.api_servers.values().map(|server| server.url.as_str());
-        let mut doors = servers.chain(description.auth_proxies.values().map(|proxy| proxy.url.as_str()));
-        if !doors.any(|door| door.trim_end_matches('/') == cluster.server.trim_end_matches('/')) {
-            return Err(Refusal {
-                exit: Exit::Failed,
-                line: format!(
-                    "the cluster {} is not of the lab '{}', so it gets no credential of it",
-                    cluster.server, named.lab
-                ),
-            });
-        }
+    let Some(cluster) = cluster else { return Ok(lab) };
+    let description = lab.description();
+    let servers = description.api_servers.values();
+    let mut doors: Vec<(String, String)> = servers
+        .map(|server| (server.url.clone(), server.serving_authority.clone()))
+        .collect();
+    let proxies = description.auth_proxies.keys().filter_map(|name| lab.auth_proxy(name).ok());
+    doors.extend(proxies.map(|proxy| (proxy.url, proxy.authority)));
+    let refused = |why: &str| Refusal {
+        exit: Exit::Failed,
+        line: format!(
+            "the cluster {} {why} '{}', so it gets no credential of it",
+            cluster.server, named.lab
+        ),
+    };
+    let same = |(url, _): &&(String, String)| url.trim_end_matches('/') == cluster.server.trim_end_matches('/');
+    let (_, authority) = doors.iter().find(same).ok_or_else(|| refused("is not of the lab"))?;
+    if !is_verified_by(cluster, authority) {
+        return Err(refused("is not verified by the authority of the lab"));
     }
     Ok(lab)
+}
+
+/// Whether the client makes sure that `cluster` has a certificate of `authority`: whoever names address and authority together can put a
+/// proxy in between.
+fn is_verified_by(cluster: &ExecCluster, authority: &str) -> bool {
+    if cluster.unverified {
+        return false;
+    }
+    let Some(given) = &cluster.authority else {
+        // An authority of the system vouches for no address of this machine; for a name, it may.
+        return cluster.server_name.is_none();
+    };
+    let given = base64::engine::general_purpose::STANDARD.decode(given).ok();
+    let given = given.and_then(|given| String::from_utf8(given).ok());
+    let given = given.and_then(|given| crate::tls::certificates(&given).ok());
+    let ours = crate::tls::certificates(authority).unwrap_or_default();
+    given.is_some_and(|given| given.iter().all(|certificate| ours.contains(certificate)))
 }
 
 /// Nobody is left to tell when standard error itself is closed.

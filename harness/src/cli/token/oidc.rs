@@ -16,8 +16,9 @@ use super::Refusal;
 use super::person::Sitting;
 use crate::credential::Credential;
 use crate::credential::exec::ExecInfo;
+use crate::dirs::NoDirectory;
 use crate::hint::Hint as _;
-use crate::login::{self, Cache, Flow, Settings};
+use crate::login::{self, ApiServer, Cache, Flow, Settings};
 use crate::secret::Secret;
 
 /// How somebody logs in.
@@ -48,8 +49,10 @@ enum Interactive {
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 A login is kept in the cache directory, for you alone, and refreshed before it expires; however many clients ask at once,
-one of them logs in. With provideClusterInfo, the cluster's extension client.authentication.k8s.io/exec may say
-`issuer`, `clientId`, `scopes` and `certificateAuthorityData` in place of the options.
+one of them logs in, and the others end as it does. With provideClusterInfo, the cluster's extension
+client.authentication.k8s.io/exec may say `issuer`, `clientId`, `scopes` and `certificateAuthorityData` in place of the
+options; a password or a client's secret is not sent to an issuer that it named. The login is given to the API server that
+it was made for; another has to be allowed, at the terminal or with `authlab token allow`.
 
 Exit codes:
   0  a token was printed
@@ -125,6 +128,10 @@ struct ClusterLogin {
 
 /// A token of the issuer, and until when it can be used.
 pub(super) async fn credential(arguments: OidcArguments, info: &ExecInfo) -> Result<(Credential, Timestamp), Refusal> {
+    let server = info.spec.cluster.as_ref().map(|cluster| {
+        let (authority, name) = (cluster.authority.as_deref(), cluster.server_name.as_deref());
+        ApiServer::new(&cluster.server, authority, name, cluster.unverified)
+    });
     let cluster = info.spec.cluster.as_ref().and_then(|cluster| cluster.config.clone());
     let cluster: ClusterLogin = cluster
         .filter(|config| !config.is_null())
@@ -138,14 +145,8 @@ pub(super) async fn credential(arguments: OidcArguments, info: &ExecInfo) -> Res
         },
         browser: arguments.browser.clone(),
     };
-    let cache = match &arguments.login_dir {
-        Some(directory) => Cache::new(directory),
-        None => {
-            let directory = crate::dirs::cache().map_err(|error| Refusal::usage(error.to_string()))?;
-            Cache::new(directory.join("logins"))
-        }
-    };
-    let settings = blocking(move || settings(arguments, cluster)).await?;
+    let cache = logins(arguments.login_dir.clone()).map_err(|error| Refusal::usage(error.to_string()))?;
+    let settings = blocking(move || settings(arguments, cluster, server)).await?;
     let ticket = login::log_in(&settings, &cache, &sitting).await.map_err(|error| Refusal {
         exit: Exit::Failed,
         line: match error.hint() {
@@ -156,7 +157,18 @@ pub(super) async fn credential(arguments: OidcArguments, info: &ExecInfo) -> Res
     Ok((Credential::Token(ticket.id), ticket.usable_until))
 }
 
-fn settings(arguments: OidcArguments, cluster: ClusterLogin) -> Result<Settings, Refusal> {
+/// Where logins are kept.
+pub(super) fn logins(directory: Option<PathBuf>) -> Result<Cache, NoDirectory> {
+    Ok(Cache::new(match directory {
+        Some(directory) => directory,
+        None => crate::dirs::cache()?.join("logins"),
+    }))
+}
+
+fn settings(arguments: OidcArguments, cluster: ClusterLogin, server: Option<ApiServer>) -> Result<Settings, Refusal> {
+    let named_by_cluster = arguments.issuer.is_none() && cluster.issuer.is_some()
+        || arguments.client_id.is_none() && cluster.client_id.is_some()
+        || arguments.certificate_authority.is_none() && cluster.certificate_authority_data.is_some();
     let missing = |option: &str| Refusal::usage(format!("{option} is missing, and the client does not say it either"));
     let authority = match (&arguments.certificate_authority, cluster.certificate_authority_data) {
         (Some(path), _) => Some(read("--certificate-authority", path)?),
@@ -194,6 +206,8 @@ fn settings(arguments: OidcArguments, cluster: ClusterLogin) -> Result<Settings,
         },
         flow,
         limit: Duration::from_secs(arguments.timeout),
+        server,
+        named_by_cluster,
     })
 }
 

@@ -13,7 +13,7 @@ use super::super::blocking;
 use super::super::report::open::has_screen;
 use super::super::terminal::Silence;
 use super::tell;
-use crate::login::{Person, Told};
+use crate::login::{Person, Sharing, Told};
 use crate::printable::printable;
 use crate::secret::Secret;
 
@@ -52,8 +52,17 @@ impl Person for Sitting {
         .boxed()
     }
 
+    fn allows<'a>(&'a self, sharing: &'a Sharing) -> BoxFuture<'a, io::Result<bool>> {
+        async move {
+            let answer = typed(&question(sharing), Echo::On).await?;
+            Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+        }
+        .boxed()
+    }
+
     fn tell(&self, told: &Told<'_>) {
         tell(&match told {
+            Told::LoggingInFor(server) => format!("Logging in for the API server {}", server.url),
             Told::Opened { address } => format!("Log in in the browser that was opened, or open this address in one: {address}"),
             Told::Address { address, why } => {
                 format!("Open this address in a browser on this machine to log in: {address} (no browser was opened: {why})")
@@ -68,14 +77,32 @@ impl Person for Sitting {
             }
             Told::Waiting => "Another login at this issuer is under way; waiting for it".to_owned(),
             Told::Untrusted(untrusted) => format!("{untrusted}; logging in again"),
+            Told::UntrustedServers(untrusted) => untrusted.to_string(),
             Told::Ended(error) => format!("The earlier login is over ({}); logging in again", error.told()),
         });
     }
 }
 
+/// Whether a further API server may have the login, and what there is to know.
+fn question(sharing: &Sharing) -> String {
+    let Sharing { audience, server, known } = sharing;
+    let same = known.iter().any(|known| known.url == server.url);
+    let known: Vec<&str> = known.iter().map(|known| known.url.as_str()).collect();
+    let known = match known.as_slice() {
+        [] => "It was given to none yet.".to_owned(),
+        _ if same => "Its certificate is verified in another way than before.".to_owned(),
+        _ => format!("It was given to {} so far.", known.join(", ")),
+    };
+    format!(
+        "Give the login at {} (client {}) to the API server {}? {known} [y/N] ",
+        audience.issuer, audience.client_id, server.url
+    )
+}
+
 /// Whether what is typed is shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Echo {
+    On,
     Off,
 }
 
@@ -85,15 +112,19 @@ async fn typed(prompt: &str, echo: Echo) -> io::Result<String> {
     if !stdin.is_terminal() {
         return Err(io::Error::other("standard input is no terminal"));
     }
-    // The cursor stays behind the prompt as long as nothing is shown.
-    let _at_its_end = NewLine;
+    // The cursor stays behind the prompt unless what ends the line is shown.
+    let at_its_end = NewLine;
     let _silence = (echo == Echo::Off).then(|| Silence::begin(&stdin)).transpose()?;
     let _ = write!(anstream::stderr().lock(), "{}", printable(prompt));
     let read = blocking(|| {
         let mut line = String::new();
         io::stdin().read_line(&mut line).map(|length| (length > 0).then_some(line))
     });
-    read.await?.ok_or_else(|| io::Error::other("nothing was typed"))
+    let line = read.await?.ok_or_else(|| io::Error::other("nothing was typed"))?;
+    if echo == Echo::On {
+        std::mem::forget(at_its_end);
+    }
+    Ok(line)
 }
 
 /// Begins a line when it is dropped.

@@ -69,7 +69,7 @@ async fn credential(world: &World, file: &Path) -> Step<Credential> {
     ensure!(server == main.url, "{name} is for {server}, and the API server is {}", main.url);
     let mut credentials = read.credentials;
     if let Some(plugin) = &read.exec {
-        credentials.push(run_plugin(plugin, &server).await.with_context(|| name.to_string())?);
+        credentials.push(run_plugin(plugin, &read.cluster).await.with_context(|| name.to_string())?);
     }
     Ok(Credential::of(credentials, read.impersonated))
 }

@@ -1,0 +1,74 @@
+//! `authlab token allow`: lets an API server have the logins that are kept for others, where nobody could be asked.
+//!
+//! The main type is [`AllowArguments`].
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+
+use super::super::Session;
+use super::super::blocking;
+use super::super::error::CommandError;
+use super::super::exit::Exit;
+use super::super::server_binaries::write_json;
+use super::oidc::logins;
+use crate::login::{ApiServer, Audience, SYSTEM};
+
+/// Whose logins, and to whom they may be given.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+A login is given to the API server that it was made for. Others have to be allowed, at the terminal or by this command: any server
+that is shown a token can use it. The line that says so has the whole command.
+
+Exit codes:
+  0  logins may be given to the server
+  1  that cannot be kept
+  2  wrong usage")]
+pub struct AllowArguments {
+    /// The issuer's URL, exactly as its tokens say it
+    #[arg(long, env = "AUTHLAB_ISSUER", value_name = "URL")]
+    issuer: String,
+    /// The client that logs people in
+    #[arg(long, env = "AUTHLAB_CLIENT_ID", value_name = "ID")]
+    client_id: String,
+    /// The API server, as the kubeconfig names it
+    #[arg(long, value_name = "URL")]
+    server: String,
+    /// How its certificate is verified: `system`, or the fingerprint in the line that refuses
+    #[arg(long, value_name = "FINGERPRINT", default_value = SYSTEM)]
+    verified_by: String,
+    /// Directory that logins are kept in; `logins` in the cache directory when not given
+    #[arg(long, env = "AUTHLAB_LOGIN_DIR", value_name = "DIR")]
+    login_dir: Option<PathBuf>,
+}
+
+/// Keeps the permission, and says so.
+///
+/// # Errors
+/// It cannot be kept.
+pub(super) async fn run(arguments: AllowArguments, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
+    let cache = logins(arguments.login_dir).map_err(|error| CommandError::new(Exit::Usage, error))?;
+    let audience = Audience {
+        issuer: arguments.issuer,
+        client_id: arguments.client_id,
+    };
+    let server = ApiServer::known(&arguments.server, arguments.verified_by);
+    let said = json!({ "issuer": audience.issuer, "client_id": audience.client_id, "server": server });
+    let line = format!(
+        "logins at {} as the client {} may be given to the API server {}",
+        audience.issuer, audience.client_id, server.url
+    );
+    let kept = blocking(move || cache.allow(&audience, &server));
+    session
+        .unless_interrupted(async { kept.await.map_err(|error| CommandError::new(Exit::Failed, error)) })
+        .await?;
+    if session.voice.json {
+        return write_json(&said, out);
+    }
+    if !session.voice.quiet {
+        writeln!(out, "{line}")?;
+    }
+    Ok(Exit::Success)
+}
