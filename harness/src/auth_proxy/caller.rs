@@ -21,11 +21,8 @@ use super::bearer::Bearer;
 use super::connection_headers::listed;
 use super::status::Refusal;
 use super::{AuthProxyError, Settings};
+use crate::pki::Holder;
 use crate::secret::{Secret, TOKEN_PROTOCOL};
-
-/// The attribute of a certificate's subject that is a user's UID
-/// (kubernetes/apiserver `pkg/authentication/request/x509/x509.go`).
-const UID: &str = "1.3.6.1.4.1.57683.2";
 
 /// Somebody the proxy has made out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,28 +109,14 @@ impl Callers {
             .verify_client_cert(leaf, intermediates, UnixTime::now())
             .map_err(|error| error.to_string())?;
         let (_, certificate) = X509Certificate::from_der(leaf).map_err(|error| error.to_string())?;
-        let subject = certificate.subject();
-        let text = |attribute: &x509_parser::x509::AttributeTypeAndValue<'_>| {
-            attribute
-                .as_str()
-                .map(str::to_owned)
-                .map_err(|_| "an attribute of its subject is not text".to_owned())
-        };
-        // Of several common names the last one counts, as in Go.
-        let user = subject.iter_common_name().map(&text).last().transpose()?.unwrap_or_default();
+        let Holder { user, groups, uids } = Holder::read(certificate.subject()).map_err(|error| error.to_string())?;
         if user.is_empty() {
             return Err("it has no common name, so it names nobody".to_owned());
         }
-        let groups = subject.iter_organization().map(&text).collect::<Result<_, _>>()?;
-        let uids: Vec<_> = subject
-            .iter_attributes()
-            .filter(|attribute| attribute.attr_type().to_id_string() == UID)
-            .collect();
-        let uid = match uids.as_slice() {
-            [] => None,
-            [uid] => Some(text(uid)?),
-            _ => return Err("it has several UIDs".to_owned()),
-        };
+        if uids.len() > 1 {
+            return Err("it has several UIDs".to_owned());
+        }
+        let uid = uids.into_iter().next();
         Ok(Caller {
             user,
             groups,

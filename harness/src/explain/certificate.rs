@@ -8,6 +8,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::pem::Pem;
 
 use super::{Finding, Known};
+use crate::pki::Holder;
 
 /// The certificates of `chain`, PEM, the leaf first, against the names of the authorities that the server advertises in its
 /// handshake, DER (RFC 8446 §4.2.4).
@@ -75,7 +76,7 @@ fn front_proxy(leaf: &X509Certificate<'_>, known: &Known) -> Option<Finding> {
         .iter()
         .filter_map(|block| block.parse_x509().ok())
         .any(|one| one.subject().as_raw() == leaf.issuer().as_raw());
-    let name = common_name(leaf);
+    let name = user(leaf);
     (theirs && !names.is_empty() && !names.contains(&name)).then(|| {
         Finding::cause(
             "P6",
@@ -124,32 +125,35 @@ pub(super) fn end(chain: &str) -> Option<(Timestamp, String)> {
     let block = Pem::iter_from_buffer(chain.as_bytes()).next()?.ok()?;
     let leaf = block.parse_x509().ok()?;
     let end = Timestamp::from_second(leaf.validity().not_after.timestamp()).ok()?;
-    Some((end, common_name(&leaf)))
+    Some((end, user(&leaf)))
 }
 
 fn time(second: i64) -> String {
     Timestamp::from_second(second).map_or_else(|_| second.to_string(), |time| time.to_string())
 }
 
-fn common_name(certificate: &X509Certificate<'_>) -> String {
-    let mut names = certificate.subject().iter_common_name().filter_map(|name| name.as_str().ok());
-    names.next().unwrap_or_default().to_owned()
+/// The user that the certificate names; empty where none can be read.
+fn user(certificate: &X509Certificate<'_>) -> String {
+    Holder::read(certificate.subject()).unwrap_or_default().user
 }
 
 fn identity(leaf: &X509Certificate<'_>) -> Finding {
-    let name = common_name(leaf);
-    let groups: Vec<&str> = leaf.subject().iter_organization().filter_map(|name| name.as_str().ok()).collect();
-    if name.is_empty() {
-        return Finding::cause(
+    let unnamed = |why: &dyn std::fmt::Display| {
+        let subject = leaf.subject().to_string();
+        Finding::cause(
             "X9",
-            format!(
-                "the certificate has no common name, which is the user; its subject is {:?}",
-                leaf.subject().to_string()
-            ),
+            format!("{why}; its subject is {subject:?}"),
             "have one signed with a common name",
-        );
+        )
+    };
+    let Holder { user: name, groups, .. } = match Holder::read(leaf.subject()) {
+        Ok(holder) => holder,
+        Err(error) => return unnamed(&format!("the certificate cannot be read: {error}")),
+    };
+    if name.is_empty() {
+        return unnamed(&"the certificate has no common name, which is the user");
     }
-    if groups.contains(&"system:masters") {
+    if groups.iter().any(|group| group == "system:masters") {
         return Finding::note(
             "X18",
             format!("the user is {name:?} of {groups:?}: system:masters may do everything, and no binding takes that away"),

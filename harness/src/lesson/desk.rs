@@ -2,17 +2,17 @@
 //!
 //! The main type is [`Desk`].
 
-use k8s_openapi::api::certificates::v1::{CertificateSigningRequest, CertificateSigningRequestCondition};
+use k8s_openapi::api::certificates::v1::{CertificateSigningRequest, CertificateSigningRequestCondition, CertificateSigningRequestSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::api::{ListParams, Patch, PatchParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, Preconditions};
 use kube::{Api, ResourceExt as _};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::bench::Bench;
 use super::{Learner, LessonError};
 use crate::lab::put;
-use crate::pki::{Requested, requested};
+use crate::pki::Requested;
 use crate::shell_word::quoted;
 
 /// Who does it.
@@ -24,6 +24,9 @@ pub(super) enum Desk {
     /// An administrator approves the CertificateSigningRequests that the learner made.
     Approver,
 }
+
+/// The signer of clients' certificates.
+const SIGNER: &str = "kubernetes.io/kube-apiserver-client";
 
 /// How long the certificate of an approved request may take.
 const ISSUED: std::time::Duration = std::time::Duration::from_secs(20);
@@ -41,10 +44,13 @@ impl Desk {
 /// Why somebody is not to have those names; nothing when they may.
 fn objection(learner: &Learner, asked: &Requested) -> Option<String> {
     let prefix = format!("{}:", learner.name());
-    if !asked.user.starts_with(&prefix) {
-        return Some(format!("its common name is {:?}, and your people are called {prefix}…", asked.user));
+    if !asked.user().starts_with(&prefix) {
+        return Some(format!(
+            "its common name is {:?}, and your people are called {prefix}…",
+            asked.user()
+        ));
     }
-    let foreign = asked.groups.iter().find(|group| !group.starts_with(&prefix))?;
+    let foreign = asked.groups().iter().find(|group| !group.starts_with(&prefix))?;
     Some(format!(
         "its organization {foreign:?} is a group, and your groups are called {prefix}…"
     ))
@@ -63,7 +69,7 @@ fn sign(bench: &Bench<'_>) -> Result<Vec<String>, LessonError> {
         if certificate.exists() && is_older() {
             continue;
         }
-        let asked = match requested(&text) {
+        let asked = match Requested::read(&text) {
             Ok(asked) => asked,
             Err(error) => {
                 done.push(format!("the authority does not sign {name}.csr: {error}"));
@@ -82,92 +88,182 @@ fn sign(bench: &Bench<'_>) -> Result<Vec<String>, LessonError> {
 
 async fn approve(bench: &Bench<'_>) -> Result<Vec<String>, LessonError> {
     let requests: Api<CertificateSigningRequest> = Api::all(bench.lab.administrator().client());
-    let wrong = |what: String| {
-        move |source| LessonError::Objects {
-            what,
-            source: Box::new(source),
-        }
-    };
     let all = requests.list(&ListParams::default()).await;
     let all = all.map_err(wrong("a list of the signing requests".to_owned()))?;
     let mut done = Vec::new();
     for request in all.items {
-        let name = request.name_any();
         let is_decided = request.status.as_ref().and_then(|status| status.conditions.as_ref()).is_some();
-        if request.spec.username.as_deref() != Some(bench.learner.name()) || is_decided {
-            continue;
+        if request.spec.username.as_deref() == Some(bench.learner.name()) && !is_decided {
+            done.push(decide(&requests, bench.learner, &request).await?);
         }
-        let pem = String::from_utf8_lossy(&request.spec.request.0).into_owned();
-        let objection = match requested(&pem) {
-            Ok(asked) => objection(bench.learner, &asked),
-            Err(error) => Some(error.to_string()),
-        };
-        if let Some(why) = objection {
-            done.push(format!("the administrator does not approve {name}: {why}"));
-            continue;
-        }
-        let condition = CertificateSigningRequestCondition {
-            type_: "Approved".to_owned(),
-            status: "True".to_owned(),
-            reason: Some("OneOfTheirs".to_owned()),
-            message: Some("the names are the learner's".to_owned()),
-            last_update_time: Some(Time(k8s_openapi::jiff::Timestamp::now())),
-            last_transition_time: None,
-        };
-        let patch = json!({ "status": { "conditions": [condition] } });
-        let approved = requests.patch_approval(&name, &PatchParams::default(), &Patch::Merge(&patch)).await;
-        approved.map_err(wrong(format!("the approval of {name}")))?;
-        done.push(match issued(&requests, &name).await? {
-            Some(why) => format!("the administrator approved {name}, and the signer refused it: {why}"),
-            None => format!(
-                "the administrator approved {name}, and it is signed: `kubectl get csr {}`",
-                quoted(&name)
-            ),
-        });
     }
     Ok(done)
 }
 
-/// Waits for the certificate of an approved request: nothing once it is there, else why it will not be.
-async fn issued(requests: &Api<CertificateSigningRequest>, name: &str) -> Result<Option<String>, LessonError> {
+/// Approves `request` if the learner may have what it asks for, and deletes it if something else was issued.
+async fn decide(
+    requests: &Api<CertificateSigningRequest>,
+    learner: &Learner,
+    request: &CertificateSigningRequest,
+) -> Result<String, LessonError> {
+    let name = request.name_any();
+    let asked = match acceptable(learner, &request.spec) {
+        Ok(asked) => asked,
+        Err(why) => return Ok(format!("the administrator does not approve {name}: {why}")),
+    };
+    let patch = Patch::Merge(approval(request));
+    match requests.patch_approval(&name, &PatchParams::default(), &patch).await {
+        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {
+            return Ok(format!(
+                "the administrator does not approve {name}: it was changed while it was looked at"
+            ));
+        }
+        approved => drop(approved.map_err(wrong(format!("the approval of {name}")))?),
+    }
+    let certificate = match issued(requests, request).await? {
+        Issued::Certificate(certificate) => certificate,
+        Issued::Refused(why) => return Ok(format!("the administrator approved {name}, and the signer refused it: {why}")),
+        Issued::Gone => return Ok(format!("the administrator approved {name}, and it was deleted")),
+    };
+    let Some(difference) = asked.difference(&certificate) else {
+        return Ok(format!(
+            "the administrator approved {name}, and it is signed: `kubectl get csr {}`",
+            quoted(&name)
+        ));
+    };
+    let parameters = DeleteParams::default().preconditions(Preconditions {
+        uid: request.uid(),
+        resource_version: None,
+    });
+    match requests.delete(&name, &parameters).await {
+        // Deleted already, or another of that name.
+        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {}
+        deleted => drop(deleted.map_err(wrong(format!("the end of {name}")))?),
+    }
+    Ok(format!(
+        "the administrator deleted {name}: what was issued for it is not what was approved: {difference}"
+    ))
+}
+
+/// Returns what a request asks for if the learner may have it, else the reason why not.
+fn acceptable(learner: &Learner, spec: &CertificateSigningRequestSpec) -> Result<Requested, String> {
+    if spec.signer_name != SIGNER {
+        return Err(format!("its signer is {:?}, expected {SIGNER:?}", spec.signer_name));
+    }
+    let asked = Requested::read(&String::from_utf8_lossy(&spec.request.0)).map_err(|error| error.to_string())?;
+    match objection(learner, &asked) {
+        Some(why) => Err(why),
+        None => Ok(asked),
+    }
+}
+
+/// Returns the approval of `request` as it was read, since the learner could meanwhile replace it by another of the same name.
+fn approval(request: &CertificateSigningRequest) -> Value {
+    let condition = CertificateSigningRequestCondition {
+        type_: "Approved".to_owned(),
+        status: "True".to_owned(),
+        reason: Some("OneOfTheirs".to_owned()),
+        message: Some("the names are the learner's".to_owned()),
+        last_update_time: Some(Time(k8s_openapi::jiff::Timestamp::now())),
+        last_transition_time: None,
+    };
+    json!({ "metadata": { "resourceVersion": request.resource_version() }, "status": { "conditions": [condition] } })
+}
+
+/// The outcome of an approved request.
+enum Issued {
+    /// The certificate, PEM.
+    Certificate(String),
+    /// The signer's reason not to sign.
+    Refused(String),
+    /// The request was deleted.
+    Gone,
+}
+
+/// Waits for the outcome of an approved request.
+async fn issued(requests: &Api<CertificateSigningRequest>, request: &CertificateSigningRequest) -> Result<Issued, LessonError> {
     use crate::process::wait::{Condition, until};
 
+    let name = request.name_any();
     let issued = until("the certificate of an approved request", ISSUED, || async {
-        let status = requests.get(name).await?.status.unwrap_or_default();
+        let now = requests.get_opt(&name).await?.filter(|now| now.uid() == request.uid());
+        let Some(now) = now else { return Ok(Condition::Met(Issued::Gone)) };
+        let status = now.status.unwrap_or_default();
         let failed = status
             .conditions
             .into_iter()
             .flatten()
             .find(|condition| condition.type_ == "Failed");
         Ok::<_, kube::Error>(match (status.certificate, failed) {
-            (Some(_), _) => Condition::Met(None),
-            (None, Some(failed)) => Condition::Met(Some(failed.message.unwrap_or_default())),
+            (Some(certificate), _) => Condition::Met(Issued::Certificate(String::from_utf8_lossy(&certificate.0).into_owned())),
+            (None, Some(failed)) => Condition::Met(Issued::Refused(failed.message.unwrap_or_default())),
             (None, None) => Condition::NotYet("nobody signed it".to_owned()),
         })
     });
     issued.await.map_err(|error| LessonError::NotSeen(Box::new(error)))
 }
 
+fn wrong(what: String) -> impl FnOnce(kube::Error) -> LessonError {
+    move |source| LessonError::Objects {
+        what,
+        source: Box::new(source),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::ByteString;
+
     use super::*;
+    use crate::pki::signing_request;
+
+    fn learner() -> Learner {
+        "learner-1".parse().expect("there is one")
+    }
+
+    fn spec(user: &str, groups: &[&str]) -> CertificateSigningRequestSpec {
+        let (pem, _) = signing_request(user, groups).expect("a request");
+        CertificateSigningRequestSpec {
+            request: ByteString(pem.into_bytes()),
+            signer_name: SIGNER.to_owned(),
+            ..CertificateSigningRequestSpec::default()
+        }
+    }
+
+    fn refusal(spec: &CertificateSigningRequestSpec) -> String {
+        acceptable(&learner(), spec).expect_err("refused")
+    }
 
     #[test]
     fn nobody_is_given_anothers_name() {
-        let learner: Learner = "learner-1".parse().expect("there is one");
-        let asked = |user: &str, groups: &[&str]| {
-            objection(
-                &learner,
-                &Requested {
-                    user: user.to_owned(),
-                    groups: groups.iter().map(|group| (*group).to_owned()).collect(),
-                },
-            )
-        };
-        assert_eq!(asked("learner-1:alice", &["learner-1:developers"]), None);
-        assert!(asked("alice", &[]).expect("refused").contains("learner-1:"));
-        assert!(asked("learner-10:alice", &[]).is_some());
-        let told = asked("learner-1:alice", &["system:masters"]).expect("refused");
+        assert!(acceptable(&learner(), &spec("learner-1:alice", &["learner-1:developers"])).is_ok());
+        assert!(refusal(&spec("alice", &[])).contains("learner-1:"));
+        assert!(refusal(&spec("learner-10:alice", &[])).contains("learner-10:"));
+        let told = refusal(&spec("learner-1:alice", &["learner-1:developers", "system:masters"]));
         assert!(told.contains("system:masters"), "{told}");
+    }
+
+    #[test]
+    fn only_requests_to_the_signer_of_clients_are_approved() {
+        let other = CertificateSigningRequestSpec {
+            signer_name: "kubernetes.io/kubelet-serving".to_owned(),
+            ..spec("learner-1:alice", &[])
+        };
+        assert!(refusal(&other).contains("its signer is \"kubernetes.io/kubelet-serving\""));
+    }
+
+    #[test]
+    fn an_approval_is_of_the_request_that_was_read() {
+        let request = CertificateSigningRequest {
+            metadata: k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta {
+                resource_version: Some("4711".to_owned()),
+                ..Default::default()
+            },
+            spec: spec("learner-1:alice", &[]),
+            status: None,
+        };
+        let patch = approval(&request);
+        assert_eq!(patch["metadata"]["resourceVersion"], "4711");
+        assert_eq!(patch["status"]["conditions"][0]["type"], "Approved");
     }
 }

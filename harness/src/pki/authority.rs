@@ -57,6 +57,12 @@ pub enum PkiError {
         /// Why.
         why: String,
     },
+    /// A signing request asks for more than a user and groups, or is spelled unusually.
+    #[error("a signing request may name one user and groups, and nothing else: {why}")]
+    MoreThanNames {
+        /// The unusual part.
+        why: String,
+    },
     /// A private key is not the one that a certificate speaks of.
     #[error("the private key beside the certificate of '{subject}' is not its own")]
     ForeignKey {
@@ -244,17 +250,16 @@ impl Authority {
         })
     }
 
-    /// A client's certificate for who made the signing request `pem` (RFC 2986), with the names and the key that are in it, valid for a
-    /// day. Whether somebody is to have those names is for who asks to decide: [`requested`](super::requested).
+    /// Signs a client's certificate with the names and the key of the signing request `pem` (RFC 2986), valid for a day. The caller decides
+    /// beforehand whether its sender may have those names: [`Requested`](super::Requested).
     ///
     /// # Errors
-    /// The request is none, or is not signed with its own key.
+    /// The request cannot be read, or asks for more than names.
     pub fn sign(&self, pem: &str) -> Result<String, PkiError> {
-        let asked = super::requested(pem)?;
-        let parsed = x509_cert::request::CertReq::from_pem(pem)?;
-        let groups: Vec<&str> = asked.groups.iter().map(String::as_str).collect();
-        let request = Request::client(&asked.user, &groups);
-        sign(&self.name, &self.key, &request.subject, &parsed.info.public_key, &request, false)
+        let asked = super::Requested::read(pem)?;
+        let groups: Vec<&str> = asked.groups().iter().map(String::as_str).collect();
+        let request = Request::client(asked.user(), &groups);
+        sign(&self.name, &self.key, &request.subject, asked.key(), &request, false)
     }
 
     /// Writes `NAME.crt` and `NAME.key`, the key with mode 0600.

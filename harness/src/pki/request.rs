@@ -13,9 +13,9 @@ use super::PkiError;
 use crate::secret::Secret;
 
 /// commonName (RFC 5280 appendix A.1): Kubernetes' user.
-const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
+pub(super) const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 /// organizationName: a Kubernetes group each.
-const ORGANIZATION: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.10");
+pub(super) const ORGANIZATION: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.10");
 /// The attribute Kubernetes reads a user's UID from
 /// (kubernetes/apiserver `pkg/authentication/request/x509/x509.go`).
 pub(super) const UID: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57683.2");
@@ -176,34 +176,6 @@ pub fn signing_request_for(user: &str, groups: &[&str], key: &Secret) -> Result<
         .and_then(|builder| builder.build::<_, DerSignature>(&SigningKey::from(&key)))
         .map_err(PkiError::Build)?;
     Ok(request.to_pem(LineEnding::LF)?)
-}
-
-/// Whom a signing request asks to be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Requested {
-    /// The common name: Kubernetes' user. Empty when there is none.
-    pub user: String,
-    /// The organizations, in order: Kubernetes' groups.
-    pub groups: Vec<String>,
-}
-
-/// Whom the signing request `pem` (RFC 2986) asks to be.
-///
-/// # Errors
-/// It is none, or it is not signed with its own key: whoever sends it need not have that.
-pub fn requested(pem: &str) -> Result<Requested, PkiError> {
-    use x509_parser::prelude::{FromDer as _, X509CertificationRequest};
-
-    let no = |why: &dyn std::fmt::Display| PkiError::NoRequest { why: why.to_string() };
-    let (_, block) = x509_parser::pem::parse_x509_pem(pem.as_bytes()).map_err(|error| no(&error))?;
-    let (_, request) = X509CertificationRequest::from_der(&block.contents).map_err(|error| no(&error))?;
-    request.verify_signature().map_err(|error| no(&error))?;
-    let subject = &request.certification_request_info.subject;
-    let texts = |attribute: &x509_parser::x509::AttributeTypeAndValue<'_>| attribute.as_str().unwrap_or_default().to_owned();
-    Ok(Requested {
-        user: subject.iter_common_name().next().map(texts).unwrap_or_default(),
-        groups: subject.iter_organization().map(texts).collect(),
-    })
 }
 
 fn string(oid: ObjectIdentifier, value: &str) -> AttributeTypeAndValue {

@@ -320,6 +320,11 @@ const FORBIDDEN: &[(&str, &[&str], &str)] = &[
         &["harness/src/identity_provider/keycloak/container.rs"],
         "everything listens on loopback alone, on a port that was asked for",
     ),
+    (
+        r"\biter_(common_name|organization)\b",
+        &[],
+        "`pki::Holder` reads whom a subject stands for, as API servers do",
+    ),
     (r"\baws_lc_rs\b|\bnative_tls\b", &[], "ring is the one cryptography provider"),
     (
         r"#!?\[allow\(",

@@ -204,7 +204,7 @@ impl StandIn {
                     let Ok(stream) = acceptor.accept(stream).await else { return };
                     let certificate = stream.get_ref().1.peer_certificates().map(|chain| {
                         let (_, parsed) = x509_parser::prelude::X509Certificate::from_der(&chain[0]).unwrap();
-                        parsed.subject().iter_common_name().next().unwrap().as_str().unwrap().to_owned()
+                        crate::pki::Holder::read(parsed.subject()).unwrap().user
                     });
                     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
                         seen.lock().unwrap().push(Seen {

@@ -1,0 +1,31 @@
+//! Subjects of any kind, for the tests about them.
+
+use x509_cert::attr::AttributeTypeAndValue;
+use x509_cert::der::Decode as _;
+use x509_cert::der::asn1::{Any, ObjectIdentifier, SetOfVec};
+use x509_cert::name::{Name, RdnSequence, RelativeDistinguishedName};
+
+/// An attribute whose value is of any kind: the number of its tag (X.680 §8.4), and its bytes.
+pub(super) type SubjectAttribute<'a> = (ObjectIdentifier, u8, &'a [u8]);
+
+/// The tag of a UTF8String.
+pub(super) const UTF8: u8 = 12;
+
+/// A subject of parts with any number of attributes.
+pub(super) fn subject(parts: &[&[SubjectAttribute<'_>]]) -> Name {
+    let mut sequence = RdnSequence::default();
+    for part in parts {
+        let attributes: Vec<_> = part.iter().map(attribute).collect();
+        sequence.push(RelativeDistinguishedName::from(SetOfVec::try_from(attributes).expect("a set")));
+    }
+    Name::hazmat_from_rdn_sequence(sequence)
+}
+
+fn attribute((oid, tag, bytes): &SubjectAttribute<'_>) -> AttributeTypeAndValue {
+    let mut der = vec![*tag, u8::try_from(bytes.len()).expect("it is short")];
+    der.extend(*bytes);
+    AttributeTypeAndValue {
+        oid: *oid,
+        value: Any::from_der(&der).expect("a value"),
+    }
+}
