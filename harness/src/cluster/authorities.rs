@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use crate::pki::{Authority, Leaf, PkiError, Purpose, Request, key_pair, same_key, write_private};
+use crate::pki::{Authority, Leaf, PkiError, Purpose, Request, Seed, key_pair, same_key, write_private};
 use crate::secret::Secret;
 
 /// One authority per purpose: a certificate that opens one door opens no other.
@@ -36,7 +36,7 @@ pub struct ReadBack {
 /// The common name that the front proxy's certificate must have (`--requestheader-allowed-names`).
 pub const FRONT_PROXY: &str = "front-proxy-client";
 
-/// What the lab's own secrets are made of.
+/// What the lab's own secrets are derived from.
 const SEED: &str = "secrets.seed";
 
 impl Authorities {
@@ -80,9 +80,7 @@ impl Authorities {
             .clients
             .issue(&Request::client("kube-apiserver", &[]))?
             .save(directory, "webhook-client")?;
-        let mut seed = [0_u8; 32];
-        rand::RngCore::fill_bytes(&mut rand::thread_rng(), &mut seed);
-        write_private(&directory.join(SEED), &hex::encode(seed))?;
+        Seed::random().save(&directory.join(SEED))?;
         // Signs service accounts' tokens: P-256, so kube-apiserver signs with ES256.
         let (private, public) = key_pair()?;
         write_private(&directory.join("service-accounts.key"), private.expose())?;
@@ -183,19 +181,21 @@ impl Authorities {
         read.map(Secret::new).map_err(|source| PkiError::File { path, source })
     }
 
+    /// What the lab's own secrets are derived from.
+    ///
+    /// # Errors
+    /// Its file cannot be read.
+    pub fn seed(&self) -> Result<Seed, PkiError> {
+        Seed::load(&self.file(SEED))
+    }
+
     /// The lab's own secret called `name`, the same whenever it is asked for: what stands for `{secret:NAME}` in a file of
     /// `fixtures/api_servers/`.
     ///
     /// # Errors
-    /// What secrets are made of cannot be read.
+    /// What secrets are derived from cannot be read.
     pub fn secret(&self, name: &str) -> Result<Secret, PkiError> {
-        use sha2::Digest;
-        let path = self.file(SEED);
-        let seed = std::fs::read_to_string(&path).map_err(|source| PkiError::File { path, source })?;
-        let mut hash = sha2::Sha256::new();
-        hash.update(seed);
-        hash.update(name);
-        Ok(Secret::new(hex::encode(&hash.finalize()[..16])))
+        Ok(self.seed()?.secret(name))
     }
 
     fn named(&self) -> [(&Authority, &'static str); 4] {

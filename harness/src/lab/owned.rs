@@ -173,7 +173,7 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
     let (listening, front, token_webhook) = futures::try_join!(
         async { Ok::<_, LabError>(Issuer::listen_at(&address, &serving, issuers::paths()).await?) },
         async { Ok(Front::listen_at(&address).await?) },
-        async { Ok(TokenWebhook::start_at(&address, &serving, authorities.clients.certificate()).await?) }
+        async { Ok(TokenWebhook::start_at(&address, &serving, authorities.clients.certificate(), authorities.seed()?).await?) }
     )?;
     let (egress, egress_file) = super::egress::start(&address, &serving, &listening.base(), (directory.path(), &authorities)).await?;
     let places = Places {

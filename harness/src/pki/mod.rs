@@ -8,6 +8,7 @@ mod authority;
 mod holder;
 mod request;
 mod requested;
+mod seed;
 #[cfg(test)]
 mod tests;
 
@@ -16,3 +17,4 @@ pub(crate) use authority::{same_key, write_private};
 pub use holder::{Holder, NotText};
 pub use request::{Flaw, Purpose, Request, signing_request, signing_request_for, subject};
 pub use requested::Requested;
+pub use seed::Seed;

@@ -1,4 +1,4 @@
-//! What the webhook answers about a token, as the token itself says it.
+//! The webhook's answers about a token, which the token itself contains, signed with the lab's seed: nobody else can make one.
 
 use std::collections::BTreeMap;
 
@@ -7,6 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::pki::Seed;
 use crate::secret::Secret;
 
 /// What every token of the webhook's begins with.
@@ -15,8 +16,35 @@ const PREFIX: &str = "authlab-webhook.";
 /// The claim with the script in a token of somebody else's that the webhook vouches for, too.
 pub const CLAIM: &str = "authlab-webhook";
 
-/// What a token without a script begins with that the webhook vouches for: one that is in a file or a Secret as well.
+/// The beginning of a token without a script that the webhook vouches for, since it is in a file or a Secret as well. It goes on with the
+/// rest of its id, a dot, and the lab's secret called as the id, of which a bootstrap token has room for the beginning.
 pub const VOUCHED_FOR: &str = "b7";
+
+/// The length of a bootstrap token's secret (kubernetes `cluster-bootstrap/token/api/types.go`).
+pub const VOUCHED_FOR_DIGITS: usize = 16;
+
+/// The length of a script's signature.
+const SIGNATURE_DIGITS: usize = 32;
+
+/// Separates a script from its signature. Not a dot: authenticators of JWTs look at every token of three parts.
+const BEFORE_SIGNATURE: char = '~';
+
+/// The name of the lab's secret that is the signature of `script`.
+fn signed_name(script: &str) -> String {
+    format!("script of the token webhook {script}")
+}
+
+/// A token that the webhook vouches for in a lab with `seed`: its id ends in `name`.
+pub fn vouched_for(name: &str, seed: &Seed) -> Secret {
+    let id = format!("{VOUCHED_FOR}{name}");
+    let secret = seed.secret(&id);
+    Secret::new(format!("{id}.{}", secret.expose()))
+}
+
+/// A token that says what is answered about it without being entitled to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the lab has not signed what the token says about itself")]
+pub(super) struct Unsigned;
 
 /// What is answered, one time after the other; the last again and again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,38 +94,53 @@ impl Script {
         }
     }
 
-    /// The script as text, for [`CLAIM`].
-    pub fn text(&self) -> String {
-        URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default())
+    /// The script as text that `seed` has signed, for [`CLAIM`].
+    pub fn text(&self, seed: &Seed) -> String {
+        let script = URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default());
+        let signature = seed.secret(&signed_name(&script));
+        format!("{script}{BEFORE_SIGNATURE}{}", signature.expose())
     }
 
-    /// A token that is answered so.
-    pub fn token(&self) -> Secret {
-        Secret::new(format!("{PREFIX}{}", self.text()))
+    /// A token that is answered so, in a lab with `seed`.
+    pub fn token(&self, seed: &Seed) -> Secret {
+        Secret::new(format!("{PREFIX}{}", self.text(seed)))
     }
 
     /// The script of `token`; none where the webhook does not know the token.
-    pub(super) fn of(token: &str) -> Option<Self> {
+    ///
+    /// # Errors
+    /// The token has a script, or asks to be vouched for, and `seed` has not signed that.
+    pub(super) fn of(token: &str, seed: &Seed) -> Result<Option<Self>, Unsigned> {
         if let Some(text) = token.strip_prefix(PREFIX) {
-            return Self::read(text);
+            return Self::read(text, seed).map(Some);
         }
-        if token.starts_with(VOUCHED_FOR) {
-            return Some(Self {
+        if let Some((id, signature)) = token.split_once('.').filter(|(id, _)| id.starts_with(VOUCHED_FOR)) {
+            if !seed.has_signed(id, signature, VOUCHED_FOR_DIGITS) {
+                return Err(Unsigned);
+            }
+            return Ok(Some(Self {
                 nonce: String::new(),
                 answers: vec![Reply::Accept(Voucher {
                     user: "vouched-for-by-the-webhook".to_owned(),
                     ..Voucher::default()
                 })],
-            });
+            }));
         }
-        // The claims of a token in compact form (RFC 7515 §3.1); the webhook believes them, whoever signed.
-        let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
-        let claims: Value = serde_json::from_slice(&claims).ok()?;
-        Self::read(claims.get(CLAIM)?.as_str()?)
+        // The claims of a token in compact form (RFC 7515 §3.1), whoever signed those.
+        let claim = token.split('.').nth(1).and_then(|claims| {
+            let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
+            claims.get(CLAIM)?.as_str().map(str::to_owned)
+        });
+        claim.map(|text| Self::read(&text, seed)).transpose()
     }
 
-    fn read(text: &str) -> Option<Self> {
-        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()
+    fn read(text: &str, seed: &Seed) -> Result<Self, Unsigned> {
+        let (script, signature) = text.split_once(BEFORE_SIGNATURE).ok_or(Unsigned)?;
+        if !seed.has_signed(&signed_name(script), signature, SIGNATURE_DIGITS) {
+            return Err(Unsigned);
+        }
+        let script = URL_SAFE_NO_PAD.decode(script).map_err(|_| Unsigned)?;
+        serde_json::from_slice(&script).map_err(|_| Unsigned)
     }
 
     /// What is answered the `time`th time, counted from 1.
@@ -110,28 +153,76 @@ impl Script {
 mod tests {
     use super::*;
 
+    fn signed(token: &str, seed: &Seed) -> Option<Script> {
+        Script::of(token, seed).expect("nothing in it is unsigned")
+    }
+
     #[test]
     fn a_token_carries_its_answers() {
+        let seed = Seed::random();
         let script = Script::new(vec![Reply::Refuse(Some("not yet".to_owned())), Reply::Status(500)]);
-        let read = Script::of(script.token().expose()).expect("it is one");
+        let read = signed(script.token(&seed).expose(), &seed).expect("it is one");
         assert_eq!(read, script);
         assert_eq!(read.reply(1), Some(&Reply::Refuse(Some("not yet".to_owned()))));
         assert_eq!(read.reply(2), Some(&Reply::Status(500)));
         assert_eq!(read.reply(9), Some(&Reply::Status(500)), "the last one goes on");
         assert_ne!(
-            Script::new(Vec::new()).token().expose(),
-            Script::new(Vec::new()).token().expose(),
+            Script::new(Vec::new()).token(&seed).expose(),
+            Script::new(Vec::new()).token(&seed).expose(),
             "each token is one of its own"
         );
     }
 
     #[test]
     fn others_tokens_are_unknown_unless_they_say_otherwise() {
-        assert_eq!(Script::of("abcdef.0123456789abcdef"), None);
-        assert_eq!(Script::of("a.e30.b"), None, "claims without the script");
+        let seed = Seed::random();
+        assert_eq!(signed("abcdef.0123456789abcdef", &seed), None);
+        assert_eq!(signed("a.e30.b", &seed), None, "claims without the script");
+        assert_eq!(signed("b7 without a dot", &seed), None);
         let script = Script::new(vec![Reply::HangUp]);
-        let claims = URL_SAFE_NO_PAD.encode(serde_json::json!({ CLAIM: script.text() }).to_string());
-        assert_eq!(Script::of(&format!("a.{claims}.b")), Some(script));
-        assert!(Script::of("b7cdef.0123456789abcdef").is_some());
+        let claims = URL_SAFE_NO_PAD.encode(serde_json::json!({ CLAIM: script.text(&seed) }).to_string());
+        assert_eq!(signed(&format!("a.{claims}.b"), &seed), Some(script));
+    }
+
+    #[test]
+    fn a_token_that_is_in_a_file_or_a_secret_is_vouched_for_by_its_own_secret() {
+        let seed = Seed::random();
+        let token = vouched_for("dana", &seed);
+        assert!(signed(token.expose(), &seed).is_some());
+        // A bootstrap token has room for the beginning of it.
+        let token = vouched_for("cdef", &seed);
+        let short = &token.expose()[..6 + 1 + VOUCHED_FOR_DIGITS];
+        assert!(signed(short, &seed).is_some());
+        for token in ["b7cdef.0123456789abcdef", "b7cdef.", &short[..short.len() - 2]] {
+            assert_eq!(Script::of(token, &seed), Err(Unsigned), "{token}");
+        }
+    }
+
+    #[test]
+    fn a_script_that_the_lab_has_not_signed_is_refused() {
+        let seed = Seed::random();
+        let script = Script::new(vec![Reply::Accept(Voucher {
+            user: "me".to_owned(),
+            groups: vec!["system:masters".to_owned()],
+            ..Voucher::default()
+        })]);
+        let bare = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&script).expect("it is JSON"));
+        let sound = Script::new(Vec::new()).text(&seed);
+        let (_, signature) = sound.split_once(BEFORE_SIGNATURE).expect("it is signed");
+        let forged = [
+            bare.clone(),
+            format!("{bare}~"),
+            format!("{bare}~{}", "0".repeat(32)),
+            // Another script's, too short, another lab's, and one that serves to vouch.
+            format!("{bare}~{signature}"),
+            script.text(&seed)[..bare.len() + 17].to_owned(),
+            script.text(&Seed::random()),
+            format!("{bare}~{}", seed.secret(&bare).expose()),
+        ];
+        for text in forged {
+            assert_eq!(Script::of(&format!("{PREFIX}{text}"), &seed), Err(Unsigned), "{text}");
+            let claims = URL_SAFE_NO_PAD.encode(serde_json::json!({ CLAIM: text }).to_string());
+            assert_eq!(Script::of(&format!("a.{claims}.b"), &seed), Err(Unsigned), "{text}");
+        }
     }
 }

@@ -14,7 +14,7 @@ use super::script::{Reply, Script, Voucher};
 use super::told;
 use crate::identity_provider::Address;
 use crate::listener::{Limits, Listener, Listening, answer, read_body};
-use crate::pki::Leaf;
+use crate::pki::{Leaf, Seed};
 use crate::tls::TlsError;
 
 /// The only path that is served.
@@ -40,15 +40,18 @@ pub struct TokenWebhook {
 
 impl TokenWebhook {
     /// Listens on a free port of `address` and shows `leaf`, which must hold for that address. It serves who shows a certificate
-    /// of `callers`, an authority, PEM.
+    /// of `callers`, an authority, PEM, and believes what `seed` has signed.
     ///
     /// # Errors
     /// It cannot listen, or a certificate cannot be used.
-    pub async fn start_at(address: &Address, leaf: &Leaf, callers: &str) -> Result<Self, TokenWebhookError> {
+    pub async fn start_at(address: &Address, leaf: &Leaf, callers: &str, seed: Seed) -> Result<Self, TokenWebhookError> {
         let tls = crate::tls::server_for(leaf, callers)?;
         let listener = Listener::bind(address.listen).await.map_err(TokenWebhookError::Listen)?;
         let port = listener.address().port();
-        let asked = Asked::default();
+        let asked = Arc::new(Reviews {
+            seed,
+            times: Mutex::default(),
+        });
         Ok(Self {
             url: format!("https://{}:{port}{PATH}", address.host),
             _listening: listener.serve(Some(tls), move |request, _| review(request, asked.clone())),
@@ -61,8 +64,16 @@ impl TokenWebhook {
     }
 }
 
-/// How often it was asked about each token.
-type Asked = Arc<Mutex<HashMap<String, usize>>>;
+type Asked = Arc<Reviews>;
+
+/// The state that reviews share.
+#[derive(Debug)]
+struct Reviews {
+    /// Signs scripts.
+    seed: Seed,
+    /// How often it was asked about each token whose script is signed.
+    times: Mutex<HashMap<String, usize>>,
+}
 
 /// Why there is no answer; hyper closes the connection then.
 #[derive(Debug, thiserror::Error)]
@@ -78,11 +89,15 @@ async fn review(request: Request<Incoming>, asked: Asked) -> Result<Response<Ful
         return Ok(status(StatusCode::BAD_REQUEST, "a review is JSON"));
     };
     let token = review.pointer("/spec/token").and_then(Value::as_str).unwrap_or_default();
-    let Some(script) = Script::of(token) else {
-        return Ok(reviewed(&review, &json!({ "authenticated": false })));
+    let script = match Script::of(token, &asked.seed) {
+        Ok(Some(script)) => script,
+        Ok(None) => return Ok(reviewed(&review, &json!({ "authenticated": false }))),
+        Err(unsigned) => {
+            return Ok(reviewed(&review, &json!({ "authenticated": false, "error": unsigned.to_string() })));
+        }
     };
     let times = {
-        let mut asked = asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut asked = asked.times.lock().unwrap_or_else(PoisonError::into_inner);
         let times = asked.entry(token.to_owned()).or_default();
         *times += 1;
         *times
@@ -138,4 +153,49 @@ fn status(code: StatusCode, message: &str) -> Response<Full<Bytes>> {
         _ => "",
     };
     answer::status(code, reason, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pki::{Authority, Request};
+
+    #[tokio::test]
+    async fn a_review_believes_what_the_lab_has_signed_and_says_that_it_does_not_believe_the_rest() {
+        // Another test may have chosen it.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let (serving, clients) = (Authority::root("serving").unwrap(), Authority::root("clients").unwrap());
+        let leaf = serving.issue(&Request::server("webhook", &[])).unwrap();
+        let seed = Seed::random();
+        let loopback = Address::loopback();
+        let webhook = TokenWebhook::start_at(&loopback, &leaf, clients.certificate(), seed.clone());
+        let webhook = webhook.await.unwrap();
+        let caller = clients.issue(&Request::client("kube-apiserver", &[])).unwrap();
+        let identity = format!("{}{}", caller.certificate, caller.key.expose());
+        let client = reqwest::Client::builder()
+            .tls_certs_only([reqwest::Certificate::from_pem(serving.certificate().as_bytes()).unwrap()])
+            .identity(reqwest::Identity::from_pem(identity.as_bytes()).unwrap())
+            .no_proxy()
+            .build()
+            .unwrap();
+        let review = async |token: &str| {
+            let review = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": { "token": token } });
+            let answer = client.post(webhook.url()).json(&review).send().await.unwrap();
+            answer.json::<Value>().await.unwrap()["status"].clone()
+        };
+        let script = Script::new(vec![Reply::Accept(Voucher {
+            user: "me".to_owned(),
+            groups: vec!["system:masters".to_owned()],
+            ..Voucher::default()
+        })]);
+        let accepted = review(script.token(&seed).expose()).await;
+        assert_eq!(
+            (&accepted["authenticated"], &accepted["user"]["username"]),
+            (&json!(true), &json!("me"))
+        );
+        let forged = review(script.token(&Seed::random()).expose()).await;
+        let error = "the lab has not signed what the token says about itself";
+        assert_eq!(forged, json!({ "authenticated": false, "error": error }));
+        assert_eq!(review("somebody-elses").await, json!({ "authenticated": false }));
+    }
 }

@@ -15,10 +15,11 @@ use serde_json::{Value, json};
 use super::asking::{HEARD, until_accepted};
 use super::{Person, Step, Texts, answers};
 use crate::credential::Credential;
+use crate::pki::Seed;
 use crate::probe::Question;
 use crate::scenario::world::{Twin, World};
 use crate::secret::Secret;
-use crate::token_webhook::VOUCHED_FOR;
+use crate::token_webhook::{VOUCHED_FOR, VOUCHED_FOR_DIGITS};
 
 /// A token and its Secret.
 #[derive(Clone, Debug)]
@@ -51,10 +52,11 @@ impl BootstrapToken {
         }
     }
 
-    /// A token whose Secret is made as `object` says. An id that somebody else's token has is not taken twice: the API server decides.
-    async fn create(world: &World, start: &str, object: impl Fn(&Self) -> Value) -> Step<Self> {
+    /// A token that `drawn` draws, whose Secret is made as `object` says. An id that somebody else's token has is not taken twice: the
+    /// API server decides.
+    async fn create(world: &World, drawn: impl Fn() -> Self, object: impl Fn(&Self) -> Value) -> Step<Self> {
         loop {
-            let token = Self::random(start);
+            let token = drawn();
             let secret = serde_json::from_value(object(&token))?;
             match secrets(world)?.create(&PostParams::default(), &secret).await {
                 Err(kube::Error::Api(refused)) if refused.is_already_exists() => {}
@@ -66,9 +68,24 @@ impl BootstrapToken {
         }
     }
 
+    /// One that will have a Secret.
+    fn present() -> Self {
+        Self::random(start::PRESENT)
+    }
+
+    /// One with the secret that the webhook vouches for.
+    fn vouched_for(seed: &Seed) -> Self {
+        let token = Self::random(VOUCHED_FOR);
+        let secret = seed.secret(&token.id);
+        Self {
+            secret: Secret::new(&secret.expose()[..VOUCHED_FOR_DIGITS]),
+            ..token
+        }
+    }
+
     /// A sound token of the scenario's own.
     async fn sound(world: &World) -> Step<Self> {
-        Self::create(world, start::PRESENT, |token| token.object(world)).await
+        Self::create(world, Self::present, |token| token.object(world)).await
     }
 
     fn user(&self) -> String {
@@ -184,18 +201,18 @@ const FINALIZER: &str = "authlab/bootstrap-token";
 
 #[given(expr = "{person} holds a bootstrap token")]
 async fn holds_token(world: &mut World, person: Person) -> Step {
-    hold(world, &person, start::PRESENT, &[]).await
+    hold(world, &person, BootstrapToken::present, &[]).await
 }
 
 #[given(expr = "{person} holds a bootstrap token with the group(s) {texts}")]
 async fn holds_token_with_groups(world: &mut World, person: Person, groups: Texts) -> Step {
-    hold(world, &person, start::PRESENT, &groups.0).await
+    hold(world, &person, BootstrapToken::present, &groups.0).await
 }
 
 #[given(expr = "{person} holds a bootstrap token that the webhook vouches for, too")]
 async fn holds_token_vouched_for(world: &mut World, person: Person) -> Step {
-    world.needs("token_webhook")?;
-    hold(world, &person, VOUCHED_FOR, &[]).await
+    let seed = world.webhook_seed()?;
+    hold(world, &person, || BootstrapToken::vouched_for(&seed), &[]).await
 }
 
 #[given(expr = "{person} holds a bootstrap token that {bootstrap_token_flaw}")]
@@ -203,7 +220,7 @@ async fn holds_flawed_token(world: &mut World, person: Person, flaw: TokenFlaw) 
     let other = BootstrapToken::random(start::ABSENT);
     let token = match flaw {
         TokenFlaw::NoSecret => BootstrapToken::random(start::ABSENT),
-        _ => BootstrapToken::create(world, start::PRESENT, |token| flaw.object(token.object(world), &other)).await?,
+        _ => BootstrapToken::create(world, BootstrapToken::present, |token| flaw.object(token.object(world), &other)).await?,
     };
     let credential = match flaw {
         TokenFlaw::OtherSecret => {
@@ -261,9 +278,9 @@ async fn still_accepted(world: &mut World, person: Person) -> Step {
     answers::accepted(&answer, &user)
 }
 
-/// The person holds a sound token with `groups` of its own, which the API server knows.
-async fn hold(world: &mut World, person: &Person, start: &str, groups: &[String]) -> Step {
-    let token = BootstrapToken::create(world, start, |token| {
+/// The person holds a sound token that `drawn` draws, with `groups` of its own, which the API server knows.
+async fn hold(world: &mut World, person: &Person, drawn: impl Fn() -> BootstrapToken, groups: &[String]) -> Step {
+    let token = BootstrapToken::create(world, drawn, |token| {
         let mut object = token.object(world);
         if !groups.is_empty() {
             object["stringData"]["auth-extra-groups"] = groups.join(",").into();

@@ -6,8 +6,7 @@ use super::{Person, Step, answers};
 use crate::credential::Credential;
 use crate::probe::Question;
 use crate::scenario::world::World;
-use crate::secret::Secret;
-use crate::token_webhook::VOUCHED_FOR;
+use crate::token_webhook::vouched_for;
 
 #[given(expr = "{person} holds the token that a file has for {word}")]
 fn holds_static_token(world: &mut World, person: Person, _whom: String) -> Step {
@@ -17,9 +16,8 @@ fn holds_static_token(world: &mut World, person: Person, _whom: String) -> Step 
 
 #[given(expr = "{person} holds the token that a file has for {word}, and that the webhook vouches for, too")]
 fn holds_static_token_vouched_for(world: &mut World, person: Person, _whom: String) -> Step {
-    world.needs("token_webhook")?;
-    let token = format!("{VOUCHED_FOR}{}", world.secret(&person.0.to_lowercase())?.expose());
-    Ok(world.hold(&person.0, Credential::Token(Secret::new(token)), None)?)
+    let token = vouched_for(&person.0.to_lowercase(), &world.webhook_seed()?);
+    Ok(world.hold(&person.0, Credential::Token(token), None)?)
 }
 
 #[then(expr = "{person}, who holds the token that a file has for {word}, is accepted")]

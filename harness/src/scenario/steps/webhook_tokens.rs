@@ -14,8 +14,7 @@ use super::{Person, Step, answers};
 use crate::credential::Credential;
 use crate::probe::{Door, Question, Verdict};
 use crate::scenario::world::{Twin, World};
-use crate::secret::Secret;
-use crate::token_webhook::{CLAIM, Reply, Script, VOUCHED_FOR, Voucher, told};
+use crate::token_webhook::{CLAIM, Reply, Script, Voucher, told, vouched_for};
 
 /// What the webhook answers about a token, in words: `first refuses because "not yet", and then accepts`.
 #[derive(Clone, Debug, PartialEq, Eq, cucumber::Parameter)]
@@ -90,32 +89,31 @@ fn voucher(user: &str) -> Voucher {
 
 #[given(expr = "{person} holds a token that the webhook {webhook_answers}")]
 fn holds_token(world: &mut World, person: Person, said: Answers) -> Step {
-    world.needs("token_webhook")?;
+    let seed = world.webhook_seed()?;
     let user = person.user();
     let twin = Twin {
-        credential: Credential::Token(Script::new(vec![Reply::Accept(voucher(&user))]).token()),
+        credential: Credential::Token(Script::new(vec![Reply::Accept(voucher(&user))]).token(&seed)),
         user: user.clone(),
     };
     // One that it accepts without more is no flawed one.
     let is_sound = matches!(said.0[..], [Said::Accepts { audience: None }]);
-    let token = said.script(&user).token();
+    let token = said.script(&user).token(&seed);
     Ok(world.hold(&person.0, Credential::Token(token), (!is_sound).then_some(twin))?)
 }
 
 #[given(expr = "{person} holds a token of the issuer {string} that the webhook vouches for, too")]
 fn holds_issuers_token(world: &mut World, person: Person, issuer: String) -> Step {
-    world.needs("token_webhook")?;
+    let seed = world.webhook_seed()?;
     let script = Script::new(vec![Reply::Accept(voucher("vouched-for-by-the-webhook"))]);
     let user = person.user();
     let token = world.signer()?.token(&issuer)?.subject(&user).claim("username", user);
-    let token = token.claim(CLAIM, script.text()).sign()?;
+    let token = token.claim(CLAIM, script.text(&seed)).sign()?;
     Ok(world.hold(&person.0, Credential::Token(token), None)?)
 }
 
 #[given(expr = "{person} holds a made-up token that the webhook vouches for")]
 fn holds_made_up_token(world: &mut World, person: Person) -> Step {
-    world.needs("token_webhook")?;
-    let token = Secret::new(format!("{VOUCHED_FOR}{}", world.unique("made-up")));
+    let token = vouched_for(&world.unique("made-up"), &world.webhook_seed()?);
     Ok(world.hold(&person.0, Credential::Token(token), None)?)
 }
 

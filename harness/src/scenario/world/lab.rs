@@ -10,7 +10,7 @@ use crate::credential::Credential;
 use crate::event::Events;
 use crate::identity_provider::issuer::Signer;
 use crate::lab::{Keycloak, Login};
-use crate::pki::{Authority, Leaf};
+use crate::pki::{Authority, Leaf, Seed};
 use crate::probe::Door;
 use crate::secret::Secret;
 
@@ -91,6 +91,15 @@ impl World {
     /// It cannot be read.
     pub fn secret(&self, name: &str) -> Result<Secret> {
         Ok(self.lab().authorities()?.secret(name)?)
+    }
+
+    /// What signs the scripts of the token webhook.
+    ///
+    /// # Errors
+    /// The scenario does not ask for the webhook.
+    pub fn webhook_seed(&self) -> Result<Seed> {
+        self.needs("token_webhook")?;
+        Ok(self.lab().authorities()?.seed()?)
     }
 
     /// What signs the tokens of the harness' own issuer.
