@@ -142,6 +142,7 @@ impl LabOptions {
             keep: self.keep,
             own: self.own,
             learners: 0,
+            beside_learners: false,
             sabotage: None,
         })
     }

@@ -17,7 +17,7 @@ use super::options::LabOptions;
 use super::server_binaries::write_json;
 use crate::cluster::Driver;
 use crate::interrupt::Interrupt;
-use crate::lab::{DEFAULT_NAME, Lab, attach_or_start, lab_option};
+use crate::lab::{self, DEFAULT_NAME, Lab, attach_or_start, lab_option};
 use crate::walk_through::{self, Session, SessionError, Step, Taken, WalkThrough, draw};
 
 /// Which walk-through, and how.
@@ -70,7 +70,11 @@ pub async fn run(arguments: WalkArguments, session: &CommandSession, out: &mut d
     if session.voice.json && !arguments.yes {
         return Err(CommandError::new(Exit::Usage, "--json asks nothing: it goes with --yes"));
     }
-    let options = arguments.lab.lab()?;
+    // It gives rights to people of its own alone, and asks the main API server.
+    let options = lab::LabOptions {
+        beside_learners: true,
+        ..arguments.lab.lab()?
+    };
     if options.cluster == Some(Driver::Existing) {
         return Err(
             CommandError::new(Exit::Usage, "a walk-through needs a lab whose authorities are at hand").hint("leave --cluster existing out"),

@@ -36,7 +36,10 @@ pub struct ReadBack {
 /// The common name that the front proxy's certificate must have (`--requestheader-allowed-names`).
 pub const FRONT_PROXY: &str = "front-proxy-client";
 
-/// What the lab's own secrets are derived from.
+/// The name of the files of the authority of clients.
+const CLIENTS: &str = "clients";
+
+/// The file with the seed of the lab's own secrets.
 const SEED: &str = "secrets.seed";
 
 impl Authorities {
@@ -81,10 +84,7 @@ impl Authorities {
             .issue(&Request::client("kube-apiserver", &[]))?
             .save(directory, "webhook-client")?;
         Seed::random().save(&directory.join(SEED))?;
-        // Signs service accounts' tokens: P-256, so kube-apiserver signs with ES256.
-        let (private, public) = key_pair()?;
-        write_private(&directory.join("service-accounts.key"), private.expose())?;
-        write_private(&directory.join("service-accounts.pub"), &public)?;
+        create_service_accounts_key(directory)?;
         Ok(authorities)
     }
 
@@ -96,7 +96,7 @@ impl Authorities {
         Ok(Self {
             directory: directory.to_owned(),
             hosts: Vec::new(),
-            clients: Authority::load(directory, "clients")?,
+            clients: Authority::load(directory, CLIENTS)?,
             request_headers: Authority::load(directory, "request-headers")?,
             etcd: Authority::load(directory, "etcd")?,
             serving: Authority::load(directory, "serving")?,
@@ -124,6 +124,30 @@ impl Authorities {
             write_private(&self.file("service-accounts.pub"), &public)?;
         }
         Ok(authorities)
+    }
+
+    /// Makes an authority of clients and a key of service accounts for an API server that accepts no credential of the lab, keeps both in
+    /// `directory`, and returns them with the lab's other authorities.
+    ///
+    /// # Errors
+    /// They cannot be made, or a file not written.
+    pub fn create_apart(&self, directory: &Path) -> Result<Self, PkiError> {
+        let clients = Authority::root("authlab clients apart")?;
+        clients.save(directory, CLIENTS)?;
+        create_service_accounts_key(directory)?;
+        self.load_apart(directory)
+    }
+
+    /// Reads what [`Authorities::create_apart`] wrote.
+    ///
+    /// # Errors
+    /// A file is missing or damaged.
+    pub fn load_apart(&self, directory: &Path) -> Result<Self, PkiError> {
+        Ok(Self {
+            directory: directory.to_owned(),
+            clients: Authority::load(directory, CLIENTS)?,
+            ..self.clone()
+        })
     }
 
     /// Beside them, an authority and a key that signed nothing of the lab: `stranger`, for labs in which something is wrong on purpose.
@@ -181,7 +205,7 @@ impl Authorities {
         read.map(Secret::new).map_err(|source| PkiError::File { path, source })
     }
 
-    /// What the lab's own secrets are derived from.
+    /// The seed of the lab's own secrets.
     ///
     /// # Errors
     /// Its file cannot be read.
@@ -193,19 +217,26 @@ impl Authorities {
     /// `fixtures/api_servers/`.
     ///
     /// # Errors
-    /// What secrets are derived from cannot be read.
+    /// The seed cannot be read.
     pub fn secret(&self, name: &str) -> Result<Secret, PkiError> {
         Ok(self.seed()?.secret(name))
     }
 
     fn named(&self) -> [(&Authority, &'static str); 4] {
         [
-            (&self.clients, "clients"),
+            (&self.clients, CLIENTS),
             (&self.request_headers, "request-headers"),
             (&self.etcd, "etcd"),
             (&self.serving, "serving"),
         ]
     }
+}
+
+/// The key that signs service accounts' tokens: P-256, so kube-apiserver signs with ES256.
+fn create_service_accounts_key(directory: &Path) -> Result<(), PkiError> {
+    let (private, public) = key_pair()?;
+    write_private(&directory.join("service-accounts.key"), private.expose())?;
+    write_private(&directory.join("service-accounts.pub"), &public)
 }
 
 #[cfg(test)]
@@ -244,6 +275,24 @@ mod tests {
         };
         let error = mine.read_back(&mixed).unwrap_err();
         assert!(error.to_string().contains("authlab clients"), "{error}");
+    }
+
+    #[test]
+    fn a_server_apart_has_its_own_clients_and_service_accounts() {
+        let (ours, apart) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let lab = Authorities::create(ours.path(), &[]).unwrap();
+        let made = lab.create_apart(apart.path()).unwrap();
+        let found = lab.load_apart(apart.path()).unwrap();
+        assert_eq!(found.clients.certificate(), made.clients.certificate());
+        assert_ne!(found.clients.certificate(), lab.clients.certificate());
+        let key = |authorities: &Authorities| authorities.service_account_key().unwrap();
+        assert_eq!(key(&found).expose(), key(&made).expose());
+        assert_ne!(key(&found).expose(), key(&lab).expose());
+        assert_eq!(
+            found.serving.certificate(),
+            lab.serving.certificate(),
+            "it is served with the lab's"
+        );
     }
 
     #[test]

@@ -285,7 +285,15 @@ impl ControlPlane {
     async fn api_server(&mut self, setting: &Setting) -> Result<ApiServer, ControlPlaneError> {
         let directory = self.directory.join("api-servers").join(&setting.name);
         fs_err::create_dir_all(&directory)?;
+        let own = directory.join("pki");
+        let accepted = if setting.own_authorities {
+            fs_err::create_dir_all(&own)?;
+            self.authorities.create_apart(&own)?
+        } else {
+            self.authorities.clone()
+        };
         let file = |name: &str| self.authorities.file(name).display().to_string();
+        let own_file = |name: &str| accepted.file(name).display().to_string();
         let port = self.ground.port(Role::ApiServer)?;
         let (log, audit_log) = (directory.join("kube-apiserver.log"), directory.join("audit.jsonl"));
         let client_authorities = directory.join("client-authorities.crt");
@@ -310,13 +318,14 @@ impl ControlPlane {
             client_authorities: Some(client_authorities.clone()),
             authentication: authentication.clone(),
             request_header_authorities: Some(request_header_authorities.clone()),
+            own_authorities: setting.own_authorities.then_some(own),
         };
         if setting.name == MAIN {
             self.main_port = Some(port);
         }
         write_private(&server.gate, "")?;
         // Files of its own, so that one API server's can be rewritten.
-        write_private(&client_authorities, self.authorities.clients.certificate())?;
+        write_private(&client_authorities, accepted.clients.certificate())?;
         write_private(&request_header_authorities, self.authorities.request_headers.certificate())?;
         let policy = directory.join("audit-policy.json");
         write_private(&policy, include_str!("../../../fixtures/audit_policy.json"))?;
@@ -341,8 +350,8 @@ impl ControlPlane {
             format!("--requestheader-allowed-names={FRONT_PROXY}"),
             format!("--proxy-client-cert-file={}", file("front-proxy.crt")),
             format!("--proxy-client-key-file={}", file("front-proxy.key")),
-            format!("--service-account-key-file={}", file("service-accounts.pub")),
-            format!("--service-account-signing-key-file={}", file("service-accounts.key")),
+            format!("--service-account-key-file={}", own_file("service-accounts.pub")),
+            format!("--service-account-signing-key-file={}", own_file("service-accounts.key")),
             format!("--service-account-issuer={SERVICE_ACCOUNT_ISSUER}"),
             format!("--audit-policy-file={}", policy.display()),
             format!("--audit-log-path={}", audit_log.display()),
@@ -393,7 +402,7 @@ impl ControlPlane {
             log,
         });
         self.api_servers.push(started.await?);
-        let administrator = self.authorities.administrator()?;
+        let administrator = accepted.administrator()?;
         let this = tokio::sync::Mutex::new(&mut *self);
         let ready = ready(&server, &administrator, LIMIT, || async {
             this.lock().await.expect_running().await

@@ -102,6 +102,8 @@ pub struct ApiServer {
     pub authentication: Option<PathBuf>,
     /// The file with the authorities of front proxies, where it may be rewritten.
     pub request_header_authorities: Option<PathBuf>,
+    /// The directory with its own authority of clients and its own key of service accounts; none where it has the lab's.
+    pub own_authorities: Option<PathBuf>,
 }
 
 /// Where the record of an API server is read.

@@ -115,6 +115,7 @@ impl Provisions {
             client_authorities: None,
             authentication: None,
             request_header_authorities: None,
+            own_authorities: None,
         }
     }
 }

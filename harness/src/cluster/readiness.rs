@@ -141,6 +141,7 @@ mod tests {
             client_authorities: None,
             authentication: None,
             request_header_authorities: None,
+            own_authorities: None,
         };
         let administrator = authority.issue(&Request::client("administrator", &[])).expect("a certificate");
         let running = || std::future::ready(Ok::<_, ReadinessError>(()));

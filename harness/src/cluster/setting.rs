@@ -23,6 +23,9 @@ pub struct Setting {
     pub name: String,
     /// One line for a person.
     pub described_as: String,
+    /// Whether the server has an authority of clients and a key of service accounts of its own, so that it accepts no credential of the lab.
+    #[serde(default)]
+    pub own_authorities: bool,
     /// The pieces of `fixtures/authentication/` that make its AuthenticationConfiguration; none: no such file.
     #[serde(default)]
     pub authentication: Vec<String>,
@@ -186,6 +189,19 @@ mod tests {
         let flags = variant.flags(Minor(37), &Places::example()).expect("they can be filled in");
         let gates: Vec<_> = flags.iter().filter(|flag| flag.starts_with("--feature-gates=")).collect();
         assert!(matches!(&gates[..], [all] if all.contains("=false,")), "{gates:?}");
+    }
+
+    #[test]
+    fn a_server_that_allows_everything_accepts_no_credential_of_the_lab() {
+        let open = Setting::names().into_iter().filter(|name| {
+            let setting = Setting::named(name).expect("it can be read");
+            let flags = setting.flags(Minor(37), &Places::example()).expect("they can be filled in");
+            flags
+                .iter()
+                .any(|flag| flag.starts_with("--authorization-mode=") && flag.contains("AlwaysAllow"))
+        });
+        let open: Vec<Setting> = open.map(|name| Setting::named(&name).expect("it can be read")).collect();
+        assert!(!open.is_empty() && open.iter().all(|setting| setting.own_authorities), "{open:?}");
     }
 
     #[test]

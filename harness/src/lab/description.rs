@@ -40,6 +40,9 @@ pub struct LabDescription {
     /// What the cluster answered about itself, by capability.
     #[serde(default)]
     pub observed: BTreeMap<String, Observed>,
+    /// The number of learners it was prepared for. A lab with learners starts no further API servers, and is not used for features.
+    #[serde(default)]
+    pub learners: u32,
     /// The API servers that run, by setting; more may be started later.
     pub api_servers: BTreeMap<String, ApiServer>,
     /// The base URL of the harness' issuer.

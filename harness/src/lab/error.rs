@@ -207,6 +207,18 @@ pub enum LabError {
         /// What differs.
         why: String,
     },
+    /// Features are not carried out in a lab with learners.
+    #[error("cannot use the lab '{name}' for features: it has learners, and scenarios give rights away")]
+    HasLearners {
+        /// Its name.
+        name: String,
+    },
+    /// A lab with learners starts no further API servers.
+    #[error("cannot start an API server with the setting '{asked}': the lab has learners, who might do more there")]
+    BesideLearners {
+        /// The setting.
+        asked: String,
+    },
     /// The description of a lab cannot be read.
     #[error("{} is damaged", path.display())]
     Damaged {
@@ -298,6 +310,9 @@ impl Hint for LabError {
                 "end it with `authlab down{}`, or give the new one another name with --lab",
                 super::lab_option(name)
             )),
+            Self::HasLearners { .. } | Self::BesideLearners { .. } => {
+                Some("leave --lab out: a lab is started for the run, and ended with it".to_owned())
+            }
             Self::Supervisor { hint, .. } => hint.clone(),
             Self::Untrusted { path, why } => why
                 .remedy(path)

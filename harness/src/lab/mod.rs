@@ -97,6 +97,8 @@ pub struct LabOptions {
     pub own: bool,
     /// How many learners a class has: their limits are kept by a controller more.
     pub learners: u32,
+    /// Whether a lab with learners may be used, since the work gives no rights away.
+    pub beside_learners: bool,
     /// What is wrong on purpose, in a lab of processes that this process owns.
     pub sabotage: Option<Arc<Sabotage>>,
 }
@@ -205,6 +207,11 @@ impl Lab {
         Capabilities::of(self.0.description.cluster, self.version()).observed(self.0.description.observed.clone())
     }
 
+    /// Returns whether it has learners, and work with `options` might give them rights.
+    fn is_kept_from(&self, options: &LabOptions) -> bool {
+        self.description().learners > 0 && !options.beside_learners
+    }
+
     /// Whether this process ends it.
     pub fn is_owned(&self) -> bool {
         matches!(self.0.owner, Owner::Us(_))
@@ -256,13 +263,39 @@ impl Lab {
         &self.0.administrator
     }
 
+    /// Returns the authorities that `server` trusts: the lab's, or its own.
+    ///
+    /// # Errors
+    /// The cluster is not ours, or the server's own cannot be read.
+    pub fn authorities_of(&self, server: &ApiServer) -> Result<Authorities, LabError> {
+        let authorities = self.authorities()?;
+        Ok(match &server.own_authorities {
+            Some(own) => authorities.load_apart(own)?,
+            None => authorities.clone(),
+        })
+    }
+
+    /// Returns an administrator of `server`: the lab's, unless the server accepts no credential of the lab.
+    ///
+    /// # Errors
+    /// The server's own authorities cannot be read.
+    pub fn administrator_of(&self, server: &ApiServer) -> Result<Administrator, LabError> {
+        match &server.own_authorities {
+            Some(_) => Administrator::new(server, self.authorities_of(server)?.administrator()?),
+            None => Ok(self.administrator().clone()),
+        }
+    }
+
     /// The API server with the setting `name`, started when it is first asked for.
     ///
     /// # Errors
-    /// There is no such setting, or the server cannot be started.
+    /// There is no such setting, the server cannot be started, or the lab has learners.
     pub async fn api_server(&self, name: &str, events: &Events) -> Result<ApiServer, LabError> {
         if name == MAIN {
             return Ok(self.main().clone());
+        }
+        if self.description().learners > 0 {
+            return Err(LabError::BesideLearners { asked: name.to_owned() });
         }
         let cell = {
             let mut further = self.0.further.lock().unwrap_or_else(PoisonError::into_inner);
@@ -371,7 +404,7 @@ where
 /// A lab that is up and matches `options`, else a new one that this process owns.
 ///
 /// # Errors
-/// A lab of the name given is up but does not match, or none could be started.
+/// A lab of the name given is up but does not match or has learners, or none could be started.
 pub async fn attach_or_start(options: &LabOptions, events: &Events) -> Result<Lab, LabError> {
     // With an existing cluster there is no lab to attach to: the cluster itself is what stays up. And no lab says which Keycloak it has.
     if options.cluster == Some(Driver::Existing) || options.own || options.keycloak.is_some() {
@@ -379,6 +412,10 @@ pub async fn attach_or_start(options: &LabOptions, events: &Events) -> Result<La
     }
     let name = options.name.as_deref().unwrap_or(DEFAULT_NAME);
     match (Lab::attach(name).await?, &options.name) {
+        (Some(lab), Some(name)) if lab.is_kept_from(options) => return Err(LabError::HasLearners { name: name.clone() }),
+        (Some(lab), None) if lab.is_kept_from(options) => events.note(format!(
+            "not using the lab '{name}' that is up: it has learners, and scenarios give rights away; starting another for this run"
+        )),
         (Some(lab), asked) => match (lab.description().mismatch(options)?, asked) {
             (None, _) => {
                 events.note(format!(

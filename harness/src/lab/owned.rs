@@ -255,6 +255,7 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
         cluster: choice.cluster,
         identity_provider: Some(choice.identity_provider()),
         observed: BTreeMap::new(),
+        learners: options.learners,
         api_servers: BTreeMap::from([(MAIN.to_owned(), main.clone())]),
         issuer: places.issuer,
         keycloak_issuer: places.keycloak,

@@ -1,12 +1,14 @@
 //! Lessons in a lab of processes that is up: each start state is red, its solution makes it green, and learners of a class do not
 //! reach each other.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use authlab::process::wait::Condition;
 use serde_json::Value;
 
-use crate::stage::{Said, Stage, shared, wait};
+use crate::stage::{Said, Stage, class, wait};
 
 /// The names of all lessons.
 fn names(stage: &Stage) -> Vec<String> {
@@ -49,7 +51,7 @@ fn carry_out(stage: &Stage, lab: &str, learner: &str, lesson: &str) {
 
 #[test]
 fn every_lesson_is_red_at_its_start_and_green_by_its_solution() {
-    let stage = &shared().stage;
+    let stage = &class().stage;
     let names = names(stage);
     for lesson in &names {
         carry_out(stage, "default", "learner-2", lesson);
@@ -65,7 +67,7 @@ fn every_lesson_is_red_at_its_start_and_green_by_its_solution() {
 
 #[test]
 fn a_lesson_that_is_under_way_is_kept_and_can_be_taken_back() {
-    let stage = &shared().stage;
+    let stage = &class().stage;
     let by = |arguments: &[&str]| by(stage, "learner-3", arguments);
     let started = by(&["start", "oidc"]).success();
     assert!(started.contains("export KUBECONFIG="), "{started}");
@@ -93,7 +95,7 @@ fn a_lesson_that_is_under_way_is_kept_and_can_be_taken_back() {
 
 #[test]
 fn a_learner_reaches_nobody_else() {
-    let stage = &shared().stage;
+    let stage = &class().stage;
     for learner in ["learner-4", "learner-5"] {
         by(stage, learner, &["start", "external-certificate"]).success();
     }
@@ -220,8 +222,41 @@ fn a_learner_reaches_nobody_else() {
 }
 
 #[test]
+fn features_are_not_carried_out_beside_learners() {
+    let stage = &class().stage;
+    let refused = stage.authlab(&["run", "--tags", "@X1", "--lab", "default"]).refusal(4);
+    assert!(
+        refused.contains("error: cannot use the lab 'default' for features: it has learners"),
+        "{refused}"
+    );
+    assert!(refused.contains("hint: leave --lab out"), "{refused}");
+    let said = stage.authlab(&["run", "--tags", "@X1 and not @requires:identity_provider"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(
+        said.err.contains("not using the lab 'default' that is up: it has learners") && said.err.contains("control plane:"),
+        "{said:?}"
+    );
+    // A walk-through gives nothing away.
+    let said = stage.authlab(&["walk", "impersonation", "--yes"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.err.contains("using the lab 'default' that is up"), "{said:?}");
+    // Its owner starts no further API server, whoever asks.
+    let lab: Value = serde_json::from_str(&std::fs::read_to_string(stage.lab("default").join("lab.json")).unwrap()).unwrap();
+    let port = lab["control"]["port"].as_u64().unwrap();
+    let mut owner = TcpStream::connect(("127.0.0.1", u16::try_from(port).unwrap())).unwrap();
+    let asked = serde_json::json!({ "word": lab["control"]["word"], "api_server": "always_allow" });
+    writeln!(owner, "{asked}").unwrap();
+    let mut answer = String::new();
+    owner.read_to_string(&mut answer).unwrap();
+    assert!(
+        answer.contains("cannot start an API server with the setting 'always_allow': the lab has learners"),
+        "{answer}"
+    );
+}
+
+#[test]
 fn what_is_typed_wrong_is_told() {
-    let stage = &shared().stage;
+    let stage = &class().stage;
     let told = stage.authlab(&["lesson", "start", "oicd"]).refusal(2);
     assert!(told.contains("there are: external-certificate, signing-request"), "{told}");
     let told = stage.authlab(&["lesson", "check", "--learner", "alice"]).refusal(2);

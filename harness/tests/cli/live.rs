@@ -196,6 +196,17 @@ fn runs_in_a_lab_share_further_api_servers_and_leave_nothing_behind() {
     assert_eq!(second.code, 0, "{second:?}");
     assert!(!second.err.contains("API server always_allow: "), "{second:?}");
     assert_eq!(address(), there);
+    // It allows everything, so it accepts no credential of the lab, not even the administrator's.
+    let server = format!("--server={}", there.unwrap());
+    let token = stage.authlab(&["shell", "--", "kubectl", "create", "token", "default", "-n", "default"]).success();
+    let token = format!("--token={}", token.trim());
+    for credential in [&[][..], &["--kubeconfig=/dev/null", "--insecure-skip-tls-verify", &token]] {
+        let said = stage.authlab(&[&["shell", "--", "kubectl", &server, "get", "secrets", "-A"], credential].concat());
+        assert!(
+            said.code == 1 && said.err.contains("You must be logged in to the server"),
+            "{said:?}"
+        );
+    }
 
     // Objects of every kind that scenarios make, also one that a finalizer keeps; and users of Keycloak.
     let kinds = "namespaces,nodes,secrets,clusterroles,clusterrolebindings,certificatesigningrequests";

@@ -178,11 +178,11 @@ pub struct Shared {
 }
 
 impl Shared {
-    fn start() -> Self {
+    fn new(up: &[&str]) -> Self {
         let stage = Stage::new();
         let watch = watch(&stage);
         let started = Instant::now();
-        let up = stage.authlab(&["up"]).success();
+        let up = stage.authlab(up).success();
         Self {
             up,
             took: started.elapsed(),
@@ -197,19 +197,25 @@ impl Shared {
 /// unauthenticated, by kubectl, by curl or by a guest who does not know the lab, is done in the lab of [`by_hand`].
 pub fn shared() -> &'static Shared {
     static SHARED: OnceLock<Shared> = OnceLock::new();
-    SHARED.get_or_init(Shared::start)
+    SHARED.get_or_init(|| Shared::new(&["up"]))
 }
 
 /// The lab of the tests that type commands into a shell, and of guests.
 pub fn by_hand() -> &'static Shared {
     static SHARED: OnceLock<Shared> = OnceLock::new();
-    SHARED.get_or_init(Shared::start)
+    SHARED.get_or_init(|| Shared::new(&["up"]))
 }
 
 /// The lab of `authlab walk`, which draws what kubectl and curl ask while a step is carried out: nobody else uses them here.
 pub fn walked() -> &'static Shared {
     static SHARED: OnceLock<Shared> = OnceLock::new();
-    SHARED.get_or_init(Shared::start)
+    SHARED.get_or_init(|| Shared::new(&["up"]))
+}
+
+/// A lab that is up for a class, for all tests about learners.
+pub fn class() -> &'static Shared {
+    static CLASS: OnceLock<Shared> = OnceLock::new();
+    CLASS.get_or_init(|| Shared::new(&["up", "--learners", "9"]))
 }
 
 /// A process that clears the stage when this one is gone.

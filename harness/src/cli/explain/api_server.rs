@@ -20,7 +20,8 @@ pub(super) async fn run(name: &str, lab: &str, session: &Session, out: &mut dyn 
         Ok(issuers) => (issuers.unwrap_or_default(), None),
         Err(why) => (Vec::new(), Some(why)),
     };
-    let mut look = look(server, lab.flags_of(server), &issuers, lab.administrator().credential()).await;
+    let administrator = lab.administrator_of(server).map_err(use_error)?;
+    let mut look = look(server, lab.flags_of(server), &issuers, administrator.credential()).await;
     // What the server says of its file comes first, if it says something.
     look.findings
         .extend(unsound.map(|why| Finding::of_file(why, "correct the file: of one that is unsound the API server takes nothing over")));

@@ -275,6 +275,7 @@ fn door(lab: Option<&Lab>, server: &str, authority: String) -> Door {
         client_authorities: None,
         authentication: None,
         request_header_authorities: None,
+        own_authorities: None,
     })
 }
 
@@ -284,7 +285,7 @@ async fn known(arguments: &ExplainArguments, lab: Option<&Lab>, door: &Door, unr
     let ours = lab.filter(|lab| lab.description().api_servers.values().any(|server| server.url == door.server.url));
     if let Some(lab) = ours.filter(|lab| lab.description().cluster != Driver::Existing) {
         known.service_account_issuer = Some(SERVICE_ACCOUNT_ISSUER.to_owned());
-        known.administrator = Some(lab.administrator().credential().clone());
+        known.administrator = Some(lab.administrator_of(&door.server).map_err(use_error)?.credential().clone());
         if let Ok(authorities) = lab.authorities() {
             known.proxy_authorities = Some(authorities.request_headers.certificate().to_owned());
             known.proxy_names = Some(vec![FRONT_PROXY.to_owned()]);

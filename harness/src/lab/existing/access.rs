@@ -99,6 +99,7 @@ impl Access {
             client_authorities: None,
             authentication: None,
             request_header_authorities: None,
+            own_authorities: None,
         }
     }
 }

@@ -33,7 +33,7 @@ async fn begins(world: &mut World, person: Person) -> Step {
 
 #[then(expr = "the API server has named the authorities of clients and of front proxies")]
 fn named_authorities(world: &mut World) -> Step {
-    let (clients, proxies) = (subject(world.client_authority()?)?, subject(world.request_header_authority()?)?);
+    let (clients, proxies) = (subject(&world.client_authority()?)?, subject(world.request_header_authority()?)?);
     let seen = &world.notes::<Seen>().authorities;
     ensure!(
         seen.contains(&clients) && seen.contains(&proxies),

@@ -141,6 +141,7 @@ fn door(home: &Path, port: u16, authority: String) -> Door {
         client_authorities: None,
         authentication: None,
         request_header_authorities: None,
+        own_authorities: None,
     })
 }
 

@@ -396,7 +396,7 @@ async fn request(world: &mut World, spec: &TokenRequestSpec) -> Step<Secret> {
 }
 
 async fn request_for(world: &World, account: &Account, spec: &TokenRequestSpec) -> Step<Secret> {
-    let accounts: Api<ServiceAccount> = Api::namespaced(world.administrator()?, &account.namespace);
+    let accounts: Api<ServiceAccount> = Api::namespaced(world.administrator_here()?, &account.namespace);
     let request = TokenRequest {
         spec: spec.clone(),
         ..TokenRequest::default()

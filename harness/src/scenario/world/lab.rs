@@ -39,18 +39,19 @@ impl World {
         Ok(())
     }
 
-    /// The authority whose client certificates the API server accepts, with its key.
+    /// The authority whose client certificates the API server that is asked accepts, with its key.
     ///
     /// # Errors
     /// The scenario does not ask for it.
-    pub fn client_authority(&self) -> Result<&Authority> {
+    pub fn client_authority(&self) -> Result<Authority> {
         self.needs("cluster_signing_key")?;
-        Ok(&self.lab().authorities()?.clients)
+        Ok(self.lab().authorities_of(&self.door().server)?.clients)
     }
 
     /// The same where it is ours, for what no scenario asks for: inverting it.
-    pub fn own_client_authority(&self) -> Option<&Authority> {
-        self.lab().authorities().ok().map(|authorities| &authorities.clients)
+    pub fn own_client_authority(&self) -> Option<Authority> {
+        let authorities = self.lab().authorities_of(&self.door().server);
+        authorities.ok().map(|authorities| authorities.clients)
     }
 
     /// The authority of front proxies, with its key.
@@ -93,7 +94,7 @@ impl World {
         Ok(self.lab().authorities()?.secret(name)?)
     }
 
-    /// What signs the scripts of the token webhook.
+    /// The seed that signs the scripts of the token webhook.
     ///
     /// # Errors
     /// The scenario does not ask for the webhook.
@@ -224,25 +225,39 @@ impl World {
         ))
     }
 
-    /// The same at the API server `server`, which may be another than the main one.
+    /// The same at the API server `server`, which may be another than the main one and accept no credential of the lab.
     ///
     /// # Errors
-    /// The scenario does not ask for an administrator, or no client can be made.
+    /// The scenario does not ask for an administrator, the server's own authorities cannot be read, or no client can be made.
     pub fn administrator_at(&self, server: &ApiServer) -> Result<kube::Client> {
         if server.name == self.lab().main().name {
             return self.administrator();
         }
         self.needs("administrator")?;
-        let client = self.lab().administrator().at(server)?.client();
+        let client = self.lab().administrator_of(server)?.at(server)?.client();
         Ok(told::client(client, &server.name, &self.exchanges))
     }
 
-    /// What the administrator presents.
+    /// A client that may do everything at the API server that is asked: one with a key of its own signs service accounts' tokens with it.
     ///
     /// # Errors
-    /// The scenario does not ask for one.
+    /// The scenario does not ask for one, or the server's own authorities cannot be read.
+    pub fn administrator_here(&self) -> Result<kube::Client> {
+        self.needs("administrator")?;
+        let server = self.door().server;
+        if server.own_authorities.is_none() {
+            return self.administrator();
+        }
+        let administrator = self.lab().administrator_of(&server)?;
+        Ok(told::client(administrator.client(), &server.name, &self.exchanges))
+    }
+
+    /// The credential of an administrator of the API server that is asked.
+    ///
+    /// # Errors
+    /// The scenario does not ask for one, or the server's own authorities cannot be read.
     pub fn administrator_credential(&self) -> Result<Credential> {
         self.needs("administrator")?;
-        Ok(self.lab().administrator().credential().clone())
+        Ok(self.lab().administrator_of(&self.door().server)?.credential().clone())
     }
 }
