@@ -92,6 +92,10 @@ impl Learner {
         let cluster = Cluster::of(lab);
         cluster.apply(&objects::read(POLICY)?).await?;
         cluster.apply(&objects::read(&self.fill(LEARNER))?).await?;
+        if lab.description().learners > 0 {
+            // Elsewhere the controller that counts does not run, and nothing could be made.
+            cluster.apply(&objects::read(&self.fill(LIMITS))?).await?;
+        }
         cluster.settle(&self.name).await?;
         self.write_kubeconfig(lab)
     }
@@ -177,6 +181,13 @@ mod tests {
     fn what_a_learner_has_can_be_read() {
         for text in [LEARNER, LIMITS, POLICY] {
             assert!(!objects::read(&Learner::number(1).fill(text)).expect("objects").is_empty());
+        }
+        let learner = objects::read(&Learner::number(1).fill(LEARNER)).expect("objects");
+        let rules = learner.iter().filter_map(|object| object["rules"].as_array()).flatten();
+        let verbs: Vec<&Value> = rules.filter_map(|rule| rule["verbs"].as_array()).flatten().collect();
+        assert!(!verbs.is_empty());
+        for verb in ["*", "escalate", "bind", "deletecollection"] {
+            assert!(!verbs.contains(&&Value::from(verb)), "{verb}");
         }
         let policy = objects::read(POLICY).expect("objects");
         assert!(policy.iter().all(|object| object["metadata"]["name"] == POLICY_NAME), "{policy:?}");

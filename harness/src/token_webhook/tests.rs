@@ -2,23 +2,20 @@
 
 use serde_json::{Value, json};
 
-use super::TokenWebhook;
+use super::{Reply, Script, TokenWebhook, Voucher};
 use crate::identity_provider::Address;
 use crate::listener::strangers;
-use crate::pki::{Authority, Request};
+use crate::pki::{Authority, Request, Seed};
 
-#[tokio::test(flavor = "multi_thread")]
-async fn callers_that_say_nothing_keep_nobody_from_a_review() {
+/// A webhook that believes `seed`, and a client that it serves.
+async fn stage(seed: Seed) -> (TokenWebhook, reqwest::Client) {
     // Another test may have chosen it.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let (serving, clients) = (Authority::root("serving").unwrap(), Authority::root("clients").unwrap());
     let leaf = serving.issue(&Request::server("webhook", &[])).unwrap();
-    let webhook = TokenWebhook::start_at(&Address::loopback(), &leaf, clients.certificate())
-        .await
-        .unwrap();
-    let url: reqwest::Url = webhook.url().parse().unwrap();
-    let _strangers = strangers::crowd(url.socket_addrs(|| None).unwrap()[0]).await;
-
+    let loopback = Address::loopback();
+    let webhook = TokenWebhook::start_at(&loopback, &leaf, clients.certificate(), seed);
+    let webhook = webhook.await.unwrap();
     let caller = clients.issue(&Request::client("kube-apiserver", &[])).unwrap();
     let identity = format!("{}{}", caller.certificate, caller.key.expose());
     let client = reqwest::Client::builder()
@@ -27,7 +24,40 @@ async fn callers_that_say_nothing_keep_nobody_from_a_review() {
         .no_proxy()
         .build()
         .unwrap();
-    let review = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": { "token": "unknown" } });
-    let answer = client.post(url).json(&review).send().await.unwrap();
-    assert_eq!(answer.json::<Value>().await.unwrap()["status"], json!({ "authenticated": false }));
+    (webhook, client)
+}
+
+/// What the webhook says about `token`.
+async fn review((webhook, client): &(TokenWebhook, reqwest::Client), token: &str) -> Value {
+    let review = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": { "token": token } });
+    let answer = client.post(webhook.url()).json(&review).send().await.unwrap();
+    answer.json::<Value>().await.unwrap()["status"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn callers_that_say_nothing_keep_nobody_from_a_review() {
+    let stage = stage(Seed::random()).await;
+    let url: reqwest::Url = stage.0.url().parse().unwrap();
+    let _strangers = strangers::crowd(url.socket_addrs(|| None).unwrap()[0]).await;
+    assert_eq!(review(&stage, "unknown").await, json!({ "authenticated": false }));
+}
+
+#[tokio::test]
+async fn a_review_believes_what_the_lab_has_signed_and_says_that_it_does_not_believe_the_rest() {
+    let seed = Seed::random();
+    let stage = stage(seed.clone()).await;
+    let script = Script::new(vec![Reply::Accept(Voucher {
+        user: "me".to_owned(),
+        groups: vec!["system:masters".to_owned()],
+        ..Voucher::default()
+    })]);
+    let accepted = review(&stage, script.token(&seed).expose()).await;
+    assert_eq!(
+        (&accepted["authenticated"], &accepted["user"]["username"]),
+        (&json!(true), &json!("me"))
+    );
+    let forged = review(&stage, script.token(&Seed::random()).expose()).await;
+    let error = "the lab has not signed what the token says about itself";
+    assert_eq!(forged, json!({ "authenticated": false, "error": error }));
+    assert_eq!(review(&stage, "somebody-elses").await, json!({ "authenticated": false }));
 }

@@ -198,7 +198,9 @@ fn runs_in_a_lab_share_further_api_servers_and_leave_nothing_behind() {
     assert_eq!(address(), there);
     // It allows everything, so it accepts no credential of the lab, not even the administrator's.
     let server = format!("--server={}", there.unwrap());
-    let token = stage.authlab(&["shell", "--", "kubectl", "create", "token", "default", "-n", "default"]).success();
+    let token = stage
+        .authlab(&["shell", "--", "kubectl", "create", "token", "default", "-n", "default"])
+        .success();
     let token = format!("--token={}", token.trim());
     for credential in [&[][..], &["--kubeconfig=/dev/null", "--insecure-skip-tls-verify", &token]] {
         let said = stage.authlab(&[&["shell", "--", "kubectl", &server, "get", "secrets", "-A"], credential].concat());
