@@ -6,6 +6,7 @@
 
 use std::io;
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, FromArgMatches};
@@ -26,9 +27,9 @@ struct WatchContainersArguments {
     /// The engine's address
     #[arg(long)]
     engine: String,
-    /// The lab's name
+    /// The lab's directory, for whoever lists processes
     #[arg(long)]
-    lab: String,
+    directory: PathBuf,
     /// The lab's id
     #[arg(long)]
     id: LabId,
@@ -39,8 +40,8 @@ struct WatchContainersArguments {
 /// # Errors
 /// Standard input is no pipe, or what the owner left cannot be removed.
 fn run(arguments: WatchContainersArguments) -> Result<Exit, CommandError> {
-    let WatchContainersArguments { engine, lab, id } = arguments;
-    let watched = Watch { engine, lab, id };
+    let WatchContainersArguments { engine, directory, id } = arguments;
+    let watched = Watch { engine, directory, id };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         // Whoever ends all processes of a session or service at once shall not end this one before its work is done.

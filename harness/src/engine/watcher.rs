@@ -8,7 +8,7 @@
 use std::convert::Infallible;
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -40,8 +40,8 @@ const QUIET: Duration = Duration::from_secs(2);
 pub struct Watch {
     /// The engine's address.
     pub engine: String,
-    /// The lab's name, for whoever lists processes.
-    pub lab: String,
+    /// The lab's directory, for whoever lists processes.
+    pub directory: PathBuf,
     /// The lab's id: all that carries it goes.
     pub id: LabId,
 }
@@ -52,7 +52,7 @@ impl Watch {
     pub fn over(engine: impl Into<String>, labels: &Labels) -> Self {
         Self {
             engine: engine.into(),
-            lab: labels.lab.clone(),
+            directory: labels.directory.clone(),
             id: labels.id.clone(),
         }
     }
@@ -62,7 +62,7 @@ impl Watch {
     pub fn arguments(&self) -> Vec<OsString> {
         [
             ("--engine", OsString::from(&self.engine)),
-            ("--lab", OsString::from(&self.lab)),
+            ("--directory", self.directory.clone().into_os_string()),
             ("--id", OsString::from(self.id.as_str())),
         ]
         .into_iter()
