@@ -230,7 +230,9 @@ impl Program {
             pid,
             child,
         };
-        if child.pid().is_some_and(privileges::were_gained) {
+        if let Some(pid) = child.pid()
+            && privileges::were_gained(pid).await
+        {
             let (name, program) = (child.name.clone(), self.program.clone());
             return Err(ProcessError::Privileged { name, program });
         }

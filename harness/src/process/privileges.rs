@@ -7,31 +7,55 @@
 #[cfg(target_os = "linux")]
 const AT_SECURE: usize = 23;
 
-/// Returns `true` if the process `pid`, a child that was started a moment ago, has gained privileges. One that has ended has not.
+/// The entry that the kernel writes after that one: the name of the program's file.
 #[cfg(target_os = "linux")]
-pub(super) fn were_gained(pid: u32) -> bool {
+const AT_EXECFN: usize = 31;
+
+/// How long the kernel may take to have executed the program. Nobody knows what was gained where it never says.
+#[cfg(target_os = "linux")]
+const EXECUTION: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Returns `true` if the process `pid`, a child that was started a moment ago, has gained privileges. One that has ended has not.
+///
+/// Whoever starts a program hears that it is executed before the kernel has written the auxiliary vector: it is waited for.
+#[cfg(target_os = "linux")]
+pub(super) async fn were_gained(pid: u32) -> bool {
+    use std::convert::Infallible;
     use std::io::ErrorKind;
-    match std::fs::read(format!("/proc/{pid}/auxv")) {
-        Ok(vector) => is_secure(&vector) || !is_within(&capabilities(&pid.to_string()), &capabilities("self")),
-        // Our own child is hidden from us only where it has more rights than we have.
-        Err(error) => error.kind() == ErrorKind::PermissionDenied,
-    }
+
+    use super::wait::{Condition, until};
+
+    let seen = until("the execution of a program", EXECUTION, || {
+        let seen = match std::fs::read(format!("/proc/{pid}/auxv")) {
+            // It has no memory any more.
+            Ok(vector) if vector.is_empty() => Condition::Met(false),
+            Ok(vector) if value(&vector, AT_EXECFN).is_none() => Condition::NotYet("it is not executed".to_owned()),
+            Ok(vector) => {
+                let is_secure = value(&vector, AT_SECURE).is_some_and(|value| value != 0);
+                Condition::Met(is_secure || !is_within(&capabilities(&pid.to_string()), &capabilities("self")))
+            }
+            // Our own child is hidden from us only where it has more rights than we have.
+            Err(error) => Condition::Met(error.kind() == ErrorKind::PermissionDenied),
+        };
+        std::future::ready(Ok::<_, Infallible>(seen))
+    });
+    seen.await.unwrap_or(false)
 }
 
 /// Nothing is forgotten where the kernel kills nobody with their owner.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn were_gained(_: u32) -> bool {
+pub(super) async fn were_gained(_: u32) -> bool {
     false
 }
 
-/// Returns `true` if an auxiliary vector, pairs of words of this machine, says that privileges were gained (proc_pid_auxv(5)).
+/// The value of an entry of an auxiliary vector: pairs of words of this machine (proc_pid_auxv(5)).
 #[cfg(target_os = "linux")]
-fn is_secure(vector: &[u8]) -> bool {
+fn value(vector: &[u8], entry: usize) -> Option<usize> {
     let words: Vec<usize> = vector
         .chunks_exact(size_of::<usize>())
         .filter_map(|word| word.try_into().ok().map(usize::from_ne_bytes))
         .collect();
-    words.chunks_exact(2).any(|entry| entry[0] == AT_SECURE && entry[1] != 0)
+    words.chunks_exact(2).find(|pair| pair[0] == entry).map(|pair| pair[1])
 }
 
 /// The permitted capabilities of a process, as a set of bits; `None` where they cannot be read.
@@ -59,12 +83,14 @@ mod tests {
         entries.iter().flatten().flat_map(|word| word.to_ne_bytes()).collect()
     }
 
-    #[test]
-    fn the_kernel_says_in_the_auxiliary_vector_that_privileges_were_gained() {
-        assert!(is_secure(&vector(&[[6, 4096], [AT_SECURE, 1], [0, 0]])));
-        assert!(!is_secure(&vector(&[[6, AT_SECURE], [AT_SECURE, 0], [0, 0]])));
-        assert!(!is_secure(&[]));
-        assert!(!were_gained(std::process::id()));
+    #[tokio::test]
+    async fn the_kernel_says_in_the_auxiliary_vector_that_privileges_were_gained() {
+        let executed = vector(&[[6, AT_SECURE], [AT_SECURE, 1], [AT_EXECFN, 4096], [0, 0]]);
+        assert_eq!((value(&executed, AT_SECURE), value(&executed, 6)), (Some(1), Some(AT_SECURE)));
+        assert_eq!(value(&vector(&[[0, 0]]), AT_EXECFN), None);
+        let own = std::fs::read("/proc/self/auxv").unwrap();
+        assert!(value(&own, AT_EXECFN).is_some());
+        assert!(!were_gained(std::process::id()).await);
     }
 
     #[test]
