@@ -116,8 +116,6 @@ fn forms(address: SocketAddr) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{TcpListener, TcpStream};
-
     use super::*;
 
     #[test]
@@ -188,13 +186,23 @@ mod tests {
         assert!(!may_use("", local, peer, &[1000, 0]));
     }
 
-    #[test]
-    fn this_very_process_is_this_user() {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-        let address = listener.local_addr().expect("it is bound");
-        let client = TcpStream::connect(address).expect("it listens");
-        let (server, peer) = listener.accept().expect("somebody came");
-        assert!(is_from_this_user(server.local_addr().expect("it is open"), peer));
+    #[tokio::test]
+    async fn this_very_process_is_this_user() {
+        let listener = crate::listener::Listener::bind(std::net::Ipv4Addr::LOCALHOST)
+            .await
+            .expect("a port is free");
+        let local = listener.address();
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let tell = std::sync::Mutex::new(Some(tell));
+        let _listening = listener.accept(move |accepted| {
+            let tell = tell.lock().expect("nobody panicked").take();
+            let is_ours = is_from_this_user(local, accepted.peer);
+            async move {
+                let _gone = tell.map(|tell| tell.send(is_ours));
+            }
+        });
+        let client = tokio::net::TcpStream::connect(local).await.expect("it listens");
+        assert!(told.await.expect("somebody came"));
         drop(client);
     }
 }

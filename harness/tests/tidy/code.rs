@@ -41,6 +41,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "private",
             "process",
             "secret",
+            "shell_word",
             "tls",
         ],
     ),

@@ -1,5 +1,6 @@
 //! Whatever waits ends at the first signal, and the terminal is as it was.
 
+use std::io::Read as _;
 use std::process::Stdio;
 
 use authlab::process::wait::Condition;
@@ -102,7 +103,7 @@ fn a_pipe_in_place_of_a_file_does_not_keep_it_from_ending() {
         home.login(&issuer, &["--flow", "password", "--username", "alice", "--password-file", pipe]),
         home.command(&["explain", "--token-file", pipe]),
         home.command(&["explain", "--kubeconfig", pipe]),
-        home.command(&["report", "draw", pipe]),
+        home.command(&["report", "draw", pipe, "--out", home.path("report").to_str().unwrap()]),
     ];
     for mut command in commands {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
@@ -160,19 +161,25 @@ fn nohup_means_what_it_says() {
     }
     // It is told to ask somebody, though `nohup` takes the keyboard away.
     nohup.args(["--interactive", "always"]);
-    let mut login = Terminal::start(&mut nohup);
-    login.expect("(no browser was opened");
-    let address = login
-        .shown()
-        .split_whitespace()
-        .find(|word| word.starts_with("https://"))
-        .unwrap()
-        .to_owned();
-    login.signal(Signal::HUP);
-    let (_, page) = browse(&issuer, &address);
+    // No terminal: `nohup` would send what is for the person after what is for the client.
+    let told = home.path("told");
+    let err = std::fs::File::create(&told).unwrap();
+    let mut login = nohup.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(err).spawn().unwrap();
+    let shown = wait("the login page", || {
+        let shown = std::fs::read_to_string(&told).unwrap();
+        match shown.contains("(no browser was opened") {
+            true => Condition::Met(shown),
+            false => Condition::NotYet(shown),
+        }
+    });
+    let address = shown.split_whitespace().find(|word| word.starts_with("https://")).unwrap();
+    kill_process(Pid::from_child(&login), Signal::HUP).unwrap();
+    let (_, page) = browse(&issuer, address);
     assert!(page.contains("You are logged in"), "{page}");
-    assert_eq!(login.end(), Some(0));
-    token((0, login.printed(), String::new()));
+    let mut printed = String::new();
+    login.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
+    assert_eq!(ended(&mut login).code(), Some(0));
+    token((0, printed, String::new()));
     // The login is kept.
     token(said(&mut home.login(&issuer, &[])));
 }
