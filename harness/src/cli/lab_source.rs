@@ -48,8 +48,10 @@ pub async fn lab_for_run(options: &LabOptions, inverted: bool, events: &Events) 
                 .to_owned(),
         },
     });
+    let run = run_id();
+    let under_way = lab.begin_run(run).await.map_err(lab_error)?;
     Ok(Site {
-        cleanup: lab.goes_on().then(|| Cleanup::begin(lab.clone(), run_id().to_owned())),
+        cleanup: under_way.map(|under_way| Cleanup::begin(lab.clone(), run.to_owned(), under_way)),
         lab,
         events: events.clone(),
         exchanges: true,

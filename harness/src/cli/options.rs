@@ -143,6 +143,7 @@ impl LabOptions {
             own: self.own,
             learners: 0,
             beside_learners: false,
+            idle: None,
             sabotage: None,
         })
     }

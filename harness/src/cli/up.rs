@@ -4,6 +4,7 @@
 
 use std::ffi::OsString;
 use std::io::Write;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -35,6 +36,9 @@ pub struct UpArguments {
     /// Prepare the lab for a class: a namespace, users, limits and a kubeconfig for each of N learners
     #[arg(long, env = "AUTHLAB_LEARNERS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST)), help_heading = "Lab")]
     pub learners: Option<u32>,
+    /// End an API server with another setting than the main one's when nobody has asked it for so long and no run is under way
+    #[arg(long, env = "AUTHLAB_IDLE", value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400), help_heading = "Lab")]
+    pub idle: u64,
 }
 
 impl UpArguments {
@@ -45,6 +49,7 @@ impl UpArguments {
     pub(super) fn options(&self) -> Result<lab::LabOptions, CommandError> {
         Ok(lab::LabOptions {
             learners: self.learners.unwrap_or_default(),
+            idle: Some(Duration::from_secs(self.idle)),
             ..self.lab.lab()?
         })
     }

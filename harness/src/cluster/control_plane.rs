@@ -98,8 +98,16 @@ pub struct ControlPlane {
     /// The main API server's port, as the controllers reach it.
     main_port: Option<u16>,
     etcd: Server,
-    api_servers: Vec<Server>,
+    api_servers: Vec<Running>,
     controllers: Option<Server>,
+}
+
+/// An API server that runs.
+#[derive(Debug)]
+struct Running {
+    setting: String,
+    port: u16,
+    server: Server,
 }
 
 impl ControlPlane {
@@ -165,7 +173,8 @@ impl ControlPlane {
 
     /// Ends what was started so far; the ground is free for another attempt.
     async fn give_up(self) -> Ground {
-        let servers = self.api_servers.into_iter().chain(self.controllers).chain([self.etcd]);
+        let api_servers = self.api_servers.into_iter().map(|running| running.server);
+        let servers = api_servers.chain(self.controllers).chain([self.etcd]);
         futures::future::join_all(servers.map(Server::kill)).await;
         self.ground
     }
@@ -190,6 +199,21 @@ impl ControlPlane {
             }
         }
         unreachable!("the last attempt returns")
+    }
+
+    /// Ends the further API server with the setting `name`, if it runs, with its files.
+    ///
+    /// # Errors
+    /// Its files cannot be removed.
+    pub async fn end_further(&mut self, name: &str) -> Result<(), ControlPlaneError> {
+        let found = self.api_servers.iter().position(|running| running.setting == name && name != MAIN);
+        if let Some(found) = found {
+            let ended = self.api_servers.swap_remove(found);
+            ended.server.kill().await;
+            self.ground.give_back(ended.port);
+            fs_err::remove_dir_all(self.directory.join("api-servers").join(name))?;
+        }
+        Ok(())
     }
 
     /// Starts the controllers. They need no waiting for: who needs their work waits for that.
@@ -249,14 +273,16 @@ impl ControlPlane {
     /// Which one, and the last lines of its log.
     pub async fn expect_running(&mut self) -> Result<(), ControlPlaneError> {
         self.etcd.expect_running().await?;
-        for server in self.api_servers.iter_mut().chain(&mut self.controllers) {
+        let api_servers = self.api_servers.iter_mut().map(|running| &mut running.server);
+        for server in api_servers.chain(&mut self.controllers) {
             server.expect_running().await?;
         }
         Ok(())
     }
 
     fn servers(&self) -> impl Iterator<Item = &Server> {
-        std::iter::once(&self.etcd).chain(&self.api_servers).chain(&self.controllers)
+        let api_servers = self.api_servers.iter().map(|running| &running.server);
+        std::iter::once(&self.etcd).chain(api_servers).chain(&self.controllers)
     }
 
     /// Name and process id of each server that is a process of ours.
@@ -401,7 +427,11 @@ impl ControlPlane {
             environment: vec![("GOGC".to_owned(), garbage.to_owned())],
             log,
         });
-        self.api_servers.push(started.await?);
+        self.api_servers.push(Running {
+            setting: setting.name.clone(),
+            port,
+            server: started.await?,
+        });
         let administrator = accepted.administrator()?;
         let this = tokio::sync::Mutex::new(&mut *self);
         let ready = ready(&server, &administrator, LIMIT, || async {
@@ -409,7 +439,8 @@ impl ControlPlane {
         });
         if let Err(error) = ready.await {
             if let Some(failed) = self.api_servers.pop() {
-                failed.kill().await;
+                failed.server.kill().await;
+                self.ground.give_back(failed.port);
             }
             return Err(error);
         }

@@ -88,6 +88,14 @@ impl Ground {
         }
     }
 
+    /// Takes back a port that nobody listens on any more.
+    pub(super) fn give_back(&self, port: u16) {
+        match self {
+            Self::Machine(_) => {}
+            Self::Pod(pod) => pod.give_back(port),
+        }
+    }
+
     /// The port of this machine that leads to a server's `port`.
     pub(super) fn outside(&self, port: u16) -> Result<u16, ControlPlaneError> {
         match self {

@@ -4,8 +4,7 @@
 //! on 127.0.0.1, as with processes. Ports of this machine that lead to API servers can only be published with etcd's container:
 //! a few are, for API servers that may be asked for later. All see the lab's directory under its own path.
 
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::control_plane::ControlPlaneError;
 use super::ground::{Role, Wanted};
@@ -29,8 +28,14 @@ pub struct Pod {
     network: Network,
     /// etcd's container, which has the network.
     first: OnceLock<Container>,
-    etcd_ports: AtomicUsize,
-    api_server_ports: AtomicUsize,
+    /// The ports that nobody has.
+    free: Mutex<Free>,
+}
+
+#[derive(Debug)]
+struct Free {
+    etcd: Vec<u16>,
+    api_servers: Vec<u16>,
 }
 
 impl Pod {
@@ -42,21 +47,28 @@ impl Pod {
             labels,
             network,
             first: OnceLock::new(),
-            etcd_ports: AtomicUsize::new(0),
-            api_server_ports: AtomicUsize::new(0),
+            free: Mutex::new(Free {
+                etcd: ETCD.into(),
+                api_servers: API_SERVERS.into(),
+            }),
         }
     }
 
-    /// The next port for a server of `role`.
+    /// The lowest port that is free for a server of `role`.
     pub(super) fn port(&self, role: Role) -> Result<u16, ControlPlaneError> {
-        let (ports, taken): (&[u16], _) = match role {
-            Role::Etcd => (&ETCD, &self.etcd_ports),
-            Role::ApiServer | Role::ControllerManager => (&API_SERVERS, &self.api_server_ports),
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let (ports, published) = match role {
+            Role::Etcd => (&mut free.etcd, ETCD.len()),
+            Role::ApiServer | Role::ControllerManager => (&mut free.api_servers, API_SERVERS.len()),
         };
-        ports
-            .get(taken.fetch_add(1, Ordering::Relaxed))
-            .copied()
-            .ok_or(ControlPlaneError::NoPortLeft { published: ports.len() })
+        let lowest = ports.iter().copied().min().ok_or(ControlPlaneError::NoPortLeft { published })?;
+        ports.retain(|port| *port != lowest);
+        Ok(lowest)
+    }
+
+    /// Takes back the port of an API server that was removed.
+    pub(super) fn give_back(&self, port: u16) {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner).api_servers.push(port);
     }
 
     /// The port of this machine that leads to `port` of the pod.

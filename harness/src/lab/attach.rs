@@ -1,9 +1,8 @@
 //! Attaching to a lab that another process owns.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use tokio::sync::{OnceCell, watch};
+use tokio::sync::watch;
 
 use super::description::LabDescription;
 use super::directory::{Ownership, There};
@@ -31,11 +30,6 @@ pub(super) async fn attach(name: &str) -> Result<Option<Lab>, LabError> {
     let authorities = Authorities::load(&path.join("pki"))?;
     let signer = Signer::load(&path.join("issuer"))?;
     let administrator = Administrator::new(&main, authorities.administrator()?)?;
-    let further = description
-        .api_servers
-        .iter()
-        .map(|(name, server)| (name.clone(), Arc::new(OnceCell::new_with(Some(server.clone())))));
-    let further: HashMap<_, _> = further.collect();
     let keycloak = match &description.keycloak {
         Some(keycloak) => Keycloak::new(keycloak)?,
         None => return Ok(None),
@@ -47,7 +41,8 @@ pub(super) async fn attach(name: &str) -> Result<Option<Lab>, LabError> {
         signer: Some(signer),
         main,
         administrator,
-        further: Mutex::new(further),
+        // The owner may end those that run now.
+        further: Mutex::default(),
         keycloak,
         owner: Owner::Another(control::Client(control)),
         directory: Arc::new(Directory::of_another(path, id)),

@@ -32,6 +32,14 @@ impl Cluster {
         }
     }
 
+    /// Ends the further API server with the setting `name`, if it is there.
+    pub(super) async fn end_further(&mut self, name: &str) -> Result<(), LabError> {
+        match self {
+            Self::Plane(plane) => Ok(plane.end_further(name).await?),
+            Self::K3s(_) | Self::Kind(_) => Ok(()),
+        }
+    }
+
     /// Name and process id of each server that is a process of ours.
     pub(super) fn processes(&self) -> Vec<ProcessDescription> {
         let Self::Plane(plane) = self else { return Vec::new() };

@@ -43,6 +43,8 @@ struct Request {
 enum Wanted {
     /// The API server with this setting.
     ApiServer(String),
+    /// That no API server ends while the connection lasts: a run with this id is under way.
+    Run(String),
     /// The end of the lab.
     End {},
 }
@@ -52,6 +54,7 @@ enum Wanted {
 #[serde(rename_all = "snake_case")]
 enum Reply {
     ApiServer(Box<ApiServer>),
+    UnderWay,
     Ending,
     Refused(String),
 }
@@ -67,6 +70,17 @@ impl Client {
             Reply::ApiServer(server) => Ok(*server),
             Reply::Refused(why) => Err(LabError::Refused(why)),
             Reply::Ending => Err(LabError::Ended),
+            Reply::UnderWay => Err(another_answer()),
+        }
+    }
+
+    /// Tells that the run `run` begins.
+    pub(super) async fn begin_run(&self, run: &str) -> Result<UnderWay, LabError> {
+        match self.talk(Wanted::Run(run.to_owned()), WORD_LIMIT).await? {
+            (Reply::UnderWay, stream) => Ok(UnderWay { _connection: stream }),
+            (Reply::Refused(why), _) => Err(LabError::Refused(why)),
+            (Reply::Ending, _) => Err(LabError::Ended),
+            (Reply::ApiServer(_), _) => Err(another_answer()),
         }
     }
 
@@ -75,18 +89,23 @@ impl Client {
         match self.ask(Wanted::End {}, WORD_LIMIT).await? {
             Reply::Ending => Ok(()),
             Reply::Refused(why) => Err(LabError::Refused(why)),
-            Reply::ApiServer(_) => Err(LabError::Refused("another answer than was asked for".to_owned())),
+            Reply::ApiServer(_) | Reply::UnderWay => Err(another_answer()),
         }
     }
 
     async fn ask(&self, wanted: Wanted, limit: Duration) -> Result<Reply, LabError> {
+        self.talk(wanted, limit).await.map(|(reply, _)| reply)
+    }
+
+    /// The answer, and the connection that it came on.
+    async fn talk(&self, wanted: Wanted, limit: Duration) -> Result<(Reply, TcpStream), LabError> {
         let asked = tokio::time::timeout(limit, async {
             let mut stream = BufReader::new(TcpStream::connect((Ipv4Addr::LOCALHOST, self.0.port)).await?);
             let word = self.0.word.clone();
             stream.write_all(line(&Request { word, wanted }).as_bytes()).await?;
             let mut answer = String::new();
-            stream.take(LONGEST_LINE).read_line(&mut answer).await?;
-            Ok(serde_json::from_str(&answer)?)
+            (&mut stream).take(LONGEST_LINE).read_line(&mut answer).await?;
+            Ok((serde_json::from_str(&answer)?, stream.into_inner()))
         });
         asked
             .await
@@ -95,7 +114,29 @@ impl Client {
     }
 }
 
-/// Listens for who asks, and lets `answer` answer, until dropped.
+/// A run that the owner of a lab knows of, until dropped.
+#[derive(Debug)]
+pub struct UnderWay {
+    _connection: TcpStream,
+}
+
+fn another_answer() -> LabError {
+    LabError::Refused("another answer than was asked for".to_owned())
+}
+
+/// Who answers.
+pub(super) trait Answers: Clone + Send + Sync + 'static {
+    /// Dropped when a run is over.
+    type UnderWay: Send;
+
+    /// The API server with the setting `name`.
+    fn api_server(&self, name: String) -> impl Future<Output = Result<ApiServer, LabError>> + Send;
+
+    /// A run begins.
+    fn begins(&self, run: String) -> Self::UnderWay;
+}
+
+/// Listens for who asks, and lets somebody answer, until dropped.
 #[derive(Debug)]
 pub(super) struct Server {
     description: ControlDescription,
@@ -104,10 +145,7 @@ pub(super) struct Server {
 
 impl Server {
     /// Listens on a free port. `end` is notified when the end of the lab is asked for.
-    pub(super) async fn start<F>(answer: impl Fn(String) -> F + Clone + Send + Sync + 'static, end: Arc<Notify>) -> std::io::Result<Self>
-    where
-        F: Future<Output = Result<ApiServer, LabError>> + Send + 'static,
-    {
+    pub(super) async fn start(answers: impl Answers, end: Arc<Notify>) -> std::io::Result<Self> {
         let listener = Listener::bind(Ipv4Addr::LOCALHOST).await?;
         let mut word = [0_u8; 24];
         rand::RngCore::fill_bytes(&mut rand::thread_rng(), &mut word);
@@ -117,9 +155,9 @@ impl Server {
         };
         let known = description.word.clone();
         let listening = listener.accept(move |accepted| {
-            let (known, answer, end) = (known.clone(), answer.clone(), Arc::clone(&end));
+            let (known, answers, end) = (known.clone(), answers.clone(), Arc::clone(&end));
             // Who hangs up early gets no answer, and needs none.
-            async move { drop(serve(accepted, &known, answer, &end).await) }
+            async move { drop(serve(accepted, &known, answers, &end).await) }
         });
         Ok(Self {
             description,
@@ -133,10 +171,7 @@ impl Server {
     }
 }
 
-async fn serve<F>(accepted: Accepted, known: &Secret, answer: impl Fn(String) -> F, end: &Notify) -> std::io::Result<()>
-where
-    F: Future<Output = Result<ApiServer, LabError>>,
-{
+async fn serve(accepted: Accepted, known: &Secret, answers: impl Answers, end: &Notify) -> std::io::Result<()> {
     let mut stream = BufReader::new(accepted.stream);
     let mut text = String::new();
     let mut line_of_request = (&mut stream).take(LONGEST_LINE);
@@ -146,10 +181,18 @@ where
         .ok()
         .filter(|request| knows(&request.word, known));
     let reply = match wanted.map(|request| request.wanted) {
-        Some(Wanted::ApiServer(name)) => match answer(name).await {
+        Some(Wanted::ApiServer(name)) => match answers.api_server(name).await {
             Ok(server) => Reply::ApiServer(Box::new(server)),
             Err(error) => Reply::Refused(with_causes(&error)),
         },
+        Some(Wanted::Run(run)) if !is_label(&run) => Reply::Refused("the run's id is not one".to_owned()),
+        Some(Wanted::Run(run)) => {
+            let _under_way = answers.begins(run);
+            stream.write_all(line(&Reply::UnderWay).as_bytes()).await?;
+            // It is over when nobody has the other end any more, however that came.
+            let _over = stream.read_u8().await;
+            return Ok(());
+        }
         Some(Wanted::End {}) => {
             // Told first: with the lab, this conversation ends.
             let told = stream.write_all(line(&Reply::Ending).as_bytes()).await;
@@ -166,6 +209,11 @@ fn knows(word: &Secret, known: &Secret) -> bool {
     word.expose().as_bytes().ct_eq(known.expose().as_bytes()).into()
 }
 
+/// Whether `text` can be the value of a label, and of one only.
+fn is_label(text: &str) -> bool {
+    (1..=63).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric())
+}
+
 fn line(value: &impl Serialize) -> String {
     format!("{}\n", serde_json::to_string(value).unwrap_or_default())
 }
@@ -174,10 +222,26 @@ fn line(value: &impl Serialize) -> String {
 mod tests {
     use super::*;
     use crate::listener::strangers;
+    use crate::process::wait::{Condition, until};
+
+    /// Starts nothing, and knows how many runs are under way.
+    #[derive(Clone, Default)]
+    struct Idle(Arc<()>);
+
+    impl Answers for Idle {
+        type UnderWay = Arc<()>;
+
+        async fn api_server(&self, name: String) -> Result<ApiServer, LabError> {
+            Err(LabError::Refused(format!("{name} is not here")))
+        }
+
+        fn begins(&self, _: String) -> Arc<()> {
+            Arc::clone(&self.0)
+        }
+    }
 
     async fn server() -> Server {
-        let answer = |name| async move { Err(LabError::Refused(format!("{name} is not here"))) };
-        Server::start(answer, Arc::default()).await.unwrap()
+        Server::start(Idle::default(), Arc::default()).await.unwrap()
     }
 
     async fn connect(server: &Server) -> TcpStream {
@@ -222,8 +286,7 @@ mod tests {
     #[tokio::test]
     async fn the_end_is_asked_for_by_who_knows_the_word() {
         let end = Arc::new(Notify::new());
-        let answer = |_| std::future::ready(Err(LabError::Ended));
-        let server = Server::start(answer, Arc::clone(&end)).await.expect("a free port");
+        let server = Server::start(Idle::default(), Arc::clone(&end)).await.expect("a free port");
         let knowing = server.description().clone();
         let guessing = ControlDescription {
             word: Secret::new("guessed"),
@@ -235,6 +298,28 @@ mod tests {
         // One notification is kept; the guess left none.
         end.notified().await;
         assert!(futures::FutureExt::now_or_never(end.notified()).is_none());
+    }
+
+    #[tokio::test]
+    async fn a_run_is_under_way_as_long_as_its_connection_lasts() {
+        let idle = Idle::default();
+        let server = Server::start(idle.clone(), Arc::default()).await.expect("a free port");
+        let client = Client(server.description().clone());
+        // The listener and this test each have one.
+        let alone = Arc::strong_count(&idle.0);
+        let under_way = client.begin_run("r1").await.expect("it is noted");
+        let refused = client.begin_run("r1,other in (x)").await.expect_err("no label is like that");
+        assert!(matches!(refused, LabError::Refused(_)), "{refused}");
+        assert!(Arc::strong_count(&idle.0) > alone);
+        drop(under_way);
+        let over = until("the end of the run", Duration::from_secs(10), || {
+            let count = Arc::strong_count(&idle.0);
+            std::future::ready(Ok::<_, std::convert::Infallible>(match count == alone {
+                true => Condition::Met(()),
+                false => Condition::NotYet(format!("{count} instead of {alone}")),
+            }))
+        });
+        over.await.unwrap();
     }
 
     #[test]

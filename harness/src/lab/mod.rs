@@ -19,6 +19,7 @@ mod egress;
 mod ending;
 mod error;
 pub(crate) mod existing;
+mod further;
 mod grounds;
 mod issuers;
 mod kubeconfigs;
@@ -36,6 +37,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{OnceCell, watch};
 
@@ -52,6 +54,7 @@ pub use crate::identity_provider::keycloak::KeycloakClient as Keycloak;
 pub use access_review::AccessReview;
 pub use administrator::Administrator;
 pub use by_hand::{VARIABLES, Variable};
+pub use control::UnderWay;
 pub use description::{AuthProxyDescription, LabDescription, ProcessDescription};
 pub use directory::{Directory, Found, InvalidName, NotALab, Ownership, labs};
 pub use ending::{Stopped, TakenDown, take_down};
@@ -99,6 +102,8 @@ pub struct LabOptions {
     pub learners: u32,
     /// Whether a lab with learners may be used, since the work gives no rights away.
     pub beside_learners: bool,
+    /// How long nobody has to have asked a further API server of a lab that stays up, until it ends; two minutes when not given.
+    pub idle: Option<Duration>,
     /// What is wrong on purpose, in a lab of processes that this process owns.
     pub sabotage: Option<Arc<Sabotage>>,
 }
@@ -308,12 +313,37 @@ impl Lab {
                     what: "API servers that can be started",
                 }),
                 Owner::Another(client) => {
+                    let now = LabDescription::load(self.directory())?;
+                    let runs = now.is_some_and(|now| now.api_servers.contains_key(name));
+                    // One that runs is there at once.
+                    let events = if runs { Events::silent() } else { events.clone() };
                     let phase = events.phase(format!("API server {name}"));
                     client.api_server(name).await.inspect(|_| phase.succeeded())
                 }
             }
         });
         started.await.cloned()
+    }
+
+    /// Ends the API server with the setting `name` in a lab of this process.
+    async fn end_api_server(&self, name: &str) -> Result<(), LabError> {
+        self.0.further.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        match &self.0.owner {
+            Owner::Us(owned) => owned.end_further(name).await,
+            Owner::Guest(_) | Owner::Another(_) => Ok(()),
+        }
+    }
+
+    /// Tells the owner of a lab that goes on that the run `run` begins; nothing, in another lab. Until the answer is dropped, or this
+    /// process ends, the lab's API servers stay; then what bears the run's label is deleted.
+    ///
+    /// # Errors
+    /// The owner does not answer.
+    pub async fn begin_run(&self, run: &str) -> Result<Option<UnderWay>, LabError> {
+        match &self.0.owner {
+            Owner::Another(client) => client.begin_run(run).await.map(Some),
+            Owner::Us(_) | Owner::Guest(_) => Ok(None),
+        }
     }
 
     /// Keycloak, once it is ready.

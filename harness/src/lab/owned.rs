@@ -67,6 +67,14 @@ impl Owned {
         cluster.as_mut().ok_or(LabError::Ended)?.further(&setting, events).await
     }
 
+    /// Ends the API server with the setting `name`.
+    pub(super) async fn end_further(&self, name: &str) -> Result<(), LabError> {
+        match self.cluster.lock().await.as_mut() {
+            Some(cluster) => cluster.end_further(name).await,
+            None => Ok(()),
+        }
+    }
+
     /// Ends every server and waits until they are gone.
     ///
     /// # Errors

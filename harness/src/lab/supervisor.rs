@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 use super::description::LabDescription;
 use super::directory::{self, Claim, Ownership};
 use super::ending::STOP_LIMIT;
+use super::further::{Further, IDLE};
 use super::leftovers::{self, Counts};
 use super::{Directory, Lab, LabError, LabOptions, Owner, control, owned};
 use crate::cause::with_causes;
@@ -185,13 +186,14 @@ pub async fn supervise(
         _ = from.read_u8() => Err(LabError::Interrupted),
     };
     match started {
-        Ok((lab, control)) => {
+        Ok(Published { lab, control, further }) => {
             tell(&Told::Ready);
             tokio::select! {
                 () = interrupt.requested() => {}
                 () = end.notified() => {}
+                _ = further.end_unused() => {}
             }
-            drop(control);
+            drop((control, further));
             lab.end(false).await
         }
         Err(error) => {
@@ -204,8 +206,15 @@ pub async fn supervise(
     }
 }
 
+/// A lab that others can attach to.
+struct Published {
+    lab: Lab,
+    control: control::Server,
+    further: Further,
+}
+
 /// Starts the lab, all of it, and writes down how others can attach.
-async fn publish(options: &LabOptions, events: &Events, end: Arc<Notify>) -> Result<(Lab, control::Server), LabError> {
+async fn publish(options: &LabOptions, events: &Events, end: Arc<Notify>) -> Result<Published, LabError> {
     let name = options.name.as_deref().unwrap_or(super::DEFAULT_NAME);
     let directory = Directory::create(name).await?;
     let path = directory.path().join(LOG);
@@ -225,27 +234,17 @@ async fn publish(options: &LabOptions, events: &Events, end: Arc<Notify>) -> Res
             return Err(error);
         }
     };
-    let (answering, writing) = (lab.clone(), Arc::new(tokio::sync::Mutex::new(())));
-    let control = control::Server::start(move |name| further(answering.clone(), name, Arc::clone(&writing)), end).await;
-    let control = control.map_err(LabError::Control)?;
+    let further = Further::of(lab.clone(), options.idle.unwrap_or(IDLE));
+    let control = control::Server::start(further.clone(), end).await.map_err(LabError::Control)?;
     let mut description = lab.description().clone();
     description.keycloak = Some(keycloak.description().clone());
     description.control = Some(control.description().clone());
     save(&lab, description).await?;
-    Ok((lab, control))
+    Ok(Published { lab, control, further })
 }
 
-/// Starts the API server with the setting `name`, unless it runs, and writes down that it does.
-async fn further(lab: Lab, name: String, writing: Arc<tokio::sync::Mutex<()>>) -> Result<crate::cluster::ApiServer, LabError> {
-    let server = lab.api_server(&name, &Events::silent()).await?;
-    let _alone = writing.lock().await;
-    let mut description = LabDescription::load(lab.directory())?.ok_or(LabError::Ended)?;
-    description.api_servers.insert(name, server.clone());
-    save(&lab, description).await?;
-    Ok(server)
-}
-
-async fn save(lab: &Lab, mut description: LabDescription) -> Result<(), LabError> {
+/// Writes `description` down, with what runs now.
+pub(super) async fn save(lab: &Lab, mut description: LabDescription) -> Result<(), LabError> {
     if let Owner::Us(owned) = &lab.0.owner {
         description.processes = owned.processes().await;
         description.containers = owned.containers().await;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::lab::{Lab, LabError, Made};
+use crate::lab::{Lab, LabError, Made, UnderWay};
 
 /// How many scenarios' objects are deleted at a time, unless the run is over.
 const BATCH: usize = 32;
@@ -21,6 +21,8 @@ pub struct Cleanup {
     accounts: Accounts,
     /// Taken by whoever ends it.
     task: Arc<Mutex<Option<Task>>>,
+    /// Until then, the lab's owner deletes nothing and ends no API server.
+    _under_way: Arc<UnderWay>,
 }
 
 type Task = JoinHandle<Result<(), LabError>>;
@@ -37,8 +39,8 @@ enum Message {
 }
 
 impl Cleanup {
-    /// Begins to delete what scenarios of the run `run` make in `lab`.
-    pub fn begin(lab: Lab, run: String) -> Self {
+    /// Begins to delete what scenarios of the run `run` make in `lab`, whose owner knows that it is `under_way`.
+    pub fn begin(lab: Lab, run: String, under_way: UnderWay) -> Self {
         let (sender, receiver) = mpsc::unbounded_channel();
         let accounts = Accounts::default();
         let task = tokio::spawn(delete_all(lab, run, Arc::clone(&accounts), receiver));
@@ -46,6 +48,7 @@ impl Cleanup {
             sender,
             accounts,
             task: Arc::new(Mutex::new(Some(task))),
+            _under_way: Arc::new(under_way),
         }
     }
 

@@ -1,8 +1,14 @@
 //! What is typed while a lab is up: all of these share one.
 
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
-use crate::stage::{Said, Stage, shared};
+use authlab::process::wait::Condition;
+
+use crate::stage::{self, Said, Stage, shared};
+
+/// How long anything may take that is waited for here.
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// A command line in the shared lab.
 fn authlab(arguments: &[&str]) -> Said {
@@ -230,4 +236,42 @@ fn runs_in_a_lab_share_further_api_servers_and_leave_nothing_behind() {
     assert_eq!(run.code, 0, "{run:?}");
     assert_eq!(objects(), before);
     stage.authlab(&["down"]).success();
+}
+
+/// In a lab of its own, whose API servers end soon.
+#[test]
+fn a_run_that_is_killed_leaves_nothing_and_api_servers_end_that_nobody_needs() {
+    let stage = Stage::new();
+    stage.authlab(&["up", "--idle", "1"]).success();
+    let further = || {
+        let status = stage.authlab(&["status", "--json"]).json();
+        let servers = status[0]["servers"].as_array().unwrap().iter();
+        let running = servers
+            .filter(|server| server["name"].as_str().unwrap().starts_with("kube-apiserver "))
+            .count();
+        let written = status[0]["api_servers"].as_object().unwrap().len() - 1;
+        // One that is being started or ended may be told of by one of them alone.
+        running.max(written)
+    };
+    let made = || {
+        let kinds = "namespaces,clusterroles,clusterrolebindings,certificatesigningrequests";
+        let arguments = ["shell", "--", "kubectl", "get", kinds, "--selector=authlab/run", "--output=name"];
+        stage.authlab(&arguments).success().lines().count()
+    };
+    let mut run = stage.start(&["run", "service_accounts", "impersonation", "anonymous", "signing_requests"]);
+    stage::wait("what the run makes", LIMIT, || match (further(), made()) {
+        (1.., 1..) => Condition::Met(()),
+        seen => Condition::NotYet(format!("{seen:?}")),
+    });
+    run.kill().unwrap();
+    run.wait().unwrap();
+    stage::wait("the end of what the run made", LIMIT, || match (further(), made()) {
+        (0, 0) => Condition::Met(()),
+        seen => Condition::NotYet(format!("{seen:?}")),
+    });
+    // It starts anew for who needs it.
+    let run = stage.authlab(&["run", "anonymous"]);
+    assert_eq!(run.code, 0, "{run:?}");
+    stage.authlab(&["down"]).success();
+    stage.expect_nothing_runs("after the lab's end");
 }
