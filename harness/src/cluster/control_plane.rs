@@ -26,6 +26,13 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// the usual 100 it is ready sooner by a tenth, for 60 MB.
 const GARBAGE_OF_MAIN: &str = "300";
 
+/// The memory at which the main API server, and any other, collects garbage more often than that (`GOMEMLIMIT`): they stay below it as
+/// long as what lives does, which is half of it.
+const MEMORY: (&str, &str) = ("260MiB", "170MiB");
+
+/// How often the API server lets etcd forget what was replaced or deleted: a lab is small and changes fast.
+const COMPACTION: &str = "1m";
+
 /// How often a server is started anew because somebody else took its port meanwhile.
 const PORT_ATTEMPTS: usize = 4;
 
@@ -128,7 +135,7 @@ impl ControlPlane {
         let phase = events.phase("control plane");
         let mut ground = ground;
         for attempt in 1.. {
-            let (etcd, etcd_url) = match start_etcd(&ground, directory, &authorities).await {
+            let (etcd, etcd_url) = match super::etcd::start(&ground, directory, &authorities).await {
                 Ok(started) => started,
                 Err(error) => {
                     phase.failed(&error);
@@ -366,6 +373,7 @@ impl ControlPlane {
             format!("--etcd-cafile={}", file("etcd.crt")),
             format!("--etcd-certfile={}", file("etcd-client.crt")),
             format!("--etcd-keyfile={}", file("etcd-client.key")),
+            format!("--etcd-compaction-interval={COMPACTION}"),
             format!("--secure-port={port}"),
             format!("--bind-address={}", self.ground.bind_address()),
             format!("--cert-dir={}", directory.display()),
@@ -418,13 +426,18 @@ impl ControlPlane {
         if let Some(sabotage) = &self.sabotage {
             sabotage.change_api_server(&setting.name, &mut arguments, &file(""));
         }
-        let garbage = if setting.name == MAIN { GARBAGE_OF_MAIN } else { "100" };
+        let (garbage, memory) = match setting.name == MAIN {
+            true => (GARBAGE_OF_MAIN, MEMORY.0),
+            false => ("100", MEMORY.1),
+        };
         let started = self.ground.start(Wanted {
             role: Role::ApiServer,
             name,
             arguments,
             ports: vec![port],
-            environment: vec![("GOGC".to_owned(), garbage.to_owned())],
+            environment: [("GOGC", garbage), ("GOMEMLIMIT", memory)]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
             log,
         });
         self.api_servers.push(Running {
@@ -450,40 +463,6 @@ impl ControlPlane {
 
 /// The longest life of a certificate that the cluster signs, in hours.
 pub const SIGNER_HOURS: u64 = 24;
-
-async fn start_etcd(ground: &Ground, directory: &Path, authorities: &Authorities) -> Result<(Server, String), ControlPlaneError> {
-    let file = |name: &str| authorities.file(name).display().to_string();
-    let ports = [ground.port(Role::Etcd)?, ground.port(Role::Etcd)?];
-    let [url, peer] = ports.map(|port| format!("https://127.0.0.1:{port}"));
-    let mut arguments = vec![
-        "--name=lab".to_owned(),
-        format!("--data-dir={}", directory.join("etcd").display()),
-        format!("--listen-client-urls={url}"),
-        format!("--advertise-client-urls={url}"),
-        format!("--listen-peer-urls={peer}"),
-        format!("--initial-advertise-peer-urls={peer}"),
-        format!("--initial-cluster=lab={peer}"),
-        "--client-cert-auth".to_owned(),
-        format!("--trusted-ca-file={}", file("etcd.crt")),
-        format!("--cert-file={}", file("etcd-server.crt")),
-        format!("--key-file={}", file("etcd-server.key")),
-        "--peer-client-cert-auth".to_owned(),
-        format!("--peer-trusted-ca-file={}", file("etcd.crt")),
-        format!("--peer-cert-file={}", file("etcd-server.crt")),
-        format!("--peer-key-file={}", file("etcd-server.key")),
-    ];
-    // Nothing in a lab has to survive a power cut.
-    arguments.extend(["--unsafe-no-fsync", "--log-level=warn"].map(str::to_owned));
-    let etcd = ground.start(Wanted {
-        role: Role::Etcd,
-        name: "etcd".to_owned(),
-        arguments,
-        ports: ports.to_vec(),
-        environment: Vec::new(),
-        log: directory.join("etcd.log"),
-    });
-    Ok((etcd.await?, url))
-}
 
 /// A server that found its port taken says so in its last lines.
 fn port_was_taken(error: &ControlPlaneError) -> bool {

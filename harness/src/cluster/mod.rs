@@ -18,6 +18,7 @@ mod capabilities;
 mod client_authorities;
 mod configuration_change;
 pub mod control_plane;
+mod etcd;
 pub mod ground;
 pub mod k3s;
 pub mod kind;
