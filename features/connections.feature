@@ -4,7 +4,7 @@ Feature: A connection tells something before anybody has said who they are, and 
   Rule: The API server names the authorities whose certificates it accepts, to everybody
 
     @F14
-    @requires:cluster_signing_key @requires:front_proxy
+    @requires:cluster_signing_key @requires:front_proxy @requires:named_authorities
     Scenario: Mallory listens
       When Mallory begins to speak with the API server, and says nothing of herself
       Then the API server has named the authorities of clients and of front proxies

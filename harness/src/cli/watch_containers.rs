@@ -15,7 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::error::CommandError;
 use super::exit::Exit;
-use crate::engine::{Watch, watch};
+use crate::engine::{Watch, this_program_watches, watch};
 use crate::owner::LabId;
 
 /// The command's name: what a program passes on to itself.
@@ -55,8 +55,21 @@ fn run(arguments: WatchContainersArguments) -> Result<Exit, CommandError> {
     })
 }
 
-/// Carries this command out when the command line asks for it.
-pub(super) fn when_asked() -> Option<ExitCode> {
+/// Carries this command out when the command line asks for it: what a program of its own `main` calls first that runs labs in containers,
+/// so that they are removed also when it is killed. Returns what to exit with; `None` when the program is to go on.
+///
+/// ```no_run
+/// # use std::process::ExitCode;
+/// fn main() -> ExitCode {
+///     if let Some(exit) = authlab::cli::watch_containers::when_asked() {
+///         return exit;
+///     }
+///     // The program's own work.
+///     ExitCode::SUCCESS
+/// }
+/// ```
+pub fn when_asked() -> Option<ExitCode> {
+    this_program_watches(&[NAME]);
     let mut words = std::env::args_os().skip(1);
     // A filter of tests may happen to be the same word; nobody filters by the option.
     if words.next()? != NAME || words.next()? != "--engine" {

@@ -9,7 +9,7 @@ use bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
 use bollard::models::{ContainerInspectResponse, PortMap};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, InspectContainerOptions, LogsOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
-    StopContainerOptionsBuilder,
+    StatsOptionsBuilder, StopContainerOptionsBuilder,
 };
 use futures::TryStreamExt;
 
@@ -179,6 +179,24 @@ impl Container {
         let state = self.inspect(&doing).await?.state.unwrap_or_default();
         let pid = state.pid.and_then(|pid| u32::try_from(pid).ok());
         Ok(pid.filter(|pid| *pid > 0 && state.running == Some(true)))
+    }
+
+    /// The memory that all of its processes occupy, in bytes, without files that could be read again; `None` where the engine does not
+    /// tell.
+    ///
+    /// # Errors
+    /// The container is not there any more, or the engine is not.
+    pub async fn memory(&self) -> Result<Option<u64>, EngineError> {
+        let doing = format!("looking at the container {}", self.name);
+        let once = StatsOptionsBuilder::default().stream(false).one_shot(true).build();
+        let mut told = self.engine.docker().stats(&self.id, Some(once));
+        let told = told.try_next().await.map_err(|error| self.failed(&doing, error))?;
+        Ok(told.and_then(|told| told.memory_stats).and_then(|memory| {
+            let details = memory.stats.unwrap_or_default();
+            // As `docker stats` does: cgroup v1 has the first, v2 the second.
+            let files = details.get("total_inactive_file").or_else(|| details.get("inactive_file"));
+            Some(memory.usage?.saturating_sub(files.copied().unwrap_or_default()))
+        }))
     }
 
     /// An error, with the last lines of its log, when its program does not run.

@@ -12,17 +12,17 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::UnixListener;
 
 /// An answer, as a fake gives it.
-pub(super) type Answer = Response<Full<Bytes>>;
+pub(crate) type Answer = Response<Full<Bytes>>;
 
 /// A fake that answers until it is dropped.
-pub(super) struct Fake {
+pub(crate) struct Fake {
     directory: tempfile::TempDir,
     serving: tokio::task::JoinHandle<()>,
 }
 
 impl Fake {
     /// Answers each request, named as `GET /path`, with its query and body, as `handle` says.
-    pub(super) fn start(handle: impl Fn(&str, &str) -> Answer + Clone + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(handle: impl Fn(&str, &str) -> Answer + Clone + Send + Sync + 'static) -> Self {
         let (directory, listener) = Self::listener();
         let serving = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -48,7 +48,7 @@ impl Fake {
     }
 
     /// Says `words` to everybody, whatever they ask.
-    pub(super) fn saying(words: &'static [u8]) -> Self {
+    pub(crate) fn saying(words: &'static [u8]) -> Self {
         let (directory, listener) = Self::listener();
         let serving = tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
@@ -66,12 +66,12 @@ impl Fake {
     }
 
     /// Its socket.
-    pub(super) fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.directory.path().join("engine.sock")
     }
 
     /// Its address.
-    pub(super) fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         format!("unix://{}", self.path().display())
     }
 }
@@ -83,7 +83,7 @@ impl Drop for Fake {
 }
 
 /// An answer with `body`.
-pub(super) fn answer(status: u16, body: &str) -> Answer {
+pub(crate) fn answer(status: u16, body: &str) -> Answer {
     Response::builder()
         .status(status)
         .header("content-type", "application/json")
@@ -92,7 +92,7 @@ pub(super) fn answer(status: u16, body: &str) -> Answer {
 }
 
 /// What every engine says of itself; `None` when it is asked something else.
-pub(super) fn introduction(name: &str, api: &str) -> Option<Answer> {
+pub(crate) fn introduction(name: &str, api: &str) -> Option<Answer> {
     let version = serde_json::json!({"Version": "99.0", "ApiVersion": api, "Arch": "amd64", "Os": "linux", "KernelVersion": "1.0"});
     match name {
         "GET /version" => Some(answer(200, &version.to_string())),
@@ -102,6 +102,6 @@ pub(super) fn introduction(name: &str, api: &str) -> Option<Answer> {
 }
 
 /// An engine that speaks `api` and has nothing.
-pub(super) fn engine(api: &'static str) -> Fake {
+pub(crate) fn engine(api: &'static str) -> Fake {
     Fake::start(move |name, _| introduction(name, api).unwrap_or_else(|| answer(404, r#"{"message": "page not found"}"#)))
 }

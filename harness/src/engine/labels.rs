@@ -122,6 +122,12 @@ impl Filter {
         Self::lab(&labels.id)
     }
 
+    /// The id of the one lab that is meant.
+    pub(super) fn id(&self) -> Option<LabId> {
+        let of_one = |label: &String| label.strip_prefix(ID)?.strip_prefix('=')?.parse().ok();
+        self.0.iter().find_map(of_one)
+    }
+
     fn and(mut self, name: &str, value: &str) -> Self {
         self.0.push(format!("{name}={value}"));
         self

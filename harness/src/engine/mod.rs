@@ -12,7 +12,7 @@ mod commit;
 mod container;
 mod error;
 #[cfg(test)]
-mod fake;
+pub(crate) mod fake;
 mod files;
 mod find;
 mod image;
@@ -37,7 +37,7 @@ pub use log::Following;
 pub use network::Network;
 pub use spec::ContainerSpec;
 pub use sweep::{Swept, Thing, ThingKind, found, remove_all, sweep};
-pub use watcher::{Watch, Watched, Watcher, watch};
+pub use watcher::{Watch, Watched, Watcher, this_program_watches, watch, watching_program};
 
 use error::Doing;
 

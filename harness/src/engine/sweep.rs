@@ -101,6 +101,14 @@ pub async fn found(engine: &Engine, filter: &Filter) -> Result<Vec<Thing>, Engin
             }
         }
     }
+    // The lab's network may be gone before what such a program still makes is there.
+    if let Some(id) = filter.id() {
+        for container in of_kind(engine).await?.into_iter().filter(|container| works_for(container, &id)) {
+            if containers.iter().all(|(known, _)| known.id != container.id) {
+                containers.push((container, None));
+            }
+        }
+    }
     let containers = containers.into_iter().map(|(container, labels)| Thing {
         kind: ThingKind::Container,
         id: container.id.unwrap_or_default(),
@@ -136,6 +144,18 @@ async fn on_network(engine: &Engine, id: &str) -> Result<Vec<ContainerSummary>, 
     let attached = ListContainersOptionsBuilder::default().all(true).filters(&attached).build();
     let listed = engine.docker().list_containers(Some(attached)).await;
     listed.map_err(|error| classify(engine.doing("listing what is on a network of authlab"), error))
+}
+
+/// The label of the nodes that `kind` makes, with the name of their cluster (sigs.k8s.io/kind
+/// `pkg/cluster/internal/providers/common/constants.go`); it is the lab's, see `cluster::kind::cluster_name`.
+const KIND_CLUSTER: &str = "io.x-k8s.kind.cluster";
+
+/// The nodes of all clusters of `kind`, running or not.
+async fn of_kind(engine: &Engine) -> Result<Vec<ContainerSummary>, EngineError> {
+    let labelled = HashMap::from([("label".to_owned(), vec![KIND_CLUSTER.to_owned()])]);
+    let nodes = ListContainersOptionsBuilder::default().all(true).filters(&labelled).build();
+    let listed = engine.docker().list_containers(Some(nodes)).await;
+    listed.map_err(|error| classify(engine.doing("listing the nodes of kind's clusters"), error))
 }
 
 /// Returns `true` for a container with a label that names the lab with this id.
@@ -221,6 +241,10 @@ mod tests {
         let one = serde_json::json!({ "Id": "c1", "Names": ["/one"], "Labels": labels.to_map() });
         let cluster = format!("authlab-{}-{}", labels.lab, labels.id.short());
         let node = serde_json::json!({ "Id": "c2", "Names": ["/node"], "Labels": { "io.x-k8s.kind.cluster": cluster } });
+        // Its network is gone, or was never reached.
+        let stray = serde_json::json!({ "Id": "c4", "Names": ["/stray"], "Labels": { KIND_CLUSTER: cluster } });
+        let others = serde_json::json!({ "Id": "c5", "Names": ["/other"], "Labels": { KIND_CLUSTER: "kind" } });
+        let nodes = serde_json::json!([stray, others]).to_string();
         let persons = serde_json::json!({ "Id": "c3", "Names": ["/shell"], "Labels": { "what": "a shell of mine" } });
         let on_network = serde_json::json!([one, node, persons]).to_string();
         let listed = serde_json::json!([one]).to_string();
@@ -232,6 +256,7 @@ mod tests {
             let path = name.split('?').next().unwrap_or_default();
             match path {
                 "GET /containers/json" if name.contains("network") => answer(200, &on_network),
+                "GET /containers/json" if name.contains(KIND_CLUSTER) => answer(200, &nodes),
                 "GET /containers/json" => answer(200, &listed),
                 "GET /networks" => answer(200, &network),
                 "GET /volumes" => answer(
@@ -248,7 +273,11 @@ mod tests {
                         r#"{"message": "error while removing network: network net id n1 has active endpoints"}"#,
                     )
                 }
-                "DELETE /containers/c1" | "DELETE /containers/c2" | "DELETE /networks/n1" | "DELETE /volumes/v1" => answer(204, ""),
+                "DELETE /containers/c1"
+                | "DELETE /containers/c2"
+                | "DELETE /containers/c4"
+                | "DELETE /networks/n1"
+                | "DELETE /volumes/v1" => answer(204, ""),
                 "POST /networks/n1/disconnect" => answer(200, ""),
                 _ => answer(500, r#"{"message": "not expected"}"#),
             }
@@ -261,11 +290,11 @@ mod tests {
         let fake = inhabited(&labels, asked.clone());
         let engine = Engine::at(&fake.address(), false).await.unwrap();
         let swept = sweep(&engine, &Filter::owned(&labels)).await.unwrap();
-        assert_eq!((swept.containers, swept.networks, swept.volumes), (2, 1, 1));
+        assert_eq!((swept.containers, swept.networks, swept.volumes), (3, 1, 1));
         let asked = asked.lock().unwrap();
         let mut listed = asked.iter().filter(|name| name.starts_with("GET "));
         assert!(
-            listed.all(|name| name.contains(labels.id.as_str()) || name.contains("n1")),
+            listed.all(|name| name.contains(labels.id.as_str()) || name.contains("n1") || name.contains(KIND_CLUSTER)),
             "{asked:?}"
         );
         let deleted: Vec<&str> = asked
@@ -273,7 +302,7 @@ mod tests {
             .filter(|name| name.starts_with("DELETE "))
             .map(String::as_str)
             .collect();
-        for container in ["c1", "c2"] {
+        for container in ["c1", "c2", "c4"] {
             let removal = deleted
                 .iter()
                 .find(|name| name.starts_with(&format!("DELETE /containers/{container}?")));

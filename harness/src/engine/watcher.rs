@@ -1,7 +1,7 @@
 //! What removes containers when their owner dies without having done so, by `SIGKILL` or a crash.
 //!
-//! The main types are [`Watcher`], the owner's end, and [`Watch`], what the watching process is told. It is this same program,
-//! executed again in a session of its own, so that neither the terminal nor the owner's group takes it along. It reads from a pipe
+//! The main types are [`Watcher`], the owner's end, and [`Watch`], what the watching process is told. It is this same program, if it has
+//! said that it can be that ([`this_program_watches`]), executed again in a session of its own, so that neither the terminal nor the owner's group takes it along. It reads from a pipe
 //! whose other end only the owner has: a word there means that all went well, an end without a word means that the owner is gone.
 //! It needs no image and no socket inside of a container, and works with every engine.
 
@@ -10,6 +10,7 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -34,6 +35,21 @@ const ENGINE_LIMIT: Duration = Duration::from_secs(60);
 
 /// How long nothing more may appear: a request that the owner sent with its last breath is carried out after its end.
 const QUIET: Duration = Duration::from_secs(2);
+
+/// The words with which this program calls [`watch`], once it has said so.
+static WORDS: OnceLock<&'static [&'static str]> = OnceLock::new();
+
+/// Says that this program, executed again with `words`, calls [`watch`]: what its `main` does before all else.
+pub fn this_program_watches(words: &'static [&'static str]) {
+    // Whoever said so first is right.
+    let _again = WORDS.set(words);
+}
+
+/// Returns the program that watches, with its words; `None` where nobody has said that this one does: executed again, it would do its own
+/// work once more.
+pub fn watching_program() -> Option<io::Result<(PathBuf, &'static [&'static str])>> {
+    WORDS.get().map(|words| Ok((std::env::current_exe()?, *words)))
+}
 
 /// What is watched over: the engine's address, and whose things go with their owner.
 #[derive(Clone, Debug, PartialEq, Eq)]

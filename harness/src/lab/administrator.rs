@@ -7,7 +7,7 @@ use kube::config::{AuthInfo, Config};
 use secrecy::SecretString;
 
 use super::LabError;
-use crate::cluster::ApiServer;
+use crate::cluster::{ApiServer, Minor};
 use crate::credential::Credential;
 
 /// A member of `system:masters`, or whoever a kubeconfig names, with a client that is made once and shared.
@@ -44,6 +44,21 @@ impl Administrator {
     /// No client can be made of the credential.
     pub fn at(&self, server: &ApiServer) -> Result<Self, LabError> {
         Self::new(server, self.credential.clone())
+    }
+
+    /// The version that the cluster runs, as its API server says it: an image may have another than the one that was asked for.
+    ///
+    /// # Errors
+    /// The API server does not say it.
+    pub(super) async fn kubernetes(&self) -> Result<(String, Minor), LabError> {
+        let told = self.client.apiserver_version().await.map_err(|source| LabError::Objects {
+            what: "the version of Kubernetes".to_owned(),
+            source: Box::new(source),
+        })?;
+        // Some providers write "34+".
+        let minor = told.minor.trim_end_matches('+').parse();
+        let minor = minor.map_err(|_| LabError::Refused(format!("the API server's version is {}.{}", told.major, told.minor)))?;
+        Ok((told.git_version.trim_start_matches('v').to_owned(), Minor(minor)))
     }
 
     /// What the administrator presents.

@@ -1,36 +1,60 @@
 //! What a lab has in a container engine: a network, and everything else that carries its labels.
 //!
 //! The main type is [`Containment`]. Containers belong to the engine and outlive who asked for them, so a watcher, a process of its own,
-//! removes them when the lab's owner dies without having done so; nothing depends on the owner's last words.
+//! removes them when the lab's owner dies without having done so; nothing depends on the owner's last words. A program that cannot be
+//! executed again as the watcher has none: it removes them itself, unless it is killed, which a note says.
 
 use std::net::IpAddr;
 
 use super::{Directory, LabError};
-use crate::engine::{Engine, EngineError, Filter, Labels, Network, Reach, Watcher, sweep};
+use crate::engine::{Engine, EngineError, Filter, Labels, Network, Reach, Watcher, sweep, watching_program};
+use crate::event::Events;
 use crate::identity_provider::Address;
 
-/// A lab's part of a container engine. Dropped without [`Containment::end`], the watcher removes it.
+/// A lab's part of a container engine. Dropped without [`Containment::end`], it is removed, by the watcher where there is one.
 #[derive(Debug)]
 pub(super) struct Containment {
     pub(super) engine: Engine,
     pub(super) labels: Labels,
     pub(super) network: Network,
-    watcher: Watcher,
+    watch: Watching,
+}
+
+/// Who removes it when it is given up.
+#[derive(Debug)]
+enum Watching {
+    /// A process, also when this one is killed.
+    Watcher(Box<Watcher>),
+    /// This one.
+    Ourselves,
+    /// Nothing is left to be removed.
+    Over,
 }
 
 impl Containment {
     /// A network for the lab called `lab`, whose directory all containers see; watched over.
-    pub(super) async fn start(engine: Engine, lab: &str, directory: &Directory) -> Result<Self, LabError> {
+    pub(super) async fn start(engine: Engine, lab: &str, directory: &Directory, events: &Events) -> Result<Self, LabError> {
         let labels = Labels::new(lab, directory.path()).with_id(directory.id().clone());
-        let program = std::env::current_exe().map_err(EngineError::Watcher)?;
         // Before anything is there that it would have to remove.
-        let watcher = Watcher::start(&program, &["watch-containers"], &engine, &labels).await?;
+        let watch = match watching_program() {
+            Some(program) => {
+                let (program, words) = program.map_err(EngineError::Watcher)?;
+                Watching::Watcher(Box::new(Watcher::start(&program, words, &engine, &labels).await?))
+            }
+            None => {
+                events.note(
+                    "should this program be killed, its containers stay until `authlab down --all` (docs/from-rust.md says what a \
+                     program of yours can do about that)",
+                );
+                Watching::Ourselves
+            }
+        };
         let network = Network::create(&engine, &format!("authlab-{lab}"), &labels).await?;
         Ok(Self {
             engine,
             labels,
             network,
-            watcher,
+            watch,
         })
     }
 
@@ -50,10 +74,84 @@ impl Containment {
     ///
     /// # Errors
     /// Something could not be removed; the watcher goes on trying when this process has ended.
-    pub(super) async fn end(self) -> Result<(), LabError> {
+    pub(super) async fn end(mut self) -> Result<(), LabError> {
         sweep(&self.engine, &Filter::owned(&self.labels)).await?;
-        // All is removed: one that does not end has nothing to do.
-        let _dismissed = self.watcher.dismiss().await;
+        if let Watching::Watcher(watcher) = std::mem::replace(&mut self.watch, Watching::Over) {
+            // All is removed: one that does not end has nothing to do.
+            let _dismissed = watcher.dismiss().await;
+        }
         Ok(())
+    }
+}
+
+impl Drop for Containment {
+    fn drop(&mut self) {
+        if !matches!(self.watch, Watching::Ourselves) {
+            return;
+        }
+        let (address, filter) = (self.engine.address().to_owned(), Filter::owned(&self.labels));
+        // The runtime that this is dropped in may be ending.
+        let swept = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .map_err(EngineError::Watcher)?;
+            runtime.block_on(async { sweep(&Engine::find(Some(&address)).await?, &filter).await.map(drop) })
+        });
+        // What is left has its labels: `down --all` finds it.
+        let _left = swept.join().map(|swept: Result<(), EngineError>| swept);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::engine::fake::{Fake, answer, introduction};
+    use crate::event::Event;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_program_that_cannot_watch_is_told_so_and_removes_what_it_gives_up() {
+        let (asked, there) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(false)));
+        let (heard, has) = (Arc::clone(&asked), Arc::clone(&there));
+        let engine = Fake::start(move |name, _| {
+            if let Some(answer) = introduction(name, "1.41") {
+                return answer;
+            }
+            heard.lock().unwrap().push(name.to_owned());
+            let mut there = has.lock().unwrap();
+            match name.split('?').next().unwrap_or_default() {
+                "POST /networks/create" => {
+                    *there = true;
+                    answer(201, r#"{"Id": "n1", "Warning": ""}"#)
+                }
+                "GET /networks" if *there => answer(200, r#"[{"Id": "n1", "Name": "authlab-blue"}]"#),
+                "DELETE /networks/n1" => {
+                    *there = false;
+                    answer(204, "")
+                }
+                "GET /networks/n1" => answer(200, r#"{"Id": "n1", "Name": "authlab-blue"}"#),
+                "GET /volumes" => answer(200, r#"{"Volumes": []}"#),
+                _ => answer(200, "[]"),
+            }
+        });
+        let notes = Arc::new(Mutex::new(Vec::new()));
+        let told = Arc::clone(&notes);
+        let events = Events::new(move |event| {
+            if let Event::Note { text, .. } = event {
+                told.lock().unwrap().push(text);
+            }
+        });
+        let place = tempfile::tempdir().unwrap();
+        let directory = Directory::of_another(place.path().to_owned(), crate::owner::LabId::random());
+        let found = Engine::find(Some(&engine.address())).await.unwrap();
+        // Nobody has said of this test binary that it watches.
+        let contained = Containment::start(found, "blue", &directory, &events).await.unwrap();
+        assert!(*there.lock().unwrap());
+        assert_eq!(notes.lock().unwrap().len(), 1);
+        assert!(notes.lock().unwrap()[0].contains("`authlab down --all`"));
+        drop(contained);
+        assert!(!*there.lock().unwrap(), "{:?}", asked.lock().unwrap());
     }
 }

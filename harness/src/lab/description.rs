@@ -130,7 +130,8 @@ impl LabDescription {
     pub(super) fn mismatch(&self, options: &LabOptions) -> Result<Option<String>, LabError> {
         if options.kubernetes.is_some() {
             let asked = options.pinned()?.version.to_string();
-            if asked != self.kubernetes {
+            // A distribution adds its own: 1.34.4+k3s1.
+            if Some(asked.as_str()) != self.kubernetes.split('+').next() {
                 return Ok(Some(format!("it runs Kubernetes {}, not {asked}", self.kubernetes)));
             }
         }

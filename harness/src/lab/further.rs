@@ -5,6 +5,7 @@
 //! for a while; its audit log tells of whoever does.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use tokio::time::timeout;
 
 use super::control::Answers;
 use super::description::LabDescription;
-use super::supervisor::save;
+use super::supervisor::{LOG, save};
 use super::{Lab, LabError, Made};
 use crate::cause::with_causes;
 use crate::cluster::ApiServer;
@@ -88,10 +89,10 @@ impl Drop for UnderWay {
         let (client, made) = (self.further.0.lab.administrator().client(), Made::in_run(&self.run));
         // With the lab, the runtime may be ending: what was made ends with it.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            let run = self.run.clone();
+            let (run, further) = (self.run.clone(), self.further.clone());
             runtime.spawn(async move {
                 if let Err(error) = made.delete(&client).await {
-                    tell(&format!("what the run {run} made is not deleted: {}", with_causes(&error)));
+                    further.note(&format!("what the run {run} made is not deleted: {}", with_causes(&error)));
                 }
             });
         }
@@ -126,6 +127,13 @@ impl Further {
         }))
     }
 
+    /// Into the owner's log: nobody else listens any more.
+    fn note(&self, what: &str) {
+        let log = File::options().append(true).open(self.0.lab.directory().join(LOG));
+        // There is nowhere else to say that it cannot be said.
+        let _unsaid = log.and_then(|mut log| writeln!(log, "{what}"));
+    }
+
     fn used(&self) -> MutexGuard<'_, Use> {
         self.0.use_.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -151,7 +159,7 @@ impl Further {
                 None => self.0.changed.notified().await,
                 Some((name, Duration::ZERO)) => {
                     if let Err(error) = self.end(&name).await {
-                        tell(&format!("the API server {name} does not end: {}", with_causes(&error)));
+                        self.note(&format!("the API server {name} does not end: {}", with_causes(&error)));
                         self.used().servers.remove(&name);
                     }
                 }
@@ -179,10 +187,4 @@ impl Further {
         lab.end_api_server(name).await?;
         save(lab, description).await
     }
-}
-
-/// Into the owner's log, which is its standard error.
-fn tell(what: &str) {
-    // There is nowhere else to say that it cannot be said.
-    let _unsaid = writeln!(std::io::stderr(), "{what}");
 }

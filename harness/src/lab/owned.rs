@@ -166,7 +166,7 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
         prepared_keycloak(&choice, options, events)
     )?;
     let containment = match &choice.engine {
-        Some(engine) => Some(Containment::start(engine.clone(), name, directory).await?),
+        Some(engine) => Some(Containment::start(engine.clone(), name, directory, events).await?),
         None => None,
     };
     // Where API servers are processes, loopback is the address that holds for everybody.
@@ -221,6 +221,7 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
     )?;
     issuer.signer().save(&directory.below("issuer")?)?;
     let administrator = Administrator::new(&main, authorities.administrator()?)?;
+    let (kubernetes, minor) = administrator.kubernetes().await?;
     let phase = events.phase("objects of the lab");
     grounds::prepare(&administrator.client(), &format!("v{}", version.version)).await?;
     if let Some(sabotage) = &options.sabotage {
@@ -258,7 +259,7 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
         fingerprint: fingerprint(),
         owner: std::process::id(),
         started: jiff::Timestamp::now(),
-        kubernetes: version.version.to_string(),
+        kubernetes,
         minor,
         cluster: choice.cluster,
         identity_provider: Some(choice.identity_provider()),

@@ -227,7 +227,10 @@ async fn containers(description: &LabDescription) -> Vec<ServerStatus> {
             pid: here,
             container: Some(written.id.clone()),
             alive: pid.is_some(),
-            memory: here.and_then(processes::memory),
+            memory: match &container {
+                Some(container) if pid.is_some() => container.memory().await.ok().flatten(),
+                _ => None,
+            },
             flags: here.map(processes::flags).unwrap_or_default(),
         }
     };

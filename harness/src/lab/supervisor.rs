@@ -28,7 +28,7 @@ use crate::hint::Hint;
 use crate::interrupt::Interrupt;
 
 /// Where the owner's own output goes, in the lab's directory.
-const LOG: &str = "supervisor.log";
+pub(super) const LOG: &str = "supervisor.log";
 
 /// What the owner tells who waits for it.
 #[derive(Debug, Serialize, Deserialize)]

@@ -18,7 +18,8 @@ pub fn arguments(provisions: &Provisions, data: &Path, service_accounts: (&Path,
     let (private, public) = service_accounts;
     let mut arguments: Vec<String> = vec![
         "server".to_owned(),
-        // No kubelet, no containers inside: this is what makes it work without privileges, and as an ordinary user.
+        // No kubelet, no containers inside: this is what makes it work without privileges, and as an
+        // ordinary user who has a place for its settings (`start.rs`).
         "--disable-agent".to_owned(),
         "--disable-scheduler".to_owned(),
         "--disable-cloud-controller".to_owned(),

@@ -15,6 +15,9 @@ use crate::hint::Hint;
 use crate::pki::PkiError;
 use crate::process::wait::{Condition, WaitError, until};
 
+/// Where k3s keeps settings of its node (k3s-io/k3s `pkg/agent/config/config.go`), also with `--disable-agent`; root's, in the image.
+const SETTINGS: &str = "/etc/rancher";
+
 /// How long k3s may take until it is ready: ten times what a slow machine needs.
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -93,6 +96,8 @@ impl K3s {
             // It runs as who runs the lab, so that what it writes can be read here, and what we wrote there.
             .user(around.engine.own_user())
             .environment("HOME", directory.0.to_string_lossy())
+            // It makes directories there before all else, whoever runs it.
+            .in_memory(SETTINGS, "mode=1777")
             .shared(around.directory)
             .network(around.network, &["k3s"])
             .publish(PORT);

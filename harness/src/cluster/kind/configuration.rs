@@ -52,9 +52,25 @@ impl Arguments {
     }
 }
 
-/// For the cluster `name` with nodes from `image` and the API server of `provisions`. `directory` is the lab's, and `patches` a
-/// directory in it; both are seen in the node, and in the API server's pod, at the same path.
-pub fn configuration(name: &str, image: &str, provisions: &Provisions, directory: &Path, patches: &Path) -> Configuration {
+/// Where the images of Kubernetes have the program that writes its child's output to a file.
+pub const LOG_RUNNER: &str = "/go-runner";
+
+/// Where they have the API server.
+const API_SERVER: &str = "/usr/local/bin/kube-apiserver";
+
+/// Their `PATH`.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// For the cluster `name` with nodes from `image` and the API server of `provisions`. `directory` is the lab's, `patches` a directory
+/// in it, and `programs` one where `kube-apiserver` is a link to [`LOG_RUNNER`]; all are seen in the node, and in the API server's pod, at
+/// the same path.
+pub fn configuration(
+    name: &str,
+    image: &str,
+    provisions: &Provisions,
+    directory: &Path,
+    (patches, programs): (&Path, &Path),
+) -> Configuration {
     let place = directory.to_string_lossy();
     let signing = format!("{SIGNER_HOURS}h");
     let kubeadm = KUBEADM.iter().flat_map(|&(version, arguments)| {
@@ -112,14 +128,19 @@ pub fn configuration(name: &str, image: &str, provisions: &Provisions, directory
     });
     // The API server's log is written by the program that its image has for that (kubernetes/kubernetes
     // `build/server-image/kube-apiserver/Dockerfile`; k8s.io/component-base `logs/kube-log-runner`): to a file of ours, and to where it
-    // went before. Each is put in front of what is there.
+    // went before. kubeadm 1.33 and newer wait for the API server by the address in its pod's command, which has to begin with
+    // `kube-apiserver` (`cmd/kubeadm/app/util/staticpod`, GetAddressesFromManifest): so that program is called by this name.
     let log = format!("--log-file={}", provisions.log.display());
-    let front = ["--also-stdout=true", &log, "/go-runner"];
-    let patch = front
+    let words = [API_SERVER, "--also-stdout=true", &log];
+    let words = words
         .iter()
-        .map(|word| json!({ "op": "add", "path": "/spec/containers/0/command/0", "value": word }))
-        .collect();
-    Configuration { cluster, patch }
+        .map(|word| json!({ "op": "add", "path": "/spec/containers/0/command/1", "value": word }));
+    let path = json!([{ "name": "PATH", "value": format!("{}:{PATH}", programs.display()) }]);
+    let path = json!({ "op": "add", "path": "/spec/containers/0/env", "value": path });
+    Configuration {
+        cluster,
+        patch: words.chain([path]).collect(),
+    }
 }
 
 #[cfg(test)]
@@ -137,7 +158,8 @@ mod tests {
         let main = Setting::named(MAIN).unwrap();
         let provisions = Provisions::write(directory, &main, Minor(kubernetes.version.minor.into()), &Places::example()).unwrap();
         let image = Images::of(kubernetes, None).unwrap().kind_node.to_string();
-        configuration("authlab-blue", &image, &provisions, directory, &directory.join("patches"))
+        let (patches, programs) = (directory.join("patches"), directory.join("programs"));
+        configuration("authlab-blue", &image, &provisions, directory, (&patches, &programs))
     }
 
     fn patch(configuration: &Configuration, version: &str, kind: &str) -> Value {
@@ -182,24 +204,38 @@ mod tests {
         assert_eq!(cluster["nodes"].as_array().unwrap().len(), 1);
     }
 
-    #[test]
-    fn the_log_is_written_by_the_program_in_front() {
-        let directory = tempfile::tempdir().unwrap();
-        let configuration = example(directory.path(), "1.37");
-        let mut command = vec!["kube-apiserver".to_owned()];
-        for operation in configuration.patch.as_array().unwrap() {
-            assert_eq!(
-                (&operation["op"], &operation["path"]),
-                (&"add".into(), &"/spec/containers/0/command/0".into())
-            );
-            command.insert(0, operation["value"].as_str().unwrap().to_owned());
+    /// The pod that kubeadm makes, after the patch: its command and its environment (RFC 6902, for what is used of it).
+    fn patched(patch: &Value) -> (Vec<String>, Value) {
+        let mut command = vec!["kube-apiserver".to_owned(), "--advertise-address=172.18.0.2".to_owned()];
+        let mut environment = Value::Null;
+        for operation in patch.as_array().unwrap() {
+            assert_eq!(operation["op"], "add");
+            let value = &operation["value"];
+            match operation["path"].as_str().unwrap().strip_prefix("/spec/containers/0/").unwrap() {
+                "command/1" => command.insert(1, value.as_str().unwrap().to_owned()),
+                "env" => environment = value.clone(),
+                other => panic!("{other}"),
+            }
         }
-        assert_eq!(command[0], "/go-runner");
+        (command, environment)
+    }
+
+    #[test]
+    fn the_log_is_written_by_a_program_that_kubeadm_takes_for_the_api_server() {
+        let directory = tempfile::tempdir().unwrap();
+        let (command, environment) = patched(&example(directory.path(), "1.37").patch);
+        // kubeadm's own condition.
+        assert_eq!(command[0], "kube-apiserver");
         assert!(
             command[1].starts_with("--log-file=") && command[1].ends_with("kube-apiserver.log"),
             "{command:?}"
         );
-        assert_eq!(command[2..], ["--also-stdout=true", "kube-apiserver"]);
+        assert_eq!(command[2..4], ["--also-stdout=true", "/usr/local/bin/kube-apiserver"]);
+        // The first `kube-apiserver` there is the link.
+        let path = environment[0]["value"].as_str().unwrap();
+        let (first, rest) = path.split_once(':').unwrap();
+        assert_eq!(Path::new(first), directory.path().join("programs"));
+        assert!(rest.split(':').any(|directory| directory == "/usr/local/bin"), "{path}");
     }
 
     /// The module of kind whose own code reads what was written here.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::command::{CommandError, KindCommand, cluster_name};
-use super::configuration::{Configuration, configuration};
+use super::configuration::{Configuration, LOG_RUNNER, configuration};
 use super::read_back::{NodeFiles, PKI, ReadBackError, read_back};
 use crate::cluster::provisions::{Provisions, ProvisionsError, Surroundings};
 use crate::cluster::readiness::{ReadinessError, ready};
@@ -54,6 +54,9 @@ impl Hint for KindError {
     }
 }
 
+/// The log is passed on by another program, line by line.
+const PACE: Pace = Pace::PassedOn;
+
 /// A cluster of kind that runs.
 #[derive(Debug)]
 pub struct Kind {
@@ -96,10 +99,13 @@ impl Kind {
         let image = image(around).await?;
         let provisions = Provisions::write(around.directory, setting, around.version, around.places)?;
         let directory = around.directory.join("kind");
-        let patches = directory.join("patches");
-        fs_err::create_dir_all(&patches).map_err(ProvisionsError::from)?;
+        let (patches, programs) = (directory.join("patches"), directory.join("programs"));
+        for directory in [&patches, &programs] {
+            fs_err::create_dir_all(directory).map_err(ProvisionsError::from)?;
+        }
+        fs_err::os::unix::fs::symlink(LOG_RUNNER, programs.join("kube-apiserver")).map_err(ProvisionsError::from)?;
         let name = cluster_name(around.labels);
-        let Configuration { cluster, patch } = configuration(&name, &image, &provisions, around.directory, &patches);
+        let Configuration { cluster, patch } = configuration(&name, &image, &provisions, around.directory, (&patches, &programs));
         write_private(&patches.join(Configuration::PATCH), &patch.to_string())?;
         let (file, kubeconfig) = (directory.join("kind.json"), directory.join("kubeconfig"));
         write_private(&file, &serde_json::to_string_pretty(&cluster).unwrap_or_default())?;
@@ -141,7 +147,7 @@ impl Kind {
         node.copy_out(PKI, &copies).await?;
         let NodeFiles { kubeconfig, authorities } = read_back(kubeconfig, &copies.join("pki"))?;
         let authorities = around.authorities.read_back(&authorities)?;
-        let server = provisions.api_server(kubeconfig.server, kubeconfig.serving_authority, Pace::AtOnce);
+        let server = provisions.api_server(kubeconfig.server, kubeconfig.serving_authority, PACE);
         ready(&server, &authorities.administrator()?, LIMIT, || async {
             Ok::<_, KindError>(node.expect_running().await?)
         })

@@ -103,6 +103,15 @@ impl World {
         Ok(self.lab().authorities()?.seed()?)
     }
 
+    /// The authority, PEM, of the certificate that the harness' issuer shows.
+    ///
+    /// # Errors
+    /// The scenario does not ask for the issuer.
+    pub fn issuer_authority(&self) -> Result<&str> {
+        self.needs("issuer")?;
+        Ok(self.lab().authorities()?.serving.certificate())
+    }
+
     /// What signs the tokens of the harness' own issuer.
     ///
     /// # Errors

@@ -115,9 +115,9 @@ fn answer(request: &str, there: &Mutex<Vec<Value>>, deleted: &Mutex<Vec<String>>
         ("GET", "/containers/json") => {
             let asked = labels_in(query);
             let carries = |thing: &&Value| {
-                asked.iter().all(|label| {
-                    let (name, value) = label.split_once('=').unwrap();
-                    thing["Labels"][name] == value
+                asked.iter().all(|label| match label.split_once('=') {
+                    Some((name, value)) => thing["Labels"][name] == value,
+                    None => !thing["Labels"][label].is_null(),
                 })
             };
             let there = there.lock().unwrap();
