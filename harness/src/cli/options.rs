@@ -205,7 +205,7 @@ pub struct NamedLab {
 /// How a cluster runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum ClusterDriver {
-    /// Containers when an engine answers that has the images, otherwise processes.
+    /// Processes on Linux; elsewhere containers whose images are there, otherwise processes that are built.
     #[default]
     Auto,
     /// etcd, kube-apiserver and kube-controller-manager as ordinary processes.
@@ -243,7 +243,7 @@ impl ClusterDriver {
 /// How an identity provider runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum IdentityProviderDriver {
-    /// A container when an engine answers that has the image, otherwise a process.
+    /// A container when the cluster is in containers and the image is there, otherwise a process.
     #[default]
     Auto,
     /// Keycloak as an ordinary process.

@@ -1,8 +1,8 @@
 //! How a lab's cluster and identity provider run: as asked, or by what this machine has.
 //!
-//! The main type is [`Choice`]. Left to authlab, k3s and Keycloak run in containers where an engine answers that has their images, and
-//! as processes otherwise; a note says which, and why. Only images that somebody asked for by naming a driver are fetched: a default
-//! must not cost minutes.
+//! The main type is [`Choice`]. Left to authlab, the cluster runs the way that carries out most of the scenarios, which are processes; on
+//! a system that Kubernetes is not released for, it runs in containers where an engine answers that has their images, and a note says
+//! so. Only images that somebody asked for by naming a driver are fetched: a default must not cost minutes.
 
 use super::{LabError, LabOptions};
 use crate::cluster::Driver;
@@ -38,7 +38,7 @@ impl Choice {
             engine: None,
             images,
         };
-        if !must && asked.is_some() {
+        if !must && (asked.is_some() || RELEASED) {
             return Ok(processes(images));
         }
         let engine = match Engine::find(None).await {
@@ -51,19 +51,22 @@ impl Choice {
         };
         let cluster = match asked {
             Some(driver) => driver,
-            None if is_there(&engine, &images.k3s).await? => {
-                events.note(format!("the cluster is k3s in a container: {engine} has its image"));
-                Driver::K3s
-            }
+            None if RELEASED => Driver::Process,
             None => {
-                events.note(format!(
-                    "the cluster runs as processes: {engine} answers, but does not have the image {}",
-                    images.k3s
-                ));
-                Driver::Process
+                let mut there = Vec::new();
+                for driver in [Driver::Container, Driver::K3s] {
+                    if are_there(&engine, driver, &images).await? {
+                        there.push(driver);
+                    }
+                }
+                let (driver, note) = without_release(&there);
+                events.note(format!("{note}: {engine} answers"));
+                driver
             }
         };
-        for image in of_cluster(cluster, &images) {
+        // kind loads its node's image from the engine, too; one that was loaded from a file has lost its digest.
+        let loaded = cluster == Driver::Kind && is_there(&engine, &images.kind_node.without_digest()).await?;
+        for image in of_cluster(cluster, &images).into_iter().filter(|_| !loaded) {
             fetch(&engine, image, options, events).await?;
         }
         let keycloak = match asked_provider {
@@ -95,13 +98,38 @@ impl Choice {
     }
 }
 
-/// The images that a cluster of `driver` runs. kind looks for its node's image itself.
+/// Whether Kubernetes' servers are released for this system, so that processes are the way that carries out most.
+const RELEASED: bool = cfg!(target_os = "linux");
+
+/// How a cluster runs where Kubernetes' servers are not released, and there are the images of the drivers `there`; with a note.
+fn without_release(there: &[Driver]) -> (Driver, &'static str) {
+    match there.first() {
+        Some(Driver::Container) => (Driver::Container, "the cluster runs in containers, whose images are there"),
+        Some(driver) => (*driver, "the cluster is k3s in a container, whose image is there"),
+        None => (
+            Driver::Process,
+            "the cluster runs as processes that are built here: no images are there",
+        ),
+    }
+}
+
+/// The images that a cluster of `driver` runs.
 fn of_cluster(driver: Driver, images: &Images) -> Vec<&Reference> {
     match driver {
         Driver::Container => vec![&images.etcd, &images.kube_apiserver, &images.kube_controller_manager],
         Driver::K3s => vec![&images.k3s],
-        Driver::Process | Driver::Kind | Driver::Existing => Vec::new(),
+        Driver::Kind => vec![&images.kind_node],
+        Driver::Process | Driver::Existing => Vec::new(),
     }
+}
+
+async fn are_there(engine: &Engine, driver: Driver, images: &Images) -> Result<bool, EngineError> {
+    for image in of_cluster(driver, images) {
+        if !is_there(engine, image).await? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 async fn is_there(engine: &Engine, image: &Reference) -> Result<bool, EngineError> {
@@ -151,5 +179,38 @@ fn in_short(error: &EngineError) -> String {
     match error {
         EngineError::NoEngine { .. } => "no container engine answers".to_owned(),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server_binaries::Versions;
+
+    #[test]
+    fn where_processes_are_built_first_images_that_are_there_come_before_them_and_most_of_all_the_most_able() {
+        use Driver::{Container, K3s, Process};
+        assert_eq!(without_release(&[Container, K3s]).0, Container);
+        assert_eq!(without_release(&[K3s]).0, K3s);
+        assert_eq!(without_release(&[]).0, Process);
+    }
+
+    #[tokio::test]
+    async fn an_image_that_is_not_there_is_not_looked_for_offline_whatever_the_driver() {
+        use crate::engine::fake::{Fake, answer, introduction};
+        let fake = Fake::start(|name, _| introduction(name, "1.41").unwrap_or_else(|| answer(404, r#"{"message": "no such image"}"#)));
+        let engine = Engine::find(Some(&fake.address())).await.expect("it answers");
+        let version = Versions::pinned().newest();
+        let images = Images::of(version, None).expect("it is pinned");
+        let mut options = LabOptions::default();
+        options.server_binaries.offline = true;
+        for driver in [Driver::Container, Driver::K3s, Driver::Kind] {
+            for image in of_cluster(driver, &images) {
+                let refused = fetch(&engine, image, &options, &Events::silent())
+                    .await
+                    .expect_err("it is not there");
+                assert!(matches!(refused, EngineError::ImageMissing { .. }), "{driver:?}: {refused}");
+            }
+        }
     }
 }
