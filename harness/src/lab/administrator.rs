@@ -57,7 +57,7 @@ impl Administrator {
         })?;
         // Some providers write "34+".
         let minor = told.minor.trim_end_matches('+').parse();
-        let minor = minor.map_err(|_| LabError::Refused(format!("the API server's version is {}.{}", told.major, told.minor)))?;
+        let minor = minor.map_err(|_| LabError::StrangeVersion(format!("{}.{}", told.major, told.minor)))?;
         Ok((told.git_version.trim_start_matches('v').to_owned(), Minor(minor)))
     }
 

@@ -15,6 +15,7 @@ use crate::identity_provider::keycloak::KeycloakError;
 use crate::owner::Elsewhere;
 use crate::pki::PkiError;
 use crate::private::NotPrivate;
+use crate::process::wait::WaitError;
 use crate::server_binaries::images::NotAReference;
 use crate::server_binaries::{ServerBinariesError, UnknownKeycloak, UnknownVersion};
 use crate::token_webhook::TokenWebhookError;
@@ -245,6 +246,12 @@ pub enum LabError {
     /// The owner of the lab could not do what it was asked to.
     #[error("the owner of the lab answers: {0}")]
     Refused(String),
+    /// The API server does not learn in time what people of the lab may do, or does not say.
+    #[error(transparent)]
+    Rights(#[from] WaitError<kube::Error>),
+    /// The cluster's version is none that Kubernetes has.
+    #[error("the API server's version is {0}, expected 1 and a number")]
+    StrangeVersion(String),
     /// There is no auth proxy of that name.
     #[error("no auth proxy is called '{name}'; there are: {}", known.join(", "))]
     NoSuchProxy {

@@ -1,6 +1,7 @@
 //! The objects that every lab has: a node, so that `get nodes` prints a row, and the right to see
 //! it for those of the cast who belong somewhere.
 
+use k8s_openapi::api::authorization::v1::ResourceAttributes;
 use k8s_openapi::api::core::v1::{Namespace, Node};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
 use kube::api::{Api, PostParams};
@@ -9,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::LabError;
+use super::{AccessReview, LabError};
 
 /// The node's name.
 pub(super) const NODE: &str = "lab-node";
@@ -56,6 +57,18 @@ pub(super) async fn prepare(client: &Client, version: &str) -> Result<(), LabErr
         create::<ClusterRoleBinding>(client, binding("authlab:impersonate", impersonator)),
         create::<Namespace>(client, json!({ "metadata": { "name": NAMESPACE } })),
     )?;
+    // Somebody may use them as soon as the lab is there.
+    let right = |verb: &str, resource: &str| ResourceAttributes {
+        verb: Some(verb.to_owned()),
+        resource: Some(resource.to_owned()),
+        ..ResourceAttributes::default()
+    };
+    let impersonator = format!("system:serviceaccount:{NAMESPACE}:{IMPERSONATOR}");
+    let (seen, impersonated) = (
+        AccessReview::group("platform-team", right("list", "nodes")),
+        AccessReview::user(&impersonator, right("impersonate", "users")),
+    );
+    futures::try_join!(seen.until_allowed(client), impersonated.until_allowed(client))?;
     Ok(())
 }
 

@@ -426,6 +426,8 @@ where
     F: Future<Output = Result<T, E>>,
 {
     let lab = attach_or_start(options, events).await?;
+    // Nobody else ends what is asked for meanwhile.
+    let _under_way = lab.begin_run(&crate::owner::random()).await?;
     let done = work(lab.clone()).await;
     lab.end(options.keep || done.is_err()).await?;
     done
