@@ -123,6 +123,8 @@ impl Drop for Lock {
         if self.is_begun {
             self.end("it was interrupted");
         }
+        // A program that this process is starting has the file open, too, until it is executed.
+        let _closed = self.file.unlock();
     }
 }
 

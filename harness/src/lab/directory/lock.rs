@@ -77,6 +77,14 @@ impl Held {
     }
 }
 
+/// A program that this process is starting has all of its open files until it is executed, and would hold the lock for so long.
+impl Drop for Held {
+    fn drop(&mut self) {
+        // Closed, it is let go of all the same.
+        let _closed = self.file.unlock();
+    }
+}
+
 /// Returns the state of the lock in `path`.
 pub(super) fn state(path: &Path) -> Result<State, NotPrivate> {
     let lock = match options().open(path.join(LOCK)) {
@@ -86,7 +94,10 @@ pub(super) fn state(path: &Path) -> Result<State, NotPrivate> {
     };
     // Shared, so that two who look at the same time do not take each other for the owner.
     match lock.try_lock_shared() {
-        Ok(()) => Ok(State::Free),
+        Ok(()) => {
+            let _closed = lock.unlock();
+            Ok(State::Free)
+        }
         Err(TryLockError::WouldBlock) => Ok(State::Held),
         // A file system without locks proves nothing.
         Err(TryLockError::Error(error)) => Err(NotPrivate::Unseen(error)),
