@@ -5,21 +5,23 @@ use std::path::{Path, PathBuf};
 use authlab::hint::Hint;
 use authlab::process::{ProcessError, Program};
 
-/// A program with a set-user-id bit for somebody else, below `directory` where one has to be made.
-fn set_user_id(directory: &Path) -> PathBuf {
+/// A program with a set-user-id bit for somebody else, below `directory` where one has to be made, and arguments with which it does not end
+/// at once.
+fn set_user_id(directory: &Path) -> (PathBuf, &'static [&'static str]) {
     use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
     if rustix::process::geteuid().is_root() {
         let program = directory.join("as-somebody-else");
-        std::fs::copy(which::which("cat").unwrap(), &program).unwrap();
+        std::fs::copy(which::which("sleep").unwrap(), &program).unwrap();
         chown(&program, Some(65534), None).unwrap();
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o4755)).unwrap();
-        return program;
+        return (program, &["1000"]);
     }
-    let programs = ["/usr/bin/su", "/bin/su", "/usr/bin/passwd", "/usr/bin/newgrp"].map(PathBuf::from);
+    // It thinks for a while about a password that is wrong.
+    let programs = ["/usr/bin/su", "/bin/su"].map(PathBuf::from);
     let found = programs
         .into_iter()
         .find(|program| std::fs::metadata(program).is_ok_and(|file| file.uid() == 0 && file.mode() & 0o4000 != 0));
-    found.expect("one of the usual programs with a set-user-id bit")
+    (found.expect("one of the usual programs with a set-user-id bit"), &[])
 }
 
 #[cfg(target_os = "linux")]
@@ -27,17 +29,18 @@ fn set_user_id(directory: &Path) -> PathBuf {
 async fn a_program_that_would_outlive_its_owner_is_ended_at_once() {
     // Not where temporary files are: there such a bit may mean nothing.
     let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let program = set_user_id(directory.path());
+    let (program, arguments) = set_user_id(directory.path());
     let log = directory.path().join("log");
-    let start = |program: &Path| Program::new("a server", program, &log).start();
-    let error = start(&program).await.unwrap_err();
+    // It is there until it is ended: of one that has ended by itself nobody can say what it had gained.
+    let start = |program: &Path, arguments: &[&str]| Program::new("a server", program, &log).arguments(arguments).start();
+    let error = start(&program, arguments).await.unwrap_err();
     assert!(matches!(error, ProcessError::Privileged { .. }), "{error}");
     let says = format!("a server would outlive its owner: {} gains privileges", program.display());
     assert!(error.to_string().contains(&says), "{error}");
     assert!(error.hint().is_some_and(|hint| hint.contains("use a copy of it")), "{error}");
     // A copy has no such bit.
     let copy = directory.path().join("copy");
-    std::fs::write(&copy, std::fs::read(which::which("cat").unwrap()).unwrap()).unwrap();
+    std::fs::write(&copy, std::fs::read(which::which("sleep").unwrap()).unwrap()).unwrap();
     std::fs::set_permissions(&copy, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    start(&copy).await.unwrap().kill().await.unwrap();
+    start(&copy, &["1000"]).await.unwrap().kill().await.unwrap();
 }

@@ -1,9 +1,10 @@
 //! Whatever waits ends at the first signal, and the terminal is as it was.
 
 use std::io::Read as _;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use authlab::process::wait::Condition;
+use rustix::fs::OFlags;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
@@ -96,21 +97,27 @@ fn when_nobody_reads_the_answer_any_more_nobody_logs_in() {
 #[test]
 fn a_pipe_in_place_of_a_file_does_not_keep_it_from_ending() {
     let (issuer, home) = (TestIssuer::start(Manners::default()), Home::new());
-    let pipe = home.path("pipe");
-    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).unwrap();
-    let pipe = pipe.to_str().unwrap();
-    let commands = [
-        home.login(&issuer, &["--flow", "password", "--username", "alice", "--password-file", pipe]),
-        home.command(&["explain", "--token-file", pipe]),
-        home.command(&["explain", "--kubeconfig", pipe]),
-        home.command(&["report", "draw", pipe, "--out", home.path("report").to_str().unwrap()]),
+    let (report, told) = (home.path("report"), home.path("told"));
+    let commands: [&dyn Fn(&str) -> Command; 4] = [
+        &|pipe| home.login(&issuer, &["--flow", "password", "--username", "alice", "--password-file", pipe]),
+        &|pipe| home.command(&["explain", "--token-file", pipe]),
+        &|pipe| home.command(&["explain", "--kubeconfig", pipe]),
+        &|pipe| home.command(&["report", "draw", pipe, "--out", report.to_str().unwrap()]),
     ];
-    for mut command in commands {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    for (number, command) in commands.iter().enumerate() {
+        // One for each: what another test starts meanwhile has this end, too, until it is executed.
+        let pipe = home.path(&format!("pipe-{number}"));
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).unwrap();
+        let mut command = command(pipe.to_str().unwrap());
+        let err = std::fs::File::create(&told).unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(err).spawn().unwrap();
         // Who can write into the pipe knows that the command reads it.
-        let write = rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::NONBLOCK;
+        let write = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let _held = wait("the command at the pipe", || {
-            match rustix::fs::open(pipe, write, rustix::fs::Mode::empty()) {
+            if let Some(status) = child.try_wait().unwrap() {
+                panic!("{command:?} ended: {status}; {}", std::fs::read_to_string(&told).unwrap());
+            }
+            match rustix::fs::open(&pipe, write, rustix::fs::Mode::empty()) {
                 Ok(end) => Condition::Met(end),
                 Err(error) => Condition::NotYet(error.to_string()),
             }
@@ -151,7 +158,7 @@ fn explain_ends_with_the_plugin_that_it_runs() {
 fn nohup_means_what_it_says() {
     let (issuer, home) = (TestIssuer::start(Manners::default()), Home::new());
     let login = home.login(&issuer, &["--browser", "none"]);
-    let mut nohup = std::process::Command::new("nohup");
+    let mut nohup = Command::new("nohup");
     nohup.arg(login.get_program()).args(login.get_args());
     for (name, value) in login.get_envs() {
         match value {

@@ -30,9 +30,11 @@ impl Terminal {
     /// Starts `command` at a new terminal, with its standard output elsewhere.
     pub fn start(command: &mut Command) -> Self {
         let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        // Not for what other tests start.
+        rustix::io::fcntl_setfd(&keyboard, rustix::io::FdFlags::CLOEXEC).unwrap();
         grantpt(&keyboard).unwrap();
         unlockpt(&keyboard).unwrap();
-        let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY;
+        let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY | rustix::fs::OFlags::CLOEXEC;
         let screen = rustix::fs::open(ptsname(&keyboard, Vec::new()).unwrap(), flags, rustix::fs::Mode::empty()).unwrap();
         command
             .stdin(screen.try_clone().unwrap())
