@@ -21,6 +21,8 @@ mod features;
 mod fixtures;
 #[path = "tidy/links.rs"]
 mod links;
+#[path = "tidy/packages.rs"]
+mod packages;
 #[path = "tidy/pages.rs"]
 mod pages;
 #[path = "tidy/scripts.rs"]

@@ -1,8 +1,7 @@
 //! `authlab run` up to where it would need a lab: selecting, listing, refusing.
 
 use std::path::Path;
-
-use assert_cmd::Command;
+use std::process::Command;
 
 const FEATURE: &str =
     "Feature: Trust\n  @serial\n  Scenario: one\n    Given a lab\n  Scenario: two\n    Given a lab\n  Scenario: three\n    Given a lab\n";

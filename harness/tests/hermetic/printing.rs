@@ -1,6 +1,6 @@
 //! What a file or a server says reaches nobody's terminal as anything but text.
 
-use assert_cmd::Command;
+use std::process::Command;
 
 /// Sets the window's title, clears the screen, and turns the reading direction round.
 const ATTACK: &str = "\u{1b}]0;title\u{7}\u{9b}2J\u{202e}";
