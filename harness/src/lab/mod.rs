@@ -23,6 +23,7 @@ mod further;
 mod grounds;
 mod issuers;
 mod kubeconfigs;
+mod kubectl;
 mod learners_proxy;
 mod leftovers;
 mod made;

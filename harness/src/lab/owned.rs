@@ -12,7 +12,7 @@ use super::cluster::Cluster;
 use super::containment::Containment;
 use super::description::{AuthProxyDescription, ContainerDescription, LabDescription, ProcessDescription, fingerprint};
 use super::sabotaged::{in_hands, without_mappers};
-use super::{Administrator, Directory, Inner, Keycloak, Lab, LabError, LabOptions, Owner, grounds, issuers};
+use super::{Administrator, Directory, Inner, Keycloak, Lab, LabError, LabOptions, Owner, grounds, issuers, kubectl};
 use crate::auth_proxy::{self, AuthProxy, Backend, PassOn, ProxyCredential, TokenIssuer};
 use crate::cluster::control_plane::ControlPlane;
 use crate::cluster::ground::Ground;
@@ -230,10 +230,8 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
     let proxies = start_proxies(&main, &authorities, &administrator, &places).await?;
     phase.succeeded();
 
-    let (signer, programs) = (
-        issuer.signer().clone(),
-        binaries.as_ref().map(|binaries| binaries.directory.clone()),
-    );
+    let signer = issuer.signer().clone();
+    let (programs, kubectl) = kubectl::find(binaries.as_ref(), minor, directory.path()).await;
     let auth_proxies = proxies.iter().map(|(name, proxy)| {
         (
             name.clone(),
@@ -263,7 +261,7 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
         minor,
         cluster: choice.cluster,
         identity_provider: Some(choice.identity_provider()),
-        observed: BTreeMap::new(),
+        observed: BTreeMap::from([("kubectl".to_owned(), kubectl)]),
         learners: options.learners,
         api_servers: BTreeMap::from([(MAIN.to_owned(), main.clone())]),
         issuer: places.issuer,
