@@ -70,6 +70,7 @@ fn help_shows_no_value_of_a_variable_that_may_hold_credentials() {
         &["walk"],
         &["explain"],
         &["token", "oidc"],
+        &["token", "allow"],
         &["lesson", "check"],
         &["server-binaries", "fetch"],
         &["server-binaries", "images"],

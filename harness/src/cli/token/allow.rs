@@ -16,7 +16,7 @@ use super::super::server_binaries::write_json;
 use super::oidc::logins;
 use crate::login::{ApiServer, Audience, SYSTEM};
 
-/// Whose logins, and to whom they may be given.
+/// The logins at an issuer, and the API server that they may be given to.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 A login is given to the API server that it was made for. Others have to be allowed, at the terminal or by this command: any server
@@ -28,7 +28,7 @@ Exit codes:
   2  wrong usage")]
 pub struct AllowArguments {
     /// The issuer's URL, exactly as its tokens say it
-    #[arg(long, env = "AUTHLAB_ISSUER", value_name = "URL")]
+    #[arg(long, env = "AUTHLAB_ISSUER", hide_env_values = true, value_name = "URL")]
     issuer: String,
     /// The client that logs people in
     #[arg(long, env = "AUTHLAB_CLIENT_ID", value_name = "ID")]
