@@ -2,19 +2,15 @@
 //!
 //! The main type is [`Cluster`].
 
-use std::convert::Infallible;
-use std::time::Duration;
-
 use futures::future::try_join_all;
-use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use k8s_openapi::api::authorization::v1::ResourceAttributes;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
 
 use super::LessonError;
-use crate::lab::Lab;
-use crate::process::wait::{Condition, until};
+use crate::lab::{AccessReview, Lab};
 
 /// Who made them.
 const MANAGER: &str = "authlab";
@@ -162,25 +158,8 @@ impl Cluster {
             namespace: namespace.map(str::to_owned),
             ..ResourceAttributes::default()
         };
-        let spec = SubjectAccessReviewSpec {
-            user: Some(name.to_owned()),
-            resource_attributes: Some(attributes),
-            ..SubjectAccessReviewSpec::default()
-        };
-        let review = SubjectAccessReview {
-            spec,
-            ..SubjectAccessReview::default()
-        };
-        let reviews: Api<SubjectAccessReview> = Api::all(self.client.clone());
-        let seen = until("the newest right", Duration::from_secs(20), || async {
-            let asked = reviews.create(&PostParams::default(), &review).await;
-            Ok::<_, Infallible>(match asked {
-                Ok(answer) if answer.status.as_ref().is_some_and(|status| status.allowed) => Condition::Met(()),
-                Ok(_) => Condition::NotYet("the API server does not know it".to_owned()),
-                Err(error) => Condition::NotYet(error.to_string()),
-            })
-        });
-        seen.await.map_err(|error| LessonError::NotSeen(Box::new(error)))
+        let seen = AccessReview::user(name, attributes).until_allowed(&self.client).await;
+        seen.map_err(|error| LessonError::NotSeen(Box::new(error)))
     }
 }
 
