@@ -41,7 +41,7 @@ static WORDS: OnceLock<&'static [&'static str]> = OnceLock::new();
 
 /// Says that this program, executed again with `words`, calls [`watch`]: what its `main` does before all else.
 pub fn this_program_watches(words: &'static [&'static str]) {
-    // Whoever said so first is right.
+    // The first who said so is right.
     let _again = WORDS.set(words);
 }
 

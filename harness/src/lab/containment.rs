@@ -20,12 +20,12 @@ pub(super) struct Containment {
     watch: Watching,
 }
 
-/// Who removes it when it is given up.
+/// The process that removes it when it is given up.
 #[derive(Debug)]
 enum Watching {
     /// A process, also when this one is killed.
     Watcher(Box<Watcher>),
-    /// This one.
+    /// This process.
     Ourselves,
     /// Nothing is left to be removed.
     Over,
@@ -98,7 +98,7 @@ impl Drop for Containment {
                 .map_err(EngineError::Watcher)?;
             runtime.block_on(async { sweep(&Engine::find(Some(&address)).await?, &filter).await.map(drop) })
         });
-        // What is left has its labels: `down --all` finds it.
+        // `down --all` finds what is left, by its labels.
         let _left = swept.join().map(|swept: Result<(), EngineError>| swept);
     }
 }

@@ -124,7 +124,7 @@ fn another_answer() -> LabError {
     LabError::Refused("another answer than was asked for".to_owned())
 }
 
-/// Who answers.
+/// The part of the owner that answers.
 pub(super) trait Answers: Clone + Send + Sync + 'static {
     /// Dropped when a run is over.
     type UnderWay: Send;
@@ -156,7 +156,7 @@ impl Server {
         let known = description.word.clone();
         let listening = listener.accept(move |accepted| {
             let (known, answers, end) = (known.clone(), answers.clone(), Arc::clone(&end));
-            // Who hangs up early gets no answer, and needs none.
+            // A caller that hangs up early gets no answer, and needs none.
             async move { drop(serve(accepted, &known, answers, &end).await) }
         });
         Ok(Self {

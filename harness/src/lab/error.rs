@@ -249,7 +249,7 @@ pub enum LabError {
     /// The API server does not learn in time what people of the lab may do, or does not say.
     #[error(transparent)]
     Rights(#[from] WaitError<kube::Error>),
-    /// The cluster's version is none that Kubernetes has.
+    /// The cluster's version cannot be one of Kubernetes.
     #[error("the API server's version is {0}, expected 1 and a number")]
     StrangeVersion(String),
     /// There is no auth proxy of that name.

@@ -24,7 +24,7 @@ use crate::event::Events;
 /// How long nobody has to have asked an API server, unless a person says otherwise.
 pub(super) const IDLE: Duration = Duration::from_secs(120);
 
-/// What a lab's owner knows of its further API servers. Cheap to clone.
+/// The further API servers of a lab, as its owner knows them. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Further(Arc<Inner>);
 
@@ -32,14 +32,14 @@ pub(super) struct Further(Arc<Inner>);
 struct Inner {
     lab: Lab,
     idle: Duration,
-    use_: Mutex<Use>,
+    used: Mutex<Use>,
     /// Told whenever that changes.
     changed: Notify,
     /// Held by whoever starts or ends a server and writes that down.
     alone: tokio::sync::Mutex<()>,
 }
 
-/// Who uses them.
+/// The use that is made of them.
 #[derive(Debug, Default)]
 struct Use {
     /// How many runs are under way.
@@ -121,7 +121,7 @@ impl Further {
         Self(Arc::new(Inner {
             lab,
             idle,
-            use_: Mutex::default(),
+            used: Mutex::default(),
             changed: Notify::new(),
             alone: tokio::sync::Mutex::new(()),
         }))
@@ -135,7 +135,7 @@ impl Further {
     }
 
     fn used(&self) -> MutexGuard<'_, Use> {
-        self.0.use_.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Starts the API server with the setting `name`, unless it runs, and writes down that it does.

@@ -14,7 +14,7 @@ use crate::server_binaries::ServerBinaries;
 /// By how many minor versions kubectl and an API server may differ (<https://kubernetes.io/releases/version-skew-policy/#kubectl>).
 const SKEW: u32 = 1;
 
-/// What `kubectl version --client --output=json` prints, as far as it counts.
+/// The part that counts of what `kubectl version --client --output=json` prints.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Printed {

@@ -47,7 +47,7 @@ impl Connection {
     }
 }
 
-/// What answers requests.
+/// A function that answers requests.
 pub trait Service<F>: Fn(Request<Incoming>, Arc<Connection>) -> F + Clone + Send + Sync + 'static {}
 
 impl<F, S: Fn(Request<Incoming>, Arc<Connection>) -> F + Clone + Send + Sync + 'static> Service<F> for S {}

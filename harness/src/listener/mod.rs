@@ -31,7 +31,7 @@ pub use activity::{Activity, Busy};
 pub use http::{Answer, BodyError, Connection, Service, read_body};
 pub use relay::relay;
 
-/// What callers may take of this process.
+/// The share of this process that callers may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Connections at once. A further caller takes the place of the connection that has been idle for longest; where none is idle, it waits.

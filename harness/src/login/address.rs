@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::loopback::is_address;
 
-/// What an address is for.
+/// The purpose of an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Use {
     /// It is asked by this program, with secrets.

@@ -34,7 +34,7 @@ pub(super) struct Redirect {
     listening: Listening,
 }
 
-/// What is known of the login that is waited for.
+/// The login that is waited for.
 struct Login {
     state: String,
     /// The path that leads to the login page: once, for who opens it a second time is not who it was opened for.
@@ -119,7 +119,7 @@ impl Redirect {
     }
 }
 
-/// What another user of the machine, or another site, is told.
+/// The answer to another user of the machine, or to another site.
 fn refuse() -> Response<Full<Bytes>> {
     page(
         StatusCode::FORBIDDEN,

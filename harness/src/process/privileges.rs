@@ -17,7 +17,7 @@ const EXECUTION: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Returns `true` if the process `pid`, a child that was started a moment ago, has gained privileges. One that has ended has not.
 ///
-/// Whoever starts a program hears that it is executed before the kernel has written the auxiliary vector: it is waited for.
+/// The auxiliary vector is waited for: the starter of a program hears that it is executed before the kernel has written it.
 #[cfg(target_os = "linux")]
 pub(super) async fn were_gained(pid: u32) -> bool {
     use std::convert::Infallible;

@@ -1,4 +1,4 @@
-//! What strangers cannot do to the webhook.
+//! The webhook in the hands of strangers.
 
 use serde_json::{Value, json};
 
@@ -27,7 +27,7 @@ async fn stage(seed: Seed) -> (TokenWebhook, reqwest::Client) {
     (webhook, client)
 }
 
-/// What the webhook says about `token`.
+/// The webhook's word about `token`.
 async fn review((webhook, client): &(TokenWebhook, reqwest::Client), token: &str) -> Value {
     let review = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": { "token": token } });
     let answer = client.post(webhook.url()).json(&review).send().await.unwrap();

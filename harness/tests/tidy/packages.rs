@@ -1,4 +1,4 @@
-//! What is compiled for whom.
+//! The packages that are compiled for the command and for its tests.
 
 use std::collections::BTreeMap;
 use std::process::Command;

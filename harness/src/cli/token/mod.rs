@@ -26,7 +26,7 @@ use crate::printable::printable;
 
 pub use oidc::{FlowName, OidcArguments};
 
-/// Whose credential, and how it is had.
+/// A credential, and the way to it.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 It is an exec credential plugin (client.authentication.k8s.io/v1, or v1beta1 where the client asks for that): its answer
@@ -43,7 +43,7 @@ pub struct TokenArguments {
     command: TokenCommand,
 }
 
-/// What is done.
+/// The commands.
 #[derive(Subcommand, Clone, Debug)]
 enum TokenCommand {
     #[command(flatten)]

@@ -15,7 +15,7 @@ use crate::hint::Hint;
 use crate::pki::PkiError;
 use crate::process::wait::{Condition, WaitError, until};
 
-/// Where k3s keeps settings of its node (k3s-io/k3s `pkg/agent/config/config.go`), also with `--disable-agent`; root's, in the image.
+/// The directory of the settings of k3s' node (k3s-io/k3s `pkg/agent/config/config.go`), also with `--disable-agent`; root's, in the image.
 const SETTINGS: &str = "/etc/rancher";
 
 /// How long k3s may take until it is ready: ten times what a slow machine needs.

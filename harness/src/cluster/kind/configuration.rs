@@ -52,10 +52,10 @@ impl Arguments {
     }
 }
 
-/// Where the images of Kubernetes have the program that writes its child's output to a file.
+/// The program in the images of Kubernetes that writes its child's output to a file.
 pub const LOG_RUNNER: &str = "/go-runner";
 
-/// Where they have the API server.
+/// The API server in these images.
 const API_SERVER: &str = "/usr/local/bin/kube-apiserver";
 
 /// Their `PATH`.
