@@ -53,12 +53,13 @@ until_allowed() {
     surprise "the API server does not know a right that was granted"
 }
 
-# The end: nothing is left, neither in the cluster nor in the directory.
+# The end: nothing is left, neither in the cluster nor in the directory. A namespace goes some seconds after it was deleted;
+# nobody has to wait for that.
 leave() {
     local status=$?
     [[ $status -eq 0 || -n ${WALK_TOLD-} ]] || printf '\nstopped: this was not meant to fail\n' >&2
     cd /
-    administrator delete --ignore-not-found "namespace/$NAMESPACE" "${TEMPORARY[@]}" || true
+    administrator delete --ignore-not-found --wait=false "namespace/$NAMESPACE" "${TEMPORARY[@]}" || true
     rm -rf "$WALK_DIRECTORY"
 }
 

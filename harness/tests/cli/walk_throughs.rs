@@ -2,11 +2,13 @@
 //! was kept of them (`UPDATE=1` keeps anew); and everything that stops one.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use authlab::process::wait::Condition;
 use authlab::server_binaries::Versions;
 use authlab::walk_through;
 
-use crate::stage::{Said, Stage, by_hand, said};
+use crate::stage::{Said, Stage, by_hand, said, wait};
 use crate::transcript::kept;
 
 fn scripts() -> PathBuf {
@@ -156,8 +158,13 @@ fn what_a_walk_through_made_is_gone_also_after_a_surprise() {
         ["clusterrole", "passing"],
         ["clusterrolebinding", &binding],
     ] {
-        let asked = by_hand().stage.authlab(&["shell", "--", "kubectl", "get", kind, name]);
-        assert!(asked.refusal(1).contains("NotFound"), "{kind} {name}");
+        wait(&format!("the end of {kind} {name}"), Duration::from_secs(60), || {
+            let asked = by_hand().stage.authlab(&["shell", "--", "kubectl", "get", kind, name]);
+            match asked.err.contains("NotFound") {
+                true => Condition::Met(()),
+                false => Condition::NotYet(asked.out),
+            }
+        });
     }
 }
 

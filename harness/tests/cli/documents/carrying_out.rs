@@ -35,7 +35,7 @@ fn shell(stage: &Stage, directory: &std::path::Path) -> Command {
     }
     // A cargo inside of cargo would build much of it anew for what the one outside says of this package.
     let own = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"];
-    let of_cargo = |name: &str| ["CARGO", "OUT_DIR"].contains(&name) || own.iter().any(|all| name.starts_with(all));
+    let of_cargo = |name: &str| ["CARGO", "OUT_DIR", "RUSTC_BOOTSTRAP"].contains(&name) || own.iter().any(|all| name.starts_with(all));
     for (name, _) in std::env::vars_os().filter(|(name, _)| of_cargo(&name.to_string_lossy())) {
         shell.env_remove(name);
     }
