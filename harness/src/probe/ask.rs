@@ -1,23 +1,13 @@
 //! One request to an API server: a connection of its own, the credential as it is, the answer with its record.
 
-use std::pin::pin;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-use futures::FutureExt as _;
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Bytes, Incoming};
-use hyper::client::conn::http1::SendRequest;
-use hyper_util::rt::TokioIo;
-use rustls::pki_types::ServerName;
 use serde_json::Value;
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 
-use super::watch::Connection;
-use super::{Answer, Gate, Identity, Mark, Question, ReasonSource, Record, Verdict, Watch, seen};
+use super::exchange::{Exchanged, Reading, connect};
+use super::{Answer, Gate, Identity, Mark, Question, ReasonSource, Record, Verdict, Watch, record, seen};
 use crate::cluster::{ApiServer, Pace};
-use crate::credential::{Credential, Presentation};
+use crate::credential::Credential;
 use crate::event::{Exchanges, NOT_OBSERVABLE};
 use crate::pki::{Authority, Request};
 use crate::process::wait::{Condition, until};
@@ -28,6 +18,10 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 /// How long the engine may take to pass a line of the log on.
 const MARK_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long a connection may wait for its turn: an API server closes one on which nothing was asked for 32 seconds
+/// (`ReadHeaderTimeout` in kubernetes/apiserver `pkg/server/secure_serving.go`), and other servers may do so earlier.
+const STALE: Duration = Duration::from_secs(5);
 
 /// How many lines of the log a refusal is shown with.
 const LINES: usize = 12;
@@ -73,32 +67,51 @@ pub async fn watch(door: &Door, who: &str, credential: &Credential, question: &Q
     carry(door, who, credential, question, Reading::AsItComes).await
 }
 
-/// How the answer's body is read.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Reading {
-    /// At once, to its end.
-    Whole,
-    /// By who asked, bit by bit, unless it is a refusal.
-    AsItComes,
-}
-
 async fn carry(door: &Door, who: &str, credential: &Credential, question: &Question, reading: Reading) -> (Answer, Option<Watch>) {
     let request = format!("{who} → {}: {question}", door.name);
     let presentation = credential.presentation();
+    // Connections are made side by side: what is logged comes of what is asked.
+    let connected = tokio::time::timeout(LIMIT, connect(door, &presentation)).await;
+    let waiting = Instant::now();
     let gate = Gate::enter(&door.server.gate).await;
+    let connected = match connected {
+        Ok(Ok(_)) if waiting.elapsed() > STALE => tokio::time::timeout(LIMIT, connect(door, &presentation)).await,
+        connected => connected,
+    };
     let mark = Mark::now(&door.server);
     let began = SystemTime::now();
-    let sent = tokio::time::timeout(LIMIT, exchange(door, &presentation, question, reading)).await;
-    let lasted = began.elapsed().unwrap_or_default();
-    let unauthenticated = matches!(&sent, Ok(Ok((exchanged, _))) if exchanged.status == 401);
-    let refusals = match door.server.logs.as_ref().map(|logs| logs.pace) {
-        Some(Pace::PassedOn) if unauthenticated => until_marked(&door.server, mark).await,
-        _ => mark
-            .refusals(&door.server)
-            .map_err(|error| format!("the API server's log cannot be read: {error}")),
+    let (connecting, sent) = match connected {
+        Ok(Ok(connected)) => {
+            let took = connected.took;
+            (
+                took,
+                tokio::time::timeout(LIMIT, connected.exchange(&presentation, question, reading)).await,
+            )
+        }
+        Ok(Err(error)) => (Duration::ZERO, Ok(Err(error))),
+        Err(late) => (LIMIT, Err(late)),
     };
+    let lasted = connecting + began.elapsed().unwrap_or_default();
+    let unauthenticated = matches!(&sent, Ok(Ok((exchanged, _))) if exchanged.status == 401);
+    let passed_on = door.server.logs.as_ref().is_some_and(|logs| logs.pace == Pace::PassedOn);
+    let marked = match passed_on && unauthenticated {
+        true => Some(until_marked(&door.server, mark).await),
+        false => None,
+    };
+    // Read while nothing else is asked: its end is about this request.
+    let log = mark.told(&door.server);
     drop(gate);
 
+    let told = match log {
+        Ok(log) => Told {
+            refusals: marked.unwrap_or_else(|| Ok(record::refusals(&log))),
+            log,
+        },
+        Err(error) => Told {
+            refusals: Err(format!("the API server's log cannot be read: {error}")),
+            log: String::new(),
+        },
+    };
     let (answer, watch) = match sent {
         Ok(Ok((mut exchanged, watch))) => {
             // Who changes the protocol does not repeat how the request is called.
@@ -107,7 +120,7 @@ async fn carry(door: &Door, who: &str, credential: &Credential, question: &Quest
                     .headers
                     .extend(question.audit_id().map(|id| ("audit-id".to_owned(), id.to_owned())));
             }
-            (answer(door, request, exchanged, mark, refusals).await, watch)
+            (answer(door, request, exchanged, mark, told).await, watch)
         }
         Ok(Err(error)) => {
             let reason = cause(&*error);
@@ -142,7 +155,11 @@ async fn until_marked(server: &ApiServer, mark: Mark) -> Result<Vec<String>, Str
     let word = format!("SN={serial},");
     let presentation = Credential::Certificate(stranger).presentation();
     // Whatever comes of it: without its line there is no reason either.
-    let _answered = exchange(&Door::of(server), &presentation, &Question::who_am_i(), Reading::Whole).await;
+    let _answered = async {
+        let connected = connect(&Door::of(server), &presentation).await?;
+        connected.exchange(&presentation, &Question::who_am_i(), Reading::Whole).await
+    }
+    .await;
     let seen = until("the mark in the API server's log", MARK_LIMIT, || async {
         let refusals = mark.refusals(server)?;
         let end = refusals.iter().position(|reason| reason.contains(&word));
@@ -154,9 +171,28 @@ async fn until_marked(server: &ApiServer, mark: Mark) -> Result<Vec<String>, Str
     seen.await.map_err(|error| error.to_string())
 }
 
+/// What an API server logged while a request was under way.
+struct Told {
+    /// The reasons of all refusals, in order; or why they are not known.
+    refusals: Result<Vec<String>, String>,
+    /// All of it, as it is.
+    log: String,
+}
+
+impl Told {
+    /// The last lines, redacted.
+    fn last_lines(&self) -> Vec<String> {
+        // Redacted as a whole, since a secret may have several lines.
+        let told = redact(&self.log);
+        let lines: Vec<&str> = told.lines().collect();
+        let from = lines.len().saturating_sub(LINES);
+        lines[from..].iter().map(|line| (*line).to_owned()).collect()
+    }
+}
+
 /// Finds the record of what was exchanged.
-async fn answer(door: &Door, request: String, exchanged: Exchanged, mark: Mark, refusals: Result<Vec<String>, String>) -> Answer {
-    let Exchanged { status, headers, text } = through_stand_in(door, exchanged, &refusals);
+async fn answer(door: &Door, request: String, exchanged: Exchanged, mark: Mark, told: Told) -> Answer {
+    let Exchanged { status, headers, text } = through_stand_in(door, exchanged, &told.refusals);
     let body: Value = serde_json::from_str(&text).unwrap_or_else(|_| if text.is_empty() { Value::Null } else { text.clone().into() });
     let audit_id = headers.iter().find(|(name, _)| name == "audit-id").map(|(_, value)| value.clone());
     let event = match &audit_id {
@@ -164,10 +200,9 @@ async fn answer(door: &Door, request: String, exchanged: Exchanged, mark: Mark, 
         None => None,
     };
     let verdict = Verdict::of_status(status);
-    let log = if verdict == Verdict::Accepted {
-        Vec::new()
-    } else {
-        mark.log_lines(&door.server, LINES)
+    let log = match verdict {
+        Verdict::Accepted => Vec::new(),
+        _ => told.last_lines(),
     };
     // Errors that the server did not expect come as plain text, not as a `Status`.
     let message = || {
@@ -184,7 +219,7 @@ async fn answer(door: &Door, request: String, exchanged: Exchanged, mark: Mark, 
             (Some(NOT_OBSERVABLE.to_owned()), ReasonSource::NotObservable)
         }
         // The one refusal in the log while the gate was ours is this request's.
-        Verdict::Unauthenticated => match refusals.as_deref() {
+        Verdict::Unauthenticated => match told.refusals.as_deref() {
             Err(why) => (Some(why.clone()), ReasonSource::None),
             Ok([first, more @ ..]) if more.iter().all(|reason| reason == first) => (Some(first.clone()), ReasonSource::Log),
             // The log is silent where no credential was presented at all; the audit event is not.
@@ -199,10 +234,10 @@ async fn answer(door: &Door, request: String, exchanged: Exchanged, mark: Mark, 
         },
         Verdict::Forbidden | Verdict::BadRequest | Verdict::Unreachable | Verdict::TlsRefused => (message(), ReasonSource::Body),
     };
-    let told = body
+    let said = body
         .pointer("/status/userInfo")
-        .and_then(|told| serde_json::from_value::<Identity>(told.clone()).ok());
-    let identity = told.or_else(|| {
+        .and_then(|said| serde_json::from_value::<Identity>(said.clone()).ok());
+    let identity = said.or_else(|| {
         event
             .as_ref()
             .filter(|_| verdict != Verdict::Unauthenticated)
@@ -237,116 +272,6 @@ fn through_stand_in(door: &Door, exchanged: Exchanged, refusals: &Result<Vec<Str
             ..exchanged
         },
         None => exchanged,
-    }
-}
-
-struct Exchanged {
-    status: u16,
-    headers: Vec<(String, String)>,
-    text: String,
-}
-
-type Failure = Box<dyn std::error::Error + Send + Sync>;
-
-async fn exchange(
-    door: &Door,
-    presentation: &Presentation,
-    question: &Question,
-    reading: Reading,
-) -> Result<(Exchanged, Option<Watch>), Failure> {
-    let uri: hyper::Uri = door.url.parse()?;
-    let authority = uri.authority().ok_or("the address has no host")?.clone();
-    let socket = TcpStream::connect((authority.host(), authority.port_u16().unwrap_or(443))).await?;
-    socket.set_nodelay(true)?;
-    let name = ServerName::try_from(authority.host().to_owned())?;
-    let mut tls = crate::tls::client(&door.authority, presentation.certificate.as_ref())?;
-    // A session that was resumed would carry the identity of an earlier certificate.
-    tls.resumption = rustls::client::Resumption::disabled();
-    let connector = TlsConnector::from(Arc::new(tls));
-    let stream = connector.connect(name, socket).await?;
-
-    let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    let mut connection = Connection(tokio::spawn(connection.with_upgrades()));
-    let mut request = hyper::Request::builder()
-        .method(question.method.clone())
-        .uri(&question.path)
-        .header("Host", authority.as_str())
-        .header("User-Agent", "authlab");
-    if !question.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("Accept")) {
-        request = request.header("Accept", "application/json");
-    }
-    for (name, value) in &presentation.headers {
-        request = request.header(name, value.expose());
-    }
-    for (name, value) in &question.headers {
-        request = request.header(name, value);
-    }
-    let body = match &question.body {
-        Some(body) => {
-            request = request.header("Content-Type", "application/json");
-            Full::new(Bytes::from(body.to_string()))
-        }
-        None => Full::default(),
-    };
-    let answer = send(sender, &mut connection, request.body(body)?).await?;
-    let status = answer.status().as_u16();
-    let headers = answer
-        .headers()
-        .iter()
-        .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
-        .collect();
-    if reading == Reading::AsItComes && Verdict::of_status(status) == Verdict::Accepted {
-        let watch = if status == 101 {
-            Watch::over_web_socket(hyper::upgrade::on(answer).await?, connection).await
-        } else {
-            Watch::new(answer.into_body(), connection)
-        };
-        return Ok((
-            Exchanged {
-                status,
-                headers,
-                text: String::new(),
-            },
-            Some(watch),
-        ));
-    }
-    let bytes = answer.into_body().collect().await?.to_bytes();
-    Ok((
-        Exchanged {
-            status,
-            headers,
-            text: String::from_utf8_lossy(&bytes).into_owned(),
-        },
-        None,
-    ))
-}
-
-/// Sends `request` and waits for the answer, or for the connection's end.
-async fn send(
-    mut sender: SendRequest<Full<Bytes>>,
-    connection: &mut Connection,
-    request: hyper::Request<Full<Bytes>>,
-) -> Result<hyper::Response<Incoming>, Failure> {
-    let (answer, ended) = {
-        let mut sent = pin!(sender.send_request(request));
-        tokio::select! {
-            biased;
-            answer = &mut sent => (Some(answer), None),
-            // A request that is handed over while the connection ends is lost, and nobody tells who waits for its answer.
-            why = connection.failure() => (sent.now_or_never(), Some(why)),
-        }
-    };
-    match (answer, ended) {
-        (Some(Ok(answer)), _) => Ok(answer),
-        // The connection knows better why it ended: a TLS alert, for one (RFC 8446 §4.4.2 lets it come this late).
-        (Some(Err(error)), None) => {
-            drop(sender);
-            Err(connection.failure().await.unwrap_or(error).into())
-        }
-        (answer, ended) => match ended.flatten().or(answer.and_then(Result::err)) {
-            Some(error) => Err(error.into()),
-            None => Err("the connection ended without an answer".into()),
-        },
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod answer;
 mod ask;
+mod exchange;
 mod gate;
 mod handshake;
 mod http2;

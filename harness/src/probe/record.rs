@@ -107,9 +107,16 @@ impl Mark {
     /// # Errors
     /// The log is there and cannot be read.
     pub fn refusals(&self, server: &ApiServer) -> std::io::Result<Vec<String>> {
-        let Some(logs) = &server.logs else { return Ok(Vec::new()) };
-        let text = logs.distortion.of_log(since(&logs.log, self.log)?);
-        Ok(text.lines().filter_map(refusal).collect())
+        Ok(refusals(&self.told(server)?))
+    }
+
+    /// What the log is taken to say since; nothing where it cannot be read.
+    ///
+    /// # Errors
+    /// The log is there and cannot be read.
+    pub(super) fn told(&self, server: &ApiServer) -> std::io::Result<String> {
+        let Some(logs) = &server.logs else { return Ok(String::new()) };
+        Ok(logs.distortion.of_log(since(&logs.log, self.log)?))
     }
 
     /// The log since, as it is; nothing where it cannot be read.
@@ -121,13 +128,6 @@ impl Mark {
             .logs
             .as_ref()
             .map_or_else(|| Ok(String::new()), |logs| since(&logs.log, self.log))
-    }
-
-    /// The log's lines since, redacted, `most` of them at most.
-    pub fn log_lines(&self, server: &ApiServer, most: usize) -> Vec<String> {
-        let Some(logs) = &server.logs else { return Vec::new() };
-        let text = logs.distortion.of_log(since(&logs.log, self.log).unwrap_or_default());
-        redact(&text).lines().take(most).map(str::to_owned).collect()
     }
 
     /// The audit event with `id`. It is written before the answer is, so it is there or will be in a moment.
@@ -143,6 +143,11 @@ impl Mark {
         });
         found.await.ok()
     }
+}
+
+/// The reasons of all refusals in `log`, in order.
+pub(super) fn refusals(log: &str) -> Vec<String> {
+    log.lines().filter_map(refusal).collect()
 }
 
 /// The end of a log that the API server renames when it is large, to go on in a new one (gopkg.in/natefinch/lumberjack.v2).

@@ -1,0 +1,169 @@
+//! One connection, on which one question is asked.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::FutureExt as _;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1::SendRequest;
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use super::watch::Connection;
+use super::{Door, Question, Verdict, Watch};
+use crate::credential::Presentation;
+
+/// How the answer's body is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// At once, to its end.
+    Whole,
+    /// By who asked, bit by bit, unless it is a refusal.
+    AsItComes,
+}
+
+/// An answer, read.
+pub(super) struct Exchanged {
+    /// Its status.
+    pub(super) status: u16,
+    /// Its headers, in order.
+    pub(super) headers: Vec<(String, String)>,
+    /// Its body; empty where it goes on and on.
+    pub(super) text: String,
+}
+
+/// Why there is no answer.
+pub(super) type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// A connection on which nothing has been asked yet.
+pub(super) struct Connected {
+    authority: hyper::http::uri::Authority,
+    sender: SendRequest<Full<Bytes>>,
+    connection: Connection,
+    /// How long it took to connect.
+    pub(super) took: Duration,
+}
+
+/// Connects to `door`, with the certificate of `presentation`.
+pub(super) async fn connect(door: &Door, presentation: &Presentation) -> Result<Connected, Failure> {
+    let began = Instant::now();
+    let uri: hyper::Uri = door.url.parse()?;
+    let authority = uri.authority().ok_or("the address has no host")?.clone();
+    let socket = TcpStream::connect((authority.host(), authority.port_u16().unwrap_or(443))).await?;
+    socket.set_nodelay(true)?;
+    let name = ServerName::try_from(authority.host().to_owned())?;
+    let mut tls = crate::tls::client(&door.authority, presentation.certificate.as_ref())?;
+    // A session that was resumed would carry the identity of an earlier certificate.
+    tls.resumption = rustls::client::Resumption::disabled();
+    let connector = TlsConnector::from(Arc::new(tls));
+    let stream = connector.connect(name, socket).await?;
+    let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    Ok(Connected {
+        authority,
+        sender,
+        connection: Connection(tokio::spawn(connection.with_upgrades())),
+        took: began.elapsed(),
+    })
+}
+
+impl Connected {
+    /// Asks `question`, with the headers of `presentation`.
+    pub(super) async fn exchange(
+        self,
+        presentation: &Presentation,
+        question: &Question,
+        reading: Reading,
+    ) -> Result<(Exchanged, Option<Watch>), Failure> {
+        let Self {
+            authority,
+            sender,
+            mut connection,
+            ..
+        } = self;
+        let mut request = hyper::Request::builder()
+            .method(question.method.clone())
+            .uri(&question.path)
+            .header("Host", authority.as_str())
+            .header("User-Agent", "authlab");
+        if !question.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("Accept")) {
+            request = request.header("Accept", "application/json");
+        }
+        for (name, value) in &presentation.headers {
+            request = request.header(name, value.expose());
+        }
+        for (name, value) in &question.headers {
+            request = request.header(name, value);
+        }
+        let body = match &question.body {
+            Some(body) => {
+                request = request.header("Content-Type", "application/json");
+                Full::new(Bytes::from(body.to_string()))
+            }
+            None => Full::default(),
+        };
+        let answer = send(sender, &mut connection, request.body(body)?).await?;
+        let status = answer.status().as_u16();
+        let headers = answer
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .collect();
+        if reading == Reading::AsItComes && Verdict::of_status(status) == Verdict::Accepted {
+            let watch = if status == 101 {
+                Watch::over_web_socket(hyper::upgrade::on(answer).await?, connection).await
+            } else {
+                Watch::new(answer.into_body(), connection)
+            };
+            return Ok((
+                Exchanged {
+                    status,
+                    headers,
+                    text: String::new(),
+                },
+                Some(watch),
+            ));
+        }
+        let bytes = answer.into_body().collect().await?.to_bytes();
+        Ok((
+            Exchanged {
+                status,
+                headers,
+                text: String::from_utf8_lossy(&bytes).into_owned(),
+            },
+            None,
+        ))
+    }
+}
+
+/// Sends `request` and waits for the answer, or for the connection's end.
+async fn send(
+    mut sender: SendRequest<Full<Bytes>>,
+    connection: &mut Connection,
+    request: hyper::Request<Full<Bytes>>,
+) -> Result<hyper::Response<Incoming>, Failure> {
+    let (answer, ended) = {
+        let mut sent = pin!(sender.send_request(request));
+        tokio::select! {
+            biased;
+            answer = &mut sent => (Some(answer), None),
+            // A request that is handed over while the connection ends is lost, and nobody tells who waits for its answer.
+            why = connection.failure() => (sent.now_or_never(), Some(why)),
+        }
+    };
+    match (answer, ended) {
+        (Some(Ok(answer)), _) => Ok(answer),
+        // The connection knows better why it ended: a TLS alert, for one (RFC 8446 §4.4.2 lets it come this late).
+        (Some(Err(error)), None) => {
+            drop(sender);
+            Err(connection.failure().await.unwrap_or(error).into())
+        }
+        (answer, ended) => match ended.flatten().or(answer.and_then(Result::err)) {
+            Some(error) => Err(error.into()),
+            None => Err("the connection ended without an answer".into()),
+        },
+    }
+}
