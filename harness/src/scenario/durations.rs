@@ -1,4 +1,5 @@
-//! How long scenarios took when they were measured: `fixtures/durations.toml`, by which shards are cut. The main type is [`Durations`].
+//! How long scenarios took when they were measured: `fixtures/durations.toml`, by which
+//! shards are cut and what takes longest begins first. The main type is [`Durations`].
 //!
 //! The times are of scenarios that ran side by side, so they are no measure of one alone; for equal parts that does not matter.
 
@@ -35,6 +36,12 @@ impl Durations {
         Self {
             ms: times.into_iter().map(|(id, times)| (id, median(times))).collect(),
         }
+    }
+
+    /// Milliseconds of the scenario `id`; of one that was not measured, the median of the others.
+    #[must_use]
+    pub fn ms(&self, id: &str) -> u64 {
+        self.ms.get(id).copied().unwrap_or_else(|| self.median())
     }
 
     /// As text for `fixtures/durations.toml`.

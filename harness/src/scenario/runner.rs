@@ -3,6 +3,7 @@
 //! [`run`] and [`Stage`], all that the runner needs of a world.
 
 use std::cell::RefCell;
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::panic;
@@ -19,6 +20,7 @@ use cucumber::{Runner as _, World};
 use futures::{FutureExt as _, StreamExt as _, stream};
 use gherkin::Feature;
 
+use super::durations::Durations;
 use super::outcome::{Outcomes, panic_text};
 use super::selection::{Ignored, Selected};
 use super::step_definition::step_definitions;
@@ -82,7 +84,7 @@ pub struct RunOptions {
 }
 
 /// How many scenarios at a time, unless told otherwise. They wait for servers most of the time.
-pub const CONCURRENCY: usize = 8;
+pub const CONCURRENCY: usize = 16;
 
 impl Default for RunOptions {
     fn default() -> Self {
@@ -216,13 +218,17 @@ async fn carry_out<S: Stage, E>(
             }
         }
     }
-    let mut features: Vec<_> = selected
-        .suite
-        .features
-        .iter()
-        .filter_map(|feature| only(feature, &runnable))
+    // What waits for ten seconds at the end of a run is waited for by everybody, so it begins first.
+    let mut longest = vec![0; selected.suite.features.len()];
+    for entry in &selected.entries {
+        let ms = Durations::known().ms(&entry.context.id);
+        longest[entry.feature] = longest[entry.feature].max(ms);
+    }
+    let mut features: Vec<_> = std::iter::zip(&selected.suite.features, longest)
+        .filter_map(|(feature, longest)| Some((only(feature, &runnable)?, longest)))
         .collect();
-    features.sort_by_key(|feature| asks_for(feature, options.last));
+    features.sort_by_key(|(feature, longest)| (asks_for(feature, options.last), Reverse(*longest)));
+    let features = features.into_iter().map(|(feature, _)| feature);
     let runnable = Rc::new(runnable);
     let aftermaths = Aftermaths::default();
     let mut outcomes = Outcomes::new(
@@ -237,7 +243,7 @@ async fn carry_out<S: Stage, E>(
     }
 
     let _only_one = PANIC_HOOK.lock().await;
-    let mut stream = scenarios::<S>(options, lab, runnable, aftermaths).run(stream::iter(features.into_iter().map(Ok)), Cli::default());
+    let mut stream = scenarios::<S>(options, lab, runnable, aftermaths).run(stream::iter(features.map(Ok)), Cli::default());
     loop {
         tokio::select! {
             biased;
