@@ -19,8 +19,9 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// How long the engine may take to pass a line of the log on.
 const MARK_LIMIT: Duration = Duration::from_secs(5);
 
-/// How long a connection may wait for its turn: an API server closes one on which nothing was asked for 32 seconds
-/// (`ReadHeaderTimeout` in kubernetes/apiserver `pkg/server/secure_serving.go`), and other servers may do so earlier.
+/// The longest time that an open connection waits for its turn; after that, a new one is made. API servers close a connection
+/// without a request after 32 seconds (`ReadHeaderTimeout` in kubernetes/apiserver `pkg/server/secure_serving.go`), other servers
+/// may do so earlier.
 const STALE: Duration = Duration::from_secs(5);
 
 /// How many lines of the log a refusal is shown with.
@@ -70,7 +71,7 @@ pub async fn watch(door: &Door, who: &str, credential: &Credential, question: &Q
 async fn carry(door: &Door, who: &str, credential: &Credential, question: &Question, reading: Reading) -> (Answer, Option<Watch>) {
     let request = format!("{who} → {}: {question}", door.name);
     let presentation = credential.presentation();
-    // Connections are made side by side: what is logged comes of what is asked.
+    // Only requests are logged, so connecting does not have to wait for its turn.
     let connected = tokio::time::timeout(LIMIT, connect(door, &presentation)).await;
     let waiting = Instant::now();
     let gate = Gate::enter(&door.server.gate).await;
@@ -98,16 +99,16 @@ async fn carry(door: &Door, who: &str, credential: &Credential, question: &Quest
         true => Some(until_marked(&door.server, mark).await),
         false => None,
     };
-    // Read while nothing else is asked: its end is about this request.
-    let log = mark.told(&door.server);
+    // Read before the next request is let through, so that the last lines are about this one.
+    let log = mark.log_since(&door.server);
     drop(gate);
 
-    let told = match log {
-        Ok(log) => Told {
+    let logged = match log {
+        Ok(log) => Logged {
             refusals: marked.unwrap_or_else(|| Ok(record::refusals(&log))),
             log,
         },
-        Err(error) => Told {
+        Err(error) => Logged {
             refusals: Err(format!("the API server's log cannot be read: {error}")),
             log: String::new(),
         },
@@ -120,7 +121,7 @@ async fn carry(door: &Door, who: &str, credential: &Credential, question: &Quest
                     .headers
                     .extend(question.audit_id().map(|id| ("audit-id".to_owned(), id.to_owned())));
             }
-            (answer(door, request, exchanged, mark, told).await, watch)
+            (answer(door, request, exchanged, mark, logged).await, watch)
         }
         Ok(Err(error)) => {
             let reason = cause(&*error);
@@ -171,28 +172,28 @@ async fn until_marked(server: &ApiServer, mark: Mark) -> Result<Vec<String>, Str
     seen.await.map_err(|error| error.to_string())
 }
 
-/// What an API server logged while a request was under way.
-struct Told {
+/// The API server's log while a request was under way.
+struct Logged {
     /// The reasons of all refusals, in order; or why they are not known.
     refusals: Result<Vec<String>, String>,
     /// All of it, as it is.
     log: String,
 }
 
-impl Told {
+impl Logged {
     /// The last lines, redacted.
     fn last_lines(&self) -> Vec<String> {
-        // Redacted as a whole, since a secret may have several lines.
-        let told = redact(&self.log);
-        let lines: Vec<&str> = told.lines().collect();
+        // Redacted before it is cut, since a secret may have several lines.
+        let log = redact(&self.log);
+        let lines: Vec<&str> = log.lines().collect();
         let from = lines.len().saturating_sub(LINES);
         lines[from..].iter().map(|line| (*line).to_owned()).collect()
     }
 }
 
 /// Finds the record of what was exchanged.
-async fn answer(door: &Door, request: String, exchanged: Exchanged, mark: Mark, told: Told) -> Answer {
-    let Exchanged { status, headers, text } = through_stand_in(door, exchanged, &told.refusals);
+async fn answer(door: &Door, request: String, exchanged: Exchanged, mark: Mark, logged: Logged) -> Answer {
+    let Exchanged { status, headers, text } = through_stand_in(door, exchanged, &logged.refusals);
     let body: Value = serde_json::from_str(&text).unwrap_or_else(|_| if text.is_empty() { Value::Null } else { text.clone().into() });
     let audit_id = headers.iter().find(|(name, _)| name == "audit-id").map(|(_, value)| value.clone());
     let event = match &audit_id {
@@ -202,7 +203,7 @@ async fn answer(door: &Door, request: String, exchanged: Exchanged, mark: Mark, 
     let verdict = Verdict::of_status(status);
     let log = match verdict {
         Verdict::Accepted => Vec::new(),
-        _ => told.last_lines(),
+        _ => logged.last_lines(),
     };
     // Errors that the server did not expect come as plain text, not as a `Status`.
     let message = || {
@@ -219,7 +220,7 @@ async fn answer(door: &Door, request: String, exchanged: Exchanged, mark: Mark, 
             (Some(NOT_OBSERVABLE.to_owned()), ReasonSource::NotObservable)
         }
         // The one refusal in the log while the gate was ours is this request's.
-        Verdict::Unauthenticated => match told.refusals.as_deref() {
+        Verdict::Unauthenticated => match logged.refusals.as_deref() {
             Err(why) => (Some(why.clone()), ReasonSource::None),
             Ok([first, more @ ..]) if more.iter().all(|reason| reason == first) => (Some(first.clone()), ReasonSource::Log),
             // The log is silent where no credential was presented at all; the audit event is not.

@@ -1,4 +1,4 @@
-//! One connection, on which one question is asked.
+//! One connection for one request: connecting, sending, reading the answer.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use super::watch::Connection;
 use super::{Door, Question, Verdict, Watch};
 use crate::credential::Presentation;
 
-/// How the answer's body is read.
+/// The way in which the answer's body is read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reading {
     /// At once, to its end.
@@ -39,7 +39,7 @@ pub(super) struct Exchanged {
 /// Why there is no answer.
 pub(super) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// A connection on which nothing has been asked yet.
+/// An open connection that has carried no request yet.
 pub(super) struct Connected {
     authority: hyper::http::uri::Authority,
     sender: SendRequest<Full<Bytes>>,

@@ -107,14 +107,14 @@ impl Mark {
     /// # Errors
     /// The log is there and cannot be read.
     pub fn refusals(&self, server: &ApiServer) -> std::io::Result<Vec<String>> {
-        Ok(refusals(&self.told(server)?))
+        Ok(refusals(&self.log_since(server)?))
     }
 
-    /// What the log is taken to say since; nothing where it cannot be read.
+    /// The log since, as a sabotaged lab shows it; empty where it cannot be read.
     ///
     /// # Errors
     /// The log is there and cannot be read.
-    pub(super) fn told(&self, server: &ApiServer) -> std::io::Result<String> {
+    pub(super) fn log_since(&self, server: &ApiServer) -> std::io::Result<String> {
         let Some(logs) = &server.logs else { return Ok(String::new()) };
         Ok(logs.distortion.of_log(since(&logs.log, self.log)?))
     }

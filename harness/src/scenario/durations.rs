@@ -1,5 +1,5 @@
 //! How long scenarios took when they were measured: `fixtures/durations.toml`, by which
-//! shards are cut and what takes longest begins first. The main type is [`Durations`].
+//! shards are cut and the longest features begin first. The main type is [`Durations`].
 //!
 //! The times are of scenarios that ran side by side, so they are no measure of one alone; for equal parts that does not matter.
 

@@ -218,7 +218,7 @@ async fn carry_out<S: Stage, E>(
             }
         }
     }
-    // What waits for ten seconds at the end of a run is waited for by everybody, so it begins first.
+    // Features with the longest scenarios begin first: at the end of a run, nothing else is left to do while these wait.
     let mut longest = vec![0; selected.suite.features.len()];
     for entry in &selected.entries {
         let ms = Durations::known().ms(&entry.context.id);
