@@ -148,9 +148,9 @@ Feature: Who comes through the auth proxy is who they are at the API server
       Examples:
         | door                         | flaw                                       | reason                                                            |
         | the auth proxy               | was signed by a stranger's authority       | client certificate: invalid peer certificate: UnknownIssuer       |
-        | the auth proxy               | was signed by an impostor of the authority | client certificate: invalid peer certificate:                     |
+        | the auth proxy               | was signed by an impostor of the authority | client certificate: invalid peer certificate: BadSignature        |
         | the auth proxy               | expired an hour ago                        | client certificate: invalid peer certificate: certificate expired |
-        | the auth proxy               | is only for servers                        | client certificate: invalid peer certificate:                     |
+        | the auth proxy               | is only for servers                        | does not allow extended key usage for client authentication       |
         | the impersonating auth proxy | was signed by a stranger's authority       | client certificate: invalid peer certificate: UnknownIssuer       |
 
     @requires:identity_provider @requires:realm_administration @requires:issuer

@@ -141,7 +141,8 @@ impl Request {
             purpose,
             names: Vec::new(),
             addresses: Vec::new(),
-            // Clocks differ a little; Kubernetes backdates by five minutes too.
+            // Five minutes for clocks that differ, like Kubernetes' own signer; four hours so that a certificate that expired an
+            // hour ago was valid before that.
             not_before: now - Duration::from_secs(300 + 4 * 3600),
             not_after: now + Duration::from_secs(24 * 3600),
         }
