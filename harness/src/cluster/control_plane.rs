@@ -66,6 +66,9 @@ pub enum ControlPlaneError {
     /// The container engine does not do what it is asked to.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The loopback interface has no free port.
+    #[error("no port of this machine is free for a server")]
+    NoFreePort(#[source] std::io::Error),
     /// More API servers are asked for than there are ports that lead to the containers.
     #[error("no port is left for one more API server: {published} were published when the containers were started")]
     NoPortLeft {

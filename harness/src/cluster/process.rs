@@ -42,6 +42,6 @@ impl Binaries {
     /// A port that nobody listens on now; somebody may take it before the server does.
     #[expect(clippy::unused_self, reason = "the machine's ports; the other grounds have ports of their own")]
     pub(super) fn port(&self) -> Result<u16, ControlPlaneError> {
-        port::free().map_err(ControlPlaneError::Directory)
+        port::free().map_err(ControlPlaneError::NoFreePort)
     }
 }

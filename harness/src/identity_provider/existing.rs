@@ -91,6 +91,15 @@ pub enum ExistingIssuerError {
 }
 
 impl ExistingIssuerError {
+    /// The status of an answer that is an error; `None` without an answer, or where it was no error.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Refused { status, .. } => Some(status.as_u16()),
+            _ => None,
+        }
+    }
+
     /// The error with its causes, on one line.
     #[must_use]
     pub fn told(&self) -> String {

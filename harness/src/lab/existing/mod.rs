@@ -27,7 +27,7 @@ use super::{Administrator, Directory, Inner, Lab, LabError, LabOptions, Owner, o
 use crate::cluster::{Capabilities, Driver, MAIN, Minor, Observed};
 use crate::event::{Events, Exchange, Exchanges, Presented};
 use crate::identity_provider;
-use crate::identity_provider::existing::{ExistingIssuer, name_claim};
+use crate::identity_provider::existing::{ExistingIssuer, ExistingIssuerError, name_claim};
 use crate::probe::{self, Door, Question, Verdict};
 use crate::secret::Secret;
 use crate::server_binaries::Versions;
@@ -363,11 +363,17 @@ impl Lab {
             };
             let began = SystemTime::now();
             let token = issuer.login().await;
+            let status = token.as_ref().err().and_then(ExistingIssuerError::status);
+            let verdict = match &token {
+                Ok(_) => Verdict::Accepted,
+                Err(_) => status.map_or(Verdict::Unreachable, Verdict::of_status),
+            };
             let told = Exchange {
                 from: user.clone(),
                 to: "identity provider".to_owned(),
                 request: "a token".to_owned(),
-                verdict: if token.is_ok() { "accepted" } else { "unreachable" }.to_owned(),
+                status,
+                verdict: verdict.name().to_owned(),
                 answer: token.as_ref().err().map(ToString::to_string),
                 issued: token.iter().filter_map(|token| Presented::token(token.expose())).collect(),
                 ..Exchange::default()
