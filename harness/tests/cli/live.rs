@@ -226,13 +226,13 @@ fn runs_in_a_lab_share_further_api_servers_and_leave_nothing_behind() {
     };
     let before = objects();
     let made = [
-        "bootstrap_tokens",
-        "service_accounts",
-        "signing_requests",
-        "impersonation/permission",
-        "oidc/sessions",
+        "bootstrap_tokens/validity::The robot",
+        "service_accounts/",
+        "signing_requests/",
+        "impersonation/permission::",
+        "oidc/sessions::",
     ];
-    let run = stage.authlab(&[&["run"][..], &made].concat());
+    let run = stage.authlab(&["run", "--name", &format!("^({})", made.join("|"))]);
     assert_eq!(run.code, 0, "{run:?}");
     assert_eq!(objects(), before);
     stage.authlab(&["down"]).success();
@@ -270,7 +270,7 @@ fn a_run_that_is_killed_leaves_nothing_and_api_servers_end_that_nobody_needs() {
         seen => Condition::NotYet(format!("{seen:?}")),
     });
     // It starts anew for who needs it.
-    let run = stage.authlab(&["run", "anonymous"]);
+    let run = stage.authlab(&["run", "anonymous/limited"]);
     assert_eq!(run.code, 0, "{run:?}");
     stage.authlab(&["down"]).success();
     stage.expect_nothing_runs("after the lab's end");

@@ -327,7 +327,7 @@ fn three(place: &str) -> [&str; 12] {
         "--labs",
         "1",
         "--name",
-        "^anonymous/",
+        "^external_certificates/trust::",
         place,
     ]
 }
