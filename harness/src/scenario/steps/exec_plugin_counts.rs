@@ -38,11 +38,11 @@ async fn runs(world: &mut World, person: Person) -> Step {
     world.person(&person.0)?;
     let program = world.kubectl()?.with_file_name("kube-controller-manager");
     let home = world.notes::<AtHand>().home()?.to_owned();
-    let leaf = world.serving_certificate("a client that counts")?;
+    let (leaf, authority) = world.serving_certificate("a client that counts")?;
+    let authority = authority.to_owned();
     write_private(&home.join("serving.crt"), &leaf.full_chain())?;
     write_private(&home.join("serving.key"), leaf.key.expose())?;
     write_private(&home.join("gate"), "")?;
-    let authority = world.door().authority;
     for attempt in 1.. {
         let port = port::free()?;
         let mut child = started(&program, &home, port).await?;

@@ -204,13 +204,15 @@ impl World {
         Ok(programs.join("kubectl"))
     }
 
-    /// A certificate for a server of the scenario's own, by the authority that the API server's is signed by.
+    /// A certificate for a server of the scenario's own, with the authority, PEM, that signs it: the lab's, wherever the API server's
+    /// certificate comes from.
     ///
     /// # Errors
     /// The scenario does not ask for what has one, or it cannot be issued.
-    pub fn serving_certificate(&self, common_name: &str) -> Result<Leaf> {
+    pub fn serving_certificate(&self, common_name: &str) -> Result<(Leaf, &str)> {
         self.needs("issuer")?;
-        Ok(self.lab().authorities()?.serving_certificate(common_name)?)
+        let authorities = self.lab().authorities()?;
+        Ok((authorities.serving_certificate(common_name)?, authorities.serving.certificate()))
     }
 
     /// A directory below the lab's: it goes with that at the latest, also where this process is killed.
