@@ -47,6 +47,18 @@ impl Seen {
         self.program == API_SERVER
     }
 
+    /// Whether it is in a container that we are not in: of another PID namespace, or one that cannot be seen.
+    #[cfg(target_os = "linux")]
+    pub(super) fn is_contained(&self) -> bool {
+        !same_namespace(self.pid, "pid")
+    }
+
+    /// Whether it is in a container: none of these is a process of this system.
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn is_contained(&self) -> bool {
+        false
+    }
+
     /// Its flags, as a person may see them; none of what is no API server.
     pub(super) fn flags(&self) -> Vec<String> {
         let flags = self.arguments.iter().skip(1).filter(|_| self.is_api_server());
@@ -194,17 +206,25 @@ fn carries(pid: u32, id: &LabId) -> bool {
 /// Returns `true` if the process is of our PID and mount namespaces, and executes a file that we may look at: a container's is not.
 #[cfg(target_os = "linux")]
 fn sees_what_we_see(pid: u32) -> bool {
-    let link = |pid: &str, what: &str| std::fs::read_link(format!("/proc/{pid}/{what}")).ok();
-    let same = |what: &str| {
-        let its = link(&pid.to_string(), what);
-        its.is_some() && its == link("self", what)
-    };
-    same("ns/pid") && same("ns/mnt") && link(&pid.to_string(), "exe").is_some()
+    let program = std::fs::read_link(format!("/proc/{pid}/exe"));
+    same_namespace(pid, "pid") && same_namespace(pid, "mnt") && program.is_ok()
+}
+
+/// Returns `true` if the process is certainly of our own namespace of this kind (namespaces(7)).
+#[cfg(target_os = "linux")]
+fn same_namespace(pid: u32, kind: &str) -> bool {
+    let its = std::fs::read_link(format!("/proc/{pid}/ns/{kind}"));
+    its.is_ok_and(|its| std::fs::read_link(format!("/proc/self/ns/{kind}")).is_ok_and(|ours| ours == its))
 }
 
 #[cfg(test)]
 mod tests {
+    #[cfg(target_os = "linux")]
+    use std::time::Duration;
+
     use super::*;
+    #[cfg(target_os = "linux")]
+    use crate::process::wait::{Condition, until};
 
     fn seen(command: &[&str]) -> Seen {
         Seen::new(1, command.iter().map(|word| (*word).to_owned()).collect(), None)
@@ -263,6 +283,43 @@ mod tests {
     impl Drop for Stand {
         fn drop(&mut self) {
             let _gone = self.0.kill().and_then(|()| self.0.wait());
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_process_in_another_pid_namespace_is_contained() {
+        let seen = |pid| Seen::new(pid, Vec::new(), None);
+        let beside = Stand::with(&[], None);
+        assert!(!seen(beside.0.id()).is_contained());
+        // As an engine makes one: in a PID namespace of its own, under the number that it has outside.
+        let mut inside = std::process::Command::new("unshare");
+        inside.args([
+            "--user",
+            "--map-root-user",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "tail",
+            "-f",
+            "/dev/null",
+        ]);
+        inside.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+        let mut inside = Stand(inside.spawn().unwrap());
+        let began = until("a process in a namespace of its own", Duration::from_secs(20), || {
+            let outer = inside.0.id();
+            let children = std::fs::read_to_string(format!("/proc/{outer}/task/{outer}/children")).unwrap_or_default();
+            let child = children.split_whitespace().next().and_then(|child| child.parse::<u32>().ok());
+            // Not every system lets everybody make one.
+            let forbidden = inside.0.try_wait().is_ok_and(|ended| ended.is_some());
+            std::future::ready(Ok::<_, std::convert::Infallible>(match child {
+                Some(child) => Condition::Met(Some(child)),
+                None if forbidden => Condition::Met(None),
+                None => Condition::NotYet("it has not begun".to_owned()),
+            }))
+        });
+        if let Some(child) = began.await.unwrap() {
+            assert!(seen(child).is_contained());
         }
     }
 

@@ -196,8 +196,10 @@ async fn servers(path: &Path, owner: Option<u32>, description: Option<&LabDescri
         Some(description) => containers(description).await,
         None => Vec::new(),
     };
-    // A container's program is a process of this machine, too, where the two share a kernel.
-    seen.retain(|seen| contained.iter().all(|server| server.pid != Some(seen.pid)));
+    // A container's program is a process of this machine, too, where the two share a kernel; and what it starts (a node of kind, the
+    // API server) is in its memory already.
+    let inside = contained.iter().any(|server| server.pid.is_some());
+    seen.retain(|seen| contained.iter().all(|server| server.pid != Some(seen.pid)) && !(inside && seen.is_contained()));
     servers.extend(contained);
     for seen in seen {
         let flags = seen.flags();
