@@ -34,8 +34,9 @@ pub(super) async fn were_gained(pid: u32) -> bool {
                 let is_secure = value(&vector, AT_SECURE).is_some_and(|value| value != 0);
                 Condition::Met(is_secure || !is_within(&capabilities(&pid.to_string()), &capabilities("self")))
             }
-            // Our own child is hidden from us only where it has more rights than we have.
-            Err(error) => Condition::Met(error.kind() == ErrorKind::PermissionDenied),
+            // Our own child is hidden from us where it has more rights than we have, and (Linux 6.18) where it has ended. Memory that
+            // is there afterwards was there before.
+            Err(error) => Condition::Met(error.kind() == ErrorKind::PermissionDenied && has_memory(&status(&pid.to_string()))),
         };
         std::future::ready(Ok::<_, Infallible>(seen))
     });
@@ -58,10 +59,22 @@ fn value(vector: &[u8], entry: usize) -> Option<usize> {
     words.chunks_exact(2).find(|pair| pair[0] == entry).map(|pair| pair[1])
 }
 
+/// What everybody may know of a process (proc_pid_status(5)); nothing of one that is not there.
+#[cfg(target_os = "linux")]
+fn status(pid: &str) -> String {
+    std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default()
+}
+
+/// Returns `true` if the process with this status has memory: one that has ended, waited for or not, has none.
+#[cfg(target_os = "linux")]
+fn has_memory(status: &str) -> bool {
+    status.lines().any(|line| line.starts_with("VmSize:"))
+}
+
 /// The permitted capabilities of a process, as a set of bits; `None` where they cannot be read.
 #[cfg(target_os = "linux")]
 fn capabilities(pid: &str) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let status = status(pid);
     let permitted = status.lines().find_map(|line| line.strip_prefix("CapPrm:"))?;
     u64::from_str_radix(permitted.trim(), 16).ok()
 }
@@ -77,7 +90,11 @@ fn is_within(its: &Option<u64>, ours: &Option<u64>) -> bool {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
+    use std::convert::Infallible;
+    use std::time::Duration;
+
     use super::*;
+    use crate::process::wait::{Condition, until};
 
     fn vector(entries: &[[usize; 2]]) -> Vec<u8> {
         entries.iter().flatten().flat_map(|word| word.to_ne_bytes()).collect()
@@ -91,6 +108,23 @@ mod tests {
         let own = std::fs::read("/proc/self/auxv").unwrap();
         assert!(value(&own, AT_EXECFN).is_some());
         assert!(!were_gained(std::process::id()).await);
+    }
+
+    /// An ordinary user cannot read the auxiliary vector of one that has ended (Linux 6.18): `EACCES`, where root reads `ESRCH`.
+    #[tokio::test]
+    async fn one_that_has_ended_has_gained_nothing() {
+        let mut ended = std::process::Command::new("true").spawn().unwrap();
+        let its = || status(&ended.id().to_string());
+        let over = until("the end of a program that nobody has waited for", Duration::from_secs(20), || {
+            std::future::ready(Ok::<_, Infallible>(match its() {
+                zombie if zombie.contains("State:\tZ") => Condition::Met(()),
+                status => Condition::NotYet(status),
+            }))
+        });
+        over.await.unwrap();
+        assert!(!has_memory(&its()) && has_memory(&status("self")) && !has_memory(""));
+        assert!(!were_gained(ended.id()).await);
+        ended.wait().unwrap();
     }
 
     #[test]
