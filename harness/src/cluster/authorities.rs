@@ -18,7 +18,9 @@ pub struct Authorities {
     pub request_headers: Authority,
     /// Signs both ends of etcd's connections.
     pub etcd: Authority,
-    /// Signs every serving certificate of the lab.
+    /// Signs the serving certificates of the lab's own API servers. Others make their own.
+    pub api_servers: Authority,
+    /// Signs every other serving certificate of the lab.
     pub serving: Authority,
 }
 
@@ -55,6 +57,7 @@ impl Authorities {
             clients: Authority::root("authlab clients")?,
             request_headers: Authority::root("authlab request headers")?,
             etcd: Authority::root("authlab etcd")?,
+            api_servers: Authority::root("authlab API servers")?,
             serving: Authority::root("authlab serving")?,
         };
         for (authority, name) in authorities.named() {
@@ -69,7 +72,8 @@ impl Authorities {
             .issue(&Request::client("kube-apiserver", &[]))?
             .save(directory, "etcd-client")?;
         authorities
-            .serving_certificate("kube-apiserver")?
+            .api_servers
+            .issue(&authorities.serving_request("kube-apiserver"))?
             .save(directory, "kube-apiserver")?;
         authorities.administrator()?.save(directory, "administrator")?;
         let controllers = Request::client("system:kube-controller-manager", &[]);
@@ -99,6 +103,7 @@ impl Authorities {
             clients: Authority::load(directory, CLIENTS)?,
             request_headers: Authority::load(directory, "request-headers")?,
             etcd: Authority::load(directory, "etcd")?,
+            api_servers: Authority::load(directory, "api-servers")?,
             serving: Authority::load(directory, "serving")?,
         })
     }
@@ -171,12 +176,15 @@ impl Authorities {
     /// # Errors
     /// It cannot be made.
     pub fn serving_certificate(&self, common_name: &str) -> Result<Leaf, PkiError> {
+        self.serving.issue(&self.serving_request(common_name))
+    }
+
+    fn serving_request(&self, common_name: &str) -> Request {
         let mut names = vec!["localhost", "kubernetes", "kubernetes.default.svc"];
         let (addresses, further): (Vec<&String>, Vec<&String>) = self.hosts.iter().partition(|host| host.parse::<IpAddr>().is_ok());
         names.extend(further.into_iter().map(String::as_str));
-        let mut request = Request::server(common_name, &names);
-        request = request.addresses(addresses.into_iter().filter_map(|address| address.parse().ok()));
-        self.serving.issue(&request)
+        let request = Request::server(common_name, &names);
+        request.addresses(addresses.into_iter().filter_map(|address| address.parse().ok()))
     }
 
     /// A certificate that may do everything: group `system:masters`, which RBAC cannot bind.
@@ -222,11 +230,12 @@ impl Authorities {
         Ok(self.seed()?.secret(name))
     }
 
-    fn named(&self) -> [(&Authority, &'static str); 4] {
+    fn named(&self) -> [(&Authority, &'static str); 5] {
         [
             (&self.clients, CLIENTS),
             (&self.request_headers, "request-headers"),
             (&self.etcd, "etcd"),
+            (&self.api_servers, "api-servers"),
             (&self.serving, "serving"),
         ]
     }

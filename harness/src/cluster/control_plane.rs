@@ -235,7 +235,7 @@ impl ControlPlane {
         let kubeconfig = self.directory.join("kube-controller-manager.kubeconfig");
         let content = serde_json::json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "lab",
-            "clusters": [{ "name": "lab", "cluster": { "server": format!("https://127.0.0.1:{}", self.main_port.unwrap_or_default()), "certificate-authority": file("serving.crt") } }],
+            "clusters": [{ "name": "lab", "cluster": { "server": format!("https://127.0.0.1:{}", self.main_port.unwrap_or_default()), "certificate-authority": file("api-servers.crt") } }],
             "users": [{ "name": "lab", "user": {
                 "client-certificate": file("kube-controller-manager.crt"), "client-key": file("kube-controller-manager.key") } }],
             "contexts": [{ "name": "lab", "context": { "cluster": "lab", "user": "lab" } }],
@@ -250,7 +250,7 @@ impl ControlPlane {
             format!("--cluster-signing-key-file={}", file("clients.key")),
             format!("--cluster-signing-duration={SIGNER_HOURS}h"),
             format!("--service-account-private-key-file={}", file("service-accounts.key")),
-            format!("--root-ca-file={}", file("serving.crt")),
+            format!("--root-ca-file={}", file("api-servers.crt")),
         ];
         // RBAC gives each controller's rights to a service account of its own, none to the whole.
         let fixed = [
@@ -339,7 +339,7 @@ impl ControlPlane {
         let server = ApiServer {
             name: setting.name.clone(),
             url: format!("https://127.0.0.1:{}", self.ground.outside(port)?),
-            serving_authority: self.authorities.serving.certificate().to_owned(),
+            serving_authority: self.authorities.api_servers.certificate().to_owned(),
             logs: Some(Logs {
                 log: log.clone(),
                 audit_log: audit_log.clone(),
