@@ -47,13 +47,13 @@ impl Seen {
         self.program == API_SERVER
     }
 
-    /// Whether it is in a container that we are not in: of another PID namespace, or one that cannot be seen.
+    /// Returns `true` if it is in another PID namespace than ours, or in one that cannot be seen: in a container that we are not in.
     #[cfg(target_os = "linux")]
     pub(super) fn is_contained(&self) -> bool {
         !same_namespace(self.pid, "pid")
     }
 
-    /// Whether it is in a container: none of these is a process of this system.
+    /// Returns `false`: on this system, no process of a container is a process of the machine.
     #[cfg(not(target_os = "linux"))]
     pub(super) fn is_contained(&self) -> bool {
         false

@@ -315,3 +315,20 @@ fn cause(error: &(dyn std::error::Error + 'static)) -> String {
     }
     redact(&cause.to_string()).into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_shown_with_the_lines_nearest_to_it() {
+        let lines: Vec<String> = (0..LINES + 8).map(|number| format!("line {number}")).collect();
+        let logged = |lines: &[String]| Logged {
+            refusals: Ok(Vec::new()),
+            log: lines.join("\n"),
+        };
+        assert_eq!(logged(&lines).last_lines(), lines[8..]);
+        assert_eq!(logged(&lines[..3]).last_lines(), lines[..3]);
+        assert!(logged(&[]).last_lines().is_empty());
+    }
+}

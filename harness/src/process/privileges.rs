@@ -59,7 +59,7 @@ fn value(vector: &[u8], entry: usize) -> Option<usize> {
     words.chunks_exact(2).find(|pair| pair[0] == entry).map(|pair| pair[1])
 }
 
-/// What everybody may know of a process (proc_pid_status(5)); nothing of one that is not there.
+/// The status of a process, which every user may read (proc_pid_status(5)); empty for one that is not there.
 #[cfg(target_os = "linux")]
 fn status(pid: &str) -> String {
     std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default()
