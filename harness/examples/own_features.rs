@@ -3,11 +3,12 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use authlab::cli::features::{OwnFeatures, main_with};
 use authlab::credential::Credential;
 use authlab::pki::Request;
 use authlab::probe::Question;
+use authlab::scenario::Differs;
 use authlab::scenario::world::World;
 use cucumber::{given, then, when};
 
@@ -38,10 +39,9 @@ fn visitors_book(world: &mut World, user: String, team: String) -> Result<()> {
     world.needs("audit_log")?;
     let event = world.answer()?.record.event.as_ref().context("nothing was written down")?;
     let visitor = event.identity().context("nobody's name was written down")?;
-    // What was expected and what was seen: the report shows it when the step fails.
-    ensure!(
-        visitor.user == user && visitor.groups.contains(&team.replace(' ', "-")),
-        "expected {user} of the {team}; seen was {visitor:?}"
-    );
-    Ok(())
+    if visitor.user == user && visitor.groups.contains(&team.replace(' ', "-")) {
+        return Ok(());
+    }
+    // The report shows both parts when the step fails.
+    Err(Differs::new(format_args!("{user} of the {team}"), format_args!("{visitor:?}")).into())
 }

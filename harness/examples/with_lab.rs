@@ -4,10 +4,10 @@
 
 use anyhow::{Context as _, Result, ensure};
 use authlab::credential::Credential;
-use authlab::event::{Event, Events};
+use authlab::event::{Event, Events, ReasonSource, Verdict};
 use authlab::lab::{Lab, LabOptions, with_lab};
 use authlab::pki::{Flaw, Request};
-use authlab::probe::{Door, Question, ReasonSource, Verdict, ask};
+use authlab::probe::{Door, Question, ask};
 
 #[tokio::main]
 async fn main() -> Result<()> {

@@ -16,7 +16,6 @@ use super::server_binaries::write_json;
 use crate::identity_provider::existing::Settings;
 use crate::lab::{self, Survey};
 use crate::scenario::Selected;
-use crate::scenario::runner::Fit;
 use crate::secret::Secret;
 
 /// Which cluster, where it is there already.
@@ -162,8 +161,8 @@ pub(super) async fn dry_run(options: &LabOptions, selected: &Selected<'_>, json:
     let (mut would_run, mut would_skip) = (Vec::new(), BTreeMap::new());
     for scenario in selected.scenarios() {
         match lab_source::fit_for(&capabilities, scenario)? {
-            Fit::Able => would_run.push(scenario.id.clone()),
-            Fit::Lacks(why) => _ = would_skip.insert(scenario.id.clone(), why),
+            None => would_run.push(scenario.id.clone()),
+            Some(skip) => _ = would_skip.insert(scenario.id.clone(), skip.because),
         }
     }
     let dry_run = DryRun {

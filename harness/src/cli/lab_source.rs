@@ -7,11 +7,10 @@ use super::exit::Exit;
 use super::options::LabOptions;
 use crate::behaviour::Catalogue;
 use crate::cluster::Driver;
-use crate::event::{Event, Events, LabReport};
+use crate::event::{Event, Events, LabReport, Skip};
 use crate::identity_provider;
 use crate::lab::{ExistingError, LabError, LabStatus, attach_or_start};
 use crate::process::wait::{Condition, until_gently};
-use crate::scenario::runner::Fit;
 use crate::scenario::world::{Mode, Site, run_id};
 use crate::scenario::{Cleanup, SharedScenario, Vocabulary, parser};
 
@@ -63,19 +62,19 @@ pub async fn lab_for_run(options: &LabOptions, inverted: bool, events: &Events) 
 /// The capabilities that a lab has last: Keycloak takes longest, and a further API server is started when it is first asked for.
 pub const LAST: &[&str] = &["identity_provider", "realm_administration", "further_api_servers"];
 
-/// Whether `lab` is able to carry `scenario` out; if not, why.
+/// The reason for which `lab` cannot carry `scenario` out; none when it can.
 ///
 /// # Errors
 /// The scenario asks for something that nobody described.
-pub fn fit(lab: &Lab, scenario: &SharedScenario) -> Result<Fit, CommandError> {
+pub fn fit(lab: &Lab, scenario: &SharedScenario) -> Result<Option<Skip>, CommandError> {
     fit_for(&lab.lab.capabilities(), scenario)
 }
 
 /// The same, where only the capabilities are known.
-pub(crate) fn fit_for(capabilities: &crate::cluster::Capabilities, scenario: &SharedScenario) -> Result<Fit, CommandError> {
+pub(crate) fn fit_for(capabilities: &crate::cluster::Capabilities, scenario: &SharedScenario) -> Result<Option<Skip>, CommandError> {
     let checked = capabilities.check_all(scenario.requires());
     let checked = checked.map_err(|unknown| CommandError::new(Exit::Usage, unknown))?;
-    Ok(checked.map_or_else(|unmet| Fit::Lacks(unmet.0), |()| Fit::Able))
+    Ok(checked.err())
 }
 
 /// Waits until a server of `lab` that runs as a process has ended by itself: its name. For ever, as long as none does.

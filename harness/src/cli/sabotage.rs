@@ -187,7 +187,7 @@ impl Bench<'_> {
         let capabilities = Capabilities::of(Driver::Process, self.version);
         let lacking = sabotage.requires.iter().find_map(|feature| match capabilities.check(feature) {
             Ok(Ok(())) => None,
-            Ok(Err(unmet)) => Some(unmet.0),
+            Ok(Err(skip)) => Some(skip.because),
             Err(unknown) => Some(unknown.to_string()),
         });
         let lab = match &lacking {
@@ -266,7 +266,7 @@ impl Bench<'_> {
                 .find(|scenario| scenario.id == *id)
                 .and_then(|scenario| scenario.failure.as_ref());
             failure
-                .map(|failure| format!("{}\n{}", failure.step, failure.message))
+                .map(|failure| format!("{}\n{}", failure.step, failure.cause))
                 .unwrap_or_default()
         };
         report.sound = seen.is_sound();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Behaviours, Driver, Minor};
+use crate::event::{Skip, SkipKind};
 
 /// What scenarios may ask of a cluster of one driver and version.
 #[derive(Clone, Debug)]
@@ -50,9 +51,12 @@ pub struct UnknownCapability {
     known: Vec<String>,
 }
 
-/// Why a scenario cannot be carried out here.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unmet(pub String);
+fn lacks(because: String) -> Skip {
+    Skip {
+        kind: SkipKind::Capability,
+        because,
+    }
+}
 
 impl Capabilities {
     /// Those of `driver` with Kubernetes `version`.
@@ -89,17 +93,20 @@ impl Capabilities {
     ///
     /// # Errors
     /// Nobody described it.
-    pub fn check(&self, name: &str) -> Result<Result<(), Unmet>, UnknownCapability> {
+    pub fn check(&self, name: &str) -> Result<Result<(), Skip>, UnknownCapability> {
         if let Some(feature) = Behaviours::known().feature(name, self.version) {
-            return Ok(feature.map_err(Unmet));
+            return Ok(feature.map_err(|because| Skip {
+                kind: SkipKind::Version,
+                because,
+            }));
         }
         match self.described.get(name) {
             Some(Described::Known(true)) => Ok(Ok(())),
-            Some(Described::Known(false)) => Ok(Err(Unmet(format!("the cluster driver '{}' lacks '{name}'", self.driver.name())))),
+            Some(Described::Known(false)) => Ok(Err(lacks(format!("the cluster driver '{}' lacks '{name}'", self.driver.name())))),
             Some(Described::Found(_)) => Ok(match self.observed.get(name) {
                 Some(Observed { able: true, .. }) => Ok(()),
-                Some(Observed { why, .. }) => Err(Unmet(format!("this cluster lacks '{name}': {why}"))),
-                None => Err(Unmet(format!("this cluster was not asked for '{name}'"))),
+                Some(Observed { why, .. }) => Err(lacks(format!("this cluster lacks '{name}': {why}"))),
+                None => Err(lacks(format!("this cluster was not asked for '{name}'"))),
             }),
             None => Err(UnknownCapability {
                 name: name.to_owned(),
@@ -112,7 +119,7 @@ impl Capabilities {
     ///
     /// # Errors
     /// Nobody described one of them.
-    pub fn check_all<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Result<Result<(), Unmet>, UnknownCapability> {
+    pub fn check_all<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Result<Result<(), Skip>, UnknownCapability> {
         for name in names {
             if let Err(unmet) = self.check(name)? {
                 return Ok(Err(unmet));
@@ -152,7 +159,7 @@ mod tests {
         assert!(check(&unasked).is_err(), "nothing is taken for granted");
         assert_eq!(check(&unasked.clone().observed(observed(true))), Ok(()));
         let lacks = check(&unasked.observed(observed(false))).expect_err("it answered no");
-        assert!(lacks.0.contains("nobody signs"), "{lacks:?}");
+        assert!(lacks.because.contains("nobody signs"), "{lacks:?}");
     }
 
     #[test]
@@ -163,7 +170,7 @@ mod tests {
             .check("certificate_uid")
             .expect("described")
             .expect_err("1.30 lacks it");
-        assert!(unmet.0.contains("from Kubernetes 1.33"), "{unmet:?}");
+        assert!(unmet.because.contains("from Kubernetes 1.33"), "{unmet:?}");
         let error = capabilities.check("server_logg").expect_err("nobody described it");
         assert!(error.to_string().contains("server_log"), "{error}");
     }

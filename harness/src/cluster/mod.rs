@@ -32,7 +32,7 @@ mod versions;
 
 pub use authentication::Places;
 pub use authorities::{Authorities, FRONT_PROXY, ReadBack};
-pub use capabilities::{Asked, Capabilities, Described, Observed, UnknownCapability, Unmet};
+pub use capabilities::{Asked, Capabilities, Described, Observed, UnknownCapability};
 pub use client_authorities::TrustedAuthority;
 pub use configuration_change::ConfigurationChange;
 pub use provisions::{Provisions, ProvisionsError, Surroundings};

@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::answer::{ReasonSource, Verdict};
 use super::presented::Presented;
 
 /// One request and its answer.
@@ -38,8 +39,8 @@ pub struct Exchange {
     /// The HTTP status, where there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// `accepted`, `unauthenticated`, `forbidden`, `bad_request`, `tls_refused` or `unreachable`.
-    pub verdict: String,
+    /// The kind of its answer.
+    pub verdict: Verdict,
     /// The answer in a line for a person: who the caller was taken for, or the error's words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
@@ -61,8 +62,8 @@ pub struct ServerRecord {
     /// Its own reason for a refusal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Where that was read: `log`, `audit`, `body` or `none`.
-    pub reason_source: String,
+    /// The place where the reason was read.
+    pub reason_source: ReasonSource,
     /// The `Audit-Id` of the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audit_id: Option<String>,

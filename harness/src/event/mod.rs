@@ -8,9 +8,13 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+mod answer;
+mod ending;
 mod exchange;
 mod presented;
 
+pub use answer::{AnswerReport, NOT_OBSERVABLE, ReasonSource, Verdict};
+pub use ending::{Cause, Failure, Inversion, Outcome, Skip, SkipKind};
 pub use exchange::{Exchange, Exchanges, ServerRecord, StepReport, milliseconds};
 pub use presented::Presented;
 
@@ -94,18 +98,6 @@ pub struct LabReport {
     pub identity_provider: String,
 }
 
-/// How a scenario ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Outcome {
-    /// Every step held.
-    Passed,
-    /// A step did not hold.
-    Failed,
-    /// The lab lacks a capability that the scenario needs.
-    Skipped,
-}
-
 /// What became of one scenario.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ScenarioReport {
@@ -127,8 +119,9 @@ pub struct ScenarioReport {
     pub behaviours: Vec<String>,
     /// How it ended.
     pub outcome: Outcome,
-    /// The capability or feature that was missing.
-    pub skipped_because: Option<String>,
+    /// Why it was not carried out, when it was not.
+    #[serde(flatten)]
+    pub skipped: Option<Skip>,
     /// The step that failed, its position and why.
     pub failure: Option<Failure>,
     /// How long it took, in milliseconds.
@@ -145,57 +138,6 @@ pub struct ScenarioReport {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exchanges: Vec<Exchange>,
 }
-
-/// The assertion that failed, as it has to, when the sound twin was presented in place of the flawed credential.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Inversion {
-    /// The step's text.
-    pub step: String,
-    /// What was expected and what was seen.
-    pub message: String,
-}
-
-/// Why a scenario failed.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Failure {
-    /// The step's text.
-    pub step: String,
-    /// File and line of the step.
-    pub place: String,
-    /// File and line of the function that carries the step out, where there is one.
-    pub definition: Option<String>,
-    /// What was expected and what was seen.
-    pub message: String,
-    /// Lines of the server's log around the last request.
-    pub log: Vec<String>,
-    /// The directory that holds what was kept.
-    pub evidence: Option<String>,
-}
-
-/// One answer of a server, as the record keeps it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct AnswerReport {
-    /// Who asked what of whom: `alice → main: GET /api/v1/nodes`.
-    pub request: String,
-    /// `accepted`, `unauthenticated`, `forbidden`, `bad_request`, `tls_refused` or `unreachable`.
-    pub verdict: String,
-    /// The HTTP status, where there was one.
-    pub status: Option<u16>,
-    /// The server's own reason for a refusal.
-    pub reason: Option<String>,
-    /// `log`, `audit`, `body` or `none`.
-    pub reason_source: String,
-    /// The `Audit-Id` of the request.
-    pub audit_id: Option<String>,
-    /// The user the server took the caller for.
-    pub user: Option<String>,
-}
-
-/// The reason of a refusal whose server lets nobody read its log: the refusal was seen, why it was is not proved.
-pub const NOT_OBSERVABLE: &str = "not observable here";
-
-/// Why a scenario of an inverted run was not inverted.
-pub const NOT_INVERTED: &str = "not inverted: nobody is refused for a credential that has a sound twin";
 
 /// Where events go. Cheap to clone; shared by all that run.
 #[derive(Clone)]

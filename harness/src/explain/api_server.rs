@@ -11,7 +11,8 @@ use super::issuers::{self, Issuer};
 use super::{Finding, PATIENCE, Weight, waiting};
 use crate::cluster::ApiServer;
 use crate::credential::Credential;
-use crate::probe::{Door, Metrics, Question, ReasonSource, Reload, ask, hash, last_reload, latest_log};
+use crate::event::ReasonSource;
+use crate::probe::{Door, Metrics, Question, Reload, ask, hash, last_reload, latest_log};
 use crate::secret::Secret;
 
 /// What was seen of an API server.

@@ -25,7 +25,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::credential::Credential;
-use crate::probe::{Answer, Door, Identity, Question, Verdict, acceptable_authorities, ask, latest_log};
+use crate::event::{ReasonSource, Verdict};
+use crate::probe::{Answer, Door, Identity, Question, acceptable_authorities, ask, latest_log};
 use crate::secret::redact;
 use issuers::Issuer;
 pub use plugin::{PluginError, run as run_plugin};
@@ -115,13 +116,13 @@ pub struct Explanation {
     /// What was presented, in words.
     pub presented: String,
     /// The kind of its answer.
-    pub verdict: &'static str,
+    pub verdict: Verdict,
     /// The answer's status.
     pub status: Option<u16>,
     /// The server's own reason, redacted, and where it was read.
     pub reason: Option<String>,
     /// Where that was read.
-    pub reason_source: &'static str,
+    pub reason_source: ReasonSource,
     /// Whom the server takes them for.
     pub user: Option<String>,
     /// Their groups.
@@ -221,10 +222,10 @@ fn told(door: &Door, credential: &Credential, answer: &Answer, mut findings: Vec
     Explanation {
         server: door.url.clone(),
         presented: credential.to_string(),
-        verdict: answer.verdict.name(),
+        verdict: answer.verdict,
         status: answer.status,
         reason,
-        reason_source: answer.record.source.name(),
+        reason_source: answer.record.source,
         user: identity.map(|identity| identity.user.clone()),
         groups: identity
             .map(|identity| identity.groups.iter().cloned().collect())

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::{Finding, Weight};
-use crate::probe::Verdict;
+use crate::event::Verdict;
 
 /// Part of a reason, the behaviour, and what to change. The first that is in a reason counts: what is more particular stands first.
 const REASONS: &[(&str, &str, &str)] = &[

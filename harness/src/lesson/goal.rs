@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::bench::Bench;
 use super::{Lesson, LessonError};
 use crate::event::{Event, Events, Outcome, ScenarioReport};
-use crate::scenario::runner::{self, Fit, RunOptions};
+use crate::scenario::runner::{self, RunOptions};
 use crate::scenario::world::{LearnersPlace, Mode, Site, World};
 use crate::scenario::{Selection, SharedScenario, Suite, Vocabulary};
 
@@ -35,7 +35,10 @@ impl From<ScenarioReport> for Goal {
             rule: report.rule,
             behaviours: report.behaviours,
             holds: report.outcome == Outcome::Passed,
-            why: report.failure.map(|failure| failure.message).or(report.skipped_because),
+            why: report
+                .failure
+                .map(|failure| failure.cause.to_string())
+                .or(report.skipped.map(|skip| skip.because)),
         }
     }
 }
@@ -66,9 +69,10 @@ pub(super) async fn look(lesson: &Lesson, bench: &Bench<'_>, vocabulary: &Vocabu
         }),
     };
     let capabilities = bench.lab.capabilities();
+    // A goal is never skipped: what the lab lacks is an error.
     let fit = |_: &Site, scenario: &SharedScenario| match capabilities.check_all(scenario.requires())? {
-        Ok(()) => Ok(Fit::Able),
-        Err(unmet) => Err(LessonError::Lacks { why: unmet.0 }),
+        Ok(()) => Ok(None),
+        Err(skip) => Err(LessonError::Lacks { why: skip.because }),
     };
     // One after the other: what one makes of the state another sees.
     let options = RunOptions {

@@ -12,9 +12,10 @@ use serde_json::Value;
 use super::LessonError;
 use super::objects::{self, Cluster};
 use crate::credential::{Credential, kubeconfig};
+use crate::event::Verdict;
 use crate::lab::{Lab, put};
 use crate::pki::Request;
-use crate::probe::{Door, Question, Verdict, ask};
+use crate::probe::{Door, Question, ask};
 use crate::process::wait::{Condition, until};
 
 /// How many learners a lab has, at most.

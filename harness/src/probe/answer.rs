@@ -6,50 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Record;
-use crate::event::AnswerReport;
-
-/// The kind of an answer. "Refused" is never enough: these are different things.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Authenticated, and the request was carried out.
-    Accepted,
-    /// 401: the server does not know who this is.
-    Unauthenticated,
-    /// 403: the server knows who this is, and that it may not.
-    Forbidden,
-    /// Any other 4xx (400, 404, 409, 422, …): authenticated and permitted, but the request
-    /// itself cannot be carried out.
-    BadRequest,
-    /// The TLS handshake was refused.
-    TlsRefused,
-    /// No answer at all, or a server-side failure (5xx).
-    Unreachable,
-}
-
-impl Verdict {
-    /// Its name, as the record of a run spells it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Accepted => "accepted",
-            Self::Unauthenticated => "unauthenticated",
-            Self::Forbidden => "forbidden",
-            Self::BadRequest => "bad_request",
-            Self::TlsRefused => "tls_refused",
-            Self::Unreachable => "unreachable",
-        }
-    }
-
-    /// The verdict that an HTTP status stands for.
-    pub fn of_status(status: u16) -> Self {
-        match status {
-            100..=399 => Self::Accepted,
-            401 => Self::Unauthenticated,
-            403 => Self::Forbidden,
-            400..=499 => Self::BadRequest,
-            _ => Self::Unreachable,
-        }
-    }
-}
+use crate::event::{AnswerReport, NOT_OBSERVABLE, ReasonSource, Verdict};
 
 /// Who the server took a caller for (authentication.k8s.io/v1 `UserInfo`). Groups are a set: their order is not promised.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -105,10 +62,10 @@ impl Answer {
     pub fn report(&self) -> AnswerReport {
         AnswerReport {
             request: self.request.clone(),
-            verdict: self.verdict.name().to_owned(),
+            verdict: self.verdict,
             status: self.status,
             reason: self.record.reason.clone(),
-            reason_source: self.record.source.name().to_owned(),
+            reason_source: self.record.source,
             audit_id: self.record.audit_id.clone(),
             user: self.identity.as_ref().map(|identity| identity.user.clone()),
         }
@@ -128,9 +85,10 @@ impl std::fmt::Display for Answer {
                 write!(f, " in {:?}", identity.groups)?;
             }
         }
-        if let Some(reason) = &self.record.reason {
-            write!(f, ", because ({}): {reason}", self.record.source.name())?;
+        match (&self.record.reason, self.record.source) {
+            (_, ReasonSource::NotObservable) => write!(f, ", reason {NOT_OBSERVABLE}"),
+            (Some(reason), source) => write!(f, ", because ({}): {reason}", source.name()),
+            (None, _) => Ok(()),
         }
-        Ok(())
     }
 }

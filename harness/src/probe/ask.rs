@@ -5,10 +5,10 @@ use std::time::{Duration, Instant, SystemTime};
 use serde_json::Value;
 
 use super::exchange::{Exchanged, Reading, connect};
-use super::{Answer, Gate, Identity, Mark, Question, ReasonSource, Record, Verdict, Watch, record, seen};
+use super::{Answer, Gate, Identity, Mark, Question, Record, Watch, record, seen};
 use crate::cluster::{ApiServer, Pace};
 use crate::credential::Credential;
-use crate::event::{Exchanges, NOT_OBSERVABLE};
+use crate::event::{Exchanges, ReasonSource, Verdict};
 use crate::pki::{Authority, Request};
 use crate::process::wait::{Condition, until};
 use crate::secret::redact;
@@ -216,9 +216,7 @@ async fn answer(door: &Door, request: String, exchanged: Exchanged, mark: Mark, 
     let answered_by_server = audit_id.is_some();
     let (reason, source) = match verdict {
         Verdict::Accepted => (None, ReasonSource::None),
-        Verdict::Unauthenticated if door.server.logs.is_none() && answered_by_server => {
-            (Some(NOT_OBSERVABLE.to_owned()), ReasonSource::NotObservable)
-        }
+        Verdict::Unauthenticated if door.server.logs.is_none() && answered_by_server => (None, ReasonSource::NotObservable),
         // The one refusal in the log while the gate was ours is this request's.
         Verdict::Unauthenticated => match logged.refusals.as_deref() {
             Err(why) => (Some(why.clone()), ReasonSource::None),

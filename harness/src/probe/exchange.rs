@@ -14,8 +14,9 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::watch::Connection;
-use super::{Door, Question, Verdict, Watch};
+use super::{Door, Question, Watch};
 use crate::credential::Presentation;
+use crate::event::Verdict;
 
 /// The way in which the answer's body is read.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -4,8 +4,9 @@
 
 use sha2::Digest;
 
-use super::{Answer, Door, Question, Verdict, ask};
+use super::{Answer, Door, Question, ask};
 use crate::credential::Credential;
+use crate::event::Verdict;
 
 /// All that a server counted up to one moment.
 #[derive(Clone, Debug)]

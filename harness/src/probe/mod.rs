@@ -18,13 +18,13 @@ mod seen;
 mod watch;
 mod web_socket;
 
-pub use answer::{Answer, Identity, Verdict};
+pub use answer::{Answer, Identity};
 pub use ask::{Door, ask, watch};
 pub use gate::Gate;
 pub use handshake::{HandshakeError, acceptable_authorities};
 pub use http2::{Http2, Http2Error};
 pub use metrics::{LAST_CONFIGURATION, Metrics, NoMetrics, hash};
 pub use question::Question;
-pub use record::{AuditEvent, End, Mark, ReasonSource, Record, latest_log};
+pub use record::{AuditEvent, End, Mark, Record, latest_log};
 pub use reload::{Reload, ReloadError, Stage, TOLD, TRYING, configuration_gate, last_reload, replace_configuration};
 pub use watch::{Watch, WatchError};

@@ -9,35 +9,9 @@ use serde_json::Value;
 
 use super::Identity;
 use crate::cluster::ApiServer;
+use crate::event::ReasonSource;
 use crate::process::wait::{Condition, until};
 use crate::secret::redact;
-
-/// Where a reason was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReasonSource {
-    /// The API server's log.
-    Log,
-    /// The audit event.
-    Audit,
-    /// The answer's body.
-    Body,
-    /// Nowhere: the log was not clear about it.
-    None,
-    /// Nowhere: the server's log cannot be read here. What the reason is stays unproved.
-    NotObservable,
-}
-
-impl ReasonSource {
-    /// Its name, as the record of a run spells it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Log => "log",
-            Self::Audit => "audit",
-            Self::Body => "body",
-            Self::None | Self::NotObservable => "none",
-        }
-    }
-}
 
 /// The server's own proof of an answer.
 #[derive(Clone, Debug)]

@@ -4,9 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
-use super::{Answer, Door, Question, ReasonSource, Verdict};
+use super::{Answer, Door, Question};
 use crate::credential::Presentation;
-use crate::event::{Exchange, Presented, ServerRecord};
+use crate::event::{Exchange, Presented, ServerRecord, Verdict};
 use crate::secret::{TOKEN_PROTOCOL, redact};
 
 /// The answer's headers that say something about authentication.
@@ -37,7 +37,7 @@ pub(super) fn exchanges(door: &Door, who: &str, presentation: &Presentation, que
         headers: headers(presentation, question),
         presented: presented(presentation),
         status: answer.status,
-        verdict: answer.verdict.name().to_owned(),
+        verdict: answer.verdict,
         answer: said(answer),
         answer_headers: ANSWER_HEADERS
             .iter()
@@ -133,10 +133,7 @@ fn record(answer: &Answer) -> ServerRecord {
     let Answer { record, .. } = answer;
     ServerRecord {
         reason: record.reason.clone(),
-        reason_source: match record.source {
-            ReasonSource::NotObservable => crate::event::NOT_OBSERVABLE.to_owned(),
-            source => source.name().to_owned(),
-        },
+        reason_source: record.source,
         audit_id: record.audit_id.clone(),
         audit_event: record.event.as_ref().map(|event| {
             let kept: Map<String, Value> = AUDITED

@@ -139,7 +139,7 @@ fn steps(scenario: &ScenarioReport, line: usize) -> Vec<Step<'_>> {
     // Whoever reads this form knows a scenario's outcome by its steps alone: what none of them says is one more.
     let further = match scenario.outcome {
         Outcome::Failed if !told => Some((scenario.failure.as_ref().map_or("failed", |failure| failure.step.as_str()), error())),
-        Outcome::Skipped => Some((scenario.skipped_because.as_deref().unwrap_or("skipped"), None)),
+        Outcome::Skipped => Some((scenario.skipped.as_ref().map_or("skipped", |skip| skip.because.as_str()), None)),
         Outcome::Passed if steps.is_empty() => Some(("carried out; the record holds no steps", None)),
         _ => None,
     };

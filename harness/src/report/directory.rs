@@ -203,7 +203,7 @@ mod tests {
         }
         assert_eq!(names(&path), ["cucumber.json", "index.html", "junit.xml", "run.json"]);
         let record: RunRecord = serde_json::from_slice(&std::fs::read(path.join("run.json"))?)?;
-        assert_eq!(record.schema, 1);
+        assert_eq!(record.schema, crate::report::record::SCHEMA);
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! A failure in words, the same for every report: the step, what was expected
 //! and seen, what servers answered and logged, and how to run it alone.
 
-use crate::event::{AnswerReport, ScenarioReport};
+use crate::event::{AnswerReport, NOT_OBSERVABLE, ReasonSource, ScenarioReport};
 use crate::shell_word::quoted;
 
 /// The failure of `scenario`, line by line.
@@ -18,7 +18,7 @@ pub fn lines(scenario: &ScenarioReport) -> Vec<String> {
         lines.push(format!("defined   {definition}"));
     }
     lines.push("why".to_owned());
-    lines.extend(failure.message.lines().map(|line| format!("  {line}")));
+    lines.extend(failure.cause.to_string().lines().map(|line| format!("  {line}")));
     if !scenario.answers.is_empty() {
         lines.push("answers".to_owned());
         lines.extend(scenario.answers.iter().map(|given| format!("  {}", answer(given))));
@@ -41,8 +41,10 @@ pub fn answer(answer: &AnswerReport) -> String {
     if let Some(user) = &answer.user {
         line.push_str(&format!(" as {user}"));
     }
-    if let Some(reason) = &answer.reason {
-        line.push_str(&format!(", because {reason:?} ({})", answer.reason_source));
+    match (&answer.reason, answer.reason_source) {
+        (_, ReasonSource::NotObservable) => line.push_str(&format!(", reason {NOT_OBSERVABLE}")),
+        (Some(reason), source) => line.push_str(&format!(", because {reason:?} ({})", source.name())),
+        (None, _) => {}
     }
     if let Some(id) = &answer.audit_id {
         line.push_str(&format!(" [{id}]"));
@@ -53,10 +55,21 @@ pub fn answer(answer: &AnswerReport) -> String {
 /// The verdict with its HTTP status.
 #[must_use]
 pub fn verdict(answer: &AnswerReport) -> String {
-    let words = answer.verdict.replace('_', " ");
+    let words = answer.verdict.words();
     match answer.status {
-        Some(status) if answer.verdict != "accepted" => format!("{words} {status}"),
+        Some(status) if answer.verdict.is_refusal() => format!("{words} {status}"),
         _ => words,
+    }
+}
+
+/// The refusal `answer`: its verdict, and the server's own reason with its source.
+#[must_use]
+pub fn refusal(answer: &AnswerReport) -> String {
+    let verdict = verdict(answer);
+    match (&answer.reason, answer.reason_source) {
+        (_, ReasonSource::NotObservable) => format!("{verdict}: reason {NOT_OBSERVABLE}"),
+        (Some(reason), source) => format!("{verdict}: {reason} ({})", source.name()),
+        (None, _) => verdict,
     }
 }
 

@@ -46,14 +46,14 @@ fn case(scenario: &ScenarioReport) -> TestCase {
     let status = match (scenario.outcome, &scenario.failure) {
         (Outcome::Skipped, _) => {
             let mut status = TestCaseStatus::skipped();
-            status.set_message(scenario.skipped_because.as_deref().unwrap_or_default());
+            status.set_message(scenario.skipped.as_ref().map_or("", |skip| skip.because.as_str()));
             status
         }
         (Outcome::Passed, _) => TestCaseStatus::success(),
         (Outcome::Failed, found) => {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
             if let Some(found) = found {
-                status.set_message(found.message.lines().next().unwrap_or_default());
+                status.set_message(found.cause.in_a_line());
             }
             status.set_type("step").set_description(failure::lines(scenario).join("\n"));
             status

@@ -48,7 +48,7 @@ impl Libtest {
                 format!(
                     "test {} ... {IGNORED}ignored, {}{IGNORED:#}\n",
                     report.id,
-                    report.skipped_because.as_deref().unwrap_or_default()
+                    report.skipped.as_ref().map_or("", |skip| skip.because.as_str())
                 )
             }
         };

@@ -13,6 +13,7 @@ use crate::secret::redact_value;
 pub mod cell;
 pub mod cucumber;
 pub mod directory;
+mod earlier;
 pub mod failure;
 pub mod github;
 pub mod html;
@@ -93,10 +94,10 @@ mod tests {
         let events = fan_out(vec![Box::new(Arc::clone(&last))]);
         let answer = AnswerReport {
             request: "mallory → main: GET /api".to_owned(),
-            verdict: "unauthenticated".to_owned(),
+            verdict: crate::event::Verdict::Unauthenticated,
             status: Some(401),
             reason: Some(format!("invalid bearer token [{token}]")),
-            reason_source: "log".to_owned(),
+            reason_source: crate::event::ReasonSource::Log,
             audit_id: None,
             user: None,
         };
@@ -110,12 +111,12 @@ mod tests {
             tags: Vec::new(),
             behaviours: Vec::new(),
             outcome: crate::event::Outcome::Failed,
-            skipped_because: None,
+            skipped: None,
             failure: Some(crate::event::Failure {
                 step: "Then it is refused".to_owned(),
                 place: String::new(),
                 definition: None,
-                message: format!("seen {token}"),
+                cause: crate::event::Cause::failed(format!("seen {token}")),
                 log: vec![format!("err={token}")],
                 evidence: None,
             }),

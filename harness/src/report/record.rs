@@ -13,7 +13,7 @@ use super::cell::Cell;
 use crate::event::{Event, LabReport, Outcome, ScenarioReport};
 
 /// The version of the record's form. It changes when a field changes its meaning or goes away.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// All that is kept of a run.
 #[derive(Clone, Debug, Serialize, Deserialize)]

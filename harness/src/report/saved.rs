@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 use serde_json::Value;
 
+use super::earlier;
 use super::record::{RunRecord, SCHEMA};
 use crate::hint::Hint;
 use crate::printable::make_texts_printable;
@@ -43,7 +44,7 @@ pub enum SavedError {
         file: PathBuf,
     },
     /// It was written by a version that is newer, or by none.
-    #[error("`{file}` has schema {found} (written by authlab {by}); authlab {ours} reads schema {SCHEMA}", ours = env!("CARGO_PKG_VERSION"))]
+    #[error("`{file}` has schema {found} (written by authlab {by}); authlab {ours} reads schemas {oldest} to {SCHEMA}", ours = env!("CARGO_PKG_VERSION"), oldest = earlier::OLDEST)]
     OtherSchema {
         /// The record.
         file: PathBuf,
@@ -118,7 +119,7 @@ pub fn parse(file: &Path, text: &[u8]) -> Result<RunRecord, SavedError> {
     make_texts_printable(&mut value);
     let schema = value.get("schema").and_then(Value::as_u64);
     let found = schema.ok_or_else(|| SavedError::NoRecord { file: file.clone() })?;
-    if found != u64::from(SCHEMA) {
+    if !(earlier::OLDEST..=u64::from(SCHEMA)).contains(&found) {
         let by = value.get("authlab").and_then(Value::as_str).unwrap_or("of an unknown version");
         return Err(SavedError::OtherSchema {
             by: by.to_owned(),
@@ -126,6 +127,7 @@ pub fn parse(file: &Path, text: &[u8]) -> Result<RunRecord, SavedError> {
             found,
         });
     }
+    earlier::upgrade(&mut value, found);
     serde_path_to_error::deserialize(value).map_err(|error| SavedError::Field {
         file,
         field: error.path().to_string(),
@@ -213,7 +215,7 @@ mod tests {
         newer["authlab"] = "9.9.9".into();
         let (error, hint) = refused(&newer.to_string());
         assert!(
-            error.starts_with("`DIR/run.json` has schema 2 (written by authlab 9.9.9); authlab "),
+            error.starts_with("`DIR/run.json` has schema 3 (written by authlab 9.9.9); authlab "),
             "{error}"
         );
         assert!(hint.contains("the version of authlab that wrote it"), "{hint}");
@@ -222,6 +224,7 @@ mod tests {
     #[test]
     fn a_record_of_an_earlier_version_needs_no_steps_and_no_requests() {
         let mut earlier = record();
+        earlier["schema"] = 1.into();
         earlier["scenarios"] = serde_json::json!([{
             "id": "a/b::c", "flow": "a", "feature": "B", "rule": null, "name": "c", "place": "features/a/b.feature:1", "tags": [], "behaviours": [],
             "outcome": "passed", "skipped_because": null, "failure": null, "ms": 1, "answers": []

@@ -9,7 +9,7 @@ use super::cell::{Cell, Part};
 use super::failure;
 use super::record::{RunRecord, Totals};
 use crate::behaviour::{Catalogue, Kind};
-use crate::event::{Outcome, ScenarioReport};
+use crate::event::{Cause, Outcome, ScenarioReport, SkipKind};
 
 /// Behaviours × cells.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -172,7 +172,7 @@ impl Table {
                 for scenario in &record.scenarios {
                     for behaviour in &scenario.behaviours {
                         let entries = rows.entry(natural(behaviour)).or_insert_with(|| vec![Entry::empty(); cells.len()]);
-                        entries[column].add(witness(record, scenario, behaviour));
+                        entries[column].add(witness(scenario, behaviour));
                     }
                 }
             }
@@ -275,7 +275,7 @@ fn missing(records: &[&RunRecord]) -> Vec<String> {
         .collect()
 }
 
-fn witness(record: &RunRecord, scenario: &ScenarioReport, behaviour: &str) -> Witness {
+fn witness(scenario: &ScenarioReport, behaviour: &str) -> Witness {
     let mut witness = Witness {
         scenario: scenario.id.clone(),
         finding: Finding::NotRun,
@@ -294,32 +294,26 @@ fn witness(record: &RunRecord, scenario: &ScenarioReport, behaviour: &str) -> Wi
             }
         }
         Outcome::Skipped => {
-            let lacks = |tag: &String| {
-                tag.strip_prefix("requires:")
-                    .is_some_and(|name| record.absent_features.iter().any(|absent| absent == name))
-            };
-            if scenario.tags.iter().any(lacks) {
-                witness.finding = Finding::Absent;
+            if let Some(skip) = &scenario.skipped {
+                if skip.kind == SkipKind::Version {
+                    witness.finding = Finding::Absent;
+                }
+                witness.why = Some(skip.because.clone());
             }
-            witness.why.clone_from(&scenario.skipped_because);
         }
         Outcome::Failed => {
-            let message = scenario.failure.as_ref().map_or("", |failure| failure.message.as_str());
-            match compared(message) {
-                Some((expected, seen)) => {
+            witness.finding = Finding::Failed;
+            if let Some(failure) = &scenario.failure {
+                if let Cause::Differs { expected, seen } = &failure.cause {
                     witness.finding = Finding::Differs;
-                    witness.expected = Some(expected);
+                    witness.expected = Some(expected.clone());
                     witness.seen = Some(match refusal(scenario) {
                         Some(reason) if !seen.contains(&reason) => format!("{seen} ({reason})"),
-                        _ => seen,
+                        _ => seen.clone(),
                     });
                 }
-                None => witness.finding = Finding::Failed,
+                witness.why = Some(format!("{}: {}", failure.step, failure.cause));
             }
-            witness.why = scenario
-                .failure
-                .as_ref()
-                .map(|failure| format!("{}: {}", failure.step, failure.message));
         }
     }
     witness
@@ -327,30 +321,12 @@ fn witness(record: &RunRecord, scenario: &ScenarioReport, behaviour: &str) -> Wi
 
 /// The last refusal of a scenario, with the server's own reason.
 fn refusal(scenario: &ScenarioReport) -> Option<String> {
-    let refused = scenario.answers.iter().rev().find(|answer| answer.verdict != "accepted")?;
+    let refused = scenario.answers.iter().rev().find(|answer| answer.verdict.is_refusal())?;
     let verdict = failure::verdict(refused);
     Some(match &refused.reason {
         Some(reason) => format!("{verdict}: {reason}"),
         None => verdict,
     })
-}
-
-/// What was expected and what was seen, in the words of a step that compared them: `expected …; seen …`. A failure in other words is
-/// none of the server's.
-fn compared(message: &str) -> Option<(String, String)> {
-    let message = message.trim();
-    let negated = message.strip_prefix("did not expect ").map(|rest| ("not ", rest));
-    let (not, rest) = negated.or_else(|| message.strip_prefix("expected").map(|rest| ("", rest)))?;
-    let (expected, seen) = match (rest.split_once("; "), rest.split_once(", seen")) {
-        (Some(parts), _) | (None, Some(parts)) => parts,
-        (None, None) => return None,
-    };
-    let expected = expected.trim_start_matches([':', ' ']);
-    let seen = ["seen were ", "seen was ", "seen: ", "seen "]
-        .iter()
-        .find_map(|words| seen.strip_prefix(words))
-        .unwrap_or(seen);
-    Some((format!("{not}{expected}"), seen.trim().to_owned()))
 }
 
 /// What ids are sorted by, so that `A2` comes before `A10`.
@@ -384,22 +360,6 @@ fn id(letters: &str, number: u32, rest: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_a_step_expected_and_saw_is_told_apart_from_other_failures() {
-        let parts = |message| compared(message).map(|(expected, seen)| format!("{expected} | {seen}"));
-        for (message, expected) in [
-            ("expected the UID \"7\"; seen was \"\"", "the UID \"7\" | \"\""),
-            ("expected: accepted as \"x\"; seen: 401", "accepted as \"x\" | 401"),
-            ("did not expect the group \"g\"; seen were {\"g\"}", "not the group \"g\" | {\"g\"}"),
-            ("expected `right`, seen `wrong`", "`right` | `wrong`"),
-            ("expected a watch that goes on; it has ended", "a watch that goes on | it has ended"),
-        ] {
-            assert_eq!(parts(message).as_deref(), Some(expected), "{message}");
-        }
-        assert_eq!(parts("the server went away"), None);
-        assert_eq!(parts("expected a token in their hands"), None);
-    }
 
     #[test]
     fn a_finding_has_the_name_that_records_have() {

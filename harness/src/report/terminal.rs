@@ -11,7 +11,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table};
 use super::failure;
 use super::progress::seconds;
 use super::record::RunRecord;
-use crate::event::{AnswerReport, NOT_INVERTED, NOT_OBSERVABLE, Outcome, ScenarioReport};
+use crate::event::{NOT_OBSERVABLE, Outcome, ReasonSource, ScenarioReport, SkipKind};
 
 const PASSED: Style = AnsiColor::Green.on_default();
 const FAILED: Style = AnsiColor::Red.on_default().bold();
@@ -92,8 +92,8 @@ impl<'a> Summary<'a> {
         let mut flow = "";
         for scenario in self.of(Outcome::Passed) {
             let mut reasons: Vec<String> = Vec::new();
-            for answer in scenario.answers.iter().filter(|answer| answer.verdict != "accepted") {
-                let reason = refusal(answer);
+            for answer in scenario.answers.iter().filter(|answer| answer.verdict.is_refusal()) {
+                let reason = failure::refusal(answer);
                 if !reasons.contains(&reason) {
                     reasons.push(reason);
                 }
@@ -130,7 +130,7 @@ impl<'a> Summary<'a> {
                 text,
                 "  {}: {SKIPPED}{}{SKIPPED:#}",
                 scenario.id,
-                scenario.skipped_because.as_deref().unwrap_or_default()
+                scenario.skipped.as_ref().map_or("", |skip| skip.because.as_str())
             );
         }
     }
@@ -139,7 +139,7 @@ impl<'a> Summary<'a> {
     fn skipped_by_reason(&self, text: &mut String) {
         let mut reasons: Vec<(&str, usize)> = Vec::new();
         for scenario in self.of(Outcome::Skipped).filter(|scenario| !is_not_inverted(scenario)) {
-            let reason = scenario.skipped_because.as_deref().unwrap_or_default();
+            let reason = scenario.skipped.as_ref().map_or("", |skip| skip.because.as_str());
             match reasons.iter_mut().find(|(known, _)| *known == reason) {
                 Some((_, count)) => *count += 1,
                 None => reasons.push((reason, 1)),
@@ -188,7 +188,7 @@ impl<'a> Summary<'a> {
     /// What passed although a part of it could not be proved.
     fn unproved(&self, text: &mut String) {
         let answers = self.record.scenarios.iter().flat_map(|scenario| &scenario.answers);
-        match answers.filter(|answer| is_unproved(answer)).count() {
+        match answers.filter(|answer| answer.reason_source == ReasonSource::NotObservable).count() {
             0 => {}
             1 => {
                 _ = writeln!(
@@ -245,22 +245,8 @@ impl<'a> Summary<'a> {
 }
 
 fn is_not_inverted(scenario: &ScenarioReport) -> bool {
-    scenario.skipped_because.as_deref() == Some(NOT_INVERTED)
-}
-
-/// Whether the answer is a refusal whose reason nobody lets us read.
-fn is_unproved(answer: &AnswerReport) -> bool {
-    answer.reason_source == "none" && answer.reason.as_deref() == Some(NOT_OBSERVABLE)
+    scenario.skipped.as_ref().is_some_and(|skip| skip.kind == SkipKind::NotInverted)
 }
 
 /// How many different reasons of one scenario are shown.
 const REASONS: usize = 3;
-
-fn refusal(answer: &AnswerReport) -> String {
-    let verdict = failure::verdict(answer);
-    match &answer.reason {
-        Some(_) if is_unproved(answer) => format!("{verdict}: reason {NOT_OBSERVABLE}"),
-        Some(reason) => format!("{verdict}: {reason} ({})", answer.reason_source),
-        None => verdict,
-    }
-}

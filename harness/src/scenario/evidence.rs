@@ -7,11 +7,12 @@ use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
 
 use super::ScenarioContext;
+use crate::event::Cause;
 use crate::probe::Answer;
 use crate::secret::{REDACTED, redact, redact_value};
 
 /// Writes it into a directory of its own below the state directory, and says where. Everything goes through redaction.
-pub(super) fn keep(run: &str, scenario: &ScenarioContext, why: &str, answers: &[Answer]) -> Result<PathBuf> {
+pub(super) fn keep(run: &str, scenario: &ScenarioContext, why: &Cause, answers: &[Answer]) -> Result<PathBuf> {
     let name: String = scenario
         .id
         .chars()

@@ -5,14 +5,14 @@
 
 use gherkin::Step;
 
-use crate::event::{AnswerReport, Inversion, NOT_INVERTED};
+use crate::event::{AnswerReport, Cause, Inversion, Skip, Verdict};
 
 /// What did not hold.
 pub(super) struct Failing {
     pub(super) step: String,
     pub(super) line: Option<usize>,
     pub(super) definition: Option<String>,
-    pub(super) message: String,
+    pub(super) cause: Cause,
     /// Whether it is an assertion that was carried out.
     pub(super) asserts: bool,
 }
@@ -23,7 +23,7 @@ pub(super) struct Judged {
     /// The assertion that noticed the inversion.
     pub(super) noticed: Option<Inversion>,
     /// Why nothing was inverted.
-    pub(super) not_inverted: Option<String>,
+    pub(super) not_inverted: Option<Skip>,
 }
 
 impl Judged {
@@ -49,7 +49,7 @@ pub(super) fn judge(failing: Option<Failing>, presented: bool, held: &[Step], an
     match failing {
         // It is as it is written; a failure is an ordinary one.
         failing if !presented => Judged {
-            not_inverted: failing.is_none().then(|| NOT_INVERTED.to_owned()),
+            not_inverted: failing.is_none().then(Skip::not_inverted),
             ..Judged::as_written(failing)
         },
         // A variant that is sound, too: it says that somebody is accepted, of nobody that they are refused, and shows no twin beside.
@@ -57,7 +57,7 @@ pub(super) fn judge(failing: Option<Failing>, presented: bool, held: &[Step], an
             && !held.iter().any(|step| refuses(&step.value) || step.value.contains(TWIN_STEP)) =>
         {
             Judged {
-                not_inverted: Some(NOT_INVERTED.to_owned()),
+                not_inverted: Some(Skip::not_inverted()),
                 ..Judged::as_written(None)
             }
         }
@@ -68,7 +68,7 @@ pub(super) fn judge(failing: Option<Failing>, presented: bool, held: &[Step], an
                 step: should_have.map_or_else(|| "(it asserts nothing)".to_owned(), text),
                 line: should_have.map(|step| step.position.line),
                 definition: None,
-                message: "the scenario can be fooled: this still holds with the sound twin in place of the flawed credential".to_owned(),
+                cause: Cause::failed("the scenario can be fooled: this still holds with the sound twin in place of the flawed credential"),
                 asserts: true,
             }))
         }
@@ -76,15 +76,15 @@ pub(super) fn judge(failing: Option<Failing>, presented: bool, held: &[Step], an
             failing: None,
             noticed: Some(Inversion {
                 step: failing.step,
-                message: failing.message,
+                cause: failing.cause,
             }),
             not_inverted: None,
         },
         Some(failing) => Judged::as_written(Some(Failing {
-            message: format!(
+            cause: Cause::failed(format!(
                 "it fails with the sound twin, but not in what it asserts of an answer: {}",
-                failing.message
-            ),
+                failing.cause
+            )),
             ..failing
         })),
     }
@@ -102,5 +102,5 @@ fn refuses(step: &str) -> bool {
 
 /// Whether the last question was answered at all: no answer proves nothing.
 fn were_answered(answers: &[AnswerReport]) -> bool {
-    answers.last().is_none_or(|answer| answer.verdict != "unreachable")
+    answers.last().is_none_or(|answer| answer.verdict != Verdict::Unreachable)
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use camino::Utf8PathBuf;
 
 mod cleanup;
+mod comparison;
 pub mod durations;
 mod evidence;
 mod inversion;
@@ -25,6 +26,7 @@ pub mod vocabulary;
 pub mod world;
 
 pub use cleanup::Cleanup;
+pub use comparison::Differs;
 pub use parser::FeatureFile;
 pub use runner::{Ended, Left, RunOptions, Stage, Tally};
 pub use selection::{Selected, Selection};

@@ -9,12 +9,13 @@ use std::time::SystemTime;
 use cucumber::event::{Cucumber, Feature, Hook, HookType, Rule, Scenario, Step, StepError};
 use gherkin::{LineCol, StepType};
 
+use super::comparison::cause;
 use super::inversion::{Failing, Judged, judge};
 use super::runner::{Aftermath, Aftermaths, Key, Tally};
 use super::step_definition::{StepDefinition, nearest};
 use super::steps_taken::Steps;
 use super::{ScenarioContext, SharedScenario};
-use crate::event::{AnswerReport, Event, Events, Failure, Outcome, ScenarioReport};
+use crate::event::{AnswerReport, Cause, Event, Events, Failure, Outcome, ScenarioReport, Skip};
 
 /// Follows scenarios and reports how each of them ended.
 pub(super) struct Outcomes {
@@ -80,12 +81,12 @@ impl Outcomes {
                     HookType::Before => ("(before the first step)", "the world could not be made ready"),
                     HookType::After => ("(after the last step)", "the clean-up panicked"),
                 };
-                let message = format!("{what}: {}", panic_text(&*payload));
+                let cause = Cause::failed(format!("{what}: {}", panic_text(&*payload)));
                 let failing = Failing {
                     step: step.to_owned(),
                     line: None,
                     definition: None,
-                    message,
+                    cause,
                     asserts: false,
                 };
                 self.failures.entry(key).or_insert(failing);
@@ -96,9 +97,9 @@ impl Outcomes {
     }
 
     fn failing<W>(&self, step: &gherkin::Step, event: Step<W>) -> Option<Failing> {
-        let (message, definition) = match event {
+        let (cause, definition) = match event {
             Step::Started | Step::Passed(..) => return None,
-            Step::Skipped | Step::Failed(_, _, _, StepError::NotFound) => (self.undefined(step), None),
+            Step::Skipped | Step::Failed(_, _, _, StepError::NotFound) => (Cause::failed(self.undefined(step)), None),
             Step::Failed(_, _, _, StepError::AmbiguousMatch(matches)) => {
                 let places: Vec<String> = matches
                     .possible_matches
@@ -112,20 +113,21 @@ impl Outcomes {
                     })
                     .collect();
                 (
-                    format!("the step has {} definitions:\n  {}", places.len(), places.join("\n  ")),
+                    Cause::failed(format!("the step has {} definitions:\n  {}", places.len(), places.join("\n  "))),
                     None,
                 )
             }
-            Step::Failed(_, place, _, StepError::Panic(payload)) => {
-                (panic_text(&*payload), place.map(|place| format!("{}:{}", place.path, place.line)))
-            }
+            Step::Failed(_, place, _, StepError::Panic(payload)) => (
+                cause(&panic_text(&*payload)),
+                place.map(|place| format!("{}:{}", place.path, place.line)),
+            ),
         };
         Some(Failing {
             step: format!("{} {}", step.keyword.trim(), step.value),
             line: Some(step.position.line),
             asserts: step.ty == StepType::Then && definition.is_some(),
             definition,
-            message,
+            cause,
         })
     }
 
@@ -170,13 +172,13 @@ impl Outcomes {
         let mut failing = self.failures.remove(key);
         if let Some(problem) = left.problem {
             match &mut failing {
-                Some(failing) => failing.message.push_str(&format!("\nand the clean-up failed: {problem}")),
+                Some(failing) => failing.cause = failing.cause.clone().and(&format!("and the clean-up failed: {problem}")),
                 None => {
                     failing = Some(Failing {
                         step: "(after the last step)".to_owned(),
                         line: None,
                         definition: None,
-                        message: format!("the clean-up failed: {problem}"),
+                        cause: Cause::failed(format!("the clean-up failed: {problem}")),
                         asserts: false,
                     })
                 }
@@ -192,7 +194,7 @@ impl Outcomes {
             place: format!("{}:{}", context.file, failing.line.unwrap_or(context.line)),
             step: failing.step,
             definition: failing.definition,
-            message: failing.message,
+            cause: failing.cause,
             log: left.log,
             evidence: left.evidence,
         });
@@ -205,7 +207,7 @@ impl Outcomes {
         let report = ScenarioReport {
             outcome,
             failure,
-            skipped_because: judged.not_inverted,
+            skipped: judged.not_inverted,
             inversion: judged.noticed,
             ms,
             answers,
@@ -216,11 +218,11 @@ impl Outcomes {
         self.events.emit(Event::ScenarioFinished { report: Box::new(report) });
     }
 
-    /// A scenario that was not carried out, because of `why`.
-    pub(super) fn skipped(&mut self, context: &ScenarioContext, why: String) {
+    /// A scenario that was not carried out.
+    pub(super) fn skipped(&mut self, context: &ScenarioContext, skip: Skip) {
         self.tally.count(Outcome::Skipped);
         let report = ScenarioReport {
-            skipped_because: Some(why),
+            skipped: Some(skip),
             ..report(context, Outcome::Skipped)
         };
         self.events.emit(Event::ScenarioFinished { report: Box::new(report) });
@@ -238,7 +240,7 @@ fn report(context: &ScenarioContext, outcome: Outcome) -> ScenarioReport {
         tags: context.tags.clone(),
         behaviours: context.behaviours.clone(),
         outcome,
-        skipped_because: None,
+        skipped: None,
         failure: None,
         ms: 0,
         inversion: None,

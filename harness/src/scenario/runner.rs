@@ -20,12 +20,13 @@ use cucumber::{Runner as _, World};
 use futures::{FutureExt as _, StreamExt as _, stream};
 use gherkin::Feature;
 
+use super::comparison::cause;
 use super::durations::Durations;
 use super::outcome::{Outcomes, panic_text};
 use super::selection::{Ignored, Selected};
 use super::step_definition::step_definitions;
 use super::{REQUIRES, SharedScenario};
-use crate::event::{AnswerReport, Event, Events, Exchange, Outcome, milliseconds};
+use crate::event::{AnswerReport, Cause, Event, Events, Exchange, Outcome, Skip, milliseconds};
 use crate::interrupt::Interrupt;
 
 /// What the runner needs of a world: a value per scenario, whose steps are registered with cucumber's attributes.
@@ -54,7 +55,7 @@ pub enum Ended {
     /// All held.
     Passed,
     /// One did not, and why.
-    Failed(String),
+    Failed(Cause),
 }
 
 /// What a scenario leaves behind.
@@ -95,15 +96,6 @@ impl Default for RunOptions {
             inverted: false,
         }
     }
-}
-
-/// Whether a lab is able to carry a scenario out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fit {
-    /// It is.
-    Able,
-    /// It is not: the scenario is skipped, and why.
-    Lacks(String),
 }
 
 /// How it went.
@@ -148,7 +140,7 @@ pub(super) struct Aftermath {
 
 pub(super) type Aftermaths = Rc<RefCell<HashMap<Key, Aftermath>>>;
 
-/// Carries `selected` out in the lab that `lab` becomes, asking `fit` before each scenario whether that lab is able to.
+/// Carries `selected` out in the lab that `lab` becomes, asking `fit` before each scenario why that lab would have to skip it.
 ///
 /// # Errors
 /// Those of `lab`. A scenario that fails is no error: it is told as an event and counted.
@@ -156,7 +148,7 @@ pub async fn run<S: Stage, E>(
     selected: &Selected<'_>,
     options: &RunOptions,
     lab: impl Future<Output = Result<S::Lab, E>>,
-    fit: impl Fn(&S::Lab, &SharedScenario) -> Result<Fit, E>,
+    fit: impl Fn(&S::Lab, &SharedScenario) -> Result<Option<Skip>, E>,
     events: &Events,
 ) -> Result<Tally, E> {
     let started = Instant::now();
@@ -191,20 +183,19 @@ async fn carry_out<S: Stage, E>(
     selected: &Selected<'_>,
     options: &RunOptions,
     lab: S::Lab,
-    fit: impl Fn(&S::Lab, &SharedScenario) -> Result<Fit, E>,
+    fit: impl Fn(&S::Lab, &SharedScenario) -> Result<Option<Skip>, E>,
     events: &Events,
 ) -> Result<Tally, E> {
     let mut runnable: HashMap<Key, SharedScenario> = HashMap::new();
     let mut skipped = Vec::new();
     for entry in &selected.entries {
         let context = &entry.context;
-        let refusal = match fit(&lab, context)? {
-            Fit::Able if context.is_ignored() && selected.ignored == Ignored::Skip => Some("tagged @ignore".to_owned()),
-            Fit::Able => None,
-            Fit::Lacks(why) => Some(why),
+        let skip = match fit(&lab, context)? {
+            None if context.is_ignored() && selected.ignored == Ignored::Skip => Some(Skip::ignored()),
+            fit => fit,
         };
-        match refusal {
-            Some(why) => skipped.push((context, why)),
+        match skip {
+            Some(skip) => skipped.push((context, skip)),
             None => {
                 let file = selected.suite.features[entry.feature].path.clone().unwrap_or_default();
                 runnable.insert(
@@ -238,8 +229,8 @@ async fn carry_out<S: Stage, E>(
         events.clone(),
         options.inverted,
     );
-    for (context, why) in skipped {
-        outcomes.skipped(context, why);
+    for (context, skip) in skipped {
+        outcomes.skipped(context, skip);
     }
 
     let _only_one = PANIC_HOOK.lock().await;
@@ -360,11 +351,11 @@ fn scenarios<S: Stage>(
 fn ended(finished: &ScenarioFinished) -> Ended {
     match finished {
         ScenarioFinished::StepPassed => Ended::Passed,
-        ScenarioFinished::StepSkipped => Ended::Failed("a step is not defined".to_owned()),
+        ScenarioFinished::StepSkipped => Ended::Failed(Cause::failed("a step is not defined")),
         ScenarioFinished::BeforeHookFailed(payload) | ScenarioFinished::StepFailed(_, _, StepError::Panic(payload)) => {
-            Ended::Failed(panic_text(&**payload))
+            Ended::Failed(cause(&panic_text(&**payload)))
         }
-        ScenarioFinished::StepFailed(_, _, error) => Ended::Failed(error.to_string()),
+        ScenarioFinished::StepFailed(_, _, error) => Ended::Failed(Cause::failed(error.to_string())),
     }
 }
 

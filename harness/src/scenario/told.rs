@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use kube::client::Body;
 
-use crate::event::{Exchange, Exchanges};
+use crate::event::{Exchange, Exchanges, Verdict};
 
 /// Whom the record names where the lab's administrator prepares something.
 const ADMINISTRATOR: &str = "the administrator";
@@ -27,7 +27,7 @@ pub(super) fn client(inner: kube::Client, server: &str, exchanges: &Exchanges) -
                 to,
                 request: asked,
                 status,
-                verdict: verdict(status).to_owned(),
+                verdict: Verdict::of_answer(status),
                 ..Exchange::default()
             };
             exchanges.tell(began, lasted, told);
@@ -35,8 +35,4 @@ pub(super) fn client(inner: kube::Client, server: &str, exchanges: &Exchanges) -
         }
     });
     kube::Client::new(service, namespace)
-}
-
-fn verdict(status: Option<u16>) -> &'static str {
-    status.map_or("unreachable", |status| crate::probe::Verdict::of_status(status).name())
 }

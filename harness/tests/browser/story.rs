@@ -1,7 +1,10 @@
 //! Records as real runs leave them, made in code: [`run`] is one with everything in it, [`large`] one with many scenarios,
 //! [`hostile`] one whose every text tries to be more than text.
 
-use authlab::event::{AnswerReport, Exchange, Failure, LabReport, Outcome, Presented, ScenarioReport, ServerRecord, StepReport};
+use authlab::event::{
+    AnswerReport, Cause, Exchange, Failure, LabReport, Outcome, Presented, ReasonSource, ScenarioReport, ServerRecord, Skip, SkipKind,
+    StepReport, Verdict,
+};
 use authlab::report::record::{PhaseRecord, Recorder, RunRecord, Totals};
 use serde_json::json;
 
@@ -42,7 +45,10 @@ pub fn hostile(text: &str) -> RunRecord {
             step.text.push_str(text);
         }
         if let Some(failure) = &mut scenario.failure {
-            failure.message.push_str(text);
+            if let Cause::Differs { expected, seen } = &mut failure.cause {
+                expected.push_str(text);
+                seen.push_str(text);
+            }
             failure.log.push(text.to_owned());
             failure.evidence = Some(text.to_owned());
         }
@@ -53,7 +59,6 @@ pub fn hostile(text: &str) -> RunRecord {
         for exchange in &mut scenario.exchanges {
             exchange.from = text.to_owned();
             exchange.request.push_str(text);
-            exchange.verdict = text.to_owned();
             exchange.answer = Some(text.to_owned());
             exchange.headers.push((text.to_owned(), text.to_owned()));
             exchange.presented.push(Presented::Token {
@@ -63,7 +68,7 @@ pub fn hostile(text: &str) -> RunRecord {
             });
             exchange.record = Some(ServerRecord {
                 reason: Some(text.to_owned()),
-                reason_source: text.to_owned(),
+                reason_source: ReasonSource::Log,
                 audit_id: Some(text.to_owned()),
                 audit_event: Some(json!({"user": {"username": text}})),
                 log: vec![text.to_owned()],
@@ -132,7 +137,7 @@ fn scenario(flow: &str, file: &str, feature: &str, name: &str, behaviours: &[&st
             .collect(),
         behaviours: behaviours.iter().map(|&id| id.to_owned()).collect(),
         outcome: Outcome::Passed,
-        skipped_because: None,
+        skipped: None,
         failure: None,
         ms: 143,
         inversion: None,
@@ -194,7 +199,7 @@ fn asked(who: &str, request: &str, step: usize) -> Exchange {
         request: request.to_owned(),
         headers: vec![("accept".to_owned(), "application/json".to_owned())],
         status: Some(201),
-        verdict: "accepted".to_owned(),
+        verdict: Verdict::Accepted,
         ..Exchange::default()
     }
 }
@@ -211,11 +216,11 @@ fn expired(index: usize) -> ScenarioReport {
     let refused = Exchange {
         presented: vec![certificate("CN=alice,O=platform-team", "2026-11-26T20:47:17Z", index)],
         status: Some(401),
-        verdict: "unauthenticated".to_owned(),
+        verdict: Verdict::Unauthenticated,
         answer: Some("Unauthorized".to_owned()),
         record: Some(ServerRecord {
             reason: Some(EXPIRED.to_owned()),
-            reason_source: "log".to_owned(),
+            reason_source: ReasonSource::Log,
             audit_id: Some(audit_id(index, 1)),
             audit_event: Some(
                 json!({"stage": "ResponseStarted", "verb": "create", "user": {}, "responseStatus": {"code": 401, "message": "Unauthorized"}}),
@@ -231,7 +236,7 @@ fn expired(index: usize) -> ScenarioReport {
         presented: vec![certificate("CN=alice,O=platform-team", "2026-11-26T22:47:17Z", index + 1)],
         answer: Some("alice in platform-team, system:authenticated".to_owned()),
         record: Some(ServerRecord {
-            reason_source: "none".to_owned(),
+            reason_source: ReasonSource::None,
             audit_id: Some(audit_id(index, 2)),
             audit_event: Some(audit_event("alice", &["platform-team", "system:authenticated"], WHO_AM_I, 201)),
             ..ServerRecord::default()
@@ -259,21 +264,21 @@ fn expired(index: usize) -> ScenarioReport {
             ),
         ],
         answers: vec![
-            answer("mallory → main: who am I", "unauthenticated", 401, Some(EXPIRED), None),
-            answer("alice → main: who am I", "accepted", 201, None, Some("alice")),
+            answer("mallory → main: who am I", Verdict::Unauthenticated, 401, Some(EXPIRED), None),
+            answer("alice → main: who am I", Verdict::Accepted, 201, None, Some("alice")),
         ],
         exchanges: vec![refused, accepted],
         ..scenario("external_certificates", "trust", "Whom the API server trusts", &name, &["X4"])
     }
 }
 
-fn answer(request: &str, verdict: &str, status: u16, reason: Option<&str>, user: Option<&str>) -> AnswerReport {
+fn answer(request: &str, verdict: Verdict, status: u16, reason: Option<&str>, user: Option<&str>) -> AnswerReport {
     AnswerReport {
         request: request.to_owned(),
-        verdict: verdict.to_owned(),
+        verdict,
         status: Some(status),
         reason: reason.map(str::to_owned),
-        reason_source: if reason.is_some() { "log" } else { "none" }.to_owned(),
+        reason_source: if reason.is_some() { ReasonSource::Log } else { ReasonSource::None },
         audit_id: None,
         user: user.map(str::to_owned),
     }
@@ -299,7 +304,7 @@ fn login(index: usize) -> ScenarioReport {
         headers: vec![("authorization".to_owned(), "Bearer eyJhbGciOiJSUzI1NiJ9.….kX3_a9…".to_owned())],
         answer: Some("https://127.0.0.1:38443/realms/authlab#alice in platform-team, developers, system:authenticated".to_owned()),
         record: Some(ServerRecord {
-            reason_source: "none".to_owned(),
+            reason_source: ReasonSource::None,
             audit_id: Some(audit_id(index, 3)),
             audit_event: Some(audit_event(
                 "oidc:alice",
@@ -321,7 +326,7 @@ fn login(index: usize) -> ScenarioReport {
                 0,
             ),
         ],
-        answers: vec![answer("alice → main: who am I", "accepted", 201, None, Some("oidc:alice"))],
+        answers: vec![answer("alice → main: who am I", Verdict::Accepted, 201, None, Some("oidc:alice"))],
         exchanges: vec![login, accepted],
         ..scenario(
             "oidc",
@@ -348,11 +353,11 @@ fn proxied(index: usize) -> ScenarioReport {
         ],
         presented: vec![certificate("CN=auth-proxy", "2026-11-26T22:47:17Z", index)],
         status: Some(403),
-        verdict: "forbidden".to_owned(),
+        verdict: Verdict::Forbidden,
         answer: Some("users \"alice\" is forbidden: User \"auth-proxy\" cannot impersonate resource \"users\" in API group \"\" at the cluster scope".to_owned()),
         record: Some(ServerRecord {
             reason: Some("users \"alice\" is forbidden: User \"auth-proxy\" cannot impersonate resource \"users\"".to_owned()),
-            reason_source: "body".to_owned(),
+            reason_source: ReasonSource::Body,
             audit_id: Some(audit_id(index, 4)),
             ..ServerRecord::default()
         }),
@@ -362,7 +367,7 @@ fn proxied(index: usize) -> ScenarioReport {
     ScenarioReport {
         answers: vec![answer(
             "alice → auth proxy: GET /api/v1/nodes",
-            "forbidden",
+            Verdict::Forbidden,
             403,
             Some("User \"auth-proxy\" cannot impersonate resource \"users\""),
             None,
@@ -385,7 +390,10 @@ fn skipped() -> ScenarioReport {
         tags: ["I20", "requires:client_certificates", "requires:constrained_impersonation"]
             .map(str::to_owned)
             .to_vec(),
-        skipped_because: Some("Kubernetes 1.30 has no `constrained_impersonation` (from 1.36 on)".to_owned()),
+        skipped: Some(Skip {
+            kind: SkipKind::Version,
+            because: "Kubernetes 1.30 has no `constrained_impersonation` (from 1.36 on)".to_owned(),
+        }),
         ms: 0,
         ..scenario(
             "impersonation",
@@ -413,7 +421,10 @@ fn failed() -> ScenarioReport {
             step: "Then she is refused as unauthenticated, because \"certificate signed by unknown authority\"".to_owned(),
             place: "features/external_certificates/trust.feature:31".to_owned(),
             definition: Some("harness/src/scenario/steps/answers.rs:77".to_owned()),
-            message: format!("expected a reason with `certificate signed by unknown authority`\nseen `{EXPIRED}`"),
+            cause: Cause::Differs {
+                expected: "a reason with `certificate signed by unknown authority`".to_owned(),
+                seen: format!("`{EXPIRED}`"),
+            },
             log: vec!["E1126 21:47:17.000031   31355 authentication.go:75] \"Unable to authenticate the request\"".to_owned()],
             evidence: Some("evidence/mallory-s-certificate".to_owned()),
         }),
@@ -426,7 +437,7 @@ fn earlier() -> ScenarioReport {
     ScenarioReport {
         answers: vec![answer(
             "bob → main: GET /api/v1/nodes",
-            "forbidden",
+            Verdict::Forbidden,
             403,
             Some("nodes is forbidden: User \"bob\" cannot list resource \"nodes\""),
             None,

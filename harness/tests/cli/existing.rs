@@ -101,7 +101,7 @@ fn an_administrators_kubeconfig_is_enough_and_nothing_is_left() {
             if answer["verdict"] == "unauthenticated" {
                 assert_eq!(
                     (&answer["reason_source"], &answer["reason"]),
-                    (&json!("none"), &json!("not observable here"))
+                    (&json!("not_observable"), &json!(null))
                 );
             }
         }

@@ -1,6 +1,6 @@
 //! Inverted runs: a scenario with a twin has to fail, in what it asserts.
 
-use authlab::event::{NOT_INVERTED, Outcome};
+use authlab::event::{Outcome, Skip};
 use authlab::scenario::Selection;
 
 use crate::toy::{Ran, file, run_as};
@@ -19,8 +19,8 @@ async fn a_scenario_whose_assertion_fails_has_noticed() {
     assert_eq!(scenario.outcome, Outcome::Passed);
     let noticed = scenario.inversion.clone().unwrap();
     assert_eq!(
-        (noticed.step.as_str(), noticed.message.as_str()),
-        ("Then the answer is wrong", "expected `right`, seen `wrong`")
+        (noticed.step.as_str(), noticed.cause.in_a_line().as_str()),
+        ("Then the answer is wrong", "expected `right`; seen `wrong`")
     );
     assert!(ran.record.inverted);
 }
@@ -34,7 +34,11 @@ async fn a_scenario_that_stays_green_can_be_fooled_and_the_assertion_that_should
     let scenario = ran.scenario("It is fooled");
     assert_eq!((scenario.outcome, ran.tally.failed), (Outcome::Failed, 1));
     let failure = scenario.failure.clone().unwrap();
-    assert!(failure.message.starts_with("the scenario can be fooled"), "{}", failure.message);
+    assert!(
+        failure.cause.to_string().starts_with("the scenario can be fooled"),
+        "{}",
+        failure.cause
+    );
     assert_eq!(
         (failure.step.as_str(), failure.place.as_str()),
         ("And the question is refused", "features/toys/play.feature:6")
@@ -62,7 +66,7 @@ async fn a_variant_that_is_sound_is_not_inverted_and_a_refusal_on_the_way_counts
         "  Scenario: A variant\n    Inverted\n    When she asks\n    Then she is accepted as Alice\n  Scenario: On the way\n    Inverted\n    Given she was refused before\n    Then the answer is right\n",
     )
     .await;
-    assert_eq!(ran.scenario("A variant").skipped_because.as_deref(), Some(NOT_INVERTED));
+    assert_eq!(ran.scenario("A variant").skipped, Some(Skip::not_inverted()));
     assert_eq!(ran.scenario("On the way").outcome, Outcome::Passed);
 }
 
@@ -70,6 +74,6 @@ async fn a_variant_that_is_sound_is_not_inverted_and_a_refusal_on_the_way_counts
 async fn a_scenario_without_a_twin_is_carried_out_as_it_is_written() {
     let ran = run_inverted("  Scenario: Green\n    Then the answer is right\n  Scenario: Red\n    Then the answer is wrong\n").await;
     assert_eq!(ran.scenario("Green").outcome, Outcome::Skipped);
-    assert_eq!(ran.scenario("Green").skipped_because.as_deref(), Some(NOT_INVERTED));
-    assert_eq!(ran.message("Red"), "expected `right`, seen `wrong`");
+    assert_eq!(ran.scenario("Green").skipped, Some(Skip::not_inverted()));
+    assert_eq!(ran.message("Red"), "expected `right`\nseen     `wrong`");
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use authlab::event::LabReport;
+use authlab::event::{LabReport, SkipKind};
 use authlab::hint::Hint;
 use authlab::report::cell::{Cell, Part};
 use authlab::report::matrix::compare::Comparison;
@@ -38,6 +38,12 @@ async fn ran(kubernetes: &str, then: &str) -> RunRecord {
     record
 }
 
+/// What `record` skipped, its version of Kubernetes does not have.
+fn absent(record: &mut RunRecord) {
+    let skipped = record.scenarios.iter_mut().filter_map(|scenario| scenario.skipped.as_mut());
+    skipped.for_each(|skip| skip.kind = SkipKind::Version);
+}
+
 const HOLDS: &str = "Then the answer is right";
 const DIFFERS: &str = "Then the answer is 500";
 const FAILS: &str = "Then it errs";
@@ -55,7 +61,7 @@ async fn a_table_says_of_each_version_what_was_found() {
         ran("1.36", FAILS).await,
         ran("1.37", HOLDS).await,
     ];
-    records[0].absent_features = vec!["audit-log".to_owned()];
+    absent(&mut records[0]);
     records[3].scenarios.clear();
     records[3].error = Some("no server".to_owned());
     let table = Table::of(&records);
@@ -96,7 +102,7 @@ async fn a_table_says_of_each_version_what_was_found() {
 #[tokio::test]
 async fn the_terminal_shows_the_table_then_cells_then_what_differs() {
     let mut records = vec![ran("1.34", HOLDS).await, ran("1.35", DIFFERS).await];
-    records[0].absent_features = vec!["audit-log".to_owned()];
+    absent(&mut records[0]);
     let draw = |quiet| {
         let mut out = anstream::StripStream::new(Vec::new());
         terminal::draw(&MatrixRecord::of(&records, None), quiet, &mut out).unwrap();
@@ -219,13 +225,13 @@ async fn what_does_not_go_together_is_refused_with_file_and_field() {
     assert!(hint.contains("the same build of authlab"), "{hint}");
 
     let mut other = record.clone();
-    other.schema = 2;
+    other.schema = 3;
     other.cell.as_mut().unwrap().kubernetes = "1.35".to_owned();
     let (root, places) = placed(&[("a", &record), ("b", &other)]);
     assert!(
         refusal(root.path(), &places)
             .0
-            .starts_with("`ROOT/b/run.json` has schema 2 (written by authlab "),
+            .starts_with("`ROOT/b/run.json` has schema 3 (written by authlab "),
         "{:?}",
         refusal(root.path(), &places)
     );

@@ -28,7 +28,7 @@ async fn the_record_holds_what_its_schema_promises() {
         scenario.steps.iter_mut().for_each(|step| step.ms = 3);
     }
     let json: Value = serde_json::from_str(&record.to_json().unwrap()).unwrap();
-    assert_eq!(json["schema"], 1);
+    assert_eq!(json["schema"], 2);
     assert_eq!(json["authlab"], env!("CARGO_PKG_VERSION"));
     assert!(json["started"].as_str().unwrap().ends_with('Z'), "{}", json["started"]);
     assert_eq!(json["phases"][0]["name"], "toy");
@@ -41,12 +41,18 @@ async fn the_record_holds_what_its_schema_promises() {
             .collect::<Vec<_>>(),
         ["failed", "skipped", "passed"]
     );
+    assert_eq!(scenarios[1]["skip"], "capability");
     assert_eq!(scenarios[1]["skipped_because"], "this lab has no audit-log");
+    let failure = &scenarios[0]["failure"];
+    assert_eq!(
+        (&failure["kind"], &failure["expected"], &failure["seen"]),
+        (&json!("differs"), &json!("`right`"), &json!("`<wrong>`"))
+    );
     assert_eq!(
         scenarios[2],
         json!({
             "id": "external/trust::Mallory's is refused", "flow": "external", "feature": "Trust", "rule": null, "name": "Mallory's is refused",
-            "place": "features/external/trust.feature:3", "tags": ["X4"], "behaviours": ["X4"], "outcome": "passed", "skipped_because": null,
+            "place": "features/external/trust.feature:3", "tags": ["X4"], "behaviours": ["X4"], "outcome": "passed",
             "failure": null, "ms": 7,
             "answers": [{
                 "request": "mallory → main: GET /api", "verdict": "unauthenticated", "status": 401,
@@ -66,7 +72,7 @@ async fn junit_has_a_suite_per_flow_with_reasons() {
         r#"<testsuite name="external" tests="3" skipped="1" errors="0" failures="1""#,
         r#"<testcase name="Mallory&apos;s is refused" classname="external.trust""#,
         r#"<skipped message="this lab has no audit-log"/>"#,
-        r#"<failure message="expected `right`, seen `&lt;wrong&gt;`" type="step">step      Then the answer is &lt;wrong&gt;"#,
+        r#"<failure message="expected `right`; seen `&lt;wrong&gt;`" type="step">step      Then the answer is &lt;wrong&gt;"#,
         "E1124 Unable to authenticate the request",
     ] {
         assert!(xml.contains(part), "{part} is not in\n{xml}");
@@ -82,7 +88,7 @@ async fn libtest_s_words_are_used_as_libtest_uses_them() {
         "test external/trust::It fails (always) ... FAILED\n",
         "test external/trust::It is skipped ... ignored, this lab has no audit-log\n",
         "\nfailures:\n\n---- external/trust::It fails (always) ----\n",
-        "  expected `right`, seen `<wrong>`\n",
+        "  expected `right`\n  seen     `<wrong>`\n",
         "\nfailures:\n    external/trust::It fails (always)\n",
         "\ntest result: FAILED. 1 passed; 1 failed; 1 ignored; 0 measured; 1 filtered out; finished in ",
     ] {
@@ -105,7 +111,7 @@ async fn the_terminal_shows_reasons_then_the_table_then_failures() {
         "Skipped\n  external/trust::It is skipped: this lab has no audit-log\n",
         "external        1        1         1",
         "Failed external/trust::It fails (always)\n  step      Then the answer is <wrong>\n  at        features/external/trust.feature:7\n",
-        "    expected `right`, seen `<wrong>`\n",
+        "    expected `right`\n    seen     `<wrong>`\n",
         "mallory → main: GET /api: unauthenticated 401, because \"x509: certificate has expired or is not yet valid\" (log) [a-1]\n",
         "    E1124 Unable to authenticate the request\n  evidence  evidence/of-it\n  alone     authlab run --name '^external/trust::It fails \\(always\\)$'\n",
         "\n1 passed, 1 failed, 1 skipped in ",

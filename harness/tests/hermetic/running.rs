@@ -1,6 +1,6 @@
 //! The runner: what passes, what fails and how, what is skipped, what runs beside what.
 
-use authlab::event::{Event, Outcome};
+use authlab::event::{Cause, Event, Outcome};
 use authlab::scenario::selection::Ignored;
 use authlab::scenario::step_definition::step_definitions;
 use authlab::scenario::{Ended, Selection, Tally};
@@ -53,7 +53,11 @@ async fn answers_and_outcome_reach_the_report_and_the_record() {
 async fn a_panic_in_a_step_shows_its_message_its_place_and_what_was_kept() {
     let ran = run_scenarios("  Scenario: It is wrong\n    When she asks\n    Then the answer is wrong\n").await;
     let failure = ran.scenario("It is wrong").failure.clone().unwrap();
-    assert_eq!(failure.message, "expected `right`, seen `wrong`");
+    let cause = Cause::Differs {
+        expected: "`right`".to_owned(),
+        seen: "`wrong`".to_owned(),
+    };
+    assert_eq!(failure.cause, cause);
     assert_eq!(
         (failure.step.as_str(), failure.place.as_str()),
         ("Then the answer is wrong", "features/toys/play.feature:4")
@@ -62,7 +66,7 @@ async fn a_panic_in_a_step_shows_its_message_its_place_and_what_was_kept() {
     assert_eq!(failure.log, ["E1124 Unable to authenticate the request"]);
     assert_eq!(failure.evidence.as_deref(), Some("evidence/of-it"));
     assert_eq!(ran.scenario("It is wrong").answers.len(), 1);
-    assert_eq!(ran.left[0].1, Ended::Failed("expected `right`, seen `wrong`".to_owned()));
+    assert_eq!(ran.left[0].1, Ended::Failed(cause));
 }
 
 #[tokio::test]
@@ -129,7 +133,7 @@ async fn a_scenario_that_the_lab_is_not_able_to_carry_out_is_skipped_with_its_re
     );
     let scenario = ran.scenario("Needs it");
     assert_eq!(
-        (scenario.outcome, scenario.skipped_because.as_deref()),
+        (scenario.outcome, scenario.skipped.as_ref().map(|skip| skip.because.as_str())),
         (Outcome::Skipped, Some("this lab has no audit-log"))
     );
     assert!(

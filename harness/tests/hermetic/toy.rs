@@ -4,13 +4,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use authlab::event::{AnswerReport, Event, Events, ScenarioReport};
+use authlab::event::{AnswerReport, Event, Events, ReasonSource, ScenarioReport, Skip, SkipKind, Verdict};
 use authlab::report::libtest::Libtest;
 use authlab::report::record::{Recorder, RunRecord};
 use authlab::report::{Reporter, fan_out};
-use authlab::scenario::runner::Fit;
 use authlab::scenario::suite::SuiteError;
-use authlab::scenario::{Ended, FeatureFile, Left, RunOptions, Selection, SharedScenario, Stage, Suite, Tally, Vocabulary, runner};
+use authlab::scenario::{
+    Differs, Ended, FeatureFile, Left, RunOptions, Selection, SharedScenario, Stage, Suite, Tally, Vocabulary, runner,
+};
 use cucumber::{given, then, when};
 use tokio::sync::Barrier;
 
@@ -100,7 +101,7 @@ fn twin_is_refused(_toy: &mut Toy) {
 #[when("nobody answers")]
 fn nobody_answers(toy: &mut Toy) {
     asks(toy);
-    toy.answers[0].verdict = "unreachable".to_owned();
+    toy.answers[0].verdict = Verdict::Unreachable;
 }
 
 #[given("a mess is left")]
@@ -112,10 +113,10 @@ fn messy(toy: &mut Toy) {
 fn asks(toy: &mut Toy) {
     toy.answers.push(AnswerReport {
         request: "mallory → main: GET /api".to_owned(),
-        verdict: "unauthenticated".to_owned(),
+        verdict: Verdict::Unauthenticated,
         status: Some(401),
         reason: Some("x509: certificate has expired or is not yet valid".to_owned()),
-        reason_source: "log".to_owned(),
+        reason_source: ReasonSource::Log,
         audit_id: Some("a-1".to_owned()),
         user: None,
     });
@@ -146,8 +147,11 @@ fn alone(toy: &mut Toy) {
 }
 
 #[then(regex = "^the answer is (.+)$")]
-fn answer_is(_toy: &mut Toy, expected: String) {
-    assert!(expected == "right", "expected `right`, seen `{expected}`");
+fn answer_is(_toy: &mut Toy, seen: String) -> Result<(), Differs> {
+    if seen == "right" {
+        return Ok(());
+    }
+    Err(Differs::new("`right`", format_args!("`{seen}`")))
 }
 
 #[then("it errs")]
@@ -201,13 +205,9 @@ impl Ran {
             .unwrap_or_else(|| panic!("no scenario {name}"))
     }
 
-    pub fn message(&self, name: &str) -> &str {
-        &self
-            .scenario(name)
-            .failure
-            .as_ref()
-            .unwrap_or_else(|| panic!("{name} did not fail"))
-            .message
+    pub fn message(&self, name: &str) -> String {
+        let failure = self.scenario(name).failure.as_ref();
+        failure.unwrap_or_else(|| panic!("{name} did not fail")).cause.to_string()
     }
 }
 
@@ -264,9 +264,11 @@ pub async fn run_as(files: &[FeatureFile], selection: &Selection, concurrency: u
         events.phase("toy").succeeded();
         Ok::<_, std::convert::Infallible>(Arc::clone(&lab))
     };
-    let fit = |_: &Arc<ToyLab>, scenario: &SharedScenario| match scenario.requires().next() {
-        Some(capability) => Ok(Fit::Lacks(format!("this lab has no {capability}"))),
-        None => Ok(Fit::Able),
+    let fit = |_: &Arc<ToyLab>, scenario: &SharedScenario| {
+        Ok(scenario.requires().next().map(|capability| Skip {
+            kind: SkipKind::Capability,
+            because: format!("this lab has no {capability}"),
+        }))
     };
     let options = RunOptions {
         concurrency,

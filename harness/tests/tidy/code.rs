@@ -79,7 +79,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("probe", &["cluster", "credential", "event", "pki", "process", "secret", "tls"]),
     (
         "explain",
-        &["cause", "cluster", "credential", "pki", "probe", "secret", "shell_word", "tls"],
+        &[
+            "cause",
+            "cluster",
+            "credential",
+            "event",
+            "pki",
+            "probe",
+            "secret",
+            "shell_word",
+            "tls",
+        ],
     ),
     // Together.
     (

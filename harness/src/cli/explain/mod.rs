@@ -18,6 +18,7 @@ use super::server_binaries::write_json;
 use super::{Session, blocking};
 use crate::cluster::{ApiServer, Driver, FRONT_PROXY, SERVICE_ACCOUNT_ISSUER};
 use crate::credential::Credential;
+use crate::event::{ReasonSource, Verdict};
 use crate::explain::issuers::{self, Issuer};
 use crate::explain::{self, Explanation, Finding, Known, Weight, flags, kubeconfig};
 use crate::lab::Lab;
@@ -168,7 +169,7 @@ pub async fn run(arguments: ExplainArguments, session: &Session, out: &mut dyn W
         explanation.findings.insert(place.unwrap_or(explanation.findings.len()), finding);
     }
     // What is wrong with the file explains what is presented.
-    let refused = explanation.verdict != "accepted";
+    let refused = explanation.verdict.is_refusal();
     explanation.findings.splice(0..0, told);
     if !refused {
         for finding in &mut explanation.findings {
@@ -334,7 +335,10 @@ fn given(lab: &Lab, server: &ApiServer) -> Result<Option<Vec<Issuer>>, String> {
 
 /// Whether a token is refused by a server of a lab that has not taken its configuration over: what it was compared with is not in force.
 async fn stale(explanation: &Explanation, door: &Door, known: &Known) -> Option<Finding> {
-    let administrator = known.administrator.as_ref().filter(|_| explanation.verdict == "unauthenticated")?;
+    let administrator = known
+        .administrator
+        .as_ref()
+        .filter(|_| explanation.verdict == Verdict::Unauthenticated)?;
     let finding = explain::api_server::of_configuration(&door.server, administrator).await?;
     (finding.weight < Weight::Note).then_some(finding)
 }
@@ -361,19 +365,16 @@ fn show(explanation: &Explanation, out: &mut dyn Write) -> io::Result<()> {
         Some(user) => writeln!(out, "{server} accepts {presented}: you are \"{user}\", in {:?}", explanation.groups)?,
         None => {
             let status = explanation.status.map(|status| format!(" ({status})")).unwrap_or_default();
-            writeln!(
-                out,
-                "{server} does not accept {presented}: {}{status}",
-                explanation.verdict.replace('_', " ")
-            )?;
+            writeln!(out, "{server} does not accept {presented}: {}{status}", explanation.verdict.words())?;
         }
     }
     if let Some(reason) = &explanation.reason {
         let source = match explanation.reason_source {
-            "log" => "its log says",
-            "audit" => "its audit log says",
-            "body" => "it answers",
-            _ => "it says",
+            ReasonSource::Log => "its log says",
+            ReasonSource::Audit => "its audit log says",
+            ReasonSource::Body => "it answers",
+            ReasonSource::NotObservable => "its log cannot be read here, it answers",
+            ReasonSource::None => "it says",
         };
         writeln!(out, "  {source}: {reason}")?;
     }

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::admin::{KeycloakAdmin, Session};
 use super::{ADMIN_CLIENT, KeycloakDescription, KeycloakError, OTHER_REALM};
-use crate::event::{Exchange, Exchanges, Presented};
+use crate::event::{Exchange, Exchanges, Presented, Verdict};
 use crate::secret::{Secret, redact};
 
 /// How long Keycloak may take to answer one request.
@@ -301,7 +301,6 @@ impl KeycloakClient {
             to: "Keycloak".to_owned(),
             request: format!("{} {} ({name})", request.method(), request.url().path()),
             presented: presented(&request),
-            verdict: "unreachable".to_owned(),
             ..Exchange::default()
         };
         let began = SystemTime::now();
@@ -313,11 +312,15 @@ impl KeycloakClient {
         };
         match &outcome {
             Ok(body) => {
-                exchange.verdict = "accepted".to_owned();
+                exchange.verdict = Verdict::Accepted;
                 exchange.issued = issued(body);
             }
             Err(error) => {
-                exchange.verdict = verdict(exchange.status).to_owned();
+                // An answer that is no success is a refusal, also where its status is one.
+                exchange.verdict = match Verdict::of_answer(exchange.status) {
+                    Verdict::Accepted => Verdict::Unreachable,
+                    verdict => verdict,
+                };
                 exchange.answer = Some(redact(&error.to_string()).into_owned());
             }
         }
@@ -348,16 +351,6 @@ async fn read(name: &str, answer: reqwest::Response) -> Result<Vec<u8>, Keycloak
         Ok(body.into())
     } else {
         Err(refusal(name, status, challenge.as_deref(), &body))
-    }
-}
-
-/// The kind of a refusal by its status, as for every other server.
-fn verdict(status: Option<u16>) -> &'static str {
-    match status {
-        Some(401) => "unauthenticated",
-        Some(403) => "forbidden",
-        Some(400..=499) => "bad_request",
-        _ => "unreachable",
     }
 }
 

@@ -25,10 +25,10 @@ use super::directory::{self, Claim, Ownership};
 use super::leftovers::{self, Counts};
 use super::{Administrator, Directory, Inner, Lab, LabError, LabOptions, Owner, owned};
 use crate::cluster::{Capabilities, Driver, MAIN, Minor, Observed};
-use crate::event::{Events, Exchange, Exchanges, Presented};
+use crate::event::{Events, Exchange, Exchanges, Presented, Verdict};
 use crate::identity_provider;
 use crate::identity_provider::existing::{ExistingIssuer, ExistingIssuerError, name_claim};
-use crate::probe::{self, Door, Question, Verdict};
+use crate::probe::{self, Door, Question};
 use crate::secret::Secret;
 use crate::server_binaries::Versions;
 
@@ -373,7 +373,7 @@ impl Lab {
                 to: "identity provider".to_owned(),
                 request: "a token".to_owned(),
                 status,
-                verdict: verdict.name().to_owned(),
+                verdict,
                 answer: token.as_ref().err().map(ToString::to_string),
                 issued: token.iter().filter_map(|token| Presented::token(token.expose())).collect(),
                 ..Exchange::default()

@@ -15,10 +15,11 @@ use serde_json::json;
 
 use crate::cluster::{ApiServer, Observed};
 use crate::credential::Credential;
+use crate::event::Verdict;
 use crate::identity_provider::existing::{ExistingIssuer, name_claim};
 use crate::lab::Administrator;
 use crate::pki::signing_request;
-use crate::probe::{self, Answer, Door, Question, Verdict};
+use crate::probe::{self, Answer, Door, Question};
 use crate::process::wait::{Condition, until_gently};
 
 /// How long a signer may take for the one certificate it is asked for.

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::scenario::Depth;
 use super::{credential, json, shortened};
-use crate::event::{Exchange, Presented, ServerRecord};
+use crate::event::{Exchange, NOT_OBSERVABLE, Presented, ReasonSource, ServerRecord, Verdict};
 use crate::report::progress::seconds;
 
 /// How much of one text is shown.
@@ -14,15 +14,15 @@ const TEXT: usize = 1500;
 const LINES: usize = 30;
 
 /// A verdict in words, and the class of its mark.
-pub(super) fn verdict(verdict: &str, status: Option<u16>) -> (String, &'static str) {
-    let words = verdict.replace('_', " ");
+pub(super) fn verdict(verdict: Verdict, status: Option<u16>) -> (String, &'static str) {
+    let words = verdict.words();
     let words = match status {
         Some(status) => format!("{status} {words}"),
         None => words,
     };
     let class = match verdict {
-        "accepted" => "ac",
-        "unreachable" => "un",
+        Verdict::Accepted => "ac",
+        Verdict::Unreachable => "un",
         _ => "re",
     };
     (words, class)
@@ -39,7 +39,7 @@ pub(super) fn draw(number: usize, exchanges: &[Exchange], depth: Depth) -> Marku
     let mut shown: Vec<(usize, &Presented)> = Vec::new();
     html! {
         @for (index, exchange) in exchanges.iter().enumerate() {
-            @let (words, class) = verdict(&exchange.verdict, exchange.status);
+            @let (words, class) = verdict(exchange.verdict, exchange.status);
             details.x id={ "s" (number) "r" (index + 1) } {
                 summary {
                     b { (index + 1) }
@@ -96,8 +96,11 @@ fn credentials<'a>(
 fn server_record(record: &ServerRecord, depth: Depth) -> Markup {
     html! {
         @if let Some(reason) = &record.reason {
-            h6 { "Reason (" (record.reason_source) ")" }
+            h6 { "Reason (" (record.reason_source.name()) ")" }
             p.reason { (shortened(reason, TEXT)) }
+        } @else if record.reason_source == ReasonSource::NotObservable {
+            h6 { "Reason" }
+            p.reason { (NOT_OBSERVABLE) }
         }
         @if depth == Depth::Whole {
             @if !record.log.is_empty() {

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::{Entry, Page, catalogue, exchange, outcome_word, sequence, shortened};
 use crate::behaviour::Catalogue;
-use crate::event::{AnswerReport, Failure, Outcome, ScenarioReport, StepReport};
+use crate::event::{AnswerReport, Failure, NOT_OBSERVABLE, Outcome, ReasonSource, ScenarioReport, StepReport};
 use crate::report::failure;
 use crate::report::progress::seconds;
 
@@ -52,7 +52,7 @@ pub(super) fn draw(page: &Page<'_>, entry: &Entry<'_>, depth: Depth) -> Markup {
                 @if let Some(failed) = &scenario.failure { (failed_because(failed, depth)) }
                 @if let Some(inversion) = &scenario.inversion {
                     p { strong { "With the sound twin in its place, it turned red: " } (inversion.step) }
-                    pre { (shortened(&inversion.message, 600)) }
+                    pre { (shortened(&inversion.cause.to_string(), 600)) }
                 }
                 @if !scenario.steps.is_empty() { h5 { "Steps" } (steps(&scenario.steps)) }
                 (happened(*number, scenario, depth))
@@ -72,18 +72,19 @@ pub(super) fn draw(page: &Page<'_>, entry: &Entry<'_>, depth: Depth) -> Markup {
 /// The line below a scenario's name: what failed, why it was skipped, or the answer that it is about.
 fn why(scenario: &ScenarioReport) -> Markup {
     let text = match (scenario.outcome, &scenario.failure) {
-        (Outcome::Skipped, _) => scenario.skipped_because.clone(),
-        (Outcome::Failed, Some(failed)) => Some(format!("{}: {}", failed.step, failed.message.lines().next().unwrap_or_default())),
+        (Outcome::Skipped, _) => scenario.skipped.as_ref().map(|skip| skip.because.clone()),
+        (Outcome::Failed, Some(failed)) => Some(format!("{}: {}", failed.step, failed.cause.in_a_line())),
         _ => None,
     };
     html! {
         @if let Some(text) = text {
             span.why { (shortened(&text, 240)) }
         } @else if let Some(answer) = decisive(&scenario.answers) {
-            @let (words, class) = exchange::verdict(&answer.verdict, answer.status);
+            @let (words, class) = exchange::verdict(answer.verdict, answer.status);
             span.why {
                 span.v.(class) { (words) }
-                @if let Some(reason) = &answer.reason { " " (shortened(reason, 160)) " (" (answer.reason_source) ")" }
+                @if let Some(reason) = &answer.reason { " " (shortened(reason, 160)) " (" (answer.reason_source.name()) ")" }
+                @else if answer.reason_source == ReasonSource::NotObservable { " reason " (NOT_OBSERVABLE) }
                 @else if let Some(user) = &answer.user { " as " (shortened(user, 120)) }
             }
         }
@@ -92,7 +93,7 @@ fn why(scenario: &ScenarioReport) -> Markup {
 
 /// The answer that a scenario is about: its first refusal, otherwise its last answer.
 fn decisive(answers: &[AnswerReport]) -> Option<&AnswerReport> {
-    answers.iter().find(|answer| answer.verdict != "accepted").or(answers.last())
+    answers.iter().find(|answer| answer.verdict.is_refusal()).or(answers.last())
 }
 
 fn failed_because(failed: &Failure, depth: Depth) -> Markup {
@@ -100,7 +101,7 @@ fn failed_because(failed: &Failure, depth: Depth) -> Markup {
     html! {
         div.failure {
             p { strong { (failed.step) } }
-            pre { (shortened(&failed.message, most)) }
+            pre { (shortened(&failed.cause.to_string(), most)) }
             p.meta {
                 (failed.place)
                 @if let Some(definition) = &failed.definition { " · defined at " (definition) }

@@ -142,7 +142,7 @@ fn title(names: &[&str], exchanges: &[Exchange]) -> String {
 /// What the arrows say, for those who do not see them.
 fn description(exchanges: &[Exchange]) -> String {
     let told = exchanges.iter().enumerate().map(|(index, exchange)| {
-        let answer = verdict(&exchange.verdict, exchange.status).0;
+        let answer = verdict(exchange.verdict, exchange.status).0;
         format!("{} {} to {}: {answer}. ", index + 1, exchange.from, exchange.to)
     });
     told.collect()
@@ -177,7 +177,7 @@ fn labels(index: usize, exchange: &Exchange) -> Labels {
     let with = shortened(&with, LONGEST / 2);
     let room = LONGEST.saturating_sub(with.chars().count() + 4);
     let label = format!("{} {}{with}", index + 1, without_beginning(request(exchange), room));
-    let (mut answer, class) = verdict(&exchange.verdict, exchange.status);
+    let (mut answer, class) = verdict(exchange.verdict, exchange.status);
     for issued in &exchange.issued {
         answer.push_str(&format!(" · {}", credential::word(issued)));
     }

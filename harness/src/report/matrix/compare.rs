@@ -233,7 +233,7 @@ fn times(first: &[RunRecord], second: &[RunRecord]) -> Vec<TimeChange> {
 
 /// What servers answered, as a set: scenarios may ask side by side.
 fn answers(scenario: &ScenarioReport) -> BTreeSet<String> {
-    let answers = scenario.answers.iter().filter(|answer| answer.verdict != "accepted");
+    let answers = scenario.answers.iter().filter(|answer| answer.verdict.is_refusal());
     answers
         .map(|answer| {
             let verdict = failure::verdict(answer);

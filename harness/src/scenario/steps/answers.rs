@@ -11,8 +11,9 @@ use cucumber::then;
 use super::{Person, Step, Texts};
 use crate::cluster::{Behaviours, Minor};
 use crate::credential::Credential;
+use crate::event::{ReasonSource, Verdict};
 use crate::identity_provider::issuer::unverified;
-use crate::probe::{Answer, Identity, Question, ReasonSource, Verdict, ask};
+use crate::probe::{Answer, Identity, Question, ask};
 use crate::process::wait::{Condition, until};
 use crate::scenario::world::World;
 
@@ -50,11 +51,7 @@ fn in_groups(world: &mut World, person: Person, groups: Texts) -> Step {
     let identity = identity(world.answer()?)?;
     let groups: Vec<String> = groups.0.iter().map(|group| world.filled(group)).collect();
     let missing: Vec<_> = groups.iter().filter(|group| !identity.groups.contains(*group)).collect();
-    ensure!(
-        missing.is_empty(),
-        "expected the groups {missing:?}, too; seen were {:?}",
-        identity.groups
-    );
+    expect!(missing.is_empty(), "the groups {missing:?}, too", "{:?}", identity.groups);
     Ok(())
 }
 
@@ -63,9 +60,10 @@ fn in_exactly_groups(world: &mut World, person: Person, groups: Texts) -> Step {
     world.person(&person.0)?;
     let identity = identity(world.answer()?)?;
     let expected: BTreeSet<String> = groups.0.into_iter().collect();
-    ensure!(
+    expect!(
         identity.groups == expected,
-        "expected exactly the groups {expected:?}; seen were {:?}",
+        "exactly the groups {expected:?}",
+        "{:?}",
         identity.groups
     );
     Ok(())
@@ -75,9 +73,10 @@ fn in_exactly_groups(world: &mut World, person: Person, groups: Texts) -> Step {
 fn not_in_group(world: &mut World, person: Person, group: String) -> Step {
     world.person(&person.0)?;
     let identity = identity(world.answer()?)?;
-    ensure!(
+    expect!(
         !identity.groups.contains(&group),
-        "did not expect the group \"{group}\"; seen were {:?}",
+        "not the group \"{group}\"",
+        "{:?}",
         identity.groups
     );
     Ok(())
@@ -87,7 +86,7 @@ fn not_in_group(world: &mut World, person: Person, group: String) -> Step {
 fn has_uid(world: &mut World, person: Person, uid: String) -> Step {
     world.person(&person.0)?;
     let identity = identity(world.answer()?)?;
-    ensure!(identity.uid == uid, "expected the UID \"{uid}\"; seen was \"{}\"", identity.uid);
+    expect!(identity.uid == uid, "the UID \"{uid}\"", "\"{}\"", identity.uid);
     Ok(())
 }
 
@@ -99,13 +98,11 @@ fn has_no_uid(world: &mut World, person: Person) -> Step {
 #[then(expr = "{person} has the extra {string} with {texts}")]
 fn has_extra(world: &mut World, person: Person, key: String, values: Texts) -> Step {
     world.person(&person.0)?;
-    let identity = identity(world.answer()?)?;
-    let seen = identity.extra.get(&key);
-    ensure!(
-        seen == Some(&values.0),
-        "expected the extra \"{key}\" with {:?}; seen were {:?}",
-        values.0,
-        identity.extra
+    let (expected, extra) = (values.0, &identity(world.answer()?)?.extra);
+    expect!(
+        extra.get(&key) == Some(&expected),
+        "the extra \"{key}\" with {expected:?}",
+        "{extra:?}"
     );
     Ok(())
 }
@@ -114,7 +111,7 @@ fn has_extra(world: &mut World, person: Person, key: String, values: Texts) -> S
 fn has_no_extra(world: &mut World, person: Person, key: String) -> Step {
     world.person(&person.0)?;
     let seen = identity(world.answer()?)?.extra.get(&key);
-    ensure!(seen.is_none(), "expected no extra \"{key}\"; seen was {seen:?}");
+    expect!(seen.is_none(), "no extra \"{key}\"", "{seen:?}");
     Ok(())
 }
 
@@ -123,9 +120,10 @@ fn unauthenticated(world: &mut World, person: Person, reason: String) -> Step {
     world.person(&person.0)?;
     let answer = world.answer()?;
     refused(world.version(), answer, Verdict::Unauthenticated, &reason)?;
-    ensure!(
+    expect!(
         matches!(answer.record.source, ReasonSource::Log | ReasonSource::NotObservable),
-        "expected the reason in the API server's log; it was found in: {}",
+        "the reason in the API server's log",
+        "it was found in: {}",
         answer.record.source.name()
     );
     Ok(())
@@ -136,9 +134,10 @@ fn unauthenticated_only(world: &mut World, person: Person, reason: String) -> St
     unauthenticated(world, person, reason.clone())?;
     let record = &world.answer()?.record;
     let seen = record.reason.clone().unwrap_or_default();
-    ensure!(
+    expect!(
         seen == reason || record.source == ReasonSource::NotObservable,
-        "expected no other reason than \"{reason}\"; seen was \"{seen}\""
+        "no other reason than \"{reason}\"",
+        "\"{seen}\""
     );
     Ok(())
 }
@@ -156,9 +155,10 @@ fn unauthenticated_silently(world: &mut World, person: Person, reason: String) -
     let answer = world.answer()?;
     refused(world.version(), answer, Verdict::Unauthenticated, &reason)?;
     // Where nobody has an opinion there is no error to log: the audit event is all there is.
-    ensure!(
+    expect!(
         answer.record.source == ReasonSource::Audit,
-        "expected nothing in the API server's log; seen: {answer}"
+        "nothing in the API server's log",
+        "{answer}"
     );
     Ok(())
 }
@@ -189,7 +189,7 @@ fn gives_nothing_away(world: &mut World) -> Step {
         r#""message":"Unauthorized","reason":"Unauthorized","code":401}"#
     );
     let answer = world.answer()?;
-    ensure!(answer.text.trim_end() == BODY, "expected the body {BODY}; seen was {}", answer.text);
+    expect!(answer.text.trim_end() == BODY, "the body {BODY}", "{}", answer.text);
     Ok(())
 }
 
@@ -210,14 +210,16 @@ fn unauthenticated_by_proxy(world: &mut World, person: Person, reason: String) -
     let answer = world.answer()?;
     refused(world.version(), answer, Verdict::Unauthenticated, &reason)?;
     let record = &answer.record;
-    ensure!(
+    expect!(
         record.source == ReasonSource::Body,
-        "expected the auth proxy's own reason; it was found in: {}",
+        "the auth proxy's own reason",
+        "it was found in: {}",
         record.source.name()
     );
-    ensure!(
+    expect!(
         record.audit_id.is_none(),
-        "expected that the API server never sees the request; it has the audit id {:?}",
+        "the API server never sees the request",
+        "it has the audit id {:?}",
         record.audit_id
     );
     Ok(())
@@ -229,9 +231,10 @@ fn audit_event_says(world: &mut World, message: String) -> Step {
     let answer = world.answer()?;
     let event = answer.record.event.as_ref().context("there is no audit event for the request")?;
     let seen = event.message().unwrap_or_default();
-    ensure!(
+    expect!(
         seen.contains(&message),
-        "expected an audit event that says \"{message}\"; it says \"{seen}\""
+        "an audit event that says \"{message}\"",
+        "it says \"{seen}\""
     );
     Ok(())
 }
@@ -282,9 +285,10 @@ async fn twin_accepted(world: &mut World, person: Person, what: SoundThing) -> S
         Some(_) => world.twin()?,
         None => bail!("nothing was asked yet"),
     };
-    ensure!(
+    expect!(
         what.is(world, &twin.credential),
-        "expected the sound counterpart to be a {what:?}; it is: {:?}",
+        "the sound counterpart to be a {what:?}",
+        "it is: {:?}",
         twin.credential
     );
     let answer = world.ask_with(&person.0, &twin.credential, &Question::who_am_i()).await;
@@ -339,12 +343,9 @@ async fn other_refused(world: &mut World, person: Person, reason: String) -> Ste
 
 /// Fails unless the answer is acceptance as `user`.
 pub(super) fn accepted(answer: &Answer, user: &str) -> Step {
-    ensure!(
-        answer.verdict == Verdict::Accepted,
-        "expected: accepted as \"{user}\"; seen: {answer}"
-    );
+    expect!(answer.verdict == Verdict::Accepted, "accepted as \"{user}\"", "{answer}");
     let identity = identity(answer)?;
-    ensure!(identity.user == user, "expected: accepted as \"{user}\"; seen: {answer}");
+    expect!(identity.user == user, "accepted as \"{user}\"", "{answer}");
     Ok(())
 }
 
@@ -354,10 +355,11 @@ pub(super) fn refused(version: Minor, answer: &Answer, verdict: Verdict, reason:
     let seen = answer.record.reason.as_deref().unwrap_or_default();
     // Where nobody lets us read the log, the kind is all that can be held against what was expected; the report says so.
     let as_expected = answer.record.source == ReasonSource::NotObservable || seen.contains(reason);
-    ensure!(
+    let expected = verdict.words();
+    expect!(
         answer.verdict == verdict && !reason.is_empty() && as_expected,
-        "expected: {}, because: {reason}; seen: {answer}",
-        verdict.name()
+        "{expected}, because: {reason}",
+        "{answer}"
     );
     Ok(())
 }

@@ -7,8 +7,9 @@ use cucumber::{given, when};
 
 use super::{Person, Step};
 use crate::credential::Credential;
+use crate::event::Verdict;
 use crate::pki::Request;
-use crate::probe::{Answer, Door, Question, Verdict, ask};
+use crate::probe::{Answer, Door, Question, ask};
 use crate::process::wait::{Condition, until};
 use crate::scenario::world::{Twin, World};
 

@@ -11,8 +11,9 @@ use super::answers::TRUSTED;
 use super::{Person, Step, answers, front_proxy};
 use crate::cluster::{FRONT_PROXY, TrustedAuthority};
 use crate::credential::Credential;
+use crate::event::Verdict;
 use crate::pki::{Authority, Leaf, Request};
-use crate::probe::{Question, Verdict};
+use crate::probe::Question;
 use crate::process::wait::{Condition, until};
 use crate::scenario::world::World;
 

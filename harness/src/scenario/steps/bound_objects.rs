@@ -80,7 +80,7 @@ fn runs_in_pod(world: &mut World, person: Person) -> Step {
     else {
         bail!("the token is not bound to a pod")
     };
-    ensure!(pod.uid.is_some(), "expected the pod to have a UID");
+    ensure!(pod.uid.is_some(), "the pod has no UID");
     has_extra(world, "authentication.kubernetes.io/pod-name", pod.name)?;
     has_extra(world, "authentication.kubernetes.io/pod-uid", pod.uid)
 }

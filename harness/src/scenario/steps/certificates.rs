@@ -162,9 +162,10 @@ async fn end_is_counted(world: &mut World) -> Step {
     const SERIES: &str = "apiserver_client_certificate_expiration_seconds_bucket";
     let hour = Counts::growth(world, SERIES, &[("le", "3600")]).await?;
     let half = Counts::growth(world, SERIES, &[("le", "1800")]).await?;
-    ensure!(
+    expect!(
         hour >= 1.0 && half < 1.0,
-        "expected one certificate that ends between half an hour and an hour; seen were {half} and {hour} more"
+        "one certificate that ends between half an hour and an hour",
+        "{half} and {hour} more"
     );
     Ok(())
 }
@@ -181,11 +182,7 @@ fn credential_id(world: &mut World) -> Step {
     let identity = answers::identity(world.answer()?)?;
     let seen = identity.extra.get("authentication.kubernetes.io/credential-id");
     let expected = vec![format!("X509SHA256={fingerprint}")];
-    ensure!(
-        seen == Some(&expected),
-        "expected the credential-id {expected:?}; seen were {:?}",
-        identity.extra
-    );
+    expect!(seen == Some(&expected), "the credential-id {expected:?}", "{:?}", identity.extra);
     Ok(())
 }
 

@@ -10,10 +10,9 @@ use super::doors::Configured;
 use super::{Person, Step, tokens};
 use crate::cluster::{Behaviours, ConfigurationChange, Setting};
 use crate::credential::Credential;
+use crate::event::Verdict;
 pub(super) use crate::probe::hash;
-use crate::probe::{
-    Gate, LAST_CONFIGURATION, Question, Reload, Stage, TOLD, TRYING, Verdict, ask, configuration_gate, replace_configuration,
-};
+use crate::probe::{Gate, LAST_CONFIGURATION, Question, Reload, Stage, TOLD, TRYING, ask, configuration_gate, replace_configuration};
 use crate::scenario::world::World;
 
 /// The new configuration, and what the API server made of it.
@@ -73,11 +72,11 @@ async fn gives_up(world: &mut World, change: String) -> Step {
 
 #[then(expr = "the new configuration is refused when it is {stage}, because {string}")]
 fn refused(world: &mut World, at: At, reason: String) -> Step {
-    let seen = &made(world)?.reload;
-    ensure!(
-        matches!(seen, Reload::Refused { stage, reason: why } if *stage == at.0 && !reason.is_empty() && why.contains(&reason)),
-        "expected: refused when {:?}, because: {reason}; seen: {seen:?}",
-        at.0
+    let (expected, seen) = (at.0, &made(world)?.reload);
+    expect!(
+        matches!(seen, Reload::Refused { stage, reason: why } if *stage == expected && !reason.is_empty() && why.contains(&reason)),
+        "refused when {expected:?}, because: {reason}",
+        "{seen:?}"
     );
     Ok(())
 }
@@ -85,7 +84,7 @@ fn refused(world: &mut World, at: At, reason: String) -> Step {
 #[then("the new configuration is in force")]
 fn is_in_force(world: &mut World) -> Step {
     let seen = &made(world)?.reload;
-    ensure!(*seen == Reload::InForce, "expected a configuration in force; seen: {seen:?}");
+    expect!(*seen == Reload::InForce, "a configuration in force", "{seen:?}");
     Ok(())
 }
 
@@ -94,10 +93,7 @@ async fn is_counted(world: &mut World, status: String) -> Step {
     Counts::one_more(world, RELOADS, &[("status", &status)]).await?;
     let now = Counts::now(world).await?;
     let last = now.value(LAST_RELOAD, &[("status", &status)]);
-    ensure!(
-        last.is_some_and(|at| at > 0.0),
-        "expected the time of the last {status}; seen was {last:?}"
-    );
+    expect!(last.is_some_and(|at| at > 0.0), "the time of the last {status}", "{last:?}");
     Ok(())
 }
 
@@ -106,14 +102,14 @@ async fn tells_which(world: &mut World) -> Step {
     let hash = hash(&made(world)?.content);
     let now = Counts::now(world).await?;
     let told = now.value(LAST_CONFIGURATION, &[("hash", &hash)]);
-    ensure!(told == Some(1.0), "expected {LAST_CONFIGURATION} with {hash}; seen was {told:?}");
+    expect!(told == Some(1.0), "{LAST_CONFIGURATION} with {hash}", "{told:?}");
     Ok(())
 }
 
 #[when(expr = "Dana starts an API server with {configured}")]
 async fn starts(world: &mut World, configured: Configured) -> Step {
     let why = match world.api_server_in_silence(configured.0).await {
-        Ok(server) => bail!("expected that no API server starts with this; it answers at {}", server.url),
+        Ok(server) => differs!("no API server starts with this", "it answers at {}", server.url),
         Err(error) => format!("{error:#}"),
     };
     world.notes::<NotStarted>().0 = Some(why);
@@ -126,9 +122,10 @@ fn not_started(world: &mut World, reason: String) -> Step {
     // A log quotes its quotes.
     let seen = seen.replace("\\\"", "\"");
     let reason = Behaviours::known().worded(&reason, world.version());
-    ensure!(
+    expect!(
         seen.contains("ended by itself") && seen.contains(reason),
-        "expected that it ends, because: {reason}; seen: {seen}"
+        "it ends, because: {reason}",
+        "{seen}"
     );
     Ok(())
 }

@@ -35,9 +35,10 @@ async fn begins(world: &mut World, person: Person) -> Step {
 fn named_authorities(world: &mut World) -> Step {
     let (clients, proxies) = (subject(&world.client_authority()?)?, subject(world.request_header_authority()?)?);
     let seen = &world.notes::<Seen>().authorities;
-    ensure!(
+    expect!(
         seen.contains(&clients) && seen.contains(&proxies),
-        "expected both authorities; the API server names {}",
+        "both authorities",
+        "the API server names {}",
         seen.len()
     );
     Ok(())
@@ -54,7 +55,7 @@ async fn asks_over_http2(world: &mut World, person: Person, _pronoun: String) ->
 #[then(expr = "the answer is {int}, and the API server ends the connection")]
 async fn connection_ends(world: &mut World, status: u16) -> Step {
     let (connection, seen) = world.notes::<Seen>().http2.take().context("nobody asked over such a connection")?;
-    ensure!(seen == status, "expected the status {status}; seen was {seen}");
+    expect!(seen == status, "the status {status}", "{seen}");
     let connection = &connection;
     let ended = until("the end of the connection", LIMIT, || async move {
         Ok::<_, Infallible>(if connection.has_ended() {
@@ -71,11 +72,8 @@ async fn answered_twice(world: &mut World, person: Person) -> Step {
     let leaf = world.client_authority()?.issue(&Request::client(&person.user(), &[]))?;
     let (mut connection, first) = first(world, &Credential::Certificate(leaf)).await?;
     let second = ask(&mut connection).await?;
-    ensure!(
-        (first, second) == (201, 201),
-        "expected to be accepted twice; seen were {first} and {second}"
-    );
-    ensure!(!connection.has_ended(), "expected a connection that goes on; it has ended");
+    expect!((first, second) == (201, 201), "to be accepted twice", "{first} and {second}");
+    expect!(!connection.has_ended(), "a connection that goes on", "it has ended");
     Ok(())
 }
 

@@ -55,7 +55,7 @@ impl Counts {
         let growth = Self::growth(world, name, labels).await?;
         #[expect(clippy::float_cmp, reason = "counts are whole numbers")]
         let one = growth == 1.0;
-        ensure!(one, "expected one more in {name} with {labels:?}; seen were {growth} more");
+        expect!(one, "one more in {name} with {labels:?}", "{growth} more");
         Ok(())
     }
 
@@ -64,9 +64,10 @@ impl Counts {
         let ours = if is_ours { world.notes::<Self>().readings } else { 0 };
         let growth = Self::growth(world, name, labels).await? - f64::from(ours);
         let more = growth >= 1.0;
-        ensure!(
+        expect!(
             more,
-            "expected at least one more in {name} with {labels:?}, beside {ours} of the administrator; seen were {growth} more"
+            "at least one more in {name} with {labels:?}, beside {ours} of the administrator",
+            "{growth} more"
         );
         Ok(())
     }
@@ -104,7 +105,7 @@ async fn no_request_counted(world: &mut World, name: String) -> Step {
     let counted = Counts::now(world)
         .await?
         .value("authenticated_user_requests", &[("username", &name)]);
-    ensure!(counted.is_none(), "expected no count for \"{name}\"; seen was {counted:?}");
+    expect!(counted.is_none(), "no count for \"{name}\"", "{counted:?}");
     Ok(())
 }
 
@@ -123,7 +124,7 @@ async fn fetched(world: &mut World, status: String) -> Step {
     let active = Counts::now(world)
         .await?
         .value("authentication_token_cache_active_fetch_count", &[("status", "in_flight")]);
-    ensure!(active.is_some(), "expected a count of looks that are in flight; there is none");
+    expect!(active.is_some(), "a count of looks that are in flight", "there is none");
     Ok(())
 }
 
@@ -141,9 +142,9 @@ async fn tells_keys(world: &mut World, issuer: String) -> Step {
     let keys = configurations::hash(&world.signer()?.published(&issuer)?.to_string());
     let now = Counts::now(world).await?;
     let at = now.value(KEYS_FETCHED, &[("jwt_issuer_hash", &url), ("result", "success")]);
-    ensure!(at.is_some_and(|at| at > 0.0), "expected when the keys were got; seen was {at:?}");
+    expect!(at.is_some_and(|at| at > 0.0), "when the keys were got", "{at:?}");
     let told = now.value(KEYS, &[("jwt_issuer_hash", &url), ("hash", &keys)]);
-    ensure!(told == Some(1.0), "expected {KEYS} with {keys}; seen was {told:?}");
+    expect!(told == Some(1.0), "{KEYS} with {keys}", "{told:?}");
     Ok(())
 }
 
@@ -152,12 +153,9 @@ async fn tells_no_keys(world: &mut World, issuer: String) -> Step {
     let url = configurations::hash(&world.signer()?.url(&issuer)?);
     let now = Counts::now(world).await?;
     let at = now.value(KEYS_FETCHED, &[("jwt_issuer_hash", &url), ("result", "failure")]);
-    ensure!(
-        at.is_some_and(|at| at > 0.0),
-        "expected when the keys were not got; seen was {at:?}"
-    );
+    expect!(at.is_some_and(|at| at > 0.0), "when the keys were not got", "{at:?}");
     let told = now.value(KEYS, &[("jwt_issuer_hash", &url)]);
-    ensure!(told.is_none(), "expected no keys; seen was {told:?}");
+    expect!(told.is_none(), "no keys", "{told:?}");
     Ok(())
 }
 

@@ -6,8 +6,9 @@ use cucumber::{given, then, when};
 
 use super::{Step, answers};
 use crate::credential::Credential;
+use crate::event::{ReasonSource, Verdict};
 use crate::pki::{Flaw, Request};
-use crate::probe::{Answer, Question, ReasonSource, Verdict, ask};
+use crate::probe::{Answer, Question, ask};
 use crate::scenario::world::World;
 
 const MANY: usize = 50;
@@ -56,17 +57,20 @@ async fn all_ask(world: &mut World) -> Step {
 fn each_for_their_own(world: &mut World) -> Step {
     let version = world.version();
     let Crowd { members, answers } = world.notes::<Crowd>();
-    ensure!(
+    expect!(
         members.len() == MANY && answers.len() == MANY,
-        "expected {MANY} answers; there are {}",
+        "{MANY} answers",
+        "there are {}",
         answers.len()
     );
     for (member, answer) in members.iter().zip(answers) {
         answers::refused(version, answer, Verdict::Unauthenticated, &member.mark)?;
-        ensure!(
-            answer.record.source == ReasonSource::Log,
-            "expected the reason of {} in the log",
-            member.name
+        let (name, source) = (&member.name, answer.record.source);
+        expect!(
+            source == ReasonSource::Log,
+            "the reason of {name} in the log",
+            "it was found in: {}",
+            source.name()
         );
     }
     Ok(())
@@ -76,15 +80,17 @@ fn each_for_their_own(world: &mut World) -> Step {
 fn all_the_same(world: &mut World) -> Step {
     let answers = &world.notes::<Crowd>().answers;
     let other = answers.iter().find(|answer| answer.text != answers[0].text);
-    ensure!(
+    expect!(
         other.is_none(),
-        "expected the same body for all; seen were {} and {}",
+        "the same body for all",
+        "{} and {}",
         answers[0].text,
         other.map_or("", |answer| answer.text.as_str())
     );
-    ensure!(
+    expect!(
         answers[0].message() == Some("Unauthorized"),
-        "expected the message \"Unauthorized\"; seen was {}",
+        "the message \"Unauthorized\"",
+        "{}",
         answers[0].text
     );
     Ok(())

@@ -93,9 +93,10 @@ async fn tells_life(world: &mut World) -> Step {
     let after = jiff::Timestamp::now().as_second();
     #[expect(clippy::cast_precision_loss, reason = "seconds of a day")]
     let (most, least) = ((end - before) as f64, (end - after - 1) as f64);
-    ensure!(
+    expect!(
         told <= most && told >= least,
-        "expected between {least} and {most} seconds in {TTL}; seen were {told}"
+        "between {least} and {most} seconds in {TTL}",
+        "{told}"
     );
     Ok(())
 }
@@ -103,7 +104,7 @@ async fn tells_life(world: &mut World) -> Step {
 #[then("the client tells of no certificate that could run out")]
 async fn tells_of_none(world: &mut World) -> Step {
     let told = now(world).await?.value(TTL, &[]);
-    ensure!(told == Some(f64::INFINITY), "expected no end in {TTL}; seen was {told:?}");
+    expect!(told == Some(f64::INFINITY), "no end in {TTL}", "{told:?}");
     Ok(())
 }
 

@@ -252,9 +252,10 @@ async fn kube_told_with_sound_plugin(world: &mut World, person: Person, user: St
 #[then(expr = "the client is refused, because {string}")]
 fn refused(world: &mut World, reason: String) -> Step {
     let (succeeded, text) = world.notes::<AtHand>().answer.as_ref().context("the client was not asked")?;
-    ensure!(
+    expect!(
         !succeeded && text.contains(&reason),
-        "expected that the client is refused, because: {reason}; it says: {}",
+        "the client is refused, because: {reason}",
+        "it says: {}",
         redact(text)
     );
     Ok(())
@@ -273,10 +274,7 @@ fn asked_once(world: &mut World) -> Step {
 #[then("the plugin was asked again")]
 fn asked_again(world: &mut World) -> Step {
     let seen = told(world)?.len();
-    ensure!(
-        seen > 1,
-        "expected a plugin that was asked more than once; it was asked {seen} times"
-    );
+    expect!(seen > 1, "a plugin that was asked more than once", "it was asked {seen} times");
     Ok(())
 }
 
@@ -288,7 +286,7 @@ fn told_of_cluster(world: &mut World) -> Step {
         .first()
         .and_then(|info| info.pointer("/spec/cluster/server"))
         .and_then(Value::as_str);
-    ensure!(server == Some(&door), "expected the address {door}; the plugin was told: {seen:?}");
+    expect!(server == Some(&door), "the address {door}", "the plugin was told: {seen:?}");
     Ok(())
 }
 
@@ -296,18 +294,20 @@ fn told_of_cluster(world: &mut World) -> Step {
 fn told_of_no_cluster(world: &mut World) -> Step {
     let seen = told(world)?;
     let info = seen.first().context("expected a plugin that was asked; it was not")?;
-    ensure!(
+    expect!(
         info.pointer("/spec/cluster").is_none() && info["spec"]["interactive"] == false,
-        "expected neither a cluster nor a person; the plugin was told: {info}"
+        "neither a cluster nor a person",
+        "the plugin was told: {info}"
     );
     Ok(())
 }
 
 fn asked_times(world: &mut World, expected: usize) -> Step {
     let seen = told(world)?.len();
-    ensure!(
+    expect!(
         seen == expected,
-        "expected a plugin that was asked {expected} times; it was asked {seen} times"
+        "a plugin that was asked {expected} times",
+        "it was asked {seen} times"
     );
     Ok(())
 }

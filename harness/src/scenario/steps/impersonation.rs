@@ -15,8 +15,9 @@ use super::rights::{Right, grant_everywhere};
 use super::{Person, Step, Texts, answers, asking};
 use crate::cluster::Behaviours;
 use crate::credential::Credential;
+use crate::event::Verdict;
 use crate::pki::Request;
-use crate::probe::{Answer, AuditEvent, Door, Question, Verdict};
+use crate::probe::{Answer, AuditEvent, Door, Question};
 use crate::scenario::world::{Twin, World};
 
 /// The identity somebody asks to be taken for: `the user "bob" in the group "on-call" with the UID "4711"`.
@@ -245,7 +246,7 @@ async fn may_list_as(world: &mut World, person: Person, resource: String, mode: 
 #[given(expr = "{person} has impersonated {guise} before")]
 async fn has_impersonated(world: &mut World, person: Person, guise: Guise) -> Step {
     let answer = ask_as(world, &person, &guise).await?;
-    ensure!(answer.verdict == Verdict::Accepted, "expected: accepted; seen: {answer}");
+    expect!(answer.verdict == Verdict::Accepted, "accepted", "{answer}");
     Ok(())
 }
 
@@ -329,10 +330,7 @@ fn accepted_as_service_account(world: &mut World, person: Person) -> Step {
         format!("system:serviceaccounts:{namespace}"),
     ];
     let seen = &answers::identity(answer)?.groups;
-    ensure!(
-        seen.iter().eq(&groups),
-        "expected exactly the groups {groups:?}; seen were {seen:?}"
-    );
+    expect!(seen.iter().eq(&groups), "exactly the groups {groups:?}", "{seen:?}");
     Ok(())
 }
 
@@ -343,9 +341,10 @@ fn audit_names_both(world: &mut World, person: Person, target: String) -> Step {
     let event = event(world)?;
     let name = |field| event.user(field).map(|user| user.user);
     let (user, impersonated) = (name("user"), name("impersonatedUser"));
-    ensure!(
+    expect!(
         user.as_ref() == Some(&impersonator) && impersonated.as_ref() == Some(&target),
-        "expected an audit event by \"{impersonator}\" as \"{target}\"; it is by {user:?} as {impersonated:?}"
+        "an audit event by \"{impersonator}\" as \"{target}\"",
+        "it is by {user:?} as {impersonated:?}"
     );
     Ok(())
 }
@@ -353,9 +352,10 @@ fn audit_names_both(world: &mut World, person: Person, target: String) -> Step {
 #[then(expr = "the audit event says that the impersonation was constrained by {string}")]
 fn audit_names_constraint(world: &mut World, constraint: String) -> Step {
     let seen = self::constraint(world)?;
-    ensure!(
+    expect!(
         seen.as_ref() == Some(&constraint),
-        "expected the constraint \"{constraint}\"; the audit event has {seen:?}"
+        "the constraint \"{constraint}\"",
+        "the audit event has {seen:?}"
     );
     Ok(())
 }
@@ -363,7 +363,7 @@ fn audit_names_constraint(world: &mut World, constraint: String) -> Step {
 #[then(expr = "the audit event says that the impersonation was not constrained")]
 fn audit_names_no_constraint(world: &mut World) -> Step {
     let seen = constraint(world)?;
-    ensure!(seen.is_none(), "expected no constraint; the audit event has {seen:?}");
+    expect!(seen.is_none(), "no constraint", "the audit event has {seen:?}");
     Ok(())
 }
 
@@ -387,10 +387,7 @@ fn groups_are_named_once(world: &mut World) -> Step {
         .cloned()
         .unwrap_or_default();
     let repeated = groups.iter().enumerate().any(|(index, group)| groups[..index].contains(group));
-    ensure!(
-        !groups.is_empty() && !repeated,
-        "expected each group once; the audit event has {groups:?}"
-    );
+    expect!(!groups.is_empty() && !repeated, "each group once", "the audit event has {groups:?}");
     Ok(())
 }
 
@@ -402,9 +399,10 @@ fn incomplete(world: &mut World, reason: String) -> Step {
     let answer = world.answer()?;
     let seen = answer.record.reason.as_deref().unwrap_or_default();
     let status = answer.status.map(|status| status.to_string()).unwrap_or_default();
-    ensure!(
+    expect!(
         status == expected && seen.contains(&reason),
-        "expected: {expected}, because: {reason}; seen: {answer}"
+        "{expected}, because: {reason}",
+        "{answer}"
     );
     Ok(())
 }
@@ -413,10 +411,7 @@ async fn lists(world: &mut World, person: &Person, credential: &Credential, reso
     let name = world.person(&person.0)?;
     let question = asking::list(world, resource).await?;
     let answer = world.ask_with(&name, credential, &question).await;
-    ensure!(
-        answer.verdict == Verdict::Accepted,
-        "expected: allowed to list {resource}; seen: {answer}"
-    );
+    expect!(answer.verdict == Verdict::Accepted, "allowed to list {resource}", "{answer}");
     Ok(())
 }
 

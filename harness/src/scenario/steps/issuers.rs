@@ -43,11 +43,11 @@ fn accepted_as_token_says(world: &mut World, person: Person) -> Step {
     let login = world.notes::<LoggedIn>().0.clone().context("nobody has logged in yet")?;
     let claims = unverified(&login.token)?.claims;
     let says = claims.get(&login.claim).and_then(Value::as_str).unwrap_or_default();
-    ensure!(
-        !says.is_empty() && login.user.ends_with(says),
-        "expected a claim that is the end of \"{}\"; {} is \"{says}\"",
-        login.user,
-        login.claim
+    let (user, claim) = (&login.user, &login.claim);
+    expect!(
+        !says.is_empty() && user.ends_with(says),
+        "a claim {claim} that is the end of \"{user}\"",
+        "\"{says}\""
     );
     answers::accepted(world.answer()?, &login.user)
 }
@@ -59,7 +59,7 @@ fn changed(token: &Secret) -> Step<Secret> {
     let payload = URL_SAFE_NO_PAD.encode(serde_json::to_string(&claims)?);
     let parts: Vec<&str> = token.expose().split('.').collect();
     let [header, _, signature] = parts.as_slice() else {
-        bail!("expected a token in compact form")
+        bail!("the token is not in compact form (three base64url parts separated by dots)")
     };
     Ok(Secret::new(format!("{header}.{payload}.{signature}")))
 }

@@ -93,16 +93,17 @@ fn holds_new_token(world: &mut World) -> Step {
     let claims = crate::identity_provider::issuer::unverified(&Secret::new(token))?.claims;
     let expires = claims.get("exp").and_then(Value::as_i64).unwrap_or_default();
     let now = jiff::Timestamp::now().as_second();
-    ensure!(expires > now, "expected a token that expires after {now}; it expires at {expires}");
+    expect!(expires > now, "a token that expires after {now}", "it expires at {expires}");
     Ok(())
 }
 
 #[then(expr = "the client is refused a token, because {string}")]
 fn refused(world: &mut World, reason: String) -> Step {
     let (succeeded, text) = world.notes::<AtHand>().answer.as_ref().context("kubectl was not asked")?;
-    ensure!(
+    expect!(
         !succeeded && text.contains(&reason),
-        "expected that kubectl has no token, because: {reason}; it says: {}",
+        "kubectl has no token, because: {reason}",
+        "it says: {}",
         redact(text)
     );
     Ok(())
@@ -115,10 +116,10 @@ async fn told_with_sound_login(world: &mut World, person: Person, user: String) 
 }
 
 pub(super) fn accepted((succeeded, text): &(bool, String), user: &str) -> Step {
-    ensure!(*succeeded, "expected: accepted as \"{user}\"; kubectl says: {}", redact(text));
+    expect!(*succeeded, "accepted as \"{user}\"", "kubectl says: {}", redact(text));
     let review: Value = serde_json::from_str(text).context("kubectl answers with JSON")?;
     let seen = review.pointer("/status/userInfo/username").and_then(Value::as_str);
-    ensure!(seen == Some(user), "expected: accepted as \"{user}\"; seen was {seen:?}");
+    expect!(seen == Some(user), "accepted as \"{user}\"", "{seen:?}");
     Ok(())
 }
 

@@ -8,8 +8,9 @@ use cucumber::{given, then};
 use super::{Person, Step};
 use crate::auth_proxy::AuthProxy;
 use crate::credential::Credential;
+use crate::event::Verdict;
 use crate::explain::{kubeconfig, run_plugin};
-use crate::probe::{Question, Verdict};
+use crate::probe::Question;
 use crate::scenario::world::World;
 
 /// The auth proxy that stands in front while the scenario lasts.
@@ -47,10 +48,7 @@ async fn may_not_act_as(world: &mut World, person: Person, other: String) -> Ste
     };
     let who = world.person(&person.0)?;
     let answer = world.ask_with(&who, &credential, &Question::who_am_i()).await;
-    ensure!(
-        answer.verdict == Verdict::Forbidden,
-        "expected: forbidden to act as \"{other}\"; seen: {answer}"
-    );
+    expect!(answer.verdict == Verdict::Forbidden, "forbidden to act as \"{other}\"", "{answer}");
     Ok(())
 }
 

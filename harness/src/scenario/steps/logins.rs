@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 
 use super::{Person, Step, answers, asking};
 use crate::credential::Credential;
+use crate::event::Verdict;
 use crate::identity_provider::issuer::{Algorithm, Forgery, unverified};
 use crate::identity_provider::keycloak::{KeycloakError, NewUser, TokenSet};
-use crate::probe::{Question, Verdict};
+use crate::probe::Question;
 use crate::process::wait::{Condition, until};
 use crate::scenario::world::{Twin, World};
 use crate::secret::Secret;
@@ -90,7 +91,7 @@ async fn signed_in_keycloaks_name_with(world: &mut World, person: Person, algori
 #[when(expr = "{person} asks the API server who {word} is, once the token is as old as it gets")]
 async fn asks_once_old(world: &mut World, person: Person, _pronoun: String) -> Step {
     let Credential::Token(token) = world.holding(&person.0)?.credential.clone() else {
-        bail!("expected a token in their hands");
+        bail!("nobody holds a token yet");
     };
     let claims = unverified(&token)?.claims;
     let expires = claims
@@ -190,14 +191,14 @@ async fn withdrawn_role(world: &mut World, role: String) -> Step {
 #[then("Keycloak says that her token is active")]
 async fn token_is_active(world: &mut World) -> Step {
     let said = introspected(world).await?;
-    ensure!(said, "expected Keycloak to say that the token is active; it says that it is not");
+    expect!(said, "Keycloak to say that the token is active", "it says that it is not");
     Ok(())
 }
 
 #[then("Keycloak says that her token is not active")]
 async fn token_is_not_active(world: &mut World) -> Step {
     let said = introspected(world).await?;
-    ensure!(!said, "expected Keycloak to say that the token is not active; it says that it is");
+    expect!(!said, "Keycloak to say that the token is not active", "it says that it is");
     Ok(())
 }
 
@@ -206,12 +207,13 @@ async fn userinfo_tells(world: &mut World, role: String) -> Step {
     let name = account(world)?.name;
     let access = login(world)?.access;
     let told = world.realm().await?.userinfo(&access).await?;
-    ensure!(
+    expect!(
         told["preferred_username"] == json!(name),
-        "expected the name \"{name}\"; Keycloak told {told}"
+        "the name \"{name}\"",
+        "Keycloak told {told}"
     );
     let roles = told["user_groups"].as_array().cloned().unwrap_or_default();
-    ensure!(roles.contains(&json!(role)), "expected the role \"{role}\"; Keycloak told {told}");
+    expect!(roles.contains(&json!(role)), "the role \"{role}\"", "Keycloak told {told}");
     Ok(())
 }
 
@@ -248,9 +250,9 @@ async fn password_refused(world: &mut World, error: String) -> Step {
 fn has_new_token(world: &mut World) -> Step {
     let notes = world.notes::<AtKeycloak>();
     let (Some(login), Some(former)) = (&notes.login, &notes.former) else {
-        bail!("expected two logins to compare");
+        bail!("there are no two logins to compare yet");
     };
-    ensure!(login.id != former.id, "expected a new token; it is the former one");
+    expect!(login.id != former.id, "a new token", "it is the former one");
     Ok(())
 }
 
@@ -265,11 +267,7 @@ async fn api_server_accepts(world: &mut World) -> Step {
 async fn api_server_accepts_with_group(world: &mut World, group: String) -> Step {
     api_server_accepts(world).await?;
     let identity = answers::identity(world.answer()?)?;
-    ensure!(
-        identity.groups.contains(&group),
-        "expected the group \"{group}\"; seen were {:?}",
-        identity.groups
-    );
+    expect!(identity.groups.contains(&group), "the group \"{group}\"", "{:?}", identity.groups);
     Ok(())
 }
 
@@ -278,10 +276,7 @@ async fn former_token_may(world: &mut World, resource: String) -> Step {
     let former = world.notes::<AtKeycloak>().former.clone().context("there is no former token")?;
     let question = asking::list(world, &resource).await?;
     let answer = world.ask_with("she", &Credential::Token(former.id), &question).await;
-    ensure!(
-        answer.verdict == Verdict::Accepted,
-        "expected: accepted with the former token; seen: {answer}"
-    );
+    expect!(answer.verdict == Verdict::Accepted, "accepted with the former token", "{answer}");
     Ok(())
 }
 
@@ -356,9 +351,10 @@ fn oauth_refused<T>(answered: Result<T, KeycloakError>, error: &str, why: &str) 
             error: seen, description, ..
         }) => {
             let said = description.unwrap_or_default();
-            ensure!(
+            expect!(
                 seen == error && said.contains(why),
-                "expected \"{error}\", because: {why}; Keycloak said \"{seen}\": {said}"
+                "\"{error}\", because: {why}",
+                "Keycloak said \"{seen}\": {said}"
             );
             Ok(())
         }

@@ -12,6 +12,23 @@ macro_rules! ensure {
     };
 }
 
+/// Fails the step unless the condition holds, with both parts of the comparison: what is expected, then what was seen. Each
+/// continues a sentence: "expected …", "seen …".
+macro_rules! expect {
+    ($condition:expr, $expected:literal, $seen:literal $(, $argument:expr)* $(,)?) => {
+        if !$condition {
+            differs!($expected, $seen $(, $argument)*);
+        }
+    };
+}
+
+/// Fails the step with both parts of a comparison, as [`expect`] does.
+macro_rules! differs {
+    ($expected:literal, $seen:literal $(, $argument:expr)* $(,)?) => {
+        return Err($crate::scenario::Differs::new(format_args!($expected), format_args!($seen $(, $argument)*)).into())
+    };
+}
+
 /// Fails the step with a message.
 macro_rules! bail {
     ($($message:tt)+) => {

@@ -17,8 +17,8 @@ use super::service_accounts::{self, Account, has_extra, hold, put_spares_by};
 use super::token_requests::question;
 use super::{Person, Step, answers};
 use crate::credential::Credential;
+use crate::event::Verdict;
 use crate::pki::Request;
-use crate::probe::Verdict;
 use crate::scenario::world::World;
 
 /// The audience that the deployer's pod mounts a token for.
@@ -135,7 +135,7 @@ async fn kubelet_asks_for_token(world: &mut World, person: Person, audience: Str
 async fn kubelet_is_given_token(world: &mut World, person: Person, audience: String) -> Step {
     let made = on_node(world).await?;
     let answer = world.ask(&person.0, &token_for(&made, &audience)).await?;
-    ensure!(answer.verdict == Verdict::Accepted, "expected: a token is given; seen: {answer}");
+    expect!(answer.verdict == Verdict::Accepted, "a token is given", "{answer}");
     Ok(())
 }
 
@@ -169,7 +169,7 @@ fn accepted_as_node(world: &mut World, person: Person) -> Step {
     answers::accepted(answer, &user)?;
     let expected = ["system:authenticated", "system:nodes"].map(str::to_owned).into();
     let seen = &answers::identity(answer)?.groups;
-    ensure!(*seen == expected, "expected exactly the groups {expected:?}; seen were {seen:?}");
+    expect!(*seen == expected, "exactly the groups {expected:?}", "{seen:?}");
     Ok(())
 }
 

@@ -15,8 +15,9 @@ use super::asking::{HEARD, until_accepted};
 use super::nodes::{OnNode, on_node};
 use super::wishes::Damage;
 use super::{Person, Step};
+use crate::event::Verdict;
 use crate::pki::{Authority, Leaf, Request, signing_request_for};
-use crate::probe::{Answer, Question, Verdict};
+use crate::probe::{Answer, Question};
 use crate::scenario::world::World;
 
 /// The signer that is asked unless it is another that matters: the harness itself.
@@ -152,9 +153,10 @@ fn is_issued(world: &mut World, condition: String) -> Step {
     let status = status(world, &condition)?;
     let chain = status["certificateChain"].as_str().unwrap_or_default();
     let leaf = world.notes::<Requested>().leaf.as_ref().context("nothing was issued")?;
-    ensure!(
+    expect!(
         chain.trim() == leaf.certificate.trim(),
-        "expected the certificate that was issued; seen: {chain}"
+        "the certificate that was issued",
+        "{chain}"
     );
     Ok(())
 }
@@ -162,17 +164,14 @@ fn is_issued(world: &mut World, condition: String) -> Step {
 #[then(expr = "the request is {string}, without a certificate")]
 fn is_marked(world: &mut World, condition: String) -> Step {
     let status = status(world, &condition)?;
-    ensure!(status.get("certificateChain").is_none(), "expected no certificate; seen: {status}");
+    expect!(status.get("certificateChain").is_none(), "no certificate", "{status}");
     Ok(())
 }
 
 #[then(expr = "a sound certificate is accepted in it")]
 async fn sound_is_accepted(world: &mut World) -> Step {
     let answer = issue(world, Issued::Sound).await?;
-    ensure!(
-        answer.verdict == Verdict::Accepted,
-        "expected: the certificate is accepted; seen: {answer}"
-    );
+    expect!(answer.verdict == Verdict::Accepted, "the certificate is accepted", "{answer}");
     Ok(())
 }
 
@@ -190,14 +189,12 @@ async fn is_final(world: &mut World, reason: String) -> Step {
 fn good_for_a_day(world: &mut World, person: Person) -> Step {
     world.person(&person.0)?;
     let answer = world.answer()?;
-    ensure!(
-        answer.verdict == Verdict::Accepted,
-        "expected: the request is accepted; seen: {answer}"
-    );
+    expect!(answer.verdict == Verdict::Accepted, "the request is accepted", "{answer}");
     let spec = &answer.body["spec"];
-    ensure!(
+    expect!(
         spec["maxExpirationSeconds"] == json!(24 * HOUR),
-        "expected a day, where nothing was said; seen: {spec}"
+        "a day, where nothing was said",
+        "{spec}"
     );
     Ok(())
 }
@@ -206,10 +203,7 @@ fn good_for_a_day(world: &mut World, person: Person) -> Step {
 async fn may_still_request(world: &mut World, person: Person, asked: Asked) -> Step {
     requests(world, person, asked).await?;
     let answer = world.answer()?;
-    ensure!(
-        answer.verdict == Verdict::Accepted,
-        "expected: the request is accepted; seen: {answer}"
-    );
+    expect!(answer.verdict == Verdict::Accepted, "the request is accepted", "{answer}");
     Ok(())
 }
 
@@ -310,9 +304,10 @@ async fn update(world: &mut World, status: Value) -> Step<Answer> {
 fn status(world: &World, condition: &str) -> Step<Value> {
     let answer = world.answer()?;
     let status = &answer.body["status"];
-    ensure!(
+    expect!(
         answer.verdict == Verdict::Accepted && status["conditions"][0]["type"] == condition,
-        "expected: {condition}; seen: {answer}: {status}"
+        "{condition}",
+        "{answer}: {status}"
     );
     Ok(status.clone())
 }

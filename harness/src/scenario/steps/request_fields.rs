@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 
 use super::counts::Counts;
 use super::{Person, Step};
+use crate::event::Verdict;
 use crate::pki::signing_request;
-use crate::probe::{Question, Verdict};
+use crate::probe::Question;
 use crate::scenario::world::World;
 
 const PATH: &str = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
@@ -51,7 +52,7 @@ async fn four_requests(world: &mut World) -> Step {
     for (name, signer) in all {
         let question = Question::post(PATH, request(world, name, signer)?);
         let answer = world.ask_with("the administrator", &credential, &question).await;
-        ensure!(answer.verdict == Verdict::Accepted, "expected: requested; seen: {answer}");
+        expect!(answer.verdict == Verdict::Accepted, "requested", "{answer}");
     }
     *world.notes::<Made>() = Made {
         signer: one,
@@ -71,7 +72,7 @@ async fn lists_by_signer(world: &mut World, person: Person) -> Step {
 fn shown_three(world: &mut World, person: Person) -> Step {
     world.person(&person.0)?;
     let (expected, seen) = (world.notes::<Made>().names.clone(), names(world)?);
-    ensure!(seen == expected, "expected exactly the requests {expected:?}; seen were {seen:?}");
+    expect!(seen == expected, "exactly the requests {expected:?}", "{seen:?}");
     Ok(())
 }
 
@@ -81,10 +82,7 @@ async fn shown_one(world: &mut World, person: Person) -> Step {
     let question = Question::get(format!("{PATH}?fieldSelector=metadata.name%3D{name}"));
     world.ask(&person.0, &question).await?;
     let seen = names(world)?;
-    ensure!(
-        seen == BTreeSet::from([name.clone()]),
-        "expected the request {name} alone; seen were {seen:?}"
-    );
+    expect!(seen == BTreeSet::from([name.clone()]), "the request {name} alone", "{seen:?}");
     Ok(())
 }
 
@@ -99,7 +97,7 @@ async fn forgets(world: &mut World, person: Person, field: Field) -> Step {
 async fn may_request_whole(world: &mut World, person: Person) -> Step {
     let body = request(world, &world.unique("complete"), "authlab.example/any")?;
     let answer = world.ask(&person.0, &Question::post(PATH, body)).await?;
-    ensure!(answer.verdict == Verdict::Accepted, "expected: requested; seen: {answer}");
+    expect!(answer.verdict == Verdict::Accepted, "requested", "{answer}");
     Ok(())
 }
 

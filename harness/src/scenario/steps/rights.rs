@@ -9,8 +9,8 @@ use kube::api::PostParams;
 use serde_json::json;
 
 use super::{Person, Step, asking};
+use crate::event::Verdict;
 use crate::lab::AccessReview;
-use crate::probe::Verdict;
 use crate::scenario::world::World;
 
 #[given(expr = "the user {string} may list {word}")]
@@ -32,10 +32,7 @@ async fn group_may_list(world: &mut World, group: String, resource: String) -> S
 async fn may_not_list(world: &mut World, person: Person, resource: String) -> Step {
     let question = asking::list(world, &resource).await?;
     let answer = world.ask(&person.0, &question).await?;
-    ensure!(
-        answer.verdict == Verdict::Forbidden,
-        "expected: forbidden to list {resource}; seen: {answer}"
-    );
+    expect!(answer.verdict == Verdict::Forbidden, "forbidden to list {resource}", "{answer}");
     Ok(())
 }
 
@@ -43,10 +40,7 @@ async fn may_not_list(world: &mut World, person: Person, resource: String) -> St
 async fn may_list(world: &mut World, person: Person, resource: String) -> Step {
     let question = asking::list(world, &resource).await?;
     let answer = world.ask(&person.0, &question).await?;
-    ensure!(
-        answer.verdict == Verdict::Accepted,
-        "expected: allowed to list {resource}; seen: {answer}"
-    );
+    expect!(answer.verdict == Verdict::Accepted, "allowed to list {resource}", "{answer}");
     Ok(())
 }
 

@@ -29,11 +29,12 @@ async fn logs_of_its_start(world: &mut World, text: String) -> Step {
 fn logs_of_the_webhook(world: &mut World) -> Step {
     world.needs("server_log")?;
     let lines = &world.answer()?.record.log;
-    ensure!(
+    expect!(
         lines
             .iter()
             .any(|line| line.contains("Failed to make webhook authenticator request: ")),
-        "expected a line about the webhook; there are {lines:?}"
+        "a line about the webhook",
+        "there are {lines:?}"
     );
     Ok(())
 }
@@ -52,7 +53,7 @@ async fn secret_is_not_logged(world: &mut World) -> Step {
     let logs = world.door().server.logs.context("the API server's log cannot be read")?;
     let presented = made.presented()?.expose();
     let found = first_line(&logs.log, &mut 0, |line| line.contains(presented))?;
-    ensure!(found.is_none(), "expected a log without the secret that was presented");
+    expect!(found.is_none(), "a log without the secret that was presented", "a line with it");
     Ok(())
 }
 

@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 
 use super::{Person, Step, answers, service_accounts};
 use crate::credential::Credential;
-use crate::probe::{Answer, Question, Verdict};
+use crate::event::Verdict;
+use crate::probe::{Answer, Question};
 use crate::scenario::world::World;
 
 const METADATA: &str = "/.well-known/openid-configuration";
@@ -36,17 +37,17 @@ fn told_issuer(world: &mut World, person: Person) -> Step {
     world.person(&person.0)?;
     let claims = service_accounts::claims(world)?;
     let answer = published(world, "application/json")?;
-    let issuer = &answer.body["issuer"];
-    ensure!(
-        issuer.is_string() && claims.get("iss") == Some(issuer),
-        "expected the issuer {:?}; told was {issuer}",
-        claims.get("iss")
+    let (issuer, expected) = (&answer.body["issuer"], claims.get("iss"));
+    expect!(
+        issuer.is_string() && expected == Some(issuer),
+        "the issuer {expected:?}",
+        "told was {issuer}"
     );
     if let Some(expected) = world.service_account_issuer() {
-        ensure!(issuer == expected, "expected the issuer \"{expected}\"; told was {issuer}");
+        expect!(issuer == expected, "the issuer \"{expected}\"", "told was {issuer}");
     }
     let keys = answer.body["jwks_uri"].as_str().unwrap_or_default();
-    ensure!(keys.ends_with(KEYS), "expected to be told where the keys are; told was \"{keys}\"");
+    expect!(keys.ends_with(KEYS), "to be told where the keys are", "told was \"{keys}\"");
     Ok(())
 }
 
@@ -75,16 +76,17 @@ async fn for_the_server(world: &mut World) -> Step {
         Some(_) => seen == [issuer.clone()],
         None => seen.contains(issuer),
     };
-    ensure!(is_expected, "expected the audience {issuer}; seen were {seen:?}");
+    expect!(is_expected, "the audience {issuer}", "{seen:?}");
     Ok(())
 }
 
 #[then(expr = "the answer may be kept for an hour")]
 fn may_be_kept(world: &mut World) -> Step {
     let seen = world.answer()?.header("cache-control").unwrap_or_default();
-    ensure!(
+    expect!(
         seen == "public, max-age=3600",
-        "expected an answer that everybody may keep for an hour; seen was \"{seen}\""
+        "an answer that everybody may keep for an hour",
+        "\"{seen}\""
     );
     Ok(())
 }
@@ -105,11 +107,8 @@ async fn not_told(world: &mut World, person: Person) -> Step {
 /// The last answer, if it was given with this type.
 fn published<'a>(world: &'a World, content_type: &str) -> Step<&'a Answer> {
     let answer = world.answer()?;
-    ensure!(answer.verdict == Verdict::Accepted, "expected: told; seen: {answer}");
+    expect!(answer.verdict == Verdict::Accepted, "told", "{answer}");
     let seen = answer.header("content-type").unwrap_or_default();
-    ensure!(
-        seen == content_type,
-        "expected an answer of the type {content_type}; seen was \"{seen}\""
-    );
+    expect!(seen == content_type, "an answer of the type {content_type}", "\"{seen}\"");
     Ok(answer)
 }

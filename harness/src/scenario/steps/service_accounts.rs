@@ -235,9 +235,10 @@ async fn in_groups_of_accounts(world: &mut World, person: Person) -> Step {
     let own = account(world).await?.group();
     let expected = ["system:authenticated", "system:serviceaccounts", &own].map(str::to_owned).into();
     let identity = answers::identity(world.answer()?)?;
-    ensure!(
+    expect!(
         identity.groups == expected,
-        "expected exactly the groups {expected:?}; seen were {:?}",
+        "exactly the groups {expected:?}",
+        "{:?}",
         identity.groups
     );
     Ok(())
@@ -248,11 +249,7 @@ async fn has_uid_of_account(world: &mut World, person: Person) -> Step {
     world.person(&person.0)?;
     let uid = account(world).await?.uid;
     let identity = answers::identity(world.answer()?)?;
-    ensure!(
-        !uid.is_empty() && identity.uid == uid,
-        "expected the UID \"{uid}\"; seen was \"{}\"",
-        identity.uid
-    );
+    expect!(!uid.is_empty() && identity.uid == uid, "the UID \"{uid}\"", "\"{}\"", identity.uid);
     Ok(())
 }
 
@@ -274,10 +271,7 @@ fn no_credential_id(world: &mut World) -> Step {
 #[then(expr = "the token never expires")]
 fn token_never_expires(world: &mut World) -> Step {
     let claims = claims(world)?;
-    ensure!(
-        !claims.contains_key("exp"),
-        "expected a token without expiry; its claims are {claims:?}"
-    );
+    expect!(!claims.contains_key("exp"), "a token without expiry", "its claims are {claims:?}");
     Ok(())
 }
 
@@ -313,21 +307,16 @@ async fn no_secret_of_account(world: &mut World) -> Step {
             .map(str::to_owned)
     };
     let owners: Vec<_> = items.iter().filter_map(owner).collect();
-    ensure!(
+    expect!(
         owners.iter().any(|owner| owner == "other"),
-        "expected the other service account's Secret to be listed; seen were Secrets of {owners:?}"
+        "the other service account's Secret to be listed",
+        "Secrets of {owners:?}"
     );
-    ensure!(
-        !owners.contains(&account.name),
-        "expected no Secret of \"{}\"; seen were Secrets of {owners:?}",
-        account.name
-    );
+    let name = &account.name;
+    expect!(!owners.contains(name), "no Secret of \"{name}\"", "Secrets of {owners:?}");
     let accounts: Api<ServiceAccount> = Api::namespaced(world.administrator()?, &account.namespace);
     let listed = accounts.get(&account.name).await?.secrets.unwrap_or_default();
-    ensure!(
-        listed.is_empty(),
-        "expected the service account to list no Secret; seen were {listed:?}"
-    );
+    expect!(listed.is_empty(), "the service account to list no Secret", "{listed:?}");
     Ok(())
 }
 
@@ -475,9 +464,10 @@ fn sign(header: &Map<String, Value>, claims: &Map<String, Value>, key: &Secret) 
 pub(super) fn has_extra(world: &World, key: &str, value: Option<String>) -> Step {
     let identity = answers::identity(world.answer()?)?;
     let expected = value.map(|value| vec![value]);
-    ensure!(
+    expect!(
         identity.extra.get(key) == expected.as_ref(),
-        "expected the extra \"{key}\" to be {expected:?}; seen were {:?}",
+        "the extra \"{key}\" to be {expected:?}",
+        "{:?}",
         identity.extra
     );
     Ok(())

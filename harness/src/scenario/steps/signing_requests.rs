@@ -17,8 +17,9 @@ use super::rights::{Right, grant_everywhere};
 use super::wishes::{Lifetime, Wish};
 use super::{Person, Step, answers};
 use crate::credential::Credential;
+use crate::event::Verdict;
 use crate::pki::{Leaf, Request, signing_request};
-use crate::probe::{Answer, Identity, Question, Verdict};
+use crate::probe::{Answer, Identity, Question};
 use crate::process::wait::{Condition, until};
 use crate::scenario::world::World;
 use crate::secret::Secret;
@@ -95,10 +96,7 @@ async fn requests(world: &mut World, person: Person, wish: Wish) -> Step {
 #[given(expr = "{person} has requested {wish}")]
 async fn has_requested(world: &mut World, person: Person, wish: Wish) -> Step {
     let answer = request(world, &person, &wish).await?;
-    ensure!(
-        answer.verdict == Verdict::Accepted,
-        "expected: the request is accepted; seen: {answer}"
-    );
+    expect!(answer.verdict == Verdict::Accepted, "the request is accepted", "{answer}");
     Ok(())
 }
 
@@ -141,9 +139,10 @@ async fn recorded(world: &mut World, user: String) -> Step {
     answers::accepted(answer, &user)?;
     let asked = answers::identity(answer)?.clone();
     let recorded: Identity = serde_json::from_value(answer.body["spec"].clone())?;
-    ensure!(
+    expect!(
         recorded == asked,
-        "expected that who asked is recorded: {asked:?}; the request says {recorded:?}"
+        "who asked is recorded: {asked:?}",
+        "the request says {recorded:?}"
     );
     Ok(())
 }
@@ -163,26 +162,17 @@ async fn record_stays(world: &mut World) -> Step {
     let after = requests_api(world)?
         .replace(&before.name(), &PostParams::default(), &changed)
         .await?;
-    ensure!(
-        after.metadata.labels == changed.metadata.labels,
-        "expected that the rest of the request can be changed"
-    );
-    ensure!(
-        after.spec == before.spec,
-        "expected that the request still says {:?}; it says {:?}",
-        before.spec,
-        after.spec
-    );
+    let (expected, seen) = (&changed.metadata.labels, &after.metadata.labels);
+    expect!(seen == expected, "the request with the labels {expected:?}", "{seen:?}");
+    let (expected, seen) = (&before.spec, &after.spec);
+    expect!(seen == expected, "a request that still says {expected:?}", "{seen:?}");
     Ok(())
 }
 
 #[then(expr = "{person} may still request {wish}")]
 async fn may_still_request(world: &mut World, person: Person, wish: Wish) -> Step {
     let answer = request(world, &person, &wish).await?;
-    ensure!(
-        answer.verdict == Verdict::Accepted,
-        "expected: the request is accepted; seen: {answer}"
-    );
+    expect!(answer.verdict == Verdict::Accepted, "the request is accepted", "{answer}");
     Ok(())
 }
 
@@ -190,10 +180,7 @@ async fn may_still_request(world: &mut World, person: Person, wish: Wish) -> Ste
 async fn can_approve_once_allowed(world: &mut World, signer: String, person: Person) -> Step {
     allow(world, &person, &[Right::new("approve", CERTIFICATES, "signers").named([signer])]).await?;
     let answer = decide(world, &person, Decision::Approved).await?;
-    ensure!(
-        answer.verdict == Verdict::Accepted,
-        "expected: the approval is accepted; seen: {answer}"
-    );
+    expect!(answer.verdict == Verdict::Accepted, "the approval is accepted", "{answer}");
     Ok(())
 }
 
@@ -201,24 +188,19 @@ async fn can_approve_once_allowed(world: &mut World, signer: String, person: Per
 async fn can_issue_once_allowed(world: &mut World, signer: String, person: Person) -> Step {
     allow(world, &person, &[Right::new("sign", CERTIFICATES, "signers").named([signer])]).await?;
     let answer = issue(world, &person).await?;
-    ensure!(
-        answer.verdict == Verdict::Accepted,
-        "expected: the certificate is accepted; seen: {answer}"
-    );
+    expect!(answer.verdict == Verdict::Accepted, "the certificate is accepted", "{answer}");
     Ok(())
 }
 
 #[then(expr = "the request is approved")]
 fn approved(world: &mut World) -> Step {
     let answer = world.answer()?;
-    ensure!(
-        answer.verdict == Verdict::Accepted,
-        "expected: the approval is accepted; seen: {answer}"
-    );
+    expect!(answer.verdict == Verdict::Accepted, "the approval is accepted", "{answer}");
     let seen = answer.body.pointer("/status/conditions/0/type").and_then(Value::as_str);
-    ensure!(
+    expect!(
         seen == Some("Approved"),
-        "expected the condition Approved; the request has {:?}",
+        "the condition Approved",
+        "the request has {:?}",
         answer.body["status"]
     );
     Ok(())
@@ -234,11 +216,12 @@ async fn signed(world: &mut World) -> Step {
 async fn fails(world: &mut World, kind: String, reason: String) -> Step {
     let request = until_condition(world, "Failed").await?;
     let failed = request.condition("Failed").context("it has just been seen")?;
-    ensure!(
+    expect!(
         failed.reason.as_ref() == Some(&kind) && failed.message.as_deref().unwrap_or_default().contains(&reason),
-        "expected a failure with {kind}, because: {reason}; the request says {failed:?}"
+        "a failure with {kind}, because: {reason}",
+        "the request says {failed:?}"
     );
-    ensure!(request.certificate().is_none(), "expected no certificate; the request has one");
+    expect!(request.certificate().is_none(), "no certificate", "the request has one");
     Ok(())
 }
 
@@ -246,9 +229,10 @@ async fn fails(world: &mut World, kind: String, reason: String) -> Step {
 async fn approved_by_itself(world: &mut World, reason: String) -> Step {
     let request = until_condition(world, "Approved").await?;
     let approved = request.condition("Approved").context("it has just been seen")?;
-    ensure!(
+    expect!(
         approved.reason.as_deref() == Some("AutoApproved") && approved.message.as_deref().unwrap_or_default().contains(&reason),
-        "expected an approval by itself, because: {reason}; the request says {approved:?}"
+        "an approval by itself, because: {reason}",
+        "the request says {approved:?}"
     );
     Ok(())
 }
@@ -286,10 +270,11 @@ async fn is_valid_for(world: &mut World, lifetime: Lifetime) -> Step {
     let (_, pem) = x509_parser::pem::parse_x509_pem(pem.as_bytes())?;
     let validity = pem.parse_x509()?.validity().clone();
     let seen = validity.not_after.timestamp() - validity.not_before.timestamp();
-    ensure!(
-        seen == lifetime.0,
-        "expected a certificate that is valid for {} s; it is for {seen} s",
-        lifetime.0
+    let expected = lifetime.0;
+    expect!(
+        seen == expected,
+        "a certificate that is valid for {expected} s",
+        "it is for {seen} s"
     );
     Ok(())
 }
@@ -393,9 +378,10 @@ async fn issue(world: &mut World, person: &Person) -> Step<Answer> {
 async fn approve_as_administrator(world: &mut World) -> Step {
     let credential = world.administrator_credential()?;
     let answer = decide_with(world, "the administrator", &credential, Decision::Approved).await?;
-    ensure!(
+    expect!(
         answer.verdict == Verdict::Accepted,
-        "expected: the administrator's approval is accepted; seen: {answer}"
+        "the administrator's approval is accepted",
+        "{answer}"
     );
     Ok(())
 }
@@ -448,10 +434,11 @@ async fn until_condition(world: &mut World, kind: &str) -> Step<CertificateSigni
 async fn expect_state(world: &mut World, ours: Requested, state: RequestState) -> Step {
     *world.notes::<Requested>() = ours;
     let request = current(world).await?;
-    ensure!(
-        request.kinds() == state.0 && request.certificate().is_none(),
-        "expected no certificate and the conditions {:?}; {}",
-        state.0,
+    let expected = state.0;
+    expect!(
+        request.kinds() == expected && request.certificate().is_none(),
+        "no certificate and the conditions {expected:?}",
+        "{}",
         request.state()
     );
     Ok(())

@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 
 use super::bound_objects::{self, BoundObject};
 use super::{Person, Step, service_accounts};
+use crate::event::Verdict;
 use crate::identity_provider::issuer::unverified;
-use crate::probe::{Answer, Question, Verdict};
+use crate::probe::{Answer, Question};
 use crate::scenario::world::World;
 use crate::secret::Secret;
 
@@ -131,9 +132,10 @@ async fn makes_insisting_account(world: &mut World, person: Person) -> Step {
 #[then(expr = "the service account is made")]
 fn account_is_made(world: &mut World) -> Step {
     let answer = world.answer()?;
-    ensure!(
+    expect!(
         answer.verdict == Verdict::Accepted && answer.body["kind"] == "ServiceAccount",
-        "expected: the service account is made; seen: {answer}"
+        "the service account is made",
+        "{answer}"
     );
     Ok(())
 }
@@ -148,9 +150,10 @@ async fn given_extended_token(world: &mut World, person: Person, life: i64, rene
         time("/exp").map(|time| time - issued),
         time("/kubernetes.io/warnafter").map(|time| time - issued),
     );
-    ensure!(
+    expect!(
         seen == (Some(life), Some(renewal)),
-        "expected a life of {life} seconds and a warning after {renewal}; seen: {seen:?}"
+        "a life of {life} seconds and a warning after {renewal}",
+        "{seen:?}"
     );
     Ok(())
 }
@@ -162,10 +165,7 @@ async fn given_plain_token(world: &mut World, person: Person, life: i64) -> Step
     let time = |pointer: &str| claims.pointer(pointer).and_then(Value::as_i64);
     let issued = time("/iat").context("the token does not say when it was issued")?;
     let seen = (time("/exp").map(|time| time - issued), time("/kubernetes.io/warnafter"));
-    ensure!(
-        seen == (Some(life), None),
-        "expected a life of {life} seconds and no warning; seen: {seen:?}"
-    );
+    expect!(seen == (Some(life), None), "a life of {life} seconds and no warning", "{seen:?}");
     Ok(())
 }
 
@@ -174,9 +174,10 @@ async fn audit_names_token(world: &mut World) -> Step {
     let claims = claims_given(world).await?;
     let id = claims.get("jti").and_then(Value::as_str).context("the token has no id")?;
     let seen = annotation(world, "authentication.kubernetes.io/issued-credential-id")?;
-    ensure!(
+    expect!(
         seen == Some(format!("JTI={id}")),
-        "expected the id of the token, {id}; the audit event has {seen:?}"
+        "the id of the token, {id}",
+        "the audit event has {seen:?}"
     );
     Ok(())
 }
@@ -186,9 +187,10 @@ async fn audit_says_stale(world: &mut World) -> Step {
     let user = service_accounts::account(world).await?.user();
     let seen = annotation(world, "authentication.k8s.io/stale-token")?.unwrap_or_default();
     // The hour is from when the token was made, a moment before it was presented.
-    ensure!(
+    expect!(
         seen.starts_with(&format!("subject: {user}, seconds after warning threshold: 36")),
-        "expected a stale token of {user}, an hour after it should have been renewed; the audit event has \"{seen}\""
+        "a stale token of {user}, an hour after it should have been renewed",
+        "the audit event has \"{seen}\""
     );
     Ok(())
 }
@@ -196,7 +198,7 @@ async fn audit_says_stale(world: &mut World) -> Step {
 #[then(expr = "the audit event says nothing of a stale token")]
 fn audit_says_nothing_of_stale(world: &mut World) -> Step {
     let seen = annotation(world, "authentication.k8s.io/stale-token")?;
-    ensure!(seen.is_none(), "expected nothing of a stale token; the audit event has {seen:?}");
+    expect!(seen.is_none(), "nothing of a stale token", "the audit event has {seen:?}");
     Ok(())
 }
 
@@ -241,10 +243,11 @@ async fn given_bound_token(world: &mut World, person: Person) -> Step {
     .await?;
     let claims = claims_given(world).await?;
     let pod = claims.pointer("/kubernetes.io/pod/name").and_then(Value::as_str);
-    ensure!(
-        pod == Some(&account.name),
-        "expected a token that is bound to the pod \"{}\"; its claims are {claims}",
-        account.name
+    let name = account.name.as_str();
+    expect!(
+        pod == Some(name),
+        "a token that is bound to the pod \"{name}\"",
+        "its claims are {claims}"
     );
     Ok(())
 }
@@ -260,11 +263,8 @@ async fn given_token_for_days(world: &mut World, person: Person, days: i64) -> S
             .with_context(|| format!("the token has no {claim}"))
     };
     let life = time("exp")? - time("iat")?;
-    ensure!(
-        life == days * DAY,
-        "expected a token that is good for {} seconds; it is for {life}",
-        days * DAY
-    );
+    let expected = days * DAY;
+    expect!(life == expected, "a token that is good for {expected} seconds", "it is for {life}");
     Ok(())
 }
 
@@ -278,9 +278,10 @@ fn warned(world: &mut World, person: Person, text: String) -> Step {
         .filter(|(name, _)| name == "warning")
         .map(|(_, value)| value.as_str())
         .collect();
-    ensure!(
+    expect!(
         warnings.iter().any(|warning| warning.contains(&text)),
-        "expected the warning \"{text}\"; seen were {warnings:?}"
+        "the warning \"{text}\"",
+        "{warnings:?}"
     );
     Ok(())
 }
@@ -302,16 +303,17 @@ pub(super) fn question(namespace: &str, name: &str, spec: Value) -> Question {
 async fn claims_given(world: &mut World) -> Step<Value> {
     let user = service_accounts::account(world).await?.user();
     let answer: &Answer = world.answer()?;
-    ensure!(answer.verdict == Verdict::Accepted, "expected: a token is given; seen: {answer}");
+    expect!(answer.verdict == Verdict::Accepted, "a token is given", "{answer}");
     let token = answer
         .body
         .pointer("/status/token")
         .and_then(Value::as_str)
         .context("the answer holds no token")?;
     let claims = Value::from(unverified(&Secret::new(token))?.claims);
-    ensure!(
+    expect!(
         claims.get("sub").and_then(Value::as_str) == Some(&user),
-        "expected a token of \"{user}\"; its claims are {claims}"
+        "a token of \"{user}\"",
+        "its claims are {claims}"
     );
     Ok(claims)
 }

@@ -4,7 +4,8 @@ use cucumber::{then, when};
 use serde_json::{Value, json};
 
 use super::{Person, Step, service_accounts};
-use crate::probe::{Question, Verdict};
+use crate::event::Verdict;
+use crate::probe::Question;
 use crate::scenario::world::World;
 
 #[when(expr = "{person} has the deployer's token reviewed for the audience {string}")]
@@ -16,14 +17,12 @@ async fn has_token_reviewed(world: &mut World, person: Person, audience: String)
 async fn accepted_as_deployers(world: &mut World, audience: String) -> Step {
     let user = service_accounts::account(world).await?.user();
     let status = status(world)?;
-    ensure!(
+    expect!(
         status["authenticated"] == true && status["user"]["username"] == user.as_str(),
-        "expected: authenticated as \"{user}\"; seen: {status}"
+        "authenticated as \"{user}\"",
+        "{status}"
     );
-    ensure!(
-        status["audiences"] == json!([audience]),
-        "expected the audience \"{audience}\"; seen: {status}"
-    );
+    expect!(status["audiences"] == json!([audience]), "the audience \"{audience}\"", "{status}");
     Ok(())
 }
 
@@ -32,9 +31,10 @@ async fn refused_for_server(world: &mut World, person: Person, reason: String) -
     review(world, &person, &[]).await?;
     let status = status(world)?;
     let error = status["error"].as_str().unwrap_or_default();
-    ensure!(
+    expect!(
         status["authenticated"] != true && error.contains(&reason),
-        "expected: not authenticated, because {reason}; seen: {status}"
+        "not authenticated, because {reason}",
+        "{status}"
     );
     Ok(())
 }
@@ -53,9 +53,6 @@ async fn review(world: &mut World, person: &Person, audiences: &[&str]) -> Step 
 /// What the review in the last answer says.
 fn status(world: &World) -> Step<Value> {
     let answer = world.answer()?;
-    ensure!(
-        answer.verdict == Verdict::Accepted,
-        "expected: the token is reviewed; seen: {answer}"
-    );
+    expect!(answer.verdict == Verdict::Accepted, "the token is reviewed", "{answer}");
     Ok(answer.body["status"].clone())
 }

@@ -82,10 +82,7 @@ async fn nobody_followed(world: &mut World) -> Step {
     let authority = reqwest::Certificate::from_pem(world.issuer_authority()?.as_bytes())?;
     let client = reqwest::Client::builder().tls_certs_only([authority]).no_proxy().build()?;
     let asked: u64 = client.get(url).send().await?.error_for_status()?.json().await?;
-    ensure!(
-        asked == 0,
-        "expected that nobody asks for a stranger's keys; somebody asked {asked} times"
-    );
+    expect!(asked == 0, "nobody asks for a stranger's keys", "somebody asked {asked} times");
     Ok(())
 }
 

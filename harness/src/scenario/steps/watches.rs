@@ -52,9 +52,10 @@ async fn each_arrives(world: &mut World, _pronoun: String) -> Step {
                 continue;
             }
             let seen = (said("/type"), said("/object/kind"), said("/object/metadata/name"));
-            ensure!(
+            expect!(
                 seen == (Some("ADDED"), Some("ConfigMap"), Some(name)),
-                "expected that the {name} configmap was added; seen: {event}"
+                "the {name} configmap was added",
+                "{event}"
             );
             break;
         }
@@ -66,7 +67,7 @@ async fn each_arrives(world: &mut World, _pronoun: String) -> Step {
 fn goes_on(world: &mut World) -> Step {
     match opened(world)?.next().now_or_never() {
         None | Some(Ok(Some(_))) => Ok(()),
-        Some(Ok(None)) => bail!("expected a watch that goes on; it has ended"),
+        Some(Ok(None)) => differs!("a watch that goes on", "it has ended"),
         Some(Err(error)) => Err(error.into()),
     }
 }

@@ -10,7 +10,8 @@ use cucumber::{given, then, when};
 use super::watches::Opened;
 use super::{Person, Step, service_accounts};
 use crate::credential::Credential;
-use crate::probe::{Question, Verdict, watch};
+use crate::event::Verdict;
+use crate::probe::{Question, watch};
 use crate::scenario::world::{Twin, World};
 use crate::secret::{Secret, TOKEN_PROTOCOL};
 
@@ -85,10 +86,7 @@ async fn watches(world: &mut World, person: Person, resource: String) -> Step {
 fn protocol_without_token(world: &mut World) -> Step {
     let answer = world.answer()?;
     let seen = (answer.status, answer.header("sec-websocket-protocol"));
-    ensure!(
-        seen == (Some(101), Some(SPOKEN)),
-        "expected that the protocol is changed to {SPOKEN}; seen: {seen:?}"
-    );
+    expect!(seen == (Some(101), Some(SPOKEN)), "the protocol is changed to {SPOKEN}", "{seen:?}");
     Ok(())
 }
 
@@ -97,9 +95,10 @@ async fn twin_watches(world: &mut World, person: Person, resource: String) -> St
     let twin = world.twin()?;
     open(world, &person, &twin.credential, &resource).await?;
     let answer = world.answer()?;
-    ensure!(
+    expect!(
         answer.verdict == Verdict::Accepted && answer.status == Some(101),
-        "expected: a WebSocket; seen: {answer}"
+        "a WebSocket",
+        "{answer}"
     );
     Ok(())
 }

@@ -12,7 +12,8 @@ use regex::Regex;
 
 use super::{Person, Step, answers};
 use crate::credential::Credential;
-use crate::probe::{Door, Question, Verdict};
+use crate::event::Verdict;
+use crate::probe::{Door, Question};
 use crate::scenario::world::{Twin, World};
 use crate::token_webhook::{CLAIM, Reply, Script, Voucher, told, vouched_for};
 
@@ -120,7 +121,7 @@ fn holds_made_up_token(world: &mut World, person: Person) -> Step {
 #[given(expr = "{person} was accepted with it once")]
 async fn was_accepted(world: &mut World, person: Person) -> Step {
     let answer = world.ask(&person.0, &Question::who_am_i()).await?;
-    ensure!(answer.verdict == Verdict::Accepted, "expected: accepted; seen: {answer}");
+    expect!(answer.verdict == Verdict::Accepted, "accepted", "{answer}");
     Ok(())
 }
 
@@ -147,9 +148,10 @@ fn was_asked(world: &mut World, times: String) -> Step {
     };
     let identity = answers::identity(world.answer()?)?;
     let seen = identity.extra.get(told::ASKED);
-    ensure!(
+    expect!(
         seen.is_some_and(|seen| seen == &[expected]),
-        "expected that the webhook was asked {times}; it says {seen:?}"
+        "the webhook was asked {times}",
+        "it says {seen:?}"
     );
     Ok(())
 }
@@ -165,9 +167,10 @@ fn was_asked_for_own_audience(world: &mut World, version: String) -> Step {
             .with_context(|| format!("the webhook does not tell its {key}"))
     };
     let (audiences, seen) = (told(told::AUDIENCES)?, told(told::API_VERSION)?);
-    ensure!(
+    expect!(
         audiences == ["https://kubernetes.default.svc"] && seen == [version.as_str()],
-        "expected {version} and the API server's audience; the webhook was asked in {seen:?} for {audiences:?}"
+        "{version} and the API server's audience",
+        "the webhook was asked in {seen:?} for {audiences:?}"
     );
     Ok(())
 }
