@@ -56,7 +56,6 @@ fn no_secret_is_written() -> Anyhow<()> {
         "AUTHLAB_NAME",
         "AUTHLAB_SHARD",
         "AUTHLAB_INVERT",
-        "AUTHLAB_SABOTAGE",
         "AUTHLAB_FEATURES",
         "GITHUB_ACTIONS",
         "GITHUB_STEP_SUMMARY",

@@ -8,13 +8,11 @@ use clap::Args;
 use serde::Serialize;
 
 use super::Session;
-use super::error::CommandError;
-use super::existing::ClusterFile;
+use super::error::{CommandError, use_error};
 use super::exit::Exit;
-use super::lab_source::use_error;
-use super::options::{ClusterDriver, NamedLab};
-use super::server_binaries::write_json;
+use super::options::{AUTO, Choice, ClusterFile, NamedLab, choice};
 use crate::cause::with_causes;
+use crate::cli::output::write_json;
 use crate::cluster::Driver;
 use crate::hint::Hint;
 use crate::lab::{self, Cleared, Clearing, Deleted, InCluster, LabElsewhere, LabError, OfOthers, Stopped, Whose};
@@ -38,12 +36,12 @@ pub struct DownArguments {
     #[arg(
         long,
         env = "AUTHLAB_CLUSTER",
-        value_enum,
-        default_value_t,
+        value_parser = choice::<Driver>("A lab of this machine"),
+        default_value = AUTO,
         value_name = "DRIVER",
         help_heading = "Existing cluster"
     )]
-    cluster: ClusterDriver,
+    cluster: Choice<Driver>,
     /// Which cluster.
     #[command(flatten)]
     cluster_file: ClusterFile,
@@ -88,7 +86,7 @@ impl Hint for Several {
 /// # Errors
 /// There is no such lab, or something of it cannot be removed.
 pub async fn run(arguments: DownArguments, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
-    let existing = arguments.cluster.driver() == Some(Driver::Existing);
+    let existing = arguments.cluster.0 == Some(Driver::Existing);
     arguments.cluster_file.check(existing)?;
     if existing {
         return clear_existing(&arguments, session, out).await;

@@ -12,6 +12,9 @@ use anstyle::{AnsiColor, Style};
 use super::exit::Exit;
 use crate::cause::with_causes;
 use crate::hint::Hint;
+use crate::lab::cast::CastError;
+use crate::lab::{ExistingError, LabError};
+use crate::lesson::LessonError;
 use crate::printable::printable;
 use crate::secret::redact;
 
@@ -106,6 +109,57 @@ fn indented(text: &str) -> String {
 impl From<io::Error> for CommandError {
     fn from(error: io::Error) -> Self {
         Self::new(Exit::Failed, error)
+    }
+}
+
+/// The exit code and the hint of a lab's failure.
+pub(super) fn lab_error(error: LabError) -> CommandError {
+    let exit = match &error {
+        LabError::Left(_) | LabError::Existing(ExistingError::Left { .. } | ExistingError::NotListed(_)) => Exit::Failed,
+        LabError::Version(_) | LabError::KeycloakVersion(_) | LabError::Name(_) | LabError::NoSuchProxy { .. } => Exit::Usage,
+        LabError::Ended | LabError::Interrupted => Exit::Interrupted,
+        _ => Exit::LabNotStarted,
+    };
+    CommandError::hinted(exit, error)
+}
+
+/// The same, where a lab is used or ended rather than started.
+pub(super) fn use_error(error: LabError) -> CommandError {
+    match error {
+        error @ (LabError::NotUp { .. }
+        | LabError::NotReady { .. }
+        | LabError::Directory { .. }
+        | LabError::Untrusted { .. }
+        | LabError::NotALab { .. }
+        | LabError::Elsewhere { .. }
+        | LabError::NotReached { .. }
+        | LabError::StrangeServers { .. }
+        | LabError::ServersLeft { .. }
+        | LabError::InCluster { .. }
+        | LabError::Engine(_)) => CommandError::hinted(Exit::Failed, error),
+        error => lab_error(error),
+    }
+}
+
+/// The exit code and the hint of a credential that somebody cannot have.
+pub(super) fn cast_error(error: CastError) -> CommandError {
+    match error {
+        error @ (CastError::Unknown(_) | CastError::NotSo { .. }) => CommandError::new(Exit::Usage, error),
+        error @ (CastError::NoWay { .. } | CastError::NotInKubeconfig(_)) => CommandError::new(Exit::Failed, error),
+        CastError::Refused { source, .. } if matches!(*source, LabError::Ended) => lab_error(*source),
+        error @ CastError::Refused { .. } => CommandError::new(Exit::Failed, error),
+    }
+}
+
+/// The exit code and the hint of what can go wrong with a lesson.
+pub(super) fn lesson_error(error: LessonError) -> CommandError {
+    match error {
+        LessonError::Lab(error) => lab_error(error),
+        error @ (LessonError::Unknown { .. } | LessonError::NoLearner { .. }) => CommandError::new(Exit::Usage, error),
+        error => match error.hint() {
+            Some(hint) => CommandError::new(Exit::Failed, error).hint(hint),
+            None => CommandError::new(Exit::Failed, error),
+        },
     }
 }
 

@@ -1,140 +1,17 @@
-//! What commands say about a cluster and an identity provider that are there already: whose they are, what would be
-//! created in the cluster, and that what crashes left is deleted. The main types are [`ClusterFile`] and [`IssuerOptions`].
+//! A dry run in an existing cluster: what a run would ask of it, create in it, and skip. The main function is [`dry_run`].
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::{Path, PathBuf};
 
-use clap::Args;
 use serde::Serialize;
 
-use super::error::CommandError;
+use super::error::{CommandError, lab_error};
 use super::exit::Exit;
-use super::lab_source::{self, lab_error};
-use super::options::LabOptions;
-use super::server_binaries::write_json;
-use crate::identity_provider::existing::Settings;
+use super::lab_source;
+use super::options::LabArguments;
+use crate::cli::output::write_json;
 use crate::lab::{self, Survey};
 use crate::scenario::Selected;
-use crate::secret::Secret;
-
-/// Which cluster, where it is there already.
-#[derive(Args, Clone, Debug, Default)]
-pub struct ClusterFile {
-    /// Kubeconfig of the cluster to use with `--cluster existing`; never the current one by itself
-    #[arg(long, env = "AUTHLAB_KUBECONFIG", value_name = "FILE", help_heading = "Existing cluster")]
-    pub kubeconfig: Option<PathBuf>,
-    /// Context of that kubeconfig; its current one when not given
-    #[arg(long, env = "AUTHLAB_CONTEXT", value_name = "NAME", help_heading = "Existing cluster")]
-    pub context: Option<String>,
-}
-
-impl ClusterFile {
-    /// Fails unless a kubeconfig is given with the driver `existing`, and with it alone.
-    pub(super) fn check(&self, existing: bool) -> Result<(), CommandError> {
-        if existing != self.kubeconfig.is_some() {
-            let error = CommandError::new(Exit::Usage, "--cluster existing and --kubeconfig FILE belong together");
-            return Err(error.hint("the current kubeconfig is never taken by itself: name the file of the cluster you mean"));
-        }
-        if self.context.is_some() && !existing {
-            return Err(CommandError::new(Exit::Usage, "--context NAME is for --cluster existing"));
-        }
-        Ok(())
-    }
-}
-
-/// Which identity provider, where it is there already, and somebody who can log in there.
-#[derive(Args, Clone, Debug, Default)]
-pub struct IssuerOptions {
-    /// URL of the issuer to use with `--identity-provider existing`, as its tokens say it
-    #[arg(
-        long,
-        env = "AUTHLAB_ISSUER",
-        hide_env_values = true,
-        value_name = "URL",
-        help_heading = "Existing identity provider"
-    )]
-    pub issuer: Option<String>,
-    /// Client that logs people in, with the password grant
-    #[arg(long, env = "AUTHLAB_CLIENT_ID", value_name = "ID", help_heading = "Existing identity provider")]
-    pub client_id: Option<String>,
-    /// File with the client's secret; a public client has none
-    #[arg(
-        long,
-        env = "AUTHLAB_CLIENT_SECRET_FILE",
-        value_name = "FILE",
-        help_heading = "Existing identity provider"
-    )]
-    pub client_secret_file: Option<PathBuf>,
-    /// Who logs in
-    #[arg(long, env = "AUTHLAB_USER", value_name = "NAME", help_heading = "Existing identity provider")]
-    pub user: Option<String>,
-    /// File with their password
-    #[arg(
-        long,
-        env = "AUTHLAB_PASSWORD_FILE",
-        value_name = "FILE",
-        help_heading = "Existing identity provider"
-    )]
-    pub password_file: Option<PathBuf>,
-    /// PEM file with the authority of the issuer's certificate; those of the system when not given
-    #[arg(
-        long,
-        env = "AUTHLAB_ISSUER_AUTHORITY",
-        value_name = "FILE",
-        help_heading = "Existing identity provider"
-    )]
-    pub issuer_authority: Option<PathBuf>,
-}
-
-/// A file that an option names cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[error("the file {} of {option} cannot be read", path.display())]
-struct NotRead {
-    option: &'static str,
-    path: PathBuf,
-    source: std::io::Error,
-}
-
-impl IssuerOptions {
-    /// What the library is asked for, where the driver is `existing`.
-    pub(super) fn settings(&self, existing: bool) -> Result<Option<Settings>, CommandError> {
-        if !existing {
-            if self.issuer.is_some() {
-                return Err(CommandError::new(Exit::Usage, "--issuer URL is for --identity-provider existing"));
-            }
-            return Ok(None);
-        }
-        let missing = |option: &str| {
-            CommandError::new(Exit::Usage, format!("--identity-provider existing needs {option}"))
-                .hint("it takes --issuer URL --client-id ID [--client-secret-file FILE] --user NAME --password-file FILE")
-        };
-        let file = |option, path: &Option<PathBuf>| path.as_deref().map(|path| read(option, path)).transpose();
-        Ok(Some(Settings {
-            issuer: self.issuer.clone().ok_or_else(|| missing("--issuer URL"))?,
-            client_id: self.client_id.clone().ok_or_else(|| missing("--client-id ID"))?,
-            client_secret: file("--client-secret-file", &self.client_secret_file)?.map(|text| Secret::new(text.trim_end())),
-            user: self.user.clone().ok_or_else(|| missing("--user NAME"))?,
-            password: file("--password-file", &self.password_file)?
-                .map(|text| Secret::new(text.trim_end_matches(['\r', '\n'])))
-                .ok_or_else(|| missing("--password-file FILE"))?,
-            authority: file("--issuer-authority", &self.issuer_authority)?,
-        }))
-    }
-}
-
-fn read(option: &'static str, path: &Path) -> Result<String, CommandError> {
-    std::fs::read_to_string(path).map_err(|source| {
-        CommandError::new(
-            Exit::Usage,
-            NotRead {
-                option,
-                path: path.to_owned(),
-                source,
-            },
-        )
-    })
-}
 
 /// What a run would do in an existing cluster.
 #[derive(Serialize)]
@@ -149,7 +26,12 @@ struct DryRun {
 ///
 /// # Errors
 /// It is not about an existing cluster, or that cannot be used.
-pub(super) async fn dry_run(options: &LabOptions, selected: &Selected<'_>, json: bool, out: &mut dyn Write) -> Result<Exit, CommandError> {
+pub(super) async fn dry_run(
+    options: &LabArguments,
+    selected: &Selected<'_>,
+    json: bool,
+    out: &mut dyn Write,
+) -> Result<Exit, CommandError> {
     let options = options.lab()?;
     if options.kubeconfig.is_none() {
         return Err(

@@ -12,8 +12,8 @@ use libtest_mimic::{Arguments, ColorSetting, FormatSetting};
 use super::error::CommandError;
 use super::exit::Exit;
 use super::lab_source;
-use super::options::{LabOptions, Voice};
-use super::run::progress_reporter;
+use super::options::{LabArguments, Voice};
+use super::output::progress_reporter;
 use super::scenarios::{self, ScenarioOptions, Work};
 use super::{Session, finish, on_runtime, open_files, watch_containers};
 use crate::report::Reporter;
@@ -39,7 +39,7 @@ struct TestArguments {
     #[command(flatten)]
     scenarios: ScenarioOptions,
     #[command(flatten)]
-    lab: LabOptions,
+    lab: LabArguments,
 }
 
 /// Rust's own test harness ends with this when a test failed.
@@ -171,7 +171,7 @@ async fn test(arguments: TestArguments, own: OwnFeatures<'_>, session: &Session)
         },
         lab: &lab,
         shard: options.shard,
-        report: scenarios::report_directory(&options)?,
+        report: options.report.directory()?,
         no_exchanges: options.no_exchanges,
     };
     work.carry_out_and_tell(reporters).await.tally.map(scenarios::exit)

@@ -9,11 +9,12 @@ use serde::Serialize;
 
 use super::error::CommandError;
 use super::exit::Exit;
-use super::options::{ClusterDriver, IdentityProviderDriver};
-use super::server_binaries::write_json;
+use super::options::{AUTO, Choice, RegistryOption, choice};
+use crate::cli::output::write_json;
 use crate::server_binaries::Versions;
 use crate::server_binaries::images::{Images, Reference};
 use crate::shell_word::quoted;
+use crate::{cluster, identity_provider};
 
 /// Which run the images are for.
 #[derive(Args, Debug)]
@@ -25,39 +26,25 @@ pub struct ImagesArguments {
     #[arg(
         long,
         env = "AUTHLAB_CLUSTER",
-        value_enum,
-        default_value_t,
+        value_parser = choice::<cluster::Driver>("As `container`"),
+        default_value = AUTO,
         value_name = "DRIVER",
         hide_default_value = true
     )]
-    cluster: ClusterDriver,
+    cluster: Choice<cluster::Driver>,
     /// How Keycloak runs; as `container` when not given
     #[arg(
         long,
         env = "AUTHLAB_IDENTITY_PROVIDER",
-        value_enum,
-        default_value_t,
+        value_parser = choice::<identity_provider::Driver>("As `container`"),
+        default_value = AUTO,
         value_name = "DRIVER",
         hide_default_value = true
     )]
-    identity_provider: IdentityProviderDriver,
+    identity_provider: Choice<identity_provider::Driver>,
     /// Private registry that takes the place of the public ones
     #[command(flatten)]
     registry: RegistryOption,
-}
-
-/// Where images come from.
-#[derive(Args, Clone, Debug)]
-pub struct RegistryOption {
-    /// Registry and path that take the place of registry.k8s.io, docker.io and quay.io in the names of images
-    #[arg(
-        long,
-        env = "AUTHLAB_IMAGE_PREFIX",
-        hide_env_values = true,
-        value_name = "PREFIX",
-        help_heading = "Images"
-    )]
-    pub image_prefix: Option<String>,
 }
 
 /// One image that a run needs.
@@ -80,20 +67,17 @@ pub(super) fn list(arguments: &ImagesArguments, json: bool, out: &mut dyn Write)
         None => versions.newest(),
     };
     let images = Images::of(kubernetes, arguments.registry.image_prefix.as_deref()).map_err(|error| usage(&error))?;
-    let mut needed = match arguments.cluster {
-        ClusterDriver::Auto | ClusterDriver::Container => vec![
+    let mut needed = match arguments.cluster.0.unwrap_or(cluster::Driver::Container) {
+        cluster::Driver::Container => vec![
             ("etcd", images.etcd),
             ("kube-apiserver", images.kube_apiserver),
             ("kube-controller-manager", images.kube_controller_manager),
         ],
-        ClusterDriver::K3s => vec![("k3s", images.k3s)],
-        ClusterDriver::Kind => vec![("kind node", images.kind_node)],
-        ClusterDriver::Process | ClusterDriver::Existing => Vec::new(),
+        cluster::Driver::K3s => vec![("k3s", images.k3s)],
+        cluster::Driver::Kind => vec![("kind node", images.kind_node)],
+        cluster::Driver::Process | cluster::Driver::Existing => Vec::new(),
     };
-    if matches!(
-        arguments.identity_provider,
-        IdentityProviderDriver::Auto | IdentityProviderDriver::Container
-    ) {
+    if let None | Some(identity_provider::Driver::Container) = arguments.identity_provider.0 {
         needed.push(("keycloak", images.keycloak));
     }
     let needed: Vec<Needed> = needed

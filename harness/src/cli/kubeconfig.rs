@@ -8,12 +8,11 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::Session;
-use super::error::CommandError;
+use super::error::{CommandError, cast_error, use_error};
 use super::exit::Exit;
-use super::lab_source::{lab_error, use_error};
+use super::options::LoginFlow;
 use super::options::NamedLab;
-use super::token::FlowName;
-use crate::lab::cast::{self, CastError, Way};
+use crate::lab::cast::{self, Way};
 use crate::lab::{Form, Lab, Plugin};
 
 /// Whose, and where it goes.
@@ -38,7 +37,7 @@ pub struct KubeconfigArguments {
     by: Option<WayName>,
     /// How an exec plugin logs somebody of Keycloak in
     #[arg(long, value_enum, default_value_t)]
-    flow: FlowName,
+    flow: LoginFlow,
     /// Write it into a file that only you can read, in place of standard output
     #[arg(long, short, value_name = "FILE", help_heading = "Output")]
     output: Option<PathBuf>,
@@ -140,14 +139,4 @@ pub async fn run(arguments: KubeconfigArguments, session: &Session, out: &mut dy
         None => out.write_all(text.as_bytes())?,
     }
     Ok(Exit::Success)
-}
-
-/// The exit code and the hint of a credential that somebody cannot have.
-pub(super) fn cast_error(error: CastError) -> CommandError {
-    match error {
-        error @ (CastError::Unknown(_) | CastError::NotSo { .. }) => CommandError::new(Exit::Usage, error),
-        error @ (CastError::NoWay { .. } | CastError::NotInKubeconfig(_)) => CommandError::new(Exit::Failed, error),
-        CastError::Refused { source, .. } if matches!(*source, crate::lab::LabError::Ended) => lab_error(*source),
-        error @ CastError::Refused { .. } => CommandError::new(Exit::Failed, error),
-    }
 }

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::error::CommandError;
+use super::error::{CommandError, lab_error};
 use super::exit::Exit;
-use super::options::LabOptions;
+use super::options::LabArguments;
 use crate::behaviour::Catalogue;
 use crate::cluster::Driver;
 use crate::event::{Event, Events, LabReport, Skip};
 use crate::identity_provider;
-use crate::lab::{ExistingError, LabError, LabStatus, attach_or_start};
+use crate::lab::{LabError, LabStatus, attach_or_start};
 use crate::process::wait::{Condition, until_gently};
 use crate::scenario::world::{Mode, Site, run_id};
 use crate::scenario::{Cleanup, SharedScenario, Vocabulary, parser};
@@ -34,7 +34,7 @@ pub fn vocabulary() -> Vocabulary {
 ///
 /// # Errors
 /// The lab could not be started.
-pub async fn lab_for_run(options: &LabOptions, inverted: bool, events: &Events) -> Result<Lab, CommandError> {
+pub async fn lab_for_run(options: &LabArguments, inverted: bool, events: &Events) -> Result<Lab, CommandError> {
     let lab = attach_or_start(&options.lab()?, events).await.map_err(lab_error)?;
     let description = lab.description();
     events.emit(Event::LabReady {
@@ -106,7 +106,7 @@ const LONGEST_RUN: Duration = Duration::from_secs(24 * 60 * 60);
 ///
 /// # Errors
 /// Something could not be stopped.
-pub async fn release(lab: Lab, options: &LabOptions, went_wrong: bool, events: &Events) -> Result<(), CommandError> {
+pub async fn release(lab: Lab, options: &LabArguments, went_wrong: bool, events: &Events) -> Result<(), CommandError> {
     let keep = options.keep || went_wrong;
     if went_wrong && lab.lab.description().cluster != Driver::Existing {
         // What scenarios make of it is that nobody answers.
@@ -130,33 +130,4 @@ pub async fn release(lab: Lab, options: &LabOptions, went_wrong: bool, events: &
         (None, _) => {}
     }
     ended.map_err(lab_error)
-}
-
-/// The exit code and the hint of a lab's failure.
-pub(crate) fn lab_error(error: LabError) -> CommandError {
-    let exit = match &error {
-        LabError::Left(_) | LabError::Existing(ExistingError::Left { .. } | ExistingError::NotListed(_)) => Exit::Failed,
-        LabError::Version(_) | LabError::KeycloakVersion(_) | LabError::Name(_) | LabError::NoSuchProxy { .. } => Exit::Usage,
-        LabError::Ended | LabError::Interrupted => Exit::Interrupted,
-        _ => Exit::LabNotStarted,
-    };
-    CommandError::hinted(exit, error)
-}
-
-/// The same, where a lab is used or ended rather than started.
-pub(crate) fn use_error(error: LabError) -> CommandError {
-    match error {
-        error @ (LabError::NotUp { .. }
-        | LabError::NotReady { .. }
-        | LabError::Directory { .. }
-        | LabError::Untrusted { .. }
-        | LabError::NotALab { .. }
-        | LabError::Elsewhere { .. }
-        | LabError::NotReached { .. }
-        | LabError::StrangeServers { .. }
-        | LabError::ServersLeft { .. }
-        | LabError::InCluster { .. }
-        | LabError::Engine(_)) => CommandError::hinted(Exit::Failed, error),
-        error => lab_error(error),
-    }
 }

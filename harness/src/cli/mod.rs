@@ -32,6 +32,7 @@ pub mod lesson;
 pub mod matrix;
 mod open_files;
 pub mod options;
+mod output;
 mod reader;
 pub mod report;
 pub mod run;
@@ -41,7 +42,7 @@ pub mod server_binaries;
 pub mod shell;
 mod signals;
 pub mod status;
-pub mod supervise;
+mod supervise;
 mod terminal;
 pub mod token;
 pub mod up;
@@ -73,6 +74,9 @@ enum Command {
     /// Start a lab or use one that is up, carry the scenarios out, report (the default command)
     #[command(after_help = exit::HELP)]
     Run(Box<run::RunArguments>),
+    /// Carry the scenarios out in labs with one thing wrong on purpose: the right ones must turn red
+    #[command(after_help = sabotage::EXITS)]
+    Sabotage(sabotage::SabotageArguments),
     /// Carry the scenarios out on several versions, into one table
     Matrix(Box<matrix::MatrixArguments>),
     /// Start a lab that stays up
@@ -93,9 +97,6 @@ enum Command {
     Token(token::TokenArguments),
     /// Say why a credential is accepted or refused, and what to change
     Explain(Box<explain::ExplainArguments>),
-    /// Own a lab: what `up` starts
-    #[command(hide = true)]
-    Supervise(Box<up::UpArguments>),
     /// Draw, open, merge, compare and keep reports of earlier runs
     Report(report::ReportArguments),
     /// List, fetch, build, verify and prune the servers as files
@@ -220,6 +221,7 @@ fn carry_out(command_line: Authlab) -> Result<Exit, CommandError> {
     let mut out = Printable::new(AutoStream::auto(io::stdout()));
     on_runtime(voice, async move |session| match command {
         Command::Run(arguments) => run::run(*arguments, session).await,
+        Command::Sabotage(arguments) => sabotage::run(arguments, session).await,
         Command::Matrix(arguments) => matrix::run(*arguments, session).await,
         Command::Up(arguments) => up::run(*arguments, session, &mut out).await,
         Command::Down(arguments) => down::run(arguments, session, &mut out).await,
@@ -230,7 +232,6 @@ fn carry_out(command_line: Authlab) -> Result<Exit, CommandError> {
         Command::Lesson(arguments) => lesson::run(*arguments, session, &mut out).await,
         Command::Token(arguments) => token::run(arguments, session, &mut out).await,
         Command::Explain(arguments) => session.unless_interrupted(explain::run(*arguments, session, &mut out)).await,
-        Command::Supervise(arguments) => supervise::run(*arguments, session).await,
         // Its styles are its own, and saved texts were made printable when they were read.
         Command::Report(arguments) => {
             let own = session.clone();
@@ -248,7 +249,7 @@ pub(crate) fn on_runtime(voice: Voice, work: impl AsyncFnOnce(&Session) -> Resul
     let (interrupter, interrupt) = interrupt();
     let ended = runtime.block_on(async {
         signals::listen(interrupter)?;
-        let events = run::progress(&voice);
+        let events = output::progress(voice.quiet);
         crate::listener::tell_faults_to(events.clone());
         work(&Session { voice, events, interrupt }).await
     });

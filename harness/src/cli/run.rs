@@ -1,6 +1,6 @@
 //! `authlab run`: a lab, the scenarios, the report.
 
-use std::io::{self, IsTerminal as _, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use anstream::AutoStream;
@@ -11,14 +11,11 @@ use super::error::CommandError;
 use super::existing;
 use super::exit::Exit;
 use super::lab_source;
-use super::options::{LabOptions, Voice};
-use super::sabotage;
+use super::options::{LabArguments, at_least_one};
+use super::output::progress_reporter;
 use super::scenarios::{self, ScenarioOptions, Work};
-use crate::event::Events;
 use crate::printable::Printable;
-use crate::report::progress::Progress;
 use crate::report::terminal::Summary;
-use crate::report::{Reporter, fan_out};
 use crate::scenario::RunOptions;
 use crate::scenario::runner::CONCURRENCY;
 
@@ -35,7 +32,7 @@ pub struct RunArguments {
     #[arg(long, env = "AUTHLAB_INCLUDE_IGNORED", value_parser = clap::builder::FalseyValueParser::new(), help_heading = "Scenarios")]
     pub include_ignored: bool,
     /// Show the identities of the selected scenarios, and start nothing
-    #[arg(long, help_heading = "Scenarios")]
+    #[arg(long, conflicts_with = "dry_run", help_heading = "Scenarios")]
     pub list: bool,
     /// Show what a run would ask of and create in an existing cluster, and which scenarios it would carry out; create nothing
     #[arg(long, help_heading = "Existing cluster")]
@@ -43,37 +40,9 @@ pub struct RunArguments {
     /// How many scenarios at a time
     #[arg(long, env = "AUTHLAB_CONCURRENCY", value_name = "N", default_value_t = CONCURRENCY, value_parser = at_least_one, help_heading = "Scenarios")]
     pub concurrency: usize,
-    /// Carry the scenarios out in labs in which one thing is wrong on purpose, and fail unless the right ones turn red, and only
-    /// those: names with commas between them, `all`, `rotate:N` (N of them, others each day), or `list`, which shows them. `--shard I/N`
-    /// takes every Nth of them
-    #[arg(long, env = "AUTHLAB_SABOTAGE", value_name = "NAMES", help_heading = "Scenarios")]
-    pub sabotage: Option<String>,
     /// Which lab.
     #[command(flatten)]
-    pub lab: LabOptions,
-}
-
-fn at_least_one(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) => Err("expected at least 1".to_owned()),
-        Ok(count) => Ok(count),
-        Err(_) => Err("expected a whole number".to_owned()),
-    }
-}
-
-/// Progress and notes, on standard error.
-pub(super) fn progress(voice: &Voice) -> Events {
-    fan_out(progress_reporter(voice.quiet).into_iter().collect())
-}
-
-pub(super) fn progress_reporter(quiet: bool) -> Option<Box<dyn Reporter>> {
-    if quiet {
-        None
-    } else if io::stderr().is_terminal() {
-        Some(Box::new(Progress::bars()))
-    } else {
-        Some(Box::new(Progress::lines(AutoStream::auto(io::stderr()))))
-    }
+    pub lab: LabArguments,
 }
 
 /// Carries the scenarios out.
@@ -81,9 +50,6 @@ pub(super) fn progress_reporter(quiet: bool) -> Option<Box<dyn Reporter>> {
 /// # Errors
 /// Wrong usage, nothing selected, or a lab that could not be started.
 pub async fn run(arguments: RunArguments, session: &Session) -> Result<Exit, CommandError> {
-    if let Some(chosen) = &arguments.sabotage {
-        return sabotage::run(&arguments, chosen, session).await;
-    }
     let mut selection = arguments.scenarios.selection();
     selection.ignored = scenarios::ignored(false, arguments.include_ignored);
     let suite = scenarios::suite(&scenarios::files(&arguments.features)?, &selection)?;
@@ -115,7 +81,7 @@ pub async fn run(arguments: RunArguments, session: &Session) -> Result<Exit, Com
         },
         lab: &arguments.lab,
         shard: arguments.scenarios.shard,
-        report: scenarios::report_directory(&arguments.scenarios)?,
+        report: arguments.scenarios.report.directory()?,
         no_exchanges: arguments.scenarios.no_exchanges,
     };
     let done = work

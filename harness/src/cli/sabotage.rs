@@ -1,17 +1,20 @@
-//! `authlab run --sabotage`: labs in which one thing is wrong on purpose, to see that the right scenarios turn red.
+//! `authlab sabotage`: labs in which one thing is wrong on purpose, to see that the right scenarios turn red.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use anstream::AutoStream;
+use clap::Args;
+use clap::builder::FalseyValueParser;
+use serde_json::json;
 
 use super::Session;
-use super::error::CommandError;
+use super::error::{CommandError, lab_error};
 use super::exit::Exit;
 use super::lab_source::{self, World};
-use super::options::{ClusterDriver, IdentityProviderDriver};
-use super::run::RunArguments;
+use super::options::{ReportOptions, SourceOptions, VersionOptions, at_least_one};
+use super::output::write_json;
 use super::scenarios;
 use crate::cluster::{Capabilities, Driver, Minor};
 use crate::event::{Events, Outcome, milliseconds};
@@ -22,40 +25,91 @@ use crate::report::fan_out;
 use crate::report::record::Recorder;
 use crate::report::sabotage::{SCHEMA, SabotageRecord, SabotageReport};
 use crate::sabotage::{Sabotage, verdict};
+use crate::scenario::runner::CONCURRENCY;
 use crate::scenario::selection::{Ignored, Shard};
 use crate::scenario::world::{Mode, Site};
 use crate::scenario::{RunOptions, Selection, Suite, runner};
 
 const DAY: i64 = 24 * 3600;
 
-/// Starts a lab for each of the `chosen` sabotages, one after the other, and says who noticed.
+/// The exit codes as `--help` shows them.
+pub const EXITS: &str = "\
+Exit codes:
+  0  in every lab, the right scenarios turned red, and only those
+  1  in a lab, a fault went unnoticed, or an unrelated scenario turned red
+  2  wrong usage
+  3  nothing was selected
+  5  interrupted (and everything was stopped)";
+
+/// What is to be wrong, and what to keep.
+#[derive(Args, Debug)]
+pub struct SabotageArguments {
+    /// What is to be wrong, each in a lab of its own: names that `--list` shows; all of them when not given
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+    /// Show what can be wrong, and start nothing
+    #[arg(long, help_heading = "Labs")]
+    list: bool,
+    /// Take N of all, others each day
+    #[arg(long, value_name = "N", conflicts_with = "names", value_parser = at_least_one, help_heading = "Labs")]
+    rotate: Option<usize>,
+    /// One of N parts of those that are meant otherwise: every Nth
+    #[arg(long, env = "AUTHLAB_SHARD", value_name = "I/N", help_heading = "Labs")]
+    shard: Option<Shard>,
+    /// The versions of what is in the labs.
+    #[command(flatten)]
+    versions: VersionOptions,
+    /// Keep the labs' directories, with logs
+    #[arg(long, env = "AUTHLAB_KEEP", value_parser = FalseyValueParser::new(), help_heading = "Labs")]
+    keep: bool,
+    /// How many scenarios at a time
+    #[arg(long, env = "AUTHLAB_CONCURRENCY", value_name = "N", default_value_t = CONCURRENCY, value_parser = at_least_one, help_heading = "Labs")]
+    concurrency: usize,
+    /// Where the report goes.
+    #[command(flatten)]
+    report: ReportOptions,
+    /// Where server binaries may come from.
+    #[command(flatten)]
+    sources: SourceOptions,
+}
+
+/// Starts a lab for each of the sabotages that are meant, one after the other, and says who noticed. All scenarios are carried
+/// out, since who else turns red is a part of the answer; the labs are of processes, whose flags, files and answers can be changed.
 ///
 /// # Errors
 /// Wrong usage, or the report cannot be written.
-pub(super) async fn run(arguments: &RunArguments, chosen: &str, session: &Session) -> Result<Exit, CommandError> {
+pub(super) async fn run(arguments: SabotageArguments, session: &Session) -> Result<Exit, CommandError> {
     let mut out = AutoStream::auto(io::stdout());
-    if chosen == "list" {
-        for name in Sabotage::names() {
-            writeln!(out, "{name}: {}", named(&name)?.described_as)?;
-        }
-        return Ok(Exit::Success);
+    if arguments.list {
+        return list(session.voice.json, &mut out);
     }
-    refuse_what_does_not_go_with_it(arguments)?;
     let today = jiff::Timestamp::now().as_second() / DAY;
-    let sabotages = of_shard(choose(chosen, today)?, arguments.scenarios.shard);
+    let sabotages = of_shard(choose(&arguments.names, arguments.rotate, today)?, arguments.shard);
     if sabotages.is_empty() {
         return Err(CommandError::new(Exit::NothingSelected, "no sabotage is selected"));
     }
+    let usage = |error: &dyn std::error::Error| CommandError::new(Exit::Usage, error.to_string());
+    let kubernetes = arguments.versions.kubernetes().map_err(|error| usage(&error))?;
+    arguments.versions.keycloak().map_err(|error| usage(&error))?;
     let suite = scenarios::suite(&scenarios::files(&[])?, &Selection::default())?;
-    let report = scenarios::report_directory(&arguments.scenarios)?;
-    let mut options = arguments.lab.lab()?;
-    options.cluster = Some(Driver::Process);
-    options.identity_provider = Some(identity_provider::Driver::Process);
-    let pinned = options.pinned().map_err(|error| CommandError::new(Exit::Usage, error))?;
+    let report = arguments.report.directory()?;
+    let VersionOptions {
+        kubernetes: asked,
+        keycloak,
+    } = arguments.versions;
+    let options = LabOptions {
+        cluster: Some(Driver::Process),
+        identity_provider: Some(identity_provider::Driver::Process),
+        kubernetes: asked,
+        keycloak,
+        keep: arguments.keep,
+        server_binaries: arguments.sources.into(),
+        ..LabOptions::default()
+    };
     let bench = Bench {
         suite: &suite,
         options: &options,
-        version: Minor(pinned.version.minor.into()),
+        version: Minor(kubernetes.version.minor.into()),
         concurrency: arguments.concurrency,
         interrupt: session.interrupt.clone(),
         events: session.events.clone(),
@@ -68,7 +122,7 @@ pub(super) async fn run(arguments: &RunArguments, chosen: &str, session: &Sessio
     let record = SabotageRecord {
         schema: SCHEMA,
         authlab: env!("CARGO_PKG_VERSION").to_owned(),
-        kubernetes: pinned.version.to_string(),
+        kubernetes: kubernetes.version.to_string(),
         ms: milliseconds(began.elapsed()),
         sabotages: reports,
     };
@@ -83,53 +137,42 @@ pub(super) async fn run(arguments: &RunArguments, chosen: &str, session: &Sessio
     Ok(if record.is_sound() { Exit::Success } else { Exit::Failed })
 }
 
-fn refuse_what_does_not_go_with_it(arguments: &RunArguments) -> Result<(), CommandError> {
-    let (lab, options) = (&arguments.lab, &arguments.scenarios);
-    let processes = matches!(lab.cluster, ClusterDriver::Auto | ClusterDriver::Process)
-        && matches!(
-            lab.identity_provider,
-            IdentityProviderDriver::Auto | IdentityProviderDriver::Process
-        );
-    if !processes {
-        return Err(CommandError::new(Exit::Usage, "--sabotage needs labs of processes")
-            .hint("what is changed are flags, files and answers of servers that authlab starts itself: leave --cluster and --identity-provider out"));
+fn list(json: bool, out: &mut dyn Write) -> Result<Exit, CommandError> {
+    let all = choose(&[], None, 0)?;
+    if json {
+        let listed: Vec<_> = all
+            .iter()
+            .map(|one| json!({ "name": one.name, "described_as": one.described_as }))
+            .collect();
+        return write_json(&listed, out);
     }
-    let others = [
-        (!arguments.features.is_empty(), "FEATURE"),
-        (options.tags.is_some(), "--tags"),
-        (options.name.is_some(), "--name"),
-        (options.invert, "--invert"),
-        (arguments.list, "--list"),
-        (arguments.dry_run, "--dry-run"),
-        (lab.lab.is_some(), "--lab"),
-    ];
-    match others.iter().find(|(given, _)| *given) {
-        Some((_, other)) => Err(CommandError::new(Exit::Usage, format!("{other} does not go with --sabotage"))
-            .hint("who else turns red is a part of the answer, so all scenarios are carried out, in labs of their own")),
-        None => Ok(()),
+    for sabotage in all {
+        writeln!(out, "{}: {}", sabotage.name, sabotage.described_as)?;
     }
+    Ok(Exit::Success)
 }
 
-/// The sabotages that somebody asks for, on the day `today`.
-fn choose(chosen: &str, today: i64) -> Result<Vec<Sabotage>, CommandError> {
+/// The sabotages called `names`; without names, the `rotate` ones whose turn it is on the day `today`, or all.
+fn choose(names: &[String], rotate: Option<usize>, today: i64) -> Result<Vec<Sabotage>, CommandError> {
     let all = Sabotage::names();
-    if chosen == "all" {
+    if !names.is_empty() {
+        return names.iter().map(|name| named(name)).collect();
+    }
+    let Some(count) = rotate else {
         return all.iter().map(|name| named(name)).collect();
+    };
+    if count > all.len() {
+        return Err(CommandError::new(
+            Exit::Usage,
+            format!("`--rotate {count}`: there are {} sabotages", all.len()),
+        ));
     }
-    if let Some(count) = chosen.strip_prefix("rotate:") {
-        let count = count
-            .parse()
-            .ok()
-            .filter(|count| (1..=all.len()).contains(count))
-            .ok_or_else(|| CommandError::new(Exit::Usage, format!("`rotate:{count}` is no part of {} sabotages", all.len())))?;
-        let first = usize::try_from(today).unwrap_or_default() * count;
-        return (first..first + count).map(|position| named(&all[position % all.len()])).collect();
-    }
-    chosen.split(',').map(|name| named(name.trim())).collect()
+    let first = usize::try_from(today).unwrap_or_default() * count;
+    (first..first + count).map(|position| named(&all[position % all.len()])).collect()
 }
 
 fn named(name: &str) -> Result<Sabotage, CommandError> {
-    Sabotage::named(name).map_err(|error| CommandError::new(Exit::Usage, error).hint("`authlab run --sabotage list` shows what they do"))
+    Sabotage::named(name).map_err(|error| CommandError::new(Exit::Usage, error).hint("`authlab sabotage --list` shows what they do"))
 }
 
 fn of_shard(sabotages: Vec<Sabotage>, shard: Option<Shard>) -> Vec<Sabotage> {
@@ -219,7 +262,7 @@ impl Bench<'_> {
         match started.lab {
             Ok(None) => report.sound = true,
             // The harness has noticed; but no scenario has.
-            Err(error) => report.not_ready = Some(lab_source::lab_error(error).plain()),
+            Err(error) => report.not_ready = Some(lab_error(error).plain()),
             Ok(Some(lab)) => self.in_lab(sabotage, lab, &mut report).await?,
         }
         report.ms = started.ms + milliseconds(began.elapsed());
@@ -256,7 +299,7 @@ impl Bench<'_> {
         let selected = selection.pick(self.suite);
         let ready = async { Ok::<_, CommandError>(site) };
         runner::run::<World, CommandError>(&selected, &options, ready, lab_source::fit, &events).await?;
-        lab.end(self.options.keep).await.map_err(lab_source::lab_error)?;
+        lab.end(self.options.keep).await.map_err(lab_error)?;
 
         let scenarios = recorder.lock().unwrap_or_else(PoisonError::into_inner).record().scenarios;
         let seen = verdict(sabotage, &scenarios);
@@ -282,8 +325,9 @@ impl Bench<'_> {
 mod tests {
     use super::*;
 
-    fn names(chosen: &str, today: i64) -> Vec<String> {
-        let chosen = choose(chosen, today).expect("they are there");
+    fn names(chosen: &[&str], rotate: Option<usize>, today: i64) -> Vec<String> {
+        let chosen: Vec<String> = chosen.iter().map(|&name| name.to_owned()).collect();
+        let chosen = choose(&chosen, rotate, today).expect("they are there");
         chosen.into_iter().map(|sabotage| sabotage.name).collect()
     }
 
@@ -292,19 +336,22 @@ mod tests {
         let all = Sabotage::names();
         let days = all.len().div_ceil(4);
         let mut tried: Vec<String> = (0..days)
-            .flat_map(|day| names("rotate:4", 20_000 + i64::try_from(day).unwrap_or_default()))
+            .flat_map(|day| names(&[], Some(4), 20_000 + i64::try_from(day).unwrap_or_default()))
             .collect();
         tried.sort();
         tried.dedup();
         assert_eq!(tried, all);
-        assert!(choose("rotate:0", 1).is_err() && choose("rotate:x", 1).is_err());
+        assert!(choose(&[], Some(all.len() + 1), 1).is_err());
     }
 
     #[test]
     fn they_are_chosen_by_name_and_by_shard() {
-        assert_eq!(names("always_allow, groups_dropped", 1), ["always_allow", "groups_dropped"]);
-        assert!(choose("no_such", 1).is_err());
-        let all = choose("all", 1).expect("they are there");
+        assert_eq!(
+            names(&["always_allow", "groups_dropped"], None, 1),
+            ["always_allow", "groups_dropped"]
+        );
+        assert!(choose(&["no_such".to_owned()], None, 1).is_err());
+        let all = choose(&[], None, 1).expect("they are there");
         let parts: usize = ["1/3", "2/3", "3/3"]
             .map(|shard| of_shard(all.clone(), shard.parse().ok()).len())
             .iter()

@@ -15,12 +15,12 @@ use super::error::CommandError;
 use super::exit::Exit;
 use super::github;
 use super::lab_source::{self, World};
-use super::options::{LabOptions, Voice};
-use crate::cluster::Behaviours;
+use super::options::{AUTO, LabArguments, ReportOptions, Voice};
+use crate::cluster::{Behaviours, Driver};
 use crate::event::Events;
 use crate::interrupt::interrupt;
 use crate::report::cell::{Cell, Part};
-use crate::report::directory::{Others, ReportDirectory};
+use crate::report::directory::ReportDirectory;
 use crate::report::record::{Recorder, RunRecord};
 use crate::report::terminal::Detail;
 use crate::report::{Reporter, fan_out};
@@ -42,19 +42,15 @@ pub struct ScenarioOptions {
     /// Present the sound twin in place of each flawed credential: a scenario that stays green can be fooled, and fails the run
     #[arg(long, env = "AUTHLAB_INVERT", value_parser = clap::builder::FalseyValueParser::new(), help_heading = "Scenarios")]
     pub invert: bool,
-    /// Write a report (`index.html`, `run.json`, `junit.xml`, `cucumber.json`; for a matrix `matrix.json` and a report for each cell, for
-    /// `--sabotage` `sabotage.json`) into a directory that is new, empty or an earlier report
-    #[arg(long, env = "AUTHLAB_REPORT", value_name = "DIR", help_heading = "Output")]
-    pub report: Option<PathBuf>,
+    /// Where the report goes.
+    #[command(flatten)]
+    pub report: ReportOptions,
     /// Show the reason of every refusal and each skipped scenario; shown anyway for up to 20 scenarios
     #[arg(long, env = "AUTHLAB_WHY", value_parser = clap::builder::FalseyValueParser::new(), help_heading = "Output")]
     pub why: bool,
     /// Keep no account of the requests between the parties: a smaller record, without diagrams
     #[arg(long, env = "AUTHLAB_NO_EXCHANGES", value_parser = clap::builder::FalseyValueParser::new(), help_heading = "Output")]
     pub no_exchanges: bool,
-    /// Write the report into DIR even if that holds something else, of which no file is touched
-    #[arg(long, env = "AUTHLAB_FORCE", value_parser = clap::builder::FalseyValueParser::new(), help_heading = "Output")]
-    pub force: bool,
 }
 
 impl ScenarioOptions {
@@ -115,7 +111,7 @@ pub(super) fn nothing_selected(suite: &Suite) -> CommandError {
 pub(super) struct Work<'a> {
     pub(super) selected: Selected<'a>,
     pub(super) options: RunOptions,
-    pub(super) lab: &'a LabOptions,
+    pub(super) lab: &'a LabArguments,
     /// Which part of the scenarios was selected.
     pub(super) shard: Option<Shard>,
     pub(super) report: Option<ReportDirectory>,
@@ -150,7 +146,7 @@ impl Work<'_> {
         if let Err(error) = &tally {
             recorder.failed(&error.plain());
         }
-        if self.lab.kubernetes.is_none() {
+        if self.lab.versions.kubernetes.is_none() {
             recorder.found_version();
         }
         let record = recorder.record();
@@ -230,21 +226,22 @@ struct ReportError {
 }
 
 /// What was asked for, as a cell of a matrix.
-pub(super) fn cell(lab: &LabOptions, shard: Option<Shard>) -> Cell {
-    let kubernetes = match lab.cluster.driver() {
+pub(super) fn cell(lab: &LabArguments, shard: Option<Shard>) -> Cell {
+    let kubernetes = match lab.cluster.0 {
         // The version is what the cluster runs.
-        Some(crate::cluster::Driver::Existing) => String::new(),
-        _ => match lab.pinned() {
+        Some(Driver::Existing) => String::new(),
+        _ => match lab.versions.kubernetes() {
             Ok(pinned) => pinned.version.minor_version(),
             // It comes to nothing, and the record says so under the words that were typed.
             Err(unknown) => unknown.asked,
         },
     };
     Cell {
-        cluster: lab.cluster.name().to_owned(),
+        cluster: lab.cluster.0.map_or(AUTO, Driver::name).to_owned(),
         kubernetes,
-        keycloak: lab.keycloak.as_ref().map(|asked| {
-            lab.pinned_keycloak()
+        keycloak: lab.versions.keycloak.as_ref().map(|asked| {
+            lab.versions
+                .keycloak()
                 .map_or_else(|_| asked.clone(), |pinned| pinned.version.clone())
         }),
         shard: shard.map(|shard| Part {
@@ -252,17 +249,6 @@ pub(super) fn cell(lab: &LabOptions, shard: Option<Shard>) -> Cell {
             count: shard.count(),
         }),
     }
-}
-
-/// Makes the report's directory now: after the run it would be too late to refuse.
-pub(super) fn report_directory(options: &ScenarioOptions) -> Result<Option<ReportDirectory>, CommandError> {
-    let others = if options.force { Others::LetBe } else { Others::Refuse };
-    options
-        .report
-        .as_deref()
-        .map(|directory| ReportDirectory::open(directory, others))
-        .transpose()
-        .map_err(|error| CommandError::hinted(Exit::Usage, error))
 }
 
 /// The exit code that a tally means.

@@ -1,9 +1,8 @@
 //! `authlab server-binaries`: the servers as files.
 //!
-//! The main type is [`ServerBinariesArguments`]. [`SourceOptions`], where files
-//! may come from, is shared with every command that needs servers.
+//! The main type is [`ServerBinariesArguments`].
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::PathBuf;
 
 use clap::builder::FalseyValueParser;
@@ -14,58 +13,11 @@ use super::Session;
 use super::build_images::ImageArguments;
 use super::error::CommandError;
 use super::exit::Exit;
-use super::images::{ImagesArguments, RegistryOption};
-use crate::printable::printable_json;
-use crate::server_binaries::{
-    self, CacheError, ETCD_RELEASES, KEYCLOAK_RELEASES, KUBERNETES_RELEASES, Kubernetes, Options, ServerBinariesError, Source, State,
-    Unwanted, Versions,
-};
+use super::images::ImagesArguments;
+use super::options::SourceOptions;
+use super::output::write_json;
+use crate::server_binaries::{self, CacheError, Kubernetes, Options, ServerBinariesError, Source, State, Unwanted, Versions};
 use crate::shell_word::quoted;
-
-/// Where server binaries may come from.
-#[derive(Args, Clone, Debug)]
-pub struct SourceOptions {
-    /// Directory with etcd, kube-apiserver, kube-controller-manager and kubectl; KUBEBUILDER_ASSETS is used too, if it has all four
-    #[arg(long, env = "AUTHLAB_SERVER_BINARIES", value_name = "DIRECTORY", help_heading = "Server binaries")]
-    pub server_binaries: Option<PathBuf>,
-    /// Unpacked Keycloak
-    #[arg(long, env = "AUTHLAB_KEYCLOAK_HOME", value_name = "DIRECTORY", help_heading = "Server binaries")]
-    pub keycloak_home: Option<PathBuf>,
-    /// Base address of Kubernetes' release files
-    #[arg(long, env = "AUTHLAB_RELEASE_MIRROR", hide_env_values = true, value_name = "URL", default_value = KUBERNETES_RELEASES, help_heading = "Server binaries")]
-    pub release_mirror: String,
-    /// Base address of etcd's release files
-    #[arg(long, env = "AUTHLAB_ETCD_MIRROR", hide_env_values = true, value_name = "URL", default_value = ETCD_RELEASES, help_heading = "Server binaries")]
-    pub etcd_mirror: String,
-    /// Base address of Keycloak's release files
-    #[arg(long, env = "AUTHLAB_KEYCLOAK_MIRROR", hide_env_values = true, value_name = "URL", default_value = KEYCLOAK_RELEASES, help_heading = "Server binaries")]
-    pub keycloak_mirror: String,
-    /// Ask nothing of the network: what is there must do
-    #[arg(long, env = "AUTHLAB_OFFLINE", value_parser = FalseyValueParser::new(), help_heading = "Server binaries")]
-    pub offline: bool,
-    /// The `kind` command; the first in PATH when not given
-    #[arg(long, env = "AUTHLAB_KIND", value_name = "FILE", help_heading = "Server binaries")]
-    pub kind: Option<PathBuf>,
-    /// Where images come from.
-    #[command(flatten)]
-    pub registry: RegistryOption,
-}
-
-impl From<SourceOptions> for Options {
-    fn from(options: SourceOptions) -> Self {
-        Self {
-            directory: options.server_binaries,
-            keycloak_home: options.keycloak_home,
-            release_mirror: options.release_mirror,
-            etcd_mirror: options.etcd_mirror,
-            keycloak_mirror: options.keycloak_mirror,
-            offline: options.offline,
-            kind: options.kind,
-            image_prefix: options.registry.image_prefix,
-            ..Self::from_environment()
-        }
-    }
-}
 
 /// What to do with the server binaries.
 #[derive(Args, Debug)]
@@ -363,10 +315,4 @@ fn unusable(error: CacheError) -> CommandError {
 
 fn megabytes(bytes: u64) -> String {
     format!("{} MB", bytes.div_ceil(1_000_000))
-}
-
-pub(super) fn write_json(value: &(impl serde::Serialize + ?Sized), out: &mut dyn Write) -> Result<Exit, CommandError> {
-    let json = serde_json::to_string_pretty(value).map_err(io::Error::from)?;
-    writeln!(out, "{}", printable_json(&json))?;
-    Ok(Exit::Success)
 }

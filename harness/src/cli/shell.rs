@@ -10,10 +10,8 @@ use std::process::Command;
 
 use clap::Args;
 
-use super::error::CommandError;
+use super::error::{CommandError, cast_error, use_error};
 use super::exit::Exit;
-use super::kubeconfig::cast_error;
-use super::lab_source::use_error;
 use super::options::NamedLab;
 use crate::lab::Lab;
 use crate::lab::cast;

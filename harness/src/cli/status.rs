@@ -5,10 +5,9 @@
 use std::io::{self, Write};
 
 use super::Session;
-use super::error::CommandError;
+use super::error::{CommandError, use_error};
 use super::exit::Exit;
-use super::lab_source::use_error;
-use super::server_binaries::write_json;
+use crate::cli::output::write_json;
 use crate::lab::{self, LabState, LabStatus};
 
 /// Shows every lab on `out`.

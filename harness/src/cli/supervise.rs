@@ -1,4 +1,4 @@
-//! `authlab supervise`: the process that owns a lab, started by `authlab up` and by nobody else.
+//! The process that owns a lab, started by `authlab up` and by nobody else.
 //!
 //! The main function is [`run`].
 
@@ -8,9 +8,8 @@ use std::os::fd::AsFd;
 use tokio::net::unix::pipe;
 
 use super::Session;
-use super::error::CommandError;
+use super::error::{CommandError, lab_error};
 use super::exit::Exit;
-use super::lab_source::lab_error;
 use super::up::UpArguments;
 use crate::lab;
 
@@ -18,7 +17,7 @@ use crate::lab;
 ///
 /// # Errors
 /// Standard input is no pipe, or the lab cannot be started or ended.
-pub async fn run(arguments: UpArguments, session: &Session) -> Result<Exit, CommandError> {
+pub async fn run(arguments: &UpArguments, session: &Session) -> Result<Exit, CommandError> {
     let options = arguments.options()?;
     let asker = io::stdin().as_fd().try_clone_to_owned().and_then(pipe::Receiver::from_owned_fd);
     let asker = asker.map_err(|error| CommandError::new(Exit::Usage, error).hint("`authlab up` starts a lab that stays up"))?;

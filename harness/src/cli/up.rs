@@ -1,6 +1,6 @@
 //! `authlab up`: a lab that stays up.
 //!
-//! The main type is [`UpArguments`], which the process that will own the lab is given, too.
+//! The main type is [`UpArguments`]. The process that will own the lab is the same command with the same options and `--supervised`.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -9,17 +9,16 @@ use std::time::Duration;
 use clap::Args;
 
 use super::Session;
-use super::error::CommandError;
+use super::error::{CommandError, lab_error, lesson_error};
 use super::exit::Exit;
-use super::lab_source::lab_error;
-use super::lesson::lesson_error;
-use super::options::LabOptions;
-use super::server_binaries::write_json;
+use super::options::LabArguments;
+use super::supervise;
+use crate::cli::output::write_json;
 use crate::lab::{self, DEFAULT_NAME, Lab, LabStatus};
 use crate::lesson::{self, Learner, MOST};
 
-/// The name of the command that owns a lab; it is hidden.
-const SUPERVISE: &str = "supervise";
+/// The hidden option of the process that owns the lab.
+const SUPERVISED: &str = "--supervised";
 
 /// Which lab.
 #[derive(Args, Clone, Debug)]
@@ -32,13 +31,16 @@ Exit codes:
 pub struct UpArguments {
     /// The lab's name, and what is in it.
     #[command(flatten)]
-    pub lab: LabOptions,
+    pub lab: LabArguments,
     /// Prepare the lab for a class: a namespace, users, limits and a kubeconfig for each of N learners
     #[arg(long, env = "AUTHLAB_LEARNERS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST)), help_heading = "Lab")]
     pub learners: Option<u32>,
     /// End an API server with another setting than the main one's when nobody has asked it for so long and no run is under way
     #[arg(long, env = "AUTHLAB_IDLE", value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400), help_heading = "Lab")]
     pub idle: u64,
+    /// Own the lab in this process: what `up` starts.
+    #[arg(long, hide = true)]
+    supervised: bool,
 }
 
 impl UpArguments {
@@ -60,6 +62,9 @@ impl UpArguments {
 /// # Errors
 /// Wrong usage, a lab that is up already or cannot be started, or an interrupt.
 pub async fn run(arguments: UpArguments, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
+    if arguments.supervised {
+        return supervise::run(&arguments, session).await;
+    }
     let options = arguments.options()?;
     let learners = arguments.learners;
     if options.kubeconfig.is_some() {
@@ -71,7 +76,7 @@ pub async fn run(arguments: UpArguments, session: &Session, out: &mut dyn Write)
     options.pinned().map_err(|error| lab_error(error.into()))?;
     let name = options.name.as_deref().unwrap_or(DEFAULT_NAME);
     let program = std::env::current_exe()?;
-    let arguments = supervisor_arguments(std::env::args_os().skip(1));
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).chain([SUPERVISED.into()]).collect();
     let description = lab::up(name, &program, &arguments, &session.events, &session.interrupt)
         .await
         .map_err(lab_error)?;
@@ -129,26 +134,4 @@ async fn admit(name: &str, count: u32, session: &Session) -> Result<String, Comm
         "{count} learners, learner-1 to {last}; each has a kubeconfig in {}",
         homes.display()
     ))
-}
-
-/// The arguments of this process, for the command that owns the lab. Before the name of the command there
-/// are only options whose values are never called `up`.
-fn supervisor_arguments(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
-    let mut arguments: Vec<OsString> = arguments.collect();
-    if let Some(command) = arguments.iter_mut().find(|argument| *argument == "up") {
-        *command = SUPERVISE.into();
-    }
-    arguments
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_owner_is_given_the_same_options() {
-        let given = ["--color", "never", "up", "--lab", "up"].map(OsString::from);
-        let expected = ["--color", "never", "supervise", "--lab", "up"].map(OsString::from);
-        assert_eq!(supervisor_arguments(given.into_iter()), expected);
-    }
 }

@@ -9,12 +9,10 @@ use clap::builder::FalseyValueParser;
 use serde_json::json;
 
 use super::Session as CommandSession;
-use super::error::CommandError;
+use super::error::{CommandError, cast_error, lab_error, use_error};
 use super::exit::Exit;
-use super::kubeconfig::cast_error;
-use super::lab_source::{lab_error, use_error};
-use super::options::LabOptions;
-use super::server_binaries::write_json;
+use super::options::LabArguments;
+use crate::cli::output::write_json;
 use crate::cluster::Driver;
 use crate::interrupt::Interrupt;
 use crate::lab::{self, DEFAULT_NAME, Lab, attach_or_start, lab_option};
@@ -45,7 +43,7 @@ pub struct WalkArguments {
     pub resume: bool,
     /// Which lab.
     #[command(flatten)]
-    pub lab: LabOptions,
+    pub lab: LabArguments,
 }
 
 /// A command of a walk-through that did something else than it was meant to.

@@ -8,6 +8,7 @@
 
 use std::path::PathBuf;
 
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use crate::sabotage::Distortion;
@@ -52,18 +53,18 @@ pub const SERVICE_ACCOUNT_ISSUER: &str = "https://kubernetes.default.svc";
 const AUDIT_LOG_MEGABYTES: u32 = 100_000;
 
 /// How a cluster's servers run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Driver {
-    /// Plain processes of this machine.
+    /// etcd, kube-apiserver and kube-controller-manager as ordinary processes.
     Process,
-    /// A container for each server.
+    /// The servers in containers.
     Container,
-    /// k3s in one container.
+    /// k3s in a container.
     K3s,
-    /// A cluster that the `kind` command makes.
+    /// A kind cluster.
     Kind,
-    /// A cluster that is there already, named by a kubeconfig.
+    /// The cluster that a kubeconfig names.
     Existing,
 }
 

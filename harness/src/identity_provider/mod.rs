@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 pub mod existing;
@@ -37,14 +38,14 @@ impl Address {
 }
 
 /// How an identity provider runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Driver {
-    /// Keycloak as a process of this machine.
+    /// Keycloak as an ordinary process.
     Process,
     /// Keycloak in a container.
     Container,
-    /// An issuer that is there already.
+    /// A Keycloak that is there already.
     Existing,
 }
 

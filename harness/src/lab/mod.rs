@@ -115,10 +115,7 @@ impl LabOptions {
     /// # Errors
     /// It is not one of those pinned.
     pub fn pinned(&self) -> Result<&'static server_binaries::Kubernetes, server_binaries::UnknownVersion> {
-        let pinned = server_binaries::Versions::pinned();
-        self.kubernetes
-            .as_deref()
-            .map_or_else(|| Ok(pinned.newest()), |asked| pinned.kubernetes(asked))
+        server_binaries::Versions::pinned().kubernetes_or_newest(self.kubernetes.as_deref())
     }
 
     /// The version of Keycloak that is meant.
@@ -126,10 +123,7 @@ impl LabOptions {
     /// # Errors
     /// It is not one of those pinned.
     pub fn pinned_keycloak(&self) -> Result<&'static server_binaries::Keycloak, server_binaries::UnknownKeycloak> {
-        let pinned = server_binaries::Versions::pinned();
-        self.keycloak
-            .as_deref()
-            .map_or_else(|| Ok(&pinned.keycloak), |asked| pinned.keycloak_of(asked))
+        server_binaries::Versions::pinned().keycloak_or_default(self.keycloak.as_deref())
     }
 }
 

@@ -187,6 +187,22 @@ impl Versions {
         self.kubernetes.last().expect("covered by a test")
     }
 
+    /// The Kubernetes that `asked` names as in [`Versions::kubernetes`]; the newest when nobody asked.
+    ///
+    /// # Errors
+    /// It is not pinned.
+    pub fn kubernetes_or_newest(&self, asked: Option<&str>) -> Result<&Kubernetes, UnknownVersion> {
+        asked.map_or_else(|| Ok(self.newest()), |asked| self.kubernetes(asked))
+    }
+
+    /// The Keycloak that `asked` names as in [`Versions::keycloak_of`]; the default when nobody asked.
+    ///
+    /// # Errors
+    /// None is pinned.
+    pub fn keycloak_or_default(&self, asked: Option<&str>) -> Result<&Keycloak, UnknownKeycloak> {
+        asked.map_or(Ok(&self.keycloak), |asked| self.keycloak_of(asked))
+    }
+
     /// Every supported Keycloak, oldest first.
     pub fn keycloaks(&self) -> Vec<&Keycloak> {
         let mut all: Vec<&Keycloak> = self.further_keycloaks.iter().chain([&self.keycloak]).collect();

@@ -355,7 +355,7 @@ fn what_nothing_but_labels_tells_of_is_cleared(grounds: &Grounds) {
     signal(watchers[0], Signal::KILL);
     signal(owner, Signal::KILL);
     stage::wait("the end of both", LIMIT, || {
-        let left = [running(&stage, "authlab supervise"), running(&stage, "watch-containers")].concat();
+        let left = [running(&stage, "--supervised"), running(&stage, "watch-containers")].concat();
         if left.is_empty() {
             Condition::Met(())
         } else {

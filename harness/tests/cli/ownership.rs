@@ -91,7 +91,7 @@ fn is_over(command: &mut Child) -> bool {
 fn supervisor(stage: &Stage, up: &mut Child) -> Option<u32> {
     wait("the owner", LIMIT, || {
         let over = is_over(up);
-        let supervise = stage.processes().into_iter().find(|process| process.contains("authlab supervise"));
+        let supervise = stage.processes().into_iter().find(|process| process.contains("--supervised"));
         match supervise.and_then(|process| process.split_once(':')?.0.parse().ok()) {
             Some(pid) => Condition::Met(Some(pid)),
             None if over => Condition::Met(None),

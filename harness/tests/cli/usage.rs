@@ -5,10 +5,11 @@ use authlab::owner::Owner;
 use crate::stage::Stage;
 
 #[test]
-fn help_names_every_command_and_not_the_hidden_one() {
+fn help_names_every_command_and_no_hidden_option() {
     let help = Stage::new().authlab(&["--help"]).success();
     for command in [
         "run",
+        "sabotage",
         "matrix",
         "up",
         "down",
@@ -32,6 +33,7 @@ fn help_of_every_command_says_what_it_does_and_how_it_ends() {
     let stage = Stage::new();
     for (command, says) in [
         ("run", "4  the lab could not be started"),
+        ("sabotage", "1  in a lab, a fault went unnoticed"),
         (
             "matrix",
             "5  interrupted (and everything was stopped); the cells that are finished are kept",
@@ -264,25 +266,33 @@ fn what_a_crash_left_is_shown_with_the_command_that_clears_it() {
 }
 
 #[test]
-fn nobody_types_the_hidden_command() {
-    let refusal = Stage::new().authlab(&["supervise"]).refusal(2);
+fn nobody_types_the_hidden_option() {
+    let refusal = Stage::new().authlab(&["up", "--supervised"]).refusal(2);
     assert!(refusal.contains("hint: `authlab up` starts a lab that stays up"), "{refusal}");
 }
 
 #[test]
 fn sabotages_are_listed_and_what_does_not_go_with_them_is_refused() {
     let stage = Stage::new();
-    let listed = stage.authlab(&["run", "--sabotage", "list"]).success();
+    let listed = stage.authlab(&["sabotage", "--list"]).success();
     assert!(listed.contains("always_allow: everybody may do everything"), "{listed}");
+    let listed = stage.authlab(&["--json", "sabotage", "--list"]).success();
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    assert!(
+        listed.as_array().unwrap().iter().any(|one| one["name"] == "always_allow"),
+        "{listed}"
+    );
     for (arguments, says) in [
-        (&["--sabotage", "no_such"][..], "no sabotage is called 'no_such'; there are: "),
-        (&["--sabotage", "rotate:0"], "`rotate:0` is no part of"),
-        (&["--sabotage", "all", "--cluster", "k3s"], "--sabotage needs labs of processes"),
-        (&["--sabotage", "all", "--tags", "@oidc"], "--tags does not go with --sabotage"),
-        (&["--sabotage", "all", "--invert"], "--invert does not go with --sabotage"),
-        (&["--sabotage", "all", "--lab", "mine"], "--lab does not go with --sabotage"),
+        (&["no_such"][..], "no sabotage is called 'no_such'; there are: "),
+        (&["--rotate", "0"], "expected at least 1"),
+        (&["--rotate", "999"], "`--rotate 999`: there are "),
+        (&["--rotate", "1", "always_allow"], "cannot be used with"),
+        (&["--cluster", "k3s"], "unexpected argument '--cluster'"),
+        (&["--tags", "@oidc"], "unexpected argument '--tags'"),
+        (&["--kubernetes", "1.2"], "1.2"),
+        (&["--keycloak", "1.2"], "1.2"),
     ] {
-        let refusal = stage.authlab(&[&["run"], arguments].concat()).refusal(2);
+        let refusal = stage.authlab(&[&["sabotage"], arguments].concat()).refusal(2);
         assert!(refusal.contains(says), "{arguments:?}: {refusal}");
     }
 }

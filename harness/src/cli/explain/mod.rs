@@ -10,12 +10,11 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args};
 
-use super::error::CommandError;
+use super::error::{CommandError, use_error};
 use super::exit::Exit;
-use super::lab_source::use_error;
 use super::options::NamedLab;
-use super::server_binaries::write_json;
 use super::{Session, blocking};
+use crate::cli::output::write_json;
 use crate::cluster::{ApiServer, Driver, FRONT_PROXY, SERVICE_ACCOUNT_ISSUER};
 use crate::credential::Credential;
 use crate::event::{ReasonSource, Verdict};

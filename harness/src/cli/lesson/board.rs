@@ -15,11 +15,10 @@ use hyper::{Request, Response, StatusCode};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::super::Session;
-use super::super::error::CommandError;
+use super::super::error::{CommandError, lesson_error};
 use super::super::exit::Exit;
-use super::super::server_binaries::write_json;
-use super::lesson_error;
 use crate::cause::with_causes;
+use crate::cli::output::write_json;
 use crate::lab::Lab;
 use crate::lesson::{self, Lesson, LessonError, Reached, Row};
 use crate::listener::{Listener, answer};

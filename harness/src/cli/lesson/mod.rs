@@ -14,14 +14,13 @@ use futures::TryFutureExt as _;
 use serde_json::json;
 
 use super::Session;
-use super::error::CommandError;
+use super::error::{CommandError, lesson_error, use_error};
 use super::exit::Exit;
-use super::lab_source::{self, lab_error, use_error};
+use super::lab_source;
 use super::options::NamedLab;
-use super::server_binaries::write_json;
+use crate::cli::output::write_json;
 use crate::credential::Credential;
 use crate::credential::exec::{EXEC_INFO, ExecInfo};
-use crate::hint::Hint as _;
 use crate::lab::{Lab, lab_option};
 use crate::lesson::{self, Bench, Goal, Learner, Lesson, LessonError, Progress, Started};
 use crate::shell_word::quoted;
@@ -421,18 +420,6 @@ impl Classroom<'_> {
 fn place(directory: &Path, kubeconfig: &Path) -> String {
     let [directory, kubeconfig] = [directory, kubeconfig].map(|path| path.display().to_string());
     format!("  cd {}\n  export KUBECONFIG={}", quoted(&directory), quoted(&kubeconfig))
-}
-
-/// The exit code and the hint of what can go wrong with a lesson.
-pub(super) fn lesson_error(error: LessonError) -> CommandError {
-    match error {
-        LessonError::Lab(error) => lab_error(error),
-        error @ (LessonError::Unknown { .. } | LessonError::NoLearner { .. }) => CommandError::new(Exit::Usage, error),
-        error => match error.hint() {
-            Some(hint) => CommandError::new(Exit::Failed, error).hint(hint),
-            None => CommandError::new(Exit::Failed, error),
-        },
-    }
 }
 
 #[cfg(test)]

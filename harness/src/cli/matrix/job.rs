@@ -9,7 +9,8 @@ use super::MatrixArguments;
 use super::plan::{Plan, selection_words};
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
-use crate::cli::options::ClusterDriver;
+use crate::cli::options::Choice;
+use crate::cluster::Driver;
 use crate::shell_word::quoted;
 
 /// The image, unless another is named.
@@ -23,7 +24,7 @@ const STATE: &str = "/state/authlab";
 
 /// The Job for `plan`, as YAML, with how to use it.
 pub(super) fn manifest(arguments: &MatrixArguments, plan: &Plan) -> Result<String, CommandError> {
-    if let [ClusterDriver::Auto | ClusterDriver::Process] = arguments.labs.cluster.as_slice() {
+    if let [Choice(None | Some(Driver::Process))] = arguments.labs.cluster.as_slice() {
         let yaml = serde_saphyr::to_string(&job(arguments, plan)).map_err(|error| CommandError::new(Exit::Usage, error.to_string()))?;
         let namespace = quoted(&arguments.namespace);
         return Ok(format!(

@@ -12,6 +12,7 @@ use super::Session;
 use super::error::CommandError;
 use super::exit::Exit;
 use super::github;
+use super::options::at_least_one;
 use super::report::{keep, merge};
 use super::scenarios::{self, ScenarioOptions};
 use crate::event::milliseconds;
@@ -107,14 +108,6 @@ pub enum Printed {
     KubernetesJob,
 }
 
-pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) => Err("expected at least 1".to_owned()),
-        Ok(count) => Ok(count),
-        Err(_) => Err("expected a whole number".to_owned()),
-    }
-}
-
 /// Carries the cells out.
 ///
 /// # Errors
@@ -127,7 +120,7 @@ pub async fn run(arguments: MatrixArguments, session: &Session) -> Result<Exit, 
         )
         .hint("`authlab run --invert --kubernetes VERSION` inverts the scenarios on one version"));
     }
-    if arguments.scenarios.force {
+    if arguments.scenarios.report.force {
         return Err(CommandError::new(
             Exit::Usage,
             "--force does not go with a matrix: it removes what an earlier one left",
@@ -179,12 +172,13 @@ async fn all(arguments: &MatrixArguments, plan: &Plan, session: &Session, out: &
         }
     }
     // Records go through files in any case; without a report nobody keeps them.
-    let passing = match arguments.scenarios.report {
+    let passing = match arguments.scenarios.report.report {
         Some(_) => None,
         None => Some(tempfile::Builder::new().prefix("authlab-matrix-").tempdir()?),
     };
     let place = arguments
         .scenarios
+        .report
         .report
         .clone()
         .or_else(|| passing.as_ref().map(|passing| passing.path().join("report")))
@@ -218,7 +212,7 @@ async fn all(arguments: &MatrixArguments, plan: &Plan, session: &Session, out: &
         program: std::env::current_exe()?,
         arguments: std::env::args_os().skip(1).collect(),
         directory: &directory,
-        tell_directory: arguments.scenarios.report.is_none(),
+        tell_directory: arguments.scenarios.report.report.is_none(),
         capacity,
         interrupt: session.interrupt.clone(),
         progress,

@@ -8,8 +8,9 @@ use crate::cli::Session;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::lab_source;
-use crate::cli::run::progress_reporter;
-use crate::cli::scenarios::{self, ScenarioOptions, Work};
+use crate::cli::options::ReportOptions;
+use crate::cli::output::progress_reporter;
+use crate::cli::scenarios::{self, Work};
 use crate::event::Event;
 use crate::report::Reporter;
 use crate::report::matrix::{CELLS, in_log};
@@ -27,10 +28,10 @@ pub(super) async fn run(
     session: &Session,
     out: &mut dyn Write,
 ) -> Result<Exit, CommandError> {
-    let place = arguments.scenarios.report.as_ref();
-    let options = ScenarioOptions {
+    let place = arguments.scenarios.report.report.as_ref();
+    let report = ReportOptions {
         report: place.map(|place| place.join(CELLS).join(planned.cell.to_string())),
-        ..arguments.scenarios.clone()
+        ..arguments.scenarios.report
     };
     let work = Work {
         selected,
@@ -42,8 +43,8 @@ pub(super) async fn run(
         },
         lab: &planned.lab,
         shard: planned.shard,
-        report: scenarios::report_directory(&options)?,
-        no_exchanges: options.no_exchanges,
+        report: report.directory()?,
+        no_exchanges: arguments.scenarios.no_exchanges,
     };
     let reporters: Vec<Box<dyn Reporter>> = if arguments.events {
         vec![Box::new(Teller)]
@@ -62,7 +63,7 @@ pub(super) async fn run(
         } else if session.voice.json {
             out.write_all(done.record.to_json().map_err(io::Error::other)?.as_bytes())?;
         } else if done.tally.is_ok() {
-            Summary::new(&done.record, options.detail(&session.voice, &done.record)).write(out)?;
+            Summary::new(&done.record, arguments.scenarios.detail(&session.voice, &done.record)).write(out)?;
         }
         out.flush()?;
     }

@@ -9,14 +9,16 @@ use sha2::{Digest, Sha256};
 use super::MatrixArguments;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
-use crate::cli::options::{ClusterDriver, IdentityProviderDriver, LabOptions};
+use crate::cli::options::{
+    AUTO, AUTO_CLUSTER, AUTO_IDENTITY_PROVIDER, Choice, LabArguments, SourceOptions, VersionOptions, at_least_one, choice,
+};
 use crate::cli::scenarios;
-use crate::cli::server_binaries::SourceOptions;
 use crate::report::cell::Cell;
 use crate::report::matrix::Asked;
 use crate::scenario::selection::Shard;
 use crate::scenario::{Selected, Selection, Suite};
 use crate::server_binaries::Versions;
+use crate::{cluster, identity_provider};
 
 /// What is in the labs.
 #[derive(Args, Clone, Debug)]
@@ -34,23 +36,23 @@ pub struct LabsOptions {
     #[arg(
         long,
         env = "AUTHLAB_CLUSTER",
-        value_enum,
-        default_value = "auto",
+        value_parser = choice::<cluster::Driver>(AUTO_CLUSTER),
+        default_value = AUTO,
         value_delimiter = ',',
         value_name = "DRIVERS",
         help_heading = "Cells"
     )]
-    pub cluster: Vec<ClusterDriver>,
+    pub cluster: Vec<Choice<cluster::Driver>>,
     /// How Keycloak runs
     #[arg(
         long,
         env = "AUTHLAB_IDENTITY_PROVIDER",
-        value_enum,
-        default_value_t,
+        value_parser = choice::<identity_provider::Driver>(AUTO_IDENTITY_PROVIDER),
+        default_value = AUTO,
         value_name = "DRIVER",
         help_heading = "Cells"
     )]
-    pub identity_provider: IdentityProviderDriver,
+    pub identity_provider: Choice<identity_provider::Driver>,
     /// Keycloak versions, with commas between them: `26.0,26.x`; the newest that is pinned when not given
     #[arg(
         long,
@@ -61,7 +63,7 @@ pub struct LabsOptions {
     )]
     pub keycloak: Vec<String>,
     /// Cut each cell into N parts, which become cells of their own
-    #[arg(long, env = "AUTHLAB_SHARDS", value_name = "N", conflicts_with = "shard", value_parser = super::at_least_one, help_heading = "Cells")]
+    #[arg(long, env = "AUTHLAB_SHARDS", value_name = "N", conflicts_with = "shard", value_parser = at_least_one, help_heading = "Cells")]
     pub shards: Option<usize>,
     /// Keep the labs' directories, with logs and evidence, also after success
     #[arg(long, env = "AUTHLAB_KEEP", value_parser = FalseyValueParser::new(), help_heading = "Lab")]
@@ -80,7 +82,7 @@ pub(super) struct Plan {
 /// A cell, and the lab for it.
 pub(super) struct PlannedCell {
     pub(super) cell: Cell,
-    pub(super) lab: LabOptions,
+    pub(super) lab: LabArguments,
     pub(super) shard: Option<Shard>,
 }
 
@@ -91,7 +93,9 @@ impl Plan {
     /// A version is unknown, or a cell would have no scenario.
     pub(super) fn of(arguments: &MatrixArguments, selection: &Selection, suite: &Suite) -> Result<Self, CommandError> {
         let labs = &arguments.labs;
-        if labs.cluster.contains(&ClusterDriver::Existing) || labs.identity_provider == IdentityProviderDriver::Existing {
+        if labs.cluster.contains(&Choice(Some(cluster::Driver::Existing)))
+            || labs.identity_provider == Choice(Some(identity_provider::Driver::Existing))
+        {
             return Err(CommandError::new(Exit::Usage, "a matrix starts its clusters and identity providers itself")
                 .hint("`authlab run --cluster existing --kubeconfig FILE --report DIR` is one cell; `authlab report merge` puts it beside others"));
         }
@@ -112,11 +116,13 @@ impl Plan {
             for keycloak in &keycloaks {
                 for kubernetes in &versions {
                     for &shard in &shards {
-                        let lab = LabOptions {
+                        let lab = LabArguments {
                             cluster,
                             identity_provider: labs.identity_provider,
-                            kubernetes: Some(kubernetes.version.minor_version()),
-                            keycloak: keycloak.clone(),
+                            versions: VersionOptions {
+                                kubernetes: Some(kubernetes.version.minor_version()),
+                                keycloak: keycloak.clone(),
+                            },
                             cluster_file: Default::default(),
                             issuer: Default::default(),
                             lab: None,
@@ -124,7 +130,7 @@ impl Plan {
                             sources: labs.sources.clone(),
                             own: true,
                         };
-                        lab.pinned_keycloak().map_err(|error| CommandError::new(Exit::Usage, error))?;
+                        lab.versions.keycloak().map_err(|error| CommandError::new(Exit::Usage, error))?;
                         let cell = scenarios::cell(&lab, shard);
                         if cells.iter().any(|other| other.cell == cell) {
                             return Err(CommandError::new(Exit::Usage, format!("the cell {cell} is asked for twice")));

@@ -8,7 +8,7 @@ use clap::Args;
 use crate::cli::Session;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
-use crate::cli::server_binaries::write_json;
+use crate::cli::output::write_json;
 use crate::report::matrix::compare::Comparison;
 use crate::report::matrix::{merge, terminal};
 

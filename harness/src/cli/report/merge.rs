@@ -9,7 +9,7 @@ use crate::cli::Session;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::github;
-use crate::cli::scenarios::{self, ScenarioOptions};
+use crate::cli::options::ReportOptions;
 use crate::report::cell::Cell;
 use crate::report::matrix::directory::MatrixDirectory;
 use crate::report::matrix::{Asked, MatrixRecord, merge, terminal};
@@ -46,11 +46,11 @@ pub(super) fn run(arguments: &MergeArguments, session: &Session, out: &mut dyn W
         });
         let directory = MatrixDirectory::begin(place, &asked).map_err(|error| CommandError::hinted(Exit::Usage, error))?;
         for record in &found.records {
-            let options = ScenarioOptions {
+            let options = ReportOptions {
                 report: Some(directory.cell(&Cell::of(record))),
-                ..ScenarioOptions::default()
+                ..ReportOptions::default()
             };
-            if let Some(cell) = scenarios::report_directory(&options)? {
+            if let Some(cell) = options.directory()? {
                 cell.write(record)?;
             }
         }

@@ -12,8 +12,8 @@ use super::super::Session;
 use super::super::blocking;
 use super::super::error::CommandError;
 use super::super::exit::Exit;
-use super::super::server_binaries::write_json;
 use super::oidc::logins;
+use crate::cli::output::write_json;
 use crate::login::{ApiServer, Audience, SYSTEM};
 
 /// The logins at an issuer, and the API server that they may be given to.

@@ -14,9 +14,8 @@ use base64::Engine as _;
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
-use super::error::CommandError;
+use super::error::{CommandError, use_error};
 use super::exit::Exit;
-use super::lab_source::use_error;
 use super::options::NamedLab;
 use super::{Session, reader};
 use crate::credential::Credential;
@@ -24,7 +23,7 @@ use crate::credential::exec::{EXEC_INFO, ExecCluster, ExecInfo};
 use crate::lab::{Lab, cast};
 use crate::printable::printable;
 
-pub use oidc::{FlowName, OidcArguments};
+pub use oidc::OidcArguments;
 
 /// A credential, and the way to it.
 #[derive(Args, Clone, Debug)]
@@ -174,7 +173,7 @@ async fn answer(command: CredentialCommand) -> Result<serde_json::Value, Refusal
             cast::check(&name.name).map_err(|error| Refusal::usage(error.to_string()))?;
             let lab = lab_for(&lab, info.spec.cluster.as_ref()).await?;
             let lifetime = Duration::from_secs(lifetime);
-            let leaf = lab.certificate_for(&name.name, lifetime).map_err(super::kubeconfig::cast_error)?;
+            let leaf = lab.certificate_for(&name.name, lifetime).map_err(super::error::cast_error)?;
             (Credential::Certificate(leaf), Timestamp::now() + lifetime)
         }
     };

@@ -14,24 +14,13 @@ use super::super::blocking;
 use super::super::exit::Exit;
 use super::Refusal;
 use super::person::Sitting;
+use crate::cli::options::LoginFlow;
 use crate::credential::Credential;
 use crate::credential::exec::ExecInfo;
 use crate::dirs::NoDirectory;
 use crate::hint::Hint as _;
 use crate::login::{self, ApiServer, Cache, Flow, Settings};
 use crate::secret::Secret;
-
-/// How somebody logs in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum FlowName {
-    /// In a browser on this machine (authorization code with PKCE)
-    #[default]
-    Browser,
-    /// With a code that is typed into a browser anywhere
-    Device,
-    /// With a password, for labs
-    Password,
-}
 
 /// Whether somebody can be asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -86,7 +75,7 @@ pub struct OidcArguments {
     scope: Vec<String>,
     /// How somebody logs in
     #[arg(long, env = "AUTHLAB_FLOW", value_enum, default_value_t)]
-    flow: FlowName,
+    flow: LoginFlow,
     /// Who logs in with a password
     #[arg(long, env = "AUTHLAB_USER", value_name = "NAME")]
     username: Option<String>,
@@ -185,9 +174,9 @@ fn settings(arguments: OidcArguments, cluster: ClusterLogin, server: Option<ApiS
         (None, None) => Ok(None),
     };
     let flow = match arguments.flow {
-        FlowName::Browser => Flow::Browser,
-        FlowName::Device => Flow::Device,
-        FlowName::Password => Flow::Password {
+        LoginFlow::Browser => Flow::Browser,
+        LoginFlow::Device => Flow::Device,
+        LoginFlow::Password => Flow::Password {
             user: arguments
                 .username
                 .ok_or_else(|| Refusal::usage("--flow password needs --username NAME"))?,

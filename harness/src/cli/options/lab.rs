@@ -1,0 +1,152 @@
+//! Options about the lab. The main types are [`LabArguments`] and [`VersionOptions`].
+
+use clap::Args;
+use clap::builder::FalseyValueParser;
+
+use super::{AUTO, AUTO_CLUSTER, AUTO_IDENTITY_PROVIDER, Choice, ClusterFile, IssuerOptions, SourceOptions, choice};
+use crate::cli::error::CommandError;
+use crate::cli::exit::Exit;
+use crate::lab::LabOptions;
+use crate::server_binaries::{Keycloak, Kubernetes, UnknownKeycloak, UnknownVersion, Versions};
+use crate::{cluster, identity_provider};
+
+/// Which lab, and what is in it.
+#[derive(Args, Clone, Debug)]
+pub struct LabArguments {
+    /// How the API server runs
+    #[arg(
+        long,
+        env = "AUTHLAB_CLUSTER",
+        value_parser = choice::<cluster::Driver>(AUTO_CLUSTER),
+        default_value = AUTO,
+        value_name = "DRIVER",
+        help_heading = "Lab"
+    )]
+    pub cluster: Choice<cluster::Driver>,
+    /// How Keycloak runs
+    #[arg(
+        long,
+        env = "AUTHLAB_IDENTITY_PROVIDER",
+        value_parser = choice::<identity_provider::Driver>(AUTO_IDENTITY_PROVIDER),
+        default_value = AUTO,
+        value_name = "DRIVER",
+        help_heading = "Lab"
+    )]
+    pub identity_provider: Choice<identity_provider::Driver>,
+    /// The versions of what is in it.
+    #[command(flatten)]
+    pub versions: VersionOptions,
+    /// A cluster that is there already.
+    #[command(flatten)]
+    pub cluster_file: ClusterFile,
+    /// An identity provider that is there already.
+    #[command(flatten)]
+    pub issuer: IssuerOptions,
+    /// The lab's name: one that is up is used, if it matches
+    #[arg(long, env = "AUTHLAB_LAB", value_name = "NAME", help_heading = "Lab")]
+    pub lab: Option<String>,
+    /// Keep the lab's directory, with logs and evidence, also after success
+    #[arg(long, env = "AUTHLAB_KEEP", value_parser = FalseyValueParser::new(), help_heading = "Lab")]
+    pub keep: bool,
+    /// Where server binaries may come from.
+    #[command(flatten)]
+    pub sources: SourceOptions,
+    /// Whether it must be a lab of this process, even if one that matches is up.
+    #[arg(skip)]
+    pub own: bool,
+}
+
+/// The versions of what is in a lab.
+#[derive(Args, Clone, Debug, Default)]
+pub struct VersionOptions {
+    /// Kubernetes version, `1.37` or `1.37.2`; the newest that is pinned when not given
+    #[arg(long, env = "AUTHLAB_KUBERNETES", value_name = "VERSION", help_heading = "Lab")]
+    pub kubernetes: Option<String>,
+    /// Keycloak version, `26.7.4`, `26.7` or `26.x`; the default is that of `server-binaries list`
+    #[arg(long, env = "AUTHLAB_KEYCLOAK", value_name = "VERSION", help_heading = "Lab")]
+    pub keycloak: Option<String>,
+}
+
+impl VersionOptions {
+    /// The version of Kubernetes that is meant.
+    ///
+    /// # Errors
+    /// It is not one of those pinned.
+    pub(in crate::cli) fn kubernetes(&self) -> Result<&'static Kubernetes, UnknownVersion> {
+        Versions::pinned().kubernetes_or_newest(self.kubernetes.as_deref())
+    }
+
+    /// The version of Keycloak that is meant.
+    ///
+    /// # Errors
+    /// It is not one of those pinned.
+    pub(in crate::cli) fn keycloak(&self) -> Result<&'static Keycloak, UnknownKeycloak> {
+        Versions::pinned().keycloak_or_default(self.keycloak.as_deref())
+    }
+}
+
+impl LabArguments {
+    /// What the library is asked for.
+    ///
+    /// # Errors
+    /// Options that do not go together, an unknown version of Keycloak, or a file that cannot be read.
+    pub fn lab(&self) -> Result<LabOptions, CommandError> {
+        let (Choice(cluster), Choice(identity_provider)) = (self.cluster, self.identity_provider);
+        let existing = cluster == Some(cluster::Driver::Existing);
+        self.cluster_file.check(existing)?;
+        let issuer = self
+            .issuer
+            .settings(identity_provider == Some(identity_provider::Driver::Existing))?;
+        let VersionOptions { kubernetes, keycloak } = self.versions.clone();
+        self.versions.keycloak().map_err(|error| CommandError::new(Exit::Usage, error))?;
+        if keycloak.is_some() && self.lab.is_some() {
+            return Err(CommandError::new(Exit::Usage, "--keycloak does not go with --lab NAME")
+                .hint("a lab that is up has the Keycloak that it was started with"));
+        }
+        if existing {
+            self.check_existing(identity_provider)?;
+        } else if issuer.is_some() {
+            return Err(
+                CommandError::new(Exit::Usage, "--identity-provider existing goes with --cluster existing")
+                    .hint("a cluster that authlab starts trusts the Keycloak that it starts"),
+            );
+        }
+        Ok(LabOptions {
+            name: self.lab.clone(),
+            cluster,
+            identity_provider,
+            kubeconfig: self.cluster_file.kubeconfig.clone(),
+            context: self.cluster_file.context.clone(),
+            issuer,
+            kubernetes,
+            keycloak,
+            server_binaries: self.sources.clone().into(),
+            keep: self.keep,
+            own: self.own,
+            ..LabOptions::default()
+        })
+    }
+
+    /// What has no meaning with a cluster that is there already.
+    fn check_existing(&self, identity_provider: Option<identity_provider::Driver>) -> Result<(), CommandError> {
+        let refusal = |option: &str, hint: &str| {
+            Err(CommandError::new(Exit::Usage, format!("{option} does not go with --cluster existing")).hint(hint))
+        };
+        if self.versions.kubernetes.is_some() {
+            return refusal("--kubernetes", "the version is what the cluster runs");
+        }
+        if self.versions.keycloak.is_some() {
+            return refusal("--keycloak", "the issuer is what the cluster trusts");
+        }
+        if self.lab.is_some() {
+            return refusal("--lab", "the cluster is used as it is; there is no lab to name");
+        }
+        match identity_provider {
+            None | Some(identity_provider::Driver::Existing) => Ok(()),
+            Some(driver) => refusal(
+                &format!("--identity-provider {}", driver.name()),
+                "the cluster would not trust an issuer of ours; give one that it trusts with --identity-provider existing",
+            ),
+        }
+    }
+}
