@@ -13,7 +13,7 @@ use crate::process::wait::{Condition, WaitError, until};
 use crate::secret::redact;
 
 /// How long a server may take that is told of a change. An issuer is looked at again after ten seconds, and only then found to be
-/// there; a server that the kernel does not tell of changes looks at its files once a minute (ARCHITECTURE.md, "Who signs what, and who trusts whom").
+/// there; a server that the kernel does not tell of changes looks at its files once a minute (docs/design/authorities.md).
 pub const TOLD: Duration = Duration::from_secs(100);
 
 /// How long it may take when an issuer is not there: it tries for a minute (`UpdateAuthenticationConfigTimeout`).

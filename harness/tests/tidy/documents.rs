@@ -96,8 +96,8 @@ fn every_variable_is_explained() {
         .filter(|file| file.path.starts_with("harness/src/"))
         .flat_map(|file| names(&file.text))
         .collect();
-    let explained = names(&text_of("README.md"));
-    let mut broken = Broken::rule("README.md explains every AUTHLAB_… variable that the code reads or sets, and no other");
+    let explained = names(&text_of("docs/reference/options.md"));
+    let mut broken = Broken::rule("docs/reference/options.md explains every AUTHLAB_… variable that the code reads or sets, and no other");
     for missing in read.difference(&explained) {
         broken.by(format!("{missing} is not explained"));
     }
@@ -108,8 +108,8 @@ fn every_variable_is_explained() {
 
 #[test]
 fn every_way_of_authenticating_is_in_the_table() {
-    let table = text_of("README.md");
-    let mut broken = Broken::rule("the table in README.md has a row (`folder/`) for each folder of features");
+    let table = text_of("docs/reference/features.md");
+    let mut broken = Broken::rule("the table in docs/reference/features.md has a row (`folder/`) for each folder of features");
     let folders: BTreeSet<&str> = FILES
         .iter()
         .filter_map(|file| file.path.strip_prefix("features/")?.split_once('/'))

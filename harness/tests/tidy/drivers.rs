@@ -1,4 +1,4 @@
-//! The table in README.md of what each driver can carry out: from `fixtures/capabilities/` and what scenarios ask for with `@requires:`.
+//! The table in docs/reference/drivers.md of what each driver can carry out: from `fixtures/capabilities/` and what scenarios ask for with `@requires:`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -9,6 +9,9 @@ use authlab::server_binaries::Versions;
 
 use crate::features::all_scenarios;
 use crate::{Broken, root, text_of};
+
+/// The page with the table.
+const PAGE: &str = "docs/reference/drivers.md";
 
 const BEGIN: &str = "<!-- Which driver can carry out what: UPDATE=1 cargo test --test tidy drivers -->\n";
 const END: &str = "<!-- (to here) -->\n";
@@ -90,9 +93,9 @@ fn table() -> String {
 }
 
 #[test]
-fn drivers_in_the_readme_can_do_what_their_capabilities_say() {
-    let readme = text_of("README.md");
-    let mut broken = Broken::rule("the table between the marks in README.md is made by `UPDATE=1 cargo test --test tidy drivers`");
+fn the_table_of_drivers_says_what_their_capabilities_say() {
+    let readme = text_of(PAGE);
+    let mut broken = Broken::rule("the table between the marks in docs/reference/drivers.md is made by `UPDATE=1 cargo test --test tidy drivers`");
     let parts = readme
         .split_once(BEGIN)
         .and_then(|(before, rest)| Some((before, rest.split_once(END)?)));
@@ -102,7 +105,7 @@ fn drivers_in_the_readme_can_do_what_their_capabilities_say() {
     };
     let table = table();
     if std::env::var_os("UPDATE").is_some_and(|update| update == "1") {
-        std::fs::write(root().join("README.md"), format!("{before}{BEGIN}{table}{END}{after}")).unwrap();
+        std::fs::write(root().join(PAGE), format!("{before}{BEGIN}{table}{END}{after}")).unwrap();
     } else {
         broken.unless(there == table, || format!("it should be\n\n{table}"));
     }

@@ -2,7 +2,7 @@
 
 use std::thread;
 
-/// What a lab holds at most, in bytes, all its servers together: eight API servers and Keycloak, with some room (README.md, "How fast").
+/// What a lab holds at most, in bytes, all its servers together: eight API servers and Keycloak, with some room (docs/reference/figures.md).
 const MEMORY_OF_A_LAB: u64 = 5 << 29;
 
 /// How many labs at once.

@@ -154,14 +154,14 @@ fn expect_nothing_wrong(wrong: &[String]) {
 
 #[test]
 fn what_pages_tell_to_type_does_what_they_show() {
-    let pages: Vec<String> = pages().into_iter().filter(|page| !starts_a_lab(page)).collect();
+    let pages: Vec<String> = pages("docs").into_iter().filter(|page| !starts_a_lab(page)).collect();
     let wrong: Vec<String> = pages.iter().flat_map(|page| wrong(&shared().stage, page)).collect();
     expect_nothing_wrong(&wrong);
 }
 
 #[test]
 fn a_page_that_starts_a_lab_ends_it_and_leaves_nothing() {
-    let pages: Vec<String> = pages().into_iter().filter(|page| starts_a_lab(page)).collect();
+    let pages: Vec<String> = pages("docs").into_iter().filter(|page| starts_a_lab(page)).collect();
     let expected = ["docs/first-quarter-of-an-hour.md", "docs/training.md"];
     assert_eq!(pages, expected, "each costs the time of a lab's start");
     for page in pages {
@@ -174,7 +174,7 @@ fn a_page_that_starts_a_lab_ends_it_and_leaves_nothing() {
 #[test]
 fn what_is_not_typed_here_says_why_and_is_counted() {
     let mut found = Vec::new();
-    for page in pages() {
+    for page in pages("docs") {
         for block in Block::all(&page)
             .iter()
             .filter(|block| block.info != "console" && block.is_console())

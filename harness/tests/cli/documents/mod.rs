@@ -13,13 +13,13 @@ fn root() -> PathBuf {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).canonicalize().unwrap()
 }
 
-/// The pages' names, in order.
-fn pages() -> Vec<String> {
-    let entries = std::fs::read_dir(root().join("docs")).unwrap();
+/// The pages of `folder`, in order.
+fn pages(folder: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(root().join(folder)).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
     let mut pages: Vec<String> = names
         .filter(|name| name.ends_with(".md"))
-        .map(|name| format!("docs/{name}"))
+        .map(|name| format!("{folder}/{name}"))
         .collect();
     pages.sort();
     pages

@@ -100,7 +100,7 @@ fn every_command_in_a_document_is_one() {
     let mut seen = 0;
     let mut wrong = Vec::new();
     let documents = ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md"].map(str::to_owned);
-    for document in documents.into_iter().chain(pages()) {
+    for document in documents.into_iter().chain(pages("docs")).chain(pages("docs/reference")) {
         for block in Block::all(&document).iter().filter(|block| block.is_console()) {
             for typed in block.commands() {
                 let (count, refused) = refused(&typed.command);
