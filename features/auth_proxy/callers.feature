@@ -8,21 +8,21 @@ Feature: Who comes through the auth proxy is who they are at the API server
 
     @P1 @P2
     @requires:cluster_signing_key @requires:identity_provider @requires:realm_administration
-    Scenario Outline: Alice comes through <door>
-      Given everyone comes through <door>
+    Scenario Outline: Alice comes through <endpoint>
+      Given everyone comes through <endpoint>
       And Alice holds a client certificate with the organizations "platform-team" and "on-call"
       When she asks the API server who she is
       Then she is accepted as "alice"
       And she is in exactly the groups "platform-team", "on-call" and "system:authenticated"
 
       Examples:
-        | door                         |
+        | endpoint                         |
         | the auth proxy               |
         | the impersonating auth proxy |
 
     @requires:cluster_signing_key
-    Scenario Outline: Alice's UID comes through <door>
-      Given everyone comes through <door>
+    Scenario Outline: Alice's UID comes through <endpoint>
+      Given everyone comes through <endpoint>
       And Alice holds a client certificate with the UID "4711"
       When she asks the API server who she is
       Then she is accepted as "alice"
@@ -30,26 +30,26 @@ Feature: Who comes through the auth proxy is who they are at the API server
 
       @P4 @requires:remote_uid_header
       Examples: As the front proxy
-        | door           |
+        | endpoint           |
         | the auth proxy |
 
       Examples: By impersonation
-        | door                         |
+        | endpoint                         |
         | the impersonating auth proxy |
 
   Rule: The caller's Keycloak token is verified by the proxy, and its holder is the same as at the API server itself
 
     @P1 @P2
     @requires:identity_provider @requires:realm_administration
-    Scenario Outline: Alice comes through <door> with a login
-      Given everyone comes through <door>
+    Scenario Outline: Alice comes through <endpoint> with a login
+      Given everyone comes through <endpoint>
       And Alice has logged in to Keycloak
       When she asks the API server who she is
       Then she is accepted as "keycloak:alice"
       And she is in exactly the groups "keycloak:platform-team" and "system:authenticated"
 
       Examples:
-        | door                         |
+        | endpoint                         |
         | the auth proxy               |
         | the impersonating auth proxy |
 
@@ -57,8 +57,8 @@ Feature: Who comes through the auth proxy is who they are at the API server
 
     @P1
     @requires:cluster_signing_key @requires:administrator @requires:audit_log
-    Scenario Outline: Alice may by her name, through <door>
-      Given everyone comes through <door>
+    Scenario Outline: Alice may by her name, through <endpoint>
+      Given everyone comes through <endpoint>
       And Alice holds a client certificate
       And the user "alice" may list configmaps
       When she asks to list configmaps
@@ -66,14 +66,14 @@ Feature: Who comes through the auth proxy is who they are at the API server
       But she may not list secrets
 
       Examples:
-        | door                         |
+        | endpoint                         |
         | the auth proxy               |
         | the impersonating auth proxy |
 
     @P2
     @requires:cluster_signing_key @requires:administrator @requires:audit_log
-    Scenario Outline: Alice may by her group, through <door>
-      Given everyone comes through <door>
+    Scenario Outline: Alice may by her group, through <endpoint>
+      Given everyone comes through <endpoint>
       And Alice holds a client certificate with the organization "platform-team"
       And the group "platform-team" may list configmaps
       When she asks to list configmaps
@@ -81,14 +81,14 @@ Feature: Who comes through the auth proxy is who they are at the API server
       But she may not list secrets
 
       Examples:
-        | door                         |
+        | endpoint                         |
         | the auth proxy               |
         | the impersonating auth proxy |
 
     @P1
     @requires:identity_provider @requires:realm_administration @requires:administrator @requires:audit_log
-    Scenario Outline: Alice may by her name at Keycloak, through <door>
-      Given everyone comes through <door>
+    Scenario Outline: Alice may by her name at Keycloak, through <endpoint>
+      Given everyone comes through <endpoint>
       And Alice has logged in to Keycloak
       And the user "keycloak:alice" may list configmaps
       When she asks to list configmaps
@@ -96,14 +96,14 @@ Feature: Who comes through the auth proxy is who they are at the API server
       But she may not list secrets
 
       Examples:
-        | door                         |
+        | endpoint                         |
         | the auth proxy               |
         | the impersonating auth proxy |
 
     @P2
     @requires:identity_provider @requires:realm_administration @requires:administrator @requires:audit_log
-    Scenario Outline: Alice may by her group at Keycloak, through <door>
-      Given everyone comes through <door>
+    Scenario Outline: Alice may by her group at Keycloak, through <endpoint>
+      Given everyone comes through <endpoint>
       And Alice has logged in to Keycloak
       And the group "keycloak:platform-team" may list configmaps
       When she asks to list configmaps
@@ -111,7 +111,7 @@ Feature: Who comes through the auth proxy is who they are at the API server
       But she may not list secrets
 
       Examples:
-        | door                         |
+        | endpoint                         |
         | the auth proxy               |
         | the impersonating auth proxy |
 
@@ -119,8 +119,8 @@ Feature: Who comes through the auth proxy is who they are at the API server
 
     @P9
     @requires:cluster_signing_key @requires:administrator
-    Scenario Outline: Mallory claims to be Dana in the words of <whom>, through <door>
-      Given everyone comes through <door>
+    Scenario Outline: Mallory claims to be Dana in the words of <whom>, through <endpoint>
+      Given everyone comes through <endpoint>
       And Mallory holds a client certificate
       And she claims, in the words of <whom>, to be Dana in the group "system:masters"
       When she asks the API server who she is
@@ -129,7 +129,7 @@ Feature: Who comes through the auth proxy is who they are at the API server
       But she may not list secrets
 
       Examples:
-        | whom            | door                         |
+        | whom            | endpoint                         |
         | a front proxy   | the auth proxy               |
         | an impersonator | the auth proxy               |
         | a front proxy   | the impersonating auth proxy |
@@ -138,15 +138,15 @@ Feature: Who comes through the auth proxy is who they are at the API server
   Rule: Whom the proxy does not know gets no further
 
     @requires:cluster_signing_key
-    Scenario Outline: Mallory comes through <door> with a certificate that <flaw>
-      Given everyone comes through <door>
+    Scenario Outline: Mallory comes through <endpoint> with a certificate that <flaw>
+      Given everyone comes through <endpoint>
       And Mallory holds a client certificate that <flaw>
       When she asks the API server who she is
       Then she is refused by the auth proxy as unauthenticated, because "<reason>"
       But Alice, whose certificate is sound, is still accepted
 
       Examples:
-        | door                         | flaw                                       | reason                                                            |
+        | endpoint                         | flaw                                       | reason                                                            |
         | the auth proxy               | was signed by a stranger's authority       | client certificate: invalid peer certificate: UnknownIssuer       |
         | the auth proxy               | was signed by an impostor of the authority | client certificate: invalid peer certificate: BadSignature        |
         | the auth proxy               | expired an hour ago                        | client certificate: invalid peer certificate: certificate expired |
@@ -184,8 +184,8 @@ Feature: Who comes through the auth proxy is who they are at the API server
         | without-username      | bearer token: it has no claim preferred_username, which is the user |
 
     @requires:cluster_signing_key @requires:anonymous_requests
-    Scenario Outline: Bob comes through <door> with nothing
-      Given everyone comes through <door>
+    Scenario Outline: Bob comes through <endpoint> with nothing
+      Given everyone comes through <endpoint>
       And Alice holds a client certificate
       And Bob holds no credential
       When he asks the API server who he is
@@ -193,6 +193,6 @@ Feature: Who comes through the auth proxy is who they are at the API server
       But Alice, who asks the same, is accepted as "alice"
 
       Examples:
-        | door                         |
+        | endpoint                         |
         | the auth proxy               |
         | the impersonating auth proxy |

@@ -6,8 +6,8 @@ Feature: Answers that go on come through the auth proxy as they come
 
     @P1
     @requires:audit_log
-    Scenario Outline: Alice watches through <door>
-      Given everyone comes through <door>
+    Scenario Outline: Alice watches through <endpoint>
+      Given everyone comes through <endpoint>
       And Alice holds a client certificate
       And the user "alice" may watch configmaps
       When she watches configmaps
@@ -16,18 +16,18 @@ Feature: Answers that go on come through the auth proxy as they come
       And the watch still goes on
 
       Examples:
-        | door                         |
+        | endpoint                         |
         | the auth proxy               |
         | the impersonating auth proxy |
 
     @P1
-    Scenario Outline: Bob, who has no right to watch, is told so at once by <door>
-      Given everyone comes through <door>
+    Scenario Outline: Bob, who has no right to watch, is told so at once by <endpoint>
+      Given everyone comes through <endpoint>
       And Bob holds a client certificate
       When he watches configmaps
       Then he is refused as forbidden, because "cannot watch resource"
 
       Examples:
-        | door                         |
+        | endpoint                         |
         | the auth proxy               |
         | the impersonating auth proxy |

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use authlab::cluster::control_plane::ControlPlane;
-use authlab::cluster::ground::Ground;
+use authlab::cluster::runtime::Runtime;
 use authlab::cluster::pod::Pod;
 use authlab::cluster::process::Binaries;
-use authlab::cluster::{Authorities, Minor, Places};
+use authlab::cluster::{Authorities, Minor, Placeholders};
 use authlab::credential::Credential;
 use authlab::engine::{Engine, Filter, Image, Labels, Network, Presence, sweep};
 use authlab::event::{Events, Verdict};
@@ -20,7 +20,7 @@ use authlab::identity_provider::Address;
 use authlab::identity_provider::issuer::{Algorithm, Issuer, IssuerPath};
 use authlab::identity_provider::keycloak::{self, Front, KeycloakImage, PreparedImage, java};
 use authlab::lab::{Lab, LabOptions};
-use authlab::probe::{Door, Question, ask};
+use authlab::probe::{Endpoint, Question, ask};
 use authlab::process::wait::{Condition, until};
 use authlab::process::{Child, Program, port};
 use authlab::server_binaries::images::{Images, OWN_PREFIX};
@@ -118,9 +118,9 @@ async fn first_keycloak_identity(lab: &Lab) {
     let keycloak = lab.keycloak().await.unwrap();
     let password = keycloak.description().passwords["alice"].clone();
     let login = keycloak.password_grant("alice", &password).await.unwrap();
-    let door = Door::of(lab.main());
+    let endpoint = Endpoint::of(lab.main());
     until("the first identity", Duration::from_secs(60), || async {
-        let answer = ask(&door, "alice", &Credential::Token(login.id.clone()), &Question::who_am_i()).await;
+        let answer = ask(&endpoint, "alice", &Credential::Token(login.id.clone()), &Question::who_am_i()).await;
         let accepted = answer.verdict == Verdict::Accepted;
         Ok::<_, std::io::Error>(if accepted {
             Condition::Met(())
@@ -155,7 +155,7 @@ async fn control_plane_alone(binaries: &ServerBinaries, containers: Option<&Cont
     ];
     let issuer = Issuer::listen_at(&address, &serving, paths).await.unwrap();
     let front = Front::listen_at(&address).await.unwrap();
-    let places = Places {
+    let places = Placeholders {
         keycloak: front.issuer_url(),
         issuer: issuer.base(),
         serving_authority: authorities.serving.certificate().to_owned(),
@@ -164,11 +164,11 @@ async fn control_plane_alone(binaries: &ServerBinaries, containers: Option<&Cont
         token_webhook: String::new(),
         pki: pki.display().to_string(),
     };
-    let ground = match (containers, network) {
+    let runtime = match (containers, network) {
         (Some(Containers { engine, images, .. }), Some(network)) => {
-            Ground::Pod(Box::new(Pod::new(engine.clone(), images.clone(), labels.clone(), network)))
+            Runtime::Pod(Box::new(Pod::new(engine.clone(), images.clone(), labels.clone(), network)))
         }
-        _ => Ground::Machine(Binaries {
+        _ => Runtime::Machine(Binaries {
             etcd: binaries.etcd.clone(),
             kube_apiserver: binaries.kube_apiserver.clone(),
             kube_controller_manager: binaries.kube_controller_manager.clone(),
@@ -176,7 +176,7 @@ async fn control_plane_alone(binaries: &ServerBinaries, containers: Option<&Cont
         }),
     };
     let version = Minor(binaries.version.minor.into());
-    let start = ControlPlane::start(ground, version, place.path(), authorities, places, None, events);
+    let start = ControlPlane::start(runtime, version, place.path(), authorities, places, None, events);
     let (started, _issuer) = futures::join!(start, issuer.serve());
     let took = begun.elapsed();
     started.unwrap().0.stop().await;

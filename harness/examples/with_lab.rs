@@ -7,7 +7,7 @@ use authlab::credential::Credential;
 use authlab::event::{Event, Events, ReasonSource, Verdict};
 use authlab::lab::{Lab, LabOptions, with_lab};
 use authlab::pki::{Flaw, Request};
-use authlab::probe::{Door, Question, ask};
+use authlab::probe::{Endpoint, Question, ask};
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -24,10 +24,10 @@ async fn main() -> Result<()> {
 
 async fn expired_certificates_are_refused(lab: Lab) -> Result<()> {
     let authority = &lab.authorities()?.clients;
-    let door = Door::of(lab.main());
+    let endpoint = Endpoint::of(lab.main());
 
     let alice = Credential::Certificate(authority.issue(&Request::client("alice", &["platform-team"]))?);
-    let answer = ask(&door, "alice", &alice, &Question::who_am_i()).await;
+    let answer = ask(&endpoint, "alice", &alice, &Question::who_am_i()).await;
     println!("alice: {answer}");
     ensure!(answer.verdict == Verdict::Accepted, "expected that alice is accepted");
     let identity = answer.identity.context("the answer names nobody")?;
@@ -38,7 +38,7 @@ async fn expired_certificates_are_refused(lab: Lab) -> Result<()> {
 
     // Made in the same way by the same authority, with one flaw: so that is the reason.
     let expired = Credential::Certificate(authority.issue(&Request::flawed("mallory", &[], Flaw::Expired))?);
-    let answer = ask(&door, "mallory", &expired, &Question::who_am_i()).await;
+    let answer = ask(&endpoint, "mallory", &expired, &Question::who_am_i()).await;
     println!("mallory: {answer}");
     ensure!(answer.verdict == Verdict::Unauthenticated, "expected that mallory is refused");
     // Why is in the server's log alone, and is bound to this very request.

@@ -86,7 +86,7 @@ pub(super) async fn build(
         of: "Keycloak",
         image: prepared.reference,
     });
-    if session.voice.json {
+    if session.output.json {
         return write_json(&made, out);
     }
     for Made { of, image } in &made {

@@ -96,9 +96,9 @@ pub async fn run(arguments: DownArguments, session: &Session, out: &mut dyn Writ
         () = session.interrupt.requested() => return Err(CommandError::new(Exit::Interrupted, "interrupted before everything was ended")
             .hint("`authlab status` shows what is left")),
     };
-    if session.voice.json {
+    if session.output.json {
         write_json(&ended, out)?;
-    } else if !session.voice.quiet {
+    } else if !session.output.quiet {
         ended.write(&arguments, out)?;
     }
     ended.result(&arguments)
@@ -180,10 +180,10 @@ async fn clear_existing(arguments: &DownArguments, session: &Session, out: &mut 
         deleted = lab::clear_existing(&options, whose) => deleted.map_err(use_error)?,
         () = session.interrupt.requested() => return Err(CommandError::new(Exit::Interrupted, "interrupted before everything was deleted")),
     };
-    if session.voice.json {
+    if session.output.json {
         return write_json(&Deleted { deleted, others }, out);
     }
-    if !session.voice.quiet {
+    if !session.output.quiet {
         match deleted {
             0 => writeln!(out, "nothing that authlab is known to have left from here is in the cluster")?,
             count => writeln!(out, "deleted {count} objects that authlab had left in the cluster")?,

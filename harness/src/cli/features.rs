@@ -12,7 +12,7 @@ use libtest_mimic::{Arguments, ColorSetting, FormatSetting};
 use super::error::CommandError;
 use super::exit::Exit;
 use super::lab_source;
-use super::options::{LabArguments, Voice};
+use super::options::{LabArguments, OutputOptions};
 use super::output::progress_reporter;
 use super::scenarios::{self, ScenarioOptions, Work};
 use super::{Session, finish, on_runtime, open_files, watch_containers};
@@ -87,9 +87,9 @@ pub fn main_with(own: OwnFeatures<'_>) -> ExitCode {
         _ => {}
     }
     let ended = on_runtime(
-        Voice {
+        OutputOptions {
             quiet: true,
-            ..Voice::default()
+            ..OutputOptions::default()
         },
         async |session| test(arguments, own, session).await,
     );

@@ -121,7 +121,7 @@ pub async fn run(arguments: KubeconfigArguments, session: &Session, out: &mut dy
     let (form, by) = (arguments.form.into(), arguments.by.map(Way::from));
     let kubeconfig = lab.kubeconfig_as(&arguments.person, form, by, &plugin);
     let kubeconfig = kubeconfig.await.map_err(cast_error)?;
-    let text = if session.voice.json {
+    let text = if session.output.json {
         format!("{kubeconfig:#}\n")
     } else {
         serde_saphyr::to_string(&kubeconfig).map_err(io::Error::other)?

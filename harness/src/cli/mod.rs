@@ -51,9 +51,9 @@ pub mod watch_containers;
 
 use error::CommandError;
 use exit::Exit;
-use options::Voice;
+use options::OutputOptions;
 
-/// What Kubernetes promises for each way of authenticating, carried out on real servers.
+/// Test how Kubernetes authenticates clients, against real API servers and Keycloak.
 ///
 /// Without a command, `run` is meant.
 #[derive(Debug, Parser)]
@@ -61,7 +61,7 @@ use options::Voice;
 pub struct Authlab {
     /// How to talk.
     #[command(flatten)]
-    voice: Voice,
+    output: OutputOptions,
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
@@ -109,7 +109,7 @@ enum Command {
 #[derive(Clone)]
 pub struct Session {
     /// How to talk.
-    pub voice: Voice,
+    pub output: OutputOptions,
     /// Where to tell what happens: progress and notes on standard error.
     pub events: Events,
     /// The person's wish to stop.
@@ -146,7 +146,7 @@ pub fn main() -> ExitCode {
     let _restored = terminal::RestoredAtEnd;
     crate::tls::choose_provider();
     open_files::raise_limit();
-    // Not among the commands: it does not listen to anybody's wish to stop, and no person calls it.
+    // An internal command: it ignores Ctrl-C, and is not for users.
     if let Some(exit) = watch_containers::when_asked() {
         return exit;
     }
@@ -169,7 +169,7 @@ pub fn main() -> ExitCode {
             return Exit::Usage.into();
         }
     };
-    let color: ColorChoice = command_line.voice.color.into();
+    let color: ColorChoice = command_line.output.color.into();
     color.write_global();
     let ended = refuse_misplaced(&matches).and_then(|()| carry_out(command_line));
     finish(ended)
@@ -191,11 +191,11 @@ pub(crate) fn finish(ended: Result<Exit, CommandError>) -> ExitCode {
 /// Options of `run` before the name of a command would be lost without a word.
 fn refuse_misplaced(matches: &ArgMatches) -> Result<(), CommandError> {
     let Some(name) = matches.subcommand_name() else { return Ok(()) };
-    let voice = ["json", "quiet", "color"];
+    let output = ["json", "quiet", "color"];
     let misplaced = matches
         .ids()
         .map(clap::Id::as_str)
-        .filter(|id| !voice.contains(id))
+        .filter(|id| !output.contains(id))
         .find(|id| matches.try_contains_id(id).is_ok() && matches.value_source(id) == Some(ValueSource::CommandLine));
     match misplaced {
         // Groups have ids, too, and are named after their types.
@@ -215,11 +215,11 @@ fn refuse_misplaced(matches: &ArgMatches) -> Result<(), CommandError> {
 }
 
 fn carry_out(command_line: Authlab) -> Result<Exit, CommandError> {
-    let Authlab { voice, command, run } = command_line;
+    let Authlab { output, command, run } = command_line;
     let command = command.unwrap_or(Command::Run(run));
     // What others wrote has no business with the terminal, wherever it is printed.
     let mut out = Printable::new(AutoStream::auto(io::stdout()));
-    on_runtime(voice, async move |session| match command {
+    on_runtime(output, async move |session| match command {
         Command::Run(arguments) => run::run(*arguments, session).await,
         Command::Sabotage(arguments) => sabotage::run(arguments, session).await,
         Command::Matrix(arguments) => matrix::run(*arguments, session).await,
@@ -244,14 +244,14 @@ fn carry_out(command_line: Authlab) -> Result<Exit, CommandError> {
 }
 
 /// Carries `work` out on a runtime, with somebody listening to signals.
-pub(crate) fn on_runtime(voice: Voice, work: impl AsyncFnOnce(&Session) -> Result<Exit, CommandError>) -> Result<Exit, CommandError> {
+pub(crate) fn on_runtime(output: OutputOptions, work: impl AsyncFnOnce(&Session) -> Result<Exit, CommandError>) -> Result<Exit, CommandError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let (interrupter, interrupt) = interrupt();
     let ended = runtime.block_on(async {
         signals::listen(interrupter)?;
-        let events = output::progress(voice.quiet);
+        let events = output::progress(output.quiet);
         crate::listener::tell_faults_to(events.clone());
-        work(&Session { voice, events, interrupt }).await
+        work(&Session { output, events, interrupt }).await
     });
     // What still blocks a thread (a reader, a look-up) is not waited for.
     runtime.shutdown_background();

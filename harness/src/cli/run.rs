@@ -67,7 +67,7 @@ pub async fn run(arguments: RunArguments, session: &Session) -> Result<Exit, Com
     if arguments.dry_run {
         let mut out = Printable::new(out);
         return tokio::select! {
-            done = existing::dry_run(&arguments.lab, &selected, session.voice.json, &mut out) => done,
+            done = existing::dry_run(&arguments.lab, &selected, session.output.json, &mut out) => done,
             () = session.interrupt.requested() => Err(CommandError::new(Exit::Interrupted, "interrupted; nothing was created")),
         };
     }
@@ -85,15 +85,15 @@ pub async fn run(arguments: RunArguments, session: &Session) -> Result<Exit, Com
         no_exchanges: arguments.scenarios.no_exchanges,
     };
     let done = work
-        .carry_out_and_tell(progress_reporter(session.voice.quiet).into_iter().collect())
+        .carry_out_and_tell(progress_reporter(session.output.quiet).into_iter().collect())
         .await;
-    let shown = if session.voice.json {
+    let shown = if session.output.json {
         done.record
             .to_json()
             .map_err(io::Error::other)
             .and_then(|json| out.write_all(json.as_bytes()))
     } else if done.tally.is_ok() {
-        Summary::new(&done.record, arguments.scenarios.detail(&session.voice, &done.record)).write(&mut out)
+        Summary::new(&done.record, arguments.scenarios.detail(&session.output, &done.record)).write(&mut out)
     } else {
         Ok(())
     };

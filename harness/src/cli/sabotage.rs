@@ -81,7 +81,7 @@ pub struct SabotageArguments {
 pub(super) async fn run(arguments: SabotageArguments, session: &Session) -> Result<Exit, CommandError> {
     let mut out = AutoStream::auto(io::stdout());
     if arguments.list {
-        return list(session.voice.json, &mut out);
+        return list(session.output.json, &mut out);
     }
     let today = jiff::Timestamp::now().as_second() / DAY;
     let sabotages = of_shard(choose(&arguments.names, arguments.rotate, today)?, arguments.shard);
@@ -129,10 +129,10 @@ pub(super) async fn run(arguments: SabotageArguments, session: &Session) -> Resu
     if let Some(report) = report {
         report.write_sabotages(&record)?;
     }
-    if session.voice.json {
+    if session.output.json {
         out.write_all(record.to_json().map_err(io::Error::other)?.as_bytes())?;
     } else {
-        record.write(session.voice.quiet, &mut out)?;
+        record.write(session.output.quiet, &mut out)?;
     }
     Ok(if record.is_sound() { Exit::Success } else { Exit::Failed })
 }

@@ -15,7 +15,7 @@ use super::error::CommandError;
 use super::exit::Exit;
 use super::github;
 use super::lab_source::{self, World};
-use super::options::{AUTO, LabArguments, ReportOptions, Voice};
+use super::options::{AUTO, LabArguments, ReportOptions, OutputOptions};
 use crate::cluster::{Behaviours, Driver};
 use crate::event::Events;
 use crate::interrupt::interrupt;
@@ -56,8 +56,8 @@ pub struct ScenarioOptions {
 impl ScenarioOptions {
     /// How much of `record` is shown.
     #[must_use]
-    pub fn detail(&self, voice: &Voice, record: &RunRecord) -> Detail {
-        match (voice.quiet, self.why) {
+    pub fn detail(&self, output: &OutputOptions, record: &RunRecord) -> Detail {
+        match (output.quiet, self.why) {
             (true, _) => Detail::Totals,
             (false, true) => Detail::Reasons,
             (false, false) => Detail::fit_for(record),

@@ -93,7 +93,7 @@ pub async fn run(arguments: ServerBinariesArguments, session: &Session, out: &mu
 }
 
 async fn carry_out(arguments: ServerBinariesArguments, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
-    let json = session.voice.json;
+    let json = session.output.json;
     match arguments.command {
         Command::List => list(json, out),
         Command::Fetch(arguments) => fetch(arguments, session, out).await,
@@ -214,7 +214,7 @@ struct Fetched {
 }
 
 fn tell_fetched(fetched: &[Fetched], session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
-    if session.voice.json {
+    if session.output.json {
         return write_json(fetched, out);
     }
     for Fetched {
@@ -238,7 +238,7 @@ async fn verify(session: &Session, out: &mut dyn Write) -> Result<Exit, CommandE
         .filter(|version| !version.damage.is_empty())
         .map(|version| version.version.as_str())
         .collect();
-    if session.voice.json {
+    if session.output.json {
         write_json(&verified, out)?;
     } else {
         for version in &verified {

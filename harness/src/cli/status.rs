@@ -16,7 +16,7 @@ use crate::lab::{self, LabState, LabStatus};
 /// A lab's directory cannot be read.
 pub async fn run(session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
     let labs = lab::status().await.map_err(use_error)?;
-    if session.voice.json {
+    if session.output.json {
         return write_json(&labs, out);
     }
     let (live, left): (Vec<_>, Vec<_>) = labs

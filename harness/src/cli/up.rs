@@ -84,11 +84,11 @@ pub async fn run(arguments: UpArguments, session: &Session, out: &mut dyn Write)
         Some(count) => Some(admit(&description.name, count, session).await?),
         None => None,
     };
-    if session.voice.json {
+    if session.output.json {
         let status = LabStatus::of(&description.name).await.map_err(lab_error)?;
         return write_json(&status, out);
     }
-    if session.voice.quiet {
+    if session.output.quiet {
         return Ok(Exit::Success);
     }
     let option = lab::lab_option(&description.name);

@@ -62,10 +62,10 @@ struct Surprise {
 /// Wrong usage, no lab, a command with a surprise, or an interrupt.
 pub async fn run(arguments: WalkArguments, session: &CommandSession, out: &mut dyn Write) -> Result<Exit, CommandError> {
     let Some(flow) = &arguments.flow else {
-        return list(session.voice.json, out);
+        return list(session.output.json, out);
     };
     let walk_through = walk_through::named(flow).map_err(|error| CommandError::new(Exit::Usage, error))?;
-    if session.voice.json && !arguments.yes {
+    if session.output.json && !arguments.yes {
         return Err(CommandError::new(Exit::Usage, "--json asks nothing: it goes with --yes"));
     }
     // It gives rights to people of its own alone, and asks the main API server.
@@ -101,7 +101,7 @@ pub async fn run(arguments: WalkArguments, session: &CommandSession, out: &mut d
             let mut walk = Walk {
                 walk_through,
                 yes: arguments.yes,
-                json: session.voice.json,
+                json: session.output.json,
                 interrupt: &session.interrupt,
                 session: Some(opened),
                 record: Vec::new(),
@@ -260,7 +260,7 @@ impl Walk<'_> {
                 "q" => return Ok(Wish::Leave),
                 "d" => {
                     let drawn = self.session.as_ref().map(|session| draw(session.exchanges())).unwrap_or_default();
-                    let drawn = if drawn.is_empty() { "Nobody was asked yet." } else { &drawn };
+                    let drawn = if drawn.is_empty() { "No request was sent yet." } else { &drawn };
                     writeln!(self.out, "\n{drawn}")?;
                 }
                 "e" => {

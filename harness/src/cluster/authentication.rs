@@ -11,7 +11,7 @@ static PIECES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../fixtures/authentic
 
 /// What the texts of fixtures may refer to, known once the lab has its ports.
 #[derive(Clone, Debug)]
-pub struct Places {
+pub struct Placeholders {
     /// Keycloak's issuer URL; empty in a lab without.
     pub keycloak: String,
     /// The base URL of the harness' issuer.
@@ -28,7 +28,7 @@ pub struct Places {
     pub pki: String,
 }
 
-impl Places {
+impl Placeholders {
     /// `text` with every `{place}` filled in.
     pub(super) fn fill(&self, text: &str) -> Result<String, SettingError> {
         let filled = text
@@ -67,7 +67,7 @@ impl Places {
 }
 
 /// The file's content for `setting`; `None` when the setting has none. JSON, which is YAML too.
-pub(super) fn configuration(setting: &Setting, version: Minor, places: &Places) -> Result<Option<Value>, SettingError> {
+pub(super) fn configuration(setting: &Setting, version: Minor, places: &Placeholders) -> Result<Option<Value>, SettingError> {
     if setting.authentication.is_empty() {
         return Ok(None);
     }
@@ -86,7 +86,7 @@ pub(super) fn configuration(setting: &Setting, version: Minor, places: &Places) 
 }
 
 /// The authenticator that the piece called `piece` describes.
-pub(super) fn issuer(piece: &str, places: &Places) -> Result<Value, SettingError> {
+pub(super) fn issuer(piece: &str, places: &Placeholders) -> Result<Value, SettingError> {
     let file = PIECES.get_file(format!("{piece}.toml")).ok_or_else(|| SettingError::Unknown {
         name: piece.to_owned(),
         known: PIECES
@@ -109,7 +109,7 @@ pub(super) fn issuer(piece: &str, places: &Places) -> Result<Value, SettingError
 }
 
 /// `value` with every `{place}` in its texts filled in.
-pub(super) fn fill(value: Value, places: &Places) -> Result<Value, SettingError> {
+pub(super) fn fill(value: Value, places: &Placeholders) -> Result<Value, SettingError> {
     Ok(match value {
         Value::String(text) => places.fill(&text)?.into(),
         Value::Array(items) => items.into_iter().map(|item| fill(item, places)).collect::<Result<_, _>>()?,
@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn the_main_setting_trusts_keycloak_and_the_issuer() {
         let main = Setting::named("main").expect("it is there");
-        let file = configuration(&main, Minor(37), &Places::example())
+        let file = configuration(&main, Minor(37), &Placeholders::example())
             .expect("sound")
             .expect("it has a file");
         assert_eq!(file["apiVersion"], "apiserver.config.k8s.io/v1");

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::pki::{Authority, Leaf, PkiError, Purpose, Request, Seed, key_pair, same_key, write_private};
 use crate::secret::Secret;
 
-/// One authority per purpose: a certificate that opens one door opens no other.
+/// One authority per purpose: a certificate that is valid in one place is valid in no other.
 #[derive(Clone, Debug)]
 pub struct Authorities {
     directory: PathBuf,

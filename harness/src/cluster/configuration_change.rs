@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::authentication::{fill, issuer};
-use super::{Behaviours, Minor, Places, Setting, SettingError};
+use super::{Behaviours, Minor, Placeholders, Setting, SettingError};
 
 /// The piece of `fixtures/authentication/` that changes are laid over.
 const SOUND: &str = "es256";
@@ -49,7 +49,7 @@ impl ConfigurationChange {
     ///
     /// # Errors
     /// A fixture asks for what is not there.
-    pub fn file(&self, setting: &Setting, version: Minor, places: &Places) -> Result<String, SettingError> {
+    pub fn file(&self, setting: &Setting, version: Minor, places: &Placeholders) -> Result<String, SettingError> {
         let mut jwt = Vec::new();
         for over in &self.jwt {
             let mut authenticator = issuer(SOUND, places)?;
@@ -128,7 +128,7 @@ mod tests {
         let setting = Setting::named("structured").expect("it is there");
         for change in all() {
             for minor in 30..=37 {
-                let file = change.file(&setting, Minor(minor), &Places::example()).expect("it can be made");
+                let file = change.file(&setting, Minor(minor), &Placeholders::example()).expect("it can be made");
                 serde_json::from_str::<Value>(&file).expect("it is JSON");
             }
             let same = all().iter().filter(|other| other.name == change.name).count();
@@ -141,7 +141,7 @@ mod tests {
         let setting = Setting::named("structured").expect("it is there");
         let file = |name: &str| -> Value {
             let change = ConfigurationChange::named(name).expect("there is such a change");
-            let text = change.file(&setting, Minor(37), &Places::example()).expect("it can be made");
+            let text = change.file(&setting, Minor(37), &Placeholders::example()).expect("it can be made");
             serde_json::from_str(&text).expect("it is JSON")
         };
         let without = file("takes a name from a claim and says no prefix");

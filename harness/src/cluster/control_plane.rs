@@ -2,16 +2,16 @@
 //!
 //! The main type is [`ControlPlane`]. It starts etcd and the main API server together
 //! (kube-apiserver waits for etcd by itself), further API servers on the same etcd when they are
-//! asked for, and the few controllers that authentication needs. A [`Ground`] starts them.
+//! asked for, and the few controllers that authentication needs. A [`Runtime`] starts them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::authorities::{Authorities, FRONT_PROXY};
-use super::ground::{Ground, Role, Server, Wanted};
+use super::runtime::{Runtime, Role, Server, Wanted};
 use super::readiness::{ReadinessError, ready};
-use super::{ApiServer, Logs, MAIN, Minor, Places, SERVICE_ACCOUNT_ISSUER, Setting, SettingError};
+use super::{ApiServer, Logs, MAIN, Minor, Placeholders, SERVICE_ACCOUNT_ISSUER, Setting, SettingError};
 use crate::engine::EngineError;
 use crate::event::Events;
 use crate::hint::Hint;
@@ -97,11 +97,11 @@ impl Hint for ControlPlaneError {
 /// or by their labels.
 #[derive(Debug)]
 pub struct ControlPlane {
-    ground: Ground,
+    runtime: Runtime,
     version: Minor,
     directory: PathBuf,
     authorities: Authorities,
-    places: Places,
+    places: Placeholders,
     /// What is wrong on purpose.
     sabotage: Option<Arc<Sabotage>>,
     etcd_url: String,
@@ -126,19 +126,19 @@ impl ControlPlane {
     /// # Errors
     /// A server cannot be started, ends, or is not ready in time.
     pub async fn start(
-        ground: Ground,
+        runtime: Runtime,
         version: Minor,
         directory: &Path,
         authorities: Authorities,
-        places: Places,
+        places: Placeholders,
         sabotage: Option<Arc<Sabotage>>,
         events: &Events,
     ) -> Result<(Self, ApiServer), ControlPlaneError> {
         let setting = Setting::named(MAIN)?;
         let phase = events.phase("control plane");
-        let mut ground = ground;
+        let mut runtime = runtime;
         for attempt in 1.. {
-            let (etcd, etcd_url) = match super::etcd::start(&ground, directory, &authorities).await {
+            let (etcd, etcd_url) = match super::etcd::start(&runtime, directory, &authorities).await {
                 Ok(started) => started,
                 Err(error) => {
                     phase.failed(&error);
@@ -146,7 +146,7 @@ impl ControlPlane {
                 }
             };
             let mut plane = Self {
-                ground,
+                runtime,
                 version,
                 directory: directory.to_owned(),
                 authorities: authorities.clone(),
@@ -164,7 +164,7 @@ impl ControlPlane {
                     return Ok((plane, main));
                 }
                 Err(error) if attempt < PORT_ATTEMPTS && port_was_taken(&error) => {
-                    ground = plane.give_up().await;
+                    runtime = plane.give_up().await;
                     match fs_err::remove_dir_all(directory.join("etcd")) {
                         // etcd may not have come that far.
                         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
@@ -181,12 +181,12 @@ impl ControlPlane {
         unreachable!("the last attempt returns")
     }
 
-    /// Ends what was started so far; the ground is free for another attempt.
-    async fn give_up(self) -> Ground {
+    /// Ends what was started so far; the runtime is free for another attempt.
+    async fn give_up(self) -> Runtime {
         let api_servers = self.api_servers.into_iter().map(|running| running.server);
         let servers = api_servers.chain(self.controllers).chain([self.etcd]);
         futures::future::join_all(servers.map(Server::kill)).await;
-        self.ground
+        self.runtime
     }
 
     /// Starts one more API server, with `setting`, and waits until it is ready.
@@ -220,7 +220,7 @@ impl ControlPlane {
         if let Some(found) = found {
             let ended = self.api_servers.swap_remove(found);
             ended.server.kill().await;
-            self.ground.give_back(ended.port);
+            self.runtime.give_back(ended.port);
             fs_err::remove_dir_all(self.directory.join("api-servers").join(name))?;
         }
         Ok(())
@@ -265,7 +265,7 @@ impl ControlPlane {
         if let Some(sabotage) = &self.sabotage {
             sabotage.change_controllers(&mut arguments, &file(""));
         }
-        let controllers = self.ground.start(Wanted {
+        let controllers = self.runtime.start(Wanted {
             role: Role::ControllerManager,
             name: "kube-controller-manager".to_owned(),
             arguments,
@@ -330,7 +330,7 @@ impl ControlPlane {
         };
         let file = |name: &str| self.authorities.file(name).display().to_string();
         let own_file = |name: &str| accepted.file(name).display().to_string();
-        let port = self.ground.port(Role::ApiServer)?;
+        let port = self.runtime.port(Role::ApiServer)?;
         let (log, audit_log) = (directory.join("kube-apiserver.log"), directory.join("audit.jsonl"));
         let client_authorities = directory.join("client-authorities.crt");
         let configuration = super::authentication::configuration(setting, self.version, &self.places)?;
@@ -338,12 +338,12 @@ impl ControlPlane {
         let request_header_authorities = directory.join("request-header-authorities.crt");
         let server = ApiServer {
             name: setting.name.clone(),
-            url: format!("https://127.0.0.1:{}", self.ground.outside(port)?),
+            url: format!("https://127.0.0.1:{}", self.runtime.outside(port)?),
             serving_authority: self.authorities.api_servers.certificate().to_owned(),
             logs: Some(Logs {
                 log: log.clone(),
                 audit_log: audit_log.clone(),
-                pace: self.ground.pace(),
+                log_delay: self.runtime.log_delay(),
                 distortion: self
                     .sabotage
                     .as_ref()
@@ -378,7 +378,7 @@ impl ControlPlane {
             format!("--etcd-keyfile={}", file("etcd-client.key")),
             format!("--etcd-compaction-interval={COMPACTION}"),
             format!("--secure-port={port}"),
-            format!("--bind-address={}", self.ground.bind_address()),
+            format!("--bind-address={}", self.runtime.bind_address()),
             format!("--cert-dir={}", directory.display()),
             format!("--tls-cert-file={}", file("kube-apiserver.crt")),
             format!("--tls-private-key-file={}", file("kube-apiserver.key")),
@@ -433,7 +433,7 @@ impl ControlPlane {
             true => (GARBAGE_OF_MAIN, MEMORY.0),
             false => ("100", MEMORY.1),
         };
-        let started = self.ground.start(Wanted {
+        let started = self.runtime.start(Wanted {
             role: Role::ApiServer,
             name,
             arguments,
@@ -456,7 +456,7 @@ impl ControlPlane {
         if let Err(error) = ready.await {
             if let Some(failed) = self.api_servers.pop() {
                 failed.server.kill().await;
-                self.ground.give_back(failed.port);
+                self.runtime.give_back(failed.port);
             }
             return Err(error);
         }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::authorities::Authorities;
 use super::control_plane::ControlPlaneError;
-use super::ground::{Ground, Role, Server, Wanted};
+use super::runtime::{Runtime, Role, Server, Wanted};
 
 /// How many changes etcd holds in memory before it writes a snapshot; its usual 10,000 are more than a lab's whole content.
 const CHANGES: usize = 1_000;
@@ -13,9 +13,9 @@ const CHANGES: usize = 1_000;
 ///
 /// # Errors
 /// It cannot be started.
-pub(super) async fn start(ground: &Ground, directory: &Path, authorities: &Authorities) -> Result<(Server, String), ControlPlaneError> {
+pub(super) async fn start(runtime: &Runtime, directory: &Path, authorities: &Authorities) -> Result<(Server, String), ControlPlaneError> {
     let file = |name: &str| authorities.file(name).display().to_string();
-    let ports = [ground.port(Role::Etcd)?, ground.port(Role::Etcd)?];
+    let ports = [runtime.port(Role::Etcd)?, runtime.port(Role::Etcd)?];
     let [url, peer] = ports.map(|port| format!("https://127.0.0.1:{port}"));
     let mut arguments = vec![
         "--name=lab".to_owned(),
@@ -37,7 +37,7 @@ pub(super) async fn start(ground: &Ground, directory: &Path, authorities: &Autho
     ];
     // Nothing in a lab has to survive a power cut.
     arguments.extend(["--unsafe-no-fsync", "--log-level=warn"].map(str::to_owned));
-    let etcd = ground.start(Wanted {
+    let etcd = runtime.start(Wanted {
         role: Role::Etcd,
         name: "etcd".to_owned(),
         arguments,

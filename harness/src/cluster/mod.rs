@@ -20,7 +20,7 @@ mod client_authorities;
 mod configuration_change;
 pub mod control_plane;
 mod etcd;
-pub mod ground;
+pub mod runtime;
 pub mod k3s;
 pub mod kind;
 pub mod pod;
@@ -31,7 +31,7 @@ mod readiness;
 mod setting;
 mod versions;
 
-pub use authentication::Places;
+pub use authentication::Placeholders;
 pub use authorities::{Authorities, FRONT_PROXY, ReadBack};
 pub use capabilities::{Asked, Capabilities, Described, Observed, UnknownCapability};
 pub use client_authorities::TrustedAuthority;
@@ -116,7 +116,8 @@ pub struct Logs {
     /// Its audit log, an event a line.
     pub audit_log: PathBuf,
     /// How soon its log has what it is about.
-    pub pace: Pace,
+    #[serde(alias = "pace")]
+    pub log_delay: LogDelay,
     /// What is wrong on purpose with what is read of it.
     #[serde(default, skip_serializing_if = "Distortion::is_none")]
     pub distortion: Distortion,
@@ -125,7 +126,7 @@ pub struct Logs {
 /// How soon a log has what it is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Pace {
+pub enum LogDelay {
     /// The line about a request is there before its answer is.
     AtOnce,
     /// Somebody passes the lines on: they come in order, a moment later.

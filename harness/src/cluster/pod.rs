@@ -7,7 +7,7 @@
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::control_plane::ControlPlaneError;
-use super::ground::{Role, Wanted};
+use super::runtime::{Role, Wanted};
 use crate::engine::{Container, ContainerSpec, Engine, EngineError, Following, Labels, Network};
 use crate::server_binaries::images::Images;
 

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use super::control_plane::ControlPlaneError;
-use super::ground::{Role, Wanted};
+use super::runtime::{Role, Wanted};
 use crate::owner::LabId;
 use crate::process::{Child, Program, port};
 
@@ -40,7 +40,7 @@ impl Binaries {
     }
 
     /// A port that nobody listens on now; somebody may take it before the server does.
-    #[expect(clippy::unused_self, reason = "the machine's ports; the other grounds have ports of their own")]
+    #[expect(clippy::unused_self, reason = "the machine's ports; the other runtimes have ports of their own")]
     pub(super) fn port(&self) -> Result<u16, ControlPlaneError> {
         port::free().map_err(ControlPlaneError::NoFreePort)
     }

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{ApiServer, Logs, Minor, Pace, Places, Setting, SettingError};
+use super::{ApiServer, Logs, Minor, LogDelay, Placeholders, Setting, SettingError};
 use crate::engine::{Engine, Labels, Network};
 use crate::pki::{PkiError, write_private};
 use crate::sabotage::Distortion;
@@ -29,7 +29,7 @@ pub struct Surroundings<'a> {
     /// Which Kubernetes it is.
     pub version: Minor,
     /// Where the lab's issuers are.
-    pub places: &'a Places,
+    pub places: &'a Placeholders,
 }
 
 /// What cannot be put together.
@@ -63,7 +63,7 @@ impl Provisions {
     ///
     /// # Errors
     /// The setting is wrong, or a file cannot be written.
-    pub fn write(directory: &Path, setting: &Setting, version: Minor, places: &Places) -> Result<Self, ProvisionsError> {
+    pub fn write(directory: &Path, setting: &Setting, version: Minor, places: &Placeholders) -> Result<Self, ProvisionsError> {
         let directory = directory.join("api-servers").join(&setting.name);
         fs_err::create_dir_all(&directory)?;
         let [log, audit_log, gate] = ["kube-apiserver.log", "audit.jsonl", "gate"].map(|name| directory.join(name));
@@ -100,7 +100,7 @@ impl Provisions {
     }
 
     /// The API server at `url`, with `serving_authority` behind its certificate.
-    pub(super) fn api_server(&self, url: String, serving_authority: String, pace: Pace) -> ApiServer {
+    pub(super) fn api_server(&self, url: String, serving_authority: String, log_delay: LogDelay) -> ApiServer {
         ApiServer {
             name: self.name.clone(),
             url,
@@ -108,7 +108,7 @@ impl Provisions {
             logs: Some(Logs {
                 log: self.log.clone(),
                 audit_log: self.audit_log.clone(),
-                pace,
+                log_delay,
                 distortion: Distortion::default(),
             }),
             gate: self.gate.clone(),

@@ -115,7 +115,7 @@ fn root_cause(error: &dyn std::error::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::{Logs, Pace};
+    use crate::cluster::{Logs, LogDelay};
     use crate::pki::{Authority, Request};
 
     #[tokio::test]
@@ -134,7 +134,7 @@ mod tests {
             logs: Some(Logs {
                 log: log.clone(),
                 audit_log: log.clone(),
-                pace: Pace::AtOnce,
+                log_delay: LogDelay::AtOnce,
                 distortion: crate::sabotage::Distortion::default(),
             }),
             gate: log,

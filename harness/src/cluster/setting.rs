@@ -6,7 +6,7 @@ use include_dir::{Dir, include_dir};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Behaviours, Minor, Places};
+use super::{Behaviours, Minor, Placeholders};
 use crate::secret::Secret;
 
 static SETTINGS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../fixtures/api_servers");
@@ -118,7 +118,7 @@ impl Setting {
     ///
     /// # Errors
     /// A flag asks for a place that the lab does not have.
-    pub fn flags(&self, version: Minor, places: &Places) -> Result<Vec<String>, SettingError> {
+    pub fn flags(&self, version: Minor, places: &Placeholders) -> Result<Vec<String>, SettingError> {
         let mut flags: BTreeMap<&str, String> = BTreeMap::new();
         for (name, value) in self.flags.iter().chain(held(&self.flags_with, version).flatten()) {
             let flag = flags.entry(name).or_default();
@@ -141,7 +141,7 @@ impl Setting {
     /// A file asks for a place or a secret that the lab does not have.
     pub fn files<E: From<SettingError>>(
         &self,
-        places: &Places,
+        places: &Placeholders,
         secret: impl Fn(&str) -> Result<Secret, E>,
     ) -> Result<Vec<(String, Secret)>, E> {
         let filled = |(flag, text): (&String, &String)| {
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn every_setting_is_sound_on_every_version() {
-        let places = Places::example();
+        let places = Placeholders::example();
         for name in Setting::names() {
             let setting = Setting::named(&name).expect("it can be read");
             let secret = |name: &str| Ok::<_, SettingError>(Secret::new(name));
@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn features_share_a_flag_that_takes_many() {
         let variant = Setting::named("variant").expect("it can be read");
-        let flags = variant.flags(Minor(37), &Places::example()).expect("they can be filled in");
+        let flags = variant.flags(Minor(37), &Placeholders::example()).expect("they can be filled in");
         let gates: Vec<_> = flags.iter().filter(|flag| flag.starts_with("--feature-gates=")).collect();
         assert!(matches!(&gates[..], [all] if all.contains("=false,")), "{gates:?}");
     }
@@ -195,7 +195,7 @@ mod tests {
     fn a_server_that_allows_everything_accepts_no_credential_of_the_lab() {
         let open = Setting::names().into_iter().filter(|name| {
             let setting = Setting::named(name).expect("it can be read");
-            let flags = setting.flags(Minor(37), &Places::example()).expect("they can be filled in");
+            let flags = setting.flags(Minor(37), &Placeholders::example()).expect("they can be filled in");
             flags
                 .iter()
                 .any(|flag| flag.starts_with("--authorization-mode=") && flag.contains("AlwaysAllow"))

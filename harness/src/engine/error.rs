@@ -111,7 +111,7 @@ pub enum EngineError {
         said: Said,
     },
     /// What was asked about is not there any more.
-    #[error("what it is about is not there: {doing} failed")]
+    #[error("not found: {doing} failed")]
     NotThere {
         /// What was being done.
         doing: String,

@@ -12,7 +12,7 @@ use super::{Finding, PATIENCE, Weight, waiting};
 use crate::cluster::ApiServer;
 use crate::credential::Credential;
 use crate::event::ReasonSource;
-use crate::probe::{Door, Metrics, Question, Reload, ask, hash, last_reload, latest_log};
+use crate::probe::{Endpoint, Metrics, Question, Reload, ask, hash, last_reload, latest_log};
 use crate::secret::Secret;
 
 /// What was seen of an API server.
@@ -83,11 +83,11 @@ const VERIFIED: &str = "oidc: verify token: ";
 /// Looks at `server`, which runs with `flags` and was given `issuers`: `administrator` reads its metrics, and a token that nobody signed
 /// asks for the state of each issuer.
 pub async fn look(server: &ApiServer, flags: Option<Vec<String>>, issuers: &[Issuer], administrator: &Credential) -> Look {
-    let door = Door::of(server);
+    let endpoint = Endpoint::of(server);
     let mut findings: Vec<Finding> = of_configuration(server, administrator).await.into_iter().collect();
     let mut found = Vec::new();
     for issuer in issuers {
-        let answer = ask(&door, "you", &Credential::Token(whose_state(&issuer.url)), &Question::who_am_i()).await;
+        let answer = ask(&endpoint, "you", &Credential::Token(whose_state(&issuer.url)), &Question::who_am_i()).await;
         let state = State::of(answer.record.reason.as_deref(), answer.record.source);
         if state == State::Waiting {
             let here = issuers::fetch(issuer, PATIENCE).await;
@@ -115,7 +115,7 @@ pub async fn look(server: &ApiServer, flags: Option<Vec<String>>, issuers: &[Iss
 pub async fn of_configuration(server: &ApiServer, administrator: &Credential) -> Option<Finding> {
     let file = server.authentication.as_ref()?;
     let content = std::fs::read_to_string(file).ok()?;
-    let metrics = Metrics::of(&Door::of(server), administrator).await.ok();
+    let metrics = Metrics::of(&Endpoint::of(server), administrator).await.ok();
     let told = Told {
         in_force: metrics.and_then(|metrics| metrics.configuration_in_force().map(str::to_owned)),
         last: last_reload(&latest_log(server)),

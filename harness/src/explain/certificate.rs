@@ -68,7 +68,7 @@ fn readable(name: &[u8]) -> String {
     x509_parser::x509::X509Name::from_der(name).map_or_else(|_| hex::encode(name), |(_, name)| name.to_string())
 }
 
-/// A certificate of the front proxies' authority opens their door alone, and that by name.
+/// A certificate of the front proxies' authority is valid for them alone, and that by name.
 fn front_proxy(leaf: &X509Certificate<'_>, known: &Known) -> Option<Finding> {
     let (authorities, names) = (known.proxy_authorities.as_deref()?, known.proxy_names.as_ref()?);
     let blocks: Vec<Pem> = Pem::iter_from_buffer(authorities.as_bytes()).filter_map(Result::ok).collect();

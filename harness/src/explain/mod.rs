@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 
 use crate::credential::Credential;
 use crate::event::{ReasonSource, Verdict};
-use crate::probe::{Answer, Door, Identity, Question, acceptable_authorities, ask, latest_log};
+use crate::probe::{Answer, Endpoint, Identity, Question, acceptable_authorities, ask, latest_log};
 use crate::secret::redact;
 use issuers::Issuer;
 pub use plugin::{PluginError, run as run_plugin};
@@ -134,21 +134,21 @@ pub struct Explanation {
 }
 
 /// Asks the server who presents `credential`, and looks at what can be seen from outside.
-pub async fn explain(door: &Door, credential: &Credential, known: &Known) -> Explanation {
-    let answer = ask(door, "you", credential, &Question::who_am_i()).await;
+pub async fn explain(endpoint: &Endpoint, credential: &Credential, known: &Known) -> Explanation {
+    let answer = ask(endpoint, "you", credential, &Question::who_am_i()).await;
     let now = server_time(&answer);
     let mut findings = Vec::new();
     findings.extend(clock(&answer, now));
     let parts = credential.presentation();
     if let Some(leaf) = &parts.certificate {
         // Nothing is presented for that.
-        let advertised = acceptable_authorities(door).await.unwrap_or_default();
+        let advertised = acceptable_authorities(endpoint).await.unwrap_or_default();
         findings.extend(certificate::check(&leaf.full_chain(), &advertised, known, now));
     }
     let bearer = parts.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("authorization"));
     for (_, value) in bearer {
         if let Some(token) = value.expose().strip_prefix("Bearer ") {
-            let keys = public_keys(token, known, &answer, door, &mut findings).await;
+            let keys = public_keys(token, known, &answer, endpoint, &mut findings).await;
             findings.extend(token::check(token, known, &keys, now));
         }
     }
@@ -159,14 +159,14 @@ pub async fn explain(door: &Door, credential: &Credential, known: &Known) -> Exp
             "present a token or a client certificate",
         ));
     }
-    if let Some(finding) = revocation(door, credential, &answer, known, now).await {
+    if let Some(finding) = revocation(endpoint, credential, &answer, known, now).await {
         findings.insert(0, finding);
     }
-    told(door, credential, &answer, findings)
+    told(endpoint, credential, &answer, findings)
 }
 
 /// How the holder of a certificate that is accepted is locked out.
-async fn revocation(door: &Door, credential: &Credential, answer: &Answer, known: &Known, now: Timestamp) -> Option<Finding> {
+async fn revocation(endpoint: &Endpoint, credential: &Credential, answer: &Answer, known: &Known, now: Timestamp) -> Option<Finding> {
     let identity = answer.identity.as_ref().filter(|_| answer.verdict == Verdict::Accepted)?;
     let (end, name) = certificate::end(&credential.presentation().certificate?.certificate)?;
     // Somebody else may be meant: by headers, or by a token that counts.
@@ -174,13 +174,13 @@ async fn revocation(door: &Door, credential: &Credential, answer: &Answer, known
         return None;
     }
     let groups: Vec<String> = identity.groups.iter().cloned().collect();
-    let (door, reader) = match &known.administrator {
-        Some(administrator) => (Door::of(&door.server), administrator),
-        None => (door.clone(), credential),
+    let (endpoint, reader) = match &known.administrator {
+        Some(administrator) => (Endpoint::of(&endpoint.server), administrator),
+        None => (endpoint.clone(), credential),
     };
     let mut lists = Vec::new();
     for path in bindings::LISTS {
-        let answer = ask(&door, "you", reader, &Question::get(path)).await;
+        let answer = ask(&endpoint, "you", reader, &Question::get(path)).await;
         lists.push(match answer.verdict {
             Verdict::Accepted => Ok(answer.body),
             _ => Err(
@@ -196,7 +196,7 @@ async fn revocation(door: &Door, credential: &Credential, answer: &Answer, known
 }
 
 /// Puts the server's own words and what was found together.
-fn told(door: &Door, credential: &Credential, answer: &Answer, mut findings: Vec<Finding>) -> Explanation {
+fn told(endpoint: &Endpoint, credential: &Credential, answer: &Answer, mut findings: Vec<Finding>) -> Explanation {
     let reason = answer.record.reason.clone().or_else(|| answer.message().map(str::to_owned));
     let reason = reason.map(|reason| redact(&reason).into_owned());
     if answer.verdict == Verdict::Accepted {
@@ -220,7 +220,7 @@ fn told(door: &Door, credential: &Credential, answer: &Answer, mut findings: Vec
     findings.sort_by_key(|finding| finding.weight);
     let identity = answer.identity.as_ref().filter(|_| answer.verdict == Verdict::Accepted);
     Explanation {
-        server: door.url.clone(),
+        server: endpoint.url.clone(),
         presented: credential.to_string(),
         verdict: answer.verdict,
         status: answer.status,
@@ -278,7 +278,7 @@ async fn public_keys(
     token: &str,
     known: &Known,
     answer: &Answer,
-    door: &Door,
+    endpoint: &Endpoint,
     findings: &mut Vec<Finding>,
 ) -> BTreeMap<String, Vec<String>> {
     let mut keys = BTreeMap::new();
@@ -294,7 +294,7 @@ async fn public_keys(
         .as_deref()
         .is_some_and(|reason| reason.contains(waiting::NOT_READY));
     if is_waited_for {
-        let attempt = waiting::attempt(&latest_log(&door.server), issuer);
+        let attempt = waiting::attempt(&latest_log(&endpoint.server), issuer);
         let here = fetched.as_ref().map(|_| ()).map_err(String::as_str);
         findings.push(waiting::finding(issuer, attempt.as_ref(), here));
     }

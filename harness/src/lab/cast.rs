@@ -12,7 +12,7 @@ use kube::api::{Api, PostParams};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Lab, LabError, grounds};
+use super::{Lab, LabError, seed_objects};
 use crate::credential::Credential;
 use crate::credential::kubeconfig::{self, NotInKubeconfig};
 use crate::identity_provider::keycloak::TokenSet;
@@ -225,7 +225,7 @@ impl Lab {
             what: format!("a token of the service account {name}"),
             source: Box::new(source),
         };
-        let accounts: Api<ServiceAccount> = Api::namespaced(self.administrator().client(), grounds::NAMESPACE);
+        let accounts: Api<ServiceAccount> = Api::namespaced(self.administrator().client(), seed_objects::NAMESPACE);
         let account = serde_json::from_value(json!({ "metadata": { "name": name } })).expect("a service account");
         match accounts.create(&PostParams::default(), &account).await {
             Err(kube::Error::Api(status)) if status.code == 409 => {}

@@ -44,7 +44,7 @@ pub enum LabError {
     /// A cluster of the `kind` command is not ready.
     #[error("the kind cluster could not be started")]
     Kind(#[from] KindError),
-    /// The name of a registry is none.
+    /// An image prefix is not a registry name.
     #[error(transparent)]
     Image(#[from] NotAReference),
     /// One more API server is asked of a cluster that has one.
@@ -187,7 +187,7 @@ pub enum LabError {
         owner: Option<u32>,
     },
     /// No lab of that name is up.
-    #[error("no lab called '{name}' is up; {}", if up.is_empty() { "none is".to_owned() } else { format!("up are: {}", up.join(", ")) })]
+    #[error("no lab named '{name}' is running ({})", if up.is_empty() { "no labs are running".to_owned() } else { format!("running: {}", up.join(", ")) })]
     NotUp {
         /// The name asked for.
         name: String,

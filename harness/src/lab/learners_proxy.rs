@@ -12,7 +12,7 @@ use super::{Lab, LabError};
 use crate::auth_proxy::{AuthProxy, AuthProxyError, Backend, HeaderNames, PassOn, Patience, Settings};
 use crate::event::Exchanges;
 use crate::pki::{Leaf, PkiError};
-use crate::probe::Door;
+use crate::probe::Endpoint;
 use crate::secret::Secret;
 
 /// The name of the file.
@@ -87,7 +87,7 @@ impl Lab {
     ///
     /// # Errors
     /// The file describes none, or one whose certificate it has no key for.
-    pub async fn learners_proxy(&self, directory: &Path) -> Result<(AuthProxy, Door), LearnersProxyError> {
+    pub async fn learners_proxy(&self, directory: &Path) -> Result<(AuthProxy, Endpoint), LearnersProxyError> {
         let path = directory.join(FILE);
         let text = read(&path)?;
         let described: Described = serde_json::from_str(&text).map_err(|source| LearnersProxyError::NotOne { path, source })?;
@@ -114,14 +114,14 @@ impl Lab {
             patience: Patience::default(),
         })
         .await?;
-        let door = Door {
+        let endpoint = Endpoint {
             name: "your auth proxy".to_owned(),
             url: proxy.url(),
             authority: serving,
             server: main.clone(),
             exchanges: Exchanges::default(),
         };
-        Ok((proxy, door))
+        Ok((proxy, endpoint))
     }
 }
 

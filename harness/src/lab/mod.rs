@@ -20,7 +20,7 @@ mod ending;
 mod error;
 pub(crate) mod existing;
 mod further;
-mod grounds;
+mod seed_objects;
 mod issuers;
 mod kubeconfigs;
 mod kubectl;
@@ -46,7 +46,7 @@ use crate::cluster::{ApiServer, Authorities, Capabilities, Driver, MAIN, Minor};
 use crate::event::{Events, Exchanges};
 use crate::identity_provider;
 use crate::identity_provider::issuer::Signer;
-use crate::probe::Door;
+use crate::probe::Endpoint;
 use crate::sabotage::Sabotage;
 use crate::server_binaries;
 use crate::shell_word::quoted;
@@ -359,13 +359,13 @@ impl Lab {
     ///
     /// # Errors
     /// There is none of that name.
-    pub fn auth_proxy(&self, name: &str) -> Result<Door, LabError> {
+    pub fn auth_proxy(&self, name: &str) -> Result<Endpoint, LabError> {
         let proxies = &self.0.description.auth_proxies;
         let proxy = proxies.get(name).ok_or_else(|| LabError::NoSuchProxy {
             name: name.to_owned(),
             known: proxies.keys().cloned().collect(),
         })?;
-        Ok(Door {
+        Ok(Endpoint {
             name: format!("{name} proxy"),
             url: proxy.url.clone(),
             authority: self.authorities()?.serving.certificate().to_owned(),

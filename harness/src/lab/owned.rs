@@ -12,15 +12,15 @@ use super::cluster::Cluster;
 use super::containment::Containment;
 use super::description::{AuthProxyDescription, ContainerDescription, LabDescription, ProcessDescription, fingerprint};
 use super::sabotaged::{in_hands, without_mappers};
-use super::{Administrator, Directory, Inner, Keycloak, Lab, LabError, LabOptions, Owner, grounds, issuers, kubectl};
+use super::{Administrator, Directory, Inner, Keycloak, Lab, LabError, LabOptions, Owner, seed_objects, issuers, kubectl};
 use crate::auth_proxy::{self, AuthProxy, Backend, PassOn, ProxyCredential, TokenIssuer};
 use crate::cluster::control_plane::ControlPlane;
-use crate::cluster::ground::Ground;
+use crate::cluster::runtime::Runtime;
 use crate::cluster::k3s::K3s;
 use crate::cluster::kind::{Kind, KindCommand, KindError};
 use crate::cluster::pod::Pod;
 use crate::cluster::process::Binaries;
-use crate::cluster::{ApiServer, Authorities, Driver, MAIN, Minor, Places, Setting, Surroundings};
+use crate::cluster::{ApiServer, Authorities, Driver, MAIN, Minor, Placeholders, Setting, Surroundings};
 use crate::event::Events;
 use crate::identity_provider::Address;
 use crate::identity_provider::issuer::{Egress, HIDDEN, Issuer};
@@ -184,7 +184,7 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
         async { Ok(TokenWebhook::start_at(&address, &serving, authorities.clients.certificate(), authorities.seed()?).await?) }
     )?;
     let (egress, egress_file) = super::egress::start(&address, &serving, &listening.base(), (directory.path(), &authorities)).await?;
-    let places = Places {
+    let places = Placeholders {
         keycloak: front.issuer_url(),
         issuer: listening.base(),
         serving_authority: authorities.serving.certificate().to_owned(),
@@ -223,9 +223,9 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
     let administrator = Administrator::new(&main, authorities.administrator()?)?;
     let (kubernetes, minor) = administrator.kubernetes().await?;
     let phase = events.phase("objects of the lab");
-    grounds::prepare(&administrator.client(), &format!("v{}", version.version)).await?;
+    seed_objects::prepare(&administrator.client(), &format!("v{}", version.version)).await?;
     if let Some(sabotage) = &options.sabotage {
-        grounds::add(&administrator.client(), &sabotage.objects).await?;
+        seed_objects::add(&administrator.client(), &sabotage.objects).await?;
     }
     let proxies = start_proxies(&main, &authorities, &administrator, &places).await?;
     phase.succeeded();
@@ -317,13 +317,13 @@ async fn start_cluster(
     choice: &Choice,
     around: Option<Surroundings<'_>>,
     binaries: Option<&ServerBinaries>,
-    (directory, ours, places): (&Directory, &Authorities, &Places),
+    (directory, ours, places): (&Directory, &Authorities, &Placeholders),
     options: &LabOptions,
     version: &Kubernetes,
     events: &Events,
 ) -> Result<(Cluster, ApiServer, Authorities), LabError> {
     let setting = Setting::named(MAIN)?;
-    let ground = match (choice.cluster, around, binaries) {
+    let runtime = match (choice.cluster, around, binaries) {
         (Driver::K3s, Some(around), _) => {
             let (k3s, main, authorities) = K3s::start(around, &setting, events).await?;
             return Ok((Cluster::K3s(k3s), main, authorities));
@@ -334,13 +334,13 @@ async fn start_cluster(
             let (kind, main, authorities) = Kind::start(&command.map_err(KindError::from)?, around, &setting, events).await?;
             return Ok((Cluster::Kind(kind), main, authorities));
         }
-        (Driver::Container, Some(around), _) => Ground::Pod(Box::new(Pod::new(
+        (Driver::Container, Some(around), _) => Runtime::Pod(Box::new(Pod::new(
             around.engine.clone(),
             choice.images.clone(),
             around.labels.clone(),
             around.network.clone(),
         ))),
-        (_, _, Some(binaries)) => Ground::Machine(Binaries {
+        (_, _, Some(binaries)) => Runtime::Machine(Binaries {
             etcd: binaries.etcd.clone(),
             kube_apiserver: binaries.kube_apiserver.clone(),
             kube_controller_manager: binaries.kube_controller_manager.clone(),
@@ -350,7 +350,7 @@ async fn start_cluster(
     };
     let minor = Minor(version.version.minor.into());
     let sabotage = options.sabotage.clone();
-    let started = ControlPlane::start(ground, minor, directory.path(), ours.clone(), places.clone(), sabotage, events);
+    let started = ControlPlane::start(runtime, minor, directory.path(), ours.clone(), places.clone(), sabotage, events);
     let (mut plane, main) = started.await?;
     plane.start_controllers(options.learners > 0).await?;
     Ok((Cluster::Plane(Box::new(plane)), main, ours.clone()))
@@ -426,9 +426,9 @@ async fn start_proxies(
     main: &ApiServer,
     authorities: &Authorities,
     administrator: &Administrator,
-    places: &Places,
+    places: &Placeholders,
 ) -> Result<BTreeMap<String, AuthProxy>, LabError> {
-    // As in `fixtures/authentication/keycloak.toml`: who comes through a proxy is the same person as at the API server's own door.
+    // As in `fixtures/authentication/keycloak.toml`: who comes through a proxy is the same person as at the API server's own endpoint.
     let prefix = || "keycloak:".to_owned();
     let issuer = TokenIssuer {
         username_prefix: prefix(),
@@ -455,7 +455,7 @@ async fn start_proxies(
         certificate: authorities.front_proxy()?,
         names,
     };
-    let token = grounds::impersonator_token(&administrator.client()).await?;
+    let token = seed_objects::impersonator_token(&administrator.client()).await?;
     let impersonation = PassOn::Impersonation {
         credential: ProxyCredential::Token(token),
     };

@@ -61,7 +61,7 @@ pub enum LessonError {
         source: Box<kube::Error>,
     },
     /// An object of a fixture is none.
-    #[error("a fixture describes an object that is none")]
+    #[error("a fixture contains an invalid object")]
     NoObject(#[from] serde_json::Error),
     /// What was made is not seen in time.
     #[error("the API server does not see what was made")]

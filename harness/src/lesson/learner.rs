@@ -15,7 +15,7 @@ use crate::credential::{Credential, kubeconfig};
 use crate::event::Verdict;
 use crate::lab::{Lab, put};
 use crate::pki::Request;
-use crate::probe::{Door, Question, ask};
+use crate::probe::{Endpoint, Question, ask};
 use crate::process::wait::{Condition, until};
 
 /// How many learners a lab has, at most.
@@ -154,9 +154,9 @@ async fn in_force(lab: &Lab, learner: &Learner) -> Result<(), LessonError> {
     });
     // Nothing is made even where the policy is not there yet.
     let question = Question::post("/apis/rbac.authorization.k8s.io/v1/clusterroles?dryRun=All", name);
-    let door = Door::of(lab.main());
+    let endpoint = Endpoint::of(lab.main());
     let refused = until("the policy about learners' names", Duration::from_secs(60), || async {
-        let answer = ask(&door, learner.name(), &credential, &question).await;
+        let answer = ask(&endpoint, learner.name(), &credential, &question).await;
         Ok::<_, std::convert::Infallible>(match answer.verdict {
             Verdict::Accepted => Condition::NotYet("a learner could make what has another's name".to_owned()),
             _ if answer.message().is_some_and(|message| message.contains(POLICY_NAME)) => Condition::Met(()),

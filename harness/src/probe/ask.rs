@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::exchange::{Exchanged, Reading, connect};
 use super::{Answer, Gate, Identity, Mark, Question, Record, Watch, record, seen};
-use crate::cluster::{ApiServer, Pace};
+use crate::cluster::{ApiServer, LogDelay};
 use crate::credential::Credential;
 use crate::event::{Exchanges, ReasonSource, Verdict};
 use crate::pki::{Authority, Request};
@@ -29,7 +29,7 @@ const LINES: usize = 12;
 
 /// Where to ask: an API server itself, or something in front of it.
 #[derive(Clone, Debug)]
-pub struct Door {
+pub struct Endpoint {
     /// What it is called in reports.
     pub name: String,
     /// Its address.
@@ -42,8 +42,8 @@ pub struct Door {
     pub exchanges: Exchanges,
 }
 
-impl Door {
-    /// The API server's own door.
+impl Endpoint {
+    /// The API server's own endpoint.
     pub fn of(server: &ApiServer) -> Self {
         Self {
             name: server.name.clone(),
@@ -55,31 +55,31 @@ impl Door {
     }
 }
 
-/// Asks `question` at `door` as `who`, presenting `credential`.
+/// Asks `question` at `endpoint` as `who`, presenting `credential`.
 ///
 /// Never fails: not being answered is an answer, too ([`Verdict::Unreachable`]).
-pub async fn ask(door: &Door, who: &str, credential: &Credential, question: &Question) -> Answer {
-    carry(door, who, credential, question, Reading::Whole).await.0
+pub async fn ask(endpoint: &Endpoint, who: &str, credential: &Credential, question: &Question) -> Answer {
+    carry(endpoint, who, credential, question, Reading::Whole).await.0
 }
 
 /// Asks `question`, whose answer goes on and on, and returns as soon as it begins. There is something to watch
 /// if it was accepted; every refusal is read to its end as [`ask`] does.
-pub async fn watch(door: &Door, who: &str, credential: &Credential, question: &Question) -> (Answer, Option<Watch>) {
-    carry(door, who, credential, question, Reading::AsItComes).await
+pub async fn watch(endpoint: &Endpoint, who: &str, credential: &Credential, question: &Question) -> (Answer, Option<Watch>) {
+    carry(endpoint, who, credential, question, Reading::AsItComes).await
 }
 
-async fn carry(door: &Door, who: &str, credential: &Credential, question: &Question, reading: Reading) -> (Answer, Option<Watch>) {
-    let request = format!("{who} → {}: {question}", door.name);
+async fn carry(endpoint: &Endpoint, who: &str, credential: &Credential, question: &Question, reading: Reading) -> (Answer, Option<Watch>) {
+    let request = format!("{who} → {}: {question}", endpoint.name);
     let presentation = credential.presentation();
     // Only requests are logged, so connecting does not have to wait for its turn.
-    let connected = tokio::time::timeout(LIMIT, connect(door, &presentation)).await;
+    let connected = tokio::time::timeout(LIMIT, connect(endpoint, &presentation)).await;
     let waiting = Instant::now();
-    let gate = Gate::enter(&door.server.gate).await;
+    let gate = Gate::enter(&endpoint.server.gate).await;
     let connected = match connected {
-        Ok(Ok(_)) if waiting.elapsed() > STALE => tokio::time::timeout(LIMIT, connect(door, &presentation)).await,
+        Ok(Ok(_)) if waiting.elapsed() > STALE => tokio::time::timeout(LIMIT, connect(endpoint, &presentation)).await,
         connected => connected,
     };
-    let mark = Mark::now(&door.server);
+    let mark = Mark::now(&endpoint.server);
     let began = SystemTime::now();
     let (connecting, sent) = match connected {
         Ok(Ok(connected)) => {
@@ -94,13 +94,13 @@ async fn carry(door: &Door, who: &str, credential: &Credential, question: &Quest
     };
     let lasted = connecting + began.elapsed().unwrap_or_default();
     let unauthenticated = matches!(&sent, Ok(Ok((exchanged, _))) if exchanged.status == 401);
-    let passed_on = door.server.logs.as_ref().is_some_and(|logs| logs.pace == Pace::PassedOn);
+    let passed_on = endpoint.server.logs.as_ref().is_some_and(|logs| logs.log_delay == LogDelay::PassedOn);
     let marked = match passed_on && unauthenticated {
-        true => Some(until_marked(&door.server, mark).await),
+        true => Some(until_marked(&endpoint.server, mark).await),
         false => None,
     };
     // Read before the next request is let through, so that the last lines are about this one.
-    let log = mark.log_since(&door.server);
+    let log = mark.log_since(&endpoint.server);
     drop(gate);
 
     let logged = match log {
@@ -121,7 +121,7 @@ async fn carry(door: &Door, who: &str, credential: &Credential, question: &Quest
                     .headers
                     .extend(question.audit_id().map(|id| ("audit-id".to_owned(), id.to_owned())));
             }
-            (answer(door, request, exchanged, mark, logged).await, watch)
+            (answer(endpoint, request, exchanged, mark, logged).await, watch)
         }
         Ok(Err(error)) => {
             let reason = cause(&*error);
@@ -137,9 +137,9 @@ async fn carry(door: &Door, who: &str, credential: &Credential, question: &Quest
             None,
         ),
     };
-    if door.exchanges.are_heard() {
-        for told in seen::exchanges(door, who, &presentation, question, &answer) {
-            door.exchanges.tell(began, lasted, told);
+    if endpoint.exchanges.are_heard() {
+        for told in seen::exchanges(endpoint, who, &presentation, question, &answer) {
+            endpoint.exchanges.tell(began, lasted, told);
         }
     }
     (answer, watch)
@@ -157,7 +157,7 @@ async fn until_marked(server: &ApiServer, mark: Mark) -> Result<Vec<String>, Str
     let presentation = Credential::Certificate(stranger).presentation();
     // Whatever comes of it: without its line there is no reason either.
     let _answered = async {
-        let connected = connect(&Door::of(server), &presentation).await?;
+        let connected = connect(&Endpoint::of(server), &presentation).await?;
         connected.exchange(&presentation, &Question::who_am_i(), Reading::Whole).await
     }
     .await;
@@ -192,12 +192,12 @@ impl Logged {
 }
 
 /// Finds the record of what was exchanged.
-async fn answer(door: &Door, request: String, exchanged: Exchanged, mark: Mark, logged: Logged) -> Answer {
-    let Exchanged { status, headers, text } = through_stand_in(door, exchanged, &logged.refusals);
+async fn answer(endpoint: &Endpoint, request: String, exchanged: Exchanged, mark: Mark, logged: Logged) -> Answer {
+    let Exchanged { status, headers, text } = through_stand_in(endpoint, exchanged, &logged.refusals);
     let body: Value = serde_json::from_str(&text).unwrap_or_else(|_| if text.is_empty() { Value::Null } else { text.clone().into() });
     let audit_id = headers.iter().find(|(name, _)| name == "audit-id").map(|(_, value)| value.clone());
     let event = match &audit_id {
-        Some(id) => mark.event(&door.server, id).await,
+        Some(id) => mark.event(&endpoint.server, id).await,
         None => None,
     };
     let verdict = Verdict::of_status(status);
@@ -216,7 +216,7 @@ async fn answer(door: &Door, request: String, exchanged: Exchanged, mark: Mark, 
     let answered_by_server = audit_id.is_some();
     let (reason, source) = match verdict {
         Verdict::Accepted => (None, ReasonSource::None),
-        Verdict::Unauthenticated if door.server.logs.is_none() && answered_by_server => (None, ReasonSource::NotObservable),
+        Verdict::Unauthenticated if endpoint.server.logs.is_none() && answered_by_server => (None, ReasonSource::NotObservable),
         // The one refusal in the log while the gate was ours is this request's.
         Verdict::Unauthenticated => match logged.refusals.as_deref() {
             Err(why) => (Some(why.clone()), ReasonSource::None),
@@ -261,8 +261,8 @@ async fn answer(door: &Door, request: String, exchanged: Exchanged, mark: Mark, 
 }
 
 /// What is left of an answer where a lab has something in front of its API server that answers in its place.
-fn through_stand_in(door: &Door, exchanged: Exchanged, refusals: &Result<Vec<String>, String>) -> Exchanged {
-    let Some(logs) = &door.server.logs else { return exchanged };
+fn through_stand_in(endpoint: &Endpoint, exchanged: Exchanged, refusals: &Result<Vec<String>, String>) -> Exchanged {
+    let Some(logs) = &endpoint.server.logs else { return exchanged };
     let reasons = refusals.as_deref().unwrap_or_default();
     match logs.distortion.stand_in(exchanged.status, reasons) {
         Some(stand_in) => Exchanged {

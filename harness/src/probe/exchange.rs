@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::watch::Connection;
-use super::{Door, Question, Watch};
+use super::{Endpoint, Question, Watch};
 use crate::credential::Presentation;
 use crate::event::Verdict;
 
@@ -49,15 +49,15 @@ pub(super) struct Connected {
     pub(super) took: Duration,
 }
 
-/// Connects to `door`, with the certificate of `presentation`.
-pub(super) async fn connect(door: &Door, presentation: &Presentation) -> Result<Connected, Failure> {
+/// Connects to `endpoint`, with the certificate of `presentation`.
+pub(super) async fn connect(endpoint: &Endpoint, presentation: &Presentation) -> Result<Connected, Failure> {
     let began = Instant::now();
-    let uri: hyper::Uri = door.url.parse()?;
+    let uri: hyper::Uri = endpoint.url.parse()?;
     let authority = uri.authority().ok_or("the address has no host")?.clone();
     let socket = TcpStream::connect((authority.host(), authority.port_u16().unwrap_or(443))).await?;
     socket.set_nodelay(true)?;
     let name = ServerName::try_from(authority.host().to_owned())?;
-    let mut tls = crate::tls::client(&door.authority, presentation.certificate.as_ref())?;
+    let mut tls = crate::tls::client(&endpoint.authority, presentation.certificate.as_ref())?;
     // A session that was resumed would carry the identity of an earlier certificate.
     tls.resumption = rustls::client::Resumption::disabled();
     let connector = TlsConnector::from(Arc::new(tls));

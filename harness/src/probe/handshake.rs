@@ -11,7 +11,7 @@ use rustls::sign::CertifiedKey;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::Door;
+use super::Endpoint;
 
 /// The handshake did not come to its end.
 #[derive(Debug, thiserror::Error)]
@@ -42,18 +42,18 @@ impl ResolvesClientCert for Listening {
     }
 }
 
-/// The names of the authorities whose client certificates the server at `door` accepts, DER, as it says itself
+/// The names of the authorities whose client certificates the server at `endpoint` accepts, DER, as it says itself
 /// (RFC 8446 §4.2.4). Nothing is presented for that.
 ///
 /// # Errors
 /// The handshake did not come to its end.
-pub async fn acceptable_authorities(door: &Door) -> Result<Vec<Vec<u8>>, HandshakeError> {
-    let wrong = || HandshakeError::Address(door.url.clone());
-    let uri: hyper::Uri = door.url.parse().map_err(|_| wrong())?;
+pub async fn acceptable_authorities(endpoint: &Endpoint) -> Result<Vec<Vec<u8>>, HandshakeError> {
+    let wrong = || HandshakeError::Address(endpoint.url.clone());
+    let uri: hyper::Uri = endpoint.url.parse().map_err(|_| wrong())?;
     let (host, port) = (uri.host().ok_or_else(wrong)?, uri.port_u16().ok_or_else(wrong)?);
     let name = ServerName::try_from(host.to_owned()).map_err(|_| wrong())?;
     let listening = Arc::new(Listening::default());
-    let mut tls = crate::tls::client(&door.authority, None)?;
+    let mut tls = crate::tls::client(&endpoint.authority, None)?;
     tls.client_auth_cert_resolver = listening.clone();
     let socket = TcpStream::connect((host, port)).await?;
     let _connected = TlsConnector::from(Arc::new(tls)).connect(name, socket).await?;

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 
-use super::{Door, Gate, Question};
+use super::{Endpoint, Gate, Question};
 use crate::credential::{Credential, Presentation};
 
 /// A connection over HTTP/2 on which somebody presents a credential. Dropped, it is closed.
@@ -30,17 +30,17 @@ pub struct Http2 {
 pub type Http2Error = Box<dyn std::error::Error + Send + Sync>;
 
 impl Http2 {
-    /// Connects to `door`, to present `credential`.
+    /// Connects to `endpoint`, to present `credential`.
     ///
     /// # Errors
     /// There is no such connection.
-    pub async fn connect(door: &Door, credential: &Credential) -> Result<Self, Http2Error> {
-        let uri: hyper::Uri = door.url.parse()?;
+    pub async fn connect(endpoint: &Endpoint, credential: &Credential) -> Result<Self, Http2Error> {
+        let uri: hyper::Uri = endpoint.url.parse()?;
         let authority = uri.authority().ok_or("the address has no host")?.clone();
         let socket = TcpStream::connect((authority.host(), authority.port_u16().unwrap_or(443))).await?;
         let name = ServerName::try_from(authority.host().to_owned())?;
         let presentation = credential.presentation();
-        let mut tls = crate::tls::client(&door.authority, presentation.certificate.as_ref())?;
+        let mut tls = crate::tls::client(&endpoint.authority, presentation.certificate.as_ref())?;
         tls.alpn_protocols = vec![b"h2".to_vec()];
         let stream = TlsConnector::from(Arc::new(tls)).connect(name, socket).await?;
         if stream.get_ref().1.alpn_protocol() != Some(b"h2") {
@@ -49,7 +49,7 @@ impl Http2 {
         let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
         Ok(Self {
             authority: authority.to_string(),
-            gate: door.server.gate.clone(),
+            gate: endpoint.server.gate.clone(),
             presentation,
             sender,
             connection: tokio::spawn(connection),

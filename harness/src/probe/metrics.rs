@@ -4,7 +4,7 @@
 
 use sha2::Digest;
 
-use super::{Answer, Door, Question, ask};
+use super::{Answer, Endpoint, Question, ask};
 use crate::credential::Credential;
 use crate::event::Verdict;
 
@@ -22,9 +22,9 @@ impl Metrics {
     ///
     /// # Errors
     /// They are not told.
-    pub async fn of(door: &Door, credential: &Credential) -> Result<Self, NoMetrics> {
+    pub async fn of(endpoint: &Endpoint, credential: &Credential) -> Result<Self, NoMetrics> {
         let question = Question::get("/metrics").header("Accept", "text/plain");
-        let answer: Answer = ask(door, "the administrator", credential, &question).await;
+        let answer: Answer = ask(endpoint, "the administrator", credential, &question).await;
         match answer.verdict {
             Verdict::Accepted => Ok(Self(answer.text)),
             _ => Err(NoMetrics(answer.to_string())),

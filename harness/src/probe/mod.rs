@@ -1,6 +1,6 @@
 //! Asking an API server as somebody, and proving its answer by the server's own record.
 //!
-//! The main types are [`Door`] (where to ask), [`Question`] and [`Answer`]: the verdict, who the server took
+//! The main types are [`Endpoint`] (where to ask), [`Question`] and [`Answer`]: the verdict, who the server took
 //! the caller for, and the [`Record`]: the reason in its log and the event in its audit log,
 //! bound to this very request.
 
@@ -19,7 +19,7 @@ mod watch;
 mod web_socket;
 
 pub use answer::{Answer, Identity};
-pub use ask::{Door, ask, watch};
+pub use ask::{Endpoint, ask, watch};
 pub use gate::Gate;
 pub use handshake::{HandshakeError, acceptable_authorities};
 pub use http2::{Http2, Http2Error};

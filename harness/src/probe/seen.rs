@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
-use super::{Answer, Door, Question};
+use super::{Answer, Endpoint, Question};
 use crate::credential::Presentation;
 use crate::event::{Exchange, Presented, ServerRecord, Verdict};
 use crate::secret::{TOKEN_PROTOCOL, redact};
@@ -25,14 +25,14 @@ const AUDITED: [&str; 9] = [
     "annotations",
 ];
 
-/// What was exchanged when `who` asked `question` at `door`: with something in front of the API server, the second leg is told,
+/// What was exchanged when `who` asked `question` at `endpoint`: with something in front of the API server, the second leg is told,
 /// too, as far as the API server recorded it.
-pub(super) fn exchanges(door: &Door, who: &str, presentation: &Presentation, question: &Question, answer: &Answer) -> Vec<Exchange> {
-    let server = format!("API server {}", door.server.name);
-    let in_front = door.url != door.server.url;
+pub(super) fn exchanges(endpoint: &Endpoint, who: &str, presentation: &Presentation, question: &Question, answer: &Answer) -> Vec<Exchange> {
+    let server = format!("API server {}", endpoint.server.name);
+    let in_front = endpoint.url != endpoint.server.url;
     let first = Exchange {
         from: who.to_owned(),
-        to: if in_front { door.name.clone() } else { server.clone() },
+        to: if in_front { endpoint.name.clone() } else { server.clone() },
         request: question.to_string(),
         headers: headers(presentation, question),
         presented: presented(presentation),

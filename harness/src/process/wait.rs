@@ -26,7 +26,7 @@ pub enum Condition<T> {
 #[derive(Debug, thiserror::Error)]
 pub enum WaitError<E: std::error::Error + 'static> {
     /// The time is over.
-    #[error("{what} did not come about within {limit:?}: {why}")]
+    #[error("timed out after {limit:?} waiting for {what}: {why}")]
     TimedOut {
         /// What was waited for.
         what: String,

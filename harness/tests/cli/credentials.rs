@@ -106,7 +106,7 @@ fn what_is_missing_or_unknown_is_said_in_one_line() {
     let told = line(stage.authlab(&["token", "certificate", "nobody"]), 2);
     assert!(told.contains("nobody in the cast is called 'nobody'; there are: "), "{told}");
     let told = line(stage.authlab(&["token", "certificate", "alice", "--lab", "nowhere"]), 1);
-    assert!(told.contains("no lab called 'nowhere' is up"), "{told}");
+    assert!(told.contains("no lab named 'nowhere' is running"), "{told}");
     let mut command = stage.command(&["token", "certificate", "alice"]);
     let told = line(said(command.env("KUBERNETES_EXEC_INFO", "{}")), 2);
     assert!(told.contains("KUBERNETES_EXEC_INFO is not an ExecCredential"), "{told}");

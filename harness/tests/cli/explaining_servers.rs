@@ -23,11 +23,11 @@ impl Further {
         static ALONE: Mutex<()> = Mutex::new(());
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let text = format!(
-            "@requires:further_api_servers @requires:cluster_signing_key\nFeature: Doors\n  Scenario: A further API server\n    \
+            "@requires:further_api_servers @requires:cluster_signing_key\nFeature: Endpoints\n  Scenario: A further API server\n    \
             Given an API server with {phrase}\n    And Alice holds a client certificate\n    \
             When she asks the API server who she is\n    Then she is accepted as \"alice\"\n"
         );
-        let feature = bench.file("doors.feature", &text);
+        let feature = bench.file("endpoints.feature", &text);
         let said = shared().stage.authlab(&["run", feature.to_str().unwrap()]);
         assert_eq!(said.code, 0, "{said:?}");
         let description = std::fs::read_to_string(shared().stage.lab("default").join("lab.json")).unwrap();

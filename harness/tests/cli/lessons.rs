@@ -336,7 +336,7 @@ fn what_is_typed_wrong_is_told() {
     let told = stage.authlab(&["lesson", "check", "--learner", "learner-60"]).refusal(1);
     assert!(told.contains("`authlab lesson start NAME` starts one"), "{told}");
     let told = stage.authlab(&["lesson", "start", "oidc", "--lab", "nowhere"]).refusal(1);
-    assert!(told.contains("no lab called 'nowhere' is up"), "{told}");
+    assert!(told.contains("no lab named 'nowhere' is running"), "{told}");
     // A file that is damaged is the learner's to mend, and is named.
     by(stage, "learner-6", &["start", "auth-proxy"]).success();
     let file = stage.lab("default").join("learners/learner-6/auth-proxy/auth-proxy.json");

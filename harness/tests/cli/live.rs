@@ -173,7 +173,7 @@ fn run_uses_the_lab_that_is_up_and_refuses_one_that_is_another() {
     );
     let refusal = authlab(&["run", "--tags", "@X1", "--lab", "nowhere"]).refusal(4);
     assert!(
-        refusal.contains("error: no lab called 'nowhere' is up; up are: ") && refusal.contains("default"),
+        refusal.contains("error: no lab named 'nowhere' is running (running: ") && refusal.contains("default"),
         "{refusal}"
     );
 }
@@ -183,8 +183,8 @@ fn run_uses_the_lab_that_is_up_and_refuses_one_that_is_another() {
 fn runs_in_a_lab_share_further_api_servers_and_leave_nothing_behind() {
     let stage = Stage::new();
     stage.authlab(&["up"]).success();
-    let feature = stage.state().join("doors.feature");
-    let text = "@requires:further_api_servers @requires:cluster_signing_key\nFeature: Doors\n  Scenario: A further API server\n    Given an API server with everything allowed to everybody\n    \
+    let feature = stage.state().join("endpoints.feature");
+    let text = "@requires:further_api_servers @requires:cluster_signing_key\nFeature: Endpoints\n  Scenario: A further API server\n    Given an API server with everything allowed to everybody\n    \
         And Alice holds a client certificate\n    When she asks the API server who she is\n    Then she is accepted as \"alice\"\n";
     std::fs::write(&feature, text).unwrap();
     let feature = feature.to_str().unwrap();

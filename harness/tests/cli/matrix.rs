@@ -8,12 +8,12 @@ use serde_json::Value;
 
 use crate::stage::{Stage, said, shared, wait};
 
-const FEATURE: &str = "@external-certificate\nFeature: Doors\n  Scenario: One\n    When Bob asks for a list of pods\n  Scenario: Two\n    When Bob asks for a list of pods\n  \
+const FEATURE: &str = "@external-certificate\nFeature: Endpoints\n  Scenario: One\n    When Bob asks for a list of pods\n  Scenario: Two\n    When Bob asks for a list of pods\n  \
      Scenario: Three\n    When Bob asks for a list of pods\n";
 
 /// Three scenarios that nobody carries out.
 fn feature(stage: &Stage) -> String {
-    let file = stage.state().join("doors.feature");
+    let file = stage.state().join("endpoints.feature");
     std::fs::write(&file, FEATURE).unwrap();
     file.display().to_string()
 }

@@ -154,7 +154,7 @@ fn run_refuses_a_lab_that_is_not_up() {
     let refusal = Stage::new().authlab(&["run", "--tags", "@X1", "--lab", "nowhere"]).refusal(4);
     assert_eq!(
         refusal,
-        "error: no lab called 'nowhere' is up; none is\n\nhint: `authlab up --lab nowhere` starts it\n"
+        "error: no lab named 'nowhere' is running (no labs are running)\n\nhint: `authlab up --lab nowhere` starts it\n"
     );
 }
 
@@ -202,7 +202,7 @@ fn down_of_what_is_not_there_is_an_error_and_down_of_everything_is_not() {
     let refusal = stage.authlab(&["down"]).refusal(1);
     assert_eq!(
         refusal,
-        "error: no lab called 'default' is up; none is\n\nhint: `authlab up` starts it\n"
+        "error: no lab named 'default' is running (no labs are running)\n\nhint: `authlab up` starts it\n"
     );
     assert_eq!(
         stage.authlab(&["down", "--all"]).success(),
@@ -229,7 +229,7 @@ fn unknown_people_are_told_who_is_there_even_without_a_lab() {
             "{refusal}"
         );
         let refusal = stage.authlab(&[command, "alice"]).refusal(1);
-        assert!(refusal.starts_with("error: no lab called 'default' is up; none is"), "{refusal}");
+        assert!(refusal.starts_with("error: no lab named 'default' is running (no labs are running)"), "{refusal}");
     }
 }
 

@@ -333,7 +333,7 @@ const FORBIDDEN: &[(&str, &[&str], &str)] = &[
         // Inside of a container, whose port is published on loopback; and an address that is not one of loopback.
         &[
             "harness/src/identity_provider/keycloak/container.rs",
-            "harness/src/cluster/ground.rs",
+            "harness/src/cluster/runtime.rs",
             "harness/src/loopback.rs",
         ],
         "everything listens on loopback alone, on a port that was asked for",

@@ -26,7 +26,7 @@ pub(super) async fn run(name: &str, lab: &str, session: &Session, out: &mut dyn 
     look.findings
         .extend(unsound.map(|why| Finding::of_file(why, "correct the file: of one that is unsound the API server takes nothing over")));
     look.findings.sort_by_key(|finding| finding.weight);
-    if session.voice.json {
+    if session.output.json {
         write_json(&look, out)?;
     } else {
         show(&look, out)?;

@@ -22,7 +22,7 @@ use crate::explain::issuers::{self, Issuer};
 use crate::explain::{self, Explanation, Finding, Known, Weight, flags, kubeconfig};
 use crate::lab::Lab;
 use crate::pki::Leaf;
-use crate::probe::Door;
+use crate::probe::Endpoint;
 use crate::secret::Secret;
 
 /// What is to be explained, and against which server.
@@ -154,16 +154,16 @@ pub async fn run(arguments: ExplainArguments, session: &Session, out: &mut dyn W
         ));
         return show_file_alone(&told, session, out);
     };
-    let door = door(lab.as_ref(), &server, authority);
+    let endpoint = endpoint(lab.as_ref(), &server, authority);
     let credential = Credential::of(asked.credentials, asked.impersonated);
     if let Some(name) = &arguments.signing_request {
-        return signing_request::run(name, &door, &credential, told, session, out).await;
+        return signing_request::run(name, &endpoint, &credential, told, session, out).await;
     }
     let mut unread = Vec::new();
-    let known = known(&arguments, lab.as_ref(), &door, &mut unread).await?;
-    let mut explanation = explain::explain(&door, &credential, &known).await;
+    let known = known(&arguments, lab.as_ref(), &endpoint, &mut unread).await?;
+    let mut explanation = explain::explain(&endpoint, &credential, &known).await;
     explanation.findings.extend(unread);
-    if let Some(finding) = stale(&explanation, &door, &known).await {
+    if let Some(finding) = stale(&explanation, &endpoint, &known).await {
         let place = explanation.findings.iter().position(|other| other.weight > finding.weight);
         explanation.findings.insert(place.unwrap_or(explanation.findings.len()), finding);
     }
@@ -175,7 +175,7 @@ pub async fn run(arguments: ExplainArguments, session: &Session, out: &mut dyn W
             finding.weight = Weight::Note;
         }
     }
-    if session.voice.json {
+    if session.output.json {
         write_json(&explanation, out)?;
     } else {
         show(&explanation, out)?;
@@ -251,19 +251,19 @@ async fn read(path: &Path) -> Result<String, CommandError> {
 }
 
 /// Where it is asked: at a server of the lab, whose record can be read, or elsewhere.
-fn door(lab: Option<&Lab>, server: &str, authority: String) -> Door {
-    let behind = |server: &ApiServer| Door::of(server);
+fn endpoint(lab: Option<&Lab>, server: &str, authority: String) -> Endpoint {
+    let behind = |server: &ApiServer| Endpoint::of(server);
     if let Some(lab) = lab {
         let description = lab.description();
         if let Some(there) = description.api_servers.values().find(|there| there.url == server) {
-            return Door {
+            return Endpoint {
                 authority,
                 ..behind(there)
             };
         }
         let proxy = description.auth_proxies.iter().find(|(_, proxy)| proxy.url == server);
-        if let Some(Ok(door)) = proxy.map(|(name, _)| lab.auth_proxy(name)) {
-            return Door { authority, ..door };
+        if let Some(Ok(endpoint)) = proxy.map(|(name, _)| lab.auth_proxy(name)) {
+            return Endpoint { authority, ..endpoint };
         }
     }
     behind(&ApiServer {
@@ -280,17 +280,17 @@ fn door(lab: Option<&Lab>, server: &str, authority: String) -> Door {
 }
 
 /// What is known about that server beforehand: a lab's own is known, of others what the options say.
-async fn known(arguments: &ExplainArguments, lab: Option<&Lab>, door: &Door, unread: &mut Vec<Finding>) -> Result<Known, CommandError> {
+async fn known(arguments: &ExplainArguments, lab: Option<&Lab>, endpoint: &Endpoint, unread: &mut Vec<Finding>) -> Result<Known, CommandError> {
     let mut known = Known::default();
-    let ours = lab.filter(|lab| lab.description().api_servers.values().any(|server| server.url == door.server.url));
+    let ours = lab.filter(|lab| lab.description().api_servers.values().any(|server| server.url == endpoint.server.url));
     if let Some(lab) = ours.filter(|lab| lab.description().cluster != Driver::Existing) {
         known.service_account_issuer = Some(SERVICE_ACCOUNT_ISSUER.to_owned());
-        known.administrator = Some(lab.administrator_of(&door.server).map_err(use_error)?.credential().clone());
+        known.administrator = Some(lab.administrator_of(&endpoint.server).map_err(use_error)?.credential().clone());
         if let Ok(authorities) = lab.authorities() {
             known.proxy_authorities = Some(authorities.request_headers.certificate().to_owned());
             known.proxy_names = Some(vec![FRONT_PROXY.to_owned()]);
         }
-        match given(lab, &door.server) {
+        match given(lab, &endpoint.server) {
             Ok(Some(issuers)) => {
                 known.issuers = issuers;
                 known.all = true;
@@ -333,12 +333,12 @@ fn given(lab: &Lab, server: &ApiServer) -> Result<Option<Vec<Issuer>>, String> {
 }
 
 /// Whether a token is refused by a server of a lab that has not taken its configuration over: what it was compared with is not in force.
-async fn stale(explanation: &Explanation, door: &Door, known: &Known) -> Option<Finding> {
+async fn stale(explanation: &Explanation, endpoint: &Endpoint, known: &Known) -> Option<Finding> {
     let administrator = known
         .administrator
         .as_ref()
         .filter(|_| explanation.verdict == Verdict::Unauthenticated)?;
-    let finding = explain::api_server::of_configuration(&door.server, administrator).await?;
+    let finding = explain::api_server::of_configuration(&endpoint.server, administrator).await?;
     (finding.weight < Weight::Note).then_some(finding)
 }
 
@@ -349,10 +349,10 @@ async fn configured(file: &Path) -> Result<Vec<Issuer>, CommandError> {
 
 /// The file is so wrong that nobody was asked.
 fn show_file_alone(findings: &[Finding], session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
-    if session.voice.json {
+    if session.output.json {
         write_json(&serde_json::json!({ "verdict": "not_asked", "findings": findings }), out)?;
     } else {
-        writeln!(out, "Nobody was asked: what is presented is wrong before it is sent.")?;
+        writeln!(out, "No request was sent: the credential is already invalid.")?;
         list(findings, out)?;
     }
     Ok(Exit::Failed)
@@ -390,7 +390,7 @@ fn list(findings: &[Finding], out: &mut dyn Write) -> io::Result<()> {
         let id = finding.behaviour.map(|id| format!(" [{id}]")).unwrap_or_default();
         let label = match finding.weight {
             Weight::Proved => "because",
-            Weight::Cause => "because, as seen from here",
+            Weight::Cause => "likely cause (checked locally, not proved by the server)",
             Weight::Note => "note",
         };
         writeln!(out, "\n{}. {label}{id}: {}", index + 1, finding.seen)?;

@@ -9,19 +9,19 @@ use super::{CommandError, Exit, Session, list, write_json};
 use crate::credential::Credential;
 use crate::explain::Finding;
 use crate::explain::signing_request::{State, check, gone};
-use crate::probe::{Door, Question, ask};
+use crate::probe::{Endpoint, Question, ask};
 
-/// Reads the request called `name` at `door`, presenting `credential`, and tells.
+/// Reads the request called `name` at `endpoint`, presenting `credential`, and tells.
 pub(super) async fn run(
     name: &str,
-    door: &Door,
+    endpoint: &Endpoint,
     credential: &Credential,
     told: Vec<Finding>,
     session: &Session,
     out: &mut dyn Write,
 ) -> Result<Exit, CommandError> {
     let path = format!("/apis/certificates.k8s.io/v1/certificatesigningrequests/{name}");
-    let answer = ask(door, "you", credential, &Question::get(path)).await;
+    let answer = ask(endpoint, "you", credential, &Question::get(path)).await;
     let (state, found) = match answer.status {
         Some(200) => check(&answer.body, Timestamp::now()),
         Some(404) => (State::Gone, vec![gone(name)]),
@@ -34,13 +34,13 @@ pub(super) async fn run(
         }
     };
     let findings = [told, found].concat();
-    if session.voice.json {
+    if session.output.json {
         write_json(
-            &json!({ "server": door.url, "signing_request": name, "state": state, "findings": findings }),
+            &json!({ "server": endpoint.url, "signing_request": name, "state": state, "findings": findings }),
             out,
         )?;
     } else {
-        writeln!(out, "The signing request {name:?} at {}: {}", door.url, state.name())?;
+        writeln!(out, "The signing request {name:?} at {}: {}", endpoint.url, state.name())?;
         list(&findings, out)?;
     }
     Ok(if state == State::Issued { Exit::Success } else { Exit::Failed })

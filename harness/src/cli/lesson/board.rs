@@ -44,7 +44,7 @@ pub(super) async fn show(arguments: &BoardArguments, lab: &Lab, session: &Sessio
         return serve(lab, session, out).await;
     }
     let rows = lesson::board(lab).map_err(lesson_error)?;
-    if session.voice.json {
+    if session.output.json {
         return write_json(&rows, out);
     }
     if rows.is_empty() {

@@ -25,7 +25,7 @@ use crate::lab::{Lab, lab_option};
 use crate::lesson::{self, Bench, Goal, Learner, Lesson, LessonError, Progress, Started};
 use crate::shell_word::quoted;
 
-/// What about which lesson.
+/// Arguments of `authlab lesson`.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 A lesson needs a lab that is up: `authlab up`, or `authlab up --learners 20` for a class. What you make is in a namespace and a
@@ -45,7 +45,7 @@ pub struct LessonArguments {
 #[derive(Subcommand, Clone, Debug)]
 enum LessonCommand {
     /// List the lessons, and how far you are
-    List(ByLearner<Nothing>),
+    List(ByLearner<NoOptions>),
     /// Start a lesson: lay out its files, bring the cluster into its start state, say what to do
     Start(ByLearner<Named>),
     /// Look whether the goals hold; where one does not, say what the server said
@@ -86,9 +86,9 @@ struct ByLearner<T: Args> {
     lab: NamedLab,
 }
 
-/// No more than that.
+/// Takes no options.
 #[derive(Args, Clone, Copy, Debug)]
-struct Nothing {}
+struct NoOptions {}
 
 /// A lesson.
 #[derive(Args, Clone, Debug)]
@@ -136,7 +136,7 @@ pub async fn run(arguments: LessonArguments, session: &Session, out: &mut dyn Wr
                 Some(lab) => Progress::of(&learner, &lab).map_err(lesson_error)?,
                 None => Progress::default(),
             };
-            list(&progress, session.voice.json, out)
+            list(&progress, session.output.json, out)
         }
         LessonCommand::Start(by) => {
             let classroom = by.classroom(Some(&by.what.name), session).await?;
@@ -268,7 +268,7 @@ impl Classroom<'_> {
     }
 
     fn show(&self, bench: &Bench<'_>, out: &mut dyn Write) -> Result<Exit, CommandError> {
-        if self.session.voice.json {
+        if self.session.output.json {
             let told = json!({ "lesson": bench.lesson.name, "learner": self.learner.name(), "directory": bench.directory,
                 "kubeconfig": self.learner.kubeconfig(&self.lab), "text": bench.text() });
             return write_json(&told, out);
@@ -289,7 +289,7 @@ impl Classroom<'_> {
         let (done, goals) = bench.check(&lab_source::vocabulary()).await.map_err(lesson_error)?;
         let held = goals.iter().filter(|goal| goal.holds).count();
         let exit = if held == goals.len() { Exit::Success } else { Exit::Failed };
-        if self.session.voice.json {
+        if self.session.output.json {
             write_json(
                 &json!({ "lesson": bench.lesson.name, "learner": self.learner.name(), "done": done, "goals": goals }),
                 out,
@@ -334,7 +334,7 @@ impl Classroom<'_> {
     async fn hint(&self, which: &Which, out: &mut dyn Write) -> Result<Exit, CommandError> {
         let bench = self.bench(which)?;
         let hint = bench.hint().await.map_err(lesson_error)?;
-        if self.session.voice.json {
+        if self.session.output.json {
             return write_json(&json!({ "lesson": bench.lesson.name, "hint": hint }), out);
         }
         match hint {

@@ -227,10 +227,10 @@ async fn all(arguments: &MatrixArguments, plan: &Plan, session: &Session, out: &
     // Nobody is left to tell when standard error itself is closed.
     let _ = github::tell(&records);
     let exit = merge::exit(&matrix);
-    if session.voice.json {
+    if session.output.json {
         out.write_all(matrix.to_json().map_err(io::Error::other)?.as_bytes())?;
     } else {
-        terminal::draw(&matrix, session.voice.quiet, out)?;
+        terminal::draw(&matrix, session.output.quiet, out)?;
     }
     // A difference is a result; a cell that came to nothing is none.
     if arguments.update && matches!(exit, Exit::Success | Exit::Failed) {
@@ -240,7 +240,7 @@ async fn all(arguments: &MatrixArguments, plan: &Plan, session: &Session, out: &
 }
 
 fn progress(session: &Session) -> MatrixProgress {
-    if session.voice.quiet {
+    if session.output.quiet {
         MatrixProgress::nowhere()
     } else if io::stderr().is_terminal() {
         MatrixProgress::bars()

@@ -49,7 +49,7 @@ pub(super) async fn run(
     let reporters: Vec<Box<dyn Reporter>> = if arguments.events {
         vec![Box::new(Teller)]
     } else {
-        progress_reporter(session.voice.quiet).into_iter().collect()
+        progress_reporter(session.output.quiet).into_iter().collect()
     };
     // Whose events are followed is told of by who follows them.
     let done = if arguments.events {
@@ -60,10 +60,10 @@ pub(super) async fn run(
     if !arguments.events {
         if arguments.record_to_log {
             out.write_all(in_log::write(&done.record)?.as_bytes())?;
-        } else if session.voice.json {
+        } else if session.output.json {
             out.write_all(done.record.to_json().map_err(io::Error::other)?.as_bytes())?;
         } else if done.tally.is_ok() {
-            Summary::new(&done.record, arguments.scenarios.detail(&session.voice, &done.record)).write(out)?;
+            Summary::new(&done.record, arguments.scenarios.detail(&session.output, &done.record)).write(out)?;
         }
         out.flush()?;
     }

@@ -1,4 +1,4 @@
-//! Options that several commands share: output ([`Voice`]), the lab ([`LabArguments`]), its drivers ([`Choice`]) and versions
+//! Options that several commands share: output ([`OutputOptions`]), the lab ([`LabArguments`]), its drivers ([`Choice`]) and versions
 //! ([`VersionOptions`]), and the report ([`ReportOptions`]).
 
 use clap::builder::FalseyValueParser;
@@ -19,7 +19,7 @@ pub use sources::{RegistryOption, SourceOptions};
 
 /// How the command talks.
 #[derive(Args, Clone, Debug, Default)]
-pub struct Voice {
+pub struct OutputOptions {
     /// Print the record (the content of `run.json`, or the command's own) on standard output, nothing else
     #[arg(long, global = true, env = "AUTHLAB_JSON", value_parser = FalseyValueParser::new(), help_heading = "Output")]
     pub json: bool,

@@ -54,10 +54,10 @@ pub(super) fn run(arguments: &CompareArguments, session: &Session, out: &mut dyn
         )
         .hint("name two reports of one cell each, such as DIR/cells/process-1.36 and DIR/cells/process-1.37"));
     }
-    if session.voice.json {
+    if session.output.json {
         write_json(&comparison, out)?;
     } else {
-        terminal::draw_comparison(&comparison, session.voice.quiet, out)?;
+        terminal::draw_comparison(&comparison, session.output.quiet, out)?;
     }
     Ok(if comparison.is_same() { Exit::Success } else { Exit::Failed })
 }

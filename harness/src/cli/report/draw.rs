@@ -108,7 +108,7 @@ pub fn run(arguments: &DrawArguments, session: &Session, out: &mut dyn Write) ->
         written.push(path.to_owned());
     }
     super::super::github::tell(&records)?;
-    if !session.voice.quiet {
+    if !session.output.quiet {
         for path in written {
             writeln!(out, "{}", path.display())?;
         }

@@ -45,7 +45,7 @@ pub struct KeepArguments {
 pub(super) fn run(arguments: &KeepArguments, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
     let found = merge::find(&arguments.places).map_err(|error| CommandError::hinted(Exit::Usage, error))?;
     for file in keep(&found.records, &arguments.into)? {
-        if !session.voice.quiet {
+        if !session.output.quiet {
             writeln!(out, "{}", file.display())?;
         }
     }

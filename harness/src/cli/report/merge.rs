@@ -58,10 +58,10 @@ pub(super) fn run(arguments: &MergeArguments, session: &Session, out: &mut dyn W
     }
     // Nobody is left to tell when standard error itself is closed.
     let _ = github::tell(&found.records);
-    if session.voice.json {
+    if session.output.json {
         out.write_all(matrix.to_json().map_err(io::Error::other)?.as_bytes())?;
     } else {
-        terminal::draw(&matrix, session.voice.quiet, out)?;
+        terminal::draw(&matrix, session.output.quiet, out)?;
     }
     Ok(exit(&matrix))
 }

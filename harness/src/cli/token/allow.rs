@@ -64,10 +64,10 @@ pub(super) async fn run(arguments: AllowArguments, session: &Session, out: &mut 
     session
         .unless_interrupted(async { kept.await.map_err(|error| CommandError::new(Exit::Failed, error)) })
         .await?;
-    if session.voice.json {
+    if session.output.json {
         return write_json(&said, out);
     }
-    if !session.voice.quiet {
+    if !session.output.quiet {
         writeln!(out, "{line}")?;
     }
     Ok(Exit::Success)

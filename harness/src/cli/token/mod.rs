@@ -188,11 +188,11 @@ async fn lab_for(named: &NamedLab, cluster: Option<&ExecCluster>) -> Result<Lab,
     let Some(cluster) = cluster else { return Ok(lab) };
     let description = lab.description();
     let servers = description.api_servers.values();
-    let mut doors: Vec<(String, String)> = servers
+    let mut endpoints: Vec<(String, String)> = servers
         .map(|server| (server.url.clone(), server.serving_authority.clone()))
         .collect();
     let proxies = description.auth_proxies.keys().filter_map(|name| lab.auth_proxy(name).ok());
-    doors.extend(proxies.map(|proxy| (proxy.url, proxy.authority)));
+    endpoints.extend(proxies.map(|proxy| (proxy.url, proxy.authority)));
     let refused = |why: &str| Refusal {
         exit: Exit::Failed,
         line: format!(
@@ -201,7 +201,7 @@ async fn lab_for(named: &NamedLab, cluster: Option<&ExecCluster>) -> Result<Lab,
         ),
     };
     let same = |(url, _): &&(String, String)| url.trim_end_matches('/') == cluster.server.trim_end_matches('/');
-    let (_, authority) = doors.iter().find(same).ok_or_else(|| refused("is not of the lab"))?;
+    let (_, authority) = endpoints.iter().find(same).ok_or_else(|| refused("is not of the lab"))?;
     if !is_verified_by(cluster, authority) {
         return Err(refused("is not verified by the authority of the lab"));
     }

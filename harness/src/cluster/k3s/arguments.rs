@@ -69,7 +69,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::cluster::{MAIN, Minor, Places, Setting};
+    use crate::cluster::{MAIN, Minor, Placeholders, Setting};
 
     /// The options of `k3s server` that are used here, as its source has them (`ServerFlags` in pkg/cli/cmds/server.go, read at commit
     /// 005499a940ee of k3s-io/k3s). The module is in no proxy, so it cannot be compiled in a test.
@@ -95,7 +95,7 @@ mod tests {
     fn example(minor: u32) -> (tempfile::TempDir, Vec<String>) {
         let directory = tempfile::tempdir().unwrap();
         let main = Setting::named(MAIN).unwrap();
-        let provisions = Provisions::write(directory.path(), &main, Minor(minor), &Places::example()).unwrap();
+        let provisions = Provisions::write(directory.path(), &main, Minor(minor), &Placeholders::example()).unwrap();
         let arguments = arguments(&provisions, Path::new("data"), (Path::new("sa.key"), Path::new("sa.pub")));
         (directory, arguments)
     }

@@ -8,7 +8,7 @@ use super::arguments::{PORT, arguments};
 use super::read_back::{Directory, K3sFiles, ReadBackError, read_back};
 use crate::cluster::provisions::{Provisions, ProvisionsError, Surroundings};
 use crate::cluster::readiness::{ReadinessError, ready};
-use crate::cluster::{ApiServer, Authorities, Pace, Setting};
+use crate::cluster::{ApiServer, Authorities, LogDelay, Setting};
 use crate::engine::{Container, ContainerSpec, EngineError};
 use crate::event::Events;
 use crate::hint::Hint;
@@ -139,7 +139,7 @@ impl K3s {
         let K3sFiles { kubeconfig, authorities } = read_back(directory)?;
         let authorities = around.authorities.read_back(&authorities)?;
         let kubeconfig = kubeconfig.published(self.container.published(PORT).unwrap_or(PORT));
-        let server = provisions.api_server(kubeconfig.server, kubeconfig.serving_authority, Pace::PassedOn);
+        let server = provisions.api_server(kubeconfig.server, kubeconfig.serving_authority, LogDelay::PassedOn);
         ready(&server, &authorities.administrator()?, LIMIT, || async {
             Ok::<_, K3sError>(self.container.expect_running().await?)
         })
@@ -172,7 +172,7 @@ impl K3s {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::{MAIN, Minor, Places};
+    use crate::cluster::{MAIN, Minor, Placeholders};
     use crate::engine::{Engine, Image, Labels, Network, Presence, Swept};
     use crate::server_binaries::Versions;
     use crate::server_binaries::images::Images;
@@ -199,7 +199,7 @@ mod tests {
             directory: place.path(),
             authorities: &authorities,
             version: Minor(kubernetes.version.minor.into()),
-            places: &Places::example(),
+            places: &Placeholders::example(),
         };
         let started = K3s::start(around, &Setting::named(MAIN).unwrap(), &Events::silent()).await;
         let ended = match started {

@@ -149,14 +149,14 @@ mod tests {
     use std::process::Command;
 
     use super::*;
-    use crate::cluster::{MAIN, Minor, Places, Setting};
+    use crate::cluster::{MAIN, Minor, Placeholders, Setting};
     use crate::server_binaries::Versions;
     use crate::server_binaries::images::Images;
 
     fn example(directory: &Path, version: &str) -> Configuration {
         let kubernetes = Versions::pinned().kubernetes(version).unwrap();
         let main = Setting::named(MAIN).unwrap();
-        let provisions = Provisions::write(directory, &main, Minor(kubernetes.version.minor.into()), &Places::example()).unwrap();
+        let provisions = Provisions::write(directory, &main, Minor(kubernetes.version.minor.into()), &Placeholders::example()).unwrap();
         let image = Images::of(kubernetes, None).unwrap().kind_node.to_string();
         let (patches, programs) = (directory.join("patches"), directory.join("programs"));
         configuration("authlab-blue", &image, &provisions, directory, (&patches, &programs))

@@ -11,7 +11,7 @@ use super::configuration::{Configuration, LOG_RUNNER, configuration};
 use super::read_back::{NodeFiles, PKI, ReadBackError, read_back};
 use crate::cluster::provisions::{Provisions, ProvisionsError, Surroundings};
 use crate::cluster::readiness::{ReadinessError, ready};
-use crate::cluster::{ApiServer, Authorities, Pace, Setting};
+use crate::cluster::{ApiServer, Authorities, LogDelay, Setting};
 use crate::engine::{Container, EngineError, Image, Kind as EngineKind, Presence};
 use crate::event::Events;
 use crate::hint::Hint;
@@ -55,7 +55,7 @@ impl Hint for KindError {
 }
 
 /// The log is passed on by another program, line by line.
-const PACE: Pace = Pace::PassedOn;
+const LOG_DELAY: LogDelay = LogDelay::PassedOn;
 
 /// A cluster of kind that runs.
 #[derive(Debug)]
@@ -147,7 +147,7 @@ impl Kind {
         node.copy_out(PKI, &copies).await?;
         let NodeFiles { kubeconfig, authorities } = read_back(kubeconfig, &copies.join("pki"))?;
         let authorities = around.authorities.read_back(&authorities)?;
-        let server = provisions.api_server(kubeconfig.server, kubeconfig.serving_authority, PACE);
+        let server = provisions.api_server(kubeconfig.server, kubeconfig.serving_authority, LOG_DELAY);
         ready(&server, &authorities.administrator()?, LIMIT, || async {
             Ok::<_, KindError>(node.expect_running().await?)
         })

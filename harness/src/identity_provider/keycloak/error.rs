@@ -87,7 +87,7 @@ pub enum KeycloakError {
         port: u16,
     },
     /// The image is none of Keycloak's.
-    #[error("{image} is no image of Keycloak; it said\n{}", tail.join("\n"))]
+    #[error("{image} is not a Keycloak image; it said\n{}", tail.join("\n"))]
     NotKeycloak {
         /// Its reference.
         image: String,

@@ -28,7 +28,7 @@ use crate::cluster::{Capabilities, Driver, MAIN, Minor, Observed};
 use crate::event::{Events, Exchange, Exchanges, Presented, Verdict};
 use crate::identity_provider;
 use crate::identity_provider::existing::{ExistingIssuer, ExistingIssuerError, name_claim};
-use crate::probe::{self, Door, Question};
+use crate::probe::{self, Endpoint, Question};
 use crate::secret::Secret;
 use crate::server_binaries::Versions;
 
@@ -263,8 +263,8 @@ struct Reached {
 impl Reached {
     async fn by(access: &Access, directory: &Path, options: &LabOptions) -> Result<Self, LabError> {
         let server = access.server(directory);
-        let door = Door::of(&server);
-        let version = probe::ask(&door, "the kubeconfig's user", &access.credential, &Question::get("/version")).await;
+        let endpoint = Endpoint::of(&server);
+        let version = probe::ask(&endpoint, "the kubeconfig's user", &access.credential, &Question::get("/version")).await;
         let why = || version.record.reason.clone().unwrap_or_else(|| version.to_string());
         match version.verdict {
             Verdict::Accepted => {}
@@ -308,7 +308,7 @@ impl Reached {
             }
             .into());
         }
-        let who = probe::ask(&door, "the kubeconfig's user", &access.credential, &Question::who_am_i()).await;
+        let who = probe::ask(&endpoint, "the kubeconfig's user", &access.credential, &Question::who_am_i()).await;
         if who.verdict == Verdict::Unauthenticated {
             // /version may be read by whoever is nobody.
             return Err(ExistingError::Unauthenticated {

@@ -19,7 +19,7 @@ use crate::event::Verdict;
 use crate::identity_provider::existing::{ExistingIssuer, name_claim};
 use crate::lab::Administrator;
 use crate::pki::signing_request;
-use crate::probe::{self, Answer, Door, Question};
+use crate::probe::{self, Answer, Endpoint, Question};
 use crate::process::wait::{Condition, until_gently};
 
 /// How long a signer may take for the one certificate it is asked for.
@@ -120,10 +120,10 @@ pub(super) const NOT_ASKED: &str = "asked only when scenarios are carried out";
 /// A request without credential is anonymous where it is not refused as unauthenticated; some clusters let anonymous requests
 /// through for a few paths only (`AuthenticationConfiguration.anonymous.conditions`).
 async fn anonymous(server: &ApiServer) -> Observed {
-    let door = Door::of(server);
+    let endpoint = Endpoint::of(server);
     let who = Question::who_am_i();
     let alive = Question::get("/livez");
-    let nothing = |question| probe::ask(&door, "nobody", &Credential::Nothing, question);
+    let nothing = |question| probe::ask(&endpoint, "nobody", &Credential::Nothing, question);
     let (who, alive) = futures::join!(nothing(&who), nothing(&alive));
     if who.verdict == Verdict::Unauthenticated {
         no(format!(
@@ -266,8 +266,8 @@ async fn identity(questioned: &Questioned<'_>, asking: Asking<'_>) -> (Observed,
         Ok(token) => token,
         Err(error) => return (no(error.told()), None),
     };
-    let door = Door::of(questioned.server);
-    let answer = probe::ask(&door, issuer.user(), &Credential::Token(token.clone()), &Question::who_am_i()).await;
+    let endpoint = Endpoint::of(questioned.server);
+    let answer = probe::ask(&endpoint, issuer.user(), &Credential::Token(token.clone()), &Question::who_am_i()).await;
     match (answer.verdict, answer.identity) {
         (Verdict::Accepted, Some(identity)) => match name_claim(&token, &identity.user) {
             Some(claim) => (

@@ -142,7 +142,7 @@ fn happened(number: usize, scenario: &ScenarioReport, depth: Depth) -> Markup {
             h5 { "Answers" }
             @if exchanges.is_empty() { p.meta { "The record of this scenario holds no requests." } }
             @if scenario.answers.is_empty() {
-                p.meta { "Nobody was asked." }
+                p.meta { "No request was sent." }
             } @else {
                 ul.answers { @for answer in scenario.answers.iter().take(MANY) { li { (shortened(&failure::answer(answer), 600)) } } }
             }

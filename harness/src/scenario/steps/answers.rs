@@ -301,7 +301,7 @@ async fn soon(world: &mut World, person: &Person, verdict: Verdict) -> Step {
     let held = world.holding(&who)?.credential.clone();
     let mut credentials = std::mem::take(&mut world.notes::<Spares>().0);
     credentials.push(held);
-    let door = world.door();
+    let endpoint = world.endpoint();
     let mut asked = 0;
     // A sound twin is never refused: there is nothing to wait for.
     let limit = if verdict == Verdict::Unauthenticated && world.has_presented_twin() {
@@ -314,9 +314,9 @@ async fn soon(world: &mut World, person: &Person, verdict: Verdict) -> Step {
     let waited = until(verdict.name(), limit, || {
         let credential = &credentials[asked.min(credentials.len() - 1)];
         asked += 1;
-        let (door, who) = (&door, &who);
+        let (endpoint, who) = (&endpoint, &who);
         async move {
-            let answer = ask(door, who, credential, &Question::who_am_i()).await;
+            let answer = ask(endpoint, who, credential, &Question::who_am_i()).await;
             Ok::<_, Infallible>(if answer.verdict == verdict {
                 Condition::Met(answer)
             } else {

@@ -9,7 +9,7 @@ use super::{Person, Step};
 use crate::credential::Credential;
 use crate::event::Verdict;
 use crate::pki::Request;
-use crate::probe::{Answer, Door, Question, ask};
+use crate::probe::{Answer, Endpoint, Question, ask};
 use crate::process::wait::{Condition, until};
 use crate::scenario::world::{Twin, World};
 
@@ -67,7 +67,7 @@ pub(super) const HEARD: Duration = Duration::from_secs(10);
 
 /// Asks until the answer is an acceptance: what the API server has not heard of yet (`what`) is no refusal for good.
 pub(super) async fn until_accepted(
-    door: &Door,
+    endpoint: &Endpoint,
     what: &str,
     who: &str,
     credential: &Credential,
@@ -75,7 +75,7 @@ pub(super) async fn until_accepted(
     limit: Duration,
 ) -> Step<Answer> {
     let accepted = until(what, limit, || async {
-        let answer = ask(door, who, credential, question).await;
+        let answer = ask(endpoint, who, credential, question).await;
         Ok::<_, Infallible>(if answer.verdict == Verdict::Accepted {
             Condition::Met(answer)
         } else {

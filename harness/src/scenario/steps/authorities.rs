@@ -54,21 +54,21 @@ async fn new_front_proxy_announces(world: &mut World, person: Person) -> Step {
 
 #[when(expr = "the new authority is added to those that the API server trusts")]
 fn new_authority_is_added(world: &mut World) -> Step {
-    let file = world.door().server.client_authorities;
+    let file = world.endpoint().server.client_authorities;
     let certificate = new_authority(world)?;
     trust(world, file, &certificate)
 }
 
 #[when(expr = "the new authority is added to those of front proxies")]
 fn new_authority_of_front_proxies_is_added(world: &mut World) -> Step {
-    let file = world.door().server.request_header_authorities;
+    let file = world.endpoint().server.request_header_authorities;
     let certificate = new_authority(world)?;
     trust(world, file, &certificate)
 }
 
 #[when(expr = "the front proxy's authority is added to those of clients")]
 fn authority_of_front_proxies_is_added(world: &mut World) -> Step {
-    let file = world.door().server.client_authorities;
+    let file = world.endpoint().server.client_authorities;
     let certificate = world.request_header_authority()?.certificate().to_owned();
     trust(world, file, &certificate)
 }

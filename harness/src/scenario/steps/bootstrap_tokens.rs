@@ -302,7 +302,7 @@ fn secrets(world: &World) -> Step<Api<SecretObject>> {
 /// Waits until the API server knows `token`, and with it every Secret that was made before.
 async fn heard(world: &World, token: &BootstrapToken) -> Step {
     until_accepted(
-        &world.door(),
+        &world.endpoint(),
         "the bootstrap token",
         "who waits",
         &token.credential(),

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use cucumber::{given, then, when};
 
 use super::counts::Counts;
-use super::doors::Configured;
+use super::endpoints::Configured;
 use super::{Person, Step, tokens};
 use crate::cluster::{Behaviours, ConfigurationChange, Setting};
 use crate::credential::Credential;
@@ -146,7 +146,7 @@ fn made(world: &mut World) -> Step<&Made> {
 /// Replaces the configuration by the one called `change`, as who has its gate until the scenario ends.
 async fn replace(world: &mut World, change: &str, limit: Duration) -> Step {
     world.needs("server_log")?;
-    let server = world.door().server;
+    let server = world.endpoint().server;
     let known =
         ConfigurationChange::named(change).with_context(|| format!("no configuration {change}; there are those that: {}", names()))?;
     let content = known.file(&Setting::named(&server.name)?, world.version(), &world.places()?)?;
@@ -164,7 +164,7 @@ async fn hold_gate(world: &mut World) -> Step<Gate> {
     if let Some(gate) = world.notes::<Replaced>().gate.take() {
         return Ok(gate);
     }
-    let server = world.door().server;
+    let server = world.endpoint().server;
     Ok(configuration_gate(&server).await?)
 }
 
@@ -177,7 +177,7 @@ async fn in_force(world: &mut World, change: &str, verdict: Verdict) -> Step {
     let gate = hold_gate(world).await?;
     world.notes::<Replaced>().gate = Some(gate);
     let token = tokens::sound(world, "es256", "alice")?.sign()?;
-    let answer = ask(&world.door(), "Alice", &Credential::Token(token), &Question::who_am_i()).await;
+    let answer = ask(&world.endpoint(), "Alice", &Credential::Token(token), &Question::who_am_i()).await;
     if answer.verdict == verdict {
         return Ok(());
     }

@@ -26,7 +26,7 @@ struct Seen {
 #[when(expr = "{person} begins to speak with the API server, and says nothing of herself")]
 async fn begins(world: &mut World, person: Person) -> Step {
     world.person(&person.0)?;
-    let authorities = acceptable_authorities(&world.door()).await?;
+    let authorities = acceptable_authorities(&world.endpoint()).await?;
     world.notes::<Seen>().authorities = authorities;
     Ok(())
 }
@@ -78,7 +78,7 @@ async fn answered_twice(world: &mut World, person: Person) -> Step {
 }
 
 async fn first(world: &World, credential: &Credential) -> Step<(Http2, u16)> {
-    let connected = Http2::connect(&world.door(), credential).await;
+    let connected = Http2::connect(&world.endpoint(), credential).await;
     let mut connection = connected.map_err(|error| anyhow!("no connection over HTTP/2: {error}"))?;
     let status = ask(&mut connection).await?;
     Ok((connection, status))

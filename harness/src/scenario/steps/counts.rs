@@ -25,7 +25,7 @@ pub(super) struct Counts {
 impl Counts {
     /// What the API server has counted up to now.
     pub(super) async fn now(world: &mut World) -> Step<Metrics> {
-        let now = Metrics::of(&world.door(), &world.administrator_credential()?).await?;
+        let now = Metrics::of(&world.endpoint(), &world.administrator_credential()?).await?;
         world.notes::<Self>().readings += 1;
         Ok(now)
     }
@@ -46,7 +46,7 @@ impl Counts {
         let before = world.notes::<Self>().before.as_ref().context("nothing was noted before")?;
         let now = now.with_context(|| format!("there is no series {name} with {labels:?}"))?;
         let before = before.value(name, labels).unwrap_or_default();
-        world.door().exchanges.measured(&series(name, labels), before, now);
+        world.endpoint().exchanges.measured(&series(name, labels), before, now);
         Ok(now - before)
     }
 
@@ -162,9 +162,9 @@ async fn tells_no_keys(world: &mut World, issuer: String) -> Step {
 #[then(expr = "the API server soon tells nothing more of the keys of the issuer {string}")]
 async fn forgets_keys(world: &mut World, issuer: String) -> Step {
     let url = configurations::hash(&world.signer()?.url(&issuer)?);
-    let (door, administrator) = (world.door(), world.administrator_credential()?);
+    let (endpoint, administrator) = (world.endpoint(), world.administrator_credential()?);
     let forgotten = until_gently("nothing told of the keys", FORGETTING, || async {
-        let now = Metrics::of(&door, &administrator).await?;
+        let now = Metrics::of(&endpoint, &administrator).await?;
         let told = [KEYS, KEYS_FETCHED].map(|name| now.value(name, &[("jwt_issuer_hash", &url)]));
         Ok::<_, NoMetrics>(match told {
             [None, None] => Condition::Met(()),

@@ -38,13 +38,13 @@ fn gathers(world: &mut World) -> Step {
 
 #[when("all of them ask the API server at once who they are")]
 async fn all_ask(world: &mut World) -> Step {
-    let door = world.door();
+    let endpoint = world.endpoint();
     let who_am_i = Question::who_am_i();
     let sound = world.presents_twin();
     let crowd = world.notes::<Crowd>();
     let asked = crowd.members.iter().map(|member| {
         let credential = if sound { &member.sound } else { &member.flawed };
-        ask(&door, &member.name, credential, &who_am_i)
+        ask(&endpoint, &member.name, credential, &who_am_i)
     });
     crowd.answers = futures::future::join_all(asked).await;
     for answer in crowd.answers.clone() {
@@ -98,10 +98,10 @@ fn all_the_same(world: &mut World) -> Step {
 
 #[then("fifty people whose credentials are sound are accepted as themselves")]
 async fn sound_ones_accepted(world: &mut World) -> Step {
-    let door = world.door();
+    let endpoint = world.endpoint();
     let who_am_i = Question::who_am_i();
     let members = &world.notes::<Crowd>().members;
-    let asked = members.iter().map(|member| ask(&door, &member.name, &member.sound, &who_am_i));
+    let asked = members.iter().map(|member| ask(&endpoint, &member.name, &member.sound, &who_am_i));
     for (member, answer) in members.iter().zip(futures::future::join_all(asked).await) {
         answers::accepted(&answer, &member.user)?;
     }

@@ -108,7 +108,7 @@ fn at(world: &World, name: &str, url: &str) -> Step<Token> {
 /// The API server looks for the issuer of the other token when it first sees one, and refuses until it has found it.
 async fn until_found(world: &World, credential: &Credential) -> Step {
     let issuer = "the issuer of claims that are told elsewhere";
-    until_accepted(&world.door(), issuer, "Alice", credential, &Question::who_am_i(), LIMIT)
+    until_accepted(&world.endpoint(), issuer, "Alice", credential, &Question::who_am_i(), LIMIT)
         .await
         .map(drop)
 }

@@ -14,7 +14,7 @@ use super::{Person, Step};
 use crate::cluster::ApiServer;
 use crate::credential::Credential;
 use crate::pki::write_private;
-use crate::probe::{Door, Metrics};
+use crate::probe::{Endpoint, Metrics};
 use crate::process::wait::{Condition, WaitError, until, until_gently};
 use crate::process::{Child, ProcessError, Program, port};
 use crate::scenario::world::World;
@@ -31,7 +31,7 @@ const ROTATIONS: &str = "rest_client_exec_plugin_certificate_rotation_age_count"
 
 /// The client, and where it tells what it counts.
 #[derive(Default)]
-struct Counting(Option<(Child, Door)>);
+struct Counting(Option<(Child, Endpoint)>);
 
 #[when(expr = "{person} runs a client that counts what comes of its plugin")]
 async fn runs(world: &mut World, person: Person) -> Step {
@@ -46,13 +46,13 @@ async fn runs(world: &mut World, person: Person) -> Step {
     for attempt in 1.. {
         let port = port::free()?;
         let mut child = started(&program, &home, port).await?;
-        let door = door(&home, port, authority.clone());
+        let endpoint = endpoint(&home, port, authority.clone());
         let listens = until("a client that tells what it counts", LIMIT, || {
             let running = child.expect_running();
-            let door = &door;
+            let endpoint = &endpoint;
             async move {
                 running?;
-                Ok::<_, ProcessError>(match Metrics::of(door, &Credential::Nothing).await {
+                Ok::<_, ProcessError>(match Metrics::of(endpoint, &Credential::Nothing).await {
                     Ok(_) => Condition::Met(()),
                     Err(error) => Condition::NotYet(error.to_string()),
                 })
@@ -60,7 +60,7 @@ async fn runs(world: &mut World, person: Person) -> Step {
         });
         match listens.await {
             Ok(()) => {
-                world.notes::<Counting>().0 = Some((child, door));
+                world.notes::<Counting>().0 = Some((child, endpoint));
                 return Ok(());
             }
             Err(WaitError::Failed(ProcessError::Ended { tail, .. }))
@@ -132,8 +132,8 @@ async fn started(program: &Path, home: &Path, port: u16) -> Result<Child, Proces
     client.start().await
 }
 
-fn door(home: &Path, port: u16, authority: String) -> Door {
-    Door::of(&ApiServer {
+fn endpoint(home: &Path, port: u16, authority: String) -> Endpoint {
+    Endpoint::of(&ApiServer {
         name: "a client that counts".to_owned(),
         url: format!("https://127.0.0.1:{port}"),
         serving_authority: authority,
@@ -148,15 +148,15 @@ fn door(home: &Path, port: u16, authority: String) -> Door {
 
 /// What the client has counted up to now.
 async fn now(world: &mut World) -> Step<Metrics> {
-    let (_, door) = world.notes::<Counting>().0.as_ref().context("nobody runs a client that counts")?;
-    Ok(Metrics::of(door, &Credential::Nothing).await?)
+    let (_, endpoint) = world.notes::<Counting>().0.as_ref().context("nobody runs a client that counts")?;
+    Ok(Metrics::of(endpoint, &Credential::Nothing).await?)
 }
 
 /// Waits until the series called `name` with `labels` has counted something.
 async fn counted(world: &mut World, name: &str, labels: &[(&str, &str)]) -> Step {
-    let (_, door) = world.notes::<Counting>().0.as_ref().context("nobody runs a client that counts")?;
+    let (_, endpoint) = world.notes::<Counting>().0.as_ref().context("nobody runs a client that counts")?;
     let counted = until_gently("what the client counts", LIMIT, || async {
-        let value = Metrics::of(door, &Credential::Nothing).await?.value(name, labels);
+        let value = Metrics::of(endpoint, &Credential::Nothing).await?.value(name, labels);
         Ok::<_, crate::probe::NoMetrics>(match value {
             Some(value) if value >= 1.0 => Condition::Met(()),
             value => Condition::NotYet(format!("expected at least one in {name} with {labels:?}; seen was {value:?}")),

@@ -280,13 +280,13 @@ fn asked_again(world: &mut World) -> Step {
 
 #[then("the plugin was told the address of the cluster")]
 fn told_of_cluster(world: &mut World) -> Step {
-    let door = world.door().url;
+    let endpoint = world.endpoint().url;
     let seen = told(world)?;
     let server = seen
         .first()
         .and_then(|info| info.pointer("/spec/cluster/server"))
         .and_then(Value::as_str);
-    expect!(server == Some(&door), "the address {door}", "the plugin was told: {seen:?}");
+    expect!(server == Some(&endpoint), "the address {endpoint}", "the plugin was told: {seen:?}");
     Ok(())
 }
 
@@ -380,8 +380,8 @@ fn lay_out(world: &mut World, person: &Person, plugin: &Plugin) -> Step {
     let program = home.path().join("plugin");
     std::fs::write(&program, SCRIPT)?;
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700))?;
-    let door = world.door();
-    let mut file = kubeconfig::json("lab", &door.url, &door.authority, &Credential::Nothing)?;
+    let endpoint = world.endpoint();
+    let mut file = kubeconfig::json("lab", &endpoint.url, &endpoint.authority, &Credential::Nothing)?;
     let mut exec = plugin.exec.clone();
     if exec.get("command").is_none() {
         exec["command"] = json!(program);

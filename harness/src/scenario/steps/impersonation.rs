@@ -1,6 +1,6 @@
 //! Impersonation: who may be taken for somebody else, and who is.
 //!
-//! The main type is [`Guise`]: the identity that is asked for, as features say it.
+//! The main type is [`ImpersonatedIdentity`]: the identity that is asked for, as features say it.
 
 use std::fmt::Write as _;
 use std::str::FromStr;
@@ -17,16 +17,16 @@ use crate::cluster::Behaviours;
 use crate::credential::Credential;
 use crate::event::Verdict;
 use crate::pki::Request;
-use crate::probe::{Answer, AuditEvent, Door, Question};
+use crate::probe::{Answer, AuditEvent, Endpoint, Question};
 use crate::scenario::world::{Twin, World};
 
 /// The identity somebody asks to be taken for: `the user "bob" in the group "on-call" with the UID "4711"`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, cucumber::Parameter)]
 #[param(
-    name = "guise",
+    name = "impersonated",
     regex = r#"(?:nobody|the user "[^"]*"|the service account "[^"]*")(?: in the groups? "[^"]*"(?:(?:, | and )"[^"]*")*)?(?: with the UID "[^"]*")?(?: with the (?:unescaped )?extra "[^"]*" of "[^"]*"(?:(?:, | and )"[^"]*")*)?"#
 )]
-struct Guise {
+struct ImpersonatedIdentity {
     user: Option<String>,
     service_account: Option<String>,
     groups: Vec<String>,
@@ -42,7 +42,7 @@ struct Extra {
     values: Vec<String>,
 }
 
-impl FromStr for Guise {
+impl FromStr for ImpersonatedIdentity {
     type Err = anyhow::Error;
 
     fn from_str(said: &str) -> Result<Self> {
@@ -73,7 +73,7 @@ impl FromStr for Guise {
     }
 }
 
-impl Guise {
+impl ImpersonatedIdentity {
     /// The user's name; a service account is one of the namespace `namespace`.
     fn user_name(&self, namespace: &str) -> Option<String> {
         let service_account = self
@@ -113,7 +113,7 @@ impl Guise {
 
     /// Whether who is allowed this is allowed `other`, too.
     fn covers(&self, other: &Self) -> bool {
-        let extra = |guise: &Self| guise.extra.clone().map(|extra| (extra.key, extra.values));
+        let extra = |identity: &Self| identity.extra.clone().map(|extra| (extra.key, extra.values));
         let extras = match (extra(self), extra(other)) {
             (_, None) => true,
             (None, Some(_)) => false,
@@ -182,7 +182,7 @@ struct Impersonator {
     own: Option<Credential>,
     headers: Vec<(String, String)>,
     /// Whom they may be taken for.
-    allowed: Vec<Guise>,
+    allowed: Vec<ImpersonatedIdentity>,
 }
 
 impl Impersonator {
@@ -213,17 +213,17 @@ fn is_impersonator(world: &mut World, person: Person) -> Step {
     Ok(world.hold(&person.0, own, None)?)
 }
 
-#[given(expr = "{person} may impersonate {guise}")]
-async fn may_impersonate(world: &mut World, person: Person, guise: Guise) -> Step {
-    allow(world, &person, &guise.rights()).await?;
-    world.notes::<Impersonator>().allowed.push(guise);
+#[given(expr = "{person} may impersonate {impersonated}")]
+async fn may_impersonate(world: &mut World, person: Person, identity: ImpersonatedIdentity) -> Step {
+    allow(world, &person, &identity.rights()).await?;
+    world.notes::<Impersonator>().allowed.push(identity);
     Ok(())
 }
 
-#[given(expr = "{person} may take on {guise}")]
-async fn may_take_on(world: &mut World, person: Person, guise: Guise) -> Step {
-    allow(world, &person, &guise.constrained_rights()).await?;
-    world.notes::<Impersonator>().allowed.push(guise);
+#[given(expr = "{person} may take on {impersonated}")]
+async fn may_take_on(world: &mut World, person: Person, identity: ImpersonatedIdentity) -> Step {
+    allow(world, &person, &identity.constrained_rights()).await?;
+    world.notes::<Impersonator>().allowed.push(identity);
     Ok(())
 }
 
@@ -243,27 +243,27 @@ async fn may_list_as(world: &mut World, person: Person, resource: String, mode: 
     .await
 }
 
-#[given(expr = "{person} has impersonated {guise} before")]
-async fn has_impersonated(world: &mut World, person: Person, guise: Guise) -> Step {
-    let answer = ask_as(world, &person, &guise).await?;
+#[given(expr = "{person} has impersonated {impersonated} before")]
+async fn has_impersonated(world: &mut World, person: Person, identity: ImpersonatedIdentity) -> Step {
+    let answer = ask_as(world, &person, &identity).await?;
     expect!(answer.verdict == Verdict::Accepted, "accepted", "{answer}");
     Ok(())
 }
 
-#[given(expr = "{person} impersonates {guise}")]
-async fn impersonates(world: &mut World, person: Person, guise: Guise) -> Step {
+#[given(expr = "{person} impersonates {impersonated}")]
+async fn impersonates(world: &mut World, person: Person, identity: ImpersonatedIdentity) -> Step {
     let namespace = world.namespace().await?;
     let impersonator = Impersonator::of(world)?;
     // Who asks for more than they may has a sound counterpart: asking for what they may.
     let allowed = &impersonator.allowed;
-    let sound = allowed.last().filter(|_| !allowed.iter().any(|allowed| allowed.covers(&guise)));
+    let sound = allowed.last().filter(|_| !allowed.iter().any(|allowed| allowed.covers(&identity)));
     let twin = sound.and_then(|sound| {
         Some(Twin {
             credential: impersonator.credential(sound.headers(&namespace)),
             user: sound.user_name(&namespace)?,
         })
     });
-    put_on(world, &person, guise.headers(&namespace), twin)
+    put_on(world, &person, identity.headers(&namespace), twin)
 }
 
 #[given(expr = "whom {person} impersonates may request certificates")]
@@ -277,21 +277,21 @@ async fn target_may_request(world: &mut World, person: Person) -> Step {
     put_on(world, &person, headers, None)
 }
 
-#[then(expr = "impersonating {guise}, {person} is accepted as {string}")]
-async fn accepted_in(world: &mut World, guise: Guise, person: Person, user: String) -> Step {
-    answers::accepted(&ask_as(world, &person, &guise).await?, &user)
+#[then(expr = "impersonating {impersonated}, {person} is accepted as {string}")]
+async fn accepted_in(world: &mut World, identity: ImpersonatedIdentity, person: Person, user: String) -> Step {
+    answers::accepted(&ask_as(world, &person, &identity).await?, &user)
 }
 
-#[then(expr = "impersonating {guise}, {person} may list {word}")]
-async fn may_list_in(world: &mut World, guise: Guise, person: Person, resource: String) -> Step {
-    let headers = guise.headers(&world.namespace().await?);
+#[then(expr = "impersonating {impersonated}, {person} may list {word}")]
+async fn may_list_in(world: &mut World, identity: ImpersonatedIdentity, person: Person, resource: String) -> Step {
+    let headers = identity.headers(&world.namespace().await?);
     let credential = Impersonator::of(world)?.credential(headers);
     lists(world, &person, &credential, &resource).await
 }
 
 #[then(expr = "asking an API server with it switched on, {person} may list {word}")]
 async fn may_list_at_main(world: &mut World, person: Person, resource: String) -> Step {
-    world.go_to(Door::of(&world.main().clone())).await?;
+    world.go_to(Endpoint::of(&world.main().clone())).await?;
     let credential = world.holding(&person.0)?.credential.clone();
     lists(world, &person, &credential, &resource).await
 }
@@ -429,10 +429,10 @@ fn put_on(world: &mut World, person: &Person, headers: Vec<(String, String)>, tw
     Ok(world.hold(&person.0, credential, twin)?)
 }
 
-/// The person asks once who they are as `guise`.
-async fn ask_as(world: &mut World, person: &Person, guise: &Guise) -> Step<Answer> {
+/// The person asks once who they are as `identity`.
+async fn ask_as(world: &mut World, person: &Person, identity: &ImpersonatedIdentity) -> Step<Answer> {
     let name = world.person(&person.0)?;
-    let headers = guise.headers(&world.namespace().await?);
+    let headers = identity.headers(&world.namespace().await?);
     let credential = Impersonator::of(world)?.credential(headers);
     Ok(world.ask_with(&name, &credential, &Question::who_am_i()).await)
 }
@@ -463,8 +463,8 @@ mod tests {
     #[test]
     fn every_part_of_a_guise_becomes_a_header() {
         let said = r#"the user "bob" in the groups "a" and "b" with the UID "4711" with the extra "example.com/scopes" of "x" and "y""#;
-        let guise: Guise = said.parse().expect("it is a guise");
-        let headers: Vec<String> = guise.headers("ns").iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        let identity: ImpersonatedIdentity = said.parse().expect("it is an identity");
+        let headers: Vec<String> = identity.headers("ns").iter().map(|(name, value)| format!("{name}: {value}")).collect();
         let expected = [
             "Impersonate-User: bob",
             "Impersonate-Group: a",
@@ -474,12 +474,12 @@ mod tests {
             "Impersonate-Extra-example.com%2Fscopes: y",
         ];
         assert_eq!(headers, expected);
-        let guise: Guise = r#"the service account "deployer""#.parse().expect("it is a guise");
+        let identity: ImpersonatedIdentity = r#"the service account "deployer""#.parse().expect("it is an identity");
         assert_eq!(
-            guise.headers("ns"),
+            identity.headers("ns"),
             [("Impersonate-User".to_owned(), "system:serviceaccount:ns:deployer".to_owned())]
         );
-        let guise: Guise = r#"nobody with the unescaped extra "almost%zz" of "x""#.parse().expect("it is a guise");
-        assert_eq!(guise.headers("ns"), [("Impersonate-Extra-almost%zz".to_owned(), "x".to_owned())]);
+        let identity: ImpersonatedIdentity = r#"nobody with the unescaped extra "almost%zz" of "x""#.parse().expect("it is an identity");
+        assert_eq!(identity.headers("ns"), [("Impersonate-Extra-almost%zz".to_owned(), "x".to_owned())]);
     }
 }

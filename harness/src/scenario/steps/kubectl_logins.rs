@@ -146,8 +146,8 @@ async fn write(world: &mut World, person: &Person, flaw: Option<LoginFlaw>) -> S
     };
     // kubectl reads no more of it than when it expires.
     let expired = world.signer()?.token("rs256")?.expired(Duration::from_secs(3600)).sign()?;
-    let door = world.door();
-    let mut file = kubeconfig::json("lab", &door.url, &door.authority, &Credential::Nothing)?;
+    let endpoint = world.endpoint();
+    let mut file = kubeconfig::json("lab", &endpoint.url, &endpoint.authority, &Credential::Nothing)?;
     let secret = realm.client_secret.as_ref().map_or("", Secret::expose);
     file["users"][0]["user"] = json!({ "auth-provider": { "name": "oidc", "config": {
         "idp-issuer-url": realm.issuer, "client-id": client, "client-secret": secret,

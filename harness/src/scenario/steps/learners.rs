@@ -29,8 +29,8 @@ async fn uses_kubeconfig(world: &mut World, person: Person) -> Step {
 async fn through_proxy(world: &mut World) -> Step {
     world.needs("front_proxy")?;
     let place = world.learners_place()?;
-    let (proxy, door) = world.learners_proxy(&place.directory).await?;
-    world.go_to(door).await?;
+    let (proxy, endpoint) = world.learners_proxy(&place.directory).await?;
+    world.go_to(endpoint).await?;
     world.notes::<Standing>().0 = Some(proxy);
     Ok(())
 }

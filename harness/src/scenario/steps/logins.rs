@@ -280,7 +280,7 @@ async fn former_token_may(world: &mut World, resource: String) -> Step {
     Ok(())
 }
 
-/// A fresh login of Alice's, and who she becomes at the door that is asked.
+/// A fresh login of Alice's, and who she becomes at the endpoint that is asked.
 async fn sound_login(world: &World) -> Step<Twin> {
     let keycloak = world.realm().await?;
     let password = keycloak
@@ -290,7 +290,7 @@ async fn sound_login(world: &World) -> Step<Twin> {
         .cloned()
         .context("Alice's password is known")?;
     let login = keycloak.password_grant("alice", &password).await?;
-    let prefix = if world.door().server.name == "oidc_flags" {
+    let prefix = if world.endpoint().server.name == "oidc_flags" {
         format!("{}#", keycloak.description().issuer)
     } else {
         "keycloak:".to_owned()

@@ -48,7 +48,7 @@ mod connections;
 mod counts;
 mod crowds;
 mod distributed_claims;
-mod doors;
+mod endpoints;
 mod exec_plugin_counts;
 mod exec_plugins;
 mod front_proxy;
@@ -75,7 +75,7 @@ mod tokens;
 mod watches;
 mod web_sockets;
 mod webhook_tokens;
-mod wishes;
+mod requested_certificates;
 
 pub(crate) use parameters::{Person, Texts};
 

@@ -114,7 +114,7 @@ async fn is_kubelet(world: &mut World, person: Person) -> Step {
     // Whether a node may do something for a pod is known as soon as the pod is.
     let credential = world.holding(&person.0)?.credential.clone();
     until_accepted(
-        &world.door(),
+        &world.endpoint(),
         "the pod on the node",
         "the kubelet",
         &credential,

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::asking::{HEARD, until_accepted};
 use super::nodes::{OnNode, on_node};
-use super::wishes::Damage;
+use super::requested_certificates::Damage;
 use super::{Person, Step};
 use crate::event::Verdict;
 use crate::pki::{Authority, Leaf, Request, signing_request_for};
@@ -104,7 +104,7 @@ async fn has_requested(world: &mut World, person: Person, asked: Asked) -> Step 
     let credential = world.holding(&person.0)?.credential.clone();
     let (question, leaf, authority) = request(world, &made, asked)?;
     let answer = until_accepted(
-        &world.door(),
+        &world.endpoint(),
         "the pod certificate's request",
         "the kubelet",
         &credential,

@@ -22,7 +22,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 #[then(expr = "the API server logs of its start that {string}")]
 async fn logs_of_its_start(world: &mut World, text: String) -> Step {
     world.needs("server_log")?;
-    line(&world.door().server, &[&text]).await.map(drop)
+    line(&world.endpoint().server, &[&text]).await.map(drop)
 }
 
 #[then(expr = "the API server logs that it could not ask the webhook")]
@@ -43,14 +43,14 @@ fn logs_of_the_webhook(world: &mut World) -> Step {
 async fn logs_of_the_token(world: &mut World, text: String) -> Step {
     world.needs("server_log")?;
     let made = world.notes::<Made>().clone();
-    line(&world.door().server, &[made.id()?, &text]).await.map(drop)
+    line(&world.endpoint().server, &[made.id()?, &text]).await.map(drop)
 }
 
 #[then(expr = "the secret that was presented stands nowhere in the API server's log")]
 async fn secret_is_not_logged(world: &mut World) -> Step {
     world.needs("server_log")?;
     let made = world.notes::<Made>().clone();
-    let logs = world.door().server.logs.context("the API server's log cannot be read")?;
+    let logs = world.endpoint().server.logs.context("the API server's log cannot be read")?;
     let presented = made.presented()?.expose();
     let found = first_line(&logs.log, &mut 0, |line| line.contains(presented))?;
     expect!(found.is_none(), "a log without the secret that was presented", "a line with it");

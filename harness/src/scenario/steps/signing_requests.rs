@@ -1,6 +1,6 @@
 //! Certificates that the cluster signs: requested, approved or denied, signed.
 //!
-//! What somebody requests is a [`Wish`]; the request that was made last is the one that everything is about.
+//! What somebody requests is a [`RequestedCertificate`]; the request that was made last is the one that everything is about.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use kube::api::PostParams;
 use serde_json::{Value, json};
 
 use super::request_states::{Decision, RequestState, Status, with_decision};
+use super::requested_certificates::{Lifetime, RequestedCertificate};
 use super::rights::{Right, grant_everywhere};
-use super::wishes::{Lifetime, Wish};
 use super::{Person, Step, answers};
 use crate::credential::Credential;
 use crate::event::Verdict;
@@ -88,14 +88,14 @@ async fn may_issue_for_none(world: &mut World, person: Person) -> Step {
     allow(world, &person, &[Right::new("update", CERTIFICATES, format!("{REQUESTS}/status"))]).await
 }
 
-#[when(expr = "{person} requests {wish}")]
-async fn requests(world: &mut World, person: Person, wish: Wish) -> Step {
-    request(world, &person, &wish).await.map(drop)
+#[when(expr = "{person} requests {requested_certificate}")]
+async fn requests(world: &mut World, person: Person, requested: RequestedCertificate) -> Step {
+    request(world, &person, &requested).await.map(drop)
 }
 
-#[given(expr = "{person} has requested {wish}")]
-async fn has_requested(world: &mut World, person: Person, wish: Wish) -> Step {
-    let answer = request(world, &person, &wish).await?;
+#[given(expr = "{person} has requested {requested_certificate}")]
+async fn has_requested(world: &mut World, person: Person, requested: RequestedCertificate) -> Step {
+    let answer = request(world, &person, &requested).await?;
     expect!(answer.verdict == Verdict::Accepted, "the request is accepted", "{answer}");
     Ok(())
 }
@@ -116,21 +116,21 @@ async fn issues(world: &mut World, person: Person) -> Step {
 }
 
 /// Requested by the person, approved by the administrator, signed by the cluster.
-#[given(expr = "{person} holds {wish} that the cluster has signed")]
-async fn holds_signed(world: &mut World, person: Person, wish: Wish) -> Step {
+#[given(expr = "{person} holds {requested_certificate} that the cluster has signed")]
+async fn holds_signed(world: &mut World, person: Person, requested: RequestedCertificate) -> Step {
     may_request(world, person.clone()).await?;
-    hold_signed(world, &person, &wish).await
+    hold_signed(world, &person, &requested).await
 }
 
 /// The same, for a team whose members may request certificates.
 #[given(expr = "{person} holds a certificate that the cluster has signed, and that is good for requesting others")]
 async fn holds_signed_requester(world: &mut World, person: Person) -> Step {
     may_request(world, person.clone()).await?;
-    let wish = Wish {
+    let requested = RequestedCertificate {
         organizations: vec![team(world, &person)?],
-        ..Wish::default()
+        ..RequestedCertificate::default()
     };
-    hold_signed(world, &person, &wish).await
+    hold_signed(world, &person, &requested).await
 }
 
 #[then(expr = "the request is accepted, and recorded as made by {string}")]
@@ -169,9 +169,9 @@ async fn record_stays(world: &mut World) -> Step {
     Ok(())
 }
 
-#[then(expr = "{person} may still request {wish}")]
-async fn may_still_request(world: &mut World, person: Person, wish: Wish) -> Step {
-    let answer = request(world, &person, &wish).await?;
+#[then(expr = "{person} may still request {requested_certificate}")]
+async fn may_still_request(world: &mut World, person: Person, requested: RequestedCertificate) -> Step {
+    let answer = request(world, &person, &requested).await?;
     expect!(answer.verdict == Verdict::Accepted, "the request is accepted", "{answer}");
     Ok(())
 }
@@ -241,7 +241,7 @@ async fn approved_by_itself(world: &mut World, reason: String) -> Step {
 #[then(expr = "the request stays {request_state} without a certificate, while a later one of {person} is signed")]
 async fn stays_unsigned(world: &mut World, state: RequestState, person: Person) -> Step {
     let ours = world.notes::<Requested>().clone();
-    has_requested(world, person, Wish::default()).await?;
+    has_requested(world, person, RequestedCertificate::default()).await?;
     approve_as_administrator(world).await?;
     signed(world).await?;
     expect_state(world, ours, state).await
@@ -253,9 +253,9 @@ async fn stays_pending(world: &mut World, state: RequestState, person: Person) -
     has_requested(
         world,
         person,
-        Wish {
+        RequestedCertificate {
             kubelet: true,
-            ..Wish::default()
+            ..RequestedCertificate::default()
         },
     )
     .await?;
@@ -308,26 +308,29 @@ async fn allow(world: &mut World, person: &Person, rights: &[Right]) -> Step {
     grant_everywhere(world, "Group", &team, rights).await
 }
 
-/// The person requests what they wish for.
-async fn request(world: &mut World, person: &Person, wish: &Wish) -> Step<Answer> {
+/// Makes the request.
+async fn request(world: &mut World, person: &Person, requested: &RequestedCertificate) -> Step<Answer> {
     let name = world.person(&person.0)?;
-    let organizations: Vec<&str> = wish.organizations.iter().map(String::as_str).collect();
-    let (pem, key) = if wish.kubelet {
+    let organizations: Vec<&str> = requested.organizations.iter().map(String::as_str).collect();
+    let (pem, key) = if requested.kubelet {
         signing_request(&node(world), &["system:nodes"])?
     } else {
         signing_request(&Person(name.clone()).user(), &organizations)?
     };
-    let pem = wish.damage.map_or_else(|| Ok(pem.clone()), |damage| damage.done_to(&pem))?;
-    let requested = world.notes::<Requested>();
-    requested.count += 1;
-    requested.key = Some(key);
-    let base = format!("request-{}", requested.count);
+    let pem = requested.damage.map_or_else(|| Ok(pem.clone()), |damage| damage.done_to(&pem))?;
+    let notes = world.notes::<Requested>();
+    notes.count += 1;
+    notes.key = Some(key);
+    let base = format!("request-{}", notes.count);
     let object = world.unique(&base);
     world.notes::<Requested>().name.clone_from(&object);
 
     let mut usages = vec!["digital signature", "client auth"];
-    usages.extend(wish.servers.then_some("server auth"));
-    let signer = wish.signer.as_deref().unwrap_or(if wish.kubelet { KUBELETS } else { CLIENTS });
+    usages.extend(requested.servers.then_some("server auth"));
+    let signer = requested
+        .signer
+        .as_deref()
+        .unwrap_or(if requested.kubelet { KUBELETS } else { CLIENTS });
     let mut body = json!({
         "apiVersion": "certificates.k8s.io/v1", "kind": "CertificateSigningRequest",
         "metadata": world.metadata(&object),
@@ -337,10 +340,10 @@ async fn request(world: &mut World, person: &Person, wish: &Wish) -> Step<Answer
             "usages": usages,
         },
     });
-    if let Some(lifetime) = wish.lifetime {
+    if let Some(lifetime) = requested.lifetime {
         body["spec"]["expirationSeconds"] = json!(lifetime.0);
     }
-    if let Some(user) = &wish.in_name_of {
+    if let Some(user) = &requested.in_name_of {
         body["spec"]["username"] = json!(user);
     }
     Ok(world.ask(&name, &Question::post(PATH, body)).await?)
@@ -386,9 +389,9 @@ async fn approve_as_administrator(world: &mut World) -> Step {
     Ok(())
 }
 
-/// The person holds, from now on, what the cluster signed for their wish.
-async fn hold_signed(world: &mut World, person: &Person, wish: &Wish) -> Step {
-    has_requested(world, person.clone(), wish.clone()).await?;
+/// The person holds, from now on, what the cluster signed for their request.
+async fn hold_signed(world: &mut World, person: &Person, requested: &RequestedCertificate) -> Step {
+    has_requested(world, person.clone(), requested.clone()).await?;
     approve_as_administrator(world).await?;
     let requested = world.notes::<Requested>().clone();
     let certificate = certificate(world, &requested.name).await?;

@@ -8,7 +8,7 @@ use super::token_flaws::TokenFlaw;
 use super::{Person, Step, Texts, answers};
 use crate::credential::Credential;
 use crate::identity_provider::issuer::{Algorithm, Token};
-use crate::probe::{Door, Question};
+use crate::probe::{Endpoint, Question};
 use crate::scenario::world::{Twin, World};
 
 #[given(expr = "{person} holds a token of the issuer {string}")]
@@ -88,8 +88,8 @@ async fn nobody_followed(world: &mut World) -> Step {
 
 #[then(expr = "{person}, who asks an API server with the configuration file, is accepted as {string}")]
 async fn accepted_elsewhere(world: &mut World, person: Person, user: String) -> Step {
-    let door = Door::of(world.main());
-    world.go_to(door).await?;
+    let endpoint = Endpoint::of(world.main());
+    world.go_to(endpoint).await?;
     let answer = world.ask(&person.0, &Question::who_am_i()).await?;
     answers::accepted(&answer, &user)
 }

@@ -27,7 +27,7 @@ async fn watches(world: &mut World, person: Person, resource: String) -> Step {
     let question = Question::get(format!("/api/v1/namespaces/{namespace}/{resource}?watch=true"));
     let credential = world.holding(&person.0)?.credential.clone();
     let who = world.person(&person.0)?;
-    let (answer, opened) = watch(&world.door(), &who, &credential, &question).await;
+    let (answer, opened) = watch(&world.endpoint(), &who, &credential, &question).await;
     world.answered(answer);
     world.notes::<Opened>().0 = opened;
     Ok(())

@@ -107,7 +107,7 @@ async fn open(world: &mut World, person: &Person, credential: &Credential, resou
     let namespace = world.namespace().await?;
     let question = Question::web_socket(format!("/api/v1/namespaces/{namespace}/{resource}?watch=true"));
     let who = world.person(&person.0)?;
-    let (answer, opened) = watch(&world.door(), &who, credential, &question).await;
+    let (answer, opened) = watch(&world.endpoint(), &who, credential, &question).await;
     world.answered(answer);
     world.notes::<Opened>().0 = opened;
     Ok(())

@@ -13,7 +13,7 @@ use regex::Regex;
 use super::{Person, Step, answers};
 use crate::credential::Credential;
 use crate::event::Verdict;
-use crate::probe::{Door, Question};
+use crate::probe::{Endpoint, Question};
 use crate::scenario::world::{Twin, World};
 use crate::token_webhook::{CLAIM, Reply, Script, Voucher, told, vouched_for};
 
@@ -134,7 +134,7 @@ async fn was_refused(world: &mut World, person: Person, reason: String) -> Step 
 #[then(expr = "{person}, who asks an API server that trusts the webhook, is accepted as {string}")]
 async fn accepted_by_trusting(world: &mut World, person: Person, user: String) -> Step {
     let server = world.api_server("tokens").await?;
-    world.go_to(Door::of(&server)).await?;
+    world.go_to(Endpoint::of(&server)).await?;
     let answer = world.ask(&person.0, &Question::who_am_i()).await?;
     answers::accepted(&answer, &user)
 }

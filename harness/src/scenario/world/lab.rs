@@ -5,13 +5,13 @@ use anyhow::{Context, Result, ensure};
 use super::super::{REQUIRES, told};
 use super::World;
 use crate::auth_proxy::AuthProxy;
-use crate::cluster::{ApiServer, Driver, Minor, Places, SERVICE_ACCOUNT_ISSUER};
+use crate::cluster::{ApiServer, Driver, Minor, Placeholders, SERVICE_ACCOUNT_ISSUER};
 use crate::credential::Credential;
 use crate::event::Events;
 use crate::identity_provider::issuer::Signer;
 use crate::lab::{Keycloak, Login};
 use crate::pki::{Authority, Leaf, Seed};
-use crate::probe::Door;
+use crate::probe::Endpoint;
 use crate::secret::Secret;
 
 impl World {
@@ -45,12 +45,12 @@ impl World {
     /// The scenario does not ask for it.
     pub fn client_authority(&self) -> Result<Authority> {
         self.needs("cluster_signing_key")?;
-        Ok(self.lab().authorities_of(&self.door().server)?.clients)
+        Ok(self.lab().authorities_of(&self.endpoint().server)?.clients)
     }
 
     /// The same where it is ours, for what no scenario asks for: inverting it.
     pub fn own_client_authority(&self) -> Option<Authority> {
-        let authorities = self.lab().authorities_of(&self.door().server);
+        let authorities = self.lab().authorities_of(&self.endpoint().server);
         authorities.ok().map(|authorities| authorities.clients)
     }
 
@@ -143,7 +143,7 @@ impl World {
     ///
     /// # Errors
     /// The scenario does not ask for it, or there is none of that name.
-    pub fn auth_proxy(&self, name: &str) -> Result<Door> {
+    pub fn auth_proxy(&self, name: &str) -> Result<Endpoint> {
         self.needs("auth_proxy")?;
         Ok(self.lab().auth_proxy(name)?)
     }
@@ -170,10 +170,10 @@ impl World {
     ///
     /// # Errors
     /// The scenario does not ask for it.
-    pub fn places(&self) -> Result<Places> {
+    pub fn places(&self) -> Result<Placeholders> {
         self.needs("further_api_servers")?;
         let (description, serving) = (self.lab().description(), &self.lab().authorities()?.serving);
-        Ok(Places {
+        Ok(Placeholders {
             keycloak: description.keycloak_issuer.clone(),
             issuer: description.issuer.clone(),
             serving_authority: serving.certificate().to_owned(),
@@ -189,7 +189,7 @@ impl World {
     ///
     /// # Errors
     /// The file describes none.
-    pub async fn learners_proxy(&self, directory: &std::path::Path) -> Result<(AuthProxy, Door)> {
+    pub async fn learners_proxy(&self, directory: &std::path::Path) -> Result<(AuthProxy, Endpoint)> {
         self.needs("auth_proxy")?;
         Ok(self.lab().learners_proxy(directory).await?)
     }
@@ -255,7 +255,7 @@ impl World {
     /// The scenario does not ask for one, or the server's own authorities cannot be read.
     pub fn administrator_here(&self) -> Result<kube::Client> {
         self.needs("administrator")?;
-        let server = self.door().server;
+        let server = self.endpoint().server;
         if server.own_authorities.is_none() {
             return self.administrator();
         }
@@ -269,6 +269,6 @@ impl World {
     /// The scenario does not ask for one, or the server's own authorities cannot be read.
     pub fn administrator_credential(&self) -> Result<Credential> {
         self.needs("administrator")?;
-        Ok(self.lab().administrator_of(&self.door().server)?.credential().clone())
+        Ok(self.lab().administrator_of(&self.endpoint().server)?.credential().clone())
     }
 }

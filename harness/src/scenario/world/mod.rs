@@ -17,7 +17,7 @@ use super::{Cleanup, Ended, Left, SharedScenario, Stage, evidence};
 use crate::credential::Credential;
 use crate::event::{AnswerReport, Events, Exchange, Exchanges};
 use crate::lab::{AccessReview, Lab, RUN, SCENARIO};
-use crate::probe::{Answer, Door, Question, ask};
+use crate::probe::{Answer, Endpoint, Question, ask};
 
 /// The lab as scenarios share it, and where to tell what happens in it.
 #[derive(Clone, Debug)]
@@ -82,7 +82,7 @@ pub struct World {
     scenario: Option<SharedScenario>,
     holdings: BTreeMap<String, Holding>,
     current: Option<String>,
-    door: Option<Door>,
+    endpoint: Option<Endpoint>,
     answers: Vec<Answer>,
     exchanges: Exchanges,
     namespace: Option<String>,
@@ -241,15 +241,15 @@ impl World {
             .context("nobody holds a flawed credential that has a sound counterpart")
     }
 
-    /// Sends everything to `door` from now on, once the API server behind it knows the rights granted so far.
+    /// Sends everything to `endpoint` from now on, once the API server behind it knows the rights granted so far.
     ///
     /// # Errors
     /// The API server does not learn of a right in time.
-    pub async fn go_to(&mut self, door: Door) -> Result<()> {
+    pub async fn go_to(&mut self, endpoint: Endpoint) -> Result<()> {
         for right in &self.rights {
-            right.until_allowed(&self.administrator_at(&door.server)?).await?;
+            right.until_allowed(&self.administrator_at(&endpoint.server)?).await?;
         }
-        self.door = Some(door);
+        self.endpoint = Some(endpoint);
         Ok(())
     }
 
@@ -258,17 +258,17 @@ impl World {
     /// # Errors
     /// The API server does not learn of it in time.
     pub async fn granted(&mut self, right: AccessReview) -> Result<()> {
-        right.until_allowed(&self.administrator_at(&self.door().server)?).await?;
+        right.until_allowed(&self.administrator_at(&self.endpoint().server)?).await?;
         self.rights.push(right);
         Ok(())
     }
 
-    /// Where everything is asked: the main API server unless the scenario chose another door.
-    pub fn door(&self) -> Door {
-        let door = self.door.clone().unwrap_or_else(|| Door::of(self.lab().main()));
-        Door {
+    /// Where everything is asked: the main API server unless the scenario chose another endpoint.
+    pub fn endpoint(&self) -> Endpoint {
+        let endpoint = self.endpoint.clone().unwrap_or_else(|| Endpoint::of(self.lab().main()));
+        Endpoint {
             exchanges: self.exchanges.clone(),
-            ..door
+            ..endpoint
         }
     }
 
@@ -284,7 +284,7 @@ impl World {
 
     /// `who` asks `question`, presenting `credential`. The answer becomes the last one.
     pub async fn ask_with(&mut self, who: &str, credential: &Credential, question: &Question) -> Answer {
-        let answer = ask(&self.door(), who, credential, question).await;
+        let answer = ask(&self.endpoint(), who, credential, question).await;
         self.answers.push(answer.clone());
         answer
     }

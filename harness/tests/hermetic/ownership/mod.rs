@@ -315,7 +315,7 @@ fn down_leaves_the_containers_of_others_and_says_whose_they_are() {
     let stage = Stage::on(engine.address());
     let said = stage.authlab(&["down", "--lab", "mine"]);
     assert_eq!(said.code, 1, "{said:?}");
-    assert!(said.err.contains("error: no lab called 'mine' is up"), "{said:?}");
+    assert!(said.err.contains("error: no lab named 'mine' is running"), "{said:?}");
     assert_eq!(engine.deleted(), ["orphan"]);
     // The error does not hide what was done.
     assert!(

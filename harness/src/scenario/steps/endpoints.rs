@@ -4,7 +4,7 @@ use anyhow::Result;
 use cucumber::given;
 
 use super::Step;
-use crate::probe::Door;
+use crate::probe::Endpoint;
 use crate::scenario::world::World;
 
 /// What the features call API servers, and the setting each is started with.
@@ -50,17 +50,17 @@ impl std::str::FromStr for Configured {
 #[given(expr = "an API server with {configured}")]
 async fn an_api_server(world: &mut World, configured: Configured) -> Step {
     let server = world.api_server(configured.0).await?;
-    Ok(world.go_to(Door::of(&server)).await?)
+    Ok(world.go_to(Endpoint::of(&server)).await?)
 }
 
 #[given(expr = "everyone comes through the auth proxy")]
 async fn through_the_proxy(world: &mut World) -> Step {
-    let door = world.auth_proxy("request-headers")?;
-    Ok(world.go_to(door).await?)
+    let endpoint = world.auth_proxy("request-headers")?;
+    Ok(world.go_to(endpoint).await?)
 }
 
 #[given(expr = "everyone comes through the impersonating auth proxy")]
 async fn through_the_impersonating_proxy(world: &mut World) -> Step {
-    let door = world.auth_proxy("impersonation")?;
-    Ok(world.go_to(door).await?)
+    let endpoint = world.auth_proxy("impersonation")?;
+    Ok(world.go_to(endpoint).await?)
 }

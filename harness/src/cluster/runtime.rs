@@ -1,11 +1,11 @@
 //! Where the servers of a control plane run: on the machine as processes, or in a pod of containers.
 //!
-//! The main type is [`Ground`]. It starts what is [`Wanted`]; what differs between processes and containers (ports, addresses, how
+//! The main type is [`Runtime`]. It starts what is [`Wanted`]; what differs between processes and containers (ports, addresses, how
 //! soon a log is complete) is asked of it.
 
 use std::path::PathBuf;
 
-use super::Pace;
+use super::LogDelay;
 use super::control_plane::ControlPlaneError;
 use super::pod::{Member, Pod};
 use super::process::Binaries;
@@ -13,7 +13,7 @@ use crate::process::Child;
 
 /// Where the servers of a control plane run.
 #[derive(Debug)]
-pub enum Ground {
+pub enum Runtime {
     /// As processes of this machine.
     Machine(Binaries),
     /// As containers that share one network.
@@ -72,7 +72,7 @@ impl Server {
     }
 }
 
-impl Ground {
+impl Runtime {
     pub(super) async fn start(&self, wanted: Wanted) -> Result<Server, ControlPlaneError> {
         Ok(match self {
             Self::Machine(binaries) => Server::Process(binaries.start(wanted).await?),
@@ -113,10 +113,10 @@ impl Ground {
         }
     }
 
-    pub(super) fn pace(&self) -> Pace {
+    pub(super) fn log_delay(&self) -> LogDelay {
         match self {
-            Self::Machine(_) => Pace::AtOnce,
-            Self::Pod(_) => Pace::PassedOn,
+            Self::Machine(_) => LogDelay::AtOnce,
+            Self::Pod(_) => LogDelay::PassedOn,
         }
     }
 }

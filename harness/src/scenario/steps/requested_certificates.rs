@@ -1,6 +1,6 @@
 //! The certificates that features speak of when somebody requests one.
 //!
-//! The main type is [`Wish`]; [`Lifetime`] is how long one is valid.
+//! The main type is [`RequestedCertificate`]; [`Lifetime`] is how long one is valid.
 
 use std::str::FromStr;
 use std::sync::LazyLock;
@@ -14,10 +14,10 @@ use super::Texts;
 /// The certificate somebody requests: `a certificate with the organization "platform-team" valid for 2 hours`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, cucumber::Parameter)]
 #[param(
-    name = "wish",
+    name = "requested_certificate",
     regex = r#"a (?:kubelet's )?certificate(?: with the organizations? "[^"]*"(?:(?:, | and )"[^"]*")*)?(?: for servers, too,?)?(?: valid for -?\d+ (?:seconds|minutes|hours))?(?: from the signer "[^"]*")?(?: in the name of "[^"]*")?(?: by a text that is no request| by a request that was cut short| by a request with another's signature)?"#
 )]
-pub(super) struct Wish {
+pub(super) struct RequestedCertificate {
     pub(super) kubelet: bool,
     pub(super) organizations: Vec<String>,
     pub(super) servers: bool,
@@ -63,7 +63,7 @@ fn rewritten(pem: &str, change: impl FnOnce(&mut Vec<u8>)) -> Result<String> {
     ))
 }
 
-impl FromStr for Wish {
+impl FromStr for RequestedCertificate {
     type Err = anyhow::Error;
 
     fn from_str(said: &str) -> Result<Self> {
@@ -126,22 +126,22 @@ mod tests {
     #[test]
     fn every_part_of_a_wish_is_read() {
         let said = r#"a certificate with the organizations "a" and "b" for servers, too, valid for 20 hours from the signer "x/y" in the name of "z""#;
-        let wish: Wish = said.parse().expect("it is a wish");
-        let expected = Wish {
+        let requested: RequestedCertificate = said.parse().expect("it is a request");
+        let expected = RequestedCertificate {
             organizations: vec!["a".to_owned(), "b".to_owned()],
             servers: true,
             lifetime: Some(Lifetime(72000)),
             signer: Some("x/y".to_owned()),
             in_name_of: Some("z".to_owned()),
-            ..Wish::default()
+            ..RequestedCertificate::default()
         };
-        assert_eq!(wish, expected);
-        let wish: Wish = "a certificate by a request that was cut short".parse().expect("it is a wish");
+        assert_eq!(requested, expected);
+        let requested: RequestedCertificate = "a certificate by a request that was cut short".parse().expect("it is a request");
         assert_eq!(
-            wish,
-            Wish {
+            requested,
+            RequestedCertificate {
                 damage: Some(Damage::CutShort),
-                ..Wish::default()
+                ..RequestedCertificate::default()
             }
         );
         assert_eq!("2 hours and 5 minutes".parse::<Lifetime>().ok(), Some(Lifetime(7500)));
