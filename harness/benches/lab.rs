@@ -1,7 +1,7 @@
-//! How fast a lab is, as ratios of things measured in one run: `cargo bench --bench lab`.
+//! The speed of a lab, as ratios of durations measured in one run: `cargo bench --bench lab`.
 //!
 //! Absolute times say more about the machine than about authlab; each line here compares with what
-//! a person would do by hand on the same machine in the same minute. Binaries must be in the cache.
+//! a user would do by hand on the same machine in the same minute. Binaries must be in the cache.
 #![expect(clippy::print_stdout, reason = "this program is its output")]
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on stops")]
 
@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use authlab::cluster::control_plane::ControlPlane;
-use authlab::cluster::runtime::Runtime;
 use authlab::cluster::pod::Pod;
 use authlab::cluster::process::Binaries;
+use authlab::cluster::runtime::Runtime;
 use authlab::cluster::{Authorities, Minor, Placeholders};
 use authlab::credential::Credential;
 use authlab::engine::{Engine, Filter, Image, Labels, Network, Presence, sweep};
@@ -26,12 +26,12 @@ use authlab::process::{Child, Program, port};
 use authlab::server_binaries::images::{Images, OWN_PREFIX};
 use authlab::server_binaries::{self, Kubernetes, ServerBinaries, Versions};
 
-/// How often each thing is measured; the median counts.
+/// The number of measurements; the median counts.
 const ROUNDS: usize = 3;
 
 fn main() {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    // `cargo bench` and `cargo test --benches` pass options that mean nothing here.
+    // `cargo bench` and `cargo test --benches` pass options that have no meaning here.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(measure());
 }
@@ -54,7 +54,7 @@ async fn measure() {
         binaries.version, home.version, java.version
     );
 
-    // The first start of a stock Keycloak builds it; the second one is what counts.
+    // The first start of a stock Keycloak builds it, so the second one counts.
     let scratch = tempfile::tempdir().unwrap();
     let stock = scratch.path().join("keycloak");
     copy(&home.directory, &stock);
@@ -113,7 +113,7 @@ fn median<T: Copy + Ord>(values: &mut [T]) -> T {
     values[values.len() / 2]
 }
 
-/// Until the API server takes somebody for a user of Keycloak's.
+/// Waits until the API server accepts a user of Keycloak.
 async fn first_keycloak_identity(lab: &Lab) {
     let keycloak = lab.keycloak().await.unwrap();
     let password = keycloak.description().passwords["alice"].clone();
@@ -132,7 +132,7 @@ async fn first_keycloak_identity(lab: &Lab) {
     .unwrap();
 }
 
-/// A control plane as a lab has it, with authorities of its own and issuers that answer later: as processes, or in containers.
+/// Starts a control plane like a lab's, with its own CAs and with issuers that respond later: as processes, or in containers.
 async fn control_plane_alone(binaries: &ServerBinaries, containers: Option<&Containers>, events: &Events) -> Duration {
     let place = tempfile::tempdir().unwrap();
     let begun = Instant::now();
@@ -186,7 +186,7 @@ async fn control_plane_alone(binaries: &ServerBinaries, containers: Option<&Cont
     took
 }
 
-/// An engine that has the images.
+/// An engine with the required images.
 struct Containers {
     engine: Engine,
     images: Images,
@@ -194,7 +194,7 @@ struct Containers {
 }
 
 impl Containers {
-    /// The engine that answers, if it has the images of `kubernetes` under the registry that `AUTHLAB_IMAGE_PREFIX` names.
+    /// Returns the reachable engine, if it has the images of `kubernetes` under the registry that `AUTHLAB_IMAGE_PREFIX` names.
     async fn find(kubernetes: &Kubernetes) -> Option<Self> {
         let prefix = std::env::var("AUTHLAB_IMAGE_PREFIX").ok();
         let engine = Engine::find(None).await.ok()?;
@@ -211,7 +211,7 @@ impl Containers {
         Some(Self { engine, images, keycloak })
     }
 
-    /// The control plane, and Keycloak where there is a prepared image, each in turn with the same as processes.
+    /// Measures the control plane, and Keycloak if there is a prepared image, each in turn with the same as processes.
     async fn measure(&self, binaries: &ServerBinaries, home: &Path, events: &Events) {
         let (mut inside, mut outside) = (Vec::new(), Vec::new());
         let (mut keycloak_inside, mut keycloak_outside) = (Vec::new(), Vec::new());
@@ -234,7 +234,7 @@ impl Containers {
     }
 }
 
-/// Until Keycloak's realm answers.
+/// Starts Keycloak and waits until its realm responds.
 async fn keycloak_alone(prepared: &keycloak::Prepared, inside: Option<(&Engine, &PreparedImage)>, events: &Events) -> Duration {
     let place = tempfile::tempdir().unwrap();
     let authority = authlab::pki::Authority::root("benchmark").unwrap();
@@ -262,7 +262,7 @@ async fn keycloak_alone(prepared: &keycloak::Prepared, inside: Option<(&Engine, 
     took
 }
 
-/// etcd first, then kube-apiserver, with the least that they start with.
+/// Starts etcd, then kube-apiserver, with the minimal options.
 async fn control_plane_by_hand(binaries: &ServerBinaries) -> Duration {
     let place = tempfile::tempdir().unwrap();
     let file = |name: &str| place.path().join(name);
@@ -309,7 +309,7 @@ async fn control_plane_by_hand(binaries: &ServerBinaries) -> Duration {
     took
 }
 
-/// A start of Keycloak's own development mode, until a realm answers.
+/// Starts Keycloak's own development mode, and waits until a realm responds.
 async fn stock_keycloak(home: &Path, java: &Path) -> Duration {
     let port = port::free().unwrap();
     let begun = Instant::now();
@@ -359,7 +359,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// The resident memory of every process whose command line names `directory`, in bytes.
+/// Returns the resident memory of every process whose command line names `directory`, in bytes.
 fn resident(directory: &Path) -> u64 {
     let wanted = format!("{}/", directory.display());
     let pids = std::fs::read_dir("/proc")

@@ -1,11 +1,11 @@
-//! What it costs to keep an account of every request, as a ratio of suites carried out in turn on one lab that is up:
+//! The cost of recording every request, as a ratio of suites run in turn on one running lab:
 //! `cargo bench --bench recording`. Binaries must be in the cache.
 #![expect(clippy::print_stdout, reason = "this program is its output")]
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on stops")]
 
 use std::process::{Command, Stdio};
 
-/// How often the suite is carried out with the account and without; the median counts.
+/// The number of runs of the suite with recording and without; the median counts.
 const ROUNDS: usize = 5;
 
 const LAB: &str = "bench-recording";
@@ -14,7 +14,7 @@ fn main() {
     assert!(authlab(&["up", "--lab", LAB]).status().unwrap().success());
     let _lab = Up;
     let mut times = [(); 2].map(|()| Vec::new());
-    // What the suite does for the first time in a lab takes longer than ever after.
+    // The first run of the suite in a lab takes longer than all later ones.
     let _first = milliseconds(&[]);
     for _ in 0..ROUNDS {
         times[0].push(milliseconds(&[]));
@@ -29,7 +29,7 @@ fn main() {
     println!("the suite with its requests recorded / without: {ratio:.3} ({with} ms / {without} ms, median of {ROUNDS} rounds in turn)");
 }
 
-/// The lab that is up: it ends with this, also where the benchmark gives up.
+/// The running lab: dropping this ends it, even if the benchmark fails.
 struct Up;
 
 impl Drop for Up {

@@ -1,6 +1,6 @@
-//! How long a page takes to draw and how large it is, for runs of several sizes: `cargo bench --bench report`.
+//! The time to draw a page, and its size, for runs of several sizes: `cargo bench --bench report`.
 //!
-//! Times say more about the machine than about authlab; beside each is the ratio to writing the same record as JSON.
+//! Times say more about the machine than about authlab; beside each is its ratio to writing the same record as JSON.
 #![expect(clippy::print_stdout, reason = "this program is its output")]
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on stops")]
 
@@ -12,7 +12,7 @@ use authlab::report::html;
 #[expect(dead_code, reason = "the browser's tests tell more")]
 mod story;
 
-/// How often each thing is measured; the median counts.
+/// The number of measurements; the median counts.
 const ROUNDS: usize = 5;
 
 fn main() {

@@ -1,6 +1,6 @@
-//! Prepares Keycloak, starts it as a lab does and asks it everything that a relying party and an administrator can.
+//! Prepares Keycloak, starts it as a lab does, and makes every request that a relying party and an administrator can make.
 //!
-//! `cargo run --example keycloak -- DIRECTORY [STARTS]`, with DIRECTORY an unpacked distribution.
+//! `cargo run --example keycloak -- DIRECTORY [STARTS]`, where DIRECTORY is an unpacked distribution.
 #![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
 use std::time::{Duration, Instant};
@@ -59,7 +59,7 @@ async fn main() -> anyhow::Result<()> {
     two_at_once(&prepared, &authority, &events).await
 }
 
-/// Two labs side by side share nothing but what is only read.
+/// Starts two labs side by side, which share only read-only data.
 async fn two_at_once(prepared: &keycloak::Prepared, authority: &Authority, events: &Events) -> anyhow::Result<()> {
     let serving = authority.issue(&Request::server("keycloak", &[]))?;
     let (one, two) = (tempfile::tempdir()?, tempfile::tempdir()?);
@@ -198,7 +198,7 @@ fn refused(what: &str, answer: Result<TokenSet, KeycloakError>) -> anyhow::Resul
     Ok(())
 }
 
-/// The claims that an API server looks at.
+/// Prints the claims that an API server checks.
 fn show(what: &str, token: &Secret) -> anyhow::Result<()> {
     let claims = token.expose().split('.').nth(1).context("a token has three parts")?;
     let claims: Value = serde_json::from_slice(&base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(claims)?)?;

@@ -1,8 +1,8 @@
-//! Starts Keycloak in a container, as somebody without a lab would, and asks it for tokens and a new user.
+//! Starts Keycloak in a container, without a lab, and requests tokens and a new user.
 //!
-//! `cargo run --example keycloak_container -- IMAGE` starts the official image, with a realm of one's own.
-//! `cargo run --example keycloak_container -- IMAGE PREFIX [PAIRS]` prepares an image from it, unless that was done, and
-//! starts the lab's realm; with PAIRS also that often in turn as a process (`AUTHLAB_KEYCLOAK_HOME` names the distribution).
+//! `cargo run --example keycloak_container -- IMAGE` starts the official image, with a custom realm.
+//! `cargo run --example keycloak_container -- IMAGE PREFIX [PAIRS]` prepares an image from it, unless that exists, and
+//! starts the lab's realm; with PAIRS also that many times in turn as a process (`AUTHLAB_KEYCLOAK_HOME` names the distribution).
 #![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use authlab::pki::{Authority, Leaf, Request};
 use authlab::secret::Secret;
 use authlab::server_binaries::Versions;
 
-/// A realm with a person, a client for them, and one that may make others.
+/// A realm with a user, a client for the user, and a client that may create users.
 const REALM: &str = r#"{
     "realm": "people",
     "enabled": true,
@@ -42,7 +42,7 @@ const REALM: &str = r#"{
     }]
 }"#;
 
-/// Where containers are started, and with what they serve.
+/// The engine for the containers, and the certificate that they serve with.
 struct Stage {
     engine: Engine,
     labels: Labels,
@@ -83,12 +83,12 @@ async fn main() -> anyhow::Result<()> {
         None => as_it_is(&stage, &image).await,
         Some(prefix) => prepared(&stage, &image, &prefix, pairs).await,
     };
-    // Containers belong to the engine: whatever became of it, nothing is left.
+    // Containers outlive this process, so they are removed whatever the outcome.
     sweep(&stage.engine, &Filter::owned(&stage.labels)).await?;
     done
 }
 
-/// The official image, with a realm that is imported as it starts.
+/// Starts the official image, with a realm that it imports at its start.
 async fn as_it_is(stage: &Stage, image: &str) -> anyhow::Result<()> {
     let place = tempfile::tempdir_in(&stage.labels.directory)?;
     let image = KeycloakImage::Official(image.to_owned());
@@ -124,7 +124,7 @@ async fn as_it_is(stage: &Stage, image: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The prepared image, with the lab's realm.
+/// Starts the prepared image, with the lab's realm.
 async fn prepared(stage: &Stage, image: &str, prefix: &str, pairs: u32) -> anyhow::Result<()> {
     let version = &Versions::pinned().keycloak.version;
     let image = match PreparedImage::find(&stage.engine, prefix, version).await? {
@@ -194,7 +194,7 @@ async fn as_a_process(stage: &Stage) -> anyhow::Result<Duration> {
     Ok(took)
 }
 
-/// What a lab's realm can do.
+/// Shows the features of a lab's realm.
 async fn the_labs(client: &KeycloakClient) -> anyhow::Result<()> {
     let realm = client.description().clone();
     ask(client, &realm.issuer, "alice", &realm.passwords["alice"]).await?;

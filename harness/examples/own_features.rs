@@ -1,5 +1,5 @@
-//! Features of one's own, with steps of one's own, as a test binary: `cargo run --example own_features`. In another crate it is a
-//! `[[test]]` with `harness = false`. The entry is [`main_with`](authlab::cli::features::main_with).
+//! Your own features and steps, as a test binary: `cargo run --example own_features`. In another crate it is a
+//! `[[test]]` with `harness = false`. The entry point is [`main_with`](authlab::cli::features::main_with).
 
 use std::process::ExitCode;
 
@@ -19,12 +19,12 @@ fn main() -> ExitCode {
     })
 }
 
-// A step of this crate may stand beside those of authlab, which know what it does to the world.
+// Steps of this crate can be combined with those of authlab, which know its effect on the world.
 #[given(regex = r"^(\w+) wears the badge of the (.+)$")]
 fn wears_a_badge(world: &mut World, person: String, team: String) -> Result<()> {
     let group = team.replace(' ', "-");
     let badge = Request::client(&person.to_lowercase(), &[&group]);
-    // Only what the feature asks for by @requires: may be used; so it is skipped, with the reason, where that is lacking.
+    // A step may use only what its feature requires with @requires: tags; a lab without it skips the scenario, with the reason.
     let certificate = world.client_authority()?.issue(&badge)?;
     world.hold(&person, Credential::Certificate(certificate), None)
 }
@@ -42,6 +42,6 @@ fn visitors_book(world: &mut World, user: String, team: String) -> Result<()> {
     if visitor.user == user && visitor.groups.contains(&team.replace(' ', "-")) {
         return Ok(());
     }
-    // The report shows both parts when the step fails.
+    // The report shows both values when the step fails.
     Err(Differs::new(format_args!("{user} of the {team}"), format_args!("{visitor:?}")).into())
 }

@@ -1,5 +1,5 @@
-//! A lab from Rust: it is started, or one that is up is used; two certificates are made, and the API server is asked about both.
-//! `cargo run --example with_lab` shows it. The lab's scope is [`with_lab`](authlab::lab::with_lab).
+//! A lab from Rust: starts one, or uses one that is up; issues two certificates, and sends a request with each to the API server.
+//! Run it with `cargo run --example with_lab`. The lab's scope is [`with_lab`](authlab::lab::with_lab).
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "an example shows what it does")]
 
 use anyhow::{Context as _, Result, ensure};
@@ -12,13 +12,13 @@ use authlab::probe::{Endpoint, Question, ask};
 #[tokio::main]
 async fn main() -> Result<()> {
     authlab::tls::choose_provider();
-    // The library prints nothing: what happens is told as events.
+    // The library prints nothing: it reports progress as events.
     let events = Events::new(|event| {
         if let Event::Note { text } = event {
             eprintln!("{text}");
         }
     });
-    // A lab that is up is used if it matches; otherwise one is started, and ends with the work.
+    // A running lab is used if it matches; otherwise one is started, and ends with the closure.
     with_lab(&LabOptions::default(), &events, expired_certificates_are_refused).await
 }
 
@@ -36,12 +36,12 @@ async fn expired_certificates_are_refused(lab: Lab) -> Result<()> {
         "{identity:?}"
     );
 
-    // Made in the same way by the same authority, with one flaw: so that is the reason.
+    // Issued in the same way by the same CA, with one flaw: so the flaw is the reason.
     let expired = Credential::Certificate(authority.issue(&Request::flawed("mallory", &[], Flaw::Expired))?);
     let answer = ask(&endpoint, "mallory", &expired, &Question::who_am_i()).await;
     println!("mallory: {answer}");
     ensure!(answer.verdict == Verdict::Unauthenticated, "expected that mallory is refused");
-    // Why is in the server's log alone, and is bound to this very request.
+    // The reason is only in the server's log, and belongs to exactly this request.
     ensure!(answer.record.source == ReasonSource::Log, "expected a reason in the log");
     let reason = answer.record.reason.unwrap_or_default();
     ensure!(reason.contains("certificate has expired"), "another reason: {reason}");

@@ -1,4 +1,4 @@
-//! The catalogue of behaviours, `fixtures/behaviours.toml`: what the scenarios' tags refer to.
+//! The catalogue of behaviours, `fixtures/behaviours.toml`, which the scenarios' tags refer to.
 //!
 //! The main type is [`Catalogue`].
 
@@ -11,23 +11,23 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Behaviour {
-    /// Whether the promise is that something is accepted, refused, or a state or side effect.
+    /// The kind of promise: something is accepted, something is refused, or a state or side effect.
     pub kind: Kind,
-    /// What is promised.
+    /// The promise.
     pub behaviour: String,
-    /// What can be observed.
+    /// The observable effect.
     #[serde(default)]
     pub observable: String,
-    /// Where that was read.
+    /// The source of the promise.
     pub source: String,
-    /// In which versions it holds.
+    /// The versions in which it holds.
     pub versions: String,
-    /// What real servers showed, where they disagree with what was read.
+    /// The behaviour of real servers, where it differs from the source.
     #[serde(default)]
     pub seen: Option<String>,
 }
 
-/// What kind of promise it is.
+/// The kind of a promise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
@@ -45,7 +45,7 @@ pub enum Kind {
 pub struct Catalogue(BTreeMap<String, Behaviour>);
 
 impl Catalogue {
-    /// The catalogue that is compiled in.
+    /// Returns the catalogue that is compiled in.
     pub fn known() -> &'static Self {
         static KNOWN: LazyLock<Catalogue> = LazyLock::new(|| {
             toml::from_str(include_str!("../../fixtures/behaviours.toml")).expect("fixtures/behaviours.toml is read by a test")
@@ -53,12 +53,12 @@ impl Catalogue {
         &KNOWN
     }
 
-    /// The ids.
+    /// Returns the ids.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
 
-    /// The behaviour with the id `id`.
+    /// Returns the behaviour with the id `id`.
     pub fn behaviour(&self, id: &str) -> Option<&Behaviour> {
         self.0.get(id)
     }

@@ -1,9 +1,9 @@
-//! An error with all that it came of, on one line. The main function is [`with_causes`].
+//! An error with all its causes, on one line. The main function is [`with_causes`].
 
 use std::error::Error;
 
-/// `error` and its causes, the innermost last. A cause whose words are there already is not repeated: transparent wrappers say what their
-/// causes say, and some libraries paste them in.
+/// Returns `error` and its causes, the innermost last. A cause whose text is already included is not repeated: transparent wrappers have
+/// the text of their cause, and some libraries paste it in.
 #[must_use]
 pub fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();

@@ -1,25 +1,25 @@
-//! Where authlab may write: its cache and its state directory, nowhere else.
+//! The directories that authlab may write to: its cache and its state directory, nothing else.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// No variable names a directory that can be used.
+/// An error of a directory whose path is not known.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoDirectory {
     /// Neither an `AUTHLAB_…` variable, an XDG one nor a home directory is set.
     #[error("no directory for {what}: neither {variable}, {xdg} nor HOME names an absolute path")]
     Unnamed {
-        /// For what.
+        /// The purpose of the directory.
         what: &'static str,
         /// The variable that names it directly.
         variable: &'static str,
         /// The variable of the XDG base directory specification.
         xdg: &'static str,
     },
-    /// A relative path, where the working directory is not known.
+    /// The path is relative, and the working directory is not known.
     #[error("no directory for {what}: {variable} is the relative path {}, and the working directory is not known", path.display())]
     Relative {
-        /// For what.
+        /// The purpose of the directory.
         what: &'static str,
         /// The variable that names it.
         variable: &'static str,
@@ -28,37 +28,37 @@ pub enum NoDirectory {
     },
 }
 
-/// The cache: server binaries and prepared Keycloaks. Safe to delete at any time
-/// when no lab is up. `AUTHLAB_CACHE_DIR`, else the user's cache directory.
+/// Returns the cache, which holds server binaries and prepared Keycloaks: `AUTHLAB_CACHE_DIR`, else the user's cache directory.
+/// It is safe to delete at any time when no lab is running.
 ///
 /// # Errors
-/// No variable names one and there is no home directory.
+/// Fails if no variable names the directory and there is no home directory.
 pub fn cache() -> Result<PathBuf, NoDirectory> {
     CACHE.path(|name| std::env::var_os(name))
 }
 
-/// The state: a directory per lab that is up, and evidence of failures.
-/// `AUTHLAB_STATE_DIR`, else the user's state directory.
+/// Returns the state directory, which holds a directory per running lab, and evidence of failures: `AUTHLAB_STATE_DIR`, else the
+/// user's state directory.
 ///
 /// # Errors
-/// No variable names one and there is no home directory.
+/// Fails if no variable names the directory and there is no home directory.
 pub fn state() -> Result<PathBuf, NoDirectory> {
     STATE.path(|name| std::env::var_os(name))
 }
 
-/// The user's home directory, where `HOME` names one by an absolute path.
+/// Returns the user's home directory, if `HOME` is an absolute path.
 #[must_use]
 pub fn home() -> Option<PathBuf> {
     absolute(std::env::var_os("HOME"))
 }
 
-/// A relative path means another directory in each working directory, so it names no directory at all (XDG base directory
-/// specification).
+/// Returns the path if it is absolute: a relative path means another directory in each working directory, so it is ignored (XDG base
+/// directory specification).
 fn absolute(value: Option<OsString>) -> Option<PathBuf> {
     value.map(PathBuf::from).filter(|path| path.is_absolute())
 }
 
-/// A directory and the variables that may name it. Its path is always absolute: servers run in directories of their own.
+/// A directory and the variables that may name it. Its path is always absolute, because servers run in directories of their own.
 struct Place {
     what: &'static str,
     variable: &'static str,

@@ -1,11 +1,11 @@
-//! What to do about an error, apart from the error itself.
+//! Remedies for errors, apart from the errors themselves.
 //!
-//! An error that knows a remedy implements [`Hint`]; whoever shows the error
+//! An error that knows a remedy implements [`Hint`]; code that shows the error
 //! shows the hint after it, separated by a blank line.
 
-/// An error that may know what to do about it.
+/// An error that may know a remedy.
 pub trait Hint: std::error::Error {
-    /// What the person can do, as one imperative sentence.
+    /// Returns the remedy, as one imperative sentence.
     fn hint(&self) -> Option<String> {
         None
     }

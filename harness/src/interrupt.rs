@@ -1,19 +1,19 @@
-//! A person's wish to stop, passed down to all that wait.
+//! A user's request to stop, passed down to all waiting code.
 //!
-//! The owner of the signals keeps the [`Interrupter`]; everybody else holds an
+//! The owner of the signals keeps the [`Interrupter`]; all other code holds an
 //! [`Interrupt`], which is cheap to clone.
 
 use tokio::sync::watch;
 
-/// The end that asks for the stop.
+/// The sending end of an interrupt.
 #[derive(Debug)]
 pub struct Interrupter(watch::Sender<bool>);
 
-/// The end that is asked.
+/// The receiving end of an interrupt.
 #[derive(Clone, Debug)]
 pub struct Interrupt(watch::Receiver<bool>);
 
-/// A connected pair.
+/// Returns a connected pair.
 #[must_use]
 pub fn interrupt() -> (Interrupter, Interrupt) {
     let (sender, receiver) = watch::channel(false);
@@ -21,26 +21,26 @@ pub fn interrupt() -> (Interrupter, Interrupt) {
 }
 
 impl Interrupter {
-    /// Asks everybody to stop.
+    /// Requests the stop.
     pub fn interrupt(&self) {
         self.0.send_replace(true);
     }
 }
 
 impl Interrupt {
-    /// One that never comes.
+    /// Returns an interrupt that is never requested.
     #[must_use]
     pub fn never() -> Self {
         interrupt().1
     }
 
-    /// Whether the stop was asked for.
+    /// Returns whether the stop was requested.
     #[must_use]
     pub fn is_requested(&self) -> bool {
         *self.0.borrow()
     }
 
-    /// Waits until the stop is asked for: for ever, when nobody can ask any more.
+    /// Waits until the stop is requested: for ever, if the [`Interrupter`] was dropped without a request.
     pub async fn requested(&self) {
         let mut receiver = self.0.clone();
         if receiver.wait_for(|requested| *requested).await.is_err() {

@@ -1,9 +1,9 @@
 //! authlab: a test harness and lab kit for Kubernetes authentication.
 //!
-//! The library starts real servers ([`lab`]), asks them who a credential is
-//! ([`probe`]) and carries feature files out against them ([`scenario`]). It
-//! never prints and never exits: what happens is told as [`event`]s, and
-//! the command on top of it decides what a person sees.
+//! The library starts real servers ([`lab`]), sends them requests to find out how
+//! they identify a credential ([`probe`]) and runs feature files against them
+//! ([`scenario`]). It never prints and never exits: it emits [`event`]s, and
+//! the command on top of it decides what the user sees.
 
 pub mod auth_proxy;
 pub mod behaviour;

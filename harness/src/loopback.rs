@@ -1,4 +1,4 @@
-//! Addresses of this machine alone, and who may use a page that is served there: the browser of the same user, for pages of the same origin.
+//! Addresses of this machine only, and the access to a page served there: by the browser of the same user, for pages of the same origin.
 //!
 //! The main functions are [`is_asked_directly`], against pages of other sites, and [`is_from_this_user`], against other users of the
 //! machine.
@@ -8,15 +8,15 @@ use std::net::{IpAddr, SocketAddr};
 use hyper::Request;
 use hyper::header::{HOST, HeaderMap, HeaderName, ORIGIN};
 
-/// Whether `host` is an IP address of this machine alone, as a URL has it. A name is none: who resolves it decides what it means.
+/// Returns whether `host`, as in a URL, is an IP address of this machine only. A name is not: its resolver decides what it means.
 #[must_use]
 pub fn is_address(host: &str) -> bool {
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// Whether a browser was told to ask this machine, and not another site whose name was made to lead here (DNS rebinding), nor a page of
-/// one. The port is not compared: it is another one where it was forwarded.
+/// Returns whether a browser was told to ask this machine, and not another site by DNS rebinding, nor a page of another site.
+/// The port is not compared: it differs if it was forwarded.
 #[must_use]
 pub fn is_asked_directly<B>(request: &Request<B>) -> bool {
     let only = |name: HeaderName| only(request.headers(), &name);
@@ -30,10 +30,10 @@ pub fn is_asked_directly<B>(request: &Request<B>) -> bool {
     same_origin && [host, named].into_iter().all(is_here)
 }
 
-/// The header's one value.
+/// Returns the header's only value.
 ///
 /// # Errors
-/// It is there several times, or is no text.
+/// The header occurs several times, or is not text.
 fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, ()> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
@@ -43,7 +43,7 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>
     }
 }
 
-/// Whether `HOST` or `HOST:PORT` means this machine. Browsers never look `localhost` up.
+/// Returns whether `HOST` or `HOST:PORT` means this machine. Browsers never look `localhost` up.
 fn is_here(authority: &str) -> bool {
     let host = match authority.rsplit_once(':') {
         Some((host, port)) if port.chars().all(|c| c.is_ascii_digit()) => host,
@@ -52,8 +52,8 @@ fn is_here(authority: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || is_address(host)
 }
 
-/// Whether the other end of a connection, at `peer`, belongs to this user, or to the administrator. What comes from outside of this
-/// kernel's network does: it was forwarded here by somebody who may. Only Linux tells; elsewhere everybody counts as this user.
+/// Returns whether the other end of a connection, at `peer`, belongs to this user or to the administrator. A connection from outside this
+/// kernel's network does: a permitted user forwarded it. Only Linux can tell; elsewhere every caller counts as this user.
 #[must_use]
 pub fn is_from_this_user(local: SocketAddr, peer: SocketAddr) -> bool {
     let read = |table: &str| std::fs::read_to_string(format!("/proc/self/net/{table}")).ok();
@@ -63,7 +63,7 @@ pub fn is_from_this_user(local: SocketAddr, peer: SocketAddr) -> bool {
     may_use(&sockets, local, peer, &users())
 }
 
-/// Who this is, also as whom `sudo` was called, and the administrator.
+/// Returns the ids of this user, also of the one who called `sudo`, and of the administrator.
 fn users() -> Vec<u32> {
     let me = rustix::process::geteuid().as_raw();
     let mut users = vec![me, 0];
@@ -76,27 +76,27 @@ fn users() -> Vec<u32> {
 /// The state of a connection of which neither end is closed (include/net/tcp_states.h).
 const ESTABLISHED: &str = "01";
 
-/// What the kernel's tables of sockets (proc_pid_net(5)) say about the end at `peer`.
+/// Returns whether the end at `peer` may use the page, according to the kernel's tables of sockets (proc_pid_net(5)).
 fn may_use(sockets: &str, local: SocketAddr, peer: SocketAddr, users: &[u32]) -> bool {
     let find = |from: SocketAddr, to: SocketAddr| {
         let (from, to) = (forms(from), forms(to));
         sockets.lines().find_map(|line| {
             let mut words = line.split_whitespace().skip(1);
             let (own, other, state) = (words.next()?, words.next()?, words.next()?);
-            // In between: the queues, the timer, and how often was sent again.
+            // Skipped: the queues, the timer, and the number of retransmissions.
             let uid = words.nth(3)?.parse::<u32>().ok()?;
             let is_it = from.iter().any(|form| form == own) && to.iter().any(|form| form == other);
             is_it.then_some((state == ESTABLISHED, uid))
         })
     };
     match find(peer, local) {
-        // Of an end that is closed already, the kernel does not say whose it was.
+        // The kernel does not report the owner of an end that is already closed.
         Some((established, uid)) => established && users.contains(&uid),
         None => find(local, peer).is_some_and(|(established, _)| established),
     }
 }
 
-/// How the tables write an address: each 32 bits of it in the processor's order, by itself and mapped into IPv6.
+/// Returns the forms of an address in the tables: each 32 bits of it in the processor's order, on its own and mapped into IPv6.
 fn forms(address: SocketAddr) -> Vec<String> {
     let words = |bytes: &[u8]| -> String {
         let words = bytes
@@ -159,7 +159,7 @@ mod tests {
         }
     }
 
-    /// As the kernel of a processor that puts the lowest byte first writes them.
+    /// Uses rows as the kernel of a processor that puts the lowest byte first writes them.
     #[cfg(target_endian = "little")]
     #[test]
     fn another_user_is_told_by_the_kernels_table() {
@@ -177,12 +177,12 @@ mod tests {
         assert!(with(row(there, here, "01", 1000)));
         assert!(with(row(there, here, "01", 0)));
         assert!(!with(row(there, here, "01", 1001)));
-        // It sent its request and went away, so that nobody says whose it was.
+        // The peer sent its request and closed, so that its owner is unknown.
         assert!(!with(row(there, here, "05", 0)));
         assert!(!with(row(&format!("{mapped}9C40"), &format!("{mapped}1F90"), "01", 1001)));
-        // From elsewhere.
+        // From another machine.
         assert!(with(String::new()));
-        // Nothing is left of it.
+        // The connection is gone.
         assert!(!may_use("", local, peer, &[1000, 0]));
     }
 

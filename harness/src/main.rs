@@ -1,4 +1,4 @@
-//! The command `authlab`: all of it is in the library's `cli`.
+//! The command `authlab`, a thin wrapper around the library's `cli`.
 
 fn main() -> std::process::ExitCode {
     authlab::cli::main()

@@ -1,7 +1,7 @@
-//! The owner of what authlab makes: a process, on one machine since it was last started, as one user, in one PID namespace.
+//! The owner of everything that authlab creates: a process of one user, on one machine since its last boot, in one PID namespace.
 //!
-//! The main types are [`Owner`], which labels and files carry, and [`LabId`], the random name of what is owned. Numbers of processes
-//! mean something only to whoever has the same machine, boot and PID namespace; of all others it cannot be known whether they live.
+//! The main types are [`Owner`], stored in labels and files, and [`LabId`], the random id of what is owned. Process ids are meaningful
+//! only on the same machine, in the same boot and PID namespace; elsewhere, nothing can tell whether the owner is alive.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,40 +10,40 @@ use std::sync::OnceLock;
 use serde::{Deserialize, Serialize};
 use sha2::Digest;
 
-/// The random id of a lab: nobody else's is the same.
+/// The unique random id of a lab.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct LabId(String);
 
-/// A text that is not the id of a lab.
+/// An error of a text that is not the id of a lab.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not the id of a lab: expected 32 hexadecimal digits")]
 pub struct NotALabId(pub String);
 
 impl LabId {
-    /// The variable in the environment of each server that says of which lab it is.
+    /// The environment variable of each server that holds the id of its lab.
     pub const VARIABLE: &str = "AUTHLAB_SERVER_OF";
 
-    /// A new one.
+    /// Returns a new id.
     #[must_use]
     pub fn random() -> Self {
         Self(random())
     }
 
-    /// The id as text.
+    /// Returns the id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Its beginning, for names that have to be short.
+    /// Returns the beginning of the id, for names that have to be short.
     #[must_use]
     pub fn short(&self) -> &str {
         &self.0[..12]
     }
 }
 
-/// Random text of 32 hexadecimal digits.
+/// Returns random text of 32 hexadecimal digits.
 pub(crate) fn random() -> String {
     let mut bytes = [0_u8; 16];
     rand::RngCore::fill_bytes(&mut rand::thread_rng(), &mut bytes);
@@ -83,34 +83,34 @@ impl fmt::Display for LabId {
     }
 }
 
-/// A process, and all that its number depends on.
+/// A process, and everything that gives its id a meaning.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
     /// The process id.
     pub pid: u32,
     /// The user id.
     pub user: u32,
-    /// The machine: a hash of its id, which is to be kept confidential (machine-id(5)). Some containers have no such id.
+    /// The machine: a hash of its id, because the id itself is confidential (machine-id(5)). Some containers have no such id.
     pub machine: Option<String>,
-    /// The time since the machine was last started: a random id that the kernel makes then.
+    /// The boot: a random id that the kernel creates at each start of the machine.
     pub boot: Option<String>,
     /// The PID namespace.
     pub pid_namespace: Option<String>,
 }
 
-/// Why it cannot be known from here whether an owner lives.
+/// The reason why this process cannot tell whether an owner is alive.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Elsewhere {
-    /// It is another user's.
+    /// The owner is another user.
     User(u32),
-    /// It is on another machine.
+    /// The owner is on another machine.
     Machine,
-    /// It was on this machine before that was started anew.
+    /// The owner was on this machine before its last boot.
     Boot,
-    /// It is in another container.
+    /// The owner is in another container.
     Namespace,
-    /// Nothing says where it is, or this system does not say where we are.
+    /// The place of the owner, or of this process, is not known.
     Unknown,
 }
 
@@ -127,7 +127,7 @@ impl fmt::Display for Elsewhere {
 }
 
 impl Owner {
-    /// This process.
+    /// Returns this process as an owner.
     #[must_use]
     pub fn here() -> Self {
         static MACHINE: OnceLock<Option<String>> = OnceLock::new();
@@ -142,10 +142,10 @@ impl Owner {
         }
     }
 
-    /// Expects that `here` sees the same processes under the same numbers as this owner.
+    /// Checks that `here` sees the same processes under the same ids as this owner.
     ///
     /// # Errors
-    /// It does not, and why.
+    /// Returns the reason why it does not.
     pub fn expect_visible_from(&self, here: &Self) -> Result<(), Elsewhere> {
         if self.user != here.user {
             return Err(Elsewhere::User(self.user));
@@ -165,11 +165,11 @@ impl Owner {
         }
     }
 
-    /// Expects that a lock of this owner which is free for `here` proves that the owner and its servers are gone. That holds for
-    /// processes that `here` sees, and for all that ran on the same machine before it was started anew.
+    /// Checks that a lock of this owner that `here` finds free proves that the owner and its servers are gone. This holds for
+    /// processes that `here` sees, and for all that ran on the same machine before its last boot.
     ///
     /// # Errors
-    /// It proves nothing, and why.
+    /// Returns the reason why it proves nothing.
     pub fn expect_ended_with_its_lock(&self, here: &Self) -> Result<(), Elsewhere> {
         match self.expect_visible_from(here) {
             Err(Elsewhere::Boot) if self.machine.is_some() => Ok(()),
@@ -190,10 +190,10 @@ fn hashed(id: &str) -> String {
 
 #[cfg(target_os = "linux")]
 fn machine() -> Option<String> {
-    // The second is where systems without systemd have it.
+    // Systems without systemd have the second file.
     let files = ["/etc/machine-id", "/var/lib/dbus/machine-id"].into_iter();
     let ids = files.filter_map(|file| std::fs::read_to_string(file).ok());
-    // Images are made with an empty file, or with the word "uninitialized".
+    // Images come with an empty file, or with the word "uninitialized".
     ids.map(|id| id.trim().to_owned()).find(|id| id.len() == 32)
 }
 
@@ -208,7 +208,7 @@ fn pid_namespace() -> Option<String> {
     Some(std::fs::read_link("/proc/self/ns/pid").ok()?.to_string_lossy().into_owned())
 }
 
-/// The id of the boot says which machine it is, too.
+/// The id of the boot also identifies the machine.
 #[cfg(not(target_os = "linux"))]
 fn machine() -> Option<String> {
     None
@@ -224,7 +224,7 @@ fn boot() -> Option<String> {
     Some(id.trim().to_owned()).filter(|id| told.status.success() && !id.is_empty())
 }
 
-/// There is one for all.
+/// All processes share one namespace.
 #[cfg(not(target_os = "linux"))]
 fn pid_namespace() -> Option<String> {
     Some("all".to_owned())
@@ -269,7 +269,7 @@ mod tests {
         for (owner, why) in cases {
             assert_eq!(owner.expect_visible_from(&here), Err(why), "{owner:?}");
         }
-        // Two systems that do not say where they are may be two.
+        // Two owners without a known place may be on different systems.
         let nowhere = other(|owner| (owner.boot, owner.pid_namespace) = (None, None));
         assert_eq!(nowhere.expect_visible_from(&nowhere), Err(Elsewhere::Unknown));
     }
@@ -278,7 +278,7 @@ mod tests {
     fn a_free_lock_proves_the_end_of_what_ran_before_this_machines_last_start() {
         let before = other(|owner| owner.boot = Some("c".to_owned()));
         assert_eq!(before.expect_ended_with_its_lock(&owner()), Ok(()));
-        // Without a machine's id it may have been any machine.
+        // Without a machine's id, the owner may have been on any machine.
         let nameless = |boot: &str| {
             other(|owner| {
                 owner.machine = None;

@@ -1,17 +1,17 @@
-//! Text that somebody else wrote, made fit for a terminal: an issuer's description of an error or a user's name could move the
-//! cursor, set the window's title, or turn the reading direction round.
+//! Untrusted text, made safe for a terminal: an issuer's description of an error or a user's name could move the
+//! cursor, set the window's title, or reverse the reading direction.
 //!
-//! The main functions are [`printable`], and [`Printable`] for all that is written to one place.
+//! The main items are [`printable`], and [`Printable`], a writer that makes all its output printable.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
 
 use serde_json::Value;
 
-/// Stands for each character that is not printed.
+/// The replacement for each character that is not printed.
 const SIGN: &str = "\u{fffd}";
 
-/// `text` with a sign in place of each control character (C0, DEL, C1) and of each that overrides the reading direction. Line feeds and
+/// Replaces each control character (C0, DEL, C1) in `text`, and each character that overrides the reading direction. Line feeds and
 /// tabs stay.
 #[must_use]
 pub fn printable(text: &str) -> Cow<'_, str> {
@@ -21,13 +21,13 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.replace("\r\n", "\n").replace(acts, SIGN))
 }
 
-/// Whether a terminal does something at `c`, in place of showing it.
+/// Returns whether a terminal acts on `c` instead of showing it.
 fn acts(c: char) -> bool {
     let turns_direction = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     turns_direction || c.is_control() && !matches!(c, '\n' | '\t')
 }
 
-/// Makes every text in `value` printable.
+/// Makes every string in `value` printable.
 pub fn make_texts_printable(value: &mut Value) {
     match value {
         Value::String(text) => {
@@ -41,7 +41,7 @@ pub fn make_texts_printable(value: &mut Value) {
     }
 }
 
-/// JSON whose texts are the same, with an escape in place of each character that is not printed: JSON itself only asks for that below U+0020.
+/// Escapes each character of `json` that is not printed, so that its strings stay the same: JSON itself requires this only below U+0020.
 #[must_use]
 pub fn printable_json(json: &str) -> Cow<'_, str> {
     if !json.contains(acts) {
@@ -49,7 +49,7 @@ pub fn printable_json(json: &str) -> Cow<'_, str> {
     }
     let escaped = json.chars().fold(String::with_capacity(json.len()), |mut escaped, c| {
         if acts(c) {
-            // None of them is beyond U+FFFF.
+            // All of these characters are below U+10000.
             escaped.push_str(&format!("\\u{:04x}", u32::from(c)));
         } else {
             escaped.push(c);
@@ -59,16 +59,16 @@ pub fn printable_json(json: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// Writes what is printable of all that is written to it, whoever it came from.
+/// A writer that makes all its output printable, whatever its origin.
 #[derive(Debug)]
 pub struct Printable<W: Write> {
     to: W,
-    /// The beginning of a character or of a line's end.
+    /// The incomplete end of the input: a part of a character or of a line end.
     begun: Vec<u8>,
 }
 
 impl<W: Write> Printable<W> {
-    /// Writes to `to`.
+    /// Returns a writer to `to`.
     pub fn new(to: W) -> Self {
         Self { to, begun: Vec::new() }
     }
@@ -97,13 +97,13 @@ impl<W: Write> Drop for Printable<W> {
     }
 }
 
-/// How many of `bytes` can be told apart: without a character at the end that is incomplete, or a carriage return that a line feed may follow.
+/// Returns the length of `bytes` without an incomplete character at the end, or a carriage return that a line feed may follow.
 fn whole(bytes: &[u8]) -> usize {
     let mut last = bytes.utf8_chunks().last().map_or(&[][..], |chunk| chunk.invalid());
     if last.is_empty() && bytes.ends_with(b"\r") {
         last = b"\r";
     }
-    // An invalid end may be the beginning of a character; one that is not has no more bytes than these.
+    // An invalid end may be the beginning of a character; if it is not, the bytes are complete.
     let may_go_on = last == b"\r" || std::str::from_utf8(last).is_err_and(|error| error.error_len().is_none());
     bytes.len() - if may_go_on { last.len() } else { 0 }
 }
@@ -112,7 +112,7 @@ fn whole(bytes: &[u8]) -> usize {
 mod tests {
     use super::*;
 
-    /// Sets a window's title, clears the screen, as C0 and as C1; deletes; turns the direction round; returns to the line's beginning.
+    /// Sets a window's title, clears the screen, as C0 and as C1; deletes; reverses the direction; returns to the line's beginning.
     const ATTACKS: &str = "a\u{1b}]0;title\u{7}b\u{9b}2Jc\u{7f}d\u{202e}e\u{2066}f\rg\u{8}h";
     const HARMLESS: &str = "a\u{fffd}]0;title\u{fffd}b\u{fffd}2Jc\u{fffd}d\u{fffd}e\u{fffd}f\u{fffd}g\u{fffd}h";
 
@@ -137,7 +137,7 @@ mod tests {
             assert_eq!(String::from_utf8_lossy(&written), format!("{HARMLESS}\nZoë"), "{size}");
         }
         let mut written = Vec::new();
-        // No UTF-8: the control sequence introducer of eight bits, and a character's first byte without the others.
+        // Not UTF-8: the control sequence introducer of eight bits, and a character's first bytes without the last.
         Printable::new(&mut written).write_all(b"a\x9b2Jb\xe2\x80").expect("it is memory");
         assert_eq!(String::from_utf8_lossy(&written), "a\u{fffd}2Jb\u{fffd}");
     }

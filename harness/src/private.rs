@@ -1,7 +1,7 @@
-//! Files and directories that nobody but this user controls.
+//! Files and directories that only this user controls.
 //!
-//! The main type is [`NotPrivate`]: why one of them is not trusted. [`directory`] and [`open`] look before anything in it is believed,
-//! [`make_directory`] and [`write`] make what passes.
+//! The main type is [`NotPrivate`]: the reason why a file or directory is not trusted. [`directory`] and [`open`] check before anything
+//! in it is used; [`make_directory`] and [`write`] create files and directories that pass these checks.
 
 use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Write};
@@ -13,57 +13,57 @@ use rustix::fs::OFlags;
 /// The rights that other users may have to a file or directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Others {
-    /// Nothing: it holds secrets.
+    /// No rights: it holds secrets.
     Nothing,
-    /// Read it: only its content has to be ours.
+    /// Reading: only its integrity matters.
     Read,
 }
 
-/// Why a file or directory is not trusted.
+/// The reason why a file or directory is not trusted.
 #[derive(Debug, thiserror::Error)]
 pub enum NotPrivate {
-    /// It cannot be looked at; it may not be there.
+    /// The path cannot be inspected; it may not exist.
     #[error("it cannot be looked at ({0})")]
     Unseen(#[source] io::Error),
-    /// It is a symbolic link: its target is somebody else's choice.
+    /// The path is a symbolic link, whose target another user may have chosen.
     #[error("it is a symbolic link")]
     Link,
-    /// A directory was expected.
+    /// The path is not a directory, but should be.
     #[error("it is not a directory")]
     NotADirectory,
-    /// A file was expected, and no device, pipe or socket.
+    /// The path is not a regular file, but a directory, device, pipe or socket.
     #[error("it is not a regular file")]
     NotAFile,
-    /// It belongs to another user.
+    /// The owner is another user.
     #[error("it belongs to another user (uid {owner}, not {me})")]
     Foreign {
-        /// The user id of its owner.
+        /// The user id of the owner.
         owner: u32,
         /// The user id of this process.
         me: u32,
     },
-    /// Others can change it.
+    /// Other users can write it.
     #[error("others can write it (mode {mode:03o})")]
     Writable {
-        /// Its permission bits.
+        /// The permission bits.
         mode: u32,
     },
-    /// Others can see or change it.
+    /// Other users can read or write it.
     #[error("others can read or write it (mode {mode:03o})")]
     Readable {
-        /// Its permission bits.
+        /// The permission bits.
         mode: u32,
     },
 }
 
 impl NotPrivate {
-    /// Returns `true` if it is not there at all.
+    /// Returns `true` if the path does not exist.
     #[must_use]
     pub fn is_absent(&self) -> bool {
         matches!(self, Self::Unseen(error) if error.kind() == io::ErrorKind::NotFound)
     }
 
-    /// Says what the person can do about it at `path`.
+    /// Returns the remedy at `path`.
     #[must_use]
     pub fn remedy(&self, path: &Path) -> Option<String> {
         match self {
@@ -74,10 +74,10 @@ impl NotPrivate {
     }
 }
 
-/// Expects that what was `seen` belongs to this user, and that others can do no more than `others` says.
+/// Checks that the file or directory with the metadata `seen` belongs to this user, and that others have at most the rights `others`.
 ///
 /// # Errors
-/// It belongs to somebody else, or its mode allows more.
+/// Fails if it belongs to another user, or if its mode allows more.
 pub fn expect_owned(seen: &Metadata, others: Others) -> Result<(), NotPrivate> {
     let (owner, me) = (seen.uid(), rustix::process::geteuid().as_raw());
     if owner != me {
@@ -91,10 +91,10 @@ pub fn expect_owned(seen: &Metadata, others: Others) -> Result<(), NotPrivate> {
     }
 }
 
-/// Expects a directory of this user at `path`, and no link to one.
+/// Checks that `path` is a directory of this user, and not a link to one.
 ///
 /// # Errors
-/// It is not there, or not to be trusted.
+/// Fails if it does not exist, or is not trusted.
 pub fn expect_directory(path: &Path, others: Others) -> Result<(), NotPrivate> {
     let seen = std::fs::symlink_metadata(path).map_err(NotPrivate::Unseen)?;
     if seen.is_symlink() {
@@ -106,10 +106,10 @@ pub fn expect_directory(path: &Path, others: Others) -> Result<(), NotPrivate> {
     expect_owned(&seen, others)
 }
 
-/// Expects a directory at `path`, whoever's, that nobody but its owner can change.
+/// Checks that `path` is a directory, of any user, that only its owner can write.
 ///
 /// # Errors
-/// It is not there, no directory, or its mode allows more.
+/// Fails if it does not exist, is not a directory, or if its mode allows more.
 pub fn expect_unwritable(path: &Path) -> Result<(), NotPrivate> {
     let seen = std::fs::symlink_metadata(path).map_err(NotPrivate::Unseen)?;
     let mode = seen.mode() & 0o777;
@@ -120,10 +120,10 @@ pub fn expect_unwritable(path: &Path) -> Result<(), NotPrivate> {
     }
 }
 
-/// Opens the file `path` of this user for reading; neither a link nor a pipe that never ends.
+/// Opens the file `path` of this user for reading; refuses links, and pipes, which might never end.
 ///
 /// # Errors
-/// It is not there, or not to be trusted.
+/// Fails if it does not exist, or is not trusted.
 pub fn open(path: &Path, others: Others) -> Result<File, NotPrivate> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path);
@@ -136,21 +136,21 @@ pub fn open(path: &Path, others: Others) -> Result<File, NotPrivate> {
     Ok(file)
 }
 
-/// Makes the directory `path`, and those above it that are missing, for this user alone.
+/// Creates the directory `path` and its missing parents, for this user alone.
 ///
 /// # Errors
-/// It cannot be made.
+/// Fails if it cannot be created.
 pub fn make_directory(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Writes a file that only its owner can read. The mode of one that is there already is changed before the text is in it.
+/// Writes a file that only its owner can read. The mode of an existing file is changed before the text is written.
 ///
 /// # Errors
-/// It cannot be written, or its mode cannot be changed.
+/// Fails if the file cannot be written, or its mode cannot be changed.
 pub fn write(path: &Path, text: &str) -> io::Result<()> {
     let mut file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
-    // A terminal or a pipe has neither a mode of ours nor a length.
+    // The mode and length of a terminal or pipe are left alone.
     if file.metadata()?.is_file() {
         file.set_permissions(Permissions::from_mode(0o600))?;
         file.set_len(0)?;
@@ -158,13 +158,13 @@ pub fn write(path: &Path, text: &str) -> io::Result<()> {
     file.write_all(text.as_bytes())
 }
 
-/// Writes the file `path` anew, for its owner alone; whole, or not at all.
+/// Replaces the file `path`, for its owner alone: completely, or not at all.
 ///
 /// # Errors
-/// It cannot be written; the file that was there still is.
+/// Fails if the file cannot be written; the old file then stays.
 pub fn replace(path: &Path, text: &str) -> io::Result<()> {
     let unfinished = path.with_extension(format!("{}.new", std::process::id()));
-    // Left by a process of the same id that was killed.
+    // A killed process with the same id may have left the file.
     let _absent = std::fs::remove_file(&unfinished);
     let file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&unfinished);
     let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
@@ -240,7 +240,7 @@ mod tests {
     #[test]
     fn somebody_elses_directory_is_refused() {
         let me = rustix::process::geteuid().as_raw();
-        // The root directory belongs to root; for root, something has to be given away first.
+        // The root directory belongs to root; if the test runs as root, it has to give a directory away first.
         let given = tempfile::tempdir().expect("a directory");
         let path = if me == 0 {
             std::os::unix::fs::chown(given.path(), Some(1), None).expect("root may");

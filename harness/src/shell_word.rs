@@ -1,8 +1,8 @@
-//! Words of a command line that a person pastes into a shell. The main function is [`quoted`].
+//! Words of a command line that a user pastes into a shell. The main function is [`quoted`].
 
 use std::borrow::Cow;
 
-/// `word` as a POSIX shell reads it back: unchanged where every character stands for itself, else in single quotes.
+/// Quotes `word` for a POSIX shell: unchanged if no character needs quotes, else in single quotes.
 #[must_use]
 pub fn quoted(word: &str) -> Cow<'_, str> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,@%+".contains(c);

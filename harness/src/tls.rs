@@ -1,6 +1,6 @@
-//! TLS from PEM: what our own servers and clients need of rustls.
+//! TLS from PEM: rustls configurations for our own servers and clients.
 //!
-//! The main functions are [`server`] and [`client`]. HTTP/1.1 is all that is offered: upgrades
+//! The main functions are [`server`] and [`client`]. Only HTTP/1.1 is offered: upgrades
 //! (exec, attach, port-forward) need it, and one protocol is easier to watch than two.
 
 use std::sync::Arc;
@@ -14,22 +14,22 @@ use rustls::{ClientConfig, InconsistentKeys, RootCertStore, ServerConfig};
 
 use crate::pki::Leaf;
 
-/// A certificate or key that TLS cannot be spoken with.
+/// A certificate or key that cannot be used for TLS.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// It is not PEM, or not what it should be.
+    /// The text is not PEM, or not of the expected kind.
     #[error("no usable {what} in the PEM text")]
     Pem {
-        /// What was looked for.
+        /// The expected kind.
         what: &'static str,
-        /// Why it was not found.
+        /// The cause.
         #[source]
         source: rustls::pki_types::pem::Error,
     },
-    /// There is not one certificate in it.
+    /// The text contains no certificate.
     #[error("no certificate in the PEM text")]
     Empty,
-    /// Nobody's certificate can be verified with it.
+    /// The authority cannot be used to verify certificates.
     #[error("the authority of callers is refused")]
     Callers(#[from] rustls::client::VerifierBuilderError),
     /// rustls refuses it.
@@ -37,16 +37,16 @@ pub enum TlsError {
     Refused(#[from] rustls::Error),
 }
 
-/// Chooses the one cryptography provider for this process, unless somebody has. Two can be compiled in by accident, and then none is
-/// chosen by itself; so this comes before anybody is asked.
+/// Chooses the cryptography provider for this process, unless one was chosen. Two can be compiled in by accident, and rustls then chooses
+/// none on its own; call this before the first connection.
 pub fn choose_provider() {
     let _chosen_already = rustls::crypto::ring::default_provider().install_default();
 }
 
-/// The certificates in `pem`, in order.
+/// Returns the certificates in `pem`, in order.
 ///
 /// # Errors
-/// There is none, or one is not PEM.
+/// The text contains no certificate, or one is not PEM.
 pub fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
     let all = all.map_err(|source| TlsError::Pem {
@@ -56,8 +56,8 @@ pub fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, TlsError>
     if all.is_empty() { Err(TlsError::Empty) } else { Ok(all) }
 }
 
-/// A client of HTTPS alone that trusts the authorities in `authority`, PEM, or where none is given those of the system; it follows no
-/// redirect, uses no proxy, and waits `patience` for an answer.
+/// Returns an HTTPS-only client that trusts the CAs in `authority`, PEM, or without it those of the system; it follows no
+/// redirect, uses no proxy, and waits `patience` for a response.
 ///
 /// # Errors
 /// The text is not PEM.
@@ -73,10 +73,10 @@ pub fn https(authority: Option<&str>, patience: Duration) -> Result<reqwest::Cli
     http.build()
 }
 
-/// The authorities in `pem`.
+/// Returns the CAs in `pem`.
 ///
 /// # Errors
-/// There is none, or one is not a certificate.
+/// The text contains none, or one is not a certificate.
 pub fn roots(pem: &str) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(pem)? {
@@ -85,7 +85,7 @@ pub fn roots(pem: &str) -> Result<RootCertStore, TlsError> {
     Ok(roots)
 }
 
-/// A leaf's chain and key, as rustls takes them.
+/// Returns a leaf's chain and key, as rustls takes them.
 ///
 /// # Errors
 /// Either is not PEM.
@@ -97,7 +97,7 @@ pub fn identity(leaf: &Leaf) -> Result<(Vec<CertificateDer<'static>>, PrivateKey
     Ok((certificates(&leaf.full_chain())?, key))
 }
 
-/// A server that shows `leaf` and asks for no client certificate.
+/// Returns a server that presents `leaf` and asks for no client certificate.
 ///
 /// # Errors
 /// The leaf cannot be used.
@@ -108,7 +108,7 @@ pub fn server(leaf: &Leaf) -> Result<ServerConfig, TlsError> {
     Ok(config)
 }
 
-/// A server that shows `leaf` and lets nobody in without a client certificate of the authorities in `callers`, PEM.
+/// Returns a server that presents `leaf` and refuses callers without a client certificate of the CAs in `callers`, PEM.
 ///
 /// # Errors
 /// An authority or the leaf cannot be used.
@@ -122,7 +122,7 @@ pub fn server_for(leaf: &Leaf, callers: &str) -> Result<ServerConfig, TlsError> 
     Ok(config)
 }
 
-/// A client that trusts the authorities in `pem` alone, and shows `leaf` where there is one.
+/// Returns a client that trusts only the CAs in `pem`, and presents `leaf`, if given.
 ///
 /// # Errors
 /// An authority or the leaf cannot be used.
@@ -132,7 +132,7 @@ pub fn client(pem: &str, leaf: Option<&Leaf>) -> Result<ClientConfig, TlsError> 
         Some(leaf) => {
             let (chain, key) = identity(leaf)?;
             let shown = CertifiedKey::new(chain, rustls::crypto::ring::sign::any_supported_type(&key)?);
-            // A certificate of version 1, as openssl makes one where nothing is asked of it, cannot be looked into here; servers take it.
+            // A certificate of version 1, as openssl makes one by default, cannot be inspected here; servers accept it.
             if let Err(mismatch @ rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) = shown.keys_match() {
                 return Err(mismatch.into());
             }

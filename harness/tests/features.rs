@@ -1,4 +1,4 @@
-//! The features, as `cargo test` sees them: the same scenarios as `authlab run`.
+//! The features under `cargo test`: the same scenarios as in `authlab run`.
 
 fn main() -> std::process::ExitCode {
     authlab::cli::features::main()

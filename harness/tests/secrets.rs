@@ -1,5 +1,5 @@
-//! No secret that a run issued is in anything that it wrote: the whole suite is carried out, with a scenario that fails so that
-//! evidence is kept, and the report, the evidence and what went to the terminal are searched for every secret that the run held.
+//! No secret of a run is in anything that the run wrote: the whole suite runs, with one failing scenario so that
+//! evidence is kept, and the report, the evidence and the terminal output are searched for every secret that the run held.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,13 +9,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use libtest_mimic::{Arguments, Failed, Trial};
 
-/// Tells the copy of this program that is the run where to leave what it held.
+/// Names the file in which the copy of this program that performs the run lists its secrets.
 const LEAVE_TO: &str = "AUTHLAB_TEST_SECRETS_TO";
 
-/// Shorter ones occur by chance: `secret`, a namespace, a word.
+/// The shortest secret to search for: shorter ones occur by chance, such as `secret`, a namespace, a word.
 const SHORTEST: usize = 8;
 
-/// What fails on purpose, with a token and a password in its message and its answers.
+/// A scenario that fails on purpose, with a token and a password in its message and its responses.
 const FAILS: &str = r#"
 Feature: What is kept of a failure
 
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
         authlab::secret::remember();
         let exit = authlab::cli::main();
         let held = authlab::secret::remembered().join("\0");
-        // Without it there is nothing to look for, which the other side takes for a failure.
+        // Without the file there are no secrets to search for, which the parent process treats as a failure.
         return std::fs::write(leave_to, held).map_or(ExitCode::FAILURE, |()| exit);
     }
     let trials = vec![Trial::test("no_secret_of_a_run_is_in_what_it_wrote", || {
@@ -50,7 +50,7 @@ fn no_secret_is_written() -> Anyhow<()> {
     std::fs::write(failing.join("kept.feature"), FAILS)?;
     let features = Path::new(env!("CARGO_MANIFEST_DIR")).join("../features");
     let mut run = Command::new(std::env::current_exe()?);
-    // What narrows this test's own run, and where a job's summary goes, is not meant for the one inside of it.
+    // Filters of this test's own run, and a job's summary file, are not meant for the inner run.
     let outer = [
         "AUTHLAB_TAGS",
         "AUTHLAB_NAME",
@@ -91,7 +91,7 @@ fn no_secret_is_written() -> Anyhow<()> {
 
     let secrets = std::fs::read_to_string(&held)?;
     let needles: Vec<String> = secrets.split('\0').flat_map(needles).collect();
-    // As many as the run has people, tokens and keys: hundreds. Few would mean that they were not remembered.
+    // A run has hundreds of users, tokens and keys. Few would mean that they were not remembered.
     if needles.len() < 500 {
         return Err(format!("only {} forms of secrets were remembered", needles.len()).into());
     }
@@ -99,7 +99,7 @@ fn no_secret_is_written() -> Anyhow<()> {
     let mut found = Vec::new();
     for (path, content) in &written.0 {
         for place in search.find_iter(content).take(3) {
-            // Enough to find it by, not enough to use it.
+            // Enough to find the secret by, not enough to use it.
             let needle = &needles[place.pattern().as_usize()];
             found.push(format!(
                 "{} at byte {}: {}…",
@@ -115,7 +115,7 @@ fn no_secret_is_written() -> Anyhow<()> {
     what_people_need_is_readable(&report.join("run.json"))
 }
 
-/// Nothing is redacted of what the features themselves say, nor of names and claims: a record that hides these says nothing.
+/// Checks that text of the features, names and claims are not redacted: a record that hides these is useless.
 fn what_people_need_is_readable(record: &Path) -> Anyhow<()> {
     let text = std::fs::read_to_string(record)?;
     let record: serde_json::Value = serde_json::from_str(&text)?;
@@ -148,7 +148,7 @@ fn what_people_need_is_readable(record: &Path) -> Anyhow<()> {
     Ok(())
 }
 
-/// All that a run wrote, by where.
+/// Everything that a run wrote, by path.
 struct Written(BTreeMap<PathBuf, Vec<u8>>);
 
 impl Written {
@@ -170,17 +170,17 @@ impl Written {
     }
 }
 
-/// A lab that failed is kept for who looks into it. Its servers' files are what a lab needs to be one, keys among them, and only its
-/// owner may read them: of these, the logs alone are what somebody would show around.
+/// Returns whether a file is exempt: a failed lab is kept for inspection, and its servers need their files, keys included, which only
+/// its owner may read. The logs are not exempt, since a user might share them.
 fn is_kept_as_it_is(path: &Path) -> bool {
     let is_log = path.extension().is_some_and(|extension| extension == "log" || extension == "jsonl");
     path.components().any(|part| part.as_os_str() == "labs") && !is_log
 }
 
-/// The forms in which `secret` would give itself away: as it is, in base64 at each of the three offsets, in hexadecimal digits, escaped
+/// Returns the forms that `secret` might take: as it is, in base64 at each of the three offsets, in hexadecimal digits, escaped
 /// as in JSON, and encoded for a URL or a form.
 fn needles(secret: &str) -> Vec<String> {
-    // The claims of a token may be shown, and so may the beginning of its signature; the signature is what makes it a credential.
+    // The claims and the beginning of the signature of a token may be shown; the rest of the signature is what makes it a credential.
     let token = secret.strip_prefix("Bearer ").unwrap_or(secret);
     let is_token = token.starts_with("eyJ") && token.matches('.').count() == 2;
     let parts: Vec<&str> = if is_token {
@@ -198,8 +198,8 @@ fn needles(secret: &str) -> Vec<String> {
     parts.flat_map(encodings).collect()
 }
 
-/// The lines that only a private key has: the armour says nothing, certificates and public keys beside it are for everybody, and so is its
-/// public half (PKCS#8). Of an elliptic curve, that begins after two lines at least; of RSA, whose keys are long, it ends within seven.
+/// Returns the lines that are only in a private key: the armour is not secret, nor are certificates and public keys beside it, nor its
+/// public half (PKCS#8). In an EC key, that half begins after at least two lines; in an RSA key, which is long, it ends within seven.
 fn private_lines(pem: &str) -> Vec<&str> {
     let mut private = false;
     let mut lines = Vec::new();
@@ -222,7 +222,7 @@ fn encodings(part: &str) -> Vec<String> {
         let shifted = [&b"\0\0"[..offset], part.as_bytes()].concat();
         for engine in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
             let encoded = engine.encode(&shifted);
-            // The first and the last characters depend on what stands beside it.
+            // The first and the last characters depend on the neighbouring bytes.
             let inner = encoded.get(4..encoded.len().saturating_sub(4)).unwrap_or_default();
             all.push(inner.to_owned());
         }

@@ -1,7 +1,7 @@
-//! The rules that a machine can hold: the layout of the code, the voice of the features, the ledger
-//! of what no scenario proves yet, and the documents that name things.
+//! The rules that a machine can check: the layout of the code, the wording of the features, the ledger
+//! of behaviours that no scenario proves yet, and the documents that name things.
 //!
-//! Nothing is started. Each rule is a test that collects everything that breaks it ([`Broken`]) and says what to do.
+//! Nothing is started. Each rule is a test that collects every violation ([`Broken`]) and says what to do.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::path::{Path, PathBuf};
@@ -28,12 +28,12 @@ mod pages;
 #[path = "tidy/scripts.rs"]
 mod scripts;
 
-/// The project's root.
+/// Returns the project's root.
 fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
-/// A file of the project that is text.
+/// A text file of the project.
 struct TextFile {
     /// Its path from the root, with `/`.
     path: String,
@@ -41,12 +41,12 @@ struct TextFile {
 }
 
 impl TextFile {
-    /// Whether Rust's compiler reads it.
+    /// Returns whether the file is Rust code.
     fn is_rust(&self) -> bool {
         self.path.ends_with(".rs")
     }
 
-    /// Its lines, numbered from 1.
+    /// Returns the lines, numbered from 1.
     fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
         self.text.lines().enumerate().map(|(index, line)| (index + 1, line))
     }
@@ -65,7 +65,7 @@ static FILES: LazyLock<Vec<TextFile>> = LazyLock::new(|| {
         .collect()
 });
 
-/// What git lists, new files included; `None` where there is no git, or no repository.
+/// Returns the files that git lists, including new ones; `None` without git, or outside of a repository.
 fn known_to_git() -> Option<Vec<String>> {
     let listed = std::process::Command::new("git")
         .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
@@ -77,7 +77,7 @@ fn known_to_git() -> Option<Vec<String>> {
     (listed.status.success() && !paths.is_empty()).then_some(paths)
 }
 
-/// Every file below `folder`, except what git would ignore.
+/// Returns every file below `folder`, except those that git would ignore.
 fn below(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut pending: Vec<PathBuf> = vec![folder.to_owned()];
@@ -98,29 +98,29 @@ fn below(folder: &Path) -> Vec<String> {
     found
 }
 
-/// The text of a file that has to be there.
+/// Returns the text of a file that has to exist.
 fn text_of(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path} cannot be read ({error}): it has to be there"))
 }
 
-/// What breaks one rule. Dropped with something in it, it fails the test.
+/// The violations of one rule. It fails the test when it is dropped with a violation in it.
 struct Broken {
     rule: &'static str,
     found: Vec<String>,
 }
 
 impl Broken {
-    /// Nothing breaks `rule` so far; `rule` also says what to do.
+    /// Creates an empty list for `rule`, which also says what to do.
     fn rule(rule: &'static str) -> Self {
         Self { rule, found: Vec::new() }
     }
 
-    /// `what` breaks it.
+    /// Adds the violation `what`.
     fn by(&mut self, what: impl Into<String>) {
         self.found.push(what.into());
     }
 
-    /// `what` breaks it, unless `holds`.
+    /// Adds the violation `what`, unless `holds`.
     fn unless(&mut self, holds: bool, what: impl FnOnce() -> String) {
         if !holds {
             self.by(what());

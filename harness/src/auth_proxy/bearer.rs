@@ -1,8 +1,8 @@
-//! Tokens, verified with the keys of their issuer.
+//! Verifies tokens with the keys of their issuer.
 //!
-//! The main types are [`TokenIssuer`] (whose tokens, and which claims say who) and [`Bearer`]. The
-//! issuer is discovered when the first token comes and asked again when that failed; its keys are fetched
-//! anew once when a token names one that is not known.
+//! The main types are [`TokenIssuer`] (the accepted issuer and the claims that identify a caller) and [`Bearer`]. The
+//! issuer is discovered when the first token arrives, and again after a failed attempt; its keys are fetched
+//! again once when a token names an unknown key.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,31 +22,31 @@ use crate::cause::with_causes;
 use crate::identity_provider::issuer::unverified;
 use crate::secret::Secret;
 
-/// How long the issuer may take to answer one request.
+/// The timeout of one request to the issuer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Whose tokens are accepted, and which of their claims say who somebody is.
+/// The issuer whose tokens are accepted, and the claims that identify the user.
 #[derive(Clone, Debug)]
 pub struct TokenIssuer {
-    /// The issuer's URL, exactly as tokens say it.
+    /// The issuer's URL, exactly as in its tokens.
     pub url: String,
     /// The authorities of the issuer's own certificate, PEM.
     pub authority: String,
-    /// The audience that tokens must be for.
+    /// The audience that tokens must have.
     pub audience: String,
-    /// The claim that is the user.
+    /// The claim that holds the user's name.
     pub username_claim: String,
-    /// What goes before the user.
+    /// The prefix of the user's name.
     pub username_prefix: String,
-    /// The claim that lists the groups; a single text counts as a list of one.
+    /// The claim that lists the groups; a single string counts as a list of one.
     pub groups_claim: Option<String>,
-    /// What goes before each group.
+    /// The prefix of each group.
     pub groups_prefix: String,
 }
 
 impl TokenIssuer {
-    /// Tokens of `url` for `audience`: the user is `preferred_username`, the groups are `groups`, nothing goes
-    /// before them.
+    /// Accepts tokens of `url` for `audience`; the user is `preferred_username`, the groups are `groups`, both without
+    /// a prefix.
     pub fn new(url: impl Into<String>, authority: impl Into<String>, audience: impl Into<String>) -> Self {
         Self {
             url: url.into(),
@@ -60,7 +60,7 @@ impl TokenIssuer {
     }
 }
 
-/// What the issuer said of itself.
+/// The issuer's discovery document and keys.
 #[derive(Debug)]
 struct Provider {
     metadata: CoreProviderMetadata,
@@ -87,7 +87,7 @@ impl Bearer {
         let http = reqwest::Client::builder()
             .tls_certs_only(roots)
             .no_proxy()
-            // Keys are the issuer's own, not those of whom it points at.
+            // The keys must come from the issuer itself, not from a server that it redirects to.
             .redirect(reqwest::redirect::Policy::none())
             .timeout(PATIENCE)
             .build()
@@ -100,37 +100,37 @@ impl Bearer {
         })
     }
 
-    /// Who the bearer of `token` is.
+    /// Verifies `token` and returns its bearer.
     pub(super) async fn verify(&self, token: &Secret) -> Result<Caller, Refusal> {
         let refused = |why: String| Refusal::Unauthenticated(why);
         let parsed: CoreIdToken = token.expose().parse().map_err(|error| refused(with_causes(&error)))?;
         let provider = self.provider(None).await?;
         match self.judge(&parsed, &provider) {
             Err(ClaimsVerificationError::SignatureVerification(SignatureVerificationError::NoMatchingKey)) => {
-                // It may be newer than the keys that are known.
+                // The key may be newer than the known ones.
                 let provider = self.provider(Some(&provider)).await?;
                 self.judge(&parsed, &provider).map_err(|error| refused(with_causes(&error)))?;
             }
             judged => judged.map_err(|error| refused(with_causes(&error)))?,
         }
-        // Verified above; read as plain JSON, as any claim may say who somebody is.
+        // The token is verified above; its claims are read as plain JSON, since any claim may identify the user.
         let claims = unverified(token).map_err(|error| refused(error.to_string()))?.claims;
         self.not_too_early(&claims).and_then(|()| self.caller(&claims)).map_err(refused)
     }
 
     fn judge(&self, token: &CoreIdToken, provider: &Provider) -> Result<(), ClaimsVerificationError> {
-        // With a shared secret the proxy has none; the issuer may list such algorithms all the same.
+        // The proxy has no shared secret, even if the issuer lists algorithms that use one.
         let algorithms = provider.metadata.id_token_signing_alg_values_supported();
         let algorithms = algorithms.iter().filter(|algorithm| !algorithm.uses_shared_secret()).cloned();
         let audience = ClientId::new(self.issuer.audience.clone());
         let verifier = CoreIdTokenVerifier::new_public_client(audience, self.url.clone(), provider.keys.clone())
             .set_allowed_algs(algorithms)
-            // Tokens may be for others too, as API servers see it.
+            // Tokens may have other audiences too, as in the API server.
             .set_other_audience_verifier_fn(|_| true);
         token.claims(&verifier, |_: Option<&Nonce>| Ok(())).map(|_| ())
     }
 
-    /// RFC 7519 §4.1.5, which the library leaves out.
+    /// Checks the claim `nbf` (RFC 7519 §4.1.5), which the library does not check.
     fn not_too_early(&self, claims: &Map<String, Value>) -> Result<(), String> {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         match claims.get("nbf") {
@@ -160,7 +160,7 @@ impl Bearer {
             }
             None => return Err(format!("it has no claim {username_claim}, which is the user")),
         };
-        // An address that is not verified names nobody, as API servers see it (kubernetes/apiserver
+        // An unverified email address identifies nobody, as in the API server (kubernetes/apiserver
         // `plugin/pkg/authenticator/token/oidc/oidc.go`).
         if username_claim == "email" && claims.get("email_verified").is_some_and(|verified| verified != &Value::Bool(true)) {
             return Err("its claim email is not verified".to_owned());
@@ -185,8 +185,8 @@ impl Bearer {
         })
     }
 
-    /// The issuer as it is known; asked when it is not known, or when it is no better known than `stale`. One
-    /// caller asks, the others wait for the answer.
+    /// Returns the known issuer; discovers it if it is unknown or still the one in `stale`. One
+    /// caller sends the requests, the others wait for the result.
     async fn provider(&self, stale: Option<&Arc<Provider>>) -> Result<Arc<Provider>, Refusal> {
         let mut known = self.provider.lock().await;
         if let Some(provider) = &*known

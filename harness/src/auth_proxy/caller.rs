@@ -1,8 +1,8 @@
-//! Who is calling, by a client certificate or by a token.
+//! Identifies callers by a client certificate or a token.
 //!
-//! The main types are [`Caller`] and [`Callers`], which makes one out. The certificate is looked at first,
-//! and what does not convince is passed over in favour of what does, as API servers do it: so the
-//! refusal names everything that was presented.
+//! The main types are [`Caller`] and [`Callers`], which identifies one. The certificate is checked first,
+//! and a credential that fails is passed over in favour of one that succeeds, as in the API server; the
+//! refusal therefore names every credential that was presented.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,22 +24,22 @@ use super::{AuthProxyError, Settings};
 use crate::pki::Holder;
 use crate::secret::{Secret, TOKEN_PROTOCOL};
 
-/// Somebody the proxy has made out.
+/// A caller that the proxy has identified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// The user.
     pub user: String,
     /// The user's groups.
     pub groups: Vec<String>,
-    /// The user's UID, where the credential has one.
+    /// The user's UID, if the credential has one.
     pub uid: Option<String>,
-    /// What else is said of the user.
+    /// Extra attributes of the user.
     pub extra: BTreeMap<String, Vec<String>>,
-    /// How the proxy knows.
+    /// The kind of credential that identified the caller.
     pub by: By,
 }
 
-/// What a caller was made out by.
+/// The kind of credential that identified a caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum By {
     /// A client certificate.
@@ -48,7 +48,7 @@ pub enum By {
     Token,
 }
 
-/// Makes callers out.
+/// Identifies callers.
 #[derive(Debug)]
 pub(super) struct Callers {
     certificates: Option<Arc<dyn ClientCertVerifier>>,
@@ -75,7 +75,7 @@ impl Callers {
         })
     }
 
-    /// Who presents `certificates` and `headers`.
+    /// Identifies the caller that presents `certificates` and `headers`.
     pub(super) async fn make_out(&self, certificates: &[CertificateDer<'_>], headers: &HeaderMap) -> Result<Caller, Refusal> {
         let mut why = Vec::new();
         if let [leaf, intermediates @ ..] = certificates {
@@ -104,7 +104,7 @@ impl Callers {
 
     fn by_certificate(&self, leaf: &CertificateDer<'_>, intermediates: &[CertificateDer<'_>]) -> Result<Caller, String> {
         let verifier = self.certificates.as_ref().ok_or("this proxy accepts none")?;
-        // At each request anew: a connection may outlive the certificate.
+        // Verified again for each request, since a connection may outlive the certificate.
         verifier
             .verify_client_cert(leaf, intermediates, UnixTime::now())
             .map_err(|error| error.to_string())?;
@@ -132,8 +132,8 @@ impl Callers {
     }
 }
 
-/// The token in `Authorization`, else the one among a WebSocket's protocols, which is how browsers
-/// send one. An empty one is none.
+/// Returns the token in `Authorization`, or else the one among a WebSocket's protocols, which is how browsers
+/// send one. An empty token counts as none.
 fn bearer_token(headers: &HeaderMap) -> Result<Option<Secret>, &'static str> {
     if let Some(value) = headers.get(AUTHORIZATION) {
         let value = value.to_str().map_err(|_| "it is not text")?;
@@ -164,9 +164,9 @@ fn bearer_token(headers: &HeaderMap) -> Result<Option<Secret>, &'static str> {
     }
 }
 
-/// TLS asks for a client certificate and lets everyone in who has the key of the one they show:
-/// who they are is found out afterwards, so that a refusal can say why in an answer. No
-/// authorities are named, as clients would not show a certificate of another one then.
+/// A verifier that requests a client certificate and accepts everyone who has the key of the one they present:
+/// the caller is identified later, so that a refusal can give its reason in a response. No
+/// authorities are named, since clients would not present a certificate of another authority then.
 #[derive(Debug)]
 pub(super) struct AskForCertificate(pub(super) Arc<rustls::crypto::CryptoProvider>);
 

@@ -1,10 +1,10 @@
-//! Headers that are about one connection, not about the request: none of them crosses the proxy.
+//! Headers that concern one connection, not the request: none of them crosses the proxy.
 //!
-//! The main functions are [`strip_hop_by_hop`] and [`upgrade`], the one thing that is set anew on the other side.
+//! The main functions are [`strip_hop_by_hop`] and [`upgrade`], which returns the one header that is set again on the other side.
 
 use hyper::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE};
 
-/// RFC 9110 §7.6.1: what is for one connection only, by its name or because `Connection` says so.
+/// Removes the headers that apply to one connection only, by their name or because `Connection` lists them (RFC 9110 §7.6.1).
 pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     const HOP_BY_HOP: [&str; 9] = [
         "connection",
@@ -18,7 +18,7 @@ pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
         "proxy-authorization",
     ];
     if headers.contains_key(TRANSFER_ENCODING) {
-        // RFC 9112 §6.3: of two lengths the coding's counts, and nobody further on shall see the other.
+        // RFC 9112 §6.3: the transfer coding overrides `Content-Length`, which must not be forwarded then.
         headers.remove(CONTENT_LENGTH);
     }
     let named: Vec<String> = listed(headers, CONNECTION.as_str()).map(str::to_ascii_lowercase).collect();
@@ -27,8 +27,8 @@ pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     });
 }
 
-/// The protocol that the caller wants to change to (RFC 9110 §7.8), where it is one that an API server streams with.
-/// Others are ignored, as any server may: behind an upgrade to HTTP/2 (`h2c`) the caller would speak to the API
+/// Returns the protocol that the caller wants to switch to (RFC 9110 §7.8), if it is one that an API server streams with.
+/// Others are ignored, as any server may do: after an upgrade to HTTP/2 (`h2c`) the caller would talk to the API
 /// server with the proxy's own authority.
 pub(super) fn upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
     let wanted = listed(headers, CONNECTION.as_str()).any(|option| option.eq_ignore_ascii_case("upgrade"));
@@ -40,7 +40,7 @@ pub(super) fn upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
     (streams && more.is_none()).then(|| protocol.clone())
 }
 
-/// The members of a header that is a list, of all its lines.
+/// Returns the members of a list header, from all its lines.
 pub(super) fn listed<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a str> {
     let lines = headers.get_all(name).into_iter().filter_map(|line| line.to_str().ok());
     lines
@@ -49,7 +49,7 @@ pub(super) fn listed<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<It
         .filter(|member| !member.is_empty())
 }
 
-/// Removes every header whose name, in lower case however it was sent, is one of `which`.
+/// Removes every header whose name, in lower case, is selected by `which`.
 pub(super) fn remove(headers: &mut HeaderMap, which: impl Fn(&str) -> bool) {
     let names: Vec<HeaderName> = headers.keys().filter(|name| which(name.as_str())).cloned().collect();
     for name in names {

@@ -1,8 +1,8 @@
-//! Requests to the API server and its answers, streamed.
+//! Requests to the API server and its responses, streamed.
 //!
 //! The main types are [`Backend`] and [`Forwarder`]. Each request has a connection of its own: no two callers ever
-//! share one, a connection that went stale cannot fail a request, and when the caller goes the
-//! API server sees it. What serves a request is owned by its answer's body or its tunnel, so that nothing
+//! share one, a stale connection cannot fail a request, and the API server notices when the caller
+//! disconnects. The task that serves a request is owned by its response's body or its tunnel, so that nothing
 //! outlives the caller's connection.
 
 use std::pin::Pin;
@@ -35,16 +35,16 @@ use crate::listener::answer::Holding;
 /// The API server behind the proxy.
 #[derive(Clone, Debug)]
 pub struct Backend {
-    /// Its address, `https://HOST:PORT`.
+    /// The API server's URL, `https://HOST:PORT`.
     pub url: String,
     /// The authorities of its certificate, PEM.
     pub authority: String,
 }
 
-/// The body of an answer.
+/// The body of a response.
 pub(super) type AnswerBody = UnsyncBoxBody<Bytes, hyper::Error>;
 
-/// Carries requests to the backend.
+/// Forwards requests to the backend.
 pub(super) struct Forwarder {
     host: String,
     port: u16,
@@ -64,7 +64,7 @@ impl Forwarder {
             .authority()
             .filter(|_| uri.scheme_str() == Some("https"))
             .ok_or_else(no_address)?;
-        // IPv6 addresses stand in brackets in a URL only.
+        // IPv6 addresses have brackets only in a URL.
         let host = authority.host().trim_matches(['[', ']']).to_owned();
         let leaf = match &settings.pass_on {
             PassOn::Headers { certificate, .. }
@@ -89,8 +89,8 @@ impl Forwarder {
         })
     }
 
-    /// Sends `request`, whose headers say all they shall say but for `upgrade`, and returns the answer as soon as
-    /// its headers are there. With an upgrade that the backend agrees to comes the tunnel to run.
+    /// Sends `request`, whose headers are complete except for `upgrade`, and returns the response as soon as
+    /// its headers have arrived. If the backend agrees to an upgrade, the tunnel to run is returned too.
     pub(super) async fn forward(
         &self,
         mut request: Request<Incoming>,
@@ -102,7 +102,7 @@ impl Forwarder {
         parts.version = Version::HTTP_11;
         parts.uri = parts.uri.path_and_query().cloned().map(Uri::from).unwrap_or_default();
         parts.headers.insert(HOST, self.host_header.clone());
-        // It is answered here, when the body is first read.
+        // The proxy answers this header itself, when the body is first read.
         parts.headers.remove(EXPECT);
         if let Some(protocol) = upgrade {
             parts.headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
@@ -115,7 +115,7 @@ impl Forwarder {
         let broken = |error: hyper::Error| Refusal::BadBackend(with_causes(&error));
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
         let driving = Driving(tokio::spawn(async move {
-            // How it ends is told by the answer or its body.
+            // The response or its body reports how the connection ends.
             drop(connection.with_upgrades().await);
         }));
         let limit = self.patience.headers;
@@ -157,13 +157,13 @@ impl Forwarder {
 async fn connect(host: String, port: u16, name: ServerName<'static>, connector: TlsConnector) -> Result<TlsStream<TcpStream>, Refusal> {
     let connected = TcpStream::connect((host, port)).await;
     let stream = connected.map_err(|error| Refusal::BadBackend(format!("no connection: {error}")))?;
-    // Frames of exec sessions are small and each is waited for. Where it cannot be had, it is only slower.
+    // Frames of exec sessions are small, and each is waited for. Without this option, they are only slower.
     let _slower = stream.set_nodelay(true);
     let connected = connector.connect(name, stream).await;
     connected.map_err(|error| Refusal::BadBackend(format!("TLS failed: {error}")))
 }
 
-/// A connection that changed its protocol: bytes from each side to the other.
+/// A connection that has switched protocols: it copies bytes from each side to the other.
 pub(super) struct Tunnel {
     caller: OnUpgrade,
     backend: OnUpgrade,
@@ -171,18 +171,18 @@ pub(super) struct Tunnel {
 }
 
 impl Tunnel {
-    /// Until both sides have closed, or one is broken.
+    /// Copies until both sides have closed, or one has failed.
     pub(super) async fn run(self) {
         let Ok((caller, backend)) = futures::future::try_join(self.caller, self.backend).await else {
             return;
         };
-        // Either side may go away at any time; the other sees it.
+        // Either side may disconnect at any time; the other notices.
         let _ended = tokio::io::copy_bidirectional(&mut TokioIo::new(caller), &mut TokioIo::new(backend)).await;
         drop(self.driving);
     }
 }
 
-/// The task that drives a connection; ends with what holds it.
+/// The task that drives a connection; dropping its owner ends it.
 struct Driving(JoinHandle<()>);
 
 impl Drop for Driving {
@@ -191,16 +191,16 @@ impl Drop for Driving {
     }
 }
 
-/// Whose turn it is, while an answer is waited for.
+/// The side that must act next while a response is pending.
 #[derive(Clone, Copy)]
 enum Turn {
     /// The caller has not sent the rest of the body.
     Callers,
-    /// The backend has all that there is, since then.
+    /// The backend has received everything sent so far, since this time.
     Backends(Instant),
 }
 
-/// A request's body on its way, telling whose turn it is.
+/// A request's body in transit, which reports whose turn it is.
 struct Asking {
     body: Incoming,
     turn: watch::Sender<Turn>,
@@ -235,7 +235,7 @@ impl Drop for Asking {
     }
 }
 
-/// What `answer` yields; `None` when the backend has kept everybody waiting for `limit` at a stretch.
+/// Returns the output of `answer`, or `None` if the backend has kept everybody waiting for `limit` at a stretch.
 async fn within<T>(limit: Duration, mut turns: watch::Receiver<Turn>, answer: impl Future<Output = T>) -> Option<T> {
     tokio::pin!(answer);
     let mut more = true;

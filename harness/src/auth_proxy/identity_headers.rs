@@ -1,4 +1,4 @@
-//! Headers that say who somebody is: all that came in are dropped, the proxy's own are set.
+//! Headers that carry identity: all incoming ones are dropped, and the proxy sets its own.
 //!
 //! The main type is [`PassOn`]. The rules are those of the request-header authenticator
 //! (kubernetes/apiserver `pkg/authentication/request/headerrequest/requestheader.go`) and of impersonation
@@ -13,24 +13,24 @@ use super::{AuthProxyError, Caller};
 use crate::pki::Leaf;
 use crate::secret::{Secret, TOKEN_PROTOCOL};
 
-/// How identity is passed on.
+/// The way in which the proxy passes identity on.
 #[derive(Clone, Debug)]
 pub enum PassOn {
-    /// In `X-Remote-*` headers, which the API server believes for the sake of the proxy's front-proxy certificate.
+    /// In `X-Remote-*` headers, which the API server trusts because of the proxy's front-proxy certificate.
     Headers {
         /// The front-proxy certificate.
         certificate: Leaf,
         /// The names of the headers.
         names: HeaderNames,
     },
-    /// In `Impersonate-*` headers, which the API server believes as far as the proxy may impersonate.
+    /// In `Impersonate-*` headers, which the API server accepts as far as the proxy may impersonate.
     Impersonation {
-        /// Who the proxy itself is.
+        /// The proxy's own credential.
         credential: ProxyCredential,
     },
 }
 
-/// Who a proxy that impersonates is itself.
+/// The credential of a proxy that impersonates.
 #[derive(Clone, Debug)]
 pub enum ProxyCredential {
     /// A bearer token, such as its service account's.
@@ -39,16 +39,16 @@ pub enum ProxyCredential {
     Certificate(Leaf),
 }
 
-/// The headers that carry identity, as the API server's `--requestheader-*` flags name them.
+/// The names of the headers that carry identity, as in the API server's `--requestheader-*` flags.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeaderNames {
-    /// The user.
+    /// The header of the user's name.
     pub user: String,
-    /// A group each.
+    /// The header of each group.
     pub group: String,
-    /// What names of extra headers begin with.
+    /// The prefix of extra headers.
     pub extra_prefix: String,
-    /// The user's UID (`--requestheader-uid-headers`, from Kubernetes 1.32).
+    /// The header of the user's UID (`--requestheader-uid-headers`, from Kubernetes 1.32).
     pub uid: String,
 }
 
@@ -63,7 +63,7 @@ impl Default for HeaderNames {
     }
 }
 
-/// [`PassOn`] with its names checked.
+/// A [`PassOn`] whose header names are checked.
 #[derive(Debug)]
 pub(super) struct IdentityHeaders {
     user: HeaderName,
@@ -112,11 +112,11 @@ impl IdentityHeaders {
         })
     }
 
-    /// Drops whatever the caller sent that says who somebody is, under any name that any API server may
-    /// be listening to, and every header of the caller's connection alone.
+    /// Drops every identity header that the caller sent, under any name that any API server may
+    /// read, and every header that concerns the caller's connection only.
     pub(super) fn strip(&self, headers: &mut HeaderMap) {
         strip_hop_by_hop(headers);
-        // Where a caller comes from is the proxy's to say, too: the audit log believes these.
+        // The proxy alone states a caller's address, too: the audit log trusts these headers.
         const FOREIGN: [&str; 4] = ["authorization", "x-real-ip", "x-forwarded-for", "forwarded"];
         const PREFIXES: [&str; 2] = ["x-remote-", "impersonate-"];
         remove(headers, |name| {
@@ -128,10 +128,10 @@ impl IdentityHeaders {
         strip_token_protocol(headers);
     }
 
-    /// Says who `caller` is.
+    /// Sets the headers that identify `caller`.
     ///
     /// # Errors
-    /// Something of it would not arrive as it is, and so could be taken for somebody else.
+    /// A part of the identity would not arrive unchanged, and so could be taken for another user.
     pub(super) fn set(&self, headers: &mut HeaderMap, caller: &Caller) -> Result<(), String> {
         headers.append(&self.user, value("name", &caller.user)?);
         for group in &caller.groups {
@@ -154,8 +154,8 @@ impl IdentityHeaders {
     }
 }
 
-/// A caller's token in a WebSocket's list of protocols (kubernetes/apiserver `pkg/authentication/request/websocket`)
-/// is for the proxy alone.
+/// Removes a caller's token from a WebSocket's list of protocols (kubernetes/apiserver
+/// `pkg/authentication/request/websocket`): it is for the proxy alone.
 fn strip_token_protocol(headers: &mut HeaderMap) {
     const PROTOCOL: &str = "sec-websocket-protocol";
     let all: Vec<&str> = listed(headers, PROTOCOL).collect();
@@ -172,22 +172,22 @@ fn strip_token_protocol(headers: &mut HeaderMap) {
     }
 }
 
-/// Spaces at the ends do not survive a header (RFC 9110 §5.5): ` system:masters` would arrive
-/// as `system:masters`.
+/// Returns `text` as a header value, unless a header would change it. Spaces at the ends are lost (RFC 9110 §5.5):
+/// ` system:masters` would arrive as `system:masters`.
 fn value(what: &str, text: &str) -> Result<HeaderValue, String> {
     let arrives = !text.is_empty() && text.trim() == text;
     let value = HeaderValue::from_bytes(text.as_bytes()).ok().filter(|_| arrives);
     value.ok_or_else(|| format!("its {what} {text:?} would not arrive as it is in a header"))
 }
 
-/// A key as a header's name: percent-escaped but for what may stand there (RFC 9110 §5.6.2), and `%` itself.
+/// Returns `key` as a part of a header's name: characters not allowed there (RFC 9110 §5.6.2) and `%` are percent-escaped.
 fn escaped(key: &str) -> String {
     let mut escaped = String::new();
     for byte in key.bytes() {
         if byte.is_ascii_alphanumeric() || b"!#$&'*+-.^_`|~".contains(&byte) {
             escaped.push(char::from(byte));
         } else {
-            // Writing into a string cannot fail.
+            // Writing to a string cannot fail.
             let _written = write!(escaped, "%{byte:02X}");
         }
     }

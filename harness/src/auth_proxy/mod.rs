@@ -1,9 +1,9 @@
-//! The authenticating proxy: it finds out who calls, and passes that on to an API server.
+//! The authenticating proxy: it identifies callers and passes their identity on to an API server.
 //!
-//! The main type is [`AuthProxy`], started from [`Settings`]. It believes a caller's client
-//! certificate or OpenID Connect token after verifying it itself, drops every word of identity
-//! that the caller sent, and says who it is in its own name ([`PassOn`]). Requests, answers and
-//! upgraded connections stream through; nothing is buffered and nothing is limited in total time.
+//! The main type is [`AuthProxy`], started from [`Settings`]. It verifies a caller's client
+//! certificate or OpenID Connect token itself, drops all identity headers
+//! that the caller sent, and states the identity in its own name ([`PassOn`]). Requests, responses and
+//! upgraded connections stream through; nothing is buffered, and there is no limit on the total time.
 
 mod bearer;
 mod caller;
@@ -29,32 +29,32 @@ use std::time::Duration;
 use crate::pki::Leaf;
 use crate::tls::TlsError;
 
-/// How an auth proxy is set up.
+/// The settings of an auth proxy.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// What it shows to callers.
+    /// The proxy's serving certificate.
     pub certificate: Leaf,
-    /// The authorities, PEM, whose client certificates it accepts; `None`: no certificate at all.
+    /// The authorities, PEM, whose client certificates the proxy accepts; `None` to accept no certificate.
     pub caller_authority: Option<String>,
-    /// Whose tokens it accepts; `None`: no token at all.
+    /// The issuer whose tokens the proxy accepts; `None` to accept no token.
     pub token_issuer: Option<TokenIssuer>,
-    /// The API server behind it.
+    /// The API server behind the proxy.
     pub backend: Backend,
-    /// How it passes identity on.
+    /// The way in which the proxy passes identity on.
     pub pass_on: PassOn,
-    /// What it says of every caller, besides what their credential says.
+    /// Extra attributes of every caller, in addition to those of the credential.
     pub extra: BTreeMap<String, Vec<String>>,
-    /// How patient it is.
+    /// The timeouts for the backend.
     pub patience: Patience,
 }
 
-/// How long the proxy waits for the backend before it answers 504 in its place. There is no limit
-/// once the answer has begun.
+/// The times that the proxy waits for the backend before it answers with 504 itself. There is no limit
+/// once the response has begun.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
-    /// For a connection, TLS included.
+    /// The timeout for a connection, TLS included.
     pub connect: Duration,
-    /// For the answer's headers. The time that a caller takes to send a body does not count.
+    /// The timeout for the response's headers. The time that a caller takes to send a body does not count.
     pub headers: Duration,
 }
 
@@ -67,43 +67,43 @@ impl Default for Patience {
     }
 }
 
-/// Why an auth proxy cannot start.
+/// An error of starting an auth proxy.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthProxyError {
-    /// It could not listen.
+    /// The proxy cannot listen.
     #[error("the auth proxy could not listen on 127.0.0.1")]
     Listen(#[source] std::io::Error),
     /// A certificate, key or authority cannot be used.
     #[error("the auth proxy cannot use its {what}")]
     Certificate {
-        /// Which.
+        /// The certificate, key or authority.
         what: &'static str,
-        /// Why.
+        /// The cause.
         #[source]
         source: TlsError,
     },
-    /// The authorities of callers are refused.
+    /// The authorities of callers cannot be used.
     #[error("the auth proxy cannot verify callers with their authority")]
     CallerAuthority(#[source] rustls::server::VerifierBuilderError),
-    /// The backend's address is not one.
+    /// The backend's URL is invalid.
     #[error("{url:?} is not an address of an API server: https://HOST:PORT was expected")]
     Backend {
-        /// What was given.
+        /// The given URL.
         url: String,
     },
-    /// The issuer's URL is not one.
+    /// The issuer's URL is invalid.
     #[error("{url:?} is not an issuer's URL")]
     Issuer {
-        /// What was given.
+        /// The given URL.
         url: String,
     },
-    /// Its HTTP client for the issuer cannot be made.
+    /// The HTTP client for the issuer cannot be created.
     #[error("the auth proxy cannot ask the token issuer")]
     IssuerClient(#[source] reqwest::Error),
-    /// A header that it is to set is not one.
+    /// A header that the proxy is to set is invalid.
     #[error("{what} cannot be sent in a header")]
     Header {
-        /// Which.
+        /// The part that cannot be sent.
         what: String,
     },
 }

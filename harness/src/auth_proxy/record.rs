@@ -1,4 +1,4 @@
-//! What the proxy did, request by request, for tests to read.
+//! A record of the requests that the proxy handled, for tests to read.
 //!
 //! The main type is [`Handled`]. The last thousand or so are kept.
 
@@ -7,27 +7,27 @@ use std::sync::{Mutex, PoisonError};
 
 use super::Caller;
 
-/// How many requests are remembered.
+/// The number of requests that are kept.
 const KEPT: usize = 1024;
 
-/// One request, and what became of it.
+/// A request and its outcome.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Handled {
-    /// Its number, counted from 0 since the proxy started.
+    /// The request's number, counted from 0 since the proxy started.
     pub number: u64,
     /// The method.
     pub method: String,
     /// The path, without its query.
     pub path: String,
-    /// Who called, where that was made out.
+    /// The caller, if it was identified.
     pub caller: Option<Caller>,
-    /// What became of it.
+    /// The outcome.
     pub verdict: Verdict,
-    /// The `Audit-Id` that came back from the API server.
+    /// The `Audit-Id` in the API server's response.
     pub audit_id: Option<String>,
 }
 
-/// What became of a request.
+/// The outcome of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The API server answered with this status.
@@ -35,11 +35,11 @@ pub enum Verdict {
         /// The status.
         status: u16,
     },
-    /// The proxy answered in its place.
+    /// The proxy answered instead of the API server.
     Refused {
         /// The status.
         status: u16,
-        /// Why, in the proxy's words, without a secret.
+        /// The reason, in the proxy's words, without a secret.
         why: String,
     },
 }
@@ -48,7 +48,7 @@ pub enum Verdict {
 pub(super) struct Record(Mutex<(u64, VecDeque<Handled>)>);
 
 impl Record {
-    /// Adds what `make` says of the next number.
+    /// Adds the request that `make` returns for the next number.
     pub(super) fn add(&self, make: impl FnOnce(u64) -> Handled) {
         let (next, kept) = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() == KEPT {

@@ -1,4 +1,4 @@
-//! The proxy's listener, and the way of a request through it.
+//! The proxy's listener, and the path of a request through it.
 //!
 //! The main type is [`AuthProxy`].
 
@@ -21,12 +21,12 @@ use super::status::Refusal;
 use super::{AuthProxyError, Caller, Handled, Settings, Verdict};
 use crate::listener::{Connection, Listener, Listening};
 
-/// What an API server calls a request (kubernetes/apiserver `pkg/apis/audit/types.go`).
+/// The header with the API server's id of a request (kubernetes/apiserver `pkg/apis/audit/types.go`).
 const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
-/// Where a request came from, for the API server's audit log.
+/// The header with the caller's address, for the API server's audit log.
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// An auth proxy that runs. Dropped, it ends: its port is free, and every connection through it is closed.
+/// A running auth proxy. Dropping it frees its port and closes every connection through it.
 #[derive(Debug)]
 pub struct AuthProxy {
     record: Arc<Record>,
@@ -34,10 +34,10 @@ pub struct AuthProxy {
 }
 
 impl AuthProxy {
-    /// Starts it on a free loopback port.
+    /// Starts the proxy on a free loopback port.
     ///
     /// # Errors
-    /// It cannot listen, or the settings are unsound.
+    /// The proxy cannot listen, or the settings are invalid.
     pub async fn start(settings: Settings) -> Result<Self, AuthProxyError> {
         let tls = tls(&settings)?;
         let record = Arc::new(Record::default());
@@ -55,23 +55,23 @@ impl AuthProxy {
         Ok(Self { record, listening })
     }
 
-    /// Where it listens.
+    /// Returns the address that the proxy listens on.
     pub fn address(&self) -> SocketAddr {
         self.listening.address()
     }
 
-    /// Its address as a client takes it.
+    /// Returns the proxy's URL for clients.
     pub fn url(&self) -> String {
         format!("https://{}", self.address())
     }
 
-    /// What it did, oldest first; of the last thousand requests or so. A request is there when its answer's
-    /// headers are.
+    /// Returns the last thousand or so requests, oldest first. A request appears as soon as the headers of its
+    /// response are known.
     pub fn handled(&self) -> Vec<Handled> {
         self.record.all()
     }
 
-    /// Ends it; everything is closed afterwards.
+    /// Stops the proxy; everything is closed afterwards.
     pub async fn stop(self) {
         self.listening.stop().await;
     }
@@ -92,7 +92,7 @@ fn tls(settings: &Settings) -> Result<ServerConfig, AuthProxyError> {
     Ok(config)
 }
 
-/// The way of a request: who is it, strip, say who it is, forward.
+/// The path of a request: identify the caller, strip identity headers, set the proxy's own, forward.
 struct Way {
     callers: Callers,
     headers: IdentityHeaders,

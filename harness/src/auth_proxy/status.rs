@@ -1,4 +1,4 @@
-//! Answers in the proxy's own name: Kubernetes `Status` bodies, so that kubectl shows the message.
+//! Responses in the proxy's own name: Kubernetes `Status` bodies, so that kubectl shows the message.
 //!
 //! The main type is [`Refusal`].
 
@@ -9,19 +9,19 @@ use hyper::{Response, StatusCode};
 
 use crate::listener::answer;
 
-/// Why the proxy answers in the backend's place.
+/// The reason why the proxy answers instead of the backend.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(super) enum Refusal {
-    /// Nobody could be made out.
+    /// The caller could not be identified.
     #[error("the auth proxy does not know the caller: {0}")]
     Unauthenticated(String),
-    /// A token could not be verified either way.
+    /// A token could be neither accepted nor refused.
     #[error("the auth proxy cannot verify tokens now: {0}")]
     Unverifiable(String),
-    /// A way of asking that is not passed on.
+    /// A method that is not passed on.
     #[error("the auth proxy does not pass {0} on")]
     Method(String),
-    /// The backend does not speak as it should, or not at all.
+    /// The backend violates the protocol or is unreachable.
     #[error("the auth proxy cannot reach the API server: {0}")]
     BadBackend(String),
     /// The backend takes too long.
@@ -40,7 +40,7 @@ impl Refusal {
         }
     }
 
-    /// Kubernetes has no word for 502; reasons are free words in CamelCase.
+    /// Returns the reason. Kubernetes defines none for 502; reasons are free words in CamelCase.
     fn reason(&self) -> &'static str {
         match self {
             Self::Unauthenticated(_) => "Unauthorized",
@@ -51,7 +51,7 @@ impl Refusal {
         }
     }
 
-    /// What it is about, without a secret.
+    /// Returns the message, without a secret.
     pub(super) fn message(&self) -> String {
         crate::secret::redact(&self.to_string()).into_owned()
     }
@@ -60,7 +60,7 @@ impl Refusal {
         let status = self.status();
         let mut response = answer::status(status, self.reason(), &self.message());
         if status == StatusCode::UNAUTHORIZED {
-            // RFC 9110 §15.5.2 requires it.
+            // RFC 9110 §15.5.2 requires this header.
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response

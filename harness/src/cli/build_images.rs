@@ -20,19 +20,19 @@ use crate::server_binaries::images::{Images, OWN_PREFIX};
 use crate::server_binaries::stand_in::StandIn;
 use crate::server_binaries::{self, Kubernetes, Options, Versions};
 
-/// Images in place of files.
+/// Options to build images in place of files.
 #[derive(Args, Clone, Debug)]
 pub struct ImageArguments {
     /// Make images, in the container engine: the control plane's from the cache, and Keycloak's, prepared for a fast start
     #[arg(long)]
     pub image: bool,
-    /// A Kubernetes version whose images to make
+    /// Kubernetes version whose images to make
     #[arg(long, value_name = "VERSION", requires = "image")]
     pub kubernetes: Vec<String>,
-    /// The image of Keycloak to prepare; the official one when not given
+    /// Image of Keycloak to prepare; the official one when not given
     #[arg(long, env = "AUTHLAB_KEYCLOAK_IMAGE", value_name = "IMAGE", help_heading = "Images")]
     pub keycloak_image: Option<String>,
-    /// Where the images are kept, and Keycloak's is looked for
+    /// The prefix under which the images are kept and Keycloak's image is looked for.
     #[command(flatten)]
     pub registry: RegistryOption,
 }
@@ -43,10 +43,10 @@ struct Made {
     image: String,
 }
 
-/// Makes the images of `versions` and of Keycloak, and names them to `out`.
+/// Makes the images of `versions` and of Keycloak, and writes their names to `out`.
 ///
 /// # Errors
-/// There is no engine, an image or a program cannot be had, or a step of the preparation fails.
+/// There is no engine, an image or a program cannot be obtained, or a step of the preparation fails.
 pub(super) async fn build(
     versions: &[&Kubernetes],
     arguments: &ImageArguments,
@@ -73,7 +73,7 @@ pub(super) async fn build(
     let source = keycloak_source(&engine, arguments, versions, options, session).await?;
     let cache = dirs::cache().map_err(|error| CommandError::new(Exit::LabNotStarted, error))?;
     let labels = Labels::new("keycloak-image", cache);
-    // Dropped on the way, by an interrupt too, it removes the containers that are used.
+    // The watcher removes the containers in use when it is dropped, also by an interrupt.
     let program = std::env::current_exe()?;
     let watcher = Watcher::start(&program, &[super::watch_containers::NAME], &engine, &labels)
         .await
@@ -123,7 +123,7 @@ async fn stand_in(
     }
 }
 
-/// The first of the usual places that has it; else it is fetched.
+/// Returns the first of the usual places that has Keycloak's image, and fetches it if none does.
 async fn keycloak_source(
     engine: &Engine,
     arguments: &ImageArguments,
@@ -154,7 +154,7 @@ async fn keycloak_source(
     Ok(Image::pull(engine, &image, &session.events).await.map_err(failed)?.reference)
 }
 
-/// This machine's architecture, in Go's words.
+/// Returns this machine's architecture, by Go's name.
 fn architecture() -> &'static str {
     match std::env::consts::ARCH {
         "x86_64" => "amd64",

@@ -7,7 +7,7 @@ use clap_complete::Shell;
 
 use super::error::CommandError;
 
-/// Which shell.
+/// Arguments of `authlab completion`.
 #[derive(Args, Debug)]
 pub struct CompletionArguments {
     /// The shell that reads the completions

@@ -1,4 +1,4 @@
-//! `authlab down`: the end of a lab.
+//! `authlab down`: ends a lab.
 //!
 //! The main type is [`DownArguments`].
 
@@ -17,7 +17,7 @@ use crate::cluster::Driver;
 use crate::hint::Hint;
 use crate::lab::{self, Cleared, Clearing, Deleted, InCluster, LabElsewhere, LabError, OfOthers, Stopped, Whose};
 
-/// Which labs.
+/// Arguments of `authlab down`.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Leftovers of crashes are cleared in any case: processes, containers and directories. Nothing is touched
@@ -32,7 +32,7 @@ pub struct DownArguments {
     /// The lab.
     #[command(flatten)]
     lab: NamedLab,
-    /// `existing`: delete what crashes of this machine left in a cluster, and end no lab; with `--all`, what anybody's crash left
+    /// `existing`: delete what crashes on this machine left in a cluster, and end no lab; with `--all`, also what crashes elsewhere left
     #[arg(
         long,
         env = "AUTHLAB_CLUSTER",
@@ -42,23 +42,23 @@ pub struct DownArguments {
         help_heading = "Existing cluster"
     )]
     cluster: Choice<Driver>,
-    /// Which cluster.
+    /// The existing cluster to clear.
     #[command(flatten)]
     cluster_file: ClusterFile,
-    /// Every lab, also those that runs have started for themselves, and the logs that were kept
+    /// Every lab, also those that runs started for themselves, and the logs that were kept
     #[arg(long, help_heading = "Lab")]
     all: bool,
-    /// Also clear what others made (another machine, user or container, or this machine before its last start): you know that it is over
+    /// Also clear what was made elsewhere (by another machine, user or container, or before this machine's last start), once it is over
     #[arg(long, help_heading = "Lab", conflicts_with = "kubeconfig")]
     foreign: bool,
 }
 
-/// The record of what was done.
+/// The record of the labs that were ended and of the things that were cleared.
 #[derive(Debug, Default, Serialize)]
 struct Ended {
     labs: Vec<EndedLab>,
     cleared: Cleared,
-    /// The failures, in words.
+    /// The failures, as text.
     failed: Vec<String>,
     #[serde(skip)]
     errors: Vec<LabError>,
@@ -70,7 +70,7 @@ struct EndedLab {
     how: Stopped,
 }
 
-/// Several labs that could not be ended, or what is left of them not be cleared.
+/// Several labs that could not be ended, or whose leftovers could not be cleared.
 #[derive(Debug, thiserror::Error)]
 #[error("{} things could not be ended or cleared{}", .0.len(), .0.iter().map(|error| format!("\n- {}", with_causes(error))).collect::<String>())]
 struct Several(Vec<LabError>);
@@ -81,7 +81,7 @@ impl Hint for Several {
     }
 }
 
-/// Ends labs; what it did goes to `out`, also when something failed.
+/// Ends labs and writes the result to `out`, also when something failed.
 ///
 /// # Errors
 /// There is no such lab, or something of it cannot be removed.
@@ -153,7 +153,7 @@ impl Ended {
         Ok(())
     }
 
-    /// How the command ends, once it has said what was done.
+    /// Returns the command's exit code, after the result was written.
     fn result(mut self, arguments: &DownArguments) -> Result<Exit, CommandError> {
         if arguments.all && !self.cleared.elsewhere.is_empty() {
             let names: Vec<&str> = self.cleared.elsewhere.iter().map(|left| left.lab.as_str()).collect();
@@ -212,7 +212,7 @@ async fn end(arguments: &DownArguments) -> Ended {
     };
     let taken = names.iter().map(|name| lab::take_down(name, arguments.foreign));
     let taken = futures::future::join_all(taken).await;
-    // Also when there is no such lab.
+    // Leftovers are cleared also when there is no such lab.
     let mut cleared = lab::clear(match (arguments.all, arguments.foreign) {
         (true, true) => Clearing::AlsoForeign,
         (true, false) => Clearing::AlsoKept,
@@ -224,10 +224,10 @@ async fn end(arguments: &DownArguments) -> Ended {
         cleared.containers += taken.containers;
         match taken.outcome {
             Ok(how) => ended.labs.push(EndedLab { name, how }),
-            // Somebody else was faster.
+            // Another process has ended the lab in the meantime.
             Err(LabError::NotUp { .. }) if arguments.all => {}
             Err(error) => {
-                // The lab that was asked for is in the error.
+                // The error already names the lab that was asked for.
                 cleared.elsewhere.retain(|left| left.lab != name);
                 cleared.in_clusters.retain(|left| left.lab != name);
                 ended.errors.push(error);

@@ -1,7 +1,7 @@
-//! What a command ends with when it does not succeed, and how a person sees it.
+//! The failure of a command, and how it is shown to the user.
 //!
 //! The main type is [`CommandError`]: an error of the library, the exit code
-//! it means, and hints, which are rendered apart from it.
+//! it means, and hints, which are rendered separately.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -27,7 +27,7 @@ pub struct CommandError {
 }
 
 impl CommandError {
-    /// `error` ends the command with `exit`.
+    /// Creates a failure that ends the command with `exit`.
     pub fn new(exit: Exit, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
             exit,
@@ -36,7 +36,7 @@ impl CommandError {
         }
     }
 
-    /// Like [`CommandError::new`], with the error's own hint.
+    /// Creates a failure like [`CommandError::new`], with the error's own hint.
     pub fn hinted(exit: Exit, error: impl Hint + Send + Sync + 'static) -> Self {
         let hints = error.hint().into_iter().collect();
         Self {
@@ -46,20 +46,20 @@ impl CommandError {
         }
     }
 
-    /// Adds what the person can do.
+    /// Adds a hint: something that the user can do.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
     }
 
-    /// The code that the command ends with.
+    /// Returns the code that the command ends with.
     #[must_use]
     pub fn exit(&self) -> Exit {
         self.exit
     }
 
-    /// Whether it is only that nobody reads the output any more (`authlab … | head`).
+    /// Returns whether the only error is that the reader of the output is gone (`authlab … | head`).
     #[must_use]
     pub fn is_broken_pipe(&self) -> bool {
         self.error
@@ -67,14 +67,14 @@ impl CommandError {
             .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
     }
 
-    /// The error and its causes, without styles and hints: for a record.
+    /// Returns the error and its causes without styles and hints, for a record.
     #[must_use]
     pub fn plain(&self) -> String {
         let text = with_causes(&*self.error);
         printable(&redact(&text)).into_owned()
     }
 
-    /// The error, its causes, and after a blank line the hints.
+    /// Returns the error, its causes, and after a blank line the hints.
     #[must_use]
     pub fn render(&self) -> String {
         let label = |text: &str, style: Style| format!("{style}{text}{style:#}");
@@ -84,7 +84,7 @@ impl CommandError {
         let mut cause = self.error.source();
         while let Some(error) = cause {
             let words = error.to_string();
-            // A transparent wrapper says what its cause says.
+            // A transparent wrapper repeats the text of its cause.
             if words != told {
                 let _ = writeln!(text, "  {} {}", label("caused by:", red), indented(&words));
             }
@@ -112,7 +112,7 @@ impl From<io::Error> for CommandError {
     }
 }
 
-/// The exit code and the hint of a lab's failure.
+/// Returns the exit code and the hint for a lab's failure.
 pub(super) fn lab_error(error: LabError) -> CommandError {
     let exit = match &error {
         LabError::Left(_) | LabError::Existing(ExistingError::Left { .. } | ExistingError::NotListed(_)) => Exit::Failed,
@@ -123,7 +123,7 @@ pub(super) fn lab_error(error: LabError) -> CommandError {
     CommandError::hinted(exit, error)
 }
 
-/// The same, where a lab is used or ended rather than started.
+/// Like [`lab_error`], but for a lab that is used or ended rather than started.
 pub(super) fn use_error(error: LabError) -> CommandError {
     match error {
         error @ (LabError::NotUp { .. }
@@ -141,7 +141,7 @@ pub(super) fn use_error(error: LabError) -> CommandError {
     }
 }
 
-/// The exit code and the hint of a credential that somebody cannot have.
+/// Returns the exit code and the hint for a credential that cannot be issued.
 pub(super) fn cast_error(error: CastError) -> CommandError {
     match error {
         error @ (CastError::Unknown(_) | CastError::NotSo { .. }) => CommandError::new(Exit::Usage, error),
@@ -151,7 +151,7 @@ pub(super) fn cast_error(error: CastError) -> CommandError {
     }
 }
 
-/// The exit code and the hint of what can go wrong with a lesson.
+/// Returns the exit code and the hint for a lesson's failure.
 pub(super) fn lesson_error(error: LessonError) -> CommandError {
     match error {
         LessonError::Lab(error) => lab_error(error),

@@ -1,4 +1,4 @@
-//! A dry run in an existing cluster: what a run would ask of it, create in it, and skip. The main function is [`dry_run`].
+//! A dry run in an existing cluster: the requests, objects and skipped scenarios of a run. The main function is [`dry_run`].
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -13,7 +13,7 @@ use crate::cli::output::write_json;
 use crate::lab::{self, Survey};
 use crate::scenario::Selected;
 
-/// What a run would do in an existing cluster.
+/// The effects of a run in an existing cluster.
 #[derive(Serialize)]
 struct DryRun {
     #[serde(flatten)]
@@ -22,10 +22,10 @@ struct DryRun {
     would_skip: BTreeMap<String, String>,
 }
 
-/// Shows what a run of `selected` would do, and does none of it.
+/// Shows what a run of `selected` would do, without doing any of it.
 ///
 /// # Errors
-/// It is not about an existing cluster, or that cannot be used.
+/// The options do not name an existing cluster, or it cannot be used.
 pub(super) async fn dry_run(
     options: &LabArguments,
     selected: &Selected<'_>,

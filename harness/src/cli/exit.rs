@@ -1,14 +1,14 @@
-//! The exit codes: a promise to scripts. The main type is [`Exit`].
+//! The exit codes, a stable interface for scripts. The main type is [`Exit`].
 
 use std::process::ExitCode;
 
-/// How the command ended, as scripts see it.
+/// The result of a command, as scripts see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
-    /// All went well; for `run`, every selected scenario passed or was skipped with a reason.
+    /// Success; for `run`, every selected scenario passed or was skipped with a reason.
     Success = 0,
-    /// A scenario failed; for other commands, what was checked does not hold.
+    /// A scenario failed; for other commands, the checked condition does not hold.
     Failed = 1,
     /// Wrong usage: an unknown option or value, a feature file that cannot be read.
     Usage = 2,

@@ -1,5 +1,5 @@
-//! The features as `cargo test` and cargo-nextest see them: a test binary like
-//! any other. The main items are [`main`] and, with features of one's own, [`main_with`].
+//! The features as a test binary for `cargo test` and cargo-nextest, like
+//! any other. The main items are [`main`] and, for a crate's own features, [`main_with`].
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -21,7 +21,7 @@ use crate::report::libtest::Libtest;
 use crate::scenario::RunOptions;
 use crate::scenario::runner::CONCURRENCY;
 
-/// What a Rust test binary understands, and the lab's options.
+/// Options of a Rust test binary, and those of the lab.
 #[derive(Debug, Parser)]
 #[command(disable_version_flag = true)]
 struct TestArguments {
@@ -30,10 +30,10 @@ struct TestArguments {
     /// Further filters: a test that contains any of them is run
     #[arg(value_name = "FILTER")]
     more_filters: Vec<String>,
-    /// Like `--nocapture`: nothing is ever captured
+    /// Like `--nocapture`: output is never captured
     #[arg(long)]
     no_capture: bool,
-    /// Feature files or folders in place of those built in
+    /// Feature files or folders in place of the built-in ones
     #[arg(long, env = "AUTHLAB_FEATURES", value_name = "FEATURE", value_delimiter = ':')]
     features: Vec<PathBuf>,
     #[command(flatten)]
@@ -42,31 +42,31 @@ struct TestArguments {
     lab: LabArguments,
 }
 
-/// Rust's own test harness ends with this when a test failed.
+/// The exit code of Rust's own test harness when a test failed.
 const TEST_FAILED: u8 = 101;
 
-/// Features in place of those that authlab brings along, whose steps may be of the caller's own crate: whatever is
+/// Features in place of the built-in ones, whose steps may come from the caller's own crate: every step that is
 /// registered for [`World`](lab_source::World) with cucumber's attributes is known.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OwnFeatures<'a> {
-    /// Feature files and folders; where none is named, those that authlab brings along.
+    /// Feature files and folders; the built-in ones if empty.
     pub files: &'a [&'a str],
-    /// Tags beside those that authlab knows, without `@`.
+    /// Tags in addition to authlab's own, without `@`.
     pub tags: &'a [&'a str],
 }
 
-/// The features as a test binary, from its arguments to its exit code.
+/// Runs the built-in features as a test binary, from its arguments to its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
     main_with(OwnFeatures::default())
 }
 
-/// The same with features of one's own: from the arguments of the process to its exit code.
+/// Runs the features in `own` as a test binary, from the arguments of the process to its exit code.
 #[must_use]
 pub fn main_with(own: OwnFeatures<'_>) -> ExitCode {
     crate::tls::choose_provider();
     open_files::raise_limit();
-    // A lab in containers executes its own program again to watch over them.
+    // The owner of a lab in containers executes its own program again to watch over them.
     if let Some(exit) = watch_containers::when_asked() {
         return exit;
     }
@@ -125,7 +125,7 @@ async fn test(arguments: TestArguments, own: OwnFeatures<'_>, session: &Session)
     let mut vocabulary = lab_source::vocabulary();
     vocabulary.tags.extend(own.tags.iter().map(|tag| (*tag).to_owned()));
     let suite = scenarios::suite_in_words_of(&vocabulary, &scenarios::files(&features)?, &narrowed)?;
-    // A FILTER is meant for all test binaries and may well match nothing in this one; our own options are not.
+    // A FILTER applies to all test binaries and may match nothing in this one; the tool's own options do not.
     if narrowed.pick(&suite).is_empty() {
         return Err(scenarios::nothing_selected(&suite));
     }
@@ -150,7 +150,7 @@ async fn test(arguments: TestArguments, own: OwnFeatures<'_>, session: &Session)
     }
     let mut reporters: Vec<Box<dyn Reporter>> = vec![Box::new(Libtest::new(out, terse))];
     if selected.is_empty() {
-        // No lab is needed to carry nothing out.
+        // A run without scenarios needs no lab.
         let events = crate::report::fan_out(reporters);
         events.emit(crate::event::Event::RunStarted {
             selected: 0,

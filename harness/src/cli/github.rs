@@ -1,4 +1,4 @@
-//! GitHub's view of a run, where GitHub carries the command out: annotations and the job's summary. The main item is [`tell`].
+//! GitHub Actions output: annotations and the job's summary. The main item is [`tell`].
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -7,9 +7,9 @@ use std::path::Path;
 use crate::report::github;
 use crate::report::record::RunRecord;
 
-/// Prints an annotation for each failure on standard error, so that standard output stays what it is, and adds to the job's summary.
+/// Prints an annotation for each failure on standard error, which leaves standard output as it is, and appends to the job's summary.
 ///
-/// A summary that cannot be written changes nothing about how the command ends.
+/// A summary that cannot be written does not change the command's exit code.
 ///
 /// # Errors
 /// Standard error cannot be written.
@@ -30,7 +30,7 @@ pub(super) fn tell(records: &[RunRecord]) -> io::Result<()> {
     Ok(())
 }
 
-/// Adds to what other commands of the same step wrote: all of it together has a limit.
+/// Appends to the output of earlier commands in the same step: one limit applies to all of it.
 fn append(path: &Path, records: &[RunRecord]) -> io::Result<()> {
     let there = path
         .metadata()

@@ -1,4 +1,4 @@
-//! `authlab server-binaries images`: what a container engine has to have before a run, for machines that cannot fetch it during one.
+//! `authlab server-binaries images`: the images that a container engine needs before a run, for machines that cannot fetch during one.
 //!
 //! The main type is [`ImagesArguments`].
 
@@ -16,13 +16,13 @@ use crate::server_binaries::images::{Images, Reference};
 use crate::shell_word::quoted;
 use crate::{cluster, identity_provider};
 
-/// Which run the images are for.
+/// The run that the images are for.
 #[derive(Args, Debug)]
 pub struct ImagesArguments {
     /// Kubernetes version, `1.37` or `1.37.2`; the newest that is pinned when not given
     #[arg(long, env = "AUTHLAB_KUBERNETES", value_name = "VERSION")]
     kubernetes: Option<String>,
-    /// How the API server runs; as `container` when not given
+    /// Driver that runs the API server; `container` when not given
     #[arg(
         long,
         env = "AUTHLAB_CLUSTER",
@@ -32,7 +32,7 @@ pub struct ImagesArguments {
         hide_default_value = true
     )]
     cluster: Choice<cluster::Driver>,
-    /// How Keycloak runs; as `container` when not given
+    /// Driver that runs Keycloak; `container` when not given
     #[arg(
         long,
         env = "AUTHLAB_IDENTITY_PROVIDER",
@@ -42,7 +42,7 @@ pub struct ImagesArguments {
         hide_default_value = true
     )]
     identity_provider: Choice<identity_provider::Driver>,
-    /// Private registry that takes the place of the public ones
+    /// The private registry that takes the place of the public ones.
     #[command(flatten)]
     registry: RegistryOption,
 }
@@ -55,10 +55,10 @@ struct Needed {
     digest: Option<String>,
 }
 
-/// Lists them; nothing is asked of an engine or a registry.
+/// Lists the images, without a request to an engine or a registry.
 ///
 /// # Errors
-/// An unknown version, or a prefix that is no registry.
+/// An unknown version, or a prefix that is not a registry.
 pub(super) fn list(arguments: &ImagesArguments, json: bool, out: &mut dyn Write) -> Result<Exit, CommandError> {
     let usage = |error: &dyn std::error::Error| CommandError::new(Exit::Usage, error.to_string());
     let versions = Versions::pinned();
@@ -98,7 +98,7 @@ pub(super) fn list(arguments: &ImagesArguments, json: bool, out: &mut dyn Write)
         writeln!(out, "# no image is needed")?;
         return Ok(Exit::Success);
     }
-    // Comments to a shell, so that the list can be piped as it is.
+    // These lines are comments to a shell, so that the list can be piped unchanged.
     writeln!(out, "# where a registry can be reached:")?;
     let word = |image: &Reference| quoted(&image.to_string()).into_owned();
     for Needed { image, .. } in &needed {

@@ -15,7 +15,7 @@ use super::options::NamedLab;
 use crate::lab::cast::{self, Way};
 use crate::lab::{Form, Lab, Plugin};
 
-/// Whose, and where it goes.
+/// Arguments of `authlab kubeconfig`.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 It holds a new credential, good for a day at most, or with `--as exec` what fetches one: keep it to yourself.
@@ -29,13 +29,13 @@ pub struct KubeconfigArguments {
     /// Someone of the cast, however they authenticate
     #[arg(value_name = "PERSON", default_value = cast::ADMINISTRATOR)]
     person: String,
-    /// How it has their credential
+    /// Form of the credential
     #[arg(long = "as", value_enum, default_value_t)]
     form: FormName,
-    /// Which of their ways of authenticating; the first that has that form when not given
+    /// Way of authenticating; the first one that supports this form when not given
     #[arg(long, value_enum, value_name = "WAY")]
     by: Option<WayName>,
-    /// How an exec plugin logs somebody of Keycloak in
+    /// Login flow of an exec plugin for Keycloak's users
     #[arg(long, value_enum, default_value_t)]
     flow: LoginFlow,
     /// Write it into a file that only you can read, in place of standard output
@@ -46,13 +46,13 @@ pub struct KubeconfigArguments {
     lab: NamedLab,
 }
 
-/// How a kubeconfig has somebody's credential.
+/// The form of a credential in a kubeconfig.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum FormName {
     /// The certificate or token itself
     #[default]
     Embedded,
-    /// An exec plugin: `authlab token`, which fetches one whenever it is needed
+    /// An exec plugin: `authlab token`, which fetches a credential whenever one is needed
     Exec,
     /// A login at Keycloak that kubectl refreshes itself (the old way)
     AuthProvider,
@@ -95,7 +95,7 @@ impl From<WayName> for Way {
     }
 }
 
-/// The file cannot be written.
+/// A file that cannot be written.
 #[derive(Debug, thiserror::Error)]
 #[error("could not write {}", file.display())]
 struct NotWritten {
@@ -106,7 +106,7 @@ struct NotWritten {
 /// Writes the kubeconfig.
 ///
 /// # Errors
-/// Nobody is called so, no such lab is up, or no credential is issued.
+/// The person is unknown, no such lab is up, or no credential is issued.
 pub async fn run(arguments: KubeconfigArguments, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
     cast::check(&arguments.person).map_err(|error| CommandError::new(Exit::Usage, error))?;
     let lab = Lab::existing(&arguments.lab.lab).await.map_err(use_error)?;

@@ -1,4 +1,4 @@
-//! Where `run` and `cargo test` get their lab from, what it is able to do, and what becomes of it.
+//! The lab of `run` and `cargo test`: how it is found or started, its capabilities, and its end.
 
 use std::time::Duration;
 
@@ -16,10 +16,10 @@ use crate::scenario::{Cleanup, SharedScenario, Vocabulary, parser};
 
 pub use crate::scenario::world::World;
 
-/// The lab that scenarios are carried out in.
+/// The lab in which scenarios are carried out.
 pub type Lab = Site;
 
-/// The words that tags may be.
+/// Returns the tags, behaviours and capabilities that feature files may use.
 #[must_use]
 pub fn vocabulary() -> Vocabulary {
     Vocabulary {
@@ -29,8 +29,8 @@ pub fn vocabulary() -> Vocabulary {
     }
 }
 
-/// A lab that is up and matches `options`, else a new one that this process owns; `inverted`, sound twins are presented in it.
-/// Given up (dropped) when the person interrupts.
+/// Returns a lab that is up and matches `options`, or starts one that this process owns; if `inverted`, it presents sound twins.
+/// An interrupt drops this future.
 ///
 /// # Errors
 /// The lab could not be started.
@@ -59,25 +59,25 @@ pub async fn lab_for_run(options: &LabArguments, inverted: bool, events: &Events
     })
 }
 
-/// The capabilities that a lab has last: Keycloak takes longest, and a further API server is started when it is first asked for.
+/// The capabilities that become available last: Keycloak takes longest, and a further API server is started by its first request.
 pub const LAST: &[&str] = &["identity_provider", "realm_administration", "further_api_servers"];
 
-/// The reason for which `lab` cannot carry `scenario` out; none when it can.
+/// Returns the reason why `lab` cannot carry `scenario` out; `None` if it can.
 ///
 /// # Errors
-/// The scenario asks for something that nobody described.
+/// The scenario requires an unknown capability.
 pub fn fit(lab: &Lab, scenario: &SharedScenario) -> Result<Option<Skip>, CommandError> {
     fit_for(&lab.lab.capabilities(), scenario)
 }
 
-/// The same, where only the capabilities are known.
+/// Like [`fit`], when only the capabilities are known.
 pub(crate) fn fit_for(capabilities: &crate::cluster::Capabilities, scenario: &SharedScenario) -> Result<Option<Skip>, CommandError> {
     let checked = capabilities.check_all(scenario.requires());
     let checked = checked.map_err(|unknown| CommandError::new(Exit::Usage, unknown))?;
     Ok(checked.err())
 }
 
-/// Waits until a server of `lab` that runs as a process has ended by itself: its name. For ever, as long as none does.
+/// Waits until a server of `lab` that runs as a process has exited, and returns its name. Waits for ever if none does.
 pub async fn a_server_ends(lab: &Lab) -> String {
     let name = &lab.lab.description().name;
     let ended = until_gently("the end of a server", LONGEST_RUN, || async {
@@ -93,15 +93,15 @@ pub async fn a_server_ends(lab: &Lab) -> String {
     });
     match ended.await {
         Ok(server) => server,
-        // Nobody can tell; the scenarios will.
+        // The state is unknown; the scenarios will show it.
         Err(_) => std::future::pending().await,
     }
 }
 
-/// No run takes longer.
+/// An upper bound for the duration of a run.
 const LONGEST_RUN: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Stops a lab that this process owns; one that was up before stays up. A lab in which something went wrong keeps its
+/// Stops a lab that this process owns; a lab that was up before stays up. A lab in which something failed keeps its
 /// directory, and with it the servers' logs.
 ///
 /// # Errors
@@ -109,7 +109,7 @@ const LONGEST_RUN: Duration = Duration::from_secs(24 * 60 * 60);
 pub async fn release(lab: Lab, options: &LabArguments, went_wrong: bool, events: &Events) -> Result<(), CommandError> {
     let keep = options.keep || went_wrong;
     if went_wrong && lab.lab.description().cluster != Driver::Existing {
-        // What scenarios make of it is that nobody answers.
+        // The scenarios only report that the server does not respond.
         let servers = LabStatus::of(&lab.lab.description().name).await.map(|status| status.servers);
         for server in servers.unwrap_or_default().iter().filter(|server| !server.alive) {
             events.note(format!("{} ended by itself before the run was over", server.name));

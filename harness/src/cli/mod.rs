@@ -1,7 +1,7 @@
-//! The command: its words, its options and its exit codes. One file per
+//! The command `authlab`: its texts, its options and its exit codes. One file per
 //! command; the main type is [`Authlab`], the command line as clap reads it.
 //!
-//! This is the one module of the library that prints. Exit codes ([`exit::Exit`]):
+//! This is the only module of the library that prints. Exit codes ([`exit::Exit`]):
 //! 0 all passed, 1 a scenario failed, 2 wrong usage, 3 nothing was selected,
 //! 4 the lab could not be started, 5 interrupted (and everything was stopped).
 
@@ -55,11 +55,11 @@ use options::OutputOptions;
 
 /// Test how Kubernetes authenticates clients, against real API servers and Keycloak.
 ///
-/// Without a command, `run` is meant.
+/// Without a command, `run` is used.
 #[derive(Debug, Parser)]
 #[command(name = "authlab", version, after_help = exit::HELP, max_term_width = 110)]
 pub struct Authlab {
-    /// How to talk.
+    /// The output options.
     #[command(flatten)]
     output: OutputOptions,
     #[command(subcommand)]
@@ -105,22 +105,22 @@ enum Command {
     Completion(completion::CompletionArguments),
 }
 
-/// What every command is given.
+/// The context that every command gets.
 #[derive(Clone)]
 pub struct Session {
-    /// How to talk.
+    /// The output options.
     pub output: OutputOptions,
-    /// Where to tell what happens: progress and notes on standard error.
+    /// The receiver of events: progress and notes on standard error.
     pub events: Events,
-    /// The person's wish to stop.
+    /// The user's request to stop.
     pub interrupt: Interrupt,
 }
 
 impl Session {
-    /// Does `work`, unless the person wants to stop: a server that does not answer, a plugin or a person may take their time.
+    /// Runs `work` until the user interrupts: a server that does not respond, a plugin or a user may take long.
     async fn unless_interrupted<T>(&self, work: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
         tokio::select! {
-            // Asked before it began, it does not begin.
+            // Work that is interrupted before it began does not begin.
             biased;
             () = self.interrupt.requested() => Err(CommandError::new(Exit::Interrupted, "interrupted")),
             done = work => done,
@@ -128,32 +128,32 @@ impl Session {
     }
 }
 
-/// Does `work`, which may block (a file can be a pipe), elsewhere: nobody who waits for it keeps others from being heard.
+/// Runs `work`, which may block (a file can be a pipe), on another thread, so that waiting for it blocks no other task.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            // The runtime is gone, and with it whoever waits.
+            // The runtime has shut down, and so has the waiting task.
             Err(_) => std::future::pending().await,
         },
     }
 }
 
-/// The command `authlab`, from its arguments to its exit code.
+/// Runs the command `authlab`, from its arguments to its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
     let _restored = terminal::RestoredAtEnd;
     crate::tls::choose_provider();
     open_files::raise_limit();
-    // An internal command: it ignores Ctrl-C, and is not for users.
+    // An internal command, which is not for users and ignores Ctrl-C.
     if let Some(exit) = watch_containers::when_asked() {
         return exit;
     }
     let matches = match Authlab::command().try_get_matches() {
         Ok(matches) => matches,
         Err(error) => {
-            // Help and version come as "errors" that end well; a broken pipe does not matter.
+            // Help and version are "errors" that end with success; a broken pipe does not matter.
             let _ = error.print();
             return if error.use_stderr() {
                 Exit::Usage.into()
@@ -175,20 +175,20 @@ pub fn main() -> ExitCode {
     finish(ended)
 }
 
-/// Turns the end of a command into its exit code, and tells the error.
+/// Turns the result of a command into its exit code, and prints the error.
 pub(crate) fn finish(ended: Result<Exit, CommandError>) -> ExitCode {
     match ended {
         Ok(exit) => exit.into(),
         Err(error) if error.is_broken_pipe() => Exit::Success.into(),
         Err(error) => {
-            // Nobody is left to tell when standard error itself is closed.
+            // If standard error is closed, there is nowhere to report to.
             let _ = write!(anstream::stderr().lock(), "{}", error.render());
             error.exit().into()
         }
     }
 }
 
-/// Options of `run` before the name of a command would be lost without a word.
+/// Refuses options of `run` before the name of a command, which would be lost silently.
 fn refuse_misplaced(matches: &ArgMatches) -> Result<(), CommandError> {
     let Some(name) = matches.subcommand_name() else { return Ok(()) };
     let output = ["json", "quiet", "color"];
@@ -198,7 +198,7 @@ fn refuse_misplaced(matches: &ArgMatches) -> Result<(), CommandError> {
         .filter(|id| !output.contains(id))
         .find(|id| matches.try_contains_id(id).is_ok() && matches.value_source(id) == Some(ValueSource::CommandLine));
     match misplaced {
-        // Groups have ids, too, and are named after their types.
+        // Groups also have ids, which are the names of their types.
         Some(id) if !id.starts_with(char::is_uppercase) => {
             let option = if id == "features" {
                 "a FEATURE".to_owned()
@@ -217,7 +217,7 @@ fn refuse_misplaced(matches: &ArgMatches) -> Result<(), CommandError> {
 fn carry_out(command_line: Authlab) -> Result<Exit, CommandError> {
     let Authlab { output, command, run } = command_line;
     let command = command.unwrap_or(Command::Run(run));
-    // What others wrote has no business with the terminal, wherever it is printed.
+    // Control characters in texts from elsewhere must not reach the terminal, wherever they are printed.
     let mut out = Printable::new(AutoStream::auto(io::stdout()));
     on_runtime(output, async move |session| match command {
         Command::Run(arguments) => run::run(*arguments, session).await,
@@ -243,8 +243,11 @@ fn carry_out(command_line: Authlab) -> Result<Exit, CommandError> {
     })
 }
 
-/// Carries `work` out on a runtime, with somebody listening to signals.
-pub(crate) fn on_runtime(output: OutputOptions, work: impl AsyncFnOnce(&Session) -> Result<Exit, CommandError>) -> Result<Exit, CommandError> {
+/// Runs `work` on a runtime, with a handler for signals.
+pub(crate) fn on_runtime(
+    output: OutputOptions,
+    work: impl AsyncFnOnce(&Session) -> Result<Exit, CommandError>,
+) -> Result<Exit, CommandError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let (interrupter, interrupt) = interrupt();
     let ended = runtime.block_on(async {
@@ -253,7 +256,7 @@ pub(crate) fn on_runtime(output: OutputOptions, work: impl AsyncFnOnce(&Session)
         crate::listener::tell_faults_to(events.clone());
         work(&Session { output, events, interrupt }).await
     });
-    // What still blocks a thread (a reader, a look-up) is not waited for.
+    // Threads that still block (a reader, a look-up) are not waited for.
     runtime.shutdown_background();
     ended
 }

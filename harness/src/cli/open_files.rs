@@ -1,24 +1,24 @@
-//! How many files this process may have open.
+//! The limit of open files of this process.
 //!
 //! The main function is [`raise_limit`].
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Enough for all listeners of a lab at their limits, with the connections behind them; the most that macOS allows (`OPEN_MAX`).
+/// Enough files for all listeners of a lab at their limits, with the connections behind them; the most that macOS allows (`OPEN_MAX`).
 const ENOUGH: u64 = 10_240;
 
-/// Raises the soft limit of open files (RLIMIT_NOFILE) towards the hard one: 1,024, or 256 on macOS, are few for a lab that others ask.
+/// Raises the soft limit of open files (RLIMIT_NOFILE) towards the hard one: 1,024, or 256 on macOS, are few for a lab with many clients.
 ///
 /// Children inherit it. Servers would raise it themselves: Go programs (`os`, since Go 1.19) and Java (`-XX:+MaxFDLimit`) do when they
-/// start. It is not raised to a hard limit of many millions, for which some programs make tables.
+/// start. It is not raised to a hard limit of many millions, for which some programs allocate tables.
 pub(super) fn raise_limit() {
     let limit = getrlimit(Resource::Nofile);
     let wanted = limit.maximum.map_or(ENOUGH, |hard| hard.min(ENOUGH));
-    // No limit is more than enough.
+    // An unlimited soft limit is more than enough.
     if limit.current.is_none_or(|soft| soft >= wanted) {
         return;
     }
-    // Where it cannot be raised, fewer are served at once: accepting waits until there is a file again.
+    // If it cannot be raised, fewer connections are served at once: accepting waits until a file is free again.
     let _ = setrlimit(
         Resource::Nofile,
         Rlimit {
@@ -35,7 +35,7 @@ mod tests {
 
     use super::*;
 
-    /// Set in the child: the limit belongs to a process, and other tests are in this one.
+    /// A variable that is set in the child: the limit belongs to a process, which other tests share.
     const CHILD: &str = "TEST_OF_OPEN_FILES";
 
     #[test]

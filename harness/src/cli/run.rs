@@ -19,13 +19,13 @@ use crate::report::terminal::Summary;
 use crate::scenario::RunOptions;
 use crate::scenario::runner::CONCURRENCY;
 
-/// What to carry out, where, and what to keep.
+/// Arguments of `authlab run`.
 #[derive(Args, Clone, Debug)]
 pub struct RunArguments {
     /// Feature files or folders, on disk or among those that authlab brings along; all of the latter when not given
     #[arg(value_name = "FEATURE", env = "AUTHLAB_FEATURES", value_delimiter = ':')]
     pub features: Vec<PathBuf>,
-    /// Which scenarios, and where the report goes.
+    /// The selection of scenarios, and the report.
     #[command(flatten)]
     pub scenarios: ScenarioOptions,
     /// Also carry out scenarios tagged `@ignore`
@@ -37,10 +37,10 @@ pub struct RunArguments {
     /// Show what a run would ask of and create in an existing cluster, and which scenarios it would carry out; create nothing
     #[arg(long, help_heading = "Existing cluster")]
     pub dry_run: bool,
-    /// How many scenarios at a time
+    /// Number of scenarios at a time
     #[arg(long, env = "AUTHLAB_CONCURRENCY", value_name = "N", default_value_t = CONCURRENCY, value_parser = at_least_one, help_heading = "Scenarios")]
     pub concurrency: usize,
-    /// Which lab.
+    /// The lab.
     #[command(flatten)]
     pub lab: LabArguments,
 }
@@ -99,7 +99,7 @@ pub async fn run(arguments: RunArguments, session: &Session) -> Result<Exit, Com
     };
     let exit = done.tally.map(scenarios::exit)?;
     match shown {
-        // Nobody reads on; how the scenarios ended is still worth its exit code.
+        // The reader of the output is gone; the exit code still reports the result of the scenarios.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(exit),
         shown => Ok(shown.map(|()| exit)?),
     }

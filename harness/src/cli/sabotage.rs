@@ -1,4 +1,4 @@
-//! `authlab sabotage`: labs in which one thing is wrong on purpose, to see that the right scenarios turn red.
+//! `authlab sabotage`: labs with one deliberate fault each, to check that the right scenarios fail.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -41,40 +41,40 @@ Exit codes:
   3  nothing was selected
   5  interrupted (and everything was stopped)";
 
-/// What is to be wrong, and what to keep.
+/// Arguments of `authlab sabotage`.
 #[derive(Args, Debug)]
 pub struct SabotageArguments {
-    /// What is to be wrong, each in a lab of its own: names that `--list` shows; all of them when not given
+    /// Sabotages to try, each in a lab of its own: names that `--list` shows; all of them when not given
     #[arg(value_name = "NAME")]
     names: Vec<String>,
-    /// Show what can be wrong, and start nothing
+    /// Show the sabotages, and start nothing
     #[arg(long, help_heading = "Labs")]
     list: bool,
-    /// Take N of all, others each day
+    /// Try N of all, others each day
     #[arg(long, value_name = "N", conflicts_with = "names", value_parser = at_least_one, help_heading = "Labs")]
     rotate: Option<usize>,
-    /// One of N parts of those that are meant otherwise: every Nth
+    /// One of N parts of the selected sabotages: every Nth
     #[arg(long, env = "AUTHLAB_SHARD", value_name = "I/N", help_heading = "Labs")]
     shard: Option<Shard>,
-    /// The versions of what is in the labs.
+    /// The versions of Kubernetes and Keycloak.
     #[command(flatten)]
     versions: VersionOptions,
     /// Keep the labs' directories, with logs
     #[arg(long, env = "AUTHLAB_KEEP", value_parser = FalseyValueParser::new(), help_heading = "Labs")]
     keep: bool,
-    /// How many scenarios at a time
+    /// Number of scenarios at a time
     #[arg(long, env = "AUTHLAB_CONCURRENCY", value_name = "N", default_value_t = CONCURRENCY, value_parser = at_least_one, help_heading = "Labs")]
     concurrency: usize,
-    /// Where the report goes.
+    /// The report.
     #[command(flatten)]
     report: ReportOptions,
-    /// Where server binaries may come from.
+    /// The possible sources of server binaries.
     #[command(flatten)]
     sources: SourceOptions,
 }
 
-/// Starts a lab for each of the sabotages that are meant, one after the other, and says who noticed. All scenarios are carried
-/// out, since who else turns red is a part of the answer; the labs are of processes, whose flags, files and answers can be changed.
+/// Starts a lab for each selected sabotage, one after the other, and reports which scenarios noticed. All scenarios are carried
+/// out, since unexpected failures are part of the result; the labs use processes, whose flags, files and responses can be changed.
 ///
 /// # Errors
 /// Wrong usage, or the report cannot be written.
@@ -152,7 +152,7 @@ fn list(json: bool, out: &mut dyn Write) -> Result<Exit, CommandError> {
     Ok(Exit::Success)
 }
 
-/// The sabotages called `names`; without names, the `rotate` ones whose turn it is on the day `today`, or all.
+/// Returns the sabotages named `names`; without names, the `rotate` ones whose turn it is on the day `today`, or all.
 fn choose(names: &[String], rotate: Option<usize>, today: i64) -> Result<Vec<Sabotage>, CommandError> {
     let all = Sabotage::names();
     if !names.is_empty() {
@@ -185,7 +185,7 @@ fn of_shard(sabotages: Vec<Sabotage>, shard: Option<Shard>) -> Vec<Sabotage> {
         .collect()
 }
 
-/// Where sabotages are tried.
+/// The settings for all sabotages.
 struct Bench<'a> {
     suite: &'a Suite,
     options: &'a LabOptions,
@@ -195,7 +195,7 @@ struct Bench<'a> {
     events: Events,
 }
 
-/// A lab with a sabotage; none where there is nothing to sabotage.
+/// A lab with a sabotage; `lab` is `None` if there is nothing to sabotage.
 struct Started {
     lab: Result<Option<Lab>, LabError>,
     skipped_because: Option<String>,
@@ -203,7 +203,7 @@ struct Started {
 }
 
 impl Bench<'_> {
-    /// One after the other; while one's scenarios are carried out, the next one's lab starts.
+    /// Tries the sabotages one after the other; while the scenarios of one are carried out, the lab of the next starts.
     async fn all(&self, sabotages: &[Sabotage]) -> Result<Vec<SabotageReport>, CommandError> {
         let mut reports = Vec::new();
         let mut next = match sabotages.first() {
@@ -261,7 +261,7 @@ impl Bench<'_> {
         let began = Instant::now();
         match started.lab {
             Ok(None) => report.sound = true,
-            // The harness has noticed; but no scenario has.
+            // The harness has noticed the fault; but no scenario has.
             Err(error) => report.not_ready = Some(lab_error(error).plain()),
             Ok(Some(lab)) => self.in_lab(sabotage, lab, &mut report).await?,
         }

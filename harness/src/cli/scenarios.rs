@@ -1,4 +1,4 @@
-//! What `authlab run` and `cargo test` have in common: from feature files and
+//! The common part of `authlab run` and `cargo test`: from feature files and
 //! a selection to a record. The main type is [`Work`].
 
 use std::cell::OnceCell;
@@ -15,7 +15,7 @@ use super::error::CommandError;
 use super::exit::Exit;
 use super::github;
 use super::lab_source::{self, World};
-use super::options::{AUTO, LabArguments, ReportOptions, OutputOptions};
+use super::options::{AUTO, LabArguments, OutputOptions, ReportOptions};
 use crate::cluster::{Behaviours, Driver};
 use crate::event::Events;
 use crate::interrupt::interrupt;
@@ -27,7 +27,7 @@ use crate::report::{Reporter, fan_out};
 use crate::scenario::selection::{Ignored, Shard, TagExpression};
 use crate::scenario::{FeatureFile, RunOptions, Selected, Selection, Suite, Tally, Vocabulary, parser, runner};
 
-/// Which scenarios, and where the report goes.
+/// The selection of scenarios, and the report.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ScenarioOptions {
     /// Scenarios whose tags satisfy an expression: `@oidc and not @serial`
@@ -36,13 +36,13 @@ pub struct ScenarioOptions {
     /// Scenarios whose identity (`folder/feature::title`) matches
     #[arg(long, env = "AUTHLAB_NAME", value_name = "REGEX", help_heading = "Scenarios")]
     pub name: Option<Regex>,
-    /// One of N parts of what is selected otherwise, which take about equal time
+    /// One of N parts of the selected scenarios, which take about equal time
     #[arg(long, env = "AUTHLAB_SHARD", value_name = "I/N", help_heading = "Scenarios")]
     pub shard: Option<Shard>,
     /// Present the sound twin in place of each flawed credential: a scenario that stays green can be fooled, and fails the run
     #[arg(long, env = "AUTHLAB_INVERT", value_parser = clap::builder::FalseyValueParser::new(), help_heading = "Scenarios")]
     pub invert: bool,
-    /// Where the report goes.
+    /// The report.
     #[command(flatten)]
     pub report: ReportOptions,
     /// Show the reason of every refusal and each skipped scenario; shown anyway for up to 20 scenarios
@@ -54,7 +54,7 @@ pub struct ScenarioOptions {
 }
 
 impl ScenarioOptions {
-    /// How much of `record` is shown.
+    /// Returns how much of `record` is shown.
     #[must_use]
     pub fn detail(&self, output: &OutputOptions, record: &RunRecord) -> Detail {
         match (output.quiet, self.why) {
@@ -64,7 +64,7 @@ impl ScenarioOptions {
         }
     }
 
-    /// The selection that these options mean.
+    /// Returns the selection that these options describe.
     #[must_use]
     pub fn selection(&self) -> Selection {
         Selection {
@@ -76,7 +76,7 @@ impl ScenarioOptions {
     }
 }
 
-/// The feature files that `paths` name; those built in, when there is no path.
+/// Returns the feature files that `paths` name; without a path, the built-in ones.
 pub(super) fn files(paths: &[PathBuf]) -> Result<Vec<FeatureFile>, CommandError> {
     if paths.is_empty() {
         return Ok(parser::embedded());
@@ -89,7 +89,7 @@ pub(super) fn suite(files: &[FeatureFile], selection: &Selection) -> Result<Suit
     suite_in_words_of(&lab_source::vocabulary(), files, selection)
 }
 
-/// The same where more may be known than what authlab brings along.
+/// Like [`suite`], for a vocabulary that may hold more than authlab's own.
 pub(super) fn suite_in_words_of(vocabulary: &Vocabulary, files: &[FeatureFile], selection: &Selection) -> Result<Suite, CommandError> {
     if let Some(tags) = &selection.tags {
         tags.check(vocabulary).map_err(|error| CommandError::hinted(Exit::Usage, error))?;
@@ -97,7 +97,7 @@ pub(super) fn suite_in_words_of(vocabulary: &Vocabulary, files: &[FeatureFile], 
     Suite::new(files, vocabulary).map_err(|error| CommandError::hinted(Exit::Usage, error))
 }
 
-/// The error of a selection that means no scenario.
+/// Returns the error for a selection without scenarios.
 pub(super) fn nothing_selected(suite: &Suite) -> CommandError {
     match suite.scenarios().count() {
         0 => CommandError::new(Exit::NothingSelected, "the feature files hold no scenario"),
@@ -107,33 +107,33 @@ pub(super) fn nothing_selected(suite: &Suite) -> CommandError {
     }
 }
 
-/// Selected scenarios, about to be carried out.
+/// Selected scenarios, ready to be carried out.
 pub(super) struct Work<'a> {
     pub(super) selected: Selected<'a>,
     pub(super) options: RunOptions,
     pub(super) lab: &'a LabArguments,
-    /// Which part of the scenarios was selected.
+    /// The selected part of the scenarios.
     pub(super) shard: Option<Shard>,
     pub(super) report: Option<ReportDirectory>,
     pub(super) no_exchanges: bool,
 }
 
-/// How work ended: always with a record, even when the lab could not be started.
+/// The result of [`Work`]: it always has a record, even when the lab could not be started.
 pub(super) struct Done {
     pub(super) record: RunRecord,
     pub(super) tally: Result<Tally, CommandError>,
 }
 
 impl Work<'_> {
-    /// The same, and GitHub is told where it carries the command out.
+    /// Like [`Work::carry_out`], and also reports to GitHub if the command runs there.
     pub(super) async fn carry_out_and_tell(self, reporters: Vec<Box<dyn Reporter>>) -> Done {
         let done = self.carry_out(reporters).await;
-        // Nobody is left to tell when standard error itself is closed.
+        // If standard error is closed, there is nowhere to report to.
         let _ = github::tell(std::slice::from_ref(&done.record));
         done
     }
 
-    /// Starts or finds the lab, carries the scenarios out, stops the lab if it is ours, writes the report.
+    /// Starts or finds the lab, carries the scenarios out, stops the lab if this process owns it, writes the report.
     pub(super) async fn carry_out(self, mut reporters: Vec<Box<dyn Reporter>>) -> Done {
         let mut recorder = Recorder::new();
         recorder.of_cell(cell(self.lab, self.shard));
@@ -193,7 +193,7 @@ impl Work<'_> {
             };
             tokio::select! {
                 () = self.options.interrupt.requested() => {}
-                // Whatever is asked from now on fails for that alone.
+                // Every later request fails because of that alone.
                 server = server => drop(lost.set(server)),
             }
             stop.interrupt();
@@ -225,14 +225,14 @@ struct ReportError {
     source: std::io::Error,
 }
 
-/// What was asked for, as a cell of a matrix.
+/// Returns the requested combination as a cell of a matrix.
 pub(super) fn cell(lab: &LabArguments, shard: Option<Shard>) -> Cell {
     let kubernetes = match lab.cluster.0 {
-        // The version is what the cluster runs.
+        // The version is that of the cluster.
         Some(Driver::Existing) => String::new(),
         _ => match lab.versions.kubernetes() {
             Ok(pinned) => pinned.version.minor_version(),
-            // It comes to nothing, and the record says so under the words that were typed.
+            // The run will fail, and its record shows the version as it was typed.
             Err(unknown) => unknown.asked,
         },
     };
@@ -251,7 +251,7 @@ pub(super) fn cell(lab: &LabArguments, shard: Option<Shard>) -> Cell {
     }
 }
 
-/// The exit code that a tally means.
+/// Returns the exit code for a tally.
 pub(super) fn exit(tally: Tally) -> Exit {
     match tally {
         Tally { interrupted: true, .. } => Exit::Interrupted,
@@ -260,7 +260,7 @@ pub(super) fn exit(tally: Tally) -> Exit {
     }
 }
 
-/// What `--ignored` and `--include-ignored` mean.
+/// Returns the meaning of `--ignored` and `--include-ignored`.
 pub(super) fn ignored(only: bool, include: bool) -> Ignored {
     match (only, include) {
         (_, true) => Ignored::Include,

@@ -1,4 +1,4 @@
-//! `authlab server-binaries`: the servers as files.
+//! `authlab server-binaries`: manages the servers as files.
 //!
 //! The main type is [`ServerBinariesArguments`].
 
@@ -19,7 +19,7 @@ use super::output::write_json;
 use crate::server_binaries::{self, CacheError, Kubernetes, Options, ServerBinariesError, Source, State, Unwanted, Versions};
 use crate::shell_word::quoted;
 
-/// What to do with the server binaries.
+/// Arguments of `authlab server-binaries`.
 #[derive(Args, Debug)]
 pub struct ServerBinariesArguments {
     #[command(subcommand)]
@@ -34,18 +34,18 @@ enum Command {
     Fetch(FetchArguments),
     /// Build versions with the Go toolchain, whatever the cache holds; or images, with --image
     Build(BuildArguments),
-    /// Hash every file of the cache and compare with what was obtained
+    /// Hash every file of the cache and compare it with what was obtained
     #[command(after_help = "Exit code 1: a file is damaged.")]
     Verify,
     /// List the images that a run would need, so that they can be loaded beforehand
     Images(ImagesArguments),
-    /// Remove what no pinned version needs; never what a lab that runs uses
+    /// Remove what no pinned version needs; never what a running lab uses
     Prune(PruneArguments),
 }
 
 #[derive(Args, Debug)]
 struct FetchArguments {
-    /// Kubernetes versions, `1.37` or `1.37.2`; the newest and Keycloak when nothing is given
+    /// Kubernetes versions, `1.37` or `1.37.2`; the newest and Keycloak when not given
     #[arg(value_name = "VERSION")]
     versions: Vec<String>,
     /// Every pinned version, and Keycloak
@@ -60,10 +60,10 @@ struct FetchArguments {
 
 #[derive(Args, Debug)]
 struct BuildArguments {
-    /// Kubernetes versions, `1.37` or `1.37.2`; the newest when nothing is given
+    /// Kubernetes versions, `1.37` or `1.37.2`; the newest when not given
     #[arg(value_name = "VERSION")]
     versions: Vec<String>,
-    /// Ask nothing of the network: the modules must be there
+    /// Use no network: the Go modules must be on this machine already
     #[arg(long, env = "AUTHLAB_OFFLINE", value_parser = FalseyValueParser::new())]
     offline: bool,
     #[command(flatten)]
@@ -72,7 +72,7 @@ struct BuildArguments {
 
 #[derive(Args, Debug)]
 struct PruneArguments {
-    /// Versions to remove, such as 1.37.2; what no pinned version needs when nothing is given
+    /// Versions to remove, such as 1.37.2; those that no pinned version needs when not given
     #[arg(value_name = "VERSION")]
     versions: Vec<String>,
     /// Everything
@@ -80,14 +80,14 @@ struct PruneArguments {
     all: bool,
 }
 
-/// Carries the command out; what it finds goes to `out`.
+/// Runs the command and writes its result to `out`.
 ///
 /// # Errors
 /// An unknown version (usage), files that could not be obtained, damaged files, or an interrupt.
 pub async fn run(arguments: ServerBinariesArguments, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
     tokio::select! {
         ended = carry_out(arguments, session, out) => ended,
-        // Dropping the work stops the tools and removes what is unfinished.
+        // Dropping the work stops the tools and removes unfinished files.
         () = session.interrupt.requested() => Err(CommandError::new(Exit::Interrupted, "interrupted; nothing unfinished is left in the cache")),
     }
 }

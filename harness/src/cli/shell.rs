@@ -1,6 +1,6 @@
 //! `authlab shell`: a shell, or one command, in a lab that is up.
 //!
-//! The main type is [`ShellArguments`]. The shell takes this process' place, so that its signals, its terminal and
+//! The main type is [`ShellArguments`]. The shell replaces this process, so that its signals, its terminal and
 //! its exit code are its own.
 
 use std::ffi::OsString;
@@ -17,7 +17,7 @@ use crate::lab::Lab;
 use crate::lab::cast;
 use crate::shell_word::quoted;
 
-/// Who, where, and what.
+/// Arguments of `authlab shell`.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 In it KUBECONFIG is a file of the lab, kubectl is that of the lab's version, and AUTHLAB_LAB names the lab.
@@ -35,7 +35,7 @@ pub struct ShellArguments {
     /// The lab.
     #[command(flatten)]
     lab: NamedLab,
-    /// A command to run in place of a shell
+    /// Command to run in place of a shell
     #[arg(value_name = "COMMAND", last = true)]
     command: Vec<OsString>,
 }
@@ -48,10 +48,10 @@ struct NotRun {
     source: std::io::Error,
 }
 
-/// Becomes the shell or the command; returns only when that does not work.
+/// Replaces this process with the shell or the command; returns only if that fails.
 ///
 /// # Errors
-/// Nobody is called so, no such lab is up, no credential is issued, or the command is not there.
+/// The person is unknown, no such lab is up, no credential is issued, or the command does not exist.
 pub async fn run(arguments: ShellArguments) -> Result<Exit, CommandError> {
     let ShellArguments {
         person,
@@ -88,7 +88,7 @@ pub async fn run(arguments: ShellArguments) -> Result<Exit, CommandError> {
     ))
 }
 
-/// The person's own shell, with a hint in its prompt where that can be had without touching their files.
+/// Returns the user's own shell, with a hint in its prompt if that is possible without changing the user's files.
 fn interactive(person: &str, lab: &str, directory: &Path) -> Result<Command, CommandError> {
     let shell = std::env::var_os("SHELL")
         .filter(|shell| !shell.is_empty())
@@ -96,7 +96,7 @@ fn interactive(person: &str, lab: &str, directory: &Path) -> Result<Command, Com
     let mut command = Command::new(&shell);
     let hint = format!("({person}@{lab}) ");
     if Path::new(&shell).file_name().is_some_and(|name| name == "bash") {
-        // Their own file may set PS1 and PATH: so it is read first.
+        // The user's own file may set PS1 and PATH, so it is read first.
         let bin = directory.join("bin").display().to_string();
         let (hint, bin) = (quoted(&hint), quoted(&bin));
         let text = format!("[ -f ~/.bashrc ] && . ~/.bashrc\nPS1={hint}\"$PS1\"\nPATH={bin}:\"$PATH\"\n");

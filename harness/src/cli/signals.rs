@@ -1,4 +1,4 @@
-//! Signals: the first asks everybody to stop, the second stops at once. A terminal that is closed asks as well, and does not insist.
+//! Signals: the first asks all work to stop, the second exits at once. Closing the terminal also asks, but never counts as the second.
 
 use std::io;
 
@@ -12,7 +12,7 @@ use crate::interrupt::Interrupter;
 pub(super) fn listen(interrupter: Interrupter) -> io::Result<()> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let mut quit = signal(SignalKind::quit())?;
-    // `nohup` means what it says.
+    // `nohup` must keep its effect.
     let mut hangup = if hangups_are_ignored() {
         None
     } else {
@@ -24,8 +24,8 @@ pub(super) fn listen(interrupter: Interrupter) -> io::Result<()> {
             tokio::select! {
                 _ = interrupt.recv() => asked += 1,
                 _ = terminate.recv() => asked += 1,
-                // The kernel and the shell both tell that a terminal was closed, and whoever ends a session tells it after SIGTERM:
-                // nobody insists by it.
+                // The kernel and the shell both send SIGHUP when a terminal is closed, and session managers send it after SIGTERM: so it
+                // never counts as a repeated request.
                 () = received(&mut hangup) => {}
                 _ = quit.recv() => leave(),
             }
@@ -54,7 +54,7 @@ fn leave() -> ! {
     std::process::exit(Exit::Interrupted as i32);
 }
 
-/// Whether whoever started this process had it ignore SIGHUP.
+/// Returns whether this process was started with SIGHUP ignored.
 fn hangups_are_ignored() -> bool {
     // SAFETY: an action of zeros is a valid value, and the call only fills it in: a null pointer as the new action changes nothing.
     let (asked, action) = unsafe {

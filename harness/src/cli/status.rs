@@ -1,4 +1,4 @@
-//! `authlab status`: the labs that are up, and what was left of others.
+//! `authlab status`: the labs that are up, and the leftovers of others.
 //!
 //! The main function is [`run`].
 
@@ -10,7 +10,7 @@ use super::exit::Exit;
 use crate::cli::output::write_json;
 use crate::lab::{self, LabState, LabStatus};
 
-/// Shows every lab on `out`.
+/// Writes every lab to `out`.
 ///
 /// # Errors
 /// A lab's directory cannot be read.

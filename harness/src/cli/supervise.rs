@@ -1,4 +1,4 @@
-//! The process that owns a lab, started by `authlab up` and by nobody else.
+//! The process that owns a lab, started only by `authlab up`.
 //!
 //! The main function is [`run`].
 
@@ -13,10 +13,10 @@ use super::exit::Exit;
 use super::up::UpArguments;
 use crate::lab;
 
-/// Owns the lab until it is asked to end it. Standard input and output are pipes to `authlab up`.
+/// Owns the lab until it is asked to end the lab. Standard input and output are pipes to `authlab up`.
 ///
 /// # Errors
-/// Standard input is no pipe, or the lab cannot be started or ended.
+/// Standard input is not a pipe, or the lab cannot be started or ended.
 pub async fn run(arguments: &UpArguments, session: &Session) -> Result<Exit, CommandError> {
     let options = arguments.options()?;
     let asker = io::stdin().as_fd().try_clone_to_owned().and_then(pipe::Receiver::from_owned_fd);

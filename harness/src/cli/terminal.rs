@@ -1,6 +1,6 @@
-//! The terminal's echo: off while a secret is typed, and on again however that ends.
+//! The terminal's echo: off while a secret is typed, and always restored.
 //!
-//! The main type is [`Silence`]. What it changed is known to the whole process, since a signal ends it elsewhere.
+//! The main type is [`Silence`]. The changed settings are global to the process, since a signal is handled elsewhere.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
-/// The terminal that is silent now.
+/// The terminal whose echo is off now.
 static SILENT: Mutex<Option<Silent>> = Mutex::new(None);
 
 struct Silent {
@@ -16,20 +16,20 @@ struct Silent {
     before: Termios,
 }
 
-/// Nothing that is typed is shown, until it is dropped or [`restore`] is called.
+/// A guard: typed text is not shown until it is dropped or [`restore`] is called.
 pub(super) struct Silence(());
 
 impl Silence {
     /// Switches the echo of `terminal` off.
     ///
     /// # Errors
-    /// It is no terminal.
+    /// `terminal` is not a terminal.
     pub(super) fn begin(terminal: impl AsFd) -> io::Result<Self> {
         let terminal = terminal.as_fd().try_clone_to_owned()?;
         let before = tcgetattr(&terminal)?;
         let mut silent = before.clone();
         silent.local_modes = silenced(&before);
-        // Known before it is done: a signal may come in between.
+        // Recorded before the change: a signal may come in between.
         let changed = terminal.try_clone()?;
         *SILENT.lock().unwrap_or_else(PoisonError::into_inner) = Some(Silent { terminal, before });
         let silence = Self(());
@@ -44,7 +44,7 @@ impl Drop for Silence {
     }
 }
 
-/// Restores the echo on its way out, also out of a panic.
+/// A guard that restores the echo when it is dropped, also by a panic.
 pub(super) struct RestoredAtEnd;
 
 impl Drop for RestoredAtEnd {
@@ -53,12 +53,12 @@ impl Drop for RestoredAtEnd {
     }
 }
 
-/// Switches the echo on again, if it is off because of us.
+/// Switches the echo on again, if this process has switched it off.
 pub(super) fn restore() {
     let silent = SILENT.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some(Silent { terminal, before }) = silent else { return };
     even_in_the_background(|| {
-        // A shell that has taken its terminal back has its own settings there.
+        // A shell that has taken its terminal back has set its own modes.
         if tcgetattr(&terminal).is_ok_and(|now| now.local_modes == silenced(&before)) {
             let _ = tcsetattr(&terminal, OptionalActions::Now, &before);
         }
@@ -69,10 +69,10 @@ fn silenced(before: &Termios) -> LocalModes {
     before.local_modes.difference(LocalModes::ECHO)
 }
 
-/// Does `work` without being stopped for it: who runs this may be gone already, and the terminal somebody else's (SIGTTOU).
+/// Runs `work` with SIGTTOU ignored: the parent may be gone already, and the terminal may belong to another process group.
 fn even_in_the_background<T>(work: impl FnOnce() -> T) -> T {
     let leave = |action| {
-        // SAFETY: no code of ours is installed; the action is to ignore, or what was there before.
+        // SAFETY: no handler of this program is installed; the action is to ignore, or the earlier one.
         unsafe { libc::signal(libc::SIGTTOU, action) }
     };
     let before = leave(libc::SIG_IGN);
@@ -91,7 +91,7 @@ mod tests {
 
     use super::*;
 
-    /// What is said is about the one terminal of a process: all of it is one test.
+    /// There is one terminal per process, so all of this is one test.
     #[test]
     fn the_echo_is_off_for_as_long_as_is_needed() {
         let (_keyboard, terminal) = pair();
@@ -100,7 +100,7 @@ mod tests {
         drop(silence);
         assert!(echoes(&terminal));
 
-        // Out of a panic, by whoever unwinds first.
+        // A panic: the first guard to unwind restores the echo.
         let panicked = std::panic::catch_unwind(|| {
             let _silence = Silence::begin(&terminal).expect("it is a terminal");
             assert!(echoes(&terminal), "this is meant to panic");
@@ -108,13 +108,13 @@ mod tests {
         assert!(panicked.is_err());
         assert!(echoes(&terminal));
 
-        // By a signal, while the guard is elsewhere and stays there.
+        // A signal, while the guard is held elsewhere and not dropped.
         let silence = Silence::begin(&terminal).expect("it is a terminal");
         restore();
         assert!(echoes(&terminal));
         drop(silence);
 
-        // By the end of the command.
+        // The end of the command.
         std::mem::forget(Silence::begin(&terminal).expect("it is a terminal"));
         drop(RestoredAtEnd);
         assert!(echoes(&terminal));

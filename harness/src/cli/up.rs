@@ -1,6 +1,6 @@
-//! `authlab up`: a lab that stays up.
+//! `authlab up`: starts a lab that stays up.
 //!
-//! The main type is [`UpArguments`]. The process that will own the lab is the same command with the same options and `--supervised`.
+//! The main type is [`UpArguments`]. The process that owns the lab is the same command with the same options and `--supervised`.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -20,7 +20,7 @@ use crate::lesson::{self, Learner, MOST};
 /// The hidden option of the process that owns the lab.
 const SUPERVISED: &str = "--supervised";
 
-/// Which lab.
+/// Arguments of `authlab up`.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Exit codes:
@@ -29,25 +29,25 @@ Exit codes:
   4  the lab could not be started
   5  interrupted (and everything was stopped)")]
 pub struct UpArguments {
-    /// The lab's name, and what is in it.
+    /// The lab's name, drivers and versions.
     #[command(flatten)]
     pub lab: LabArguments,
     /// Prepare the lab for a class: a namespace, users, limits and a kubeconfig for each of N learners
     #[arg(long, env = "AUTHLAB_LEARNERS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST)), help_heading = "Lab")]
     pub learners: Option<u32>,
-    /// End an API server with another setting than the main one's when nobody has asked it for so long and no run is under way
+    /// End an API server other than the main one after SECONDS without a request, unless a run is under way
     #[arg(long, env = "AUTHLAB_IDLE", value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400), help_heading = "Lab")]
     pub idle: u64,
-    /// Own the lab in this process: what `up` starts.
+    /// Own the lab in this process: `up` starts it so.
     #[arg(long, hide = true)]
     supervised: bool,
 }
 
 impl UpArguments {
-    /// What the library is asked for.
+    /// Returns the options for the library.
     ///
     /// # Errors
-    /// A driver that this build does not have.
+    /// This build does not have the driver.
     pub(super) fn options(&self) -> Result<lab::LabOptions, CommandError> {
         Ok(lab::LabOptions {
             learners: self.learners.unwrap_or_default(),
@@ -57,7 +57,7 @@ impl UpArguments {
     }
 }
 
-/// Starts the lab's owner and follows it until the lab is ready.
+/// Starts the lab's owner and waits for it until the lab is ready.
 ///
 /// # Errors
 /// Wrong usage, a lab that is up already or cannot be started, or an interrupt.
@@ -113,7 +113,7 @@ pub async fn run(arguments: UpArguments, session: &Session, out: &mut dyn Write)
     Ok(Exit::Success)
 }
 
-/// Admits the class: who is in it, and where what is theirs is.
+/// Creates the class, and returns a line with its learners and the directory of their files.
 async fn admit(name: &str, count: u32, session: &Session) -> Result<String, CommandError> {
     let lab = Lab::existing(name).await.map_err(lab_error)?;
     let phase = session.events.phase(format!("{count} learners"));

@@ -1,6 +1,6 @@
 //! `authlab walk`: a walk-through by hand, shown and carried out step by step.
 //!
-//! The main type is [`WalkArguments`]; [`Walk`] is the conversation with the person, [`crate::walk_through`] all that is not words.
+//! The main type is [`WalkArguments`]; [`Walk`] is the dialogue with the user, the logic without the texts is in [`crate::walk_through`].
 
 use std::io::{self, IsTerminal, Write};
 
@@ -18,7 +18,7 @@ use crate::interrupt::Interrupt;
 use crate::lab::{self, DEFAULT_NAME, Lab, attach_or_start, lab_option};
 use crate::walk_through::{self, Session, SessionError, Step, Taken, WalkThrough, draw};
 
-/// Which walk-through, and how.
+/// Arguments of `authlab walk`.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Before each command: Enter runs it, e lets you write another in its place, s leaves it out, d draws who asked whom so far, and q
@@ -32,21 +32,21 @@ Exit codes:
   4  the lab could not be started
   5  interrupted")]
 pub struct WalkArguments {
-    /// The walk-through; all are listed when not given
+    /// Walk-through; all are listed when not given
     #[arg(value_name = "FLOW")]
     pub flow: Option<String>,
     /// Run every command without asking
     #[arg(long, short, env = "AUTHLAB_YES", value_parser = FalseyValueParser::new())]
     pub yes: bool,
-    /// Go on where you left
+    /// Continue where you left off
     #[arg(long, conflicts_with = "yes")]
     pub resume: bool,
-    /// Which lab.
+    /// The lab.
     #[command(flatten)]
     pub lab: LabArguments,
 }
 
-/// A command of a walk-through that did something else than it was meant to.
+/// A command of a walk-through with an unexpected result.
 #[derive(Debug, thiserror::Error)]
 #[error("step {number} of '{flow}' did not go as it was meant to (exit code {code})\n{output}")]
 struct Surprise {
@@ -56,10 +56,10 @@ struct Surprise {
     output: String,
 }
 
-/// Lists the walk-throughs, or carries one out.
+/// Lists the walk-throughs, or runs one.
 ///
 /// # Errors
-/// Wrong usage, no lab, a command with a surprise, or an interrupt.
+/// Wrong usage, no lab, a command with an unexpected result, or an interrupt.
 pub async fn run(arguments: WalkArguments, session: &CommandSession, out: &mut dyn Write) -> Result<Exit, CommandError> {
     let Some(flow) = &arguments.flow else {
         return list(session.output.json, out);
@@ -68,7 +68,7 @@ pub async fn run(arguments: WalkArguments, session: &CommandSession, out: &mut d
     if session.output.json && !arguments.yes {
         return Err(CommandError::new(Exit::Usage, "--json asks nothing: it goes with --yes"));
     }
-    // It gives rights to people of its own alone, and asks the main API server.
+    // A walk-through grants rights only to its own users, and sends requests to the main API server.
     let options = lab::LabOptions {
         beside_learners: true,
         ..arguments.lab.lab()?
@@ -80,7 +80,7 @@ pub async fn run(arguments: WalkArguments, session: &CommandSession, out: &mut d
     }
     let started = async {
         if arguments.resume {
-            // Who left was in a lab that is up, or there is nothing left to go on with.
+            // An interrupted walk-through was in a lab that is up; otherwise there is nothing to continue.
             let name = options.name.as_deref().unwrap_or(DEFAULT_NAME);
             return Lab::existing(name).await.map_err(use_error);
         }
@@ -130,7 +130,7 @@ fn list(json: bool, out: &mut dyn Write) -> Result<Exit, CommandError> {
     Ok(Exit::Success)
 }
 
-/// What the person wants with a command.
+/// The user's choice for a command.
 enum Wish {
     Run,
     RunOther(String),
@@ -138,13 +138,13 @@ enum Wish {
     Leave,
 }
 
-/// The way through, with a person.
+/// A walk-through in progress, with the user.
 struct Walk<'a> {
     walk_through: &'static WalkThrough,
     yes: bool,
     json: bool,
     interrupt: &'a Interrupt,
-    /// None once it is finished.
+    /// `None` once it is finished.
     session: Option<Session>,
     record: Vec<serde_json::Value>,
     lab: &'a Lab,
@@ -175,7 +175,7 @@ impl Walk<'_> {
                     () = self.interrupt.requested() => return Err(self.interrupted()),
                 };
                 if !self.tell(at, step, &command, expected, &taken)? {
-                    // They may try again, write another command, or leave.
+                    // The user may try again, write another command, or leave.
                     continue;
                 }
             }
@@ -186,7 +186,7 @@ impl Walk<'_> {
         self.end().await
     }
 
-    /// Prose and command.
+    /// Shows the prose and the command of a step.
     fn show(&mut self, at: usize, step: &Step) -> io::Result<()> {
         if self.json {
             return Ok(());
@@ -208,7 +208,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// What happened; whether the way goes on after it.
+    /// Shows the result of a command; returns whether the walk-through goes on after it.
     fn tell(&mut self, at: usize, step: &Step, command: &str, expected: bool, taken: &Taken) -> Result<bool, CommandError> {
         let surprising = taken.code != 0 && expected;
         if surprising && (self.yes || step.is_housekeeping()) {
@@ -248,7 +248,7 @@ impl Walk<'_> {
         Ok(!surprising)
     }
 
-    /// What they want, after they were told what there is.
+    /// Shows the choices and asks the user.
     async fn ask(&mut self) -> Result<Wish, CommandError> {
         loop {
             write!(self.out, "Enter runs it, e edits, s skips, d draws, q leaves: ")?;
@@ -273,14 +273,14 @@ impl Walk<'_> {
         }
     }
 
-    /// The command that they write; none when they write nothing.
+    /// Lets the user edit the command; `None` if it is left empty.
     async fn edited(&mut self) -> Result<Option<String>, CommandError> {
         let editor = ["VISUAL", "EDITOR"].iter().find_map(|name| std::env::var(name).ok());
         if let Some(editor) = editor.filter(|editor| !editor.is_empty() && io::stdin().is_terminal()) {
             let command = self.session.as_ref().and_then(Session::next).map(|(_, step)| step.typed().0);
             let mut file = tempfile::NamedTempFile::new()?;
             writeln!(file, "{}", command.unwrap_or_default())?;
-            // As other programs do: the variable may have arguments in it.
+            // Run by a shell, as other programs do: the variable may hold arguments.
             let ended = std::process::Command::new("sh")
                 .args(["-c", &format!("{editor} \"$0\"")])
                 .arg(file.path())
@@ -296,7 +296,7 @@ impl Walk<'_> {
         Ok((!lines.is_empty()).then(|| lines.join("\n")))
     }
 
-    /// A line that they type; none when they end their input.
+    /// Reads a line from the user; `None` at the end of input.
     async fn line(&mut self) -> Result<Option<String>, CommandError> {
         let read = tokio::task::spawn_blocking(|| {
             let mut line = String::new();
@@ -309,7 +309,7 @@ impl Walk<'_> {
         Ok(line.map(|line| line.trim_end_matches(['\r', '\n']).to_owned()))
     }
 
-    /// They left before the end.
+    /// Ends the walk-through early, because the user left.
     fn left(&mut self) -> Result<Exit, CommandError> {
         writeln!(self.out, "\n{}", self.way_back())?;
         Ok(Exit::Success)
@@ -327,7 +327,7 @@ impl Walk<'_> {
         format!("`authlab walk {}{option} --resume` goes on from here", self.walk_through.name)
     }
 
-    /// The end of the way.
+    /// Finishes the walk-through.
     async fn end(&mut self) -> Result<Exit, CommandError> {
         let Some(session) = self.session.take() else {
             return Ok(Exit::Success);
@@ -350,7 +350,7 @@ fn first_line(command: &str) -> &str {
     command.lines().next().unwrap_or_default()
 }
 
-/// The exit code and the hint of what keeps somebody from going on.
+/// Returns the exit code and the hint for an error that stops a walk-through.
 fn session_error(error: SessionError) -> CommandError {
     match error {
         SessionError::Lab(error) => use_error(error),

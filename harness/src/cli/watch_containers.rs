@@ -1,5 +1,5 @@
-//! `authlab watch-containers`: the process that removes an owner's containers when the owner is gone; started by the owner of
-//! a lab in containers and by nobody else.
+//! `authlab watch-containers`: the process that removes an owner's containers when the owner is gone; started only by the owner of
+//! a lab in containers.
 //!
 //! The main function is [`when_asked`], which every program that owns containers calls before it reads its own command line: the
 //! command `authlab` and the features as a test binary both execute themselves again.
@@ -18,16 +18,16 @@ use super::exit::Exit;
 use crate::engine::{Watch, this_program_watches, watch};
 use crate::owner::LabId;
 
-/// The command's name: what a program passes on to itself.
+/// The command's name, which a program passes to itself.
 pub const NAME: &str = "watch-containers";
 
-/// What is watched over.
+/// The containers to watch over.
 #[derive(Clone, Debug, Args)]
 struct WatchContainersArguments {
     /// The engine's address
     #[arg(long)]
     engine: String,
-    /// The lab's directory, for whoever lists processes
+    /// The lab's directory, shown in process listings
     #[arg(long)]
     directory: PathBuf,
     /// The lab's id
@@ -35,16 +35,16 @@ struct WatchContainersArguments {
     id: LabId,
 }
 
-/// Watches until the owner is gone or says that nothing is left. Standard input is a pipe to the owner.
+/// Watches until the owner is gone or reports that nothing is left. Standard input is a pipe to the owner.
 ///
 /// # Errors
-/// Standard input is no pipe, or what the owner left cannot be removed.
+/// Standard input is not a pipe, or the owner's leftovers cannot be removed.
 fn run(arguments: WatchContainersArguments) -> Result<Exit, CommandError> {
     let WatchContainersArguments { engine, directory, id } = arguments;
     let watched = Watch { engine, directory, id };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        // Whoever ends all processes of a session or service at once shall not end this one before its work is done.
+        // A signal to all processes of a session or service must not end this one before its work is done.
         let _deaf = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
         let owner = io::stdin().as_fd().try_clone_to_owned().and_then(pipe::Receiver::from_owned_fd);
         let owner = owner.map_err(|error| CommandError::new(Exit::Usage, error).hint("labs in containers start it themselves"))?;
@@ -55,8 +55,8 @@ fn run(arguments: WatchContainersArguments) -> Result<Exit, CommandError> {
     })
 }
 
-/// Carries this command out when the command line asks for it: what a program of its own `main` calls first that runs labs in containers,
-/// so that they are removed also when it is killed. Returns what to exit with; `None` when the program is to go on.
+/// Runs this command if the command line asks for it. A program with its own `main` that runs labs in containers must call it first,
+/// so that the containers are removed even if the program is killed. Returns the exit code; `None` if the program should go on.
 ///
 /// ```no_run
 /// # use std::process::ExitCode;
@@ -71,7 +71,7 @@ fn run(arguments: WatchContainersArguments) -> Result<Exit, CommandError> {
 pub fn when_asked() -> Option<ExitCode> {
     this_program_watches(&[NAME]);
     let mut words = std::env::args_os().skip(1);
-    // A filter of tests may happen to be the same word; nobody filters by the option.
+    // A test filter may happen to be the same word; the option is not used as a filter.
     if words.next()? != NAME || words.next()? != "--engine" {
         return None;
     }

@@ -9,27 +9,27 @@ use super::{Behaviours, Minor, Setting, SettingError};
 
 static PIECES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../fixtures/authentication");
 
-/// What the texts of fixtures may refer to, known once the lab has its ports.
+/// The values of the placeholders in fixtures, known once the lab has its ports.
 #[derive(Clone, Debug)]
 pub struct Placeholders {
-    /// Keycloak's issuer URL; empty in a lab without.
+    /// Keycloak's issuer URL; empty in a lab without Keycloak.
     pub keycloak: String,
     /// The base URL of the harness' issuer.
     pub issuer: String,
-    /// The authority of the lab's serving certificates, PEM.
+    /// The CA of the lab's serving certificates, PEM.
     pub serving_authority: String,
-    /// The file it is in.
+    /// The file that holds this CA.
     pub serving_authority_file: String,
     /// The file that tells API servers of the lab's egress.
     pub egress_file: String,
-    /// Where the token webhook is asked.
+    /// The URL of the token webhook.
     pub token_webhook: String,
     /// The directory of the lab's certificates and keys.
     pub pki: String,
 }
 
 impl Placeholders {
-    /// `text` with every `{place}` filled in.
+    /// Returns `text` with every `{place}` filled in.
     pub(super) fn fill(&self, text: &str) -> Result<String, SettingError> {
         let filled = text
             .replace("{keycloak}", &self.keycloak)
@@ -39,7 +39,7 @@ impl Placeholders {
             .replace("{serving_authority}", &self.serving_authority)
             .replace("{token_webhook}", &self.token_webhook)
             .replace("{pki}", &self.pki);
-        // Expressions have braces too, but never around a bare lower-case word.
+        // CEL expressions have braces too, but never around a bare lower-case word.
         let unknown = filled
             .split('{')
             .skip(1)
@@ -66,7 +66,7 @@ impl Placeholders {
     }
 }
 
-/// The file's content for `setting`; `None` when the setting has none. JSON, which is YAML too.
+/// Returns the file's content for `setting`; `None` when the setting has no such file. JSON, which is YAML too.
 pub(super) fn configuration(setting: &Setting, version: Minor, places: &Placeholders) -> Result<Option<Value>, SettingError> {
     if setting.authentication.is_empty() {
         return Ok(None);
@@ -85,7 +85,7 @@ pub(super) fn configuration(setting: &Setting, version: Minor, places: &Placehol
     Ok(Some(file.into()))
 }
 
-/// The authenticator that the piece called `piece` describes.
+/// Returns the authenticator that the piece named `piece` describes.
 pub(super) fn issuer(piece: &str, places: &Placeholders) -> Result<Value, SettingError> {
     let file = PIECES.get_file(format!("{piece}.toml")).ok_or_else(|| SettingError::Unknown {
         name: piece.to_owned(),
@@ -99,7 +99,7 @@ pub(super) fn issuer(piece: &str, places: &Placeholders) -> Result<Value, Settin
         source: Box::new(source),
     })?;
     let mut filled = fill(read, places)?;
-    // Every issuer of the lab answers with a certificate of the lab's own authority.
+    // Every issuer of the lab presents a certificate signed by the lab's own CA.
     if let Some(issuer) = filled.get_mut("issuer").and_then(Value::as_object_mut) {
         issuer
             .entry("certificateAuthority")
@@ -108,7 +108,7 @@ pub(super) fn issuer(piece: &str, places: &Placeholders) -> Result<Value, Settin
     Ok(filled)
 }
 
-/// `value` with every `{place}` in its texts filled in.
+/// Returns `value` with every `{place}` in its strings filled in.
 pub(super) fn fill(value: Value, places: &Placeholders) -> Result<Value, SettingError> {
     Ok(match value {
         Value::String(text) => places.fill(&text)?.into(),

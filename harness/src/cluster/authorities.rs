@@ -1,4 +1,4 @@
-//! The authorities of a cluster, and what they issue to its servers.
+//! The authorities of a cluster, and the certificates that they issue to its servers.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use crate::pki::{Authority, Leaf, PkiError, Purpose, Request, Seed, key_pair, same_key, write_private};
 use crate::secret::Secret;
 
-/// One authority per purpose: a certificate that is valid in one place is valid in no other.
+/// One authority per purpose, so that a certificate for one purpose is not valid for another.
 #[derive(Clone, Debug)]
 pub struct Authorities {
     directory: PathBuf,
-    /// Under which names and addresses the lab's servers are reached, beside loopback.
+    /// The names and addresses of the lab's servers, in addition to loopback.
     hosts: Vec<String>,
     /// Signs client certificates: `--client-ca-file`, and the signer of signing requests.
     pub clients: Authority,
@@ -18,38 +18,38 @@ pub struct Authorities {
     pub request_headers: Authority,
     /// Signs both ends of etcd's connections.
     pub etcd: Authority,
-    /// Signs the serving certificates of the lab's own API servers. Others make their own.
+    /// Signs the serving certificates of the lab's own API servers. Other API servers make their own.
     pub api_servers: Authority,
     /// Signs every other serving certificate of the lab.
     pub serving: Authority,
 }
 
-/// What a cluster made for itself: certificates (PEM) with their keys.
+/// The authorities that a cluster made for itself: certificates (PEM) with their keys.
 #[derive(Clone, Debug)]
 pub struct ReadBack {
     /// Signs client certificates.
     pub clients: (String, Secret),
     /// Signs the front proxy's certificate.
     pub request_headers: (String, Secret),
-    /// Signs service accounts' tokens; none where the cluster was given ours.
+    /// Signs service accounts' tokens; `None` if the cluster was given our key.
     pub service_accounts: Option<Secret>,
 }
 
 /// The common name that the front proxy's certificate must have (`--requestheader-allowed-names`).
 pub const FRONT_PROXY: &str = "front-proxy-client";
 
-/// The name of the files of the authority of clients.
+/// The file name of the authority of clients.
 const CLIENTS: &str = "clients";
 
 /// The file with the seed of the lab's own secrets.
 const SEED: &str = "secrets.seed";
 
 impl Authorities {
-    /// New ones, kept in `directory` with what the servers need from them. Serving certificates hold for loopback and
-    /// for `hosts`, names or addresses.
+    /// Creates new authorities and keeps them in `directory` with the files that the servers need. Serving certificates are valid for
+    /// loopback and for `hosts`, names or addresses.
     ///
     /// # Errors
-    /// A certificate cannot be made or a file not written.
+    /// A certificate cannot be made or a file cannot be written.
     pub fn create(directory: &Path, hosts: &[String]) -> Result<Self, PkiError> {
         let authorities = Self {
             directory: directory.to_owned(),
@@ -82,7 +82,7 @@ impl Authorities {
             .issue(&controllers)?
             .save(directory, "kube-controller-manager")?;
         authorities.front_proxy()?.save(directory, "front-proxy")?;
-        // API servers show it to the token webhook.
+        // API servers present it to the token webhook.
         authorities
             .clients
             .issue(&Request::client("kube-apiserver", &[]))?
@@ -108,12 +108,12 @@ impl Authorities {
         })
     }
 
-    /// The same, with those that a cluster made for itself and that were read back from it. They are kept in place of ours, so
-    /// that [`Authorities::load`] finds them; what we signed with ours for the servers of a control plane is of no use any more.
-    /// Authorities of issuers, auth proxies and Keycloak (`serving`) and of etcd stay ours.
+    /// Returns these authorities with those that a cluster made for itself and that were read back from it. They replace ours on disk;
+    /// [`Authorities::load`] finds them. Certificates that ours signed for the servers of a control plane are no longer of use.
+    /// The authorities of issuers, auth proxies and Keycloak (`serving`) and of etcd stay ours.
     ///
     /// # Errors
-    /// A key is of another kind than ours, does not belong to its certificate, or a file cannot be written.
+    /// A key is of another kind than ours or does not belong to its certificate, or a file cannot be written.
     pub fn read_back(&self, read: &ReadBack) -> Result<Self, PkiError> {
         let mut authorities = self.clone();
         authorities.clients = Authority::from_pem(&read.clients.0, &read.clients.1)?;
@@ -134,7 +134,7 @@ impl Authorities {
     /// Makes an authority of clients and a key of service accounts for an API server that accepts no credential of the lab, keeps both in
     /// `directory`, and returns them with the lab's other authorities.
     ///
-    /// # Errors
+    /// They cannot be made, or a file cannot be written.
     /// They cannot be made, or a file not written.
     pub fn create_apart(&self, directory: &Path) -> Result<Self, PkiError> {
         let clients = Authority::root("authlab clients apart")?;
@@ -155,10 +155,10 @@ impl Authorities {
         })
     }
 
-    /// Beside them, an authority and a key that signed nothing of the lab: `stranger`, for labs in which something is wrong on purpose.
+    /// Adds an authority and a key that signed nothing in the lab (`stranger`), for labs in which something is wrong on purpose.
     ///
     /// # Errors
-    /// It cannot be made, or a file not written.
+    /// They cannot be made, or a file cannot be written.
     pub fn add_stranger(&self) -> Result<Authority, PkiError> {
         let stranger = Authority::root("authlab stranger")?;
         stranger.save(&self.directory, "stranger")?;
@@ -166,12 +166,12 @@ impl Authorities {
         Ok(stranger)
     }
 
-    /// The path of one of the files.
+    /// Returns the path of one of the files.
     pub fn file(&self, name: &str) -> PathBuf {
         self.directory.join(name)
     }
 
-    /// A certificate for a server of the lab that answers on loopback, or at one of the hosts it was made for.
+    /// Issues a certificate for a server of the lab that listens on loopback or on one of the lab's hosts.
     ///
     /// # Errors
     /// It cannot be made.
@@ -187,7 +187,7 @@ impl Authorities {
         request.addresses(addresses.into_iter().filter_map(|address| address.parse().ok()))
     }
 
-    /// A certificate that may do everything: group `system:masters`, which RBAC cannot bind.
+    /// Issues a certificate without any restriction: group `system:masters`, which RBAC cannot restrict.
     ///
     /// # Errors
     /// It cannot be made.
@@ -195,7 +195,7 @@ impl Authorities {
         self.clients.issue(&Request::client("authlab-administrator", &["system:masters"]))
     }
 
-    /// The certificate that lets its holder say who somebody else is.
+    /// Issues the front proxy's certificate, which lets its holder assert the identity of another user.
     ///
     /// # Errors
     /// It cannot be made.
@@ -203,7 +203,7 @@ impl Authorities {
         self.request_headers.issue(&Request::client(FRONT_PROXY, &[]))
     }
 
-    /// The key that signs service accounts' tokens.
+    /// Returns the key that signs service accounts' tokens.
     ///
     /// # Errors
     /// Its file cannot be read.
@@ -213,7 +213,7 @@ impl Authorities {
         read.map(Secret::new).map_err(|source| PkiError::File { path, source })
     }
 
-    /// The seed of the lab's own secrets.
+    /// Returns the seed of the lab's own secrets.
     ///
     /// # Errors
     /// Its file cannot be read.
@@ -221,7 +221,7 @@ impl Authorities {
         Seed::load(&self.file(SEED))
     }
 
-    /// The lab's own secret called `name`, the same whenever it is asked for: what stands for `{secret:NAME}` in a file of
+    /// Returns the lab's own secret named `name`, the same on every call: the value of `{secret:NAME}` in a file of
     /// `fixtures/api_servers/`.
     ///
     /// # Errors
@@ -241,7 +241,7 @@ impl Authorities {
     }
 }
 
-/// The key that signs service accounts' tokens: P-256, so kube-apiserver signs with ES256.
+/// Creates the key that signs service accounts' tokens: P-256, so kube-apiserver signs with ES256.
 fn create_service_accounts_key(directory: &Path) -> Result<(), PkiError> {
     let (private, public) = key_pair()?;
     write_private(&directory.join("service-accounts.key"), private.expose())?;
@@ -306,7 +306,7 @@ mod tests {
 
     #[test]
     fn keys_are_read_as_go_writes_them() {
-        // RFC 5915, with the parameters of the curve in front as openssl writes them: made for this test alone.
+        // RFC 5915, with the parameters of the curve in front as openssl writes them: made for this test only.
         let directory = tempfile::tempdir().unwrap();
         let authorities = Authorities::create(directory.path(), &[]).unwrap();
         let key = authorities.service_account_key().unwrap();

@@ -1,4 +1,4 @@
-//! What a cluster can do, as data: `fixtures/capabilities/`, a file per driver.
+//! The capabilities of a cluster, as data: `fixtures/capabilities/`, a file per driver.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Behaviours, Driver, Minor};
 use crate::event::{Skip, SkipKind};
 
-/// What scenarios may ask of a cluster of one driver and version.
+/// The capabilities that scenarios may require of a cluster with one driver and version.
 #[derive(Clone, Debug)]
 pub struct Capabilities {
     driver: Driver,
@@ -16,17 +16,17 @@ pub struct Capabilities {
     observed: BTreeMap<String, Observed>,
 }
 
-/// What a driver's file says of a capability.
+/// A capability as a driver's file describes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
 pub enum Described {
-    /// It is there, or not.
+    /// The capability is present, or not.
     Known(bool),
-    /// It is another thing with each cluster.
+    /// The capability depends on the individual cluster.
     Found(Asked),
 }
 
-/// The one word for [`Described::Found`].
+/// The only value of [`Described::Found`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Asked {
@@ -34,16 +34,16 @@ pub enum Asked {
     Asked,
 }
 
-/// What a cluster that was asked turned out to be able to do.
+/// The capability of a cluster that was asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observed {
-    /// Whether it is able.
+    /// `true` if the cluster has the capability.
     pub able: bool,
-    /// What was seen, for a person.
+    /// The observation behind it, for people.
     pub why: String,
 }
 
-/// A scenario asks for something that nobody described. Never taken for "no".
+/// A scenario requires a capability that no file describes. Never treated as "no".
 #[derive(Debug, thiserror::Error)]
 #[error("no capability or feature is called '{name}'; described are: {}", known.join(", "))]
 pub struct UnknownCapability {
@@ -59,7 +59,7 @@ fn lacks(because: String) -> Skip {
 }
 
 impl Capabilities {
-    /// Those of `driver` with Kubernetes `version`.
+    /// Returns the capabilities of `driver` with Kubernetes `version`.
     pub fn of(driver: Driver, version: Minor) -> Self {
         let text = match driver {
             Driver::Process => include_str!("../../../fixtures/capabilities/process.toml"),
@@ -77,22 +77,22 @@ impl Capabilities {
         }
     }
 
-    /// The same, with what the cluster answered where its driver's file says "asked".
+    /// Returns these capabilities with the cluster's answers where its driver's file says "asked".
     #[must_use]
     pub fn observed(mut self, observed: BTreeMap<String, Observed>) -> Self {
         self.observed = observed;
         self
     }
 
-    /// What the driver's file says of each capability.
+    /// Returns the capabilities as the driver's file describes them.
     pub fn table(&self) -> &BTreeMap<String, Described> {
         &self.described
     }
 
-    /// Whether `name`, a capability of the driver or a feature of the version, is there.
+    /// Returns whether `name`, a capability of the driver or a feature of the version, is present.
     ///
     /// # Errors
-    /// Nobody described it.
+    /// No file describes it.
     pub fn check(&self, name: &str) -> Result<Result<(), Skip>, UnknownCapability> {
         if let Some(feature) = Behaviours::known().feature(name, self.version) {
             return Ok(feature.map_err(|because| Skip {
@@ -115,10 +115,10 @@ impl Capabilities {
         }
     }
 
-    /// Whether all of `names` are there; if not, the first that is not.
+    /// Returns whether all of `names` are present; if not, the first one that is missing.
     ///
     /// # Errors
-    /// Nobody described one of them.
+    /// No file describes one of them.
     pub fn check_all<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Result<Result<(), Skip>, UnknownCapability> {
         for name in names {
             if let Err(unmet) = self.check(name)? {
@@ -128,12 +128,12 @@ impl Capabilities {
         Ok(Ok(()))
     }
 
-    /// Every name that a scenario may ask for, whatever the driver: all files describe the same.
+    /// Returns every name that a scenario may require, whatever the driver: all files describe the same names.
     pub fn described() -> Vec<String> {
         Self::of(Driver::Process, Minor(0)).names()
     }
 
-    /// Every name that a scenario may ask for.
+    /// Returns every name that a scenario may require.
     fn names(&self) -> Vec<String> {
         self.described
             .keys()

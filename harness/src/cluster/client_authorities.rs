@@ -1,13 +1,13 @@
 //! The file of the authorities whose client certificates an API server accepts, changed while the server runs.
 //!
-//! The main type is [`TrustedAuthority`]: one more authority in that file, until dropped. kube-apiserver reads the file anew when it
+//! The main type is [`TrustedAuthority`]: one more authority in that file, until dropped. kube-apiserver reloads the file when it
 //! changes (kubernetes/apiserver `pkg/server/dynamiccertificates/dynamic_cafile_content.go`).
 
 use std::path::{Path, PathBuf};
 
 use crate::pki::{PkiError, write_private};
 
-/// One more authority that an API server accepts client certificates of. Dropped, it is taken out of the file again.
+/// One more authority whose client certificates an API server accepts. Dropping it removes it from the file.
 #[derive(Debug)]
 pub struct TrustedAuthority {
     file: PathBuf,
@@ -15,8 +15,8 @@ pub struct TrustedAuthority {
 }
 
 impl TrustedAuthority {
-    /// Adds `certificate`, PEM, to the authorities in `file`, an API server's. Those that are in the file stay in it.
-    /// The server takes a moment to read it.
+    /// Adds `certificate`, PEM, to the authorities in `file`, an API server's. The other authorities stay in the file.
+    /// The server takes a moment to reload it.
     ///
     /// # Errors
     /// The file cannot be rewritten.
@@ -32,12 +32,12 @@ impl TrustedAuthority {
 
 impl Drop for TrustedAuthority {
     fn drop(&mut self) {
-        // A lab that is gone needs no restoring.
+        // If the lab is gone, there is nothing to restore.
         let _ = rewrite(&self.file, |text| text.replace(&self.certificate, ""));
     }
 }
 
-/// Changes a file so that whoever reads it sees the old text or the new one, and nobody's change is lost.
+/// Changes a file atomically: readers see the old text or the new one, and no concurrent change is lost.
 fn rewrite(path: &Path, change: impl FnOnce(String) -> String) -> Result<(), PkiError> {
     let wrong = |source| PkiError::File {
         path: path.to_owned(),

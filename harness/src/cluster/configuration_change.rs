@@ -1,6 +1,6 @@
-//! Changes of an AuthenticationConfiguration, most of them for the worse: `fixtures/configuration_changes.toml`.
+//! Changes of an AuthenticationConfiguration, most of them invalid: `fixtures/configuration_changes.toml`.
 //!
-//! The main type is [`ConfigurationChange`]. What it makes is the whole file, sound but for what the change says.
+//! The main type is [`ConfigurationChange`]. It creates the whole file, which is valid except for the change.
 
 use std::sync::LazyLock;
 
@@ -13,42 +13,42 @@ use super::{Behaviours, Minor, Placeholders, Setting, SettingError};
 /// The piece of `fixtures/authentication/` that changes are laid over.
 const SOUND: &str = "es256";
 
-/// What a new configuration says.
+/// A change of an AuthenticationConfiguration.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConfigurationChange {
-    /// What is said of it: "Dana replaces the configuration by one that …".
+    /// The text that completes the step "Dana replaces the configuration by one that …".
     name: String,
-    /// The authenticators, each laid over a sound one.
+    /// The authenticators, each laid over a valid one.
     #[serde(default)]
     jwt: Vec<Map<String, Value>>,
-    /// What the sound ones then lack, with dots between a field and the one in it.
+    /// The fields to remove from the valid ones, with dots between a field and its subfield.
     #[serde(default)]
     without: Vec<String>,
-    /// The pieces of `fixtures/authentication/` that are authenticators, too, as they are.
+    /// The pieces of `fixtures/authentication/` that are added as authenticators, unchanged.
     #[serde(default)]
     pieces: Vec<String>,
-    /// What is laid over the whole.
+    /// The fields to lay over the whole configuration.
     #[serde(default)]
     top: Map<String, Value>,
 }
 
 impl ConfigurationChange {
-    /// The change that is called `name`.
+    /// Returns the change named `name`.
     pub fn named(name: &str) -> Option<&'static Self> {
         all().iter().find(|change| change.name == name)
     }
 
-    /// The names of all.
+    /// Returns the names of all changes.
     pub fn names() -> impl Iterator<Item = &'static str> {
         all().iter().map(|change| change.name.as_str())
     }
 
-    /// The file that takes the place of the one of `setting`. No two are the same to the byte: an API server does not read one
-    /// again that it has just read.
+    /// Returns the file that replaces the one of `setting`. No two are identical: an API server does not reload a file whose
+    /// bytes it has just read.
     ///
     /// # Errors
-    /// A fixture asks for what is not there.
+    /// A fixture refers to something that does not exist.
     pub fn file(&self, setting: &Setting, version: Minor, places: &Placeholders) -> Result<String, SettingError> {
         let mut jwt = Vec::new();
         for over in &self.jwt {
@@ -75,7 +75,7 @@ impl ConfigurationChange {
     }
 }
 
-/// Blanks that nobody else writes: JSON may end with any.
+/// Returns a unique run of blanks: JSON may end with any white space.
 fn unique() -> String {
     let number = rand::random::<u64>();
     (0..u64::BITS).map(|bit| if number >> bit & 1 == 1 { ' ' } else { '\t' }).collect()
@@ -95,7 +95,7 @@ fn all() -> &'static [ConfigurationChange] {
     &ALL
 }
 
-/// Lays `over` over `value`: fields one by one, everything else as a whole (RFC 7396, whose `null` TOML does not have).
+/// Lays `over` over `value`: fields one by one, everything else as a whole (RFC 7396, but without `null`, which TOML does not have).
 fn lay_over(value: &mut Value, over: Value) {
     match (value, over) {
         (Value::Object(fields), Value::Object(over)) => {
@@ -107,7 +107,7 @@ fn lay_over(value: &mut Value, over: Value) {
     }
 }
 
-/// Takes the field at `path` out.
+/// Removes the field at `path`.
 fn take_out(value: &mut Value, path: &str) {
     match path.split_once('.') {
         Some((first, rest)) => {
@@ -128,7 +128,9 @@ mod tests {
         let setting = Setting::named("structured").expect("it is there");
         for change in all() {
             for minor in 30..=37 {
-                let file = change.file(&setting, Minor(minor), &Placeholders::example()).expect("it can be made");
+                let file = change
+                    .file(&setting, Minor(minor), &Placeholders::example())
+                    .expect("it can be made");
                 serde_json::from_str::<Value>(&file).expect("it is JSON");
             }
             let same = all().iter().filter(|other| other.name == change.name).count();

@@ -1,16 +1,16 @@
-//! A control plane: etcd, its API servers and kube-controller-manager, wherever they run.
+//! A control plane: etcd, its API servers and kube-controller-manager, on any runtime.
 //!
 //! The main type is [`ControlPlane`]. It starts etcd and the main API server together
-//! (kube-apiserver waits for etcd by itself), further API servers on the same etcd when they are
-//! asked for, and the few controllers that authentication needs. A [`Runtime`] starts them.
+//! (kube-apiserver waits for etcd on its own), further API servers on the same etcd on
+//! request, and the few controllers that authentication needs. A [`Runtime`] starts them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::authorities::{Authorities, FRONT_PROXY};
-use super::runtime::{Runtime, Role, Server, Wanted};
 use super::readiness::{ReadinessError, ready};
+use super::runtime::{Role, Runtime, Server, Wanted};
 use super::{ApiServer, Logs, MAIN, Minor, Placeholders, SERVICE_ACCOUNT_ISSUER, Setting, SettingError};
 use crate::engine::EngineError;
 use crate::event::Events;
@@ -19,25 +19,25 @@ use crate::pki::{PkiError, write_private};
 use crate::process::ProcessError;
 use crate::sabotage::Sabotage;
 
-/// How long a server may take until it is ready: ten times what a slow machine needs.
+/// The time limit for a server to become ready: ten times what a slow machine needs.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// How much garbage, in percent of what lives, the main API server lets come together (`GOGC`, Go's package `runtime`): with more than
-/// the usual 100 it is ready sooner by a tenth, for 60 MB.
+/// The garbage, in percent of live memory, that the main API server accumulates before it collects (`GOGC`, Go's package `runtime`): with
+/// more than the default of 100 it is ready sooner by a tenth, for 60 MB.
 const GARBAGE_OF_MAIN: &str = "300";
 
 /// The memory at which the main API server, and any other, collects garbage more often than that (`GOMEMLIMIT`): they stay below it as
-/// long as what lives does, which is half of it.
+/// long as live memory does, which is half of it.
 const MEMORY: (&str, &str) = ("260MiB", "170MiB");
 
-/// How often the API server lets etcd forget what was replaced or deleted: a lab is small and changes fast.
+/// The interval at which the API server compacts etcd, which discards replaced and deleted objects: a lab is small and changes fast.
 const COMPACTION: &str = "1m";
 
-/// How often a server is started anew because somebody else took its port meanwhile.
+/// The number of attempts to start a server whose port another process took in the meantime.
 const PORT_ATTEMPTS: usize = 4;
 
-/// The controllers that the ways of authenticating need: signing requests, service accounts
-/// with the tokens in their secrets, the authority that pods are given, and namespaces that are deleted.
+/// The controllers that authentication needs: signing requests, service accounts
+/// with the tokens in their secrets, the CA that pods are given, and the deletion of namespaces.
 const CONTROLLERS: &[&str] = &[
     "certificatesigningrequest-approving-controller",
     "certificatesigningrequest-signing-controller",
@@ -47,11 +47,11 @@ const CONTROLLERS: &[&str] = &[
     "namespace-controller",
 ];
 
-/// The controller that counts what is in a namespace with limits (ResourceQuota). It watches every kind of object: only who has
-/// limits has it.
+/// The controller that counts the objects in a namespace with limits (ResourceQuota). It watches every kind of object, so it runs only
+/// where there are limits.
 const LIMITS: &str = "resourcequota-controller";
 
-/// What can keep a control plane from being ready.
+/// An error of starting a control plane.
 #[derive(Debug, thiserror::Error)]
 pub enum ControlPlaneError {
     /// A setting is wrong.
@@ -60,19 +60,19 @@ pub enum ControlPlaneError {
     /// A key or certificate cannot be made or kept.
     #[error(transparent)]
     Pki(#[from] PkiError),
-    /// A server cannot be started, or ended.
+    /// A server cannot be started, or exited.
     #[error(transparent)]
     Process(#[from] ProcessError),
-    /// The container engine does not do what it is asked to.
+    /// The container engine failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// The loopback interface has no free port.
     #[error("no port of this machine is free for a server")]
     NoFreePort(#[source] std::io::Error),
-    /// More API servers are asked for than there are ports that lead to the containers.
+    /// More API servers are requested than ports were published for the containers.
     #[error("no port is left for one more API server: {published} were published when the containers were started")]
     NoPortLeft {
-        /// How many there were.
+        /// The number of published ports.
         published: usize,
     },
     /// A directory or file cannot be made.
@@ -93,7 +93,7 @@ impl Hint for ControlPlaneError {
     }
 }
 
-/// etcd, its API servers and the controllers. Dropped, processes are killed; containers are removed by [`ControlPlane::stop`],
+/// etcd, its API servers and the controllers. Dropping it kills processes; containers are removed by [`ControlPlane::stop`],
 /// or by their labels.
 #[derive(Debug)]
 pub struct ControlPlane {
@@ -102,7 +102,7 @@ pub struct ControlPlane {
     directory: PathBuf,
     authorities: Authorities,
     places: Placeholders,
-    /// What is wrong on purpose.
+    /// The deliberate faults.
     sabotage: Option<Arc<Sabotage>>,
     etcd_url: String,
     /// The main API server's port, as the controllers reach it.
@@ -112,7 +112,7 @@ pub struct ControlPlane {
     controllers: Option<Server>,
 }
 
-/// An API server that runs.
+/// A running API server.
 #[derive(Debug)]
 struct Running {
     setting: String,
@@ -124,7 +124,7 @@ impl ControlPlane {
     /// Starts etcd and the main API server together and waits until it is ready.
     ///
     /// # Errors
-    /// A server cannot be started, ends, or is not ready in time.
+    /// A server cannot be started, exits, or is not ready in time.
     pub async fn start(
         runtime: Runtime,
         version: Minor,
@@ -181,7 +181,7 @@ impl ControlPlane {
         unreachable!("the last attempt returns")
     }
 
-    /// Ends what was started so far; the runtime is free for another attempt.
+    /// Stops all servers started so far and returns the runtime for another attempt.
     async fn give_up(self) -> Runtime {
         let api_servers = self.api_servers.into_iter().map(|running| running.server);
         let servers = api_servers.chain(self.controllers).chain([self.etcd]);
@@ -192,7 +192,7 @@ impl ControlPlane {
     /// Starts one more API server, with `setting`, and waits until it is ready.
     ///
     /// # Errors
-    /// It cannot be started, ends, or is not ready in time.
+    /// It cannot be started, exits, or is not ready in time.
     pub async fn further(&mut self, setting: &Setting, events: &Events) -> Result<ApiServer, ControlPlaneError> {
         let phase = events.phase(format!("API server {}", setting.name));
         for attempt in 1.. {
@@ -211,7 +211,7 @@ impl ControlPlane {
         unreachable!("the last attempt returns")
     }
 
-    /// Ends the further API server with the setting `name`, if it runs, with its files.
+    /// Stops the further API server with the setting `name`, if it runs, and removes its files.
     ///
     /// # Errors
     /// Its files cannot be removed.
@@ -226,7 +226,7 @@ impl ControlPlane {
         Ok(())
     }
 
-    /// Starts the controllers. They need no waiting for: who needs their work waits for that.
+    /// Starts the controllers without waiting for them: callers that need their work wait for its result.
     ///
     /// # Errors
     /// They cannot be started.
@@ -252,7 +252,7 @@ impl ControlPlane {
             format!("--service-account-private-key-file={}", file("service-accounts.key")),
             format!("--root-ca-file={}", file("api-servers.crt")),
         ];
-        // RBAC gives each controller's rights to a service account of its own, none to the whole.
+        // RBAC gives each controller's rights to a service account of its own; the controller manager itself has none.
         let fixed = [
             "--use-service-account-credentials=true",
             "--leader-elect=false",
@@ -277,10 +277,10 @@ impl ControlPlane {
         Ok(())
     }
 
-    /// An error when one of the servers no longer runs.
+    /// Fails if one of the servers no longer runs.
     ///
     /// # Errors
-    /// Which one, and the last lines of its log.
+    /// The server that exited, and the last lines of its log.
     pub async fn expect_running(&mut self) -> Result<(), ControlPlaneError> {
         self.etcd.expect_running().await?;
         let api_servers = self.api_servers.iter_mut().map(|running| &mut running.server);
@@ -295,7 +295,7 @@ impl ControlPlane {
         std::iter::once(&self.etcd).chain(api_servers).chain(&self.controllers)
     }
 
-    /// Name and process id of each server that is a process of ours.
+    /// Returns name and process id of each server that is a process of ours.
     pub fn processes(&self) -> Vec<(String, u32)> {
         let pid = |server: &Server| match server {
             Server::Process(child) => Some((child.name().to_owned(), child.pid()?)),
@@ -304,7 +304,7 @@ impl ControlPlane {
         self.servers().filter_map(pid).collect()
     }
 
-    /// Name and container id of each server that runs in a container.
+    /// Returns name and container id of each server that runs in a container.
     pub fn containers(&self) -> Vec<(String, String)> {
         let id = |server: &Server| match server {
             Server::Process(_) => None,
@@ -313,7 +313,7 @@ impl ControlPlane {
         self.servers().filter_map(id).collect()
     }
 
-    /// Kills all of it, and waits until it is gone.
+    /// Kills all servers, and waits until they are gone.
     pub async fn stop(self) {
         self.give_up().await;
     }
@@ -360,7 +360,7 @@ impl ControlPlane {
             self.main_port = Some(port);
         }
         write_private(&server.gate, "")?;
-        // Files of its own, so that one API server's can be rewritten.
+        // Each API server has files of its own, so that they can be rewritten independently.
         write_private(&client_authorities, accepted.clients.certificate())?;
         write_private(&request_header_authorities, self.authorities.request_headers.certificate())?;
         let policy = directory.join("audit-policy.json");
@@ -396,7 +396,7 @@ impl ControlPlane {
         ];
         let fixed = [
             "--external-hostname=127.0.0.1",
-            // Any other insists on an address that is not loopback.
+            // Every other reconciler type rejects a loopback address.
             "--endpoint-reconciler-type=none",
             "--authorization-mode=RBAC",
             "--service-cluster-ip-range=10.0.0.0/24",
@@ -408,7 +408,7 @@ impl ControlPlane {
         ];
         arguments.extend(fixed.map(str::to_owned));
         let given = setting.flags(self.version, &self.places)?;
-        // What the setting says goes before what all have.
+        // The flags of the setting take precedence over the common ones.
         let flag = |argument: &str| argument.split('=').next().map(str::to_owned);
         arguments.retain(|argument| !given.iter().any(|given| flag(given) == flag(argument)));
         arguments.extend(given);
@@ -464,10 +464,10 @@ impl ControlPlane {
     }
 }
 
-/// The longest life of a certificate that the cluster signs, in hours.
+/// The longest lifetime of a certificate that the cluster signs, in hours.
 pub const SIGNER_HOURS: u64 = 24;
 
-/// A server that found its port taken says so in its last lines.
+/// Returns `true` if the last lines of the server's log say that its port was taken.
 fn port_was_taken(error: &ControlPlaneError) -> bool {
     matches!(error, ControlPlaneError::Process(ProcessError::Ended { tail, .. }) if tail.iter().any(|line| line.contains("address already in use")))
 }

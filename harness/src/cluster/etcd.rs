@@ -1,15 +1,15 @@
-//! etcd, which keeps what the API servers of a control plane know. The main function is [`start`].
+//! etcd, the storage of a control plane's API servers. The main function is [`start`].
 
 use std::path::Path;
 
 use super::authorities::Authorities;
 use super::control_plane::ControlPlaneError;
-use super::runtime::{Runtime, Role, Server, Wanted};
+use super::runtime::{Role, Runtime, Server, Wanted};
 
-/// How many changes etcd holds in memory before it writes a snapshot; its usual 10,000 are more than a lab's whole content.
+/// The number of changes that etcd holds in memory before it writes a snapshot; its default of 10,000 exceeds a lab's whole content.
 const CHANGES: usize = 1_000;
 
-/// Starts it with its data below `directory`; beside it, the URL that API servers reach it by. It may not be ready yet: they wait for it.
+/// Starts etcd with its data below `directory`; also returns its URL for API servers. It may not be ready yet: they wait for it.
 ///
 /// # Errors
 /// It cannot be started.

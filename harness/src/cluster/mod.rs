@@ -1,9 +1,9 @@
-//! A cluster is an API server that can be asked, however it runs.
+//! Clusters: API servers that can be asked, however they run.
 //!
-//! The main types are [`ApiServer`] (where it is and where its record is read),
+//! The main types are [`ApiServer`] (its address and its logs),
 //! [`Setting`] (flags and files that one API server is started with, from
-//! `fixtures/api_servers/`) and [`Capabilities`] (what scenarios may ask of the cluster, from
-//! `fixtures/capabilities/`). How servers run is the business of a driver:
+//! `fixtures/api_servers/`) and [`Capabilities`] (the capabilities that scenarios may require, from
+//! `fixtures/capabilities/`). A driver runs the servers:
 //! a [`control_plane`] of the project's own runs as plain processes ([`process`]) or in containers ([`pod`]).
 
 use std::path::PathBuf;
@@ -20,7 +20,6 @@ mod client_authorities;
 mod configuration_change;
 pub mod control_plane;
 mod etcd;
-pub mod runtime;
 pub mod k3s;
 pub mod kind;
 pub mod pod;
@@ -28,6 +27,7 @@ pub mod process;
 mod provisions;
 mod read_kubeconfig;
 mod readiness;
+pub mod runtime;
 mod setting;
 mod versions;
 
@@ -42,17 +42,17 @@ pub use readiness::ReadinessError;
 pub use setting::{Setting, SettingError};
 pub use versions::{Behaviours, Minor};
 
-/// The API server that everything is asked of unless a scenario says otherwise.
+/// The API server that receives all requests unless a scenario names another.
 pub const MAIN: &str = "main";
 
-/// What the API servers that authlab starts call themselves in service accounts' tokens (`--service-account-issuer`).
+/// The service-account issuer of the API servers that authlab starts (`--service-account-issuer`).
 pub const SERVICE_ACCOUNT_ISSUER: &str = "https://kubernetes.default.svc";
 
-/// The size at which an API server begins another audit log, in megabytes: its own 100 are reached by a lab that is used for a day, and
-/// whoever reads the log meanwhile would miss what was in the old one.
+/// The size at which an API server rotates its audit log, in megabytes: a lab that is used for a day reaches the default of 100, and
+/// a reader would then miss the events in the old file.
 const AUDIT_LOG_MEGABYTES: u32 = 100_000;
 
-/// How a cluster's servers run.
+/// The way a cluster's servers run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Driver {
@@ -72,7 +72,7 @@ impl Driver {
     /// All drivers.
     pub const ALL: [Self; 5] = [Self::Process, Self::Container, Self::K3s, Self::Kind, Self::Existing];
 
-    /// Its name, as options and files spell it.
+    /// Returns its name, as options and files spell it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Process => "process",
@@ -84,51 +84,51 @@ impl Driver {
     }
 }
 
-/// An API server that runs: where it is asked, and where its record is read.
+/// A running API server: its address, and its logs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiServer {
     /// The name of its setting.
     pub name: String,
     /// Its address, `https://127.0.0.1:PORT`.
     pub url: String,
-    /// The authority its serving certificate is signed by, PEM.
+    /// The CA of its serving certificate, PEM.
     pub serving_authority: String,
-    /// Where its record is read; none where nobody lets us.
+    /// Its logs; `None` if they cannot be read.
     pub logs: Option<Logs>,
-    /// Held while one request is asked of it whose refusal shall be found in its log.
+    /// The lock file that is held during a request whose refusal shall be found in the log.
     pub gate: PathBuf,
-    /// The file with the authorities whose client certificates it accepts, where it may be rewritten.
+    /// The file with the CAs whose client certificates it accepts; `None` if it may not be rewritten.
     pub client_authorities: Option<PathBuf>,
-    /// The file with its AuthenticationConfiguration, where it has one that may be replaced. Who does that holds the gate
+    /// The file with its AuthenticationConfiguration, if it has one that may be replaced. To replace it, hold the gate
     /// beside it, of the same name with the extension `gate`.
     pub authentication: Option<PathBuf>,
-    /// The file with the authorities of front proxies, where it may be rewritten.
+    /// The file with the CAs of front proxies; `None` if it may not be rewritten.
     pub request_header_authorities: Option<PathBuf>,
-    /// The directory with its own authority of clients and its own key of service accounts; none where it has the lab's.
+    /// The directory with its own CA of clients and its own key of service accounts; `None` if it uses the lab's.
     pub own_authorities: Option<PathBuf>,
 }
 
-/// Where the record of an API server is read.
+/// The logs of an API server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Logs {
     /// Its log.
     pub log: PathBuf,
-    /// Its audit log, an event a line.
+    /// Its audit log, one event per line.
     pub audit_log: PathBuf,
-    /// How soon its log has what it is about.
+    /// The delay of the lines of its log.
     #[serde(alias = "pace")]
     pub log_delay: LogDelay,
-    /// What is wrong on purpose with what is read of it.
+    /// The deliberate fault in the logs as they are read.
     #[serde(default, skip_serializing_if = "Distortion::is_none")]
     pub distortion: Distortion,
 }
 
-/// How soon a log has what it is about.
+/// The delay between a request and its line in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogDelay {
-    /// The line about a request is there before its answer is.
+    /// The line about a request is written before the response is sent.
     AtOnce,
-    /// Somebody passes the lines on: they come in order, a moment later.
+    /// Another program forwards the lines: they arrive in order, a moment later.
     PassedOn,
 }

@@ -2,7 +2,7 @@
 //!
 //! The main type is [`Pod`]. etcd's container has the network, and the others join it, so that among them everything is
 //! on 127.0.0.1, as with processes. Ports of this machine that lead to API servers can only be published with etcd's container:
-//! a few are, for API servers that may be asked for later. All see the lab's directory under its own path.
+//! a few are published for API servers that may be started later. All containers see the lab's directory under its own path.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -16,10 +16,10 @@ const API_SERVERS: [u16; 16] = [
     6443, 6444, 6445, 6446, 6447, 6448, 6449, 6450, 6451, 6452, 6453, 6454, 6455, 6456, 6457, 6458,
 ];
 
-/// etcd's ports, for clients and for peers; nobody outside can reach them.
+/// etcd's ports, for clients and for peers; neither is reachable from outside.
 const ETCD: [u16; 2] = [2379, 2380];
 
-/// Containers that share one network. Dropped, they go on: each is removed as a server of its control plane, or by its labels.
+/// Containers that share one network. Dropping it stops nothing: each is removed as a server of its control plane, or by its labels.
 #[derive(Debug)]
 pub struct Pod {
     engine: Engine,
@@ -28,7 +28,7 @@ pub struct Pod {
     network: Network,
     /// etcd's container, which has the network.
     first: OnceLock<Container>,
-    /// The ports that nobody has.
+    /// The unused ports.
     free: Mutex<Free>,
 }
 
@@ -39,7 +39,7 @@ struct Free {
 }
 
 impl Pod {
-    /// A pod on `network`, with nothing in it yet.
+    /// Returns an empty pod on `network`.
     pub fn new(engine: Engine, images: Images, labels: Labels, network: Network) -> Self {
         Self {
             engine,
@@ -54,7 +54,7 @@ impl Pod {
         }
     }
 
-    /// The lowest port that is free for a server of `role`.
+    /// Returns the lowest free port for a server of `role`.
     pub(super) fn port(&self, role: Role) -> Result<u16, ControlPlaneError> {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         let (ports, published) = match role {
@@ -71,7 +71,7 @@ impl Pod {
         self.free.lock().unwrap_or_else(PoisonError::into_inner).api_servers.push(port);
     }
 
-    /// The port of this machine that leads to `port` of the pod.
+    /// Returns the port of this machine that leads to `port` of the pod.
     pub(super) fn published(&self, port: u16) -> Result<u16, ControlPlaneError> {
         let published = self.first.get().and_then(|first| first.published(port));
         published.ok_or(ControlPlaneError::NoPortLeft {
@@ -113,12 +113,12 @@ impl Pod {
     }
 }
 
-/// A container's name: that of the lab and that of the server, with what engines allow in names.
+/// Returns a container's name: the lab's and the server's, reduced to the characters that engines allow.
 fn name(lab: &str, server: &str) -> String {
     format!("authlab-{lab}-{server}").replace(|c: char| !c.is_ascii_alphanumeric() && !"_.-".contains(c), "-")
 }
 
-/// A server in a container. Dropped, it goes on.
+/// A server in a container. Dropping it does not stop it.
 #[derive(Debug)]
 pub(super) struct Member {
     name: String,
@@ -127,22 +127,22 @@ pub(super) struct Member {
 }
 
 impl Member {
-    /// Its name in the lab.
+    /// Returns its name in the lab.
     pub(super) fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its container's id.
+    /// Returns its container's id.
     pub(super) fn id(&self) -> &str {
         self.container.id()
     }
 
-    /// An error, with the last lines of its log, when it no longer runs.
+    /// Fails with the last lines of its log if it no longer runs.
     pub(super) async fn expect_running(&self) -> Result<(), EngineError> {
         self.container.expect_running().await
     }
 
-    /// Kills and removes it. What cannot be removed now is found by its labels.
+    /// Kills and removes it. If that fails, it is found by its labels later.
     pub(super) async fn remove(self) {
         let _removed = self.container.remove().await;
         drop(self.following);

@@ -12,13 +12,13 @@ use crate::process::{Child, Program, port};
 /// The binaries a control plane is made of.
 #[derive(Clone, Debug)]
 pub struct Binaries {
-    /// etcd.
+    /// The path of etcd.
     pub etcd: PathBuf,
-    /// kube-apiserver.
+    /// The path of kube-apiserver.
     pub kube_apiserver: PathBuf,
-    /// kube-controller-manager.
+    /// The path of kube-controller-manager.
     pub kube_controller_manager: PathBuf,
-    /// The lab whose servers they become: each says so in its environment, so that it is found when its owner is gone.
+    /// The lab that the servers belong to. It is in the environment of each, so that servers are found when their owner is gone.
     pub lab: LabId,
 }
 
@@ -39,7 +39,7 @@ impl Binaries {
         Ok(program.start().await?)
     }
 
-    /// A port that nobody listens on now; somebody may take it before the server does.
+    /// Returns a free port; another process may take it before the server does.
     #[expect(clippy::unused_self, reason = "the machine's ports; the other runtimes have ports of their own")]
     pub(super) fn port(&self) -> Result<u16, ControlPlaneError> {
         port::free().map_err(ControlPlaneError::NoFreePort)

@@ -1,38 +1,38 @@
-//! What an API server inside of somebody else's distribution is given: files in the lab's directory, and flags that name them.
+//! The files and flags of an API server inside a foreign distribution: files in the lab's directory, and flags that name them.
 //!
-//! The main type is [`Provisions`]. k3s and kubeadm start the API server themselves, so only what differs from their own settings is
-//! said; how it is passed on is the driver's business.
+//! The main type is [`Provisions`]. k3s and kubeadm start the API server themselves, so this has only the differences from their own
+//! settings; the driver passes them on.
 
 use std::path::{Path, PathBuf};
 
-use super::{ApiServer, Logs, Minor, LogDelay, Placeholders, Setting, SettingError};
+use super::{ApiServer, LogDelay, Logs, Minor, Placeholders, Setting, SettingError};
 use crate::engine::{Engine, Labels, Network};
 use crate::pki::{PkiError, write_private};
 use crate::sabotage::Distortion;
 use crate::server_binaries::images::Images;
 
-/// Where a cluster in containers is started, and for which lab.
+/// The lab, engine and files that a cluster in containers is started with.
 #[derive(Clone, Copy, Debug)]
 pub struct Surroundings<'a> {
     /// The engine that runs it.
     pub engine: &'a Engine,
     /// The lab's own network.
     pub network: &'a Network,
-    /// What all that is made carries.
+    /// The labels of everything that is made.
     pub labels: &'a Labels,
     /// The images to start from.
     pub images: &'a Images,
-    /// The lab's directory, which containers see at the same path.
+    /// The lab's directory, which containers see under the same path.
     pub directory: &'a Path,
-    /// Authorities of the lab; the cluster's own take the place of some of them.
+    /// The authorities of the lab; the cluster's own replace some of them.
     pub authorities: &'a super::Authorities,
-    /// Which Kubernetes it is.
+    /// The version of Kubernetes.
     pub version: Minor,
-    /// Where the lab's issuers are.
+    /// The addresses of the lab's issuers.
     pub places: &'a Placeholders,
 }
 
-/// What cannot be put together.
+/// An error of preparing the files and flags.
 #[derive(Debug, thiserror::Error)]
 pub enum ProvisionsError {
     /// The setting is wrong.
@@ -50,7 +50,7 @@ pub enum ProvisionsError {
 #[derive(Clone, Debug)]
 pub struct Provisions {
     name: String,
-    /// Its log, as far as somebody writes one there.
+    /// Its log; empty if no program writes it there.
     pub log: PathBuf,
     audit_log: PathBuf,
     gate: PathBuf,
@@ -67,7 +67,7 @@ impl Provisions {
         let directory = directory.join("api-servers").join(&setting.name);
         fs_err::create_dir_all(&directory)?;
         let [log, audit_log, gate] = ["kube-apiserver.log", "audit.jsonl", "gate"].map(|name| directory.join(name));
-        // Who writes logs in there may be another user. What is there already is appended to, and stays ours to read.
+        // The log's writer may be another user. Existing files are appended to, and stay readable for us.
         for file in [&log, &audit_log, &gate] {
             write_private(file, "")?;
         }
@@ -99,7 +99,7 @@ impl Provisions {
         })
     }
 
-    /// The API server at `url`, with `serving_authority` behind its certificate.
+    /// Returns the API server at `url`, whose serving certificate is signed by `serving_authority`.
     pub(super) fn api_server(&self, url: String, serving_authority: String, log_delay: LogDelay) -> ApiServer {
         ApiServer {
             name: self.name.clone(),

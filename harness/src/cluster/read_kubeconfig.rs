@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::pki::Leaf;
 use crate::secret::Secret;
 
-/// A kubeconfig does not say what is needed.
+/// The kubeconfig lacks a required field.
 #[derive(Debug, thiserror::Error)]
 #[error("{} has no {missing}, expected one from {from}", path.display())]
 pub struct UnreadableKubeconfig {
@@ -19,12 +19,12 @@ pub struct UnreadableKubeconfig {
     from: &'static str,
 }
 
-/// Where an API server is, who vouches for it, and who may do everything there.
+/// The address of an API server, the CA of its serving certificate, and its administrator's certificate.
 #[derive(Clone, Debug)]
 pub struct AdministratorKubeconfig {
     /// The server's address.
     pub server: String,
-    /// The authority of its serving certificate, PEM.
+    /// The CA of its serving certificate, PEM.
     pub serving_authority: String,
     /// The administrator's certificate.
     pub administrator: Leaf,
@@ -34,7 +34,7 @@ impl AdministratorKubeconfig {
     /// Reads the text of `path`, which `from` wrote.
     ///
     /// # Errors
-    /// It is no kubeconfig with a certificate in it.
+    /// It is not a kubeconfig with a certificate in it.
     pub fn read(text: &str, path: &Path, from: &'static str) -> Result<Self, UnreadableKubeconfig> {
         let missing = |what: &str| UnreadableKubeconfig {
             path: path.to_owned(),
@@ -42,7 +42,7 @@ impl AdministratorKubeconfig {
             from,
         };
         let read: Value = serde_saphyr::from_str(text).map_err(|_| missing("YAML"))?;
-        // There is one of each, whatever they are called.
+        // There is one of each, with any name.
         let field = |list: &str, kind: &str, name: &str| {
             read[list][0][kind][name]
                 .as_str()
@@ -67,7 +67,7 @@ impl AdministratorKubeconfig {
         })
     }
 
-    /// The same, reached through the port of this machine that leads to the server.
+    /// Returns the same with the address replaced by that of the port of this machine that leads to the server.
     #[must_use]
     pub fn published(mut self, port: u16) -> Self {
         self.server = format!("https://127.0.0.1:{port}");

@@ -1,6 +1,6 @@
-//! Whether an API server is ready: asked with a credential, since one that does not know anonymous callers answers them 401.
+//! The readiness check of an API server. It presents a credential, since a server without anonymous access answers 401 to others.
 //!
-//! The main function is [`ready`]; a line in a log is never taken for an answer.
+//! The main function is [`ready`]; a log line never counts as readiness.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,18 +10,18 @@ use crate::pki::Leaf;
 use crate::process::last_lines;
 use crate::process::wait::{Condition, WaitError, until};
 
-/// How many lines of its log a server is shown with that is not ready.
+/// The number of log lines that are shown for a server that is not ready.
 const LINES: usize = 12;
 
-/// Why an API server is not known to be ready.
+/// An error of waiting for an API server.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadinessError {
-    /// No client for the readiness question can be made.
+    /// The HTTP client for the readiness check cannot be made.
     #[error("no client for {url} can be made")]
     Client {
         /// The server's address.
         url: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: reqwest::Error,
     },
@@ -30,9 +30,9 @@ pub enum ReadinessError {
     NotReady {
         /// The server, and its address.
         server: String,
-        /// How long it was waited for.
+        /// The time that was waited.
         limit: Duration,
-        /// What it said last.
+        /// The last response or error.
         why: String,
         /// Its log.
         log: PathBuf,
@@ -41,7 +41,7 @@ pub enum ReadinessError {
     },
 }
 
-/// Waits until `server` says to `administrator` that it is ready; `expect_running` says when that can never be.
+/// Waits until `server` says to `administrator` that it is ready; `expect_running` fails if that can never happen.
 ///
 /// # Errors
 /// It is not ready within `limit`, or `expect_running` fails.
@@ -92,7 +92,7 @@ fn client(server: &ApiServer, administrator: &Leaf) -> Result<reqwest::Client, r
         .build()
 }
 
-/// The lines of a `/readyz` answer that say what is not ready.
+/// Returns the lines of a `/readyz` response that name a failed check.
 fn failing(body: &str) -> String {
     let body = crate::secret::redact(body);
     let failing: Vec<&str> = body.lines().filter(|line| line.starts_with("[-]")).collect();
@@ -103,7 +103,7 @@ fn failing(body: &str) -> String {
     }
 }
 
-/// The innermost cause: "connection refused" rather than "error sending request".
+/// Returns the innermost cause: "connection refused" rather than "error sending request".
 fn root_cause(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(inner) = cause.source() {
@@ -115,7 +115,7 @@ fn root_cause(error: &dyn std::error::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::{Logs, LogDelay};
+    use crate::cluster::{LogDelay, Logs};
     use crate::pki::{Authority, Request};
 
     #[tokio::test]

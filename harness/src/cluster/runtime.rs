@@ -1,7 +1,7 @@
-//! Where the servers of a control plane run: on the machine as processes, or in a pod of containers.
+//! The runtime of a control plane's servers: processes on this machine, or a pod of containers.
 //!
-//! The main type is [`Runtime`]. It starts what is [`Wanted`]; what differs between processes and containers (ports, addresses, how
-//! soon a log is complete) is asked of it.
+//! The main type is [`Runtime`]. It starts servers as [`Wanted`] describes them, and answers for the differences between processes and
+//! containers (ports, addresses, the delay of logs).
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use super::pod::{Member, Pod};
 use super::process::Binaries;
 use crate::process::Child;
 
-/// Where the servers of a control plane run.
+/// The place in which the servers of a control plane run.
 #[derive(Debug)]
 pub enum Runtime {
     /// As processes of this machine.
@@ -20,7 +20,7 @@ pub enum Runtime {
     Pod(Box<Pod>),
 }
 
-/// Which server.
+/// The role of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// etcd.
@@ -34,21 +34,21 @@ pub enum Role {
 /// A server to be started.
 #[derive(Clone, Debug)]
 pub struct Wanted {
-    /// Which program.
+    /// The program.
     pub role: Role,
     /// Its name in the lab.
     pub name: String,
     /// Its flags.
     pub arguments: Vec<String>,
-    /// The ports that it is to listen on, as it calls them.
+    /// The ports that it is to listen on, in its own numbering.
     pub ports: Vec<u16>,
     /// Its environment.
     pub environment: Vec<(String, String)>,
-    /// Where its output goes.
+    /// The file for its output.
     pub log: PathBuf,
 }
 
-/// A server that runs. Dropped, a process is killed; a container is not.
+/// A running server. Dropping it kills a process, but not a container.
 #[derive(Debug)]
 pub(super) enum Server {
     Process(Child),
@@ -65,7 +65,7 @@ impl Server {
 
     pub(super) async fn kill(self) {
         match self {
-            // It ends whatever the operating system says about how.
+            // It ends, whatever the operating system reports about its exit.
             Self::Process(child) => drop(child.kill().await),
             Self::Container(member) => member.remove().await,
         }
@@ -80,7 +80,7 @@ impl Runtime {
         })
     }
 
-    /// A port for a server of `role` to listen on.
+    /// Returns a port for a server of `role` to listen on.
     pub(super) fn port(&self, role: Role) -> Result<u16, ControlPlaneError> {
         match self {
             Self::Machine(binaries) => binaries.port(),
@@ -88,7 +88,7 @@ impl Runtime {
         }
     }
 
-    /// Takes back a port that nobody listens on any more.
+    /// Takes back a port that is no longer listened on.
     pub(super) fn give_back(&self, port: u16) {
         match self {
             Self::Machine(_) => {}
@@ -96,7 +96,7 @@ impl Runtime {
         }
     }
 
-    /// The port of this machine that leads to a server's `port`.
+    /// Returns the port of this machine that leads to a server's `port`.
     pub(super) fn outside(&self, port: u16) -> Result<u16, ControlPlaneError> {
         match self {
             Self::Machine(_) => Ok(port),
@@ -104,11 +104,11 @@ impl Runtime {
         }
     }
 
-    /// The address that API servers bind to.
+    /// Returns the address that API servers bind to.
     pub(super) fn bind_address(&self) -> &'static str {
         match self {
             Self::Machine(_) => "127.0.0.1",
-            // The published ports lead to the address that containers share; nobody else has a way to it.
+            // The published ports lead to the address that containers share; there is no other way to reach it.
             Self::Pod(_) => "0.0.0.0",
         }
     }

@@ -11,28 +11,28 @@ use crate::secret::Secret;
 
 static SETTINGS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../fixtures/api_servers");
 
-/// Flags that take many values, with commas between them.
+/// Flags that take several values, separated by commas.
 const MANY: &[&str] = &["feature-gates", "runtime-config"];
 
-/// Flags and files that one API server is started with, on top of what all have.
+/// The flags and files that one API server is started with, in addition to the common ones.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Setting {
     /// The name of its file.
     #[serde(skip)]
     pub name: String,
-    /// One line for a person.
+    /// A one-line description.
     pub described_as: String,
-    /// Whether the server has an authority of clients and a key of service accounts of its own, so that it accepts no credential of the lab.
+    /// `true` if the server has a CA of clients and a key of service accounts of its own, so that it accepts no credential of the lab.
     #[serde(default)]
     pub own_authorities: bool,
-    /// The pieces of `fixtures/authentication/` that make its AuthenticationConfiguration; none: no such file.
+    /// The pieces of `fixtures/authentication/` that make up its AuthenticationConfiguration; if empty, there is no such file.
     #[serde(default)]
     pub authentication: Vec<String>,
     /// Further pieces for versions that have a feature, by the feature's name.
     #[serde(default)]
     authentication_with: BTreeMap<String, Vec<String>>,
-    /// What its AuthenticationConfiguration says beside the issuers, for versions that have a feature, by the feature's name.
+    /// Further fields of its AuthenticationConfiguration, for versions that have a feature, by the feature's name.
     #[serde(default)]
     configuration_with: BTreeMap<String, Map<String, Value>>,
     #[serde(default)]
@@ -45,27 +45,27 @@ pub struct Setting {
     files: BTreeMap<String, String>,
 }
 
-/// What can be wrong with a setting.
+/// An error in a setting.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingError {
-    /// There is no such file.
+    /// No setting has this name.
     #[error("no API server setting is called '{name}'; there are: {}", known.join(", "))]
     Unknown {
-        /// The name asked for.
+        /// The requested name.
         name: String,
-        /// Those there are.
+        /// The existing names.
         known: Vec<String>,
     },
-    /// A file does not say what it should.
+    /// A fixture is not in the expected form.
     #[error("the fixture '{name}' cannot be read")]
     Unreadable {
         /// The fixture's name.
         name: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: Box<toml::de::Error>,
     },
-    /// A text asks for a place that the lab does not have.
+    /// A text uses a placeholder that the lab does not have.
     #[error("'{text}' asks for a place that this lab does not have")]
     NoSuchPlace {
         /// The text.
@@ -74,10 +74,10 @@ pub enum SettingError {
 }
 
 impl Setting {
-    /// The setting called `name`.
+    /// Returns the setting named `name`.
     ///
     /// # Errors
-    /// There is none of that name, or its file is damaged.
+    /// No setting has that name, or its file is damaged.
     pub fn named(name: &str) -> Result<Self, SettingError> {
         let file = SETTINGS.get_file(format!("{name}.toml")).ok_or_else(|| SettingError::Unknown {
             name: name.to_owned(),
@@ -92,7 +92,7 @@ impl Setting {
         Ok(setting)
     }
 
-    /// The names of all settings.
+    /// Returns the names of all settings.
     pub fn names() -> Vec<String> {
         SETTINGS
             .files()
@@ -100,13 +100,13 @@ impl Setting {
             .collect()
     }
 
-    /// The pieces of its AuthenticationConfiguration for `version`, in order.
+    /// Returns the pieces of its AuthenticationConfiguration for `version`, in order.
     pub(super) fn pieces(&self, version: Minor) -> impl Iterator<Item = &str> {
         let further = held(&self.authentication_with, version).flatten();
         self.authentication.iter().chain(further).map(String::as_str)
     }
 
-    /// What its AuthenticationConfiguration says beside the issuers, for `version`.
+    /// Returns the fields of its AuthenticationConfiguration beside the issuers, for `version`.
     pub(super) fn beside_issuers(&self, version: Minor) -> Map<String, Value> {
         held(&self.configuration_with, version)
             .flatten()
@@ -114,15 +114,15 @@ impl Setting {
             .collect()
     }
 
-    /// Its flags for `version`, `--NAME=VALUE`, in alphabetical order.
+    /// Returns its flags for `version`, `--NAME=VALUE`, in alphabetical order.
     ///
     /// # Errors
-    /// A flag asks for a place that the lab does not have.
+    /// A flag uses a placeholder that the lab does not have.
     pub fn flags(&self, version: Minor, places: &Placeholders) -> Result<Vec<String>, SettingError> {
         let mut flags: BTreeMap<&str, String> = BTreeMap::new();
         for (name, value) in self.flags.iter().chain(held(&self.flags_with, version).flatten()) {
             let flag = flags.entry(name).or_default();
-            // Each feature adds what it needs to a flag that takes many.
+            // Each feature adds its values to a flag that takes several.
             *flag = match flag.as_str() {
                 before if MANY.contains(&name.as_str()) && !before.is_empty() => format!("{before},{value}"),
                 _ => value.clone(),
@@ -134,11 +134,11 @@ impl Setting {
             .collect()
     }
 
-    /// Its files: the flag that names each, and what is in it. `{secret:NAME}` is a secret of the lab's own
-    /// ([`Authorities::secret`](super::Authorities::secret)), which `secret` knows.
+    /// Returns its files: the flag that names each, and the content. `{secret:NAME}` stands for a secret of the lab's own
+    /// ([`Authorities::secret`](super::Authorities::secret)), which `secret` returns.
     ///
     /// # Errors
-    /// A file asks for a place or a secret that the lab does not have.
+    /// A file uses a placeholder or a secret that the lab does not have.
     pub fn files<E: From<SettingError>>(
         &self,
         places: &Placeholders,
@@ -158,7 +158,7 @@ impl Setting {
     }
 }
 
-/// What of `all` holds for `version`: that of each feature that it has.
+/// Returns the values in `all` that apply to `version`: one for each feature that it has.
 fn held<T>(all: &BTreeMap<String, T>, version: Minor) -> impl Iterator<Item = &T> {
     let has = move |feature: &str| matches!(Behaviours::known().feature(feature, version), Some(Ok(())));
     all.iter().filter(move |(feature, _)| has(feature)).map(|(_, what)| what)
@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn the_main_setting_needs_no_files() {
-        // Distributions are given its flags alone (`Provisions`).
+        // Distributions are given its flags only (`Provisions`).
         assert!(Setting::named(super::super::MAIN).expect("it can be read").files.is_empty());
     }
 

@@ -1,4 +1,4 @@
-//! What Kubernetes does in which version: `fixtures/kubernetes.toml`.
+//! The differences between versions of Kubernetes: `fixtures/kubernetes.toml`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -48,28 +48,28 @@ impl<'de> Deserialize<'de> for Minor {
     }
 }
 
-/// One feature of Kubernetes that not every supported version has.
+/// A feature of Kubernetes that only some of the supported versions have.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Feature {
     described_as: String,
     since: Minor,
-    /// The last version that has it, where it is gone.
+    /// The last version that has it, if it was removed.
     until: Option<Minor>,
 }
 
-/// A value that is another one in other versions.
+/// A value that differs between versions.
 #[derive(Debug, Deserialize)]
 struct Value {
-    /// The ids of the catalogue of which this is a part, for BEHAVIOURS.md.
+    /// The ids of the catalogue that this belongs to, for BEHAVIOURS.md.
     #[serde(default)]
     behaviours: Vec<String>,
-    /// By the version from which on it holds.
+    /// The values, by the first version that each applies to.
     #[serde(flatten)]
     from: BTreeMap<Minor, String>,
 }
 
-/// How the versions of Kubernetes differ.
+/// The differences between the versions of Kubernetes.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Behaviours {
@@ -78,7 +78,7 @@ pub struct Behaviours {
 }
 
 impl Behaviours {
-    /// What `fixtures/kubernetes.toml` says.
+    /// Returns the content of `fixtures/kubernetes.toml`.
     pub fn known() -> &'static Self {
         static KNOWN: LazyLock<Behaviours> = LazyLock::new(|| {
             toml::from_str(include_str!("../../../fixtures/kubernetes.toml")).expect("fixtures/kubernetes.toml is read by a test")
@@ -86,7 +86,7 @@ impl Behaviours {
         &KNOWN
     }
 
-    /// Whether `version` has the feature; `None` when no such feature is described. `Err` says why not.
+    /// Returns whether `version` has the feature; `None` when no such feature is described. `Err` has the reason why not.
     pub(super) fn feature(&self, name: &str, version: Minor) -> Option<Result<(), String>> {
         let feature = self.features.get(name)?;
         let gone = feature.until.filter(|until| version > *until);
@@ -105,24 +105,24 @@ impl Behaviours {
         })
     }
 
-    /// The names of all features described.
+    /// Returns the names of all features described.
     pub fn feature_names(&self) -> impl Iterator<Item = &str> {
         self.features.keys().map(String::as_str)
     }
 
-    /// The names of the features that `version` does not have.
+    /// Returns the names of the features that `version` does not have.
     pub fn absent(&self, version: Minor) -> impl Iterator<Item = &str> {
         self.feature_names()
             .filter(move |name| matches!(self.feature(name, version), Some(Err(_))))
     }
 
-    /// The first version that has the feature, and the last one, where it is gone; `None` when no such feature is described.
+    /// Returns the first version that has the feature, and the last one if it was removed; `None` when no such feature is described.
     pub fn span(&self, name: &str) -> Option<(Minor, Option<Minor>)> {
         let feature = self.features.get(name)?;
         Some((feature.since, feature.until))
     }
 
-    /// The values that are a part of `behaviour`: what each is from which version on.
+    /// Returns the values that belong to `behaviour`, each by the first version that it applies to.
     pub fn values_of(&self, behaviour: &str) -> impl Iterator<Item = &BTreeMap<Minor, String>> {
         let values = self
             .values
@@ -131,12 +131,12 @@ impl Behaviours {
         values.map(|value| &value.from)
     }
 
-    /// The ids of the catalogue that values are a part of.
+    /// Returns the ids of the catalogue that values belong to.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.values.values().flat_map(|value| &value.behaviours).map(String::as_str)
     }
 
-    /// The value that holds for `version`: that of the highest version not above it.
+    /// Returns the value for `version`: that of the highest version not above it.
     pub fn value(&self, name: &str, version: Minor) -> Option<&str> {
         self.values
             .get(name)?
@@ -146,7 +146,7 @@ impl Behaviours {
             .map(|(_, value)| value.as_str())
     }
 
-    /// The words that `version` has where the newest has `words`: the same, unless a value says otherwise.
+    /// Returns the wording in `version` of the newest version's `words`: the same, unless a value says otherwise.
     pub fn worded<'a>(&'a self, words: &'a str, version: Minor) -> &'a str {
         let is_newest = |value: &&Value| value.from.values().next_back().is_some_and(|newest| newest == words);
         self.values

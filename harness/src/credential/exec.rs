@@ -1,4 +1,4 @@
-//! What an exec credential plugin is told by who runs it, and what it answers (k8s.io/client-go `pkg/apis/clientauthentication`).
+//! The input of an exec credential plugin from its caller, and its output (k8s.io/client-go `pkg/apis/clientauthentication`).
 //!
 //! The main type is [`ExecInfo`]: kubectl and every other client put it into the environment of the plugin.
 
@@ -8,30 +8,30 @@ use serde_json::{Value, json};
 
 use super::{Credential, Presentation};
 
-/// The variable that says what the client wants (KEP-541).
+/// The variable with the client's input (KEP-541).
 pub const EXEC_INFO: &str = "KUBERNETES_EXEC_INFO";
 
-/// The versions of `client.authentication.k8s.io` that are spoken, the usual one first.
+/// The supported versions of `client.authentication.k8s.io`, the usual one first.
 pub const VERSIONS: &[&str] = &["client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"];
 
-/// What the client says.
+/// The client's input.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct ExecInfo {
-    /// The version in which it wants to be answered.
+    /// The version in which the client expects the output.
     #[serde(rename = "apiVersion")]
     pub version: String,
-    /// What it says beside that.
+    /// The other fields.
     #[serde(default)]
     pub spec: ExecSpec,
 }
 
-/// What the client says beside its version.
+/// The client's input beside its version.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct ExecSpec {
-    /// Whether somebody is there who can be asked (`interactiveMode` of the kubeconfig, and a terminal).
+    /// `true` if a user is there who can be asked (`interactiveMode` of the kubeconfig, and a terminal).
     #[serde(default)]
     pub interactive: bool,
-    /// The cluster that the credential is for, where the kubeconfig has `provideClusterInfo`.
+    /// The cluster that the credential is for, if the kubeconfig has `provideClusterInfo`.
     pub cluster: Option<ExecCluster>,
 }
 
@@ -40,26 +40,26 @@ pub struct ExecSpec {
 pub struct ExecCluster {
     /// Its address.
     pub server: String,
-    /// The authority of its certificate, PEM in base64; one of the system's where none is given.
+    /// The CA of its certificate, PEM in base64; `None` for one of the system's.
     #[serde(rename = "certificate-authority-data")]
     pub authority: Option<String>,
-    /// The name that its certificate has to have, where that is not the one in the address.
+    /// The name that its certificate must have, if that is not the one in the address.
     #[serde(rename = "tls-server-name")]
     pub server_name: Option<String>,
-    /// Whether nobody looks at its certificate.
+    /// `true` if its certificate is not verified.
     #[serde(rename = "insecure-skip-tls-verify", default)]
     pub unverified: bool,
     /// The kubeconfig's extension `client.authentication.k8s.io/exec` of that cluster.
     pub config: Option<Value>,
 }
 
-/// What the client says cannot be understood.
+/// The client's input cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum NoExecInfo {
-    /// It is not what clients say.
+    /// It is not an ExecCredential.
     #[error("{EXEC_INFO} is not an ExecCredential")]
     Malformed(#[from] serde_json::Error),
-    /// It is said in another version.
+    /// It has an unsupported version.
     #[error("{EXEC_INFO} has the version \"{version}\"; spoken are {}", VERSIONS.join(" and "))]
     Version {
         /// The version.
@@ -76,7 +76,7 @@ impl ExecInfo {
     /// Reads what the variable has.
     ///
     /// # Errors
-    /// It is no ExecCredential, or one of a version that is not spoken.
+    /// It is not an ExecCredential, or has an unsupported version.
     pub fn read(text: &str) -> Result<Self, NoExecInfo> {
         let info: Self = serde_json::from_str(text)?;
         if VERSIONS.contains(&info.version.as_str()) {
@@ -86,7 +86,7 @@ impl ExecInfo {
         }
     }
 
-    /// Where no client asks but a person who typed the command: the usual version, and `interactive` as they are.
+    /// Returns the input for a call by a user instead of a client: the usual version, and `interactive` as given.
     #[must_use]
     pub fn by_hand(interactive: bool) -> Self {
         Self {
@@ -98,10 +98,10 @@ impl ExecInfo {
         }
     }
 
-    /// The answer: `credential`, which the client may use until `expires`.
+    /// Returns the output: `credential`, which the client may use until `expires`.
     ///
     /// # Errors
-    /// It is neither a token nor a certificate.
+    /// The credential is neither a token nor a certificate.
     pub fn answer(&self, credential: &Credential, expires: Option<Timestamp>) -> Result<Value, NotByExec> {
         let mut status = match credential {
             Credential::Token(token) => json!({ "token": token.expose() }),

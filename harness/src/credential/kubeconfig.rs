@@ -1,4 +1,4 @@
-//! A kubeconfig for one credential: what kubectl needs, and nothing of the user's.
+//! A kubeconfig for one credential: the fields that kubectl needs, and nothing of the user's.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use super::Credential;
 #[error("a kubeconfig cannot carry {0}")]
 pub struct NotInKubeconfig(String);
 
-/// A kubeconfig (`v1 Config`) with one cluster, one user and one context, the current one, all called
+/// Returns a kubeconfig (`v1 Config`) with one cluster, one user and one context, the current one, all named
 /// `name`. JSON, which is YAML too; [`yaml`] is for people.
 ///
 /// # Errors
@@ -63,7 +63,7 @@ pub fn json(name: &str, url: &str, authority: &str, credential: &Credential) -> 
     }))
 }
 
-/// The same as YAML.
+/// Returns the same as YAML.
 ///
 /// # Errors
 /// The credential has a form that kubectl cannot present.

@@ -1,4 +1,4 @@
-//! Credentials: what is presented to an API server.
+//! Credentials that are presented to an API server.
 //!
 //! The main type is [`Credential`], a closed set. Secrets in it hide themselves.
 
@@ -10,7 +10,7 @@ use crate::secret::Secret;
 pub mod exec;
 pub mod kubeconfig;
 
-/// What is presented.
+/// A credential that is presented to an API server.
 #[derive(Clone, Debug)]
 pub enum Credential {
     /// Nothing at all.
@@ -19,21 +19,21 @@ pub enum Credential {
     Certificate(Leaf),
     /// A bearer token (RFC 6750 §2.1).
     Token(Secret),
-    /// An `Authorization` header, word for word.
+    /// An `Authorization` header, verbatim.
     Authorization(Secret),
     /// Sub-protocols of a WebSocket, in order; one of them can carry a token (kubernetes/apiserver
     /// `pkg/authentication/request/websocket/protocol.go`).
     SubProtocols(Vec<Secret>),
-    /// Headers that say who somebody is, with or without the front proxy's certificate.
+    /// Headers that assert the identity of a user, with or without the front proxy's certificate.
     ProxyHeaders {
-        /// The certificate of who says so.
+        /// The certificate of the party that asserts it.
         certificate: Option<Leaf>,
         /// The headers, in order.
         headers: Vec<(String, String)>,
     },
-    /// Own credential, and headers that ask to be somebody else (`Impersonate-…`).
+    /// The caller's own credential, and headers that ask to act as another user (`Impersonate-…`).
     Impersonation {
-        /// The credential of who asks.
+        /// The credential of the caller.
         own: Box<Self>,
         /// The headers, in order.
         headers: Vec<(String, String)>,
@@ -48,7 +48,7 @@ impl From<Leaf> for Credential {
     }
 }
 
-/// How a credential goes on the wire.
+/// The form of a credential on the wire.
 #[derive(Clone, Debug, Default)]
 pub struct Presentation {
     /// The client certificate of the TLS handshake.
@@ -58,7 +58,7 @@ pub struct Presentation {
 }
 
 impl Credential {
-    /// All of them at once, with the headers that ask to be somebody else, where there are any.
+    /// Combines all of them, with the headers for impersonation, if any.
     #[must_use]
     pub fn of(mut all: Vec<Self>, impersonated: Vec<(String, String)>) -> Self {
         let own = match all.len() {
@@ -75,7 +75,7 @@ impl Credential {
         }
     }
 
-    /// How it goes on the wire. Of several certificates the first one counts: TLS has room for one.
+    /// Returns the form on the wire. Of several certificates only the first one counts: TLS has room for one.
     pub fn presentation(&self) -> Presentation {
         let mut presentation = Presentation::default();
         self.present(&mut presentation);
@@ -110,7 +110,7 @@ impl Credential {
     }
 }
 
-/// What kind it is, never what it says.
+/// Prints the kind of the credential, never its content.
 impl fmt::Display for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,4 +1,4 @@
-//! Images out of containers: a further part of [`Container`] and of [`Image`].
+//! Making images from containers: a further part of [`Container`] and of [`Image`].
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -15,14 +15,14 @@ use super::error::classify;
 use super::labels::OURS;
 use super::{Container, Engine, EngineError, Image, Presence, Said};
 
-/// How long an engine may take to write a container's files down as an image.
+/// The time limit for an engine to write a container's files as an image.
 const COMMIT_LIMIT: Duration = Duration::from_secs(600);
 
 impl Container {
-    /// Waits until its program has ended by itself; gives the exit code.
+    /// Waits until the container's program has exited on its own; returns the exit code.
     ///
     /// # Errors
-    /// It does not end within `limit`, or the engine is gone.
+    /// The program does not exit within `limit`, or the engine is gone.
     pub async fn ended(&self, limit: Duration) -> Result<i64, EngineError> {
         let doing = format!("waiting for the end of the container {}", self.name());
         let docker = self.engine.patient(limit);
@@ -33,16 +33,16 @@ impl Container {
         };
         match timeout(limit, waiting.try_next()).await.map_err(|_| late())? {
             Ok(ended) => Ok(ended.map(|ended| ended.status_code).unwrap_or_default()),
-            // An exit code that is not 0 comes as an error.
+            // The client reports a nonzero exit code as an error.
             Err(Answered::DockerContainerWaitError { code, .. }) => Ok(code),
             Err(error) => Err(self.failed(&doing, error)),
         }
     }
 
-    /// Unpacks `archive` in `directory` of the container, with the owners and permissions that it says.
+    /// Unpacks `archive` in `directory` of the container, with the owners and permissions in the archive.
     ///
     /// # Errors
-    /// The directory is not there, the container's files cannot be changed, or the engine refuses.
+    /// The directory does not exist, the container's files cannot be changed, or the engine refuses.
     pub async fn unpack(&self, directory: &str, archive: Vec<u8>) -> Result<(), EngineError> {
         let doing = format!("unpacking files in the container {}", self.name());
         let options = UploadToContainerOptionsBuilder::default().path(directory).build();
@@ -53,11 +53,11 @@ impl Container {
         unpacked.map_err(|error| self.failed(&doing, error))
     }
 
-    /// Keeps its files as an image that starts as the image `like` does: under `reference`, or only under the identity that is
-    /// returned. Nobody owns an image, so it does not carry the container's labels.
+    /// Saves the container's files as an image that starts like the image `like`: under `reference`, or only under the returned id. An
+    /// image has no owner, so it does not carry the container's labels.
     ///
     /// # Errors
-    /// There is no such image as `like`, no space, or the engine refuses.
+    /// The image `like` does not exist, the disk is full, or the engine refuses.
     pub async fn commit(&self, reference: Option<&str>, like: &str) -> Result<Image, EngineError> {
         let doing = format!("keeping the container {} as an image", self.name());
         let failed = |error| self.failed(&doing, error);
@@ -84,10 +84,10 @@ impl Container {
 }
 
 impl Image {
-    /// Removes `reference`. One that is gone already is fine, and so is one that others are built on: it loses its name alone.
+    /// Removes `reference`. It is not an error if it is already gone, or if other images are built on it: it loses only its name then.
     ///
     /// # Errors
-    /// A container uses it, or the engine refuses.
+    /// A container uses the image, or the engine refuses.
     pub async fn remove(engine: &Engine, reference: &str) -> Result<(), EngineError> {
         let options = RemoveImageOptionsBuilder::default().noprune(true).build();
         match engine.docker().remove_image(reference, Some(options), None).await {
@@ -97,14 +97,14 @@ impl Image {
     }
 }
 
-/// `name:tag` in two; without a tag it is none that anybody should find.
+/// Splits `name:tag`; `None` without a tag, for an image that is not meant to be found.
 fn split(reference: &str) -> Option<(&str, &str)> {
     let (name, tag) = reference.rsplit_once(':')?;
     (!tag.contains('/')).then_some((name, tag))
 }
 
-/// What `like` says about its start, word for word. An engine fills what is not said from the container; labels cannot be taken
-/// away, so they are emptied.
+/// Copies the start configuration of `like` verbatim. The engine fills missing settings from the container; labels cannot be removed, so
+/// they are emptied.
 fn started_as(like: ImageConfig) -> ContainerConfig {
     let mut labels: HashMap<String, String> = OURS.iter().map(|&label| (label.to_owned(), String::new())).collect();
     labels.extend(like.labels.unwrap_or_default());

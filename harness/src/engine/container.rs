@@ -1,4 +1,4 @@
-//! A container once it was made: started, watched, removed. The main type is [`Container`].
+//! A created container: starting, watching and removing it. The main type is [`Container`].
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,13 +18,13 @@ use super::log::{Following, follow};
 use super::{ContainerSpec, Engine, EngineError, Image, Presence, Said};
 use crate::process::wait::{Condition, WaitError, until};
 
-/// How many lines of its log a container's end is told with.
+/// The number of log lines in the error about a container's end.
 const TAIL: usize = 12;
 
-/// How long a container that was killed may take to be gone.
+/// The time limit for the removal of a killed container.
 const REMOVAL_LIMIT: Duration = Duration::from_secs(30);
 
-/// A container that was made. Dropping it removes nothing: call [`Container::remove`], or sweep by its labels.
+/// A created container. Dropping it removes nothing: call [`Container::remove`], or sweep by its labels.
 #[derive(Clone, Debug)]
 pub struct Container {
     pub(super) engine: Engine,
@@ -35,19 +35,19 @@ pub struct Container {
     published: BTreeMap<u16, u16>,
 }
 
-/// What a program in a container printed, and how it ended.
+/// The output of a program in a container, and its exit code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Output {
     /// Its exit code.
     pub code: i64,
-    /// What it printed.
+    /// The standard output.
     pub out: Vec<u8>,
-    /// What it printed as diagnostics.
+    /// The standard error.
     pub err: Vec<u8>,
 }
 
 impl ContainerSpec {
-    /// Makes it, without starting it: the engine's work that needs no certificates yet, and the moment to copy files in.
+    /// Creates the container without starting it: this work of the engine needs no certificates yet, and files can be copied in afterwards.
     ///
     /// # Errors
     /// The image is missing or for another architecture, the name is taken, or the engine refuses.
@@ -78,25 +78,25 @@ impl ContainerSpec {
         })
     }
 
-    /// Makes and starts it. Given up halfway, it may leave a container behind, which its labels find.
+    /// Creates and starts the container. If it is given up halfway, a container may stay behind; its labels find it.
     ///
     /// # Errors
-    /// As [`ContainerSpec::create`] and [`Container::start`]; nothing is left of it then.
+    /// As [`ContainerSpec::create`] and [`Container::start`]; nothing of the container is left then.
     pub async fn start(&self, engine: &Engine) -> Result<Container, EngineError> {
         self.create(engine).await?.start().await
     }
 }
 
 impl Container {
-    /// Starts it, and learns where its ports are published.
+    /// Starts the container, and reads where its ports are published.
     ///
     /// # Errors
-    /// A port is taken, its program is missing, or the engine refuses. The container is removed then.
+    /// A port is taken, the program is missing, or the engine refuses. The container is removed then.
     pub async fn start(mut self) -> Result<Self, EngineError> {
         match self.try_start().await {
             Ok(()) => Ok(self),
             Err(error) => {
-                // The engine keeps what it could not start. The first error is the one to tell.
+                // The engine keeps a container that it could not start. Reports the first error.
                 let _ = self.remove().await;
                 Err(error)
             }
@@ -115,7 +115,7 @@ impl Container {
         match self.wanted.iter().find(|port| !self.published.contains_key(port)) {
             None => Ok(()),
             Some(missing) => {
-                // One that ended at once has no ports any more; that it ended says more.
+                // A container that ended at once has no ports any more; the error about its end says more.
                 self.expect_running().await?;
                 let said = Said::new(None, &format!("the port {missing} was not published"));
                 Err(EngineError::Other { doing, said })
@@ -123,10 +123,10 @@ impl Container {
         }
     }
 
-    /// The container called `name`, which somebody else made. What it publishes is not asked.
+    /// Finds the container `name`, which someone else created. Does not read its published ports.
     ///
     /// # Errors
-    /// There is none, or the engine cannot tell.
+    /// No such container exists, or the engine cannot tell.
     pub async fn named(engine: &Engine, name: &str) -> Result<Self, EngineError> {
         let mut named = Self {
             engine: engine.clone(),
@@ -142,38 +142,38 @@ impl Container {
         Ok(named)
     }
 
-    /// Its identity.
+    /// Returns the container's id.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Its name.
+    /// Returns the container's name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The port of 127.0.0.1 that leads to its port `port`; `None` when that was not published.
+    /// Returns the port of 127.0.0.1 that leads to the container's port `port`; `None` if that is not published.
     #[must_use]
     pub fn published(&self, port: u16) -> Option<u16> {
         self.published.get(&port).copied()
     }
 
-    /// Whether its program runs.
+    /// Returns whether the container's program is running.
     ///
     /// # Errors
-    /// The container is not there any more, or the engine is not.
+    /// The container or the engine is gone.
     pub async fn is_running(&self) -> Result<bool, EngineError> {
         let doing = format!("looking at the container {}", self.name);
         let state = self.inspect(&doing).await?.state;
         Ok(state.and_then(|state| state.running).unwrap_or(false))
     }
 
-    /// The process id of its program on the engine's machine; `None` when it does not run.
+    /// Returns the process id of the container's program on the engine's machine; `None` if it is not running.
     ///
     /// # Errors
-    /// The container is not there any more, or the engine is not.
+    /// The container or the engine is gone.
     pub async fn pid(&self) -> Result<Option<u32>, EngineError> {
         let doing = format!("looking at the container {}", self.name);
         let state = self.inspect(&doing).await?.state.unwrap_or_default();
@@ -181,11 +181,11 @@ impl Container {
         Ok(pid.filter(|pid| *pid > 0 && state.running == Some(true)))
     }
 
-    /// The memory that all of its processes occupy, in bytes, without files that could be read again; `None` where the engine does not
-    /// tell.
+    /// Returns the memory that all of the container's processes occupy, in bytes, without files that could be read again; `None` if the
+    /// engine does not report it.
     ///
     /// # Errors
-    /// The container is not there any more, or the engine is not.
+    /// The container or the engine is gone.
     pub async fn memory(&self) -> Result<Option<u64>, EngineError> {
         let doing = format!("looking at the container {}", self.name);
         let once = StatsOptionsBuilder::default().stream(false).one_shot(true).build();
@@ -193,13 +193,13 @@ impl Container {
         let told = told.try_next().await.map_err(|error| self.failed(&doing, error))?;
         Ok(told.and_then(|told| told.memory_stats).and_then(|memory| {
             let details = memory.stats.unwrap_or_default();
-            // As `docker stats` does: cgroup v1 has the first, v2 the second.
+            // Same as `docker stats`: cgroup v1 has the first field, v2 the second.
             let files = details.get("total_inactive_file").or_else(|| details.get("inactive_file"));
             Some(memory.usage?.saturating_sub(files.copied().unwrap_or_default()))
         }))
     }
 
-    /// An error, with the last lines of its log, when its program does not run.
+    /// Returns an error, with the last lines of the container's log, if its program is not running.
     ///
     /// # Errors
     /// [`EngineError::Ended`], or the engine cannot tell.
@@ -217,10 +217,10 @@ impl Container {
         })
     }
 
-    /// The last `count` lines of its log, redacted.
+    /// Returns the last `count` lines of the container's log, redacted.
     ///
     /// # Errors
-    /// The container is not there any more, or the engine is not.
+    /// The container or the engine is gone.
     pub async fn last_lines(&self, count: usize) -> Result<Vec<String>, EngineError> {
         let doing = format!("reading the log of the container {}", self.name);
         let options = LogsOptionsBuilder::default().stdout(true).stderr(true).tail(&count.to_string());
@@ -233,11 +233,11 @@ impl Container {
             .map_err(|error| self.failed(&doing, error))?;
         let bytes: Vec<u8> = logged.into_iter().flat_map(LogOutput::into_bytes).collect();
         let text = String::from_utf8_lossy(&bytes);
-        // The streams are counted apart by some engines, so there may be more lines than were asked for.
+        // Some engines count the streams separately, so there may be more lines than requested.
         Ok(crate::secret::last_lines_of(&text, count))
     }
 
-    /// Appends all that it prints, from its beginning to its end, to the file `log`, which only this user can read.
+    /// Appends the container's whole output, from its beginning to its end, to the file `log`, which only this user can read.
     ///
     /// # Errors
     /// The file cannot be opened.
@@ -245,10 +245,10 @@ impl Container {
         follow(self, log.into())
     }
 
-    /// Runs a program beside the container's own, and waits for its end.
+    /// Runs a program beside the container's own, and waits for it to exit.
     ///
     /// # Errors
-    /// The container does not run, or the engine refuses. A program that is missing in the image is an exit code (126 or 127).
+    /// The container is not running, or the engine refuses. A program that the image lacks is reported as an exit code (126 or 127).
     pub async fn execute(&self, command: &[&str]) -> Result<Output, EngineError> {
         let doing = format!("running {} in the container {}", command.first().unwrap_or(&"nothing"), self.name);
         let failed = |error| self.failed(&doing, error);
@@ -278,7 +278,7 @@ impl Container {
         })
     }
 
-    /// Asks its program to end, gives it `grace`, kills it then, and removes the container.
+    /// Asks the program to exit, kills it after `grace`, and removes the container.
     ///
     /// # Errors
     /// The engine refuses, or is gone.
@@ -296,7 +296,7 @@ impl Container {
         self.remove().await
     }
 
-    /// Kills it and removes it with its volumes. One that is gone already is fine.
+    /// Kills the container and removes it with its volumes. It is not an error if the container is already gone.
     ///
     /// # Errors
     /// The engine refuses, or is gone.
@@ -313,7 +313,7 @@ impl Container {
         found.map_err(|error| self.failed(doing, error))
     }
 
-    /// What an error about this container means.
+    /// Classifies an error about this container.
     pub(super) fn failed(&self, doing: &str, error: Answered) -> EngineError {
         let doing = Doing {
             image: Some(&self.image),
@@ -323,7 +323,7 @@ impl Container {
     }
 }
 
-/// Where each port inside is published.
+/// Returns the host port for each published port of the container.
 fn published(ports: PortMap) -> BTreeMap<u16, u16> {
     ports
         .into_iter()
@@ -335,7 +335,7 @@ fn published(ports: PortMap) -> BTreeMap<u16, u16> {
         .collect()
 }
 
-/// Kills and removes the container `id` with its volumes, waits until it is gone, and says whether it was there.
+/// Kills and removes the container `id` with its volumes, waits until it is gone, and returns whether it existed.
 pub(super) async fn remove(engine: &Engine, id: &str) -> Result<bool, EngineError> {
     let doing = format!("the removal of the container {id}");
     let removed = until(&doing, REMOVAL_LIMIT, || async {
@@ -343,7 +343,7 @@ pub(super) async fn remove(engine: &Engine, id: &str) -> Result<bool, EngineErro
         match engine.docker().remove_container(id, Some(options)).await {
             Ok(()) => Ok(Condition::Met(true)),
             Err(Answered::DockerResponseServerError { status_code: 404, .. }) => Ok(Condition::Met(false)),
-            // Somebody else removes it right now.
+            // Another client is removing the container right now.
             Err(Answered::DockerResponseServerError { status_code: 409, message }) => Ok(Condition::NotYet(message)),
             Err(error) => Err(classify(engine.doing(&doing), error)),
         }

@@ -1,7 +1,7 @@
-//! What can go wrong with a container engine, and what to do about it.
+//! The errors of a container engine, and hints for resolving them.
 //!
-//! The main type is [`EngineError`]. Engines tell most failures in words, and the same status code means many things; [`classify`]
-//! is the one place that reads those words.
+//! The main type is [`EngineError`]. Engines report most failures in words, and the same status code means many things; [`classify`] is the
+//! one place that reads those words.
 
 use std::io;
 use std::path::PathBuf;
@@ -12,59 +12,59 @@ use super::find::Attempt;
 use crate::hint::Hint;
 use crate::shell_word::quoted;
 
-/// Why something could not be done with a container engine.
+/// An error while using a container engine.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EngineError {
-    /// None of the usual places has an engine that answers.
+    /// None of the usual places has an engine that responds.
     #[error("there is no container engine: {}", listed(tried))]
     NoEngine {
-        /// Where it was looked for, and what was there.
+        /// The places that were searched, and the finding at each.
         tried: Vec<Attempt>,
     },
-    /// An engine is there, and this user may not talk to it.
+    /// An engine exists, but this user may not connect to it.
     #[error("the container engine at {address} does not let this user in")]
     NoRights {
         /// The engine's address.
         address: String,
     },
-    /// The address that was asked for leads nowhere.
+    /// The requested address has no engine.
     #[error("there is no container engine at {host}: {why}")]
     WrongHost {
-        /// The address as it was given.
+        /// The address as the user gave it.
         host: String,
-        /// What is there instead.
+        /// The finding at the address.
         why: String,
     },
-    /// Somebody answers, but not as an engine does.
+    /// The response is not an engine's.
     #[error("what answers at {address} is not a container engine: {why}")]
     NotAnEngine {
         /// The address.
         address: String,
-        /// What it said.
+        /// The problem with the response.
         why: String,
     },
-    /// The engine answered before and does not any more.
+    /// The engine responded before and does not any more.
     #[error("the container engine at {address} went away: {doing} did not come to its end")]
     Gone {
         /// The engine's address.
         address: String,
-        /// What was being done.
+        /// The operation that failed.
         doing: String,
-        /// How that was noticed.
+        /// The cause.
         #[source]
         source: Box<Answered>,
     },
-    /// The image is not on this machine, and could not be had or was not to be fetched.
+    /// The image is not on this machine, and could not or must not be fetched.
     #[error("the image {image} is not there")]
     ImageMissing {
         /// The image's reference.
         image: String,
-        /// Why it could not be fetched; `None` when nobody tried.
+        /// The engine's message about the failed fetch; `None` if no fetch was tried.
         #[source]
         said: Option<Said>,
     },
-    /// The image is made for another kind of processor.
+    /// The image is for another processor architecture.
     #[error("the image {image} is for {has}, and the container engine runs {needs}")]
     WrongArchitecture {
         /// The image's reference.
@@ -74,92 +74,92 @@ pub enum EngineError {
         /// The engine's architecture.
         needs: String,
     },
-    /// A port that should be published belongs to somebody else.
+    /// A port to be published is in use.
     #[error("a port is taken: {doing} failed")]
     PortTaken {
-        /// What was being done.
+        /// The operation that failed.
         doing: String,
-        /// What the engine said.
+        /// The engine's message.
         #[source]
         said: Said,
     },
     /// The engine's disk is full.
     #[error("the container engine has no space left: {doing} failed")]
     NoSpace {
-        /// What was being done.
+        /// The operation that failed.
         doing: String,
-        /// What the engine said.
+        /// The engine's message.
         #[source]
         said: Said,
     },
-    /// The image has no such program, or it cannot be executed.
+    /// The image lacks the program, or the program cannot be executed.
     #[error("the image does not have the program to run: {doing} failed")]
     ProgramMissing {
-        /// What was being done.
+        /// The operation that failed.
         doing: String,
-        /// What the engine said.
+        /// The engine's message.
         #[source]
         said: Said,
     },
-    /// A container or network of that name is there already.
+    /// A container or network of that name already exists.
     #[error("the name is taken: {doing} failed")]
     NameTaken {
-        /// What was being done.
+        /// The operation that failed.
         doing: String,
-        /// What the engine said.
+        /// The engine's message.
         #[source]
         said: Said,
     },
-    /// What was asked about is not there any more.
+    /// The object of the operation does not exist any more.
     #[error("not found: {doing} failed")]
     NotThere {
-        /// What was being done.
+        /// The operation that failed.
         doing: String,
-        /// What the engine said.
+        /// The engine's message.
         #[source]
         said: Said,
     },
-    /// A container ended by itself.
+    /// A container exited on its own.
     #[error("the container {name} ended by itself (exit code {code}{}){}", if *out_of_memory { ", out of memory" } else { "" }, below(tail))]
     Ended {
         /// The container's name.
         name: String,
         /// The exit code of its program.
         code: i64,
-        /// Whether the kernel ended it for want of memory.
+        /// `true` if the kernel killed it for lack of memory.
         out_of_memory: bool,
-        /// The last lines of its log, redacted.
+        /// The last lines of the container's log, redacted.
         tail: Vec<String>,
     },
-    /// The engine refused, in words of its own.
+    /// The engine refused for another reason.
     #[error("the container engine refused: {doing} failed")]
     Other {
-        /// What was being done.
+        /// The operation that failed.
         doing: String,
-        /// What the engine said.
+        /// The engine's message.
         #[source]
         said: Said,
     },
-    /// A file on this side cannot be read or written.
+    /// A file on this machine cannot be read or written.
     #[error("could not use {}", path.display())]
     File {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// The process that would clear up after this one could not be started.
+    /// The process that would clean up after this one could not be started.
     #[error("could not start the watcher that clears containers up")]
     Watcher(#[source] io::Error),
 }
 
-/// What an engine said, word for word but redacted.
+/// An engine's message, verbatim but redacted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Said {
-    /// The HTTP status; `None` when the words came in the middle of a stream that had begun well.
+    /// The HTTP status; `None` if the message came in the middle of a stream that had begun well.
     pub status: Option<u16>,
-    /// The words.
+    /// The text.
     pub message: String,
 }
 
@@ -227,8 +227,8 @@ impl Hint for EngineError {
     }
 }
 
-/// Words by which engines tell a failure; the status codes beside them differ between versions and kinds. First that is found wins:
-/// a full disk shows in the middle of any other failure.
+/// Words by which engines report a failure; the status codes beside them differ between versions and kinds. The first match wins: a full
+/// disk shows in the middle of any other failure.
 const WORDS: &[(&str, Failure)] = &[
     ("no space left on device", Failure::NoSpace),
     ("port is already allocated", Failure::PortTaken),
@@ -251,18 +251,18 @@ enum Failure {
     NameTaken,
 }
 
-/// What was being done, to whom: all that an error's text needs.
+/// The current operation and its objects: all that an error's text needs.
 #[derive(Clone, Copy)]
 pub(super) struct Doing<'a> {
     /// The engine's address.
     pub(super) address: &'a str,
-    /// What is being done, as a noun: `the start of the container x`.
+    /// The operation, as a noun: `the start of the container x`.
     pub(super) what: &'a str,
-    /// The image that it needs, where it needs one.
+    /// The image that the operation needs, if any.
     pub(super) image: Option<&'a str>,
 }
 
-/// What `error` means.
+/// Classifies `error` by its status and its words.
 pub(super) fn classify(doing: Doing<'_>, error: Answered) -> EngineError {
     let what = doing.what.to_owned();
     let (status, message) = match &error {
@@ -304,7 +304,7 @@ pub(super) fn classify(doing: Doing<'_>, error: Answered) -> EngineError {
     }
 }
 
-/// Whether the connection ended or never came about: the engine answered nothing.
+/// Returns whether the connection failed or was cut: the engine did not respond.
 fn cut(error: &Answered) -> bool {
     matches!(
         error,
@@ -316,7 +316,7 @@ fn cut(error: &Answered) -> bool {
     )
 }
 
-/// Whether the operating system refused the connection for want of rights.
+/// Returns whether the operating system refused the connection for lack of permission.
 fn denied(error: &Answered) -> bool {
     let mut cause: Option<&dyn std::error::Error> = Some(error);
     while let Some(error) = cause {
@@ -352,7 +352,7 @@ mod tests {
 
     #[test]
     fn what_engines_say_is_told_apart() {
-        // As Docker 20.10 says it.
+        // The wording of Docker 20.10.
         let name =
             r#"Conflict. The container name "/x" is already in use by container "abc". You have to remove (or rename) that container"#;
         assert!(matches!(answered(409, name), EngineError::NameTaken { .. }));

@@ -1,4 +1,4 @@
-//! A small engine for tests: whatever a test wants answered, on a Unix socket of its own. The main type is [`Fake`].
+//! A small engine for tests, with responses of the test's choice, on its own Unix socket. The main type is [`Fake`].
 
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -11,17 +11,17 @@ use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixListener;
 
-/// An answer, as a fake gives it.
+/// A response of a fake engine.
 pub(crate) type Answer = Response<Full<Bytes>>;
 
-/// A fake that answers until it is dropped.
+/// A fake engine that responds until it is dropped.
 pub(crate) struct Fake {
     directory: tempfile::TempDir,
     serving: tokio::task::JoinHandle<()>,
 }
 
 impl Fake {
-    /// Answers each request, named as `GET /path`, with its query and body, as `handle` says.
+    /// Starts a fake that responds to each request, named as `GET /path`, with its query and body, with the result of `handle`.
     pub(crate) fn start(handle: impl Fn(&str, &str) -> Answer + Clone + Send + Sync + 'static) -> Self {
         let (directory, listener) = Self::listener();
         let serving = tokio::spawn(async move {
@@ -31,7 +31,7 @@ impl Fake {
                     let handle = handle.clone();
                     async move {
                         let target = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
-                        // Whether a client puts the version before the path is its own affair.
+                        // Clients may put the API version before the path or leave it out.
                         let path = match target.strip_prefix("/v1.") {
                             Some(rest) => rest.trim_start_matches(|c: char| c.is_ascii_digit()).to_owned(),
                             None => target,
@@ -47,12 +47,12 @@ impl Fake {
         Self { directory, serving }
     }
 
-    /// Says `words` to everybody, whatever they ask.
+    /// Starts a fake that sends `words` to every client, whatever it requests.
     pub(crate) fn saying(words: &'static [u8]) -> Self {
         let (directory, listener) = Self::listener();
         let serving = tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
-                // Who does not listen to it misses nothing.
+                // A client that has closed the connection misses nothing.
                 let _ = stream.write_all(words).await;
             }
         });
@@ -65,12 +65,12 @@ impl Fake {
         (directory, listener)
     }
 
-    /// Its socket.
+    /// Returns the path of the socket.
     pub(crate) fn path(&self) -> PathBuf {
         self.directory.path().join("engine.sock")
     }
 
-    /// Its address.
+    /// Returns the engine's address.
     pub(crate) fn address(&self) -> String {
         format!("unix://{}", self.path().display())
     }
@@ -82,7 +82,7 @@ impl Drop for Fake {
     }
 }
 
-/// An answer with `body`.
+/// Builds a response with `body`.
 pub(crate) fn answer(status: u16, body: &str) -> Answer {
     Response::builder()
         .status(status)
@@ -91,7 +91,7 @@ pub(crate) fn answer(status: u16, body: &str) -> Answer {
         .unwrap()
 }
 
-/// What every engine says of itself; `None` when it is asked something else.
+/// Responds to the requests by which an engine is identified; `None` for other requests.
 pub(crate) fn introduction(name: &str, api: &str) -> Option<Answer> {
     let version = serde_json::json!({"Version": "99.0", "ApiVersion": api, "Arch": "amd64", "Os": "linux", "KernelVersion": "1.0"});
     match name {
@@ -101,7 +101,7 @@ pub(crate) fn introduction(name: &str, api: &str) -> Option<Answer> {
     }
 }
 
-/// An engine that speaks `api` and has nothing.
+/// Starts an engine that supports the API version `api` and has nothing.
 pub(crate) fn engine(api: &'static str) -> Fake {
     Fake::start(move |name, _| introduction(name, api).unwrap_or_else(|| answer(404, r#"{"message": "page not found"}"#)))
 }

@@ -1,4 +1,4 @@
-//! Files into a container and out of it, as archives, where nothing is shared: a further part of [`Container`].
+//! Copying files into and out of a container, as archives, where no directory is shared: a further part of [`Container`].
 
 use std::io::{self, Cursor, Read};
 use std::path::Path;
@@ -9,10 +9,10 @@ use futures::TryStreamExt;
 use super::{Container, EngineError, Said};
 
 impl Container {
-    /// The content of the file `path` in the container, whether that runs or not.
+    /// Reads the file `path` in the container, whether the container is running or not.
     ///
     /// # Errors
-    /// There is no such file, or the engine refuses.
+    /// No such file exists, or the engine refuses.
     pub async fn read(&self, path: &str) -> Result<Vec<u8>, EngineError> {
         let doing = format!("reading {path} in the container {}", self.name());
         let archive = self.download(path, &doing).await?;
@@ -36,11 +36,11 @@ impl Container {
     /// Copies the file or directory `path` of the container into the directory `into` of this machine.
     ///
     /// # Errors
-    /// It is not there, the engine refuses, or the files cannot be written.
+    /// The file does not exist, the engine refuses, or the files cannot be written.
     pub async fn copy_out(&self, path: &str, into: &Path) -> Result<(), EngineError> {
         let doing = format!("copying {path} out of the container {}", self.name());
         let archive = self.download(path, &doing).await?;
-        // Nothing is written outside of `into`, whatever the archive says.
+        // Unpacking writes nothing outside of `into`, whatever the archive contains.
         let unpacked = tar::Archive::new(Cursor::new(archive)).unpack(into);
         unpacked.map_err(|source| EngineError::File {
             path: into.to_owned(),
@@ -51,7 +51,7 @@ impl Container {
     /// Writes `content` to the file `path` of the container, with the permissions `mode`, owned by root.
     ///
     /// # Errors
-    /// Its directory is not there, the container's files cannot be changed, or the engine refuses.
+    /// The file's directory does not exist, the container's files cannot be changed, or the engine refuses.
     pub async fn write(&self, path: &str, content: &[u8], mode: u32) -> Result<(), EngineError> {
         let doing = format!("writing {path} in the container {}", self.name());
         let (directory, name) = split(path);
@@ -64,10 +64,10 @@ impl Container {
         self.upload(directory, packed, &doing).await
     }
 
-    /// Copies the file or directory `source` of this machine to `path` in the container, whose parent has to be there.
+    /// Copies the file or directory `source` of this machine to `path` in the container, whose parent must exist.
     ///
     /// # Errors
-    /// It cannot be read, the container's files cannot be changed, or the engine refuses.
+    /// `source` cannot be read, the container's files cannot be changed, or the engine refuses.
     pub async fn copy_in(&self, source: &Path, path: &str) -> Result<(), EngineError> {
         let doing = format!("copying {} into the container {}", source.display(), self.name());
         let (directory, name) = split(path);
@@ -103,7 +103,7 @@ impl Container {
     }
 }
 
-/// A path of a container as its directory and its name.
+/// Splits a path in a container into its directory and its name.
 fn split(path: &str) -> (&str, &str) {
     match path.trim_end_matches('/').rsplit_once('/') {
         Some(("", name)) => ("/", name),

@@ -1,6 +1,6 @@
-//! Finding the engine: where it may be, and what is there instead of one.
+//! Finding the engine: the places to look, and the findings where there is none.
 //!
-//! The main function is [`Engine::find`]. A socket is looked at and connected to before anything is asked, since a client tells all
+//! The main function is [`Engine::find`]. A socket is inspected and connected to before any request, since the client reports everything
 //! that can be wrong with it in the same words.
 
 use std::env;
@@ -19,30 +19,30 @@ use tokio::time::timeout;
 
 use super::{ANSWER_LIMIT, Engine, EngineError, Facts, Kind};
 
-/// How long a usual place may take to answer before it is passed over.
+/// The time limit for a response at a usual place, before it is passed over.
 const USUAL_LIMIT: Duration = Duration::from_secs(2);
 
-/// How long an engine may take that was asked for by its address.
+/// The time limit for a response of an engine that was requested by its address.
 const ASKED_LIMIT: Duration = Duration::from_secs(10);
 
-/// What was found in place of an engine.
+/// The finding in place of an engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Absent {
-    /// Nothing is at that path.
+    /// Nothing exists at that path.
     NoSocket,
-    /// A file is at that path, but no socket.
+    /// The file at that path is not a socket.
     NotASocket,
     /// This user may not connect.
     NoRights,
-    /// The socket is there, or the machine, and nobody listens.
+    /// The socket or the machine exists, but nothing listens.
     NobodyListens,
-    /// Somebody listens and does not answer.
+    /// The listener does not respond.
     NoAnswer,
-    /// Somebody answers, with this in place of what an engine says.
+    /// The response is not an engine's; holds the problem with it.
     NotAnEngine(String),
-    /// The address is none, or of a kind that is not spoken here.
+    /// The address is invalid, or of a kind that authlab does not support.
     NotSpoken(String),
-    /// The operating system's word on it.
+    /// The operating system reports another error.
     Unreachable(String),
 }
 
@@ -60,12 +60,12 @@ impl fmt::Display for Absent {
     }
 }
 
-/// A place that was looked at.
+/// A place that was searched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
     /// The address.
     pub address: String,
-    /// What is there.
+    /// The finding at the address.
     pub absent: Absent,
 }
 
@@ -75,12 +75,12 @@ impl fmt::Display for Attempt {
     }
 }
 
-/// What the search depends on: parts of the environment.
+/// The parts of the environment on which the search depends.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Surroundings {
-    /// `DOCKER_HOST`, or what was asked for in its place.
+    /// `DOCKER_HOST`, or the address requested instead.
     pub(super) host: Option<String>,
-    /// Whether `DOCKER_TLS_VERIFY` asks for TLS.
+    /// `true` if `DOCKER_TLS_VERIFY` asks for TLS.
     pub(super) tls: bool,
     /// `XDG_RUNTIME_DIR`.
     pub(super) runtime: Option<PathBuf>,
@@ -89,9 +89,9 @@ pub(super) struct Surroundings {
 }
 
 impl Surroundings {
-    /// The usual sockets, in order: those that Docker's and Podman's own commands use.
+    /// Returns the usual sockets, in order: those that Docker's and Podman's own commands use.
     pub(super) fn usual(&self) -> Vec<PathBuf> {
-        // A relative directory would let whoever owns the working directory choose the engine.
+        // A relative directory would let the owner of the working directory choose the engine.
         let below = |base: &Option<PathBuf>, path: &str| base.as_ref().filter(|base| base.is_absolute()).map(|base| base.join(path));
         [
             Some("/var/run/docker.sock".into()),
@@ -109,7 +109,7 @@ impl Surroundings {
 }
 
 impl Engine {
-    /// The engine at `asked`, or at `DOCKER_HOST`, or in the first usual place that has one.
+    /// Finds the engine at `asked`, or at `DOCKER_HOST`, or in the first usual place that has one.
     ///
     /// # Errors
     /// [`EngineError::NoEngine`], [`EngineError::NoRights`], [`EngineError::WrongHost`] or [`EngineError::NotAnEngine`].
@@ -127,7 +127,7 @@ impl Engine {
         }
     }
 
-    /// The engine at `host`, and at no other place.
+    /// Connects to the engine at `host`, and at no other place.
     pub(super) async fn at(host: &str, tls: bool) -> Result<Self, EngineError> {
         let address = host.to_owned();
         match connect(host, tls, ASKED_LIMIT).await {
@@ -141,7 +141,7 @@ impl Engine {
         }
     }
 
-    /// The first of `sockets` that has an engine.
+    /// Connects to the first of `sockets` that has an engine.
     pub(super) async fn among(sockets: &[PathBuf]) -> Result<Self, EngineError> {
         let mut tried = Vec::new();
         for socket in sockets {
@@ -151,7 +151,7 @@ impl Engine {
                 Err(absent) => tried.push(Attempt { address, absent }),
             }
         }
-        // An engine that is there and closed to this user is the one the person has.
+        // An engine that exists but refuses this user is the one that the user has.
         match tried.iter().find(|attempt| attempt.absent == Absent::NoRights) {
             Some(closed) => Err(EngineError::NoRights {
                 address: closed.address.clone(),
@@ -161,7 +161,7 @@ impl Engine {
     }
 }
 
-/// The engine at `address`, or what is there instead.
+/// Connects to the engine at `address`, or returns the finding in its place.
 async fn connect(address: &str, tls: bool, limit: Duration) -> Result<Engine, Absent> {
     let docker = if let Some(socket) = address.strip_prefix("unix://") {
         look_at(Path::new(socket))?;
@@ -179,14 +179,14 @@ async fn connect(address: &str, tls: bool, limit: Duration) -> Result<Engine, Ab
     };
     let docker = docker.map_err(|error| Absent::NotSpoken(error.to_string()))?;
     let (docker, version) = timeout(limit, introduce(docker)).await.map_err(|_| Absent::NoAnswer)??;
-    // It has said who it is: now it may take its time.
+    // The engine has identified itself: from now on it may take longer.
     let docker = docker.with_timeout(ANSWER_LIMIT);
     let info = docker.info().await.map_err(|error| Absent::NotAnEngine(innermost(&error)))?;
     let facts = Arc::new(facts(address, version, &info));
     Ok(Engine { docker, facts })
 }
 
-/// What can be told of a socket without connecting.
+/// Checks a socket as far as is possible without connecting.
 fn look_at(socket: &Path) -> Result<(), Absent> {
     match std::fs::metadata(socket) {
         Ok(found) if found.file_type().is_socket() => Ok(()),
@@ -195,7 +195,7 @@ fn look_at(socket: &Path) -> Result<(), Absent> {
     }
 }
 
-/// Whether somebody takes the connection.
+/// Expects that the connection is accepted within `limit`.
 async fn reachable<T>(limit: Duration, connecting: impl Future<Output = io::Result<T>>) -> Result<(), Absent> {
     match timeout(limit, connecting).await {
         Ok(Ok(_)) => Ok(()),
@@ -213,7 +213,7 @@ fn absent(error: &io::Error) -> Absent {
     }
 }
 
-/// Agrees on a version of the interface and hears who it is.
+/// Negotiates the API version and asks the engine for its version.
 async fn introduce(docker: Docker) -> Result<(Docker, SystemVersion), Absent> {
     let strange = |error: bollard::errors::Error| match error {
         bollard::errors::Error::RequestTimeoutError => Absent::NoAnswer,
@@ -225,7 +225,7 @@ async fn introduce(docker: Docker) -> Result<(Docker, SystemVersion), Absent> {
     Ok((docker, version))
 }
 
-/// What it came from: the layers above it say the same of every failure.
+/// Returns the innermost cause of an error: the layers above it read the same for every failure.
 fn innermost(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.last().map_or_else(String::new, ToString::to_string)
@@ -250,14 +250,14 @@ fn facts(address: &str, version: SystemVersion, info: &SystemInfo) -> Facts {
         api_version: version.api_version.unwrap_or_default(),
         architecture: version.arch.unwrap_or_default(),
         rootless: security.iter().any(|option| option.split(',').any(|word| word == "name=rootless")),
-        // A virtual machine has a kernel of its own, and so has another machine.
+        // A virtual machine has its own kernel, and so has another machine.
         shares_kernel: kind != Kind::DockerDesktop
             && address.starts_with("unix://")
             && own_kernel().is_some_and(|own| version.kernel_version.as_deref() == Some(own.as_str())),
     }
 }
 
-/// This machine's Linux kernel (`uname -r`); `None` elsewhere.
+/// Returns the release of this machine's Linux kernel (`uname -r`); `None` on other systems.
 fn own_kernel() -> Option<String> {
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").ok()?;
     Some(release.trim().to_owned())
@@ -299,7 +299,8 @@ mod tests {
                 "/run/podman/podman.sock",
             ]
         );
-        // Without a home and a session, only the machine's own; a relative one is a directory of whoever owns the working directory.
+        // Without a home and a session, only the machine's own sockets remain; a relative directory belongs to the owner of the working
+        // directory.
         assert_eq!(Surroundings::default().usual().len(), 2);
         let relative = Surroundings {
             runtime: Some("session".into()),
@@ -319,7 +320,7 @@ mod tests {
         std::fs::write(&file, "").unwrap();
         assert_eq!(absent_at(&format!("unix://{}", file.display())).await, Absent::NotASocket);
 
-        // Whoever listened is gone, and the socket is still there.
+        // The listener is gone, and the socket still exists.
         let dead = socket(&directory, "dead");
         drop(std::os::unix::net::UnixListener::bind(&dead).unwrap());
         assert_eq!(absent_at(&format!("unix://{}", dead.display())).await, Absent::NobodyListens);
@@ -373,7 +374,7 @@ mod tests {
         assert_eq!(found.api_version(), "1.41");
         assert_eq!(found.kind(), Kind::Docker);
         assert_eq!(found.architecture(), "amd64");
-        // The version of the interface is the engine's, not the newest that the client knows.
+        // The API version is the engine's, not the newest that the client knows.
         assert_eq!(found.docker.client_version().minor_version, 41);
     }
 
@@ -391,7 +392,7 @@ mod tests {
     async fn an_engine_that_is_closed_to_this_user_is_not_passed_over() {
         use std::os::unix::fs::PermissionsExt;
         assert_eq!(absent(&io::Error::from(io::ErrorKind::PermissionDenied)), Absent::NoRights);
-        // Root is let in everywhere.
+        // Root may connect everywhere.
         if rustix::process::geteuid().is_root() {
             return;
         }

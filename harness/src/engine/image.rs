@@ -1,6 +1,6 @@
-//! Images: whether they are there, and how they come. The main type is [`Image`].
+//! Images: finding, fetching and loading them. The main type is [`Image`].
 //!
-//! Nothing is fetched unless somebody asks for it ([`Image::pull`]): a registry that is half reachable costs minutes.
+//! Nothing is fetched except on request ([`Image::pull`]): a half-reachable registry costs minutes.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -17,33 +17,33 @@ use super::error::classify;
 use super::{Engine, EngineError};
 use crate::event::Events;
 
-/// How long an archive may take to be read in by the engine, and a registry to begin to answer.
+/// The time limit for the engine to read an archive, and for a registry to start responding.
 const TRANSFER_LIMIT: Duration = Duration::from_secs(900);
 
-/// How much of an archive is read at once.
+/// The size in bytes of the pieces in which an archive is read.
 const PIECE: usize = 1 << 20;
 
-/// An image that is on the engine's machine.
+/// An image on the engine's machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
-    /// The reference that it was asked for by.
+    /// The reference by which it was requested.
     pub reference: String,
-    /// Its identity: the digest of its configuration, or of its manifest.
+    /// The image's id: the digest of its configuration, or of its manifest.
     pub id: String,
-    /// The digests under which registries know it: none, when it was loaded from a file.
+    /// The digests under which registries know the image; empty if it was loaded from a file.
     pub digests: Vec<String>,
-    /// Its architecture, in Go's words.
+    /// The image's architecture, in Go's terms.
     pub architecture: String,
-    /// Its size in bytes.
+    /// The size in bytes.
     pub size: u64,
 }
 
-/// Whether an image is there.
+/// The result of looking for an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Presence {
-    /// It is.
+    /// The image exists.
     Present(Image),
-    /// It is not.
+    /// The image does not exist.
     Missing,
 }
 
@@ -66,12 +66,13 @@ impl Image {
         }
     }
 
-    /// An error when it is for another architecture than the engine's: started all the same, it would end without a word of why.
+    /// Returns an error if the image is for another architecture than the engine's: started all the same, it would end without an
+    /// explanation.
     ///
     /// # Errors
     /// [`EngineError::WrongArchitecture`].
     pub fn expect_runnable(&self, engine: &Engine) -> Result<(), EngineError> {
-        // An image that does not say what it is for is given a try.
+        // An image that does not state its architecture may be tried.
         if self.architecture.is_empty() || self.architecture == engine.architecture() {
             return Ok(());
         }
@@ -82,10 +83,10 @@ impl Image {
         })
     }
 
-    /// Fetches `reference` from its registry, for the engine's architecture, and tells how far that is.
+    /// Fetches `reference` from its registry, for the engine's architecture, and reports progress.
     ///
     /// # Errors
-    /// [`EngineError::ImageMissing`], with what the engine said.
+    /// [`EngineError::ImageMissing`], with the engine's message.
     pub async fn pull(engine: &Engine, reference: &str, events: &Events) -> Result<Self, EngineError> {
         let what = format!("pulling {reference}");
         let phase = events.phase(&what);
@@ -127,10 +128,10 @@ impl Image {
         }
     }
 
-    /// Loads the archive `path`, as `docker save` writes it, and returns the references of what was in it.
+    /// Loads the archive `path`, in the format of `docker save`, and returns the references of the images in it.
     ///
     /// # Errors
-    /// It cannot be read, it is no such archive, or there is no space for it.
+    /// The file cannot be read, is not such an archive, or does not fit on the engine's disk.
     pub async fn load(engine: &Engine, path: &Path) -> Result<Vec<String>, EngineError> {
         let failed = |source| EngineError::File {
             path: path.to_owned(),
@@ -144,7 +145,7 @@ impl Image {
                 Ok(0) => Ok(None),
                 Ok(_) => Ok(Some((Bytes::from(piece), (file, unread)))),
                 Err(error) => {
-                    // The client would tell it as a failure of the engine's.
+                    // The client would report it as a failure of the engine.
                     let kind = error.kind();
                     if let Ok(mut unread) = unread.lock() {
                         *unread = Some(error);
@@ -160,7 +161,7 @@ impl Image {
         }
     }
 
-    /// Loads an archive that is made while it is loaded.
+    /// Loads an archive that is produced while it is being loaded.
     ///
     /// # Errors
     /// As [`Image::load`].
@@ -172,7 +173,7 @@ impl Image {
         let docker = engine.patient(TRANSFER_LIMIT);
         let mut told = docker.import_image_stream(ImportImageOptions::default(), pieces, None).boxed();
         let mut references = Vec::new();
-        // An engine answers 200 before it knows whether all goes well: failures are in what follows.
+        // An engine responds with 200 before it knows the outcome: failures are reported in the body.
         while let Some(info) = told.try_next().await.map_err(|error| classify(doing, error))? {
             for line in info.stream.unwrap_or_default().lines() {
                 let loaded = line
@@ -186,7 +187,7 @@ impl Image {
     }
 }
 
-/// Whatever kept an image from being fetched, it is not there; unless it is the engine that is not.
+/// Reports an image as missing, whatever kept it from being fetched, unless the engine itself is at fault.
 fn unavailable(image: &str, error: EngineError) -> EngineError {
     match error {
         EngineError::Other { said, .. } | EngineError::NotThere { said, .. } => EngineError::ImageMissing {
@@ -197,7 +198,7 @@ fn unavailable(image: &str, error: EngineError) -> EngineError {
     }
 }
 
-/// `reference` with a tag: without one, the engine would fetch all there are.
+/// Returns `reference` with a tag: without one, the engine would fetch all tags.
 fn tagged(reference: &str) -> String {
     let name = reference.rsplit('/').next().unwrap_or_default();
     if name.contains([':', '@']) {

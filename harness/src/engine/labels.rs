@@ -1,14 +1,14 @@
-//! Who owns what in an engine: labels, and filters that find by them.
+//! The owners of an engine's things: labels, and filters that find things by them.
 //!
-//! The main types are [`Labels`], which everything made here carries from its first moment on, and [`Filter`], which needs nothing
-//! but the engine to find it again: no state file, no process that is still there.
+//! The main types are [`Labels`], which everything made here carries from its creation on, and [`Filter`], which needs only the engine to
+//! find things again: no state file and no surviving process.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 
 use crate::owner::{LabId, Owner};
 
-/// What every container, network and volume of authlab carries.
+/// The label that every container, network and volume of authlab carries.
 const MANAGED: (&str, &str) = ("authlab.managed-by", "authlab");
 const LAB: &str = "authlab.lab";
 const ID: &str = "authlab.id";
@@ -19,24 +19,24 @@ const MACHINE: &str = "authlab.machine";
 const BOOT: &str = "authlab.boot";
 const PID_NAMESPACE: &str = "authlab.pid-namespace";
 
-/// All of them.
+/// The names of all labels of authlab.
 pub(super) const OURS: [&str; 9] = [MANAGED.0, LAB, ID, DIRECTORY, OWNER, USER, MACHINE, BOOT, PID_NAMESPACE];
 
-/// To whom something belongs.
+/// The owner of a thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Labels {
     /// The lab's name.
     pub lab: String,
-    /// The lab's random id: alone among the labels it cannot be another lab's, too.
+    /// The lab's random id: the only label that another lab cannot share.
     pub id: LabId,
-    /// The process that owns it.
+    /// The process that owns the lab.
     pub owner: Owner,
     /// The lab's directory.
     pub directory: PathBuf,
 }
 
 impl Labels {
-    /// The lab `lab` in `directory`, owned by this process, with an id of its own.
+    /// Labels things of the lab `lab` in `directory`, owned by this process, with a new id.
     pub fn new(lab: impl Into<String>, directory: impl Into<PathBuf>) -> Self {
         Self {
             lab: lab.into(),
@@ -46,14 +46,14 @@ impl Labels {
         }
     }
 
-    /// The same, with the id that the lab has already.
+    /// Replaces the new id with the one that the lab already has.
     #[must_use]
     pub fn with_id(mut self, id: LabId) -> Self {
         self.id = id;
         self
     }
 
-    /// What an engine is given.
+    /// Returns the labels as an engine takes them.
     pub(super) fn to_map(&self) -> HashMap<String, String> {
         let always = [
             (MANAGED.0, MANAGED.1.to_owned()),
@@ -76,7 +76,7 @@ impl Labels {
             .collect()
     }
 
-    /// Reads labels that an engine gave; `None` when they are not ours.
+    /// Reads labels from an engine; `None` if they are not authlab's.
     pub(super) fn from_map(labels: &HashMap<String, String>) -> Option<Self> {
         let known = |name: &str| labels.get(name).filter(|value| !value.is_empty()).cloned();
         Some(Self {
@@ -94,35 +94,35 @@ impl Labels {
     }
 }
 
-/// Returns `true` for the labels of something that authlab made.
+/// Returns `true` for the labels of a thing that authlab made.
 pub(super) fn are_ours(labels: &HashMap<String, String>) -> bool {
     labels.get(MANAGED.0).is_some_and(|value| value == MANAGED.1)
 }
 
-/// Which of the things that authlab made.
+/// A filter for the things that authlab made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter(Vec<String>);
 
 impl Filter {
-    /// Everything that any lab of anybody on this engine made.
+    /// Matches everything that any user's labs made on this engine.
     #[must_use]
     pub fn all() -> Self {
         Self(vec![format!("{}={}", MANAGED.0, MANAGED.1)])
     }
 
-    /// Everything of the lab with this id, and of no other.
+    /// Matches everything of the lab with this id, and of no other.
     #[must_use]
     pub fn lab(id: &LabId) -> Self {
         Self::all().and(ID, id.as_str())
     }
 
-    /// Everything that carries these labels.
+    /// Matches everything that carries these labels.
     #[must_use]
     pub fn owned(labels: &Labels) -> Self {
         Self::lab(&labels.id)
     }
 
-    /// The id of the one lab that is meant.
+    /// Returns the id of the lab that the filter is limited to, if any.
     pub(super) fn id(&self) -> Option<LabId> {
         let of_one = |label: &String| label.strip_prefix(ID)?.strip_prefix('=')?.parse().ok();
         self.0.iter().find_map(of_one)
@@ -133,7 +133,7 @@ impl Filter {
         self
     }
 
-    /// As the engine's list calls take it: all of the labels have to be there.
+    /// Returns the filter as the engine's list calls take it: things must have all of the labels.
     pub(super) fn to_map(&self) -> HashMap<String, Vec<String>> {
         HashMap::from([("label".to_owned(), self.0.clone())])
     }

@@ -1,4 +1,4 @@
-//! What a container prints, kept in a file. The main type is [`Following`].
+//! A container's output, kept in a file. The main type is [`Following`].
 
 use std::fs::File;
 use std::io::Write;
@@ -11,14 +11,14 @@ use tokio::task::JoinHandle;
 
 use super::{Container, EngineError};
 
-/// A log that is being written. It goes on without its handle, and ends with the container.
+/// A log that is being written. It continues without its handle, and ends with the container.
 #[derive(Debug)]
 pub struct Following {
     writing: JoinHandle<Result<(), EngineError>>,
 }
 
 impl Following {
-    /// Waits until the container has ended and all it printed is in the file.
+    /// Waits until the container has ended and its whole output is in the file.
     ///
     /// # Errors
     /// The engine went away, or the file cannot be written.
@@ -30,9 +30,9 @@ impl Following {
     }
 }
 
-/// Appends to `path` what `container` prints.
+/// Appends the output of `container` to `path`.
 pub(super) fn follow(container: &Container, path: PathBuf) -> Result<Following, EngineError> {
-    // Servers print tokens that were presented to them.
+    // Only this user may read the file: servers print tokens that clients present to them.
     let opened = File::options().create(true).append(true).mode(0o600).open(&path);
     let mut file = opened.map_err(|source| EngineError::File {
         path: path.clone(),
@@ -44,7 +44,7 @@ pub(super) fn follow(container: &Container, path: PathBuf) -> Result<Following, 
         let options = LogsOptionsBuilder::default().follow(true).stdout(true).stderr(true).build();
         let mut printed = std::pin::pin!(container.engine.docker().logs(&container.id, Some(options)));
         while let Some(part) = printed.try_next().await.map_err(|error| container.failed(&doing, error))? {
-            // Each part at once and in one piece: others wait for a line to appear.
+            // Each part is written at once and in one piece: other tasks wait for a line to appear.
             file.write_all(part.as_ref()).map_err(|source| EngineError::File {
                 path: path.clone(),
                 source,

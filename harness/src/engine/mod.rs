@@ -1,12 +1,12 @@
-//! Container engines: Docker, or Podman through the same interface. The main types are [`Engine`], [`ContainerSpec`] (what to
-//! start) and [`Container`] (what was started).
+//! Container engines: Docker, or Podman through the same API. The main types are [`Engine`], [`ContainerSpec`] (a container to start) and
+//! [`Container`] (a created container).
 //!
-//! Everything made here carries [`Labels`]. They are how it is found again and removed ([`sweep`]): a container belongs to the
-//! engine, not to the process that asked for it, so no handle here removes anything when it is dropped. Who owns containers calls
-//! [`Container::remove`] or [`sweep`] in the end, and starts a [`Watcher`] before the first of them, which sweeps when the owner
-//! dies without having done so.
+//! Everything made here carries [`Labels`], by which it is found again and removed ([`sweep`]): a container belongs to the engine, not to
+//! the process that requested it, so no handle here removes anything when it is dropped. An owner of containers calls [`Container::remove`]
+//! or [`sweep`] in the end, and starts a [`Watcher`] before creating the first of them, which sweeps if the owner dies without having done
+//! so.
 //!
-//! Nothing here knows Kubernetes, and a lab is no more than a name on a label.
+//! This module knows nothing about Kubernetes, and a lab is only a name on a label.
 
 mod commit;
 mod container;
@@ -41,17 +41,17 @@ pub use watcher::{Watch, Watched, Watcher, this_program_watches, watch, watching
 
 use error::Doing;
 
-/// How long the engine may take to answer an ordinary request: it is busy, not absent.
+/// The time limit for the engine's response to an ordinary request: until then it is busy, not absent.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 
-/// What runs the containers.
+/// The kind of an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// The Docker Engine by itself.
+    /// Plain Docker Engine.
     Docker,
     /// Docker Desktop: an engine in a virtual machine, which shares directories and forwards ports.
     DockerDesktop,
-    /// Podman, which answers as Docker does.
+    /// Podman, which offers Docker's API.
     Podman,
 }
 
@@ -65,16 +65,16 @@ impl std::fmt::Display for Kind {
     }
 }
 
-/// How a container reaches what listens on this machine.
+/// A way for a container to reach listeners on this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// At the gateway of its network, which is an address of this machine: whoever is to be reached listens there.
+    /// At the gateway of its network, which is an address of this machine: the server has to listen there.
     Gateway,
-    /// By this name, which leads to this machine's loopback interface or to an address in front of it.
+    /// By this host name, which leads to this machine's loopback interface or to an address in front of it.
     Name(&'static str),
 }
 
-/// What is known of an engine; asked once.
+/// The facts about an engine, requested once.
 #[derive(Debug)]
 struct Facts {
     address: String,
@@ -86,7 +86,7 @@ struct Facts {
     shares_kernel: bool,
 }
 
-/// A container engine that answered. Cheap to clone.
+/// A container engine that responded. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Engine {
     docker: Docker,
@@ -94,49 +94,49 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Its address, as `DOCKER_HOST` takes it.
+    /// Returns the engine's address, as `DOCKER_HOST` takes it.
     #[must_use]
     pub fn address(&self) -> &str {
         &self.facts.address
     }
 
-    /// What it is.
+    /// Returns the engine's kind.
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.facts.kind
     }
 
-    /// Its own version.
+    /// Returns the engine's own version.
     #[must_use]
     pub fn version(&self) -> &str {
         &self.facts.version
     }
 
-    /// The newest version of the interface that it speaks.
+    /// Returns the newest API version that the engine supports.
     #[must_use]
     pub fn api_version(&self) -> &str {
         &self.facts.api_version
     }
 
-    /// The architecture of what it runs, in Go's words: `amd64`, `arm64`.
+    /// Returns the architecture of the engine's containers, in Go's terms: `amd64`, `arm64`.
     #[must_use]
     pub fn architecture(&self) -> &str {
         &self.facts.architecture
     }
 
-    /// Whether it runs without root, so that root in a container is the user outside.
+    /// Returns whether the engine runs without root, so that root in a container is the user outside.
     #[must_use]
     pub fn is_rootless(&self) -> bool {
         self.facts.rootless
     }
 
-    /// Whether its containers run on this machine's own kernel, not in a virtual machine or elsewhere.
+    /// Returns whether the engine's containers run on this machine's own kernel, not in a virtual machine or elsewhere.
     #[must_use]
     pub fn shares_kernel(&self) -> bool {
         self.facts.shares_kernel
     }
 
-    /// How its containers reach this machine.
+    /// Returns the way for the engine's containers to reach this machine.
     #[must_use]
     pub fn reach(&self) -> Reach {
         match self.facts.kind {
@@ -146,8 +146,8 @@ impl Engine {
         }
     }
 
-    /// The host (name and address, for [`ContainerSpec::host`]) that a container has to be given for the name of
-    /// [`Engine::reach`] to lead here; `None` where the engine sees to that itself, or an address is used.
+    /// Returns the host (name and address, for [`ContainerSpec::host`]) that a container needs for the name of [`Engine::reach`] to lead to
+    /// this machine; `None` if the engine provides it, or an address is used.
     #[must_use]
     pub fn own_host(&self) -> Option<(&'static str, &'static str)> {
         match (self.facts.kind, self.reach()) {
@@ -156,8 +156,8 @@ impl Engine {
         }
     }
 
-    /// The user to run as, so that files on a bind mount are this user's on both sides; `None` where root in the container is
-    /// this user already.
+    /// Returns the user to run as, so that files on a bind mount belong to this user on both sides; `None` if root in the container is
+    /// already this user.
     #[must_use]
     pub fn own_user(&self) -> Option<String> {
         (!self.facts.rootless).then(|| {
@@ -166,17 +166,17 @@ impl Engine {
         })
     }
 
-    /// The client, for one ordinary request.
+    /// Returns the client, for an ordinary request.
     fn docker(&self) -> &Docker {
         &self.docker
     }
 
-    /// The client for a request that takes as long as `limit` by its nature.
+    /// Returns the client for a request that may take as long as `limit`.
     fn patient(&self, limit: Duration) -> Docker {
         self.docker.clone().with_timeout(limit + ANSWER_LIMIT)
     }
 
-    /// Names what is being done for the errors that may come of it.
+    /// Names the current operation, for the errors that may come of it.
     fn doing<'a>(&'a self, what: &'a str) -> Doing<'a> {
         Doing {
             address: &self.facts.address,

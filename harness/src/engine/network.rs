@@ -1,4 +1,4 @@
-//! Networks of one's own, each a bridge with a gateway that is an address of this machine. The main type is [`Network`].
+//! Networks of a lab's own, each a bridge whose gateway is an address of this machine. The main type is [`Network`].
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -12,10 +12,10 @@ use super::error::classify;
 use super::{Engine, EngineError, Kind, Labels, Said};
 use crate::process::wait::{Condition, WaitError, until};
 
-/// How long the last container's end may keep a network from being removed.
+/// The time limit for the last containers to leave a network that is to be removed.
 const RELEASE_LIMIT: Duration = Duration::from_secs(10);
 
-/// A network that was made. Dropping it removes nothing: call [`Network::remove`], or sweep by its labels.
+/// A created network. Dropping it removes nothing: call [`Network::remove`], or sweep by its labels.
 #[derive(Clone, Debug)]
 pub struct Network {
     engine: Engine,
@@ -25,14 +25,14 @@ pub struct Network {
 }
 
 impl Network {
-    /// Makes a bridge called `name`. Whatever is published from it listens on loopback alone, even without being told so.
+    /// Creates a bridge named `name`. Ports published from it listen on loopback only, without having to request it.
     ///
     /// # Errors
     /// The name is taken, or the engine refuses.
     pub async fn create(engine: &Engine, name: &str, labels: &Labels) -> Result<Self, EngineError> {
         let doing = format!("the creation of the network {name}");
         let failed = |error| classify(engine.doing(&doing), error);
-        // Podman binds where each port says, and knows no such option.
+        // Podman binds at the address given for each port, and does not know the option.
         let options = (engine.kind() != Kind::Podman)
             .then(|| HashMap::from([("com.docker.network.bridge.host_binding_ipv4".to_owned(), "127.0.0.1".to_owned())]));
         let request = NetworkCreateRequest {
@@ -52,22 +52,21 @@ impl Network {
         match network.settle().await {
             Ok(()) => Ok(network),
             Err(error) => {
-                // The first error is the one to tell.
+                // Reports the first error.
                 let _ = network.remove().await;
                 Err(error)
             }
         }
     }
 
-    /// Refuses a second network of the same name, which engines before version 1.44 of the interface make without a word, and
-    /// learns the gateway.
+    /// Refuses a second network of the same name, which engines before API version 1.44 create silently, and reads the gateway.
     async fn settle(&mut self) -> Result<(), EngineError> {
         let doing = format!("the creation of the network {}", self.name);
         let failed = |error| classify(self.engine.doing(&doing), error);
         let named = HashMap::from([("name".to_owned(), vec![self.name.clone()])]);
         let options = ListNetworksOptionsBuilder::default().filters(&named).build();
         let there = self.engine.docker().list_networks(Some(options)).await.map_err(failed)?;
-        // The filter takes parts of names, too.
+        // The filter also matches parts of names.
         if there.iter().filter(|network| network.name.as_ref() == Some(&self.name)).count() > 1 {
             let said = Said::new(None, "there is a network of that name already");
             return Err(EngineError::NameTaken { doing, said });
@@ -75,42 +74,42 @@ impl Network {
         let found = self.engine.docker().inspect_network(&self.id, None::<InspectNetworkOptions>);
         let subnets = found.await.map_err(failed)?.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
         let mut gateways = subnets.into_iter().filter_map(|subnet| {
-            // Some engines write the length of the prefix behind it.
+            // Some engines append the prefix length.
             subnet.gateway?.split('/').next()?.parse::<IpAddr>().ok()
         });
         self.gateway = gateways.find(IpAddr::is_ipv4);
         Ok(())
     }
 
-    /// Its identity.
+    /// Returns the network's id.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Its name.
+    /// Returns the network's name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The address of its gateway: where the engine shares this machine's kernel, an address that can be listened on here and that
-    /// only this network's containers, and this machine, reach.
+    /// Returns the address of the network's gateway. If the engine shares this machine's kernel, programs on this machine can listen there,
+    /// and only this network's containers and this machine can reach them.
     #[must_use]
     pub fn gateway(&self) -> Option<IpAddr> {
         self.gateway
     }
 
-    /// Removes it. One that is gone already is fine.
+    /// Removes the network. It is not an error if the network is already gone.
     ///
     /// # Errors
-    /// A container still uses it, or the engine refuses.
+    /// A container still uses the network, or the engine refuses.
     pub async fn remove(self) -> Result<(), EngineError> {
         remove(&self.engine, &self.id).await.map(drop)
     }
 }
 
-/// Removes the network `id` and says whether it was there; waits for containers that are about to leave it.
+/// Removes the network `id` and returns whether it existed; waits for containers that are about to leave it.
 pub(super) async fn remove(engine: &Engine, id: &str) -> Result<bool, EngineError> {
     let doing = format!("the removal of the network {id}");
     let removed = until(&doing, RELEASE_LIMIT, || async {
@@ -132,7 +131,7 @@ pub(super) async fn remove(engine: &Engine, id: &str) -> Result<bool, EngineErro
     })
 }
 
-/// Takes the container `container` off the network `id`. One that is gone is fine.
+/// Disconnects the container `container` from the network `id`. It is not an error if either is gone.
 pub(super) async fn disconnect(engine: &Engine, id: &str, container: &str) -> Result<(), EngineError> {
     let request = NetworkDisconnectRequest {
         container: container.to_owned(),

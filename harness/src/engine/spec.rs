@@ -1,4 +1,4 @@
-//! A container before it is made. The main type is [`ContainerSpec`].
+//! The specification of a container to create. The main type is [`ContainerSpec`].
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -7,8 +7,8 @@ use bollard::models::{ContainerCreateBody, EndpointSettings, HostConfig, Mount, 
 
 use super::{Container, Labels, Network};
 
-/// What to start. Without a word it has no rights beyond an ordinary process (no capability, no way to gain one), no network but
-/// its own loopback interface, and what it publishes is published on this machine's loopback interface.
+/// The specification of a container. By default it has no rights beyond an ordinary process (no capability, no way to gain one), no network
+/// but its own loopback interface, and its published ports are published on this machine's loopback interface.
 #[derive(Clone, Debug)]
 pub struct ContainerSpec {
     pub(super) name: String,
@@ -27,7 +27,7 @@ pub struct ContainerSpec {
     read_only: bool,
 }
 
-/// What a container's network is.
+/// The network of a container.
 #[derive(Clone, Debug)]
 enum Attached {
     Nothing,
@@ -36,7 +36,7 @@ enum Attached {
 }
 
 impl ContainerSpec {
-    /// A container called `name`, from `image`, that carries `labels`.
+    /// Specifies a container named `name`, from `image`, that carries `labels`.
     pub fn new(name: impl Into<String>, image: impl Into<String>, labels: &Labels) -> Self {
         Self {
             name: name.into(),
@@ -56,7 +56,7 @@ impl ContainerSpec {
         }
     }
 
-    /// The program, in place of the image's; found through the image's `PATH`. What the image would add to it is dropped.
+    /// Sets the program, in place of the image's; it is looked up in the image's `PATH`. Drops the arguments that the image would add.
     #[must_use]
     pub fn program(mut self, program: impl Into<String>) -> Self {
         self.entrypoint = Some(vec![program.into()]);
@@ -64,7 +64,7 @@ impl ContainerSpec {
         self
     }
 
-    /// More arguments, in place of the image's.
+    /// Adds arguments, in place of the image's.
     #[must_use]
     pub fn arguments<A: Into<String>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
         let command = self.command.get_or_insert_default();
@@ -72,36 +72,36 @@ impl ContainerSpec {
         self
     }
 
-    /// An environment variable, beside the image's.
+    /// Adds an environment variable to the image's.
     #[must_use]
     pub fn environment(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.environment.insert(name.into(), value.into());
         self
     }
 
-    /// The user, as `uid:gid`, in place of the image's; `None` leaves the image's. See [`super::Engine::own_user`].
+    /// Sets the user, as `uid:gid`, in place of the image's; `None` keeps the image's. See [`super::Engine::own_user`].
     #[must_use]
     pub fn user(mut self, user: Option<String>) -> Self {
         self.user = user;
         self
     }
 
-    /// `source` of this machine at the same path inside, to read and write. It has to be there: the engine refuses to start the
-    /// container otherwise.
+    /// Mounts `source` of this machine at the same path in the container, for reading and writing. It must exist: the engine refuses to
+    /// start the container otherwise.
     #[must_use]
     pub fn shared(self, source: impl AsRef<Path>) -> Self {
         let target = source.as_ref().to_string_lossy().into_owned();
         self.mount(source.as_ref(), target, false)
     }
 
-    /// `source` of this machine at `target` inside, to read alone.
+    /// Mounts `source` of this machine at `target` in the container, read-only.
     #[must_use]
     pub fn shown(self, source: impl AsRef<Path>, target: impl Into<String>) -> Self {
         self.mount(source.as_ref(), target.into(), true)
     }
 
     fn mount(mut self, source: &Path, target: String, read_only: bool) -> Self {
-        // Not `Binds`: those make a directory that is missing, owned by root.
+        // Not `Binds`: those create a missing directory, owned by root.
         self.mounts.push(Mount {
             typ: Some(MountType::BIND),
             source: Some(source.to_string_lossy().into_owned()),
@@ -112,14 +112,14 @@ impl ContainerSpec {
         self
     }
 
-    /// A directory in memory at `target`, with mount options such as `mode=0700,uid=1000`.
+    /// Mounts a directory in memory at `target`, with mount options such as `mode=0700,uid=1000`.
     #[must_use]
     pub fn in_memory(mut self, target: impl Into<String>, options: impl Into<String>) -> Self {
         self.tmpfs.insert(target.into(), options.into());
         self
     }
 
-    /// Attaches it to `network`, where others find it by its name and by `aliases`.
+    /// Attaches the container to `network`, where others find it by its name and by `aliases`.
     #[must_use]
     pub fn network(mut self, network: &Network, aliases: &[&str]) -> Self {
         self.attached = Attached::Network {
@@ -129,50 +129,49 @@ impl ContainerSpec {
         self
     }
 
-    /// Puts it inside of `container`'s network: loopback interface, ports and `/etc/hosts` are then shared, and are declared there.
+    /// Puts the container into `container`'s network: they share the loopback interface, ports and `/etc/hosts`, which are declared there.
     #[must_use]
     pub fn inside_of(mut self, container: &Container) -> Self {
         self.attached = Attached::Container(container.id().to_owned());
         self
     }
 
-    /// Publishes the TCP port `port` on this machine's loopback interface, on a port that the engine chooses: see
-    /// [`Container::published`].
+    /// Publishes the TCP port `port` on this machine's loopback interface, on a port that the engine chooses: see [`Container::published`].
     #[must_use]
     pub fn publish(mut self, port: u16) -> Self {
         self.ports.push(port);
         self
     }
 
-    /// A name that the container finds at `address`; the address `host-gateway` is the engine's word for this machine.
+    /// Adds a host name that resolves to `address` in the container; the address `host-gateway` is the engine's term for this machine.
     #[must_use]
     pub fn host(mut self, name: &str, address: &str) -> Self {
         self.hosts.push(format!("{name}:{address}"));
         self
     }
 
-    /// A further label.
+    /// Adds a label.
     #[must_use]
     pub fn label(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.labels.insert(name.into(), value.into());
         self
     }
 
-    /// Leaves it this capability: `NET_BIND_SERVICE`. A program whose file carries a capability can only be executed with it.
+    /// Grants the capability, such as `NET_BIND_SERVICE`. A program whose file carries a capability can only be executed with it.
     #[must_use]
     pub fn capability(mut self, capability: impl Into<String>) -> Self {
         self.capabilities.push(capability.into());
         self
     }
 
-    /// Its own files cannot be changed; nothing can be copied into it either.
+    /// Makes the container's own files read-only; nothing can be copied into it either.
     #[must_use]
     pub fn read_only(mut self) -> Self {
         self.read_only = true;
         self
     }
 
-    /// As the engine takes it.
+    /// Returns the specification as the engine's API takes it.
     pub(super) fn body(&self) -> ContainerCreateBody {
         let port = |port: &u16| format!("{port}/tcp");
         let published = |inside: &u16| {
@@ -224,7 +223,7 @@ impl ContainerSpec {
         }
     }
 
-    /// The directories of this machine that it is given.
+    /// Returns the directories of this machine that are mounted into the container.
     #[must_use]
     pub fn sources(&self) -> Vec<PathBuf> {
         self.mounts

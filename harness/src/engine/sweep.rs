@@ -1,4 +1,4 @@
-//! Finding by label what was made, and removing it. The main function is [`sweep`].
+//! Finding authlab's things by their labels, and removing them. The main function is [`sweep`].
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use super::error::classify;
 use super::{Engine, EngineError, Filter, Labels, container, labels, network};
 use crate::owner::LabId;
 
-/// Of what kind something is.
+/// The kind of a thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ThingKind {
     /// A container, running or not.
@@ -24,20 +24,20 @@ pub enum ThingKind {
     Volume,
 }
 
-/// Something that authlab made.
+/// A container, network or volume that authlab made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Thing {
-    /// Of what kind it is.
+    /// The thing's kind.
     pub kind: ThingKind,
-    /// What the engine calls it.
+    /// The engine's id for the thing.
     pub id: String,
-    /// What people call it.
+    /// The thing's name.
     pub name: String,
-    /// Whose it is; `None` when its labels do not say.
+    /// The thing's labels; `None` if they name no owner.
     pub labels: Option<Labels>,
 }
 
-/// How much was removed.
+/// The number of things removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
     /// Containers.
@@ -49,7 +49,7 @@ pub struct Swept {
 }
 
 impl Swept {
-    /// How many things in all.
+    /// Returns the total number of things.
     #[must_use]
     pub fn total(&self) -> usize {
         self.containers + self.networks + self.volumes
@@ -64,10 +64,10 @@ impl std::ops::AddAssign for Swept {
     }
 }
 
-/// What there is that `filter` says.
+/// Returns the things that match `filter`.
 ///
 /// # Errors
-/// The engine cannot tell.
+/// The engine cannot list them.
 pub async fn found(engine: &Engine, filter: &Filter) -> Result<Vec<Thing>, EngineError> {
     let failed = |error| classify(engine.doing("listing what authlab made"), error);
     let labels = filter.to_map();
@@ -88,8 +88,8 @@ pub async fn found(engine: &Engine, filter: &Filter) -> Result<Vec<Thing>, Engin
             (container, labels)
         })
         .collect();
-    // Other programs that work for a lab (`kind`) make containers on its network with labels of their own, in which the lab's id is
-    // part of a name. Whatever else is on it was brought there by a person.
+    // Other programs that work for a lab (`kind`) create containers on its network with their own labels, in which the lab's id is part of
+    // a name. Any other container on the network was attached by a person.
     for network in &networks {
         let Some(labels) = network.labels.as_ref().and_then(Labels::from_map) else {
             continue;
@@ -101,7 +101,7 @@ pub async fn found(engine: &Engine, filter: &Filter) -> Result<Vec<Thing>, Engin
             }
         }
     }
-    // The lab's network may be gone before what such a program still makes is there.
+    // The lab's network may be gone before such a program has finished creating containers.
     if let Some(id) = filter.id() {
         for container in of_kind(engine).await?.into_iter().filter(|container| works_for(container, &id)) {
             if containers.iter().all(|(known, _)| known.id != container.id) {
@@ -138,7 +138,7 @@ pub async fn found(engine: &Engine, filter: &Filter) -> Result<Vec<Thing>, Engin
     Ok(containers.chain(networks).chain(volumes).collect())
 }
 
-/// The containers on the network called `id`, running or not.
+/// Lists the containers on the network `id`, running or not.
 async fn on_network(engine: &Engine, id: &str) -> Result<Vec<ContainerSummary>, EngineError> {
     let attached = HashMap::from([("network".to_owned(), vec![id.to_owned()])]);
     let attached = ListContainersOptionsBuilder::default().all(true).filters(&attached).build();
@@ -146,11 +146,11 @@ async fn on_network(engine: &Engine, id: &str) -> Result<Vec<ContainerSummary>, 
     listed.map_err(|error| classify(engine.doing("listing what is on a network of authlab"), error))
 }
 
-/// The label of the nodes that `kind` makes, with the name of their cluster (sigs.k8s.io/kind
-/// `pkg/cluster/internal/providers/common/constants.go`); it is the lab's, see `cluster::kind::cluster_name`.
+/// The label that `kind` sets on its nodes, with the name of their cluster (sigs.k8s.io/kind
+/// `pkg/cluster/internal/providers/common/constants.go`); a lab's cluster is named after the lab, see `cluster::kind::cluster_name`.
 const KIND_CLUSTER: &str = "io.x-k8s.kind.cluster";
 
-/// The nodes of all clusters of `kind`, running or not.
+/// Lists the nodes of all clusters of `kind`, running or not.
 async fn of_kind(engine: &Engine) -> Result<Vec<ContainerSummary>, EngineError> {
     let labelled = HashMap::from([("label".to_owned(), vec![KIND_CLUSTER.to_owned()])]);
     let nodes = ListContainersOptionsBuilder::default().all(true).filters(&labelled).build();
@@ -158,7 +158,7 @@ async fn of_kind(engine: &Engine) -> Result<Vec<ContainerSummary>, EngineError> 
     listed.map_err(|error| classify(engine.doing("listing the nodes of kind's clusters"), error))
 }
 
-/// Returns `true` for a container with a label that names the lab with this id.
+/// Returns `true` for a container with a label that contains the lab's short id.
 fn works_for(container: &ContainerSummary, id: &LabId) -> bool {
     let mut labels = container.labels.iter().flatten();
     labels.any(|(_, value)| value.contains(id.short()))
@@ -170,23 +170,23 @@ fn is_ours(container: &ContainerSummary, labels: Option<&Labels>) -> bool {
     made_by_authlab || labels.is_some_and(|labels| works_for(container, &labels.id))
 }
 
-/// Removes what `filter` says: containers, killed if need be and with their volumes, then networks and volumes. Says how much
-/// there was; what somebody else removes meanwhile is not counted, and nothing there is fine.
+/// Removes the things that match `filter`: containers (killed if necessary) with their volumes, then networks and volumes. Returns how many
+/// it removed; things that others remove meanwhile are not counted, and finding nothing is not an error.
 ///
 /// # Errors
-/// The first thing that could not be removed; the others are removed all the same.
+/// The first failure to remove a thing; the other things are removed all the same.
 pub async fn sweep(engine: &Engine, filter: &Filter) -> Result<Swept, EngineError> {
     let things = found(engine, filter).await?;
     let (swept, failed) = remove_all(engine, &things).await;
     failed.map_or(Ok(swept), Err)
 }
 
-/// Removes `things`, as [`sweep`] does; beside how much there was, the first error. Containers of other people on a network that goes
-/// are disconnected from it.
+/// Removes `things`, as [`sweep`] does; returns the number removed and the first error. Disconnects other people's containers from a
+/// network before removing it.
 pub async fn remove_all(engine: &Engine, things: &[Thing]) -> (Swept, Option<EngineError>) {
     let mut swept = Swept::default();
     let mut failed = None;
-    // A network goes only after its containers.
+    // A network can only be removed after its containers.
     for kind in [ThingKind::Container, ThingKind::Network, ThingKind::Volume] {
         let removals = things.iter().filter(|thing| thing.kind == kind).map(|thing| remove(engine, thing));
         for removed in join_all(removals).await {
@@ -202,13 +202,13 @@ pub async fn remove_all(engine: &Engine, things: &[Thing]) -> (Swept, Option<Eng
     (swept, failed)
 }
 
-/// Removes one thing, and says whether it was there.
+/// Removes one thing, and returns whether it existed.
 async fn remove(engine: &Engine, thing: &Thing) -> Result<bool, EngineError> {
     match thing.kind {
         ThingKind::Container => container::remove(engine, &thing.id).await,
         ThingKind::Network => {
             let on_it = on_network(engine, &thing.id).await?;
-            // One of ours that was made meanwhile is found by the next sweep, and by its network alone if `kind` made it.
+            // A container of ours that was made meanwhile is found by the next sweep, but only through its network if `kind` made it.
             for stranger in on_it.iter().filter(|container| !is_ours(container, thing.labels.as_ref())) {
                 network::disconnect(engine, &thing.id, stranger.id.as_deref().unwrap_or_default()).await?;
             }
@@ -233,15 +233,15 @@ mod tests {
     use super::super::fake::{Fake, answer, introduction};
     use super::*;
 
-    /// An engine with one container, one volume, and one network that is in use for a moment and that a program working for the lab
-    /// and a person have put a container on, too.
+    /// Starts an engine with one container, one volume, and one network that is in use for a moment and that has two more containers: one
+    /// of a program that works for the lab, and one of a person.
     fn inhabited(labels: &Labels, asked: Arc<Mutex<Vec<String>>>) -> Fake {
         let refusals = Arc::new(AtomicUsize::new(2));
         let network = serde_json::json!([{ "Id": "n1", "Name": "net", "Labels": labels.to_map() }]).to_string();
         let one = serde_json::json!({ "Id": "c1", "Names": ["/one"], "Labels": labels.to_map() });
         let cluster = format!("authlab-{}-{}", labels.lab, labels.id.short());
         let node = serde_json::json!({ "Id": "c2", "Names": ["/node"], "Labels": { "io.x-k8s.kind.cluster": cluster } });
-        // Its network is gone, or was never reached.
+        // This node's network is gone, or the node was never attached to it.
         let stray = serde_json::json!({ "Id": "c4", "Names": ["/stray"], "Labels": { KIND_CLUSTER: cluster } });
         let others = serde_json::json!({ "Id": "c5", "Names": ["/other"], "Labels": { KIND_CLUSTER: "kind" } });
         let nodes = serde_json::json!([stray, others]).to_string();
@@ -310,7 +310,7 @@ mod tests {
             assert!(removal.contains("force=true") && removal.contains("v=true"), "{deleted:?}");
         }
         assert_eq!(deleted.iter().filter(|name| name.starts_with("DELETE /networks/n1")).count(), 3);
-        // A person's container only leaves the network.
+        // A person's container is only disconnected from the network.
         assert!(deleted.iter().all(|name| !name.contains("/c3")), "{deleted:?}");
         let mut left = asked.iter().filter(|name| name.starts_with("POST /networks/n1/disconnect"));
         assert!(left.all(|name| name.contains(r#""Container":"c3""#)), "{asked:?}");

@@ -1,9 +1,10 @@
-//! What removes containers when their owner dies without having done so, by `SIGKILL` or a crash.
+//! A process that removes containers when their owner dies without having done so, by `SIGKILL` or a crash.
 //!
-//! The main types are [`Watcher`], the owner's end, and [`Watch`], what the watching process is told. It is this same program, if it has
-//! said that it can be that ([`this_program_watches`]), executed again in a session of its own, so that neither the terminal nor the owner's group takes it along. It reads from a pipe
-//! whose other end only the owner has: a word there means that all went well, an end without a word means that the owner is gone.
-//! It needs no image and no socket inside of a container, and works with every engine.
+//! The main types are [`Watcher`], the owner's end, and [`Watch`], the watching process's task. The watching process is this same program,
+//! if it has declared that it can watch ([`this_program_watches`]), executed again in its own session, so that it does not die with the
+//! terminal or the owner's process group. It reads from a pipe whose other end only the owner has: a byte means that all went well, the end
+//! of the pipe without a byte means that the owner is gone. It needs neither an image nor a socket inside of a container, and works with
+//! every engine.
 
 use std::convert::Infallible;
 use std::ffi::OsString;
@@ -21,49 +22,49 @@ use super::{Engine, EngineError, Filter, Labels, Swept, sweep};
 use crate::owner::LabId;
 use crate::process::wait::{Condition, until};
 
-/// The word by which [`watch`] says that it watches.
+/// The word by which [`watch`] reports that it watches.
 const READY: &str = "watching";
 
-/// How long the program may take to say so.
+/// The time limit for that report.
 const READY_LIMIT: Duration = Duration::from_secs(20);
 
-/// How long the watching process may take to end after it was told that all went well.
+/// The time limit for the watching process to exit after it was told that all went well.
 const END_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long an engine may be away when the owner dies with it.
+/// The time limit for an engine to come back after it went away together with the owner.
 const ENGINE_LIMIT: Duration = Duration::from_secs(60);
 
-/// How long nothing more may appear: a request that the owner sent with its last breath is carried out after its end.
+/// The time without new things after which a sweep ends: the engine may carry out the owner's last request after the owner's death.
 const QUIET: Duration = Duration::from_secs(2);
 
-/// The words with which this program calls [`watch`], once it has said so.
+/// The arguments with which this program calls [`watch`], once it has declared them.
 static WORDS: OnceLock<&'static [&'static str]> = OnceLock::new();
 
-/// Says that this program, executed again with `words`, calls [`watch`]: what its `main` does before all else.
+/// Declares that this program, executed again with `words`, calls [`watch`]; `main` does this before anything else.
 pub fn this_program_watches(words: &'static [&'static str]) {
-    // The first who said so is right.
+    // The first declaration counts.
     let _again = WORDS.set(words);
 }
 
-/// Returns the program that watches, with its words; `None` where nobody has said that this one does: executed again, it would do its own
-/// work once more.
+/// Returns the program that watches, with its arguments; `None` if this program has not declared that it does: executed again, it would
+/// repeat its own work.
 pub fn watching_program() -> Option<io::Result<(PathBuf, &'static [&'static str])>> {
     WORDS.get().map(|words| Ok((std::env::current_exe()?, *words)))
 }
 
-/// What is watched over: the engine's address, and whose things go with their owner.
+/// The task of a watching process: the engine's address, and the lab whose things are removed with their owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Watch {
     /// The engine's address.
     pub engine: String,
-    /// The lab's directory, for whoever lists processes.
+    /// The lab's directory, shown in process listings.
     pub directory: PathBuf,
-    /// The lab's id: all that carries it goes.
+    /// The lab's id: everything labeled with it is removed.
     pub id: LabId,
 }
 
 impl Watch {
-    /// Watches over all that `engine` has with `labels`.
+    /// Watches over everything on `engine` that has `labels`.
     #[must_use]
     pub fn over(engine: impl Into<String>, labels: &Labels) -> Self {
         Self {
@@ -73,7 +74,7 @@ impl Watch {
         }
     }
 
-    /// As options of a command line, for [`Watcher::start`]; whoever lists processes sees what this one is for.
+    /// Returns the task as command-line options, for [`Watcher::start`]; a process listing shows what the process is for.
     #[must_use]
     pub fn arguments(&self) -> Vec<OsString> {
         [
@@ -87,8 +88,8 @@ impl Watch {
     }
 }
 
-/// The owner's end of a watching process. Dropped without [`Watcher::dismiss`], it is as if the owner had died: what carries the
-/// labels is removed.
+/// The owner's end of a watching process. Dropping it without [`Watcher::dismiss`] has the effect of the owner's death: everything that
+/// carries the labels is removed.
 #[derive(Debug)]
 pub struct Watcher {
     process: Child,
@@ -96,18 +97,18 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Executes `program words… --engine …`, which has to call [`watch`], and returns once it watches. Call it before the first
-    /// thing is made.
+    /// Executes `program words… --engine …`, which must call [`watch`], and returns once it watches. Call this before the first thing is
+    /// made.
     ///
     /// # Errors
-    /// The program cannot be started, or it does not say that it watches.
+    /// The program cannot be started, or it does not report that it watches.
     pub async fn start(program: &Path, words: &[&str], engine: &Engine, labels: &Labels) -> Result<Self, EngineError> {
         let watch = Watch::over(engine.address(), labels);
         Self::execute(program, words, &watch).await.map_err(EngineError::Watcher)
     }
 
     async fn execute(program: &Path, words: &[&str], watch: &Watch) -> io::Result<Self> {
-        // Not a `process::Program`: those die with who started them, and this one outlives it.
+        // Not a `process::Program`: those die with their parent, and this process must outlive it.
         let mut command = Command::new(program);
         command
             .args(words)
@@ -124,7 +125,7 @@ impl Watcher {
         let mut process = command.spawn()?;
         let mut line = String::new();
         if let Some(told) = process.stdout.take() {
-            // The program may be another one by mistake, and never say a word.
+            // The program may be the wrong one, and never report anything.
             let mut told = BufReader::new(told);
             let _late = timeout(READY_LIMIT, told.read_line(&mut line)).await;
         }
@@ -136,16 +137,16 @@ impl Watcher {
         Ok(Self { process, pipe })
     }
 
-    /// The process that watches.
+    /// Returns the watching process's id.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.process.id()
     }
 
-    /// Tells it that its owner has removed everything itself, and waits for its end.
+    /// Tells the process that its owner has removed everything, and waits for it to exit.
     ///
     /// # Errors
-    /// It ended before, or does not end.
+    /// The process ended before, or does not end.
     pub async fn dismiss(mut self) -> Result<(), EngineError> {
         let dismissed = async {
             if let Some(mut pipe) = self.pipe.take() {
@@ -157,20 +158,20 @@ impl Watcher {
     }
 }
 
-/// How watching came to its end.
+/// The outcome of watching.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Watched {
-    /// The owner said that there is nothing left to do.
+    /// The owner reported that nothing is left to do.
     Dismissed,
-    /// The owner is gone, and so is what it had made.
+    /// The owner is gone, and the things that it had made were removed.
     Swept(Swept),
 }
 
-/// Watches over an owner: what the watching process does. `owner` is the pipe that the owner has the other end of; `to` is told
-/// once that it is being read.
+/// Watches over an owner, as the watching process. `owner` is the pipe whose other end the owner has; writes one line to `to` as soon as it
+/// reads from the pipe.
 ///
 /// # Errors
-/// The engine was away for too long, or what is to be removed cannot be.
+/// The engine was away for too long, or something could not be removed.
 pub async fn watch(watch: &Watch, mut owner: impl AsyncRead + Unpin, mut to: impl Write) -> Result<Watched, EngineError> {
     writeln!(to, "{READY}").and_then(|()| to.flush()).map_err(EngineError::Watcher)?;
     drop(to);
@@ -180,15 +181,15 @@ pub async fn watch(watch: &Watch, mut owner: impl AsyncRead + Unpin, mut to: imp
     sweep_after(watch, ENGINE_LIMIT).await.map(Watched::Swept)
 }
 
-/// What a sweep that is repeated has come to.
+/// The state of a repeated sweep.
 struct Progress {
     swept: Swept,
-    /// When there was something to remove last, or the engine was away.
+    /// The last time at which there was something to remove, or the engine was away.
     last: Instant,
     failed: Option<EngineError>,
 }
 
-/// Sweeps until nothing more appears; an engine that is away is waited for.
+/// Sweeps until nothing more appears; waits for an engine that is away.
 async fn sweep_after(watch: &Watch, limit: Duration) -> Result<Swept, EngineError> {
     let filter = Filter::lab(&watch.id);
     let progress = tokio::sync::Mutex::new(Progress {
@@ -235,7 +236,7 @@ mod tests {
     use super::super::fake::{Fake, answer, introduction};
     use super::*;
 
-    /// An engine that has one container, and counts how often it is asked to remove it.
+    /// Starts an engine that has one container, and counts the requests to remove it.
     fn inhabited(removals: Arc<AtomicUsize>) -> Fake {
         Fake::start(move |name, _| {
             if let Some(answer) = introduction(name, "1.41") {

@@ -1,8 +1,8 @@
-//! The answer of a server, in types that reports compare.
+//! The response of a server, in types that reports compare.
 
 use serde::{Deserialize, Serialize};
 
-/// The kind of an answer. "Refused" is never enough: these are different things.
+/// The kind of a response. "Refused" is never enough: these are different things.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
@@ -17,13 +17,13 @@ pub enum Verdict {
     BadRequest,
     /// The TLS handshake was refused.
     TlsRefused,
-    /// No answer at all, or a server-side failure (5xx).
+    /// No response at all, or a server-side failure (5xx).
     #[default]
     Unreachable,
 }
 
 impl Verdict {
-    /// Its name, as `run.json` spells it.
+    /// Returns the name in `run.json`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -36,13 +36,13 @@ impl Verdict {
         }
     }
 
-    /// Its name in words, for a sentence: `bad request`.
+    /// Returns the name in words, for a sentence: `bad request`.
     #[must_use]
     pub fn words(self) -> String {
         self.name().replace('_', " ")
     }
 
-    /// The verdict that an HTTP status stands for.
+    /// Returns the verdict of an HTTP status.
     #[must_use]
     pub fn of_status(status: u16) -> Self {
         match status {
@@ -54,13 +54,13 @@ impl Verdict {
         }
     }
 
-    /// The verdict of a request that was answered with `status`, or not at all.
+    /// Returns the verdict of a request whose response had `status`, or that got no response.
     #[must_use]
     pub fn of_answer(status: Option<u16>) -> Self {
         status.map_or(Self::Unreachable, Self::of_status)
     }
 
-    /// Whether the request was refused, or not answered.
+    /// Returns whether the request was refused, or got no response.
     #[must_use]
     pub fn is_refusal(self) -> bool {
         self != Self::Accepted
@@ -75,17 +75,17 @@ pub enum ReasonSource {
     Log,
     /// The audit event.
     Audit,
-    /// The answer's body.
+    /// The response's body.
     Body,
-    /// Nowhere: nothing was refused, or the log was not clear about it.
+    /// No place: nothing was refused, or the log was ambiguous.
     #[default]
     None,
-    /// Nowhere: the server's log cannot be read here, so the reason stays unproved.
+    /// No place: the server's log cannot be read here, so the reason stays unproved.
     NotObservable,
 }
 
 impl ReasonSource {
-    /// Its name, as `run.json` spells it.
+    /// Returns the name in `run.json`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -98,17 +98,17 @@ impl ReasonSource {
     }
 }
 
-/// Reports say of a refusal whose reason is [`ReasonSource::NotObservable`] that its reason is this.
+/// The text that reports show in place of a reason from [`ReasonSource::NotObservable`].
 pub const NOT_OBSERVABLE: &str = "not observable here";
 
-/// One answer of a server, as the record keeps it.
+/// One response of a server, as the record stores it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AnswerReport {
     /// The caller, the server and the request: `alice → main: GET /api/v1/nodes`.
     pub request: String,
-    /// Its kind.
+    /// The kind of the response.
     pub verdict: Verdict,
-    /// The HTTP status, where there was one.
+    /// The HTTP status, if there was one.
     pub status: Option<u16>,
     /// The server's own reason for a refusal.
     pub reason: Option<String>,
@@ -116,7 +116,7 @@ pub struct AnswerReport {
     pub reason_source: ReasonSource,
     /// The `Audit-Id` of the request.
     pub audit_id: Option<String>,
-    /// The user the server took the caller for.
+    /// The user that the server took the caller for.
     pub user: Option<String>,
 }
 

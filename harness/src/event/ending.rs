@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How a scenario ended.
+/// The outcome of a scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
@@ -10,37 +10,37 @@ pub enum Outcome {
     Passed,
     /// A step did not hold.
     Failed,
-    /// The scenario was not carried out: [`Skip`] says why.
+    /// The scenario was not run: [`Skip`] has the reason.
     Skipped,
 }
 
-/// Why a scenario was not carried out.
+/// The reason why a scenario was not run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Skip {
     /// The kind of reason.
     #[serde(rename = "skip")]
     pub kind: SkipKind,
-    /// The reason in one line, for a person.
+    /// The reason in one line, for people.
     #[serde(rename = "skipped_because")]
     pub because: String,
 }
 
-/// The kinds of reasons for which scenarios are not carried out.
+/// The kinds of reasons for which scenarios are not run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SkipKind {
-    /// The cluster, as its driver makes it, lacks a capability.
+    /// The cluster driver's clusters lack a capability.
     Capability,
     /// The version of Kubernetes lacks a feature (`fixtures/kubernetes.toml`).
     Version,
     /// The scenario is tagged `@ignore`.
     Ignored,
-    /// An inverted run carried it out as written: nobody in it is refused for a credential that has a sound twin.
+    /// An inverted run ran it as written: no credential that has a sound twin is refused in it.
     NotInverted,
 }
 
 impl Skip {
-    /// A scenario that is tagged `@ignore`.
+    /// Returns the reason of a scenario that is tagged `@ignore`.
     #[must_use]
     pub fn ignored() -> Self {
         Self {
@@ -49,7 +49,7 @@ impl Skip {
         }
     }
 
-    /// A scenario in which an inverted run had nothing to invert.
+    /// Returns the reason of a scenario in which an inverted run had nothing to invert.
     #[must_use]
     pub fn not_inverted() -> Self {
         Self {
@@ -59,31 +59,31 @@ impl Skip {
     }
 }
 
-/// Why a step failed.
+/// The cause of a step's failure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Cause {
-    /// The server, or whatever was looked at, differs from what the step expects.
+    /// The server, or another thing that the step looked at, differs from the expectation.
     Differs {
-        /// What the step expects.
+        /// The result that the step expects.
         expected: String,
-        /// What was seen instead.
+        /// The result that was seen instead.
         seen: String,
     },
     /// The step could not be carried out.
     Failed {
-        /// Why, with all causes.
+        /// The reason, with all causes.
         message: String,
     },
 }
 
 impl Cause {
-    /// A step that could not be carried out, because of `message`.
+    /// Returns the cause of a step that could not be carried out, because of `message`.
     pub fn failed(message: impl Into<String>) -> Self {
         Self::Failed { message: message.into() }
     }
 
-    /// The same cause with a line more.
+    /// Adds a line to the cause.
     #[must_use]
     pub fn and(mut self, line: &str) -> Self {
         let (Self::Differs { seen: text, .. } | Self::Failed { message: text }) = &mut self;
@@ -92,7 +92,7 @@ impl Cause {
         self
     }
 
-    /// The cause in its first line, for where there is room for one only.
+    /// Returns the first line of the cause, for places with room for one line.
     #[must_use]
     pub fn in_a_line(&self) -> String {
         let first = |text: &str| text.lines().next().unwrap_or_default().to_owned();
@@ -103,7 +103,7 @@ impl Cause {
     }
 }
 
-/// In words, over as many lines as they have.
+/// Writes the cause in words, over as many lines as it has.
 impl std::fmt::Display for Cause {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -113,30 +113,30 @@ impl std::fmt::Display for Cause {
     }
 }
 
-/// Why a scenario failed.
+/// The failure of a scenario.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Failure {
     /// The step's text.
     pub step: String,
     /// File and line of the step.
     pub place: String,
-    /// File and line of the function that carries the step out, where there is one.
+    /// File and line of the function that carries the step out, if there is one.
     pub definition: Option<String>,
-    /// Why the step failed.
+    /// The cause of the step's failure.
     #[serde(flatten)]
     pub cause: Cause,
     /// Lines of the server's log around the last request.
     pub log: Vec<String>,
-    /// The directory that holds what was kept.
+    /// The directory of the evidence that was kept.
     pub evidence: Option<String>,
 }
 
-/// The assertion that failed, as it has to, when the sound twin was presented in place of the flawed credential.
+/// The assertion that failed, as it must, when the sound twin was presented in place of the flawed credential.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inversion {
     /// The step's text.
     pub step: String,
-    /// Why the step failed.
+    /// The cause of the step's failure.
     #[serde(flatten)]
     pub cause: Cause,
 }

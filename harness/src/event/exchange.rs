@@ -1,7 +1,7 @@
-//! What really happened between the parties of a scenario, request by request.
+//! The requests that the parties of a scenario really sent, with their responses.
 //!
-//! The main type is [`Exchange`]; whoever asks somebody something tells an [`Exchanges`], and the scenario's report
-//! carries what was told. Nothing secret goes in: credentials are taken apart, and only what may be shown is kept.
+//! The main type is [`Exchange`]. Each client reports its requests to an [`Exchanges`], and the scenario's report
+//! contains them. Nothing secret is stored: credentials are decoded, and only the parts that may be shown are kept.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,53 +13,53 @@ use serde_json::Value;
 use super::answer::{ReasonSource, Verdict};
 use super::presented::Presented;
 
-/// One request and its answer.
+/// One request and its response.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Exchange {
-    /// The step during which it happened, counted from 0; `None` before the first and after the last.
+    /// The step that sent it, counted from 0; `None` before the first and after the last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step: Option<usize>,
-    /// When it began: milliseconds since the scenario did.
+    /// The start time, in milliseconds since the scenario's start.
     pub at_ms: u64,
-    /// How long it took, in milliseconds.
+    /// The duration in milliseconds.
     pub ms: u64,
-    /// Who asked: `alice`, `the administrator`, `auth proxy impersonating`, …
+    /// The caller: `alice`, `the administrator`, `auth proxy impersonating`, …
     pub from: String,
-    /// Whom: `API server main`, `Keycloak`, `auth proxy impersonating`, …
+    /// The server: `API server main`, `Keycloak`, `auth proxy impersonating`, …
     pub to: String,
-    /// Method and path, or what was asked where it is not HTTP.
+    /// The method and path, or a description of a request that is not HTTP.
     pub request: String,
-    /// The request's headers that matter, in order, redacted.
+    /// The relevant headers of the request, in order, redacted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<(String, String)>,
-    /// What was presented: certificate, tokens.
+    /// The presented credentials: certificate, tokens.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub presented: Vec<Presented>,
-    /// The HTTP status, where there was one.
+    /// The HTTP status, if there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// The kind of its answer.
+    /// The kind of the response.
     pub verdict: Verdict,
-    /// The answer in a line for a person: who the caller was taken for, or the error's words.
+    /// The response in a line for people: the user that the caller was taken for, or the error message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
-    /// The answer's headers that matter, in order.
+    /// The relevant headers of the response, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub answer_headers: Vec<(String, String)>,
-    /// What the answer brought: tokens, a certificate.
+    /// The credentials in the response: tokens, a certificate.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub issued: Vec<Presented>,
-    /// The server's own record of it, where it keeps one.
+    /// The server's own record of the request, if it keeps one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub record: Option<ServerRecord>,
 }
 
-/// What a server recorded about a request.
+/// A server's record of a request.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ServerRecord {
-    /// Its own reason for a refusal.
+    /// The server's own reason for a refusal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The place where the reason was read.
@@ -67,10 +67,10 @@ pub struct ServerRecord {
     /// The `Audit-Id` of the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audit_id: Option<String>,
-    /// The audit event with that id: what it says about who asked for what, and what became of it.
+    /// The audit event with that id: the user, the request and its result.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audit_event: Option<Value>,
-    /// The server's log while the request was under way, for a refusal.
+    /// The server's log lines during the request, for a refusal.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub log: Vec<String>,
     /// Counters that were read before and after (`authentication_attempts{result="failure"}`, …), by name.
@@ -81,15 +81,15 @@ pub struct ServerRecord {
 /// One step of a scenario.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepReport {
-    /// Its keyword and text.
+    /// The step's keyword and text.
     pub text: String,
-    /// How it ended; `None` when it was never begun.
+    /// The outcome; `None` if the step never began.
     pub outcome: Option<super::Outcome>,
-    /// How long it took, in milliseconds.
+    /// The duration in milliseconds.
     pub ms: u64,
 }
 
-/// Where exchanges are told: one per scenario, cheap to clone.
+/// A sink for exchanges: one per scenario, cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Exchanges(Arc<Mutex<Told>>);
 
@@ -100,14 +100,14 @@ struct Told {
     exchanges: Vec<(SystemTime, Exchange)>,
 }
 
-/// How counters are read.
+/// The request that reads counters.
 const READING: &str = "GET /metrics";
 
-/// Who asks, as long as nobody was named.
+/// The caller of requests for which no caller was named.
 const NOBODY_NAMED: &str = "the harness";
 
 impl Exchanges {
-    /// Nothing that is told is kept.
+    /// Returns a sink that drops all exchanges.
     pub fn unheard() -> Self {
         let told = Told {
             unheard: true,
@@ -116,17 +116,17 @@ impl Exchanges {
         Self(Arc::new(Mutex::new(told)))
     }
 
-    /// Whether what is told is kept: if not, it need not be put together.
+    /// Returns whether the sink keeps exchanges: if not, callers need not build them.
     pub fn are_heard(&self) -> bool {
         !self.lock().unheard
     }
 
-    /// Whatever is asked from now on without a name of its own is asked by `who`.
+    /// Sets `who` as the caller of all further exchanges that name none.
     pub fn speaks(&self, who: &str) {
         self.lock().speaker = Some(who.to_owned());
     }
 
-    /// `exchange` began at `at` and took `lasted`; both are filled in, and who asked where it does not say.
+    /// Adds `exchange`, which began at `at` and took `lasted`; sets its duration, and its caller if it names none.
     pub fn tell(&self, at: SystemTime, lasted: Duration, mut exchange: Exchange) {
         exchange.ms = milliseconds(lasted);
         let mut told = self.lock();
@@ -139,7 +139,7 @@ impl Exchanges {
         told.exchanges.push((at, exchange));
     }
 
-    /// A counter of the server was read before and after what was asked of it last. Asking for counters does not count.
+    /// Adds a counter, read before and after the last request to the server, to that request. Requests that read counters are skipped.
     pub fn measured(&self, counter: &str, before: f64, after: f64) {
         let mut told = self.lock();
         let mut asked = told.exchanges.iter_mut().rev().map(|(_, exchange)| exchange);
@@ -149,7 +149,7 @@ impl Exchanges {
         }
     }
 
-    /// All that was told, in the order in which it began, each with the time at which it did.
+    /// Returns all exchanges in the order in which they began, each with its start time.
     pub fn all(&self) -> Vec<(SystemTime, Exchange)> {
         let mut all = self.lock().exchanges.clone();
         all.sort_by_key(|(at, _)| *at);
@@ -161,7 +161,7 @@ impl Exchanges {
     }
 }
 
-/// As records have times: whole milliseconds.
+/// Converts a duration to whole milliseconds, the unit of records.
 #[must_use]
 pub fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)

@@ -1,7 +1,7 @@
-//! What happened: the one thing that running and reporting share.
+//! Events: the only interface between running and reporting.
 //!
-//! Whoever does something emits [`Event`]s into an [`Events`] sink; whoever
-//! tells a person or a file about it consumes them. Neither knows the other.
+//! Code that does something emits [`Event`]s into an [`Events`] sink; code that
+//! shows or stores them consumes them. Neither depends on the other.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ pub use ending::{Cause, Failure, Inversion, Outcome, Skip, SkipKind};
 pub use exchange::{Exchange, Exchanges, ServerRecord, StepReport, milliseconds};
 pub use presented::Presented;
 
-/// Something that happened, in the order in which it did.
+/// An event, in the order in which it happened.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -28,110 +28,110 @@ pub enum Event {
         /// The phase's name.
         phase: String,
     },
-    /// What a phase that is under way is doing now.
+    /// A running phase made progress.
     PhaseProgress {
         /// The phase's name.
         phase: String,
-        /// One line for a person.
+        /// One line for people.
         detail: String,
-        /// Bytes done so far, where bytes are what it is about.
+        /// The bytes done so far, if the phase counts bytes.
         done: Option<u64>,
-        /// Bytes in all, where known.
+        /// The total number of bytes, if known.
         total: Option<u64>,
     },
-    /// A phase came to its end.
+    /// A phase ended.
     PhaseFinished {
         /// The phase's name.
         phase: String,
-        /// How long it took, in milliseconds.
+        /// The duration in milliseconds.
         ms: u64,
-        /// Why it failed; `None` when it succeeded.
+        /// The reason for the failure; `None` if it succeeded.
         failed: Option<String>,
     },
-    /// One line a person should know: a choice made, a source that failed over.
+    /// One line for the user: a choice made, a source that failed over.
     Note {
         /// The line.
         text: String,
     },
-    /// The lab is ready, and this is what is in it.
+    /// The lab is ready.
     LabReady {
-        /// What is in it.
+        /// The lab's contents.
         lab: LabReport,
     },
-    /// Scenarios were selected; the lab they need comes next.
+    /// Scenarios were selected; the lab that they need starts next.
     RunStarted {
-        /// How many.
+        /// The number of selected scenarios.
         selected: usize,
-        /// How many others there are.
+        /// The number of other scenarios.
         filtered_out: usize,
-        /// Whether sound twins are presented in place of flawed credentials: every scenario with one has to fail.
+        /// `true` if sound twins are presented in place of flawed credentials: every scenario with one has to fail.
         #[serde(default)]
         inverted: bool,
     },
-    /// The last scenario ended, or it was given up.
+    /// The last scenario ended, or the run was interrupted.
     RunFinished {
-        /// How long it took with the lab's start, in milliseconds.
+        /// The duration including the lab's start, in milliseconds.
         ms: u64,
-        /// Whether it was given up.
+        /// `true` if the run was interrupted.
         interrupted: bool,
     },
-    /// A scenario begins.
+    /// A scenario began.
     ScenarioStarted {
-        /// Its identity, as `--list` shows it.
+        /// The scenario's identity, as `--list` shows it.
         id: String,
     },
-    /// A scenario ended; boxed, as it carries all its answers.
+    /// A scenario ended; boxed, because it carries all its responses.
     ScenarioFinished {
-        /// What it was and how it went.
+        /// The scenario and its result.
         report: Box<ScenarioReport>,
     },
 }
 
-/// What a lab consists of.
+/// The contents of a lab.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LabReport {
     /// The cluster driver: `process`, `container`, `k3s`, `kind` or `existing`.
     pub cluster: String,
-    /// The version of Kubernetes, as the API server tells it.
+    /// The version of Kubernetes that the API server reports.
     pub kubernetes: String,
     /// The identity provider and its version.
     pub identity_provider: String,
 }
 
-/// What became of one scenario.
+/// The result of one scenario.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ScenarioReport {
-    /// Its identity: `folder/feature::scenario` (an outline's row in brackets).
+    /// The scenario's identity: `folder/feature::scenario` (an outline's row in brackets).
     pub id: String,
     /// The way of authenticating: the folder of its feature file.
     pub flow: String,
     /// The feature's title.
     pub feature: String,
-    /// The rule it illustrates, where the feature has rules.
+    /// The rule that it illustrates, if the feature has rules.
     pub rule: Option<String>,
     /// The scenario's title.
     pub name: String,
     /// The feature file and the line.
     pub place: String,
-    /// Its tags, without `@`.
+    /// The tags, without `@`.
     pub tags: Vec<String>,
-    /// The ids of the catalogue that it proves.
+    /// The ids of the behaviours in the catalogue that it proves.
     pub behaviours: Vec<String>,
-    /// How it ended.
+    /// The outcome.
     pub outcome: Outcome,
-    /// Why it was not carried out, when it was not.
+    /// The reason why it was skipped, if it was.
     #[serde(flatten)]
     pub skipped: Option<Skip>,
-    /// The step that failed, its position and why.
+    /// The failure: the failed step, its position and the cause.
     pub failure: Option<Failure>,
-    /// How long it took, in milliseconds.
+    /// The duration in milliseconds.
     pub ms: u64,
-    /// What noticed, in an inverted run, that the sound twin was presented in place of the flawed credential.
+    /// The assertion that noticed, in an inverted run, that the sound twin was presented in place of the flawed credential.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inversion: Option<Inversion>,
-    /// What the servers answered, in order.
+    /// The servers' responses, in order.
     pub answers: Vec<AnswerReport>,
-    /// Its steps, those of the background first. Absent in records of earlier versions.
+    /// The steps, those of the background first. Absent in records of earlier versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<StepReport>,
     /// Every request between its parties, in the order in which they began. Absent in records of earlier versions.
@@ -139,7 +139,7 @@ pub struct ScenarioReport {
     pub exchanges: Vec<Exchange>,
 }
 
-/// Where events go. Cheap to clone; shared by all that run.
+/// A sink for events, cheap to clone and shared by all code that emits them.
 #[derive(Clone)]
 pub struct Events(Arc<dyn Fn(Event) + Send + Sync>);
 
@@ -150,22 +150,22 @@ impl std::fmt::Debug for Events {
 }
 
 impl Events {
-    /// Events go to `consumer`, on whatever thread they happen.
+    /// Returns a sink that passes events to `consumer`, on the thread that emits them.
     pub fn new(consumer: impl Fn(Event) + Send + Sync + 'static) -> Self {
         Self(Arc::new(consumer))
     }
 
-    /// Nobody listens.
+    /// Returns a sink that drops all events.
     pub fn silent() -> Self {
         Self::new(|_| {})
     }
 
-    /// Tells that `event` happened.
+    /// Emits `event`.
     pub fn emit(&self, event: Event) {
         (self.0)(event);
     }
 
-    /// One line a person should know.
+    /// Emits a note: one line for the user.
     pub fn note(&self, text: impl Into<String>) {
         self.emit(Event::Note { text: text.into() });
     }
@@ -183,11 +183,11 @@ impl Events {
     }
 }
 
-/// Why a phase ended that nobody waits for any longer.
+/// The failure of a phase that was dropped before its end.
 pub const GIVEN_UP: &str = "given up";
 
-/// A phase under way. Ends with [`Phase::succeeded`] or [`Phase::failed`];
-/// dropped before either, it was given up.
+/// A running phase. Ends with [`Phase::succeeded`] or [`Phase::failed`];
+/// if dropped before either, it was given up.
 #[derive(Debug)]
 #[must_use = "a phase that is dropped at once counts as given up"]
 pub struct Phase {
@@ -198,12 +198,12 @@ pub struct Phase {
 }
 
 impl Phase {
-    /// Tells what the phase is doing.
+    /// Emits a description of the phase's current work.
     pub fn detail(&self, detail: impl Into<String>) {
         self.progress(detail, None, None);
     }
 
-    /// Tells how far the phase is, in bytes.
+    /// Emits the phase's progress, in bytes.
     pub fn progress(&self, detail: impl Into<String>, done: Option<u64>, total: Option<u64>) {
         self.events.emit(Event::PhaseProgress {
             phase: self.phase.clone(),
@@ -213,17 +213,17 @@ impl Phase {
         });
     }
 
-    /// How long it has been going on.
+    /// Returns the time since the phase began.
     pub fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }
 
-    /// The phase reached its end.
+    /// Ends the phase successfully.
     pub fn succeeded(mut self) {
         self.end(None);
     }
 
-    /// The phase failed, because of `why`.
+    /// Ends the phase with a failure, because of `why`.
     pub fn failed(mut self, why: impl std::fmt::Display) {
         self.end(Some(why.to_string()));
     }

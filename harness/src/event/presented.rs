@@ -1,4 +1,4 @@
-//! Credentials as they may be shown: taken apart, with nothing in them that would let anybody in. The main type is [`Presented`].
+//! Credentials in a form that may be shown: decoded, and without the parts that authenticate. The main type is [`Presented`].
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -7,16 +7,16 @@ use serde_json::Value;
 use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-/// A credential as it may be shown.
+/// A credential in a form that may be shown.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Presented {
     /// An X.509 certificate (RFC 5280 §4.1), without its key.
     Certificate {
-        /// The subject, as RFC 4514 writes it.
+        /// The subject, in the format of RFC 4514.
         subject: String,
-        /// The issuer, likewise.
+        /// The issuer, in the same format.
         issuer: String,
         /// The serial number, decimal.
         serial: String,
@@ -24,7 +24,7 @@ pub enum Presented {
         not_before: String,
         /// The end of its validity, RFC 3339.
         not_after: String,
-        /// The extended key usages (`client_auth`, `server_auth`, …; else dotted); none: the certificate does not restrict them.
+        /// The extended key usages (`client_auth`, `server_auth`, …; else dotted); if empty, the certificate does not restrict them.
         extended_key_usages: Vec<String>,
     },
     /// A signed token in compact form (RFC 7515 §3.1).
@@ -36,18 +36,18 @@ pub enum Presented {
         /// The first characters of the signature.
         signature: String,
     },
-    /// Something else, of which only the kind may be shown.
+    /// Another credential, of which only the kind may be shown.
     Opaque {
-        /// What it is, in a word or two: `bearer token`, `basic`, …
+        /// The kind, in a word or two: `bearer token`, `basic`, …
         described_as: String,
     },
 }
 
-/// How much of a signature is kept: enough to tell two tokens apart, far too little to use one (as `secret::redact` keeps it).
+/// The length of the kept part of a signature: enough to tell two tokens apart, far too little to use one (as in `secret::redact`).
 const SIGNATURE: usize = 6;
 
 impl Presented {
-    /// The first certificate of `pem`, when there is one that can be read.
+    /// Decodes the first certificate of `pem`; `None` if there is none that can be read.
     #[must_use]
     pub fn certificate(pem: &str) -> Option<Self> {
         let (_, pem) = x509_parser::pem::parse_x509_pem(pem.as_bytes()).ok()?;
@@ -81,7 +81,7 @@ impl Presented {
         })
     }
 
-    /// `text` taken apart, when it is a signed token in compact form whose header and claims are JSON.
+    /// Decodes `text` if it is a signed token in compact form whose header and claims are JSON.
     #[must_use]
     pub fn token(text: &str) -> Option<Self> {
         let mut parts = text.trim().splitn(3, '.');
@@ -95,7 +95,7 @@ impl Presented {
         Some(Self::Token { header, claims, signature })
     }
 
-    /// The value of an `Authorization` header (RFC 9110 §11.6.2).
+    /// Decodes the value of an `Authorization` header (RFC 9110 §11.6.2).
     #[must_use]
     pub fn authorization(value: &str) -> Self {
         let (scheme, rest) = value.trim().split_once(' ').unwrap_or((value.trim(), ""));

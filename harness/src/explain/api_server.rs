@@ -1,6 +1,6 @@
-//! Whether an API server has what was given to it: the AuthenticationConfiguration that lies there, and the issuers that it looks for.
+//! The state of an API server's configuration: whether its AuthenticationConfiguration file is in force, and its issuers are found.
 //!
-//! The main type is [`Look`], and [`look`] takes one; [`configuration`] decides, without input or output.
+//! The main type is [`Look`], which [`look`] returns; [`configuration`] decides, without input or output.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -15,46 +15,46 @@ use crate::event::ReasonSource;
 use crate::probe::{Endpoint, Metrics, Question, Reload, ask, hash, last_reload, latest_log};
 use crate::secret::Secret;
 
-/// What was seen of an API server.
+/// The observed state of an API server.
 #[derive(Clone, Debug, Serialize)]
 pub struct Look {
-    /// Its address.
+    /// The server's address.
     pub server: String,
     /// The name of its setting.
     pub name: String,
-    /// The flags that it really runs with; none where they cannot be seen.
+    /// The flags that it runs with; `None` if they cannot be seen.
     pub flags: Option<Vec<String>>,
-    /// The issuers that it was given, and whether it has found each.
+    /// The issuers of its configuration, with the state of each.
     pub issuers: Vec<Found>,
-    /// What was found, what counts most first.
+    /// The findings, the most important first.
     pub findings: Vec<Finding>,
 }
 
-/// An issuer, and whether an API server has found it.
+/// An issuer, and its state at an API server.
 #[derive(Clone, Debug, Serialize)]
 pub struct Found {
-    /// Its URL.
+    /// The issuer's URL.
     pub url: String,
-    /// What the server makes of its tokens.
+    /// The state of the issuer at the server.
     pub state: State,
 }
 
-/// What an API server makes of the tokens of an issuer.
+/// The state of an issuer at an API server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// It verifies them.
+    /// The server verifies the issuer's tokens.
     Ready,
-    /// It has not found the issuer yet.
+    /// The server has not found the issuer yet.
     Waiting,
-    /// It does not know the issuer: what it was given is not in force.
+    /// The server does not know the issuer: the configuration that it was given is not in force.
     Unknown,
-    /// Its log, which would say so, does not tell.
+    /// The server's log, which would say so, is not available.
     Unseen,
 }
 
 impl State {
-    /// What the reason for which a token that nobody signed is refused says of its issuer.
+    /// Derives the state from the reason for refusing an unsigned token of the issuer.
     fn of(reason: Option<&str>, source: ReasonSource) -> Self {
         match reason {
             Some(reason) if reason.contains(waiting::NOT_READY) => Self::Waiting,
@@ -64,7 +64,7 @@ impl State {
         }
     }
 
-    /// Its name, as it is printed.
+    /// Returns the name for output.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -76,18 +76,24 @@ impl State {
     }
 }
 
-/// What a server says of a token of an issuer that it knows and has found
+/// The prefix of the reason for which a server refuses a token of an issuer that it knows and has found
 /// (kubernetes/apiserver `plugin/pkg/authenticator/token/oidc/oidc.go`).
 const VERIFIED: &str = "oidc: verify token: ";
 
-/// Looks at `server`, which runs with `flags` and was given `issuers`: `administrator` reads its metrics, and a token that nobody signed
-/// asks for the state of each issuer.
+/// Inspects `server`, which runs with `flags` and is configured with `issuers`: `administrator` reads its metrics, and an unsigned token
+/// of each issuer shows the issuer's state.
 pub async fn look(server: &ApiServer, flags: Option<Vec<String>>, issuers: &[Issuer], administrator: &Credential) -> Look {
     let endpoint = Endpoint::of(server);
     let mut findings: Vec<Finding> = of_configuration(server, administrator).await.into_iter().collect();
     let mut found = Vec::new();
     for issuer in issuers {
-        let answer = ask(&endpoint, "you", &Credential::Token(whose_state(&issuer.url)), &Question::who_am_i()).await;
+        let answer = ask(
+            &endpoint,
+            "you",
+            &Credential::Token(whose_state(&issuer.url)),
+            &Question::who_am_i(),
+        )
+        .await;
         let state = State::of(answer.record.reason.as_deref(), answer.record.source);
         if state == State::Waiting {
             let here = issuers::fetch(issuer, PATIENCE).await;
@@ -110,8 +116,8 @@ pub async fn look(server: &ApiServer, flags: Option<Vec<String>>, issuers: &[Iss
     }
 }
 
-/// Whether the configuration that lies there for `server` is in force, as its metrics tell `administrator`, and its log everybody; nothing
-/// where none can be read.
+/// Returns the finding on whether the configuration file of `server` is in force, from its metrics, read as `administrator`, and its log;
+/// `None` if `server` has no such file, or it cannot be read.
 pub async fn of_configuration(server: &ApiServer, administrator: &Credential) -> Option<Finding> {
     let file = server.authentication.as_ref()?;
     let content = std::fs::read_to_string(file).ok()?;
@@ -123,16 +129,16 @@ pub async fn of_configuration(server: &ApiServer, administrator: &Credential) ->
     Some(configuration(&file.display().to_string(), &hash(&content), &told))
 }
 
-/// What an API server says of its AuthenticationConfiguration.
+/// An API server's report about its AuthenticationConfiguration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Told {
-    /// The hash of the one that is in force, where its metrics have it.
+    /// The hash of the configuration in force, if the metrics have it.
     pub in_force: Option<String>,
-    /// What its log said last of a new one: when, by the log's clock, and what.
+    /// The log's last message about a new configuration: its time, by the log's clock, and the outcome.
     pub last: Option<(String, Reload)>,
 }
 
-/// Whether the configuration whose hash is `lies_there` is the one in force.
+/// Returns the finding on whether the configuration with the hash `lies_there` is the one in force.
 #[must_use]
 pub fn configuration(file: &str, lies_there: &str, told: &Told) -> Finding {
     let refusal = match &told.last {
@@ -163,7 +169,7 @@ pub fn configuration(file: &str, lies_there: &str, told: &Told) -> Finding {
             ),
             "wait a minute, after which it has looked at the file; an issuer that cannot be found takes it another one",
         ),
-        // Older versions tell no hash: their log is all there is.
+        // Older versions report no hash, so their log is the only source.
         (None, Some((at, reason))) => Finding::cause(
             "G28",
             format!("the last configuration that the API server looked at is not in force: its log says at {at}: {reason}"),
@@ -178,7 +184,7 @@ pub fn configuration(file: &str, lies_there: &str, told: &Told) -> Finding {
     }
 }
 
-/// A token that nobody signed, of `issuer`: what the server says of it is whether it has found the issuer, and nothing else.
+/// Returns an unsigned token of `issuer`: the server's reason for refusing it shows whether it has found the issuer, and nothing else.
 #[must_use]
 pub fn whose_state(issuer: &str) -> Secret {
     let part = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
@@ -218,7 +224,7 @@ mod tests {
             (found.behaviour.unwrap_or_default(), found.weight, found.seen)
         };
         let (behaviour, weight, _) = said(Some("sha256:new"), refused());
-        // What was refused before does not matter any more.
+        // An earlier refusal is no longer relevant.
         assert_eq!((behaviour, weight), ("G27", Weight::Note));
         let (behaviour, weight, seen) = said(Some("sha256:old"), refused());
         assert_eq!((behaviour, weight), ("G28", Weight::Proved));

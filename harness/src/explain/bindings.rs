@@ -1,4 +1,4 @@
-//! How somebody is locked out whose certificate cannot be taken back: the bindings that name them.
+//! The bindings that name the holder of a certificate: removing them locks the holder out, since a certificate cannot be revoked.
 //!
 //! The main functions are [`naming`] and [`finding`]: no input, no output.
 
@@ -13,13 +13,13 @@ pub(super) const LISTS: [&str; 2] = [
     "/apis/rbac.authorization.k8s.io/v1/rolebindings",
 ];
 
-/// Whose members may do everything, whatever bindings say (kubernetes/apiserver `pkg/authentication/user`).
+/// The group whose members may do everything, whatever bindings say (kubernetes/apiserver `pkg/authentication/user`).
 const MASTERS: &str = "system:masters";
 
 /// Groups that everybody is in.
 const OF_ALL: [&str; 2] = ["system:authenticated", "system:unauthenticated"];
 
-/// The bindings in `lists` that name `user` or one of `groups` but for those that everybody is in, in words.
+/// Describes the bindings in `lists` that name `user` or one of `groups`, except for groups that everybody is in.
 #[must_use]
 pub fn naming(lists: &[Value], user: &str, groups: &[String]) -> Vec<String> {
     let items = lists.iter().filter_map(|list| list.get("items")?.as_array()).flatten();
@@ -43,7 +43,7 @@ fn described(binding: &Value, user: &str, groups: &[String]) -> Option<String> {
     if by.is_empty() {
         return None;
     }
-    // Items of a list do not say their kind; only those of a namespace have one.
+    // Items of a list have no kind; only RoleBindings have a namespace.
     let place = match text("/metadata/namespace") {
         "" => format!("ClusterRoleBinding {}", text("/metadata/name")),
         namespace => format!("RoleBinding {namespace}/{}", text("/metadata/name")),
@@ -56,8 +56,8 @@ fn described(binding: &Value, user: &str, groups: &[String]) -> Option<String> {
     ))
 }
 
-/// That a certificate which is good until `end` cannot be taken back, and what locks its holder out: `bindings` name them, or it is said
-/// why these cannot be listed.
+/// Returns the finding that a certificate valid until `end` cannot be revoked, and how to lock its holder out: `bindings` name the holder,
+/// or are the reason why they cannot be listed.
 #[must_use]
 pub fn finding(user: &str, groups: &[String], end: Timestamp, now: Timestamp, bindings: &Result<Vec<String>, String>) -> Finding {
     let left = end.as_second() - now.as_second();

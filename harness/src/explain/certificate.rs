@@ -1,7 +1,7 @@
-//! What can be told of a client certificate from outside: who signed it, when it is good, what it is for, and who it says that its
-//! holder is.
+//! Checks of a client certificate without the server's help: its signer, its validity, its usages, and the identity in its
+//! subject.
 //!
-//! The main function is [`check`]: no input, no output. No signature is verified: an impostor of the same name can only be told by the server.
+//! The main function is [`check`]: no input, no output. No signature is verified: only the server detects a forged one of the same name.
 
 use jiff::Timestamp;
 use x509_parser::certificate::X509Certificate;
@@ -10,7 +10,7 @@ use x509_parser::pem::Pem;
 use super::{Finding, Known};
 use crate::pki::Holder;
 
-/// The certificates of `chain`, PEM, the leaf first, against the names of the authorities that the server advertises in its
+/// Checks the certificates of `chain`, PEM, the leaf first, against the names of the CAs that the server advertises in its
 /// handshake, DER (RFC 8446 §4.2.4).
 #[must_use]
 pub fn check(chain: &str, advertised: &[Vec<u8>], known: &Known, now: Timestamp) -> Vec<Finding> {
@@ -45,7 +45,7 @@ pub fn check(chain: &str, advertised: &[Vec<u8>], known: &Known, now: Timestamp)
 }
 
 fn authority(chain: &[X509Certificate<'_>], advertised: &[Vec<u8>]) -> Option<Finding> {
-    // A server that advertises none says nothing about whom it accepts.
+    // A server that advertises no CA says nothing about which ones it accepts.
     if advertised.is_empty() || chain.iter().any(|one| advertised.iter().any(|name| name == one.issuer().as_raw())) {
         return None;
     }
@@ -68,7 +68,7 @@ fn readable(name: &[u8]) -> String {
     x509_parser::x509::X509Name::from_der(name).map_or_else(|_| hex::encode(name), |(_, name)| name.to_string())
 }
 
-/// A certificate of the front proxies' authority is valid for them alone, and that by name.
+/// Checks the name in a certificate of the front-proxy CA, which is accepted only for front proxies with an allowed name.
 fn front_proxy(leaf: &X509Certificate<'_>, known: &Known) -> Option<Finding> {
     let (authorities, names) = (known.proxy_authorities.as_deref()?, known.proxy_names.as_ref()?);
     let blocks: Vec<Pem> = Pem::iter_from_buffer(authorities.as_bytes()).filter_map(Result::ok).collect();
@@ -120,7 +120,7 @@ fn dates(certificate: &X509Certificate<'_>, index: usize, now: Timestamp) -> Opt
     })
 }
 
-/// Until when the first certificate of `chain`, PEM, is good, and its common name.
+/// Returns the expiry of the first certificate of `chain`, PEM, and its common name.
 pub(super) fn end(chain: &str) -> Option<(Timestamp, String)> {
     let block = Pem::iter_from_buffer(chain.as_bytes()).next()?.ok()?;
     let leaf = block.parse_x509().ok()?;
@@ -132,7 +132,7 @@ fn time(second: i64) -> String {
     Timestamp::from_second(second).map_or_else(|_| second.to_string(), |time| time.to_string())
 }
 
-/// The user that the certificate names; empty where none can be read.
+/// Returns the user that the certificate names, or the empty string if it cannot be read.
 fn user(certificate: &X509Certificate<'_>) -> String {
     Holder::read(certificate.subject()).unwrap_or_default().user
 }
@@ -200,7 +200,7 @@ mod tests {
         assert_eq!(causes(&leaf, &advertised, &Known::default()), ["X3"]);
         let leaf = Authority::self_signed(&Request::client("alice", &[])).expect("a certificate");
         assert_eq!(causes(&leaf, &advertised, &Known::default()), ["X3"]);
-        // Nothing is advertised: nothing is known.
+        // A server that advertises nothing gives no information.
         assert!(causes(&leaf, &[], &Known::default()).is_empty());
     }
 

@@ -1,17 +1,17 @@
-//! What an API server was started with, as it concerns who it knows: its flags, which are no secret, taken apart.
+//! The authentication flags of an API server, which are not secret, parsed from its command line.
 //!
-//! The main functions are [`value`] and [`issuer`]: no input, no output but the file that a flag names, which is read through a function.
+//! The main functions are [`value`] and [`issuer`]: no input or output except for a file that a flag names, which a function reads.
 
 use super::issuers::Issuer;
 use super::kubeconfig::Reader;
 
-/// What the flag `name` (without its dashes) says in `arguments`: of a flag that is given twice, the last counts (spf13/pflag).
+/// Returns the value of the flag `name` (without its dashes) in `arguments`: if it is given twice, the last one counts (spf13/pflag).
 #[must_use]
 pub fn value<'a>(arguments: &'a [String], name: &str) -> Option<&'a str> {
     values(arguments, name).last()
 }
 
-/// All that the flag `name` says, each time that it is given.
+/// Returns all values of the flag `name`, in order.
 fn values<'a>(arguments: &'a [String], name: &str) -> impl Iterator<Item = &'a str> {
     arguments.iter().enumerate().filter_map(move |(index, argument)| {
         let rest = argument.strip_prefix("--")?.strip_prefix(name)?;
@@ -24,7 +24,7 @@ fn values<'a>(arguments: &'a [String], name: &str) -> impl Iterator<Item = &'a s
     })
 }
 
-/// The issuer that the flags `--oidc-…` say, with their defaults (kubernetes `pkg/kubeapiserver/options/authentication.go`).
+/// Returns the issuer of the `--oidc-…` flags, with their defaults (kubernetes `pkg/kubeapiserver/options/authentication.go`).
 #[must_use]
 pub fn issuer(arguments: &[String], file: Reader<'_>) -> Option<Issuer> {
     let text = |name: &str| value(arguments, name).filter(|text| !text.is_empty());
@@ -84,7 +84,7 @@ mod tests {
             let flags = format!("--oidc-issuer-url=https://a.test --oidc-client-id=k --oidc-username-claim={claim}");
             said(&flags).expect("an issuer").username.expect("a claim")
         };
-        // An address of a person needs no prefix, and a dash is none.
+        // The claim `email` gets no prefix by default, and a dash means no prefix.
         assert_eq!(named("email").1, "");
         assert_eq!(named("name").1, "https://a.test#");
         assert_eq!(named("name --oidc-username-prefix=-").1, "");

@@ -1,4 +1,4 @@
-//! Issuers as an API server is configured with them, and what they say of themselves.
+//! Issuers as an API server is configured with them, and their own discovery documents.
 //!
 //! The main type is [`Issuer`]: one authenticator of an AuthenticationConfiguration (kubernetes/apiserver `pkg/apis/apiserver/types.go`).
 
@@ -12,33 +12,33 @@ use crate::cause::with_causes;
 /// One issuer that an API server trusts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issuer {
-    /// Its URL, to the letter.
+    /// The exact URL of the issuer.
     pub url: String,
-    /// Where its configuration is, where that is elsewhere.
+    /// The URL of its discovery document, if that is not below `url`.
     pub discovery: Option<String>,
-    /// The audiences, one of which a token must be for.
+    /// The audiences, one of which a token must have.
     pub audiences: Vec<String>,
-    /// The authority of its certificate, PEM.
+    /// The CA of its certificate, PEM.
     pub authority: Option<String>,
-    /// The claim that is the user, and what goes before it; none where an expression says it.
+    /// The claim for the user name, and its prefix; `None` if an expression determines it.
     pub username: Option<(String, String)>,
-    /// The claim that is the groups, and what goes before each; none where nothing or an expression says it.
+    /// The claim for the groups, and its prefix; `None` if there are no groups or an expression determines them.
     pub groups: Option<(String, String)>,
-    /// The algorithms that are accepted, where that is limited (`--oidc-signing-algs`).
+    /// The accepted algorithms, if they are limited (`--oidc-signing-algs`).
     pub algorithms: Option<Vec<String>>,
 }
 
-/// What an issuer says of itself.
+/// An issuer's own description of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fetched {
-    /// Its URL, as it says it.
+    /// The issuer's URL in its discovery document.
     pub issuer: String,
     /// The ids of its keys.
     pub keys: Vec<String>,
 }
 
 impl Issuer {
-    /// The issuer `url` for `audience`, its user being the claim `sub` behind the URL (the `--oidc-*` flags' default).
+    /// Returns the issuer `url` for `audience`, with the URL and the claim `sub` as the user name (the default of the `--oidc-*` flags).
     #[must_use]
     pub fn by_flags(url: &str, audience: &str) -> Self {
         Self {
@@ -53,10 +53,10 @@ impl Issuer {
     }
 }
 
-/// The issuers of an AuthenticationConfiguration.
+/// Parses the issuers of an AuthenticationConfiguration.
 ///
 /// # Errors
-/// The text is none; what is wrong is named.
+/// The text is not a valid configuration; the error says why.
 pub fn of_configuration(text: &str) -> Result<Vec<Issuer>, String> {
     let file: Value = serde_saphyr::from_str(text).map_err(|_| "it is not YAML".to_owned())?;
     if file.get("kind").and_then(Value::as_str) != Some("AuthenticationConfiguration") {
@@ -89,10 +89,10 @@ pub fn of_configuration(text: &str) -> Result<Vec<Issuer>, String> {
     Ok(issuers.collect())
 }
 
-/// Reads what the issuer says of itself (OpenID Connect Discovery 1.0 §4). Nothing is presented.
+/// Fetches the issuer's discovery document and keys (OpenID Connect Discovery 1.0 §4). No credential is sent.
 ///
 /// # Errors
-/// It cannot be read, in words.
+/// The issuer cannot be read, with the reason as text.
 pub async fn fetch(issuer: &Issuer, patience: Duration) -> Result<Fetched, String> {
     #[derive(Deserialize)]
     struct Configuration {
@@ -129,7 +129,7 @@ async fn read<T: serde::de::DeserializeOwned>(http: &reqwest::Client, url: &str)
         .map_err(|error| format!("{url}: {}", with_causes(&error.without_url())))
 }
 
-/// In which way two URLs of issuers differ, in words; none where they are the same, or nothing alike.
+/// Describes how two issuer URLs differ; `None` if they are the same, or not alike at all.
 #[must_use]
 pub fn difference(said: &str, configured: &str) -> Option<&'static str> {
     if said == configured {

@@ -1,6 +1,6 @@
-//! A kubeconfig taken apart: which server, what is presented there, and everything that is wrong with it, not the first thing alone.
+//! The parts of a kubeconfig: its server, its credentials, and everything that is wrong with it, not only the first error.
 //!
-//! The main type is [`Read`]. Files that it names are read through a function, so that there is neither input nor output here.
+//! The main type is [`Read`]. The files that a kubeconfig names are read through a function, so there is no input or output here.
 
 use std::io;
 use std::path::Path;
@@ -13,32 +13,32 @@ use crate::credential::Credential;
 use crate::pki::Leaf;
 use crate::secret::Secret;
 
-/// What a kubeconfig says, as far as it can be used.
+/// The content of a kubeconfig, as far as it can be used.
 #[derive(Debug, Default)]
 pub struct Read {
     /// The server's address.
     pub server: Option<String>,
-    /// The authority of its certificate, PEM.
+    /// The CA of its certificate, PEM.
     pub authority: Option<String>,
-    /// What is presented there, without what a plugin gives.
+    /// The credentials for the server, except those of a plugin.
     pub credentials: Vec<Credential>,
-    /// What it says of a plugin.
+    /// The configuration of an exec plugin.
     pub exec: Option<Value>,
-    /// What a plugin is told of the cluster, if it asks for that (k8s.io/client-go `tools/auth/exec`).
+    /// The cluster information for a plugin that asks for it (k8s.io/client-go `tools/auth/exec`).
     pub cluster: Value,
-    /// The headers that ask to be somebody else.
+    /// The impersonation headers.
     pub impersonated: Vec<(String, String)>,
-    /// What is wrong.
+    /// The findings.
     pub findings: Vec<Finding>,
 }
 
-/// The extension of a cluster that is meant for plugins.
+/// The extension of a cluster that is passed to plugins.
 const EXEC_EXTENSION: &str = "client.authentication.k8s.io/exec";
 
-/// How the files are read that a kubeconfig names.
+/// A function that reads the files that a kubeconfig names.
 pub type Reader<'a> = &'a dyn Fn(&Path) -> io::Result<String>;
 
-/// Takes the context `wanted`, else the current one, of the kubeconfig `text` apart.
+/// Parses the kubeconfig `text`, with the context `wanted` or else the current one.
 #[must_use]
 pub fn read(text: &str, wanted: Option<&str>, file: Reader<'_>) -> Read {
     let mut read = Read::default();
@@ -170,7 +170,7 @@ impl Read {
             .map(str::to_owned);
         let named = user.get("tokenFile").and_then(Value::as_str).map(|path| file(Path::new(path)));
         let token = match named {
-            // As client-go has it: the file counts.
+            // The file takes precedence, as in client-go.
             Some(Ok(text)) => Some(text.trim().to_owned()),
             Some(Err(error)) => {
                 self.wrong(
@@ -200,7 +200,7 @@ impl Read {
         self.impersonate(user);
     }
 
-    /// Whom they ask to be: `as` and what goes with it.
+    /// Reads the impersonated identity: `as` and the fields that go with it.
     fn impersonate(&mut self, user: &Value) {
         let text = |name: &str| user.get(name).and_then(Value::as_str).map(str::to_owned);
         let mut headers: Vec<(String, String)> = Vec::new();
@@ -230,7 +230,7 @@ impl Read {
         }
     }
 
-    /// The data in the file if there is some, else the content of the other file that it names.
+    /// Returns the inline data if there is any, else the content of the file that it names.
     fn text(&mut self, from: &Value, name: &str, file: Reader<'_>) -> Option<String> {
         let said = |name: &str| from.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         if let Some(data) = said(&format!("{name}-data")) {

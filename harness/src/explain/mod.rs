@@ -1,9 +1,9 @@
-//! Why a credential is accepted or refused, and what to change: the question that everybody asks.
+//! Explains why a credential is accepted or refused, and what to change.
 //!
-//! The main type is [`Explanation`]: the server's verdict, and [`Finding`]s as data, each with the behaviour of the catalogue that it is
-//! about, what was compared, and what to change. What can be checked from outside is checked by functions without input or output
-//! ([`token`], [`certificate`], [`kubeconfig`]); the server's own reason, where its log can be read, comes first. A credential is sent to
-//! the server that was named, and to nobody else; issuers are asked for what is public.
+//! The main type is [`Explanation`]: the server's verdict, and [`Finding`]s as data, each with its behaviour in the catalogue, the
+//! comparison that led to it, and the change that helps. Checks without the server are functions without input or output
+//! ([`token`], [`certificate`], [`kubeconfig`]); the server's own reason, if its log can be read, comes first. A credential is sent only
+//! to the server that was named; issuers are asked only for public documents.
 
 pub mod api_server;
 pub mod bindings;
@@ -31,36 +31,36 @@ use crate::secret::redact;
 use issuers::Issuer;
 pub use plugin::{PluginError, run as run_plugin};
 
-/// How long an issuer may take to say what is public.
+/// The timeout for an issuer's public documents.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// The behaviour of the catalogue that it is about; none for what is wrong with a file alone.
+    /// The behaviour in the catalogue; `None` for an error in a file.
     pub behaviour: Option<&'static str>,
-    /// Whether it is why the credential is refused, as far as it can be told.
+    /// The strength of the evidence that this is why the credential is refused.
     pub weight: Weight,
-    /// What was compared, and what was seen.
+    /// The compared values and the result.
     pub seen: String,
-    /// What to change.
+    /// The change that helps.
     pub change: Option<String>,
 }
 
-/// How much a finding says.
+/// The strength of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Weight {
-    /// It is in the server's own record.
+    /// The server's own record proves it.
     Proved,
-    /// A server refuses for it.
+    /// A server refuses such a credential.
     Cause,
-    /// It is good to know.
+    /// It is only informative.
     Note,
 }
 
 impl Finding {
-    /// A server refuses for it.
+    /// Returns a finding for which a server refuses a credential.
     pub fn cause(behaviour: &'static str, seen: impl Into<String>, change: impl Into<String>) -> Self {
         Self {
             behaviour: Some(behaviour),
@@ -70,7 +70,7 @@ impl Finding {
         }
     }
 
-    /// It is good to know.
+    /// Returns a finding that is only informative.
     pub fn note(behaviour: &'static str, seen: impl Into<String>) -> Self {
         Self {
             behaviour: Some(behaviour),
@@ -80,7 +80,7 @@ impl Finding {
         }
     }
 
-    /// Something is wrong with a file.
+    /// Returns a finding about an error in a file.
     pub fn of_file(seen: impl Into<String>, change: impl Into<String>) -> Self {
         Self {
             behaviour: None,
@@ -91,49 +91,49 @@ impl Finding {
     }
 }
 
-/// What is known about the server without asking it.
+/// The known facts about a server, before any request.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
-    /// The issuers that it is configured with.
+    /// The issuers of its configuration.
     pub issuers: Vec<Issuer>,
-    /// Whether these are all of them: what is not here is unknown to the server.
+    /// `true` if `issuers` is complete: the server does not know any other issuer.
     pub all: bool,
-    /// What it calls itself in service accounts' tokens.
+    /// The issuer of its service-account tokens.
     pub service_account_issuer: Option<String>,
-    /// The common names that front proxies may have; none: not known.
+    /// The allowed common names of front proxies; `None` if unknown.
     pub proxy_names: Option<Vec<String>>,
-    /// The authorities of front proxies, PEM; none: not known.
+    /// The CAs of front proxies, PEM; `None` if unknown.
     pub proxy_authorities: Option<String>,
-    /// Who lists the server's bindings; none: who is asked about does it.
+    /// The credential that lists the server's bindings; `None`: the explained credential does so itself.
     pub administrator: Option<Credential>,
 }
 
-/// Who somebody is, or why they are nobody.
+/// The identity of a credential, or why it has none.
 #[derive(Clone, Debug, Serialize)]
 pub struct Explanation {
-    /// The server that was asked.
+    /// The address of the server.
     pub server: String,
-    /// What was presented, in words.
+    /// A description of the credential.
     pub presented: String,
-    /// The kind of its answer.
+    /// The verdict of the response.
     pub verdict: Verdict,
-    /// The answer's status.
+    /// The status of the response.
     pub status: Option<u16>,
-    /// The server's own reason, redacted, and where it was read.
+    /// The server's own reason, redacted.
     pub reason: Option<String>,
-    /// Where that was read.
+    /// The place where the reason was read.
     pub reason_source: ReasonSource,
-    /// Whom the server takes them for.
+    /// The user name that the server assigned.
     pub user: Option<String>,
-    /// Their groups.
+    /// The user's groups.
     pub groups: Vec<String>,
-    /// What was found, what counts most first.
+    /// The findings, the most important first.
     pub findings: Vec<Finding>,
-    /// The identity, ready to be bound.
+    /// A binding for the identity, ready to be applied.
     pub binding: Option<Value>,
 }
 
-/// Asks the server who presents `credential`, and looks at what can be seen from outside.
+/// Asks the server for the identity of `credential`, and checks everything that can be checked without the server.
 pub async fn explain(endpoint: &Endpoint, credential: &Credential, known: &Known) -> Explanation {
     let answer = ask(endpoint, "you", credential, &Question::who_am_i()).await;
     let now = server_time(&answer);
@@ -141,7 +141,7 @@ pub async fn explain(endpoint: &Endpoint, credential: &Credential, known: &Known
     findings.extend(clock(&answer, now));
     let parts = credential.presentation();
     if let Some(leaf) = &parts.certificate {
-        // Nothing is presented for that.
+        // This connection presents no credential.
         let advertised = acceptable_authorities(endpoint).await.unwrap_or_default();
         findings.extend(certificate::check(&leaf.full_chain(), &advertised, known, now));
     }
@@ -165,11 +165,11 @@ pub async fn explain(endpoint: &Endpoint, credential: &Credential, known: &Known
     told(endpoint, credential, &answer, findings)
 }
 
-/// How the holder of a certificate that is accepted is locked out.
+/// Returns the finding on how to lock out the holder of an accepted certificate.
 async fn revocation(endpoint: &Endpoint, credential: &Credential, answer: &Answer, known: &Known, now: Timestamp) -> Option<Finding> {
     let identity = answer.identity.as_ref().filter(|_| answer.verdict == Verdict::Accepted)?;
     let (end, name) = certificate::end(&credential.presentation().certificate?.certificate)?;
-    // Somebody else may be meant: by headers, or by a token that counts.
+    // The identity may come from elsewhere: from impersonation headers, or from a token that takes precedence.
     if identity.user != name {
         return None;
     }
@@ -195,21 +195,21 @@ async fn revocation(endpoint: &Endpoint, credential: &Credential, answer: &Answe
     Some(bindings::finding(&identity.user, &groups, end, now, &named))
 }
 
-/// Puts the server's own words and what was found together.
+/// Combines the server's own reason with the findings.
 fn told(endpoint: &Endpoint, credential: &Credential, answer: &Answer, mut findings: Vec<Finding>) -> Explanation {
     let reason = answer.record.reason.clone().or_else(|| answer.message().map(str::to_owned));
     let reason = reason.map(|reason| redact(&reason).into_owned());
     if answer.verdict == Verdict::Accepted {
-        // It was accepted: whatever looks wrong does not matter here.
+        // The server accepted the credential, so nothing that looks wrong matters here.
         for finding in &mut findings {
             finding.weight = Weight::Note;
         }
     } else if let Some(proved) = reason.as_deref().and_then(|reason| reasons::read(reason, answer.verdict)) {
-        // A front proxy that is not believed is a stranger's certificate to the server's log.
+        // To the server's log, an untrusted front proxy is a certificate signed by an unknown authority.
         let same = |finding: &Finding| {
             finding.behaviour == proved.behaviour || (finding.behaviour == Some("P6") && proved.behaviour == Some("X3"))
         };
-        // What was compared says more than the server does.
+        // A finding from a comparison says more than the server's reason.
         let mut seen = findings.iter_mut().filter(|finding| same(finding)).collect::<Vec<_>>();
         if seen.is_empty() {
             findings.push(proved);
@@ -235,7 +235,7 @@ fn told(endpoint: &Endpoint, credential: &Credential, answer: &Answer, mut findi
     }
 }
 
-/// A RoleBinding for who it is: the user, and each group that is not everybody's.
+/// Returns a RoleBinding for the identity: the user, and each group that does not contain everybody.
 fn binding(identity: &Identity) -> Value {
     let group = "rbac.authorization.k8s.io";
     let account = identity
@@ -256,13 +256,13 @@ fn binding(identity: &Identity) -> Value {
     })
 }
 
-/// The server's clock, as its answer says it (RFC 9110 §6.6.1), else this machine's.
+/// Returns the server's time, from the `Date` of its response (RFC 9110 §6.6.1), else this machine's.
 fn server_time(answer: &Answer) -> Timestamp {
     let date = answer.header("date").and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
     date.map_or_else(Timestamp::now, |date| date.timestamp())
 }
 
-/// Whether the two clocks differ by more than answers take.
+/// Returns a finding if the two clocks differ by more than the time of a response.
 fn clock(answer: &Answer, server: Timestamp) -> Option<Finding> {
     answer.header("date")?;
     let ahead = server.as_second() - Timestamp::now().as_second();
@@ -272,8 +272,8 @@ fn clock(answer: &Answer, server: Timestamp) -> Option<Finding> {
     })
 }
 
-/// The ids of the keys of the token's issuer, where it is one that the server knows; what its configuration says is compared, and whether
-/// the server has found it.
+/// Returns the key ids of the token's issuer, if the server knows that issuer; also compares the issuer's discovery document, and checks
+/// whether the server has found it.
 async fn public_keys(
     token: &str,
     known: &Known,
@@ -283,7 +283,7 @@ async fn public_keys(
 ) -> BTreeMap<String, Vec<String>> {
     let mut keys = BTreeMap::new();
     let Some(url) = token::issuer(token) else { return keys };
-    // Nobody is asked whom a token names alone.
+    // No request goes to an issuer that only the token names.
     let Some(issuer) = known.issuers.iter().find(|issuer| issuer.url == url) else {
         return keys;
     };

@@ -1,4 +1,4 @@
-//! An exec plugin run as a client runs it, with what it said of its failure: clients keep that to themselves.
+//! Runs an exec plugin as a client does, and reports its error output, which clients do not show.
 //!
 //! The main function is [`run`].
 
@@ -12,7 +12,7 @@ use crate::credential::exec::EXEC_INFO;
 use crate::pki::Leaf;
 use crate::secret::{Secret, redact};
 
-/// Why a plugin gives no credential: the behaviour, and what was seen.
+/// The reason why a plugin returns no credential: the behaviour, and the observation.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{seen}")]
 pub struct PluginError {
@@ -27,10 +27,10 @@ impl From<PluginError> for Finding {
     }
 }
 
-/// Runs the plugin of a kubeconfig's user, which is told of `cluster` if it asks for that. Nobody is asked anything.
+/// Runs the plugin of a kubeconfig's user, with information about `cluster` if the plugin asks for it. It runs non-interactively.
 ///
 /// # Errors
-/// It is not there, fails, or answers something else.
+/// The plugin does not exist, fails, or returns something other than a credential.
 pub async fn run(exec: &Value, cluster: &Value) -> Result<Credential, PluginError> {
     let text = |name: &str| exec.get(name).and_then(Value::as_str).unwrap_or_default();
     let (program, version) = (text("command"), text("apiVersion"));

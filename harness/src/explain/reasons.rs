@@ -1,4 +1,4 @@
-//! The server's own words, and which behaviour they are: data. The main function is [`read`].
+//! The mapping of the server's own reasons to behaviours: data. The main function is [`read`].
 
 use std::sync::LazyLock;
 
@@ -7,7 +7,7 @@ use regex::Regex;
 use super::{Finding, Weight};
 use crate::event::Verdict;
 
-/// Part of a reason, the behaviour, and what to change. The first that is in a reason counts: what is more particular stands first.
+/// Part of a reason, the behaviour, and the change that helps. The first match counts, so more specific parts come first.
 const REASONS: &[(&str, &str, &str)] = &[
     (
         "email not verified",
@@ -84,7 +84,7 @@ const REASONS: &[(&str, &str, &str)] = &[
         "P6",
         "give the proxy a certificate with such a name, or add its name to --requestheader-allowed-names",
     ),
-    // The other authenticator says it beside what the certificate really lacks.
+    // The other authenticator reports this, too, beside the actual error of the certificate.
     (
         "signed by unknown authority",
         "X3",
@@ -92,7 +92,7 @@ const REASONS: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// What a connection that did not come about says.
+/// Part of a connection error, its meaning, and the change that helps.
 const CONNECTIONS: &[(&str, &str, &str)] = &[
     (
         "UnknownIssuer",
@@ -112,7 +112,7 @@ const CONNECTIONS: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// What a reason of the server stands for; none, where it says nothing by itself.
+/// Returns the finding for a reason of the server, or `None` if the reason is not conclusive by itself.
 pub(super) fn read(reason: &str, verdict: Verdict) -> Option<Finding> {
     match verdict {
         Verdict::Forbidden => return Some(forbidden(reason)),
@@ -131,7 +131,7 @@ pub(super) fn read(reason: &str, verdict: Verdict) -> Option<Finding> {
     })
 }
 
-/// Who is forbidden something is known: what is missing is a right.
+/// Returns the finding for a forbidden request: the user is authenticated and lacks an RBAC rule.
 fn forbidden(reason: &str) -> Finding {
     let proved = |behaviour, change: String| Finding {
         behaviour: Some(behaviour),
@@ -170,7 +170,7 @@ fn forbidden(reason: &str) -> Finding {
         verb if verb.starts_with("impersonate:") => "K3",
         _ => "R4",
     };
-    // Constrained impersonation (KEP-5284) looks for both before it looks for the old verb.
+    // Constrained impersonation (KEP-5284) checks both rules before it checks the old verb.
     let beside = match behaviour {
         "K2" => {
             "; and one that says whom: {apiGroups: [\"authentication.k8s.io\"], resources: [\"users\"], verbs: [\"impersonate:user-info\"]}; \

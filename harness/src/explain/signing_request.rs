@@ -1,4 +1,4 @@
-//! What became of a CertificateSigningRequest (certificates.k8s.io/v1), and what it waits for.
+//! The state of a CertificateSigningRequest (certificates.k8s.io/v1), and the reason why it waits.
 //!
 //! The main function is [`check`]: no input, no output.
 
@@ -11,30 +11,30 @@ use super::{Finding, Known, Weight, certificate};
 use crate::secret::redact;
 use crate::shell_word::quoted;
 
-/// Where a request is.
+/// The state of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// Nobody has decided.
+    /// The request is neither approved nor denied.
     Pending,
-    /// It was approved, and nobody has signed.
+    /// The request is approved, but not signed.
     Approved,
-    /// It was denied.
+    /// The request is denied.
     Denied,
-    /// The signer could not or would not sign.
+    /// The signer failed or refused to sign.
     Failed,
-    /// There is a certificate that is good now.
+    /// The certificate is issued and valid now.
     Issued,
-    /// There is a certificate, and it is not good any more, or not yet.
+    /// The certificate is issued, but expired or not yet valid.
     Flawed,
-    /// There is no such request.
+    /// The request does not exist.
     Gone,
-    /// It cannot be read.
+    /// The request cannot be read.
     Unread,
 }
 
 impl State {
-    /// Its name, as it is printed.
+    /// Returns the name for output.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -50,10 +50,10 @@ impl State {
     }
 }
 
-/// The one signer whose requests Kubernetes approves by itself (kubernetes `pkg/controller/certificates/approver`).
+/// The one signer whose requests Kubernetes approves automatically (kubernetes `pkg/controller/certificates/approver`).
 const APPROVED_BY_ITSELF: &str = "kubernetes.io/kube-apiserver-client-kubelet";
 
-/// The signers that kube-controller-manager has (kubernetes `pkg/controller/certificates/signer`).
+/// The signers in kube-controller-manager (kubernetes `pkg/controller/certificates/signer`).
 const OWN_SIGNERS: [&str; 4] = [
     "kubernetes.io/kube-apiserver-client",
     APPROVED_BY_ITSELF,
@@ -61,7 +61,7 @@ const OWN_SIGNERS: [&str; 4] = [
     "kubernetes.io/legacy-unknown",
 ];
 
-/// Why there is no request of that name (kubernetes `pkg/controller/certificates/cleaner/cleaner.go`).
+/// Returns the finding for a missing request (kubernetes `pkg/controller/certificates/cleaner/cleaner.go`).
 #[must_use]
 pub fn gone(name: &str) -> Finding {
     Finding {
@@ -75,7 +75,7 @@ pub fn gone(name: &str) -> Finding {
     }
 }
 
-/// Where `request` is at `now`, and what was found, what counts most first.
+/// Returns the state of `request` at `now`, and the findings, the most important first.
 #[must_use]
 pub fn check(request: &Value, now: Timestamp) -> (State, Vec<Finding>) {
     let text = |path: &str| request.pointer(path).and_then(Value::as_str).unwrap_or_default();
@@ -125,7 +125,7 @@ pub fn check(request: &Value, now: Timestamp) -> (State, Vec<Finding>) {
     (state, findings)
 }
 
-/// What a condition says, redacted: its reason, its message.
+/// Returns the reason and the message of a condition, redacted.
 fn said(condition: &Value) -> String {
     let text = |name: &str| condition.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let said = match (text("reason"), text("message")) {
@@ -142,7 +142,7 @@ fn issued(request: &Value) -> Option<String> {
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// A certificate is there: who it makes of its holder, and whether it is good.
+/// Checks an issued certificate: the user that it names, and its validity.
 fn of_certificate(certificate: &str, now: Timestamp) -> (State, Vec<Finding>) {
     let mut findings = certificate::check(certificate, &[], &Known::default(), now);
     let flawed = findings.iter().any(|finding| finding.weight == Weight::Cause);

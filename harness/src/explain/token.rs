@@ -1,4 +1,4 @@
-//! What can be told of a token from outside: every claim that an API server looks at, compared with what it is configured with.
+//! Checks of a token without the server's help: every claim that an API server checks is compared with the server's configuration.
 //!
 //! The main function is [`check`]: no input, no output, and no signature is verified.
 
@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::issuers::{Issuer, difference};
 use super::{Finding, Known};
 
-/// How far ahead of the server's clock `nbf` may be, in seconds (coreos/go-oidc `verify.go`); `exp` has no such leeway.
+/// The leeway for an `nbf` ahead of the server's clock, in seconds (coreos/go-oidc `verify.go`); `exp` has no such leeway.
 const LEEWAY: i64 = 60;
 
 struct Read {
@@ -27,13 +27,13 @@ fn read(token: &str) -> Option<Read> {
     Some(Read { header, claims })
 }
 
-/// The issuer that a token names.
+/// Returns the issuer that a token names.
 #[must_use]
 pub fn issuer(token: &str) -> Option<String> {
     read(token)?.claims.get("iss")?.as_str().map(str::to_owned)
 }
 
-/// Everything that an API server would look at, the decisive first. `keys` has the ids of the keys of issuers that could be read.
+/// Checks everything that an API server checks, the decisive first. `keys` has the key ids of the issuers that could be read.
 #[must_use]
 pub fn check(token: &str, known: &Known, keys: &BTreeMap<String, Vec<String>>, now: Timestamp) -> Vec<Finding> {
     let Some(read) = read(token) else {

@@ -1,4 +1,4 @@
-//! Issuers that an API server looks for and has not found: what its log says of that, and whether they can be read from here.
+//! Issuers that an API server has not found yet: the messages of its log about them, and whether they can be reached from here.
 //!
 //! The main functions are [`attempt`] and [`finding`]: no input, no output.
 
@@ -6,25 +6,25 @@ use super::issuers::Issuer;
 use super::{Finding, Weight};
 use crate::secret::redact;
 
-/// What a server says of a token whose issuer it has not found yet
+/// The reason for which a server refuses a token whose issuer it has not found yet
 /// (kubernetes/apiserver `plugin/pkg/authenticator/token/oidc/oidc.go`).
 pub(super) const NOT_READY: &str = "oidc: authenticator not initialized";
 
-/// What its log says each time that it looked in vain, every ten seconds (same file).
+/// The prefix of the log message for each failed attempt, every ten seconds (same file).
 const IN_VAIN: &str = "oidc authenticator: initializing plugin: ";
 
-/// The last time that a server looked for an issuer in vain.
+/// The last failed attempt of a server to find an issuer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
-    /// When, by the log's clock.
+    /// The time of the attempt, by the log's clock.
     pub at: String,
-    /// Why it was in vain, redacted.
+    /// The cause of the failure, redacted.
     pub why: String,
-    /// Whether the line names the issuer; some answers come without an address.
+    /// `true` if the log line names the issuer; some errors contain no address.
     pub named: bool,
 }
 
-/// The last attempt at `issuer` that `log` tells of: the last line with its address, else the last with none at all.
+/// Returns the last attempt at `issuer` in `log`: the last line with its address, else the last line with no address at all.
 #[must_use]
 pub fn attempt(log: &str, issuer: &Issuer) -> Option<Attempt> {
     let attempts: Vec<Attempt> = log.lines().filter_map(|line| read(line, issuer)).collect();
@@ -37,7 +37,7 @@ fn read(line: &str, issuer: &Issuer) -> Option<Attempt> {
     let (head, why) = line.split_once(IN_VAIN)?;
     // A header of klog: severity and date, time, thread, place (k8s.io/klog/v2).
     let at = head.split_whitespace().nth(1)?.split('.').next()?;
-    // The issuer's own address, not one that merely begins alike.
+    // The issuer's own address, not one that only has it as a prefix.
     let names = |url: &str| {
         let mut rest = why.match_indices(url).map(|(start, found)| &why[start + found.len()..]);
         let usual =
@@ -52,7 +52,7 @@ fn read(line: &str, issuer: &Issuer) -> Option<Attempt> {
     })
 }
 
-/// That the server has not found `issuer`, and where the obstacle is: `here` is what came of reading it from this machine.
+/// Returns the finding that the server has not found `issuer`, with the cause: `here` is the result of reading it from this machine.
 #[must_use]
 pub fn finding(issuer: &Issuer, attempt: Option<&Attempt>, here: Result<(), &str>) -> Finding {
     let url = &issuer.url;
@@ -89,7 +89,7 @@ pub fn finding(issuer: &Issuer, attempt: Option<&Attempt>, here: Result<(), &str
     }
 }
 
-/// Whether TLS is what failed, as Go says it (crypto/tls, crypto/x509).
+/// Returns whether a TLS error of Go is the cause (crypto/tls, crypto/x509).
 fn untrusted(why: &str) -> bool {
     why.contains("x509: ") || why.contains("tls: ")
 }
@@ -116,7 +116,7 @@ mod tests {
         let found = attempt(LOG, &issuer("https://kc.test/realms/a")).expect("it is there");
         assert_eq!((found.at.as_str(), found.named), ("07:00:01", true));
         assert!(found.why.ends_with("no such host"), "{found:?}");
-        // A line without any address may be about an issuer that no line names.
+        // A line without any address may be about an issuer that no other line names.
         let found = attempt(LOG, &issuer("https://kc.test/realms/b")).expect("one could be it");
         assert_eq!((found.at.as_str(), found.named), ("07:00:11", false));
         assert_eq!(attempt("", &issuer("https://kc.test/realms/a")), None);

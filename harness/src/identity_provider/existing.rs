@@ -1,4 +1,4 @@
-//! An identity provider that is there already: somebody can log in there, and nothing of it is changed.
+//! An existing identity provider: a user can log in there, and nothing in it is changed.
 //!
 //! The main type is [`ExistingIssuer`]. It is any OpenID Connect issuer with discovery and the password grant.
 
@@ -14,84 +14,84 @@ use crate::cause::with_causes;
 use crate::hint::Hint;
 use crate::secret::{Secret, redact};
 
-/// How long the issuer may take to answer one request.
+/// The timeout of one request to the issuer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What a person says about it.
+/// The settings that the user gives for it.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The issuer's URL.
     pub issuer: String,
-    /// The client that logs people in: the API server expects it as the audience.
+    /// The client that logs users in; the API server expects it as the audience.
     pub client_id: String,
-    /// Its secret; a public client has none.
+    /// The client's secret; a public client has none.
     pub client_secret: Option<Secret>,
-    /// Who logs in.
+    /// The user that logs in.
     pub user: String,
-    /// Their password.
+    /// The user's password.
     pub password: Secret,
-    /// The authority of the issuer's certificate, PEM; where none is given, those of the system.
+    /// The authority of the issuer's certificate, PEM; `None` for the authorities of the system.
     pub authority: Option<String>,
 }
 
-/// Why the issuer cannot be used.
+/// An error of using the issuer.
 #[derive(Debug, thiserror::Error)]
 pub enum ExistingIssuerError {
-    /// No HTTPS client can be made: its authority is none.
+    /// No HTTPS client can be created: the authority is invalid.
     #[error("the authority of the issuer's certificate cannot be used")]
     Authority(#[source] reqwest::Error),
-    /// It cannot be asked.
+    /// The issuer cannot be reached.
     #[error("the issuer {issuer} cannot be asked for {what}")]
     Unreachable {
-        /// Its URL.
+        /// The issuer's URL.
         issuer: String,
-        /// What was asked for.
+        /// The requested object.
         what: &'static str,
-        /// Why.
+        /// The cause.
         #[source]
         source: reqwest::Error,
     },
-    /// It answers with an error.
+    /// The issuer responds with an error.
     #[error("the issuer {issuer} does not give {what}: {status}{}", if said.is_empty() { String::new() } else { format!(", {said}") })]
     Refused {
-        /// Its URL.
+        /// The issuer's URL.
         issuer: String,
-        /// What was asked for.
+        /// The requested object.
         what: &'static str,
-        /// The status of its answer.
+        /// The status of the response.
         status: StatusCode,
-        /// What it said, redacted.
+        /// The issuer's error, redacted.
         said: String,
     },
-    /// It answers something else.
+    /// The issuer's response has an unexpected form.
     #[error("the issuer {issuer} answers in another form than expected when asked for {what}")]
     Malformed {
-        /// Its URL.
+        /// The issuer's URL.
         issuer: String,
-        /// What was asked for.
+        /// The requested object.
         what: &'static str,
-        /// Why.
+        /// The cause.
         #[source]
         source: serde_json::Error,
     },
-    /// Its configuration is that of another issuer (OpenID Connect Discovery 1.0 §4.3).
+    /// The configuration is that of another issuer (OpenID Connect Discovery 1.0 §4.3).
     #[error("the issuer {issuer} calls itself {said}")]
     Another {
-        /// Its URL, as it was given.
+        /// The issuer's URL, as given.
         issuer: String,
-        /// What it says.
+        /// The issuer in the configuration.
         said: String,
     },
-    /// It has no password grant, or not for this client.
+    /// The issuer has no password grant, or not for this client.
     #[error("the issuer {issuer} gave no ID token")]
     NoIdToken {
-        /// Its URL.
+        /// The issuer's URL.
         issuer: String,
     },
 }
 
 impl ExistingIssuerError {
-    /// The status of an answer that is an error; `None` without an answer, or where it was no error.
+    /// Returns the status of an error response; `None` without a response, or if it was not an error.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         match self {
@@ -100,7 +100,7 @@ impl ExistingIssuerError {
         }
     }
 
-    /// The error with its causes, on one line.
+    /// Returns the error with its causes, on one line.
     #[must_use]
     pub fn told(&self) -> String {
         redact(&with_causes(self)).into_owned()
@@ -135,7 +135,7 @@ struct Tokens {
     id_token: Option<Secret>,
 }
 
-/// An issuer that is there already, with somebody who can log in. Cheap to clone.
+/// An existing issuer, with a user that can log in. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct ExistingIssuer {
     http: reqwest::Client,
@@ -144,10 +144,10 @@ pub struct ExistingIssuer {
 }
 
 impl ExistingIssuer {
-    /// Reads the issuer's configuration (OpenID Connect Discovery 1.0 §4). Nobody logs in.
+    /// Reads the issuer's configuration (OpenID Connect Discovery 1.0 §4). No user logs in.
     ///
     /// # Errors
-    /// It cannot be read, or is that of another issuer.
+    /// The configuration cannot be read, or is that of another issuer.
     pub async fn discover(settings: &Settings) -> Result<Self, ExistingIssuerError> {
         let http = crate::tls::https(settings.authority.as_deref(), PATIENCE).map_err(ExistingIssuerError::Authority)?;
         let url = format!("{}/.well-known/openid-configuration", settings.issuer.trim_end_matches('/'));
@@ -165,20 +165,20 @@ impl ExistingIssuer {
         })
     }
 
-    /// Its URL.
+    /// Returns the issuer's URL.
     pub fn url(&self) -> &str {
         &self.settings.issuer
     }
 
-    /// Who logs in.
+    /// Returns the user that logs in.
     pub fn user(&self) -> &str {
         &self.settings.user
     }
 
-    /// Logs the person in with their password (RFC 6749 §4.3); the ID token is what an API server is shown.
+    /// Logs the user in with their password (RFC 6749 §4.3); returns the ID token, the one for an API server.
     ///
     /// # Errors
-    /// The issuer does not let them in, or gives no ID token.
+    /// The issuer refuses the login, or returns no ID token.
     pub async fn login(&self) -> Result<Secret, ExistingIssuerError> {
         let settings = &*self.settings;
         let mut fields = vec![
@@ -231,7 +231,7 @@ async fn ask<T: DeserializeOwned>(
     })
 }
 
-/// OAuth's error with its description (RFC 6749 §5.2); what is said in any other form is not repeated.
+/// Returns OAuth's error with its description (RFC 6749 §5.2); text in any other form is not repeated.
 fn refusal(body: &[u8]) -> String {
     #[derive(Deserialize)]
     struct Refusal {
@@ -248,7 +248,7 @@ fn refusal(body: &[u8]) -> String {
 /// The claims that API servers usually take names from.
 const NAMES: &[&str] = &["preferred_username", "email", "name", "upn", "sub"];
 
-/// The claim of `token` that `user` is, with or without a prefix before it.
+/// Returns the claim of `token` that holds `user`, which may have a prefix before it.
 #[must_use]
 pub fn name_claim(token: &Secret, user: &str) -> Option<String> {
     let claims = unverified(token).ok()?.claims;

@@ -1,7 +1,7 @@
-//! Who vouches for people: servers that give out OpenID Connect tokens.
+//! Identity providers: servers that issue OpenID Connect tokens.
 //!
-//! [`keycloak`] is the real one, [`issuer`] a small one of ours that signs whatever it is asked to, and [`existing`] one that
-//! is there already.
+//! [`keycloak`] is the real one, [`issuer`] a small one of our own that signs any requested token, and [`existing`] one that
+//! already runs.
 
 use std::net::IpAddr;
 
@@ -12,23 +12,23 @@ pub mod existing;
 pub mod issuer;
 pub mod keycloak;
 
-/// Where an issuer of the harness listens, and what its URL calls that: the same for people on this machine and for
+/// The address that an issuer of the harness listens on, and the host in its URL: the same for users on this machine and for
 /// API servers, wherever they run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
-    /// What it binds to.
+    /// The address to bind to.
     pub listen: IpAddr,
-    /// The host of its URL.
+    /// The host in the URL.
     pub host: String,
 }
 
 impl Address {
-    /// Loopback, for servers that are processes of this machine.
+    /// Returns the loopback address, for servers that are processes of this machine.
     pub fn loopback() -> Self {
         Self::at(IpAddr::from([127, 0, 0, 1]))
     }
 
-    /// An address that holds on both sides as it is.
+    /// Returns an address that is valid on both sides as it is.
     pub fn at(address: IpAddr) -> Self {
         Self {
             listen: address,
@@ -37,7 +37,7 @@ impl Address {
     }
 }
 
-/// How an identity provider runs.
+/// The way in which an identity provider runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Driver {
@@ -45,12 +45,12 @@ pub enum Driver {
     Process,
     /// Keycloak in a container.
     Container,
-    /// A Keycloak that is there already.
+    /// A Keycloak that already runs.
     Existing,
 }
 
 impl Driver {
-    /// Its name, as options and files spell it.
+    /// Returns the name, as flags and files spell it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Process => "process",

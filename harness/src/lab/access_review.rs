@@ -1,7 +1,7 @@
-//! A right that was granted, and waiting until an API server knows it.
+//! An access review: checks a right that was granted, and waits until an API server knows it.
 //!
-//! The main type is [`AccessReview`]. API servers learn of objects by watching: each hears of a binding and of its role in its own time,
-//! so a right may not hold yet at the server that is asked, although another server has stored it.
+//! The main type is [`AccessReview`]. API servers learn of objects by watching: a binding and its role reach each server at different
+//! times, so a right may not hold yet at the server that receives a request, although another server has stored it.
 
 use std::time::Duration;
 
@@ -11,15 +11,15 @@ use kube::api::{Api, PostParams};
 
 use crate::process::wait::{Condition, WaitError, until};
 
-/// How long an API server may take to hear of an object: watches deliver within milliseconds unless the machine is overloaded.
+/// The time an API server may take to learn of an object: watches deliver within milliseconds unless the machine is overloaded.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// Asks whether a subject may do something (authorization.k8s.io/v1 `SubjectAccessReview`).
+/// A check of whether a subject may do something (authorization.k8s.io/v1 `SubjectAccessReview`).
 #[derive(Clone, Debug)]
 pub struct AccessReview(SubjectAccessReview);
 
 impl AccessReview {
-    /// Whether the user `name` may do what `attributes` say.
+    /// Returns a review of whether the user `name` may do what `attributes` describe.
     pub fn user(name: &str, attributes: ResourceAttributes) -> Self {
         Self::new(SubjectAccessReviewSpec {
             user: Some(name.to_owned()),
@@ -28,7 +28,7 @@ impl AccessReview {
         })
     }
 
-    /// Whether a member of the group `name` may do what `attributes` say.
+    /// Returns a review of whether a member of the group `name` may do what `attributes` describe.
     pub fn group(name: &str, attributes: ResourceAttributes) -> Self {
         Self::new(SubjectAccessReviewSpec {
             groups: Some(vec![name.to_owned()]),
@@ -44,10 +44,10 @@ impl AccessReview {
         })
     }
 
-    /// Waits until the API server that `client` asks allows it.
+    /// Waits until the API server of `client` allows it.
     ///
     /// # Errors
-    /// The API server does not answer, or does not allow it in time.
+    /// The API server does not respond, or does not allow it in time.
     pub async fn until_allowed(&self, client: &Client) -> Result<(), WaitError<kube::Error>> {
         let reviews: Api<SubjectAccessReview> = Api::all(client.clone());
         until("the API server to know a new right", LIMIT, || async {

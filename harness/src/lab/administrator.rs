@@ -1,5 +1,5 @@
-//! Who prepares what scenarios need: everything may be done in a lab's own cluster, and what the kubeconfig's user
-//! may in somebody else's. The main type is [`Administrator`].
+//! The user that prepares what scenarios need: in a lab's own cluster everything is allowed, in an existing cluster
+//! what the kubeconfig's user may do. The main type is [`Administrator`].
 
 use hyper::header::{HeaderName, HeaderValue};
 use kube::Client;
@@ -10,7 +10,7 @@ use super::LabError;
 use crate::cluster::{ApiServer, Minor};
 use crate::credential::Credential;
 
-/// A member of `system:masters`, or whoever a kubeconfig names, with a client that is made once and shared.
+/// A member of `system:masters`, or the user of a kubeconfig, with a client that is made once and shared.
 #[derive(Clone)]
 pub struct Administrator {
     credential: Credential,
@@ -33,41 +33,41 @@ impl Administrator {
         Ok(Self { credential, client })
     }
 
-    /// A client that may do everything.
+    /// Returns the administrator's client.
     pub fn client(&self) -> Client {
         self.client.clone()
     }
 
-    /// The same administrator at another API server of the lab.
+    /// Returns the same administrator at another API server of the lab.
     ///
     /// # Errors
-    /// No client can be made of the credential.
+    /// No client can be made from the credential.
     pub fn at(&self, server: &ApiServer) -> Result<Self, LabError> {
         Self::new(server, self.credential.clone())
     }
 
-    /// The version that the cluster runs, as its API server says it: an image may have another than the one that was asked for.
+    /// Returns the version that the cluster's API server reports: an image may contain another than the one requested.
     ///
     /// # Errors
-    /// The API server does not say it.
+    /// The API server does not report it.
     pub(super) async fn kubernetes(&self) -> Result<(String, Minor), LabError> {
         let told = self.client.apiserver_version().await.map_err(|source| LabError::Objects {
             what: "the version of Kubernetes".to_owned(),
             source: Box::new(source),
         })?;
-        // Some providers write "34+".
+        // Some providers return "34+".
         let minor = told.minor.trim_end_matches('+').parse();
         let minor = minor.map_err(|_| LabError::StrangeVersion(format!("{}.{}", told.major, told.minor)))?;
         Ok((told.git_version.trim_start_matches('v').to_owned(), Minor(minor)))
     }
 
-    /// What the administrator presents.
+    /// Returns the administrator's credential.
     pub fn credential(&self) -> &Credential {
         &self.credential
     }
 }
 
-/// A client of `server` that presents `credential`.
+/// Returns a client of `server` that presents `credential`.
 fn client(server: &ApiServer, credential: &Credential) -> kube::Result<Client> {
     use base64::Engine;
     let encode = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
@@ -80,7 +80,7 @@ fn client(server: &ApiServer, credential: &Credential) -> kube::Result<Client> {
             .map(|der| der.to_vec())
             .collect(),
     );
-    // Whatever does not work the first time shall be seen.
+    // A first failure must be visible, not hidden by a retry.
     config.default_retry = false;
     config.proxy_url = None;
     let presentation = credential.presentation();
@@ -92,7 +92,7 @@ fn client(server: &ApiServer, credential: &Credential) -> kube::Result<Client> {
         };
     }
     for (name, value) in presentation.headers {
-        // What no header can carry was refused where it was read.
+        // Values that no header can carry were refused when they were read.
         if let (Ok(name), Ok(mut value)) = (HeaderName::try_from(name), HeaderValue::try_from(value.expose())) {
             value.set_sensitive(true);
             config.headers.push((name, value));

@@ -10,7 +10,7 @@ use super::{Administrator, Directory, Inner, Keycloak, Lab, LabError, Owner, con
 use crate::cluster::{Authorities, MAIN};
 use crate::identity_provider::issuer::Signer;
 
-/// The lab called `name`, if it is up and ready.
+/// Attaches to the lab `name`; `None` unless it is up and ready.
 pub(super) async fn attach(name: &str) -> Result<Option<Lab>, LabError> {
     let path = directory::place(name)?;
     if !directory::expect_trusted()? {
@@ -41,7 +41,7 @@ pub(super) async fn attach(name: &str) -> Result<Option<Lab>, LabError> {
         signer: Some(signer),
         main,
         administrator,
-        // The owner may end those that run now.
+        // The owner may end the servers that run now.
         further: Mutex::default(),
         keycloak,
         owner: Owner::Another(control::Client(control)),

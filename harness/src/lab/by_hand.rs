@@ -1,7 +1,7 @@
-//! What a lab is, as variables for who works in it by hand: addresses, authorities, and files with what is secret.
+//! A lab's environment variables, for users who work in it by hand: addresses, authorities, and files for secrets.
 //!
-//! The main type is [`Variable`]. Their names begin with `LAB_`, since `AUTHLAB_…` are wishes of a person ([`Lab::variables`]).
-//! Files are in the lab's directory, only for their owner, and go with it.
+//! The main type is [`Variable`]. Their names begin with `LAB_`, since `AUTHLAB_…` are settings of the user ([`Lab::variables`]).
+//! Files are in the lab's directory, readable only by their owner, and are removed with it.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -12,7 +12,7 @@ use super::{Lab, LabError, Workplace};
 /// A variable and its value: an address, or the path of a file.
 pub type Variable = (&'static str, OsString);
 
-/// The variables and what they are, for documents and `--help`.
+/// The variables and their descriptions, for documents and `--help`.
 pub const VARIABLES: &[(&str, &str)] = &[
     ("LAB_API_SERVER", "address of the API server"),
     ("LAB_API_SERVER_AUTHORITY", "file: the authority of its certificate"),
@@ -34,7 +34,7 @@ pub const VARIABLES: &[(&str, &str)] = &[
 ];
 
 impl Lab {
-    /// Lays out the files of `workplace` that tell about the lab, and names them. What a lab does not have has no variable.
+    /// Writes the files of `workplace` that describe the lab, and returns their variables. A lab has no variable for a missing part.
     ///
     /// # Errors
     /// Keycloak could not be started, or a file cannot be written.
@@ -83,7 +83,7 @@ impl Lab {
     }
 }
 
-/// A file of the workplace.
+/// Writes a file of the workplace and returns its path.
 fn file(place: &Path, name: &str, text: &str) -> Result<OsString, LabError> {
     let path = place.join(name);
     put(&path, text)?;

@@ -1,6 +1,6 @@
-//! Who acts in a lab, and what each of them presents: `fixtures/cast.toml`, and the administrator.
+//! The cast of a lab, and the credentials that each member presents: `fixtures/cast.toml`, and the administrator.
 //!
-//! The main type is [`Member`]; [`Lab::credential_of`] makes a new credential in the way in which somebody usually
+//! The main type is [`Member`]; [`Lab::credential_of`] issues a new credential in the way in which a member usually
 //! authenticates.
 
 use std::sync::LazyLock;
@@ -19,29 +19,29 @@ use crate::identity_provider::keycloak::TokenSet;
 use crate::pki::{Leaf, Request};
 use crate::secret::Secret;
 
-/// Who may do everything: not in the fixture, since every lab has them.
+/// The user that may do everything: not in the fixture, since every lab has one.
 pub const ADMINISTRATOR: &str = "administrator";
 
-/// How long a credential for a person is good: a day's training.
+/// The lifetime of a person's credential: a day's training.
 const LIFETIME: Duration = Duration::from_secs(24 * 3600);
 
-/// Someone of the cast.
+/// A member of the cast.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Member {
-    /// The user's or the service account's name.
+    /// The name of the user or service account.
     pub name: String,
-    /// Who that is, in words.
+    /// The member's description, in words.
     pub described_as: String,
-    /// A person or a service account.
+    /// The kind of member: a person or a service account.
     pub kind: Kind,
-    /// The groups that an API server is to see.
+    /// The groups that an API server should see.
     pub groups: Vec<String>,
-    /// How they usually prove who they are; the first way is the one for a kubeconfig.
+    /// The ways in which the member authenticates; the first one is used in a kubeconfig.
     pub authenticates_by: Vec<Way>,
 }
 
-/// What someone of the cast is.
+/// The kind of a member of the cast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
@@ -51,22 +51,22 @@ pub enum Kind {
     ServiceAccount,
 }
 
-/// How someone of the cast proves who they are.
+/// A way in which a member of the cast authenticates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Way {
-    /// With a certificate of the clients' authority.
+    /// With a certificate signed by the client CA.
     Certificate,
-    /// With a certificate that they asked the cluster for: the same authority signs it.
+    /// With a certificate requested from the cluster: the same CA signs it.
     SigningRequest,
-    /// With an ID token of Keycloak.
+    /// With an ID token from Keycloak.
     Keycloak,
-    /// With a token of their service account.
+    /// With a token of the member's service account.
     ServiceAccount,
 }
 
 impl Way {
-    /// Its name, as the cast's file spells it.
+    /// Returns its name, as the cast's file spells it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -84,7 +84,7 @@ struct Cast {
     person: Vec<Member>,
 }
 
-/// Everybody in `fixtures/cast.toml`.
+/// Returns all members in `fixtures/cast.toml`.
 #[must_use]
 pub fn members() -> &'static [Member] {
     static CAST: LazyLock<Cast> =
@@ -92,7 +92,7 @@ pub fn members() -> &'static [Member] {
     &CAST.person
 }
 
-/// The names of all for whom there are credentials.
+/// Returns the names of all users for whom credentials exist.
 #[must_use]
 pub fn names() -> Vec<&'static str> {
     std::iter::once(ADMINISTRATOR)
@@ -100,53 +100,53 @@ pub fn names() -> Vec<&'static str> {
         .collect()
 }
 
-/// Nobody of that name is in the cast.
+/// An error: the cast has no member of that name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("nobody in the cast is called '{name}'; there are: {}", names().join(", "))]
 pub struct UnknownPerson {
     name: String,
 }
 
-/// Why somebody cannot have a credential.
+/// The reason why a user cannot have a credential.
 #[derive(Debug, thiserror::Error)]
 pub enum CastError {
-    /// Nobody is called so.
+    /// The name is unknown.
     #[error(transparent)]
     Unknown(#[from] UnknownPerson),
-    /// Keycloak, the authorities or the API server do not issue it.
+    /// Keycloak, the authorities or the API server do not issue the credential.
     #[error("{name} cannot have a credential of the lab")]
     Refused {
-        /// Who asked.
+        /// The user.
         name: String,
-        /// Why not.
+        /// The cause.
         #[source]
         source: Box<LabError>,
     },
-    /// The fixture says nothing about how they authenticate.
+    /// The fixture does not say how the member authenticates.
     #[error("the cast does not say how {name} authenticates")]
     NoWay {
-        /// Who.
+        /// The member.
         name: String,
     },
-    /// Not in that form.
+    /// The member has no kubeconfig of that form.
     #[error("{name} has no kubeconfig {form}: that is for who authenticates by {}", ways.join(" or "))]
     NotSo {
-        /// Who.
+        /// The member.
         name: String,
         /// The form.
         form: &'static str,
-        /// The ways that have it.
+        /// The ways of authenticating that have that form.
         ways: Vec<&'static str>,
     },
-    /// A kubeconfig cannot carry it.
+    /// A kubeconfig cannot carry the credential.
     #[error(transparent)]
     NotInKubeconfig(#[from] NotInKubeconfig),
 }
 
-/// Whether `name` is somebody.
+/// Checks that `name` is a member of the cast or the administrator.
 ///
 /// # Errors
-/// Nobody is called so; the error names those who are there.
+/// The name is unknown; the error lists the known names.
 pub fn check(name: &str) -> Result<(), UnknownPerson> {
     if names().contains(&name) {
         Ok(())
@@ -156,10 +156,10 @@ pub fn check(name: &str) -> Result<(), UnknownPerson> {
 }
 
 impl Lab {
-    /// A new credential for `name`, in the way in which they usually authenticate.
+    /// Issues a new credential for `name`, in the way in which this user usually authenticates.
     ///
     /// # Errors
-    /// Nobody is called so, or it is not issued.
+    /// The name is unknown, or the credential is not issued.
     pub async fn credential_of(&self, name: &str) -> Result<Credential, CastError> {
         check(name)?;
         let refused = |source| CastError::Refused {
@@ -175,7 +175,7 @@ impl Lab {
         }
     }
 
-    /// A new credential for `member`, who authenticates by `way`.
+    /// Issues a new credential for `member`, who authenticates by `way`.
     pub(super) async fn credential_by(&self, member: &Member, way: Way) -> Result<Credential, LabError> {
         match way {
             Way::Certificate | Way::SigningRequest => self.certificate_of(member, LIFETIME).map(Credential::Certificate),
@@ -184,10 +184,10 @@ impl Lab {
         }
     }
 
-    /// A new certificate for `name`, good for `lifetime`.
+    /// Issues a new certificate for `name`, valid for `lifetime`.
     ///
     /// # Errors
-    /// Nobody is called so, or the lab has no authority of its own.
+    /// The name is unknown, or the lab has no authority of its own.
     pub fn certificate_for(&self, name: &str, lifetime: Duration) -> Result<Leaf, CastError> {
         let member = members().iter().find(|member| member.name == name);
         let member = member.ok_or_else(|| UnknownPerson { name: name.to_owned() })?;
@@ -197,7 +197,7 @@ impl Lab {
         })
     }
 
-    /// A kubeconfig for `name`, as JSON, which is YAML too.
+    /// Returns a kubeconfig for `name`, as JSON, which is YAML too.
     ///
     /// # Errors
     /// As [`Lab::credential_of`].
@@ -216,7 +216,7 @@ impl Lab {
             .issue(&Request::client(&member.name, &groups).lifetime(lifetime))?)
     }
 
-    /// A token of the service account `name` in the lab's own namespace, which is created when it is not there; good for `lifetime`.
+    /// Issues a token of the service account `name` in the lab's own namespace, valid for `lifetime`. A missing account is created.
     ///
     /// # Errors
     /// The API server does not issue it.
@@ -245,7 +245,7 @@ impl Lab {
         Ok(Secret::new(made.status.map(|status| status.token).unwrap_or_default()))
     }
 
-    /// A login of `name` at Keycloak, by a password grant.
+    /// Logs `name` in at Keycloak, by a password grant.
     pub(super) async fn login_at_keycloak(&self, name: &str) -> Result<TokenSet, LabError> {
         let keycloak = self.keycloak().await?;
         let password = keycloak

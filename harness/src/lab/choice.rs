@@ -1,8 +1,8 @@
-//! How a lab's cluster and identity provider run: as asked, or by what this machine has.
+//! The choice of how a lab's cluster and identity provider run: as requested, or by what this machine has.
 //!
-//! The main type is [`Choice`]. Left to authlab, the cluster runs the way that carries out most of the scenarios, which are processes; on
-//! a system that Kubernetes is not released for, it runs in containers where an engine answers that has their images, and a note says
-//! so. Only images that somebody asked for by naming a driver are fetched: a default must not cost minutes.
+//! The main type is [`Choice`]. By default, the cluster runs the way that supports most of the scenarios, which is as processes; on
+//! a system that Kubernetes is not released for, it runs in containers if a container engine responds and has the images, and a note
+//! says so. Images are only fetched for a driver that the user named: a default must not cost minutes.
 
 use super::{LabError, LabOptions};
 use crate::cluster::Driver;
@@ -13,19 +13,19 @@ use crate::identity_provider::keycloak::{KeycloakImage, PreparedImage};
 use crate::server_binaries::Kubernetes;
 use crate::server_binaries::images::{Images, OWN_PREFIX, Reference};
 
-/// What a lab is made of.
+/// The drivers and images of a lab.
 #[derive(Debug)]
 pub(super) struct Choice {
     pub(super) cluster: Driver,
-    /// Keycloak's image, when it runs in a container.
+    /// Keycloak's image, if it runs in a container.
     pub(super) keycloak: Option<KeycloakImage>,
-    /// The engine, when something runs in containers.
+    /// The engine, if anything runs in containers.
     pub(super) engine: Option<Engine>,
     pub(super) images: Images,
 }
 
 impl Choice {
-    /// What `options` ask for, with what they leave open decided. The images needed are there.
+    /// Resolves `options`, including those left open. The images needed are available afterwards.
     pub(super) async fn of(options: &LabOptions, version: &Kubernetes, events: &Events) -> Result<Self, LabError> {
         let prefix = options.server_binaries.image_prefix.as_deref();
         let images = Images::of(version, prefix)?.with_keycloak(options.pinned_keycloak()?, prefix)?;
@@ -64,7 +64,7 @@ impl Choice {
                 driver
             }
         };
-        // kind loads its node's image from the engine, too; one that was loaded from a file has lost its digest.
+        // kind loads its node's image from the engine, too; an image that was loaded from a file has lost its digest.
         let loaded = cluster == Driver::Kind && is_there(&engine, &images.kind_node.without_digest()).await?;
         for image in of_cluster(cluster, &images).into_iter().filter(|_| !loaded) {
             fetch(&engine, image, options, events).await?;
@@ -83,12 +83,12 @@ impl Choice {
         })
     }
 
-    /// Whether the cluster's servers run in containers.
+    /// Returns `true` if the cluster's servers run in containers.
     pub(super) fn has_cluster_in_containers(&self) -> bool {
         matches!(self.cluster, Driver::Container | Driver::K3s | Driver::Kind)
     }
 
-    /// How the identity provider runs.
+    /// Returns the driver of the identity provider.
     pub(super) fn identity_provider(&self) -> identity_provider::Driver {
         if self.keycloak.is_some() {
             identity_provider::Driver::Container
@@ -98,10 +98,10 @@ impl Choice {
     }
 }
 
-/// Whether Kubernetes' servers are released for this system, so that processes are the way that carries out most.
+/// `true` if Kubernetes' servers are released for this system, so that processes support the most scenarios.
 const RELEASED: bool = cfg!(target_os = "linux");
 
-/// How a cluster runs where Kubernetes' servers are not released, and there are the images of the drivers `there`; with a note.
+/// Returns the driver, and a note, for systems without released Kubernetes servers; `there` are the drivers with available images.
 fn without_release(there: &[Driver]) -> (Driver, &'static str) {
     match there.first() {
         Some(Driver::Container) => (Driver::Container, "the cluster runs in containers, whose images are there"),
@@ -113,7 +113,7 @@ fn without_release(there: &[Driver]) -> (Driver, &'static str) {
     }
 }
 
-/// The images that a cluster of `driver` runs.
+/// Returns the images that a cluster of `driver` runs.
 fn of_cluster(driver: Driver, images: &Images) -> Vec<&Reference> {
     match driver {
         Driver::Container => vec![&images.etcd, &images.kube_apiserver, &images.kube_controller_manager],
@@ -149,7 +149,7 @@ async fn fetch(engine: &Engine, image: &Reference, options: &LabOptions, events:
     }
 }
 
-/// Keycloak's image: the prepared one where there is one.
+/// Returns Keycloak's image: the prepared one if there is one, else the official one, fetched if needed.
 async fn keycloak(engine: &Engine, images: &Images, options: &LabOptions, events: &Events) -> Result<KeycloakImage, LabError> {
     if let Some(there) = prepared(engine, options).await? {
         return Ok(there);
@@ -159,7 +159,7 @@ async fn keycloak(engine: &Engine, images: &Images, options: &LabOptions, events
     Ok(KeycloakImage::Official(images.keycloak.to_string()))
 }
 
-/// Keycloak's image, if one is there.
+/// Returns Keycloak's image, if the engine has one.
 async fn keycloak_that_is_there(engine: &Engine, images: &Images, options: &LabOptions) -> Result<Option<KeycloakImage>, LabError> {
     if let Some(there) = prepared(engine, options).await? {
         return Ok(Some(there));
@@ -174,7 +174,7 @@ async fn prepared(engine: &Engine, options: &LabOptions) -> Result<Option<Keyclo
     Ok(found.map(KeycloakImage::Prepared))
 }
 
-/// An error in one line: where nobody asked for containers, their absence is no more than a remark.
+/// Returns an error as one line: unless containers were requested, their absence is only worth a remark.
 fn in_short(error: &EngineError) -> String {
     match error {
         EngineError::NoEngine { .. } => "no container engine answers".to_owned(),

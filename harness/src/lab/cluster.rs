@@ -1,4 +1,4 @@
-//! The cluster of a lab, whichever way it runs.
+//! The cluster of a lab, for each driver.
 //!
 //! The main type is [`Cluster`].
 
@@ -10,19 +10,19 @@ use crate::cluster::kind::Kind;
 use crate::cluster::{ApiServer, Setting};
 use crate::event::Events;
 
-/// Servers that a lab owns.
+/// The servers of a cluster that a lab owns.
 #[derive(Debug)]
 pub(super) enum Cluster {
-    /// A control plane of our own.
+    /// A control plane started by authlab.
     Plane(Box<ControlPlane>),
     /// k3s.
     K3s(K3s),
-    /// A cluster of the `kind` command's.
+    /// A cluster of the `kind` command.
     Kind(Kind),
 }
 
 impl Cluster {
-    /// Starts one more API server, with `setting`.
+    /// Starts another API server, with `setting`.
     pub(super) async fn further(&mut self, setting: &Setting, events: &Events) -> Result<ApiServer, LabError> {
         match self {
             Self::Plane(plane) => Ok(plane.further(setting, events).await?),
@@ -32,7 +32,7 @@ impl Cluster {
         }
     }
 
-    /// Ends the further API server with the setting `name`, if it is there.
+    /// Ends the further API server with the setting `name`, if it runs.
     pub(super) async fn end_further(&mut self, name: &str) -> Result<(), LabError> {
         match self {
             Self::Plane(plane) => Ok(plane.end_further(name).await?),
@@ -40,14 +40,14 @@ impl Cluster {
         }
     }
 
-    /// Name and process id of each server that is a process of ours.
+    /// Returns the name and process id of each server that runs as a process.
     pub(super) fn processes(&self) -> Vec<ProcessDescription> {
         let Self::Plane(plane) = self else { return Vec::new() };
         let described = |(name, pid)| ProcessDescription { name, pid };
         plane.processes().into_iter().map(described).collect()
     }
 
-    /// Name and id of each container.
+    /// Returns the name and id of each container.
     pub(super) fn containers(&self) -> Vec<ContainerDescription> {
         let of = |containers: Vec<&crate::engine::Container>| {
             let pairs = containers
@@ -63,7 +63,7 @@ impl Cluster {
         pairs.into_iter().map(|(name, id)| ContainerDescription { name, id }).collect()
     }
 
-    /// Kills all of it, and waits until it is gone.
+    /// Kills all servers, and waits until they are gone.
     pub(super) async fn stop(self) -> Result<(), LabError> {
         match self {
             Self::Plane(plane) => plane.stop().await,

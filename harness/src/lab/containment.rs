@@ -1,8 +1,8 @@
-//! What a lab has in a container engine: a network, and everything else that carries its labels.
+//! The objects of a lab in a container engine: a network, and everything else that carries its labels.
 //!
-//! The main type is [`Containment`]. Containers belong to the engine and outlive who asked for them, so a watcher, a process of its own,
-//! removes them when the lab's owner dies without having done so; nothing depends on the owner's last words. A program that cannot be
-//! executed again as the watcher has none: it removes them itself, unless it is killed, which a note says.
+//! The main type is [`Containment`]. Containers belong to the engine and outlive the process that started them, so a watcher, a separate
+//! process, removes them when the lab's owner dies without having done so; this needs no cooperation of the dying owner. A program that
+//! cannot be executed again as the watcher has none: it removes them itself, unless it is killed, as a note says.
 
 use std::net::IpAddr;
 
@@ -11,7 +11,7 @@ use crate::engine::{Engine, EngineError, Filter, Labels, Network, Reach, Watcher
 use crate::event::Events;
 use crate::identity_provider::Address;
 
-/// A lab's part of a container engine. Dropped without [`Containment::end`], it is removed, by the watcher where there is one.
+/// A lab's part of a container engine. If dropped without [`Containment::end`], it is removed, by the watcher if there is one.
 #[derive(Debug)]
 pub(super) struct Containment {
     pub(super) engine: Engine,
@@ -20,10 +20,10 @@ pub(super) struct Containment {
     watch: Watching,
 }
 
-/// The process that removes it when it is given up.
+/// The process that removes the lab's objects when the lab is dropped.
 #[derive(Debug)]
 enum Watching {
-    /// A process, also when this one is killed.
+    /// A separate process, which works even if this one is killed.
     Watcher(Box<Watcher>),
     /// This process.
     Ourselves,
@@ -32,10 +32,10 @@ enum Watching {
 }
 
 impl Containment {
-    /// A network for the lab called `lab`, whose directory all containers see; watched over.
+    /// Creates a network for the lab `lab`, whose directory all containers see, and starts watching it.
     pub(super) async fn start(engine: Engine, lab: &str, directory: &Directory, events: &Events) -> Result<Self, LabError> {
         let labels = Labels::new(lab, directory.path()).with_id(directory.id().clone());
-        // Before anything is there that it would have to remove.
+        // The watcher starts before anything exists that it would have to remove.
         let watch = match watching_program() {
             Some(program) => {
                 let (program, words) = program.map_err(EngineError::Watcher)?;
@@ -58,7 +58,7 @@ impl Containment {
         })
     }
 
-    /// Where the harness' own servers are reached by containers and by people on this machine alike.
+    /// Returns the address at which both containers and users on this machine reach the harness' own servers.
     pub(super) fn address(&self) -> Address {
         match (self.engine.reach(), self.network.gateway()) {
             (Reach::Gateway, Some(gateway)) => Address::at(gateway),
@@ -70,14 +70,14 @@ impl Containment {
         }
     }
 
-    /// Removes all of it.
+    /// Removes everything.
     ///
     /// # Errors
-    /// Something could not be removed; the watcher goes on trying when this process has ended.
+    /// An object could not be removed; the watcher keeps trying after this process has ended.
     pub(super) async fn end(mut self) -> Result<(), LabError> {
         sweep(&self.engine, &Filter::owned(&self.labels)).await?;
         if let Watching::Watcher(watcher) = std::mem::replace(&mut self.watch, Watching::Over) {
-            // All is removed: one that does not end has nothing to do.
+            // Everything is removed: a watcher that does not end has nothing to do.
             let _dismissed = watcher.dismiss().await;
         }
         Ok(())
@@ -90,7 +90,7 @@ impl Drop for Containment {
             return;
         }
         let (address, filter) = (self.engine.address().to_owned(), Filter::owned(&self.labels));
-        // The runtime that this is dropped in may be ending.
+        // The current runtime may be shutting down.
         let swept = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -98,7 +98,7 @@ impl Drop for Containment {
                 .map_err(EngineError::Watcher)?;
             runtime.block_on(async { sweep(&Engine::find(Some(&address)).await?, &filter).await.map(drop) })
         });
-        // `down --all` finds what is left, by its labels.
+        // `down --all` finds leftovers by their labels.
         let _left = swept.join().map(|swept: Result<(), EngineError>| swept);
     }
 }
@@ -146,7 +146,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let directory = Directory::of_another(place.path().to_owned(), crate::owner::LabId::random());
         let found = Engine::find(Some(&engine.address())).await.unwrap();
-        // Nobody has said of this test binary that it watches.
+        // This test binary was not registered as a watcher.
         let contained = Containment::start(found, "blue", &directory, &events).await.unwrap();
         assert!(*there.lock().unwrap());
         assert_eq!(notes.lock().unwrap().len(), 1);

@@ -1,4 +1,5 @@
-//! How another process asks the owner of a lab for more: a line of JSON each way, on loopback, for who knows the word in `lab.json`.
+//! The control port, by which other processes send requests to a lab's owner: one line of JSON each way, on loopback, for callers
+//! that know the word in `lab.json`.
 
 use std::future::Future;
 use std::net::Ipv4Addr;
@@ -18,19 +19,19 @@ use crate::cluster::ApiServer;
 use crate::listener::{Accepted, Listener, Listening};
 use crate::secret::Secret;
 
-/// How long an API server may take.
+/// The time that starting an API server may take.
 const START_LIMIT: Duration = Duration::from_secs(90);
 
-/// How long a word that starts nothing may take.
+/// The time that a request which starts nothing may take.
 const WORD_LIMIT: Duration = Duration::from_secs(5);
 
-/// Bytes of a line, either way.
+/// The maximum length of a line, in bytes, either way.
 const LONGEST_LINE: u64 = 64 * 1024;
 
-/// How long a request may take to arrive.
+/// The time that a request may take to arrive.
 const REQUEST_LIMIT: Duration = Duration::from_secs(5);
 
-/// What is asked.
+/// A request to the owner.
 #[derive(Debug, Serialize, Deserialize)]
 struct Request {
     word: Secret,
@@ -41,15 +42,15 @@ struct Request {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Wanted {
-    /// The API server with this setting.
+    /// Requests the API server with this setting.
     ApiServer(String),
-    /// That no API server ends while the connection lasts: a run with this id is under way.
+    /// Announces a run with this id: no API server ends while the connection lasts.
     Run(String),
-    /// The end of the lab.
+    /// Requests the end of the lab.
     End {},
 }
 
-/// What is answered.
+/// The owner's response.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Reply {
@@ -59,12 +60,12 @@ enum Reply {
     Refused(String),
 }
 
-/// Asks the owner of a lab.
+/// A client of a lab's owner.
 #[derive(Clone, Debug)]
 pub(super) struct Client(pub(super) ControlDescription);
 
 impl Client {
-    /// The API server with the setting `name`, started when it does not run yet.
+    /// Returns the API server with the setting `name`, which is started if it does not run yet.
     pub(super) async fn api_server(&self, name: &str) -> Result<ApiServer, LabError> {
         match self.ask(Wanted::ApiServer(name.to_owned()), START_LIMIT).await? {
             Reply::ApiServer(server) => Ok(*server),
@@ -74,7 +75,7 @@ impl Client {
         }
     }
 
-    /// Tells that the run `run` begins.
+    /// Announces that the run `run` begins.
     pub(super) async fn begin_run(&self, run: &str) -> Result<UnderWay, LabError> {
         match self.talk(Wanted::Run(run.to_owned()), WORD_LIMIT).await? {
             (Reply::UnderWay, stream) => Ok(UnderWay { _connection: stream }),
@@ -84,7 +85,7 @@ impl Client {
         }
     }
 
-    /// Asks the owner to end the lab, and returns when it has begun to.
+    /// Asks the owner to end the lab, and returns once it has begun to.
     pub(super) async fn end(&self) -> Result<(), LabError> {
         match self.ask(Wanted::End {}, WORD_LIMIT).await? {
             Reply::Ending => Ok(()),
@@ -97,7 +98,7 @@ impl Client {
         self.talk(wanted, limit).await.map(|(reply, _)| reply)
     }
 
-    /// The answer, and the connection that it came on.
+    /// Sends a request, and returns the response and its connection.
     async fn talk(&self, wanted: Wanted, limit: Duration) -> Result<(Reply, TcpStream), LabError> {
         let asked = tokio::time::timeout(limit, async {
             let mut stream = BufReader::new(TcpStream::connect((Ipv4Addr::LOCALHOST, self.0.port)).await?);
@@ -114,7 +115,7 @@ impl Client {
     }
 }
 
-/// A run that the owner of a lab knows of, until dropped.
+/// A run that is registered with the owner of a lab, until dropped.
 #[derive(Debug)]
 pub struct UnderWay {
     _connection: TcpStream,
@@ -124,19 +125,19 @@ fn another_answer() -> LabError {
     LabError::Refused("another answer than was asked for".to_owned())
 }
 
-/// The part of the owner that answers.
+/// The part of the owner that handles requests.
 pub(super) trait Answers: Clone + Send + Sync + 'static {
-    /// Dropped when a run is over.
+    /// A guard, dropped when a run is over.
     type UnderWay: Send;
 
-    /// The API server with the setting `name`.
+    /// Returns the API server with the setting `name`.
     fn api_server(&self, name: String) -> impl Future<Output = Result<ApiServer, LabError>> + Send;
 
-    /// A run begins.
+    /// Registers a run that begins.
     fn begins(&self, run: String) -> Self::UnderWay;
 }
 
-/// Listens for who asks, and lets somebody answer, until dropped.
+/// A listener that accepts requests and passes them to a handler, until dropped.
 #[derive(Debug)]
 pub(super) struct Server {
     description: ControlDescription,
@@ -144,7 +145,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Listens on a free port. `end` is notified when the end of the lab is asked for.
+    /// Listens on a free port. `end` is notified when a caller requests the end of the lab.
     pub(super) async fn start(answers: impl Answers, end: Arc<Notify>) -> std::io::Result<Self> {
         let listener = Listener::bind(Ipv4Addr::LOCALHOST).await?;
         let mut word = [0_u8; 24];
@@ -156,7 +157,7 @@ impl Server {
         let known = description.word.clone();
         let listening = listener.accept(move |accepted| {
             let (known, answers, end) = (known.clone(), answers.clone(), Arc::clone(&end));
-            // A caller that hangs up early gets no answer, and needs none.
+            // A caller that hangs up early needs no response.
             async move { drop(serve(accepted, &known, answers, &end).await) }
         });
         Ok(Self {
@@ -165,7 +166,7 @@ impl Server {
         })
     }
 
-    /// How to ask it.
+    /// Returns the port and the word that callers need.
     pub(super) fn description(&self) -> &ControlDescription {
         &self.description
     }
@@ -189,12 +190,12 @@ async fn serve(accepted: Accepted, known: &Secret, answers: impl Answers, end: &
         Some(Wanted::Run(run)) => {
             let _under_way = answers.begins(run);
             stream.write_all(line(&Reply::UnderWay).as_bytes()).await?;
-            // It is over when nobody has the other end any more, however that came.
+            // The run is over when the other end closes the connection, for whatever reason.
             let _over = stream.read_u8().await;
             return Ok(());
         }
         Some(Wanted::End {}) => {
-            // Told first: with the lab, this conversation ends.
+            // The response goes first: the connection ends with the lab.
             let told = stream.write_all(line(&Reply::Ending).as_bytes()).await;
             end.notify_one();
             return told;
@@ -204,12 +205,12 @@ async fn serve(accepted: Accepted, known: &Secret, answers: impl Answers, end: &
     stream.write_all(line(&reply).as_bytes()).await
 }
 
-/// Compares in a time that does not tell how much of the word is right.
+/// Compares in constant time, so that the duration does not reveal how much of the word is right.
 fn knows(word: &Secret, known: &Secret) -> bool {
     word.expose().as_bytes().ct_eq(known.expose().as_bytes()).into()
 }
 
-/// Whether `text` can be the value of a label, and of one only.
+/// Returns `true` if `text` can be the value of a label, and of only one.
 fn is_label(text: &str) -> bool {
     (1..=63).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric())
 }
@@ -224,7 +225,7 @@ mod tests {
     use crate::listener::strangers;
     use crate::process::wait::{Condition, until};
 
-    /// Starts nothing, and knows how many runs are under way.
+    /// A handler that starts nothing, and counts the runs under way.
     #[derive(Clone, Default)]
     struct Idle(Arc<()>);
 
@@ -295,7 +296,7 @@ mod tests {
         let refused = Client(guessing).end().await.expect_err("the word is wrong");
         assert!(matches!(refused, LabError::Refused(_)), "{refused}");
         Client(knowing).end().await.expect("the word is right");
-        // One notification is kept; the guess left none.
+        // One notification is kept; the wrong guess left none.
         end.notified().await;
         assert!(futures::FutureExt::now_or_never(end.notified()).is_none());
     }
@@ -305,7 +306,7 @@ mod tests {
         let idle = Idle::default();
         let server = Server::start(idle.clone(), Arc::default()).await.expect("a free port");
         let client = Client(server.description().clone());
-        // The listener and this test each have one.
+        // The listener and this test hold one reference each.
         let alone = Arc::strong_count(&idle.0);
         let under_way = client.begin_run("r1").await.expect("it is noted");
         let refused = client.begin_run("r1,other in (x)").await.expect_err("no label is like that");

@@ -1,4 +1,4 @@
-//! What a lab is, as its owner writes it down for others: `lab.json`, mode 0600.
+//! The description of a lab, which its owner writes for other processes: `lab.json`, mode 0600.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,36 +14,36 @@ use crate::secret::Secret;
 
 const FILE: &str = "lab.json";
 
-/// A lab that is up, for whoever attaches to it.
+/// A lab that is up, as read by processes that attach to it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LabDescription {
     /// The version of this format.
     pub schema: u32,
     /// The lab's name.
     pub name: String,
-    /// The version of authlab that made it.
+    /// The version of authlab that started it.
     pub authlab: String,
-    /// Tells fixtures apart: two labs with the same one promise the same.
+    /// The hash of the fixtures: two labs with the same one make the same promises.
     pub fingerprint: String,
-    /// The process id of its owner.
+    /// The process id of the owner.
     pub owner: u32,
-    /// When it was started.
+    /// The time at which it was started.
     pub started: jiff::Timestamp,
     /// The full version of Kubernetes.
     pub kubernetes: String,
     /// The minor version.
     pub minor: Minor,
-    /// How its cluster runs.
+    /// The driver of its cluster.
     pub cluster: Driver,
-    /// How its identity provider runs; none in a lab without.
+    /// The driver of its identity provider; `None` in a lab without one.
     pub identity_provider: Option<identity_provider::Driver>,
-    /// What the cluster answered about itself, by capability.
+    /// The observed capabilities of the cluster.
     #[serde(default)]
     pub observed: BTreeMap<String, Observed>,
-    /// The number of learners it was prepared for. A lab with learners starts no further API servers, and is not used for features.
+    /// The number of learners it was prepared for. A lab with learners starts no further API servers, and does not run features.
     #[serde(default)]
     pub learners: u32,
-    /// The API servers that run, by setting; more may be started later.
+    /// The running API servers, by setting; more may be started later.
     pub api_servers: BTreeMap<String, ApiServer>,
     /// The base URL of the harness' issuer.
     pub issuer: String,
@@ -53,21 +53,21 @@ pub struct LabDescription {
     pub keycloak: Option<KeycloakDescription>,
     /// The auth proxies, by name.
     pub auth_proxies: BTreeMap<String, AuthProxyDescription>,
-    /// The directory with kubectl of the lab's version, where there is one.
+    /// The directory with a kubectl of the lab's version, if there is one.
     pub programs: Option<PathBuf>,
     /// The servers' processes.
     pub processes: Vec<ProcessDescription>,
     /// The servers' containers.
     #[serde(default)]
     pub containers: Vec<ContainerDescription>,
-    /// The address of the engine that they run on.
+    /// The address of the engine that the containers run on.
     #[serde(default)]
     pub engine: Option<String>,
-    /// Where the owner listens, and the word it wants to hear.
+    /// The control port of the owner, and its word.
     pub control: Option<ControlDescription>,
 }
 
-/// An auth proxy that runs.
+/// An auth proxy that is running.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AuthProxyDescription {
     /// Its address.
@@ -92,17 +92,17 @@ pub struct ContainerDescription {
     pub id: String,
 }
 
-/// How the owner can be asked.
+/// The address and secret of the owner's control port.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ControlDescription {
     /// A loopback port.
     pub port: u16,
-    /// Who knows it may ask.
+    /// The secret that permits requests.
     pub word: Secret,
 }
 
 impl LabDescription {
-    /// Writes it into the lab's directory, whole or not at all.
+    /// Writes it into the lab's directory, atomically.
     pub(super) fn save(&self, directory: &Path) -> Result<(), LabError> {
         let text = serde_json::to_string_pretty(self).unwrap_or_default();
         let unfinished = directory.join(format!("{FILE}.new"));
@@ -113,7 +113,7 @@ impl LabDescription {
         })
     }
 
-    /// Reads it; `None` when the lab is not ready yet.
+    /// Reads it; `None` if the lab is not ready yet.
     pub(super) fn load(directory: &Path) -> Result<Option<Self>, LabError> {
         let path = directory.join(FILE);
         let text = match std::fs::read_to_string(&path) {
@@ -126,11 +126,11 @@ impl LabDescription {
             .map_err(|source| LabError::Damaged { path, source })
     }
 
-    /// Why this lab is not what `options` ask for; `None` when it is.
+    /// Returns the reason why this lab does not satisfy `options`; `None` if it does.
     pub(super) fn mismatch(&self, options: &LabOptions) -> Result<Option<String>, LabError> {
         if options.kubernetes.is_some() {
             let asked = options.pinned()?.version.to_string();
-            // A distribution adds its own: 1.34.4+k3s1.
+            // A distribution appends its own suffix: 1.34.4+k3s1.
             if Some(asked.as_str()) != self.kubernetes.split('+').next() {
                 return Ok(Some(format!("it runs Kubernetes {}, not {asked}", self.kubernetes)));
             }
@@ -153,7 +153,7 @@ impl LabDescription {
     }
 }
 
-/// A hash of all that decides what a lab is: the fixtures that are compiled in.
+/// Returns a hash of all that defines a lab: the fixtures that are compiled in.
 pub(super) fn fingerprint() -> String {
     static FIXTURES: include_dir::Dir<'_> = include_dir::include_dir!("$CARGO_MANIFEST_DIR/../fixtures");
     let mut hash = sha2::Sha256::new();

@@ -1,4 +1,4 @@
-//! The egress that API servers are told of, for issuers that nobody reaches otherwise.
+//! The egress proxy that API servers use for issuers that cannot be reached otherwise.
 //!
 //! The main function is [`start`].
 
@@ -15,7 +15,7 @@ use crate::pki::{Leaf, write_private};
 /// The file below the lab's directory that API servers read (`--egress-selector-config-file`).
 const FILE: &str = "egress.json";
 
-/// Starts the egress to `issuer` at `address`, and writes what API servers read of it below `directory`.
+/// Starts the egress proxy to `issuer` at `address`, and writes its configuration for API servers below `directory`.
 ///
 /// # Errors
 /// It cannot listen, or the file cannot be written.
@@ -28,7 +28,7 @@ pub(super) async fn start(
     let issuer = issuer.trim_start_matches("https://");
     let egress = Egress::listen_at(address, serving, issuer).await?;
     let file = |name: &str| authorities.file(name).display().to_string();
-    // The API server insists on showing a certificate; nobody looks at it.
+    // The API server requires a client certificate here; the proxy does not check it.
     let tls = json!({
         "caBundle": file("serving.crt"), "clientCert": file("front-proxy.crt"), "clientKey": file("front-proxy.key"),
     });

@@ -1,7 +1,7 @@
-//! Ending a lab that another process owns, and clearing one that nobody owns any more.
+//! Ending a lab that another process owns, and clearing one that has no owner any more.
 //!
 //! The main function is [`take_down`]. The owner is asked at the lab's control port, or by a signal to a process that is certainly the
-//! owner; where neither can be had, the lab is left as it is.
+//! owner; if neither is possible, the lab is left as it is.
 
 use std::convert::Infallible;
 use std::path::Path;
@@ -18,37 +18,37 @@ use super::{LabError, control};
 use crate::owner::Owner;
 use crate::process::wait::{Condition, until};
 
-/// How long a lab may take to end before it is killed.
+/// The time that a lab may take to end before it is killed.
 pub(super) const STOP_LIMIT: Duration = Duration::from_secs(20);
 
-/// How long an owner may take to write down that it is the owner.
+/// The time that an owner may take to write down that it is the owner.
 const SIGNING: Duration = Duration::from_secs(1);
 
-/// How a lab ended.
+/// The way in which a lab ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stopped {
     /// Its owner ended it.
     Ended,
-    /// Its owner did not listen and was killed, with all it had started.
+    /// Its owner did not respond and was killed, with all the servers it had started.
     Killed,
-    /// It had no owner any more; what was left of it was cleared.
+    /// It had no owner any more; its leftovers were cleared.
     Cleared,
 }
 
 /// The result of ending a lab.
 #[derive(Debug)]
 pub struct TakenDown {
-    /// How many of its processes were killed by the caller.
+    /// The number of its processes that the caller killed.
     pub processes: usize,
-    /// How many of its containers and networks were removed by the caller.
+    /// The number of its containers and networks that the caller removed.
     pub containers: usize,
-    /// How it ended, or why it did not.
+    /// The way in which it ended, or the reason why it did not.
     pub outcome: Result<Stopped, LabError>,
 }
 
-/// Ends the lab called `name`, or clears what is left of it; `foreign` also what an owner left of which nobody here can tell whether
-/// it lives, as long as it does not hold the lab's lock.
+/// Ends the lab `name`, or clears its leftovers; with `foreign` also those of an owner that may live where this machine cannot see it,
+/// unless the owner holds the lab's lock.
 pub async fn take_down(name: &str, foreign: bool) -> TakenDown {
     let claim = if foreign { Claim::Asserted } else { Claim::Proved };
     let mut counts = Counts::default();
@@ -76,17 +76,17 @@ async fn end(name: &str, claim: Claim, counts: &mut Counts) -> Result<Stopped, L
     Ok(stopped)
 }
 
-/// Has the owner of the lab in `path` end it. Nobody holds the lab's lock afterwards.
+/// Asks the owner of the lab in `path` to end it. The lab's lock is free afterwards.
 async fn ask(name: &str, path: &Path) -> Result<Stopped, LabError> {
     let mut asked = ask_at_control_port(path).await || signal(path, Signal::TERM).await;
     if !asked && is_being_cleared(path) && !gone(path).await {
-        // It was cleared for a new lab, whose owner can be asked.
+        // The leftovers were cleared for a new lab, whose owner can be asked.
         asked = signal(path, Signal::TERM).await;
     }
     if asked && gone(path).await || !is_held(path) {
         return Ok(Stopped::Ended);
     }
-    // It did not listen.
+    // The owner did not respond.
     if asked && signal(path, Signal::KILL).await && gone(path).await {
         return Ok(Stopped::Killed);
     }
@@ -98,9 +98,9 @@ async fn ask(name: &str, path: &Path) -> Result<Stopped, LabError> {
     })
 }
 
-/// Asks the owner at the lab's control port; `false` when nobody answers there who knows the lab.
+/// Asks the owner at the lab's control port; `false` if no owner of this lab responds there.
 async fn ask_at_control_port(path: &Path) -> bool {
-    // The address is one of this machine, and another program's on any other.
+    // The address is one of this machine; on any other it may be another program's.
     let here = Owner::here();
     let Ok(Some(marker)) = Marker::read(path) else { return false };
     if !marker.owner.shares_kernel_with(&here) {
@@ -116,7 +116,7 @@ async fn ask_at_control_port(path: &Path) -> bool {
     }
 }
 
-/// Returns `true` if another process than the lab's owner holds the lock: then somebody else clears the lab.
+/// Returns `true` if a process other than the lab's owner holds the lock: then that process clears the lab.
 fn is_being_cleared(path: &Path) -> bool {
     match (directory::owner(path), Marker::read(path)) {
         (Some(signed), Ok(Some(marker))) => signed != marker.owner.pid,
@@ -124,9 +124,9 @@ fn is_being_cleared(path: &Path) -> bool {
     }
 }
 
-/// Signals the owner of the lab in `path`; `false` when there is no proof which process that is.
+/// Sends a signal to the owner of the lab in `path`; `false` without a proof which process that is.
 async fn signal(path: &Path, signal: Signal) -> bool {
-    // Between becoming the owner and writing that down there is a moment.
+    // There is a moment between becoming the owner and writing that down.
     let known = until("the owner's process", SIGNING, || async {
         let process = directory::owners_process(path);
         Ok::<_, Infallible>(match (process, directory::ownership(path)) {
@@ -140,7 +140,7 @@ async fn signal(path: &Path, signal: Signal) -> bool {
     }
 }
 
-/// Returns `false` only if nobody holds the lock of the lab in `path` for certain: it was seen free, or is gone.
+/// Returns `false` only if the lock of the lab in `path` is certainly free: it was seen free, or is gone.
 fn is_held(path: &Path) -> bool {
     match directory::look(path) {
         There::Nothing => false,

@@ -1,4 +1,4 @@
-//! What can go wrong with a lab.
+//! The errors of a lab.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::server_binaries::images::NotAReference;
 use crate::server_binaries::{ServerBinariesError, UnknownKeycloak, UnknownVersion};
 use crate::token_webhook::TokenWebhookError;
 
-/// Why a lab cannot be started, used or ended.
+/// The reason why a lab cannot be started, used or ended.
 #[derive(Debug, thiserror::Error)]
 pub enum LabError {
     /// The version of Kubernetes is not one of those pinned.
@@ -29,7 +29,7 @@ pub enum LabError {
     /// The version of Keycloak is not one of those pinned.
     #[error(transparent)]
     KeycloakVersion(#[from] UnknownKeycloak),
-    /// Servers cannot be had.
+    /// Server binaries cannot be obtained.
     #[error(transparent)]
     ServerBinaries(#[from] ServerBinariesError),
     /// The control plane is not ready.
@@ -47,7 +47,7 @@ pub enum LabError {
     /// An image prefix is not a registry name.
     #[error(transparent)]
     Image(#[from] NotAReference),
-    /// One more API server is asked of a cluster that has one.
+    /// Another API server was requested of a cluster that has only one.
     #[error("an API server with the setting '{asked}' cannot be started: this cluster has one API server")]
     OneApiServer {
         /// The setting.
@@ -56,52 +56,52 @@ pub enum LabError {
     /// Keycloak is not ready.
     #[error("keycloak could not be started")]
     Keycloak(#[from] KeycloakError),
-    /// Keycloak has no password of somebody that we know.
+    /// The password of a Keycloak user is unknown.
     #[error("no password of '{name}' in keycloak is known")]
     NoPassword {
-        /// Who.
+        /// The user.
         name: String,
     },
-    /// Keycloak does not log somebody in.
+    /// Keycloak rejects a login.
     #[error("keycloak did not log '{name}' in")]
     Login {
-        /// Who.
+        /// The user.
         name: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: KeycloakError,
     },
-    /// The issuer cannot serve.
+    /// The issuer cannot be started.
     #[error("the issuer could not be started")]
     Issuer(#[from] IssuerError),
-    /// The token webhook cannot serve.
+    /// The token webhook cannot be started.
     #[error("the token webhook could not be started")]
     TokenWebhook(#[from] TokenWebhookError),
-    /// An auth proxy cannot serve.
+    /// An auth proxy cannot be started.
     #[error("the auth proxy could not be started")]
     AuthProxy(#[from] AuthProxyError),
     /// An API server setting is wrong.
     #[error(transparent)]
     Setting(#[from] SettingError),
-    /// A key or certificate cannot be made or kept.
+    /// A key or certificate cannot be created or stored.
     #[error(transparent)]
     Pki(#[from] PkiError),
-    /// No directory for labs.
+    /// There is no directory for labs.
     #[error(transparent)]
     NoDirectory(#[from] crate::dirs::NoDirectory),
-    /// A name that no directory can have.
+    /// The name cannot be a directory's.
     #[error(transparent)]
     Name(#[from] super::InvalidName),
-    /// A file of the lab cannot be made, read or removed.
+    /// A file of the lab cannot be created, read or removed.
     #[error("the lab's directory {} cannot be used", path.display())]
     Directory {
         /// The directory or file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// The state directory, or that of all labs, may be controlled by somebody else.
+    /// The state directory, or that of all labs, may be controlled by another user.
     #[error("cannot use the directory {}: {why}", path.display())]
     Untrusted {
         /// The directory.
@@ -109,7 +109,7 @@ pub enum LabError {
         /// The reason.
         why: NotPrivate,
     },
-    /// A lab's place is taken by something else, or by what only looks like a lab.
+    /// A lab's place is taken by something else, or by something that only looks like a lab.
     #[error("{} is not taken for a lab's directory, and nothing in it was touched: {why}", path.display())]
     NotALab {
         /// The directory.
@@ -117,7 +117,7 @@ pub enum LabError {
         /// The reason.
         why: super::NotALab,
     },
-    /// A lab without a visible owner, whose owner may live where nobody here sees it.
+    /// A lab without a visible owner, whose owner may live where it cannot be seen from here.
     #[error("cannot clear the lab in {}: it was made by {of}, so nobody here can tell whether its owner lives", path.display())]
     Elsewhere {
         /// The lab's directory.
@@ -125,17 +125,17 @@ pub enum LabError {
         /// The place of its owner.
         of: Elsewhere,
     },
-    /// The owner of a lab lives, and cannot be told to end.
+    /// The owner of a lab lives, and cannot be asked to end.
     #[error("the lab '{name}' is up and could not be ended: {}", not_reached(*owner, of.as_ref()))]
     NotReached {
         /// The lab's name.
         name: String,
         /// The process id that the owner wrote down.
         owner: Option<u32>,
-        /// The owner's place, when not here.
+        /// The owner's place, if it is not here.
         of: Option<Elsewhere>,
     },
-    /// Processes with the lab's id that may be a container's.
+    /// Processes that carry the lab's id but may be a container's.
     #[error("cannot clear the lab in {}: the processes {} carry its id, but do not see the processes and files that we see", path.display(), listed(pids))]
     StrangeServers {
         /// The lab's directory.
@@ -148,7 +148,7 @@ pub enum LabError {
     ServersLeft {
         /// The lab's directory.
         path: PathBuf,
-        /// Which.
+        /// The servers that are left.
         why: String,
     },
     /// A run in a cluster that is not ours was killed.
@@ -166,24 +166,24 @@ pub enum LabError {
         path: PathBuf,
         /// The free space, in MiB.
         free: u64,
-        /// What a lab needs, in MiB.
+        /// The space that a lab needs, in MiB.
         expected: u64,
     },
     /// The objects that every lab has cannot be created.
     #[error("the API server refused {what}")]
     Objects {
-        /// What it refused.
+        /// The object that it refused.
         what: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: Box<kube::Error>,
     },
-    /// A lab of that name is up already.
+    /// A lab of that name is already up.
     #[error("a lab called '{name}' is up or being started already{}", owner.map_or_else(String::new, |owner| format!("; process {owner} owns it")))]
     UpAlready {
         /// Its name.
         name: String,
-        /// The process id of its owner, where it is written down.
+        /// The process id of its owner, if it is written down.
         owner: Option<u32>,
     },
     /// No lab of that name is up.
@@ -191,24 +191,24 @@ pub enum LabError {
     NotUp {
         /// The name asked for.
         name: String,
-        /// Those that are up.
+        /// The names of the labs that are up.
         up: Vec<String>,
     },
-    /// The lab has an owner, but nobody can attach to it.
+    /// The lab has an owner, but cannot be attached to.
     #[error("the lab '{name}' cannot be attached to: it is still being started, or only lives as long as the run that started it")]
     NotReady {
         /// Its name.
         name: String,
     },
-    /// The lab that is up is not the one asked for.
+    /// The lab that is up is not the one requested.
     #[error("the lab '{name}' that is up is another than the one asked for: {why}")]
     Mismatch {
         /// Its name.
         name: String,
-        /// What differs.
+        /// The difference.
         why: String,
     },
-    /// Features are not carried out in a lab with learners.
+    /// A lab with learners cannot run features.
     #[error("cannot use the lab '{name}' for features: it has learners, and scenarios give rights away")]
     HasLearners {
         /// Its name.
@@ -225,31 +225,31 @@ pub enum LabError {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: serde_json::Error,
     },
-    /// The process that shall own the lab cannot be started.
+    /// The process that should own the lab cannot be started.
     #[error("the process that shall own the lab could not be started")]
     NoSupervisor(#[source] std::io::Error),
     /// The owner of the lab ended before the lab was ready.
     #[error("{why}")]
     Supervisor {
-        /// What it said, or left.
+        /// Its error message, or the output that it left.
         why: String,
         /// Its hint.
         hint: Option<String>,
     },
-    /// The owner of the lab could not be asked.
+    /// The owner of the lab does not respond.
     #[error("the owner of the lab does not answer")]
     Control(#[source] std::io::Error),
     /// The owner of the lab could not do what it was asked to.
     #[error("the owner of the lab answers: {0}")]
     Refused(String),
-    /// The API server does not learn in time what people of the lab may do, or does not say.
+    /// The API server does not learn the permissions of the lab's users in time, or does not respond.
     #[error(transparent)]
     Rights(#[from] WaitError<kube::Error>),
-    /// The cluster's version cannot be one of Kubernetes.
+    /// The cluster's version is not a version of Kubernetes.
     #[error("the API server's version is {0}, expected 1 and a number")]
     StrangeVersion(String),
     /// There is no auth proxy of that name.
@@ -257,10 +257,10 @@ pub enum LabError {
     NoSuchProxy {
         /// The name asked for.
         name: String,
-        /// Those there are.
+        /// The known names.
         known: Vec<String>,
     },
-    /// A person wished to stop.
+    /// The user interrupted it.
     #[error("interrupted; everything that was started was stopped")]
     Interrupted,
     /// The lab was ended meanwhile.
@@ -269,16 +269,16 @@ pub enum LabError {
     /// An existing cluster cannot be used.
     #[error(transparent)]
     Existing(#[from] super::ExistingError),
-    /// The lab is of a kind that does not have it.
+    /// The lab is of a kind that does not have the requested part.
     #[error("the lab does not have {what}")]
     Lacks {
-        /// What.
+        /// The missing part.
         what: &'static str,
     },
     /// Objects that scenarios made could not be deleted.
     #[error("cannot delete what scenarios made: {0}")]
     Left(String),
-    /// A failure that several wait for.
+    /// A failure that several callers wait for.
     #[error(transparent)]
     Shared(Arc<LabError>),
 }

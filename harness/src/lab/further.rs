@@ -1,8 +1,8 @@
-//! The further API servers of a lab that stays up: started when they are first asked for, and ended when nobody needs them any more.
+//! The further API servers of a lab that stays up: started at their first use, and ended when they are no longer needed.
 //!
-//! The main type is [`Further`]. A run tells when it begins, and is over when its connection ends, however it came to that: what its
-//! scenarios made is deleted then, too, and as long as a run is under way no server ends. Afterwards one ends that nobody has asked
-//! for a while; its audit log tells of whoever does.
+//! The main type is [`Further`]. A run announces when it begins, and is over when its connection ends, for whatever reason: the objects
+//! that its scenarios created are deleted then, too. No server ends while a run is under way. Afterwards a server ends that has received
+//! no request for a while, according to its audit log.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -21,10 +21,10 @@ use crate::cause::with_causes;
 use crate::cluster::ApiServer;
 use crate::event::Events;
 
-/// How long nobody has to have asked an API server, unless a person says otherwise.
+/// The time without requests after which an API server ends, unless the user sets another.
 pub(super) const IDLE: Duration = Duration::from_secs(120);
 
-/// The further API servers of a lab, as its owner knows them. Cheap to clone.
+/// The further API servers of a lab, as its owner tracks them. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Further(Arc<Inner>);
 
@@ -33,25 +33,25 @@ struct Inner {
     lab: Lab,
     idle: Duration,
     used: Mutex<Use>,
-    /// Told whenever that changes.
+    /// Notified whenever `used` changes.
     changed: Notify,
-    /// Held by whoever starts or ends a server and writes that down.
+    /// Held while a server is started or ended and the description is updated.
     alone: tokio::sync::Mutex<()>,
 }
 
-/// The use that is made of them.
+/// The use of the further API servers.
 #[derive(Debug, Default)]
 struct Use {
-    /// How many runs are under way.
+    /// The number of runs under way.
     runs: usize,
-    /// When the last of them was over.
+    /// The time at which the last of them ended.
     over: Option<Instant>,
-    /// Each server, and when it was asked for last.
+    /// Each server, and the time of the last request for it.
     servers: BTreeMap<String, (ApiServer, Instant)>,
 }
 
 impl Use {
-    /// The server that ends next, and in which time; none while a run is under way.
+    /// Returns the server that ends next, and the time until then; `None` while a run is under way.
     fn next(&self, idle: Duration) -> Option<(String, Duration)> {
         if self.runs > 0 {
             return None;
@@ -63,11 +63,11 @@ impl Use {
     }
 }
 
-/// How long nobody has sent a request to `server`, as far as it is told.
+/// Returns the time since the last request to `server`, according to its audit log.
 fn unasked(server: &ApiServer) -> Duration {
     let written = server.logs.as_ref().and_then(|logs| std::fs::metadata(&logs.audit_log).ok());
     let written = written.and_then(|file| file.modified().ok());
-    // A clock that was set back says nothing.
+    // A clock that was set back makes the file's time useless.
     written.and_then(|written| written.elapsed().ok()).unwrap_or(Duration::MAX)
 }
 
@@ -87,7 +87,7 @@ impl Drop for UnderWay {
         }
         self.further.0.changed.notify_one();
         let (client, made) = (self.further.0.lab.administrator().client(), Made::in_run(&self.run));
-        // With the lab, the runtime may be ending: what was made ends with it.
+        // The runtime may be shutting down with the lab: the objects are removed with it.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             let (run, further) = (self.run.clone(), self.further.clone());
             runtime.spawn(async move {
@@ -116,7 +116,7 @@ impl Answers for Further {
 }
 
 impl Further {
-    /// Those of `lab`; one ends that nobody has asked for as long as `idle`.
+    /// Returns the further API servers of `lab`; a server ends after the time `idle` without requests.
     pub(super) fn of(lab: Lab, idle: Duration) -> Self {
         Self(Arc::new(Inner {
             lab,
@@ -127,10 +127,10 @@ impl Further {
         }))
     }
 
-    /// Into the owner's log: nobody else listens any more.
+    /// Writes to the owner's log: no other listener is left.
     fn note(&self, what: &str) {
         let log = File::options().append(true).open(self.0.lab.directory().join(LOG));
-        // There is nowhere else to say that it cannot be said.
+        // An error in writing the log cannot be reported anywhere else.
         let _unsaid = log.and_then(|mut log| writeln!(log, "{what}"));
     }
 
@@ -138,7 +138,7 @@ impl Further {
         self.0.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts the API server with the setting `name`, unless it runs, and writes down that it does.
+    /// Starts the API server with the setting `name`, unless it runs, and records it in the description.
     async fn start(&self, name: String) -> Result<ApiServer, LabError> {
         let _alone = self.0.alone.lock().await;
         let lab = &self.0.lab;
@@ -151,7 +151,7 @@ impl Further {
         Ok(server)
     }
 
-    /// Ends each server that nobody needs any more, for ever.
+    /// Ends each server that is no longer needed, forever.
     pub(super) async fn end_unused(&self) -> ! {
         loop {
             let next = self.used().next(self.0.idle);
@@ -163,13 +163,13 @@ impl Further {
                         self.used().servers.remove(&name);
                     }
                 }
-                // Whether something changed or the time is over: it is looked at anew.
+                // Either something changed or the time is over: check again.
                 Some((_, left)) => drop(timeout(left, self.0.changed.notified()).await),
             }
         }
     }
 
-    /// Ends the API server with the setting `name`, unless somebody has asked for it meanwhile.
+    /// Ends the API server with the setting `name`, unless it has been used in the meantime.
     async fn end(&self, name: &str) -> Result<(), LabError> {
         let _alone = self.0.alone.lock().await;
         {
@@ -180,7 +180,7 @@ impl Further {
             used.servers.remove(name);
         }
         let lab = &self.0.lab;
-        // Nobody finds it any more before it is gone.
+        // The server leaves the description before it ends, so that no other process finds it.
         let mut description = LabDescription::load(lab.directory())?.ok_or(LabError::Ended)?;
         description.api_servers.remove(name);
         save(lab, description.clone()).await?;

@@ -1,10 +1,10 @@
-//! The paths of the lab's issuer: each is an issuer of its own to API servers.
+//! The paths of the lab's issuer: API servers see each as a separate issuer.
 //!
 //! The main function is [`paths`].
 
 use crate::identity_provider::issuer::{Algorithm, HIDDEN, IssuerPath};
 
-/// The issuers that `fixtures/authentication/` trusts. One RSA key serves many algorithms, and takes longer than all others to make.
+/// Returns the issuers that `fixtures/authentication/` trusts. One RSA key serves many algorithms, and takes longest to generate.
 pub(super) fn paths() -> Vec<IssuerPath> {
     use Algorithm::{Es256, Es384, Es512, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
     let plain = [

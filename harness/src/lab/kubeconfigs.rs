@@ -1,4 +1,4 @@
-//! Kubeconfigs for the cast in the forms that people meet: with the credential in it, with a plugin that fetches it, with a
+//! Kubeconfigs for the cast in the usual forms: with an embedded credential, with a plugin that fetches it, with a
 //! login that kubectl refreshes itself, or with a bare token.
 //!
 //! The main type is [`Form`]; [`Lab::kubeconfig_as`] makes one.
@@ -15,34 +15,34 @@ use crate::credential::exec::VERSIONS;
 use crate::credential::{Credential, kubeconfig};
 use crate::secret::Secret;
 
-/// The realm's client for people who log in themselves: it has no secret.
+/// The realm's client for users who log in themselves: it has no secret.
 const BROWSER_CLIENT: &str = "browser-login";
 
-/// How a kubeconfig has somebody's credential.
+/// The form in which a kubeconfig contains a credential.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Form {
-    /// In it, whatever it is.
+    /// Embedded, whatever the credential is.
     #[default]
     Embedded,
-    /// By a plugin that the client runs (KEP-541).
+    /// Through a plugin that the client runs (KEP-541).
     Exec,
-    /// By a login that kubectl refreshes itself (k8s.io/client-go `plugin/pkg/client/auth/oidc`).
+    /// Through a login that kubectl refreshes itself (k8s.io/client-go `plugin/pkg/client/auth/oidc`).
     AuthProvider,
     /// As a bare token.
     Token,
 }
 
-/// What runs as a plugin, and how people log in with it.
+/// The program that runs as a plugin, and its login flow.
 #[derive(Clone, Debug)]
 pub struct Plugin {
-    /// The program: this one.
+    /// The program: authlab itself.
     pub program: PathBuf,
-    /// How somebody of Keycloak logs in: `browser`, `device` or `password`.
+    /// The login flow at Keycloak: `browser`, `device` or `password`.
     pub flow: String,
 }
 
 impl Form {
-    /// Its name, as it is typed.
+    /// Returns its name, as typed on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -53,7 +53,7 @@ impl Form {
         }
     }
 
-    /// The ways of authenticating that it is for.
+    /// Returns the ways of authenticating that support it.
     fn ways(self) -> &'static [Way] {
         match self {
             Self::Embedded | Self::Exec => &[Way::Certificate, Way::SigningRequest, Way::Keycloak, Way::ServiceAccount],
@@ -64,11 +64,11 @@ impl Form {
 }
 
 impl Lab {
-    /// A kubeconfig for `name` in `form`, as JSON, which is YAML too. Where they authenticate in several ways, it is the first of
-    /// them that has this form, or the one called `by`.
+    /// Returns a kubeconfig for `name` in `form`, as JSON, which is YAML too. For a member with several ways of authenticating, it uses
+    /// the first that supports this form, or `by`.
     ///
     /// # Errors
-    /// Nobody is called so, none of their ways has that form, or no credential is issued.
+    /// The name is unknown, none of the member's ways supports that form, or no credential is issued.
     pub async fn kubeconfig_as(&self, name: &str, form: Form, by: Option<Way>, plugin: &Plugin) -> Result<Value, CastError> {
         if form == Form::Embedded && by.is_none() {
             return self.kubeconfig_of(name).await;
@@ -115,7 +115,7 @@ impl Lab {
         ] {
             environment.push(json!({ "name": name, "value": directory }));
         }
-        // Nobody is asked anything where a credential is simply fetched.
+        // A plugin that only fetches a credential never prompts.
         let mode = if way == Way::Keycloak { "IfAvailable" } else { "Never" };
         Ok(json!({ "exec": {
             "apiVersion": VERSIONS[0], "command": plugin.program, "args": arguments, "env": environment,
@@ -124,7 +124,7 @@ impl Lab {
         } }))
     }
 
-    /// The command line of a login at the lab's Keycloak. Secrets, and the login itself, are in files of the lab, which go with it.
+    /// Returns the arguments of a login at the lab's Keycloak. Secrets, and the login itself, are in files of the lab, removed with it.
     async fn login_arguments(&self, name: &str, flow: &str) -> Result<Vec<String>, LabError> {
         let keycloak = self.keycloak().await?;
         let realm = keycloak.description();
@@ -167,7 +167,7 @@ impl Lab {
     }
 }
 
-/// The way of theirs that has the form.
+/// Returns the member, and the way of authenticating that supports the form.
 fn chosen(name: &str, form: Form, by: Option<Way>) -> Result<(&'static Member, Way), CastError> {
     let not_so = || CastError::NotSo {
         name: name.to_owned(),

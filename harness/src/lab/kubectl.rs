@@ -1,7 +1,7 @@
-//! kubectl for a lab whose servers are images.
+//! kubectl for a lab whose servers run from images.
 //!
-//! The main function is [`find`]: the lab's own version where it is there already, else the machine's, if Kubernetes says that it may be
-//! used with such a cluster.
+//! The main function is [`find`]: the lab's own version if it is available, or the machine's, if Kubernetes' version skew policy allows
+//! it for such a cluster.
 
 use std::path::{Path, PathBuf};
 
@@ -11,10 +11,11 @@ use crate::cluster::{Minor, Observed};
 use crate::process::Program;
 use crate::server_binaries::ServerBinaries;
 
-/// By how many minor versions kubectl and an API server may differ (<https://kubernetes.io/releases/version-skew-policy/#kubectl>).
+/// The number of minor versions by which kubectl and an API server may differ
+/// (<https://kubernetes.io/releases/version-skew-policy/#kubectl>).
 const SKEW: u32 = 1;
 
-/// The part that counts of what `kubectl version --client --output=json` prints.
+/// The relevant part of the output of `kubectl version --client --output=json`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Printed {
@@ -26,7 +27,7 @@ struct ClientVersion {
     minor: String,
 }
 
-/// The directory with a kubectl for a cluster of the version `cluster`, and whether scenarios can use it; `directory` is the lab's.
+/// Returns the directory of a kubectl for a cluster of the version `cluster`, and whether scenarios can use it; `directory` is the lab's.
 pub(super) async fn find(ours: Option<&ServerBinaries>, cluster: Minor, directory: &Path) -> (Option<PathBuf>, Observed) {
     let observed = |able, why: String| Observed { able, why };
     if let Some(ours) = ours {
@@ -53,7 +54,7 @@ pub(super) async fn find(ours: Option<&ServerBinaries>, cluster: Minor, director
     }
 }
 
-/// The minor version of the kubectl at `path`, whose output goes to `log`.
+/// Returns the minor version of the kubectl at `path`, whose output goes to `log`.
 async fn minor(path: &Path, log: &Path) -> Option<u32> {
     let program = Program::new("kubectl", path, log).arguments(["version", "--client", "--output=json"]);
     program.start().await.ok()?.ended().await.ok()?;

@@ -1,7 +1,7 @@
-//! The auth proxy of a learner: a file in the learner's directory describes it, and whoever looks at it starts it.
+//! The auth proxy of a learner: a file in the learner's directory describes it, and the lesson or scenario that checks it starts it.
 //!
 //! The main function is [`Lab::learners_proxy`]. The keys of its certificates are beside that directory and not in it: with one
-//! of them, anybody could be anybody.
+//! of them, anyone could impersonate anyone.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,16 +18,16 @@ use crate::secret::Secret;
 /// The name of the file.
 const FILE: &str = "auth-proxy.json";
 
-/// What the file says.
+/// The content of the file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Described {
-    /// What the proxy shows to the API server: the name of a file with a certificate.
+    /// The certificate that the proxy presents to the API server, as a file name.
     client_certificate: String,
     headers: DescribedHeaders,
 }
 
-/// The headers in which it passes identity on.
+/// The headers in which the proxy passes the identity on.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct DescribedHeaders {
@@ -35,7 +35,7 @@ struct DescribedHeaders {
     group: String,
 }
 
-/// Why a learner's auth proxy cannot be started.
+/// The reason why a learner's auth proxy cannot be started.
 #[derive(Debug, thiserror::Error)]
 pub enum LearnersProxyError {
     /// A file cannot be read.
@@ -43,25 +43,25 @@ pub enum LearnersProxyError {
     File {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// The file describes no auth proxy.
+    /// The file does not describe an auth proxy.
     #[error("{} does not describe an auth proxy", path.display())]
     NotOne {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: serde_json::Error,
     },
     /// The proxy has no key for the certificate.
     #[error("the auth proxy has no key for the certificate in {named}; it has one for: {}", known.join(", "))]
     NoKey {
-        /// What the file names.
+        /// The certificate that the file names.
         named: String,
-        /// The certificates that it has keys for.
+        /// The certificates for which there are keys.
         known: Vec<String>,
     },
     /// The lab has no authorities of its own.
@@ -70,23 +70,23 @@ pub enum LearnersProxyError {
     /// A certificate cannot be made.
     #[error(transparent)]
     Pki(#[from] PkiError),
-    /// It cannot be started.
+    /// The proxy cannot be started.
     #[error(transparent)]
     Proxy(#[from] AuthProxyError),
 }
 
-/// Where the keys are of the certificates in `directory`, a learner's.
+/// Returns the directory with the keys for the certificates in `directory`, a learner's.
 pub(crate) fn kept_of(directory: &Path) -> PathBuf {
     let name = directory.file_name().unwrap_or_default();
     directory.parent().unwrap_or(directory).join(".kept").join(name)
 }
 
 impl Lab {
-    /// Starts the auth proxy that `auth-proxy.json` in `directory` describes, in front of the main API server: it knows its callers by
-    /// their certificates, and passes user and groups on in headers.
+    /// Starts the auth proxy that `auth-proxy.json` in `directory` describes, in front of the main API server: it authenticates callers by
+    /// client certificate, and passes user and groups on in headers.
     ///
     /// # Errors
-    /// The file describes none, or one whose certificate it has no key for.
+    /// The file does not describe an auth proxy, or there is no key for its certificate.
     pub async fn learners_proxy(&self, directory: &Path) -> Result<(AuthProxy, Endpoint), LearnersProxyError> {
         let path = directory.join(FILE);
         let text = read(&path)?;
@@ -125,7 +125,7 @@ impl Lab {
     }
 }
 
-/// The certificate in the file `named`, with the key that is kept for it.
+/// Returns the certificate in the file `named`, with the key that is kept for it.
 fn leaf(directory: &Path, named: &str) -> Result<Leaf, LearnersProxyError> {
     let certificate = read(&directory.join(named))?;
     let kept = kept_of(directory);

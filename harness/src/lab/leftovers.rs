@@ -1,6 +1,6 @@
 //! Leftovers of crashes: processes, containers and directories of labs whose owner is gone.
 //!
-//! The main function is [`clear`]; its result, [`Cleared`], says what there was, what others own, and what could not be cleared.
+//! The main function is [`clear`]; its result, [`Cleared`], lists the leftovers, those of other owners, and those not cleared.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
@@ -20,55 +20,55 @@ use crate::owner::{LabId, Owner};
 use crate::process::Running;
 use crate::process::wait::{Condition, until};
 
-/// How long killed servers may take to be gone.
+/// The time that killed servers may take to be gone.
 const END_LIMIT: Duration = Duration::from_secs(10);
 
-/// What was cleared.
+/// The result of clearing.
 #[derive(Debug, Default, Serialize)]
 pub struct Cleared {
     /// The labs whose directories were removed.
     pub labs: Vec<String>,
-    /// How many processes were killed.
+    /// The number of processes that were killed.
     pub processes: usize,
-    /// How many containers and networks were removed.
+    /// The number of containers and networks that were removed.
     pub containers: usize,
-    /// Labs that their owners left, of which nobody here can tell whether they live; they were left alone.
+    /// Labs whose owners may live where this machine cannot see them; they were left alone.
     pub elsewhere: Vec<LabElsewhere>,
-    /// Containers, networks and volumes of owners that cannot be proved to be gone; they were left alone.
+    /// Containers, networks and volumes of owners that are not proved to be gone; they were left alone.
     pub others: Vec<OfOthers>,
-    /// Runs that were killed while they used a cluster which is not theirs: their objects may be there.
+    /// Runs that were killed while they used an existing cluster: their objects may still be there.
     pub in_clusters: Vec<InCluster>,
     /// The failures.
     #[serde(skip)]
     pub failed: Vec<LabError>,
 }
 
-/// A lab that was made where nobody here sees its processes.
+/// A lab that was created where its processes are not visible from here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LabElsewhere {
     /// Its name.
     pub lab: String,
-    /// Its maker.
+    /// The place of its creator.
     pub of: String,
 }
 
-/// Things that an engine has of somebody else.
+/// Objects of another owner in an engine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct OfOthers {
     /// Their owner.
     pub of: String,
-    /// How many containers, networks and volumes.
+    /// The number of containers, networks and volumes.
     pub things: usize,
 }
 
-/// Which of the directories and containers without a living owner are cleared.
+/// The directories and containers without a living owner that are cleared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Clearing {
-    /// Those of owners that ended without clearing up.
+    /// Those whose owners ended without clearing up.
     Crashed,
     /// Those that were kept for their logs, too.
     AlsoKept,
-    /// Those of owners of which nobody here can tell whether they live, too, unless their lock is held.
+    /// Those whose owners may live where this machine cannot see them, too, unless their lock is held.
     AlsoForeign,
 }
 
@@ -84,7 +84,7 @@ impl Clearing {
     fn wants(self, ownership: Ownership) -> bool {
         match ownership {
             Ownership::Owned => false,
-            // Told by name, as nothing may be done about it.
+            // These are reported by name, as they may not be touched.
             Ownership::Unknown => self >= Self::AlsoKept,
             Ownership::Crashed => true,
             Ownership::Kept => self >= Self::AlsoKept,
@@ -92,15 +92,15 @@ impl Clearing {
     }
 }
 
-/// The numbers of things cleared of one lab, also when that did not come to its end.
+/// The number of cleared objects of one lab, even if clearing was not completed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
     pub(super) processes: usize,
     pub(super) containers: usize,
 }
 
-/// Clears what labs without a living owner left, processes, containers and directories. Labs that are up are not touched, and nothing
-/// is that cannot be proved to be a lab's. Failures are in the result, beside what was done.
+/// Clears the processes, containers and directories of labs without a living owner. Labs that are up are not touched, nor is anything
+/// that is not proved to be a lab's. The result contains failures beside what was done.
 pub async fn clear(clearing: Clearing) -> Cleared {
     let mut cleared = Cleared::default();
     let found = match directory::found() {
@@ -138,8 +138,8 @@ pub async fn clear(clearing: Clearing) -> Cleared {
     cleared
 }
 
-/// Removes the containers of labs whose owner is certainly gone, whatever became of their directories: labels say whose they are. Says
-/// how many there were, and what there is of others. Without an engine there is nothing to remove.
+/// Removes the containers of labs whose owner is certainly gone, whatever became of their directories: labels name the owner. Adds the
+/// number of removed containers and those of other owners to `cleared`. Without an engine there is nothing to remove.
 async fn clear_orphans(claim: Claim, cleared: &mut Cleared) -> Result<(), LabError> {
     let Ok(engine) = Engine::find(None).await else { return Ok(()) };
     let things = engine::found(&engine, &Filter::all()).await?;
@@ -161,21 +161,21 @@ async fn clear_orphans(claim: Claim, cleared: &mut Cleared) -> Result<(), LabErr
     failed.map_or(Ok(()), |error| Err(error.into()))
 }
 
-/// The fate of something in an engine, by its owner.
+/// The fate of an object in an engine, by the state of its owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Fate {
     Lives,
     Orphan,
-    /// Nobody here can tell; whose it is.
+    /// The owner's state is unknown; contains the owner.
     Untold(String),
 }
 
-/// Judges by the owner that `labels` name, as `here` sees it.
+/// Judges by the owner in `labels`, as seen from `here`.
 fn fate(labels: Option<&Labels>, here: &Owner) -> Fate {
     let Some(labels) = labels else {
         return Fate::Untold("an owner that its labels do not name".to_owned());
     };
-    // The lock says more than a number; but only that of this very lab.
+    // The lock is better proof than a process id; but only the lock of this very lab.
     let lock = match directory::look(&labels.directory) {
         There::Lab(Some(marker), ownership) if marker.id == labels.id => Some(ownership),
         There::Lab(..) | There::Nothing | There::Other(_) => None,
@@ -196,9 +196,9 @@ fn fate(labels: Option<&Labels>, here: &Owner) -> Fate {
     }
 }
 
-/// Removes the containers of the lab that was in `path`, if it had any, and says how many there were.
+/// Removes the containers of the lab that was in `path`, if it had any, and returns how many there were.
 pub(super) async fn clear_containers(path: &Path, marker: &Marker) -> Result<usize, LabError> {
-    // What a crash left may well be damaged.
+    // A crash may have left a damaged description.
     let known = LabDescription::load(path).ok().flatten().and_then(|description| description.engine);
     match Engine::find(known.as_deref()).await {
         Ok(engine) => Ok(engine::sweep(&engine, &Filter::lab(&marker.id)).await?.total()),
@@ -207,9 +207,9 @@ pub(super) async fn clear_containers(path: &Path, marker: &Marker) -> Result<usi
     }
 }
 
-/// Clears what is left of the lab in `path`; `false` when it has an owner, or is not there.
+/// Clears the leftovers of the lab in `path`; `false` if it has an owner, or does not exist.
 pub(super) async fn clear_one(path: &Path, claim: Claim, counts: &mut Counts) -> Result<bool, LabError> {
-    // Its owner from here on, so that nobody starts a lab of that name meanwhile.
+    // This process owns it from here on, so that no lab of that name is started in the meantime.
     let Some(left) = Abandoned::take_over(path, claim).await? else {
         return Ok(false);
     };
@@ -221,7 +221,7 @@ pub(super) async fn clear_one(path: &Path, claim: Claim, counts: &mut Counts) ->
     Ok(true)
 }
 
-/// Ends the servers of the lab in `path`, if nobody owns it; its directory stays.
+/// Ends the servers of the lab in `path`, if it has no owner; its directory stays.
 pub(super) async fn end_servers(path: &Path) -> Result<(), LabError> {
     if let Some(left) = Abandoned::take_over(path, Claim::Proved).await?
         && let Some(marker) = &left.marker
@@ -231,10 +231,10 @@ pub(super) async fn end_servers(path: &Path) -> Result<(), LabError> {
     Ok(())
 }
 
-/// Kills the servers of the lab that was in `path`, waits until they are gone, and counts them in `count`.
+/// Kills the servers of the lab that was in `path`, waits until they are gone, and adds their number to `count`.
 pub(super) async fn clear_servers(path: &Path, marker: &Marker, claim: Claim, count: &mut usize) -> Result<(), LabError> {
     let killed = tokio::sync::Mutex::new(BTreeSet::new());
-    // A server may start another process with its last breath, so they are looked for until there are no more.
+    // A dying server may still start another process, so the search is repeated until none is left.
     let gone = until("the end of the servers", END_LIMIT, || async {
         let left = Left::of(&marker.id);
         let mut last = None;

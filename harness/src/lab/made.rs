@@ -1,7 +1,7 @@
-//! Objects that scenarios made in a cluster of ours, deleted in bulk by their labels.
+//! Objects that scenarios created in a lab's own cluster, deleted in bulk by their labels.
 //!
-//! The main type is [`Made`]. A cluster that is not ours is cleared in another way ([`super::existing`]): there only what we may list is
-//! deleted, and the cluster's own controllers do the rest.
+//! The main type is [`Made`]. An existing cluster is cleared in another way ([`super::existing`]): there only objects that authlab may
+//! list are deleted, and the cluster's own controllers do the rest.
 
 use std::time::Duration;
 
@@ -15,23 +15,23 @@ use serde_json::json;
 use super::LabError;
 use crate::process::wait::{Condition, WaitError, until};
 
-/// The label that says in which run an object was made.
+/// The label for the run in which an object was created.
 pub const RUN: &str = "authlab/run";
 
-/// The label that says by which of the run's scenarios.
+/// The label for the run's scenario that created it.
 pub const SCENARIO: &str = "authlab/scenario";
 
-/// How long deleted objects may take to be gone.
+/// The time that deleted objects may take to be gone.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// How many namespaces are deleted at a time.
+/// The number of namespaces that are deleted at a time.
 const AT_ONCE: usize = 8;
 
 const CORE: &str = "";
 const RBAC: &str = "rbac.authorization.k8s.io";
 const CERTIFICATES: &str = "certificates.k8s.io";
 
-/// The kinds that scenarios make outside of namespaces of their own, each with the namespace that it is in.
+/// The kinds of objects that scenarios create outside their own namespaces, each with its namespace.
 const ELSEWHERE: &[(&str, &str, Option<&str>)] = &[
     (RBAC, "ClusterRoleBinding", None),
     (RBAC, "ClusterRole", None),
@@ -40,7 +40,7 @@ const ELSEWHERE: &[(&str, &str, Option<&str>)] = &[
     (CORE, "Secret", Some("kube-system")),
 ];
 
-/// The kinds in scenarios' namespaces. Versions of Kubernetes that do not have one of them have none of its objects either.
+/// The kinds of objects in scenarios' namespaces. Versions of Kubernetes without one of them have none of its objects either.
 const WITHIN: &[(&str, &str)] = &[
     (RBAC, "RoleBinding"),
     (RBAC, "Role"),
@@ -51,21 +51,21 @@ const WITHIN: &[(&str, &str)] = &[
     (CORE, "ServiceAccount"),
 ];
 
-/// Objects that scenarios of one run made.
+/// Objects that the scenarios of one run created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Made {
     selector: String,
 }
 
 impl Made {
-    /// Those of every scenario of the run.
+    /// Selects the objects of every scenario of the run.
     pub fn in_run(run: &str) -> Self {
         Self {
             selector: format!("{RUN}={run}"),
         }
     }
 
-    /// Those of some of its scenarios.
+    /// Selects the objects of some of its scenarios.
     pub fn by_scenarios<'a>(run: &str, scenarios: impl IntoIterator<Item = &'a str>) -> Self {
         let scenarios: Vec<&str> = scenarios.into_iter().collect();
         Self {
@@ -76,7 +76,7 @@ impl Made {
     /// Deletes them, and waits until they are gone.
     ///
     /// # Errors
-    /// The API server refuses, or something is still there after a minute.
+    /// The API server refuses, or an object is still there after a minute.
     pub async fn delete(&self, client: &Client) -> Result<(), LabError> {
         let elsewhere = ELSEWHERE.iter().map(|(group, kind, namespace)| async move {
             let api = api(client, group, kind, *namespace);
@@ -108,7 +108,7 @@ impl Made {
                 let api = api(client, group, kind, namespace);
                 for object in api.list_metadata(&self.params()).await? {
                     left.push(format!("{kind} {}", object.name_any()));
-                    // A scenario that set a finalizer wanted the object to stay until the scenario ends.
+                    // A scenario set the finalizer to keep the object until the scenario ends.
                     if !object.finalizers().is_empty() {
                         let patch = Patch::Merge(json!({ "metadata": { "finalizers": null } }));
                         let patched = api.patch_metadata(&object.name_any(), &PatchParams::default(), &patch).await;
@@ -129,11 +129,11 @@ impl Made {
     }
 }
 
-/// Deletes a namespace without waiting for its controller, which asks for every kind of object that there is: what scenarios make in one
-/// is known.
+/// Deletes a namespace without waiting for its controller, which lists every kind of object: the kinds that scenarios create in one are
+/// known.
 async fn delete_namespace(client: &Client, name: String) -> Result<(), LabError> {
     let failed = |source| wrong(format!("the deletion of the namespace {name}"), source);
-    // From here on nothing new can be made in it.
+    // From here on no object can be created in it.
     let deleted = api(client, CORE, "Namespace", None).delete(&name, &DeleteParams::default()).await;
     absent_is_fine(deleted.map(drop)).map_err(failed)?;
     try_join_all(WITHIN.iter().map(|(group, kind)| {
@@ -150,7 +150,7 @@ async fn delete_namespace(client: &Client, name: String) -> Result<(), LabError>
     absent_is_fine(client.request::<serde_json::Value>(request).await.map(drop)).map_err(failed)
 }
 
-/// Nothing runs in a lab that would have to be given time to end.
+/// Returns parameters without a grace period: a lab runs nothing that needs time to end.
 fn now() -> DeleteParams {
     DeleteParams::default().grace_period(0)
 }
@@ -163,8 +163,8 @@ fn api(client: &Client, group: &str, kind: &str, namespace: Option<&str>) -> Api
     }
 }
 
-/// What is gone already, and a kind that this version does not have, need no deletion. A namespace whose controller was quicker is being
-/// finalized by it (409).
+/// Treats an object that is already gone, and a kind that this version does not have, as deleted. A namespace whose controller was faster
+/// is being finalized by it (409).
 fn absent_is_fine(done: kube::Result<()>) -> kube::Result<()> {
     match done {
         Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(()),

@@ -1,8 +1,8 @@
-//! A lab is everything started together: one directory, one owner, one end.
+//! A lab: all servers started together, with one directory, one owner and one end.
 //!
 //! The main type is [`Lab`]: a cluster with its authorities, the issuer, Keycloak and the auth proxies,
-//! whether this process owns them or has attached to a lab that is up. [`with_lab`] is
-//! the one scope: what it starts, it ends.
+//! whether this process owns them or has attached to a running lab. [`with_lab`] is
+//! the one scope: it ends everything that it starts.
 
 mod access_review;
 mod administrator;
@@ -20,7 +20,6 @@ mod ending;
 mod error;
 pub(crate) mod existing;
 mod further;
-mod seed_objects;
 mod issuers;
 mod kubeconfigs;
 mod kubectl;
@@ -30,6 +29,7 @@ mod made;
 mod owned;
 mod processes;
 mod sabotaged;
+mod seed_objects;
 mod status;
 mod supervisor;
 mod workplace;
@@ -74,101 +74,101 @@ pub(crate) use workplace::put;
 /// The name of the lab that `up` starts and `run` attaches to unless told otherwise.
 pub const DEFAULT_NAME: &str = "default";
 
-/// What a lab shall be.
+/// The options of a lab.
 #[derive(Clone, Debug, Default)]
 pub struct LabOptions {
     /// Its name; a lab that only lives as long as its owner needs none.
     pub name: Option<String>,
-    /// How its cluster runs; nobody's wish when not given.
+    /// The driver of its cluster; chosen automatically if not given.
     pub cluster: Option<Driver>,
-    /// How its identity provider runs; nobody's wish when not given.
+    /// The driver of its identity provider; chosen automatically if not given.
     pub identity_provider: Option<identity_provider::Driver>,
     /// The kubeconfig of the cluster, for [`Driver::Existing`].
     pub kubeconfig: Option<std::path::PathBuf>,
-    /// The context of that kubeconfig; its current one when not given.
+    /// The context of that kubeconfig; its current one if not given.
     pub context: Option<String>,
     /// The issuer and its person, for [`identity_provider::Driver::Existing`].
     pub issuer: Option<identity_provider::existing::Settings>,
-    /// The version of Kubernetes, as a person writes it; the newest pinned one when not given.
+    /// The version of Kubernetes, as the user writes it; the newest pinned one if not given.
     pub kubernetes: Option<String>,
-    /// The version of Keycloak, as a person writes it; the one that is the default when not given.
+    /// The version of Keycloak, as the user writes it; the default one if not given.
     pub keycloak: Option<String>,
-    /// Where server binaries may come from.
+    /// The allowed sources of server binaries.
     pub server_binaries: server_binaries::Options,
-    /// Keep the lab's directory also after success.
+    /// `true` to keep the lab's directory even after success.
     pub keep: bool,
-    /// It must be a lab of this process: none that is up will do.
+    /// `true` to require a lab of this process: a running one is not used.
     pub own: bool,
-    /// How many learners a class has: their limits are kept by a controller more.
+    /// The number of learners in a class: an additional controller enforces their limits.
     pub learners: u32,
-    /// Whether a lab with learners may be used, since the work gives no rights away.
+    /// `true` if a lab with learners may be used, since the work grants no rights.
     pub beside_learners: bool,
-    /// How long nobody has to have asked a further API server of a lab that stays up, until it ends; two minutes when not given.
+    /// The time without requests after which a further API server of a lab that stays up ends; two minutes if not given.
     pub idle: Option<Duration>,
-    /// What is wrong on purpose, in a lab of processes that this process owns.
+    /// The deliberate faults, in a lab of processes that this process owns.
     pub sabotage: Option<Arc<Sabotage>>,
 }
 
 impl LabOptions {
-    /// The version of Kubernetes that is meant.
+    /// Returns the requested version of Kubernetes.
     ///
     /// # Errors
-    /// It is not one of those pinned.
+    /// It is not one of the pinned versions.
     pub fn pinned(&self) -> Result<&'static server_binaries::Kubernetes, server_binaries::UnknownVersion> {
         server_binaries::Versions::pinned().kubernetes_or_newest(self.kubernetes.as_deref())
     }
 
-    /// The version of Keycloak that is meant.
+    /// Returns the requested version of Keycloak.
     ///
     /// # Errors
-    /// It is not one of those pinned.
+    /// It is not one of the pinned versions.
     pub fn pinned_keycloak(&self) -> Result<&'static server_binaries::Keycloak, server_binaries::UnknownKeycloak> {
         server_binaries::Versions::pinned().keycloak_or_default(self.keycloak.as_deref())
     }
 }
 
-/// A lab that can be asked. Cheap to clone.
+/// A running lab. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Lab(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     description: LabDescription,
-    /// None in a cluster that is not ours.
+    /// `None` in an existing cluster.
     authorities: Option<Authorities>,
-    /// None where the cluster does not trust the harness' issuer.
+    /// `None` if the cluster does not trust the harness' issuer.
     signer: Option<Signer>,
     main: ApiServer,
     administrator: Administrator,
     further: Mutex<HashMap<String, Arc<OnceCell<ApiServer>>>>,
     keycloak: watch::Receiver<Option<Result<Keycloak, Arc<LabError>>>>,
     owner: Owner,
-    /// Behind the owner: dropped, the servers go before the directory does.
+    /// After `owner`: on drop, the servers end before the directory is removed.
     directory: Arc<Directory>,
 }
 
-/// Who can start more servers in the lab, and who ends it.
+/// The process that can start more servers in the lab, and that ends it.
 #[derive(Debug)]
 enum Owner {
     /// This process.
     Us(Box<owned::Owned>),
-    /// Nobody: the cluster was there before; what we create in it is ours.
+    /// No process: the cluster existed before; only the objects created in it are ours.
     Guest(Box<existing::Guest>),
-    /// Another process, which listens to ours.
+    /// Another process, which accepts requests from this one.
     Another(control::Client),
 }
 
 impl Lab {
-    /// Starts a lab that this process owns. It is usable as soon as its main API server is;
-    /// Keycloak may still be on its way ([`Lab::keycloak`] waits for it).
+    /// Starts a lab that this process owns. It is usable as soon as its main API server is ready;
+    /// Keycloak may still be starting ([`Lab::keycloak`] waits for it).
     ///
     /// # Errors
-    /// A server cannot be had or is not ready in time. Nothing is left running then.
+    /// A server cannot be obtained or is not ready in time. Nothing is left running then.
     pub async fn start(options: &LabOptions, events: &Events) -> Result<Self, LabError> {
         owned::start(options, events).await
     }
 
-    /// Attaches to the lab called `name`, if it stays up and is ready.
+    /// Attaches to the lab `name`, if it stays up and is ready.
     ///
     /// # Errors
     /// Its description cannot be read.
@@ -176,10 +176,10 @@ impl Lab {
         attach::attach(name).await
     }
 
-    /// Attaches to the lab called `name`.
+    /// Attaches to the lab `name`.
     ///
     /// # Errors
-    /// It is not up, or still being started, or its description cannot be read.
+    /// It is not up, or is still being started, or its description cannot be read.
     pub async fn existing(name: &str) -> Result<Self, LabError> {
         match Self::attach(name).await? {
             Some(lab) => Ok(lab),
@@ -187,67 +187,67 @@ impl Lab {
         }
     }
 
-    /// What it is.
+    /// Returns the lab's description.
     pub fn description(&self) -> &LabDescription {
         &self.0.description
     }
 
-    /// Its directory.
+    /// Returns the lab's directory.
     pub fn directory(&self) -> &Path {
         self.0.directory.path()
     }
 
-    /// The version of Kubernetes.
+    /// Returns the minor version of Kubernetes.
     pub fn version(&self) -> Minor {
         self.0.description.minor
     }
 
-    /// What scenarios may ask of it.
+    /// Returns the capabilities that scenarios can rely on.
     pub fn capabilities(&self) -> Capabilities {
         Capabilities::of(self.0.description.cluster, self.version()).observed(self.0.description.observed.clone())
     }
 
-    /// Returns whether it has learners, and work with `options` might give them rights.
+    /// Returns `true` if it has learners, and work with `options` might grant them rights.
     fn is_kept_from(&self, options: &LabOptions) -> bool {
         self.description().learners > 0 && !options.beside_learners
     }
 
-    /// Whether this process ends it.
+    /// Returns `true` if this process ends it.
     pub fn is_owned(&self) -> bool {
         matches!(self.0.owner, Owner::Us(_))
     }
 
-    /// Whether it is a lab of ours that goes on when this process ends.
+    /// Returns `true` if it is a lab of authlab that continues when this process ends.
     pub fn goes_on(&self) -> bool {
         matches!(self.0.owner, Owner::Another(_))
     }
 
-    /// Its authorities.
+    /// Returns the lab's authorities.
     ///
     /// # Errors
-    /// The cluster is not ours.
+    /// The lab uses an existing cluster.
     pub fn authorities(&self) -> Result<&Authorities, LabError> {
         self.0.authorities.as_ref().ok_or(LabError::Lacks {
             what: "authorities of its own",
         })
     }
 
-    /// What signs the issuer's tokens.
+    /// Returns the signer of the issuer's tokens.
     ///
     /// # Errors
-    /// The cluster does not trust an issuer of ours.
+    /// The cluster does not trust the harness' issuer.
     pub fn signer(&self) -> Result<&Signer, LabError> {
         self.0.signer.as_ref().ok_or(LabError::Lacks {
             what: "an issuer of its own",
         })
     }
 
-    /// The main API server.
+    /// Returns the main API server.
     pub fn main(&self) -> &ApiServer {
         &self.0.main
     }
 
-    /// The flags that `server` really runs with, redacted; none where its process cannot be seen.
+    /// Returns the flags of the running `server`, redacted; `None` if its process is not visible.
     #[must_use]
     pub fn flags_of(&self, server: &ApiServer) -> Option<Vec<String>> {
         let place = server.logs.as_ref()?.log.parent()?;
@@ -258,7 +258,7 @@ impl Lab {
             .find(|flags| flags.contains(&own))
     }
 
-    /// Who may do everything in the cluster.
+    /// Returns the user that may do everything in the cluster.
     pub fn administrator(&self) -> &Administrator {
         &self.0.administrator
     }
@@ -266,7 +266,7 @@ impl Lab {
     /// Returns the authorities that `server` trusts: the lab's, or its own.
     ///
     /// # Errors
-    /// The cluster is not ours, or the server's own cannot be read.
+    /// The lab uses an existing cluster, or the server's own authorities cannot be read.
     pub fn authorities_of(&self, server: &ApiServer) -> Result<Authorities, LabError> {
         let authorities = self.authorities()?;
         Ok(match &server.own_authorities {
@@ -286,7 +286,7 @@ impl Lab {
         }
     }
 
-    /// The API server with the setting `name`, started when it is first asked for.
+    /// Returns the API server with the setting `name`, which is started at its first use.
     ///
     /// # Errors
     /// There is no such setting, the server cannot be started, or the lab has learners.
@@ -310,7 +310,7 @@ impl Lab {
                 Owner::Another(client) => {
                     let now = LabDescription::load(self.directory())?;
                     let runs = now.is_some_and(|now| now.api_servers.contains_key(name));
-                    // One that runs is there at once.
+                    // A running server is available at once.
                     let events = if runs { Events::silent() } else { events.clone() };
                     let phase = events.phase(format!("API server {name}"));
                     client.api_server(name).await.inspect(|_| phase.succeeded())
@@ -329,11 +329,11 @@ impl Lab {
         }
     }
 
-    /// Tells the owner of a lab that goes on that the run `run` begins; nothing, in another lab. Until the answer is dropped, or this
-    /// process ends, the lab's API servers stay; then what bears the run's label is deleted.
+    /// Announces the run `run` to the owner of a lab that continues; does nothing in another lab. Until the result is dropped, or this
+    /// process ends, the lab's API servers stay; then the objects with the run's label are deleted.
     ///
     /// # Errors
-    /// The owner does not answer.
+    /// The owner does not respond.
     pub async fn begin_run(&self, run: &str) -> Result<Option<UnderWay>, LabError> {
         match &self.0.owner {
             Owner::Another(client) => client.begin_run(run).await.map(Some),
@@ -341,7 +341,7 @@ impl Lab {
         }
     }
 
-    /// Keycloak, once it is ready.
+    /// Returns Keycloak, once it is ready.
     ///
     /// # Errors
     /// It could not be started.
@@ -355,10 +355,10 @@ impl Lab {
         }
     }
 
-    /// The auth proxy called `name` (`request-headers` or `impersonation`), in front of the main API server.
+    /// Returns the auth proxy `name` (`request-headers` or `impersonation`), in front of the main API server.
     ///
     /// # Errors
-    /// There is none of that name.
+    /// No auth proxy has that name.
     pub fn auth_proxy(&self, name: &str) -> Result<Endpoint, LabError> {
         let proxies = &self.0.description.auth_proxies;
         let proxy = proxies.get(name).ok_or_else(|| LabError::NoSuchProxy {
@@ -374,7 +374,7 @@ impl Lab {
         })
     }
 
-    /// Waits until all of it is ready.
+    /// Waits until all servers are ready.
     ///
     /// # Errors
     /// Keycloak could not be started.
@@ -382,8 +382,8 @@ impl Lab {
         self.keycloak().await.map(|_| ())
     }
 
-    /// Ends a lab that this process owns: every server is gone afterwards, and so is its directory unless it
-    /// shall be kept. A lab that belongs to another process goes on.
+    /// Ends a lab that this process owns: every server is gone afterwards, and so is its directory unless it is to be
+    /// kept. A lab that belongs to another process continues.
     ///
     /// # Errors
     /// The directory cannot be removed.
@@ -398,7 +398,7 @@ impl Lab {
                 }
                 stopped?;
             }
-            // What was created goes however the scenarios ended: nobody's cluster is where evidence is kept.
+            // Created objects are deleted however the scenarios ended: an existing cluster is no place to keep evidence.
             Owner::Guest(guest) => {
                 guest.belongings.delete(&self.administrator().client()).await?;
                 self.0.directory.remove()?;
@@ -409,7 +409,7 @@ impl Lab {
     }
 }
 
-/// Runs `work` in a lab: one that is up and matches `options`, else a new one that ends with `work`.
+/// Runs `work` in a lab: a running one that matches `options`, or a new one that ends with `work`.
 ///
 /// A lab whose `work` failed keeps its directory with the servers' logs, as evidence.
 ///
@@ -421,19 +421,19 @@ where
     F: Future<Output = Result<T, E>>,
 {
     let lab = attach_or_start(options, events).await?;
-    // Nobody else ends what is asked for meanwhile.
+    // The run keeps other processes from ending the servers that it uses.
     let _under_way = lab.begin_run(&crate::owner::random()).await?;
     let done = work(lab.clone()).await;
     lab.end(options.keep || done.is_err()).await?;
     done
 }
 
-/// A lab that is up and matches `options`, else a new one that this process owns.
+/// Returns a running lab that matches `options`, or a new one that this process owns.
 ///
 /// # Errors
-/// A lab of the name given is up but does not match or has learners, or none could be started.
+/// The running lab of the given name does not match or has learners, or no lab could be started.
 pub async fn attach_or_start(options: &LabOptions, events: &Events) -> Result<Lab, LabError> {
-    // With an existing cluster there is no lab to attach to: the cluster itself is what stays up. And no lab says which Keycloak it has.
+    // An existing cluster has no lab to attach to: the cluster itself is what stays up. And no lab records its Keycloak version.
     if options.cluster == Some(Driver::Existing) || options.own || options.keycloak.is_some() {
         return Lab::start(options, events).await;
     }
@@ -467,7 +467,7 @@ pub async fn attach_or_start(options: &LabOptions, events: &Events) -> Result<La
     Lab::start(options, events).await
 }
 
-/// Why nobody can attach to the lab called `name`.
+/// Returns the reason why the lab `name` cannot be attached to.
 fn not_up(name: &str) -> Result<LabError, LabError> {
     let labs = labs()?;
     if labs.iter().any(|lab| lab.name == name) {
@@ -479,7 +479,7 @@ fn not_up(name: &str) -> Result<LabError, LabError> {
     })
 }
 
-/// The option that names the lab in a command, with the space before it; the default lab needs none.
+/// Returns the option that names the lab in a command, with the space before it; the default lab needs none.
 pub(crate) fn lab_option(name: &str) -> String {
     if name == DEFAULT_NAME {
         String::new()

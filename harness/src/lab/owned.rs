@@ -1,4 +1,4 @@
-//! Starting a lab, as one list, and ending it.
+//! Starting a lab, as one sequence, and ending it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -12,14 +12,14 @@ use super::cluster::Cluster;
 use super::containment::Containment;
 use super::description::{AuthProxyDescription, ContainerDescription, LabDescription, ProcessDescription, fingerprint};
 use super::sabotaged::{in_hands, without_mappers};
-use super::{Administrator, Directory, Inner, Keycloak, Lab, LabError, LabOptions, Owner, seed_objects, issuers, kubectl};
+use super::{Administrator, Directory, Inner, Keycloak, Lab, LabError, LabOptions, Owner, issuers, kubectl, seed_objects};
 use crate::auth_proxy::{self, AuthProxy, Backend, PassOn, ProxyCredential, TokenIssuer};
 use crate::cluster::control_plane::ControlPlane;
-use crate::cluster::runtime::Runtime;
 use crate::cluster::k3s::K3s;
 use crate::cluster::kind::{Kind, KindCommand, KindError};
 use crate::cluster::pod::Pod;
 use crate::cluster::process::Binaries;
+use crate::cluster::runtime::Runtime;
 use crate::cluster::{ApiServer, Authorities, Driver, MAIN, Minor, Placeholders, Setting, Surroundings};
 use crate::event::Events;
 use crate::identity_provider::Address;
@@ -29,7 +29,7 @@ use crate::sabotage::Sabotage;
 use crate::server_binaries::{self, Kubernetes, ServerBinaries};
 use crate::token_webhook::TokenWebhook;
 
-/// What this process runs of a lab.
+/// The servers of a lab that this process runs.
 #[derive(Debug)]
 pub(super) struct Owned {
     cluster: tokio::sync::Mutex<Option<Cluster>>,
@@ -43,12 +43,12 @@ pub(super) struct Owned {
 
 type Readiness = watch::Receiver<Option<Result<Keycloak, Arc<LabError>>>>;
 
-/// Keycloak on its way, or running.
+/// Keycloak, starting or running.
 #[derive(Debug)]
 struct StartedKeycloak {
-    /// Taken by who ends it.
+    /// Taken by the caller that ends it.
     starting: tokio::sync::Mutex<Option<JoinHandle<()>>>,
-    /// For who gives it up without waiting.
+    /// Aborts the start without waiting.
     giving_up: AbortHandle,
     running: Arc<tokio::sync::Mutex<Option<keycloak::Keycloak>>>,
 }
@@ -89,7 +89,7 @@ impl Owned {
             }
         };
         let keycloak = async {
-            // One that was still being started is killed as its task ends.
+            // A Keycloak that is still being started is killed as its task ends.
             if let Some(starting) = self.keycloak.starting.lock().await.take() {
                 let _given_up = starting.await;
             }
@@ -101,13 +101,13 @@ impl Owned {
         self.issuer.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.token_webhook.lock().unwrap_or_else(PoisonError::into_inner).take();
         match self.containment.lock().await.take() {
-            // Whatever could not be stopped on its own is removed here, or said.
+            // Servers that could not be stopped individually are removed here, or reported.
             Some(containment) => containment.end().await,
             None => stopped,
         }
     }
 
-    /// Name and id of every container.
+    /// Returns the name and id of every container.
     pub(super) async fn containers(&self) -> Vec<ContainerDescription> {
         let cluster = self.cluster.lock().await.as_ref().map(Cluster::containers).unwrap_or_default();
         let keycloak = self.keycloak.running.lock().await;
@@ -121,7 +121,7 @@ impl Owned {
         cluster.into_iter().chain(keycloak).collect()
     }
 
-    /// Name and process id of every server.
+    /// Returns the name and process id of every server.
     pub(super) async fn processes(&self) -> Vec<ProcessDescription> {
         let cluster = self.cluster.lock().await.as_ref().map(Cluster::processes).unwrap_or_default();
         let keycloak = self.keycloak.running.lock().await;
@@ -146,7 +146,7 @@ pub(super) async fn start(options: &LabOptions, events: &Events) -> Result<Lab, 
 
 /// Starts the lab `name` in `directory`, which is kept if that fails after a server has begun to write its log.
 pub(super) async fn start_in(directory: Directory, name: &str, options: &LabOptions, events: &Events) -> Result<Lab, LabError> {
-    // Given up (dropped) on the way, the servers are killed first and the directory is removed after that.
+    // If the future is dropped on the way, the servers are killed first and the directory is removed after that.
     let directory = Arc::new(directory);
     directory.expect_space()?;
     let started = start_servers(&directory, name, options, events).await;
@@ -156,7 +156,7 @@ pub(super) async fn start_in(directory: Directory, name: &str, options: &LabOpti
     started
 }
 
-/// Everything a lab needs, in the order in which it is started.
+/// Starts everything that a lab needs, in order.
 async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOptions, events: &Events) -> Result<Lab, LabError> {
     let version = options.pinned()?;
     let minor = Minor(version.version.minor.into());
@@ -169,7 +169,7 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
         Some(engine) => Some(Containment::start(engine.clone(), name, directory, events).await?),
         None => None,
     };
-    // Where API servers are processes, loopback is the address that holds for everybody.
+    // If API servers are processes, every client can use loopback.
     let in_containers = containment.as_ref().filter(|_| choice.has_cluster_in_containers());
     let address = in_containers.map_or_else(Address::loopback, Containment::address);
     let (pki, hosts) = (directory.below("pki")?, vec![address.host.clone(), HIDDEN.to_owned()]);
@@ -216,7 +216,7 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
             version,
             events
         ),
-        // Its RSA key is made while the servers start; until then it lets who asks wait.
+        // Its RSA key is generated while the servers start; until then requests wait.
         async { Ok(listening.serve().await?) },
     )?;
     issuer.signer().save(&directory.below("issuer")?)?;
@@ -294,7 +294,7 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
     })))
 }
 
-/// The programs of the cluster, or, where it runs in containers, what of them is there already: only kubectl is of use then.
+/// Returns the programs of the cluster. If it runs in containers, only kubectl is needed, and only available programs are used.
 async fn programs(
     choice: &Choice,
     options: &LabOptions,
@@ -312,7 +312,7 @@ async fn programs(
     Ok(server_binaries::obtain(version, &only_there, events).await.ok())
 }
 
-/// Starts the cluster and waits until its main API server is ready. The authorities are `ours`, or the cluster's own in their place.
+/// Starts the cluster and waits until its main API server is ready. The authorities are `ours`, or the cluster's own instead.
 async fn start_cluster(
     choice: &Choice,
     around: Option<Surroundings<'_>>,
@@ -356,7 +356,7 @@ async fn start_cluster(
     Ok((Cluster::Plane(Box::new(plane)), main, ours.clone()))
 }
 
-/// What Keycloak is started from.
+/// The installation or image that Keycloak is started from.
 enum KeycloakSource {
     Process(keycloak::Prepared),
     Container(KeycloakImage),
@@ -370,7 +370,7 @@ async fn prepared_keycloak(choice: &Choice, options: &LabOptions, events: &Event
     Ok(KeycloakSource::Process(keycloak::prepare(&home.directory, events).await?))
 }
 
-/// Keycloak starts beside everything else; `Front` holds who asks early.
+/// Starts Keycloak beside everything else; `Front` holds early requests.
 fn start_keycloak(
     source: KeycloakSource,
     containment: Option<&Containment>,
@@ -408,7 +408,7 @@ fn start_keycloak(
             Err(error) => Err(Arc::new(error.into())),
         };
         tell.send_replace(Some(told));
-        // Until the lab ends, somebody may still ask.
+        // Callers may ask until the lab ends.
         tell.closed().await;
     });
     Ok((
@@ -421,14 +421,14 @@ fn start_keycloak(
     ))
 }
 
-/// The auth proxies: one that passes identity on as headers with its own certificate, one that impersonates.
+/// Starts the auth proxies: one passes identity on as headers with its own certificate, one impersonates.
 async fn start_proxies(
     main: &ApiServer,
     authorities: &Authorities,
     administrator: &Administrator,
     places: &Placeholders,
 ) -> Result<BTreeMap<String, AuthProxy>, LabError> {
-    // As in `fixtures/authentication/keycloak.toml`: who comes through a proxy is the same person as at the API server's own endpoint.
+    // As in `fixtures/authentication/keycloak.toml`: a user of a proxy has the same name as at the API server's own endpoint.
     let prefix = || "keycloak:".to_owned();
     let issuer = TokenIssuer {
         username_prefix: prefix(),
@@ -467,17 +467,17 @@ async fn start_proxies(
     ]))
 }
 
-/// A name for a lab that only lives as long as this process; nobody can guess it.
+/// Returns a name that cannot be guessed, for a lab that only lives as long as this process.
 pub(super) fn passing_name() -> String {
     format!("run-{}", &crate::owner::random()[..16])
 }
 
-/// Whether a server, or the owner, has written to its log.
+/// Returns `true` if a server, or the owner, has written to its log.
 fn has_logs(directory: &Path) -> bool {
     std::fs::read_dir(directory).into_iter().flatten().flatten().any(|entry| {
         let path = entry.path();
         if path.is_dir() {
-            // etcd's data can be large, and holds no log for people.
+            // etcd's data can be large, and contains no readable log.
             entry.file_name() != "etcd" && has_logs(&path)
         } else {
             path.extension().is_some_and(|kind| kind == "log") && entry.metadata().is_ok_and(|file| file.len() > 0)

@@ -1,14 +1,14 @@
-//! The processes of this machine, as far as they belong to a lab.
+//! The processes of this machine that belong to a lab.
 //!
-//! The main types are [`Left`], the servers that a lab's owner left, and [`Seen`], a process as it is shown. A server carries its lab's
-//! random id in its environment, and only that makes it one that may be killed. Its command line only decides about being shown.
+//! The main types are [`Left`], the servers that a lab's owner left, and [`Seen`], a process to be displayed. A server carries its lab's
+//! random id in its environment, and only this id permits killing it. Its command line only decides whether it is displayed.
 
 use std::path::Path;
 
 use crate::owner::LabId;
 use crate::process::Running;
 
-/// A process that runs.
+/// A running process.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
     pub(super) pid: u32,
@@ -16,14 +16,14 @@ pub(super) struct Seen {
     pub(super) program: String,
     /// Its command line, the program first.
     pub(super) arguments: Vec<String>,
-    /// The memory it occupies, in bytes, where that can be read.
+    /// The memory it uses, in bytes, if it can be read.
     pub(super) memory: Option<u64>,
 }
 
-/// The programs that a lab starts, as far as they are shown.
+/// The programs of a lab that are displayed.
 const PROGRAMS: &[&str] = &["etcd", "kube-apiserver", "kube-controller-manager", "java"];
 
-/// The servers that name the lab's directory `path` in an option, to be shown. Those of another container can have the same path.
+/// Returns the servers with the lab's directory `path` in an option, for display. Those of another container can have the same path.
 pub(super) fn servers(path: &Path) -> Vec<Seen> {
     let ours = std::process::id();
     let mut seen = all();
@@ -42,12 +42,12 @@ impl Seen {
         options.any(|option| value(option).is_some_and(|value| Path::new(&value).starts_with(path)))
     }
 
-    /// Whether it is an API server.
+    /// Returns `true` if it is an API server.
     pub(super) fn is_api_server(&self) -> bool {
         self.program == API_SERVER
     }
 
-    /// Returns `true` if it is in another PID namespace than ours, or in one that cannot be seen: in a container that we are not in.
+    /// Returns `true` if it is in another PID namespace than ours, or in one that is not visible: in a container that we are not in.
     #[cfg(target_os = "linux")]
     pub(super) fn is_contained(&self) -> bool {
         !same_namespace(self.pid, "pid")
@@ -59,14 +59,14 @@ impl Seen {
         false
     }
 
-    /// Its flags, as a person may see them; none of what is no API server.
+    /// Returns its flags, redacted; none unless it is an API server.
     pub(super) fn flags(&self) -> Vec<String> {
         let flags = self.arguments.iter().skip(1).filter(|_| self.is_api_server());
         flags.map(|flag| crate::secret::redact(flag).into_owned()).collect()
     }
 }
 
-/// The flags of the process `pid`, if it is an API server that may be looked at.
+/// Returns the flags of the process `pid`, if it is an API server that we may examine.
 pub(super) fn flags(pid: u32) -> Vec<String> {
     all()
         .into_iter()
@@ -75,7 +75,7 @@ pub(super) fn flags(pid: u32) -> Vec<String> {
         .unwrap_or_default()
 }
 
-/// The memory of a process, in bytes, where that can be read.
+/// Returns the memory of a process, in bytes, if it can be read.
 pub(super) fn memory(pid: u32) -> Option<u64> {
     all().into_iter().find(|process| process.pid == pid)?.memory
 }
@@ -93,7 +93,7 @@ impl Seen {
     }
 }
 
-/// Every process that we may see. One that has ended and only waits to be asked how has no command line, and so no program.
+/// Returns every process that is visible to us. A zombie has no command line, and so no program.
 #[cfg(target_os = "linux")]
 fn all() -> Vec<Seen> {
     let seen = |pid: u32| {
@@ -106,21 +106,21 @@ fn all() -> Vec<Seen> {
     numbers().filter_map(seen).collect()
 }
 
-/// The process ids there are.
+/// Returns all process ids.
 #[cfg(target_os = "linux")]
 fn numbers() -> impl Iterator<Item = u32> {
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-/// The line `VmRSS: 1234 kB` of `/proc/PID/status` (proc_pid_status(5)).
+/// Parses the line `VmRSS: 1234 kB` of `/proc/PID/status` (proc_pid_status(5)).
 #[cfg(target_os = "linux")]
 fn resident(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
 }
 
-/// Every process that we may see.
+/// Returns every process that is visible to us.
 #[cfg(not(target_os = "linux"))]
 fn all() -> Vec<Seen> {
     let seen = |(pid, rest): (u32, &str)| {
@@ -134,7 +134,7 @@ fn all() -> Vec<Seen> {
     listed(&["-axo", "pid=,rss=,command="], seen)
 }
 
-/// Collects what `seen` makes of the lines of `ps`, each with the process id before the rest.
+/// Applies `seen` to the lines of `ps`, each split into the process id and the rest.
 #[cfg(not(target_os = "linux"))]
 fn listed<T>(arguments: &[&str], seen: impl Fn((u32, &str)) -> Option<T>) -> Vec<T> {
     let output = std::process::Command::new("/bin/ps").args(arguments).output();
@@ -151,19 +151,19 @@ fn listed<T>(arguments: &[&str], seen: impl Fn((u32, &str)) -> Option<T>) -> Vec
 /// The servers of a lab whose owner is gone.
 #[derive(Debug, Default)]
 pub(super) struct Left {
-    /// Those that are certainly the lab's, held so that a signal reaches no other.
+    /// The servers that are certainly the lab's, held so that a signal reaches no other process.
     pub(super) servers: Vec<Running>,
-    /// The process ids of those that carry the lab's id and see other processes or files than we do.
+    /// The process ids of servers that carry the lab's id but see other processes or files than we do.
     pub(super) strange: Vec<u32>,
 }
 
 impl Left {
-    /// Finds the servers that the lab called `id` has left.
+    /// Finds the servers that the lab with the id `id` has left.
     #[cfg(target_os = "linux")]
     pub(super) fn of(id: &LabId) -> Self {
         let mut left = Self::default();
         for pid in numbers().filter(|pid| carries(*pid, id)) {
-            // Opened first, and looked at again: as long as it has not ended, what is seen under its number is about it.
+            // Opened first, then checked again: as long as it has not ended, its number cannot refer to another process.
             match Running::open(pid) {
                 Ok(Some(process)) if carries(pid, id) && sees_what_we_see(pid) => left.servers.push(process),
                 Ok(Some(process)) if matches!(process.has_ended(), Ok(true)) => {}
@@ -174,8 +174,8 @@ impl Left {
         left
     }
 
-    /// Finds the servers that the lab called `id` has left: processes of this user whose environment, which `ps` shows, has the
-    /// id, and whose program is one of a lab's. There is no better proof here, and no descriptor of a process.
+    /// Finds the servers that the lab with the id `id` has left: processes of this user whose environment, as `ps` shows it, has the
+    /// id, and whose program is one of a lab's. This system offers no better proof, and no descriptor of a process.
     #[cfg(not(target_os = "linux"))]
     pub(super) fn of(id: &LabId) -> Self {
         let wanted = format!("{}={id}", LabId::VARIABLE);
@@ -203,14 +203,14 @@ fn carries(pid: u32, id: &LabId) -> bool {
     })
 }
 
-/// Returns `true` if the process is of our PID and mount namespaces, and executes a file that we may look at: a container's is not.
+/// Returns `true` if the process is in our PID and mount namespaces, and executes a file that we may examine: a container's is not.
 #[cfg(target_os = "linux")]
 fn sees_what_we_see(pid: u32) -> bool {
     let program = std::fs::read_link(format!("/proc/{pid}/exe"));
     same_namespace(pid, "pid") && same_namespace(pid, "mnt") && program.is_ok()
 }
 
-/// Returns `true` if the process is certainly of our own namespace of this kind (namespaces(7)).
+/// Returns `true` if the process is certainly in our own namespace of this kind (namespaces(7)).
 #[cfg(target_os = "linux")]
 fn same_namespace(pid: u32, kind: &str) -> bool {
     let its = std::fs::read_link(format!("/proc/{pid}/ns/{kind}"));
@@ -292,7 +292,7 @@ mod tests {
         let seen = |pid| Seen::new(pid, Vec::new(), None);
         let beside = Stand::with(&[], None);
         assert!(!seen(beside.0.id()).is_contained());
-        // As an engine makes one: in a PID namespace of its own, under the number that it has outside.
+        // As an engine creates it: in its own PID namespace, under the number that it has outside.
         let mut inside = std::process::Command::new("unshare");
         inside.args([
             "--user",
@@ -310,7 +310,7 @@ mod tests {
             let outer = inside.0.id();
             let children = std::fs::read_to_string(format!("/proc/{outer}/task/{outer}/children")).unwrap_or_default();
             let child = children.split_whitespace().next().and_then(|child| child.parse::<u32>().ok());
-            // Not every system lets everybody make one.
+            // Not every system allows unprivileged users to create one.
             let forbidden = inside.0.try_wait().is_ok_and(|ended| ended.is_some());
             std::future::ready(Ok::<_, std::convert::Infallible>(match child {
                 Some(child) => Condition::Met(Some(child)),
@@ -330,7 +330,7 @@ mod tests {
         let server = Stand::with(&[], Some(id.to_string()));
         let _of_another_lab = Stand::with(&[], Some(LabId::random().to_string()));
         let _longer = Stand::with(&[], Some(format!("{id}0")));
-        // An editor, or `grep`, names the variable in its command line.
+        // An editor, or `grep`, has the variable in its command line.
         let _reader = Stand::with(&[&format!("/{}={id}", LabId::VARIABLE)], None);
         let left = Left::of(&id);
         let pids: Vec<u32> = left.servers.iter().map(Running::pid).collect();

@@ -1,4 +1,4 @@
-//! What is different in a lab in which something is wrong on purpose, beside its servers' own flags and files.
+//! The differences of a lab with deliberate faults, beside its servers' own flags and files.
 
 use super::Keycloak;
 use crate::cluster::Authorities;
@@ -6,7 +6,7 @@ use crate::identity_provider::keycloak::KeycloakError;
 use crate::pki::Authority;
 use crate::sabotage::Sabotage;
 
-/// The authorities that people's credentials come from: those that the servers trust, unless it is wrong on purpose.
+/// Returns the authorities that issue users' credentials: those that the servers trust, unless this is the deliberate fault.
 pub(super) fn in_hands(mut authorities: Authorities, sabotage: Option<&Sabotage>, stranger: Option<Authority>) -> Authorities {
     if let (Some(stranger), Some(sabotage)) = (stranger, sabotage)
         && sabotage.strangers_certificates
@@ -16,7 +16,7 @@ pub(super) fn in_hands(mut authorities: Authorities, sabotage: Option<&Sabotage>
     authorities
 }
 
-/// The realm as it is when it lacks what is taken from it on purpose.
+/// Removes from the realm the mappers that the deliberate fault takes away, and returns its client.
 pub(super) async fn without_mappers(client: Keycloak, sabotage: &Sabotage) -> Result<Keycloak, KeycloakError> {
     for missing in &sabotage.keycloak {
         client.admin()?.delete_mapper(&missing.client, &missing.mapper).await?;

@@ -1,5 +1,5 @@
 //! The objects that every lab has: a node, so that `get nodes` prints a row, and the right to see
-//! it for those of the cast who belong somewhere.
+//! it for the members of the cast that have a group.
 
 use k8s_openapi::api::authorization::v1::ResourceAttributes;
 use k8s_openapi::api::core::v1::{Namespace, Node};
@@ -57,7 +57,7 @@ pub(super) async fn prepare(client: &Client, version: &str) -> Result<(), LabErr
         create::<ClusterRoleBinding>(client, binding("authlab:impersonate", impersonator)),
         create::<Namespace>(client, json!({ "metadata": { "name": NAMESPACE } })),
     )?;
-    // Somebody may use them as soon as the lab is there.
+    // The objects may be used as soon as the lab is up.
     let right = |verb: &str, resource: &str| ResourceAttributes {
         verb: Some(verb.to_owned()),
         resource: Some(resource.to_owned()),
@@ -72,7 +72,7 @@ pub(super) async fn prepare(client: &Client, version: &str) -> Result<(), LabErr
     Ok(())
 }
 
-/// Creates `objects` besides.
+/// Creates `objects` in addition.
 pub(super) async fn add(client: &Client, objects: &[crate::sabotage::Object]) -> Result<(), LabError> {
     for object in objects {
         let wrong = |source| LabError::Objects {
@@ -88,7 +88,7 @@ pub(super) async fn add(client: &Client, objects: &[crate::sabotage::Object]) ->
     Ok(())
 }
 
-/// A service account for the impersonating auth proxy, and a token of it that outlives the lab.
+/// Creates a service account for the impersonating auth proxy, and returns a token of it that outlives the lab.
 pub(super) async fn impersonator_token(client: &Client) -> Result<crate::secret::Secret, LabError> {
     use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
     use k8s_openapi::api::core::v1::ServiceAccount;

@@ -1,6 +1,6 @@
-//! What is there of labs: those that are up with their servers, and what was left of others.
+//! The status of all labs: those that are up with their servers, and the leftovers of others.
 //!
-//! The main type is [`LabStatus`]. It holds no secret and may be shown to anybody.
+//! The main type is [`LabStatus`]. It contains no secret and may be shown to anyone.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,25 +13,25 @@ use super::{LabError, processes};
 use crate::engine::{Container, Engine};
 use crate::owner::Owner;
 
-/// What one lab's directory shows.
+/// The status of a lab, from its directory.
 #[derive(Clone, Debug, Serialize)]
 pub struct LabStatus {
     /// The lab's name.
     pub name: String,
-    /// Whether it is up.
+    /// The lab's state.
     pub state: LabState,
-    /// Why nothing of authlab touches it: it is not a lab's directory, or its owner may live where nobody here sees it.
+    /// The reason why authlab leaves it alone: it is not a lab's directory, or its owner may live where this machine cannot see it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub doubt: Option<String>,
     /// Its directory.
     pub directory: PathBuf,
-    /// The process id of its owner, while that lives.
+    /// The process id of its owner, while the owner lives.
     pub owner: Option<u32>,
-    /// Whether others can attach to it; a lab that a run started for itself ends with that run.
+    /// `true` if others can attach to it; a lab that a run started for itself ends with that run.
     pub stays_up: bool,
     /// The full version of Kubernetes, once it is written down.
     pub kubernetes: Option<String>,
-    /// When it was ready.
+    /// The time at which it was ready.
     pub started: Option<jiff::Timestamp>,
     /// The API servers' addresses, by setting.
     pub api_servers: BTreeMap<String, String>,
@@ -43,11 +43,11 @@ pub struct LabStatus {
     pub auth_proxies: BTreeMap<String, String>,
     /// Its servers, and its owner.
     pub servers: Vec<ServerStatus>,
-    /// The memory of all that runs, in bytes, where that can be read.
+    /// The memory of everything that runs, in bytes, if it can be read.
     pub memory: Option<u64>,
 }
 
-/// Whether a lab is up.
+/// The state of a lab.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LabState {
@@ -57,9 +57,9 @@ pub enum LabState {
     Up,
     /// Its owner ended without clearing up.
     Crashed,
-    /// It is over; its logs were kept.
+    /// It has ended; its logs were kept.
     Kept,
-    /// Something else is in its place, or it cannot be looked at.
+    /// Something else is in its place, or it cannot be examined.
     Unknown,
 }
 
@@ -68,20 +68,20 @@ pub enum LabState {
 pub struct ServerStatus {
     /// Its name.
     pub name: String,
-    /// Its process id on this machine; `None` where it has none, as in a container that does not run.
+    /// Its process id on this machine; `None` if it has none, as in a container that does not run.
     pub pid: Option<u32>,
-    /// The id of its container, when it is in one.
+    /// The id of its container, if it is in one.
     pub container: Option<String>,
-    /// Whether it runs; a container whose engine does not answer does not.
+    /// `true` if it runs; a container whose engine does not respond counts as not running.
     pub alive: bool,
-    /// The memory it occupies, in bytes, where that can be read.
+    /// The memory it uses, in bytes, if it can be read.
     pub memory: Option<u64>,
-    /// The flags that it really runs with, of API servers that can be seen; redacted.
+    /// The flags of the running process, for API servers that are visible; redacted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<String>,
 }
 
-/// Every lab there is, by name, and what was left of others.
+/// Returns the status of every lab, by name, and of the leftovers of others.
 ///
 /// # Errors
 /// There is no directory for labs, or a description cannot be read.
@@ -90,10 +90,10 @@ pub async fn status() -> Result<Vec<LabStatus>, LabError> {
 }
 
 impl LabStatus {
-    /// That of the lab called `name`, whether there is one or not.
+    /// Returns the status of the lab `name`, whether it exists or not.
     ///
     /// # Errors
-    /// As [`status`], or the name cannot be that of a lab.
+    /// As [`status`], or the name cannot be a lab's.
     pub async fn of(name: &str) -> Result<Self, LabError> {
         let found = directory::find(name)?;
         let nothing = || {
@@ -117,7 +117,7 @@ async fn status_of(found: Found) -> Result<LabStatus, LabError> {
     } = found;
     let description = match ownership {
         Ownership::Owned => LabDescription::load(&path)?,
-        // What is left of it may well be damaged, and does not matter.
+        // The description may be damaged, and does not matter.
         Ownership::Crashed | Ownership::Kept | Ownership::Unknown => None,
     };
     if let (Ownership::Crashed, Ok(Some(marker))) = (ownership, Marker::read(&path)) {
@@ -173,7 +173,7 @@ async fn status_of(found: Found) -> Result<LabStatus, LabError> {
     Ok(status)
 }
 
-/// The owner, the servers that are written down, and those that nobody wrote down but that run.
+/// Returns the owner, the servers in the description, and those that run without being in it.
 async fn servers(path: &Path, owner: Option<u32>, description: Option<&LabDescription>) -> Vec<ServerStatus> {
     let mut seen = processes::servers(path);
     let process = |name: String, pid, alive, memory, flags| ServerStatus {
@@ -196,8 +196,8 @@ async fn servers(path: &Path, owner: Option<u32>, description: Option<&LabDescri
         Some(description) => containers(description).await,
         None => Vec::new(),
     };
-    // A container's program is a process of this machine, too, where the two share a kernel; and what it starts (a node of kind, the
-    // API server) is in its memory already.
+    // A container's program is a process of this machine, too, if the two share a kernel; and the processes that it starts (a node of kind,
+    // the API server) are included in its memory.
     let inside = contained.iter().any(|server| server.pid.is_some());
     seen.retain(|seen| contained.iter().all(|server| server.pid != Some(seen.pid)) && !(inside && seen.is_contained()));
     servers.extend(contained);
@@ -208,7 +208,7 @@ async fn servers(path: &Path, owner: Option<u32>, description: Option<&LabDescri
     servers
 }
 
-/// The lab's containers, as their engine tells of them.
+/// Returns the lab's containers, as their engine reports them.
 async fn containers(description: &LabDescription) -> Vec<ServerStatus> {
     if description.containers.is_empty() {
         return Vec::new();

@@ -1,7 +1,7 @@
-//! A lab that stays up: its owner is a process of its own, detached from the terminal that asked for it.
+//! A lab that stays up: its owner is a separate process, detached from the terminal that started it.
 //!
-//! [`up`] starts that process and follows it until the lab is ready; [`supervise`] is what it does. Until the lab is ready the two
-//! hold a pipe each way: the owner tells what happens, a line of JSON each, and gives up as soon as nobody holds the other end any more.
+//! [`up`] starts that process and follows it until the lab is ready; [`supervise`] is its main function. Until the lab is ready, a pipe
+//! each way connects the two: the owner reports events, one line of JSON each, and gives up as soon as the other end is closed.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -27,10 +27,10 @@ use crate::event::{Event, Events};
 use crate::hint::Hint;
 use crate::interrupt::Interrupt;
 
-/// Where the owner's own output goes, in the lab's directory.
+/// The file for the owner's own output, in the lab's directory.
 pub(super) const LOG: &str = "supervisor.log";
 
-/// What the owner tells who waits for it.
+/// A message of the owner to the process that waits for it.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Told {
@@ -42,8 +42,8 @@ enum Told {
 /// Starts `program arguments…` as the owner of the lab `name`, follows it, and returns once the lab is ready.
 ///
 /// # Errors
-/// A lab of that name is up, or it could not be started; nothing is left running then. An interrupt ends what
-/// was started, leaves nothing, and returns [`LabError::Interrupted`].
+/// A lab of that name is up, or it could not be started; nothing is left running then. An interrupt ends every
+/// process that was started, leaves nothing, and returns [`LabError::Interrupted`].
 pub async fn up(
     name: &str,
     program: &Path,
@@ -59,7 +59,7 @@ pub async fn up(
             owner: directory::owner(&path),
         });
     }
-    // Not a `process::Program`: those die with who started them, and this one shall outlive us.
+    // Not a `process::Program`: those die with their parent, and this one must outlive us.
     let mut command = Command::new(program);
     command
         .args(arguments)
@@ -79,7 +79,7 @@ pub async fn up(
     if let Followed::Ready = followed {
         return LabDescription::load(&path)?.ok_or(LabError::Ended);
     }
-    // Closes the pipe: that is what ends it, however far it is.
+    // Closing the pipe ends the owner, at whatever stage.
     drop(supervisor.stdin.take());
     let ended = end(&mut supervisor).await;
     match followed {
@@ -89,7 +89,7 @@ pub async fn up(
             Err(LabError::Interrupted)
         }
         Followed::Ready | Followed::Silent => {
-            // Only its own: the lab may by now be another owner's.
+            // Only the owner's servers: the lab may have another owner by now.
             leftovers::end_servers(&path).await?;
             Err(LabError::Supervisor {
                 why: last_words(&mut supervisor, &path.join(LOG), &ended).await,
@@ -99,19 +99,19 @@ pub async fn up(
     }
 }
 
-/// How following the owner came to its end.
+/// The outcome of following the owner.
 enum Followed {
     Ready,
     Failed {
         why: String,
         hint: Option<String>,
     },
-    /// It ended without a word.
+    /// It ended without a message.
     Silent,
     Interrupted,
 }
 
-/// Passes on what the owner tells, until it says how the start ended.
+/// Passes on the owner's events, until it reports how the start ended.
 async fn follow(told: &mut Option<impl AsyncBufReadExt + Unpin>, events: &Events) -> Followed {
     let Some(told) = told else { return Followed::Silent };
     let mut line = String::new();
@@ -120,7 +120,7 @@ async fn follow(told: &mut Option<impl AsyncBufReadExt + Unpin>, events: &Events
             Ok(Told::Happened(event)) => events.emit(event),
             Ok(Told::Ready) => return Followed::Ready,
             Ok(Told::Failed { why, hint }) => return Followed::Failed { why, hint },
-            // An event of another build: nothing that the start depends on.
+            // An event of another build: the start does not depend on it.
             Err(_) => {}
         }
         line.clear();
@@ -128,7 +128,7 @@ async fn follow(told: &mut Option<impl AsyncBufReadExt + Unpin>, events: &Events
     Followed::Silent
 }
 
-/// Waits until the owner is gone, which it should be soon; says how it ended.
+/// Waits until the owner is gone, which should be soon; returns how it ended.
 async fn end(supervisor: &mut Child) -> String {
     let status = match tokio::time::timeout(STOP_LIMIT, supervisor.wait()).await {
         Ok(status) => status,
@@ -137,11 +137,11 @@ async fn end(supervisor: &mut Child) -> String {
     status.map_or_else(|error| error.to_string(), |status| status.to_string())
 }
 
-/// What an owner that told nothing left: in its log, or, when it did not come that far, on its standard error.
+/// Returns the output of an owner that reported nothing: from its log, or, if it did not get that far, from its standard error.
 async fn last_words(supervisor: &mut Child, log: &Path, ended: &str) -> String {
     let mut early = String::new();
     if let Some(mut stderr) = supervisor.stderr.take() {
-        // What can be read of it is shown.
+        // Shows as much of it as can be read.
         let _ = tokio::time::timeout(Duration::from_secs(1), stderr.read_to_string(&mut early)).await;
     }
     let mut why = format!("its owner ended without a word ({ended})");
@@ -155,11 +155,11 @@ async fn last_words(supervisor: &mut Child, log: &Path, ended: &str) -> String {
     why
 }
 
-/// Owns the lab that `options` describe until `interrupt`: what the detached process does. It tells `to` what happens until the
-/// lab is ready, and gives the lab up when `from` ends before that.
+/// Owns the lab that `options` describe until `interrupt`, in the detached process. It reports events to `to` until the
+/// lab is ready, and gives the lab up if `from` ends before that.
 ///
 /// # Errors
-/// The lab could not be started or ended; who waits for it was told.
+/// The lab could not be started or ended; the process that waits for it was informed.
 pub async fn supervise(
     options: &LabOptions,
     interrupt: &Interrupt,
@@ -170,7 +170,7 @@ pub async fn supervise(
     let tell = move |told: &Told| {
         if let Ok(mut to) = to.lock() {
             let line = format!("{}\n", serde_json::to_string(told).unwrap_or_default());
-            // Who reads it may be gone: that is noticed at the other pipe.
+            // The reader may be gone: this is noticed at the other pipe.
             let _ = to.write_all(line.as_bytes()).and_then(|()| to.flush());
         }
     };
@@ -182,7 +182,7 @@ pub async fn supervise(
     let started = tokio::select! {
         started = publish(options, &events, Arc::clone(&end)) => started,
         () = interrupt.requested() => Err(LabError::Ended),
-        // Nobody ever writes to it.
+        // Nothing is ever written to it.
         _ = from.read_u8() => Err(LabError::Interrupted),
     };
     match started {
@@ -206,14 +206,14 @@ pub async fn supervise(
     }
 }
 
-/// A lab that others can attach to.
+/// A lab that other processes can attach to.
 struct Published {
     lab: Lab,
     control: control::Server,
     further: Further,
 }
 
-/// Starts the lab, all of it, and writes down how others can attach.
+/// Starts all of the lab, and writes its description so that others can attach.
 async fn publish(options: &LabOptions, events: &Events, end: Arc<Notify>) -> Result<Published, LabError> {
     let name = options.name.as_deref().unwrap_or(super::DEFAULT_NAME);
     let directory = Directory::create(name).await?;
@@ -229,7 +229,7 @@ async fn publish(options: &LabOptions, events: &Events, end: Arc<Notify>) -> Res
     let keycloak = match lab.keycloak().await {
         Ok(keycloak) => keycloak,
         Err(error) => {
-            // Its logs say more than the error.
+            // The logs say more than the error.
             lab.end(true).await?;
             return Err(error);
         }
@@ -243,7 +243,7 @@ async fn publish(options: &LabOptions, events: &Events, end: Arc<Notify>) -> Res
     Ok(Published { lab, control, further })
 }
 
-/// Writes `description` down, with what runs now.
+/// Writes `description`, with the servers that run now.
 pub(super) async fn save(lab: &Lab, mut description: LabDescription) -> Result<(), LabError> {
     if let Owner::Us(owned) = &lab.0.owner {
         description.processes = owned.processes().await;

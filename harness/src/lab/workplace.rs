@@ -1,6 +1,6 @@
-//! What a person needs in order to work in a lab by hand: kubectl of its version, and a kubeconfig.
+//! The files that a user needs in order to work in a lab by hand: kubectl of its version, and a kubeconfig.
 //!
-//! The main type is [`Workplace`]. All of it is in the lab's directory and goes with it.
+//! The main type is [`Workplace`]. All of it is in the lab's directory and is removed with it.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -9,19 +9,19 @@ use serde_json::Value;
 
 use super::{Lab, LabError};
 
-/// Someone's files in a lab that is up.
+/// A user's files in a lab that is up.
 #[derive(Clone, Debug)]
 pub struct Workplace {
-    /// The directory they are in.
+    /// The directory that contains them.
     pub directory: PathBuf,
     /// The kubeconfig.
     pub kubeconfig: PathBuf,
-    /// Where kubectl may remember what the API server offers (`KUBECACHEDIR`).
+    /// The directory in which kubectl caches API discovery (`KUBECACHEDIR`).
     pub cache: PathBuf,
 }
 
 impl Lab {
-    /// Lays out the files of `person`, who is to use `kubeconfig`.
+    /// Writes the files of `person`, who will use `kubeconfig`.
     ///
     /// # Errors
     /// They cannot be written.
@@ -29,11 +29,11 @@ impl Lab {
         let directory = self.directory_of_workplace()?;
         // A directory with nothing else in it, for the front of PATH.
         let programs = self.0.directory.below("workplace/bin")?;
-        // Without one of the lab's version, the one that the person has does as well.
+        // Without a kubectl of the lab's version, the user's own is used.
         if let Some(ours) = &self.description().programs {
             link(&ours.join("kubectl"), &programs.join("kubectl"))?;
         }
-        // It is also an exec plugin, which kubectl finds by its name.
+        // authlab is also an exec plugin, which kubectl finds by its name.
         if let Ok(own) = std::env::current_exe() {
             link(&own, &programs.join("authlab"))?;
         }
@@ -46,13 +46,13 @@ impl Lab {
         Ok(workplace)
     }
 
-    /// Where such files are.
+    /// Returns the directory for such files.
     pub(super) fn directory_of_workplace(&self) -> Result<PathBuf, LabError> {
         self.0.directory.below("workplace")
     }
 }
 
-/// Lets `path` lead to `program`; renamed into its place, as it may be another that is there, or somebody else's just now.
+/// Links `path` to `program`; renamed into place, as a link may exist already, or another process may be creating it.
 fn link(program: &Path, path: &Path) -> Result<(), LabError> {
     if std::fs::read_link(path).is_ok_and(|before| before == program) {
         return Ok(());
@@ -65,7 +65,7 @@ fn link(program: &Path, path: &Path) -> Result<(), LabError> {
     })
 }
 
-/// Writes a file that only its owner can read, and renames it into its place: somebody may be reading the one before.
+/// Writes a file that only its owner can read, and renames it into place: another process may be reading the previous one.
 pub(crate) fn put(path: &Path, text: &str) -> Result<(), LabError> {
     let mut unfinished = path.as_os_str().to_owned();
     unfinished.push(format!(".{}", std::process::id()));
@@ -78,7 +78,7 @@ pub(crate) fn put(path: &Path, text: &str) -> Result<(), LabError> {
 }
 
 impl Workplace {
-    /// `PATH` of this process with the lab's kubectl before everything else.
+    /// Returns `PATH` of this process with the lab's kubectl before everything else.
     #[must_use]
     pub fn path(&self) -> OsString {
         let mut path = self.directory.join("bin").into_os_string();

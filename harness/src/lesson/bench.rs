@@ -1,4 +1,4 @@
-//! Where a learner works on a lesson: the state it starts with, what is asked of it, and the way back.
+//! A learner's workspace for one lesson: the state it starts with, the check of its goals, and the reset.
 //!
 //! The main type is [`Bench`].
 
@@ -20,27 +20,27 @@ use crate::scenario::Vocabulary;
 pub struct Bench<'a> {
     /// The lab.
     pub lab: &'a Lab,
-    /// Whose it is.
+    /// The learner who owns it.
     pub learner: &'a Learner,
-    /// What is learnt.
+    /// The lesson that the learner works on.
     pub lesson: &'static Lesson,
-    /// Where the files are.
+    /// The directory that holds the files.
     pub directory: PathBuf,
-    /// The program that the files name.
+    /// The program that the files call.
     pub program: PathBuf,
 }
 
-/// Whether a lesson was begun by [`Bench::start`].
+/// The outcome of [`Bench::start`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Started {
-    /// From its beginning. The one that was under way before, if there was one, lost its objects.
+    /// The lesson was started from its beginning. The lesson that was in progress before, if any, lost its objects.
     Anew(Option<String>),
-    /// It was under way: nothing was touched.
+    /// The lesson was already in progress: nothing was changed.
     Before,
 }
 
 impl<'a> Bench<'a> {
-    /// The place of `learner` for `lesson`; `program` is what the lesson's files call to be given a token.
+    /// Creates the workspace of `learner` for `lesson`; `program` is the program that the lesson's files call to get a token.
     pub fn new(lab: &'a Lab, learner: &'a Learner, lesson: &'static Lesson, program: &Path) -> Self {
         Self {
             directory: learner.home(lab).join(&lesson.name),
@@ -51,10 +51,10 @@ impl<'a> Bench<'a> {
         }
     }
 
-    /// Begins the lesson, unless it is under way. Another that was under way loses its objects, and keeps its files.
+    /// Starts the lesson, unless it is in progress. Another lesson that was in progress loses its objects, and keeps its files.
     ///
     /// # Errors
-    /// The lab cannot have it, or the cluster does not take the objects.
+    /// The lab cannot run the lesson, or the cluster rejects the objects.
     pub async fn start(&self) -> Result<Started, LessonError> {
         self.learner.admit(self.lab).await?;
         let progress = Progress::of(self.learner, self.lab)?;
@@ -66,10 +66,10 @@ impl<'a> Bench<'a> {
         Ok(Started::Anew(before))
     }
 
-    /// Brings the beginning back: files and objects are what they were then, and nothing else is there.
+    /// Resets the lesson: its files and objects are as they were at the start, and everything else is removed.
     ///
     /// # Errors
-    /// The cluster does not take the objects, or a file cannot be written.
+    /// The cluster rejects the objects, or a file cannot be written.
     pub async fn reset(&self) -> Result<(), LessonError> {
         let cluster = Cluster::of(self.lab);
         let objects = self.lesson.objects(|text| self.fill(text))?;
@@ -82,29 +82,29 @@ impl<'a> Bench<'a> {
         progress.save(self.learner, self.lab)
     }
 
-    /// What the learner reads.
+    /// Returns the text that the learner reads.
     #[must_use]
     pub fn text(&self) -> String {
         self.fill(self.lesson.text)
     }
 
-    /// What the learner types, as a script for bash.
+    /// Returns the commands that the learner types, as a script for bash.
     #[must_use]
     pub fn solution(&self) -> String {
         self.fill(self.lesson.solution)
     }
 
-    /// Who works for the learner does so, a line each for what they did; then the goals are looked at.
+    /// Lets the lesson's signer do its work, with one line for each thing that it did; then checks the goals.
     ///
     /// # Errors
-    /// It was not started, or the lab lacks what the goal needs.
+    /// The lesson was not started, or the lab lacks what the goal needs.
     pub async fn check(&self, vocabulary: &Vocabulary) -> Result<(Vec<String>, Vec<Goal>), LessonError> {
         self.expect_started()?;
         let done = match self.lesson.desk {
             Some(desk) => desk.serve(self).await?,
             None => Vec::new(),
         };
-        // What was made a moment ago counts.
+        // Wait until objects that were created a moment ago are in force.
         Cluster::of(self.lab).settle(self.learner.name()).await?;
         let goals = goal::look(self.lesson, self, vocabulary).await?;
         self.note(|reached| {
@@ -118,10 +118,10 @@ impl<'a> Bench<'a> {
         Ok((done, goals))
     }
 
-    /// The hint that fits what is there; nothing when everything looked at is as it should be.
+    /// Returns the hint that fits the current state, or `None` when every check of the hints passes.
     ///
     /// # Errors
-    /// It was not started, or the cluster cannot be asked.
+    /// The lesson was not started, or a request to the cluster fails.
     pub async fn hint(&self) -> Result<Option<String>, LessonError> {
         self.expect_started()?;
         let Some(next) = hints::next(&self.lesson.hint, self).await? else {
@@ -146,7 +146,7 @@ impl<'a> Bench<'a> {
         progress.save(self.learner, self.lab)
     }
 
-    /// An error unless it is the lesson that is under way: another's objects are not its own.
+    /// Fails unless this lesson is in progress: the objects of another lesson are not its own.
     fn expect_started(&self) -> Result<(), LessonError> {
         let progress = Progress::of(self.learner, self.lab)?;
         if progress.current.as_deref() == Some(&self.lesson.name) && self.directory.exists() {
@@ -158,7 +158,7 @@ impl<'a> Bench<'a> {
         })
     }
 
-    /// The files that the lesson begins with.
+    /// Writes the files that the lesson starts with.
     fn lay_out(&self) -> Result<(), LessonError> {
         let wrong = |path: &Path, source| LessonError::File {
             path: path.to_owned(),
@@ -194,12 +194,12 @@ impl<'a> Bench<'a> {
         Ok(())
     }
 
-    /// Where the keys are that the learner is not given.
+    /// The directory for keys that the learner is not given.
     fn kept(&self) -> PathBuf {
         crate::lab::kept_of(&self.directory)
     }
 
-    /// The text with the learner's own names in it.
+    /// Replaces the placeholders in `text` by the learner's own names.
     pub(super) fn fill(&self, text: &str) -> String {
         let mut text = text.to_owned();
         let home = self.learner.home(self.lab);
@@ -229,7 +229,7 @@ impl<'a> Bench<'a> {
         }
     }
 
-    /// A file of the learner's.
+    /// Reads a file of the learner.
     pub(super) fn read(&self, path: &Path) -> Result<String, LessonError> {
         std::fs::read_to_string(path).map_err(|source| LessonError::File {
             path: path.to_owned(),
@@ -237,7 +237,7 @@ impl<'a> Bench<'a> {
         })
     }
 
-    /// The names, without their ending, of the files in the directory that end so, in alphabetical order.
+    /// Returns the names, without the ending, of the files in the directory that end in `ending`, in alphabetical order.
     pub(super) fn files_ending(&self, ending: &str) -> Result<Vec<String>, LessonError> {
         let entries = std::fs::read_dir(&self.directory).map_err(|source| LessonError::File {
             path: self.directory.clone(),

@@ -1,4 +1,4 @@
-//! What learners may not do themselves, since it would make them anybody: somebody does it for them while a lesson is checked.
+//! Work that learners may not do themselves, since it would let them become any user: it is done for them while a lesson is checked.
 //!
 //! The main type is [`Desk`].
 
@@ -15,24 +15,24 @@ use crate::lab::put;
 use crate::pki::Requested;
 use crate::shell_word::quoted;
 
-/// Who does it.
+/// The party that does the work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Desk {
-    /// The clients' authority signs what lies in the learner's directory as `NAME.csr`, and puts `NAME.crt` beside it.
+    /// The client CA signs each `NAME.csr` in the learner's directory, and writes `NAME.crt` beside it.
     Authority,
-    /// An administrator approves the CertificateSigningRequests that the learner made.
+    /// An administrator approves the CertificateSigningRequests that the learner created.
     Approver,
 }
 
 /// The signer of clients' certificates.
 const SIGNER: &str = "kubernetes.io/kube-apiserver-client";
 
-/// How long the certificate of an approved request may take.
+/// The timeout for issuing the certificate of an approved request.
 const ISSUED: std::time::Duration = std::time::Duration::from_secs(20);
 
 impl Desk {
-    /// Does what there is to do: what was done, a line each.
+    /// Does the pending work and returns one line for each thing done.
     pub(super) async fn serve(self, bench: &Bench<'_>) -> Result<Vec<String>, LessonError> {
         match self {
             Self::Authority => sign(bench),
@@ -41,7 +41,7 @@ impl Desk {
     }
 }
 
-/// Why somebody is not to have those names; nothing when they may.
+/// Returns the reason why the learner may not have the requested names; `None` when they may.
 fn objection(learner: &Learner, asked: &Requested) -> Option<String> {
     let prefix = format!("{}:", learner.name());
     if !asked.user().starts_with(&prefix) {
@@ -100,7 +100,7 @@ async fn approve(bench: &Bench<'_>) -> Result<Vec<String>, LessonError> {
     Ok(done)
 }
 
-/// Approves `request` if the learner may have what it asks for, and deletes it if something else was issued.
+/// Approves `request` if the learner may have what it requests, and deletes it if something else was issued.
 async fn decide(
     requests: &Api<CertificateSigningRequest>,
     learner: &Learner,
@@ -136,7 +136,7 @@ async fn decide(
         resource_version: None,
     });
     match requests.delete(&name, &parameters).await {
-        // Deleted already, or another of that name.
+        // It was already deleted, or it is another one of that name.
         Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {}
         deleted => drop(deleted.map_err(wrong(format!("the end of {name}")))?),
     }
@@ -145,7 +145,7 @@ async fn decide(
     ))
 }
 
-/// Returns what a request asks for if the learner may have it, else the reason why not.
+/// Returns what a request asks for if the learner may have it, else the reason for the refusal.
 fn acceptable(learner: &Learner, spec: &CertificateSigningRequestSpec) -> Result<Requested, String> {
     if spec.signer_name != SIGNER {
         return Err(format!("its signer is {:?}, expected {SIGNER:?}", spec.signer_name));
@@ -157,7 +157,7 @@ fn acceptable(learner: &Learner, spec: &CertificateSigningRequestSpec) -> Result
     }
 }
 
-/// Returns the approval of `request` as it was read, since the learner could meanwhile replace it by another of the same name.
+/// Returns the approval of `request` as it was read, since the learner could meanwhile replace it with another of the same name.
 fn approval(request: &CertificateSigningRequest) -> Value {
     let condition = CertificateSigningRequestCondition {
         type_: "Approved".to_owned(),
@@ -174,7 +174,7 @@ fn approval(request: &CertificateSigningRequest) -> Value {
 enum Issued {
     /// The certificate, PEM.
     Certificate(String),
-    /// The signer's reason not to sign.
+    /// The signer's reason for the refusal.
     Refused(String),
     /// The request was deleted.
     Gone,

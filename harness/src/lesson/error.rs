@@ -1,69 +1,69 @@
-//! What can go wrong with lessons.
+//! Errors of lessons.
 
 use std::path::PathBuf;
 
 use crate::hint::Hint;
 use crate::lab::LabError;
 
-/// Why a lesson cannot be started, looked at or taken back.
+/// An error of starting, checking or resetting a lesson.
 #[derive(Debug, thiserror::Error)]
 pub enum LessonError {
     /// There is no such lesson.
     #[error("no lesson is called '{name}'; there are: {}", known.join(", "))]
     Unknown {
-        /// The name given.
+        /// The name that was given.
         name: String,
-        /// Those there are.
+        /// The names of all lessons.
         known: Vec<String>,
     },
-    /// Nobody is called so.
+    /// There is no learner of that name.
     #[error(
         "'{name}' is no learner: they are called learner-1, learner-2 and so on to learner-{}",
         super::MOST
     )]
     NoLearner {
-        /// The name given.
+        /// The name that was given.
         name: String,
     },
-    /// It was not started.
+    /// The lesson was not started.
     #[error("{learner} has not started the lesson '{lesson}'")]
     NotStarted {
-        /// Whose.
+        /// The learner.
         learner: String,
-        /// Which.
+        /// The lesson.
         lesson: String,
     },
-    /// None was started.
+    /// The learner has not started any lesson.
     #[error("{learner} has not started any lesson")]
     NoneStarted {
-        /// Whose.
+        /// The learner.
         learner: String,
     },
     /// The lab cannot be used.
     #[error(transparent)]
     Lab(#[from] LabError),
-    /// The lab's cluster lacks what the lesson needs.
+    /// The lab's cluster lacks something that the lesson needs.
     #[error("the lab cannot have this lesson: {why}")]
     Lacks {
-        /// What it lacks.
+        /// The missing capability.
         why: String,
     },
-    /// The goal asks for what nobody described.
+    /// The goal requires an unknown capability.
     #[error(transparent)]
     Capability(#[from] crate::cluster::UnknownCapability),
-    /// An object of the lesson cannot be made or taken away.
+    /// An object of the lesson cannot be created or deleted.
     #[error("the cluster does not take {what}")]
     Objects {
-        /// Which.
+        /// The object.
         what: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: Box<kube::Error>,
     },
-    /// An object of a fixture is none.
+    /// A fixture contains an invalid object.
     #[error("a fixture contains an invalid object")]
     NoObject(#[from] serde_json::Error),
-    /// What was made is not seen in time.
+    /// The API server did not see the created objects in time.
     #[error("the API server does not see what was made")]
     NotSeen(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A certificate cannot be made.
@@ -77,22 +77,22 @@ pub enum LessonError {
     File {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// A file that the learner writes does not say what it should.
+    /// A file that the learner writes is invalid.
     #[error("{} cannot be used: {why}", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The reason why it is invalid.
         why: String,
     },
     /// The token cannot be signed.
     #[error(transparent)]
     Issuer(#[from] crate::identity_provider::issuer::IssuerError),
-    /// The goal is not fit to be carried out.
+    /// The goal cannot be run.
     #[error(transparent)]
     Goal(#[from] crate::scenario::suite::SuiteError),
 }

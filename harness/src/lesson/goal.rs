@@ -1,4 +1,4 @@
-//! The goal of a lesson, carried out: what holds already, and what the server says where it does not.
+//! The goals of a lesson, run as scenarios: which of them hold already, and the server's answer where one does not.
 //!
 //! The main type is [`Goal`].
 
@@ -16,15 +16,15 @@ use crate::scenario::{Selection, SharedScenario, Suite, Vocabulary};
 /// One goal of a lesson.
 #[derive(Clone, Debug, Serialize)]
 pub struct Goal {
-    /// What shall hold.
+    /// The scenario's name.
     pub name: String,
-    /// The rule that it is an example of.
+    /// The rule that the scenario is an example of.
     pub rule: Option<String>,
-    /// The behaviours of the catalogue that it is about.
+    /// The behaviours of the catalogue that the scenario covers.
     pub behaviours: Vec<String>,
-    /// Whether it holds.
+    /// `true` if the goal holds.
     pub holds: bool,
-    /// What was expected and what was seen, where it does not.
+    /// The expected and the observed result, if the goal does not hold.
     pub why: Option<String>,
 }
 
@@ -43,10 +43,10 @@ impl From<ScenarioReport> for Goal {
     }
 }
 
-/// Carries the goal of `lesson` out on what the learner has.
+/// Runs the goals of `lesson` in the learner's workspace.
 ///
 /// # Errors
-/// The lab lacks what the goal needs.
+/// The lab lacks something that the goals need.
 pub(super) async fn look(lesson: &Lesson, bench: &Bench<'_>, vocabulary: &Vocabulary) -> Result<Vec<Goal>, LessonError> {
     let suite = Suite::new(&[lesson.goal()], vocabulary)?;
     let selected = Selection::default().pick(&suite);
@@ -69,12 +69,12 @@ pub(super) async fn look(lesson: &Lesson, bench: &Bench<'_>, vocabulary: &Vocabu
         }),
     };
     let capabilities = bench.lab.capabilities();
-    // A goal is never skipped: what the lab lacks is an error.
+    // A goal is never skipped: a capability that the lab lacks is an error.
     let fit = |_: &Site, scenario: &SharedScenario| match capabilities.check_all(scenario.requires())? {
         Ok(()) => Ok(None),
         Err(skip) => Err(LessonError::Lacks { why: skip.because }),
     };
-    // One after the other: what one makes of the state another sees.
+    // One after the other, since one scenario sees the state that another one leaves.
     let options = RunOptions {
         concurrency: 1,
         ..RunOptions::default()

@@ -1,6 +1,6 @@
-//! Hints: each looks at what is there, and speaks when that is not so yet.
+//! Hints: each checks the current state, and applies while its check fails.
 //!
-//! The main type is [`Hint`]; [`next`] is the first that has something to say.
+//! The main type is [`Hint`]; [`next`] finds the first one that applies.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -9,42 +9,42 @@ use super::LessonError;
 use super::bench::Bench;
 use super::objects::Cluster;
 
-/// What to look at, and what to say while it is not so.
+/// A check of the current state, with the texts to show while it fails.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Hint {
-    /// What shall be so.
+    /// The check that has to pass.
     pub(super) look: Look,
-    /// What to say, more each time.
+    /// The texts of the hint; each one says more than the one before.
     pub(super) says: Vec<String>,
 }
 
-/// What is looked at. Texts have `{learner}` for the learner's name.
+/// A check of a file or an object. Texts have `{learner}` in place of the learner's name.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Look {
-    /// A file of the learner's directory: it has to be there; a kubeconfig or another file in YAML or JSON, where `at` is given.
+    /// A file in the learner's directory, which has to exist; with `at`, it is read as YAML or JSON (a kubeconfig, for example).
     file: Option<String>,
-    /// Something in the cluster, by its path at the API server: it has to be there; of a list, one of its items is meant.
+    /// An object in the cluster, by its path at the API server, which has to exist; of a list, any item may match.
     object: Option<String>,
-    /// Where in it: like a JSON pointer (RFC 6901), with `*` for any item of an array.
+    /// The path in it: like a JSON pointer (RFC 6901), with `*` for any item of an array.
     at: Option<String>,
-    /// What has to be there. Without it, anything.
+    /// The expected value. Without it, any value will do.
     is: Option<Value>,
-    /// Whether it must not be so.
+    /// `true` if the check has to fail instead.
     #[serde(default)]
     never: bool,
 }
 
 impl Look {
-    /// Whether it looks at one thing: at nothing, everything would be as it should be.
+    /// Returns whether it checks exactly one thing: a check of nothing would always pass.
     #[cfg(test)]
     pub(super) fn looks_at_one_thing(&self) -> bool {
         self.file.is_some() != self.object.is_some()
     }
 }
 
-/// The first hint whose look fails: its number. Nothing when all is as it should be.
+/// Returns the index of the first hint whose check fails, or `None` when all checks pass.
 pub(super) async fn next(hints: &[Hint], bench: &Bench<'_>) -> Result<Option<usize>, LessonError> {
     for (index, hint) in hints.iter().enumerate() {
         if hint.look.is_so(bench).await? == hint.look.never {
@@ -64,7 +64,7 @@ impl Look {
             let Ok(text) = std::fs::read_to_string(&path) else {
                 return Ok(false);
             };
-            // JSON is YAML. What is neither is not as it should be.
+            // JSON is YAML. A file that is neither fails the check.
             let read: Result<Value, _> = serde_saphyr::from_str(&text);
             return Ok(read.is_ok_and(|value| has(&value, &at, is.as_ref())));
         }
@@ -81,7 +81,7 @@ impl Look {
     }
 }
 
-/// Whether there is `wanted` (anything, when not given) at `pointer` in `value`. An array has what it contains.
+/// Returns whether `value` has `wanted` (or any value, without it) at `pointer`. An array also matches if it contains `wanted`.
 fn has(value: &Value, pointer: &str, wanted: Option<&Value>) -> bool {
     let Some(rest) = pointer.strip_prefix('/') else {
         return wanted.is_none_or(|wanted| value == wanted || value.as_array().is_some_and(|items| items.contains(wanted)));

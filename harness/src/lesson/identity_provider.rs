@@ -1,6 +1,6 @@
-//! The identity provider of a learner: a file says what it puts into tokens, and the lab's issuer signs them.
+//! The identity provider of a learner: a file holds the claims of its tokens, and the lab's issuer signs them.
 //!
-//! The main function is [`token`]. Whose people they are is not the file's to say: the claim `learner` is, and the API server
+//! The main function is [`token`]. The file does not decide whose users they are: the claim `learner` does, and the API server
 //! (`fixtures/authentication/learners.toml`) puts it before every name.
 
 use std::path::Path;
@@ -12,13 +12,13 @@ use super::{Learner, LessonError};
 use crate::lab::Lab;
 use crate::secret::Secret;
 
-/// The issuer's path, as `fixtures/authentication/learners.toml` has it.
+/// The issuer's path, as in `fixtures/authentication/learners.toml`.
 const PATH: &str = "learners";
 
-/// The claim that says whose people they are.
+/// The claim that names the learner to whom the users belong.
 const LEARNER: &str = "learner";
 
-/// What an identity provider puts into tokens.
+/// The claims that an identity provider puts into its tokens.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -27,10 +27,10 @@ struct File {
     claims: Map<String, Value>,
 }
 
-/// A token as the file at `path` describes it.
+/// Signs a token as the file at `path` describes it.
 ///
 /// # Errors
-/// The file does not describe one of this learner's identity provider, or the lab has no issuer.
+/// The file does not describe a token of this learner's identity provider, or the lab has no issuer.
 pub fn token(lab: &Lab, learner: &Learner, path: &Path) -> Result<Secret, LessonError> {
     let text = std::fs::read_to_string(path).map_err(|source| LessonError::File {
         path: path.to_owned(),
@@ -43,7 +43,7 @@ pub fn token(lab: &Lab, learner: &Learner, path: &Path) -> Result<Secret, Lesson
     let file: File = serde_json::from_str(&text).map_err(|error| damaged(error.to_string()))?;
     let signer = lab.signer()?;
     let own = signer.url(PATH)?;
-    // The same key signs for no other issuer: what is nearly its name is nobody's.
+    // The key signs for no other issuer whose URL differs only in case or a final slash, so the comparison may ignore both.
     if !file.issuer.trim_end_matches('/').eq_ignore_ascii_case(&own) {
         return Err(damaged(format!(
             "the issuer of this identity provider is {own}, not {}",

@@ -1,7 +1,7 @@
-//! Learners: who they are in the cluster, and what they may do there.
+//! Learners: their identity and their rights in the cluster.
 //!
 //! The main type is [`Learner`]. The name of a learner is that of their user, of their namespace and of their directory;
-//! the people they work with are `NAME:alice` and the like, so that nobody's people are another's.
+//! the users they work with are `NAME:alice` and the like, so that no two learners share a user.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -18,20 +18,20 @@ use crate::pki::Request;
 use crate::probe::{Endpoint, Question, ask};
 use crate::process::wait::{Condition, until};
 
-/// How many learners a lab has, at most.
+/// The largest number of learners in a lab.
 pub const MOST: u32 = 60;
 
-/// The policy about what learners, and all that is theirs, make outside of their namespace (`fixtures/learners/policy.json`).
+/// The policy for objects that learners, and all their users, create outside of their namespace (`fixtures/learners/policy.json`).
 const POLICY_NAME: &str = "authlab-learners";
 
-/// How long a learner's certificate is good: longer than any course.
+/// The validity of a learner's certificate: longer than any course.
 const COURSE: Duration = Duration::from_secs(7 * 24 * 3600);
 
 static LEARNER: &str = include_str!("../../../fixtures/learners/learner.json");
 static LIMITS: &str = include_str!("../../../fixtures/learners/limits.json");
 static POLICY: &str = include_str!("../../../fixtures/learners/policy.json");
 
-/// Somebody who learns.
+/// A learner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Learner {
     name: String,
@@ -50,30 +50,30 @@ impl FromStr for Learner {
 }
 
 impl Learner {
-    /// The one with this number, from 1 on.
+    /// Returns the learner with this number, from 1 on.
     fn number(number: u32) -> Self {
         Self {
             name: format!("learner-{number}"),
         }
     }
 
-    /// The name: of the user, the namespace and the directory.
+    /// Returns the name of the learner: that of the user, the namespace and the directory.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Their directory in the lab.
+    /// The learner's directory in the lab.
     pub fn home(&self, lab: &Lab) -> PathBuf {
         lab.directory().join("learners").join(&self.name)
     }
 
-    /// The kubeconfig that is theirs.
+    /// The path of the learner's kubeconfig.
     pub fn kubeconfig(&self, lab: &Lab) -> PathBuf {
         self.home(lab).join("kubeconfig")
     }
 
-    /// Those who are in the lab, in the order of their numbers.
+    /// Returns the learners in the lab, in the order of their numbers.
     pub fn in_lab(lab: &Lab) -> Vec<Self> {
         let entries = std::fs::read_dir(lab.directory().join("learners")).into_iter().flatten().flatten();
         let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
@@ -85,7 +85,7 @@ impl Learner {
     /// Gives the learner a namespace, rights and a kubeconfig, unless they have them.
     ///
     /// # Errors
-    /// The lab's authorities are not at hand, or the cluster does not take the objects.
+    /// The lab's CAs are not available, or the cluster rejects the objects.
     pub async fn admit(&self, lab: &Lab) -> Result<(), LessonError> {
         if self.kubeconfig(lab).exists() {
             return Ok(());
@@ -94,7 +94,7 @@ impl Learner {
         cluster.apply(&objects::read(POLICY)?).await?;
         cluster.apply(&objects::read(&self.fill(LEARNER))?).await?;
         if lab.description().learners > 0 {
-            // Elsewhere the controller that counts does not run, and nothing could be made.
+            // A lab without learners does not run the controller that counts objects, so nothing could be created under a quota.
             cluster.apply(&objects::read(&self.fill(LIMITS))?).await?;
         }
         cluster.settle(&self.name).await?;
@@ -125,7 +125,7 @@ impl Learner {
 /// Admits `count` learners, with limits, and waits until the policy about their names is in force.
 ///
 /// # Errors
-/// There are more than a lab can have, or the cluster does not take their objects.
+/// There are more learners than a lab can have, or the cluster rejects their objects.
 pub async fn admit_class(lab: &Lab, count: u32) -> Result<Vec<Learner>, LessonError> {
     let learners: Vec<Learner> = (1..=count).map(Learner::number).collect();
     let cluster = Cluster::of(lab);
@@ -146,13 +146,13 @@ pub async fn admit_class(lab: &Lab, count: u32) -> Result<Vec<Learner>, LessonEr
     Ok(learners)
 }
 
-/// Waits until a learner cannot make what has another's name: the API server hears of a policy within some seconds.
+/// Waits until a learner cannot create an object with another's name: the API server sees a policy within some seconds.
 async fn in_force(lab: &Lab, learner: &Learner) -> Result<(), LessonError> {
     let credential = learner.credential(lab)?;
     let name = serde_json::json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": { "name": "somebody-else" }, "rules": [],
     });
-    // Nothing is made even where the policy is not there yet.
+    // A dry run creates nothing, even while the policy is not yet in force.
     let question = Question::post("/apis/rbac.authorization.k8s.io/v1/clusterroles?dryRun=All", name);
     let endpoint = Endpoint::of(lab.main());
     let refused = until("the policy about learners' names", Duration::from_secs(60), || async {

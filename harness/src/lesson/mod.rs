@@ -1,8 +1,8 @@
-//! Lessons: something that does not work yet, for somebody who makes it work with the tools that they have at work.
+//! Lessons: something that does not work yet, for a learner who makes it work with the tools that they use at work.
 //!
-//! The main type is [`Lesson`], a folder of `fixtures/lessons/`: its text, the state that it starts with, the goal as scenarios,
-//! hints that look at what is there, and a solution. A [`Learner`] works on it in a namespace and a directory of their own
-//! ([`Bench`]); many do so in one lab, and none of them reaches another's.
+//! The main type is [`Lesson`], a folder of `fixtures/lessons/`: its text, the state that it starts with, its goals as scenarios,
+//! hints that check the current state, and a solution. A [`Learner`] works on it in a namespace and a directory of their own
+//! ([`Bench`]); many can do so in one lab, and none of them can reach another's work.
 
 mod bench;
 mod desk;
@@ -29,7 +29,7 @@ pub use progress::{Progress, Reached, Row, board};
 
 static LESSONS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../fixtures/lessons");
 
-/// A lesson, as its folder describes it. Texts have `{learner}` and the like where a learner's own names come in ([`Bench`]).
+/// A lesson, as its folder describes it. Texts have `{learner}` and other placeholders for a learner's own names ([`Bench`]).
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lesson {
@@ -38,48 +38,48 @@ pub struct Lesson {
     pub name: String,
     /// Its place among the lessons.
     pub number: u32,
-    /// One line for a person.
+    /// A title of one line.
     pub title: String,
-    /// Whether something has to be made, or mended.
+    /// The kind of task: to make something work, or to repair it.
     pub kind: Kind,
-    /// How long it takes somebody who does it for the first time.
+    /// The minutes that it takes the first time.
     pub minutes: u32,
-    /// Certificates that are there from the beginning.
+    /// The certificates that exist from the start.
     #[serde(default)]
     certificate: Vec<WantedCertificate>,
-    /// Who does what learners may not do themselves, while a lesson is checked.
+    /// The party that does what learners may not do themselves, while a lesson is checked.
     desk: Option<desk::Desk>,
-    /// What to look at, first things first.
+    /// The hints, the first thing to check first.
     hint: Vec<hints::Hint>,
-    /// What the learner reads.
+    /// The text that the learner reads.
     #[serde(skip)]
     text: &'static str,
-    /// What has to hold in the end, as a feature.
+    /// The goals, as a feature.
     #[serde(skip)]
     goal: &'static str,
-    /// What a learner types, as a script.
+    /// The commands that solve it, as a script.
     #[serde(skip)]
     solution: &'static str,
-    /// Files in the learner's directory, by name.
+    /// The files in the learner's directory, by name.
     #[serde(skip)]
     files: Vec<(&'static str, &'static str)>,
-    /// Objects in the cluster, as a list in JSON.
+    /// The objects in the cluster, as a list in JSON.
     #[serde(skip)]
     objects: Option<&'static str>,
 }
 
-/// What a learner does.
+/// The kind of task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// Make a way of authenticating work.
+    /// The learner makes a way of authenticating work.
     Make,
-    /// Mend what is broken.
+    /// The learner repairs something broken.
     Mend,
 }
 
 impl Kind {
-    /// Its name.
+    /// Returns the name of the lesson.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -89,18 +89,18 @@ impl Kind {
     }
 }
 
-/// A certificate that is there from the beginning.
+/// A certificate that exists from the start.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WantedCertificate {
     /// The name of its files: `NAME.crt` and `NAME.key`.
     name: String,
-    /// The user.
+    /// The user that it names.
     user: String,
     #[serde(default)]
     groups: Vec<String>,
     signed_by: Signer,
-    /// Whether the learner has its key; of one that anybody could be anybody with, the harness keeps it.
+    /// `true` if the learner gets its key; the harness keeps a key whose holder could act as any user.
     #[serde(default)]
     with_key: bool,
 }
@@ -113,10 +113,10 @@ enum Signer {
     RequestHeaders,
 }
 
-/// All lessons, in order.
+/// Returns all lessons, in order.
 ///
 /// # Panics
-/// A lesson's folder is damaged: it is compiled in, and a test reads all.
+/// A lesson's folder is invalid: it is compiled in, and a test reads all of them.
 #[must_use]
 pub fn all() -> &'static [Lesson] {
     static ALL: LazyLock<Vec<Lesson>> = LazyLock::new(|| {
@@ -127,10 +127,10 @@ pub fn all() -> &'static [Lesson] {
     &ALL
 }
 
-/// The lesson called `name`.
+/// Returns the lesson with this name.
 ///
 /// # Errors
-/// There is none.
+/// There is no such lesson.
 pub fn named(name: &str) -> Result<&'static Lesson, LessonError> {
     all().iter().find(|lesson| lesson.name == name).ok_or_else(|| LessonError::Unknown {
         name: name.to_owned(),
@@ -158,7 +158,7 @@ impl Lesson {
         lesson
     }
 
-    /// Its goal, as a feature file. Which one it is, `{learner}` in it says only in a lab.
+    /// Returns the goals as a feature file. Its `{learner}` is replaced only in a lab.
     #[must_use]
     pub fn goal(&self) -> crate::scenario::FeatureFile {
         crate::scenario::FeatureFile {
@@ -168,7 +168,7 @@ impl Lesson {
         }
     }
 
-    /// Its objects, once their names are filled in by `fill`.
+    /// Returns the lesson's objects, with names filled in by `fill`.
     fn objects(&self, fill: impl Fn(&str) -> String) -> Result<Vec<Value>, LessonError> {
         self.objects.map_or_else(|| Ok(Vec::new()), |text| objects::read(&fill(text)))
     }

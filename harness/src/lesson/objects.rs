@@ -1,4 +1,4 @@
-//! Objects in the cluster that lessons are made of, and that learners leave.
+//! Objects in the cluster: those that lessons consist of, and those that learners leave behind.
 //!
 //! The main type is [`Cluster`].
 
@@ -12,15 +12,15 @@ use serde_json::{Value, json};
 use super::LessonError;
 use crate::lab::{AccessReview, Lab};
 
-/// Who made them.
+/// The field manager of the objects.
 const MANAGER: &str = "authlab";
 
-/// What is a learner's own, apart from what they make: it has this label.
+/// The label of objects that belong to a learner, apart from those that the learner creates.
 const OWN: &str = "authlab/learner";
 
 const RBAC: &str = "rbac.authorization.k8s.io/v1";
 
-/// What learners make in their namespace. Controllers make one of some kinds, which stays.
+/// The kinds of objects that learners create in their namespace. Controllers create one object of some kinds, which stays.
 const NAMESPACED: &[(&str, &str, Option<&str>)] = &[
     (RBAC, "RoleBinding", None),
     (RBAC, "Role", None),
@@ -30,14 +30,14 @@ const NAMESPACED: &[(&str, &str, Option<&str>)] = &[
     ("v1", "Pod", None),
 ];
 
-/// What learners make outside of it: their names begin with the learner's.
+/// The kinds of objects that learners create outside of their namespace, with names that begin with the learner's.
 const CLUSTER_WIDE: &[(&str, &str)] = &[
     (RBAC, "ClusterRoleBinding"),
     (RBAC, "ClusterRole"),
     ("certificates.k8s.io/v1", "CertificateSigningRequest"),
 ];
 
-/// The objects in `text`, a list in JSON.
+/// Reads the objects in `text`, a list in JSON.
 pub(super) fn read(text: &str) -> Result<Vec<Value>, LessonError> {
     let objects: Vec<Value> = serde_json::from_str(text)?;
     for object in &objects {
@@ -67,7 +67,7 @@ impl Cluster {
         }
     }
 
-    /// Makes `objects`, or makes what is there like them. Namespaces come first.
+    /// Creates or updates `objects`, namespaces first.
     pub(super) async fn apply(&self, objects: &[Value]) -> Result<(), LessonError> {
         let (first, rest): (Vec<_>, Vec<_>) = objects.iter().partition(|object| object["kind"] == "Namespace");
         for some in [first, rest] {
@@ -85,7 +85,7 @@ impl Cluster {
         applied.map(drop).map_err(|source| wrong(format!("the {kind} {name}"), source))
     }
 
-    /// What is at `path`, for a look at it; nothing where nothing is.
+    /// Returns the object at `path`, or `None` if there is none.
     pub(super) async fn at(&self, path: &str) -> Result<Option<Value>, LessonError> {
         let request = hyper::Request::get(path).body(Vec::new());
         let request = request.map_err(|error| wrong(path.to_owned(), kube::Error::HttpError(error)))?;
@@ -96,7 +96,7 @@ impl Cluster {
         }
     }
 
-    /// Takes away what the learner called `name` made, and what lessons made for them.
+    /// Deletes the objects that the learner `name` created, and those that lessons created for them.
     pub(super) async fn clear(&self, name: &str) -> Result<(), LessonError> {
         let namespaced = NAMESPACED.iter().map(|(version, kind, stays)| async move {
             let mut which = ListParams::default().labels(&format!("!{OWN}"));
@@ -130,8 +130,8 @@ impl Cluster {
         Ok(())
     }
 
-    /// Waits until the API server's authorizer has seen everything about rights that was made so far: it hears of each kind of object
-    /// in order, so one right of each kind that is made now is seen last.
+    /// Waits until the API server's authorizer has seen all RBAC objects that were created so far: it sees the objects of each kind
+    /// in order, so one object of each kind that is created now is seen last.
     pub(super) async fn settle(&self, namespace: &str) -> Result<(), LessonError> {
         let own = format!("{namespace}-seen-{:016x}", rand::random::<u64>());
         let wide = format!("{own}-everywhere");
@@ -163,7 +163,7 @@ impl Cluster {
     }
 }
 
-/// A role and its binding that let the user `name` do what nobody else may.
+/// Returns a role and its binding that give the user `name` a right that no other user has.
 fn right(kind: &str, name: &str, namespace: Option<&str>) -> [Value; 2] {
     let mut metadata = json!({ "name": name });
     if let Some(namespace) = namespace {

@@ -1,4 +1,4 @@
-//! Who has reached what: a small file for each learner, and all of them side by side.
+//! The progress of learners: a small file for each learner, and a board of all of them.
 //!
 //! The main types are [`Progress`] and [`Row`].
 
@@ -10,37 +10,37 @@ use serde::{Deserialize, Serialize};
 use super::{Learner, LessonError};
 use crate::lab::{Lab, put};
 
-/// How far somebody is.
+/// A learner's progress.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
-    /// The lesson that they started last.
+    /// The lesson that was started last.
     pub current: Option<String>,
-    /// The lessons that they started.
+    /// The progress in each lesson that was started.
     pub lessons: BTreeMap<String, Reached>,
 }
 
-/// How far somebody is in one lesson.
+/// A learner's progress in one lesson.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reached {
-    /// When it was started, or taken back to its start.
+    /// The time of the start, or of the last reset.
     pub started: Timestamp,
-    /// How often it was checked.
+    /// The number of checks.
     pub checks: u32,
-    /// How often a hint was asked for.
+    /// The number of hints that were requested.
     pub hints: u32,
-    /// How many goals held when it was checked last.
+    /// The number of goals that held at the last check.
     pub held: usize,
-    /// How many goals it has; 0 before it was checked.
+    /// The number of goals; 0 before the first check.
     pub goals: usize,
-    /// When all held for the first time.
+    /// The time when all goals held for the first time.
     pub done: Option<Timestamp>,
-    /// Which hint was given last, and how often: the next one says more.
+    /// The hint that was given last, and how often: the next text says more.
     #[serde(default)]
     pub last_hint: Option<(usize, usize)>,
 }
 
 impl Reached {
-    /// Begun now.
+    /// Returns the progress in a lesson that starts now.
     pub(super) fn begun() -> Self {
         Self {
             started: Timestamp::now(),
@@ -57,10 +57,10 @@ impl Reached {
 impl Progress {
     const FILE: &'static str = "progress.json";
 
-    /// What `learner` has reached.
+    /// Reads the progress of `learner`.
     ///
     /// # Errors
-    /// The file cannot be read, or is none.
+    /// The file cannot be read, or is invalid.
     pub fn of(learner: &Learner, lab: &Lab) -> Result<Self, LessonError> {
         let path = learner.home(lab).join(Self::FILE);
         let text = match std::fs::read_to_string(&path) {
@@ -83,17 +83,17 @@ impl Progress {
 /// A learner's line on the board.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
-    /// Who.
+    /// The learner's name.
     pub learner: String,
-    /// How far they are.
+    /// The learner's progress.
     #[serde(flatten)]
     pub progress: Progress,
 }
 
-/// Everybody of the lab, in the order of their numbers.
+/// Returns the progress of every learner in the lab, in the order of their numbers.
 ///
 /// # Errors
-/// Somebody's file cannot be read.
+/// The file of a learner cannot be read.
 pub fn board(lab: &Lab) -> Result<Vec<Row>, LessonError> {
     let row = |learner: Learner| {
         Ok(Row {

@@ -1,4 +1,4 @@
-//! The connections of a listener, and which of them is of least use.
+//! The connections of a listener, and which of them is idle for longest.
 //!
 //! The main types are [`Activity`], one connection's part, and [`Crowd`], the listener's.
 
@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinSet};
 
-/// Whether a connection is of use, and since when it is not.
+/// The state of a connection: busy, or idle since a certain time.
 #[derive(Clone, Debug)]
 pub struct Activity(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
-    /// The listener's, told when this connection becomes idle.
+    /// The listener's notification that this connection becomes idle.
     idle: Arc<Notify>,
 }
 
@@ -34,24 +34,24 @@ impl Activity {
         Self(Arc::new(Shared { state, idle }))
     }
 
-    /// The connection is not idle until the guard is dropped: the listener does not close it for the sake of another.
+    /// Marks the connection as busy until the guard is dropped: the listener does not close it in favour of another.
     #[must_use]
     pub fn busy(&self) -> Busy {
         self.state().busy += 1;
         Busy(self.clone())
     }
 
-    /// Something moved on the connection.
+    /// Records that bytes moved on the connection.
     pub(super) fn moved(&self) {
         self.state().since = Instant::now();
     }
 
-    /// How long nothing has moved.
+    /// Returns the time since bytes last moved.
     pub(super) fn silence(&self) -> Duration {
         self.state().since.elapsed()
     }
 
-    /// Since when it is idle, if it is.
+    /// Returns the time since when it is idle, if it is.
     fn idle_since(&self) -> Option<Instant> {
         let state = self.state();
         (state.busy == 0).then_some(state.since)
@@ -77,7 +77,7 @@ impl Drop for Busy {
     }
 }
 
-/// The connections of a listener. Dropped, it ends them.
+/// The connections of a listener. Dropping it closes them.
 #[derive(Debug)]
 pub(super) struct Crowd {
     most: usize,
@@ -96,12 +96,12 @@ impl Crowd {
         }
     }
 
-    /// The activity of a connection that begins now.
+    /// Returns the activity of a new connection.
     pub(super) fn activity(&self) -> Activity {
         Activity::new(Arc::clone(&self.idle))
     }
 
-    /// Makes room for one more, if need be by ending the connection that has been idle for longest. `false` when all are busy.
+    /// Makes room for one more, if need be by ending the connection that has been idle for longest. Returns `false` when all are busy.
     pub(super) fn make_room(&mut self) -> bool {
         self.members.retain(|(_, task)| !task.is_finished());
         if self.members.len() < self.most {

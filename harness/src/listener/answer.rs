@@ -1,4 +1,4 @@
-//! Answers of HTTP servers: a status and a body of a known kind.
+//! Responses of HTTP servers: a status and a body of a known kind.
 //!
 //! The main functions are [`json`], [`text`], [`html`] and [`status`].
 
@@ -11,7 +11,7 @@ use hyper::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, Header
 use hyper::{Response, StatusCode};
 use serde_json::Value;
 
-/// Answers with a JSON document.
+/// Returns a response with a JSON document.
 pub fn json(status: StatusCode, document: &Value) -> Response<Full<Bytes>> {
     let mut answer = text(status, document.to_string());
     answer
@@ -20,14 +20,14 @@ pub fn json(status: StatusCode, document: &Value) -> Response<Full<Bytes>> {
     answer
 }
 
-/// Answers with plain text.
+/// Returns a response with plain text.
 pub fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
     let mut answer = Response::new(Full::new(text.into()));
     *answer.status_mut() = status;
     answer
 }
 
-/// Answers with a page that nobody keeps, and that may do nothing but have a style.
+/// Returns a response with a page that is not cached, and that may only have styles.
 pub fn html(status: StatusCode, page: impl Into<Bytes>) -> Response<Full<Bytes>> {
     let mut answer = text(status, page);
     for (name, value) in [
@@ -40,7 +40,7 @@ pub fn html(status: StatusCode, page: impl Into<Bytes>) -> Response<Full<Bytes>>
     answer
 }
 
-/// Answers with a `Status` (kubernetes/apimachinery `pkg/apis/meta/v1/types.go`), so that clients of Kubernetes repeat its message.
+/// Returns a response with a `Status` (kubernetes/apimachinery `pkg/apis/meta/v1/types.go`), so that Kubernetes clients repeat its message.
 pub fn status(code: StatusCode, reason: &str, message: &str) -> Response<Full<Bytes>> {
     let status = serde_json::json!({
         "kind": "Status", "apiVersion": "v1", "metadata": {},
@@ -49,7 +49,7 @@ pub fn status(code: StatusCode, reason: &str, message: &str) -> Response<Full<By
     json(code, &status)
 }
 
-/// A body with something that lives as long as it does.
+/// A body with a value that lives as long as it does.
 #[derive(Debug)]
 pub struct Holding<B, T> {
     body: B,
@@ -57,7 +57,7 @@ pub struct Holding<B, T> {
 }
 
 impl<B, T> Holding<B, T> {
-    /// Keeps `held` until `body` was sent or given up.
+    /// Keeps `held` until `body` was sent or dropped.
     pub fn new(body: B, held: T) -> Self {
         Self { body, _held: held }
     }

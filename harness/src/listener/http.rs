@@ -1,6 +1,6 @@
 //! HTTP/1.1 on a connection, with or without TLS.
 //!
-//! The main type is [`Connection`]: what a service may want to know of the connection that a request came on.
+//! The main type is [`Connection`], which tells a service about the connection of a request.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -31,17 +31,17 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// The other end.
+    /// Returns the address of the other end.
     pub fn peer(&self) -> SocketAddr {
         self.peer
     }
 
-    /// The certificates that the caller has shown, its own first.
+    /// Returns the certificates that the caller presented, its own first.
     pub fn certificates(&self) -> &[CertificateDer<'static>] {
         &self.certificates
     }
 
-    /// Lets `what` follow when HTTP is over: what the connection was upgraded to.
+    /// Runs `what` after HTTP has ended: the protocol that the connection was upgraded to.
     pub fn afterwards(&self, what: impl Future<Output = ()> + Send + 'static) {
         *self.afterwards.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::pin(what));
     }
@@ -52,12 +52,12 @@ pub trait Service<F>: Fn(Request<Incoming>, Arc<Connection>) -> F + Clone + Send
 
 impl<F, S: Fn(Request<Incoming>, Arc<Connection>) -> F + Clone + Send + Sync + 'static> Service<F> for S {}
 
-/// The body of an answer.
+/// The body of a response.
 pub trait Answer: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Unpin + Send + 'static {}
 
 impl<B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Unpin + Send + 'static> Answer for B {}
 
-/// What serves a connection with `service`.
+/// Returns the function that serves a connection with `service`.
 pub(super) fn server<S, F, B, E>(tls: Option<ServerConfig>, limits: Limits, service: S) -> impl Fn(Accepted) -> BoxFuture<'static, ()>
 where
     S: Service<F>,
@@ -75,7 +75,7 @@ where
                 activity,
                 ending,
             } = accepted;
-            // Where it cannot be had, it is only slower.
+            // Without it, the connection is only slower.
             let _slower = stream.set_nodelay(true);
             let talk = Talk { activity, ending, limits };
             let Some(tls) = tls else {
@@ -108,7 +108,7 @@ struct Talk {
 }
 
 impl Talk {
-    /// Serves the connection to its end; one that is upgraded, to the end of what it was upgraded to.
+    /// Serves the connection to its end, including the protocol that it was upgraded to.
     async fn serve<S, F, B, E>(mut self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, connection: Connection, service: S)
     where
         S: Service<F>,
@@ -137,7 +137,7 @@ impl Talk {
             }
         };
         let afterwards = connection.afterwards.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // A caller that went away, or that was hung up on, is no news.
+        // A caller that went away, or whose connection we closed, is not an error.
         if let (Ok(()), Some(afterwards)) = (served, afterwards) {
             let _busy = self.activity.busy();
             afterwards.await;
@@ -145,10 +145,10 @@ impl Talk {
     }
 }
 
-/// Why the body of a request was not read.
+/// An error of reading the body of a request.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
-    /// It is too large, or the caller broke off.
+    /// The body is too large, or the caller closed the connection.
     #[error("cannot read the body of a request")]
     Read(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The caller took too long.
@@ -156,10 +156,10 @@ pub enum BodyError {
     Slow(std::time::Duration),
 }
 
-/// Reads the body of a request, if it comes in time and is not too large.
+/// Reads the body of a request, within the limits on time and size.
 ///
 /// # Errors
-/// It is too large or too slow, or the caller broke off.
+/// The body is too large or too slow, or the caller closed the connection.
 pub async fn read_body(
     body: impl Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
     limits: Limits,

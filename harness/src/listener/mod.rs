@@ -1,7 +1,7 @@
 //! Listeners whose callers cannot exhaust this process: limits on the number of connections, on time and on size, in one accept loop.
 //!
-//! The main type is [`Listener`]: [`Listener::serve`] speaks HTTP, [`Listener::accept`] hands connections over as they are.
-//! A failed accept is waited out, never spun on, and never ends a listener.
+//! The main type is [`Listener`]: [`Listener::serve`] speaks HTTP, [`Listener::accept`] hands over the raw connections.
+//! After a failed accept, a listener pauses and goes on: it neither spins nor ends.
 
 mod activity;
 pub mod answer;
@@ -31,23 +31,23 @@ pub use activity::{Activity, Busy};
 pub use http::{Answer, BodyError, Connection, Service, read_body};
 pub use relay::relay;
 
-/// The share of this process that callers may take.
+/// The limits on the resources that callers may use.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections at once. A further caller takes the place of the connection that has been idle for longest; where none is idle, it waits.
+    /// Concurrent connections. A further caller replaces the connection that has been idle for longest; if none is idle, it waits.
     pub connections: usize,
     /// Time for a TLS handshake, or for the first byte of a protocol in which the caller speaks first.
     pub handshake: Duration,
-    /// Time for the head of a request, from the beginning of the connection or the end of the answer before: so it ends idle connections, too.
+    /// Time for the head of a request, from the beginning of the connection or the end of the previous response: it limits idle time, too.
     /// Longer than the 90 seconds after which Go's clients close theirs, so that no request meets a connection that is being closed.
     pub head: Duration,
     /// Bytes of the head of a request.
     pub head_size: usize,
-    /// Time for the body of a request, where it is read here.
+    /// Time for the body of a request, if [`read_body`] reads it.
     pub body: Duration,
-    /// Bytes of the body of a request, where it is read here.
+    /// Bytes of the body of a request, if [`read_body`] reads it.
     pub body_size: usize,
-    /// How long nothing may move on a connection whose bytes are passed on.
+    /// The longest silence on a relayed connection.
     pub silence: Duration,
 }
 
@@ -65,7 +65,7 @@ impl Default for Limits {
     }
 }
 
-/// An address that is listened on. Connections are held by the kernel until they are served.
+/// An address that is listened on. The kernel holds connections until they are served.
 #[derive(Debug)]
 pub struct Listener {
     socket: TcpListener,
@@ -94,12 +94,12 @@ impl Listener {
         self
     }
 
-    /// The address with its port.
+    /// Returns the address with its port.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Lets `serve` talk on each connection.
+    /// Runs `serve` on each connection.
     pub fn accept<F>(self, serve: impl Fn(Accepted) -> F + Send + 'static) -> Listening
     where
         F: Future<Output = ()> + Send + 'static,
@@ -111,7 +111,7 @@ impl Listener {
         Listening { address, accepting, end }
     }
 
-    /// Lets `service` answer the requests of HTTP/1.1, over TLS where `tls` is given. An error of the service hangs up on the caller.
+    /// Answers HTTP/1.1 requests by `service`, over TLS if `tls` is given. An error of the service closes the connection.
     pub fn serve<S, F, B, E>(self, tls: Option<ServerConfig>, service: S) -> Listening
     where
         S: Service<F>,
@@ -124,7 +124,7 @@ impl Listener {
     }
 }
 
-/// A listener that serves. Dropped, it closes its port and all its connections.
+/// A running listener. Dropping it closes its port and all its connections.
 #[derive(Debug)]
 pub struct Listening {
     address: SocketAddr,
@@ -133,7 +133,7 @@ pub struct Listening {
 }
 
 impl Listening {
-    /// The address with its port.
+    /// Returns the address with its port.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -141,14 +141,14 @@ impl Listening {
     /// Closes its port and all its connections; the port is free when this returns.
     pub async fn stop(mut self) {
         self.accepting.abort();
-        // Aborted is how it ends.
+        // The task ends by being aborted.
         let _aborted = (&mut self.accepting).await;
     }
 
-    /// Closes its port and the connections on which no request is answered, and waits until the others are, for `limit` at most.
+    /// Closes its port and the connections without a pending response, and waits until the others have ended, for `limit` at most.
     pub async fn finish(mut self, limit: Duration) {
         self.end.send_replace(true);
-        // The others are closed then.
+        // After the limit, the others are closed.
         let _ended = tokio::time::timeout(limit, &mut self.accepting).await;
     }
 }
@@ -159,24 +159,24 @@ impl Drop for Listening {
     }
 }
 
-/// A connection that was accepted.
+/// An accepted connection.
 #[derive(Debug)]
 pub struct Accepted {
     /// The connection.
     pub stream: TcpStream,
     /// The other end.
     pub peer: SocketAddr,
-    /// Tells the listener whether the connection is of use.
+    /// Tells the listener whether the connection is in use.
     pub activity: Activity,
     ending: watch::Receiver<bool>,
 }
 
-/// The receiver of accept errors of all listeners: a process without a file to open is the usual reason, and no listener's own.
+/// The receiver of accept errors of all listeners: the usual reason is a process without free file descriptors, not one listener.
 static FAULTS: OnceLock<Events> = OnceLock::new();
 
-/// From now on `events` are told when a listener cannot accept connections. The first call of a process counts.
+/// Reports to `events` from now on when a listener cannot accept connections. Only the first call in a process counts.
 pub fn tell_faults_to(events: Events) {
-    // Another may have been first.
+    // Another call may have been first.
     let _ = FAULTS.set(events);
 }
 
@@ -188,7 +188,7 @@ fn tell(fault: &io::Error, address: SocketAddr) {
     }
 }
 
-/// Accepts connections until `ending`, then waits for those that are left. `tell` is told the first fault.
+/// Accepts connections until `ending`, then waits for the remaining ones. `tell` receives the first fault.
 async fn accept_from<F>(
     accept: impl AsyncFn() -> io::Result<(TcpStream, SocketAddr)>,
     limits: Limits,
@@ -210,14 +210,14 @@ async fn accept_from<F>(
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(fault) => {
-                // A caller that is gone again is no fault.
+                // A caller that has disconnected is not a fault.
                 if !told && fault.kind() != io::ErrorKind::ConnectionAborted {
                     told = true;
                     tell(&fault);
                 }
                 tokio::select! {
                     () = back_off.pause() => {}
-                    // That frees what may have been missing.
+                    // A closed connection frees the file descriptor that may have been missing.
                     () = crowd.change() => {}
                     () = ended(&mut ending) => break,
                 }

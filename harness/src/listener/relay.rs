@@ -1,4 +1,4 @@
-//! Bytes passed on from one connection to another.
+//! A relay of bytes between two connections.
 //!
 //! The main function is [`relay`].
 
@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional};
 
 use super::Activity;
 
-/// Passes bytes on both ways, until both sides have ended, one breaks, or nothing has moved for `silence`.
+/// Relays bytes both ways, until both sides have ended, one breaks, or no bytes have moved for `silence`.
 ///
 /// # Errors
 /// One side broke.
@@ -35,7 +35,7 @@ where
     }
 }
 
-/// A side that tells when something was read from it.
+/// A side that reports reads from it.
 struct Watched<'a, R>(R, &'a Activity);
 
 impl<R: AsyncRead + Unpin> AsyncRead for Watched<'_, R> {

@@ -1,4 +1,4 @@
-//! What strangers can do to a listener, and cannot.
+//! Tests of the limits of a listener against hostile callers.
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -23,7 +23,7 @@ async fn listen(limits: Limits) -> Listener {
     Listener::bind([127, 0, 0, 1]).await.unwrap().within(limits)
 }
 
-/// A server that says "sound".
+/// Starts a server that answers "sound".
 async fn sound(limits: Limits) -> Listening {
     let answer = || answer::text(StatusCode::OK, "sound");
     listen(limits)
@@ -40,7 +40,7 @@ async fn ask(stream: &mut TcpStream) {
     assert_eq!(answered(stream).await, "sound");
 }
 
-/// The body of the next answer, of five bytes.
+/// Returns the body of the next response, of five bytes.
 async fn answered(stream: &mut TcpStream) -> String {
     let mut answer = Vec::new();
     while !answer.windows(4).any(|end| end == b"\r\n\r\n") {
@@ -56,7 +56,7 @@ async fn answered(stream: &mut TcpStream) -> String {
     String::from_utf8(body.to_vec()).unwrap()
 }
 
-/// Lets everything else go on that can.
+/// Lets all other tasks run that can.
 async fn let_others_go_on() {
     for _ in 0..1000 {
         tokio::task::yield_now().await;
@@ -207,7 +207,7 @@ async fn a_handshake_that_does_not_end_is_ended() {
     let mut silent = connect(&listening).await;
     assert_eq!(closed(&mut silent).await, b"");
     let mut halfway = connect(&listening).await;
-    // The head of a record whose rest never comes (RFC 8446 §5.1).
+    // The head of a record whose rest never arrives (RFC 8446 §5.1).
     halfway.write_all(&[22, 3, 1, 2, 0, 1]).await.unwrap();
     assert_eq!(closed(&mut halfway).await, b"");
 }

@@ -1,4 +1,4 @@
-//! Which addresses of an issuer are used: where secrets are sent, and what a desktop is told to open, is not left to its word.
+//! Checks of the addresses that an issuer names: secrets are sent to them and a browser opens them, so the issuer is not trusted blindly.
 //!
 //! The main functions are [`check_configuration`] and [`Use::check`]. Sources: OpenID Connect Discovery 1.0 §3 and §7.2, RFC 8414 §6.1,
 //! RFC 8628 §5.3.
@@ -11,9 +11,9 @@ use crate::loopback::is_address;
 /// The purpose of an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Use {
-    /// It is asked by this program, with secrets.
+    /// This program sends requests there, with secrets.
     Asked,
-    /// It is opened in a browser, which may be one of this machine.
+    /// A browser opens it, possibly on this machine.
     Opened,
 }
 
@@ -21,7 +21,7 @@ pub(super) enum Use {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("its {name} is {address}, expected {expected}")]
 pub struct BadAddress {
-    /// The field that names it.
+    /// The field that contains it.
     pub name: String,
     /// The address.
     pub address: String,
@@ -29,7 +29,7 @@ pub struct BadAddress {
 }
 
 impl Use {
-    /// The address that the field `name` has, as it may be used and shown.
+    /// Returns the address in the field `name` in the form in which it may be used and shown.
     pub(super) fn check(self, name: &str, address: &str) -> Result<Url, BadAddress> {
         let expected = match self {
             Self::Asked => "https",
@@ -50,7 +50,7 @@ impl Use {
     }
 }
 
-/// Looks at every endpoint that `body`, an issuer's configuration, names; what is no configuration is told by whoever reads it.
+/// Checks every endpoint in `body`, an issuer's configuration; its parser reports a body that is not a configuration.
 pub(super) fn check_configuration(body: &[u8]) -> Result<(), BadAddress> {
     let Ok(Value::Object(fields)) = serde_json::from_slice::<Value>(body) else {
         return Ok(());

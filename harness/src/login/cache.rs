@@ -1,4 +1,4 @@
-//! Where logins are kept: a file for each issuer, client and user, and one with the API servers that an issuer's logins are given to.
+//! The storage of logins: a file for each issuer, client and user, and one with the API servers that may receive an issuer's logins.
 //!
 //! The main type is [`Cache`].
 
@@ -21,46 +21,46 @@ use crate::secret::Secret;
 /// The version of the files' form.
 const SCHEMA: u32 = 1;
 
-/// A file is some kilobytes; what is larger is none of ours.
+/// The size limit: our files have some kilobytes, so a larger one is not ours.
 const LARGEST: u64 = 1024 * 1024;
 
-/// The directory with all logins. Cheap to make; nothing is looked at before it is used.
+/// The directory with all logins. Cheap to make; the file system is not accessed before the first use.
 #[derive(Clone, Debug)]
 pub struct Cache {
     directory: PathBuf,
 }
 
-/// Which login is meant.
+/// The key of a login.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Key {
     issuer: String,
     client_id: String,
     user: Option<String>,
     scopes: Vec<String>,
-    /// By which authority the issuer is known: what one vouched for is not sent to whom another vouches for.
+    /// The authority that verifies the issuer: tokens of an issuer under one authority are not sent to the same URL under another.
     authority: Option<String>,
 }
 
-/// For whom an issuer's tokens are: who accepts one of them accepts all.
+/// The audience of an issuer's tokens: a server that accepts one of them accepts all.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Audience {
     /// The issuer's URL.
     pub issuer: String,
-    /// The client that logs people in.
+    /// The OAuth client.
     pub client_id: String,
 }
 
-/// What is kept of a login.
+/// A stored login.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Entry {
     pub(super) id_token: Secret,
     pub(super) refresh_token: Option<Secret>,
-    /// Seconds since 1970, as the token says them.
+    /// Seconds since 1970, as in the token.
     pub(super) issued: i64,
     pub(super) expires: i64,
 }
 
-/// A file: about what it is, and what it says of that.
+/// A file: its key, and its content.
 #[derive(Serialize, Deserialize)]
 struct Kept<K, T> {
     schema: u32,
@@ -70,13 +70,13 @@ struct Kept<K, T> {
     value: T,
 }
 
-/// The API servers that logins are given to.
+/// The API servers that may receive logins.
 #[derive(Default, Serialize, Deserialize)]
 struct Servers {
     servers: Vec<ApiServer>,
 }
 
-/// A file that is not used, and why.
+/// A file that is not used, with the reason.
 #[derive(Debug, thiserror::Error)]
 #[error("{what} {} is not used: {why}", path.display())]
 pub struct Untrusted {
@@ -92,13 +92,13 @@ pub enum CacheError {
     /// The directory or a file in it cannot be written.
     #[error("the login cannot be kept in {}", path.display())]
     Write {
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// Somebody else can write there.
+    /// Another user can write there.
     #[error("logins are not kept in {}: {why}", path.display())]
     Open {
         /// The directory.
@@ -106,10 +106,10 @@ pub enum CacheError {
         /// The reason.
         why: NotPrivate,
     },
-    /// Another login at the same issuer does not come to its end.
+    /// Another login at the same issuer does not finish.
     #[error("another login at this issuer is still under way after {} s", limit.as_secs())]
     Locked {
-        /// How long it was waited for.
+        /// The time that was waited.
         limit: Duration,
     },
 }
@@ -126,21 +126,21 @@ impl Key {
     }
 }
 
-/// The name of the file about `key`: names can have any characters, and are nobody's business.
+/// Returns the name of the file for `key`, hashed: names can have any characters, and are private.
 fn name_of(key: &impl Serialize) -> String {
     let text = serde_json::to_string(key).unwrap_or_default();
     hex::encode(&sha2::Sha256::digest(text.as_bytes())[..16])
 }
 
 impl Cache {
-    /// Logins kept in `directory`, which is made when it is first needed.
+    /// Returns the cache in `directory`, which is created on first use.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self {
             directory: directory.into(),
         }
     }
 
-    /// The directory.
+    /// Returns the directory.
     pub(super) fn directory(&self) -> &Path {
         &self.directory
     }
@@ -153,33 +153,33 @@ impl Cache {
         self.directory.join(format!("{}.servers", name_of(audience)))
     }
 
-    /// The login that is kept; none, where nobody logged in yet.
+    /// Returns the stored login, if any.
     pub(super) fn read(&self, key: &Key) -> Result<Option<Entry>, Untrusted> {
         read("the kept login", &self.path(key), key)
     }
 
-    /// Keeps `entry`, whole or not at all.
+    /// Stores `entry` atomically.
     pub(super) fn write(&self, key: &Key, entry: &Entry) -> Result<(), CacheError> {
         self.prepare()?;
         write(&self.path(key), key, entry)
     }
 
-    /// The API servers that logins of `audience` are given to.
+    /// Returns the API servers that may receive logins of `audience`.
     pub(super) fn servers(&self, audience: &Audience) -> Result<Vec<ApiServer>, Untrusted> {
         let servers: Option<Servers> = read("the record of API servers", &self.path_of_servers(audience), audience)?;
         Ok(servers.unwrap_or_default().servers)
     }
 
-    /// Lets logins of `audience` be given to `server`, too.
+    /// Allows `server` to receive logins of `audience`, too.
     ///
     /// # Errors
     /// It cannot be kept.
     pub fn allow(&self, audience: &Audience, server: &ApiServer) -> Result<(), CacheError> {
         self.prepare()?;
         let path = self.path_of_servers(audience);
-        // Another process may allow another server at the same time, and is done in a moment.
+        // Another process may allow another server at the same time; it takes only a moment.
         let _lock = Lock::wait(&path.with_extension("servers.lock")).map_err(wrong(&path))?;
-        // What others could have written is not gone on with.
+        // A list that others could have written is not continued.
         let mut servers = self.servers(audience).unwrap_or_default();
         if !servers.contains(server) {
             servers.push(server.clone());
@@ -188,14 +188,14 @@ impl Cache {
         Ok(())
     }
 
-    /// The right to log in, unless another process has it.
+    /// Returns the lock for logging in, unless another process has it.
     pub(super) fn try_lock(&self, key: &Key) -> Result<Option<Lock>, CacheError> {
         self.prepare()?;
         let path = self.path(key).with_extension("lock");
         Lock::try_new(&path).map_err(wrong(&path))
     }
 
-    /// The right to log in, once who has it is done; what became of that login is in it.
+    /// Returns the lock for logging in once its holder is done; it has the result of that login.
     pub(super) async fn lock(&self, key: &Key, limit: Duration) -> Result<Lock, CacheError> {
         let since = Timestamp::now();
         let waited = until_gently("the end of another login", limit, || async {
@@ -211,7 +211,7 @@ impl Cache {
         Ok(lock.after_waiting_since(since))
     }
 
-    /// Makes the directory, and expects it to be nobody else's.
+    /// Creates the directory, and checks that it is private to this user.
     fn prepare(&self) -> Result<(), CacheError> {
         let path = self.directory.clone();
         private::make_directory(&path).map_err(|source| CacheError::Write {
@@ -240,7 +240,7 @@ fn write<K: Serialize, T: Serialize>(path: &Path, key: &K, value: &T) -> Result<
     private::replace(path, &text).map_err(wrong(path))
 }
 
-/// What the file says about `key`; nothing, where there is none.
+/// Returns the content of the file for `key`; `None` if there is no file.
 fn read<K: DeserializeOwned + PartialEq, T: DeserializeOwned>(what: &'static str, path: &Path, key: &K) -> Result<Option<T>, Untrusted> {
     let untrusted = |why: String| Untrusted {
         what,
@@ -257,7 +257,7 @@ fn read<K: DeserializeOwned + PartialEq, T: DeserializeOwned>(what: &'static str
     let mut text = String::new();
     let not_read = |error: io::Error| untrusted(format!("it cannot be read ({error})"));
     file.take(LARGEST).read_to_string(&mut text).map_err(not_read)?;
-    // What is wrong is named by its place: the text has secrets in it.
+    // The error names only the position: the text contains secrets.
     let kept: Kept<K, T> = serde_json::from_str(&text)
         .map_err(|error| untrusted(format!("it is damaged (line {}, column {})", error.line(), error.column())))?;
     if kept.schema != SCHEMA {

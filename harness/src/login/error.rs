@@ -1,4 +1,4 @@
-//! Why nobody is logged in. The main type is [`LoginError`]; who ran an exec plugin sees one line of it.
+//! Errors of a login. The main type is [`LoginError`]; the caller of an exec plugin sees one line of it.
 
 use std::error::Error;
 use std::io;
@@ -12,149 +12,149 @@ use crate::printable::printable;
 use crate::secret::redact;
 use crate::shell_word::quoted;
 
-/// Why a login has not come about.
+/// The reason that a login failed.
 #[derive(Debug, thiserror::Error)]
 pub enum LoginError {
-    /// The issuer's URL is none.
+    /// The issuer's URL is not valid.
     #[error("the issuer '{url}' is no URL of an issuer: {why}")]
     Url {
-        /// As it was given.
+        /// The URL as it was given.
         url: String,
-        /// What is wrong with it.
+        /// The problem with it.
         why: String,
     },
     /// No HTTPS client can be made of the authorities given.
     #[error("the authority of the issuer's certificate cannot be used")]
     Authority(#[source] reqwest::Error),
-    /// It cannot be asked.
+    /// The issuer cannot be reached.
     #[error("the issuer {issuer} cannot be asked for {what}")]
     Unreachable {
         /// Its URL.
         issuer: String,
-        /// What was asked for.
+        /// The object of the request.
         what: &'static str,
-        /// Why.
+        /// The cause.
         #[source]
         source: reqwest::Error,
     },
-    /// It answers something that cannot be used.
+    /// The issuer's response cannot be used.
     #[error("the issuer {issuer} gives no usable {what}: {why}")]
     Malformed {
         /// Its URL.
         issuer: String,
-        /// What was asked for.
+        /// The object of the request.
         what: &'static str,
-        /// What is wrong with it.
+        /// The problem with it.
         why: String,
     },
-    /// It names an address that is not safe to use: nothing was opened there, and nothing sent.
+    /// The issuer names an unsafe address: it was not opened, and nothing was sent to it.
     #[error("the issuer {issuer} is not used for a login")]
     Address {
         /// Its URL.
         issuer: String,
-        /// Which address.
+        /// The address.
         #[source]
         source: BadAddress,
     },
-    /// Its configuration is that of another issuer (OpenID Connect Discovery 1.0 §4.3).
+    /// The issuer's configuration is that of another issuer (OpenID Connect Discovery 1.0 §4.3).
     #[error("the issuer is {given} here and calls itself {said}")]
     Another {
         /// Its URL, as it was given.
         given: String,
-        /// What it says.
+        /// The issuer in the configuration.
         said: String,
     },
-    /// It refuses, in its own words (RFC 6749 §5.2).
+    /// The issuer refuses, in its own words (RFC 6749 §5.2).
     #[error("the issuer refused the {what}: {code}{}", described(.description.as_deref()))]
     Refused {
-        /// Which request.
+        /// The request.
         what: &'static str,
         /// The protocol's word.
         code: String,
         /// The issuer's words.
         description: Option<String>,
     },
-    /// It does not have that way of logging in.
+    /// The issuer does not support that flow.
     #[error("the issuer {issuer} has no {what}")]
     Lacks {
         /// Its URL.
         issuer: String,
-        /// What.
+        /// The flow.
         what: &'static str,
     },
-    /// It gave tokens without the one that API servers are shown.
+    /// The issuer returned tokens, but no ID token, which API servers need.
     #[error("the issuer gave no ID token")]
     NoIdToken,
-    /// The token that it gave is not what was asked for.
+    /// The ID token does not match the request.
     #[error("the ID token that the issuer gave is refused: {0}")]
     Token(String),
-    /// A secret would go to an issuer that the person did not name.
+    /// A secret would go to an issuer that the user did not name.
     #[error("the {secret} is not sent to the issuer {issuer}: the cluster of the kubeconfig named the issuer, the client or the authority")]
     SecretForAStranger {
         /// The issuer's URL.
         issuer: String,
-        /// Which secret.
+        /// The kind of secret.
         secret: &'static str,
     },
-    /// The login was not given to that API server yet, and nobody can be asked.
+    /// The API server may not receive the login yet, and no user can be asked.
     #[error("the login at {} is not given to the API server {}: {}", sharing.audience.issuer, sharing.server.url, known(sharing))]
     NotForServer {
-        /// Whose login, and which server.
+        /// The audience of the login, and the server.
         sharing: Box<Sharing>,
-        /// Where logins are kept.
+        /// The directory of the stored logins.
         directory: PathBuf,
-        /// Why nobody could be asked.
+        /// The reason that no user could be asked.
         #[source]
         source: Option<io::Error>,
     },
-    /// The person does not want that API server to have the login.
+    /// The user does not allow that API server to receive the login.
     #[error("you did not allow the API server {server} to have the login")]
     NotAllowed {
         /// The server's address.
         server: String,
     },
-    /// Another process logged in, and this one waited for it.
+    /// Another process tried to log in, and this one waited for it.
     #[error("another login at this issuer, which this one waited for, came to nothing: {why}")]
     GivenUp {
-        /// Why.
+        /// The reason that it failed.
         why: String,
     },
-    /// A person is needed, and the client says that none is there.
+    /// A login needs a user, and the client says that none can be asked.
     #[error("a new login needs a person, and none can be asked here (no terminal, or interactiveMode is Never)")]
     NobodyThere,
-    /// The earlier login is over, and nobody is there for a new one.
+    /// The earlier login has ended, and no user can be asked for a new one.
     #[error("the earlier login is over, and nobody can be asked for a new one here")]
     Over(#[source] Box<LoginError>),
     /// No password was given and none can be typed.
     #[error("the password of {user} cannot be typed")]
     Password {
-        /// Whose.
+        /// The user.
         user: String,
-        /// Why not.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// The address that the login page returns to cannot be listened on.
+    /// No loopback address for the login page to return to can be listened on.
     #[error("no loopback address can be listened on for the login page to return to")]
     Listen(#[source] io::Error),
-    /// Nobody came back from the login page.
+    /// The browser did not return from the login page.
     #[error("nobody came back from the login page within {} s", limit.as_secs())]
     NotReturned {
-        /// How long it was waited for.
+        /// The time that was waited.
         limit: Duration,
     },
     /// The code was not typed in time.
     #[error("the code was not typed within {} s", limit.as_secs())]
     NotTyped {
-        /// How long it was waited for.
+        /// The time that was waited.
         limit: Duration,
     },
-    /// It cannot be kept.
+    /// The login cannot be stored.
     #[error(transparent)]
     Cache(#[from] CacheError),
 }
 
-/// Which servers have it, for who wonders why this one has not.
+/// Lists the servers that may receive the login, to explain why this one may not.
 fn known(sharing: &Sharing) -> String {
     let same = sharing.known.iter().any(|known| known.url == sharing.server.url);
     let known: Vec<&str> = sharing.known.iter().map(|known| known.url.as_str()).collect();
@@ -170,7 +170,7 @@ fn described(description: Option<&str>) -> String {
 }
 
 impl LoginError {
-    /// The error with its causes, on one line and without secrets.
+    /// Returns the error with its causes, on one line and without secrets.
     #[must_use]
     pub fn told(&self) -> String {
         let text = with_causes(self);
@@ -178,7 +178,7 @@ impl LoginError {
         printable(&redact(&line.join(" "))).into_owned()
     }
 
-    /// Whether the issuer says that an earlier login is over (RFC 6749 §5.2): only a new one helps.
+    /// Returns `true` if the issuer says that an earlier login has ended (RFC 6749 §5.2): only a new one helps.
     pub(super) fn ends_the_login(&self) -> bool {
         matches!(self, Self::Refused { code, .. } if code == "invalid_grant") || matches!(self, Self::NoIdToken)
     }
@@ -196,7 +196,7 @@ impl LoginError {
     }
 }
 
-/// The command that lets an API server have a login.
+/// Returns the command that allows an API server to receive a login.
 fn allowing(sharing: &Sharing, directory: &Path) -> String {
     let Sharing { audience, server, .. } = sharing;
     let directory = directory.display().to_string();

@@ -1,4 +1,4 @@
-//! The three ways to a new login, each as its standard has it: all of them are methods of [`Provider`].
+//! The three flows of a new login, each as its standard defines it: all of them are methods of [`Provider`].
 
 use std::io;
 
@@ -14,7 +14,7 @@ use super::{LoginError, Person, Told};
 use crate::secret::Secret;
 
 impl Provider<'_> {
-    /// Authorization code with PKCE, returned to a loopback address (RFC 6749 §4.1, RFC 7636 §4, RFC 8252 §7.3).
+    /// Logs in by authorization code with PKCE, returned to a loopback address (RFC 6749 §4.1, RFC 7636 §4, RFC 8252 §7.3).
     pub(super) async fn in_a_browser(&self, person: &dyn Person) -> Result<Entry, LoginError> {
         let state = CsrfToken::new_random();
         let start = CsrfToken::new_random();
@@ -27,7 +27,7 @@ impl Provider<'_> {
             .add_scopes(self.scopes())
             .set_pkce_challenge(challenge)
             .url();
-        // What is opened can be read in the list of processes: it says nothing of this login, and leads to it once.
+        // The opened address is visible in the list of processes: it says nothing about this login, and leads to it only once.
         match person.open(&redirect.lead_to(&address)) {
             Ok(()) => person.tell(&Told::Opened { address: address.as_str() }),
             Err(why) => person.tell(&Told::Address {
@@ -54,13 +54,13 @@ impl Provider<'_> {
                 }
             }
         };
-        // The page says how it ended, and is read to its end before this process may go.
+        // The page shows the result, and this process must not exit before the page has been read to its end.
         let _ = returned.page.send(outcome.as_ref().err().map(LoginError::told));
         redirect.finish().await;
         outcome
     }
 
-    /// A code that is typed into a browser anywhere (RFC 8628 §3).
+    /// Logs in by a code that the user types into a browser on any machine (RFC 8628 §3).
     pub(super) async fn by_device(&self, person: &dyn Person) -> Result<Entry, LoginError> {
         let lacks = || LoginError::Lacks {
             issuer: self.settings.issuer.clone(),
@@ -70,7 +70,7 @@ impl Provider<'_> {
             .client
             .clone()
             .set_device_authorization_url(self.device.clone().ok_or_else(lacks)?);
-        // Some issuers want the proof that is asked of browsers here, too; it does no harm elsewhere.
+        // Some issuers require PKCE in this flow, too; it does no harm elsewhere.
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let request = client
             .exchange_device_code()
@@ -111,7 +111,7 @@ impl Provider<'_> {
         }
     }
 
-    /// A password that is given to the client (RFC 6749 §4.3).
+    /// Logs in by a password that is given to the client (RFC 6749 §4.3).
     pub(super) async fn by_password(&self, person: &dyn Person, user: &str, password: Option<&Secret>) -> Result<Entry, LoginError> {
         let password = match password {
             Some(password) => password.clone(),
@@ -123,7 +123,7 @@ impl Provider<'_> {
         let name = ResourceOwnerUsername::new(user.to_owned());
         let password = ResourceOwnerPassword::new(password.expose().to_owned());
         let request = self.client.exchange_password(&name, &password).add_scopes(self.scopes());
-        // Unlike the other flows, this one does not ask for an ID token by itself.
+        // Unlike the other flows, this one does not request an ID token on its own.
         let request = request.add_scope(openidconnect::Scope::new("openid".to_owned()));
         let answer = request.request_async(&self.call()).await;
         self.entry(&answer.map_err(|error| self.refused("password grant", error))?, None)

@@ -1,7 +1,7 @@
-//! The right to log in, which one process has at a time, and what became of the login that others waited for: they end as it did, and
-//! do not ask the same person again.
+//! The lock for logging in, which one process holds at a time, and the result of the login that others waited for: they end with the
+//! same result, and do not ask the same user again.
 //!
-//! The main type is [`Lock`]. What became of it is in the locked file, which is read by who has the lock.
+//! The main type is [`Lock`]. The result is in the locked file, which only the lock's holder reads.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -12,11 +12,11 @@ use jiff::Timestamp;
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
-/// Held as long as somebody logs in; the kernel lets go of it however its holder ends.
+/// The lock for a login; the kernel releases it however its holder ends.
 #[derive(Debug)]
 pub(super) struct Lock {
     file: File,
-    /// Why the login came to nothing that was waited for, if it did.
+    /// The reason that the login that was waited for failed, if it did.
     given_up: Option<String>,
     is_begun: bool,
 }
@@ -24,7 +24,7 @@ pub(super) struct Lock {
 /// A login that has not succeeded.
 #[derive(Serialize, Deserialize)]
 struct Attempt {
-    /// When it was given up; not, where its process was killed.
+    /// The time at which it failed; `None` if its process was killed.
     ended: Option<Timestamp>,
     why: String,
 }
@@ -39,7 +39,7 @@ impl Attempt {
 }
 
 impl Lock {
-    /// The lock on the file at `path`, unless another process has it.
+    /// Returns the lock on the file at `path`, unless another process has it.
     pub(super) fn try_new(path: &Path) -> io::Result<Option<Self>> {
         let file = open(path)?;
         match file.try_lock() {
@@ -49,7 +49,7 @@ impl Lock {
         }
     }
 
-    /// The lock on the file at `path`, once another process lets go of it: for what takes a moment.
+    /// Returns the lock on the file at `path`, once another process releases it: for operations that take a moment.
     pub(super) fn wait(path: &Path) -> io::Result<Self> {
         let file = open(path)?;
         file.lock()?;
@@ -64,36 +64,36 @@ impl Lock {
         }
     }
 
-    /// The lock of somebody who waited for it since then, with what became of the login that they waited for.
+    /// Sets the result of the login that the caller has been waiting for since `since`.
     pub(super) fn after_waiting_since(mut self, since: Timestamp) -> Self {
         let mut text = String::new();
         let read = self.file.rewind().and_then(|()| self.file.read_to_string(&mut text));
         let attempt = read.ok().and_then(|_| serde_json::from_str::<Attempt>(&text).ok());
-        // One that was over before is nobody's who waited.
+        // A login that ended earlier is not the one that the caller waited for.
         let waited_for = attempt.filter(|attempt| attempt.ended.is_none_or(|ended| ended >= since));
         self.given_up = waited_for.map(|attempt| attempt.why);
         self
     }
 
-    /// Why the login came to nothing that was waited for, if it did.
+    /// Returns the reason that the login that was waited for failed, if it did.
     pub(super) fn given_up(&self) -> Option<&str> {
         self.given_up.as_deref()
     }
 
-    /// A login begins: who waits for it hears of its end, whatever that is.
+    /// Marks the beginning of a login: waiting processes learn of its end, even if it is killed.
     pub(super) fn begin(&mut self) -> io::Result<()> {
         self.is_begun = true;
         self.write(Some(&Attempt::begun()))
     }
 
-    /// The login has succeeded: who waited finds what it left.
+    /// Marks the login as successful: waiting processes find the stored login.
     pub(super) fn succeed(mut self) {
         self.is_begun = false;
-        // Whoever reads it all the same finds the login first.
+        // A process that reads the old result finds the stored login first.
         let _ = self.write(None);
     }
 
-    /// The login has come to nothing.
+    /// Marks the login as failed.
     pub(super) fn fail(mut self, why: &str) {
         self.end(why);
     }
@@ -104,7 +104,7 @@ impl Lock {
             ended: Some(Timestamp::now()),
             why: why.to_owned(),
         };
-        // Who waited is told less then: that its process was killed.
+        // Without it, waiting processes only learn that this process was killed.
         let _ = self.write(Some(&attempt));
     }
 
@@ -173,7 +173,7 @@ mod tests {
 
         let mut lock = held(&path);
         lock.begin().expect("it is ours");
-        // As a process that is killed leaves it.
+        // The state that a killed process leaves behind.
         lock.is_begun = false;
         drop(lock);
         assert_eq!(waited().as_deref(), Some("its process was killed"));

@@ -1,9 +1,9 @@
 //! Logging in at an OpenID Connect issuer as people do: in a browser, with a code typed elsewhere, or with a password.
 //!
-//! The main function is [`log_in`]. It takes what an earlier login left in the [`Cache`], refreshes it before it expires, and
-//! only then begins a new login; however many ask at once, one of them logs in and the others wait for it, and end as it does.
-//! A login is given to the API server that it was made for, and to others when the person says so. Whoever sits at the screen is
-//! a [`Person`]: what is said to them, and how, is not the business of this module.
+//! The main function is [`log_in`]. It takes the result of an earlier login from the [`Cache`], refreshes it before it expires, and
+//! only then begins a new login; of several concurrent callers, one logs in and the others wait for it, and end with its result.
+//! A login is given to the API server that it was made for, and to others when the user allows it. The user at the screen is
+//! a [`Person`]: the wording and form of messages is not the business of this module.
 
 mod address;
 mod cache;
@@ -30,29 +30,29 @@ use cache::Entry;
 use lock::Lock;
 use provider::Provider;
 
-/// How long before its end a token is not used any more: it has to be good still when the last request arrives.
+/// The time before its expiry from which a token is no longer used: it must still be valid when the last request arrives.
 const MARGIN: i64 = 30;
 
-/// At whom somebody logs in, and how.
+/// The issuer of a login, and the way to log in.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The issuer's URL, exactly as its tokens say it.
+    /// The issuer's URL, exactly as in its tokens.
     pub issuer: String,
-    /// The client that logs people in.
+    /// The OAuth client.
     pub client_id: String,
-    /// Its secret; a public client has none.
+    /// Its secret; `None` for a public client.
     pub client_secret: Option<Secret>,
-    /// The authorities of the issuer's certificate, PEM; where none is given, those of the system.
+    /// The CAs of the issuer's certificate, PEM; `None` for those of the system.
     pub authority: Option<String>,
-    /// What is asked for beside `openid`.
+    /// The scopes beside `openid`.
     pub scopes: Vec<String>,
-    /// How.
+    /// The flow.
     pub flow: Flow,
-    /// How long a person may take.
+    /// The time limit for the user.
     pub limit: Duration,
-    /// The API server that the token is for, where that is known.
+    /// The API server that the token is for, if known.
     pub server: Option<ApiServer>,
-    /// Whether the issuer, the client or the authority was named by the cluster, whoever that is: no secret of the person's goes there.
+    /// `true` if the issuer, the client or the CA was named by the cluster, which may be anyone's: no secret of the user is sent there.
     pub named_by_cluster: bool,
 }
 
@@ -64,7 +64,7 @@ impl Settings {
         }
     }
 
-    /// Fails where a secret would go to an issuer that the person did not name.
+    /// Fails if a secret would go to an issuer that the user did not name.
     fn check(&self) -> Result<(), LoginError> {
         let secret = match (&self.flow, &self.client_secret) {
             (Flow::Password { .. }, _) => "password",
@@ -81,7 +81,7 @@ impl Settings {
     }
 }
 
-/// How somebody logs in.
+/// The way to log in.
 #[derive(Clone, Debug)]
 pub enum Flow {
     /// In a browser on this machine: authorization code with PKCE (RFC 6749 §4.1, RFC 7636), returned to a loopback address (RFC 8252 §7.3).
@@ -90,15 +90,15 @@ pub enum Flow {
     Device,
     /// With a password that is given to the client (RFC 6749 §4.3): for labs, and gone from OAuth 2.1.
     Password {
-        /// Who.
+        /// The user name.
         user: String,
-        /// Their password; asked for where it is not given.
+        /// The password; the user is asked if it is not given.
         password: Option<Secret>,
     },
 }
 
 impl Flow {
-    /// Whose login it is, where that is known beforehand.
+    /// Returns the user name, if it is known beforehand.
     fn user(&self) -> Option<&str> {
         match self {
             Self::Password { user, .. } => Some(user),
@@ -107,41 +107,41 @@ impl Flow {
     }
 }
 
-/// Who sits at the screen.
+/// The user at the screen.
 pub trait Person: Send + Sync {
-    /// Whether somebody is there who can be asked.
+    /// Returns whether a user is there who can be asked.
     fn is_there(&self) -> bool;
     /// Opens the login page in a browser.
     ///
     /// # Errors
-    /// There is none, or it does not start.
+    /// There is no browser, or it does not start.
     fn open(&self, address: &str) -> io::Result<()>;
-    /// Lets them type their password.
+    /// Asks for the password.
     ///
     /// # Errors
-    /// Nothing can be typed.
+    /// The password cannot be typed.
     fn password<'a>(&'a self, user: &'a str) -> BoxFuture<'a, io::Result<Secret>>;
-    /// Asks them whether logins may be given to a further API server.
+    /// Asks whether logins may be given to a further API server.
     ///
     /// # Errors
-    /// Nobody can answer.
+    /// No user can answer.
     fn allows<'a>(&'a self, sharing: &'a Sharing) -> BoxFuture<'a, io::Result<bool>>;
-    /// Tells them something.
+    /// Shows a message.
     fn tell(&self, told: &Told<'_>);
 }
 
-/// A login, and an API server that it was not given to yet.
+/// A login, and an API server that has not received it yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sharing {
-    /// Whose tokens are given.
+    /// The audience of the tokens.
     pub audience: Audience,
     /// The server.
     pub server: ApiServer,
-    /// The servers that are given them already.
+    /// The servers that may receive them already.
     pub known: Vec<ApiServer>,
 }
 
-/// What a person is told.
+/// A message to the user.
 #[derive(Clone, Copy, Debug)]
 pub enum Told<'a> {
     /// A new login begins, for this API server.
@@ -151,38 +151,38 @@ pub enum Told<'a> {
         /// Its address.
         address: &'a str,
     },
-    /// The login page could not be opened: they have to do it.
+    /// The login page could not be opened: the user has to open it.
     Address {
         /// Its address.
         address: &'a str,
-        /// Why it could not be opened.
+        /// The reason that it could not be opened.
         why: &'a io::Error,
     },
     /// A code has to be typed elsewhere.
     Code {
-        /// Where.
+        /// The address to type it at.
         address: &'a str,
         /// The code.
         code: &'a str,
-        /// The address with the code in it, where the issuer has one.
+        /// The address with the code in it, if the issuer has one.
         complete: Option<&'a str>,
     },
-    /// Another process logs in at the same issuer, and is waited for.
+    /// Another process logs in at the same issuer, and this one waits for it.
     Waiting,
-    /// What an earlier login left is not used.
+    /// The file of an earlier login is not used.
     Untrusted(&'a Untrusted),
-    /// The record of API servers that logins are given to is not used.
+    /// The list of API servers that may receive logins is not used.
     UntrustedServers(&'a Untrusted),
     /// The earlier login cannot be refreshed, and a new one begins.
     Ended(&'a LoginError),
 }
 
-/// What a login gives.
+/// The result of a login.
 #[derive(Clone, Debug)]
 pub struct Ticket {
-    /// The ID token: what an API server is shown.
+    /// The ID token, which API servers accept.
     pub id: Secret,
-    /// Until when a client may use it without asking again: somewhat earlier than it expires.
+    /// The time until which a client may use it without asking again: somewhat earlier than it expires.
     pub usable_until: Timestamp,
 }
 
@@ -196,18 +196,18 @@ impl From<&Entry> for Ticket {
 }
 
 impl Entry {
-    /// A token that lives for seconds has no half a minute to spare.
+    /// Returns the time until which it may be used. A token that lives for seconds has no half a minute to spare.
     fn usable_until(&self) -> i64 {
         let life = self.expires.saturating_sub(self.issued).max(0);
         self.expires.saturating_sub(MARGIN.min(life / 5))
     }
 }
 
-/// A token of the issuer: the one of an earlier login, refreshed where that is needed, else one of a new login.
+/// Returns a token of the issuer: that of an earlier login, refreshed if necessary, else that of a new login.
 ///
 /// # Errors
-/// The issuer cannot be asked or refuses; a person is needed and none is there, does not come back in time, or does not want the API server
-/// to have it; a secret would go to an issuer that somebody else named.
+/// The issuer is unreachable or refuses; a user is needed and is not there, does not return in time, or does not allow the API server
+/// to receive it; a secret would go to an issuer that the user did not name.
 pub async fn log_in(settings: &Settings, cache: &Cache, person: &dyn Person) -> Result<Ticket, LoginError> {
     settings.check()?;
     let key = cache::Key::of(settings);
@@ -224,7 +224,7 @@ pub async fn log_in(settings: &Settings, cache: &Cache, person: &dyn Person) -> 
             cache.lock(&key, settings.limit).await?
         }
     };
-    // Whoever had the lock may have left what is wanted, for another server.
+    // The previous holder of the lock may have left a usable login, made for another server.
     let earlier = cache.read(&key).unwrap_or_default();
     admit(settings, cache, person, earlier.is_some()).await?;
     if let Some(entry) = earlier.as_ref().filter(|entry| is_usable(entry)) {
@@ -236,7 +236,7 @@ pub async fn log_in(settings: &Settings, cache: &Cache, person: &dyn Person) -> 
     attempt(settings, cache, &key, lock, earlier, person).await
 }
 
-/// Refreshes the earlier login or begins a new one, and keeps it.
+/// Refreshes the earlier login or begins a new one, and stores it.
 async fn attempt(
     settings: &Settings,
     cache: &Cache,
@@ -282,7 +282,7 @@ async fn fresh(settings: &Settings, earlier: Option<Entry>, person: &dyn Person)
     }
 }
 
-/// Makes sure that the API server may have a token. The first that a login is made for may; so may others, once the person says so.
+/// Checks that the API server may receive a token: the first one that a login is made for may, and others if the user allows it.
 async fn admit(settings: &Settings, cache: &Cache, person: &dyn Person, has_earlier: bool) -> Result<(), LoginError> {
     let Some(server) = &settings.server else { return Ok(()) };
     let known = cache.servers(&settings.audience());

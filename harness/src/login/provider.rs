@@ -1,7 +1,7 @@
-//! One issuer, discovered: what is asked of it, and the tokens it gives, verified.
+//! A discovered issuer: the requests to it, and the verification of its tokens.
 //!
-//! The main type is [`Provider`], on top of the `openidconnect` crate, with requests of our own so that only the
-//! authorities given are trusted and no redirect is followed.
+//! The main type is [`Provider`], on top of the `openidconnect` crate, with an HTTP client of our own so that only the
+//! given CAs are trusted and no redirect is followed.
 
 use std::time::Duration;
 
@@ -23,10 +23,10 @@ use super::{Flow, LoginError, Person, Settings, Told};
 use crate::cause::with_causes;
 use crate::secret::{Secret, redact};
 
-/// How long the issuer may take to answer one request.
+/// The time limit of one request to the issuer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What an issuer says of itself beside the usual (RFC 8628 §4).
+/// The fields of an issuer's configuration beyond the usual ones (RFC 8628 §4).
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct DeviceEndpoint {
     pub(super) device_authorization_endpoint: Option<DeviceAuthorizationUrl>,
@@ -49,10 +49,10 @@ type Metadata = ProviderMetadata<
     CoreSubjectIdentifierType,
 >;
 
-/// The client with what every issuer here has: a login page and a token endpoint.
+/// The client with the endpoints that every issuer here has: a login page and a token endpoint.
 pub(super) type Client = CoreClient<EndpointSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointSet, EndpointMaybeSet>;
 
-/// Why a request has no answer that is used.
+/// The reason that a request has no usable response.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CallError {
     #[error(transparent)]
@@ -61,7 +61,7 @@ pub(super) enum CallError {
     Address(#[from] BadAddress),
 }
 
-/// An issuer that answered.
+/// An issuer that responded.
 pub(super) struct Provider<'a> {
     pub(super) settings: &'a Settings,
     pub(super) client: Client,
@@ -70,7 +70,7 @@ pub(super) struct Provider<'a> {
 }
 
 impl<'a> Provider<'a> {
-    /// Reads the issuer's configuration and keys (OpenID Connect Discovery 1.0 §4). Nobody logs in.
+    /// Reads the issuer's configuration and keys (OpenID Connect Discovery 1.0 §4), without logging in.
     pub(super) async fn discover(settings: &'a Settings) -> Result<Self, LoginError> {
         let bad_url = |why: String| LoginError::Url {
             url: settings.issuer.clone(),
@@ -88,7 +88,7 @@ impl<'a> Provider<'a> {
                 let is_configuration = request.uri().path().ends_with("/.well-known/openid-configuration");
                 let answer = send(asked, request).await?;
                 if is_configuration {
-                    // Before anything else is sent: the keys are the next that is asked for.
+                    // Before any other request: the next one fetches the keys.
                     check_configuration(answer.body())?;
                 }
                 Ok::<_, CallError>(answer)
@@ -123,23 +123,23 @@ impl<'a> Provider<'a> {
         })
     }
 
-    /// How requests are sent, as `openidconnect` wants it.
+    /// Returns the function that sends requests, in the form that `openidconnect` expects.
     pub(super) fn call(&self) -> impl Fn(HttpRequest) -> futures::future::BoxFuture<'static, Result<HttpResponse, CallError>> + use<> {
         let http = self.http.clone();
         move |request| Box::pin(send(http.clone(), request))
     }
 
-    /// What is asked for beside `openid`.
+    /// Returns the scopes beside `openid`.
     pub(super) fn scopes(&self) -> impl Iterator<Item = Scope> + use<> {
         self.settings.scopes.clone().into_iter().map(Scope::new)
     }
 
-    /// Whether a new login can be tried with who is there.
+    /// Returns whether a new login can be tried with `person`.
     pub(super) fn can_log_in(&self, person: &dyn Person) -> bool {
         person.is_there() || matches!(self.settings.flow, Flow::Password { password: Some(_), .. })
     }
 
-    /// A new login.
+    /// Logs in anew.
     pub(super) async fn log_in(&self, person: &dyn Person) -> Result<Entry, LoginError> {
         if !self.can_log_in(person) {
             return Err(LoginError::NobodyThere);
@@ -154,28 +154,28 @@ impl<'a> Provider<'a> {
         }
     }
 
-    /// Changes a refresh token for new tokens (RFC 6749 §6).
+    /// Exchanges a refresh token for new tokens (RFC 6749 §6).
     pub(super) async fn refresh(&self, refresh: &Secret) -> Result<Entry, LoginError> {
         let token = RefreshToken::new(refresh.expose().to_owned());
         let answer = self.client.exchange_refresh_token(&token).request_async(&self.call()).await;
         let answer = answer.map_err(|error| self.refused("refresh", error))?;
         let mut entry = self.entry(&answer, None)?;
-        // Who gives no new one lets the old one go on.
+        // Without a new refresh token, the old one stays valid.
         entry.refresh_token.get_or_insert_with(|| refresh.clone());
         Ok(entry)
     }
 
-    /// The tokens of an answer, verified (OpenID Connect Core 1.0 §3.1.3.7).
+    /// Returns the verified tokens of a response (OpenID Connect Core 1.0 §3.1.3.7).
     pub(super) fn entry(&self, answer: &CoreTokenResponse, nonce: Option<&Nonce>) -> Result<Entry, LoginError> {
         let id = answer.id_token().ok_or(LoginError::NoIdToken)?;
         let verifier = self
             .client
             .id_token_verifier()
-            // Tokens may be for others too, as API servers see it.
+            // Tokens may have further audiences, as for API servers.
             .set_other_audience_verifier_fn(|_| true);
         let verified = match nonce {
             Some(nonce) => id.claims(&verifier, nonce),
-            // It belongs to a login in a browser alone, and a refreshed token need not repeat it (§12.2).
+            // A nonce belongs to a login in a browser alone, and a refreshed token need not repeat it (§12.2).
             None => id.claims(&verifier, |_: Option<&Nonce>| Ok(())),
         };
         let claims = verified.map_err(|error| LoginError::Token(with_causes(&error)))?;
@@ -187,13 +187,13 @@ impl<'a> Provider<'a> {
         })
     }
 
-    /// What a refusal of a grant means.
+    /// Returns the error for a refused grant.
     pub(super) fn refused<T: ErrorResponse + 'static>(&self, what: &'static str, error: RequestTokenError<CallError, T>) -> LoginError {
         match error {
             RequestTokenError::ServerResponse(answer) => refusal(what, &answer),
             RequestTokenError::Request(error) => no_answer(self.settings, "a token", error),
             RequestTokenError::Parse(error, body) => {
-                // Keycloak answers some refusals without a description in another form.
+                // Keycloak sends some refusals without a description in another form.
                 let text: String = redact(&String::from_utf8_lossy(&body)).chars().take(200).collect();
                 LoginError::Malformed {
                     issuer: self.settings.issuer.clone(),
@@ -210,7 +210,7 @@ impl<'a> Provider<'a> {
     }
 }
 
-/// The protocol's words of a refusal, which is JSON whatever its type.
+/// Returns the protocol's words of a refusal, which is JSON whatever its type.
 fn refusal(what: &'static str, answer: &impl Serialize) -> LoginError {
     let fields = serde_json::to_value(answer).unwrap_or_default();
     let text = |name: &str| fields.get(name).and_then(|value| value.as_str()).map(str::to_owned);
@@ -237,7 +237,7 @@ fn malformed(settings: &Settings, what: &'static str, error: &dyn std::error::Er
     }
 }
 
-/// The issuer's own name, from the crate's sentence about it.
+/// Returns the issuer's own name from the crate's sentence about it.
 fn said_in(why: &str) -> String {
     let found = why.strip_prefix("unexpected issuer URI `").and_then(|rest| rest.split_once('`'));
     found.map_or_else(|| why.to_owned(), |(said, _)| said.to_owned())

@@ -1,8 +1,8 @@
-//! The loopback address that a login page returns to (RFC 8252 §7.3), the one page that is shown there, and the way from there to the
-//! login page.
+//! The loopback address that a login page returns to (RFC 8252 §7.3), the one page that is shown there, and the redirect from there to
+//! the login page.
 //!
-//! The main type is [`Redirect`]. A request without the state of this login, from another user of the machine or for another site is
-//! answered, and otherwise ignored: anybody could end the login, or put one of their own in its place.
+//! The main type is [`Redirect`]. A request without the state of this login, from another user of the machine or for another site gets
+//! a response and is otherwise ignored: else, anyone could end the login or replace it by one of their own.
 
 use std::convert::Infallible;
 use std::io;
@@ -22,36 +22,36 @@ use crate::listener::{Listener, Listening, answer};
 use crate::loopback::{is_asked_directly, is_from_this_user};
 use crate::secret::Secret;
 
-/// How long the browser may take to read the last page.
+/// The time limit for the browser to read the last page.
 const LAST_PAGE: Duration = Duration::from_secs(5);
 
 const PATH: &str = "/callback";
 
-/// A login page's way back.
+/// The listener that a login page returns to.
 pub(super) struct Redirect {
     login: Arc<Login>,
     came: mpsc::Receiver<Returned>,
     listening: Listening,
 }
 
-/// The login that is waited for.
+/// The login in progress.
 struct Login {
     state: String,
-    /// The path that leads to the login page: once, for who opens it a second time is not who it was opened for.
+    /// The path that leads to the login page once: a second request is not from the browser that was opened for it.
     start: String,
     was_opened: AtomicBool,
     page: OnceLock<HeaderValue>,
 }
 
-/// Somebody came back from the login page, with the right state.
+/// A request that returned from the login page, with the right state.
 pub(super) struct Returned {
-    /// With what.
+    /// The parameters it carried.
     pub(super) came: Came,
-    /// Takes what went wrong afterwards, or nothing: the page waits for it.
+    /// Takes the later error, or `None`: the page waits for it.
     pub(super) page: oneshot::Sender<Option<String>>,
 }
 
-/// With what somebody came back.
+/// The result that the login page sent back.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Came {
     /// A code (RFC 6749 §4.1.2).
@@ -66,7 +66,7 @@ pub(super) enum Came {
 }
 
 impl Redirect {
-    /// Listens on loopback, on a port that is free, for who has `state`, and for who is to be led to the login page and has `start`.
+    /// Listens on loopback, on a free port, for requests with `state`, and for the browser's first request, which has `start`.
     pub(super) async fn listen(state: &str, start: &str) -> io::Result<Self> {
         let listener = Listener::bind(Ipv4Addr::LOCALHOST).await?;
         let here = listener.address();
@@ -92,12 +92,12 @@ impl Redirect {
         Ok(Self { login, came, listening })
     }
 
-    /// The address. Not `localhost`, which may be another machine's (RFC 8252 §8.3).
+    /// Returns the address. Not `localhost`, which may be another machine's (RFC 8252 §8.3).
     pub(super) fn url(&self) -> String {
         format!("http://127.0.0.1:{}{PATH}", self.listening.address().port())
     }
 
-    /// An address that leads to `page` once, and says nothing about it.
+    /// Returns an address that leads to `page` once, and reveals nothing about it.
     pub(super) fn lead_to(&self, page: &reqwest::Url) -> String {
         if let Ok(page) = HeaderValue::from_str(page.as_str()) {
             let _ = self.login.page.set(page);
@@ -105,7 +105,7 @@ impl Redirect {
         format!("http://127.0.0.1:{}{}", self.listening.address().port(), self.login.start)
     }
 
-    /// Waits for who comes back.
+    /// Waits for the request that returns from the login page.
     pub(super) async fn returned(&mut self) -> Option<Returned> {
         self.came.recv().await
     }
@@ -113,13 +113,13 @@ impl Redirect {
     /// Stops listening once the last page was read.
     pub(super) async fn finish(self) {
         let Self { came, listening, .. } = self;
-        // Another page that waits is told that this login is over.
+        // Another waiting page learns that this login is over.
         drop(came);
         listening.finish(LAST_PAGE).await;
     }
 }
 
-/// The answer to another user of the machine, or to another site.
+/// Returns the response to another user of the machine, or to another site.
 fn refuse() -> Response<Full<Bytes>> {
     page(
         StatusCode::FORBIDDEN,
@@ -158,7 +158,7 @@ async fn respond<B>(request: &Request<B>, login: &Login, sender: &mpsc::Sender<R
     }
 }
 
-/// The way to the login page.
+/// Returns the redirect to the login page.
 fn lead(login: &Login) -> Response<Full<Bytes>> {
     match login.page.get() {
         Some(to) if !login.was_opened.swap(true, Ordering::Relaxed) => {
@@ -174,7 +174,7 @@ fn lead(login: &Login) -> Response<Full<Bytes>> {
     }
 }
 
-/// What the query says, if it has the right state.
+/// Reads the query's result, if it has the right state.
 fn read(query: &str, state: &str) -> Result<Came, &'static str> {
     let url = reqwest::Url::parse(&format!("http://127.0.0.1/?{query}")).map_err(|_| "Its address cannot be read.")?;
     let value = |wanted: &str| {
@@ -182,7 +182,7 @@ fn read(query: &str, state: &str) -> Result<Came, &'static str> {
             .query_pairs()
             .filter(|(name, _)| name == wanted)
             .map(|(_, value)| value.into_owned());
-        // Twice is no parameter (RFC 6749 §3.1).
+        // A parameter that occurs twice is ignored (RFC 6749 §3.1).
         all.next().filter(|_| all.next().is_none())
     };
     if value("state").as_deref() != Some(state) {
@@ -210,7 +210,7 @@ fn page(status: StatusCode, title: &str, text: &str) -> Response<Full<Bytes>> {
         }
     };
     let mut page = answer::html(status, page.into_string());
-    // The address has the code in it: nobody is to see it from here.
+    // The address contains the code: other sites must not learn it from here.
     page.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     page
 }
@@ -261,7 +261,7 @@ mod tests {
             let to = answer.headers().get("location").and_then(|to| to.to_str().ok()).map(str::to_owned);
             (answer.status().as_u16(), to)
         };
-        // A page whose name was made to lead here gets nothing, and takes nothing away.
+        // A request by DNS rebinding gets no page, and does not use up the path.
         assert_eq!(ask("evil.test").await, (403, None));
         let page = Some("https://issuer.test/auth?state=right&nonce=n".to_owned());
         assert_eq!(ask("127.0.0.1").await, (303, page));

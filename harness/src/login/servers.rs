@@ -1,4 +1,4 @@
-//! The API servers that a login is given to: a token is accepted by every server that trusts its issuer, and whoever is shown it can use it.
+//! The API servers that may receive a login: a server that receives a token can use it at every other server that trusts the issuer.
 //!
 //! The main type is [`ApiServer`].
 
@@ -7,22 +7,22 @@ use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
-/// An API server, and how a client makes sure that it is the one: the same address with another authority is another server, since
-/// whoever names both can put a proxy in between.
+/// An API server, and how a client verifies it: the same address with another CA is another server, since
+/// a party that names both can put a proxy in between.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiServer {
     /// Its address.
     pub url: String,
-    /// How its certificate is verified, in a form that can be compared: [`SYSTEM`], or a fingerprint.
+    /// The verification of its certificate, in a form that can be compared: [`SYSTEM`], or a fingerprint.
     pub verified_by: String,
 }
 
-/// By the system's authorities, and the name in the address.
+/// Verification by the system's CAs, and the name in the address.
 pub const SYSTEM: &str = "system";
 
 impl ApiServer {
-    /// The server at `url`, whose certificate `authority` signed (PEM, in base64 as kubeconfigs have it; else one of the system's), for
-    /// `name` where that is not the one in the address; `unverified`, nobody looks.
+    /// Returns the server at `url`, whose certificate `authority` signed (PEM, in base64 as in kubeconfigs; `None`: a system CA), for
+    /// `name` if that is not the one in the address; with `unverified`, its certificate is not checked.
     #[must_use]
     pub fn new(url: &str, authority: Option<&str>, name: Option<&str>, unverified: bool) -> Self {
         let authority = authority.filter(|authority| !authority.is_empty());
@@ -39,7 +39,7 @@ impl ApiServer {
         Self::known(url, verified_by)
     }
 
-    /// The server at `url`, verified as somebody says it.
+    /// Returns the server at `url`, verified as `verified_by` says.
     #[must_use]
     pub fn known(url: &str, verified_by: String) -> Self {
         let normal = Url::parse(url).map_or_else(|_| url.to_owned(), String::from);
@@ -50,7 +50,7 @@ impl ApiServer {
     }
 }
 
-/// A text in few characters, which no other text has. Blanks around it and the ends of its lines do not count.
+/// Returns a short fingerprint of a text. White space around it and line endings do not count.
 pub(super) fn fingerprint(text: &str) -> String {
     let lines: Vec<&str> = text.trim().lines().map(str::trim_end).collect();
     hex::encode(&sha2::Sha256::digest(lines.join("\n"))[..16])

@@ -1,10 +1,10 @@
-//! Logins without an issuer: what is used again, and what is not.
+//! Tests of logins without an issuer: which stored logins are used again.
 
 use std::sync::Mutex;
 
 use super::*;
 
-/// Nobody who can be asked; keeps what they were told.
+/// A user who cannot be asked; records the messages.
 #[derive(Default)]
 struct Nobody(Mutex<Vec<String>>);
 
@@ -31,7 +31,7 @@ impl Person for Nobody {
 }
 
 fn settings(issuer: &str) -> Settings {
-    // What the command does first; another test may have done it.
+    // The command does this first; another test may have done it.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Settings {
         issuer: issuer.to_owned(),
@@ -46,7 +46,7 @@ fn settings(issuer: &str) -> Settings {
     }
 }
 
-/// A login that was issued ten seconds ago and expires in `left` seconds.
+/// Returns a login that was issued ten seconds ago and expires in `left` seconds.
 fn entry(left: i64) -> Entry {
     let now = Timestamp::now().as_second();
     Entry {

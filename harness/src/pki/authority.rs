@@ -1,4 +1,4 @@
-//! Authorities: who signs.
+//! Certificate authorities, which sign certificates.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -30,13 +30,13 @@ use crate::secret::Secret;
 const SERVER_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.1");
 const CLIENT_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.2");
 
-/// What can go wrong with keys and certificates.
+/// An error with keys and certificates.
 #[derive(Debug, thiserror::Error)]
 pub enum PkiError {
     /// A certificate could not be built.
     #[error("could not build a certificate")]
     Build(#[source] x509_cert::builder::Error),
-    /// Something could not be encoded or decoded.
+    /// A certificate could not be encoded or decoded.
     #[error("could not encode or decode a certificate")]
     Encoding(#[from] x509_cert::der::Error),
     /// A public key could not be encoded.
@@ -51,10 +51,10 @@ pub enum PkiError {
         /// The label of its PEM block.
         seen: String,
     },
-    /// What came as a signing request is none, or is signed with another key than its own.
+    /// The text is not a signing request, or the request is signed with another key than its own.
     #[error("this is no signing request (PKCS#10, PEM): {why}")]
     NoRequest {
-        /// Why.
+        /// The problem.
         why: String,
     },
     /// A signing request asks for more than a user and groups, or is spelled unusually.
@@ -63,10 +63,10 @@ pub enum PkiError {
         /// The unusual part.
         why: String,
     },
-    /// A private key is not the one that a certificate speaks of.
+    /// A private key does not belong to its certificate.
     #[error("the private key beside the certificate of '{subject}' is not its own")]
     ForeignKey {
-        /// Whose certificate.
+        /// The subject of the certificate.
         subject: String,
     },
     /// A file could not be read or written.
@@ -74,7 +74,7 @@ pub enum PkiError {
     File {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
@@ -92,25 +92,25 @@ pub struct Leaf {
 }
 
 impl Leaf {
-    /// Certificate and intermediates, as servers and clients send them.
+    /// Returns the certificate and its intermediates, as servers and clients send them.
     pub fn full_chain(&self) -> String {
         format!("{}{}", self.certificate, self.chain)
     }
 
-    /// SHA-256 of the certificate, hexadecimal: what Kubernetes calls the credential's id
+    /// Returns the SHA-256 hash of the certificate, hexadecimal: what Kubernetes calls the credential's id
     /// (`authentication.kubernetes.io/credential-id: X509SHA256=…`).
     ///
     /// # Errors
-    /// The certificate is not one.
+    /// The text is not a certificate.
     pub fn fingerprint(&self) -> Result<String, PkiError> {
         let certificate = Certificate::from_pem(&self.certificate)?;
         Ok(hex::encode(sha2::Sha256::digest(certificate.to_der()?)))
     }
 
-    /// The serial number, decimal, as Kubernetes' log prints it. Authorities give numbers of 16 bytes.
+    /// Returns the serial number, decimal, as Kubernetes' log prints it. Authorities give numbers of 16 bytes.
     ///
     /// # Errors
-    /// The certificate is not one.
+    /// The text is not a certificate.
     pub fn serial_number(&self) -> Result<String, PkiError> {
         let certificate = Certificate::from_pem(&self.certificate)?;
         let bytes = certificate.tbs_certificate().serial_number().as_bytes();
@@ -143,7 +143,7 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// A new root.
+    /// Creates a root.
     ///
     /// # Errors
     /// It cannot be encoded.
@@ -159,7 +159,7 @@ impl Authority {
         })
     }
 
-    /// An intermediate below this authority. What it issues carries its certificate along.
+    /// Creates an intermediate below this authority. The certificates that it issues carry its own along.
     ///
     /// # Errors
     /// It cannot be encoded.
@@ -167,7 +167,7 @@ impl Authority {
         self.below(common_name, &authority_request(common_name))
     }
 
-    /// The same, but expired an hour ago.
+    /// Creates an intermediate that expired an hour ago.
     ///
     /// # Errors
     /// It cannot be encoded.
@@ -189,7 +189,7 @@ impl Authority {
         })
     }
 
-    /// Another authority that calls itself the same: what a forger makes.
+    /// Creates another authority of the same name, as a forger would.
     ///
     /// # Errors
     /// It cannot be encoded.
@@ -204,7 +204,7 @@ impl Authority {
         })
     }
 
-    /// A certificate as requested that its own key has signed: no authority vouches for it.
+    /// Creates a certificate as requested that its own key has signed: no authority vouches for it.
     ///
     /// # Errors
     /// It cannot be encoded.
@@ -218,12 +218,12 @@ impl Authority {
         })
     }
 
-    /// Its certificate, PEM.
+    /// Returns its certificate, PEM.
     pub fn certificate(&self) -> &str {
         &self.certificate
     }
 
-    /// A certificate as requested, with a new key.
+    /// Issues a certificate as requested, with a new key.
     ///
     /// # Errors
     /// It cannot be encoded.
@@ -237,10 +237,10 @@ impl Authority {
         })
     }
 
-    /// A certificate as requested for the key of `leaf`.
+    /// Issues a certificate as requested for the key of `leaf`.
     ///
     /// # Errors
-    /// The key is none of ours, or the certificate cannot be encoded.
+    /// The key is not a usable P-256 key, or the certificate cannot be encoded.
     pub fn renew(&self, leaf: &Leaf, request: &Request) -> Result<Leaf, PkiError> {
         let key = private_key(&leaf.key)?;
         Ok(Leaf {
@@ -274,7 +274,7 @@ impl Authority {
     /// Reads what [`Authority::save`] wrote.
     ///
     /// # Errors
-    /// A file cannot be read or is not what its name says.
+    /// A file cannot be read, or is not a certificate or a key.
     pub fn load(directory: &Path, name: &str) -> Result<Self, PkiError> {
         let read = |path: PathBuf| fs_err::read_to_string(&path).map_err(|source| PkiError::File { path, source });
         let certificate = read(directory.join(format!("{name}.crt")))?;
@@ -282,11 +282,11 @@ impl Authority {
         Self::from_pem(&certificate, &key)
     }
 
-    /// An authority that somebody else made, from its certificate and key. The key is PKCS#8 (RFC 5958) or what Go's
-    /// `x509.MarshalECPrivateKey` writes (SEC 1, RFC 5915); its curve is P-256, as with all of ours.
+    /// Returns an authority from the certificate and key of a foreign one. The key is PKCS#8 (RFC 5958) or in the form of Go's
+    /// `x509.MarshalECPrivateKey` (SEC 1, RFC 5915); its curve is P-256, as with all of ours.
     ///
     /// # Errors
-    /// One of them is not what it should be, or they do not belong together.
+    /// One of them cannot be used, or they do not belong together.
     pub fn from_pem(certificate: &str, key: &Secret) -> Result<Self, PkiError> {
         let key = private_key(key)?;
         let parsed = Certificate::from_pem(certificate)?;
@@ -323,9 +323,9 @@ pub(super) fn key_pem(key: &SecretKey) -> Result<Secret, PkiError> {
     Ok(Secret::new(key.to_pkcs8_pem(LineEnding::LF)?.as_str()))
 }
 
-/// A private key as servers keep it: PKCS#8 or SEC 1.
+/// Reads a private key as servers keep it: PKCS#8 or SEC 1.
 pub(super) fn private_key(key: &Secret) -> Result<SecretKey, PkiError> {
-    // Go writes a block with the curve's parameters before the key at times.
+    // Go sometimes writes a block with the curve's parameters before the key.
     let text = key.expose();
     let block = |label: &str| {
         let (begin, end) = (format!("-----BEGIN {label}-----"), format!("-----END {label}-----"));
@@ -349,16 +349,16 @@ pub(super) fn private_key(key: &Secret) -> Result<SecretKey, PkiError> {
     SecretKey::from_sec1_pem(&key).map_err(|_| kind())
 }
 
-/// The private key `key` as everything here keeps it (PKCS#8), and its public key, both PEM.
+/// Returns the private key `key` in our own form (PKCS#8), and its public key, both PEM.
 ///
 /// # Errors
-/// It is no key on the curve P-256.
+/// It is not a key on the curve P-256.
 pub(crate) fn same_key(key: &Secret) -> Result<(Secret, String), PkiError> {
     let key = private_key(key)?;
     Ok((key_pem(&key)?, key.public_key().to_public_key_pem(LineEnding::LF)?))
 }
 
-/// A new key pair without a certificate, as PEM: PKCS#8 and SubjectPublicKeyInfo.
+/// Creates a key pair without a certificate, as PEM: PKCS#8 and SubjectPublicKeyInfo.
 ///
 /// # Errors
 /// It cannot be encoded.
@@ -375,7 +375,7 @@ pub(crate) fn write_private(path: &Path, text: &str) -> Result<(), PkiError> {
     })
 }
 
-/// A profile that adds nothing of its own: what a certificate says is in its request.
+/// A profile that adds nothing of its own: the certificate has exactly the requested content.
 struct AsRequested {
     issuer: Name,
     subject: Name,
@@ -455,7 +455,7 @@ fn sign(
 }
 
 fn time(time: SystemTime) -> Result<Time, PkiError> {
-    // Certificates know whole seconds.
+    // Certificates have a resolution of whole seconds.
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Ok(Time::try_from(
         SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(since.as_secs()),

@@ -1,6 +1,6 @@
-//! The user and the groups that a certificate's subject stands for, as API servers read them.
+//! The user and the groups in a certificate's subject, as API servers read them.
 //!
-//! The main type is [`Holder`]. All code that turns a subject into a user name uses it: two readers that differ would let somebody pass for
+//! The main type is [`Holder`]. All code that turns a subject into a user name uses it: if two readers differed, one user could pass for
 //! another.
 
 use x509_parser::asn1_rs::{Any, Tag};
@@ -49,7 +49,7 @@ impl Holder {
     }
 }
 
-/// The text of an attribute (`crypto/x509`, `parseASN1String`).
+/// Returns the text of an attribute (`crypto/x509`, `parseASN1String`).
 fn text(value: &Any<'_>) -> Option<String> {
     let utf8 = || String::from_utf8(value.data.to_vec()).ok();
     match value.tag() {
@@ -107,7 +107,7 @@ mod tests {
             assert_eq!(holder.user, "bob", "tag {kind}");
         }
         assert_eq!(read(&[&[(COMMON_NAME, 20, b"\xe9")]]).expect("text").user, "é");
-        // VisibleString and INTEGER, and what is no UTF-8 and no UTF-16.
+        // VisibleString and INTEGER, and invalid UTF-8 and UTF-16.
         for (kind, bytes) in [(26, &b"bob"[..]), (2, b"\x07"), (UTF8, b"\xff"), (30, b"b")] {
             let error = read(&[&[(COMMON_NAME, UTF8, b"bob")], &[(COMMON_NAME, kind, bytes)]]).expect_err("no text");
             assert_eq!(error.to_string(), "its common name is not text", "tag {kind}");

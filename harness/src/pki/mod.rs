@@ -1,8 +1,8 @@
-//! Certificate authorities and the certificates they issue, sound or flawed.
+//! Certificate authorities and the certificates they issue, valid or flawed.
 //!
-//! The main types are [`Authority`], [`Request`] (what a certificate shall say) and
-//! [`Leaf`] (certificate and key), and [`Holder`], whom a subject stands for. Keys are P-256, so that they cost nothing; groups are
-//! organizations and any number of them is kept, in order.
+//! The main types are [`Authority`], [`Request`] (the content of a certificate),
+//! [`Leaf`] (certificate and key), and [`Holder`] (the user that a subject stands for). Keys are P-256, so that they are cheap; groups are
+//! organizations, and any number of them is kept, in order.
 
 mod authority;
 mod holder;

@@ -1,4 +1,4 @@
-//! What a certificate shall say.
+//! The requested content of a certificate.
 
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
@@ -14,13 +14,13 @@ use crate::secret::Secret;
 
 /// commonName (RFC 5280 appendix A.1): Kubernetes' user.
 pub(super) const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
-/// organizationName: a Kubernetes group each.
+/// organizationName: one Kubernetes group each.
 pub(super) const ORGANIZATION: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.10");
 /// The attribute Kubernetes reads a user's UID from
 /// (kubernetes/apiserver `pkg/authentication/request/x509/x509.go`).
 pub(super) const UID: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57683.2");
 
-/// What a certificate is for: its extended key usages (RFC 5280 §4.2.1.12).
+/// The purpose of a certificate: its extended key usages (RFC 5280 §4.2.1.12).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// `clientAuth`.
@@ -29,16 +29,16 @@ pub enum Purpose {
     Server,
     /// `clientAuth` and `serverAuth`.
     Both,
-    /// No such extension, as `openssl x509 -req` makes them: any purpose.
+    /// No such extension, as in the certificates of `openssl x509 -req`: any purpose.
     Unsaid,
 }
 
-/// What makes a client certificate unsound.
+/// A flaw of a client certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flaw {
-    /// Its life ended an hour ago.
+    /// It expired an hour ago.
     Expired,
-    /// Its life begins in an hour.
+    /// It becomes valid in an hour.
     NotYetValid,
     /// It is for servers only.
     ServerOnly,
@@ -52,7 +52,7 @@ pub enum Flaw {
     TwoUids,
 }
 
-/// What a certificate shall say. Starts as a client certificate that is valid for a day.
+/// The requested content of a certificate. Starts as a client certificate that is valid for a day.
 #[derive(Clone, Debug)]
 pub struct Request {
     pub(super) subject: Name,
@@ -64,21 +64,21 @@ pub struct Request {
 }
 
 impl Request {
-    /// For `user` in `groups`.
+    /// Requests a certificate for `user` in `groups`.
     pub fn client(user: &str, groups: &[&str]) -> Self {
         let mut attributes = vec![string(COMMON_NAME, user)];
         attributes.extend(groups.iter().map(|group| string(ORGANIZATION, group)));
         Self::with(attributes, Purpose::Client)
     }
 
-    /// For a user with a UID (from Kubernetes 1.33).
+    /// Requests a certificate for a user with a UID (from Kubernetes 1.33).
     pub fn client_with_uid(user: &str, uid: &str, groups: &[&str]) -> Self {
         let mut request = Self::client(user, groups);
         request.subject = extended(&request.subject, [string(UID, uid)]);
         request
     }
 
-    /// For `user` in `groups`, with one thing wrong.
+    /// Requests a certificate for `user` in `groups`, with one flaw.
     pub fn flawed(user: &str, groups: &[&str], flaw: Flaw) -> Self {
         const HOUR: Duration = Duration::from_secs(3600);
         let mut request = Self::client(user, groups);
@@ -98,7 +98,7 @@ impl Request {
         request
     }
 
-    /// For a server that answers on loopback and on `names`.
+    /// Requests a certificate for a server that listens on loopback and on `names`.
     pub fn server(common_name: &str, names: &[&str]) -> Self {
         let mut request = Self::with(vec![string(COMMON_NAME, common_name)], Purpose::Server);
         request.names = names.iter().map(|name| (*name).to_owned()).collect();
@@ -106,28 +106,28 @@ impl Request {
         request
     }
 
-    /// For these addresses, too.
+    /// Adds these addresses.
     #[must_use]
     pub fn addresses(mut self, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
         self.addresses.extend(addresses);
         self
     }
 
-    /// With another purpose.
+    /// Sets another purpose.
     #[must_use]
     pub fn purpose(mut self, purpose: Purpose) -> Self {
         self.purpose = purpose;
         self
     }
 
-    /// Valid until `lifetime` from now.
+    /// Sets the end of its validity to `lifetime` from now.
     #[must_use]
     pub fn lifetime(mut self, lifetime: Duration) -> Self {
         self.not_after = SystemTime::now() + lifetime;
         self
     }
 
-    /// Valid from now on, not from a while ago.
+    /// Sets the start of its validity to now, instead of some time ago.
     #[must_use]
     pub fn starting_now(mut self) -> Self {
         self.not_before = SystemTime::now();
@@ -149,12 +149,12 @@ impl Request {
     }
 }
 
-/// The subject of a user in groups.
+/// Returns the subject of a user in groups.
 pub fn subject(user: &str, groups: &[&str]) -> Name {
     Request::client(user, groups).subject
 }
 
-/// A PKCS#10 request (RFC 2986) for `user` in `groups` with a new key, as PEM, and the key.
+/// Returns a PKCS#10 request (RFC 2986) for `user` in `groups` with a new key, as PEM, and the key.
 ///
 /// # Errors
 /// The request cannot be encoded.
@@ -163,10 +163,10 @@ pub fn signing_request(user: &str, groups: &[&str]) -> Result<(String, Secret), 
     Ok((signing_request_for(user, groups, &key)?, key))
 }
 
-/// The same for a key that is there already.
+/// Returns a PKCS#10 request for an existing key.
 ///
 /// # Errors
-/// The key is none of ours, or the request cannot be encoded.
+/// The key is not a usable P-256 key, or the request cannot be encoded.
 pub fn signing_request_for(user: &str, groups: &[&str], key: &Secret) -> Result<String, PkiError> {
     use p256::ecdsa::{DerSignature, SigningKey};
     use x509_cert::builder::Builder;
@@ -180,7 +180,7 @@ pub fn signing_request_for(user: &str, groups: &[&str], key: &Secret) -> Result<
 }
 
 fn string(oid: ObjectIdentifier, value: &str) -> AttributeTypeAndValue {
-    // What openssl does: a PrintableString where it can be one.
+    // As openssl does: a PrintableString if the text allows it.
     let printable = PrintableString::new(value).ok().filter(|_| !value.is_empty());
     let value = match printable {
         Some(printable) => Any::encode_from(&printable),
@@ -203,7 +203,7 @@ fn name(attributes: impl IntoIterator<Item = AttributeTypeAndValue>) -> Name {
     extended(&Name::default(), attributes)
 }
 
-/// One relative distinguished name per attribute: the order and the number of equal
+/// Adds one relative distinguished name per attribute: the order and the number of equal
 /// attributes stay.
 fn extended(base: &Name, attributes: impl IntoIterator<Item = AttributeTypeAndValue>) -> Name {
     let mut sequence = RdnSequence::default();
@@ -215,7 +215,7 @@ fn extended(base: &Name, attributes: impl IntoIterator<Item = AttributeTypeAndVa
     Name::hazmat_from_rdn_sequence(sequence)
 }
 
-/// A subject key identifier: the usual hash would do, any unique value is allowed
+/// Returns a subject key identifier: the usual hash would do, any unique value is allowed
 /// (RFC 5280 §4.2.1.2).
 pub(super) fn key_identifier(key: &SubjectPublicKeyInfoOwned) -> Vec<u8> {
     use sha2::Digest;

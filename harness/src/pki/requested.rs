@@ -1,7 +1,7 @@
-//! Reading the signing requests (PKCS#10, RFC 2986) of others, and comparing what was issued with them.
+//! Reading foreign signing requests (PKCS#10, RFC 2986), and comparing the issued certificates with them.
 //!
-//! The main type is [`Requested`]. A signer copies more of a request than its names, and may read those differently: so a request is
-//! refused unless there is only one way to read it.
+//! The main type is [`Requested`]. A signer copies more of a request than its names, and may read those differently: a request is
+//! therefore refused unless there is only one way to read it.
 
 use x509_cert::attr::{Attribute, AttributeTypeAndValue};
 use x509_cert::der::asn1::{Any, ObjectIdentifier, PrintableStringRef, Utf8StringRef};
@@ -27,7 +27,7 @@ impl Requested {
     /// Reads the signing request `pem`.
     ///
     /// # Errors
-    /// It is none, is not signed with its own key, asks for more than one user and groups, or can be read in more than one way.
+    /// The text is not a signing request, or it is not signed with its own key, asks for more than one user and groups, or is ambiguous.
     pub fn read(pem: &str) -> Result<Self, PkiError> {
         let no = |why: &dyn std::fmt::Display| PkiError::NoRequest { why: why.to_string() };
         let request = CertReq::from_pem(pem).map_err(|error| no(&error))?;
@@ -51,22 +51,22 @@ impl Requested {
         })
     }
 
-    /// The common name: Kubernetes' user.
+    /// Returns the common name: Kubernetes' user.
     pub fn user(&self) -> &str {
         &self.user
     }
 
-    /// The organizations, in order: Kubernetes' groups.
+    /// Returns the organizations, in order: Kubernetes' groups.
     pub fn groups(&self) -> &[String] {
         &self.groups
     }
 
-    /// The key that the request was signed with.
+    /// Returns the key that the request was signed with.
     pub(super) fn key(&self) -> &SubjectPublicKeyInfoOwned {
         &self.key
     }
 
-    /// Returns how `certificate`, PEM, differs from what was asked for (its holder, its key, or its purposes), if it does.
+    /// Returns the difference between `certificate`, PEM, and the request (its holder, its key, or its purposes), if any.
     pub fn difference(&self, certificate: &str) -> Option<String> {
         let Some(Ok(block)) = Pem::iter_from_buffer(certificate.as_bytes()).next() else {
             return Some("it is no PEM text".to_owned());
@@ -106,7 +106,7 @@ fn says_nothing(attribute: &Attribute) -> bool {
     attribute.oid == EXTENSION_REQUEST && attribute.values.iter().all(|value| value.value().is_empty())
 }
 
-/// Returns what a certificate allows beyond being a client, if anything.
+/// Returns the first property of a certificate that a client's must not have, if any.
 fn beyond_a_client(certificate: &X509Certificate<'_>) -> Option<&'static str> {
     if certificate.is_ca() {
         return Some("it is an authority's");
@@ -168,7 +168,7 @@ fn names(subject: &Name) -> Result<(String, Vec<String>), String> {
     }
 }
 
-/// Returns the usual encodings of `text`: UTF8String, and PrintableString where it can be one.
+/// Returns the usual encodings of `text`: UTF8String, and PrintableString if the text allows it.
 fn spellings(oid: ObjectIdentifier, text: &str) -> impl Iterator<Item = AttributeTypeAndValue> {
     let utf8 = Utf8StringRef::new(text).and_then(|text| Any::encode_from(&text));
     let printable = PrintableStringRef::new(text).and_then(|text| Any::encode_from(&text));
@@ -253,7 +253,7 @@ mod tests {
             (&[&[(COMMON_NAME, 22, b"bob")]], "its common name is empty, or is neither"),
             (&[&[(COMMON_NAME, 26, b"bob")]], "its common name is empty, or is neither"),
             (&[&[(COMMON_NAME, UTF8, b"\xff")]], "its common name is empty, or is neither"),
-            // No letter of a PrintableString.
+            // Not a letter of PrintableString.
             (&[&[(COMMON_NAME, PRINTABLE, b"b_b")]], "its common name is empty, or is neither"),
             (&[&[(COMMON_NAME, UTF8, b"")]], "its common name is empty, or is neither"),
             (&[&[bob], &[(ORGANIZATION, UTF8, b"")]], "its organization is empty, or is neither"),

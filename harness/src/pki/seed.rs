@@ -1,6 +1,6 @@
 //! The seed from which a lab derives its own secrets.
 //!
-//! The main type is [`Seed`]: every process that has it derives the same secret from a name, and nobody else does.
+//! The main type is [`Seed`]: every process that has it derives the same secret from a name; no other process can.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ const LENGTH: usize = 16;
 pub struct Seed(Secret);
 
 impl Seed {
-    /// A new one.
+    /// Creates a seed.
     #[must_use]
     pub fn random() -> Self {
         let mut seed = [0_u8; 32];
@@ -26,7 +26,7 @@ impl Seed {
         Self(Secret::new(hex::encode(seed)))
     }
 
-    /// Writes it to `path`, readable by its owner alone.
+    /// Writes it to `path`, readable only by its owner.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -46,13 +46,13 @@ impl Seed {
         })
     }
 
-    /// Derives the secret called `name`, hexadecimal: an HMAC (RFC 2104) of the name, so that it is a signature of the name as well.
+    /// Derives the secret named `name`, hexadecimal: an HMAC (RFC 2104) of the name, so that it is a signature of the name as well.
     #[must_use]
     pub fn secret(&self, name: &str) -> Secret {
         Secret::new(hex::encode(&self.mac(name).finalize().into_bytes()[..LENGTH]))
     }
 
-    /// Returns whether `claimed` is the secret called `name`, or its first `digits` digits or more. Compares in constant time.
+    /// Returns whether `claimed` is the secret named `name`, or its first `digits` digits or more. Compares in constant time.
     #[must_use]
     pub fn has_signed(&self, name: &str, claimed: &str, digits: usize) -> bool {
         let Ok(claimed) = hex::decode(claimed) else { return false };

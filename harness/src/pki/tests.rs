@@ -1,4 +1,4 @@
-//! Subjects of any kind, for the tests about them.
+//! Subjects of any kind, for tests.
 
 use x509_cert::attr::AttributeTypeAndValue;
 use x509_cert::der::Decode as _;
@@ -11,7 +11,7 @@ pub(super) type SubjectAttribute<'a> = (ObjectIdentifier, u8, &'a [u8]);
 /// The tag of a UTF8String.
 pub(super) const UTF8: u8 = 12;
 
-/// A subject of parts with any number of attributes.
+/// Returns a subject of parts with any number of attributes.
 pub(super) fn subject(parts: &[&[SubjectAttribute<'_>]]) -> Name {
     let mut sequence = RdnSequence::default();
     for part in parts {

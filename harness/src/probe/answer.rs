@@ -1,4 +1,4 @@
-//! What a server answered.
+//! The response of a server.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,44 +8,44 @@ use serde_json::Value;
 use super::Record;
 use crate::event::{AnswerReport, NOT_OBSERVABLE, ReasonSource, Verdict};
 
-/// Who the server took a caller for (authentication.k8s.io/v1 `UserInfo`). Groups are a set: their order is not promised.
+/// The caller's identity according to the server (authentication.k8s.io/v1 `UserInfo`). Groups are a set: their order is not promised.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Identity {
     /// The user's name.
     #[serde(alias = "username")]
     pub user: String,
-    /// The user's UID; empty where there is none.
+    /// The user's UID; empty if there is none.
     pub uid: String,
     /// The groups.
     pub groups: BTreeSet<String>,
-    /// Everything else, by key.
+    /// The extra fields, by key.
     pub extra: BTreeMap<String, Vec<String>>,
 }
 
-/// What a server answered to one request.
+/// A server's response to one request.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// Who asked what of whom.
+    /// A description of the request: caller, request, endpoint.
     pub request: String,
-    /// Its kind.
+    /// The kind of response.
     pub verdict: Verdict,
-    /// The HTTP status, where there was one.
+    /// The HTTP status; `None` without a response.
     pub status: Option<u16>,
     /// The response headers, names in lower case.
     pub headers: Vec<(String, String)>,
-    /// The body: JSON where it is, else text, else null.
+    /// The body: JSON if it parses, else text, else null.
     pub body: Value,
     /// The body's bytes, as text.
     pub text: String,
-    /// Who the server took the caller for, where it says so: in the answer itself or in the audit event.
+    /// The caller's identity according to the server, if it is in the response itself or in the audit event.
     pub identity: Option<Identity>,
-    /// The server's own proof.
+    /// The evidence in the server's logs.
     pub record: Record,
 }
 
 impl Answer {
-    /// The first value of the response header `name` (lower case).
+    /// Returns the first value of the response header `name` (lower case).
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
@@ -53,12 +53,12 @@ impl Answer {
             .map(|(_, value)| value.as_str())
     }
 
-    /// The `message` of a Kubernetes `Status` body.
+    /// Returns the `message` of a Kubernetes `Status` body.
     pub fn message(&self) -> Option<&str> {
         self.body.get("message").and_then(Value::as_str)
     }
 
-    /// As the record of a run keeps it.
+    /// Returns the form that the record of a run keeps.
     pub fn report(&self) -> AnswerReport {
         AnswerReport {
             request: self.request.clone(),
@@ -72,7 +72,7 @@ impl Answer {
     }
 }
 
-/// For a person: verdict, identity or reason.
+/// Prints verdict and identity or reason, for people.
 impl std::fmt::Display for Answer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", self.verdict.name())?;

@@ -1,4 +1,4 @@
-//! One request to an API server: a connection of its own, the credential as it is, the answer with its record.
+//! One request to an API server: a connection of its own, the unchanged credential, the response with its record.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -13,10 +13,10 @@ use crate::pki::{Authority, Request};
 use crate::process::wait::{Condition, until};
 use crate::secret::redact;
 
-/// No request of a scenario takes this long unless something hangs.
+/// The time limit of a request: nothing in a scenario takes this long unless it hangs.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// How long the engine may take to pass a line of the log on.
+/// The longest time that the engine may take to forward a log line.
 const MARK_LIMIT: Duration = Duration::from_secs(5);
 
 /// The longest time that an open connection waits for its turn; after that, a new one is made. API servers close a connection
@@ -24,26 +24,26 @@ const MARK_LIMIT: Duration = Duration::from_secs(5);
 /// may do so earlier.
 const STALE: Duration = Duration::from_secs(5);
 
-/// How many lines of the log a refusal is shown with.
+/// The number of log lines that are shown with a refusal.
 const LINES: usize = 12;
 
-/// Where to ask: an API server itself, or something in front of it.
+/// The target of a request: an API server itself, or a server in front of it.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
-    /// What it is called in reports.
+    /// Its name in reports.
     pub name: String,
     /// Its address.
     pub url: String,
-    /// The authority of its serving certificate, PEM.
+    /// The CA of its serving certificate, PEM.
     pub authority: String,
-    /// The API server behind it, whose record proves the answer.
+    /// The API server behind it, whose record proves the response.
     pub server: ApiServer,
-    /// Where it is told what was asked here.
+    /// The receiver of the requests and responses at this endpoint.
     pub exchanges: Exchanges,
 }
 
 impl Endpoint {
-    /// The API server's own endpoint.
+    /// Returns the API server's own endpoint.
     pub fn of(server: &ApiServer) -> Self {
         Self {
             name: server.name.clone(),
@@ -57,13 +57,13 @@ impl Endpoint {
 
 /// Asks `question` at `endpoint` as `who`, presenting `credential`.
 ///
-/// Never fails: not being answered is an answer, too ([`Verdict::Unreachable`]).
+/// Never fails: the lack of a response is a verdict, too ([`Verdict::Unreachable`]).
 pub async fn ask(endpoint: &Endpoint, who: &str, credential: &Credential, question: &Question) -> Answer {
     carry(endpoint, who, credential, question, Reading::Whole).await.0
 }
 
-/// Asks `question`, whose answer goes on and on, and returns as soon as it begins. There is something to watch
-/// if it was accepted; every refusal is read to its end as [`ask`] does.
+/// Asks `question`, whose response is a stream, and returns as soon as it begins. There is a [`Watch`] only
+/// if the request was accepted; a refusal is read to its end as [`ask`] does.
 pub async fn watch(endpoint: &Endpoint, who: &str, credential: &Credential, question: &Question) -> (Answer, Option<Watch>) {
     carry(endpoint, who, credential, question, Reading::AsItComes).await
 }
@@ -94,7 +94,11 @@ async fn carry(endpoint: &Endpoint, who: &str, credential: &Credential, question
     };
     let lasted = connecting + began.elapsed().unwrap_or_default();
     let unauthenticated = matches!(&sent, Ok(Ok((exchanged, _))) if exchanged.status == 401);
-    let passed_on = endpoint.server.logs.as_ref().is_some_and(|logs| logs.log_delay == LogDelay::PassedOn);
+    let passed_on = endpoint
+        .server
+        .logs
+        .as_ref()
+        .is_some_and(|logs| logs.log_delay == LogDelay::PassedOn);
     let marked = match passed_on && unauthenticated {
         true => Some(until_marked(&endpoint.server, mark).await),
         false => None,
@@ -115,7 +119,7 @@ async fn carry(endpoint: &Endpoint, who: &str, credential: &Credential, question
     };
     let (answer, watch) = match sent {
         Ok(Ok((mut exchanged, watch))) => {
-            // Who changes the protocol does not repeat how the request is called.
+            // A response that changes the protocol does not repeat the request's audit id.
             if exchanged.status == 101 {
                 exchanged
                     .headers
@@ -145,17 +149,17 @@ async fn carry(endpoint: &Endpoint, who: &str, credential: &Credential, question
     (answer, watch)
 }
 
-/// The refusals logged since `mark`, where lines come a moment after the answer: a refusal of our own making, whose line
-/// is known by its certificate's serial number, is logged behind all that came before it.
+/// Returns the refusals logged since `mark`, for logs whose lines come a moment after the response: a refusal of our own making, whose
+/// line has its certificate's serial number, is logged behind all that came before it.
 ///
 /// # Errors
-/// Why it is not known what was logged: that is not the same as nothing.
+/// The reason that the logged refusals are unknown, which is not the same as no refusals.
 async fn until_marked(server: &ApiServer, mark: Mark) -> Result<Vec<String>, String> {
     let stranger = Authority::self_signed(&Request::client("authlab-mark", &[])).map_err(|error| error.to_string())?;
     let serial = stranger.serial_number().map_err(|error| error.to_string())?;
     let word = format!("SN={serial},");
     let presentation = Credential::Certificate(stranger).presentation();
-    // Whatever comes of it: without its line there is no reason either.
+    // The outcome does not matter: without its line there is no reason either.
     let _answered = async {
         let connected = connect(&Endpoint::of(server), &presentation).await?;
         connected.exchange(&presentation, &Question::who_am_i(), Reading::Whole).await
@@ -174,14 +178,14 @@ async fn until_marked(server: &ApiServer, mark: Mark) -> Result<Vec<String>, Str
 
 /// The API server's log while a request was under way.
 struct Logged {
-    /// The reasons of all refusals, in order; or why they are not known.
+    /// The reasons of all refusals, in order; or the reason that they are unknown.
     refusals: Result<Vec<String>, String>,
-    /// All of it, as it is.
+    /// The whole log, not redacted.
     log: String,
 }
 
 impl Logged {
-    /// The last lines, redacted.
+    /// Returns the last lines, redacted.
     fn last_lines(&self) -> Vec<String> {
         // Redacted before it is cut, since a secret may have several lines.
         let log = redact(&self.log);
@@ -191,7 +195,7 @@ impl Logged {
     }
 }
 
-/// Finds the record of what was exchanged.
+/// Builds the answer, with the record of what was exchanged.
 async fn answer(endpoint: &Endpoint, request: String, exchanged: Exchanged, mark: Mark, logged: Logged) -> Answer {
     let Exchanged { status, headers, text } = through_stand_in(endpoint, exchanged, &logged.refusals);
     let body: Value = serde_json::from_str(&text).unwrap_or_else(|_| if text.is_empty() { Value::Null } else { text.clone().into() });
@@ -205,23 +209,23 @@ async fn answer(endpoint: &Endpoint, request: String, exchanged: Exchanged, mark
         Verdict::Accepted => Vec::new(),
         _ => logged.last_lines(),
     };
-    // Errors that the server did not expect come as plain text, not as a `Status`.
+    // Unexpected errors of the server come as plain text, not as a `Status`.
     let message = || {
         body.get("message")
             .unwrap_or(&body)
             .as_str()
             .map(|message| redact(message).into_owned())
     };
-    // The auth proxy's own refusals have a body that says why; no audit id, since the API server never saw them.
+    // The auth proxy's own refusals have a body with the reason, but no audit id, since the API server never saw them.
     let answered_by_server = audit_id.is_some();
     let (reason, source) = match verdict {
         Verdict::Accepted => (None, ReasonSource::None),
         Verdict::Unauthenticated if endpoint.server.logs.is_none() && answered_by_server => (None, ReasonSource::NotObservable),
-        // The one refusal in the log while the gate was ours is this request's.
+        // The only refusal in the log while we held the gate is this request's.
         Verdict::Unauthenticated => match logged.refusals.as_deref() {
             Err(why) => (Some(why.clone()), ReasonSource::None),
             Ok([first, more @ ..]) if more.iter().all(|reason| reason == first) => (Some(first.clone()), ReasonSource::Log),
-            // The log is silent where no credential was presented at all; the audit event is not.
+            // The log has no line for a request without a credential; the audit event does.
             Ok([]) => match event.as_ref().and_then(|event| event.message()) {
                 Some(message) => (Some(message.to_owned()), ReasonSource::Audit),
                 None => (message(), ReasonSource::Body),
@@ -260,7 +264,7 @@ async fn answer(endpoint: &Endpoint, request: String, exchanged: Exchanged, mark
     }
 }
 
-/// What is left of an answer where a lab has something in front of its API server that answers in its place.
+/// Replaces the response if a sabotaged lab has a stand-in in front of its API server that responds in its place.
 fn through_stand_in(endpoint: &Endpoint, exchanged: Exchanged, refusals: &Result<Vec<String>, String>) -> Exchanged {
     let Some(logs) = &endpoint.server.logs else { return exchanged };
     let reasons = refusals.as_deref().unwrap_or_default();
@@ -293,7 +297,7 @@ fn unanswered(request: String, verdict: Verdict, reason: String) -> Answer {
     }
 }
 
-/// Whether TLS is what failed: rustls' error, however deep it is wrapped.
+/// Returns `true` if TLS failed: searches for rustls' error, however deep it is wrapped.
 fn is_tls(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut cause = Some(error);
     while let Some(error) = cause {

@@ -1,4 +1,4 @@
-//! One connection for one request: connecting, sending, reading the answer.
+//! One connection for one request: connecting, sending, reading the response.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -21,23 +21,23 @@ use crate::event::Verdict;
 /// The way in which the answer's body is read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reading {
-    /// At once, to its end.
+    /// Immediately, to its end.
     Whole,
-    /// By who asked, bit by bit, unless it is a refusal.
+    /// By the caller, piece by piece, unless it is a refusal.
     AsItComes,
 }
 
-/// An answer, read.
+/// A response that was read.
 pub(super) struct Exchanged {
     /// Its status.
     pub(super) status: u16,
     /// Its headers, in order.
     pub(super) headers: Vec<(String, String)>,
-    /// Its body; empty where it goes on and on.
+    /// Its body; empty for a stream.
     pub(super) text: String,
 }
 
-/// Why there is no answer.
+/// The reason for a missing response.
 pub(super) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// An open connection that has carried no request yet.
@@ -45,7 +45,7 @@ pub(super) struct Connected {
     authority: hyper::http::uri::Authority,
     sender: SendRequest<Full<Bytes>>,
     connection: Connection,
-    /// How long it took to connect.
+    /// The duration of connecting.
     pub(super) took: Duration,
 }
 
@@ -58,7 +58,7 @@ pub(super) async fn connect(endpoint: &Endpoint, presentation: &Presentation) ->
     socket.set_nodelay(true)?;
     let name = ServerName::try_from(authority.host().to_owned())?;
     let mut tls = crate::tls::client(&endpoint.authority, presentation.certificate.as_ref())?;
-    // A session that was resumed would carry the identity of an earlier certificate.
+    // A resumed session would carry the identity of an earlier certificate.
     tls.resumption = rustls::client::Resumption::disabled();
     let connector = TlsConnector::from(Arc::new(tls));
     let stream = connector.connect(name, socket).await?;
@@ -140,7 +140,7 @@ impl Connected {
     }
 }
 
-/// Sends `request` and waits for the answer, or for the connection's end.
+/// Sends `request` and waits for the response, or for the connection's end.
 async fn send(
     mut sender: SendRequest<Full<Bytes>>,
     connection: &mut Connection,
@@ -151,13 +151,13 @@ async fn send(
         tokio::select! {
             biased;
             answer = &mut sent => (Some(answer), None),
-            // A request that is handed over while the connection ends is lost, and nobody tells who waits for its answer.
+            // A request that is handed over while the connection ends is lost without a notice to the caller that waits for its response.
             why = connection.failure() => (sent.now_or_never(), Some(why)),
         }
     };
     match (answer, ended) {
         (Some(Ok(answer)), _) => Ok(answer),
-        // The connection knows better why it ended: a TLS alert, for one (RFC 8446 §4.4.2 lets it come this late).
+        // The connection has the better reason for its end, such as a TLS alert (RFC 8446 §4.4.2 lets it come this late).
         (Some(Err(error)), None) => {
             drop(sender);
             Err(connection.failure().await.unwrap_or(error).into())

@@ -1,6 +1,6 @@
-//! One request at a time per API server, while its refusal shall be found in the log.
+//! One request at a time per API server, while the log is searched for its refusal.
 //!
-//! The log's line about a refusal does not say which request it is about. So who wants to know
+//! The log's line about a refusal does not name its request. A caller that needs the reason therefore
 //! lets one request through at a time: within this process by a queue, between processes by a file lock.
 
 use std::collections::HashMap;
@@ -13,10 +13,10 @@ type Queue = Arc<tokio::sync::Mutex<()>>;
 
 static QUEUES: LazyLock<Mutex<HashMap<PathBuf, Queue>>> = LazyLock::new(Mutex::default);
 
-/// Passage through the gate of one API server, until dropped.
+/// Exclusive passage through the gate of one API server, until dropped.
 #[derive(Debug)]
 pub struct Gate {
-    // Declared in the order in which they are let go: first other processes, then our own queue.
+    // Fields drop in order: other processes are let in first, then our own queue.
     _file: std::fs::File,
     _queue: OwnedMutexGuard<()>,
 }

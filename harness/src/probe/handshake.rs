@@ -1,6 +1,6 @@
-//! What a server says in the TLS handshake, before anybody has said who they are.
+//! The TLS handshake as seen by a client that presents no certificate.
 //!
-//! [`acceptable_authorities`] is all there is.
+//! The only function is [`acceptable_authorities`].
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,13 +13,13 @@ use tokio_rustls::TlsConnector;
 
 use super::Endpoint;
 
-/// The handshake did not come to its end.
+/// The handshake was not completed.
 #[derive(Debug, thiserror::Error)]
 pub enum HandshakeError {
-    /// The address of the server is none.
+    /// The server's address has no host or no port.
     #[error("the address '{0}' has no host and port")]
     Address(String),
-    /// TLS cannot be spoken.
+    /// The TLS configuration cannot be made.
     #[error(transparent)]
     Tls(#[from] crate::tls::TlsError),
     /// The connection broke.
@@ -27,7 +27,7 @@ pub enum HandshakeError {
     Broken(#[from] std::io::Error),
 }
 
-/// Has no certificate, and keeps of which authorities one would be welcome.
+/// Presents no client certificate; records which CAs the server accepts.
 #[derive(Debug, Default)]
 struct Listening(Mutex<Vec<Vec<u8>>>);
 
@@ -42,11 +42,11 @@ impl ResolvesClientCert for Listening {
     }
 }
 
-/// The names of the authorities whose client certificates the server at `endpoint` accepts, DER, as it says itself
-/// (RFC 8446 §4.2.4). Nothing is presented for that.
+/// Returns the names of the CAs whose client certificates the server at `endpoint` accepts, DER, as the server sends them
+/// (RFC 8446 §4.2.4). Presents no certificate.
 ///
 /// # Errors
-/// The handshake did not come to its end.
+/// The handshake was not completed.
 pub async fn acceptable_authorities(endpoint: &Endpoint) -> Result<Vec<Vec<u8>>, HandshakeError> {
     let wrong = || HandshakeError::Address(endpoint.url.clone());
     let uri: hyper::Uri = endpoint.url.parse().map_err(|_| wrong())?;

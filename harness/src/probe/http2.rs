@@ -1,4 +1,4 @@
-//! One connection for many requests (HTTP/2, RFC 9113), and whether a server goes on with it.
+//! One connection for many requests (HTTP/2, RFC 9113), and whether a server keeps it open.
 //!
 //! The main type is [`Http2`].
 
@@ -16,7 +16,7 @@ use tokio_rustls::TlsConnector;
 use super::{Endpoint, Gate, Question};
 use crate::credential::{Credential, Presentation};
 
-/// A connection over HTTP/2 on which somebody presents a credential. Dropped, it is closed.
+/// An HTTP/2 connection that presents a credential. Dropping it closes it.
 #[derive(Debug)]
 pub struct Http2 {
     authority: String,
@@ -26,14 +26,14 @@ pub struct Http2 {
     connection: JoinHandle<hyper::Result<()>>,
 }
 
-/// Why a request over HTTP/2 was not answered.
+/// The reason for a missing response over HTTP/2.
 pub type Http2Error = Box<dyn std::error::Error + Send + Sync>;
 
 impl Http2 {
     /// Connects to `endpoint`, to present `credential`.
     ///
     /// # Errors
-    /// There is no such connection.
+    /// The connection cannot be made.
     pub async fn connect(endpoint: &Endpoint, credential: &Credential) -> Result<Self, Http2Error> {
         let uri: hyper::Uri = endpoint.url.parse()?;
         let authority = uri.authority().ok_or("the address has no host")?.clone();
@@ -56,12 +56,12 @@ impl Http2 {
         })
     }
 
-    /// Asks `question`; the status of the answer, once all of it is there.
+    /// Asks `question`; returns the status of the response once all of it has been read.
     ///
     /// # Errors
-    /// There is no answer.
+    /// There is no response.
     pub async fn ask(&mut self, question: &Question) -> Result<u16, Http2Error> {
-        // Its refusal must not be taken for that of another.
+        // Another reader of the log must not mistake its refusal for that of another request.
         let _gate = Gate::enter(&self.gate).await;
         let body = question.body.as_ref().map(|body| Bytes::from(body.to_string())).unwrap_or_default();
         let mut request = hyper::Request::builder()
@@ -79,7 +79,7 @@ impl Http2 {
         Ok(status)
     }
 
-    /// Whether the connection has ended: the server does so by GOAWAY (RFC 9113 §6.8).
+    /// Returns `true` if the connection has ended: the server ends it by GOAWAY (RFC 9113 §6.8).
     pub fn has_ended(&self) -> bool {
         self.connection.is_finished()
     }

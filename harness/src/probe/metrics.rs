@@ -1,6 +1,6 @@
-//! What an API server counts of itself, as it tells who asks for its metrics.
+//! An API server's own metrics, as its endpoint returns them.
 //!
-//! The main type is [`Metrics`]: the text of one answer (Prometheus' text format 0.0.4), from which series are read.
+//! The main type is [`Metrics`]: the text of one response (Prometheus' text format 0.0.4), from which series are read.
 
 use sha2::Digest;
 
@@ -8,20 +8,20 @@ use super::{Answer, Endpoint, Question, ask};
 use crate::credential::Credential;
 use crate::event::Verdict;
 
-/// All that a server counted up to one moment.
+/// All metrics of a server at one moment.
 #[derive(Clone, Debug)]
 pub struct Metrics(String);
 
-/// A server does not tell what it counts.
+/// A server does not return its metrics.
 #[derive(Debug, thiserror::Error)]
 #[error("the API server does not tell what it counts: {0}")]
 pub struct NoMetrics(String);
 
 impl Metrics {
-    /// Asks for them, presenting `credential`, whose holder must be allowed to.
+    /// Requests the metrics, presenting `credential`, whose holder must be allowed to read them.
     ///
     /// # Errors
-    /// They are not told.
+    /// The server does not return them.
     pub async fn of(endpoint: &Endpoint, credential: &Credential) -> Result<Self, NoMetrics> {
         let question = Question::get("/metrics").header("Accept", "text/plain");
         let answer: Answer = ask(endpoint, "the administrator", credential, &question).await;
@@ -31,7 +31,7 @@ impl Metrics {
         }
     }
 
-    /// The sum over the series called `name` that have all of `labels`; `None` when there are none.
+    /// Returns the sum over the series named `name` that have all of `labels`; `None` when there are none.
     pub fn value(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         let values = self.0.lines().filter_map(|line| {
             let rest = line.strip_prefix(name)?;
@@ -41,7 +41,7 @@ impl Metrics {
             };
             let has = |(label, value): &(&str, &str)| {
                 let wanted = format!("{label}=\"{value}\"");
-                // No value that is asked for has a comma or a quotation mark in it.
+                // No requested value has a comma or a quotation mark in it.
                 written.split(',').any(|label| label == wanted)
             };
             labels.iter().all(has).then(|| value.trim().parse::<f64>().ok())?
@@ -49,7 +49,7 @@ impl Metrics {
         values.reduce(|sum, value| sum + value)
     }
 
-    /// What `label` says in the first series called `name` that is not zero.
+    /// Returns the value of `label` in the first series named `name` that is not zero.
     pub fn label(&self, name: &str, label: &str) -> Option<&str> {
         self.0.lines().find_map(|line| {
             let (written, value) = line.strip_prefix(name)?.strip_prefix('{')?.rsplit_once("} ")?;
@@ -61,17 +61,17 @@ impl Metrics {
         })
     }
 
-    /// The hash of the AuthenticationConfiguration that is in force, where the server tells it
+    /// Returns the hash of the AuthenticationConfiguration in force, if the server exposes it
     /// (kubernetes/apiserver `pkg/server/options/authenticationconfig/metrics`).
     pub fn configuration_in_force(&self) -> Option<&str> {
         self.label(LAST_CONFIGURATION, "hash")
     }
 }
 
-/// The series that tells which AuthenticationConfiguration is in force.
+/// The series with the hash of the AuthenticationConfiguration in force.
 pub const LAST_CONFIGURATION: &str = "apiserver_authentication_config_controller_last_config_info";
 
-/// As kube-apiserver hashes what its metrics are about.
+/// Returns the hash in the form that kube-apiserver uses in metrics.
 #[must_use]
 pub fn hash(text: &str) -> String {
     format!("sha256:{}", hex::encode(sha2::Sha256::digest(text.as_bytes())))

@@ -1,7 +1,7 @@
-//! Asking an API server as somebody, and proving its answer by the server's own record.
+//! Requests to an API server, and the proof of its responses by the server's own logs.
 //!
-//! The main types are [`Endpoint`] (where to ask), [`Question`] and [`Answer`]: the verdict, who the server took
-//! the caller for, and the [`Record`]: the reason in its log and the event in its audit log,
+//! The main types are [`Endpoint`] (the target), [`Question`] and [`Answer`]: the verdict, the caller's identity
+//! according to the server, and the [`Record`]: the reason in its log and the event in its audit log,
 //! bound to this very request.
 
 mod answer;

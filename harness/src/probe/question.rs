@@ -1,9 +1,9 @@
-//! What is asked of an API server.
+//! A request to an API server.
 
 use base64::Engine as _;
 use serde_json::{Value, json};
 
-/// What an API server calls a request (kubernetes/apiserver `pkg/apis/audit/types.go`).
+/// The header with the id of a request (kubernetes/apiserver `pkg/apis/audit/types.go`).
 const AUDIT_ID: &str = "Audit-ID";
 
 /// One request.
@@ -13,14 +13,14 @@ pub struct Question {
     pub method: hyper::Method,
     /// Path and query.
     pub path: String,
-    /// The body, where there is one.
+    /// The body, if any.
     pub body: Option<Value>,
     /// Headers beyond those of the credential.
     pub headers: Vec<(String, String)>,
 }
 
 impl Question {
-    /// A GET of `path`.
+    /// Returns a GET of `path`.
     pub fn get(path: impl Into<String>) -> Self {
         Self {
             method: hyper::Method::GET,
@@ -30,7 +30,7 @@ impl Question {
         }
     }
 
-    /// A POST of `body` to `path`.
+    /// Returns a POST of `body` to `path`.
     pub fn post(path: impl Into<String>, body: Value) -> Self {
         Self {
             method: hyper::Method::POST,
@@ -40,7 +40,7 @@ impl Question {
         }
     }
 
-    /// A PUT of `body` to `path`.
+    /// Returns a PUT of `body` to `path`.
     pub fn put(path: impl Into<String>, body: Value) -> Self {
         Self {
             method: hyper::Method::PUT,
@@ -48,13 +48,13 @@ impl Question {
         }
     }
 
-    /// "Who am I?": a SelfSubjectReview, which everyone authenticated may create (KEP-3325).
+    /// Returns a SelfSubjectReview ("who am I?"), which every authenticated user may create (KEP-3325).
     pub fn who_am_i() -> Self {
         let review = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview" });
         Self::post("/apis/authentication.k8s.io/v1/selfsubjectreviews", review)
     }
 
-    /// A watch of `path` over a WebSocket (RFC 6455 §4.1). It has an audit id of its own, since no answer will say one.
+    /// Returns a watch of `path` over a WebSocket (RFC 6455 §4.1). It sets its own audit id, since the response has none.
     pub fn web_socket(path: impl Into<String>) -> Self {
         let mut random = [0_u8; 16];
         rand::RngCore::fill_bytes(&mut rand::thread_rng(), &mut random);
@@ -64,18 +64,18 @@ impl Question {
             .header("Upgrade", "websocket")
             .header("Sec-WebSocket-Version", "13")
             .header("Sec-WebSocket-Key", key)
-            // Watches are not served to who does not say where they come from (golang.org/x/net/websocket `checkOrigin`).
+            // A WebSocket request without an origin is refused (golang.org/x/net/websocket `checkOrigin`).
             .header("Origin", "https://authlab.test")
             .header(AUDIT_ID, format!("authlab-{}", hex::encode(random)))
     }
 
-    /// How the request is called in the audit log, where that was decided beforehand.
+    /// Returns the request's audit id, if the request sets it.
     pub(super) fn audit_id(&self) -> Option<&str> {
         let header = self.headers.iter().find(|(name, _)| name == AUDIT_ID);
         header.map(|(_, id)| id.as_str())
     }
 
-    /// The same question with one more header.
+    /// Returns the same question with one more header.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));

@@ -13,18 +13,18 @@ use crate::event::ReasonSource;
 use crate::process::wait::{Condition, until};
 use crate::secret::redact;
 
-/// The server's own proof of an answer.
+/// The evidence for a response in the server's logs.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// Why the request was refused, in the server's words, redacted.
+    /// The reason for the refusal, in the server's words, redacted.
     pub reason: Option<String>,
-    /// Where that was read.
+    /// The source of the reason.
     pub source: ReasonSource,
     /// The `Audit-Id` of the request.
     pub audit_id: Option<String>,
     /// The audit event with that id.
     pub event: Option<AuditEvent>,
-    /// The lines of the server's log while the request was under way, redacted; none when it was accepted.
+    /// The lines of the server's log during the request, redacted; empty when it was accepted.
     pub log: Vec<String>,
 }
 
@@ -33,35 +33,35 @@ pub struct Record {
 pub struct AuditEvent(pub Value);
 
 impl AuditEvent {
-    /// Whom the request was carried out as: the impersonated user, else the authenticated one.
+    /// Returns the identity that the request was carried out as: the impersonated user, else the authenticated one.
     pub fn identity(&self) -> Option<Identity> {
         ["impersonatedUser", "user"].iter().find_map(|field| self.user(field))
     }
 
-    /// The user in `field` (`user` or `impersonatedUser`).
+    /// Returns the user in `field` (`user` or `impersonatedUser`).
     pub fn user(&self, field: &str) -> Option<Identity> {
         serde_json::from_value(self.0.get(field)?.clone()).ok()
     }
 
-    /// The message of its response status: for a refused authentication, the methods tried.
+    /// Returns the message of its response status: for a refused authentication, the methods tried.
     pub fn message(&self) -> Option<&str> {
         self.0.pointer("/responseStatus/message").and_then(Value::as_str)
     }
 }
 
-/// Where a server's logs ended at one moment: what is read from here on came later.
+/// The end of a server's logs at one moment, to read later lines from.
 #[derive(Clone, Copy, Debug)]
 pub struct Mark {
     log: u64,
     audit_log: End,
 }
 
-/// The words kube-apiserver logs a refused authentication with
+/// The words of kube-apiserver's log line about a refused authentication
 /// (kubernetes/apiserver `pkg/endpoints/filters/authentication.go`).
 const REFUSAL: &str = "\"Unable to authenticate the request\" err=";
 
 impl Mark {
-    /// Where the logs of `server` end now.
+    /// Returns the present end of the logs of `server`.
     pub fn now(server: &ApiServer) -> Self {
         let size = |path: &Path| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
         match &server.logs {
@@ -76,27 +76,27 @@ impl Mark {
         }
     }
 
-    /// The reasons of all refusals logged since, in order; none where the log cannot be read.
+    /// Returns the reasons of all refusals logged since, in order; empty for a server whose logs are not available.
     ///
     /// # Errors
-    /// The log is there and cannot be read.
+    /// The log exists and cannot be read.
     pub fn refusals(&self, server: &ApiServer) -> std::io::Result<Vec<String>> {
         Ok(refusals(&self.log_since(server)?))
     }
 
-    /// The log since, as a sabotaged lab shows it; empty where it cannot be read.
+    /// Returns the log since, as a sabotaged lab shows it; empty for a server whose logs are not available.
     ///
     /// # Errors
-    /// The log is there and cannot be read.
+    /// The log exists and cannot be read.
     pub(super) fn log_since(&self, server: &ApiServer) -> std::io::Result<String> {
         let Some(logs) = &server.logs else { return Ok(String::new()) };
         Ok(logs.distortion.of_log(since(&logs.log, self.log)?))
     }
 
-    /// The log since, as it is; nothing where it cannot be read.
+    /// Returns the log since, unchanged; empty for a server whose logs are not available.
     ///
     /// # Errors
-    /// The log is there and cannot be read.
+    /// The log exists and cannot be read.
     pub(super) fn log(&self, server: &ApiServer) -> std::io::Result<String> {
         server
             .logs
@@ -104,7 +104,7 @@ impl Mark {
             .map_or_else(|| Ok(String::new()), |logs| since(&logs.log, self.log))
     }
 
-    /// The audit event with `id`. It is written before the answer is, so it is there or will be in a moment.
+    /// Returns the audit event with `id`. It is written before the response is sent, so it exists or will in a moment.
     pub async fn event(&self, server: &ApiServer, id: &str) -> Option<AuditEvent> {
         let logs = server.logs.as_ref()?;
         let found = until("the audit event", Duration::from_secs(2), || async {
@@ -119,21 +119,21 @@ impl Mark {
     }
 }
 
-/// The reasons of all refusals in `log`, in order.
+/// Returns the reasons of all refusals in `log`, in order.
 pub(super) fn refusals(log: &str) -> Vec<String> {
     log.lines().filter_map(refusal).collect()
 }
 
-/// The end of a log that the API server renames when it is large, to go on in a new one (gopkg.in/natefinch/lumberjack.v2).
+/// The end of a log that the API server rotates: it renames a large file and starts a new one (gopkg.in/natefinch/lumberjack.v2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct End {
-    /// Which file it was, whatever it is called now.
+    /// The inode of the file, which survives renaming.
     inode: u64,
     at: u64,
 }
 
 impl End {
-    /// The present end of the file `path`.
+    /// Returns the present end of the file `path`.
     #[must_use]
     pub fn of(path: &Path) -> Self {
         std::fs::metadata(path).map_or_else(
@@ -148,13 +148,13 @@ impl End {
     /// Reads the whole lines appended since, to that file and to the one that took its place.
     ///
     /// # Errors
-    /// The file is there and cannot be read.
+    /// The file exists and cannot be read.
     pub fn since(self, path: &Path) -> std::io::Result<String> {
         let is_the_same = self.inode == 0 || std::fs::metadata(path)?.ino() == self.inode;
         if is_the_same {
             return since(path, self.at);
         }
-        // Beside it, under its name with the time in it.
+        // The renamed file is beside it, with the time in its name.
         let beside = path.parent().map(std::fs::read_dir).transpose()?;
         let renamed = beside
             .into_iter()
@@ -166,10 +166,10 @@ impl End {
     }
 }
 
-/// How much of a log [`latest_log`] reads.
+/// The size of the log's end that [`latest_log`] reads.
 const LATEST: u64 = 4 * 1024 * 1024;
 
-/// The end of the log of `server`, which may be long: what it said of late. Nothing where it cannot be read.
+/// Returns the most recent part of the log of `server`, which may be long; empty if it cannot be read.
 #[must_use]
 pub fn latest_log(server: &ApiServer) -> String {
     let Some(logs) = &server.logs else { return String::new() };
@@ -177,13 +177,13 @@ pub fn latest_log(server: &ApiServer) -> String {
     let start = size.saturating_sub(LATEST);
     let mut text = since(&logs.log, start).unwrap_or_default();
     if start > 0 {
-        // The rest of a line whose beginning is not here.
+        // Drop the rest of a line whose beginning was not read.
         text.drain(..text.find('\n').map_or(text.len(), |end| end + 1));
     }
     logs.distortion.of_log(text)
 }
 
-/// What was appended to a file after `offset`. A line that is still being written is left out.
+/// Returns the text appended to a file after `offset`. A line that is still being written is left out.
 fn since(path: &Path, offset: u64) -> std::io::Result<String> {
     let mut file = std::fs::File::open(path)?;
     file.seek(SeekFrom::Start(offset))?;
@@ -194,7 +194,7 @@ fn since(path: &Path, offset: u64) -> std::io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The reason in a log line about a refusal.
+/// Returns the reason in a log line about a refusal.
 fn refusal(line: &str) -> Option<String> {
     let (_, quoted) = line.split_once(REFUSAL)?;
     Some(redact(&unquoted(quoted)).into_owned())

@@ -1,7 +1,7 @@
-//! A new AuthenticationConfiguration for an API server that runs, and what the server made of it.
+//! A new AuthenticationConfiguration for a running API server, and the result of its reload.
 //!
-//! The main type is [`Reload`]. kube-apiserver watches the file (kubernetes `pkg/kubeapiserver/options/authentication.go`) and says in its
-//! log what came of it. Who replaces one holds the gate of the file: nothing else is said of it meanwhile.
+//! The main type is [`Reload`]. kube-apiserver watches the file (kubernetes `pkg/kubeapiserver/options/authentication.go`) and logs the
+//! result. To replace it, hold the gate of the file: the log then has no other line about a reload.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,40 +12,40 @@ use crate::pki::{PkiError, write_private};
 use crate::process::wait::{Condition, WaitError, until};
 use crate::secret::redact;
 
-/// How long a server may take that is told of a change. An issuer is looked at again after ten seconds, and only then found to be
-/// there; a server that the kernel does not tell of changes looks at its files once a minute (docs/design/authorities.md).
+/// The time limit for a server to react to a change. It retries an issuer after ten seconds, and only then finds that it is
+/// reachable; a server that the kernel does not notify of changes polls its files once a minute (docs/design/authorities.md).
 pub const TOLD: Duration = Duration::from_secs(100);
 
-/// How long it may take when an issuer is not there: it tries for a minute (`UpdateAuthenticationConfigTimeout`).
+/// The time limit if an issuer is unreachable: the server tries for a minute (`UpdateAuthenticationConfigTimeout`).
 pub const TRYING: Duration = Duration::from_secs(150);
 
-/// What a server made of a new configuration.
+/// A server's result for a new configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reload {
-    /// It is in force.
+    /// The new configuration is in force.
     InForce,
-    /// The old one stays.
+    /// The old configuration stays in force.
     Refused {
-        /// What could not be done with it.
+        /// The stage that failed.
         stage: Stage,
-        /// Why, in the server's words, redacted.
+        /// The reason, in the server's words, redacted.
         reason: String,
     },
 }
 
-/// What is done with a new configuration, in order.
+/// The stages of loading a new configuration, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// It is decoded.
+    /// The configuration is decoded.
     Read,
-    /// Its rules are checked.
+    /// The rules of the configuration are checked.
     Validated,
-    /// Its authenticators are made, and their issuers found.
+    /// The authenticators are made, and their issuers are discovered.
     PutIntoForce,
 }
 
 impl Stage {
-    /// The words that kube-apiserver logs a failure of it with.
+    /// Returns the words of kube-apiserver's log line about a failure of this stage.
     fn failure(self) -> &'static str {
         match self {
             Self::Read => "\"failed to load authentication config\" err=",
@@ -55,13 +55,13 @@ impl Stage {
     }
 }
 
-/// The words that kube-apiserver logs success with.
+/// The words of kube-apiserver's log line about success.
 const SUCCESS: &str = "\"reloaded authentication config\"";
 
-/// Why it is not known what a server made of a configuration.
+/// An error of replacing a configuration or of waiting for the result.
 #[derive(Debug, thiserror::Error)]
 pub enum ReloadError {
-    /// There is no such file, or no log that can be read.
+    /// The server has no replaceable configuration file, or its log is not available.
     #[error("the API server {0} has no configuration that can be replaced")]
     NotReplaceable(String),
     /// The file cannot be replaced.
@@ -70,21 +70,21 @@ pub enum ReloadError {
     /// The gate, the file or the log cannot be used.
     #[error("{} cannot be used", path.display())]
     Unusable {
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// The server said nothing of it.
+    /// The server logged no result.
     #[error("the API server says nothing of its new configuration")]
     Silent(#[from] WaitError<std::io::Error>),
 }
 
-/// The gate of the configuration of `server`: who holds it replaces the file.
+/// Returns the gate of the configuration of `server`; only its holder may replace the file.
 ///
 /// # Errors
-/// There is nothing to replace, or the gate cannot be used.
+/// The configuration cannot be replaced, or the gate cannot be used.
 pub async fn configuration_gate(server: &ApiServer) -> Result<Gate, ReloadError> {
     let gate = file(server)?.with_extension("gate");
     Gate::enter(&gate)
@@ -92,15 +92,15 @@ pub async fn configuration_gate(server: &ApiServer) -> Result<Gate, ReloadError>
         .map_err(|source| ReloadError::Unusable { path: gate, source })
 }
 
-/// Replaces the configuration of `server` by `content`, which it has not read just before, and waits for what the server says of that,
+/// Replaces the configuration of `server` by `content`, which it has not read just before, and waits for the logged result
 /// for `limit` at most. `gate` is the one of that configuration.
 ///
 /// # Errors
-/// The file cannot be replaced, or the server says nothing.
+/// The file cannot be replaced, or the server logs no result.
 pub async fn replace_configuration(server: &ApiServer, _gate: &Gate, content: &str, limit: Duration) -> Result<Reload, ReloadError> {
     let path = file(server)?;
     let mark = Mark::now(server);
-    // Renamed, so that nobody reads half of it.
+    // Renamed into place, so that no reader sees half of it.
     let new = path.with_extension("new");
     write_private(&new, content)?;
     std::fs::rename(&new, path).map_err(|source| ReloadError::Unusable {
@@ -121,18 +121,18 @@ fn file(server: &ApiServer) -> Result<&Path, ReloadError> {
     }
 }
 
-/// The last thing that `log` says of a new configuration, and when, by its own clock.
+/// Returns the last result of a reload in `log`, and its time by the server's clock.
 #[must_use]
 pub fn last_reload(log: &str) -> Option<(String, Reload)> {
     let words = [Stage::Read, Stage::Validated, Stage::PutIntoForce].map(Stage::failure);
     let last = words.iter().chain([&SUCCESS]).filter_map(|words| log.rfind(words)).max()?;
     let begin = log[..last].rfind('\n').map_or(0, |end| end + 1);
-    // A header of klog: severity and date, time, thread, place.
+    // The header of a klog line: severity and date, time, thread, place.
     let at = log[begin..last].split_whitespace().nth(1)?.split('.').next()?;
     Some((at.to_owned(), said(&log[begin..])?))
 }
 
-/// The first thing that the lines of a log say of a new configuration.
+/// Returns the first result of a reload in the lines of a log.
 fn said(text: &str) -> Option<Reload> {
     let at = |words: &str| text.find(words).map(|start| (start, start + words.len()));
     let failures = [Stage::Read, Stage::Validated, Stage::PutIntoForce]
@@ -146,8 +146,8 @@ fn said(text: &str) -> Option<Reload> {
     failures.chain(success).min_by_key(|(start, _)| *start).map(|(_, said)| said)
 }
 
-/// A value as klog writes it: quoted as Go does, or, of several lines, between `<` and `>` with a tab before each
-/// (k8s.io/klog/v2 `internal/serialize/keyvalues.go`). `None` while its end is not written yet.
+/// Reads a value as klog writes it: quoted as in Go, or, if it has several lines, between `<` and `>` with a tab before each
+/// (k8s.io/klog/v2 `internal/serialize/keyvalues.go`). Returns `None` until its end is written.
 fn value(text: &str) -> Option<String> {
     let Some(lines) = text.strip_prefix("<\n") else {
         return Some(super::record::unquoted(text));

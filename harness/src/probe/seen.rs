@@ -1,4 +1,4 @@
-//! A question and its answer, as the record of a run shows them. The main item is [`exchanges`].
+//! A request and its response, as the record of a run shows them. The main item is [`exchanges`].
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,10 +9,10 @@ use crate::credential::Presentation;
 use crate::event::{Exchange, Presented, ServerRecord, Verdict};
 use crate::secret::{TOKEN_PROTOCOL, redact};
 
-/// The answer's headers that say something about authentication.
+/// The response headers that are about authentication.
 const ANSWER_HEADERS: [&str; 5] = ["www-authenticate", "audit-id", "warning", "connection", "retry-after"];
 
-/// What of an audit event (audit.k8s.io/v1 `Event`) is about who asked for what, and what became of it.
+/// The fields of an audit event (audit.k8s.io/v1 `Event`) that describe the caller, the request and its result.
 const AUDITED: [&str; 9] = [
     "stage",
     "verb",
@@ -25,9 +25,15 @@ const AUDITED: [&str; 9] = [
     "annotations",
 ];
 
-/// What was exchanged when `who` asked `question` at `endpoint`: with something in front of the API server, the second leg is told,
-/// too, as far as the API server recorded it.
-pub(super) fn exchanges(endpoint: &Endpoint, who: &str, presentation: &Presentation, question: &Question, answer: &Answer) -> Vec<Exchange> {
+/// Returns the exchanges of `who` asking `question` at `endpoint`. If a server is in front of the API server, the second leg is included,
+/// as far as the API server recorded it.
+pub(super) fn exchanges(
+    endpoint: &Endpoint,
+    who: &str,
+    presentation: &Presentation,
+    question: &Question,
+    answer: &Answer,
+) -> Vec<Exchange> {
     let server = format!("API server {}", endpoint.server.name);
     let in_front = endpoint.url != endpoint.server.url;
     let first = Exchange {
@@ -60,7 +66,7 @@ pub(super) fn exchanges(endpoint: &Endpoint, who: &str, presentation: &Presentat
     vec![Exchange { record: None, ..first }, second]
 }
 
-/// The headers that matter: what the credential and the question add; of what lets somebody in, only the kind.
+/// Returns the relevant headers: those of the credential and the question; of a secret, only the kind.
 fn headers(presentation: &Presentation, question: &Question) -> Vec<(String, String)> {
     let presented = presentation.headers.iter().map(|(name, value)| (name, value.expose()));
     let asked = question.headers.iter().map(|(name, value)| (name, value.as_str()));
@@ -73,7 +79,7 @@ fn headers(presentation: &Presentation, question: &Question) -> Vec<(String, Str
 fn shown(name: &str, value: &str) -> String {
     match name.to_ascii_lowercase().as_str() {
         "authorization" | "cookie" => {
-            // The scheme stays, and of a signed token what is left of it everywhere.
+            // The scheme stays, and of a signed token the same part that is kept everywhere.
             let (scheme, rest) = value.split_once(' ').unwrap_or(("", value));
             match Presented::token(rest) {
                 Some(_) => redact(value).into_owned(),
@@ -107,7 +113,7 @@ fn presented(presentation: &Presentation) -> Vec<Presented> {
     certificate.into_iter().chain(tokens).collect()
 }
 
-/// What the answer's object brings: the token of a TokenRequest.
+/// Returns the credential that the response's object contains: the token of a TokenRequest.
 fn issued(body: &Value) -> Vec<Presented> {
     let token = body.pointer("/status/token").and_then(Value::as_str);
     token.and_then(Presented::token).into_iter().collect()

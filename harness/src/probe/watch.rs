@@ -1,4 +1,4 @@
-//! An answer that goes on and on: events, one after the other, as they come.
+//! A response that is a stream: events, one after the other, as they arrive.
 //!
 //! The main type is [`Watch`]. It has a connection of its own, which ends with it.
 
@@ -10,12 +10,12 @@ use tokio::task::JoinHandle;
 
 use super::web_socket::WebSocket;
 
-/// The task that drives a connection; ends with what holds it.
+/// The task that drives a connection; it ends when its owner is dropped.
 #[derive(Debug)]
 pub(super) struct Connection(pub(super) JoinHandle<hyper::Result<()>>);
 
 impl Connection {
-    /// Waits until the connection ends: why, when that was an error. Asked for once only.
+    /// Waits until the connection ends; returns the error, if it ended with one. May be called only once.
     pub(super) async fn failure(&mut self) -> Option<hyper::Error> {
         (&mut self.0).await.ok()?.err()
     }
@@ -27,7 +27,7 @@ impl Drop for Connection {
     }
 }
 
-/// What a server goes on to tell. Dropped, it is given up.
+/// A server's stream of events. Dropping it cancels the request.
 #[derive(Debug)]
 pub struct Watch {
     events: Stream,
@@ -35,16 +35,16 @@ pub struct Watch {
     _connection: Connection,
 }
 
-/// What events come in.
+/// The transport of the events.
 #[derive(Debug)]
 enum Stream {
-    /// The body of an answer.
+    /// The body of a response.
     Body(Incoming),
-    /// A WebSocket: an event a message.
+    /// A WebSocket with one event per message.
     WebSocket(Box<WebSocket>),
 }
 
-/// Why there is no next event.
+/// The reason for a missing next event.
 #[derive(Debug, thiserror::Error)]
 pub enum WatchError {
     /// The connection broke.
@@ -53,7 +53,7 @@ pub enum WatchError {
     /// The WebSocket broke.
     #[error("the watch over a WebSocket broke off")]
     WebSocket(#[source] Box<super::web_socket::WebSocketError>),
-    /// What came is not an event.
+    /// A line is not an event.
     #[error("the watch brought a line that is no JSON")]
     NoEvent(#[source] serde_json::Error),
 }
@@ -67,7 +67,7 @@ impl Watch {
         }
     }
 
-    /// The same where the protocol was changed.
+    /// Returns the watch over a connection whose protocol was changed.
     pub(super) async fn over_web_socket(upgraded: Upgraded, connection: Connection) -> Self {
         Self {
             events: Stream::WebSocket(Box::new(WebSocket::new(upgraded).await)),
@@ -76,11 +76,11 @@ impl Watch {
         }
     }
 
-    /// The next event (apimachinery `WatchEvent`, a line of JSON each), as soon as it is there; `None` once the
-    /// server has ended the watch. Nothing is lost if this is given up and called again.
+    /// Returns the next event (apimachinery `WatchEvent`, one line of JSON each) as soon as it arrives; `None` once the
+    /// server has ended the watch. Cancel-safe: no event is lost if the future is dropped.
     ///
     /// # Errors
-    /// The connection broke, or something else than events came.
+    /// The connection broke, or a line is not an event.
     pub async fn next(&mut self) -> Result<Option<Value>, WatchError> {
         loop {
             if let Some(end) = self.unread.iter().position(|byte| *byte == b'\n') {

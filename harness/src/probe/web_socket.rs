@@ -10,7 +10,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::{self, Message};
 
-/// Why there is no next message.
+/// The reason for a missing next message.
 pub(super) type WebSocketError = tungstenite::Error;
 
 /// The client's end of a WebSocket.
@@ -22,8 +22,8 @@ impl WebSocket {
         Self(WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Client, None).await)
     }
 
-    /// The next message, as soon as it is there; `None` once the server has closed. Nothing is lost if this is given up
-    /// and called again.
+    /// Returns the next message as soon as it arrives; `None` once the server has closed. Cancel-safe: no message is lost
+    /// if the future is dropped.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, WebSocketError> {
         while let Some(message) = self.0.next().await {
             match message? {

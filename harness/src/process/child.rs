@@ -1,4 +1,4 @@
-//! A program before it runs, and while it does.
+//! A program before it runs, and while it runs.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -16,42 +16,42 @@ use crate::hint::Hint;
 use crate::secret::{REDACTED, last_lines, names_a_secret, redact};
 use crate::shell_word::quoted;
 
-/// What can go wrong with a foreign program.
+/// An error of a foreign program.
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessError {
-    /// It could not be started.
+    /// The program could not be started.
     #[error("could not start {name}: {command}")]
     Start {
         /// The program's name in the lab.
         name: String,
         /// The command line.
         command: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// Its log file could not be made.
+    /// The log file could not be made.
     #[error("could not open the log file {}", path.display())]
     Log {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// It ended by itself.
+    /// The program exited unexpectedly.
     #[error("{name} ended by itself ({status}); its log is {}\n{}", log.display(), tail.join("\n"))]
     Ended {
-        /// The program's name in the lab, and where it was to listen.
+        /// The program's name in the lab, and the ports it was to listen on.
         name: String,
-        /// How.
+        /// Its exit status.
         status: ExitStatus,
         /// Its log.
         log: PathBuf,
         /// The log's last lines, redacted.
         tail: Vec<String>,
     },
-    /// The kernel has forgotten that it is to end with its owner, so it was ended at once.
+    /// The kernel would no longer kill the program with its owner, so it was killed immediately.
     #[error("{name} would outlive its owner: {} gains privileges when it is executed (by capabilities or a set-user-id bit)", program.display())]
     Privileged {
         /// The program's name in the lab.
@@ -59,12 +59,12 @@ pub enum ProcessError {
         /// The file.
         program: PathBuf,
     },
-    /// The operating system refused to tell or to signal.
+    /// The operating system refused to report on the program or to signal it.
     #[error("could not watch or stop {name}")]
     Watch {
         /// The program's name in the lab.
         name: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: io::Error,
     },
@@ -79,8 +79,8 @@ impl Hint for ProcessError {
     }
 }
 
-/// What to start: complete and printable before it runs. Its environment is what
-/// is said here and nothing else, unless it inherits.
+/// A program to start: complete and printable before it runs. Its environment has only the
+/// variables that are set here, unless it inherits.
 #[derive(Clone, Debug)]
 pub struct Program {
     name: String,
@@ -94,7 +94,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// `program` under the name `name`, its output appended to `log`.
+    /// Returns `program` under the name `name`, its output appended to `log`.
     pub fn new(name: impl Into<String>, program: impl Into<PathBuf>, log: impl Into<PathBuf>) -> Self {
         Self {
             name: name.into(),
@@ -108,28 +108,28 @@ impl Program {
         }
     }
 
-    /// One more argument.
+    /// Adds an argument.
     #[must_use]
     pub fn argument(mut self, argument: impl Into<OsString>) -> Self {
         self.arguments.push(argument.into());
         self
     }
 
-    /// More arguments.
+    /// Adds arguments.
     #[must_use]
     pub fn arguments<A: Into<OsString>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
         self.arguments.extend(arguments.into_iter().map(Into::into));
         self
     }
 
-    /// An environment variable.
+    /// Sets an environment variable.
     #[must_use]
     pub fn environment(mut self, name: impl Into<String>, value: impl Into<OsString>) -> Self {
         self.environment.insert(name.into(), value.into());
         self
     }
 
-    /// Takes the variables `names` over from this process, those that are set.
+    /// Passes on those of the variables `names` that are set in this process.
     #[must_use]
     pub fn inherit(mut self, names: &[&str]) -> Self {
         for name in names {
@@ -140,21 +140,21 @@ impl Program {
         self
     }
 
-    /// The directory it runs in.
+    /// Sets the working directory.
     #[must_use]
     pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
         self.directory = Some(directory.into());
         self
     }
 
-    /// The ports that it is to listen on: said of it when it ends by itself.
+    /// Sets the ports that it is to listen on, for the error if it exits unexpectedly.
     #[must_use]
     pub fn listening_on(mut self, ports: impl IntoIterator<Item = u16>) -> Self {
         self.ports.extend(ports);
         self
     }
 
-    /// Leaves the environment of this process as it is: for a program that is this same one.
+    /// Inherits the environment of this process: for a program that is this same executable.
     #[must_use]
     pub fn inherit_all(mut self) -> Self {
         self.inherits = true;
@@ -169,7 +169,7 @@ impl Program {
         self.launch(false).await
     }
 
-    /// The same, with its standard output to be read; only its standard error goes to the log.
+    /// Starts it as [`Program::start`] does, with its standard output to be read; only its standard error goes to the log.
     ///
     /// # Errors
     /// As [`Program::start`].
@@ -222,7 +222,7 @@ impl Program {
             source,
         })?;
         let pid = child.id().and_then(|pid| Pid::from_raw(pid.cast_signed()));
-        // Dropped, it is killed.
+        // Killed when it is dropped.
         let child = Child {
             name,
             log,
@@ -240,7 +240,7 @@ impl Program {
     }
 }
 
-/// As a person could paste it into a shell.
+/// Prints the command line, ready to be pasted into a shell.
 impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, value) in &self.environment {
@@ -258,7 +258,7 @@ impl fmt::Display for Program {
             }
             argument => quoted(&argument).into_owned(),
         };
-        // Together, since the secret of an option may be the argument after it.
+        // Redacted together, since the secret of an option may be the argument after it.
         let arguments: Vec<String> = self.arguments.iter().map(shown).collect();
         match arguments.is_empty() {
             true => Ok(()),
@@ -267,7 +267,7 @@ impl fmt::Display for Program {
     }
 }
 
-/// Which ports somebody was to listen on, after their name.
+/// Returns the text about the ports to listen on, which follows a program's name.
 fn meant_for(ports: &[u16]) -> String {
     match ports {
         [] => String::new(),
@@ -299,7 +299,7 @@ fn die_with_owner(command: &mut tokio::process::Command) {
 #[cfg(not(target_os = "linux"))]
 fn die_with_owner(_: &mut tokio::process::Command) {}
 
-/// A program that runs. Dropped, it is killed with all of its process group.
+/// A running program. Dropping it kills its whole process group.
 #[derive(Debug)]
 pub struct Child {
     name: String,
@@ -310,22 +310,22 @@ pub struct Child {
 }
 
 impl Child {
-    /// Its name in the lab.
+    /// Returns its name in the lab.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Where its output goes.
+    /// Returns the path of its log.
     pub fn log(&self) -> &Path {
         &self.log
     }
 
-    /// Its process id, which is that of its group.
+    /// Returns its process id, which is that of its group.
     pub fn pid(&self) -> Option<u32> {
         self.pid.map(|pid| pid.as_raw_nonzero().get().cast_unsigned())
     }
 
-    /// An error, with the last lines of its log, when it no longer runs.
+    /// Fails with the last lines of its log if it no longer runs.
     ///
     /// # Errors
     /// [`ProcessError::Ended`], or the operating system cannot tell.
@@ -355,8 +355,8 @@ impl Child {
         Ok(status)
     }
 
-    /// Asks it to end and gives it `grace`; then kills it. Its whole group is gone
-    /// afterwards.
+    /// Asks it to end and gives it `grace`; then kills it. Afterwards, its whole group
+    /// is gone.
     ///
     /// # Errors
     /// The operating system cannot tell how it ended.
@@ -368,7 +368,7 @@ impl Child {
         }
     }
 
-    /// Kills it with its group at once: for servers whose data is thrown away.
+    /// Kills it with its group immediately: for servers whose data is thrown away.
     ///
     /// # Errors
     /// The operating system cannot tell how it ended.
@@ -377,7 +377,7 @@ impl Child {
         self.ended().await
     }
 
-    /// Its leader was waited for: what is left of the group goes now, while no
+    /// Kills the rest of the group once its leader has been waited for, while no
     /// other process can have got the number.
     fn gone(&mut self) {
         self.signal(Signal::KILL);
@@ -386,7 +386,7 @@ impl Child {
 
     fn signal(&self, signal: Signal) {
         if let Some(pid) = self.pid {
-            // No such group: it is gone already, which is what was wanted.
+            // An error means that there is no such group, which is the intended result.
             let _gone = rustix::process::kill_process_group(pid, signal);
         }
     }

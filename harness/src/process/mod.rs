@@ -1,10 +1,10 @@
-//! Foreign programs: started, watched, stopped; the ports they get, and the one
+//! Foreign programs: starting, watching and stopping them; free ports, and the
 //! poller that waits for them.
 //!
-//! The main types are [`Program`] (what to start, printable before it runs) and
-//! [`Child`] (what runs). Nothing started here outlives its owner: a child has
+//! The main types are [`Program`] (a program to start, printable before it runs) and
+//! [`Child`] (a running one). Nothing started here outlives its owner: a child has
 //! a process group of its own, is killed when its handle is dropped, and on
-//! Linux the kernel kills it when the owner is gone, however that ended.
+//! Linux the kernel kills it when the owner is gone, for any reason.
 
 mod child;
 pub mod port;

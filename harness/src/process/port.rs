@@ -2,12 +2,12 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 
-/// A port that was free a moment ago. Programs that can listen on port 0 and tell
-/// what they got should do that instead; who uses this must retry when the port
-/// was taken meanwhile.
+/// Returns a port that was free a moment ago. Programs that can listen on port 0 and
+/// report their port should do that instead; a caller of this must retry if another
+/// process has taken the port in the meantime.
 ///
 /// # Errors
-/// The loopback interface has no free port, or is not there.
+/// The loopback interface has no free port, or does not exist.
 pub fn free() -> std::io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }

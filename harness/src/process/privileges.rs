@@ -11,13 +11,13 @@ const AT_SECURE: usize = 23;
 #[cfg(target_os = "linux")]
 const AT_EXECFN: usize = 31;
 
-/// How long the kernel may take to have executed the program. Nobody knows what was gained where it never says.
+/// The time limit for the kernel to have executed the program. If it is exceeded, the gained privileges are unknown.
 #[cfg(target_os = "linux")]
 const EXECUTION: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Returns `true` if the process `pid`, a child that was started a moment ago, has gained privileges. One that has ended has not.
 ///
-/// The auxiliary vector is waited for: the starter of a program hears that it is executed before the kernel has written it.
+/// Waits for the auxiliary vector: the kernel writes it only after the starter of a program learns that it is executed.
 #[cfg(target_os = "linux")]
 pub(super) async fn were_gained(pid: u32) -> bool {
     use std::convert::Infallible;
@@ -27,15 +27,15 @@ pub(super) async fn were_gained(pid: u32) -> bool {
 
     let seen = until("the execution of a program", EXECUTION, || {
         let seen = match std::fs::read(format!("/proc/{pid}/auxv")) {
-            // It has no memory any more.
+            // A process without memory has ended.
             Ok(vector) if vector.is_empty() => Condition::Met(false),
             Ok(vector) if value(&vector, AT_EXECFN).is_none() => Condition::NotYet("it is not executed".to_owned()),
             Ok(vector) => {
                 let is_secure = value(&vector, AT_SECURE).is_some_and(|value| value != 0);
                 Condition::Met(is_secure || !is_within(&capabilities(&pid.to_string()), &capabilities("self")))
             }
-            // Our own child is hidden from us where it has more rights than we have, and (Linux 6.18) where it has ended. Memory that
-            // is there afterwards was there before.
+            // Our own child is hidden from us if it has more rights than we have, and (Linux 6.18) if it has ended. If it has memory
+            // afterwards, it had memory before.
             Err(error) => Condition::Met(error.kind() == ErrorKind::PermissionDenied && has_memory(&status(&pid.to_string()))),
         };
         std::future::ready(Ok::<_, Infallible>(seen))
@@ -43,13 +43,13 @@ pub(super) async fn were_gained(pid: u32) -> bool {
     seen.await.unwrap_or(false)
 }
 
-/// Nothing is forgotten where the kernel kills nobody with their owner.
+/// Returns `false`: this kernel does not kill programs with their owner, so that there is nothing to forget.
 #[cfg(not(target_os = "linux"))]
 pub(super) async fn were_gained(_: u32) -> bool {
     false
 }
 
-/// The value of an entry of an auxiliary vector: pairs of words of this machine (proc_pid_auxv(5)).
+/// Returns the value of an entry of an auxiliary vector: pairs of words of this machine (proc_pid_auxv(5)).
 #[cfg(target_os = "linux")]
 fn value(vector: &[u8], entry: usize) -> Option<usize> {
     let words: Vec<usize> = vector
@@ -59,19 +59,19 @@ fn value(vector: &[u8], entry: usize) -> Option<usize> {
     words.chunks_exact(2).find(|pair| pair[0] == entry).map(|pair| pair[1])
 }
 
-/// The status of a process, which every user may read (proc_pid_status(5)); empty for one that is not there.
+/// Returns the status of a process, which every user may read (proc_pid_status(5)); empty if the process does not exist.
 #[cfg(target_os = "linux")]
 fn status(pid: &str) -> String {
     std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default()
 }
 
-/// Returns `true` if the process with this status has memory: one that has ended, waited for or not, has none.
+/// Returns `true` if the process with this status has memory; an ended process has none, even before it is waited for.
 #[cfg(target_os = "linux")]
 fn has_memory(status: &str) -> bool {
     status.lines().any(|line| line.starts_with("VmSize:"))
 }
 
-/// The permitted capabilities of a process, as a set of bits; `None` where they cannot be read.
+/// Returns the permitted capabilities of a process, as a set of bits; `None` if they cannot be read.
 #[cfg(target_os = "linux")]
 fn capabilities(pid: &str) -> Option<u64> {
     let status = status(pid);
@@ -79,7 +79,7 @@ fn capabilities(pid: &str) -> Option<u64> {
     u64::from_str_radix(permitted.trim(), 16).ok()
 }
 
-/// Returns `true` if a process has no capability that its owner lacks. Of one that has ended nothing is known, and nothing matters.
+/// Returns `true` if a process has no capability that its owner lacks. For an ended process, the result is unknown and does not matter.
 #[cfg(target_os = "linux")]
 fn is_within(its: &Option<u64>, ours: &Option<u64>) -> bool {
     match (its, ours) {
@@ -110,7 +110,7 @@ mod tests {
         assert!(!were_gained(std::process::id()).await);
     }
 
-    /// An ordinary user cannot read the auxiliary vector of one that has ended (Linux 6.18): `EACCES`, where root reads `ESRCH`.
+    /// An ordinary user cannot read the auxiliary vector of an ended process (Linux 6.18): `EACCES`, while root gets `ESRCH`.
     #[tokio::test]
     async fn one_that_has_ended_has_gained_nothing() {
         let mut ended = std::process::Command::new("true").spawn().unwrap();

@@ -1,7 +1,7 @@
-//! A process that somebody else started, held so that its number cannot come to mean another one.
+//! A process that another program started, held so that its number cannot come to mean another process.
 //!
-//! The main type is [`Running`]. On Linux it is a file descriptor of the process (pidfd_open(2)): what is checked about the number
-//! after it was opened is true of the process that a signal reaches, as long as that has not ended.
+//! The main type is [`Running`]. On Linux it is a file descriptor of the process (pidfd_open(2)): checks of the number after it was
+//! opened are about the process that a signal reaches, as long as that has not ended.
 
 use std::io;
 
@@ -19,10 +19,10 @@ pub struct Running {
 }
 
 impl Running {
-    /// The process with the number `pid`; `None` when there is no such process.
+    /// Returns the process with the number `pid`; `None` when there is no such process.
     ///
     /// # Errors
-    /// The system does not tell.
+    /// The system cannot tell.
     pub fn open(pid: u32) -> io::Result<Option<Self>> {
         // A negative number would mean a process group.
         match i32::try_from(pid).ok().and_then(Pid::from_raw) {
@@ -46,16 +46,16 @@ impl Running {
         Ok((!running.has_ended()?).then_some(running))
     }
 
-    /// Its number.
+    /// Returns its number.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.pid.as_raw_nonzero().get().cast_unsigned()
     }
 
-    /// Returns `true` once it has ended, also while nobody has asked how.
+    /// Returns `true` once it has ended, even before its parent has waited for it.
     ///
     /// # Errors
-    /// The system does not tell.
+    /// The system cannot tell.
     #[cfg(target_os = "linux")]
     pub fn has_ended(&self) -> io::Result<bool> {
         use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -68,13 +68,13 @@ impl Running {
     /// Returns `true` once no process has its number.
     ///
     /// # Errors
-    /// The system does not tell.
+    /// The system cannot tell.
     #[cfg(not(target_os = "linux"))]
     pub fn has_ended(&self) -> io::Result<bool> {
         has_ended(rustix::process::test_kill_process(self.pid))
     }
 
-    /// Sends it `signal`. One that has ended already is as good.
+    /// Sends it `signal`. Succeeds if it has already ended.
     ///
     /// # Errors
     /// It may not be signalled.
@@ -90,7 +90,7 @@ impl Running {
     }
 }
 
-/// Reads the answer to an empty signal: a process that may not be signalled is there.
+/// Reads the result of an empty signal: a process that may not be signalled exists.
 #[cfg(any(not(target_os = "linux"), test))]
 fn has_ended(asked: rustix::io::Result<()>) -> io::Result<bool> {
     match asked {

@@ -24,7 +24,7 @@ pub(super) async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'st
     let (answer, answered) = tokio::sync::oneshot::channel();
     jobs.send(Box::new(move || {
         let _inside = runtime.enter();
-        // The asker may have been dropped meanwhile; then so is what it started.
+        // The caller may have been dropped in the meantime; then the started program is dropped, too.
         drop(answer.send(work()));
     }))
     .expect("the spawner thread never ends");

@@ -1,38 +1,38 @@
-//! The only poller. A condition says [`Condition::NotYet`] and why; a time-out is an
-//! error that repeats the why. [`BackOff`] is the only pause.
+//! The only poller. A condition returns [`Condition::NotYet`] with the reason; a time-out is an
+//! error that repeats that reason. [`BackOff`] is the only pause.
 
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-/// How often a condition is asked.
+/// The polling interval.
 pub const INTERVAL: Duration = Duration::from_millis(20);
 
-/// How often a condition is asked that a server of somebody else has to answer.
+/// The polling interval for a condition that a foreign server has to answer.
 const GENTLE_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The longest pause of a [`BackOff`].
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// What a condition says when it is asked.
+/// The state of a condition.
 #[derive(Debug)]
 pub enum Condition<T> {
     /// It holds.
     Met(T),
-    /// It does not hold yet, and why.
+    /// It does not hold yet, with the reason.
     NotYet(String),
 }
 
-/// Why waiting ended without the condition being met.
+/// The reason that waiting ended before the condition was met.
 #[derive(Debug, thiserror::Error)]
 pub enum WaitError<E: std::error::Error + 'static> {
-    /// The time is over.
+    /// The time limit is exceeded.
     #[error("timed out after {limit:?} waiting for {what}: {why}")]
     TimedOut {
-        /// What was waited for.
+        /// The awaited condition.
         what: String,
-        /// How long, in all.
+        /// The time limit.
         limit: Duration,
-        /// What the condition said last.
+        /// The last reason of the condition.
         why: String,
     },
     /// The condition can never be met.
@@ -43,7 +43,7 @@ pub enum WaitError<E: std::error::Error + 'static> {
 /// Asks `condition` every [`INTERVAL`] until it is met, fails or `limit` is over.
 ///
 /// # Errors
-/// The condition's own error, or [`WaitError::TimedOut`] with its last word.
+/// The condition's own error, or [`WaitError::TimedOut`] with its last reason.
 pub async fn until<T, E, F>(what: &str, limit: Duration, condition: impl FnMut() -> F) -> Result<T, WaitError<E>>
 where
     E: std::error::Error + 'static,
@@ -52,7 +52,7 @@ where
     ask_every(INTERVAL, what, limit, condition).await
 }
 
-/// The same, twice a second: for what the server of somebody else has to answer.
+/// Waits as [`until`] does, but asks only twice a second: for conditions that a foreign server has to answer.
 ///
 /// # Errors
 /// As [`until`].
@@ -64,8 +64,8 @@ where
     ask_every(GENTLE_INTERVAL, what, limit, condition).await
 }
 
-/// Pauses between attempts that fail until something passes by itself, and that have no limit: accepting connections in a process that
-/// has no file left to open. Each pause is twice as long as the one before, up to a second; after a success, begin with a new one.
+/// Pauses between failing attempts that have no limit, since the cause goes away on its own: accepting connections in a process
+/// without free file descriptors. Each pause is twice as long as the one before, up to a second; after a success, begin with a new one.
 #[derive(Debug)]
 pub struct BackOff(Duration);
 

@@ -1,4 +1,4 @@
-//! One run among others: what was asked for in it. The main type is [`Cell`].
+//! One run among others: the requested cluster, versions and shard. The main type is [`Cell`].
 
 use std::fmt;
 
@@ -6,23 +6,23 @@ use serde::{Deserialize, Serialize};
 
 use super::record::RunRecord;
 
-/// What tells a run from the others of a matrix: what was asked for, whatever became of it.
+/// The properties that tell a run from the others of a matrix: those that were requested, whatever the result.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Cell {
-    /// The cluster driver asked for; `auto` when that was left to authlab.
+    /// The requested cluster driver; `auto` if authlab chooses it.
     pub cluster: String,
-    /// The minor version of Kubernetes asked for (`1.37`); empty where the cluster decides and was never asked.
+    /// The requested minor version of Kubernetes (`1.37`); empty if the cluster decides and its version is still unknown.
     pub kubernetes: String,
-    /// The version of Keycloak asked for; none when it was left to authlab.
+    /// The requested version of Keycloak; `None` if authlab chooses it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keycloak: Option<String>,
-    /// Which part of the scenarios; none when it is all of them.
+    /// The part of the scenarios; `None` if the run has all of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shard: Option<Part>,
 }
 
-/// A name for each record: what tells it from the others.
+/// Returns a name for each record that tells it from the others.
 #[must_use]
 pub fn names(records: &[RunRecord]) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
@@ -39,9 +39,9 @@ pub fn names(records: &[RunRecord]) -> Vec<String> {
 /// Part `index` of `count`, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Part {
-    /// Which, from 1.
+    /// The number of this part, from 1.
     pub index: usize,
-    /// Of how many.
+    /// The number of parts.
     pub count: usize,
 }
 
@@ -52,7 +52,7 @@ impl fmt::Display for Part {
 }
 
 impl Cell {
-    /// What `record` is a run of. Records of earlier versions do not say; what was in their lab does.
+    /// Returns the cell of `record`. For records of earlier versions, which have no cell, it is taken from their lab.
     #[must_use]
     pub fn of(record: &RunRecord) -> Self {
         let mut cell = record.cell.clone().unwrap_or_default();
@@ -67,7 +67,7 @@ impl Cell {
         cell
     }
 
-    /// The same without its shard: all shards of a cell are one column of a table.
+    /// Returns the cell without its shard: all shards of a cell are one column of a table.
     #[must_use]
     pub fn whole(&self) -> Self {
         Self {
@@ -77,7 +77,7 @@ impl Cell {
     }
 }
 
-/// The cell's name: that of its directory, too.
+/// Writes the cell's name, which is also that of its directory.
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let or_unknown = |text: &'_ str| if text.is_empty() { "unknown".to_owned() } else { text.to_owned() };
@@ -92,7 +92,7 @@ impl fmt::Display for Cell {
     }
 }
 
-/// The minor version in a version as servers tell it: `1.37` in `v1.37.2+k3s1`.
+/// Returns the minor version of a server's version: `1.37` in `v1.37.2+k3s1`.
 fn minor(version: &str) -> String {
     let numbers = version.trim_start_matches('v').split('.');
     numbers.take(2).collect::<Vec<_>>().join(".")

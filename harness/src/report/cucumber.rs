@@ -1,4 +1,4 @@
-//! `cucumber.json`, in the form that Cucumber's own formatters and those of others read: a feature per feature file,
+//! `cucumber.json`, in the format of Cucumber's own formatters, which other tools read too: a feature per feature file,
 //! each scenario with its steps. The main item is [`draw`].
 //!
 //! Source: <https://github.com/cucumber/cucumber-json-schema>. Durations are nanoseconds.
@@ -29,7 +29,7 @@ struct Element<'a> {
     keyword: &'static str,
     r#type: &'static str,
     name: &'a str,
-    /// The rule: the form has no place of its own for it.
+    /// The rule: the format has no field for it.
     description: &'a str,
     line: usize,
     tags: Vec<Tag>,
@@ -65,10 +65,10 @@ struct StepResult {
     error_message: Option<String>,
 }
 
-/// `records` in Cucumber's form; with several, each feature's name says which it is of.
+/// Returns `records` in Cucumber's format; with several, each feature's name has that of its cell.
 ///
 /// # Errors
-/// Never, for a record that was read or recorded.
+/// Never fails for a record that was read or recorded.
 pub fn draw(records: &[RunRecord]) -> serde_json::Result<String> {
     let mut features = Vec::new();
     for (record, cell) in records.iter().zip(cell::names(records)) {
@@ -94,7 +94,7 @@ pub fn draw(records: &[RunRecord]) -> serde_json::Result<String> {
     serde_json::to_string_pretty(&features).map(|json| json + "\n")
 }
 
-/// `file:line`, apart.
+/// Splits `file:line`.
 fn place(place: &str) -> (&str, usize) {
     place
         .rsplit_once(':')
@@ -136,7 +136,7 @@ fn steps(scenario: &ScenarioReport, line: usize) -> Vec<Step<'_>> {
             drawn
         })
         .collect();
-    // Whoever reads this form knows a scenario's outcome by its steps alone: what none of them says is one more.
+    // Readers of this format know a scenario's outcome only by its steps: an outcome that no step has gets an extra step.
     let further = match scenario.outcome {
         Outcome::Failed if !told => Some((scenario.failure.as_ref().map_or("failed", |failure| failure.step.as_str()), error())),
         Outcome::Skipped => Some((scenario.skipped.as_ref().map_or("skipped", |skip| skip.because.as_str()), None)),
@@ -174,7 +174,7 @@ fn step(step: &StepReport, line: usize) -> Step<'_> {
     }
 }
 
-/// A step that was never begun is a skipped one in this form.
+/// Returns the status of a step; this format has only `skipped` for a step that never began.
 fn word(outcome: Option<Outcome>) -> &'static str {
     match outcome {
         Some(Outcome::Passed) => "passed",

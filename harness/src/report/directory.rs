@@ -1,5 +1,5 @@
 //! The directory of a report. The main type is [`ReportDirectory`], which
-//! never touches what is not a report's.
+//! never touches files that do not belong to a report.
 
 use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
@@ -9,35 +9,35 @@ use fs_err as fs;
 use super::record::RunRecord;
 use super::{cucumber, html, junit};
 
-/// What a report consists of.
+/// The names that a report consists of.
 const OURS: [&str; 6] = ["run.json", "sabotage.json", "junit.xml", "cucumber.json", "index.html", "evidence"];
 
 /// A directory that is a report, or will be.
 #[derive(Debug)]
 pub struct ReportDirectory(PathBuf);
 
-/// What is done about files of somebody else in the directory.
+/// The treatment of other files in the directory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Others {
-    /// The directory is refused.
+    /// Refuse the directory.
     #[default]
     Refuse,
-    /// They stay as they are; only files of a report's own names are written.
+    /// Leave them as they are; write only the files of a report.
     LetBe,
 }
 
-/// The directory is not for reports.
+/// An error of a directory that cannot hold a report.
 #[derive(Debug, thiserror::Error)]
 pub enum DirectoryError {
-    /// It holds something else.
+    /// The directory holds other files.
     #[error("`{directory}` is not a report's directory: it holds `{other}`")]
     HoldsOther {
         /// The directory.
         directory: PathBuf,
-        /// What it holds.
+        /// The name of such a file.
         other: String,
     },
-    /// It is no directory, or cannot be made one.
+    /// The path is not a directory, or the directory cannot be created.
     #[error("the report's directory cannot be used")]
     Unusable(#[source] io::Error),
 }
@@ -56,10 +56,10 @@ impl crate::hint::Hint for DirectoryError {
 }
 
 impl ReportDirectory {
-    /// Makes `directory`, which must be new, empty or an earlier report, unless `others` may be there.
+    /// Creates `directory`, which must be new, empty or an earlier report, unless `others` allows other files.
     ///
     /// # Errors
-    /// It is something else, or cannot be made.
+    /// Fails if the directory holds other files, or cannot be created.
     pub fn open(directory: &Path, others: Others) -> Result<Self, DirectoryError> {
         match fs::read_dir(directory) {
             Ok(entries) => {
@@ -79,26 +79,26 @@ impl ReportDirectory {
         Ok(Self(directory.to_path_buf()))
     }
 
-    /// Writes the record and all that is drawn from it: every file whole, or none of them.
+    /// Writes the record and all files drawn from it: every file completely, or none of them.
     ///
     /// # Errors
-    /// A file cannot be written.
+    /// Fails if a file cannot be written.
     pub fn write(&self, record: &RunRecord) -> io::Result<()> {
         let mut files = vec![("run.json", record.to_json()?)];
         files.extend(drawn(std::slice::from_ref(record))?);
         self.write_all(&files)
     }
 
-    /// Writes what is drawn from `records`, and not the records.
+    /// Writes the files drawn from `records`, but not the records.
     ///
     /// # Errors
-    /// A file cannot be written.
+    /// Fails if a file cannot be written.
     pub fn draw(&self, records: &[RunRecord]) -> io::Result<()> {
         self.write_all(&drawn(records)?)
     }
 
     fn write_all(&self, files: &[(&str, String)]) -> io::Result<()> {
-        // All of them have room before the first takes its place.
+        // Write all of them to disk before the first replaces an old file.
         let mut staged = Vec::new();
         for (name, content) in files {
             staged.push((stage(&self.0, content.as_bytes())?, self.0.join(name)));
@@ -112,12 +112,12 @@ impl ReportDirectory {
     /// Writes the record of sabotages.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// Fails if the file cannot be written.
     pub fn write_sabotages(&self, record: &super::sabotage::SabotageRecord) -> io::Result<()> {
         write(&self.0.join("sabotage.json"), record.to_json()?.as_bytes())
     }
 
-    /// Where it is.
+    /// Returns the path of the directory.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.0
@@ -132,7 +132,7 @@ fn drawn(records: &[RunRecord]) -> io::Result<Vec<(&'static str, String)>> {
     ])
 }
 
-/// Whether `path` is one of the names that are `ours`; an `index.html` may be anybody's, so that is looked into.
+/// Returns whether `path` has one of the names in `ours`; an `index.html` must also contain the mark of an authlab page.
 pub(super) fn is_ours(ours: &[&str], path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default();
     if name == "index.html" {
@@ -143,10 +143,10 @@ pub(super) fn is_ours(ours: &[&str], path: &Path) -> bool {
     ours.iter().any(|ours| name == *ours)
 }
 
-/// Writes `content` to `path` so that nobody ever reads half of it. What is no file (a pipe, a device) is written to as it is.
+/// Writes `content` to `path` so that no reader ever sees half of it. Writes to anything but a regular file (a pipe, a device) directly.
 ///
 /// # Errors
-/// It cannot be written, and what was there is there still.
+/// Fails if the file cannot be written; its old content is then unchanged.
 pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     match fs::metadata(path) {
         Ok(there) if !there.is_file() => {
@@ -155,7 +155,7 @@ pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
             place.flush()
         }
         there => {
-            // A link stays one.
+            // A symbolic link stays one.
             let path = if there.is_ok() { fs::canonicalize(path)? } else { path.to_owned() };
             let folder = path
                 .parent()
@@ -167,12 +167,12 @@ pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     }
 }
 
-/// A file in `folder` that holds `content` and has no name that anybody looks for yet.
+/// Writes `content` to a file in `folder` under a temporary name.
 fn stage(folder: &Path, content: &[u8]) -> io::Result<tempfile::NamedTempFile> {
     let mut file = tempfile::Builder::new().prefix(".authlab-").tempfile_in(folder)?;
     file.write_all(content)?;
     file.as_file().sync_all()?;
-    // A report is for everybody, unlike other temporary files.
+    // A report is readable for all users, unlike other temporary files.
     let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o644);
     file.as_file().set_permissions(permissions)?;
     Ok(file)

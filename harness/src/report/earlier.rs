@@ -1,14 +1,14 @@
-//! Records of earlier schemas, brought to the form of today's. The main item is [`upgrade`].
+//! Migration of records with earlier schemas to the current one. The main item is [`upgrade`].
 //!
-//! Schema 1 said in sentences what schema 2 says in words to be compared: why a scenario was skipped, whether a failure
+//! Schema 1 has sentences where schema 2 has values that can be compared: the reason for skipping a scenario, whether a failure
 //! compared something, and that a reason could not be observed.
 
 use serde_json::{Map, Value};
 
-/// The oldest schema that is read.
+/// The oldest schema that can be read.
 pub(super) const OLDEST: u64 = 1;
 
-/// Brings `record`, JSON of `schema`, to the next one, again and again, until it is today's.
+/// Upgrades `record`, JSON of `schema`, step by step to the current schema.
 pub(super) fn upgrade(record: &mut Value, schema: u64) {
     if schema == 1 {
         from_1(record);
@@ -53,10 +53,10 @@ fn skipped(scenario: &mut Value, absent: &[String]) {
     scenario["skip"] = kind.into();
 }
 
-/// The text that stood for a reason that could not be read; exchanges had it as its source, too.
+/// The text in place of a reason that could not be read; exchanges had it as the reason's source, too.
 const NOT_OBSERVABLE: &str = "not observable here";
 
-/// Turns that text, found in `answer` with `source`, into a source of its own.
+/// Replaces that text, found in `answer` with `source`, with a source of its own.
 fn not_observable(answer: &mut Value, source: &str) {
     if answer["reason"] == NOT_OBSERVABLE && answer["reason_source"] == source {
         answer["reason"] = Value::Null;
@@ -64,7 +64,7 @@ fn not_observable(answer: &mut Value, source: &str) {
     }
 }
 
-/// Adds the kind to what a step said, with the parts of a comparison.
+/// Adds the kind to a step's failure message, with the parts of a comparison.
 fn caused(failure: &mut Map<String, Value>) {
     let parts = failure.get("message").and_then(Value::as_str).and_then(compared);
     let kind = if parts.is_some() { "differs" } else { "failed" };
@@ -75,7 +75,7 @@ fn caused(failure: &mut Map<String, Value>) {
     }
 }
 
-/// The parts of a comparison in the words that steps had: `expected …; seen …`. A failure in other words compared nothing.
+/// Returns the parts of a comparison in the form of earlier steps: `expected …; seen …`. Any other failure compared nothing.
 fn compared(message: &str) -> Option<(String, String)> {
     let message = message.trim();
     let negated = message.strip_prefix("did not expect ").map(|rest| ("not ", rest));
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
     use crate::event::{Cause, ReasonSource, ScenarioReport, SkipKind};
 
-    /// A scenario of schema 1 with `fields`, read by today's types.
+    /// Returns a scenario of schema 1 with `fields`, read as the current type.
     fn upgraded(fields: &Value) -> ScenarioReport {
         let mut scenario = json!({
             "id": "a::b", "flow": "a", "feature": "A", "rule": null, "name": "b", "place": "a.feature:1", "tags": [], "behaviours": [],

@@ -1,10 +1,10 @@
-//! A failure in words, the same for every report: the step, what was expected
-//! and seen, what servers answered and logged, and how to run it alone.
+//! A failure in words, the same for every report: the step, the expected and the seen
+//! result, the servers' responses and logs, and the command that runs it alone.
 
 use crate::event::{AnswerReport, NOT_OBSERVABLE, ReasonSource, ScenarioReport};
 use crate::shell_word::quoted;
 
-/// The failure of `scenario`, line by line.
+/// Returns the failure of `scenario`, line by line.
 #[must_use]
 pub fn lines(scenario: &ScenarioReport) -> Vec<String> {
     let mut lines = Vec::new();
@@ -34,7 +34,7 @@ pub fn lines(scenario: &ScenarioReport) -> Vec<String> {
     lines
 }
 
-/// An answer on one line.
+/// Returns a response in one line.
 #[must_use]
 pub fn answer(answer: &AnswerReport) -> String {
     let mut line = format!("{}: {}", answer.request, verdict(answer));
@@ -52,7 +52,7 @@ pub fn answer(answer: &AnswerReport) -> String {
     line
 }
 
-/// The verdict with its HTTP status.
+/// Returns the verdict with its HTTP status.
 #[must_use]
 pub fn verdict(answer: &AnswerReport) -> String {
     let words = answer.verdict.words();
@@ -62,7 +62,7 @@ pub fn verdict(answer: &AnswerReport) -> String {
     }
 }
 
-/// The refusal `answer`: its verdict, and the server's own reason with its source.
+/// Returns the verdict of the refusal `answer`, and the server's own reason with its source.
 #[must_use]
 pub fn refusal(answer: &AnswerReport) -> String {
     let verdict = verdict(answer);
@@ -73,13 +73,13 @@ pub fn refusal(answer: &AnswerReport) -> String {
     }
 }
 
-/// The command that runs `scenario` and no other.
+/// Returns the command that runs only `scenario`.
 #[must_use]
 pub fn run_alone(scenario: &ScenarioReport) -> String {
     let mut pattern = String::from("^");
     for c in scenario.id.chars() {
         match c {
-            // Within quotes a quote is hard to read; any character stands for it as well.
+            // A quote within quotes is hard to read; `.` matches it as well.
             '\'' => pattern.push('.'),
             c => {
                 if r"\.+*?()|[]{}^$".contains(c) {

@@ -1,4 +1,4 @@
-//! What GitHub shows of a run: annotations at the failed steps, and the job's summary in Markdown. The main items are
+//! The output for GitHub: annotations at the failed steps, and the job's summary in Markdown. The main items are
 //! [`annotations`] and [`summary`].
 //!
 //! Sources: <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands>, and for the escapes
@@ -11,10 +11,10 @@ use super::record::RunRecord;
 use super::{cell, failure};
 use crate::event::{Outcome, ScenarioReport};
 
-/// How large a step's summary may be, in bytes.
+/// The most bytes of a step's summary.
 pub const MOST: usize = 1024 * 1024;
 
-/// A line for each failure; GitHub reads them from what a step prints.
+/// Returns a line for each failure; GitHub reads them from a step's output.
 #[must_use]
 pub fn annotations(records: &[RunRecord]) -> String {
     let mut text = String::new();
@@ -47,7 +47,7 @@ fn failed(record: &RunRecord) -> impl Iterator<Item = &ScenarioReport> {
     record.scenarios.iter().filter(|scenario| scenario.outcome == Outcome::Failed)
 }
 
-/// File and line of the failed step, or of its scenario.
+/// Returns the file and line of the failed step, or of its scenario.
 fn position(scenario: &ScenarioReport) -> (&str, &str) {
     let place = scenario.failure.as_ref().map_or(&scenario.place, |failure| &failure.place);
     match place.rsplit_once(':') {
@@ -56,17 +56,17 @@ fn position(scenario: &ScenarioReport) -> (&str, &str) {
     }
 }
 
-/// A command's message.
+/// Escapes a command's message.
 fn data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-/// The value of a command's property.
+/// Escapes the value of a command's property.
 fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
-/// `records` in Markdown, in at most `most` bytes: results by flow, then failures with their reasons.
+/// Returns `records` in Markdown, in at most `most` bytes: results by flow, then failures with their reasons.
 #[must_use]
 pub fn summary(records: &[RunRecord], most: usize) -> String {
     let mut text = String::new();
@@ -78,7 +78,7 @@ pub fn summary(records: &[RunRecord], most: usize) -> String {
     for record in records {
         for scenario in failed(record) {
             let failure = one_failure(scenario);
-            // Room for the line that says how many more there are.
+            // Keep room for the line that counts the other failures.
             if left_out > 0 || text.len() + failure.len() + 200 > most {
                 left_out += 1;
             } else {
@@ -132,7 +132,7 @@ fn one_failure(scenario: &ScenarioReport) -> String {
     format!("### ❌ {}\n\n{}\n", escaped(&scenario.id), block(&lines))
 }
 
-/// `text` on one line, with nothing that Markdown or HTML would read as markup.
+/// Returns `text` on one line, escaped so that nothing in it is Markdown or HTML markup.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
@@ -141,7 +141,7 @@ fn escaped(text: &str) -> String {
             '<' => escaped.push_str("&lt;"),
             '>' => escaped.push_str("&gt;"),
             '&' => escaped.push_str("&amp;"),
-            // Names of flows and people are full of them, and within a word they mean nothing.
+            // These are frequent in the names of flows and users, and are not markup within a word.
             '-' | '.' | '/' | ',' | '\'' | '"' | ' ' => escaped.push(c),
             c if c.is_ascii_punctuation() => {
                 escaped.push('\\');
@@ -154,7 +154,7 @@ fn escaped(text: &str) -> String {
     escaped
 }
 
-/// `text` as it is, within a fence longer than any that it has (CommonMark §4.5).
+/// Returns `text` unchanged, within a fence longer than any that it contains (CommonMark §4.5).
 fn block(text: &str) -> String {
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or_default();
     let fence = "`".repeat(longest.max(2) + 1);
@@ -162,7 +162,7 @@ fn block(text: &str) -> String {
     format!("{fence}text\n{}\n{fence}\n", shown.trim_end())
 }
 
-/// At most `most` bytes of `text`, whole lines.
+/// Truncates `text` to whole lines of at most `most` bytes.
 fn truncated(mut text: String, most: usize) -> String {
     if text.len() > most {
         let mut end = most;

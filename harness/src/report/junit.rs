@@ -1,4 +1,4 @@
-//! `junit.xml`, as CI systems read it: a suite per flow. The main item is [`draw`].
+//! `junit.xml` for CI systems: a suite per flow. The main item is [`draw`].
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use super::record::RunRecord;
 use super::{cell, failure};
 use crate::event::{Outcome, ScenarioReport};
 
-/// `records` in JUnit's form; with several, each suite's name says which it is of.
+/// Returns `records` in JUnit's format; with several, each suite's name has that of its cell.
 ///
 /// # Errors
-/// The XML cannot be written.
+/// Fails if the XML cannot be written.
 pub fn draw(records: &[RunRecord]) -> Result<String, SerializeError> {
     let mut report = Report::new("authlab");
     report.set_time(Duration::from_millis(records.iter().map(|record| record.ms).sum()));

@@ -1,5 +1,5 @@
-//! The words of Rust's own test harness, so that `cargo test` and everything
-//! that reads its output feel at home. The main type is [`Libtest`].
+//! The output format of Rust's own test harness, for people and tools that read the
+//! output of `cargo test`. The main type is [`Libtest`].
 
 use std::io::Write;
 
@@ -9,7 +9,7 @@ use super::Reporter;
 use super::failure;
 use crate::event::{Event, Outcome, ScenarioReport};
 
-/// Writes as libtest does (the `pretty` and `terse` formats).
+/// A reporter in libtest's `pretty` and `terse` formats.
 pub struct Libtest {
     out: Box<dyn Write + Send>,
     terse: bool,
@@ -22,7 +22,7 @@ const FAILED: Style = AnsiColor::Red.on_default();
 const IGNORED: Style = AnsiColor::Yellow.on_default();
 
 impl Libtest {
-    /// Writes to `out`, which strips styles where there is no colour.
+    /// Returns a reporter that writes to `out`, which strips styles where colour is off.
     pub fn new(out: impl Write + Send + 'static, terse: bool) -> Self {
         Self {
             out: Box::new(out),
@@ -33,7 +33,7 @@ impl Libtest {
     }
 
     fn say(&mut self, text: &str) {
-        // A reader that went away does not change how the tests end.
+        // A reader that has gone away does not change the result of the tests.
         let _ = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
     }
 

@@ -1,7 +1,7 @@
-//! What a person and a file see of a run, from events alone.
+//! Reports of a run, for people and as files, drawn from events alone.
 //!
-//! Whoever draws something is a [`Reporter`]; [`fan_out`] gives each event to
-//! all of them. It is also the one boundary where what servers said is
+//! Each kind of report is a [`Reporter`]; [`fan_out`] sends each event to
+//! all of them. It is also the only place where texts of servers are
 //! redacted and made printable: no reporter ever sees a secret, or a character that a terminal obeys.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,20 +28,20 @@ pub mod saved;
 pub mod table;
 pub mod terminal;
 
-/// Draws what happens.
+/// A consumer of events, which draws or records them.
 pub trait Reporter: Send {
-    /// `event` happened.
+    /// Handles `event`.
     fn on(&mut self, event: &Event);
 }
 
-/// A reporter that somebody else reads later.
+/// A shared reporter, which can be read later.
 impl<R: Reporter> Reporter for Arc<Mutex<R>> {
     fn on(&mut self, event: &Event) {
         self.lock().unwrap_or_else(PoisonError::into_inner).on(event);
     }
 }
 
-/// Each event, redacted, goes to all `reporters` in order.
+/// Returns a sink that redacts each event and sends it to all `reporters` in order.
 #[must_use]
 pub fn fan_out(reporters: Vec<Box<dyn Reporter>>) -> Events {
     let reporters = Mutex::new(reporters);
@@ -53,14 +53,14 @@ pub fn fan_out(reporters: Vec<Box<dyn Reporter>>) -> Events {
     })
 }
 
-/// Every text of `event`, redacted: whatever fields it has, and will have.
+/// Redacts every text of `event`, in all fields that it has now or gets later.
 fn redacted(event: Event) -> Event {
     let text = serde_json::to_value(&event).and_then(|mut value| {
         redact_value(&mut value);
         make_texts_printable(&mut value);
         serde_json::from_value(value)
     });
-    // Better no news than a secret.
+    // Losing an event is better than showing a secret.
     text.unwrap_or_else(|error| Event::Note {
         text: format!("an event could not be redacted and is not shown: {error}"),
     })

@@ -10,11 +10,11 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::Reporter;
 use crate::event::{Event, GIVEN_UP, Outcome};
 
-/// Where progress is shown, and how.
+/// A progress display.
 pub enum Progress {
     /// Bars that come and go.
     Bars(Bars),
-    /// A line per end of a phase, per note and per failure.
+    /// A line for the end of each phase, each note and each failure.
     Lines(Box<dyn Write + Send>),
 }
 
@@ -27,7 +27,7 @@ pub struct Bars {
 }
 
 impl Progress {
-    /// Bars on standard error, which must be a terminal.
+    /// Returns bars on standard error, which must be a terminal.
     #[must_use]
     pub fn bars() -> Self {
         Self::Bars(Bars {
@@ -38,7 +38,7 @@ impl Progress {
         })
     }
 
-    /// Plain lines.
+    /// Returns a display that writes plain lines.
     #[must_use]
     pub fn lines(to: impl Write + Send + 'static) -> Self {
         Self::Lines(Box::new(to))
@@ -51,7 +51,7 @@ impl Reporter for Progress {
             Self::Bars(bars) => bars.on(event),
             Self::Lines(to) => {
                 if let Some(line) = line(event) {
-                    // Nobody is left to tell when standard error itself is closed.
+                    // An error of standard error itself cannot be reported.
                     let _ = writeln!(to, "{line}");
                 }
             }
@@ -59,11 +59,11 @@ impl Reporter for Progress {
     }
 }
 
-/// What a phase's end, a note or a failure is on one line.
+/// Returns the line for the end of a phase, a note or a failure.
 fn line(event: &Event) -> Option<String> {
     Some(match event {
         Event::PhaseFinished { phase, ms, failed: None } => format!("{phase}: {}", seconds(*ms)),
-        // Nobody needed its end any more, which is no failure.
+        // A phase that was given up, because nothing needs it any more, is not a failure.
         Event::PhaseFinished {
             phase,
             ms,
@@ -127,7 +127,7 @@ impl Bars {
         }
     }
 
-    /// Shown from the first scenario on: while servers start, theirs are enough.
+    /// Returns the scenarios' bar, which appears with the first scenario: until then the servers' bars are enough.
     fn scenarios(&mut self) -> &ProgressBar {
         let (all, selected) = (&self.all, self.selected as u64);
         self.scenarios.get_or_insert_with(|| {
@@ -158,7 +158,7 @@ pub(super) fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-/// Milliseconds as a person reads them.
+/// Formats milliseconds for people.
 pub(crate) fn seconds(ms: u64) -> String {
     if ms < 1000 {
         format!("{ms} ms")

@@ -1,4 +1,4 @@
-//! On which versions each behaviour was proved last: `fixtures/proved.toml`, from which BEHAVIOURS.md is made. The main type is [`Proved`].
+//! The versions on which each behaviour was last proved: `fixtures/proved.toml`, the source of BEHAVIOURS.md. The main type is [`Proved`].
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -8,41 +8,41 @@ use serde::Deserialize;
 
 use super::table::{Finding, Table};
 
-/// The result of the matrix that is kept.
+/// The recorded result of the matrix.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Proved {
-    /// The day on which the matrix was carried out.
+    /// The date of the matrix run.
     pub date: String,
     /// The cluster driver.
     pub cluster: String,
     /// The patch version of each minor version, oldest first.
     pub versions: Vec<String>,
-    /// What was found of each behaviour, a word for each version.
+    /// The findings for each behaviour, one for each version.
     pub behaviours: BTreeMap<String, Vec<Finding>>,
 }
 
-/// A report that is not kept.
+/// An error of a report that cannot be recorded.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotKept {
-    /// It is not about versions alone.
+    /// The report's cells differ in more than their version.
     #[error("it has the cells {}; kept is the result of one driver on several versions", names.join(", "))]
     SeveralDrivers {
         /// The cells' names.
         names: Vec<String>,
     },
-    /// A cell is not whole.
+    /// A cell is incomplete.
     #[error("the cell {cell} is not whole: {problem}")]
     NotWhole {
-        /// Its name.
+        /// The cell's name.
         cell: String,
-        /// What is wrong.
+        /// The problem with the cell.
         problem: String,
     },
 }
 
 impl Proved {
-    /// What `fixtures/proved.toml` says.
+    /// Returns the content of `fixtures/proved.toml`.
     pub fn known() -> &'static Self {
         static KNOWN: LazyLock<Proved> = LazyLock::new(|| {
             toml::from_str(include_str!("../../../fixtures/proved.toml")).expect("fixtures/proved.toml is read by a test")
@@ -50,10 +50,10 @@ impl Proved {
         &KNOWN
     }
 
-    /// What is kept of `table`, whose runs were `at` that time.
+    /// Returns the findings of `table`, whose runs were `at` that time, in the form to record.
     ///
     /// # Errors
-    /// It is of several drivers, or a cell came to nothing.
+    /// Fails if the cells differ in more than their version, or if a cell has a problem.
     pub fn of(table: &Table, at: Timestamp) -> Result<Self, NotKept> {
         let mut columns: Vec<usize> = (0..table.columns.len()).collect();
         columns.sort_by_key(|&column| {
@@ -86,7 +86,7 @@ impl Proved {
         })
     }
 
-    /// As text for `fixtures/proved.toml`.
+    /// Returns the text for `fixtures/proved.toml`.
     #[must_use]
     pub fn to_toml(&self) -> String {
         let words = |words: &mut dyn Iterator<Item = String>| words.map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ");
@@ -107,14 +107,14 @@ impl Proved {
         text
     }
 
-    /// The minor versions, oldest first.
+    /// Returns the minor versions, oldest first.
     pub fn minors(&self) -> impl Iterator<Item = String> {
         self.versions
             .iter()
             .map(|version| version.split('.').take(2).collect::<Vec<_>>().join("."))
     }
 
-    /// The minor versions on which `holds` is true of what was found of `behaviour`: `1.30–1.32, 1.37`; empty when there is none.
+    /// Returns the minor versions on which `holds` is true of the finding for `behaviour`: `1.30–1.32, 1.37`; empty if there are none.
     #[must_use]
     pub fn ranges(&self, behaviour: &str, holds: impl Fn(Finding) -> bool) -> String {
         let Some(findings) = self.behaviours.get(behaviour) else {

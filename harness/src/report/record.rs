@@ -1,4 +1,4 @@
-//! The record of a run: `run.json`, from which everything else can be drawn
+//! The record of a run: `run.json`, from which every report can be drawn
 //! again. The main types are [`RunRecord`] and its [`Recorder`].
 
 use std::collections::BTreeMap;
@@ -12,70 +12,70 @@ use super::Reporter;
 use super::cell::Cell;
 use crate::event::{Event, LabReport, Outcome, ScenarioReport};
 
-/// The version of the record's form. It changes when a field changes its meaning or goes away.
+/// The record's schema version. It changes when a field changes its meaning or is removed.
 pub const SCHEMA: u32 = 2;
 
-/// All that is kept of a run.
+/// The record of a run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RunRecord {
-    /// The version of this form.
+    /// The schema version.
     pub schema: u32,
     /// The version of authlab.
     pub authlab: String,
-    /// When it started.
+    /// The start time.
     pub started: Timestamp,
-    /// How long it took, in milliseconds.
+    /// The duration in milliseconds.
     pub ms: u64,
-    /// Whether it was given up.
+    /// `true` if the run was interrupted.
     pub interrupted: bool,
-    /// Whether sound twins were presented in place of flawed credentials: what passed has noticed it.
+    /// `true` if sound twins were presented in place of flawed credentials: a scenario that passed has noticed it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub inverted: bool,
-    /// Why it came to nothing, when the lab could not be started.
+    /// The error that ended the run, if the lab could not be started.
     pub error: Option<String>,
-    /// What tells this run from the others of a matrix. Absent in records of earlier versions.
+    /// The cell of a matrix that this run belongs to. Absent in records of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cell: Option<Cell>,
-    /// What was in the lab; nothing, when it never became ready.
+    /// The lab's contents; `None` if it never became ready.
     pub lab: Option<LabReport>,
     /// The features of Kubernetes (`fixtures/kubernetes.toml`) that the lab's version does not have.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub absent_features: Vec<String>,
-    /// What took how long, in the order in which it ended.
+    /// The phases and their durations, in the order in which they ended.
     pub phases: Vec<PhaseRecord>,
-    /// What a person was told, in order.
+    /// The notes shown to the user, in order.
     pub notes: Vec<String>,
-    /// How each scenario ended, in the order of their identities.
+    /// The results of the scenarios, ordered by identity.
     pub scenarios: Vec<ScenarioReport>,
-    /// How many ended how.
+    /// The number of scenarios by outcome.
     pub totals: Totals,
 }
 
 /// A named part of the work.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PhaseRecord {
-    /// Its name.
+    /// The phase's name.
     pub name: String,
-    /// How long it took, in milliseconds.
+    /// The duration in milliseconds.
     pub ms: u64,
-    /// Why it failed, when it did.
+    /// The reason for the failure, if it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<String>,
 }
 
-/// How many scenarios ended how.
+/// The number of scenarios by outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
-    /// Every step held.
+    /// Scenarios in which every step held.
     pub passed: usize,
-    /// A step did not hold.
+    /// Scenarios in which a step did not hold.
     pub failed: usize,
-    /// The lab was not able to.
+    /// Scenarios that the lab was not able to run.
     pub skipped: usize,
 }
 
 impl Totals {
-    /// One more.
+    /// Counts one more scenario.
     pub(super) fn count(&mut self, outcome: Outcome) {
         match outcome {
             Outcome::Passed => self.passed += 1,
@@ -86,7 +86,7 @@ impl Totals {
 }
 
 impl RunRecord {
-    /// Totals per flow, with the milliseconds of its scenarios together.
+    /// Returns the totals of each flow, with the sum of its scenarios' milliseconds.
     #[must_use]
     pub fn by_flow(&self) -> BTreeMap<&str, (Totals, u64)> {
         let mut flows: BTreeMap<&str, (Totals, u64)> = BTreeMap::new();
@@ -98,24 +98,24 @@ impl RunRecord {
         flows
     }
 
-    /// The record as text.
+    /// Returns the record as JSON.
     ///
     /// # Errors
-    /// Never, for what a [`Recorder`] recorded.
+    /// Never fails for the record of a [`Recorder`].
     pub fn to_json(&self) -> serde_json::Result<String> {
         serde_json::to_string_pretty(self).map(|json| json + "\n")
     }
 
-    /// Writes the record to `path`, all of it or nothing.
+    /// Writes the record to `path`, completely or not at all.
     ///
     /// # Errors
-    /// It cannot be written.
+    /// Fails if the file cannot be written.
     pub fn write(&self, path: &Path) -> io::Result<()> {
         super::directory::write(path, self.to_json()?.as_bytes())
     }
 }
 
-/// Keeps what happens.
+/// A reporter that records the events of a run.
 #[derive(Debug)]
 pub struct Recorder {
     record: RunRecord,
@@ -128,7 +128,7 @@ impl Default for Recorder {
 }
 
 impl Recorder {
-    /// Starts now.
+    /// Returns a recorder whose run starts now.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -151,22 +151,22 @@ impl Recorder {
         }
     }
 
-    /// It came to nothing, because of `why`.
+    /// Records `why` the run ended without a result.
     pub fn failed(&mut self, why: &str) {
         self.record.error = Some(crate::secret::redact(why).into_owned());
     }
 
-    /// It is a run of `cell`.
+    /// Records that the run belongs to `cell`.
     pub fn of_cell(&mut self, cell: Cell) {
         self.record.cell = Some(cell);
     }
 
-    /// Its lab's version of Kubernetes does not have the features `names`.
+    /// Records the features `names` that the lab's version of Kubernetes does not have.
     pub fn lacks(&mut self, names: Vec<String>) {
         self.record.absent_features = names;
     }
 
-    /// Nobody asked for a version: the cell is that of the version which the lab has, if there came to be one.
+    /// Sets the cell's version to that of the lab, if one was started: the user did not ask for a version.
     pub fn found_version(&mut self) {
         if let (Some(cell), Some(_)) = (&mut self.record.cell, &self.record.lab) {
             cell.kubernetes.clear();
@@ -174,7 +174,7 @@ impl Recorder {
         self.record.cell = self.record.cell.as_ref().map(|_| Cell::of(&self.record));
     }
 
-    /// The record so far.
+    /// Returns the record so far.
     #[must_use]
     pub fn record(&self) -> RunRecord {
         let mut record = self.record.clone();

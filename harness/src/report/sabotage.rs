@@ -1,4 +1,4 @@
-//! What scenarios made of labs in which something was wrong on purpose: `sabotage.json`, and a table.
+//! The results of scenarios in labs that were broken on purpose: `sabotage.json`, and a table.
 //!
 //! The main type is [`SabotageRecord`].
 
@@ -13,62 +13,62 @@ use serde::{Deserialize, Serialize};
 
 use super::progress::seconds;
 
-/// The version of the record's form. It changes when a field changes its meaning or goes away.
+/// The record's schema version. It changes when a field changes its meaning or is removed.
 pub const SCHEMA: u32 = 1;
 
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const TITLE: Style = Style::new().bold();
 
-/// All that is kept of a run of sabotages.
+/// The record of a run of sabotages.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SabotageRecord {
-    /// The version of this form.
+    /// The schema version.
     pub schema: u32,
     /// The version of authlab.
     pub authlab: String,
     /// The version of Kubernetes.
     pub kubernetes: String,
-    /// How long it took, in milliseconds.
+    /// The duration in milliseconds.
     pub ms: u64,
-    /// Each of them, in order.
+    /// The sabotages, in order.
     pub sabotages: Vec<SabotageReport>,
 }
 
-/// What became of one sabotage.
+/// The result of one sabotage.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct SabotageReport {
-    /// Its name.
+    /// The sabotage's name.
     pub name: String,
-    /// What is wrong.
+    /// The description of the fault.
     pub described_as: String,
-    /// Whether everybody noticed who must, and nobody else.
+    /// `true` if all behaviours that must notice did, and no unrelated scenario failed.
     pub sound: bool,
-    /// Why there was nothing to sabotage.
+    /// The reason why there was nothing to sabotage.
     pub skipped_because: Option<String>,
-    /// Why the lab did not become ready.
+    /// The reason why the lab did not become ready.
     pub not_ready: Option<String>,
-    /// How many scenarios were carried out.
+    /// The number of scenarios that ran.
     pub carried_out: usize,
-    /// How many turned red as expected.
+    /// The number of scenarios that failed as expected.
     pub red: usize,
-    /// The scenarios that turned red and had to, by behaviour.
+    /// The scenarios that had to fail and did, by behaviour.
     pub noticed: BTreeMap<String, Vec<String>>,
-    /// The scenarios that turned red, and might.
+    /// The scenarios that were allowed to fail and did.
     pub also: Vec<String>,
     /// The behaviours that had to notice and did not.
     pub missing: Vec<String>,
-    /// The scenarios that turned red for no known reason, with the step and what it said.
+    /// The scenarios that failed for no known reason, with the step and its message.
     pub unexpected: BTreeMap<String, String>,
-    /// How long its lab and its scenarios took, in milliseconds.
+    /// The duration of the lab and its scenarios, in milliseconds.
     pub ms: u64,
 }
 
-/// How many complaints are said in short; all of them are in the record.
+/// The most complaints in a short text; the record has all of them.
 const SHORT: usize = 3;
 
 impl SabotageReport {
-    /// What is not as it should be, in a line.
+    /// Returns the problems of this sabotage in one line.
     #[must_use]
     pub fn in_short(&self) -> String {
         let not_ready = self.not_ready.iter().map(|why| format!("the lab did not become ready: {why}"));
@@ -82,24 +82,24 @@ impl SabotageReport {
 }
 
 impl SabotageRecord {
-    /// The record as text.
+    /// Returns the record as JSON.
     ///
     /// # Errors
-    /// Never, for what was recorded.
+    /// Never fails for a recorded run.
     pub fn to_json(&self) -> serde_json::Result<String> {
         serde_json::to_string_pretty(self).map(|json| json + "\n")
     }
 
-    /// Whether each was noticed, by the right scenarios.
+    /// Returns whether the right scenarios, and no others, noticed each sabotage.
     #[must_use]
     pub fn is_sound(&self) -> bool {
         self.sabotages.iter().all(|sabotage| sabotage.sound)
     }
 
-    /// Writes it for a person; `quiet` leaves what is wrong and the totals.
+    /// Writes the record for people; with `quiet`, only problems and totals.
     ///
     /// # Errors
-    /// It cannot be written.
+    /// Fails if `out` cannot be written.
     pub fn write(&self, quiet: bool, out: &mut dyn Write) -> io::Result<()> {
         let mut text = String::new();
         if !quiet {

@@ -1,4 +1,4 @@
-//! Records that were written earlier, read again. The main item is [`read`].
+//! Reading of records that were written earlier. The main item is [`read`].
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,59 +14,59 @@ use crate::printable::make_texts_printable;
 /// The record's name in a report's directory.
 pub const RECORD: &str = "run.json";
 
-/// A record that cannot be used.
+/// An error of a record that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SavedError {
-    /// It cannot be read at all.
+    /// The file cannot be read at all.
     #[error("`{file}` cannot be read")]
     Unreadable {
         /// The record.
         file: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// It ends too early, or was never JSON.
+    /// The file is truncated, or was never JSON.
     #[error("`{file}` is damaged: it is not JSON at line {line}, column {column}")]
     NotJson {
         /// The record.
         file: PathBuf,
-        /// Where reading ended.
+        /// The line where parsing failed.
         line: usize,
-        /// Where in that line.
+        /// The column in that line.
         column: usize,
-        /// What is wrong there.
+        /// The cause.
         source: serde_json::Error,
     },
-    /// It is JSON, but nothing of ours.
+    /// The file is JSON, but not a record of authlab.
     #[error("`{file}` is no record of a run: it has no whole number `schema`")]
     NoRecord {
         /// The file.
         file: PathBuf,
     },
-    /// It was written by a version that is newer, or by none.
+    /// The record was written by a newer version, or not by authlab at all.
     #[error("`{file}` has schema {found} (written by authlab {by}); authlab {ours} reads schemas {oldest} to {SCHEMA}", ours = env!("CARGO_PKG_VERSION"), oldest = earlier::OLDEST)]
     OtherSchema {
         /// The record.
         file: PathBuf,
-        /// Its schema.
+        /// The record's schema.
         found: u64,
-        /// The version that wrote it, as it says.
+        /// The version that wrote it, according to the record.
         by: String,
     },
-    /// A field is missing or is something else than it should be.
+    /// A field is missing or has an unexpected value.
     #[error("`{file}` is damaged: {}", at(field, problem))]
     Field {
         /// The record.
         file: PathBuf,
-        /// Which field, from the top.
+        /// The path of the field from the top.
         field: String,
-        /// What is wrong with it.
+        /// The problem with it.
         problem: String,
     },
 }
 
 fn at(field: &str, problem: &str) -> String {
-    // What is missing at the top has no place of its own.
+    // A field that is missing at the top level has no path.
     if field == "." {
         problem.to_owned()
     } else {
@@ -90,10 +90,10 @@ impl Hint for SavedError {
     }
 }
 
-/// The record in `path`, a file or a report's directory.
+/// Reads the record at `path`, a file or a report's directory.
 ///
 /// # Errors
-/// It cannot be read, is damaged, or has a form that this version does not know.
+/// Fails if the record cannot be read, is damaged, or has a schema that this version does not know.
 pub fn read(path: &Path) -> Result<RunRecord, SavedError> {
     let file = file(path);
     let text = fs::read(&file).map_err(|error| SavedError::Unreadable {
@@ -103,10 +103,10 @@ pub fn read(path: &Path) -> Result<RunRecord, SavedError> {
     parse(&file, &text)
 }
 
-/// The record that `text`, the content of `file`, is.
+/// Parses `text`, the content of `file`, as a record.
 ///
 /// # Errors
-/// It is damaged, or has a form that this version does not know.
+/// Fails if the record is damaged, or has a schema that this version does not know.
 pub fn parse(file: &Path, text: &[u8]) -> Result<RunRecord, SavedError> {
     let file = file.to_owned();
     let mut value: Value = serde_json::from_slice(text).map_err(|error| SavedError::NotJson {
@@ -115,7 +115,7 @@ pub fn parse(file: &Path, text: &[u8]) -> Result<RunRecord, SavedError> {
         column: error.column(),
         source: error,
     })?;
-    // Another version, or another program, may have written it.
+    // Another version, or another program, may have written the file.
     make_texts_printable(&mut value);
     let schema = value.get("schema").and_then(Value::as_u64);
     let found = schema.ok_or_else(|| SavedError::NoRecord { file: file.clone() })?;
@@ -135,7 +135,7 @@ pub fn parse(file: &Path, text: &[u8]) -> Result<RunRecord, SavedError> {
     })
 }
 
-/// The record that `path` means.
+/// Returns the record's file at `path`, a file or a report's directory.
 #[must_use]
 pub fn file(path: &Path) -> PathBuf {
     if path.is_dir() { path.join(RECORD) } else { path.to_owned() }

@@ -1,4 +1,4 @@
-//! What each run showed of each behaviour: behaviours down, versions (cells of a matrix) across. The main type is
+//! The findings of each run for each behaviour: behaviours down, versions (cells of a matrix) across. The main type is
 //! [`Table`], which every report draws in its own way.
 
 use std::collections::BTreeMap;
@@ -11,98 +11,98 @@ use super::record::{RunRecord, Totals};
 use crate::behaviour::{Catalogue, Kind};
 use crate::event::{Cause, Outcome, ScenarioReport, SkipKind};
 
-/// Behaviours × cells.
+/// A table of behaviours × cells.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Table {
-    /// Across: what was run, in the order of the records.
+    /// The cells (across), in the order of the records.
     pub columns: Vec<Column>,
-    /// Down: the behaviours that any scenario of any record proves, in the order of their ids.
+    /// The behaviours (down) that any scenario of any record proves, in the order of their ids.
     pub rows: Vec<Row>,
 }
 
 /// One cell of a matrix, with all of its shards.
 #[derive(Clone, Debug, Serialize)]
 pub struct Column {
-    /// What was asked for, as a name (`process-1.37`).
+    /// The name of the requested cell (`process-1.37`).
     pub name: String,
-    /// The cluster driver, as it was.
+    /// The cluster driver that was used.
     pub cluster: String,
-    /// The version of Kubernetes, as the API server tells it; what was asked for when there was none.
+    /// The version of Kubernetes that the API server reports; the requested one if there was no API server.
     pub kubernetes: String,
-    /// The identity provider, as it was; empty when there was none.
+    /// The identity provider that was used; empty if there was none.
     pub identity_provider: String,
-    /// Why it came to nothing, or to less than was asked for.
+    /// The reasons why the result is missing or incomplete.
     pub problems: Vec<String>,
-    /// Whether shards of it are not there.
+    /// `true` if shards of it are missing.
     pub lacks_shards: bool,
-    /// How long it took, in milliseconds; shards together.
+    /// The duration in milliseconds, the sum of all shards.
     pub ms: u64,
-    /// How its scenarios ended.
+    /// The number of its scenarios by outcome.
     pub totals: Totals,
 }
 
-/// What is known of one behaviour.
+/// The findings for one behaviour.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
-    /// Its id in the catalogue.
+    /// The id in the catalogue.
     pub behaviour: String,
-    /// What is promised; empty when the catalogue does not know it.
+    /// The promise; empty if the catalogue does not have the behaviour.
     pub described_as: String,
-    /// One for each column.
+    /// One entry for each column.
     pub entries: Vec<Entry>,
 }
 
-/// What one cell showed of one behaviour.
+/// The finding of one cell for one behaviour.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Entry {
-    /// All of it in a word.
+    /// The overall finding.
     pub finding: Finding,
-    /// The scenarios that are about it.
+    /// The scenarios that prove the behaviour.
     pub scenarios: Vec<Witness>,
 }
 
-/// What one scenario showed.
+/// The finding of one scenario.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Witness {
-    /// Its identity.
+    /// The scenario's identity.
     pub scenario: String,
-    /// In a word.
+    /// The finding.
     pub finding: Finding,
-    /// What its step expected, where the server differs.
+    /// The expectation of its step, where the server differs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected: Option<String>,
-    /// What was seen of the server: where it differs, and where it refused as expected.
+    /// The server's behaviour: where it differs, and where it refused as expected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seen: Option<String>,
-    /// Why it was not proved.
+    /// The reason why the behaviour was not proved.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
 }
 
-/// What is known of a behaviour in one cell. Of several scenarios, the last in this order that one of them showed counts.
+/// The finding for a behaviour in one cell. Of several scenarios, the finding that is last in this order counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Finding {
-    /// No scenario about it was carried out: not selected, given up, or the cluster driver lacks what it takes.
+    /// No scenario about it ran: not selected, interrupted, or the cluster driver lacks a capability.
     #[default]
     NotRun,
     /// This version of Kubernetes does not have the feature yet.
     Absent,
-    /// It holds.
+    /// The behaviour holds.
     Proved,
-    /// It is a refusal, and the server refused, with its own reason.
+    /// The behaviour is a refusal, and the server refused, with its own reason.
     Refused,
-    /// The server does something else than was expected.
+    /// The server's behaviour differs from the expected one.
     Differs,
-    /// A scenario failed before the server could be compared with what was expected.
+    /// A scenario failed before the server could be compared with the expectation.
     Failed,
 }
 
 impl Finding {
-    /// All of them, the best first: the order of legends.
+    /// All findings, the best first, which is the order of legends.
     pub const ALL: [Self; 6] = [Self::Proved, Self::Refused, Self::Absent, Self::Differs, Self::Failed, Self::NotRun];
 
-    /// In words for a person.
+    /// Returns the finding in words.
     #[must_use]
     pub fn words(self) -> &'static str {
         match self {
@@ -115,7 +115,7 @@ impl Finding {
         }
     }
 
-    /// As records have it.
+    /// Returns the name that records use.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -128,7 +128,7 @@ impl Finding {
         }
     }
 
-    /// In one character.
+    /// Returns the finding as one character.
     #[must_use]
     pub fn sign(self) -> char {
         match self {
@@ -141,13 +141,13 @@ impl Finding {
         }
     }
 
-    /// Whether somebody has to look at it.
+    /// Returns whether the finding needs attention.
     #[must_use]
     pub fn is_bad(self) -> bool {
         matches!(self, Self::Differs | Self::Failed)
     }
 
-    /// Whether the behaviour was shown to hold.
+    /// Returns whether the behaviour was shown to hold.
     #[must_use]
     pub fn holds(self) -> bool {
         matches!(self, Self::Proved | Self::Refused)
@@ -155,7 +155,7 @@ impl Finding {
 }
 
 impl Table {
-    /// The table of `records`, which may be of one cell or of many, in shards or whole.
+    /// Returns the table of `records`, which may be of one cell or of many, in shards or whole.
     #[must_use]
     pub fn of(records: &[RunRecord]) -> Self {
         let mut cells: Vec<(Cell, Vec<&RunRecord>)> = Vec::new();
@@ -195,7 +195,7 @@ impl Table {
         }
     }
 
-    /// How many entries are what.
+    /// Returns the number of entries for each finding.
     #[must_use]
     pub fn counts(&self) -> BTreeMap<Finding, usize> {
         let mut counts = BTreeMap::new();
@@ -207,7 +207,7 @@ impl Table {
 }
 
 impl Row {
-    /// Whether it is not the same everywhere.
+    /// Returns whether the finding differs between cells.
     #[must_use]
     pub fn varies(&self) -> bool {
         self.entries.windows(2).any(|pair| pair[0].finding != pair[1].finding)
@@ -264,7 +264,7 @@ impl Column {
     }
 }
 
-/// The shards of a cell that nobody brought.
+/// Returns the shards of a cell that have no record.
 fn missing(records: &[&RunRecord]) -> Vec<String> {
     let parts: Vec<Part> = records.iter().filter_map(|record| Cell::of(record).shard).collect();
     let count = parts.first().map_or(0, |part| part.count);
@@ -319,7 +319,7 @@ fn witness(scenario: &ScenarioReport, behaviour: &str) -> Witness {
     witness
 }
 
-/// The last refusal of a scenario, with the server's own reason.
+/// Returns the last refusal of a scenario, with the server's own reason.
 fn refusal(scenario: &ScenarioReport) -> Option<String> {
     let refused = scenario.answers.iter().rev().find(|answer| answer.verdict.is_refusal())?;
     let verdict = failure::verdict(refused);
@@ -329,17 +329,17 @@ fn refusal(scenario: &ScenarioReport) -> Option<String> {
     })
 }
 
-/// What ids are sorted by, so that `A2` comes before `A10`.
+/// Returns the sort key of an id, by which `A2` comes before `A10`.
 #[must_use]
 pub fn in_order(id: &str) -> impl Ord + use<> {
     natural(id)
 }
 
-/// The parts of an id by which `A2` comes before `A10`.
+/// Returns the parts of an id by which `A2` comes before `A10`.
 fn natural(id: &str) -> (String, u32, String) {
     let letters: String = id.chars().take_while(|c| !c.is_ascii_digit()).collect();
     let digits: String = id[letters.len()..].chars().take_while(char::is_ascii_digit).collect();
-    // Zeros in front would be lost.
+    // A number would lose leading zeros.
     match digits.parse() {
         Ok(number) if !digits.starts_with('0') => {
             let rest = id[letters.len() + digits.len()..].to_owned();

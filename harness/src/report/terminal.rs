@@ -19,22 +19,22 @@ const SKIPPED: Style = AnsiColor::Yellow.on_default();
 const TITLE: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 
-/// How much a summary says.
+/// The level of detail of a summary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Detail {
     /// Failures and totals.
     Totals,
-    /// A table by flow, and how many scenarios were skipped for which reason.
+    /// A table by flow, and the number of skipped scenarios for each reason.
     Table,
     /// Every skipped scenario, and the reason of every refusal.
     Reasons,
 }
 
-/// How many scenarios a run has at most whose reasons are shown without being asked for: they fit on a screen.
+/// The most scenarios of a run whose reasons are shown by default: they fit on a screen.
 const FEW: usize = 20;
 
 impl Detail {
-    /// What people want to see of `record` unless they say so.
+    /// Returns the default level of detail for `record`.
     #[must_use]
     pub fn fit_for(record: &RunRecord) -> Self {
         if record.scenarios.len() <= FEW {
@@ -53,16 +53,16 @@ pub struct Summary<'a> {
 }
 
 impl<'a> Summary<'a> {
-    /// The summary of `record`.
+    /// Returns the summary of `record`.
     #[must_use]
     pub fn new(record: &'a RunRecord, detail: Detail) -> Self {
         Self { record, detail }
     }
 
-    /// Writes it to `out`, which strips styles where there is no colour.
+    /// Writes the summary to `out`, which strips styles where colour is off.
     ///
     /// # Errors
-    /// It cannot be written.
+    /// Fails if `out` cannot be written.
     pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut text = String::new();
         if self.detail == Detail::Reasons && !self.record.inverted {
@@ -135,7 +135,7 @@ impl<'a> Summary<'a> {
         }
     }
 
-    /// How many scenarios were skipped for which reason, the most frequent first.
+    /// Writes the number of skipped scenarios for each reason, the most frequent first.
     fn skipped_by_reason(&self, text: &mut String) {
         let mut reasons: Vec<(&str, usize)> = Vec::new();
         for scenario in self.of(Outcome::Skipped).filter(|scenario| !is_not_inverted(scenario)) {
@@ -185,7 +185,7 @@ impl<'a> Summary<'a> {
         }
     }
 
-    /// What passed although a part of it could not be proved.
+    /// Writes the number of refusals whose reason could not be observed.
     fn unproved(&self, text: &mut String) {
         let answers = self.record.scenarios.iter().flat_map(|scenario| &scenario.answers);
         match answers.filter(|answer| answer.reason_source == ReasonSource::NotObservable).count() {
@@ -205,7 +205,7 @@ impl<'a> Summary<'a> {
         }
     }
 
-    /// What an inverted run was about.
+    /// Writes the result of an inverted run.
     fn inverted(&self, text: &mut String) {
         if !self.record.inverted {
             return;
@@ -248,5 +248,5 @@ fn is_not_inverted(scenario: &ScenarioReport) -> bool {
     scenario.skipped.as_ref().is_some_and(|skip| skip.kind == SkipKind::NotInverted)
 }
 
-/// How many different reasons of one scenario are shown.
+/// The most different reasons shown of one scenario.
 const REASONS: usize = 3;

@@ -1,67 +1,67 @@
-//! What is wrong with answers and records on their way to who reads them.
+//! Distortions of responses and logs on their way to their readers.
 //!
-//! The main type is [`Distortion`]. Something on the wire that ends TLS would lose the client's certificate, which nobody can pass on
-//! without its key; so answers are distorted where they are read, after the server itself has decided and logged why.
+//! The main type is [`Distortion`]. A proxy that terminates TLS would lose the client's certificate, because it cannot present it
+//! without its key; so responses are distorted where they are read, after the server itself has decided and logged its reason.
 
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
-/// What is wrong, in the order in which it is said; nothing, by default.
+/// The distortions, in the order in which they are applied; none by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Distortion {
-    /// What stands in the way of answers.
+    /// The replacements of responses.
     #[serde(default)]
     pub answers: Vec<StandIn>,
-    /// What is wrong with the lines of the log.
+    /// The changes to lines of the log.
     #[serde(default)]
     pub log: Vec<Line>,
-    /// What is wrong with the lines of the audit log.
+    /// The changes to lines of the audit log.
     #[serde(default)]
     pub audit_log: Vec<Line>,
 }
 
-/// Something in front of the API server that answers in its place.
+/// A replacement of the API server's responses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StandIn {
-    /// The status of the answers meant.
+    /// The status of the responses to replace.
     pub status: u16,
-    /// A pattern of the server's reason in its log; any, when not given.
+    /// A pattern of the server's reason in its log; if absent, any reason matches.
     #[serde(default)]
     pub because: Option<String>,
-    /// The status they get.
+    /// The status of the replacement.
     pub becomes: u16,
-    /// The body they get; their own, when not given.
+    /// The body of the replacement; if absent, the body stays.
     #[serde(default)]
     pub body: Option<String>,
 }
 
-/// A line that is changed, or lost.
+/// A change to a line of a log, or its removal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Line {
-    /// What of it is meant.
+    /// The pattern of the text to replace.
     pub pattern: String,
-    /// What is there in its place; without, the whole line is lost.
+    /// The replacement; if absent, the whole line is removed.
     #[serde(default)]
     pub with: Option<String>,
 }
 
 impl Distortion {
-    /// Whether there is none.
+    /// Returns whether nothing is distorted.
     pub fn is_none(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Whether every pattern is a regular expression.
+    /// Returns whether every pattern is a valid regular expression.
     pub fn is_sound(&self) -> bool {
         let lines = self.log.iter().chain(&self.audit_log).map(|line| &line.pattern);
         let mut patterns = lines.chain(self.answers.iter().filter_map(|answer| answer.because.as_ref()));
         patterns.all(|pattern| Regex::new(pattern).is_ok())
     }
 
-    /// Who answers in place of the server when it answered with `status`, because of `reasons`.
+    /// Returns the replacement of a response that has `status`, because of `reasons`.
     pub fn stand_in(&self, status: u16, reasons: &[String]) -> Option<&StandIn> {
         let meant = |stand_in: &&StandIn| {
             let matches = |pattern: &String| Regex::new(pattern).is_ok_and(|pattern| reasons.iter().any(|reason| pattern.is_match(reason)));
@@ -70,7 +70,7 @@ impl Distortion {
         self.answers.iter().find(meant)
     }
 
-    /// Whether `text`, what a step says, quotes a reason that gets another status, or is not in the log: it is about just what is distorted.
+    /// Returns whether a step's `text` quotes a reason that gets another status or is changed in the log: the distortion affects it.
     pub fn is_quoted(&self, text: &str) -> bool {
         let lines = self.log.iter().map(|line| &line.pattern);
         let others = self.answers.iter().filter(|answer| answer.becomes != answer.status);
@@ -78,12 +78,12 @@ impl Distortion {
         patterns.any(|pattern| Regex::new(pattern).is_ok_and(|pattern| pattern.is_match(text)))
     }
 
-    /// What is read of the log when `text` is in it.
+    /// Returns the distorted form of `text` from the log.
     pub fn of_log(&self, text: String) -> String {
         distorted(&self.log, text)
     }
 
-    /// What is read of the audit log when `text` is in it.
+    /// Returns the distorted form of `text` from the audit log.
     pub fn of_audit_log(&self, text: String) -> String {
         distorted(&self.audit_log, text)
     }

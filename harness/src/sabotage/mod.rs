@@ -1,7 +1,7 @@
-//! Labs in which one thing is wrong on purpose, `fixtures/sabotage/`, a file each: what is changed, and which behaviours' scenarios
-//! must turn red for it.
+//! Labs with one deliberate fault, `fixtures/sabotage/`, a file each: the change, and the behaviours whose scenarios
+//! must fail because of it.
 //!
-//! The main type is [`Sabotage`]. Whoever starts a server, or reads what it says, asks it what to change; [`verdict`] says whether the
+//! The main type is [`Sabotage`]. Code that starts a server, or reads its output, asks it for the changes; [`verdict`] decides whether the
 //! scenarios noticed.
 
 use std::collections::BTreeMap;
@@ -18,93 +18,93 @@ pub use verdict::{Verdict, verdict};
 
 static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../fixtures/sabotage");
 
-/// One thing that is wrong on purpose.
+/// One deliberate fault.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sabotage {
     /// The name of its file.
     #[serde(skip)]
     pub name: String,
-    /// One line for a person.
+    /// A description in one line.
     pub described_as: String,
-    /// The behaviours that must notice: of each, a scenario has to turn red.
+    /// The behaviours that must notice: a scenario of each has to fail.
     pub notices: Vec<String>,
-    /// Whose scenarios may turn red besides: behaviours, tags (`@requires:issuer`), what a step
-    /// says (`says refused`), or how identities begin (`auth_proxy/callers`);
-    /// and who quotes a reason that is distorted. Any other is an error.
+    /// Other scenarios that may fail, by behaviour, tag (`@requires:issuer`), text of a step
+    /// (`says refused`) or beginning of the identity (`auth_proxy/callers`). Scenarios
+    /// that quote a distorted reason may fail, too. Any other failure is an error.
     #[serde(default)]
     pub may_notice: Vec<String>,
     /// The features of Kubernetes (`fixtures/kubernetes.toml`) without which there is nothing to sabotage.
     #[serde(default)]
     pub requires: Vec<String>,
-    /// An expression over tags: only these scenarios are carried out, where all of them would take minutes.
+    /// A tag expression that limits the scenarios to run, where all of them would take minutes.
     #[serde(default)]
     pub among: Option<String>,
-    /// What is changed about API servers.
+    /// The changes to API servers.
     #[serde(default)]
     pub api_server: Vec<ApiServerChange>,
-    /// What is changed about pieces of `fixtures/authentication/`.
+    /// The changes to pieces of `fixtures/authentication/`.
     #[serde(default)]
     pub authentication: Vec<AuthenticationChange>,
-    /// What is changed about kube-controller-manager.
+    /// The changes to kube-controller-manager.
     #[serde(default)]
     pub controllers: ControllersChange,
-    /// Objects that the cluster has besides.
+    /// Additional objects in the cluster.
     #[serde(default)]
     pub objects: Vec<Object>,
-    /// What Keycloak's realm lacks.
+    /// The mappers that Keycloak's realm lacks.
     #[serde(default)]
     pub keycloak: Vec<MissingMapper>,
-    /// People's certificates are issued by an authority that no server knows.
+    /// `true` if users' certificates are issued by a CA that no server knows.
     #[serde(default)]
     pub strangers_certificates: bool,
-    /// What is wrong with answers and records on their way to who reads them.
+    /// The distortions of responses and logs on their way to their readers.
     #[serde(default)]
     pub distortion: Distortion,
 }
 
-/// Flags of the API server, by the name of the setting.
+/// Changes to the flags of API servers, selected by the name of their setting.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ApiServerChange {
-    /// The settings meant; all, when none is named.
+    /// The settings that are changed; if empty, all.
     #[serde(default)]
     settings: Vec<String>,
-    /// Flags that have another value, or are added. `{pki}` is the directory of the lab's authorities.
+    /// Flags that get another value, or are added. `{pki}` is the directory of the lab's CAs.
     #[serde(default)]
     flags: BTreeMap<String, String>,
-    /// Flags that are left out.
+    /// Flags that are removed.
     #[serde(default)]
     without: Vec<String>,
 }
 
-/// A piece of an AuthenticationConfiguration.
+/// Changes to a piece of an AuthenticationConfiguration.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuthenticationChange {
     /// The name of the piece.
     piece: String,
-    /// Fields that are left out, `claimMappings.groups`.
+    /// Fields that are removed, such as `claimMappings.groups`.
     #[serde(default)]
     without: Vec<String>,
-    /// Fields that have another value. `{stranger}` is the certificate of an authority that signed nothing of the lab.
+    /// Fields that get another value. `{stranger}` is the certificate of a CA that signed nothing in the lab.
     #[serde(default)]
     with: Value,
 }
 
-/// kube-controller-manager.
+/// Changes to kube-controller-manager.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ControllersChange {
     /// Controllers that do not run.
     #[serde(default)]
     missing: Vec<String>,
-    /// Flags that have another value, or are added.
+    /// Flags that get another value, or are added.
     #[serde(default)]
     flags: BTreeMap<String, String>,
 }
 
-/// An object, and where it is posted to.
+/// An object and the path that it is posted to.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Object {
@@ -114,46 +114,46 @@ pub struct Object {
     pub content: Value,
 }
 
-/// A protocol mapper that is gone.
+/// A protocol mapper that is removed.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MissingMapper {
-    /// The client that had it.
+    /// The client that the mapper belongs to.
     pub client: String,
-    /// Its name.
+    /// The mapper's name.
     pub mapper: String,
 }
 
-/// What can be wrong with what was asked for.
+/// An error of a requested sabotage.
 #[derive(Debug, thiserror::Error)]
 pub enum SabotageError {
     /// There is no such file.
     #[error("no sabotage is called '{name}'; there are: {}", known.join(", "))]
     Unknown {
-        /// The name asked for.
+        /// The requested name.
         name: String,
-        /// Those there are.
+        /// The names that exist.
         known: Vec<String>,
     },
-    /// A file does not say what it should.
+    /// A file cannot be parsed.
     #[error("the sabotage '{name}' cannot be read")]
     Unreadable {
-        /// Its name.
+        /// The sabotage's name.
         name: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: Box<toml::de::Error>,
     },
-    /// Nobody has to notice it.
+    /// The file names no behaviour that must notice.
     #[error("the sabotage '{name}' says of no behaviour that it must notice")]
     Unnoticed {
-        /// Its name.
+        /// The sabotage's name.
         name: String,
     },
 }
 
 impl Sabotage {
-    /// The names of all, in order.
+    /// Returns the names of all sabotages, in order.
     pub fn names() -> Vec<String> {
         let mut names: Vec<String> = FILES
             .files()
@@ -163,10 +163,10 @@ impl Sabotage {
         names
     }
 
-    /// The one called `name`.
+    /// Returns the sabotage called `name`.
     ///
     /// # Errors
-    /// There is none of that name, or its file is damaged.
+    /// Fails if there is none of that name, or if its file is damaged.
     pub fn named(name: &str) -> Result<Self, SabotageError> {
         let file = FILES.get_file(format!("{name}.toml")).ok_or_else(|| SabotageError::Unknown {
             name: name.to_owned(),
@@ -175,10 +175,10 @@ impl Sabotage {
         Self::read(name, file.contents_utf8().unwrap_or_default())
     }
 
-    /// Reads what a file says.
+    /// Parses the `text` of a file.
     ///
     /// # Errors
-    /// It is damaged, or nobody has to notice.
+    /// Fails if the text is damaged, or if no behaviour has to notice.
     pub fn read(name: &str, text: &str) -> Result<Self, SabotageError> {
         let mut read: Self = toml::from_str(text).map_err(|source| SabotageError::Unreadable {
             name: name.to_owned(),
@@ -191,17 +191,17 @@ impl Sabotage {
         Ok(read)
     }
 
-    /// The API server settings that it names.
+    /// Returns the API server settings that it names.
     pub fn settings(&self) -> impl Iterator<Item = &str> {
         self.api_server.iter().flat_map(|change| &change.settings).map(String::as_str)
     }
 
-    /// The pieces of AuthenticationConfigurations that it names.
+    /// Returns the pieces of AuthenticationConfigurations that it names.
     pub fn pieces(&self) -> impl Iterator<Item = &str> {
         self.authentication.iter().map(|change| change.piece.as_str())
     }
 
-    /// Changes the flags (`--NAME=VALUE`) of the API server with the setting `setting`; `pki` is the directory of authorities.
+    /// Changes the flags (`--NAME=VALUE`) of the API server with the setting `setting`; `pki` is the directory of CAs.
     pub fn change_api_server(&self, setting: &str, arguments: &mut Vec<String>, pki: &str) {
         let meant = |change: &&ApiServerChange| change.settings.is_empty() || change.settings.iter().any(|name| name == setting);
         for change in self.api_server.iter().filter(meant) {
@@ -263,7 +263,7 @@ fn remove(value: &mut Value, field: &str) {
     }
 }
 
-/// Puts what `change` says into `value`, field by field (RFC 7396 without its null).
+/// Merges `change` into `value`, field by field (RFC 7396 without its null).
 fn merge(value: &mut Value, change: &Value, stranger: &str) {
     match change {
         Value::Null => {}

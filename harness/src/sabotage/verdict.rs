@@ -1,4 +1,4 @@
-//! Whether a sabotage was noticed, and by the right scenarios only.
+//! The verdict on a sabotage: noticed or not, and by the right scenarios only.
 //!
 //! The main type is [`Verdict`].
 
@@ -7,26 +7,26 @@ use std::collections::BTreeMap;
 use super::Sabotage;
 use crate::event::{Outcome, ScenarioReport};
 
-/// What scenarios made of a sabotage.
+/// The verdict of the scenarios on a sabotage.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
-    /// The scenarios that turned red and had to, by behaviour.
+    /// The scenarios that had to fail and did, by behaviour.
     pub noticed: BTreeMap<String, Vec<String>>,
     /// The behaviours that had to notice and did not.
     pub missing: Vec<String>,
-    /// The scenarios that turned red, and might.
+    /// The scenarios that were allowed to fail and did.
     pub also: Vec<String>,
-    /// The scenarios that turned red for no reason that is known.
+    /// The scenarios that failed for no known reason.
     pub unexpected: Vec<String>,
 }
 
 impl Verdict {
-    /// Whether everybody noticed who must, and nobody else turned red.
+    /// Returns whether all behaviours that must notice did, and no unrelated scenario failed.
     pub fn is_sound(&self) -> bool {
         !self.noticed.is_empty() && self.missing.is_empty() && self.unexpected.is_empty()
     }
 
-    /// How many scenarios turned red as expected.
+    /// Returns the number of scenarios that failed as expected.
     pub fn red(&self) -> usize {
         let mut ids: Vec<&String> = self.noticed.values().flatten().chain(&self.also).collect();
         ids.sort();
@@ -35,7 +35,7 @@ impl Verdict {
     }
 }
 
-/// What `scenarios` made of `sabotage`. A behaviour whose scenarios were all skipped, in this version, had no chance.
+/// Returns the verdict of `scenarios` on `sabotage`. Behaviours whose scenarios were all skipped in this version need not notice.
 pub fn verdict(sabotage: &Sabotage, scenarios: &[ScenarioReport]) -> Verdict {
     let mut verdict = Verdict::default();
     for behaviour in &sabotage.notices {
@@ -70,7 +70,7 @@ pub fn verdict(sabotage: &Sabotage, scenarios: &[ScenarioReport]) -> Verdict {
     verdict
 }
 
-/// Whether `word` means `scenario`: a behaviour, a tag, what a step of it says (`says refused`), or how its identity begins.
+/// Returns whether `word` selects `scenario`: by behaviour, tag, text of a step (`says refused`), or beginning of the identity.
 fn is_meant(word: &str, scenario: &ScenarioReport) -> bool {
     if let Some(words) = word.strip_prefix("says ") {
         return scenario.steps.iter().any(|step| step.text.contains(words));

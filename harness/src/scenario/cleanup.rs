@@ -1,7 +1,7 @@
-//! Deletes what scenarios made in a lab that goes on, beside the scenarios that still run.
+//! Deletes the objects of finished scenarios from a lab that keeps running, while other scenarios still run.
 //!
-//! The main type is [`Cleanup`]. It is told of each scenario that leaves, deletes in bulk, since each deletion asks for several kinds of
-//! objects, and is done with all of the run's before the run ends.
+//! The main type is [`Cleanup`]. It is notified of each finished scenario, deletes in bulk, since each deletion sends requests for several
+//! kinds of objects, and has deleted all of the run's objects before the run ends.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,35 +11,35 @@ use tokio::task::JoinHandle;
 
 use crate::lab::{Lab, LabError, Made, UnderWay};
 
-/// How many scenarios' objects are deleted at a time, unless the run is over.
+/// The number of scenarios whose objects are deleted at a time, except at the end of the run.
 const BATCH: usize = 32;
 
-/// What is deleted, and when. Cheap to clone.
+/// A handle to the task that deletes a run's objects. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Cleanup {
     sender: mpsc::UnboundedSender<Message>,
     accounts: Accounts,
-    /// Taken by whoever ends it.
+    /// Taken by the caller that ends it.
     task: Arc<Mutex<Option<Task>>>,
-    /// Until then, the lab's owner deletes nothing and ends no API server.
+    /// While this exists, the lab's owner deletes nothing and ends no API server.
     _under_way: Arc<UnderWay>,
 }
 
 type Task = JoinHandle<Result<(), LabError>>;
 
-/// Users of Keycloak, by the scenario that made them.
+/// The users of Keycloak, by the scenario that created them.
 type Accounts = Arc<Mutex<BTreeMap<String, Vec<String>>>>;
 
 #[derive(Debug)]
 enum Message {
-    /// A scenario is over; objects that it made bear this label.
+    /// A scenario is over; the objects that it created bear this label.
     Left(String),
-    /// All of them are.
+    /// All scenarios are over.
     RunIsOver,
 }
 
 impl Cleanup {
-    /// Begins to delete what scenarios of the run `run` make in `lab`, whose owner knows that it is `under_way`.
+    /// Starts to delete the objects that scenarios of the run `run` create in `lab`; `under_way` tells the lab's owner of the run.
     pub fn begin(lab: Lab, run: String, under_way: UnderWay) -> Self {
         let (sender, receiver) = mpsc::unbounded_channel();
         let accounts = Accounts::default();
@@ -52,7 +52,7 @@ impl Cleanup {
         }
     }
 
-    /// Notes that `scenario` made a user of Keycloak.
+    /// Notes that `scenario` created the Keycloak user `name`.
     pub(super) fn account(&self, scenario: &str, name: &str) {
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         accounts.entry(scenario.to_owned()).or_default().push(name.to_owned());
@@ -60,14 +60,14 @@ impl Cleanup {
 
     /// Notes that `scenario` is over.
     pub(super) fn left(&self, scenario: String) {
-        // Nobody receives after a failed deletion, which the end of the run tells.
+        // After a failed deletion the receiver is gone; the end of the run reports that error.
         let _failed = self.sender.send(Message::Left(scenario));
     }
 
-    /// Deletes what is left of all scenarios, also of those that were given up, and waits until it is gone.
+    /// Deletes the remaining objects of all scenarios, including abandoned ones, and waits until they are gone.
     ///
     /// # Errors
-    /// Something could not be deleted.
+    /// A deletion failed.
     pub async fn end(&self) -> Result<(), LabError> {
         let _failed = self.sender.send(Message::RunIsOver);
         let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();

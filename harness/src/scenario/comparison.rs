@@ -5,12 +5,12 @@ use std::fmt;
 
 use crate::event::Cause;
 
-/// Unit separator (ASCII 31): stands around the parts of a comparison, and in no text that a server sends.
+/// The unit separator (ASCII 31): encloses the parts of a comparison, and occurs in no text that a server sends.
 const MARK: char = '\u{1f}';
 
 /// The error of a step that expected one thing and saw another.
 ///
-/// A step of your own returns it, too: reports then show both parts, and count the scenario as "differs", not as "failed".
+/// Your own steps can return it, too: reports then show both parts, and count the scenario as "differs", not as "failed".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Differs {
     expected: String,
@@ -36,7 +36,7 @@ impl fmt::Display for Differs {
 
 impl std::error::Error for Differs {}
 
-/// The cause that `text`, all that cucumber kept of an error, tells of.
+/// Returns the cause described by `text`, which is all that cucumber keeps of an error.
 pub(super) fn cause(text: &str) -> Cause {
     let parts: Vec<&str> = text.split(MARK).collect();
     match parts[..] {

@@ -1,7 +1,7 @@
-//! How long scenarios took when they were measured: `fixtures/durations.toml`, by which
-//! shards are cut and the longest features begin first. The main type is [`Durations`].
+//! The measured durations of scenarios: `fixtures/durations.toml`, by which
+//! shards are cut and the longest features start first. The main type is [`Durations`].
 //!
-//! The times are of scenarios that ran side by side, so they are no measure of one alone; for equal parts that does not matter.
+//! The scenarios ran side by side, so the times do not measure one alone; for equal parts that does not matter.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -13,7 +13,7 @@ pub struct Durations {
 }
 
 impl Durations {
-    /// What `fixtures/durations.toml` says.
+    /// Returns the durations in `fixtures/durations.toml`.
     pub fn known() -> &'static Self {
         static KNOWN: LazyLock<Durations> = LazyLock::new(|| {
             let ms = toml::from_str(include_str!("../../../fixtures/durations.toml")).expect("fixtures/durations.toml is read by a test");
@@ -22,7 +22,7 @@ impl Durations {
         &KNOWN
     }
 
-    /// Those of `measured`: for each scenario the median of its times. A time of a scenario that was skipped is none.
+    /// Returns the median of each scenario's times in `measured`, which must not include times of skipped scenarios.
     #[must_use]
     pub fn of(measured: impl IntoIterator<Item = (String, u64)>) -> Self {
         let mut times: BTreeMap<String, Vec<u64>> = BTreeMap::new();
@@ -38,13 +38,13 @@ impl Durations {
         }
     }
 
-    /// Milliseconds of the scenario `id`; of one that was not measured, the median of the others.
+    /// Returns the milliseconds of the scenario `id`, or the median of the others if it was not measured.
     #[must_use]
     pub fn ms(&self, id: &str) -> u64 {
         self.ms.get(id).copied().unwrap_or_else(|| self.median())
     }
 
-    /// As text for `fixtures/durations.toml`.
+    /// Returns the text for `fixtures/durations.toml`.
     #[must_use]
     pub fn to_toml(&self) -> String {
         let mut text = String::from(
@@ -52,14 +52,14 @@ impl Durations {
              # scenario that is not here counts as the median of the others. `authlab report keep DIR` writes it.\n",
         );
         for (id, ms) in &self.ms {
-            // A JSON string is a TOML string.
+            // A JSON string is a valid TOML string.
             text.push_str(&format!("{} = {ms}\n", serde_json::Value::from(id.as_str())));
         }
         text
     }
 
-    /// Puts each of `ids` into one of `count` parts, so that the parts take about the same time: the longest first, each to the part
-    /// that has least so far. The same ids are always cut the same way, in whatever order they come.
+    /// Distributes `ids` over `count` parts that take about the same time: the longest first, each to the part with the least so far.
+    /// The result does not depend on the order of `ids`.
     #[must_use]
     pub fn cut(&self, ids: &[&str], count: usize) -> Vec<usize> {
         let median = self.median();
@@ -108,7 +108,7 @@ mod tests {
         assert_eq!(durations.cut(&["unknown", "a", "b"], 2), [1, 0, 1]);
     }
 
-    /// Whatever the times and however many parts: each scenario is in exactly one part, the parts are the same in any order of the
+    /// For any times and any number of parts: each scenario is in exactly one part, the parts are the same in any order of the
     /// ids, and no two parts differ by more than the longest scenario.
     #[test]
     fn parts_are_whole_and_even_whatever_the_times_are() {

@@ -1,4 +1,4 @@
-//! What is kept of a scenario that failed: its answers, their audit events, the log around them.
+//! The evidence kept of a failed scenario: its answers, their audit events, the log around them.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use crate::event::Cause;
 use crate::probe::Answer;
 use crate::secret::{REDACTED, redact, redact_value};
 
-/// Writes it into a directory of its own below the state directory, and says where. Everything goes through redaction.
+/// Writes the evidence into a directory of its own below the state directory and returns the path. Everything is redacted.
 pub(super) fn keep(run: &str, scenario: &ScenarioContext, why: &Cause, answers: &[Answer]) -> Result<PathBuf> {
     let name: String = scenario
         .id
@@ -46,7 +46,7 @@ pub(super) fn keep(run: &str, scenario: &ScenarioContext, why: &Cause, answers: 
 const KEPT_OF_A_SECRET: [&str; 4] = ["apiVersion", "kind", "type", "immutable"];
 const KEPT_OF_ITS_METADATA: [&str; 5] = ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"];
 
-/// A body without what is in Secrets: alone, in lists, in the events of a watch, however they are within one another.
+/// Returns a body without the contents of Secrets: alone, in lists, in the events of a watch, at any depth.
 fn without_secrets(body: &Value) -> Value {
     match body {
         Value::Object(object) => match object.get("kind").and_then(Value::as_str) {
@@ -55,7 +55,7 @@ fn without_secrets(body: &Value) -> Value {
                 let of_secrets = kind == Some("SecretList");
                 let kept = object.iter().map(|(name, value)| {
                     let value = match value {
-                        // In a list of one kind, the items do not say it.
+                        // The items of a typed list have no `kind` of their own.
                         Value::Array(items) if of_secrets && name == "items" => items.iter().map(of_an_item).collect(),
                         value => without_secrets(value),
                     };
@@ -93,8 +93,8 @@ fn of_a_secret(secret: &Map<String, Value>) -> Value {
     kept.into()
 }
 
-/// A text, which may be a body in itself: one object after the other, as a watch sends them, or an annotation with the object as it was
-/// applied. In another form (YAML, protobuf), a text about a Secret is not kept.
+/// Redacts a text that may itself contain bodies: one object after the other, as a watch sends them, or an annotation with the object as
+/// it was applied. A text about a Secret in another format (YAML, protobuf) is not kept.
 fn of_a_text(text: &str) -> Value {
     let is_about_one = text.contains("Secret") && text.contains("data");
     if !is_about_one {

@@ -1,33 +1,33 @@
-//! Inverted scenarios: what it means that the sound twin was presented in place of the flawed credential.
+//! Inverted scenarios: the verdict on a scenario that presented the sound twin in place of the flawed credential.
 //!
-//! The main function is [`judge`]. A scenario that asserts what it says has to fail then, in one of its assertions; one
-//! that stays green would also be green if the API server let everybody in.
+//! The main function is [`judge`]. A scenario that asserts what it claims must then fail in one of its assertions; one
+//! that stays green would also be green if the API server accepted everybody.
 
 use gherkin::Step;
 
 use crate::event::{AnswerReport, Cause, Inversion, Skip, Verdict};
 
-/// What did not hold.
+/// The step that did not hold.
 pub(super) struct Failing {
     pub(super) step: String,
     pub(super) line: Option<usize>,
     pub(super) definition: Option<String>,
     pub(super) cause: Cause,
-    /// Whether it is an assertion that was carried out.
+    /// `true` if it is an assertion that was carried out.
     pub(super) asserts: bool,
 }
 
-/// What to make of how a scenario ended.
+/// The verdict on how a scenario ended.
 pub(super) struct Judged {
     pub(super) failing: Option<Failing>,
     /// The assertion that noticed the inversion.
     pub(super) noticed: Option<Inversion>,
-    /// Why nothing was inverted.
+    /// The reason for inverting nothing.
     pub(super) not_inverted: Option<Skip>,
 }
 
 impl Judged {
-    /// An ordinary run: what failed, failed.
+    /// Returns the verdict of an ordinary run: a failure stays a failure.
     pub(super) fn as_written(failing: Option<Failing>) -> Self {
         Self {
             failing,
@@ -37,22 +37,22 @@ impl Judged {
     }
 }
 
-/// How the step begins, after its person, that presents the twin itself: that it fails shows nothing about the flaw.
+/// The beginning, after the person, of the step that presents the twin itself: its failure shows nothing about the flaw.
 const TWIN_STEP: &str = " is sound, is still accepted";
 
-/// How a step says that an answer is an acceptance.
+/// The words by which a step expects an acceptance.
 const ACCEPTED: &str = "accepted as ";
 
-/// Judges a scenario of an inverted run. `presented` says whether a twin was; `held` are the assertions that held.
+/// Judges a scenario of an inverted run. `presented` says whether a twin was presented; `held` are the assertions that held.
 pub(super) fn judge(failing: Option<Failing>, presented: bool, held: &[Step], answers: &[AnswerReport]) -> Judged {
     let text = |step: &Step| format!("{} {}", step.keyword.trim(), step.value);
     match failing {
-        // It is as it is written; a failure is an ordinary one.
+        // Nothing was inverted; a failure is an ordinary one.
         failing if !presented => Judged {
             not_inverted: failing.is_none().then(Skip::not_inverted),
             ..Judged::as_written(failing)
         },
-        // A variant that is sound, too: it says that somebody is accepted, of nobody that they are refused, and shows no twin beside.
+        // A variant that is sound, too: it expects an acceptance and no refusal, and presents no twin beside it.
         None if held.iter().any(|step| step.value.contains(ACCEPTED))
             && !held.iter().any(|step| refuses(&step.value) || step.value.contains(TWIN_STEP)) =>
         {
@@ -90,17 +90,17 @@ pub(super) fn judge(failing: Option<Failing>, presented: bool, held: &[Step], an
     }
 }
 
-/// Whether what failed is an assertion about the flawed credential; some refusals are asserted on the way to the rule.
+/// Returns whether an assertion about the flawed credential failed; some refusals are asserted on the way to the rule.
 fn notices(failing: &Failing) -> bool {
     (failing.asserts || refuses(&failing.step)) && failing.definition.is_some() && !failing.step.contains(TWIN_STEP)
 }
 
-/// Whether a step says of somebody that they are refused.
+/// Returns whether a step expects a refusal.
 fn refuses(step: &str) -> bool {
     step.contains("refused")
 }
 
-/// Whether the last question was answered at all: no answer proves nothing.
+/// Returns whether the last request got a response at all: no response proves nothing.
 fn were_answered(answers: &[AnswerReport]) -> bool {
     answers.last().is_none_or(|answer| answer.verdict != Verdict::Unreachable)
 }

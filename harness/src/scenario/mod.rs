@@ -1,8 +1,8 @@
-//! Scenarios: found, checked, selected and carried out.
+//! Scenarios: found, checked, selected and run.
 //!
-//! [`Suite`] is every scenario that there is, [`Selection`] says which of
-//! them are meant, and [`runner::run`] carries those out on a [`Stage`]
-//! (a world per scenario, a lab for all), telling what happens as events.
+//! [`Suite`] holds all scenarios, [`Selection`] picks some of
+//! them, and [`runner::run`] runs those on a [`Stage`]
+//! (a world per scenario, one lab for all) and reports progress as events.
 
 use std::sync::Arc;
 
@@ -33,15 +33,15 @@ pub use selection::{Selected, Selection};
 pub use suite::Suite;
 pub use vocabulary::Vocabulary;
 
-/// The tag, before its name, of a capability that a scenario needs.
+/// The prefix of the tag that names a capability that a scenario needs.
 pub const REQUIRES: &str = "requires:";
-/// The tag of scenarios that run only when asked for.
+/// The tag of scenarios that run only on request.
 pub const IGNORE: &str = "ignore";
 
-/// One scenario (of an outline: one row), as everybody but Gherkin knows it.
+/// One scenario (or one row of an outline), independent of Gherkin's types.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScenarioContext {
-    /// Its identity: `folder/feature::scenario`, an outline's row in brackets.
+    /// Its identity: `folder/feature::scenario`, with an outline's row in brackets.
     pub id: String,
     /// The way of authenticating: the folder of its feature file.
     pub flow: String,
@@ -51,35 +51,35 @@ pub struct ScenarioContext {
     pub rule: Option<String>,
     /// The scenario's title.
     pub name: String,
-    /// The feature file as a person finds it.
+    /// The path of the feature file, as shown to users.
     pub file: Utf8PathBuf,
     /// The line of the scenario, or of the outline's row.
     pub line: usize,
-    /// Its tags and those it inherits, without `@`, each once.
+    /// Its own and inherited tags, without `@`, each once.
     pub tags: Vec<String>,
     /// The ids of the behaviours that it proves.
     pub behaviours: Vec<String>,
 }
 
 impl ScenarioContext {
-    /// File and line.
+    /// Returns the file and the line.
     #[must_use]
     pub fn place(&self) -> String {
         format!("{}:{}", self.file, self.line)
     }
 
-    /// Whether it runs only when asked for.
+    /// Returns whether it runs only on request.
     #[must_use]
     pub fn is_ignored(&self) -> bool {
         self.tags.iter().any(|tag| tag == IGNORE)
     }
 
-    /// The capabilities that it needs.
+    /// Returns the capabilities that it needs.
     pub fn requires(&self) -> impl Iterator<Item = &str> {
         self.tags.iter().filter_map(|tag| tag.strip_prefix(REQUIRES))
     }
 
-    /// A name for the scenario's own namespaces, users and clients: a DNS label
+    /// Returns a name for the scenario's own namespaces, users and clients: a DNS label
     /// (RFC 1123) of at most 40 characters that no other scenario has.
     #[must_use]
     pub fn label(&self) -> String {
@@ -102,5 +102,5 @@ impl ScenarioContext {
     }
 }
 
-/// A scenario, shared by those who know it.
+/// A shared scenario.
 pub type SharedScenario = Arc<ScenarioContext>;

@@ -1,4 +1,4 @@
-//! Cucumber's events, turned into ours. The main type is [`Outcomes`], which
+//! Turns cucumber's events into ours. The main type is [`Outcomes`], which
 //! follows each scenario from its first step to its report.
 
 use std::any::Any;
@@ -17,7 +17,7 @@ use super::steps_taken::Steps;
 use super::{ScenarioContext, SharedScenario};
 use crate::event::{AnswerReport, Cause, Event, Events, Failure, Outcome, ScenarioReport, Skip};
 
-/// Follows scenarios and reports how each of them ended.
+/// An observer of scenarios that reports the outcome of each.
 pub(super) struct Outcomes {
     scenarios: Rc<HashMap<Key, SharedScenario>>,
     aftermaths: Aftermaths,
@@ -218,7 +218,7 @@ impl Outcomes {
         self.events.emit(Event::ScenarioFinished { report: Box::new(report) });
     }
 
-    /// A scenario that was not carried out.
+    /// Reports a skipped scenario.
     pub(super) fn skipped(&mut self, context: &ScenarioContext, skip: Skip) {
         self.tally.count(Outcome::Skipped);
         let report = ScenarioReport {
@@ -250,7 +250,7 @@ fn report(context: &ScenarioContext, outcome: Outcome) -> ScenarioReport {
     }
 }
 
-/// What a panic says; steps that return an error panic with its text.
+/// Returns the text of a panic; steps that return an error panic with its text.
 pub(super) fn panic_text(payload: &(dyn Any + Send)) -> String {
     if let Some(text) = payload.downcast_ref::<String>() {
         text.clone()

@@ -1,5 +1,5 @@
-//! Feature files: those the binary brings along, or those a person names; and
-//! what Gherkin says about them. The main type is [`FeatureFile`].
+//! Feature files, built in or from disk, and their parsing by Gherkin.
+//! The main type is [`FeatureFile`].
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use crate::hint::Hint;
 
 static FEATURES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../features");
 
-/// The table of tags, as the features' own README has it.
+/// Returns the table of tags in the features' own README.
 #[must_use]
 pub fn readme() -> &'static str {
     FEATURES
@@ -21,38 +21,38 @@ pub fn readme() -> &'static str {
         .unwrap_or_default()
 }
 
-/// A feature file, read but not understood yet.
+/// A feature file, read but not parsed yet.
 #[derive(Clone, Debug)]
 pub struct FeatureFile {
-    /// Where it is below `features/`, with `/` and without `.feature`: the first half of its scenarios' identity.
+    /// The path below `features/`, with `/` and without `.feature`: the first half of its scenarios' identity.
     pub stem: String,
-    /// Where a person finds it.
+    /// The path as shown to users.
     pub shown: Utf8PathBuf,
     /// Its text.
     pub text: String,
 }
 
-/// A feature file cannot be had.
+/// An error of finding or reading a feature file.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// There is no such thing, neither on disk nor among the features brought along.
+    /// Nothing has this name, neither on disk nor among the built-in features.
     #[error("no feature file or folder `{path}`, neither on disk nor among the features that authlab brings along")]
     NotFound {
-        /// What was named.
+        /// The path given.
         path: PathBuf,
-        /// The folders of the features brought along.
+        /// The folders of the built-in features.
         known: Vec<String>,
     },
-    /// A folder without any.
+    /// The folder has no feature files.
     #[error("no feature file (`*.feature`) in `{path}`")]
     NoneInside {
         /// The folder.
         path: PathBuf,
     },
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("the feature file cannot be read")]
     Unreadable(#[source] std::io::Error),
-    /// Its name is not UTF-8.
+    /// The file's name is not UTF-8.
     #[error("the name of the feature file `{path}` is not UTF-8")]
     Name {
         /// The file.
@@ -69,7 +69,7 @@ impl Hint for FileError {
     }
 }
 
-/// The features that the binary brings along, by name.
+/// Returns the built-in features, by name.
 #[must_use]
 pub fn embedded() -> Vec<FeatureFile> {
     let mut files = Vec::new();
@@ -96,11 +96,11 @@ fn collect_embedded(folder: &Dir<'_>, files: &mut Vec<FeatureFile>) {
     }
 }
 
-/// The feature files that `paths` name: files and folders on disk, or parts of the features brought along
+/// Returns the feature files that `paths` name: files and folders on disk, or parts of the built-in features
 /// (`oidc`, `oidc/login.feature`).
 ///
 /// # Errors
-/// There is no such file, or it cannot be read.
+/// A file does not exist, or it cannot be read.
 pub fn named(paths: &[PathBuf]) -> Result<Vec<FeatureFile>, FileError> {
     let mut files: Vec<FeatureFile> = Vec::new();
     for path in paths {
@@ -152,7 +152,7 @@ fn from_disk(path: &Path) -> Result<FeatureFile, FileError> {
     })
 }
 
-/// Below the nearest `features` folder; outside of one, the file with its folder.
+/// Returns the path below the nearest `features` folder, or else the file with its folder.
 fn stem_of(path: &Utf8Path) -> String {
     let absolute = camino::absolute_utf8(path).unwrap_or_else(|_| path.to_path_buf());
     let parts: Vec<&str> = absolute.components().map(|part| part.as_str()).collect();
@@ -191,7 +191,7 @@ fn from_embedded(path: &Path) -> Result<Vec<FeatureFile>, FileError> {
     Ok(found)
 }
 
-/// A feature file that is not Gherkin, with the place and a caret under it.
+/// A syntax error in a feature file, with its place and a caret under it.
 #[derive(Debug, thiserror::Error)]
 #[error("{file}:{line}:{column}: {problem}\n{}", self.excerpt())]
 pub struct SyntaxError {
@@ -203,7 +203,7 @@ pub struct SyntaxError {
     pub column: usize,
     /// The line itself.
     pub text: String,
-    /// What is wrong.
+    /// The problem in words.
     pub problem: String,
 }
 
@@ -233,10 +233,10 @@ impl SyntaxError {
     }
 }
 
-/// What Gherkin reads in `file`.
+/// Parses `file`.
 ///
 /// # Errors
-/// The file is not Gherkin, or has text where only steps are carried out.
+/// The file is not Gherkin, or has prose where only steps are allowed.
 pub fn parse(file: &FeatureFile) -> Result<Feature, SyntaxError> {
     let mut feature = read(&file.text).map_err(|()| not_gherkin(file))?;
     if let Some(error) = prose(file, &feature) {
@@ -250,8 +250,8 @@ fn read(text: &str) -> Result<Feature, ()> {
     Feature::parse(text, GherkinEnv::default()).map_err(|_| ())
 }
 
-/// The parser keeps its position to itself, and means the farthest place that any of its attempts came to. What a
-/// person looks for is the line after the last one up to which the file is Gherkin.
+/// Locates a syntax error after the last line up to which the file is Gherkin. The parser does not expose its position, which
+/// would be the farthest place that any of its attempts reached.
 fn not_gherkin(file: &FeatureFile) -> SyntaxError {
     let lines: Vec<&str> = file.text.lines().collect();
     let sound = (1..lines.len())
@@ -264,8 +264,8 @@ fn not_gherkin(file: &FeatureFile) -> SyntaxError {
     SyntaxError::at(file, line + 1, problem(file, text))
 }
 
-/// Gherkin takes text between a scenario's title and its first step for a description: a step whose keyword is
-/// mistyped would be left out without a word.
+/// Finds prose between a scenario's title and its first step. Gherkin takes it for a description, so a step with a
+/// mistyped keyword would be dropped silently.
 fn prose(file: &FeatureFile, feature: &Feature) -> Option<SyntaxError> {
     let scenarios = feature
         .scenarios
@@ -290,7 +290,7 @@ fn prose(file: &FeatureFile, feature: &Feature) -> Option<SyntaxError> {
     ))
 }
 
-/// What is wrong, from what the parser remembers (only when it reads a file itself) and from the line.
+/// Describes the problem, from the parser's own error (which it has only when it reads a file itself) and from the line.
 fn problem(file: &FeatureFile, line: &str) -> String {
     let remembered = tempfile::NamedTempFile::new().ok().and_then(|copy| {
         fs::write(copy.path(), &file.text).ok()?;

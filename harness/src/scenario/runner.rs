@@ -1,6 +1,6 @@
-//! Carries selected scenarios out: waits for the lab, skips what the lab lacks,
-//! runs the rest side by side and tells each outcome. The main items are
-//! [`run`] and [`Stage`], all that the runner needs of a world.
+//! Runs selected scenarios: waits for the lab, skips those that the lab cannot run,
+//! runs the rest side by side and reports each outcome. The main items are
+//! [`run`] and [`Stage`], the runner's interface to a world.
 
 use std::cell::RefCell;
 use std::cmp::Reverse;
@@ -29,62 +29,62 @@ use super::{REQUIRES, SharedScenario};
 use crate::event::{AnswerReport, Cause, Event, Events, Exchange, Outcome, Skip, milliseconds};
 use crate::interrupt::Interrupt;
 
-/// What the runner needs of a world: a value per scenario, whose steps are registered with cucumber's attributes.
+/// The runner's interface to a world: a value per scenario, whose steps are registered with cucumber's attributes.
 pub trait Stage: World + WorldInventory + Debug {
-    /// What all scenarios share.
+    /// The state that all scenarios share.
     type Lab: Clone + 'static;
 
-    /// The scenario is about to begin.
+    /// Prepares the world for a scenario that is about to start.
     fn enter(&mut self, lab: Self::Lab, scenario: SharedScenario);
 
-    /// What servers answered so far, in order.
+    /// Returns the servers' answers so far, in order.
     fn answers(&self) -> Vec<AnswerReport>;
 
-    /// What was asked of whom so far, each with the time at which it began.
+    /// Returns the exchanges so far, each with its start time.
     fn exchanges(&self) -> Vec<(SystemTime, Exchange)> {
         Vec::new()
     }
 
-    /// The scenario is over: cleans up what is its own, keeps evidence of a failure.
+    /// Ends the scenario: cleans up its own objects and keeps evidence of a failure.
     fn leave(&mut self, ended: Ended) -> impl Future<Output = Left>;
 }
 
-/// How the steps of a scenario ended.
+/// The result of a scenario's steps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// All held.
+    /// All steps held.
     Passed,
-    /// One did not, and why.
+    /// A step did not hold, for this cause.
     Failed(Cause),
 }
 
-/// What a scenario leaves behind.
+/// The result of leaving a scenario.
 #[derive(Clone, Debug, Default)]
 pub struct Left {
-    /// Lines of the servers' logs around the last request, when it failed.
+    /// Lines of the servers' logs around the last request, if the scenario failed.
     pub log: Vec<String>,
-    /// The directory that holds what was kept, when it failed.
+    /// The directory that holds the evidence, if the scenario failed.
     pub evidence: Option<String>,
-    /// Why it could not be cleaned up: the scenario fails.
+    /// The reason for a failed cleanup, which fails the scenario.
     pub problem: Option<String>,
-    /// Whether a sound twin was presented in place of a flawed credential.
+    /// `true` if a sound twin was presented in place of a flawed credential.
     pub inverted: bool,
 }
 
-/// How scenarios are carried out.
+/// The options of a run.
 #[derive(Clone, Debug)]
 pub struct RunOptions {
-    /// How many scenarios at a time.
+    /// The number of scenarios at a time.
     pub concurrency: usize,
-    /// The capabilities that a lab has last: features that ask for one begin after the others.
+    /// The capabilities that a lab provides last: features that ask for one start after the others.
     pub last: &'static [&'static str],
-    /// The person's wish to stop: nothing new begins, what is under way is given up.
+    /// The user's request to stop: nothing new starts, and running scenarios are abandoned.
     pub interrupt: Interrupt,
-    /// Whether sound twins are presented in place of flawed credentials, so that the scenarios with one have to fail.
+    /// `true` if sound twins are presented in place of flawed credentials, so that the scenarios with one must fail.
     pub inverted: bool,
 }
 
-/// How many scenarios at a time, unless told otherwise. They wait for servers most of the time.
+/// The default number of scenarios at a time. They wait for servers most of the time.
 pub const CONCURRENCY: usize = 16;
 
 impl Default for RunOptions {
@@ -98,16 +98,16 @@ impl Default for RunOptions {
     }
 }
 
-/// How it went.
+/// The counts of scenarios by outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Scenarios whose every step held.
+    /// Scenarios in which every step held.
     pub passed: usize,
-    /// Scenarios of which a step did not hold.
+    /// Scenarios in which a step did not hold.
     pub failed: usize,
-    /// Scenarios that the lab is not able to carry out.
+    /// Scenarios that the lab cannot run.
     pub skipped: usize,
-    /// Whether it was given up.
+    /// `true` if the run was interrupted.
     pub interrupted: bool,
 }
 
@@ -121,7 +121,7 @@ impl Tally {
     }
 }
 
-/// A scenario, as cucumber's events name it.
+/// The key of a scenario in cucumber's events.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     pub(super) file: PathBuf,
@@ -129,7 +129,7 @@ pub(super) struct Key {
     pub(super) column: usize,
 }
 
-/// What the hook after a scenario learnt.
+/// The findings of the hook after a scenario.
 #[derive(Default)]
 pub(super) struct Aftermath {
     pub(super) answers: Vec<AnswerReport>,
@@ -140,10 +140,10 @@ pub(super) struct Aftermath {
 
 pub(super) type Aftermaths = Rc<RefCell<HashMap<Key, Aftermath>>>;
 
-/// Carries `selected` out in the lab that `lab` becomes, asking `fit` before each scenario why that lab would have to skip it.
+/// Runs `selected` in the lab that `lab` resolves to. `fit` returns, for each scenario, the reason for which that lab must skip it.
 ///
 /// # Errors
-/// Those of `lab`. A scenario that fails is no error: it is told as an event and counted.
+/// Returns the errors of `lab` and `fit`. A failed scenario is not an error: it is reported as an event and counted.
 pub async fn run<S: Stage, E>(
     selected: &Selected<'_>,
     options: &RunOptions,
@@ -176,7 +176,7 @@ pub async fn run<S: Stage, E>(
     Ok(tally)
 }
 
-/// Cucumber replaces the process's panic hook while it runs, and puts back what it found.
+/// Allows one run at a time: cucumber replaces the process's panic hook while it runs, and restores the one that it found.
 static PANIC_HOOK: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 async fn carry_out<S: Stage, E>(
@@ -209,7 +209,7 @@ async fn carry_out<S: Stage, E>(
             }
         }
     }
-    // Features with the longest scenarios begin first: at the end of a run, nothing else is left to do while these wait.
+    // Features with the longest scenarios start first, so that the run does not end by waiting for them alone.
     let mut longest = vec![0; selected.suite.features.len()];
     for entry in &selected.entries {
         let ms = Durations::known().ms(&entry.context.id);
@@ -252,20 +252,20 @@ async fn carry_out<S: Stage, E>(
                     }
                     outcomes.on(at, event);
                 }
-                // Only parsing can fail, and what comes in is parsed already.
+                // Only parsing can fail, and the features are parsed already.
                 Some(Err(error)) => events.note(format!("cucumber: {error}")),
             },
         }
     }
     drop(stream);
     if outcomes.tally.interrupted {
-        // What cucumber found went with the stream; this puts the standard library's own back.
+        // The hook that cucumber found was dropped with the stream; this restores the standard library's own.
         drop(panic::take_hook());
     }
     Ok(outcomes.tally)
 }
 
-/// Whether `feature`, or something in it, asks for one of the capabilities `last`.
+/// Returns whether `feature`, or a part of it, asks for one of the capabilities `last`.
 fn asks_for(feature: &Feature, last: &[&str]) -> bool {
     let within = feature
         .rules
@@ -279,7 +279,7 @@ fn asks_for(feature: &Feature, last: &[&str]) -> bool {
     tags.any(|tag| tag.strip_prefix(REQUIRES).is_some_and(|asked| last.contains(&asked)))
 }
 
-/// The part of `feature` that is to be run; nothing, if that is no scenario.
+/// Returns the part of `feature` to run, or `None` if it has no scenario to run.
 fn only(feature: &Feature, runnable: &HashMap<Key, SharedScenario>) -> Option<Feature> {
     let mut feature = feature.clone();
     let file = feature.path.clone().unwrap_or_default();
@@ -337,7 +337,7 @@ fn scenarios<S: Stage>(
                         problem: Some(panic_text(&*payload)),
                         ..Left::default()
                     });
-                    // After leaving: reasons may still have been on their way to a log.
+                    // Read after leaving: reasons may still have been on their way to a log.
                     aftermath.answers = world.answers();
                     aftermath.exchanges = world.exchanges();
                 }
@@ -359,7 +359,7 @@ fn ended(finished: &ScenarioFinished) -> Ended {
     }
 }
 
-/// A panic in a step is caught and reported; one in a task that a step left behind would be lost without a word.
+/// Reports panics of tasks that steps left running, which would be lost silently; cucumber catches those of the steps themselves.
 fn tell_panics_elsewhere(events: &Events) {
     let (here, events) = (thread::current().id(), events.clone());
     panic::set_hook(Box::new(move |panicked| {

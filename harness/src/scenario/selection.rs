@@ -1,5 +1,5 @@
-//! Which scenarios are meant: the same for `authlab run` and for `cargo test`.
-//! The main types are [`Selection`], and [`Selected`], what it picks from a suite.
+//! The selection of scenarios, the same for `authlab run` and for `cargo test`.
+//! The main types are [`Selection`], and [`Selected`], its result for a suite.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,38 +13,38 @@ use super::suite::{Entry, Suite};
 use super::vocabulary::{Vocabulary, VocabularyError};
 use crate::hint::Hint;
 
-/// Which scenarios are meant. The default means all that are not ignored.
+/// A selection of scenarios. The default means all that are not ignored.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
-    /// Identities that contain one of these, or are one of these when [`Selection::exact`]; empty means all.
+    /// Parts of the identities to select, or whole identities with [`Selection::exact`]; empty means all.
     pub filters: Vec<String>,
-    /// Identities that contain one of these (or are one of these) are left out.
+    /// Parts of the identities to leave out, or whole identities with [`Selection::exact`].
     pub skip: Vec<String>,
-    /// Whether filters must be the whole identity.
+    /// `true` if filters must be the whole identity.
     pub exact: bool,
-    /// The identity must match.
+    /// The pattern that the identity must match.
     pub name: Option<Regex>,
-    /// The tags must satisfy the expression.
+    /// The expression that the tags must satisfy.
     pub tags: Option<TagExpression>,
-    /// One part of what is selected otherwise.
+    /// The part to run of the scenarios selected otherwise.
     pub shard: Option<Shard>,
-    /// What becomes of scenarios tagged `@ignore`.
+    /// The treatment of scenarios tagged `@ignore`.
     pub ignored: Ignored,
 }
 
-/// What becomes of scenarios tagged `@ignore`.
+/// The treatment of scenarios tagged `@ignore`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Ignored {
     /// They are selected, and skipped.
     #[default]
     Skip,
-    /// Only they are selected, and carried out.
+    /// Only they are selected, and run.
     Only,
-    /// They are carried out like all others.
+    /// They run like all others.
     Include,
 }
 
-/// What a [`Selection`] picks from a [`Suite`].
+/// The scenarios of a [`Suite`] that a [`Selection`] picks.
 #[derive(Debug)]
 pub struct Selected<'a> {
     pub(super) suite: &'a Suite,
@@ -53,24 +53,24 @@ pub struct Selected<'a> {
 }
 
 impl<'a> Selected<'a> {
-    /// The scenarios, in the order of the suite.
+    /// Returns the scenarios, in the order of the suite.
     pub fn scenarios(&self) -> impl Iterator<Item = &'a SharedScenario> {
         self.entries.iter().map(|entry| &entry.context)
     }
 
-    /// How many.
+    /// Returns the number of scenarios.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether there is none.
+    /// Returns whether no scenario was picked.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// How many scenarios of the suite were not picked.
+    /// Returns the number of scenarios of the suite that were not picked.
     #[must_use]
     pub fn filtered_out(&self) -> usize {
         self.suite.entries().len() - self.entries.len()
@@ -78,7 +78,7 @@ impl<'a> Selected<'a> {
 }
 
 impl Selection {
-    /// Picks from `suite`.
+    /// Picks scenarios from `suite`.
     #[must_use]
     pub fn pick<'a>(&self, suite: &'a Suite) -> Selected<'a> {
         let picked = suite.entries().iter().filter(|entry| self.means(&entry.context));
@@ -113,7 +113,7 @@ pub struct TagExpression {
     operation: TagOperation,
 }
 
-/// The text is not an expression over tags.
+/// A text that is not an expression over tags.
 #[derive(Debug, thiserror::Error)]
 #[error("not an expression over tags at column {column}; expected something like `@oidc and not (@X4 or @serial)`")]
 pub struct TagSyntaxError {
@@ -134,12 +134,12 @@ impl FromStr for TagExpression {
     }
 }
 
-/// The parser's error type is named by nobody else.
+/// The parser's error type, under a name that no other module uses.
 mod peg_error {
     pub(super) type Error = <gherkin::tagexpr::TagOperation as std::str::FromStr>::Err;
 }
 
-/// The expression names a tag that does not exist: it would select by accident.
+/// An expression that names an unknown tag: it would select by accident.
 #[derive(Debug, thiserror::Error)]
 #[error("the expression `{expression}` cannot select what is meant")]
 pub struct UnknownTag {
@@ -161,10 +161,10 @@ impl fmt::Display for TagExpression {
 }
 
 impl TagExpression {
-    /// Every tag that it names must be known.
+    /// Checks that every tag in the expression is known.
     ///
     /// # Errors
-    /// One is not.
+    /// A tag is unknown.
     pub fn check(&self, vocabulary: &Vocabulary) -> Result<(), UnknownTag> {
         let mut tags = Vec::new();
         collect(&self.operation, &mut tags);
@@ -199,7 +199,7 @@ fn holds(operation: &TagOperation, tags: &[String]) -> bool {
     }
 }
 
-/// Part `index` of `count` parts, from 1, that take about the same time ([`Durations`]): every scenario is in exactly one.
+/// Part `index` (from 1) of `count` parts that take about the same time ([`Durations`]): every scenario is in exactly one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shard {
     index: usize,
@@ -213,30 +213,30 @@ impl fmt::Display for Shard {
 }
 
 impl Shard {
-    /// All parts of `count`.
+    /// Returns all `count` parts.
     pub fn all(count: usize) -> impl Iterator<Item = Self> {
         (1..=count).map(move |index| Self { index, count })
     }
 
-    /// Which part, from 1.
+    /// Returns the index of the part, from 1.
     #[must_use]
     pub fn index(self) -> usize {
         self.index
     }
 
-    /// Of how many.
+    /// Returns the number of parts.
     #[must_use]
     pub fn count(self) -> usize {
         self.count
     }
 
-    /// Whether what stands at `position` is in it.
+    /// Returns whether the item at `position` is in this part.
     pub(crate) fn has(self, position: usize) -> bool {
         position % self.count == self.index - 1
     }
 }
 
-/// The text is not a shard.
+/// A text that is not a shard.
 #[derive(Debug, thiserror::Error)]
 #[error("not a shard; expected I/N with I from 1 to N, like `1/3`")]
 pub struct NoShard;

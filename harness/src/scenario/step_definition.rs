@@ -1,5 +1,5 @@
-//! The steps that are defined for a world: for the message about one that is
-//! not, and for whoever wants to know which nobody uses. The main type is
+//! The steps that are defined for a world, for the message about an undefined
+//! one and for finding unused ones. The main type is
 //! [`StepDefinition`].
 
 use cucumber::codegen::{StepConstructor, WorldInventory, inventory};
@@ -11,21 +11,21 @@ use regex::Regex;
 pub struct StepDefinition {
     /// Given, When or Then.
     pub kind: StepType,
-    /// What its text must match.
+    /// The pattern that its text must match.
     pub pattern: Regex,
-    /// File and line of the function.
+    /// The file and line of the function.
     pub place: String,
 }
 
 impl StepDefinition {
-    /// Whether it is the definition of `step`.
+    /// Returns whether it is the definition of `step`.
     #[must_use]
     pub fn defines(&self, step: &gherkin::Step) -> bool {
         self.kind == step.ty && self.pattern.is_match(&step.value)
     }
 }
 
-/// Every step that is defined for `W`, in the order of files and lines.
+/// Returns every step that is defined for `W`, in the order of files and lines.
 #[must_use]
 pub fn step_definitions<W: WorldInventory>() -> Vec<StepDefinition> {
     fn all<W, C: StepConstructor<W> + inventory::Collect>(kind: StepType) -> impl Iterator<Item = StepDefinition> {
@@ -46,7 +46,7 @@ pub fn step_definitions<W: WorldInventory>() -> Vec<StepDefinition> {
     definitions
 }
 
-/// At most three definitions that resemble `step`, the nearest first.
+/// Returns at most three definitions that resemble `step`, the nearest first.
 pub(super) fn nearest<'a>(step: &gherkin::Step, definitions: &'a [StepDefinition]) -> Vec<&'a StepDefinition> {
     let text = step.value.to_lowercase();
     let mut scored: Vec<(f64, &StepDefinition)> = definitions
@@ -58,7 +58,7 @@ pub(super) fn nearest<'a>(step: &gherkin::Step, definitions: &'a [StepDefinition
     scored.into_iter().take(3).map(|(_, definition)| definition).collect()
 }
 
-/// The words of a pattern, without what is written for machines.
+/// Returns the words of a pattern, in lower case and without punctuation.
 fn words_of(pattern: &str) -> String {
     pattern
         .chars()

@@ -1,4 +1,4 @@
-//! Which steps a scenario took, when, and what was asked during each. The main type is [`Steps`].
+//! The steps that a scenario took, their times, and the requests during each. The main type is [`Steps`].
 
 use std::time::SystemTime;
 
@@ -11,14 +11,14 @@ use crate::event::{Exchange, Outcome, StepReport, milliseconds};
 pub(super) struct Steps {
     /// The steps, those of the background first.
     pub(super) told: Vec<StepReport>,
-    /// When each of them began; one after the other, so the end of one is no later than the beginning of the next.
+    /// The start of each; steps run one after the other, so each ends no later than the next one starts.
     began: Vec<SystemTime>,
-    /// When the last one ended.
+    /// The end of the last one.
     ended: Option<SystemTime>,
 }
 
 impl Steps {
-    /// Something became of `step` at this time.
+    /// Records the `event` of `step` at the time `at`.
     pub(super) fn on<W>(&mut self, at: SystemTime, step: &gherkin::Step, event: &Step<W>) {
         let outcome = match event {
             Step::Started => {
@@ -42,10 +42,10 @@ impl Steps {
         }
     }
 
-    /// The scenario is over: those of its `own` steps that were not begun follow.
+    /// Completes the steps of a finished scenario with those of its `own` steps that did not start.
     pub(super) fn finished(&mut self, own: &[gherkin::Step]) {
         let texts: Vec<String> = own.iter().map(text).collect();
-        // The steps of a background come first, so those taken end with the first of its own, or with none of them.
+        // The steps of a background come first, so the steps taken end with the first of the scenario's own, or with none of them.
         let taken = (0..=texts.len().min(self.told.len()))
             .rev()
             .find(|count| {
@@ -62,7 +62,7 @@ impl Steps {
         }));
     }
 
-    /// `exchanges`, each with its step and its time since the first step.
+    /// Returns `exchanges`, each with its step and its time since the first step.
     pub(super) fn placed(&self, exchanges: Vec<(SystemTime, Exchange)>) -> Vec<Exchange> {
         let first = self.began.first().copied();
         let place = |(at, exchange): (SystemTime, Exchange)| {

@@ -1,5 +1,5 @@
-//! Every scenario that there is: outlines expanded, identities unique, nothing
-//! that would pass without being carried out. The main type is [`Suite`].
+//! All scenarios: outlines expanded, identities unique, and nothing
+//! that would pass without being run. The main type is [`Suite`].
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub struct Suite {
     entries: Vec<Entry>,
 }
 
-/// A scenario and where it is among the parsed features.
+/// A scenario and its place among the parsed features.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) context: SharedScenario,
@@ -27,7 +27,7 @@ pub(super) struct Entry {
     pub(super) position: LineCol,
 }
 
-/// The features are not fit to be carried out.
+/// A defect of the features that keeps them from being run.
 #[derive(Debug, thiserror::Error)]
 pub enum SuiteError {
     /// A file is not Gherkin.
@@ -40,43 +40,43 @@ pub enum SuiteError {
         file: String,
         /// The line of the step or the outline.
         line: usize,
-        /// The column named.
+        /// The name of the missing column.
         name: String,
     },
-    /// Two scenarios would be told apart by nothing.
+    /// Two scenarios have the same identity.
     #[error("two scenarios have the identity `{id}`: {first} and {second}")]
     Duplicate {
         /// The identity.
         id: String,
-        /// Where the first is.
+        /// The place of the first.
         first: String,
-        /// Where the second is.
+        /// The place of the second.
         second: String,
     },
-    /// A scenario that would pass without anything being done.
+    /// A scenario without steps would pass without doing anything.
     #[error("{place}: the scenario `{name}` has no step")]
     NoSteps {
-        /// Where it is.
+        /// The scenario's place.
         place: String,
-        /// Its title.
+        /// The scenario's title.
         name: String,
     },
-    /// An outline without a row is never carried out.
+    /// An outline without a row would never run.
     #[error("{place}: the outline `{name}` has no row of examples")]
     NoExamples {
-        /// Where it is.
+        /// The outline's place.
         place: String,
-        /// Its title.
+        /// The outline's title.
         name: String,
     },
-    /// A tag that means nothing.
+    /// A tag is unknown.
     #[error("{place}: scenario `{name}`")]
     Tag {
-        /// Where the scenario is.
+        /// The scenario's place.
         place: String,
-        /// Its title.
+        /// The scenario's title.
         name: String,
-        /// What is wrong with the tag.
+        /// The problem with the tag.
         #[source]
         source: VocabularyError,
     },
@@ -96,7 +96,7 @@ impl Suite {
     /// Reads `files`, whose tags must be words of `vocabulary`.
     ///
     /// # Errors
-    /// The first thing found that makes a file or a scenario unfit.
+    /// Returns the first defect that makes a file or a scenario unfit.
     pub fn new(files: &[FeatureFile], vocabulary: &Vocabulary) -> Result<Self, SuiteError> {
         let mut suite = Self {
             features: Vec::new(),
@@ -136,7 +136,7 @@ impl Suite {
         Ok(suite)
     }
 
-    /// All scenarios.
+    /// Returns all scenarios.
     pub fn scenarios(&self) -> impl Iterator<Item = &SharedScenario> {
         self.entries.iter().map(|entry| &entry.context)
     }

@@ -1,4 +1,4 @@
-//! What a client of the Kubernetes API asks, told as exchanges. The main item is [`client`].
+//! A client of the Kubernetes API whose requests are recorded as exchanges. The main item is [`client`].
 
 use std::time::SystemTime;
 
@@ -6,10 +6,10 @@ use kube::client::Body;
 
 use crate::event::{Exchange, Exchanges, Verdict};
 
-/// Whom the record names where the lab's administrator prepares something.
+/// The client's name in the record, where the lab's administrator prepares something.
 const ADMINISTRATOR: &str = "the administrator";
 
-/// A client that asks through `inner`, an administrator's client of the API server `server`, and tells `exchanges`.
+/// Returns a client that sends through `inner`, an administrator's client of the API server `server`, and records in `exchanges`.
 pub(super) fn client(inner: kube::Client, server: &str, exchanges: &Exchanges) -> kube::Client {
     let namespace = inner.default_namespace().to_owned();
     let (exchanges, to) = (exchanges.clone(), format!("API server {server}"));

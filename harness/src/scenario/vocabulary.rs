@@ -1,13 +1,13 @@
-//! The words that tags may be: the table in the features' README, the ids of the
+//! The words allowed as tags: the table in the features' README, the ids of the
 //! behaviours, the capabilities that a lab can have. The main type is [`Vocabulary`].
 
 use super::REQUIRES;
 use crate::hint::Hint;
 
-/// The words that tags may be, all without `@`.
+/// The words allowed as tags, all without `@`.
 #[derive(Clone, Debug, Default)]
 pub struct Vocabulary {
-    /// The table of tags.
+    /// The words in the table of tags.
     pub tags: Vec<String>,
     /// The ids of the behaviours.
     pub behaviours: Vec<String>,
@@ -15,7 +15,7 @@ pub struct Vocabulary {
     pub capabilities: Vec<String>,
 }
 
-/// A tag that means nothing.
+/// An unknown tag.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown {kind} `@{tag}`")]
 pub struct VocabularyError {
@@ -50,7 +50,7 @@ impl Hint for VocabularyError {
 }
 
 impl Vocabulary {
-    /// The tags in the first column of the Markdown table in `readme`, each as `` `@tag` ``.
+    /// Returns the tags in the first column of the Markdown table in `readme`, each as `` `@tag` ``.
     #[must_use]
     pub fn tags_in_table(readme: &str) -> Vec<String> {
         readme
@@ -62,18 +62,18 @@ impl Vocabulary {
             .collect()
     }
 
-    /// Every tag of `tags` must be known.
+    /// Checks that every tag of `tags` is known.
     ///
     /// # Errors
-    /// The first that is not, with those that are near.
+    /// Returns the first unknown tag, with similar ones.
     pub fn check_tags(&self, tags: &[String]) -> Result<(), VocabularyError> {
         tags.iter().try_for_each(|tag| self.check(tag))
     }
 
-    /// `tag` must be known.
+    /// Checks that `tag` is known.
     ///
     /// # Errors
-    /// It is not.
+    /// The tag is unknown.
     pub fn check(&self, tag: &str) -> Result<(), VocabularyError> {
         let (kind, source_of_truth, known): (_, _, Vec<String>) = if let Some(capability) = tag.strip_prefix(REQUIRES) {
             if self.capabilities.iter().any(|known| known == capability) {
@@ -96,14 +96,14 @@ impl Vocabulary {
     }
 }
 
-/// Whether `tag` has the form of a behaviour's id: capital letters, then a number (`X4`, `O28`).
+/// Returns whether `tag` has the form of a behaviour's id: capital letters, then a number (`X4`, `O28`).
 #[must_use]
 pub fn is_behaviour(tag: &str) -> bool {
     let number = tag.trim_start_matches(|c: char| c.is_ascii_uppercase());
     number.len() < tag.len() && number.starts_with(|c: char| c.is_ascii_digit()) && number.chars().all(|c| c.is_ascii_alphanumeric())
 }
 
-/// At most `count` of `words` that resemble `word`, the nearest first.
+/// Returns at most `count` of `words` that resemble `word`, the nearest first.
 fn near(word: &str, words: &[String], count: usize) -> Vec<String> {
     let mut scored: Vec<(f64, &String)> = words
         .iter()

@@ -1,8 +1,8 @@
 //! The secrets that this process knows, searched for literally. The main functions are [`add`] and [`search`].
 //!
-//! A run makes thousands of tokens and redacts hundreds of thousands of texts, so neither an automaton that is built anew for each
-//! secret nor one search for each secret will do. Of each secret, one window of eight bytes is in a table; a text is read once, and
-//! where one of its windows is in the table, what belongs to it is compared.
+//! A run makes thousands of tokens and redacts hundreds of thousands of texts: both an automaton that is rebuilt for each
+//! secret and one search for each secret are too slow. Therefore a table has one window of eight bytes of each secret; a text is read
+//! once, and only where one of its windows is in the table, the secrets with that window are compared.
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
@@ -10,13 +10,13 @@ use std::sync::{Arc, LazyLock, PoisonError, RwLock, Weak};
 
 use super::Span;
 
-/// Shorter ones occur by chance: `secret`, a namespace, a word.
+/// The length below which secrets occur by chance: `secret`, a namespace, a word.
 pub(super) const SHORTEST: usize = 8;
 
-/// Longer ones are documents with secrets in them, which are known by themselves.
+/// The length above which secrets are documents that contain secrets, each of which is known on its own.
 const LONGEST: usize = 16 * 1024;
 
-/// How many secrets are looked for that nobody holds any more, since logs tell of them later, and their size together.
+/// The number and total size of dropped secrets that are still searched for, since logs contain them later.
 const RECENT: usize = 16 * 1024;
 const RECENT_BYTES: usize = 16 * 1024 * 1024;
 
@@ -28,16 +28,16 @@ static KNOWN: LazyLock<RwLock<Known>> = LazyLock::new(RwLock::default);
 struct Known {
     /// All needles, by their window.
     windows: HashMap<u64, Vec<Needle>>,
-    /// Whether a window may be among them: a bit for each hash.
+    /// A filter for windows that may be among them: a bit for each hash.
     filter: Vec<u64>,
     needles: usize,
-    /// The number of needles at which those that nobody holds any more are cleared away.
+    /// The number of needles at which the dropped ones are cleared away.
     clear_at: usize,
     recent: VecDeque<Arc<str>>,
     recent_bytes: usize,
 }
 
-/// The part of a secret that makes it one.
+/// The part of a secret that must stay secret.
 struct Needle {
     value: Weak<str>,
     part: Range<usize>,
@@ -58,7 +58,7 @@ impl Default for Known {
     }
 }
 
-/// Looks for `value` from now on: as long as anybody holds what is returned, and until many others were added.
+/// Searches for `value` from now on: as long as the returned value is held, and until many others were added.
 pub(super) fn add(value: String) -> Arc<str> {
     let value: Arc<str> = value.into();
     let parts = parts(&value);
@@ -75,7 +75,7 @@ pub(super) fn search(text: &[u8], spans: &mut Vec<Span>) {
 
 impl Known {
     fn add(&mut self, value: Arc<str>, parts: Vec<Range<usize>>) -> Arc<str> {
-        // The same value twice is one, which is looked for as long as either is held.
+        // The same value is stored once, and searched for as long as either owner holds it.
         if let Some(known) = self.same(&value, &parts[0]) {
             return known;
         }
@@ -109,7 +109,7 @@ impl Known {
         others.iter().filter_map(|other| other.value.upgrade()).find(|other| other == value)
     }
 
-    /// Forgets what nobody holds any more.
+    /// Removes the secrets that are no longer held.
     fn clear(&mut self) {
         self.filter.fill(0);
         self.needles = 0;
@@ -122,7 +122,7 @@ impl Known {
             }
             !held.is_empty()
         });
-        // Each clearing costs as much as there is: at twice as many, it costs little for each that is added.
+        // The cost of clearing grows with the number of needles: at twice as many, it is small for each that is added.
         self.clear_at = 2 * self.needles + 1024;
     }
 
@@ -148,7 +148,7 @@ impl Known {
     }
 }
 
-/// The eight bytes at `at`.
+/// Returns the eight bytes at `at`.
 fn window(text: &[u8], at: usize) -> u64 {
     text[at..at + SHORTEST].try_into().map_or(0, u64::from_le_bytes)
 }
@@ -157,7 +157,7 @@ fn mixed(window: u64) -> u64 {
     window.wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
-/// Which window stands for `text`: any will do, and one that is chosen by its hash is seldom in what many have in common.
+/// Returns the window that stands for `text`: any would do, but one chosen by its hash is seldom in a part that many have in common.
 fn window_of(text: &[u8]) -> usize {
     (0..=text.len() - SHORTEST)
         .min_by_key(|at| mixed(window(text, *at)).rotate_left(32))
@@ -179,7 +179,7 @@ fn is_set(filter: &[u64], window: u64) -> bool {
     filter[word] & bit != 0
 }
 
-/// The parts of `value` that let somebody in. Of a signed token that is the signature without the characters that are shown; of a
+/// Returns the parts of `value` that grant access: of a signed token, the signature without the characters that are shown; of a
 /// private key, its lines without the public ones.
 fn parts(value: &str) -> Vec<Range<usize>> {
     if value.len() > LONGEST {
@@ -198,7 +198,7 @@ fn parts(value: &str) -> Vec<Range<usize>> {
             .find(|scheme| bare.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)));
         let bare = scheme.map_or(bare, |scheme| bare[scheme.len()..].trim_start());
         if bare.contains('\n') {
-            // A document: each of the secrets in it is known by itself, and the rest of its lines are for everybody.
+            // A document: each of the secrets in it is known on its own, and the rest of its lines are public.
             return Vec::new();
         }
         // Beside a token, a list of protocols names others.
@@ -211,7 +211,7 @@ fn parts(value: &str) -> Vec<Range<usize>> {
     all.into_iter().filter(|part| part.len() >= SHORTEST).map(of).collect()
 }
 
-/// The lines that only a private key has: its armour says nothing, certificates and public keys beside it are for everybody, and so is
+/// Returns the lines that only a private key has: its armour is no secret, certificates and public keys beside it are public, and so is
 /// its public half. Of an elliptic curve (RFC 5915, within RFC 5958), that begins after two lines at least; of RSA (RFC 8017 A.1.2),
 /// whose keys are long, it ends within seven.
 fn private_lines(pem: &str) -> Vec<&str> {

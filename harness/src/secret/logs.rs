@@ -1,4 +1,4 @@
-//! Logs, which may be larger than what should be in memory: their last lines, and whole files redacted.
+//! Logs, which may be too large for memory: their last lines, and the redaction of whole files.
 //! The main functions are [`last_lines`] and [`redact_log`].
 
 use std::fs::File;
@@ -7,17 +7,17 @@ use std::path::Path;
 
 use super::redact;
 
-/// How much of a log's end is read for its last lines.
+/// The size of a log's end that is read for its last lines.
 const END: u64 = 256 * 1024;
 
-/// How much of a log is redacted at a time. A longer line is kept in one piece up to sixteen of them: an audit event with a long
-/// address is some hundred kilobytes.
+/// The size of the pieces in which a log is redacted. A longer line is kept in one piece up to sixteen times this size: an audit event
+/// with a long address is some hundred kilobytes.
 const PIECE: usize = 1024 * 1024;
 
-/// How much of a piece a private key that is not whole yet may put off.
+/// The part of a piece that may be postponed because it contains an incomplete private key.
 const KEY: usize = 64 * 1024;
 
-/// The last `count` lines of the file `log`, redacted; empty when it cannot be read.
+/// Returns the last `count` lines of the file `log`, redacted; empty when it cannot be read.
 #[must_use]
 pub fn last_lines(log: &Path, count: usize) -> Vec<String> {
     let read = || {
@@ -28,7 +28,7 @@ pub fn last_lines(log: &Path, count: usize) -> Vec<String> {
         file.take(END).read_to_end(&mut end)?;
         let whole = match start {
             0 => 0,
-            // The rest of a line whose beginning is not here might be that of a secret.
+            // The rest of a line whose beginning was not read might be that of a secret.
             _ => end.iter().position(|byte| *byte == b'\n').map_or(end.len(), |at| at + 1),
         };
         io::Result::Ok(String::from_utf8_lossy(&end[whole..]).into_owned())
@@ -36,7 +36,7 @@ pub fn last_lines(log: &Path, count: usize) -> Vec<String> {
     last_lines_of(&read().unwrap_or_default(), count)
 }
 
-/// The last `count` lines of `text`, which is redacted before it is cut.
+/// Returns the last `count` lines of `text`, which is redacted before it is cut.
 #[must_use]
 pub fn last_lines_of(text: &str, count: usize) -> Vec<String> {
     let redacted = redact(text);
@@ -50,7 +50,7 @@ pub fn last_lines_of(text: &str, count: usize) -> Vec<String> {
 /// Redacts the file `log` in place, piece by piece.
 ///
 /// # Errors
-/// It cannot be read or written; then it is as it was.
+/// The file cannot be read or written; it is then unchanged.
 pub fn redact_log(log: &Path) -> io::Result<()> {
     let mut from = File::open(log)?;
     let permissions = from.metadata()?.permissions();
@@ -77,8 +77,8 @@ fn redact_stream(from: &mut impl Read, mut to: impl Write, piece: usize) -> io::
     }
 }
 
-/// Up to where `text`, of which more is to come, can be redacted by itself: whole lines, unless one is longer than `longest`, and no
-/// private key that is not whole.
+/// Returns the length of the part of `text`, which is incomplete, that can be redacted on its own: whole lines, unless one is longer than
+/// `longest`, and no incomplete private key.
 fn end_of_piece(text: &[u8], longest: usize) -> usize {
     let lines = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     if lines == 0 {
@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn a_log_is_redacted_in_pieces_as_it_would_be_whole() {
         let piece = 2048;
-        // A key stands at the end of each piece.
+        // Puts a key at the end of each piece.
         let line = format!("{}\n", "a line of a log ".repeat(6));
         let mut text = String::new();
         while text.len() < 3 * piece {

@@ -4,8 +4,8 @@
 //! that comes from elsewhere (server logs print presented tokens) goes
 //! through [`redact`] before it reaches a person or a file.
 //!
-//! [`redact`] finds two kinds of secrets: those that this process holds or held a moment ago (`known`), and those that can be told by
-//! their form or by the name before them (`patterns`). It looks for both in the text as it is and in what the text decodes to (`views`).
+//! [`redact`] finds two kinds of secrets: those that this process holds or held a moment ago (`known`), and those that are recognized by
+//! their form or by the name before them (`patterns`). It searches for both in the text itself and in its decodings (`views`).
 //! Redact a whole text before it is cut into lines: a private key spans many.
 
 mod known;
@@ -35,12 +35,12 @@ pub struct Secret(Arc<str>);
 /// Every secret that this process held since [`remember`] was called.
 static REMEMBERED: OnceLock<Mutex<BTreeSet<String>>> = OnceLock::new();
 
-/// From now on, every secret is remembered until the process ends: for the test that looks for them in all that was written.
+/// Remembers every secret from now on until the process ends: for the test that searches for them in all output.
 pub fn remember() {
     REMEMBERED.get_or_init(Mutex::default);
 }
 
-/// Returns all remembered secrets; none, unless [`remember`] was called.
+/// Returns all remembered secrets; empty unless [`remember`] was called.
 pub fn remembered() -> Vec<String> {
     let remembered = REMEMBERED
         .get()
@@ -67,17 +67,17 @@ impl From<Secret> for String {
 }
 
 impl Secret {
-    /// Hides `value`, and lets [`redact`] look for it from now on.
+    /// Hides `value`, and lets [`redact`] search for it from now on.
     pub fn new(value: impl Into<String>) -> Self {
         Self::from(value.into())
     }
 
-    /// A value that is no secret but stands among them, such as a header that only names a protocol. [`redact`] does not look for it.
+    /// Wraps a public value in the place of a secret, such as a header that only names a protocol. [`redact`] does not search for it.
     pub fn public(value: impl Into<String>) -> Self {
         Self(value.into().into())
     }
 
-    /// The secret itself: for a request or a file with mode 0600, nothing else.
+    /// Returns the secret itself: only for a request or a file with mode 0600.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -95,11 +95,11 @@ impl std::fmt::Display for Secret {
     }
 }
 
-/// What a token in a sub-protocol of a WebSocket stands behind, in base64url
+/// The prefix of a token in a sub-protocol of a WebSocket; the token follows in base64url
 /// (kubernetes/apiserver `pkg/authentication/request/websocket/protocol.go`).
 pub const TOKEN_PROTOCOL: &str = "base64url.bearer.authorization.k8s.io.";
 
-/// A part of a text that has to go, and what takes its place.
+/// A part of a text that has to be removed, and its replacement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Span {
     start: usize,
@@ -117,14 +117,14 @@ impl Span {
     }
 }
 
-/// `text` without any secret: those that this process knows, as they are and in every encoding, and those that can be told by their
-/// form. A signed token keeps its header, its claims and six characters of its signature.
+/// Returns `text` without any secret: those that this process knows, as they are and in every encoding, and those that are recognized by
+/// their form. A signed token keeps its header, its claims and six characters of its signature.
 pub fn redact(text: &str) -> Cow<'_, str> {
     let mut spans = views::search(text);
     if spans.is_empty() {
         return Cow::Borrowed(text);
     }
-    // The longest of those that begin together comes first, and the earlier found among equals.
+    // Of the spans that begin together, the longest comes first, and among equals the one that was found earlier.
     spans.sort_by_key(|span| (span.start, std::cmp::Reverse(span.end)));
     let mut redacted = String::with_capacity(text.len());
     let mut at = 0;
@@ -141,7 +141,7 @@ pub fn redact(text: &str) -> Cow<'_, str> {
     Cow::Owned(redacted)
 }
 
-/// Redacts every text in `value`, and whatever text stands under a name that [`names_a_secret`].
+/// Redacts every text in `value`, and any text under a name that [`names_a_secret`].
 pub fn redact_value(value: &mut Value) {
     redact_under(None, value);
 }
@@ -151,7 +151,7 @@ fn redact_under(name: Option<&str>, value: &mut Value) {
         Value::String(text) => {
             let redacted = redact(text);
             let secret = name.is_some_and(names_a_secret) && !text.is_empty();
-            // A signed token keeps its claims wherever it stands.
+            // A signed token keeps its claims under any name.
             if secret && !patterns::holds_signed_token(text) {
                 *text = REDACTED.to_owned();
             } else if let Cow::Owned(redacted) = redacted {
@@ -176,7 +176,7 @@ fn is_header_of_credentials(name: &str) -> bool {
         .any(|header| name.eq_ignore_ascii_case(header))
 }
 
-/// Whether somebody left of it what may be shown.
+/// Returns `true` if the value was redacted before.
 fn is_redacted(value: &Value) -> bool {
     value.as_str().is_some_and(|value| value.contains(REDACTED))
 }

@@ -1,4 +1,4 @@
-//! The names that secrets stand behind: in an object, an environment, a form. The main function is [`names_a_secret`].
+//! The names of secrets: in an object, an environment, a form. The main function is [`names_a_secret`].
 
 /// The endings of secrets' names, in lower case and without separators.
 const ENDINGS: [&str; 14] = [
@@ -18,11 +18,11 @@ const ENDINGS: [&str; 14] = [
     "credentials",
 ];
 
-/// The same as a pattern, for names within a text; `code` is apart, since exit codes have that name, too.
+/// The same as a pattern, for names within a text; `code` is separate, since exit codes have that name, too.
 pub(super) const PATTERN: &str = r"(?:password|passwd|passphrase|secret|token|api[_.-]?key|private[_.-]?key|key[_.-]?data|code[_.-]?verifier|device[_.-]?code|authorization[_.-]?code)";
 
-/// Whether what stands under `name` is a secret: `clientSecret`, `AUTHLAB_PASSWORD`, `client-key-data`. Qualified names, which have a
-/// slash, are those of annotations and labels (`authentication.k8s.io/legacy-token` says whose token it was): never secrets.
+/// Returns whether the value of `name` is a secret: `clientSecret`, `AUTHLAB_PASSWORD`, `client-key-data`. Qualified names, which have a
+/// slash, are those of annotations and labels (`authentication.k8s.io/legacy-token` names the token's owner): never secrets.
 #[must_use]
 pub fn names_a_secret(name: &str) -> bool {
     if name.contains('/') {

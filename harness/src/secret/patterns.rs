@@ -1,4 +1,4 @@
-//! Secrets that can be told by their form, or by what stands before them. The main function is [`search`].
+//! Secrets that are recognized by their form, or by the text before them. The main function is [`search`].
 
 use std::sync::LazyLock;
 
@@ -9,7 +9,7 @@ use regex::{Captures, Regex};
 
 use super::{REDACTED, Span, TOKEN_PROTOCOL, names};
 
-/// One form, and the part of it that has to go.
+/// One form, and the part of it that has to be removed.
 struct Form {
     /// A text without any of these [`WORDS`] does not have the form, and neither does one without this byte.
     words: u32,
@@ -20,8 +20,8 @@ struct Form {
 
 type Part = fn(&str, &Captures<'_>) -> Option<Span>;
 
-/// Words, in any case, of which each form but that of bootstrap tokens has one: found in one pass, so that a form is looked for only
-/// where it can be.
+/// Words, in any case: each form except that of bootstrap tokens contains one of them. All are found in one pass, so that only the forms
+/// that can occur are searched for.
 const WORDS: [&str; 21] = [
     "private key",
     "eyj",
@@ -46,7 +46,7 @@ const WORDS: [&str; 21] = [
     "curl",
 ];
 
-/// How much of a signature is shown: enough to tell two tokens apart, far too little to use one.
+/// The number of characters of a signature that are shown: enough to tell two tokens apart, far too few to use one.
 const SHOWN: usize = 6;
 
 /// A JSON object in base64url, as the header of a signed token: `{"`, or `{` with white space.
@@ -70,10 +70,10 @@ static FOUND_IN: LazyLock<AhoCorasick> = LazyLock::new(|| {
 
 static FORMS: LazyLock<Vec<Form>> = LazyLock::new(|| {
     let name = format!("[A-Za-z0-9_.-]*{}", names::PATTERN);
-    // A value in quotes, with what it escapes; or up to a blank, an ampersand or a quote.
+    // A value in quotes, with its escapes; or up to a blank, an ampersand or a quote.
     let quoted = r#"(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)')"#;
     let value = format!(r#"(?:{quoted}|((?:[^\s"'&\\]|\\\S)+))"#);
-    // The armour of a key, headers of older ones and the key itself; or, where its end is missing, what looks like one.
+    // The armour of a key, headers of older ones and the key itself; or, if its end is missing, the text that looks like one.
     let headers = r"(?:\s*[A-Z][A-Za-z-]*: [^\r\n]*)*";
     let end = "-----END [A-Z0-9 ]*PRIVATE KEY-----";
     let names = &[
@@ -145,7 +145,7 @@ static FORMS: LazyLock<Vec<Form>> = LazyLock::new(|| {
             r#"(?i)[a-z][a-z0-9+.-]*://(?:[^\s/?#"'<>:@]*:([^\s/?#"'<>]*)|([^\s/?#"'<>:@]{20,}))@"#.to_owned(),
             user_information,
         ),
-        // curl's own way to say a name and a password.
+        // curl's own option for a name and a password.
         (
             &["curl"],
             Some(b':'),
@@ -191,25 +191,25 @@ pub(super) fn search(text: &str, spans: &mut Vec<Span>) {
     }
 }
 
-/// The signature of `token`, a signed one in compact form, without what is shown of it.
+/// Returns the signature of `token`, a signed one in compact form, without the part that is shown.
 pub(super) fn signature_of(token: &str) -> Option<&str> {
     let found = TOKEN.captures(token).filter(|found| found[0].len() == token.len())?;
     let signature = signature(token, &found)?;
     token.get(signature.start..signature.end)
 }
 
-/// Whether a signed token stands in `text`.
+/// Returns whether `text` contains a signed token.
 pub(super) fn holds_signed_token(text: &str) -> bool {
     TOKEN.captures_iter(text).any(|found| signature(text, &found).is_some())
 }
 
-/// Whether base64url `text` is of a JSON object.
+/// Returns whether base64url `text` decodes to a JSON object.
 fn is_object(text: &str) -> bool {
     let decoded = URL_SAFE_NO_PAD.decode(text);
     decoded.is_ok_and(|decoded| serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&decoded).is_ok())
 }
 
-/// The last group that there is: a form has one, or one for each kind of quotes.
+/// Returns the last group that matched: a form has one, or one for each kind of quotes.
 fn the_value(_: &str, found: &Captures<'_>) -> Option<Span> {
     let value = found.iter().skip(1).flatten().last()?;
     Some(Span::new(value.start(), value.end()))
@@ -248,12 +248,12 @@ fn bearer(text: &str, found: &Captures<'_>) -> Option<Span> {
 }
 
 fn basic(text: &str, found: &Captures<'_>) -> Option<Span> {
-    // "basic authentication" is no name with a password.
+    // "basic authentication" is not a name with a password.
     let is_pair = super::views::base64(&found[1]).is_some_and(|pair| pair.contains(&b':'));
     if is_pair { the_value(text, found) } else { None }
 }
 
-/// The value of a field, in whatever quotes.
+/// Returns the value of a field, in any quotes.
 fn field(text: &str, found: &Captures<'_>) -> Option<Span> {
     let value = found.iter().skip(1).flatten().last()?;
     let is_shown = begins_with_token(&text[value.start()..]) || is_expansion(value.as_str());
@@ -271,7 +271,7 @@ fn assignment(text: &str, found: &Captures<'_>) -> Option<Span> {
     if is_reference { None } else { field(text, found) }
 }
 
-/// `--password VALUE`. In a sentence about the option, a word follows.
+/// Matches `--password VALUE`. In a sentence about the option, a word follows.
 fn option(text: &str, found: &Captures<'_>) -> Option<Span> {
     let value = found.iter().skip(1).flatten().last()?;
     let is_prose =
@@ -305,14 +305,14 @@ fn of_curl(text: &str, found: &Captures<'_>) -> Option<Span> {
     if command.contains("curl") { the_value(text, found) } else { None }
 }
 
-/// Whether a signed token begins here: it is shortened, not taken away.
+/// Returns whether a signed token begins here: it is shortened, not removed.
 fn begins_with_token(text: &str) -> bool {
     TOKEN
         .captures(text)
         .is_some_and(|found| found.get(0).is_some_and(|found| found.start() == 0) && signature(text, &found).is_some())
 }
 
-/// Whether a shell would put something else in its place; it was redacted before, or nothing is there.
+/// Returns whether a shell would expand the value, or it was redacted before or is empty.
 fn is_expansion(value: &str) -> bool {
     let variable = value.strip_prefix('$').is_some_and(|rest| {
         rest.starts_with(['(', '{']) || (!rest.is_empty() && rest.chars().all(|c| c.is_ascii_uppercase() || c == '_' || c.is_ascii_digit()))

@@ -1,18 +1,18 @@
 //! Decodings of a text, searched like the text itself. The main function is [`search`].
 //!
-//! A secret stands in a text as it is, or escaped (JSON, Go), or in percent-encoding, base64 or hexadecimal digits, or in several of
-//! them, one within the other. Each is decoded and searched in the same way; what is found is marked where it stands in the text.
+//! A text contains a secret as it is, or escaped (JSON, Go), or in percent-encoding, base64 or hexadecimal digits, or in several
+//! of them, nested. Each is decoded and searched in the same way; a match is marked at its place in the original text.
 
 use super::{Span, known, patterns};
 
-/// How many encodings within one another are seen through: a form in a JSON body that a log quotes has three.
+/// The number of nested encodings that are decoded: a form in a JSON body that a log quotes has three.
 const DEPTH: usize = 4;
 
-/// The shortest runs of base64 and of hexadecimal digits that are decoded: shorter ones have no secret that is looked for.
+/// The shortest runs of base64 and of hexadecimal digits that are decoded: shorter ones cannot contain a secret that is searched for.
 const BASE64: usize = (4 * known::SHORTEST).div_ceil(3);
 const HEX: usize = 2 * known::SHORTEST;
 
-/// The shortest text that is taken for one among bytes: `{"password":"x"}`.
+/// The shortest run among bytes that counts as text: `{"password":"x"}`.
 const TEXT: usize = 16;
 
 /// Finds the secrets in `text`, in any encoding.
@@ -36,7 +36,7 @@ fn within(bytes: &[u8], depth: usize) -> Vec<Span> {
         at += chunk.valid().len() + chunk.invalid().len();
     }
     known::search(bytes, &mut spans);
-    // Signatures and certificates decode to anything, and nothing that is further encoded is in there.
+    // Signatures and certificates decode to arbitrary bytes, which contain no further encoding.
     if depth == 0 || !is_text {
         return spans;
     }
@@ -59,14 +59,14 @@ fn within(bytes: &[u8], depth: usize) -> Vec<Span> {
     spans
 }
 
-/// A text decoded, and where in the other each byte of it begins and the last one ends.
+/// A decoded text, and the place in the original where each of its bytes begins and the last one ends.
 struct View {
     bytes: Vec<u8>,
     at: Vec<usize>,
 }
 
 impl View {
-    /// Decodes `bytes` step by step: `next` takes what is left and returns how much of it is how many bytes. `None` when nothing differs.
+    /// Decodes `bytes` step by step: `next` takes the rest and returns the consumed length and the decoding. `None` if nothing differs.
     fn of(bytes: &[u8], next: impl Fn(&[u8]) -> Option<(usize, Decoded)>) -> Option<Self> {
         let mut view = Self {
             bytes: Vec::with_capacity(bytes.len()),
@@ -99,7 +99,7 @@ enum Decoded {
     Char(char),
 }
 
-/// Escapes as JSON (RFC 8259 §7) and Go's `strconv.Quote` write them.
+/// Decodes escapes as JSON (RFC 8259 §7) and Go's `strconv.Quote` write them.
 fn unescaped(bytes: &[u8]) -> Option<View> {
     bytes.contains(&b'\\').then(|| {
         View::of(bytes, |rest| {
@@ -122,7 +122,7 @@ fn unescaped(bytes: &[u8]) -> Option<View> {
     })?
 }
 
-/// Percent-encoding (RFC 3986 §2.1); with `form`, a plus is a blank (WHATWG URL §5.1).
+/// Decodes percent-encoding (RFC 3986 §2.1); with `form`, a plus is a blank (WHATWG URL §5.1).
 fn unquoted(bytes: &[u8], form: bool) -> Option<View> {
     let has = |byte| bytes.contains(&byte);
     let may = if form { has(b'+') && (has(b'=') || has(b'%')) } else { has(b'%') };
@@ -144,7 +144,7 @@ fn is_base64(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"+/-_".contains(&byte)
 }
 
-/// Finds runs that may be base64 or hexadecimal digits, over several lines where such a text is broken.
+/// Finds runs that may be base64 or hexadecimal digits, including those that are broken into several lines.
 fn runs(bytes: &[u8]) -> Vec<(usize, usize)> {
     let mut runs = Vec::new();
     let mut at = 0;
@@ -160,7 +160,7 @@ fn runs(bytes: &[u8]) -> Vec<(usize, usize)> {
                 .all(|byte| byte.is_ascii_lowercase() || b"/-_+".contains(byte))
         };
         if first >= BASE64 && !is_words() {
-            // The tools that break lines do so at 64 or 76 characters, and the last line is no longer than the others.
+            // Tools that break lines do so at 64 or 76 characters, and the last line is no longer than the others.
             let is_line = first >= 60 && first.is_multiple_of(4);
             while let Some(gap) = line_break(&bytes[at..]).filter(|_| is_line) {
                 let next = length(at + gap);
@@ -180,14 +180,14 @@ fn runs(bytes: &[u8]) -> Vec<(usize, usize)> {
     runs
 }
 
-/// How many bytes a line break with its indentation has.
+/// Returns the number of bytes of a line break with its indentation.
 fn line_break(bytes: &[u8]) -> Option<usize> {
     let end = usize::from(bytes.first() == Some(&b'\r'));
     (bytes.get(end) == Some(&b'\n')).then(|| end + 1 + bytes[end + 1..].iter().take_while(|byte| **byte == b' ').count())
 }
 
-/// Whether a run decodes to something with a secret in it. The encoded text may begin anywhere in the run: a path or a word may
-/// stand right before it.
+/// Returns whether a run decodes to a text with a secret in it. The encoded text may begin anywhere in the run: a path or a word may
+/// directly precede it.
 fn holds_secret(run: &[u8], depth: usize) -> bool {
     let digits: Vec<u8> = run.iter().copied().filter(|byte| is_base64(*byte)).collect();
     let hexadecimal = digits
@@ -204,13 +204,13 @@ fn holds_secret(run: &[u8], depth: usize) -> bool {
     })
 }
 
-/// `text` decoded, when it is base64 in either alphabet, with or without padding.
+/// Returns `text` decoded, if it is base64 in either alphabet, with or without padding.
 pub(super) fn base64(text: &str) -> Option<Vec<u8>> {
     let digits = text.trim_end_matches('=').as_bytes();
     (digits.len() % 4 != 1 && digits.iter().all(|byte| is_base64(*byte))).then(|| decode(digits))
 }
 
-/// Decodes base64 digits of either alphabet (RFC 4648 §4 and §5); what is left over at the end is left out.
+/// Decodes base64 digits of either alphabet (RFC 4648 §4 and §5); an incomplete rest is ignored.
 fn decode(digits: &[u8]) -> Vec<u8> {
     let value = |digit: &u8| match digit {
         b'A'..=b'Z' => digit - b'A',

@@ -1,8 +1,7 @@
 //! The cache: one directory per version, complete or not there.
 //!
-//! The main type is [`Entry`]: the place of one version. It is filled in a
-//! temporary sibling and renamed, under a lock file per version: who fills
-//! or removes it holds the lock alone, who uses it shares the lock.
+//! The main type is [`Entry`]: the place of one version. It is filled in a temporary sibling and renamed, under a lock file per version: a
+//! process that fills or removes it holds the lock exclusively, its users share the lock.
 
 use std::fs::{File, TryLockError};
 use std::future::ready;
@@ -22,30 +21,30 @@ use super::lock::Mode;
 use super::manifest::Manifest;
 use super::options::Options;
 
-/// How long a lock may linger that nobody holds any more.
+/// The time that a lock may linger after its holder has released it.
 const MOMENT: Duration = Duration::from_millis(500);
 
 /// The cache cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CacheError {
-    /// There is no place for it.
+    /// No directory for the cache is known.
     #[error(transparent)]
     NoDirectory(#[from] NoDirectory),
-    /// It cannot be read or written.
+    /// The cache cannot be read or written.
     #[error("could not use the cache at {}", path.display())]
     Storage {
-        /// The place in it.
+        /// The file or directory in the cache.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// Somebody else could have changed what is in it.
+    /// Other users could have changed the cache's contents.
     #[error("the cache at {} is not used", path.display())]
     Untrusted {
         /// The directory or file.
         path: PathBuf,
-        /// Why.
+        /// The reason for the distrust.
         #[source]
         why: NotPrivate,
     },
@@ -54,7 +53,7 @@ pub enum CacheError {
     Lock {
         /// The lock file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: io::Error,
     },
@@ -63,26 +62,26 @@ pub enum CacheError {
     Busy {
         /// The lock file.
         path: PathBuf,
-        /// How long was waited.
+        /// The time waited.
         limit: Duration,
     },
     /// A lab uses the entry that should be replaced or removed.
     #[error("{product} in the cache is in use by a lab that runs")]
     InUse {
-        /// What it is and in which version.
+        /// The product with its version.
         product: String,
     },
-    /// Somebody removed the entry right after it was made.
+    /// Another process removed the entry right after it was made.
     #[error("{product} was removed from {} while it was being made", path.display())]
     Removed {
-        /// What it is and in which version.
+        /// The product with its version.
         product: String,
         /// The directory that is gone.
         path: PathBuf,
     },
 }
 
-/// What the cache holds versions of.
+/// A product whose versions the cache holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Product {
@@ -112,7 +111,7 @@ impl std::fmt::Display for Product {
     }
 }
 
-/// The directory of the cache that `options` name.
+/// Returns the directory of the cache that `options` name.
 pub(super) fn root(options: &Options) -> Result<PathBuf, NoDirectory> {
     match &options.cache {
         Some(directory) => Ok(directory.clone()),
@@ -120,14 +119,14 @@ pub(super) fn root(options: &Options) -> Result<PathBuf, NoDirectory> {
     }
 }
 
-/// Expects that nobody but this user and root can change `path`, since programs in the cache are run. A missing path is fine.
+/// Expects that only this user and root can change `path`, since programs in the cache are executed. A missing path is fine.
 fn expect_trusted(path: &Path) -> Result<(), CacheError> {
-    // The cache itself may be a link to a larger disk: the directory counts that it leads to.
+    // The cache itself may be a link to a larger disk: the directory that it leads to counts.
     let Ok(real) = path.canonicalize() else { return Ok(()) };
     let trusted = match private::expect_directory(&real, Others::Read) {
-        // An administrator may have filled a cache for all.
+        // An administrator may have filled a cache for all users.
         Err(NotPrivate::Foreign { owner: 0, .. }) => private::expect_unwritable(&real),
-        // A file in its place is told when it is used.
+        // A file in place of the directory is reported when the cache is used.
         Err(NotPrivate::NotADirectory) => Ok(()),
         other => other,
     };
@@ -145,48 +144,47 @@ pub(super) struct Entry {
     pub(super) parent: PathBuf,
 }
 
-/// What is at a place.
+/// The state of an entry's place.
 #[derive(Debug)]
 pub(super) enum Presence {
-    /// Nothing.
+    /// Nothing is there.
     Absent,
-    /// Something unusable, and why.
+    /// The contents are unusable; holds the reason.
     Damaged(String),
-    /// All of it.
+    /// The entry is complete.
     Finished(Manifest),
 }
 
-/// A finished entry that stays as long as this lives.
+/// A finished entry that stays as long as this value lives.
 #[derive(Debug)]
 pub(super) struct Ready {
     pub(super) manifest: Manifest,
     pub(super) hold: Hold,
 }
 
-/// What looking for an entry led to.
+/// The result of looking for an entry.
 pub(super) enum Found {
-    /// It is there.
+    /// The entry is finished.
     Ready(Ready),
-    /// It is not, and the caller alone may fill it.
+    /// The entry is missing, and only the caller may fill it.
     Missing(Claim),
 }
 
-/// A finished entry in use: `prune` and forced builds leave it alone while a
-/// clone of this lives, in whatever process.
+/// A finished entry in use: `prune` and forced builds leave it alone while a clone of this value lives, in any process.
 #[derive(Clone, Debug)]
 pub struct Hold {
     _lock: Option<Arc<File>>,
 }
 
 impl Hold {
-    /// `lock` is held shared.
+    /// Creates a hold from `lock`, a lock in shared mode.
     pub(super) fn sharing(lock: File) -> Self {
         Self {
             _lock: Some(Arc::new(lock)),
         }
     }
 
-    /// For files that are not the cache's: nobody removes them.
+    /// Creates a hold on nothing, for files outside of the cache: authlab never removes those.
     pub(super) fn nothing() -> Self {
         Self { _lock: None }
     }
@@ -201,17 +199,17 @@ impl Entry {
         })
     }
 
-    /// The finished directory.
+    /// Returns the finished directory.
     pub(super) fn directory(&self) -> PathBuf {
         self.parent.join(&self.version)
     }
 
-    /// The output of the tools that filled it last.
+    /// Returns the log with the output of the tools that filled the entry last.
     pub(super) fn log(&self) -> PathBuf {
         self.parent.join(format!("{}.log", self.version))
     }
 
-    /// `Kubernetes 1.37.2`.
+    /// Returns the product with its version: `Kubernetes 1.37.2`.
     pub(super) fn product(&self) -> String {
         format!("{} {}", self.product, self.version)
     }
@@ -224,7 +222,7 @@ impl Entry {
         format!(".{}.partial-", self.version)
     }
 
-    /// What is there now; reads sizes, not contents.
+    /// Returns the current state of the entry; reads sizes, not contents.
     pub(super) fn presence(&self) -> Result<Presence, CacheError> {
         let directory = self.directory();
         if !directory.exists() {
@@ -243,7 +241,8 @@ impl Entry {
         })
     }
 
-    /// Looks at what is there, down to the contents: hashed, unless it was and no file changed since. The caller holds the lock.
+    /// Checks the entry down to its contents: hashes them, unless that was done before and no file has changed since. The caller holds the
+    /// lock.
     async fn inspect(&self, events: &Events) -> Result<Presence, CacheError> {
         let presence = self.presence()?;
         let Presence::Finished(manifest) = presence else {
@@ -254,7 +253,7 @@ impl Entry {
             path: directory.clone(),
             source,
         };
-        // A cache that root filled is trusted as root's other programs are; nothing could be noted there.
+        // A cache that root filled is trusted like root's other programs; this user could not record the check there.
         if private::expect_directory(&directory, Others::Read).is_err() {
             return Ok(Presence::Finished(manifest));
         }
@@ -275,15 +274,14 @@ impl Entry {
             }
             None => {
                 phase.succeeded();
-                // On a read-only disk it cannot be noted, and is hashed each time.
+                // On a read-only disk the check cannot be recorded, so the files are hashed each time.
                 let _ = now.note(&directory);
                 Ok(Presence::Finished(manifest))
             }
         }
     }
 
-    /// The finished entry, or the sole right to fill it; waits for another
-    /// authlab that is filling it.
+    /// Returns the finished entry, or the exclusive right to fill it; waits for another authlab that is filling it.
     pub(super) async fn find_or_claim(&self, events: &Events) -> Result<Found, CacheError> {
         loop {
             if let Some(ready) = self.ready(events).await? {
@@ -302,7 +300,7 @@ impl Entry {
         }
     }
 
-    /// The finished entry, shared and sound; `None` when it is not there, or damaged.
+    /// Returns the finished entry, shared and verified; `None` if it is missing or damaged.
     pub(super) async fn ready(&self, events: &Events) -> Result<Option<Ready>, CacheError> {
         let Some(lock) = self.shared(events).await? else { return Ok(None) };
         Ok(match self.inspect(events).await? {
@@ -314,24 +312,24 @@ impl Entry {
         })
     }
 
-    /// The right to look at the entry, which stays as it is meanwhile; `None` when there is nothing.
+    /// Acquires the right to read the entry, which cannot change meanwhile; `None` if there is none.
     pub(super) async fn shared(&self, events: &Events) -> Result<Option<File>, CacheError> {
         self.expect_trusted()?;
-        // Looking must not make directories: a cache that is only read may be read-only.
+        // Reading must not create directories: a cache that is only read may be on a read-only disk.
         if !matches!(self.presence()?, Presence::Finished(_)) && !self.lock_path().exists() {
             return Ok(None);
         }
         self.lock(Mode::Shared, events).await.map(Some)
     }
 
-    /// Expects that nobody else can have put there what is run.
+    /// Expects that no other user can have put programs into the entry.
     fn expect_trusted(&self) -> Result<(), CacheError> {
         let directory = self.directory();
         let above = self.parent.parent().unwrap_or(&self.parent);
         [above, &self.parent, &directory].into_iter().try_for_each(expect_trusted)
     }
 
-    /// The sole right to fill, replace or remove the entry.
+    /// Acquires the exclusive right to fill, replace or remove the entry.
     pub(super) async fn claim(&self, events: &Events) -> Result<Claim, CacheError> {
         private::make_directory(&self.parent).map_err(|source| self.storage(source))?;
         self.expect_trusted()?;
@@ -339,9 +337,8 @@ impl Entry {
         Ok(Claim::new(self.clone(), lock))
     }
 
-    /// The same almost at once; `None` while anybody uses or fills the entry. A lock
-    /// that was let go can be held a moment longer: by a program that was started
-    /// meanwhile, until it execs.
+    /// Acquires the same right almost at once; `None` while the entry is in use or being filled. A released lock can be held a moment
+    /// longer by a program that was started meanwhile, until it execs.
     pub(super) async fn claim_now(&self) -> Result<Option<Claim>, CacheError> {
         let lock = self.open_lock()?;
         let tried = wait::until("the lock of the cache", MOMENT, || {
@@ -369,7 +366,7 @@ impl Entry {
         }
     }
 
-    /// Every entry of the cache that `options` name: finished ones and leftovers.
+    /// Returns every entry of the cache that `options` name: finished ones and leftovers.
     pub(super) fn all(options: &Options) -> Result<Vec<Self>, CacheError> {
         let mut entries = Vec::new();
         for product in Product::ALL {
@@ -395,7 +392,7 @@ impl Entry {
     }
 }
 
-/// The version that a name in the cache belongs to; other names are not ours.
+/// Returns the version that a file name in the cache belongs to; `None` for names that are not authlab's.
 fn version_in(name: &str) -> Option<&str> {
     let version = match name.strip_prefix('.') {
         Some(temporary) => temporary.split_once(".partial-")?.0,

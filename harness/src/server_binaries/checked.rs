@@ -1,7 +1,7 @@
-//! Which files of the cache were hashed, and have not been changed since.
+//! The record of files in the cache that were hashed and have not changed since.
 //!
-//! The main type is [`Checked`]. A lab may not start later because its servers are hashed, and may not run what somebody changed
-//! either: so a version is hashed when it is first used, and again when a file of it is another one than then.
+//! The main type is [`Checked`]. Hashing must not delay the start of a lab, and a lab must not run servers that were tampered with: so a
+//! version is hashed on its first use, and again when one of its files has been replaced or changed.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -12,15 +12,15 @@ use serde::{Deserialize, Serialize};
 
 use super::manifest::Manifest;
 
-/// Its name in the directory of the version.
+/// The record's name in the directory of the version.
 pub(super) const FILE: &str = "checked.json";
 
-/// Files as they were when they were hashed, by their path.
+/// The state of files at the time they were hashed, by their path.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Checked(BTreeMap<String, Stamp>);
 
-/// The attributes that change with a file's contents. The time of its inode's last change is not among them: labs make further links
-/// to Keycloak's libraries.
+/// The attributes that change with a file's contents. The time of the inode's last change (ctime) is not among them: labs create further
+/// links to Keycloak's libraries.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Stamp {
     bytes: u64,
@@ -30,7 +30,7 @@ struct Stamp {
 }
 
 impl Checked {
-    /// The files of `manifest` in `directory` as they are now.
+    /// Returns the current state of the files of `manifest` in `directory`.
     pub(super) fn now(directory: &Path, manifest: &Manifest) -> io::Result<Self> {
         let stamp = |path: &String| {
             let seen = fs_err::symlink_metadata(directory.join(path))?;
@@ -45,12 +45,12 @@ impl Checked {
         manifest.files.keys().map(stamp).collect::<io::Result<_>>().map(Self)
     }
 
-    /// Reads what is noted in `directory`; a note that cannot be read counts as none.
+    /// Reads the record in `directory`; `None` if it cannot be read.
     pub(super) fn noted(directory: &Path) -> Option<Self> {
         serde_json::from_slice(&fs_err::read(directory.join(FILE)).ok()?).ok()
     }
 
-    /// Notes it in `directory`, whole or not at all: others read it at any moment.
+    /// Writes the record to `directory` atomically: other processes may read it at any moment.
     pub(super) fn note(&self, directory: &Path) -> io::Result<()> {
         let unfinished = directory.join(format!("{FILE}.{}", std::process::id()));
         fs_err::write(&unfinished, serde_json::to_vec(self)?)?;

@@ -1,7 +1,7 @@
-//! Filling, replacing and removing what the cache holds.
+//! Filling, replacing and removing entries of the cache.
 //!
-//! The main type is [`Claim`]: the lock of an entry, held alone. Whatever happens
-//! meanwhile, a directory has its final name only when it is complete.
+//! The main type is [`Claim`]: the lock of an entry, held exclusively. A directory gets its final name only when it is complete, whatever
+//! happens before.
 
 use std::fs::File;
 use std::io;
@@ -14,7 +14,7 @@ use super::checked::Checked;
 use super::manifest::{self, Manifest, size_of};
 use super::options::Source;
 
-/// The sole right to fill, replace or remove an entry, until it is dropped.
+/// The exclusive right to fill, replace or remove an entry, until it is dropped.
 pub(super) struct Claim {
     entry: Entry,
     lock: File,
@@ -25,7 +25,7 @@ impl Claim {
         Self { entry, lock }
     }
 
-    /// A new temporary directory to fill; what an interrupted authlab left is gone.
+    /// Creates a temporary directory to fill, after removing the leftovers of interrupted runs.
     pub(super) fn staging(&self) -> Result<tempfile::TempDir, CacheError> {
         self.clear_leftovers()?;
         tempfile::Builder::new()
@@ -35,7 +35,7 @@ impl Claim {
             .map_err(|source| self.entry.storage(source))
     }
 
-    /// Removes what interrupted authlabs left; returns its size.
+    /// Removes the leftovers of interrupted runs; returns their size in bytes.
     pub(super) fn clear_leftovers(&self) -> Result<u64, CacheError> {
         let storage = |source| self.entry.storage(source);
         let prefix = self.entry.temporary_prefix();
@@ -50,13 +50,13 @@ impl Claim {
         Ok(bytes)
     }
 
-    /// Makes `filled`, a directory within the staging directory, the entry.
+    /// Turns `filled`, a directory within the staging directory, into the entry.
     pub(super) async fn publish(self, filled: &Path, source: Source, events: &Events) -> Result<Ready, CacheError> {
         let Self { entry, lock } = self;
         let (from, product) = (filled.to_owned(), entry.product());
         let described = tokio::task::spawn_blocking(move || {
             let manifest = Manifest::describe(&from, product, source)?;
-            // It was hashed this moment.
+            // The files were hashed just now.
             Checked::now(&from, &manifest)?.note(&from)?;
             manifest.write(&from).map(|()| manifest)
         })
@@ -65,7 +65,7 @@ impl Claim {
         let manifest = described.map_err(|source| entry.storage(source))?;
 
         let directory = entry.directory();
-        // A leftover like any other, should this be interrupted.
+        // An interruption leaves this directory as a leftover like any other.
         let old = entry.parent.join(format!("{}old", entry.temporary_prefix()));
         if directory.exists() {
             fs_err::rename(&directory, &old).map_err(|source| entry.storage(source))?;
@@ -74,7 +74,7 @@ impl Claim {
         if old.exists() {
             remove_tree(&old).map_err(|source| entry.storage(source))?;
         }
-        // From alone to shared; the system may let somebody in between.
+        // Downgrades the lock from exclusive to shared; another process may get in between.
         if lock.try_lock_shared().is_ok() && matches!(entry.presence()?, Presence::Finished(_)) {
             return Ok(Ready {
                 manifest,
@@ -89,8 +89,8 @@ impl Claim {
         entry.ready(events).await?.ok_or(removed)
     }
 
-    /// Removes the entry, its log and what was left over; returns how many bytes are
-    /// free now. The lock file stays: others may be waiting on it.
+    /// Removes the entry, its log and leftovers; returns the number of bytes freed. The lock file stays: other processes may be waiting on
+    /// it.
     pub(super) fn remove(self) -> Result<u64, CacheError> {
         let mut bytes = self.clear_leftovers()?;
         for path in [self.entry.directory(), self.entry.log()] {
@@ -103,8 +103,7 @@ impl Claim {
     }
 }
 
-/// Removes a file or a directory with all that is in it. The manifest goes first: what
-/// is half gone never looks finished.
+/// Removes a file, or a directory with all its contents. The manifest goes first, so that a half-removed entry never looks finished.
 fn remove_tree(path: &Path) -> io::Result<()> {
     if !fs_err::symlink_metadata(path)?.is_dir() {
         return fs_err::remove_file(path);

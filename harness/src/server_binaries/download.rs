@@ -1,7 +1,7 @@
 //! Files from a release server, verified while they arrive.
 //!
-//! The main type is [`Mirror`]: a base address that is given up on quickly when it
-//! does not answer, and whose files count only with the right checksum.
+//! The main type is [`Mirror`]: a base address that is given up on quickly when it does not respond, and whose files are accepted only with
+//! the right checksum.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,84 +12,84 @@ use tokio::io::AsyncWriteExt;
 
 use crate::event::Phase;
 
-/// How long the first answer of a mirror may take, with name look-up, connection and TLS.
+/// The time limit for the first response of a mirror, including name lookup, connection and TLS.
 const CONTACT: Duration = Duration::from_secs(2);
 
-/// How long a transfer may stand still.
+/// The time that a transfer may stall.
 const STALLED: Duration = Duration::from_secs(30);
 
-/// The largest release file: some ten times of what any of them is.
+/// The size limit of a release file in bytes: some ten times the largest of them.
 const LARGEST: u64 = 2 << 30;
 
-/// The largest file of checksums that is read.
+/// The size limit of a file of checksums in bytes.
 const CHECKSUMS: usize = 1 << 20;
 
 /// A file could not be downloaded.
 #[derive(Debug, thiserror::Error)]
 pub enum DownloadError {
-    /// This machine cannot ask at all: the address or the trusted certificates are unusable.
+    /// No request can be made from this machine: the address or the trusted certificates are unusable.
     #[error("{address} cannot be asked from here")]
     Unusable {
         /// The address.
         address: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: reqwest::Error,
     },
-    /// No connection came about.
+    /// The connection failed.
     #[error("{address} cannot be reached")]
     Unreachable {
         /// The address.
         address: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: reqwest::Error,
     },
-    /// The answer led nowhere: too many redirects, or not HTTP.
+    /// The response is unusable: too many redirects, or not HTTP.
     #[error("{address} has no usable answer")]
     Answer {
         /// The address.
         address: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: reqwest::Error,
     },
-    /// Nothing was answered.
+    /// There was no response within the time limit.
     #[error("{address} did not answer within {limit:?}")]
     NoAnswer {
         /// The address.
         address: String,
-        /// How long was waited.
+        /// The time waited.
         limit: Duration,
     },
-    /// The base address was found unreachable before.
+    /// An earlier request found the base address unreachable.
     #[error("{base} did not answer before")]
     GivenUp {
         /// The base address.
         base: String,
     },
-    /// The server has no such file, or an answer of its own.
+    /// The server has no such file, or responded with another error.
     #[error("{address} answered {status}, expected 200")]
     Status {
         /// The address.
         address: String,
-        /// The status.
+        /// The response's status.
         status: reqwest::StatusCode,
     },
-    /// The transfer broke off.
+    /// The transfer ended early.
     #[error("{address} broke off after {seen} bytes{}", of(*.expected))]
     Truncated {
         /// The address.
         address: String,
-        /// The size that was announced.
+        /// The size in bytes that the server announced.
         expected: Option<u64>,
-        /// What arrived.
+        /// The number of bytes received.
         seen: u64,
-        /// Why.
+        /// The cause.
         #[source]
         source: reqwest::Error,
     },
-    /// Anybody who can change the file on its way could change the published checksum, too.
+    /// The connection is unprotected: anyone who can change the file in transit could also change its published checksum.
     #[error("{address} is not used: it is not https, and no SHA-256 of {file} is pinned")]
     Unprotected {
         /// The base address.
@@ -97,21 +97,21 @@ pub enum DownloadError {
         /// The file.
         file: String,
     },
-    /// Its project publishes no checksum that shows malice.
+    /// The project publishes no checksum that would reveal tampering.
     #[error("no SHA-256 of {file} is pinned, and its project publishes none")]
     Unpinned {
         /// The file.
         file: String,
     },
-    /// It is larger than any release file.
+    /// The file is larger than any release file.
     #[error("{address} is larger than {limit} bytes")]
     TooLarge {
         /// The address.
         address: String,
-        /// The largest size.
+        /// The size limit in bytes.
         limit: u64,
     },
-    /// What should be a checksum is none.
+    /// The published text holds no valid checksum of the file.
     #[error("{address} holds no checksum of {file}")]
     NoChecksum {
         /// The address of the checksums.
@@ -119,31 +119,31 @@ pub enum DownloadError {
         /// The file.
         file: String,
     },
-    /// The file is not what it should be.
+    /// The file's checksum is wrong.
     #[error("{address} has the SHA-256 {seen}, expected {expected} ({origin})")]
     Checksum {
         /// The address.
         address: String,
-        /// What it should be.
+        /// The expected SHA-256.
         expected: String,
-        /// What it is.
+        /// The actual SHA-256.
         seen: String,
-        /// Who says so.
+        /// The origin of the expected SHA-256.
         origin: &'static str,
     },
-    /// It could not be written.
+    /// The file could not be written.
     #[error("could not write {}", path.display())]
     Storage {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: io::Error,
     },
 }
 
 impl DownloadError {
-    /// Whether it is about the mirror as a whole, not about one file.
+    /// Returns whether the error concerns the mirror as a whole, not one file.
     pub(super) fn is_unreachable(&self) -> bool {
         matches!(self, Self::Unusable { .. } | Self::Unreachable { .. } | Self::NoAnswer { .. })
     }
@@ -153,7 +153,7 @@ fn of(expected: Option<u64>) -> String {
     expected.map(|expected| format!(" of {expected}")).unwrap_or_default()
 }
 
-/// The SHA-256 that a file must have, and who says so.
+/// The SHA-256 that a file must have, and its origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Checksum {
     expected: String,
@@ -161,7 +161,7 @@ pub(super) struct Checksum {
 }
 
 impl Checksum {
-    /// One that is pinned in `fixtures/versions.toml`.
+    /// Returns a checksum that is pinned in `fixtures/versions.toml`.
     pub(super) fn pinned(sha256: &str) -> Self {
         Self {
             expected: sha256.to_ascii_lowercase(),
@@ -169,8 +169,7 @@ impl Checksum {
         }
     }
 
-    /// The one of `file` in a published text: a sole checksum, or lines of `sha256sum`
-    /// (checksum, blank, optionally `*`, name).
+    /// Finds the checksum of `file` in a published text: a sole checksum, or lines of `sha256sum` (checksum, blank, optionally `*`, name).
     fn published(text: &str, file: &str) -> Option<Self> {
         let is_checksum = |word: &str| word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
         let mut lines = text.lines().map(str::split_whitespace);
@@ -186,7 +185,7 @@ impl Checksum {
     }
 }
 
-/// Whether nobody but the server itself can change what is asked for at `address`: it is https, or on this machine.
+/// Returns whether only the server itself can change the response from `address`: it is https, or on this machine.
 fn is_protected(address: &reqwest::Url) -> bool {
     match address.host_str() {
         _ if address.scheme() == "https" => true,
@@ -208,10 +207,10 @@ pub(super) struct Mirror {
 }
 
 impl Mirror {
-    /// Prepares to ask below `base`. A secure address stays secure, wherever it redirects to.
+    /// Prepares requests below `base`. If `base` is protected, redirects must be protected, too.
     pub(super) fn new(base: &str) -> Result<Self, DownloadError> {
         let base = base.trim_end_matches('/').to_owned();
-        // An invalid address is refused when it is asked.
+        // An invalid address is refused at the first request.
         let is_protected = base.parse().map_or(true, |address| is_protected(&address));
         let redirects = reqwest::redirect::Policy::custom(move |attempt| match attempt.previous().len() {
             10.. => attempt.error("too many redirects"),
@@ -235,7 +234,8 @@ impl Mirror {
         })
     }
 
-    /// Whether it has `file`. As with [`Mirror::checksum`], that is the first thing to ask of a mirror: it shows quickly whether it answers.
+    /// Checks that the mirror has `file`. Make this or [`Mirror::checksum`] the first request: both show quickly whether the mirror
+    /// responds.
     pub(super) async fn offers(&self, file: &str) -> Result<(), DownloadError> {
         self.ask_first(&format!("{}/{file}", self.base)).await.map(drop)
     }
@@ -250,7 +250,7 @@ impl Mirror {
         })
     }
 
-    /// The checksum of `file`, published in `checksums`.
+    /// Fetches the checksum of `file`, published in `checksums`.
     pub(super) async fn checksum(&self, checksums: &str, file: &str) -> Result<Checksum, DownloadError> {
         if !self.is_protected {
             return Err(DownloadError::Unprotected {
@@ -275,7 +275,7 @@ impl Mirror {
         Checksum::published(&String::from_utf8_lossy(&text), file).ok_or_else(no_checksum)
     }
 
-    /// Downloads `file` to `to` and verifies it. A file with another checksum is not left there.
+    /// Downloads `file` to `to` and verifies it. Removes a file with the wrong checksum.
     pub(super) async fn download(&self, file: &str, to: &Path, checksum: &Checksum, phase: &Phase) -> Result<(), DownloadError> {
         let address = format!("{}/{file}", self.base);
         let name = file.rsplit('/').next().unwrap_or(file);
@@ -304,7 +304,7 @@ impl Mirror {
                 phase.progress(name, Some(arriving.seen), arriving.total);
             }
         }
-        // Without this, what a full disk refused would go unnoticed.
+        // Without the flush, a write that a full disk refuses would go unnoticed.
         written.flush().await.map_err(storage)?;
         phase.progress(name, Some(arriving.seen), arriving.total);
         let seen = hex::encode(hash.finalize());
@@ -342,7 +342,7 @@ impl Mirror {
     }
 }
 
-/// A body that arrives.
+/// A response body that is being received.
 struct Arriving<'a> {
     response: reqwest::Response,
     address: &'a str,
@@ -352,7 +352,7 @@ struct Arriving<'a> {
 
 impl<'a> Arriving<'a> {
     fn new(response: reqwest::Response, address: &'a str) -> Self {
-        // Asked later, it is what is still to come.
+        // A later call would return only the remaining length.
         let total = response.content_length();
         Self {
             response,
@@ -374,7 +374,7 @@ impl<'a> Arriving<'a> {
     }
 }
 
-/// An address as people may see it: a mirror's can hold a name and a password.
+/// Returns `address` with its user name and password redacted, for messages: a mirror's address can hold both.
 pub(super) fn shown(address: &str) -> String {
     match address.split_once("://").and_then(|(scheme, rest)| {
         let authority = rest.find('/').unwrap_or(rest.len());

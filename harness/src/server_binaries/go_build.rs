@@ -1,8 +1,7 @@
 //! A build of the servers from source, with the Go toolchain.
 //!
-//! The main function is [`build`]. `k8s.io/kubernetes` is an ordinary Go module,
-//! checksummed by Go itself; `fixtures/control_plane/main.go` makes one program
-//! of etcd, kube-apiserver, kube-controller-manager and kubectl.
+//! The main function is [`build`]. `k8s.io/kubernetes` is an ordinary Go module, checksummed by Go itself; `fixtures/control_plane/main.go`
+//! combines etcd, kube-apiserver, kube-controller-manager and kubectl in one program.
 
 use std::fmt::Write as _;
 use std::io;
@@ -18,17 +17,15 @@ use super::options::Options;
 use super::tool::{self, INHERITED, ToolError};
 use super::versions::Kubernetes;
 
-/// What the one program is called.
+/// The name of the combined program.
 const CONTROL_PLANE: &str = "control-plane";
 
-/// The directories of a build, in the staging directory: what is built from, what
-/// becomes the entry, and what Go needs meanwhile.
+/// The directories of a build, in the staging directory: the sources, the future entry, and Go's temporary files.
 const SOURCES: &str = "sources";
 const FILES: &str = "files";
 const TEMPORARY: &str = "temporary";
 
-/// Variables that the Go toolchain reads (`go help environment`), besides the usual
-/// ones. `GOFLAGS` is set by us.
+/// Variables that the Go toolchain reads (`go help environment`), besides the usual ones. `GOFLAGS` is set by authlab.
 const GO_VARIABLES: &[&str] = &[
     "GOPATH",
     "GOCACHE",
@@ -46,10 +43,10 @@ const GO_VARIABLES: &[&str] = &[
     "GOMAXPROCS",
 ];
 
-/// How long a build may take: a cold one takes minutes, on a slow machine many.
+/// The time limit for a build: a cold one takes minutes, on a slow machine many.
 const LIMIT: Duration = Duration::from_secs(60 * 60);
 
-/// Words of Go and of the system that mean: the network did not help.
+/// Messages of Go and of the system that point to a network failure.
 const NO_NETWORK: &[&str] = &[
     "dial tcp",
     "no such host",
@@ -61,22 +58,22 @@ const NO_NETWORK: &[&str] = &[
     "TLS handshake timeout",
 ];
 
-/// The Go build did not come about.
+/// An error of the Go build.
 #[derive(Debug, thiserror::Error)]
 pub enum GoBuildError {
-    /// There is no Go toolchain.
+    /// No Go toolchain is installed.
     #[error("no `go` on PATH")]
     NoGo,
-    /// The toolchain is older than the sources need.
+    /// The toolchain is older than the sources require.
     #[error("Go {found} is too old: Kubernetes {kubernetes} needs Go {needed}, and GOTOOLCHAIN={toolchain} forbids a newer one")]
     TooOld {
         /// The toolchain's version.
         found: String,
         /// The `go` directive of the release's `go.mod`.
         needed: String,
-        /// Whose.
+        /// The Kubernetes version of that release.
         kubernetes: String,
-        /// What `go env GOTOOLCHAIN` says.
+        /// The value of `go env GOTOOLCHAIN`.
         toolchain: String,
     },
     /// The modules could not be fetched.
@@ -85,24 +82,24 @@ pub enum GoBuildError {
     /// The toolchain failed.
     #[error("the Go toolchain did not do its work")]
     Tool(#[from] ToolError),
-    /// The toolchain said something unexpected.
+    /// The toolchain's output was unexpected.
     #[error("expected {expected} from `{command}`, saw `{seen}`")]
     Unexpected {
-        /// What was run.
+        /// The command.
         command: &'static str,
-        /// What should have been there.
+        /// The expected output.
         expected: &'static str,
-        /// What was.
+        /// The actual output.
         seen: String,
     },
-    /// What was built calls itself something else.
+    /// The built program reports another version.
     #[error("what was built is {program} {seen}, expected {expected}")]
     Version {
-        /// Which program.
+        /// The program's name.
         program: &'static str,
-        /// The version that was meant.
+        /// The expected version.
         expected: String,
-        /// What it says of itself.
+        /// The version that the program reports.
         seen: String,
     },
     /// The build directory cannot be used.
@@ -110,14 +107,13 @@ pub enum GoBuildError {
     Storage {
         /// The directory.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: io::Error,
     },
 }
 
-/// Builds the servers into `staging`/`files` and returns that directory; all
-/// output goes to `log`.
+/// Builds the servers into `staging`/`files` and returns that directory; appends all output to `log`.
 pub(super) async fn build(
     kubernetes: &Kubernetes,
     staging: &Path,
@@ -199,9 +195,9 @@ impl Build<'_> {
         let program = Program::new(name, go, self.log)
             .inherit(INHERITED)
             .inherit(GO_VARIABLES)
-            // What an interrupted build leaves is then cleared with the staging directory.
+            // Places temporary files in the staging directory, so that an interrupted build's leftovers are cleared with it.
             .environment("GOTMPDIR", self.staging.join(TEMPORARY))
-            // Requirements of requirements are added as the build meets them.
+            // Lets the build add indirect requirements as it meets them.
             .environment("GOFLAGS", "-mod=mod")
             .environment("GOWORK", "off")
             .environment("CGO_ENABLED", "0")
@@ -249,7 +245,7 @@ impl Build<'_> {
     }
 }
 
-/// Tells of a build under way, at most once a second.
+/// The progress report of a running build, sent at most once a second.
 struct Progress<'a> {
     phase: &'a Phase,
     told: Option<Instant>,
@@ -269,8 +265,7 @@ impl<'a> Progress<'a> {
     }
 }
 
-/// `go build -v` prints a line for each package that it compiles, and one for each
-/// module that it downloads.
+/// Summarizes the output of `go build -v`: a line for each package that it compiles, and one for each module that it downloads.
 fn describe(elapsed: Duration, output: &str) -> String {
     let downloaded = output.lines().filter(|line| line.starts_with("go: downloading ")).count();
     let compiled = output

@@ -1,8 +1,7 @@
-//! The Go module that the servers are built from.
+//! The Go module from which the servers are built.
 //!
-//! The main type is [`Upstream`]: what the `go.mod` of a Kubernetes release says that
-//! ours must repeat, since `replace` counts in the main module only. [`Toolchain`] is
-//! who reads it.
+//! The main type is [`Upstream`]: the parts of a Kubernetes release's `go.mod` that ours must repeat, since `replace` applies in the main
+//! module only. [`Toolchain`] is the Go toolchain that reads it.
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -11,10 +10,10 @@ use std::fmt::Write as _;
 use super::go_build::GoBuildError;
 use super::versions::Kubernetes;
 
-/// The source of the one program.
+/// The source of the combined program.
 pub(super) const MAIN: &str = include_str!("../../../fixtures/control_plane/main.go");
 
-/// The Go toolchain, as `go env -json` tells of it.
+/// The Go toolchain, as reported by `go env -json`.
 #[derive(serde::Deserialize)]
 pub(super) struct Toolchain {
     #[serde(rename = "GOVERSION")]
@@ -33,7 +32,7 @@ impl Toolchain {
         })
     }
 
-    /// Go 1.21 and later fetch a newer toolchain by themselves, unless GOTOOLCHAIN says
+    /// Expects a toolchain that can build with `needed`. Go 1.21 and later fetch a newer toolchain on their own, unless GOTOOLCHAIN is
     /// `local` or names one (go.dev/doc/toolchain).
     pub(super) fn serves(&self, needed: &str, kubernetes: &Kubernetes) -> Result<(), GoBuildError> {
         let fetches = (self.choice == "auto" || self.choice == "path" || self.choice.ends_with("+auto") || self.choice.ends_with("+path"))
@@ -50,8 +49,7 @@ impl Toolchain {
     }
 }
 
-/// Orders `go1.26.8`, `1.26` and `go1.27rc1 X:experiment` by their numbers; a
-/// release candidate counts as its release.
+/// Compares `go1.26.8`, `1.26` and `go1.27rc1 X:experiment` by their numbers; a release candidate counts as its release.
 fn compare_go(one: &str, other: &str) -> Ordering {
     let numbers = |version: &str| -> [u32; 3] {
         let version = version.trim_start_matches("go");
@@ -64,7 +62,7 @@ fn compare_go(one: &str, other: &str) -> Ordering {
     numbers(one).cmp(&numbers(other))
 }
 
-/// What matters of the `go.mod` of a Kubernetes release.
+/// The relevant parts of a Kubernetes release's `go.mod`.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Upstream {
     pub(super) go: String,
@@ -74,7 +72,7 @@ pub(super) struct Upstream {
 }
 
 impl Upstream {
-    /// Reads the file whose path is the last line of what `go list` printed.
+    /// Reads the file whose path is the last line of the output of `go list`.
     pub(super) fn read(listed: &str) -> Result<Self, GoBuildError> {
         let path = listed.lines().last().unwrap_or_default().trim();
         let unexpected = |seen: &str| GoBuildError::Unexpected {
@@ -112,8 +110,8 @@ impl Upstream {
             match *directive {
                 ["go", version] => upstream.go = version.to_owned(),
                 ["godebug", setting] => upstream.godebug.push(setting.to_owned()),
-                // Only exactly this version stands for "from the same repository":
-                // others that begin like it are of untagged modules.
+                // Only exactly this version stands for "from the same repository": versions that merely begin like it belong to untagged
+                // modules.
                 ["require", module, "v0.0.0"] => {
                     upstream.staging.insert(module.to_owned());
                 }
@@ -123,7 +121,7 @@ impl Upstream {
         upstream
     }
 
-    /// The `go.mod` of the one program.
+    /// Returns the `go.mod` of the combined program.
     pub(super) fn module_for(&self, kubernetes: &Kubernetes) -> String {
         let version = kubernetes.version;
         let staging = format!("v0.{}.{}", version.minor, version.patch);

@@ -1,8 +1,8 @@
-//! The servers as images: which ones a lab needs, and under which names.
+//! The servers as images: the ones that a lab needs, and their names.
 //!
-//! The main types are [`Reference`] (a name such as `registry.k8s.io/etcd:3.6.5-0`, with a digest or without) and [`Images`] (those of one
-//! Kubernetes version, from `fixtures/versions.toml`). A private registry takes the place of every public one in the same
-//! way: [`Reference::with_prefix`].
+//! The main types are [`Reference`] (a name such as `registry.k8s.io/etcd:3.6.5-0`, with or without a digest) and [`Images`] (the images of
+//! one Kubernetes version, from `fixtures/versions.toml`). A private registry replaces every public one in the same way:
+//! [`Reference::with_prefix`].
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 
 use super::{Keycloak, Kubernetes, Versions};
 
-/// The name of an image (`github.com/distribution/reference`: domain, path, tag, digest). The registry is always said.
+/// The name of an image (`github.com/distribution/reference`: domain, path, tag, digest), always with its registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference {
     registry: String,
@@ -20,7 +20,7 @@ pub struct Reference {
     digest: Option<String>,
 }
 
-/// The text is no name of an image.
+/// The text is not a valid name of an image.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not the name of an image, such as registry.k8s.io/etcd:3.6.5-0")]
 pub struct NotAReference(String);
@@ -86,12 +86,12 @@ impl Serialize for Reference {
 }
 
 impl Reference {
-    /// The digest that pins it, where there is one.
+    /// Returns the digest that pins the image, if there is one.
     pub fn digest(&self) -> Option<&str> {
         self.digest.as_deref()
     }
 
-    /// The same without its digest: the name under which a saved and loaded image is found.
+    /// Returns the reference without its digest: the name under which a saved and loaded image is found.
     #[must_use]
     pub fn without_digest(&self) -> Self {
         Self {
@@ -100,11 +100,11 @@ impl Reference {
         }
     }
 
-    /// The same image in a private registry: `prefix` takes the place of the registry, whichever that is. The digest stays, since a
-    /// copy has the same.
+    /// Returns the same image in a private registry: `prefix` replaces the registry, whichever that is. The digest stays, since a copy has
+    /// the same.
     ///
     /// # Errors
-    /// With `prefix` in front it is no name any more.
+    /// The name with `prefix` in front is not valid.
     pub fn with_prefix(&self, prefix: Option<&str>) -> Result<Self, NotAReference> {
         let Some(prefix) = prefix
             .map(|prefix| prefix.trim_end_matches('/'))
@@ -120,10 +120,10 @@ impl Reference {
     }
 }
 
-/// What images that are made here are kept under when no registry is named: nobody takes them for the official ones.
+/// The prefix of images that are made on this machine when no registry is named: nobody mistakes them for the official ones.
 pub const OWN_PREFIX: &str = "localhost/authlab";
 
-/// The images of one Kubernetes version, and Keycloak's.
+/// The images of one Kubernetes version and of Keycloak.
 #[derive(Clone, Debug)]
 pub struct Images {
     /// etcd.
@@ -134,17 +134,17 @@ pub struct Images {
     pub kube_controller_manager: Reference,
     /// k3s.
     pub k3s: Reference,
-    /// A node of kind.
+    /// A kind node.
     pub kind_node: Reference,
     /// Keycloak.
     pub keycloak: Reference,
 }
 
 impl Images {
-    /// Those of `kubernetes`, in the registry that `prefix` names if it does.
+    /// Returns the images of `kubernetes`, in the registry `prefix` if there is one.
     ///
     /// # Errors
-    /// `prefix` is no registry.
+    /// `prefix` is not a valid registry.
     pub fn of(kubernetes: &Kubernetes, prefix: Option<&str>) -> Result<Self, NotAReference> {
         let versions = Versions::pinned();
         let at = |repository: &str, tag: &str| format!("{repository}:{tag}").parse::<Reference>()?.with_prefix(prefix);
@@ -160,10 +160,10 @@ impl Images {
         })
     }
 
-    /// The same, with Keycloak in another version.
+    /// Returns the same images, with Keycloak in another version.
     ///
     /// # Errors
-    /// `prefix` is no registry.
+    /// `prefix` is not a valid registry.
     pub fn with_keycloak(mut self, keycloak: &Keycloak, prefix: Option<&str>) -> Result<Self, NotAReference> {
         let name = format!("{}:{}", Versions::pinned().images.keycloak, keycloak.version);
         self.keycloak = name.parse::<Reference>()?.with_prefix(prefix)?;

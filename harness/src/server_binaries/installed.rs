@@ -1,7 +1,6 @@
-//! Servers that are already there, in a directory that somebody named.
+//! Installed servers, in a directory that the user named.
 //!
-//! The main functions are [`server_binaries`] and [`keycloak`]: they say what is
-//! missing or of another version, and change nothing.
+//! The main functions are [`server_binaries`] and [`keycloak`]: they report missing files and other versions, and change nothing.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,45 +15,45 @@ use super::versions::{Kubernetes, KubernetesVersion};
 /// The programs of a Kubernetes version.
 pub const PROGRAMS: [&str; 4] = ["etcd", "kube-apiserver", "kube-controller-manager", "kubectl"];
 
-/// How long a program may take to say its version.
+/// The time limit for a program to print its version.
 const SAYING: Duration = Duration::from_secs(30);
 
-/// A named directory does not serve.
+/// An error that makes a named directory unusable.
 #[derive(Debug, thiserror::Error)]
 pub enum InstalledError {
-    /// Programs or files are not there.
+    /// Programs or files are missing.
     #[error("{} has no {}", directory.display(), missing.join(", no "))]
     Missing {
         /// The directory.
         directory: PathBuf,
-        /// What is not there.
+        /// The missing programs or files.
         missing: Vec<&'static str>,
     },
-    /// It is of another version.
+    /// A program or Keycloak has another version.
     #[error("{} is {seen}, expected {expected}", program.display())]
     Version {
         /// The program or the directory.
         program: PathBuf,
-        /// The version that was asked for.
+        /// The requested version.
         expected: String,
-        /// What it says.
+        /// The version found.
         seen: String,
     },
-    /// It does not say its version.
+    /// A program does not print its version.
     #[error("{} does not say its version", program.display())]
     Silent {
         /// The program.
         program: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: ToolError,
     },
-    /// There is nowhere to write what a program says.
+    /// No temporary file can be created for a program's output.
     #[error("cannot make a temporary directory in {}", path.display())]
     Scratch {
         /// The directory for temporary files.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: io::Error,
     },
@@ -63,14 +62,13 @@ pub enum InstalledError {
     Read {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: io::Error,
     },
 }
 
-/// The version of the servers in `directory`: any patch of the minor version of
-/// `kubernetes`.
+/// Returns the version of the servers in `directory`: any patch of the minor version of `kubernetes`.
 pub(super) async fn server_binaries(directory: &Path, kubernetes: &Kubernetes) -> Result<KubernetesVersion, InstalledError> {
     let missing: Vec<&str> = PROGRAMS.into_iter().filter(|name| !is_executable(&directory.join(name))).collect();
     if !missing.is_empty() {
@@ -90,7 +88,7 @@ pub(super) async fn server_binaries(directory: &Path, kubernetes: &Kubernetes) -
             program: program.clone(),
             source,
         })?;
-    // Distributions add to the version: v1.37.2+k3s1, v1.37.2-eks-1234.
+    // Distributions append to the version: v1.37.2+k3s1, v1.37.2-eks-1234.
     let plain = seen.split(['+', '-']).next().unwrap_or_default();
     match plain.parse::<KubernetesVersion>() {
         Ok(version) if version.minor == kubernetes.version.minor => Ok(version),
@@ -102,8 +100,7 @@ pub(super) async fn server_binaries(directory: &Path, kubernetes: &Kubernetes) -
     }
 }
 
-/// That `home` is an unpacked Keycloak, and its version: any of the same major as
-/// `expected`.
+/// Returns the version of the unpacked Keycloak in `home`: any of the same major version as `expected`.
 pub(super) fn keycloak(home: &Path, expected: &str) -> Result<String, InstalledError> {
     let missing: Vec<&str> = ["bin/kc.sh", "lib/quarkus-run.jar", "version.txt"]
         .into_iter()
@@ -133,14 +130,13 @@ pub(super) fn keycloak(home: &Path, expected: &str) -> Result<String, InstalledE
     }
 }
 
-/// What `program` calls its version, without `v`.
+/// Returns the version that `program` prints, without `v`.
 pub(super) async fn version_of(program: &Path, log: &Path) -> Result<String, ToolError> {
     let name = format!("{} --version", program.file_name().unwrap_or_default().to_string_lossy());
     let asked = Program::new(&name, program, log).inherit(INHERITED).argument("--version");
     let said = wait::until(&name, SAYING, || async {
         match tool::run(asked.clone(), log, SAYING, |_| ()).await {
-            // The file was written a moment ago, and a process that was forked meanwhile
-            // still has it open: until it execs.
+            // The file was written a moment ago, and a process that was forked meanwhile keeps it open until it execs.
             Err(ToolError::Process(ProcessError::Start { source, .. })) if source.kind() == io::ErrorKind::ExecutableFileBusy => {
                 Ok(Condition::NotYet(source.to_string()))
             }
@@ -160,7 +156,7 @@ pub(super) async fn version_of(program: &Path, log: &Path) -> Result<String, Too
     }
 }
 
-/// `Kubernetes v1.37.2` and `etcd Version: 3.7.0`, each on its own line.
+/// Finds the version in the output: `Kubernetes v1.37.2` and `etcd Version: 3.7.0`, each on its own line.
 fn version_in(output: &str) -> &str {
     let line = output
         .lines()

@@ -1,7 +1,6 @@
-//! What the cache holds, whether it is sound, and what may go.
+//! The cache's contents: listing, verifying and pruning them.
 //!
-//! The main functions are [`list`], [`verify`] and [`prune`]; each takes the
-//! pinned versions and what is found on disk together.
+//! The main functions are [`list`], [`verify`] and [`prune`]; each considers the pinned versions together with the contents of the disk.
 
 use std::path::PathBuf;
 
@@ -17,39 +16,39 @@ use super::versions::Versions;
 /// A version that is pinned, cached or both.
 #[derive(Clone, Debug, Serialize)]
 pub struct Listed {
-    /// What it is.
+    /// The product.
     pub product: Product,
-    /// In which version.
+    /// The product's version.
     pub version: String,
-    /// The etcd that belongs to it.
+    /// The version of etcd that belongs to it.
     pub etcd: Option<String>,
-    /// Whether this authlab was made for it.
+    /// `true` if this authlab was made for the version.
     pub pinned: bool,
-    /// Whether it is what is used when nothing is said.
+    /// `true` if the version is the default.
     pub default: bool,
-    /// Whether it is in the cache.
+    /// The version's state in the cache.
     pub state: State,
-    /// The size in the cache.
+    /// The size in the cache in bytes.
     pub bytes: Option<u64>,
-    /// Where the files came from.
+    /// The source of the files.
     pub source: Option<Source>,
-    /// The place in the cache.
+    /// The version's directory in the cache.
     pub directory: PathBuf,
 }
 
-/// Whether a version is in the cache.
+/// The state of a version in the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// It is not.
+    /// The version is not in the cache.
     Absent,
-    /// All of it.
+    /// The version is complete.
     Cached,
     /// Files are missing or have another size.
     Damaged,
 }
 
-/// Every pinned version, then every other one that the cache holds.
+/// Returns every pinned version, then every other one that the cache holds.
 ///
 /// # Errors
 /// The cache cannot be read.
@@ -110,20 +109,20 @@ fn is_pinned(entry: &Entry) -> bool {
     }
 }
 
-/// What hashing a version anew showed.
+/// The result of hashing a version anew.
 #[derive(Clone, Debug, Serialize)]
 pub struct Verified {
-    /// What it is.
+    /// The product.
     pub product: Product,
-    /// In which version.
+    /// The product's version.
     pub version: String,
-    /// The place in the cache.
+    /// The version's directory in the cache.
     pub directory: PathBuf,
-    /// What is not as it was when it was obtained; empty when all is sound.
+    /// The differences from the manifest; empty if there are none.
     pub damage: Vec<String>,
 }
 
-/// Hashes every file of the cache and compares with the manifests.
+/// Hashes every file of the cache and compares the hashes with the manifests.
 ///
 /// # Errors
 /// The cache cannot be read.
@@ -163,27 +162,27 @@ pub async fn verify(options: &Options, events: &Events) -> Result<Vec<Verified>,
     Ok(verified)
 }
 
-/// What pruning did with a version.
+/// The result of pruning a version.
 #[derive(Clone, Debug, Serialize)]
 pub struct Pruned {
-    /// What it is.
+    /// The product.
     pub product: Product,
-    /// In which version.
+    /// The product's version.
     pub version: String,
-    /// How many bytes are free now.
+    /// The number of bytes freed.
     pub bytes: u64,
-    /// Whether it stays because somebody uses or makes it.
+    /// `true` if the version stays because it is in use or being made.
     pub in_use: bool,
 }
 
-/// What pruning removes.
+/// A selection of versions to prune.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unwanted {
-    /// What no pinned version needs, and what is visibly damaged.
+    /// Versions that are not pinned, and visibly damaged ones.
     Unneeded,
-    /// These versions, of whatever product.
+    /// These versions, of any product.
     Versions(Vec<String>),
-    /// All there is.
+    /// All versions.
     Everything,
 }
 
@@ -197,8 +196,8 @@ impl Unwanted {
     }
 }
 
-/// Removes what is unwanted: never what a lab that runs, or another authlab, uses. What
-/// interrupted authlabs left goes in any case.
+/// Removes the unwanted versions, except those that a running lab or another authlab uses. Always removes the leftovers of interrupted
+/// runs.
 ///
 /// # Errors
 /// The cache cannot be read or written.

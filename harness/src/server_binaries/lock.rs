@@ -1,4 +1,5 @@
-//! The lock of an entry of the cache. The main type is [`Mode`]: held alone by who fills or removes the entry, shared by who uses it.
+//! The lock of an entry of the cache. The main type is [`Mode`]: filling or removing the entry takes an exclusive lock, using it a shared
+//! one.
 
 use std::fs::{File, TryLockError};
 use std::future::ready;
@@ -9,14 +10,13 @@ use super::cache::{CacheError, Entry};
 use crate::event::{Events, Phase};
 use crate::process::wait::{self, Condition, WaitError};
 
-/// How long another authlab may take to fill an entry.
+/// The time limit for another authlab to fill an entry.
 const FILLING: Duration = Duration::from_secs(60 * 60);
 
-/// How long a lock that is only shared is waited for: long enough for others that
-/// look at the same moment, too short for a lab.
+/// The time to wait for a lock that is only shared: long enough for others that look at the same moment, too short for a lab.
 const SHARED: Duration = Duration::from_secs(3);
 
-/// How a lock is held.
+/// The mode in which a lock is held.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
     Shared,
@@ -30,7 +30,7 @@ impl Entry {
             |error: &io::Error| error.kind() == io::ErrorKind::ReadOnlyFilesystem || error.kind() == io::ErrorKind::PermissionDenied;
         match File::options().read(true).write(true).create(true).truncate(false).open(&path) {
             Ok(file) => Ok(file),
-            // A reader without the right to write can still share.
+            // A reader without write permission can still take a shared lock.
             Err(error) if shared_only(&error) => File::open(&path).map_err(|_| CacheError::Lock { path, source: error }),
             Err(source) => Err(CacheError::Lock { path, source }),
         }
@@ -53,9 +53,8 @@ impl Entry {
                     source,
                 }),
                 Err(TryLockError::WouldBlock) => {
-                    // A lock that can be shared is held by users; one that cannot, by
-                    // whoever fills the entry. Asking opens the file anew: a lock
-                    // belongs to what was opened.
+                    // If the lock can be shared, users hold it; if not, another authlab is filling the entry. The probe opens the file
+                    // anew, since a lock belongs to the open file.
                     let users = mode == Mode::Exclusive && File::open(&path).is_ok_and(|probe| probe.try_lock_shared().is_ok());
                     if !users {
                         shared_since = None;

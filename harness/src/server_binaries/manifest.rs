@@ -1,7 +1,6 @@
-//! What a finished directory of the cache holds.
+//! The list of files in a finished directory of the cache.
 //!
-//! The main type is [`Manifest`]: the list of files with their size and SHA-256
-//! that is written last. A directory without one is not finished.
+//! The main type is [`Manifest`]: the list of files with their size and SHA-256, written last. A directory without one is not finished.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -15,43 +14,43 @@ use super::options::Source;
 /// The manifest's name in its directory.
 pub(super) const FILE: &str = "manifest.json";
 
-/// The form of the manifest; others are not read.
+/// The version of the manifest's format; manifests of other versions are ignored.
 const SCHEMA: u32 = 1;
 
 /// The files of one version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     schema: u32,
-    /// What it is and in which version: `kubernetes 1.37.2`.
+    /// The product with its version: `Kubernetes 1.37.2`.
     pub product: String,
-    /// Where the files came from.
+    /// The source of the files.
     pub source: Source,
-    /// When it was finished.
+    /// The time at which the directory was finished.
     pub made: jiff::Timestamp,
-    /// The files, by their path.
+    /// The files and links, by their path.
     pub files: BTreeMap<String, Record>,
 }
 
-/// One file.
+/// An entry of the manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Record {
     /// A file with contents.
     File {
-        /// Its size.
+        /// The size in bytes.
         bytes: u64,
-        /// Its SHA-256, in hexadecimal.
+        /// The SHA-256, in hexadecimal.
         sha256: String,
     },
-    /// Another name for a file.
+    /// A symbolic link: another name for a file.
     Link {
-        /// The target as the link says it.
+        /// The target as the link states it.
         link: PathBuf,
     },
 }
 
 impl Manifest {
-    /// Describes what is in `directory` now.
+    /// Describes the current contents of `directory`.
     pub(super) fn describe(directory: &Path, product: String, source: Source) -> io::Result<Self> {
         let mut files = BTreeMap::new();
         for path in files_below(directory)? {
@@ -67,7 +66,7 @@ impl Manifest {
         })
     }
 
-    /// The manifest of `directory`; `None` when there is none that can be read.
+    /// Reads the manifest of `directory`; `None` if there is no readable one.
     pub(super) fn of(directory: &Path) -> io::Result<Option<Self>> {
         match fs_err::read(directory.join(FILE)) {
             Ok(bytes) => Ok(serde_json::from_slice(&bytes)
@@ -78,14 +77,14 @@ impl Manifest {
         }
     }
 
-    /// Writes it into `directory`.
+    /// Writes the manifest into `directory`.
     pub(super) fn write(&self, directory: &Path) -> io::Result<()> {
         let mut text = serde_json::to_string_pretty(self)?;
         text.push('\n');
         fs_err::write(directory.join(FILE), text)
     }
 
-    /// The size of all files together.
+    /// Returns the size of all files together, in bytes.
     pub fn bytes(&self) -> u64 {
         self.files
             .values()
@@ -93,7 +92,7 @@ impl Manifest {
             .sum()
     }
 
-    /// The first file that is missing or has another size: quick, reads no contents.
+    /// Returns the first file that is missing or has another size: quick, since it reads no contents.
     pub(super) fn first_missing(&self, directory: &Path) -> Option<String> {
         let sound = |path: &str, record: &Record| match record {
             Record::File { bytes, .. } => {
@@ -107,8 +106,8 @@ impl Manifest {
             .map(|(path, _)| path.clone())
     }
 
-    /// What is not as the manifest says, one line each; empty when all is sound.
-    /// Files that it does not list count as damage too.
+    /// Returns the differences from the manifest, one line each; empty if there are none. Files that the manifest does not list count as
+    /// damage, too.
     pub(super) fn damage(&self, directory: &Path) -> io::Result<Vec<String>> {
         let mut damage = Vec::new();
         for (path, expected) in &self.files {
@@ -137,7 +136,7 @@ impl std::fmt::Display for Record {
     }
 }
 
-/// Hashes what is at `path`.
+/// Describes the file or link at `path`: hashes a file.
 pub(super) fn record(path: &Path) -> io::Result<Record> {
     if fs_err::symlink_metadata(path)?.is_symlink() {
         return Ok(Record::Link {
@@ -164,7 +163,7 @@ pub(super) fn record(path: &Path) -> io::Result<Record> {
     }
 }
 
-/// Every file and link below `directory`, as paths relative to it.
+/// Returns every file and link below `directory`, as paths relative to it.
 fn files_below(directory: &Path) -> io::Result<Vec<String>> {
     let mut files = Vec::new();
     let mut open = vec![PathBuf::new()];
@@ -187,7 +186,7 @@ fn files_below(directory: &Path) -> io::Result<Vec<String>> {
     Ok(files)
 }
 
-/// The size of everything below `path`; what cannot be read counts as nothing.
+/// Returns the size of everything below `path` in bytes; unreadable files count as 0.
 pub(super) fn size_of(path: &Path) -> u64 {
     let Ok(found) = fs_err::symlink_metadata(path) else { return 0 };
     if !found.is_dir() {
@@ -229,7 +228,7 @@ mod tests {
     fn changed_missing_and_added_files_are_damage() {
         let directory = directory();
         let manifest = described(directory.path());
-        // The same size: only the contents tell.
+        // The size is the same, so only the contents reveal the change.
         fs_err::write(directory.path().join("bin/etcd"), "evil").expect("a file");
         assert_eq!(manifest.first_missing(directory.path()), None);
         fs_err::remove_file(directory.path().join("bin/kubectl")).expect("there");

@@ -1,8 +1,7 @@
 //! Keycloak's distribution through Maven's own client.
 //!
-//! The main function is [`unpack`]. Maven knows the mirrors, proxies and
-//! credentials of its user, and unpacks the artifact. Maven itself compares it with
-//! what its repository publishes; here it is compared with the SHA-256 pinned in
+//! The main function is [`unpack`]. Maven knows the mirrors, proxies and credentials of its user, and unpacks the artifact. Maven itself
+//! compares it with the checksum that its repository publishes; this module compares it with the SHA-256 pinned in
 //! `fixtures/versions.toml`.
 
 use std::io;
@@ -17,10 +16,10 @@ use super::options::Options;
 use super::tool::{self, INHERITED, ToolError};
 use super::versions::Keycloak;
 
-/// How long Maven may take, for a download of some 180 MB.
+/// The time limit for Maven, for a download of some 180 MB.
 const LIMIT: Duration = Duration::from_secs(30 * 60);
 
-/// Variables that Maven and its Java read, besides the usual ones.
+/// Variables that Maven and its Java runtime read, besides the usual ones.
 const MAVEN_VARIABLES: &[&str] = &[
     "JAVA_HOME",
     "JAVACMD",
@@ -33,43 +32,43 @@ const MAVEN_VARIABLES: &[&str] = &[
     "JDK_JAVA_OPTIONS",
 ];
 
-/// Maven did not bring the distribution.
+/// An error while getting the distribution from Maven.
 #[derive(Debug, thiserror::Error)]
 pub enum MavenError {
-    /// There is no Maven.
+    /// Maven is not installed.
     #[error("no `mvn` on PATH")]
     NoMaven,
     /// Maven failed.
     #[error("Maven did not bring {artifact}")]
     Tool {
-        /// The coordinates.
+        /// The artifact's coordinates.
         artifact: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: ToolError,
     },
-    /// Nothing says what the artifact should be.
+    /// No checksum of the artifact is pinned.
     #[error("no SHA-256 of {file} is pinned")]
     Unpinned {
         /// The file.
         file: String,
     },
-    /// The artifact is not what it should be.
+    /// The artifact's checksum is wrong.
     #[error("{file} has the SHA-256 {seen}, expected {expected} (pinned)")]
     Checksum {
         /// The file.
         file: String,
         /// The pinned SHA-256.
         expected: String,
-        /// The SHA-256 it has.
+        /// The actual SHA-256.
         seen: String,
     },
-    /// The artifact holds something else than expected.
+    /// The artifact's contents are unexpected.
     #[error("{artifact} does not hold the directory {expected}")]
     Contents {
-        /// The coordinates.
+        /// The artifact's coordinates.
         artifact: String,
-        /// What should be there.
+        /// The expected directory.
         expected: String,
     },
     /// The staging directory cannot be used.
@@ -77,14 +76,13 @@ pub enum MavenError {
     Storage {
         /// The directory.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: io::Error,
     },
 }
 
-/// Unpacks `keycloak` within `staging` and returns its directory; all output goes to
-/// `log`.
+/// Unpacks `keycloak` within `staging` and returns its directory; appends all output to `log`.
 pub(super) async fn unpack(
     keycloak: &Keycloak,
     staging: &Path,
@@ -112,13 +110,13 @@ async fn unpack_with(
         .ok_or_else(|| MavenError::Unpinned { file: file.clone() })?;
     let artifact = format!("org.keycloak:keycloak-quarkus-dist:{version}:zip");
     let phase = events.phase(format!("fetch Keycloak {version} with Maven"));
-    // Maven makes directories in its own: those go with the staging directory.
+    // Maven creates directories in its working directory: those are removed with the staging directory.
     let (work, unpacked) = (staging.join("work"), staging.join("unpacked"));
     fs_err::create_dir(&work).map_err(|source| MavenError::Storage {
         path: work.clone(),
         source,
     })?;
-    // The artifact is copied there, too, to be compared.
+    // Maven also copies the artifact there, for the comparison.
     let mut target = std::ffi::OsString::from("-DoutputDirectory=");
     target.push(&unpacked);
     let program = Program::new("mvn", mvn, log)
@@ -164,7 +162,7 @@ async fn unpack_with(
     result
 }
 
-/// Expects that the artifact at `path` has the SHA-256 `expected`, and removes it: it is unpacked beside it.
+/// Expects that the artifact at `path` has the SHA-256 `expected`, and removes the artifact: it is unpacked beside it.
 async fn compare(path: &Path, file: String, expected: &str) -> Result<(), MavenError> {
     let hashed = path.to_owned();
     let work = move || {
@@ -194,7 +192,7 @@ mod tests {
     use super::*;
     use sha2::Digest as _;
 
-    /// Brings an artifact and what it is unpacked to, as Maven does, and answers what became of it.
+    /// Provides an artifact and its unpacked contents as Maven does, and returns the names of the files that are left.
     async fn brought(pin: Option<&[u8]>) -> Result<Vec<String>, MavenError> {
         let staging = tempfile::tempdir().expect("a directory");
         let mvn = staging.path().join("mvn");
@@ -204,7 +202,7 @@ mkdir -p "$to/keycloak-1.2.3/bin"
 printf artifact > "$to/keycloak-quarkus-dist-1.2.3.zip"
 echo kc > "$to/keycloak-1.2.3/bin/kc.sh"
 "#;
-        // Written by another process: a file that a fork of this one has open cannot be executed.
+        // Another process writes the file: a file that a fork of this process has open cannot be executed.
         let mut writer = std::process::Command::new("/bin/sh")
             .args(["-c", "cat >\"$0\" && chmod 755 \"$0\""])
             .arg(&mvn)

@@ -1,9 +1,8 @@
 //! The servers as files: found, cached, downloaded and verified, or built.
 //!
-//! The main types are [`ServerBinaries`] (etcd, kube-apiserver,
-//! kube-controller-manager and kubectl of one version) and [`KeycloakHome`] (an
-//! unpacked Keycloak). [`obtain`] and [`obtain_keycloak`] ask one source after
-//! the other, as [`Options`] allow, and take the first that serves.
+//! The main types are [`ServerBinaries`] (etcd, kube-apiserver, kube-controller-manager and kubectl of one version) and [`KeycloakHome`]
+//! (an unpacked Keycloak). [`obtain`] and [`obtain_keycloak`] try one source after the other, as [`Options`] allow, and take the first that
+//! succeeds.
 
 mod cache;
 mod checked;
@@ -47,23 +46,22 @@ use crate::process::ProcessError;
 use cache::{Entry, Found, Ready};
 use claim::Claim;
 
-/// The programs of one Kubernetes version. They stay in the cache as long as this,
-/// or a clone of it, lives.
+/// The programs of one Kubernetes version. They stay in the cache as long as this value or a clone of it lives.
 #[derive(Clone, Debug)]
 pub struct ServerBinaries {
-    /// The version that they are.
+    /// The programs' version.
     pub version: KubernetesVersion,
-    /// The directory they are in: for `PATH`.
+    /// The programs' directory, for `PATH`.
     pub directory: PathBuf,
-    /// etcd.
+    /// The path of etcd.
     pub etcd: PathBuf,
-    /// The API server.
+    /// The path of the API server.
     pub kube_apiserver: PathBuf,
-    /// The controller manager.
+    /// The path of the controller manager.
     pub kube_controller_manager: PathBuf,
-    /// The command that people use.
+    /// The path of kubectl.
     pub kubectl: PathBuf,
-    /// Where the files came from.
+    /// The source of the files.
     pub source: Source,
     hold: Hold,
 }
@@ -83,47 +81,47 @@ impl ServerBinaries {
         }
     }
 
-    /// Keeps the files in the cache when this value itself cannot be kept.
+    /// Returns a hold that keeps the files in the cache when this value itself cannot be kept.
     pub fn hold(&self) -> Hold {
         self.hold.clone()
     }
 }
 
-/// An unpacked Keycloak. It stays in the cache as long as this, or a clone of it,
-/// lives. It is shared: who starts Keycloak writes into a copy.
+/// An unpacked Keycloak. It stays in the cache as long as this value or a clone of it lives. It is shared: to start Keycloak, write into a
+/// copy.
 #[derive(Clone, Debug)]
 pub struct KeycloakHome {
-    /// Its version.
+    /// Keycloak's version.
     pub version: String,
     /// The directory that holds `bin/kc.sh`.
     pub directory: PathBuf,
-    /// Where it came from.
+    /// The source of the files.
     pub source: Source,
     hold: Hold,
 }
 
 impl KeycloakHome {
-    /// Keeps the files in the cache when this value itself cannot be kept.
+    /// Returns a hold that keeps the files in the cache when this value itself cannot be kept.
     pub fn hold(&self) -> Hold {
         self.hold.clone()
     }
 }
 
-/// Servers could not be obtained.
+/// An error while obtaining servers.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerBinariesError {
-    /// The directory that the user named does not serve.
+    /// The directory that the user named is unusable.
     #[error("the named directory does not serve")]
     Installed(#[from] InstalledError),
-    /// The cache does not work.
+    /// The cache is unusable.
     #[error(transparent)]
     Cache(#[from] CacheError),
-    /// No source has them.
+    /// No source provides the servers.
     #[error("no source has {product}{}", tried.iter().map(|tried| format!("\n- {tried}")).collect::<String>())]
     NoSource {
-        /// What it is and in which version.
+        /// The product with its version.
         product: String,
-        /// Every source that was asked, in order.
+        /// The sources that were tried, in order.
         tried: Vec<Tried>,
     },
 }
@@ -198,20 +196,20 @@ impl Hint for CacheError {
     }
 }
 
-/// A source that was asked in vain.
+/// A source that failed.
 #[derive(Debug)]
 pub struct Tried {
     /// The source.
     pub source: Source,
-    /// What it lacked.
+    /// The reason for the failure.
     pub why: Declined,
 }
 
-/// Why a source has nothing.
+/// The reason for the failure of a source.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub enum Declined {
-    /// The release files do not serve.
+    /// The release files are unusable.
     Release(#[from] ReleaseError),
     /// The Go build failed.
     GoBuild(#[from] GoBuildError),
@@ -219,18 +217,17 @@ pub enum Declined {
     Maven(#[from] MavenError),
 }
 
-/// A source and the whole chain of causes: this is a list, not a link of a chain.
+/// Prints the source and the whole chain of causes, since `Tried` is an item of a list, not a link of an error chain.
 impl std::fmt::Display for Tried {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}: {}", self.source, with_causes(&self.why))
     }
 }
 
-/// The programs of `kubernetes`: from the named directory, the cache, the release
-/// files or a Go build, whichever serves first.
+/// Obtains the programs of `kubernetes` from the first that succeeds: the named directory, the cache, the release files or a Go build.
 ///
 /// # Errors
-/// A named directory does not serve, the cache does not work, or no source has them.
+/// The named directory or the cache is unusable, or no source provides the programs.
 pub async fn obtain(kubernetes: &Kubernetes, options: &Options, events: &Events) -> Result<ServerBinaries, ServerBinariesError> {
     if let Some(directory) = &options.directory {
         let version = installed::server_binaries(directory, kubernetes).await?;
@@ -251,7 +248,7 @@ pub async fn obtain(kubernetes: &Kubernetes, options: &Options, events: &Events)
                     Hold::nothing(),
                 ));
             }
-            // The variable is there for other programs, so that this is no mistake.
+            // Other programs use the variable, too, so an unsuitable directory is not a mistake.
             Err(error) => events.note(format!("KUBEBUILDER_ASSETS is not used: {}", with_causes(&error))),
         }
     }
@@ -263,10 +260,10 @@ pub async fn obtain(kubernetes: &Kubernetes, options: &Options, events: &Events)
     Ok(cached(kubernetes, &entry, ready))
 }
 
-/// The same from a Go build, whatever the cache holds: what it holds is replaced.
+/// Obtains the programs from a Go build, and replaces those in the cache.
 ///
 /// # Errors
-/// The cache does not work or is in use, or the build fails.
+/// The cache is unusable or in use, or the build fails.
 pub async fn rebuild(kubernetes: &Kubernetes, options: &Options, events: &Events) -> Result<ServerBinaries, ServerBinariesError> {
     let entry = Entry::new(options, Product::Kubernetes, kubernetes.version.to_string())?;
     let claim = entry.claim(events).await?;
@@ -314,11 +311,10 @@ async fn make(
     })
 }
 
-/// An unpacked Keycloak: the named home, the cache, the release file or the Maven
-/// artifact, whichever serves first.
+/// Obtains an unpacked Keycloak from the first that succeeds: the named home, the cache, the release file or the Maven artifact.
 ///
 /// # Errors
-/// A named home does not serve, the cache does not work, or no source has it.
+/// The named home or the cache is unusable, or no source provides Keycloak.
 pub async fn obtain_keycloak(keycloak: &Keycloak, options: &Options, events: &Events) -> Result<KeycloakHome, ServerBinariesError> {
     if let Some(home) = &options.keycloak_home {
         let version = installed::keycloak(home, &keycloak.version)?;
@@ -374,8 +370,7 @@ async fn make_keycloak(
     })
 }
 
-/// Lets the next source have its turn, unless the fault is the cache's own: a full disk
-/// is full for every source.
+/// Lets the next source be tried, unless the cache itself is at fault: a full disk is full for every source.
 fn decline(source: Source, why: Declined, events: &Events) -> Result<Tried, ServerBinariesError> {
     match why {
         Declined::Release(ReleaseError::Storage { path, source } | ReleaseError::Download(DownloadError::Storage { path, source }))
@@ -383,10 +378,10 @@ fn decline(source: Source, why: Declined, events: &Events) -> Result<Tried, Serv
         | Declined::Maven(MavenError::Storage { path, source }) => Err(CacheError::Storage { path, source }.into()),
         why => {
             match &why {
-                // People were told when it happened, and it is the same for all versions.
+                // The user was told when it happened, and it is the same for all versions.
                 Declined::Release(ReleaseError::Download(DownloadError::GivenUp { .. })) => {}
                 Declined::Release(error) => events.note(format!("release files are not used: {}", with_causes(error))),
-                // These are the last to be asked: their failure is the error.
+                // These sources are the last to be tried: their failure is the error.
                 Declined::GoBuild(_) | Declined::Maven(_) => {}
             }
             Ok(Tried { source, why })
@@ -394,7 +389,7 @@ fn decline(source: Source, why: Declined, events: &Events) -> Result<Tried, Serv
     }
 }
 
-/// Each attempt begins its log anew.
+/// Empties the log, once per attempt.
 fn start_log(log: &Path) -> Result<(), CacheError> {
     fs_err::write(log, "").map_err(|source| CacheError::Storage {
         path: log.to_owned(),

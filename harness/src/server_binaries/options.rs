@@ -1,7 +1,7 @@
-//! Where server binaries may come from.
+//! The possible sources of server binaries.
 //!
-//! The main type is [`Options`]: what a person chose on the command line or in
-//! the environment, the same for every command that needs servers.
+//! The main type is [`Options`]: the user's choices on the command line or in the environment, the same for every command that needs
+//! servers.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-/// Where files came from.
+/// A source of files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Source {
@@ -35,23 +35,22 @@ impl std::fmt::Display for Source {
     }
 }
 
-/// Where the Kubernetes project publishes its release files.
+/// The address at which the Kubernetes project publishes its release files.
 pub const KUBERNETES_RELEASES: &str = "https://dl.k8s.io/release";
-/// Where the etcd project publishes its release files.
+/// The address at which the etcd project publishes its release files.
 pub const ETCD_RELEASES: &str = "https://github.com/etcd-io/etcd/releases/download";
-/// Where the Keycloak project publishes its release files.
+/// The address at which the Keycloak project publishes its release files.
 pub const KEYCLOAK_RELEASES: &str = "https://github.com/keycloak/keycloak/releases/download";
 
-/// What means "no" in a variable, as the command line reads it (clap's `FalseyValueParser`).
+/// The values of a variable that mean "no", as on the command line (clap's `FalseyValueParser`).
 const FALSE: [&str; 6] = ["n", "no", "f", "false", "off", "0"];
 
-/// Where server binaries may come from.
+/// The sources of server binaries that may be used.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// A directory with the servers; nothing else is tried (`--server-binaries`).
     pub directory: Option<PathBuf>,
-    /// A directory with servers that was made for other programs; used when it
-    /// has all that is needed (`KUBEBUILDER_ASSETS`).
+    /// A directory with servers that was made for other programs; used if it is complete (`KUBEBUILDER_ASSETS`).
     pub assets: Option<PathBuf>,
     /// An unpacked Keycloak; nothing else is tried (`--keycloak-home`).
     pub keycloak_home: Option<PathBuf>,
@@ -61,17 +60,17 @@ pub struct Options {
     pub etcd_mirror: String,
     /// The base address of Keycloak's release files.
     pub keycloak_mirror: String,
-    /// Nothing is asked of the network: what is there must do.
+    /// `true` to work without the network, with local files only.
     pub offline: bool,
     /// The `kind` command; else the first in PATH (`--kind`).
     pub kind: Option<PathBuf>,
-    /// The registry that takes the place of the public ones in the names of images (`--image-prefix`).
+    /// The registry that replaces the public ones in the names of images (`--image-prefix`).
     pub image_prefix: Option<String>,
-    /// The sources to try when the cache has nothing, in their fixed order.
+    /// The sources to try when the cache lacks a version, in their fixed order.
     pub sources: Vec<Source>,
     /// The cache; else the user's ([`crate::dirs::cache`]).
     pub cache: Option<PathBuf>,
-    /// What was found out about addresses so far; shared by all clones.
+    /// The addresses found unreachable so far; shared by all clones.
     pub reachability: Reachability,
 }
 
@@ -95,12 +94,12 @@ impl Default for Options {
 }
 
 impl Options {
-    /// What the environment says: for who has no command line, such as tests.
+    /// Reads the options from the environment, for callers without a command line, such as tests.
     pub fn from_environment() -> Self {
         Self::from_variables(|name| std::env::var_os(name))
     }
 
-    /// What `variable` says for each name.
+    /// Reads the options from `variable`, which returns the value of each name.
     fn from_variables(variable: impl Fn(&str) -> Option<OsString>) -> Self {
         let set = |name: &str| variable(name).filter(|value| !value.is_empty());
         let text = |name: &str, default: String| set(name).and_then(|value| value.into_string().ok()).unwrap_or(default);
@@ -119,23 +118,23 @@ impl Options {
         }
     }
 
-    /// Whether `source` may be asked.
+    /// Returns whether `source` may be used.
     pub(super) fn allows(&self, source: Source) -> bool {
         self.sources.contains(&source) && !(self.offline && source == Source::Release)
     }
 }
 
-/// The addresses that did not answer: each is waited for, and told about, once.
+/// The addresses that did not respond: each is waited for and reported only once.
 #[derive(Clone, Debug, Default)]
 pub struct Reachability(Arc<Mutex<BTreeSet<String>>>);
 
 impl Reachability {
-    /// Whether `base` was found unreachable before.
+    /// Returns whether an earlier request found `base` unreachable.
     pub(super) fn is_unreachable(&self, base: &str) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(base)
     }
 
-    /// Remembers that `base` does not answer.
+    /// Records that `base` does not respond.
     pub(super) fn unreachable(&self, base: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(base.to_owned());
     }

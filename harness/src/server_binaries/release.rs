@@ -1,9 +1,7 @@
 //! The official release files of Kubernetes, etcd and Keycloak, or a mirror of them.
 //!
-//! The main functions are [`kubernetes`] and [`keycloak`]. Every file is verified:
-//! against the SHA-256 pinned in `fixtures/versions.toml`, else against the one
-//! published beside it, if nobody on the way can have changed both. A file without
-//! either does not count.
+//! The main functions are [`kubernetes`] and [`keycloak`]. Every file is verified against the SHA-256 pinned in `fixtures/versions.toml`,
+//! or else against the one published beside it, provided that nobody in between can have changed both. A file without either is refused.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -17,16 +15,16 @@ use super::options::Options;
 use super::tool::ToolError;
 use super::versions::{Keycloak, Kubernetes};
 
-/// What of a Kubernetes release is downloaded; etcd has its own releases.
+/// The programs that are downloaded from a Kubernetes release; etcd has its own releases.
 const KUBERNETES_PROGRAMS: [&str; 3] = ["kube-apiserver", "kube-controller-manager", "kubectl"];
 
-/// The largest that an archive may unpack to: some five times of what Keycloak does.
+/// The limit for an archive's unpacked size in bytes: some five times that of Keycloak.
 const LARGEST: u64 = 2 << 30;
 
-/// The release files do not serve.
+/// An error while using the release files.
 #[derive(Debug, thiserror::Error)]
 pub enum ReleaseError {
-    /// Servers are not released for this machine.
+    /// No servers are released for this machine.
     #[error("no servers are released for {os}/{architecture}")]
     Platform {
         /// The operating system.
@@ -34,35 +32,35 @@ pub enum ReleaseError {
         /// The processor.
         architecture: &'static str,
     },
-    /// A file could not be downloaded, or is not what it should be.
+    /// A file could not be downloaded, or failed its verification.
     #[error(transparent)]
     Download(#[from] DownloadError),
-    /// An archive does not hold what it should.
+    /// An archive's contents are unexpected.
     #[error("{archive} could not be unpacked")]
     Archive {
         /// The archive's name.
         archive: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// A program does not run here.
+    /// A program does not run on this machine.
     #[error("{program} does not say its version")]
     Silent {
-        /// Its name.
+        /// The program's name.
         program: &'static str,
-        /// Why.
+        /// The cause.
         #[source]
         source: ToolError,
     },
-    /// A program is of another version.
+    /// A program has another version.
     #[error("{program} is {seen}, expected {expected}")]
     Version {
-        /// Its name.
+        /// The program's name.
         program: &'static str,
-        /// The version that was asked for.
+        /// The expected version.
         expected: String,
-        /// What it says.
+        /// The version that the program reports.
         seen: String,
     },
     /// The staging directory cannot be used.
@@ -70,14 +68,14 @@ pub enum ReleaseError {
     Storage {
         /// The directory.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: io::Error,
     },
 }
 
-/// This machine in the words of Go, which Kubernetes and etcd name their files with.
-/// Servers are released for Linux alone (kubernetes.io/releases/download).
+/// Returns this machine's architecture in Go's terms, which the file names of Kubernetes and etcd use. Servers are released for Linux only
+/// (kubernetes.io/releases/download).
 fn platform() -> Result<&'static str, ReleaseError> {
     let (os, architecture) = (std::env::consts::OS, std::env::consts::ARCH);
     match (os, architecture) {
@@ -89,7 +87,7 @@ fn platform() -> Result<&'static str, ReleaseError> {
     }
 }
 
-/// Asks `base`, unless it did not answer before.
+/// Sends a request to `base`, unless an earlier one found it unreachable.
 async fn mirror<T>(
     base: &str,
     options: &Options,
@@ -112,7 +110,7 @@ async fn mirror<T>(
     })
 }
 
-/// The pin called `pin` of `path`, which the mirror has; else what it publishes in `checksums`.
+/// Returns the pinned checksum `pin` of `path`, which the mirror must have; without a pin, the one that it publishes in `checksums`.
 async fn checksum(
     mirror: &Mirror,
     pins: &BTreeMap<String, String>,
@@ -139,7 +137,7 @@ pub(super) async fn kubernetes(
 ) -> Result<PathBuf, ReleaseError> {
     let architecture = platform()?;
     let (version, pins) = (kubernetes.version, &kubernetes.sha256);
-    // All checksums first: nothing large is fetched from one server for a file that the other lacks.
+    // Gets all checksums first: nothing large is fetched from one server for a file that the other lacks.
     let (release, checksums) = mirror(&options.release_mirror, options, async |mirror| {
         let mut checksums = Vec::new();
         for program in KUBERNETES_PROGRAMS {
@@ -230,7 +228,7 @@ pub(super) async fn keycloak(keycloak: &Keycloak, staging: &Path, options: &Opti
     .await
 }
 
-/// Tells of `work` as a phase. A mirror that does not answer is none: that is a note.
+/// Reports `work` as a phase. An unreachable mirror gets a note instead of a phase.
 async fn in_phase<T>(events: &Events, name: String, work: impl AsyncFnOnce(&Phase) -> Result<T, ReleaseError>) -> Result<T, ReleaseError> {
     let phase = events.phase(name);
     let result = work(&phase).await;
@@ -266,7 +264,7 @@ async fn unpack(archive: &Path, member: Option<&Path>, to: &Path) -> io::Result<
     tokio::task::spawn_blocking(work).await.expect("unpacking does not panic")
 }
 
-/// A reader that fails once too much was read through it: a small archive can unpack to more than there is room for.
+/// A reader that fails when too much has been read: a small archive can unpack to more than the disk can hold.
 struct Limited<R> {
     from: R,
     left: u64,

@@ -1,9 +1,9 @@
-//! Images of the control plane from the server binaries that are there, for machines that cannot fetch the official ones.
+//! Images of the control plane from existing server binaries, for machines that cannot fetch the official ones.
 //!
-//! The main type is [`StandIn`]. It is an archive as `docker save` writes it: one layer with every program, and for each component
-//! an image that has that layer alone. The same programs make the same archive, byte for byte. As in the official image, the API
-//! server's file carries the capability to use low ports (kubernetes/kubernetes, `build/server-image/kube-apiserver/Dockerfile`),
-//! so that a container that would fail on the one fails on the other.
+//! The main type is [`StandIn`]. It is an archive as written by `docker save`: one layer with every program, and for each component an
+//! image that has only that layer. The same programs make the same archive, byte for byte. As in the official image, the API server's file
+//! carries the capability to use low ports (kubernetes/kubernetes, `build/server-image/kube-apiserver/Dockerfile`), so that a container
+//! that would fail on the one fails on the other.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
@@ -15,9 +15,9 @@ use sha2::Digest;
 use super::images::Images;
 use super::{PROGRAMS, ServerBinaries};
 
-/// Where programs are in the official images.
+/// The directory of the programs in the official images.
 const PROGRAMS_IN: &str = "usr/local/bin";
-/// `cap_net_bind_service=+ep`, as the kernel keeps it (linux/capability.h, `struct vfs_cap_data`, revision 2): the revision with the
+/// `cap_net_bind_service=+ep`, as the kernel stores it (linux/capability.h, `struct vfs_cap_data`, revision 2): the revision with the
 /// effective bit, then permitted and inheritable, twice.
 const NET_BIND_SERVICE: [u8; 20] = [1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 const PASSWD: &[u8] = b"root:x:0:0:root:/:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/:/sbin/nologin\n";
@@ -30,7 +30,7 @@ pub struct StandIn {
 }
 
 impl StandIn {
-    /// Writes the archive of `binaries` into `directory`, with the references that `images` says, for `architecture` (in Go's words).
+    /// Writes the archive of `binaries` into `directory`, with the references in `images`, for `architecture` (in Go's terms).
     ///
     /// # Errors
     /// A program cannot be read, or the directory has no space for it.
@@ -45,12 +45,12 @@ impl StandIn {
         Ok(Self { archive, references })
     }
 
-    /// The archive; it is removed with this value.
+    /// Returns the archive's path; the file is removed with this value.
     pub fn path(&self) -> &Path {
         self.archive.path()
     }
 
-    /// What is in it.
+    /// Returns the references of the images in the archive.
     pub fn references(&self) -> &[String] {
         &self.references
     }
@@ -65,7 +65,7 @@ fn header(kind: tar::EntryType, mode: u32, size: u64) -> tar::Header {
     header
 }
 
-/// The programs of `directory`: what is one file there, under several names, is one here.
+/// Writes the programs of `directory`: a file that has several names there is stored once here.
 fn write_layer(directory: &Path, to: impl Write) -> io::Result<()> {
     let mut layer = tar::Builder::new(to);
     let folder = |mode| header(tar::EntryType::Directory, mode, 0);
@@ -118,7 +118,7 @@ fn write_archive(
             "config": {
                 "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
                 "WorkingDir": "/",
-                // Without it the three would be one image of three names.
+                // Without this label, the three would be one image with three names.
                 "Labels": {"authlab.stand-in": reference},
             },
             "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{digest}")]},

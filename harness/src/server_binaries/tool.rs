@@ -1,8 +1,6 @@
-//! Foreign tools that run to their end: go, mvn, and the servers asked for their
-//! version.
+//! External tools that run to their end: go, mvn, and the servers when asked for their version.
 //!
-//! The main function is [`run`]: it returns what the tool printed, or an error
-//! with the last of it.
+//! The main function is [`run`]: it returns the tool's output, or an error with the last lines of it.
 
 use std::future::ready;
 use std::io::{Read, Seek, SeekFrom};
@@ -15,8 +13,7 @@ use futures::FutureExt;
 use crate::process::wait::{self, Condition, WaitError};
 use crate::process::{ProcessError, Program};
 
-/// Variables that tools need to find their own files and the network. What they
-/// say stays between the user and the tool.
+/// Variables that tools need to find their own files and the network. Their values stay between the user and the tool.
 pub(super) const INHERITED: &[&str] = &[
     "HOME",
     "USER",
@@ -39,43 +36,43 @@ pub(super) const INHERITED: &[&str] = &[
     "NETRC",
 ];
 
-/// How many of its last lines an error shows.
+/// The number of output lines that an error shows.
 const TAIL: usize = 12;
 
-/// A tool did not do its work.
+/// An error while running a tool.
 #[derive(Debug, thiserror::Error)]
 pub enum ToolError {
-    /// It could not be started or watched.
+    /// The tool could not be started or watched.
     #[error(transparent)]
     Process(#[from] ProcessError),
-    /// It failed.
+    /// The tool exited with an error.
     #[error("{name} failed ({status}); its output is in {}\n{}", log.display(), tail.join("\n"))]
     Failed {
-        /// What it was doing.
+        /// The name of the command.
         name: String,
-        /// How it ended.
+        /// The exit status.
         status: ExitStatus,
-        /// Where all of its output is.
+        /// The log with the whole output.
         log: PathBuf,
-        /// The last lines of it, redacted.
+        /// The last lines of the output, redacted.
         tail: Vec<String>,
     },
-    /// It did not end.
+    /// The tool did not end within the time limit.
     #[error("{name} did not end within {limit:?}; its output is in {}\n{}", log.display(), tail.join("\n"))]
     TimedOut {
-        /// What it was doing.
+        /// The name of the command.
         name: String,
-        /// How long was waited.
+        /// The time waited.
         limit: Duration,
-        /// Where all of its output is.
+        /// The log with the whole output.
         log: PathBuf,
-        /// The last lines of it, redacted.
+        /// The last lines of the output, redacted.
         tail: Vec<String>,
     },
 }
 
 impl ToolError {
-    /// Whether the last lines say one of `words`.
+    /// Returns whether the last lines contain one of `words`.
     pub(super) fn says(&self, words: &[&str]) -> bool {
         let (Self::Failed { tail, .. } | Self::TimedOut { tail, .. }) = self else {
             return false;
@@ -84,8 +81,8 @@ impl ToolError {
     }
 }
 
-/// Runs `program`, whose output is appended to `log`, to its end, and returns what it
-/// printed. `progress` is told all output so far, time and again.
+/// Runs `program`, whose output is appended to `log`, to its end, and returns its output. Calls `progress` repeatedly with all output so
+/// far.
 pub(super) async fn run(program: Program, log: &Path, limit: Duration, mut progress: impl FnMut(&str)) -> Result<String, ToolError> {
     let mut output = Output::from_end_of(log);
     let mut child = program.start().await?;
@@ -116,7 +113,7 @@ pub(super) async fn run(program: Program, log: &Path, limit: Duration, mut progr
     }
 }
 
-/// What was appended to a log since a moment.
+/// The output appended to a log since a given moment.
 struct Output {
     log: PathBuf,
     position: u64,
@@ -132,7 +129,7 @@ impl Output {
         }
     }
 
-    /// A log that cannot be read shows nothing: the tool's own end decides.
+    /// Reads further output. An unreadable log counts as empty: the tool's exit status decides.
     fn read_on(&mut self) {
         let Ok(mut file) = fs_err::File::open(&self.log) else { return };
         let mut more = Vec::new();
@@ -146,8 +143,8 @@ impl Output {
         }
     }
 
-    /// The last lines that say something. Maven marks them with `[ERROR]` and ends
-    /// with advice on how to use Maven; the first of the marked ones say more.
+    /// Returns the last nonempty lines. Maven marks lines with `[ERROR]` and ends with advice on how to use Maven; the first of the marked
+    /// lines say more.
     fn tail(&self) -> Vec<String> {
         let redacted = crate::secret::redact(&self.text);
         let lines = || {

@@ -1,27 +1,27 @@
-//! Several versions at once, as people write them: `1.30..1.32,1.37`. The main function is [`Versions::kubernetes_in`].
+//! Lists and ranges of versions: `1.30..1.32,1.37`. The main function is [`Versions::kubernetes_in`].
 
 use super::versions::{Kubernetes, UnknownVersion, Versions};
 
-/// The text does not say which versions.
+/// An error in a list of versions.
 #[derive(Debug, thiserror::Error)]
 pub enum NoVersions {
-    /// A version in it is not pinned.
+    /// A version in the text is not pinned.
     #[error(transparent)]
     Unknown(#[from] UnknownVersion),
-    /// A range begins behind its end.
+    /// A range begins after its end.
     #[error("the range `{0}` begins behind its end")]
     Backwards(String),
-    /// There is nothing in it, or nothing between two commas.
+    /// The text is empty, or nothing stands between two commas.
     #[error("`{0}` names no version; expected something like 1.30..1.37, 1.34, or 1.30,1.37")]
     Empty(String),
 }
 
 impl Versions {
-    /// The pinned versions of Kubernetes that `text` means: versions and ranges with commas between them, each version once, in that
-    /// order. A range `FROM..TO` has both ends; without one, it goes to the oldest or the newest. `all` are all.
+    /// Returns the pinned versions of Kubernetes that `text` names: versions and ranges separated by commas, each version once, in that
+    /// order. A range `FROM..TO` includes both ends; without one of them, it extends to the oldest or the newest. `all` names all versions.
     ///
     /// # Errors
-    /// A version is not pinned, or a range is none.
+    /// A version is not pinned, or a range is invalid.
     pub fn kubernetes_in(&self, text: &str) -> Result<Vec<&Kubernetes>, NoVersions> {
         let mut meant: Vec<&Kubernetes> = Vec::new();
         for part in text.split(',').map(str::trim) {

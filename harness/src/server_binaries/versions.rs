@@ -1,4 +1,4 @@
-//! Which versions are supported, read from `fixtures/versions.toml`.
+//! The supported versions, read from `fixtures/versions.toml`.
 //!
 //! The main type is [`Versions`]: every Kubernetes minor with its pinned patch and
 //! the etcd that belongs to it, and the pinned Keycloak.
@@ -21,7 +21,7 @@ pub struct KubernetesVersion {
 }
 
 impl KubernetesVersion {
-    /// Its minor version as people write it: `1.37`.
+    /// Returns the minor version in its usual form: `1.37`.
     pub fn minor_version(self) -> String {
         format!("1.{}", self.minor)
     }
@@ -47,13 +47,12 @@ impl TryFrom<String> for KubernetesVersion {
     }
 }
 
-/// What should be a Kubernetes version does not look like one.
+/// The text is not a valid Kubernetes version.
 #[derive(Debug, thiserror::Error)]
 #[error("`{0}` is not a Kubernetes version such as 1.37.2")]
 pub struct NotAVersion(String);
 
-/// `1.37.2` or `v1.37.2`; a suffix such as `-rc.1` or `+k3s1` is no release of
-/// Kubernetes and is refused.
+/// Parses `1.37.2` or `v1.37.2`; a suffix such as `-rc.1` or `+k3s1` does not denote a release of Kubernetes and is refused.
 impl FromStr for KubernetesVersion {
     type Err = NotAVersion;
 
@@ -71,7 +70,7 @@ impl FromStr for KubernetesVersion {
     }
 }
 
-/// A supported Kubernetes.
+/// A supported Kubernetes version.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Kubernetes {
@@ -83,40 +82,40 @@ pub struct Kubernetes {
     pub etcd_image: String,
     /// The tag of k3s' image.
     pub k3s: String,
-    /// The tag of the image of a kind node, with its digest.
+    /// The tag of the image of a kind node, with the image's digest.
     pub kind_node: String,
-    /// The release of kind that this image was published with: the oldest that is known to start it.
+    /// The release of kind with which this image was published: the oldest that is known to start it.
     pub kind: String,
     /// Pinned checksums of official release files, by their path in the release.
     #[serde(default)]
     pub sha256: BTreeMap<String, String>,
-    /// The modules of its repository that a build takes at another version than its own, by their path.
+    /// The modules of its repository for which a build uses another version than the repository's own, by their path.
     #[serde(default)]
     pub modules: BTreeMap<String, String>,
 }
 
-/// The supported Keycloak.
+/// A supported Keycloak version.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Keycloak {
-    /// Its version.
+    /// The version.
     pub version: String,
     /// Pinned checksums of the release's archive and of the Maven artifact, by their name.
     #[serde(default)]
     pub sha256: BTreeMap<String, String>,
 }
 
-/// Release files whose checksum no public source states.
+/// The release files for which no public source states a checksum.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Unpinned {
-    /// Versions of Kubernetes.
+    /// The affected versions of Kubernetes.
     pub kubernetes: Vec<KubernetesVersion>,
-    /// Processors, in the words of Go.
+    /// The affected architectures, in Go's terms.
     pub architectures: Vec<String>,
 }
 
-/// Where images are, without their tags.
+/// The repositories of images, without their tags.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Repositories {
@@ -128,7 +127,7 @@ pub struct Repositories {
     pub kube_controller_manager: String,
     /// k3s.
     pub k3s: String,
-    /// A node of kind.
+    /// A kind node.
     pub kind_node: String,
     /// Keycloak.
     pub keycloak: String,
@@ -140,39 +139,39 @@ pub struct Repositories {
 pub struct Versions {
     /// Files that are not pinned below, and cannot be.
     pub unpinned: Unpinned,
-    /// Where images are, without their tags.
+    /// The repositories of images, without their tags.
     pub images: Repositories,
     /// Every supported Kubernetes, oldest first.
     pub kubernetes: Vec<Kubernetes>,
-    /// The Keycloak that labs have unless told otherwise.
+    /// The Keycloak of labs that name no other.
     pub keycloak: Keycloak,
-    /// Others that a lab can be given.
+    /// Other Keycloak versions that a lab can use.
     #[serde(default)]
     pub further_keycloaks: Vec<Keycloak>,
 }
 
-/// A Keycloak version was asked for that is not pinned.
+/// The requested Keycloak version is not pinned.
 #[derive(Debug, thiserror::Error)]
 #[error("unknown Keycloak version `{asked}`, expected one of {}", known.join(", "))]
 pub struct UnknownKeycloak {
-    /// What was asked for.
+    /// The requested version.
     pub asked: String,
-    /// The versions that are known.
+    /// The known versions.
     pub known: Vec<String>,
 }
 
-/// A Kubernetes version was asked for that is not pinned.
+/// The requested Kubernetes version is not pinned.
 #[derive(Debug, thiserror::Error)]
 #[error("unknown Kubernetes version `{asked}`, expected one of {}", known.join(", "))]
 pub struct UnknownVersion {
-    /// What was asked for.
+    /// The requested version.
     pub asked: String,
-    /// The versions that are known.
+    /// The known versions.
     pub known: Vec<String>,
 }
 
 impl Versions {
-    /// The versions that this authlab was made for.
+    /// Returns the versions that this authlab was made for.
     pub fn pinned() -> &'static Self {
         static PINNED: LazyLock<Versions> = LazyLock::new(|| {
             let mut versions: Versions = toml::from_str(include_str!("../../../fixtures/versions.toml")).expect("covered by a test");
@@ -182,28 +181,28 @@ impl Versions {
         &PINNED
     }
 
-    /// The newest Kubernetes: the default.
+    /// Returns the newest Kubernetes: the default.
     pub fn newest(&self) -> &Kubernetes {
         self.kubernetes.last().expect("covered by a test")
     }
 
-    /// The Kubernetes that `asked` names as in [`Versions::kubernetes`]; the newest when nobody asked.
+    /// Returns the Kubernetes that `asked` names as in [`Versions::kubernetes`]; the newest for `None`.
     ///
     /// # Errors
-    /// It is not pinned.
+    /// The version is not pinned.
     pub fn kubernetes_or_newest(&self, asked: Option<&str>) -> Result<&Kubernetes, UnknownVersion> {
         asked.map_or_else(|| Ok(self.newest()), |asked| self.kubernetes(asked))
     }
 
-    /// The Keycloak that `asked` names as in [`Versions::keycloak_of`]; the default when nobody asked.
+    /// Returns the Keycloak that `asked` names as in [`Versions::keycloak_of`]; the default for `None`.
     ///
     /// # Errors
-    /// None is pinned.
+    /// No matching version is pinned.
     pub fn keycloak_or_default(&self, asked: Option<&str>) -> Result<&Keycloak, UnknownKeycloak> {
         asked.map_or(Ok(&self.keycloak), |asked| self.keycloak_of(asked))
     }
 
-    /// Every supported Keycloak, oldest first.
+    /// Returns every supported Keycloak, oldest first.
     pub fn keycloaks(&self) -> Vec<&Keycloak> {
         let mut all: Vec<&Keycloak> = self.further_keycloaks.iter().chain([&self.keycloak]).collect();
         all.sort_by_key(|keycloak| {
@@ -216,10 +215,10 @@ impl Versions {
         all
     }
 
-    /// The newest Keycloak that `asked` names: `26.7.4`, `26.7`, or `26` and `26.x`, which are the same.
+    /// Returns the newest Keycloak that `asked` names: `26.7.4`, `26.7`, or `26` and `26.x`, which are the same.
     ///
     /// # Errors
-    /// None is pinned; the error lists those that are.
+    /// No matching version is pinned; the error lists the pinned ones.
     pub fn keycloak_of(&self, asked: &str) -> Result<&Keycloak, UnknownKeycloak> {
         let plain = asked.strip_suffix(".x").unwrap_or(asked);
         let means = |version: &str| version == plain || version.strip_prefix(plain).is_some_and(|rest| rest.starts_with('.'));
@@ -231,11 +230,10 @@ impl Versions {
         })
     }
 
-    /// The Kubernetes that `asked` names: a minor version (`1.37`) or a pinned
-    /// one (`1.37.2`), with or without `v`.
+    /// Returns the Kubernetes that `asked` names: a minor version (`1.37`) or a pinned one (`1.37.2`), with or without `v`.
     ///
     /// # Errors
-    /// It is not pinned; the error lists those that are.
+    /// The version is not pinned; the error lists the pinned ones.
     pub fn kubernetes(&self, asked: &str) -> Result<&Kubernetes, UnknownVersion> {
         let plain = asked.strip_prefix('v').unwrap_or(asked);
         self.kubernetes

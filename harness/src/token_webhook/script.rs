@@ -1,4 +1,4 @@
-//! The webhook's answers about a token, which the token itself contains, signed with the lab's seed: nobody else can make one.
+//! The webhook's responses to a token, which the token itself contains, signed with the lab's seed: nobody else can make one.
 
 use std::collections::BTreeMap;
 
@@ -10,14 +10,14 @@ use serde_json::Value;
 use crate::pki::Seed;
 use crate::secret::Secret;
 
-/// What every token of the webhook's begins with.
+/// The prefix of every token of the webhook.
 const PREFIX: &str = "authlab-webhook.";
 
-/// The claim with the script in a token of somebody else's that the webhook vouches for, too.
+/// The claim that holds the script in another issuer's token that the webhook vouches for too.
 pub const CLAIM: &str = "authlab-webhook";
 
-/// The beginning of a token without a script that the webhook vouches for, since it is in a file or a Secret as well. It goes on with the
-/// rest of its id, a dot, and the lab's secret called as the id, of which a bootstrap token has room for the beginning.
+/// The prefix of a token without a script that the webhook vouches for, since it is in a file or a Secret as well. It is followed by the
+/// rest of its id, a dot, and the lab's secret named after the id, of which a bootstrap token has room for the beginning.
 pub const VOUCHED_FOR: &str = "b7";
 
 /// The length of a bootstrap token's secret (kubernetes `cluster-bootstrap/token/api/types.go`).
@@ -26,49 +26,49 @@ pub const VOUCHED_FOR_DIGITS: usize = 16;
 /// The length of a script's signature.
 const SIGNATURE_DIGITS: usize = 32;
 
-/// Separates a script from its signature. Not a dot: authenticators of JWTs look at every token of three parts.
+/// The separator of a script and its signature. Not a dot: authenticators of JWTs look at every token of three parts.
 const BEFORE_SIGNATURE: char = '~';
 
-/// The name of the lab's secret that is the signature of `script`.
+/// Returns the name of the lab's secret that is the signature of `script`.
 fn signed_name(script: &str) -> String {
     format!("script of the token webhook {script}")
 }
 
-/// A token that the webhook vouches for in a lab with `seed`: its id ends in `name`.
+/// Returns a token that the webhook vouches for in a lab with `seed`; its id ends in `name`.
 pub fn vouched_for(name: &str, seed: &Seed) -> Secret {
     let id = format!("{VOUCHED_FOR}{name}");
     let secret = seed.secret(&id);
     Secret::new(format!("{id}.{}", secret.expose()))
 }
 
-/// A token that says what is answered about it without being entitled to.
+/// A token that determines the response to it without the lab's signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the lab has not signed what the token says about itself")]
 pub(super) struct Unsigned;
 
-/// What is answered, one time after the other; the last again and again.
+/// The responses to a token, one for each request; the last one repeats.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Script {
-    /// Tells tokens with the same answers apart.
+    /// A random value that distinguishes tokens with the same responses.
     nonce: String,
     answers: Vec<Reply>,
 }
 
-/// One answer.
+/// One response.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reply {
-    /// The token is somebody's.
+    /// The token belongs to this user.
     Accept(Voucher),
-    /// The token is nobody's; an error says why, where there is one.
+    /// The token belongs to nobody; the error, if any, gives the reason.
     Refuse(Option<String>),
-    /// No review but another HTTP status.
+    /// An HTTP status instead of a review.
     Status(u16),
-    /// No answer: the connection is closed.
+    /// No response: the connection is closed.
     HangUp,
 }
 
-/// Whom the webhook vouches for.
+/// A user that the webhook vouches for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Voucher {
     /// The user's name.
@@ -77,14 +77,14 @@ pub struct Voucher {
     pub uid: String,
     /// The groups.
     pub groups: Vec<String>,
-    /// Everything else, by key.
+    /// Extra attributes, by key.
     pub extra: BTreeMap<String, Vec<String>>,
-    /// The audiences that the token is for; none: the webhook knows nothing of audiences.
+    /// The audiences that the token is for; empty for a webhook that does not know about audiences.
     pub audiences: Vec<String>,
 }
 
 impl Script {
-    /// These answers, in this order.
+    /// Creates a script of these responses, in this order.
     pub fn new(answers: Vec<Reply>) -> Self {
         let mut nonce = [0_u8; 16];
         rand::RngCore::fill_bytes(&mut rand::thread_rng(), &mut nonce);
@@ -94,22 +94,22 @@ impl Script {
         }
     }
 
-    /// The script as text that `seed` has signed, for [`CLAIM`].
+    /// Returns the script as text that `seed` has signed, for [`CLAIM`].
     pub fn text(&self, seed: &Seed) -> String {
         let script = URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default());
         let signature = seed.secret(&signed_name(&script));
         format!("{script}{BEFORE_SIGNATURE}{}", signature.expose())
     }
 
-    /// A token that is answered so, in a lab with `seed`.
+    /// Returns a token with this script, for a lab with `seed`.
     pub fn token(&self, seed: &Seed) -> Secret {
         Secret::new(format!("{PREFIX}{}", self.text(seed)))
     }
 
-    /// The script of `token`; none where the webhook does not know the token.
+    /// Returns the script of `token`, or `None` if the webhook does not know the token.
     ///
     /// # Errors
-    /// The token has a script, or asks to be vouched for, and `seed` has not signed that.
+    /// The token has a script or asks to be vouched for, and `seed` has not signed it.
     pub(super) fn of(token: &str, seed: &Seed) -> Result<Option<Self>, Unsigned> {
         if let Some(text) = token.strip_prefix(PREFIX) {
             return Self::read(text, seed).map(Some);
@@ -126,7 +126,7 @@ impl Script {
                 })],
             }));
         }
-        // The claims of a token in compact form (RFC 7515 §3.1), whoever signed those.
+        // The claims of a token in compact form (RFC 7515 §3.1) count regardless of their signer.
         let claim = token.split('.').nth(1).and_then(|claims| {
             let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
             claims.get(CLAIM)?.as_str().map(str::to_owned)
@@ -143,7 +143,7 @@ impl Script {
         serde_json::from_slice(&script).map_err(|_| Unsigned)
     }
 
-    /// What is answered the `time`th time, counted from 1.
+    /// Returns the response to the `time`th request, counted from 1.
     pub(super) fn reply(&self, time: usize) -> Option<&Reply> {
         self.answers.get(time.saturating_sub(1)).or(self.answers.last())
     }
@@ -189,7 +189,7 @@ mod tests {
         let seed = Seed::random();
         let token = vouched_for("dana", &seed);
         assert!(signed(token.expose(), &seed).is_some());
-        // A bootstrap token has room for the beginning of it.
+        // A bootstrap token has room for the beginning of the secret.
         let token = vouched_for("cdef", &seed);
         let short = &token.expose()[..6 + 1 + VOUCHED_FOR_DIGITS];
         assert!(signed(short, &seed).is_some());
@@ -213,7 +213,7 @@ mod tests {
             bare.clone(),
             format!("{bare}~"),
             format!("{bare}~{}", "0".repeat(32)),
-            // Another script's, too short, another lab's, and one that serves to vouch.
+            // Another script's signature, a truncated one, another lab's, and the signature that vouches for a token.
             format!("{bare}~{signature}"),
             script.text(&seed)[..bare.len() + 17].to_owned(),
             script.text(&Seed::random()),

@@ -1,4 +1,4 @@
-//! The server: reviews over HTTPS, for callers that show a certificate of the authority of clients.
+//! The server: reviews over HTTPS, for callers that present a certificate of the client authority.
 //!
 //! The main type is [`TokenWebhook`]. It serves until it is dropped.
 
@@ -20,10 +20,10 @@ use crate::tls::TlsError;
 /// The only path that is served.
 const PATH: &str = "/review";
 
-/// The webhook cannot be started.
+/// An error of starting the webhook.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenWebhookError {
-    /// It cannot listen.
+    /// The webhook cannot listen.
     #[error("the token webhook cannot listen")]
     Listen(#[source] std::io::Error),
     /// Its certificate, or the authority of its callers, cannot be used.
@@ -31,7 +31,7 @@ pub enum TokenWebhookError {
     Tls(#[from] TlsError),
 }
 
-/// The webhook that runs. Dropped, it ends and its port is free.
+/// A running webhook. Dropping it ends it and frees its port.
 #[derive(Debug)]
 pub struct TokenWebhook {
     url: String,
@@ -39,11 +39,11 @@ pub struct TokenWebhook {
 }
 
 impl TokenWebhook {
-    /// Listens on a free port of `address` and shows `leaf`, which must hold for that address. It serves who shows a certificate
-    /// of `callers`, an authority, PEM, and believes what `seed` has signed.
+    /// Listens on a free port of `address` with the certificate `leaf`, which must be valid for that address. It serves callers that
+    /// present a certificate of the authority `callers` (PEM), and believes scripts that `seed` has signed.
     ///
     /// # Errors
-    /// It cannot listen, or a certificate cannot be used.
+    /// The webhook cannot listen, or a certificate cannot be used.
     pub async fn start_at(address: &Address, leaf: &Leaf, callers: &str, seed: Seed) -> Result<Self, TokenWebhookError> {
         let tls = crate::tls::server_for(leaf, callers)?;
         let listener = Listener::bind(address.listen).await.map_err(TokenWebhookError::Listen)?;
@@ -58,7 +58,7 @@ impl TokenWebhook {
         })
     }
 
-    /// Where API servers ask it.
+    /// Returns the URL for API servers.
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -69,13 +69,13 @@ type Asked = Arc<Reviews>;
 /// The state that reviews share.
 #[derive(Debug)]
 struct Reviews {
-    /// Signs scripts.
+    /// The seed that scripts are signed with.
     seed: Seed,
-    /// How often it was asked about each token whose script is signed.
+    /// The number of requests about each token whose script is signed.
     times: Mutex<HashMap<String, usize>>,
 }
 
-/// Why there is no answer; hyper closes the connection then.
+/// The error on which hyper closes the connection without a response.
 #[derive(Debug, thiserror::Error)]
 #[error("the token webhook hangs up")]
 struct HungUp;
@@ -117,7 +117,7 @@ async fn review(request: Request<Incoming>, asked: Asked) -> Result<Response<Ful
     })
 }
 
-/// The status of a review of a token that is somebody's, with what the webhook tells of itself.
+/// Returns the status of a review of an accepted token, with the webhook's report on itself.
 fn accepted(voucher: &Voucher, review: &Value, times: usize) -> Value {
     let mut extra: HashMap<String, Value> = voucher.extra.iter().map(|(key, values)| (key.clone(), json!(values))).collect();
     let audiences = review.pointer("/spec/audiences").cloned().unwrap_or_else(|| json!([]));
@@ -144,7 +144,7 @@ fn reviewed(review: &Value, status: &Value) -> Response<Full<Bytes>> {
     )
 }
 
-/// A Kubernetes `Status` (meta/v1), so that API servers repeat its message.
+/// Returns a Kubernetes `Status` (meta/v1), so that API servers repeat its message.
 fn status(code: StatusCode, message: &str) -> Response<Full<Bytes>> {
     let reason = match code {
         StatusCode::NOT_FOUND => "NotFound",

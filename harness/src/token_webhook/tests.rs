@@ -1,4 +1,4 @@
-//! The webhook in the hands of strangers.
+//! The webhook with strangers that connect and tokens that strangers sign.
 
 use serde_json::{Value, json};
 
@@ -7,9 +7,9 @@ use crate::identity_provider::Address;
 use crate::listener::strangers;
 use crate::pki::{Authority, Request, Seed};
 
-/// A webhook that believes `seed`, and a client that it serves.
+/// Starts a webhook that believes `seed`, and returns it with a client that it serves.
 async fn stage(seed: Seed) -> (TokenWebhook, reqwest::Client) {
-    // Another test may have chosen it.
+    // Another test may have installed a provider already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let (serving, clients) = (Authority::root("serving").unwrap(), Authority::root("clients").unwrap());
     let leaf = serving.issue(&Request::server("webhook", &[])).unwrap();
@@ -27,7 +27,7 @@ async fn stage(seed: Seed) -> (TokenWebhook, reqwest::Client) {
     (webhook, client)
 }
 
-/// The webhook's word about `token`.
+/// Returns the webhook's review of `token`.
 async fn review((webhook, client): &(TokenWebhook, reqwest::Client), token: &str) -> Value {
     let review = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": { "token": token } });
     let answer = client.post(webhook.url()).json(&review).send().await.unwrap();

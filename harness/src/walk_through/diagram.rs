@@ -1,14 +1,14 @@
-//! The sequence so far, drawn with characters: a line for each party, an arrow for each question and each answer.
+//! The sequence diagram so far, drawn with characters: a line for each party, an arrow for each request and each response.
 
 use super::seen::{Exchange, Party};
 
-/// How far the parties' lines are from each other.
+/// The distance between the parties' lines.
 const WIDTH: usize = 36;
 
 const PARTIES: [Party; 4] = [Party::You, Party::Keycloak, Party::AuthProxy, Party::ApiServer];
 
 impl Party {
-    /// As it stands above its line.
+    /// The name above the party's line.
     fn name(self) -> &'static str {
         match self {
             Self::You => "you",
@@ -19,19 +19,19 @@ impl Party {
     }
 }
 
-/// Who takes part in `exchanges`; you always do.
+/// Returns the parties of `exchanges`, which always include you.
 fn parties(exchanges: &[Exchange]) -> Vec<Party> {
     let takes_part = |party: &Party| *party == Party::You || exchanges.iter().any(|one| one.from == *party || one.to == *party);
     PARTIES.into_iter().filter(takes_part).collect()
 }
 
-/// The parties' names, above their lines.
+/// Draws the parties' names, above their lines.
 fn heading(exchanges: &[Exchange]) -> String {
     let names = parties(exchanges).into_iter().map(|party| format!("{:WIDTH$}", party.name()));
     names.collect::<String>().trim_end().to_owned()
 }
 
-/// The whole of it; nothing when nobody was asked anything.
+/// Draws the whole diagram; empty when no request was made.
 #[must_use]
 pub fn draw(exchanges: &[Exchange]) -> String {
     if exchanges.is_empty() {
@@ -48,7 +48,7 @@ pub fn draw(exchanges: &[Exchange]) -> String {
     lines.join("\n")
 }
 
-/// An arrow from the line `from` to the line `to`, which is further right; or back.
+/// Draws an arrow from the line `from` to the line `to`, which is further right; or back.
 fn arrow(parties: usize, from: usize, to: usize, text: &str, back: bool) -> String {
     let room = (to - from) * WIDTH - 1;
     let text: String = text.chars().take(room.saturating_sub(6)).collect();
@@ -65,7 +65,7 @@ fn arrow(parties: usize, from: usize, to: usize, text: &str, back: bool) -> Stri
         } else if (party < from || party >= to) && party + 1 < parties {
             line.push_str(&" ".repeat(WIDTH - 1));
         }
-        // Lines between both ends are crossed by the arrow.
+        // The arrow crosses the lines between both ends.
         if party > from && party < to {
             line.pop();
         }

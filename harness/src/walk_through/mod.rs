@@ -1,7 +1,7 @@
-//! Walk-throughs by hand: the shell scripts in `scripts/`, read as prose and commands, and carried out step by step.
+//! Walk-throughs by hand: the shell scripts in `scripts/`, read as prose and commands, and run step by step.
 //!
-//! The main types are [`WalkThrough`], what is written, and [`Session`], somebody on the way through one.
-//! How a script is written is said in `scripts/begin.sh`; it runs by itself as well, without this program.
+//! The main types are [`WalkThrough`], the parsed script, and [`Session`], one run of it.
+//! The format of a script is described in `scripts/begin.sh`; a script also runs without this program.
 
 mod diagram;
 mod seen;
@@ -17,26 +17,26 @@ pub use session::{Session, SessionError, Taken};
 
 static SCRIPTS: include_dir::Dir<'_> = include_dir::include_dir!("$CARGO_MANIFEST_DIR/../scripts");
 
-/// What walk-throughs have in common, and what carries out one step: no walk-throughs themselves.
+/// Scripts that are not walk-throughs: the part that all share, and the one that runs a single step.
 const COMMON: [&str; 2] = ["begin.sh", "step.sh"];
 
 /// A walk-through.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WalkThrough {
-    /// Its name: that of its file.
+    /// The name of its file.
     pub name: String,
-    /// Its first line of prose.
+    /// The first line of its prose.
     pub title: String,
-    /// Its blocks, from the first that is shown on.
+    /// Its steps, from the first one that is shown.
     pub steps: Vec<Step>,
 }
 
 /// A block of a walk-through: prose, a command, or both.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Step {
-    /// What is said, without the marks of a comment.
+    /// The prose, without comment marks.
     pub prose: Vec<String>,
-    /// What a person types, as it is in the script; nothing where something is only said.
+    /// The command as it is in the script; empty if the step is only prose.
     pub command: String,
 }
 
@@ -48,7 +48,7 @@ pub struct UnknownWalkThrough {
 }
 
 impl Step {
-    /// The command without the word that says that it is meant to be refused, and what is to be in the answer then.
+    /// Returns the command without the word that marks an expected refusal, and the expected text of the refusal, if so marked.
     pub fn typed(&self) -> (&str, Option<&str>) {
         static REFUSED: LazyLock<Regex> =
             LazyLock::new(|| Regex::new(r"(?s)^refused '([^']*)' (.*)$").expect("a constant pattern, used by a test"));
@@ -58,14 +58,14 @@ impl Step {
         }
     }
 
-    /// Whether a person would not type it: it is about the walk-through itself.
+    /// Returns whether the command is about the walk-through itself, so that a user would not type it.
     pub fn is_housekeeping(&self) -> bool {
         is_housekeeping(&self.command)
     }
 }
 
 impl WalkThrough {
-    /// Reads a script; blank lines are between blocks, and the first block only begins.
+    /// Parses a script: blank lines separate blocks, and the first block is only setup.
     pub fn parse(name: &str, script: &str) -> Self {
         let mut steps: Vec<Step> = script.split("\n\n").skip(1).map(step).collect();
         steps.retain(|step| !(step.prose.is_empty() && step.command.is_empty()));
@@ -78,7 +78,7 @@ impl WalkThrough {
     }
 }
 
-/// A block: lines of comment that come first are prose, the rest is a command.
+/// Parses a block: the comment lines at its start are prose, the rest is a command.
 fn step(block: &str) -> Step {
     let block = block.trim_matches('\n');
     let prose: Vec<String> = block
@@ -90,12 +90,12 @@ fn step(block: &str) -> Step {
     Step { prose, command }
 }
 
-/// Whether a command is about the walk-through itself.
+/// Returns whether a command is about the walk-through itself.
 fn is_housekeeping(command: &str) -> bool {
     ["needs ", "temporary "].iter().any(|word| command.starts_with(word))
 }
 
-/// Every walk-through, by name.
+/// Returns every walk-through, by name.
 pub fn all() -> &'static [WalkThrough] {
     static ALL: LazyLock<Vec<WalkThrough>> = LazyLock::new(|| {
         let scripts = SCRIPTS.files().filter_map(|file| {
@@ -109,15 +109,15 @@ pub fn all() -> &'static [WalkThrough] {
     &ALL
 }
 
-/// The names of all.
+/// Returns the names of all walk-throughs.
 pub fn names() -> Vec<&'static str> {
     all().iter().map(|walk_through| walk_through.name.as_str()).collect()
 }
 
-/// The walk-through called `name`.
+/// Returns the walk-through with this name.
 ///
 /// # Errors
-/// There is none; the error names those that are there.
+/// There is none of that name; the error lists the existing ones.
 pub fn named(name: &str) -> Result<&'static WalkThrough, UnknownWalkThrough> {
     all()
         .iter()

@@ -1,7 +1,7 @@
-//! Who asked whom during a step, from what the servers and curl wrote down about it.
+//! The requests of a step and their senders, from the records of the servers and of curl.
 //!
-//! The main type is [`Exchange`]. The API server's audit log knows every request to it and as whom it was taken; what was asked of
-//! Keycloak and of the auth proxies is known where curl kept the headers of the answer.
+//! The main type is [`Exchange`]. The API server's audit log has every request to it and the user that it was taken for; requests to
+//! Keycloak and to the auth proxies are known where curl kept the response headers.
 
 use std::path::Path;
 
@@ -10,11 +10,11 @@ use serde_json::Value;
 
 use crate::probe::End;
 
-/// Who takes part, in the order in which they are drawn.
+/// A party of the exchanges, in the order in which they are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Party {
-    /// The program that the person started.
+    /// The program that the user started.
     You,
     /// The identity provider.
     Keycloak,
@@ -24,20 +24,20 @@ pub enum Party {
     ApiServer,
 }
 
-/// A question and its answer.
+/// A request and its response.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exchange {
-    /// Who asked.
+    /// The sender of the request.
     pub from: Party,
-    /// Who was asked.
+    /// The receiver of the request.
     pub to: Party,
-    /// What: method and path, or kubectl's verb.
+    /// The request: method and path, or kubectl's verb.
     pub asked: String,
-    /// What was answered: the status, and as whom where the server wrote that down.
+    /// The response: the status, and the user if the server recorded it.
     pub answered: String,
 }
 
-/// The requests of curl and kubectl in an audit log from `start` on.
+/// Returns the requests of curl and kubectl in an audit log from `start` on.
 pub(super) fn audited(log: &Path, start: End, through_proxy: bool) -> Vec<Exchange> {
     let Ok(text) = start.since(log) else { return Vec::new() };
     let events = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
@@ -48,7 +48,7 @@ pub(super) fn audited(log: &Path, start: End, through_proxy: bool) -> Vec<Exchan
             let agent = event["userAgent"].as_str().unwrap_or_default();
             ["kubectl/", "curl/"].iter().any(|ours| agent.starts_with(ours))
         })
-        // What kubectl wants to know before it asks: which kinds there are.
+        // Without an object reference it is API discovery, which kubectl does first.
         .filter(|event| !event["objectRef"].is_null())
         .map(|event| Exchange {
             from,
@@ -82,7 +82,7 @@ fn answered(event: &Value) -> String {
     }
 }
 
-/// The answers of which curl kept the headers: their statuses.
+/// Returns the statuses of the responses whose headers curl kept.
 pub(super) fn statuses(headers: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(headers).unwrap_or_default();
     let statuses = text.lines().filter(|line| line.starts_with("HTTP/"));
@@ -92,7 +92,7 @@ pub(super) fn statuses(headers: &Path) -> Vec<String> {
         .collect()
 }
 
-/// Whether kubectl's `command` goes to `server`, as the kubeconfig says.
+/// Returns whether kubectl's `command` goes to `server`, according to the kubeconfig.
 pub(super) fn goes_to(command: &str, kubeconfig: &Path, server: &str) -> bool {
     let Ok(text) = std::fs::read_to_string(kubeconfig) else {
         return false;

@@ -1,8 +1,8 @@
-//! Somebody on the way through a walk-through, step by step; it can be left and gone on with while the lab is up.
+//! A run of a walk-through, step by step; it can be left and resumed while the lab is up.
 //!
-//! The main type is [`Session`]. Each step is a shell of its own that knows what the steps before it left: files in a directory
-//! below the lab's, and variables (`scripts/step.sh`). Several people can be on the way in one lab, through the same walk-through, too:
-//! each has a directory of their own, which is locked while they are there, and names of their own in the cluster.
+//! The main type is [`Session`]. Each step is a shell of its own that has what the steps before it left: files in a directory
+//! below the lab's, and variables (`scripts/step.sh`). Several users can run walk-throughs in one lab, even the same one:
+//! each session has its own directory, which is locked while the session is open, and its own names in the cluster.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -21,16 +21,16 @@ use crate::probe::End;
 use crate::process::{ProcessError, Program};
 use crate::secret::redact;
 
-/// The file in which a session remembers how far it is.
+/// The file that stores the progress of a session.
 const PROGRESS: &str = "progress.json";
 
-/// The file that is locked while somebody is on the way.
+/// The file that is locked while a session is open.
 const LOCK: &str = "lock";
 
-/// Where curl leaves the headers of the answer, so that it can be said who was asked.
+/// The file for curl's response headers, which show that a server responded.
 const HEADERS: &str = "headers";
 
-/// Somebody on the way.
+/// A run of a walk-through.
 #[derive(Debug)]
 pub struct Session {
     walk_through: &'static WalkThrough,
@@ -48,12 +48,12 @@ struct Place {
 }
 
 impl Place {
-    /// A new one for the walk-through `name` below `walks`. Its last part is the session's id.
+    /// Creates the directory of a new session of the walk-through `name` below `walks`. Its last part is the session's id.
     fn create(walks: &Path, name: &str) -> io::Result<Self> {
         let id = hex::encode(rand::random::<[u8; 4]>());
         let path = walks.join(name).join(id);
         fs_err::create_dir_all(walks.join(name))?;
-        // Fails if it is there: the id would be somebody else's.
+        // Fails if the directory exists: the id would belong to another session.
         fs_err::create_dir(&path)?;
         let lock = File::create_new(path.join(LOCK))?;
         lock.lock()?;
@@ -64,16 +64,16 @@ impl Place {
         Ok(place)
     }
 
-    /// Those that somebody left on the way through `name`, the one left last first.
+    /// Returns the sessions of `name` that were left before the end, the most recent first.
     fn left(walks: &Path, name: &str) -> Vec<Self> {
         let entries = std::fs::read_dir(walks.join(name)).into_iter().flatten().flatten();
         let mut left: Vec<(SystemTime, Self)> = entries
             .filter_map(|entry| {
                 let path = entry.path();
                 let lock = File::open(path.join(LOCK)).ok()?;
-                // Locked: somebody is on the way there.
+                // A locked session is still open.
                 lock.try_lock().ok()?;
-                // Removed between the two.
+                // It may have been removed in between.
                 let saved = path.join(PROGRESS).metadata().and_then(|file| file.modified()).ok()?;
                 Some((saved, Self { path, _lock: lock }))
             })
@@ -82,12 +82,12 @@ impl Place {
         left.into_iter().map(|(_, place)| place).collect()
     }
 
-    /// Tells this session's names in the cluster from all others.
+    /// Returns the id that tells this session's names in the cluster from all others.
     fn id(&self) -> OsString {
         self.path.file_name().unwrap_or_default().to_owned()
     }
 
-    /// The directory that the commands are typed in.
+    /// The working directory of the commands.
     fn work(&self) -> PathBuf {
         self.path.join("work")
     }
@@ -96,7 +96,7 @@ impl Place {
         self.path.join("scripts")
     }
 
-    /// What the scripts are told of it.
+    /// Returns the environment variables of the scripts.
     fn environment(&self) -> [(String, OsString); 3] {
         [
             ("WALK_ID".to_owned(), self.id()),
@@ -110,34 +110,34 @@ impl Place {
     }
 }
 
-/// How far they are, and who asked whom until then.
+/// The progress of a session, and the exchanges so far.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Progress {
     next: usize,
     exchanges: Vec<Exchange>,
 }
 
-/// A step that was carried out.
+/// A step that was run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Taken {
-    /// What the command printed, without secrets.
+    /// The output of the command, with secrets redacted.
     pub output: String,
-    /// Whether it ended as it was meant to; 0 says so.
+    /// The exit code; 0 means that the command ended as expected.
     pub code: i32,
-    /// Who asked whom.
+    /// The requests and responses of the step.
     pub exchanges: Vec<Exchange>,
 }
 
-/// What keeps somebody from going on.
+/// An error of a session.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
-    /// There is nothing to resume.
+    /// There is no session to resume.
     #[error("nobody is on the way through '{name}' in this lab")]
     NotBegun {
         /// The walk-through.
         name: String,
     },
-    /// The lab does not do what it is asked to.
+    /// An operation of the lab fails.
     #[error(transparent)]
     Lab(#[from] LabError),
     /// The administrator has no credential.
@@ -165,10 +165,10 @@ impl Hint for SessionError {
 }
 
 impl Session {
-    /// Begins in `lab`, or goes on where somebody left.
+    /// Starts a session in `lab`, or resumes the one that was left.
     ///
     /// # Errors
-    /// The lab is not ready, its files cannot be written, or there is nothing to go on with.
+    /// The lab is not ready, its files cannot be written, or there is no session to resume.
     pub async fn open(lab: &Lab, walk_through: &'static WalkThrough, resume: bool) -> Result<Self, SessionError> {
         let kubeconfig = lab.kubeconfig_of(ADMINISTRATOR).await?;
         let workplace = lab.workplace(ADMINISTRATOR, &kubeconfig)?;
@@ -196,7 +196,7 @@ impl Session {
             let progress = serde_json::from_slice(&fs_err::read(place.file(PROGRESS))?).map_err(io::Error::other)?;
             return Ok(session(place, progress));
         }
-        // Beginning anew gives up what was left on the way, with what it made in the cluster.
+        // A new start discards the sessions that were left, with everything that they created in the cluster.
         for place in left {
             session(place, Progress::default()).finish().await?;
         }
@@ -213,21 +213,21 @@ impl Session {
         Ok(session)
     }
 
-    /// The step that is next, and its number from 0; none at the end.
+    /// Returns the next step and its index from 0; `None` at the end.
     pub fn next(&self) -> Option<(usize, &'static Step)> {
         let at = self.progress.next;
         self.walk_through.steps.get(at).map(|step| (at, step))
     }
 
-    /// Who asked whom so far.
+    /// Returns the requests and responses so far.
     pub fn exchanges(&self) -> &[Exchange] {
         &self.progress.exchanges
     }
 
-    /// Carries `command` out, in place of the next step's own; the step stays the next one. Given up (dropped), the command is killed.
+    /// Runs `command` in place of the next step's own; the step stays the next one. Dropping the future kills the command.
     ///
     /// # Errors
-    /// The shell cannot be started, or files cannot be written.
+    /// The shell cannot be started, or a file cannot be written.
     pub async fn take(&mut self, command: &str) -> Result<Taken, SessionError> {
         let audited_before = self.audit_log.as_deref().map(End::of);
         let headers = self.place.file(HEADERS);
@@ -258,16 +258,16 @@ impl Session {
         Ok(Taken { output, code, exchanges })
     }
 
-    /// Goes on to the step after the next one.
+    /// Advances to the step after the next one.
     ///
     /// # Errors
-    /// That cannot be written down.
+    /// The progress cannot be saved.
     pub fn advance(&mut self) -> Result<(), SessionError> {
         self.progress.next += 1;
         self.save()
     }
 
-    /// The end: what was made in the cluster goes, and so do the files.
+    /// Ends the session: deletes what it created in the cluster, and its files.
     ///
     /// # Errors
     /// The shell cannot be started.
@@ -294,7 +294,7 @@ impl Session {
         Ok((output, status.code().unwrap_or(-1)))
     }
 
-    /// What curl asked of Keycloak or an auth proxy: the answer's headers say that it did, the command says whom.
+    /// Returns curl's requests to Keycloak or an auth proxy: the response headers show that there was one, the command names the server.
     fn asked_with_curl(&self, command: &str, headers: &std::path::Path) -> Vec<Exchange> {
         let to = if ["LAB_AUTH_PROXY}", "LAB_AUTH_PROXY/", "LAB_IMPERSONATING_PROXY"]
             .iter()

@@ -1,4 +1,4 @@
-//! Chromium through its own WebDriver server: a handful of HTTP requests. The main type is [`Browser`].
+//! Chromium, driven by its own WebDriver server with a handful of HTTP requests. The main type is [`Browser`].
 
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
@@ -9,10 +9,10 @@ use authlab::process::{Child, Program, port};
 use base64::Engine as _;
 use serde_json::{Value, json};
 
-/// How long anything may take on a machine that is busy.
+/// The timeout for a single operation on a busy machine.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// The programs.
+/// The paths of Chromium and its driver.
 pub struct Tools {
     chromium: PathBuf,
     chromedriver: PathBuf,
@@ -62,12 +62,12 @@ impl Browser {
         .unwrap();
         let wanted = json!({"capabilities": {"alwaysMatch": {
             "browserName": "chrome",
-            // A lab's authorities are in nobody's trust store.
+            // No trust store contains a lab's CAs.
             "acceptInsecureCerts": true,
             "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
             "goog:chromeOptions": {
                 "binary": tools.chromium,
-                // In a container there is neither a sandbox for root nor much shared memory.
+                // In a container, root has no sandbox, and there is little shared memory.
                 "args": ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--no-first-run",
                     "--hide-scrollbars", format!("--user-data-dir={}", home.path().join("profile").display())],
             },
@@ -98,7 +98,7 @@ impl Browser {
         body["value"].take()
     }
 
-    /// A command of Chromium's own protocol.
+    /// Sends a command of Chromium's own protocol.
     pub async fn tell(&self, command: &str, parameters: Value) -> Value {
         self.post("/goog/cdp/execute", json!({"cmd": command, "params": parameters})).await
     }
@@ -111,7 +111,7 @@ impl Browser {
         self.post("/url", json!({"url": address})).await;
     }
 
-    /// What `expression` is on the page.
+    /// Returns the value of `expression` on the page.
     pub async fn value(&self, expression: &str) -> Value {
         let parameters = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
         let mut answer = self.tell("Runtime.evaluate", parameters).await;
@@ -131,7 +131,7 @@ impl Browser {
         .unwrap();
     }
 
-    /// What a screen reader is told of the element that `expression` is.
+    /// Returns what a screen reader gets for the element that `expression` evaluates to.
     pub async fn accessible(&self, expression: &str) -> Value {
         let element = self.tell("Runtime.evaluate", json!({"expression": expression})).await;
         let parameters = json!({"objectId": element["result"]["objectId"], "fetchRelatives": false});
@@ -148,7 +148,7 @@ impl Browser {
         .unwrap()
     }
 
-    /// Presses keys, one after the other; [`TAB`] and the like are characters, too.
+    /// Presses keys, one after the other; [`TAB`] and other special keys are characters, too.
     pub async fn press(&self, keys: &str) {
         let strokes: Vec<Value> = keys
             .chars()
@@ -166,19 +166,19 @@ impl Browser {
         self.tell("Emulation.setDeviceMetricsOverride", parameters).await;
     }
 
-    /// `light` or `dark`.
+    /// Sets the colour scheme: `light` or `dark`.
     pub async fn theme(&self, theme: &str) {
         let features = json!([{"name": "prefers-color-scheme", "value": theme}, {"name": "prefers-reduced-motion", "value": "reduce"}]);
         self.tell("Emulation.setEmulatedMedia", json!({"features": features})).await;
     }
 
-    /// What was written to the log called `name` since it was last asked for.
+    /// Returns the new entries of the log called `name` since the last call.
     pub async fn log(&self, name: &str) -> Vec<Value> {
         let log = self.post("/se/log", json!({"type": name})).await;
         log.as_array().unwrap().clone()
     }
 
-    /// A picture of what is on the screen.
+    /// Takes a screenshot.
     pub async fn picture(&self, path: &Path) {
         let picture = self.tell("Page.captureScreenshot", json!({"format": "png"})).await;
         let bytes = base64::engine::general_purpose::STANDARD

@@ -1,4 +1,4 @@
-//! A person logs in at Keycloak's own page with `authlab token oidc`: mistypes, logs in, or closes the window.
+//! A user logs in at Keycloak's own page with `authlab token oidc`: mistypes, logs in, or closes the window.
 
 use std::process::Stdio;
 
@@ -12,7 +12,7 @@ use tokio::process::{Child, ChildStderr, Command};
 
 use crate::driver::{Browser, ENTER};
 
-/// A login that waits for a person.
+/// A login that waits for a user.
 struct Login {
     child: Child,
     errors: BufReader<ChildStderr>,
@@ -53,7 +53,7 @@ impl Login {
         }
     }
 
-    /// Its exit code, its answer, and what it said after the address.
+    /// Returns its exit code, its output, and its messages after the address.
     async fn end(mut self) -> (i32, String, String) {
         let mut said = String::new();
         self.errors.read_to_string(&mut said).await.unwrap();
@@ -71,7 +71,7 @@ async fn type_in(browser: &Browser, name: &str, password: &str) {
     browser.press(&format!("{password}{ENTER}")).await;
 }
 
-/// Logs in at the login page of a lab: one that is up, or one of its own.
+/// Logs in at the login page of a lab: one that is already up, or a new one.
 pub async fn somebody_logs_in_at_keycloaks_own_page(browser: &mut Browser) {
     let (options, events) = (LabOptions::default(), Events::silent());
     let done = with_lab(&options, &events, async |lab| {
@@ -80,7 +80,7 @@ pub async fn somebody_logs_in_at_keycloaks_own_page(browser: &mut Browser) {
         let home = tempfile::tempdir().unwrap();
         std::fs::write(home.path().join("authority.pem"), &realm.authority).unwrap();
 
-        // The window is closed: nobody comes back.
+        // The window is closed, so no browser returns.
         let login = Login::begin(&realm.issuer, home.path(), "5").await;
         browser.go(&login.address).await;
         browser.until("document.querySelector('#username') !== null").await;
@@ -89,7 +89,7 @@ pub async fn somebody_logs_in_at_keycloaks_own_page(browser: &mut Browser) {
         assert_eq!((code, out.as_str()), (1, ""), "{said}");
         assert!(said.contains("nobody came back from the login page within 5 s"), "{said}");
 
-        // A wrong password is Keycloak's business: the login goes on until the right one.
+        // A wrong password is Keycloak's business: the login continues until the right one is entered.
         let login = Login::begin(&realm.issuer, home.path(), "120").await;
         browser.go(&login.address).await;
         type_in(browser, "alice", "not it").await;

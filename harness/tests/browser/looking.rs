@@ -1,14 +1,14 @@
-//! How the page looks, and what is said to who does not see it.
+//! The appearance of the page, and its accessibility.
 
 use serde_json::{Value, json};
 
 use crate::driver::Browser;
 use crate::{page, place, story};
 
-/// Everything on the page, opened.
+/// Opens everything on the page.
 const OPEN: &str = "document.querySelectorAll('details').forEach(one => one.open = true)";
 
-/// Texts whose contrast with what is behind them is below WCAG's 4.5 (success criterion 1.4.3).
+/// Texts whose contrast with their background is below WCAG's 4.5 (success criterion 1.4.3).
 const PALE: &str = r"(() => {
   const parse = color => { const [r, g, b, a = 1] = color.match(/[\d.]+/g).map(Number); return [r, g, b, a]; };
   const light = ([r, g, b]) => [r, g, b].map(c => c / 255).map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
@@ -42,7 +42,7 @@ pub async fn every_text_can_be_read_in_both_themes(browser: &mut Browser) {
         browser.value(OPEN).await;
         assert_eq!(browser.value(PALE).await, json!([]), "{theme}");
         grounds.push(browser.value("getComputedStyle(document.body).backgroundColor").await);
-        // What finds nothing would find something.
+        // Prove that the check can find something.
         browser
             .value("document.querySelector('h1').style.setProperty('color', 'gray')")
             .await;
@@ -136,7 +136,7 @@ pub async fn it_is_said_to_who_does_not_see(browser: &mut Browser) {
     ] {
         assert_eq!(browser.value(expression).await, nothing, "{what}");
     }
-    // What the browser tells a screen reader: no control and no picture is without a name.
+    // Chromium's accessibility tree, as a screen reader gets it: no control and no picture is without a name.
     let tree = browser.tell("Accessibility.getFullAXTree", json!({})).await;
     let nodes = tree["nodes"].as_array().unwrap();
     let of = |roles: &[&str]| -> Vec<&Value> {
@@ -159,7 +159,7 @@ pub async fn it_is_said_to_who_does_not_see(browser: &mut Browser) {
     for node in named {
         assert!(!node["name"]["value"].as_str().unwrap_or_default().trim().is_empty(), "{node}");
     }
-    // A picture is told of once it is near.
+    // A picture is described only once it is near the viewport.
     let picture = "document.querySelector('#failed').closest('.group').querySelector('svg[role=img]')";
     browser.value(&format!("{picture}.scrollIntoView()")).await;
     let told = browser.accessible(picture).await;

@@ -1,8 +1,8 @@
-//! The page of a report in a real browser, headless: it opens from a file, needs nothing else, can be read and used with and without
-//! scripts, by keyboard, in both themes, on narrow and wide screens; and whatever a server said stays text. And a person who logs in at Keycloak.
+//! The page of a report in a real headless browser: it opens from a file, needs nothing else, can be read and used with and without
+//! scripts, by keyboard, in both themes, on narrow and wide screens, and shows server output only as text. Also logins at Keycloak.
 //!
-//! Where there is no Chromium with its driver, each test is listed as ignored, with the reason before its name
-//! (Debian's packages: `chromium`, `chromium-driver`). Pictures of the page are put into the target directory.
+//! Without Chromium and its driver, each test is listed as ignored, with the reason before its name
+//! (Debian's packages: `chromium`, `chromium-driver`). Screenshots are written to the target directory.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod driver;
@@ -23,7 +23,7 @@ use libtest_mimic::{Arguments, Trial};
 fn main() -> ExitCode {
     let _installed = rustls::crypto::ring::default_provider().install_default();
     let mut arguments = Arguments::from_args();
-    // One browser at a time holds half a gigabyte.
+    // One browser at a time: each uses half a gigabyte of memory.
     arguments.test_threads = Some(1);
     let tools = Tools::found().map(Arc::new);
     let mut trials = Vec::new();
@@ -66,14 +66,14 @@ fn main() -> ExitCode {
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-/// Where pages and pictures are put.
+/// The directory for pages and screenshots.
 fn place() -> PathBuf {
     let place = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("pages");
     std::fs::create_dir_all(&place).unwrap();
     place
 }
 
-/// The page for `records` as a file called `name`, and its text.
+/// Writes the page for `records` to a file called `name`, and returns its path and its text.
 fn page(name: &str, records: &[RunRecord]) -> (PathBuf, String) {
     let path = place().join(name);
     let text = html::draw(records);

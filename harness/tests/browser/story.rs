@@ -1,5 +1,5 @@
-//! Records as real runs leave them, made in code: [`run`] is one with everything in it, [`large`] one with many scenarios,
-//! [`hostile`] one whose every text tries to be more than text.
+//! Records as real runs write them, created in code: [`run`] is one with everything in it, [`large`] one with many scenarios,
+//! [`hostile`] one whose every text tries to be interpreted as markup.
 
 use authlab::event::{
     AnswerReport, Cause, Exchange, Failure, LabReport, Outcome, Presented, ReasonSource, ScenarioReport, ServerRecord, Skip, SkipKind,
@@ -23,7 +23,7 @@ pub fn large(count: usize) -> RunRecord {
     record((0..count).map(|index| kinds[index % kinds.len()](index)).collect())
 }
 
-/// A run whose texts are markup, script, and whatever else could break out of a page.
+/// A run whose texts are markup, scripts, and anything else that could break out of a page.
 pub fn hostile(text: &str) -> RunRecord {
     let mut record = run();
     record.notes.push(text.to_owned());
@@ -79,7 +79,7 @@ pub fn hostile(text: &str) -> RunRecord {
     record
 }
 
-/// The same run as another version of Kubernetes leaves it.
+/// The same run on another version of Kubernetes.
 pub fn on(kubernetes: &str) -> RunRecord {
     let mut record = run();
     if let Some(lab) = &mut record.lab {
@@ -206,7 +206,7 @@ fn asked(who: &str, request: &str, step: usize) -> Exchange {
 
 const WHO_AM_I: &str = "POST /apis/authentication.k8s.io/v1/selfsubjectreviews";
 
-/// An expired certificate, and its sound twin.
+/// An expired certificate, and its valid twin.
 fn expired(index: usize) -> ScenarioReport {
     let name = if index == 0 {
         "Mallory's expired certificate is refused".to_owned()
@@ -284,7 +284,7 @@ fn answer(request: &str, verdict: Verdict, status: u16, reason: Option<&str>, us
     }
 }
 
-/// A login at Keycloak, and a request with what it brought.
+/// A login at Keycloak, and a request with its token.
 fn login(index: usize) -> ScenarioReport {
     let id_token = token(index, "alice");
     let login = Exchange {
@@ -338,7 +338,7 @@ fn login(index: usize) -> ScenarioReport {
     }
 }
 
-/// A request through the auth proxy, as several parties see it.
+/// A request through the auth proxy, as several parties record it.
 fn proxied(index: usize) -> ScenarioReport {
     let mut scenario = login(index);
     let to_proxy = Exchange {
@@ -432,7 +432,7 @@ fn failed() -> ScenarioReport {
     }
 }
 
-/// As versions left it that kept neither steps nor requests.
+/// A record of an earlier version, which stored neither steps nor requests.
 fn earlier() -> ScenarioReport {
     ScenarioReport {
         answers: vec![answer(

@@ -1,4 +1,4 @@
-//! What can be done with the page.
+//! Interactions with the page.
 
 use authlab::report::directory::{Others, ReportDirectory};
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::driver::{Browser, ENTER, TAB};
 use crate::{page, place, story};
 
-/// How many scenarios are there to see.
+/// The number of visible scenarios.
 const SHOWN: &str = "[...document.querySelectorAll('details.s')].filter(one => one.checkVisibility()).length";
 
 async fn search(browser: &Browser, filter: &str, value: &str) {
@@ -26,7 +26,7 @@ async fn console_errors(browser: &Browser) -> Vec<String> {
         .collect()
 }
 
-/// Everything that was asked for, also what was refused.
+/// Returns all requests of the page, including blocked ones.
 async fn asked_for(browser: &Browser) -> Vec<String> {
     let log = browser.log("performance").await;
     let messages = log
@@ -40,7 +40,7 @@ async fn asked_for(browser: &Browser) -> Vec<String> {
 }
 
 pub async fn it_opens_from_a_file_without_an_error_and_fetches_nothing(browser: &mut Browser) {
-    // As a run leaves it; .ci/read-reports gives the rest of it to other readers.
+    // As a run writes it; .ci/read-reports feeds its other files to other readers.
     let report = ReportDirectory::open(&place().join("report"), Others::Refuse).unwrap();
     report.write(&story::run()).unwrap();
     let path = report.path().join("index.html");
@@ -51,7 +51,7 @@ pub async fn it_opens_from_a_file_without_an_error_and_fetches_nothing(browser: 
     assert_eq!(browser.value("document.title").await, "1 of 6 scenarios failed – authlab");
     assert_eq!(console_errors(browser).await, [""; 0]);
     assert_eq!(asked_for(browser).await, [format!("file://{}", path.display())]);
-    // Failures come first, and say what and why without being opened.
+    // Failures come first, and show their title and reason without being opened.
     let first = browser.value("document.querySelector('details.s > summary').textContent").await;
     let first = first.as_str().unwrap();
     for part in ["failed", "Mallory's certificate of another authority", "expected a reason with"] {
@@ -60,7 +60,7 @@ pub async fn it_opens_from_a_file_without_an_error_and_fetches_nothing(browser: 
     assert_eq!(browser.value("document.querySelectorAll('details[open]').length").await, 0);
 }
 
-/// The twin of the test above: what it does not find would be found.
+/// The counterpart of the test above: proves that it would find a violation.
 pub async fn what_a_page_must_not_do_is_blocked_and_seen(browser: &mut Browser) {
     let (path, text) = page("tampered.html", &[story::run()]);
     let tampering = "<script>window.tampered = true</script><img src=\"http://127.0.0.1:9/picture\"><p style=\"color:red\" onclick=\"window.tampered = true\">x</p>";
@@ -79,7 +79,7 @@ pub async fn it_searches_and_filters(browser: &mut Browser) {
     browser.open(&path).await;
     for (filter, value, left) in [
         ("q", "", 6),
-        // Texts of a name, of a reason, of an audit id; several words; nothing.
+        // Text from a name, from a reason, from an audit id; several words; no match.
         ("q", "alice LOGS in", 1),
         ("q", "another authority", 1),
         ("q", "00000002-5d2f-4c51-9d6e-000000000004", 1),
@@ -110,7 +110,7 @@ pub async fn it_searches_and_filters(browser: &mut Browser) {
             "{filter} {value}"
         );
     }
-    // A group without anything in it is no heading either.
+    // A group without any scenario has no heading either.
     assert_eq!(
         browser
             .value("[...document.querySelectorAll('h3')].filter(one => one.checkVisibility()).length")
@@ -119,7 +119,7 @@ pub async fn it_searches_and_filters(browser: &mut Browser) {
     );
     browser.value("document.querySelector('search [data-clear]').click()").await;
     browser.until(&format!("{SHOWN} === 6")).await;
-    // The catalogue has a choice of its own, and shows every standing.
+    // The catalogue has a filter of its own, and shows every status.
     browser.value("document.querySelector('#behaviours').open = true").await;
     let rows = "[...document.querySelectorAll('tr[data-s]')].filter(one => one.checkVisibility()).map(one => one.id)";
     let all = browser.value(&format!("{rows}.length")).await.as_u64().unwrap();
@@ -143,7 +143,7 @@ pub async fn a_search_can_be_passed_on_as_an_address(browser: &mut Browser) {
     browser.go("about:blank").await;
     browser.go(address.as_str().unwrap()).await;
     browser.until(&format!("{SHOWN} === 1")).await;
-    // An address within the page opens what it is about, even what a filter hides.
+    // A link within the page opens its target, even if a filter hides it.
     browser.go(&format!("file://{}#s1r1", path.display())).await;
     browser
         .until("document.querySelector('#s1r1').open && document.querySelector('#s1').open")
@@ -159,7 +159,7 @@ pub async fn it_is_used_by_keyboard_alone(browser: &mut Browser) {
     let reach = async |what: &str| {
         for _ in 0..60 {
             if browser.value(&format!("document.activeElement.matches({})", json!(what))).await == true {
-                // Who uses the keyboard sees where they are.
+                // A keyboard user can see which element has the focus.
                 assert_eq!(
                     browser.value("getComputedStyle(document.activeElement).outlineStyle").await,
                     "solid",
@@ -205,7 +205,7 @@ pub async fn it_is_whole_without_scripts(browser: &mut Browser) {
         "a script ran"
     );
     assert_eq!(browser.value(SHOWN).await, 6);
-    // What would do nothing is not there to see.
+    // A control that would do nothing is hidden.
     assert_eq!(
         browser
             .value("[...document.querySelectorAll('search')].some(one => one.checkVisibility())")
@@ -255,7 +255,7 @@ pub async fn hostile_text_stays_text(browser: &mut Browser) {
             .value("[...document.links].filter(one => one.protocol !== 'file:').length")
             .await;
         assert_eq!(links, 0, "{text}");
-        // HTML has no control characters; everything else is there as it was said: in names, in diagrams, in attributes.
+        // HTML has no control characters; all other characters are unchanged: in names, in diagrams, in attributes.
         let told = json!(text.replace(['\u{0}', '\u{1b}'], "\u{fffd}"));
         for place in ["details.s .n", "details.s svg desc", "details.x .in", ".steps li", ".failure pre"] {
             let expression = format!(
@@ -314,7 +314,7 @@ pub async fn a_thousand_scenarios_are_one_small_page(browser: &mut Browser) {
     browser.until(&format!("{SHOWN} === 1")).await;
     assert_eq!(console_errors(browser).await, [""; 0]);
     let (_, text) = page("five-thousand.html", &[story::large(5_000)]);
-    // So many cannot be whole, but each is there.
+    // So many scenarios cannot be shown in full, but each one is listed.
     assert!(text.contains("scenarios are shown in short"), "it is not said");
     assert_eq!(text.matches("<details class=\"s\"").count(), 5_000);
     assert!(text.len() <= 12_000_000, "{} bytes", text.len());

@@ -1,8 +1,8 @@
-//! The command as people type it, with labs whose servers run in containers of a real engine: the one that `DOCKER_HOST` names, or
-//! that is at a usual place. Whatever happens to a lab, nothing of it stays in the engine.
+//! The command line as users type it, with labs whose servers run in containers of a real engine: the one that `DOCKER_HOST` names, or
+//! that is at a usual place. However a lab ends, nothing of it stays in the engine.
 //!
-//! The main type is [`Grounds`]. Where no engine answers, or it lacks the images, each test is listed as ignored, with the reason
-//! before its name. `.ci/engine` starts an engine, `authlab server-binaries build --image` makes the images.
+//! The main type is [`Grounds`]. Without an engine, or without the images in it, each test is listed as ignored, with the reason
+//! before its name. `.ci/engine` starts an engine, `authlab server-binaries build --image` builds the images.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 #[expect(dead_code, reason = "other tests type, too")]
@@ -26,16 +26,16 @@ use refused_images::images_have_to_be_there_and_to_fit;
 use rustix::process::{Pid, Signal, kill_process};
 use stage::Stage;
 
-/// How long a lab may take to be where a test wants it, or to be gone, on a machine that is busy.
+/// The timeout for a lab to reach an expected state, or to be gone, on a busy machine.
 const LIMIT: Duration = Duration::from_secs(180);
 
-/// Quick scenarios that belong to the project.
+/// Quick scenarios of the project.
 const FEATURE: &str = "external_certificates/identity.feature";
 
 fn main() -> ExitCode {
     let _installed = rustls::crypto::ring::default_provider().install_default();
     let mut arguments = Arguments::from_args();
-    // One lab at a time: what a test leaves on purpose, another's `down --all` would clear.
+    // One lab at a time: `down --all` of one test would remove what another one leaves on purpose.
     arguments.test_threads = Some(1);
     let grounds = if arguments.list {
         Err("nothing is prepared for a list".to_owned())
@@ -73,10 +73,10 @@ fn main() -> ExitCode {
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-/// An engine that has what labs need.
+/// An engine with the images that labs need.
 struct Grounds {
     engine: Engine,
-    /// The registry of its images; the official ones when there is none.
+    /// The registry of its images; `None` means the official ones.
     prefix: Option<String>,
 }
 
@@ -93,7 +93,7 @@ fn images(prefix: Option<&str>) -> Images {
 }
 
 impl Grounds {
-    /// The engine, or why there are no grounds to stand on.
+    /// Finds the engine, or returns the reason why the tests cannot run.
     fn prepare() -> Result<Self, String> {
         block_on(async {
             let engine = Engine::find(None).await.map_err(|error| error.to_string())?;
@@ -112,7 +112,7 @@ impl Grounds {
         })
     }
 
-    /// `arguments`, with everything in containers.
+    /// Adds the options for containers to `arguments`.
     fn typed<'a>(&'a self, arguments: &[&'a str]) -> Vec<&'a str> {
         let drivers = ["--cluster", "container", "--identity-provider", "container"];
         [arguments, &drivers, &self.registry()].concat()
@@ -125,7 +125,7 @@ impl Grounds {
             .unwrap_or_default()
     }
 
-    /// What the engine has of the labs of `stage`.
+    /// Returns the objects that the engine has of the labs of `stage`.
     async fn things(&self, stage: &Stage) -> Vec<Thing> {
         let mut things = found(&self.engine, &Filter::all()).await.unwrap();
         things.retain(|thing| {
@@ -135,7 +135,7 @@ impl Grounds {
         things
     }
 
-    /// Waits until the engine has `count` things of the stage, or `command` has ended.
+    /// Waits until the engine has `count` objects of the stage, or `command` has ended.
     fn expect_things(&self, stage: &Stage, count: usize, command: &mut Child) {
         let there = until("containers of the lab", LIMIT, || async {
             let there = self.things(stage).await.len();
@@ -149,7 +149,7 @@ impl Grounds {
         assert_eq!(command.try_wait().unwrap(), None);
     }
 
-    /// That neither the engine nor this machine runs anything of the stage. Watchers take a moment.
+    /// Checks that neither the engine nor this machine runs anything of the stage. Watchers may take a moment.
     fn expect_nothing_runs(&self, stage: &Stage, when: &str) {
         let gone = until("the end of everything", LIMIT, || async {
             let left = self.things(stage).await.into_iter().map(|thing| thing.name);
@@ -163,7 +163,7 @@ impl Grounds {
         block_on(gone).unwrap_or_else(|error| panic!("{when}: {error}"));
     }
 
-    /// The same, right now: whoever ended well has waited.
+    /// Checks the same without waiting: a command that ended in the ordinary way has already waited.
     fn expect_nothing(&self, stage: &Stage, when: &str) {
         let things = block_on(self.things(stage));
         assert_eq!(things, [], "{when}");
@@ -172,7 +172,7 @@ impl Grounds {
     }
 }
 
-/// The first image that a lab needs and the engine lacks.
+/// Returns the first image that a lab needs and the engine lacks.
 async fn missing(engine: &Engine, images: &Images) -> Option<String> {
     for image in [
         &images.etcd,
@@ -187,7 +187,7 @@ async fn missing(engine: &Engine, images: &Images) -> Option<String> {
     None
 }
 
-/// A feature file below the stage, of `count` scenarios in which Alice is accepted as `user`.
+/// Writes a feature below the stage, with `count` scenarios in which Alice is accepted as `user`.
 fn feature(stage: &Stage, user: &str, count: usize) -> String {
     let rows: String = (0..count).map(|row| format!("        | {row} |\n")).collect();
     let text = format!(
@@ -199,7 +199,7 @@ fn feature(stage: &Stage, user: &str, count: usize) -> String {
     path.display().to_string()
 }
 
-/// The directory of the stage's one lab, once it is ready: then its scenarios are being carried out.
+/// Returns the directory of the stage's only lab, once it is ready: then its scenarios are running.
 fn ready(stage: &Stage, command: &mut Child) -> PathBuf {
     let described = || {
         let mut labs = stage.labs().into_iter().map(|lab| stage.lab(&lab));
@@ -217,7 +217,7 @@ fn signal(pid: u32, signal: Signal) {
     kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), signal).unwrap();
 }
 
-/// The process ids of those of the stage's processes whose command line has `part`.
+/// Returns the ids of the stage's processes whose command line contains `part`.
 fn running(stage: &Stage, part: &str) -> Vec<u32> {
     let processes = stage.processes().into_iter();
     let pid = |process: String| {
@@ -227,7 +227,7 @@ fn running(stage: &Stage, part: &str) -> Vec<u32> {
     processes.filter_map(pid).collect()
 }
 
-/// The names of all files below `directory` that are not empty.
+/// Returns the names of all non-empty files below `directory`.
 fn files(directory: &Path) -> Vec<String> {
     let mut names = Vec::new();
     for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
@@ -267,7 +267,7 @@ fn a_run_that_fails_leaves_its_logs_and_nothing_else(grounds: &Grounds) {
 }
 
 fn an_interrupt_leaves_nothing(grounds: &Grounds) {
-    // The network, some of the containers, all of them; then in the middle of the scenarios.
+    // After the network, after some of the containers, after all of them; then in the middle of the scenarios.
     for things in [Some(1), Some(2), Some(4), None] {
         let (stage, when) = (Stage::new(), format!("interrupted with {things:?}"));
         let many = feature(&stage, "alice", 3000);
@@ -278,7 +278,7 @@ fn an_interrupt_leaves_nothing(grounds: &Grounds) {
         }
         signal(run.id(), Signal::INT);
         assert_eq!(run.wait().unwrap().code(), Some(5), "{when}");
-        // A start that is given up leaves the rest to the watcher.
+        // A start that is aborted leaves the cleanup to the watcher.
         grounds.expect_nothing_runs(&stage, &when);
         grounds.expect_nothing(&stage, &when);
     }
@@ -328,7 +328,7 @@ fn a_lab_that_stays_up_is_shown_used_and_ended(grounds: &Grounds) {
     grounds.expect_nothing(&stage, "after down");
 }
 
-/// The owner of the lab that `up` starts now.
+/// Starts a lab with `up`, and returns the process id of its owner.
 fn owner_of_a_new_lab(grounds: &Grounds, stage: &Stage) -> u32 {
     let up = stage.authlab(&grounds.typed(&["up", "--json"])).json();
     up["owner"].as_u64().unwrap().try_into().unwrap()
@@ -351,7 +351,7 @@ fn what_nothing_but_labels_tells_of_is_cleared(grounds: &Grounds) {
     let owner = owner_of_a_new_lab(grounds, &stage);
     let watchers = running(&stage, "watch-containers");
     assert_eq!(watchers.len(), 1);
-    // One after the other, so that the watcher does not see its owner go.
+    // One after the other, so that the watcher does not see its owner end.
     signal(watchers[0], Signal::KILL);
     signal(owner, Signal::KILL);
     stage::wait("the end of both", LIMIT, || {
@@ -373,7 +373,7 @@ fn what_nothing_but_labels_tells_of_is_cleared(grounds: &Grounds) {
 
 fn a_server_that_is_killed_fails_the_run_and_is_named(grounds: &Grounds) {
     if !grounds.engine.shares_kernel() {
-        // Its processes are not this machine's.
+        // The engine's processes do not run on this machine.
         return;
     }
     let stage = Stage::new();

@@ -1,4 +1,4 @@
-//! Credentials of a lab that is up: as an exec plugin gives them, and in every form of a kubeconfig.
+//! Credentials of a running lab: from the exec plugin, and in every form of a kubeconfig.
 
 use base64::Engine as _;
 use serde_json::json;
@@ -33,7 +33,7 @@ fn a_cluster_of_another_lab_gets_no_credential_of_this_one() {
             told.contains("the cluster https://elsewhere.test is not of the lab 'default'"),
             "{told}"
         );
-        // The lab's address, with somebody in between.
+        // The lab's address, with a proxy in between.
         for between in [
             json!({ "server": ours, "certificate-authority-data": encoded(stranger.certificate()), "proxy-url": "http://evil.test" }),
             json!({ "server": ours, "certificate-authority-data": encoded(&format!("{authority}{}", stranger.certificate())) }),

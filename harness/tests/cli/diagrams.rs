@@ -1,4 +1,4 @@
-//! The diagrams in `docs/diagrams/`: each is drawn from a run that happens here, by the code that draws a report's. Kept anew by
+//! The diagrams in `docs/diagrams/`: each is drawn from a run in this test, by the code that draws those of reports. Update them with
 //! `UPDATE=1 cargo test --test cli diagrams`.
 
 use std::path::Path;
@@ -10,7 +10,7 @@ use regex::Regex;
 
 use crate::stage::shared;
 
-/// Each diagram with the scenario that it is of.
+/// Each diagram, and its scenario.
 const DIAGRAMS: &[(&str, &str)] = &[
     (
         "external-certificates",
@@ -32,11 +32,11 @@ const DIAGRAMS: &[(&str, &str)] = &[
     ("impersonation", "impersonation/identity::Alice impersonates Bob"),
 ];
 
-/// `text` without what is different each time.
+/// Replaces the parts of `text` that differ between runs.
 fn same_each_time(text: &str) -> String {
     let volatile = [
         (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "…"),
-        // A name that no other scenario uses.
+        // The unique part of a scenario's names.
         (r"-[0-9a-f]{10}\b", "-…"),
         (r"127\.0\.0\.1:\d+", "127.0.0.1:…"),
     ];
@@ -47,8 +47,8 @@ fn same_each_time(text: &str) -> String {
     text
 }
 
-/// The requests without what is different each time: how often somebody looked until something was there, or
-/// asked until something was allowed, is, too.
+/// Removes from the requests what differs between runs, including how often a client polled until an object existed, or
+/// retried until a request was allowed.
 fn comparable(exchanges: Vec<Exchange>) -> Vec<Exchange> {
     let mut told: Vec<Exchange> = Vec::new();
     for mut exchange in exchanges {
@@ -82,7 +82,7 @@ fn each_diagram_is_what_a_run_draws() {
         scenario.exchanges = comparable(scenario.exchanges);
         assert!(!scenario.exchanges.is_empty(), "{id}: nothing was asked");
         let now = diagram(&scenario);
-        // Credentials are named, never shown.
+        // Credentials appear by name, never by content.
         for part in ["eyJ", "Bearer ", "PRIVATE KEY"] {
             assert!(!now.contains(part), "{name}: {part}");
         }

@@ -1,11 +1,11 @@
-//! What is typed where there is no container engine, or something else in its place: nothing of it needs one.
+//! Commands without a container engine, or with something else in its place: none of them needs an engine.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
 
 use crate::stage::{Said, Stage, said};
 
-/// Types `arguments` where `host` is said to be the engine's address.
+/// Runs `arguments` with `host` as the engine's address.
 fn typed(stage: &Stage, host: &str, arguments: &[&str]) -> Said {
     said(stage.command(arguments).env("DOCKER_HOST", host))
 }
@@ -15,11 +15,11 @@ fn containers_without_an_engine_are_refused() {
     let stage = Stage::new();
     let socket = stage.state().join("engine.sock");
     let listener = UnixListener::bind(&socket).unwrap();
-    // Ends with the test binary.
+    // The thread ends with the test binary.
     std::thread::spawn(move || {
         for connection in listener.incoming() {
             let mut connection = connection.unwrap();
-            // It may hang up at any time.
+            // The client may hang up at any time.
             let _ = connection.read(&mut [0; 1024]);
             let _ = connection.write_all(b"SSH-2.0-authlab\r\n");
         }

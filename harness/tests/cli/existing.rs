@@ -1,4 +1,4 @@
-//! A cluster and an identity provider that are there already: a lab, as if it were somebody's. The guest has a state
+//! An existing cluster and identity provider: a lab, used as if it belonged to someone else. The guest has a state
 //! directory of its own.
 
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::stage::{Said, Stage, by_hand, wait};
 
-/// Somebody with a kubeconfig of the shared lab, who knows nothing else of it.
+/// A user with a kubeconfig of the shared lab, and no other knowledge of it.
 struct Guest {
     stage: Stage,
     files: tempfile::TempDir,
@@ -30,7 +30,7 @@ impl Guest {
         path.display().to_string()
     }
 
-    /// The kubeconfig of `person`, changed.
+    /// Writes a changed kubeconfig of `person`.
     fn kubeconfig(&self, person: &str, change: impl FnOnce(&mut Value)) -> String {
         let mut file = by_hand().stage.authlab(&["kubeconfig", person, "--json"]).json();
         change(&mut file);
@@ -44,7 +44,7 @@ impl Guest {
     }
 }
 
-/// What guests have created in the shared lab; what is made for runs that attach to it has its own name.
+/// Returns the objects that guests have created in the shared lab; the label of runs that attach to it names the lab itself.
 fn created() -> Vec<String> {
     let kinds = "namespaces,clusterroles,clusterrolebindings,certificatesigningrequests,serviceaccounts,secrets,pods,roles,rolebindings";
     let arguments = [
@@ -64,7 +64,7 @@ fn created() -> Vec<String> {
     listed["items"].as_array().unwrap().iter().map(name).collect()
 }
 
-/// Others of these tests are guests at the same time; this one is alone.
+/// Locks out the other tests that are guests of the same lab.
 fn alone() -> std::sync::MutexGuard<'static, ()> {
     static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
     ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -200,7 +200,7 @@ fn an_issuer_that_is_there_is_used_and_not_changed() {
     assert!(said.out.contains("0 passed, 0 failed"), "{}", said.out);
 }
 
-/// A run that is still under way when it is interrupted, also on a busy machine: one scenario after the other waits for a refusal
+/// A feature that is still running when it is interrupted, even on a busy machine: one scenario after the other waits for a refusal
 /// that never comes.
 const WAITING: &str = "@requires:administrator
 Feature: A run that takes its time
@@ -222,14 +222,14 @@ fn what_is_interrupted_leaves_nothing_and_what_is_killed_is_found_by_its_label()
     let feature = guest.file("waiting.feature", WAITING);
     let place = ["--cluster", "existing", "--kubeconfig", &kubeconfig];
     let arguments = [&["run", &feature, "--concurrency", "1"][..], &place].concat();
-    // A terminal that is closed is told by the kernel and by the shell: the second time does not insist.
+    // Both the kernel and the shell send SIGHUP when a terminal is closed: a repeated SIGHUP must not force an exit.
     for (signals, left) in [
         (&[Signal::INT][..], false),
         (&[Signal::HUP, Signal::HUP, Signal::HUP], false),
         (&[Signal::KILL], true),
     ] {
         let mut run = guest.stage.start(&arguments);
-        // Not the request by which a guest finds out, before it begins, whether certificates are signed: that goes at once.
+        // A namespace, and not the request by which a guest first finds out whether certificates are signed: that one is deleted at once.
         wait("the namespace of a guest's scenario", Duration::from_secs(30), || {
             match created().iter().any(|object| object.contains("Namespace")) {
                 true => Condition::Met(()),
@@ -243,7 +243,7 @@ fn what_is_interrupted_leaves_nothing_and_what_is_killed_is_found_by_its_label()
         assert_eq!(ended.code(), if left { None } else { Some(5) });
         assert_eq!(!created().is_empty(), left, "{signals:?}");
     }
-    // Nobody else's, though it is nobody's business to tell them apart by hand.
+    // Another state directory deletes nothing: from there, `down` cannot tell whose objects these are.
     let elsewhere = Guest::new();
     let down = ["down", "--cluster", "existing", "--kubeconfig", &kubeconfig];
     let said = elsewhere.stage.authlab(&down).success();
@@ -251,7 +251,7 @@ fn what_is_interrupted_leaves_nothing_and_what_is_killed_is_found_by_its_label()
         said.starts_with("nothing that authlab is known to have left from here is in the cluster\nleft alone: "),
         "{said}"
     );
-    // An ordinary `down` does not forget where objects may be.
+    // An ordinary `down` keeps the record of a cluster that may still have objects.
     let said = guest.stage.authlab(&["down"]);
     assert!(said.out.contains(": was killed while it used the cluster https://"), "{said:?}");
     assert_eq!(guest.stage.labs().len(), 1);

@@ -1,4 +1,4 @@
-//! `authlab explain` on a lab that is up: what people run into, each made for real, and named first among the findings.
+//! `authlab explain` on a running lab: common mistakes, each made for real, and each the first of the findings.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::stage::{Said, shared, wait};
 
-/// The lab's own secrets, to make credentials with, and a directory to put them in.
+/// The lab's secrets, to create credentials with, and a directory for the credentials.
 pub struct Bench {
     pub home: tempfile::TempDir,
     pub lab: Value,
@@ -44,7 +44,7 @@ impl Bench {
         self.token_at(token, &[])
     }
 
-    /// A token at a server that `options` name.
+    /// Explains a token at the server that `options` name.
     pub fn token_at(&self, token: &Secret, options: &[&str]) -> Said {
         let file = self.file("token", token.expose());
         let presented = ["explain", "--json", "--token-file", file.to_str().unwrap()];
@@ -60,7 +60,7 @@ impl Bench {
         shared().stage.authlab(&[&["explain", "--json"], &options[..]].concat())
     }
 
-    /// A kubeconfig for the lab's main API server, with changes to its cluster and the user given.
+    /// Explains a kubeconfig for the lab's main API server, with changes to its cluster and the user given.
     fn kubeconfig(&self, cluster: Value, user: Value) -> Said {
         let main = &self.lab["api_servers"]["main"];
         let authority = self.file("serving.pem", main["serving_authority"].as_str().unwrap());
@@ -86,7 +86,7 @@ impl Bench {
     }
 }
 
-/// Its first finding, after the credential was refused.
+/// Returns the first finding on a refused credential.
 pub fn first(said: Said) -> (String, String) {
     assert_eq!(said.code, 1, "{said:?}");
     let told: Value = serde_json::from_str(&said.out).unwrap();
@@ -298,7 +298,7 @@ fn a_missing_right_to_impersonate_is_a_rule_to_grant() {
         json!({}),
         json!({ "client-certificate": certificate, "client-key": key, "as": "bob" }),
     );
-    // Older versions know one verb, newer ones look for two others first (KEP-5284).
+    // Older versions know one verb, newer ones check two others first (KEP-5284).
     let (behaviour, text) = first(said);
     assert!(["I2", "K2"].contains(&behaviour.as_str()), "{behaviour}: {text}");
     assert!(
@@ -329,7 +329,7 @@ fn a_token_whose_pod_is_gone_is_explained() {
         ];
         Secret::new(kubectl(&bound).trim())
     };
-    // A token that was accepted is remembered for some seconds: one to be accepted, one to be refused, and one to wait with.
+    // An accepted token is cached for some seconds: one token to be accepted, one to be refused, and one to wait with.
     let (before, after, probe) = (token(), token(), token());
     assert_eq!(bench.token(&before).json()["user"], "system:serviceaccount:authlab:explained");
     kubectl(&["delete", "pod", "explained", "--force", "--grace-period=0"]);
@@ -338,8 +338,8 @@ fn a_token_whose_pod_is_gone_is_explained() {
     expect(bench.token(&after), "S13", &["the pod was made anew"]);
 }
 
-/// Waits until the API server knows that `token` is good for nothing any more. What it accepted it remembers together with the audiences
-/// it was asked about (kubernetes/apiserver `pkg/authentication/token/cache`), so each review asks about another one, too.
+/// Waits until the API server refuses `token`. It caches an accepted token together with the audiences of the review
+/// (kubernetes/apiserver `pkg/authentication/token/cache`), so each review uses another audience.
 fn until_refused(bench: &Bench, token: &Secret) {
     let mut asked = 0;
     wait("the refusal of the token", Duration::from_secs(30), || {

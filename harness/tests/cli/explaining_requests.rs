@@ -1,4 +1,4 @@
-//! `authlab explain --signing-request` on a lab that is up: each state that a request can stay in, made for real.
+//! `authlab explain --signing-request` on a running lab: each state that a request can stay in, produced for real.
 
 use base64::Engine as _;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use crate::stage::{Said, shared, wait};
 
 const CLIENT: &str = "kubernetes.io/kube-apiserver-client";
 
-/// Requests in the shared lab, as its administrator.
+/// Signing requests in the shared lab, created as its administrator.
 struct Requests(Bench);
 
 impl Requests {
@@ -16,7 +16,7 @@ impl Requests {
         shared().stage.authlab(&[&["shell", "--", "kubectl"], arguments].concat())
     }
 
-    /// Makes a request of the name given.
+    /// Creates a request with the name given.
     fn make(&self, name: &str, signer: &str, usages: &[&str]) {
         let (request, _key) = authlab::pki::signing_request("alice", &["dev"]).unwrap();
         let encoded = base64::engine::general_purpose::STANDARD.encode(request);
@@ -30,7 +30,7 @@ impl Requests {
         shared().stage.authlab(&["explain", "--json", "--signing-request", name])
     }
 
-    /// Its explanation, once it is in that state: controllers work beside.
+    /// Returns the explanation once the request is in that state: controllers work in the background.
     fn explained(name: &str, state: &str) -> Said {
         use authlab::process::wait::Condition;
         wait("the state of the request", std::time::Duration::from_secs(20), || {

@@ -1,4 +1,4 @@
-//! `authlab explain` where the cause is at the API server: issuers that it has not found, files and flags that it has not taken over.
+//! `authlab explain` when the cause is at the API server: issuers that it has not found, files and flags that are not in force.
 
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,11 +10,11 @@ use serde_json::Value;
 use crate::explaining::{Bench, expect};
 use crate::stage::{Said, shared};
 
-/// A further API server of the shared lab, started by a feature that asks for it.
+/// A further API server of the shared lab, started by a feature that requires it.
 struct Further {
     server: ApiServer,
     authority: PathBuf,
-    /// The file of `structured` is rewritten by one of these tests, and read by the others.
+    /// One of these tests rewrites the file of `structured`, and the others read it.
     _alone: MutexGuard<'static, ()>,
 }
 
@@ -54,7 +54,7 @@ fn look(name: &str) -> Said {
     shared().stage.authlab(&["explain", "--json", "--api-server", name])
 }
 
-/// What the server makes of the issuer whose address ends so.
+/// Returns the state of the issuer whose address ends in `end`.
 fn state_of(told: &Value, end: &str) -> String {
     let issuers = told["issuers"].as_array().unwrap();
     let issuer = issuers.iter().find(|one| one["url"].as_str().unwrap().ends_with(end)).unwrap();
@@ -75,7 +75,7 @@ fn an_address_that_nobody_verified_is_explained() {
 fn an_issuer_that_the_api_server_cannot_reach_is_told_from_one_that_is_not_there() {
     let bench = Bench::new();
     let further = Further::structured(&bench);
-    // From here it can be read: the token is fetched from it.
+    // This machine can read the issuer: the token comes from it.
     let said = bench.token_at(&bench.keycloak("kubernetes"), &further.options());
     assert!(said.out.contains("oidc: authenticator not initialized"), "{said:?}");
     let keycloak = bench.lab["keycloak_issuer"].as_str().unwrap();
@@ -131,7 +131,7 @@ fn an_api_server_says_which_issuers_it_has_found_and_what_it_runs_with() {
             .any(|flag| flag.as_str().unwrap().starts_with("--authentication-config=")),
         "{told}"
     );
-    // The main one has all that it was given.
+    // The main API server uses everything that it was given.
     let text = shared().stage.authlab(&["explain", "--api-server"]).success();
     for part in [
         "API server main at https://",
@@ -167,7 +167,7 @@ fn a_configuration_that_is_not_in_force_is_said_with_the_servers_reason() {
     let refused = bench.token_at(&token, &further.options());
     std::fs::write(&path, &before).unwrap();
     let after = look("structured");
-    // The server does not know what is in a file that it has not taken over.
+    // The server does not know the content of a file that it has not loaded.
     let told: Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!(state_of(&told, "/es256"), "unknown", "{told}");
     let parts = [
@@ -177,7 +177,7 @@ fn a_configuration_that_is_not_in_force_is_said_with_the_servers_reason() {
         "correct the file",
     ];
     expect(said, "G28", &parts);
-    // Whoever's token is refused meanwhile hears of it, too.
+    // The explanation of a token refused meanwhile says so, too.
     assert!(refused.out.contains("\"G28\""), "{refused:?}");
     assert!(after.out.contains("\"G27\"") && !after.out.contains("\"G28\""), "{after:?}");
 }
@@ -197,7 +197,7 @@ fn an_api_server_whose_issuer_is_in_its_flags_is_known_by_them() {
         .issuer(&format!("{keycloak}/"));
     let said = bench.token_at(&token.sign().unwrap(), &further.options());
     expect(said, "O28", &["the token has a slash at its end"]);
-    // No prefix is said, so the issuer is it, and a binding has to name that.
+    // Without a configured prefix, the issuer is the prefix, and a binding has to include it.
     let told = bench.token_at(&bench.keycloak("kubernetes"), &further.options()).json();
     assert_eq!(told["user"], format!("{keycloak}#alice"));
     assert!(told.to_string().contains("behind the prefix"), "{told}");

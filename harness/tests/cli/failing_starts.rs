@@ -1,6 +1,6 @@
-//! Starts that fail because of a server: its last lines are shown, nothing runs on, and its logs stay.
+//! Starts that fail because of a server: its last lines are shown, no process is left, and its logs remain.
 //!
-//! The servers are small scripts: what real ones would say is printed by them.
+//! The servers are small scripts that print what real servers would.
 
 use std::fs::File;
 use std::io::Write;
@@ -9,11 +9,11 @@ use std::path::Path;
 
 use crate::stage::Stage;
 
-/// A directory with servers of which kube-apiserver says `says` and ends; etcd runs on.
+/// Returns a directory with servers: kube-apiserver prints `says` and exits; etcd keeps running.
 fn servers(says: &str) -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     let version = r#"[ "$1" = --version ] && { echo Kubernetes v1.37.2; exit 0; }"#;
-    // A child of its own, which has to go with it.
+    // It has a child process, which has to end with it.
     script(&directory.path().join("etcd"), "tail -f /dev/null --pid=$$ & wait");
     script(
         &directory.path().join("kube-apiserver"),
@@ -54,7 +54,7 @@ fn an_api_server_that_ends_at_start_is_shown_with_its_last_lines() {
         );
         #[cfg(target_os = "linux")]
         stage.expect_nothing_runs("after a failed start");
-        // Its logs are there to be read, and the next `down` of it removes them.
+        // The logs remain for inspection, and the next `down` removes them.
         assert_eq!(stage.labs().len(), 1);
         let status = stage.authlab(&["status"]).success();
         assert!(status.contains("was kept for its logs"), "{status}");

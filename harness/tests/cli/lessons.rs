@@ -1,5 +1,5 @@
-//! Lessons in a lab that is up for a class: each start state is red, its solution makes it green, learners do not reach each other, and
-//! none of them becomes more than that.
+//! Lessons in a lab for a class: each start state fails, its solution makes it pass, learners cannot reach each other, and
+//! none of them can gain more rights than that.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -21,19 +21,19 @@ fn names(stage: &Stage) -> Vec<String> {
     names.collect()
 }
 
-/// What is typed by `learner`.
+/// Runs `authlab lesson` as `learner`.
 fn by(stage: &Stage, learner: &str, arguments: &[&str]) -> Said {
     stage.authlab(&[&["lesson"], arguments, &["--learner", learner]].concat())
 }
 
-/// kubectl, with the kubeconfig of `learner`.
+/// Runs kubectl with the kubeconfig of `learner`.
 fn kubectl(stage: &Stage, lab: &str, learner: &str, arguments: &[&str]) -> Said {
     let kubeconfig = stage.lab(lab).join("learners").join(learner).join("kubeconfig");
     let kubeconfig = format!("--kubeconfig={}", kubeconfig.display());
     stage.authlab(&[&["shell", "--lab", lab, "--", "kubectl", kubeconfig.as_str()], arguments].concat())
 }
 
-/// From the start, which is red, by the solution to green.
+/// Goes from the start state, whose check fails, through the solution to a check that passes.
 fn carry_out(stage: &Stage, lab: &str, learner: &str, lesson: &str) {
     let by = |arguments: &[&str]| by(stage, learner, &[arguments, &["--lab", lab]].concat());
     by(&["start", lesson]).success();
@@ -79,7 +79,7 @@ fn a_lesson_that_is_under_way_is_kept_and_can_be_taken_back() {
     let begun = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, begun.replace("\"alice\"", "\"alice\", \"groups\": [\"developers\"]")).unwrap();
     assert!(by(&["start", "oidc"]).success().contains("nothing was changed"));
-    // The same hint says more when it is asked for again.
+    // The same hint says more when it is requested again.
     let (first, second) = (by(&["hint"]).success(), by(&["hint"]).success());
     assert!(first != second && first.contains("in the group now"), "{first}{second}");
     let told = by(&["check"]);
@@ -87,7 +87,7 @@ fn a_lesson_that_is_under_way_is_kept_and_can_be_taken_back() {
     assert!(told.out.contains("1 of 2 goals hold"), "{told:?}");
     by(&["reset"]).success();
     assert_eq!(std::fs::read_to_string(&file).unwrap(), begun);
-    // What was made is put away with the lesson that it was made for.
+    // Objects are removed with the lesson in which they were created.
     kubectl(stage, "default", "learner-3", &["create", "serviceaccount", "left"]).success();
     let other = by(&["start", "service-account"]).success();
     assert!(other.contains("The lesson 'oidc' is put away"), "{other}");
@@ -123,7 +123,7 @@ fn a_learner_reaches_nobody_else() {
         let refused = kubectl(arguments).refusal(1);
         assert!(refused.contains("orbidden"), "{arguments:?}: {refused}");
     }
-    // Nobody gives what they do not have.
+    // A learner cannot grant rights that they do not have.
     let refused = kubectl(&[
         "create",
         "clusterrolebinding",
@@ -136,12 +136,12 @@ fn a_learner_reaches_nobody_else() {
         refused.contains("attempting to grant RBAC permissions not currently held"),
         "{refused}"
     );
-    // Outside of their namespace they make what a lesson needs, under their own name.
+    // Outside of their namespace, learners create only objects that a lesson needs, under their own name.
     for name in ["learner-5-support", "learner-4-other", "learner-4-alice"] {
         let refused = kubectl(&["create", "clusterrole", name, "--verb=create", "--resource=clusterroles"]).refusal(1);
         assert!(refused.contains(POLICY), "{name}: {refused}");
     }
-    // Nor by way of an account of theirs, which they may let do what they may themselves.
+    // A service account of theirs, to which they may grant all of their own rights, gets no further.
     kubectl(&["create", "serviceaccount", "helper"]).success();
     kubectl(&[
         "create",
@@ -177,7 +177,7 @@ fn a_learner_reaches_nobody_else() {
         arguments.extend(["create", "clusterrole", name, "--verb=create", "--resource=clusterroles"]);
         stage.authlab(&arguments)
     };
-    // It may make cluster roles, and is refused by the policy alone.
+    // The account has the right to create cluster roles, so only the policy refuses it.
     wait("the account's own right", Duration::from_secs(20), || {
         let refused = helper("learner-5-support").refusal(1);
         if refused.contains(POLICY) {
@@ -186,7 +186,7 @@ fn a_learner_reaches_nobody_else() {
             Condition::NotYet(refused)
         }
     });
-    // The desk signs for nobody's names but theirs.
+    // The signer signs only for names of the learner's own users.
     let place = stage.lab("default").join("learners/learner-4/external-certificate");
     for subject in ["/CN=learner-5:alice", "/O=system:masters/CN=learner-4:alice"] {
         let key = std::process::Command::new("openssl")
@@ -201,7 +201,7 @@ fn a_learner_reaches_nobody_else() {
         assert!(told.contains("does not sign x.csr"), "{told}");
         assert!(!place.join("x.crt").exists());
     }
-    // Nor does the identity provider speak for others.
+    // The identity provider issues tokens only for the learner's own users, too.
     by(stage, "learner-4", &["start", "oidc"]).success();
     let file = stage.lab("default").join("learners/learner-4/oidc/identity-provider.json");
     let sound = std::fs::read_to_string(&file).unwrap();
@@ -286,7 +286,7 @@ fn a_learner_lifts_no_limit_and_gives_nobody_what_they_do_not_have() {
         let refused = kubectl(arguments).refusal(1);
         assert!(refused.contains(why), "{arguments:?}: {refused}");
     }
-    // What they make is theirs, as long as it does not say that it is the lab's.
+    // Objects that learners create are theirs, unless they claim to be the lab's.
     kubectl(&["create", "role", "own", "--verb=get,list", "--resource=pods"]).success();
     let refused = kubectl(&["label", "role", "own", "authlab/learner=learner-8"]).refusal(1);
     assert!(refused.contains(labelled), "{refused}");
@@ -308,11 +308,11 @@ fn features_are_not_carried_out_beside_learners() {
         said.err.contains("not using the lab 'default' that is up: it has learners") && said.err.contains("control plane:"),
         "{said:?}"
     );
-    // A walk-through gives nothing away.
+    // A walk-through reveals no solution.
     let said = stage.authlab(&["walk", "impersonation", "--yes"]);
     assert_eq!(said.code, 0, "{said:?}");
     assert!(said.err.contains("using the lab 'default' that is up"), "{said:?}");
-    // Its owner starts no further API server, whoever asks.
+    // The lab's owner starts no further API server, whoever sends the request.
     let lab: Value = serde_json::from_str(&std::fs::read_to_string(stage.lab("default").join("lab.json")).unwrap()).unwrap();
     let port = lab["control"]["port"].as_u64().unwrap();
     let mut owner = TcpStream::connect(("127.0.0.1", u16::try_from(port).unwrap())).unwrap();
@@ -337,7 +337,7 @@ fn what_is_typed_wrong_is_told() {
     assert!(told.contains("`authlab lesson start NAME` starts one"), "{told}");
     let told = stage.authlab(&["lesson", "start", "oidc", "--lab", "nowhere"]).refusal(1);
     assert!(told.contains("no lab named 'nowhere' is running"), "{told}");
-    // A file that is damaged is the learner's to mend, and is named.
+    // An invalid file is the learner's to repair, and the error names it.
     by(stage, "learner-6", &["start", "auth-proxy"]).success();
     let file = stage.lab("default").join("learners/learner-6/auth-proxy/auth-proxy.json");
     std::fs::write(&file, "{").unwrap();
@@ -371,7 +371,7 @@ fn twenty_learn_at_once() {
         let reached = row["lessons"].as_object().unwrap();
         assert!(reached.len() == 1 && reached.values().all(|one| one["done"].is_string()), "{row}");
     }
-    // What somebody may have is limited.
+    // A quota limits the number of objects in a namespace.
     let some = (0..40).map(|number| format!("configmap/x{number}")).collect::<Vec<_>>();
     let refusals = some.iter().map(|name| {
         let name = name.trim_start_matches("configmap/");

@@ -1,4 +1,4 @@
-//! What is typed while a lab is up: all of these share one.
+//! Commands on a running lab: all of these tests share one.
 
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
@@ -7,15 +7,15 @@ use authlab::process::wait::Condition;
 
 use crate::stage::{self, Said, Stage, shared};
 
-/// How long anything may take that is waited for here.
+/// The timeout for everything that these tests wait for.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// A command line in the shared lab.
+/// Runs a command line in the shared lab.
 fn authlab(arguments: &[&str]) -> Said {
     shared().stage.authlab(arguments)
 }
 
-/// What `status --json` says of the shared lab; others may be up beside it.
+/// Returns the entry of the shared lab in `status --json`; other labs may be running beside it.
 fn status() -> serde_json::Value {
     let labs = authlab(&["status", "--json"]).json();
     labs.as_array()
@@ -122,7 +122,7 @@ fn a_shell_has_its_own_kubeconfig_and_kubectl_and_passes_the_exit_code_on() {
         ]
     );
     assert_eq!(std::fs::metadata(&kubeconfig).unwrap().permissions().mode() & 0o777, 0o600);
-    // Without a command it is the person's own shell, which here finds that nobody types anything.
+    // Without a command, it starts the user's own shell, which here gets no input.
     for shell in ["bash", "sh"] {
         let said = crate::stage::said(shared().stage.command(&["shell"]).env("SHELL", shell));
         assert_eq!((said.code, said.out.as_str()), (0, ""), "{said:?}");
@@ -143,7 +143,7 @@ fn a_kubeconfig_is_printed_or_written_for_its_owner_alone() {
 
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("alice.kubeconfig");
-    // There before, and open to all.
+    // The file exists already, and is readable by everybody.
     std::fs::write(&file, "x".repeat(100_000)).unwrap();
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
     assert_eq!(authlab(&["kubeconfig", "alice", "--output", file.to_str().unwrap()]).success(), "");
@@ -178,7 +178,7 @@ fn run_uses_the_lab_that_is_up_and_refuses_one_that_is_another() {
     );
 }
 
-/// In a lab of its own: in the others, who asks first is a matter of chance, and other tests make objects at the same time.
+/// Uses its own lab: in a shared one, the order of requests is random, and other tests create objects at the same time.
 #[test]
 fn runs_in_a_lab_share_further_api_servers_and_leave_nothing_behind() {
     let stage = Stage::new();
@@ -202,7 +202,7 @@ fn runs_in_a_lab_share_further_api_servers_and_leave_nothing_behind() {
     assert_eq!(second.code, 0, "{second:?}");
     assert!(!second.err.contains("API server always_allow: "), "{second:?}");
     assert_eq!(address(), there);
-    // It allows everything, so it accepts no credential of the lab, not even the administrator's.
+    // The server allows everything, so it must not receive a credential of the lab, not even the administrator's.
     let server = format!("--server={}", there.unwrap());
     let token = stage
         .authlab(&["shell", "--", "kubectl", "create", "token", "default", "-n", "default"])
@@ -216,7 +216,7 @@ fn runs_in_a_lab_share_further_api_servers_and_leave_nothing_behind() {
         );
     }
 
-    // Objects of every kind that scenarios make, also one that a finalizer keeps; and users of Keycloak.
+    // Objects of every kind that scenarios create, including one with a finalizer, and users of Keycloak.
     let kinds = "namespaces,nodes,secrets,clusterroles,clusterrolebindings,certificatesigningrequests";
     let objects = || {
         let listed = stage.authlab(&["shell", "--", "kubectl", "get", kinds, "--all-namespaces", "--output=name"]);
@@ -238,7 +238,7 @@ fn runs_in_a_lab_share_further_api_servers_and_leave_nothing_behind() {
     stage.authlab(&["down"]).success();
 }
 
-/// In a lab of its own, whose API servers end soon.
+/// Uses its own lab, whose idle API servers end soon.
 #[test]
 fn a_run_that_is_killed_leaves_nothing_and_api_servers_end_that_nobody_needs() {
     let stage = Stage::new();
@@ -250,7 +250,7 @@ fn a_run_that_is_killed_leaves_nothing_and_api_servers_end_that_nobody_needs() {
             .filter(|server| server["name"].as_str().unwrap().starts_with("kube-apiserver "))
             .count();
         let written = status[0]["api_servers"].as_object().unwrap().len() - 1;
-        // One that is being started or ended may be told of by one of them alone.
+        // A server that is starting or ending may appear in only one of the two lists.
         running.max(written)
     };
     let made = || {
@@ -269,7 +269,7 @@ fn a_run_that_is_killed_leaves_nothing_and_api_servers_end_that_nobody_needs() {
         (0, 0) => Condition::Met(()),
         seen => Condition::NotYet(format!("{seen:?}")),
     });
-    // It starts anew for who needs it.
+    // A later run that needs the API server starts it again.
     let run = stage.authlab(&["run", "anonymous/limited"]);
     assert_eq!(run.code, 0, "{run:?}");
     stage.authlab(&["down"]).success();

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::robot::{Page, Robot};
 use crate::stage::{Said, said, shared};
 
-/// Somebody with an account of their own, and a directory for what they keep.
+/// A user with an account of their own, and a directory for their logins.
 struct Desk {
     home: tempfile::TempDir,
     realm: KeycloakDescription,
@@ -44,7 +44,7 @@ impl Desk {
         self.home.path().join(name)
     }
 
-    /// The options of a login with a password, but for the password itself.
+    /// The options of a login with a password, except for the password itself.
     fn options(&self) -> Vec<String> {
         let mut options = self.public("kubernetes");
         options.extend(["--flow", "password", "--username", &self.account.name, "--client-secret-file"].map(str::to_owned));
@@ -74,12 +74,12 @@ impl Desk {
         shared().stage.command(&all)
     }
 
-    /// The claims of the token that is printed.
+    /// Returns the claims of the printed token.
     fn claims(&self, options: &[String]) -> Value {
         claims(&said(&mut Self::command(options, &[])))
     }
 
-    /// kubectl with a kubeconfig whose plugin has `options`.
+    /// Returns kubectl with a kubeconfig whose plugin has `options`.
     fn kubectl(&self, options: &[String], mode: &str) -> Command {
         let lab = description();
         let main = &lab["api_servers"]["main"];
@@ -103,7 +103,7 @@ impl Desk {
         kubectl
     }
 
-    /// Makes what is kept look as if its token had expired.
+    /// Changes the stored login so that its token looks expired.
     fn expire(&self) {
         let file = self.kept();
         let mut kept: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
@@ -112,7 +112,7 @@ impl Desk {
         std::fs::write(&file, kept.to_string()).unwrap();
     }
 
-    /// The one login that is kept.
+    /// Returns the path of the only stored login.
     fn kept(&self) -> PathBuf {
         let files = std::fs::read_dir(self.path("logins")).unwrap().map(|entry| entry.unwrap().path());
         let mut logins: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|end| end == "json")).collect();
@@ -139,7 +139,7 @@ fn claims(said: &Said) -> Value {
     Value::Object(unverified(&token).unwrap().claims)
 }
 
-/// Who kubectl says that it is, and by which token.
+/// Returns the user that kubectl reports, and the id of its token.
 fn whoami(said: Said) -> (String, String) {
     let review = said.json();
     let info = &review["status"]["userInfo"];
@@ -147,7 +147,7 @@ fn whoami(said: Said) -> (String, String) {
     (info["username"].as_str().unwrap().to_owned(), id.to_string())
 }
 
-/// The one line that a refused login says.
+/// Returns the one-line message of a refused login.
 pub fn line(said: Said, code: i32) -> String {
     assert_eq!(said.out, "", "{said:?}");
     let told = said.refusal(code);
@@ -163,7 +163,7 @@ fn kubectl_logs_in_once_and_uses_that_login_from_then_on() {
     let options = desk.with_password();
     let first = whoami(said(&mut desk.kubectl(&options, "Never")));
     assert_eq!(first.0, "keycloak:once");
-    // Without the password: it is not needed again.
+    // Without the password, which is not needed again.
     assert_eq!(whoami(said(&mut desk.kubectl(&desk.options(), "Never"))), first);
     let mode = |path: PathBuf| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(desk.kept()), mode(desk.path("logins"))), (0o600, 0o700));
@@ -196,7 +196,7 @@ fn an_expired_token_is_refreshed_in_the_same_session() {
     let desk = Desk::new("expired");
     let first = desk.claims(&desk.with_password());
     desk.expire();
-    // Nobody could log in again: there is neither a password nor a terminal.
+    // A new login is impossible here: there is neither a password nor a terminal.
     let second = desk.claims(&desk.options());
     assert_ne!(first["jti"], second["jti"]);
     assert_eq!(first["sid"], second["sid"]);
@@ -325,7 +325,7 @@ fn a_kept_login_that_is_damaged_or_open_to_others_is_told_and_not_used() {
     );
 }
 
-/// A login that waits for a person, and the address that it printed.
+/// A login that waits for a user, and the address that it printed.
 struct Waiting {
     child: Child,
     errors: BufReader<std::process::ChildStderr>,
@@ -387,7 +387,7 @@ fn a_person_logs_in_in_a_browser_after_mistyping_once() {
     assert!(page.text.contains("You are logged in"), "{}", page.text);
     let claims = claims(&login.end());
     assert_eq!(claims["preferred_username"], "browsing");
-    // kubectl has no terminal here: it uses what the browser left, once somebody has said that its API server may have that.
+    // kubectl has no terminal here: it uses the login from the browser, once the user has allowed it for this API server.
     let kubectl = || said(&mut desk.kubectl(&desk.public("browser-login"), "IfAvailable"));
     let refused = kubectl();
     assert_eq!(refused.code, 1, "{refused:?}");
@@ -408,7 +408,7 @@ fn a_login_page_that_nobody_comes_back_from_is_an_error() {
     assert!(login.told.contains("(no browser was opened: --browser none)"), "{}", login.told);
     let told = line(login.end(), 1);
     assert!(told.contains("nobody came back from the login page within 1 s; "), "{told}");
-    // A browser that is not there is no error: the address is printed.
+    // A missing browser is not an error: the address is printed.
     let mut options = desk.public("browser-login");
     options.extend(["--browser", "/no/such/browser", "--interactive", "always", "--timeout", "1"].map(str::to_owned));
     let refused = said(&mut Desk::command(&options, &[])).refusal(1);

@@ -1,5 +1,5 @@
-//! The command as people type it: help, success and refusal of each, exit codes, and that nothing is left
-//! running or lying about. The stage on which it is typed is [`stage::Stage`].
+//! The command line as users type it: help, success and refusal of each command, exit codes, and that no process
+//! or file is left behind. The environment of the command is [`stage::Stage`].
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod stage;

@@ -1,4 +1,4 @@
-//! `authlab matrix` and what is done with its reports: without servers where that shows it, with real ones where not.
+//! `authlab matrix` and the use of its reports: without servers where that is enough, else with real ones.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::stage::{Stage, said, shared, wait};
 const FEATURE: &str = "@external-certificate\nFeature: Endpoints\n  Scenario: One\n    When Bob asks for a list of pods\n  Scenario: Two\n    When Bob asks for a list of pods\n  \
      Scenario: Three\n    When Bob asks for a list of pods\n";
 
-/// Three scenarios that nobody carries out.
+/// Writes a feature of three scenarios that are never run, and returns its path.
 fn feature(stage: &Stage) -> String {
     let file = stage.state().join("endpoints.feature");
     std::fs::write(&file, FEATURE).unwrap();
@@ -139,7 +139,7 @@ fn cells_that_cannot_be_carried_out_fail_with_their_reason_and_the_others_go_on(
             .contains("process-1.36: lab")
     );
 
-    // One cell as if it had been carried out: only the other is tried again.
+    // One cell looks finished: only the other one runs again.
     let file = report.join("cells/process-1.36/run.json");
     let mut record = read(&file);
     record["error"] = Value::Null;
@@ -156,7 +156,7 @@ fn cells_that_cannot_be_carried_out_fail_with_their_reason_and_the_others_go_on(
         "{other:?}"
     );
 
-    // What came to nothing is merged as such, and is no result to keep.
+    // A failed cell is merged as such, but is not kept as a result.
     let merged = stage.authlab(&["report", "merge", &place]);
     assert_eq!(merged.code, 4, "{merged:?}");
     let compared = stage.authlab(&["report", "compare", &place, &place]);
@@ -192,7 +192,7 @@ fn reports_that_cannot_be_used_are_named() {
     }
 }
 
-/// The Job of `options`, as the file that somebody applies and as JSON.
+/// Returns the Job for `options`, as the path of its manifest and as JSON.
 fn job(stage: &Stage, options: &[&str]) -> (PathBuf, Value) {
     let printed = stage
         .authlab(&[&["matrix", "--print", "kubernetes-job"], options].concat())
@@ -246,7 +246,7 @@ fn pods_would_carry_the_cells_out_and_their_logs_are_merged() {
         &["--kubernetes", "1.37", "--shards", "2", "--name", "^external_certificates/trust::"],
     );
     let container = &job["spec"]["template"]["spec"]["containers"][0];
-    // A volume's own directory belongs to the kubelet: authlab makes one for itself in it.
+    // A volume's own directory belongs to the kubelet: authlab creates its own directory in it.
     let (volume, state) = (&container["volumeMounts"][0]["mountPath"], &container["env"][0]["value"]);
     let state = Path::new(state.as_str().unwrap());
     assert_eq!(state.parent(), volume.as_str().map(Path::new), "{container}");
@@ -259,7 +259,7 @@ fn pods_would_carry_the_cells_out_and_their_logs_are_merged() {
     assert_eq!(words[0], "authlab");
     let mut logs = String::new();
     for index in 0..job["spec"]["completions"].as_u64().unwrap() {
-        // As the kubelet puts it in.
+        // As the kubelet substitutes it.
         let words: Vec<String> = words[1..]
             .iter()
             .map(|word| word.replace("$(JOB_COMPLETION_INDEX)", &index.to_string()))
@@ -288,7 +288,7 @@ fn pods_would_carry_the_cells_out_and_their_logs_are_merged() {
     assert_eq!(column["totals"]["passed"], expected, "{column}");
     assert_eq!(std::fs::read_dir(report.join("cells")).unwrap().count(), 2);
 
-    // Half of the logs are half of the result.
+    // Half of the logs contain half of the result.
     let half = stage.state().join("half.log");
     std::fs::write(
         &half,
@@ -311,7 +311,7 @@ fn pods_would_carry_the_cells_out_and_their_logs_are_merged() {
     stage.expect_nothing_runs("after the pods");
 }
 
-/// How long a cell may take on a machine that is busy.
+/// The timeout for a cell on a busy machine.
 const LIMIT: Duration = Duration::from_secs(300);
 
 /// A matrix of three small cells, one lab at a time.
@@ -385,7 +385,7 @@ fn nothing_outlives_a_matrix_that_is_killed() {
     matrix.kill().unwrap();
     matrix.wait().unwrap();
     stage.expect_nothing_runs("after the matrix was killed");
-    // What is left of its labs are files.
+    // Its labs leave only files.
     stage.authlab(&["down", "--all"]).success();
     assert_eq!(stage.labs(), Vec::<String>::new());
 }

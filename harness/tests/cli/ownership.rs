@@ -1,7 +1,7 @@
-//! However its owner ends, nothing is left of a lab: owners are killed and interrupted at moments spread over their
+//! A lab leaves nothing behind, however its owner ends: owners are killed and interrupted at moments spread over their
 //! start and a little beyond.
 //!
-//! The main type is [`End`], a way in which an owner ends. The moments are drawn from a seed that every failure names.
+//! The main type is [`End`], a way in which an owner ends. The moments come from a random seed that every failure reports.
 #![cfg(target_os = "linux")]
 
 use std::process::{Child, Stdio};
@@ -13,26 +13,26 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::stage::{Stage, shared, wait};
 
-/// How long a lab may take to be where a test wants it, on a machine that is busy.
+/// The timeout for a lab to reach an expected state on a busy machine.
 const LIMIT: Duration = Duration::from_secs(180);
 
-/// Who ends, and how.
+/// The process that ends, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     /// The detached process that owns a lab that stays up is killed.
     SupervisorKilled,
     /// `run`, which owns a lab for itself, is killed.
     RunKilled,
-    /// `up`, which waits for the owner, is killed: the owner gives up a lab that is not ready.
+    /// `up`, which waits for the owner, is killed: the owner aborts a lab that is not ready.
     UpKilled,
     /// `up` is interrupted by Ctrl-C.
     UpInterrupted,
-    /// `run` is asked to end.
+    /// `run` receives SIGTERM.
     RunTerminated,
 }
 
 impl End {
-    /// The command that starts the owner.
+    /// Returns the command that starts the owner.
     fn command(self) -> &'static [&'static str] {
         match self {
             Self::SupervisorKilled | Self::UpKilled | Self::UpInterrupted => &["up"],
@@ -48,7 +48,7 @@ impl End {
         }
     }
 
-    /// Lets the owner end like this after `moment`, and checks that nothing is left. What it was and when is `when`.
+    /// Ends an owner this way after `moment`, and checks that nothing is left. `when` describes the case in failure messages.
     fn leaves_nothing(self, moment: Duration, when: &str) {
         let stage = Stage::new();
         let started = Instant::now();
@@ -62,7 +62,7 @@ impl End {
             _ => (!is_over(&mut command)).then_some(command.id()),
         };
         if let Some(pid) = target {
-            // A lab that was ready a moment before has an owner that stays, and is ended in the ordinary way below.
+            // A lab that became ready a moment before keeps its owner, and is ended by `down` below.
             let _ = kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), self.signal());
         }
         let code = command.wait().unwrap().code();
@@ -76,7 +76,7 @@ impl End {
         if self == Self::UpInterrupted && !ready {
             assert_eq!(code, Some(5), "{when}");
         }
-        // What is left of a lab that was killed are files; or it came up, in time.
+        // A killed lab leaves only files; or the lab came up in time.
         stage.authlab(&["down", "--all"]).success();
         stage.expect_nothing_runs(when);
         assert_eq!(stage.labs(), Vec::<String>::new(), "{when}");
@@ -87,7 +87,7 @@ fn is_over(command: &mut Child) -> bool {
     command.try_wait().unwrap().is_some()
 }
 
-/// The process that owns or will own the stage's lab; `None` when `up` ended without one.
+/// Returns the process that owns or will own the stage's lab; `None` when `up` ended without one.
 fn supervisor(stage: &Stage, up: &mut Child) -> Option<u32> {
     wait("the owner", LIMIT, || {
         let over = is_over(up);
@@ -100,9 +100,9 @@ fn supervisor(stage: &Stage, up: &mut Child) -> Option<u32> {
     })
 }
 
-/// Lets owners end at one moment each, in as many slices of the time that a start takes.
+/// Ends each owner at a random moment in its own slice of the time that a start takes.
 fn at_moments(seed: u64, ends: &[End]) {
-    // A little longer than the start, so that some of the moments are in a lab's life.
+    // A little longer than the start, so that some moments fall after a lab is ready.
     let span = shared().took.mul_f64(1.15);
     let mut random = rand::rngs::StdRng::seed_from_u64(seed);
     for (index, end) in ends.iter().enumerate() {
@@ -111,7 +111,7 @@ fn at_moments(seed: u64, ends: &[End]) {
     }
 }
 
-/// A seed that is another one in each run; `AUTHLAB_SEED` repeats one.
+/// Returns a random seed; `AUTHLAB_SEED` repeats an earlier one.
 fn seed() -> u64 {
     std::env::var("AUTHLAB_SEED")
         .ok()
@@ -151,7 +151,7 @@ fn of_two_labs_one_is_killed_and_the_other_goes_on() {
             Some(process) => Condition::NotYet(process),
         }
     });
-    // The owner's threads, and with them the servers, are gone a moment before its lock is.
+    // The owner's threads, and with them the servers, end a moment before its lock is released.
     wait("the end of the owner", LIMIT, || {
         let labs = stage.authlab(&["status", "--json"]).json();
         match labs.as_array().unwrap().iter().find(|lab| lab["name"] == "blue") {
@@ -176,7 +176,7 @@ fn of_two_labs_one_is_killed_and_the_other_goes_on() {
 fn a_run_one_of_whose_servers_ends_by_itself_stops_and_names_it() {
     let stage = Stage::new();
     let told = stage.state().join("told");
-    // All scenarios: they take many times as long as it takes to notice.
+    // All scenarios: they take much longer than the owner takes to notice.
     let mut run = stage.command(&["run", "--cluster", "process", "--identity-provider", "process"]);
     let run = run.stdout(Stdio::null()).stderr(std::fs::File::create(&told).unwrap());
     let mut run = run.spawn().unwrap();

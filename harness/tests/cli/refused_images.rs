@@ -1,4 +1,4 @@
-//! Images that are not there, and one for another kind of processor: labs of them are refused before anything is started.
+//! Missing images, and one for another architecture: labs that need them are refused before anything is started.
 
 use std::fs::File;
 
@@ -71,7 +71,7 @@ pub fn images_have_to_be_there_and_to_fit(grounds: &Grounds) {
     }
 }
 
-/// Gives the engine an image without any file, said to be for `architecture`.
+/// Loads an image without any file into the engine, labelled for `architecture`.
 fn load(engine: &Engine, reference: &str, architecture: &str) {
     let layer = vec![0; 1024];
     let digest = |bytes: &[u8]| hex::encode(Sha256::digest(bytes));

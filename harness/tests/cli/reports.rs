@@ -1,4 +1,4 @@
-//! Reports drawn again from saved records: into new places, over earlier reports, and never over anything else.
+//! Reports drawn again from saved records: into new directories, over earlier reports, and never over anything else.
 
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -46,7 +46,7 @@ fn a_report_is_drawn_again_from_its_record() {
         std::fs::read(directory.join("index.html")).unwrap() == page,
         "another page is drawn"
     );
-    // Elsewhere, from the record alone.
+    // Into another directory, from the record alone.
     let (record, elsewhere) = (directory.join("run.json"), stage.state().join("elsewhere"));
     let said = stage
         .authlab(&["report", "draw", text(&record), "--out", text(&elsewhere)])
@@ -98,7 +98,7 @@ fn several_runs_are_drawn_side_by_side() {
     assert_eq!(names(&both), ["cucumber.json", "index.html", "junit.xml"]);
     let junit = std::fs::read_to_string(both.join("junit.xml")).unwrap();
     assert!(junit.contains("<testsuite name=\"process-1.30: oidc\""), "{junit}");
-    // And again: it is a report.
+    // A second time, over the report just written.
     stage
         .authlab(&["report", "draw", text(&one), text(&other), "--out", text(&both)])
         .success();
@@ -160,7 +160,7 @@ fn a_directory_that_holds_something_else_is_left_alone() {
         "{refusal}"
     );
     assert_eq!(names(&website), ["index.html", "thesis.txt"]);
-    // A run refuses it before it starts anything.
+    // A run refuses such a directory before it starts anything.
     let refusal = stage
         .authlab(&["run", "--name", "expired", "--offline", "--report", text(&website)])
         .refusal(2);
@@ -180,7 +180,7 @@ fn without_room_nothing_is_written_and_what_was_there_stays() {
     let earlier = report(&stage, "earlier", &story::large(3));
     let kept: Vec<Vec<u8>> = WHOLE.iter().map(|name| std::fs::read(earlier.join(name)).unwrap()).collect();
     let larger = report(&stage, "larger", &story::large(300)).join("run.json");
-    // No file may be larger than 100 kB, as if the disk were full; the signal for it is not for us.
+    // No file may be larger than 100 kB, as if the disk were full; the signal for that is ignored.
     let mut command = stage.command(&[]);
     let program = command.get_program().to_owned();
     let variables: Vec<_> = command
@@ -207,7 +207,7 @@ fn without_room_nothing_is_written_and_what_was_there_stays() {
     for (name, kept) in WHOLE.iter().zip(kept) {
         assert_eq!(std::fs::read(earlier.join(name)).unwrap(), kept, "{name}");
     }
-    // A device stays one.
+    // A device is written to, not replaced.
     let full = Path::new("/dev/full");
     if full.exists() {
         let refusal = stage.authlab(&["report", "draw", text(&earlier), "--html", "/dev/full"]).refusal(1);
@@ -236,7 +236,7 @@ fn a_report_is_opened_in_the_browser_and_shown_as_a_path_where_there_is_none() {
         command
     };
     let page = format!("{}\n", directory.canonicalize().unwrap().join("index.html").display());
-    // Drawn first, where an earlier version drew none.
+    // The page is drawn first, since an earlier version may have drawn none.
     for path in [directory.clone(), directory.join("run.json")] {
         assert_eq!(said(&mut open(&path, false)).success(), page);
     }
@@ -286,7 +286,7 @@ fn github_is_told_of_failures_and_gets_a_summary() {
     ] {
         assert!(markdown.contains(part), "{part} is not in {markdown}");
     }
-    // Elsewhere nobody is told anything.
+    // Outside of GitHub Actions there are no annotations.
     let told = stage.authlab(&["report", "draw", text(&record), "--html", "/dev/null"]);
     assert!(!told.err.contains("::error"), "{told:?}");
 }

@@ -1,22 +1,22 @@
-//! Who fills in forms where no browser is there: pages are fetched, their form is filled in and sent, cookies are kept.
+//! A client that fills in forms without a browser: it fetches pages, fills in and sends their form, and keeps cookies.
 //!
 //! The main type is [`Robot`]. Redirects are followed, also from https to the loopback address of a login.
 
 use regex::Regex;
 
-/// Fills in forms.
+/// A client that fills in forms.
 pub struct Robot {
     client: reqwest::Client,
 }
 
-/// A page as it came.
+/// A page as it was received.
 pub struct Page {
     pub address: String,
     pub text: String,
 }
 
 impl Robot {
-    /// Trusts the authority in `pem` alone.
+    /// Creates a client that trusts only the CA in `pem`.
     pub fn new(pem: &str) -> Self {
         choose_provider();
         let authority = reqwest::Certificate::from_pem(pem.as_bytes()).unwrap();
@@ -31,7 +31,7 @@ impl Robot {
         read(self.client.get(address).send().await.unwrap()).await
     }
 
-    /// Sends the page's form with `fields`, beside those that are filled in already.
+    /// Sends the page's form with `fields`, in addition to those that are filled in already.
     pub async fn submit(&self, page: &Page, fields: &[(&str, &str)]) -> Page {
         let form = Regex::new(r#"(?s)<form[^>]*\baction="([^"]+)"[^>]*>(.*?)</form>"#).unwrap();
         let form = form.captures(&page.text).unwrap_or_else(|| panic!("no form: {}", page.text));
@@ -61,8 +61,8 @@ fn plain(escaped: &str) -> String {
     escaped.replace("&amp;", "&").replace("&quot;", "\"")
 }
 
-/// What the command does first, for who asks Keycloak beside it.
+/// Chooses the TLS provider, as the command does at its start, for tests that send requests to Keycloak themselves.
 pub fn choose_provider() {
-    // Another test may have done it.
+    // Another test may have chosen it already.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }

@@ -1,6 +1,6 @@
-//! Where the command is typed: a state directory of its own, and the cache that everybody shares.
+//! The environment of the tested command: a state directory of its own, and the shared cache.
 //!
-//! The main type is [`Stage`]. [`shared`], [`by_hand`] and [`walked`] are stages with a lab that is up, for all tests that only use it.
+//! The main type is [`Stage`]. [`shared`], [`by_hand`] and [`walked`] are stages with a running lab, for all tests that only use it.
 
 use std::fs::DirBuilder;
 use std::io::Read;
@@ -23,25 +23,25 @@ pub struct Said {
 }
 
 impl Said {
-    /// What it printed, after it succeeded.
+    /// Returns the output of a successful command.
     pub fn success(self) -> String {
         assert_eq!(self.code, 0, "{self:?}");
         self.out
     }
 
-    /// What it printed, as JSON.
+    /// Returns the output as JSON.
     pub fn json(self) -> Value {
         serde_json::from_str(&self.success()).unwrap()
     }
 
-    /// What it told of its error, after it ended with `code`.
+    /// Returns the error message of a command that ended with `code`.
     pub fn refusal(self, code: i32) -> String {
         assert_eq!(self.code, code, "{self:?}");
         self.err
     }
 }
 
-/// A state directory that nobody else uses.
+/// A state directory that no other test uses.
 pub struct Stage {
     directory: tempfile::TempDir,
 }
@@ -53,28 +53,28 @@ impl Stage {
         }
     }
 
-    /// The state directory.
+    /// Returns the state directory.
     pub fn state(&self) -> &Path {
         self.directory.path()
     }
 
-    /// Where the lab `name` is or would be.
+    /// Returns the directory of the lab `name`, which need not exist.
     pub fn lab(&self, name: &str) -> PathBuf {
         self.state().join("labs").join(name)
     }
 
-    /// Makes a directory as `owner` leaves that of the lab `name`.
+    /// Creates the directory of the lab `name` as if `owner` had left it behind.
     pub fn leave(&self, name: &str, owner: &Owner) {
         let directory = self.lab(name);
         for directory in [&self.state().join("labs"), &directory] {
-            // Both may be there, from another lab.
+            // Both may exist already, from another lab.
             let _ = DirBuilder::new().mode(0o700).create(directory);
         }
         let marker = serde_json::json!({ "schema": 1, "id": LabId::random(), "owner": owner });
         std::fs::write(directory.join("authlab-lab.json"), marker.to_string()).unwrap();
     }
 
-    /// The names of all directories of labs, also of those that are being removed.
+    /// Returns the names of all lab directories, including those that are being removed.
     pub fn labs(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.state().join("labs")).into_iter().flatten();
         entries
@@ -82,30 +82,30 @@ impl Stage {
             .collect()
     }
 
-    /// The command, about to be started.
+    /// Returns the command, ready to be started.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_authlab"));
         let ours = |name: &str| name.starts_with("AUTHLAB_") && name != "AUTHLAB_CACHE_DIR" && name != "AUTHLAB_JAVA";
         for (name, _) in std::env::vars_os().filter(|(name, _)| ours(&name.to_string_lossy())) {
             command.env_remove(name);
         }
-        // What the tests draw is not what GitHub is to show.
+        // Reports of the tests must not show up in GitHub's job summary.
         command.env_remove("GITHUB_ACTIONS").env_remove("GITHUB_STEP_SUMMARY");
         command.env("AUTHLAB_STATE_DIR", self.state()).args(arguments).stdin(Stdio::null());
         command
     }
 
-    /// Types it and waits for its end.
+    /// Runs the command and waits for its end.
     pub fn authlab(&self, arguments: &[&str]) -> Said {
         said(&mut self.command(arguments))
     }
 
-    /// Types it and does not wait. What it says goes nowhere.
+    /// Starts the command without waiting. Its output is discarded.
     pub fn start(&self, arguments: &[&str]) -> Child {
         self.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 
-    /// The processes that have to do with this state directory: servers name it in their command line, authlab has it in its
+    /// Returns the processes that use this state directory: servers have it in their command line, authlab has it in its
     /// environment.
     #[cfg(target_os = "linux")]
     pub fn processes(&self) -> Vec<String> {
@@ -114,7 +114,7 @@ impl Stage {
         for entry in std::fs::read_dir("/proc").unwrap().flatten() {
             let read = |file: &str| {
                 let mut text = Vec::new();
-                // Gone meanwhile, or not ours to look at.
+                // The process may have ended meanwhile, or belong to another user.
                 let _ = std::fs::File::open(entry.path().join(file)).and_then(|mut file| file.read_to_end(&mut text));
                 String::from_utf8_lossy(&text).replace('\0', " ")
             };
@@ -126,7 +126,7 @@ impl Stage {
         found
     }
 
-    /// That no process of this state directory is left. Processes that were killed may take a moment.
+    /// Checks that no process of this state directory is left. Killed processes may take a moment.
     #[cfg(target_os = "linux")]
     pub fn expect_nothing_runs(&self, when: &str) {
         wait(&format!("the end of everything ({when})"), Duration::from_secs(20), || {
@@ -140,7 +140,7 @@ impl Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        // A test that failed half way may leave a lab.
+        // A test that failed midway may leave a lab.
         if !self.labs().is_empty() {
             let _ = self.command(&["down", "--all"]).output();
         }
@@ -158,7 +158,7 @@ pub fn said(command: &mut Command) -> Said {
     }
 }
 
-/// Waits for a condition, with the project's one poller.
+/// Waits for a condition with the project's poller.
 pub fn wait<T>(what: &str, limit: Duration, mut condition: impl FnMut() -> Condition<T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let waited: Result<T, WaitError<std::convert::Infallible>> =
@@ -166,14 +166,14 @@ pub fn wait<T>(what: &str, limit: Duration, mut condition: impl FnMut() -> Condi
     waited.unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// A lab that is up until this test binary ends.
+/// A lab that runs until this test binary ends.
 pub struct Shared {
     pub stage: Stage,
-    /// What `up` printed.
+    /// The output of `up`.
     pub up: String,
-    /// How long the lab took to be ready.
+    /// The time from start to ready.
     pub took: Duration,
-    /// Ends the lab as soon as it does not hold the other end of a pipe any more: however this process ends.
+    /// Ends the lab as soon as this process no longer holds the other end of a pipe, however it ends.
     _watch: Child,
 }
 
@@ -192,9 +192,9 @@ impl Shared {
     }
 }
 
-/// The lab of the tests that look at the reasons of refusals. The API server's log does not say which request a refusal is about, so
-/// authlab lets one request through at a time; other clients do not wait for each other. So whatever else is refused as
-/// unauthenticated, by kubectl, by curl or by a guest who does not know the lab, is done in the lab of [`by_hand`].
+/// The lab of the tests that check the reasons of refusals. The API server's log does not say which request a refusal is about, so
+/// authlab sends one request at a time; other clients do not wait for each other. So everything else that is refused as
+/// unauthenticated, by kubectl, by curl or by a guest who does not know the lab, belongs in the lab of [`by_hand`].
 pub fn shared() -> &'static Shared {
     static SHARED: OnceLock<Shared> = OnceLock::new();
     SHARED.get_or_init(|| Shared::new(&["up"]))
@@ -206,19 +206,19 @@ pub fn by_hand() -> &'static Shared {
     SHARED.get_or_init(|| Shared::new(&["up"]))
 }
 
-/// The lab of `authlab walk`, which draws what kubectl and curl ask while a step is carried out: nobody else uses them here.
+/// The lab of `authlab walk`, which draws the requests of kubectl and curl during a step: no other test uses them in this lab.
 pub fn walked() -> &'static Shared {
     static SHARED: OnceLock<Shared> = OnceLock::new();
     SHARED.get_or_init(|| Shared::new(&["up"]))
 }
 
-/// A lab that is up for a class, for all tests about learners.
+/// A lab for a class, for all tests about learners.
 pub fn class() -> &'static Shared {
     static CLASS: OnceLock<Shared> = OnceLock::new();
     CLASS.get_or_init(|| Shared::new(&["up", "--learners", "9"]))
 }
 
-/// A process that clears the stage when this one is gone.
+/// Starts a process that removes the stage when this one ends.
 fn watch(stage: &Stage) -> Child {
     use std::os::unix::process::CommandExt;
     let mut command = Command::new("sh");
@@ -229,7 +229,7 @@ fn watch(stage: &Stage) -> Child {
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
-        // Ctrl-C is for the tests; this one is needed after them.
+        // Ctrl-C is for the tests; this process is needed after them.
         .process_group(0);
     command.spawn().unwrap()
 }

@@ -1,24 +1,24 @@
-//! What a walk-through printed, with what is different each time replaced by names, so that it can be kept and compared.
+//! The output of a walk-through, with the parts that differ between runs replaced by names, so that it can be stored and compared.
 //!
-//! Commands and prose stay as they are; of what curl, kubectl and openssl say about their own work, only that is kept which does not
-//! depend on the build of them that a machine has.
+//! Commands and prose stay as they are; of the messages of curl, kubectl and openssl about their own work, only those are kept that do
+//! not depend on the installed build.
 
 use std::sync::LazyLock;
 
 use regex::Regex;
 
-/// Replaced in this order, in every line of output.
+/// Replacements, applied in this order to every line of output.
 static NAMED: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     let named = [
         (r"\x1b\[[0-9;]*m", ""),
-        // curl's progress, before whatever else is in the line.
+        // curl's progress, which may precede anything else in the line.
         (r"^[\s\d.kMG:-]*(--:--:--|\d:\d\d:\d\d)[ \d.kMG]*\r?", ""),
         (r"eyJ[\w-]+\.[\w-]+\.[\w-]*", "<TOKEN>"),
         (r"\b(token|ca\.crt|certificate-authority-data): [\w+/=]{40,}", "$1: <BASE64>"),
         // A Secret repeats its namespace, which begins with "walk-".
         (r"\bnamespace: d2Fsay[\w+/=]+", "namespace: <BASE64>"),
         (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "<UID>"),
-        // What makes the names of a walk-through its own.
+        // The unique names of a walk-through.
         (r"\b(walk|user2|demo-rbac-\w+)-[0-9a-f]{8}\b", "$1-<ID>"),
         (r"X509SHA256=[0-9a-f]{64}", "X509SHA256=<FINGERPRINT>"),
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "<TIME>"),
@@ -35,14 +35,14 @@ static NAMED: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"(curl -v -XGET) .* ('https:)", "$1 <HEADERS> $2"),
         (r"(?i)(user-agent: )(kubectl|curl)/[^\x22]*", "$1$2/<BUILD>"),
         (r"^(subject|issuer)= *", "$1="),
-        // kubectl's mark of the current context; curl begins its own lines with a star and fewer blanks.
+        // kubectl's mark of the current context; curl's own lines have a star and fewer blanks.
         (r"^\* {4,}", "(current)   "),
         // Columns are as wide as the ages in them.
         (r"(\S)( {2,})\b\d+[smhd](\d+[smhd])?\b", "$1$2<AGE>"),
         (r"(\S) {2,}", "$1   "),
         (r"[IWE]\d{4} [\d:.]+ +\d+ [\w.]+:\d+\] ", "<LOG> "),
         (r" in \d+ milliseconds", ""),
-        // Newer API servers name either of two rights that would have helped, by what they were asked before.
+        // Newer API servers name either one of two rights that would have helped, depending on earlier requests.
         (
             r"^(Error from server \(Forbidden\): ).* cannot impersonate.*",
             "$1<WHO> cannot impersonate <WHOM>",
@@ -51,10 +51,10 @@ static NAMED: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     named.map(|(pattern, name)| (Regex::new(pattern).unwrap(), name)).into()
 });
 
-/// Lines of output that say how a tool works rather than what happened.
+/// Lines of output about how a tool works rather than what happened.
 static LEFT_OUT: LazyLock<Regex> = LazyLock::new(|| {
     let about = [
-        // curl's progress, connection and TLS; headers other than those that matter here.
+        // curl's progress, connection and TLS, and irrelevant headers.
         r" *% Total",
         r" *Dload ",
         r"[*] ",
@@ -68,7 +68,7 @@ static LEFT_OUT: LazyLock<Regex> = LazyLock::new(|| {
         r"curl failed to verify",
         r"establish a secure connection",
         r"how to fix it, please",
-        // openssl's.
+        // openssl's messages.
         r"(Certificate request self-signature|Signature) ok",
         r"Warning: ignoring -extensions",
         r"Getting CA Private Key",
@@ -76,7 +76,7 @@ static LEFT_OUT: LazyLock<Regex> = LazyLock::new(|| {
         r"writing RSA key",
         r"e is 65537",
         r"[.+*]{4,}",
-        // kubectl's log, but for the request.
+        // kubectl's log, except for the requests.
         r"<LOG> .*(Config loaded|Request Body|Response Body|Response Headers|HTTP Trace|HTTP Statistics|cert_rotation|cert-rotation|envvar)",
         r"<LOG> .*(?i:feature gate|reflector|handling)",
         r"<LOG>  +",
@@ -87,7 +87,7 @@ static LEFT_OUT: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(&format!("^({})", about.join("|"))).unwrap()
 });
 
-/// `printed` as it is kept; `places` are paths of this run, with their names.
+/// Returns `printed` in its stored form; `places` are paths of this run, with their names.
 pub fn kept(printed: &str, places: &[(&str, &str)]) -> String {
     let mut kept = String::new();
     let mut typed = false;

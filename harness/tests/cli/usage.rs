@@ -1,4 +1,4 @@
-//! What can be typed without a lab: help, and everything that is refused.
+//! Command lines that need no lab: help, and all usage errors.
 
 use authlab::owner::Owner;
 
@@ -229,7 +229,10 @@ fn unknown_people_are_told_who_is_there_even_without_a_lab() {
             "{refusal}"
         );
         let refusal = stage.authlab(&[command, "alice"]).refusal(1);
-        assert!(refusal.starts_with("error: no lab named 'default' is running (no labs are running)"), "{refusal}");
+        assert!(
+            refusal.starts_with("error: no lab named 'default' is running (no labs are running)"),
+            "{refusal}"
+        );
     }
 }
 
@@ -255,7 +258,7 @@ fn what_a_crash_left_is_shown_with_the_command_that_clears_it() {
         )),
         "{shown}"
     );
-    // The default lab is not there, but what crashed is cleared in any case; what was kept is not.
+    // The default lab does not exist, but crashed labs are cleared in any case; kept ones are not.
     stage.authlab(&["down"]).refusal(1);
     assert_eq!(stage.labs(), ["kept"]);
     assert_eq!(

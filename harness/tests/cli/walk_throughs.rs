@@ -1,5 +1,5 @@
-//! The walk-throughs in `scripts/` as people run them, several at once in one lab: on the newest and the oldest version, against what
-//! was kept of them (`UPDATE=1` keeps anew); and everything that stops one.
+//! The walk-throughs in `scripts/` as users run them, several at once in one lab: on the newest and the oldest version, compared with
+//! stored transcripts (`UPDATE=1` stores them anew); and everything that stops one.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,7 +17,7 @@ fn scripts() -> PathBuf {
         .unwrap()
 }
 
-/// Runs a script in a lab; both of its outputs are one, as in a terminal.
+/// Runs a script in a lab; its two outputs are combined, as in a terminal.
 fn run(stage: &Stage, lab: &str, script: &Path, temporary: &Path) -> Said {
     said(
         stage
@@ -29,7 +29,7 @@ fn run(stage: &Stage, lab: &str, script: &Path, temporary: &Path) -> Said {
     )
 }
 
-/// Runs every walk-through in a lab of `version`, two of each at a time, and compares.
+/// Runs every walk-through in a lab of `version`, two of each at a time, and compares their transcripts.
 fn compare(stage: &Stage, lab: &str, version: &str) {
     let folder = scripts().join("transcripts").join(version);
     let mut different = Vec::new();
@@ -58,7 +58,7 @@ fn compare(stage: &Stage, lab: &str, version: &str) {
     );
 }
 
-/// What the walk-through `name` prints, as it is kept.
+/// Returns the transcript of the walk-through `name`, in its stored form.
 fn transcript(stage: &Stage, lab: &str, name: &str) -> String {
     let temporary = tempfile::tempdir().unwrap();
     let ended = run(stage, lab, &scripts().join(format!("{name}.sh")), temporary.path());
@@ -102,7 +102,7 @@ fn every_walk_through_ends_as_it_was_kept_on_the_oldest_version() {
     stage.authlab(&["down", "--lab", "oldest"]).success();
 }
 
-/// A walk-through of its own, beside what all of them begin with.
+/// Writes a walk-through of `blocks`, beside the files that all walk-throughs share.
 fn written(blocks: &str) -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     std::fs::copy(scripts().join("begin.sh"), directory.path().join("begin.sh")).unwrap();
@@ -185,7 +185,7 @@ fn a_walk_through_without_a_lab_or_as_somebody_else_says_what_to_do() {
 
 #[test]
 fn a_tool_that_is_missing_is_named_with_its_step() {
-    // What the beginning needs, and no jq.
+    // The tools that the beginning needs, except for jq.
     let tools = tempfile::tempdir().unwrap();
     for tool in ["bash", "dirname", "mktemp", "rm", "cat", "od", "tr", "curl", "openssl"] {
         let real = which::which(tool).unwrap();

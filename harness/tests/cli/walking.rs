@@ -1,7 +1,7 @@
-//! `authlab walk` as people type it: the list, the way through, leaving and coming back, and what is refused.
+//! `authlab walk` as users type it: the list, a complete run, leaving and resuming, and errors.
 //!
-//! Answers are typed into its standard input ([`typed`]). Each test has a walk-through of its own: who begins one anew gives up what
-//! somebody left on the way through it.
+//! Answers go to its standard input ([`typed`]). Each test has a walk-through of its own: a new start discards every session of it
+//! that was left.
 
 use std::io::Write;
 use std::process::Stdio;
@@ -10,7 +10,7 @@ use serial_test::serial;
 
 use crate::stage::{Said, Stage, walked};
 
-/// What is said after these lines were typed, and then nothing more.
+/// Runs the command with these lines as its whole input.
 fn typed(arguments: &[&str], lines: &str) -> Said {
     let mut child = walked()
         .stage
@@ -20,7 +20,7 @@ fn typed(arguments: &[&str], lines: &str) -> Said {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // It may have ended before it read all of them.
+    // It may have ended before it read all lines.
     let _ = child.stdin.take().unwrap().write_all(lines.as_bytes());
     let output = child.wait_with_output().unwrap();
     Said {
@@ -132,7 +132,7 @@ fn the_record_has_every_step_with_what_it_printed() {
 #[serial(a_drawing_has_all_that_kubectl_and_curl_ask_in_the_lab)]
 fn somebody_edits_skips_draws_leaves_and_comes_back() {
     let flow = ["walk", "impersonation", "--lab", "default"];
-    // Runs the first command, another in place of the second, and leaves the third to later.
+    // Runs the first command, another one in place of the second, and leaves the third for later.
     let said = typed(&flow, "\ne\nkubectl --as=nobody get nodes\n\nd\nx\nq\n").success();
     for shown in [
         "$ kubectl auth whoami -o json --as=user1 --as-group=group1 --as-group=group2 | jq .status.userInfo\n",
@@ -147,7 +147,7 @@ fn somebody_edits_skips_draws_leaves_and_comes_back() {
         assert!(said.contains(shown), "{shown}: {said}");
     }
     let resumed = ["walk", "impersonation", "--lab", "default", "--resume"];
-    // It goes on with the third, which is meant to be refused. A variable of it is known to what comes later.
+    // Resumes at the third command, which is meant to be refused. A variable that is set here is available later.
     let said = typed(&resumed, "e\nMINE=kept\n\ne\necho it was ${MINE}\n\n").success();
     assert!(!said.contains("kubectl auth whoami"), "{said}");
     assert!(said.contains("get secrets\n  (this is meant to be refused, with: "), "{said}");
@@ -155,7 +155,7 @@ fn somebody_edits_skips_draws_leaves_and_comes_back() {
     assert!(said.contains("--resume` goes on from here"), "the end of input leaves: {said}");
     let again = typed(&resumed, "e\necho it is ${MINE}\n\n").success();
     assert!(again.contains("it is kept\n"), "{again}");
-    // Begun anew, nothing of it is there; nobody is left on the way when there is nothing to resume.
+    // A new start discards all of that; resuming fails when there is no session to resume.
     let anew = typed(&flow, "e\necho it is ${MINE-gone}\n\nq\n").success();
     assert!(anew.contains("it is gone\n"), "{anew}");
     let nobody = walked()
@@ -173,7 +173,7 @@ fn somebody_edits_skips_draws_leaves_and_comes_back() {
 #[serial(a_drawing_has_all_that_kubectl_and_curl_ask_in_the_lab)]
 fn a_command_that_surprises_is_told_and_may_be_tried_again() {
     let flow = ["walk", "service-account", "--lab", "default"];
-    // The account is not made: so it is not there.
+    // The step that creates the account is skipped, so the account does not exist.
     let said = typed(&flow, "s\n\nq\n").success();
     assert!(said.contains("serviceaccounts \"sa1\" not found"), "{said}");
     assert!(

@@ -1,4 +1,4 @@
-//! How containers end: swept, left by an owner that was killed, or with the engine itself.
+//! The end of containers: swept, left by an owner that was killed, or ended with the engine itself.
 
 use std::convert::Infallible;
 use std::io::{BufRead, BufReader};
@@ -13,11 +13,11 @@ use rustix::process::Signal;
 
 use crate::stage::{self, Stage};
 
-/// The command that watches, as labs start it.
+/// The watcher's command, as labs start it.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_authlab");
 const WORDS: &[&str] = &["watch-containers"];
 
-/// The word that makes this test binary an owner.
+/// The argument that makes this test binary an owner.
 const OWN: &str = "own-containers";
 
 pub async fn a_sweep_takes_what_has_the_label_and_nothing_else() {
@@ -28,7 +28,7 @@ pub async fn a_sweep_takes_what_has_the_label_and_nothing_else() {
         spec.start(&stage.engine).await.unwrap();
     }
     let kept = other.talker("kept", &["serve", "8080"]).start(&other.engine).await.unwrap();
-    // By the lab's id alone, as one does who has nothing but that.
+    // Only by the lab's id, as a sweep that knows nothing else.
     let filter = Filter::lab(&stage.labels.id);
     let (containers, networks) = (2, 1);
     let swept = sweep(&stage.engine, &filter).await.unwrap();
@@ -45,7 +45,7 @@ pub async fn a_sweep_takes_what_has_the_label_and_nothing_else() {
     kept.remove().await.unwrap();
 }
 
-/// Owns a container and a network until it is killed: what this test binary does when it is told so.
+/// Owns a container and a network until it is killed, if this test binary was started for that.
 pub fn own_when_asked() -> Option<ExitCode> {
     if std::env::args().nth(1)? != OWN {
         return None;
@@ -87,7 +87,7 @@ pub async fn an_owner_that_is_killed_is_cleared_up_after() {
     let there = authlab::engine::found(&stage.engine, &filter).await.unwrap();
     assert_eq!(there.len(), 2);
     assert!(there.iter().all(|thing| thing.labels.as_ref().unwrap().owner.pid == owner.id()));
-    // SIGKILL: nothing of the owner's own is carried out any more.
+    // After SIGKILL, no code of the owner runs any more.
     owner.kill().unwrap();
     owner.wait().unwrap();
     let cleared = until("nothing left", Duration::from_secs(60), || async {
@@ -98,7 +98,7 @@ pub async fn an_owner_that_is_killed_is_cleared_up_after() {
         })
     });
     cleared.await.unwrap();
-    // And the watcher does not stay either. It may be a zombie until the system reaps it: those have no command line.
+    // The watcher ends, too. It may be a zombie until the system reaps it; zombies have no command line.
     let ended = until("the watcher's end", Duration::from_secs(60), || async {
         let line = std::fs::read(format!("/proc/{watcher}/cmdline")).unwrap_or_default();
         Ok::<_, Infallible>(if line.is_empty() {
@@ -116,7 +116,7 @@ pub async fn an_owner_that_ends_well_dismisses_its_watcher() {
         .await
         .unwrap();
     let container = stage.talker("a", &["serve", "8080"]).start(&stage.engine).await.unwrap();
-    // Neither the terminal's Ctrl-C, which goes to the owner's group, nor the end of a session takes it along.
+    // The watcher survives a Ctrl-C at the terminal, which goes to the owner's process group, and the end of a session.
     let pid = rustix::process::Pid::from_raw(watcher.pid().unwrap().cast_signed()).unwrap();
     assert_eq!(rustix::process::getpgid(Some(pid)).unwrap(), pid);
     assert_eq!(rustix::process::getsid(Some(pid)).unwrap(), pid);
@@ -124,12 +124,12 @@ pub async fn an_owner_that_ends_well_dismisses_its_watcher() {
         rustix::process::kill_process(pid, signal).unwrap();
     }
     watcher.dismiss().await.unwrap();
-    // It has ended, and touched nothing.
+    // The watcher has ended without touching anything.
     container.expect_running().await.unwrap();
     container.remove().await.unwrap();
 }
 
-/// Why no engine can be started that only this test has; `None` when one can.
+/// Returns the reason why this test cannot start an engine of its own; `None` when it can.
 pub fn own_engine_missing() -> Option<String> {
     if !rustix::process::getuid().is_root() {
         return Some("only root can start an engine".to_owned());
@@ -140,10 +140,10 @@ pub fn own_engine_missing() -> Option<String> {
     needed.map(|program| format!("{program} is not installed"))
 }
 
-/// `.ci/engine WHAT DIRECTORY`, and the first line that it says.
+/// Runs `.ci/engine WHAT DIRECTORY` and returns its first line of output.
 fn own_engine(what: &str, directory: &Path) -> String {
     let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.ci/engine"));
-    // Not `output`: the engine that is started keeps what it inherits.
+    // Not `output`: the engine that is started keeps the inherited pipes open.
     let mut running = command
         .arg(what)
         .arg(directory)
@@ -172,7 +172,7 @@ pub async fn an_engine_that_is_killed_is_gone() {
     let pid = std::fs::read_to_string(engine.join("docker.pid")).unwrap();
     let pid = rustix::process::Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
     rustix::process::kill_process(pid, Signal::KILL).unwrap();
-    // Whoever was in the middle of something hears of it, and so does who comes later.
+    // Requests in progress fail with an error, and so do later ones.
     let error = following.ended().await.unwrap_err();
     assert!(matches!(error, EngineError::Gone { .. }), "{error:?}");
     let error = container.expect_running().await.unwrap_err();
@@ -181,7 +181,7 @@ pub async fn an_engine_that_is_killed_is_gone() {
     assert!(sweep(&stage.engine, &Filter::owned(&stage.labels)).await.is_err());
     let error = Engine::find(Some(&address)).await.unwrap_err();
     assert!(matches!(error, EngineError::WrongHost { .. }), "{error:?}");
-    // The owner is gone, too: its watcher waits for the engine, which knows what it left once it is back.
+    // The owner is gone, too: its watcher waits until the engine, which knows what the owner left, is back.
     drop(watcher);
     assert_eq!(own_engine("start", &engine), address);
     let cleared = until("nothing left", Duration::from_secs(60), || async {

@@ -1,6 +1,6 @@
-//! Keycloak in containers: the official image, or its stand-in, with a realm of one's own, and the prepared one.
+//! Keycloak in containers: the official image, or its stand-in, with a custom realm, and the prepared image.
 //!
-//! An image that is not there is a reason to skip, which [`missing_official`] and [`missing_prepared`] give.
+//! A missing image is a reason to skip, which [`missing_official`] and [`missing_prepared`] return.
 
 use authlab::engine::{Engine, Image, Network, Presence};
 use authlab::event::Events;
@@ -16,7 +16,7 @@ use crate::stage::Stage;
 
 const OWN: &str = "localhost/authlab";
 
-/// A realm with a client that people use, and that may make others.
+/// A realm with a client for users, which may also create users.
 const REALM: &str = r#"{"realm": "people", "enabled": true,
     "clients": [{"clientId": "portal", "secret": "portal-secret", "directAccessGrantsEnabled": true, "serviceAccountsEnabled": true}],
     "users": [
@@ -41,13 +41,13 @@ async fn prepared(engine: &Engine) -> Option<PreparedImage> {
         .ok()?
 }
 
-/// Why the official image cannot be tried.
+/// Returns the reason why the official image cannot be tested.
 pub async fn missing_official(engine: &Engine) -> Option<String> {
     let there = matches!(Image::presence(engine, &official()).await, Ok(Presence::Present(_)));
     (!there).then(|| format!("the engine has no image {}; .ci/keycloak-image makes one", official()))
 }
 
-/// Why the prepared image cannot be tried.
+/// Returns the reason why the prepared image cannot be tested.
 pub async fn missing_prepared(engine: &Engine) -> Option<String> {
     let there = prepared(engine).await.is_some();
     (!there).then(|| "there is no prepared image of Keycloak; `authlab server-binaries build --image` makes one".to_owned())

@@ -1,4 +1,4 @@
-//! Containers from their start to their removal, and starts that fail.
+//! Containers from start to removal, and failing starts.
 
 use std::convert::Infallible;
 use std::io::Write;
@@ -33,7 +33,7 @@ pub async fn a_container_lives_and_leaves_nothing() {
     assert_eq!(said_on(container.published(8080).unwrap()), "hello\n");
     assert_eq!(container.published(8081), None);
 
-    // Beside its own program, and by its name on the network.
+    // A second program in the container reaches the first one by its name on the network.
     let output = container.execute(&["talker", "call", "talker:8080"]).await.unwrap();
     assert_eq!((output.code, output.out.as_slice()), (0, &b"hello\n"[..]), "{output:?}");
     let output = container.execute(&["talker", "fail", "7"]).await.unwrap();
@@ -114,7 +114,7 @@ pub async fn files_go_in_and_come_out() {
     container.copy_out("/data/tree", stage.directory.path()).await.unwrap();
     let copied = std::fs::read_to_string(stage.directory.path().join("tree/file")).unwrap();
     assert_eq!(copied, "in a directory");
-    // And it can be started after that.
+    // It can still be started after that.
     container.start().await.unwrap().remove().await.unwrap();
 }
 
@@ -160,7 +160,7 @@ pub async fn a_start_that_fails_leaves_nothing() {
     let stage = Stage::new().await;
     let error = stage.talker("a", &[]).program("nosuch").start(&stage.engine).await.unwrap_err();
     assert!(matches!(error, EngineError::ProgramMissing { .. }), "{error:?}");
-    // A program that is gone before its ports can be asked for.
+    // The program exits before the engine can be asked for its ports.
     let error = stage.talker("b", &["fail", "4"]).publish(8080).start(&stage.engine).await;
     if let Ok(container) = error {
         container.remove().await.unwrap();
@@ -177,7 +177,7 @@ pub async fn names_are_taken_once() {
     let network = Network::create(&stage.engine, &stage.name("net"), &stage.labels).await.unwrap();
     let error = Network::create(&stage.engine, &stage.name("net"), &stage.labels).await.unwrap_err();
     assert!(matches!(error, EngineError::NameTaken { .. }), "{error:?}");
-    // The first of each are as they were.
+    // The first container and the first network are unchanged.
     assert_eq!(stage.left().await.len(), 2);
     container.expect_running().await.unwrap();
     container.remove().await.unwrap();
@@ -194,7 +194,7 @@ pub async fn an_image_has_to_be_there_and_to_fit() {
     let missing = ContainerSpec::new(stage.name("a"), "localhost/authlab/talker:none", &stage.labels);
     let error = missing.start(&stage.engine).await.unwrap_err();
     assert!(matches!(error, EngineError::ImageMissing { said: None, .. }), "{error:?}");
-    // A registry that is not there: nothing listens on that port.
+    // An unreachable registry: nothing listens on that port.
     let events = Events::silent();
     let error = Image::pull(&stage.engine, "localhost:1/authlab/talker:none", &events)
         .await

@@ -1,7 +1,7 @@
-//! The container engine, on a real one: the engine that `DOCKER_HOST` names, or that is at a usual place.
+//! The container engine, tested on a real one: the engine that `DOCKER_HOST` names, or that is at a usual place.
 //!
-//! Where none answers, each test is listed as ignored, with the reason in brackets before its name: a test binary with a `main` of
-//! its own, since Rust's own tests cannot say at run time that they were not carried out. `.ci/engine start DIR` starts an engine.
+//! Without an engine, each test is listed as ignored, with the reason in brackets before its name: a test binary with a `main` of
+//! its own, since Rust's own tests cannot report at run time that they were skipped. `.ci/engine start DIR` starts an engine.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod ends;
@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     let _installed = rustls::crypto::ring::default_provider().install_default();
     let arguments = Arguments::from_args();
     let runtime = runtime();
-    // What is listed only is not prepared.
+    // Listing the tests needs no preparation.
     let (missing, loaded) = match runtime.block_on(Engine::find(None)) {
         _ if arguments.list => (None, Ok(())),
         Err(error) => (Some(error.to_string()), Ok(())),

@@ -1,4 +1,4 @@
-//! What the tests of containers share: an engine, an image made here, names and labels. The main type is [`Stage`].
+//! The shared parts of the container tests: an engine, an image built here, names and labels. The main type is [`Stage`].
 
 use std::io::{Cursor, Read};
 use std::net::TcpStream;
@@ -9,13 +9,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use authlab::engine::{ContainerSpec, Engine, Filter, Image, Labels, found};
 use sha2::{Digest, Sha256};
 
-/// The image that the tests start; loaded once for all of them.
+/// The image that the tests start; loaded once for all tests.
 pub const IMAGE: &str = "localhost/authlab/talker:test";
 
-/// The same, said to be for another kind of processor.
+/// The same image, labelled for another architecture.
 pub const FOREIGN: &str = "localhost/authlab/talker:foreign";
 
-/// What one test has for itself.
+/// The engine and the labels of one test.
 pub struct Stage {
     pub engine: Engine,
     pub labels: Labels,
@@ -23,7 +23,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// On the engine that `DOCKER_HOST` names, or that is at a usual place.
+    /// Connects to the engine that `DOCKER_HOST` names, or that is at a usual place.
     pub async fn new() -> Self {
         Self::on(Engine::find(None).await.unwrap())
     }
@@ -39,12 +39,12 @@ impl Stage {
         }
     }
 
-    /// A name that nothing else has.
+    /// Returns a unique name.
     pub fn name(&self, part: &str) -> String {
         format!("authlab-{}-{part}", self.labels.lab)
     }
 
-    /// The talker with `arguments`.
+    /// Describes a container of the talker with `arguments`.
     pub fn talker(&self, part: &str, arguments: &[&str]) -> ContainerSpec {
         ContainerSpec::new(self.name(part), IMAGE, &self.labels)
             .program("talker")
@@ -52,14 +52,14 @@ impl Stage {
             .user(self.engine.own_user())
     }
 
-    /// The names of what is there of this test.
+    /// Returns the names of the objects that this test has on the engine.
     pub async fn left(&self) -> Vec<String> {
         let things = found(&self.engine, &Filter::owned(&self.labels)).await.unwrap();
         things.into_iter().map(|thing| thing.name).collect()
     }
 }
 
-/// All that whoever listens on `port` says.
+/// Returns everything that the listener on `port` sends.
 pub fn said_on(port: u16) -> String {
     let mut said = String::new();
     TcpStream::connect(("127.0.0.1", port)).unwrap().read_to_string(&mut said).unwrap();
@@ -96,7 +96,7 @@ pub async fn load_images(engine: &Engine) -> Result<(), String> {
     Ok(())
 }
 
-/// An archive as `docker save` writes it, with one image of one layer that has `program` alone.
+/// Returns an archive in the format of `docker save`: one image of one layer that contains only `program`.
 fn image(program: &Path, reference: &str, architecture: &str) -> Vec<u8> {
     let digest = |bytes: &[u8]| hex::encode(Sha256::digest(bytes));
     let mut layer = tar::Builder::new(Vec::new());

@@ -1,4 +1,4 @@
-// What the tests of containers run: a program that says what it is told, and listens or calls where it is told.
+// The program in the containers of the tests: depending on its arguments, it listens, calls or fails.
 package main
 
 import (

@@ -1,4 +1,4 @@
-//! `authlab run` up to where it would need a lab: selecting, listing, refusing.
+//! `authlab run` up to the point where it needs a lab: selecting, listing, refusing.
 
 use std::path::Path;
 use std::process::Command;
@@ -14,7 +14,7 @@ fn folder() -> tempfile::TempDir {
     folder
 }
 
-/// Exit code, standard output and standard error.
+/// Runs the command and returns exit code, standard output and standard error.
 fn authlab(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_authlab"));
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AUTHLAB_")) {

@@ -1,4 +1,4 @@
-//! Inverted runs: a scenario with a twin has to fail, in what it asserts.
+//! Inverted runs: a scenario with a twin has to fail, and in one of its assertions.
 
 use authlab::event::{Outcome, Skip};
 use authlab::scenario::Selection;

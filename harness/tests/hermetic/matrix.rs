@@ -14,7 +14,7 @@ use authlab::scenario::Selection;
 
 use crate::toy::{file, run};
 
-/// `@X4` is the refusal of the catalogue whose scenario is about what `then` says, `@X5` needs an audit log, which toys never have.
+/// Returns a record: `@X4` is a refusal of the catalogue, with the outcome of `then`; `@X5` needs an audit log, which toys never have.
 async fn ran(kubernetes: &str, then: &str) -> RunRecord {
     let feature = format!(
         "Feature: Trust\n  @X4\n  Scenario: Mallory's is refused\n    When she asks\n    {then}\n  @X5 @requires:audit-log\n  Scenario: It has a log\n    \
@@ -38,7 +38,7 @@ async fn ran(kubernetes: &str, then: &str) -> RunRecord {
     record
 }
 
-/// What `record` skipped, its version of Kubernetes does not have.
+/// Marks the skipped scenarios of `record` as missing in its version of Kubernetes.
 fn absent(record: &mut RunRecord) {
     let skipped = record.scenarios.iter_mut().filter_map(|scenario| scenario.skipped.as_mut());
     skipped.for_each(|skip| skip.kind = SkipKind::Version);
@@ -69,7 +69,7 @@ async fn a_table_says_of_each_version_what_was_found() {
         findings(&table, "X4"),
         [Finding::Refused, Finding::Differs, Finding::Failed, Finding::NotRun]
     );
-    // The same feature: in one version it does not exist, in the others the driver lacks it.
+    // The same feature: one version does not have it, in the others the driver lacks it.
     assert_eq!(
         findings(&table, "X5"),
         [Finding::Absent, Finding::NotRun, Finding::NotRun, Finding::NotRun]
@@ -130,7 +130,7 @@ async fn the_terminal_shows_the_table_then_cells_then_what_differs() {
     assert!(!quiet.contains("⊘") && quiet.contains("Differs from the expectation X4"), "{quiet}");
 }
 
-/// A place with the records `records`, each in a directory of its own.
+/// Writes each of `records` to a directory of its own.
 fn placed(records: &[(&str, &RunRecord)]) -> (tempfile::TempDir, Vec<PathBuf>) {
     let root = tempfile::tempdir().unwrap();
     let places = records.iter().map(|(name, record)| {
@@ -159,7 +159,7 @@ async fn cells_and_shards_from_anywhere_are_put_side_by_side() {
     one.scenarios.truncate(1);
     two.scenarios.remove(0);
     let (root, places) = placed(&[("a/x", &whole), ("a/y", &one)]);
-    // A pod's log among them, with a collector's words in front of each line.
+    // One of them is in a pod's log, with a collector's prefix before each line.
     let log = format!("control plane: 4.9 s\n{}", in_log::write(&two).unwrap());
     let log: String = log.lines().map(|line| format!("[pod/authlab-1] {line}\n")).collect();
     let pod = root.path().join("pod.log");
@@ -268,7 +268,7 @@ async fn a_comparison_tells_behaviour_wording_and_time_apart() {
     let same = Comparison::of(std::slice::from_ref(&first), std::slice::from_ref(&first));
     assert!(same.is_same() && same.pairs[0].reasons.is_empty(), "{same:?}");
 
-    // Other words and another time are no other behaviour; what is another on each run is nothing at all.
+    // Other wording and another time are not another behaviour; values that differ in each run do not count at all.
     let mut words = first.clone();
     words.ms = 3000;
     let mut stamped = first.clone();
@@ -302,7 +302,7 @@ async fn a_comparison_tells_behaviour_wording_and_time_apart() {
     }
     assert!(Comparison::of(&[stamped], &[later]).pairs[0].reasons.is_empty());
 
-    // One cell each: versions are compared, whatever they are called.
+    // With one cell each, versions are compared, whatever their names.
     let differs = ran("1.35", DIFFERS).await;
     let versions = Comparison::of(std::slice::from_ref(&first), std::slice::from_ref(&differs));
     assert!(!versions.is_same());
@@ -311,7 +311,7 @@ async fn a_comparison_tells_behaviour_wording_and_time_apart() {
         (change.behaviour.as_str(), change.first, change.second),
         ("X4", Finding::Refused, Finding::Differs)
     );
-    // Of several, those of the same name.
+    // With several cells, those of the same name are compared.
     let third = ran("1.36", HOLDS).await;
     let several = Comparison::of(&[first.clone(), third.clone()], &[first, differs]);
     assert!(several.is_same());

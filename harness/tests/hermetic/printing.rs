@@ -1,11 +1,11 @@
-//! What a file or a server says reaches nobody's terminal as anything but text.
+//! Text from a file or a server reaches the terminal only as text.
 
 use std::process::Command;
 
-/// Sets the window's title, clears the screen, and turns the reading direction round.
+/// Sets the window's title, clears the screen, and reverses the reading direction.
 const ATTACK: &str = "\u{1b}]0;title\u{7}\u{9b}2J\u{202e}";
 
-/// Standard output and standard error of a command without a lab.
+/// Runs a command without a lab and returns standard output and standard error.
 fn said(arguments: &[&str]) -> (String, String) {
     let state = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_authlab"));
@@ -30,7 +30,7 @@ fn what_is_explained_and_what_is_refused_is_text() {
             "command": "sh", "args": ["-c", format!("printf '%s' '{ATTACK}from a plugin' >&2; exit 1")],
         } } }],
     });
-    // YAML has no such characters either, but for escapes.
+    // YAML allows such characters only as escapes.
     std::fs::write(&kubeconfig, authlab::printable::printable_json(&file.to_string()).as_bytes()).unwrap();
     let path = kubeconfig.to_str().unwrap();
     let acts = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
@@ -40,12 +40,12 @@ fn what_is_explained_and_what_is_refused_is_text() {
         "{out:?} {err:?}"
     );
     assert!(!out.contains(acts) && !err.contains(acts), "{out:?} {err:?}");
-    // JSON says the same, in escapes.
+    // JSON output has the same text, in escapes.
     let (out, _) = said(&["explain", "--json", "--kubeconfig", path]);
     assert!(!out.contains(acts), "{out:?}");
     let told: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert!(told["findings"][0]["seen"].as_str().unwrap().contains(ATTACK), "{told}");
-    // An error names the file, whatever it is called.
+    // An error names the file, whatever characters are in its name.
     let (_, err) = said(&["explain", "--kubeconfig", &format!("nowhere{ATTACK}")]);
     assert!(err.contains("nowhere\u{fffd}]0;title") && !err.contains(acts), "{err:?}");
 }

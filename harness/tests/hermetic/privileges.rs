@@ -1,12 +1,12 @@
-//! A program that gains privileges when it is executed is not started: the kernel would no longer end it with its owner.
+//! A program that gains privileges on exec is not started: the kernel would no longer end it with its owner.
 
 use std::path::{Path, PathBuf};
 
 use authlab::hint::Hint;
 use authlab::process::{ProcessError, Program};
 
-/// A program with a set-user-id bit for somebody else, below `directory` where one has to be made, and arguments with which it does not end
-/// at once.
+/// Returns a program with a set-user-id bit for another user, created below `directory` if necessary, and arguments with which it does not
+/// end at once.
 fn set_user_id(directory: &Path) -> (PathBuf, &'static [&'static str]) {
     use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
     if rustix::process::geteuid().is_root() {
@@ -16,7 +16,7 @@ fn set_user_id(directory: &Path) -> (PathBuf, &'static [&'static str]) {
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o4755)).unwrap();
         return (program, &["1000"]);
     }
-    // It thinks for a while about a password that is wrong.
+    // `su` waits for a while after a wrong password.
     let programs = ["/usr/bin/su", "/bin/su"].map(PathBuf::from);
     let found = programs
         .into_iter()
@@ -27,11 +27,11 @@ fn set_user_id(directory: &Path) -> (PathBuf, &'static [&'static str]) {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_program_that_would_outlive_its_owner_is_ended_at_once() {
-    // Not where temporary files are: there such a bit may mean nothing.
+    // Not in the directory for temporary files: it may be mounted without set-user-id bits.
     let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let (program, arguments) = set_user_id(directory.path());
     let log = directory.path().join("log");
-    // It is there until it is ended: of one that has ended by itself nobody can say what it had gained.
+    // The program has to run until it is ended: the privileges of an ended process cannot be read.
     let start = |program: &Path, arguments: &[&str]| Program::new("a server", program, &log).arguments(arguments).start();
     let error = start(&program, arguments).await.unwrap_err();
     assert!(matches!(error, ProcessError::Privileged { .. }), "{error}");

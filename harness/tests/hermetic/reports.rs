@@ -1,4 +1,4 @@
-//! What reports say of one and the same run: libtest's words, the record, JUnit, the terminal.
+//! The reports of the same run in all formats: libtest's output, the record, JUnit, the terminal.
 
 use authlab::report::record::RunRecord;
 use authlab::report::terminal::{Detail, Summary};
@@ -196,7 +196,7 @@ fn cucumber_s_form_has_every_step_and_says_by_them_how_a_scenario_ended() {
     assert!(message.contains("expected a reason with"), "{message}");
     assert_eq!(features[2]["elements"][1]["steps"][0]["result"]["duration"], 4_000_000);
     assert_eq!(features[2]["elements"][1]["tags"][0]["name"], "@X4");
-    // Who was skipped, and records without steps, have one that says so.
+    // Skipped scenarios, and records without steps, have a single step that says so.
     assert_eq!(
         steps(3, 0),
         [step(
@@ -217,7 +217,7 @@ fn a_summary_for_github_has_a_table_and_failures_and_keeps_to_its_limit() {
     ] {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
-    // A fence is longer than any within.
+    // The fence is longer than any fence within.
     let fenced = github::summary(&[story::hostile("\n`````\n# x")], github::MOST);
     assert!(fenced.contains("\n``````text\n"), "{fenced}");
     let mut many = story::run();

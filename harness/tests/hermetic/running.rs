@@ -1,4 +1,4 @@
-//! The runner: what passes, what fails and how, what is skipped, what runs beside what.
+//! The runner: passed, failed and skipped scenarios, kinds of failure, and concurrency.
 
 use authlab::event::{Cause, Event, Outcome};
 use authlab::scenario::selection::Ignored;

@@ -1,4 +1,4 @@
-//! Suites and selections: identities, filters, shards, and what is refused before anything runs.
+//! Suites and selections: identities, filters, shards, and errors before anything runs.
 
 use authlab::hint::Hint;
 use authlab::scenario::{FeatureFile, Selection, Suite};

@@ -1,4 +1,4 @@
-//! A toy: a world and a lab that only remember, and features for them.
+//! A toy world and a toy lab that only record, and features for them.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -15,7 +15,7 @@ use authlab::scenario::{
 use cucumber::{given, then, when};
 use tokio::sync::Barrier;
 
-/// What toy scenarios share.
+/// The state that toy scenarios share.
 #[derive(Debug)]
 pub struct ToyLab {
     meeting: Barrier,
@@ -165,7 +165,7 @@ fn ambiguous_one(_toy: &mut Toy) {}
 #[then(regex = "^it is .*ous$")]
 fn ambiguous_two(_toy: &mut Toy) {}
 
-/// A feature file below `features/`.
+/// Returns a feature file below `features/`.
 pub fn file(stem: &str, text: &str) -> FeatureFile {
     FeatureFile {
         stem: stem.to_owned(),
@@ -187,7 +187,7 @@ pub fn suite(files: &[FeatureFile]) -> Result<Suite, SuiteError> {
     Suite::new(files, &vocabulary())
 }
 
-/// What came of a run.
+/// The result of a run.
 pub struct Ran {
     pub tally: Tally,
     pub record: RunRecord,
@@ -238,12 +238,12 @@ impl Reporter for Kept {
     }
 }
 
-/// Runs what `selection` means, in a lab that cannot have an audit log.
+/// Runs the scenarios of `selection`, in a lab that cannot have an audit log.
 pub async fn run(files: &[FeatureFile], selection: &Selection, concurrency: usize) -> Ran {
     run_as(files, selection, concurrency, false).await
 }
 
-/// The same; `inverted`, with sound twins in place of what is flawed.
+/// Does the same; with `inverted`, valid twins replace flawed credentials.
 pub async fn run_as(files: &[FeatureFile], selection: &Selection, concurrency: usize, inverted: bool) -> Ran {
     let suite = suite(files).unwrap();
     let (interrupter, interrupt) = authlab::interrupt::interrupt();

@@ -1,4 +1,4 @@
-//! BEHAVIOURS.md: every behaviour of the catalogue, since which version it is there, where it changed, and on which versions it was
+//! BEHAVIOURS.md: every behaviour of the catalogue, since which version it exists, where it changed, and on which versions it was
 //! proved last. From `fixtures/behaviours.toml`, `fixtures/kubernetes.toml` and `fixtures/proved.toml`.
 
 use std::collections::BTreeSet;
@@ -16,12 +16,12 @@ use crate::{Broken, root, text_of};
 
 const DOCUMENT: &str = "BEHAVIOURS.md";
 
-/// The oldest version that is supported.
+/// Returns the oldest supported version.
 fn oldest() -> Minor {
     Minor(Versions::pinned().kubernetes.first().unwrap().version.minor.into())
 }
 
-/// The features of Kubernetes that every scenario about a behaviour asks for: without them it cannot be there.
+/// Returns the features of Kubernetes that every scenario of a behaviour requires: without them it cannot exist.
 fn features_of<'a>(id: &str, scenarios: &'a [SharedScenario]) -> BTreeSet<&'a str> {
     let mut own = scenarios
         .iter()
@@ -89,7 +89,7 @@ fn proved_on(id: &str, proved: &Proved, is_covered: bool) -> String {
     parts.join("; ")
 }
 
-/// A text as a cell of a table in Markdown.
+/// Formats a text as a cell of a Markdown table.
 fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace('<', "&lt;").replace('\n', " ")
 }
@@ -189,7 +189,7 @@ fn every_difference_between_versions_is_explained() {
                 Finding::Absent => broken.unless(explained, || {
                     format!("{id} is absent on {minor}: no feature that all of its scenarios ask for says so")
                 }),
-                // The ledger has them, with the reason.
+                // The ledger lists them, with the reason.
                 Finding::NotRun
                     if scenarios
                         .iter()

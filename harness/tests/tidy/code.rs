@@ -1,4 +1,4 @@
-//! Rules of the code: how files begin, how long they are, who may use whom, and what nobody may do.
+//! Rules of the code: how files begin, how long they are, which modules may use which others, and which calls are restricted.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -7,10 +7,10 @@ use regex::Regex;
 
 use crate::{Broken, FILES, TextFile};
 
-/// Who may use whom among the modules of the library. What is not here is forbidden: a new module gets a
-/// line, and who uses more than before changes one.
+/// The modules of the library, each with the modules that it may use. Everything else is forbidden: a new module gets a
+/// line, and a module that uses more than before changes one.
 const MAY_USE: &[(&str, &[&str])] = &[
-    // Ideas that stand alone.
+    // Independent ideas.
     ("behaviour", &[]),
     ("cause", &[]),
     ("dirs", &[]),
@@ -24,7 +24,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("secret", &[]),
     ("shell_word", &[]),
     ("sabotage", &["event"]),
-    // What labs are made of. None of them knows the lab or a scenario.
+    // The parts of labs. None of them knows the lab or a scenario.
     ("process", &["hint", "secret", "shell_word"]),
     ("listener", &["event", "process"]),
     ("engine", &["event", "hint", "owner", "process", "secret", "shell_word"]),
@@ -91,7 +91,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "tls",
         ],
     ),
-    // Together.
+    // The parts combined.
     (
         "lab",
         &[
@@ -158,28 +158,28 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("walk_through", &["hint", "lab", "pki", "probe", "process", "secret"]),
-    // Told by events alone: reports know no lab and no scenario, only the catalogue that scenarios refer to.
+    // Reports get everything from events: they know no lab and no scenario, only the catalogue that scenarios refer to.
     ("report", &["behaviour", "event", "hint", "printable", "secret", "shell_word"]),
 ];
 
-/// The one module that may use all others, and that nobody uses.
+/// The one module that may use all others, and that no other may use.
 const TOP: &str = "cli";
 
-/// Lines of a file, at most: more is more than one idea.
+/// The maximum number of lines in a file: a longer one has more than one idea.
 const LONGEST: usize = 500;
 
 fn sources() -> impl Iterator<Item = &'static TextFile> {
     FILES.iter().filter(|file| file.is_rust())
 }
 
-/// The module of the library that a file belongs to.
+/// Returns the module of the library that a file belongs to.
 fn module(path: &str) -> Option<&str> {
     let below = path.strip_prefix("harness/src/")?;
     let first = below.split('/').next()?;
     Some(first.strip_suffix(".rs").unwrap_or(first))
 }
 
-/// A file's code without its comments and without its tests.
+/// Returns a file's code without its comments and tests.
 fn production(file: &TextFile) -> String {
     if file.path.contains("/tests/") || file.path.ends_with("/tests.rs") {
         return String::new();
@@ -191,7 +191,7 @@ fn production(file: &TextFile) -> String {
         .join("\n")
 }
 
-/// The modules of the library that a text names: `crate::lab::…`, `crate::{event::…, lab}`, `authlab::lab`.
+/// Returns the modules of the library in a text: `crate::lab::…`, `crate::{event::…, lab}`, `authlab::lab`.
 fn used(code: &str) -> BTreeSet<String> {
     static PATH: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?-u)\b(?:crate|authlab)::(?:(\w+)|\{)").unwrap());
     let first_word = |text: &str| -> String {
@@ -272,7 +272,7 @@ fn modules_use_only_what_they_may() {
             broken.by(format!("{}: the module `{module}` is not in the list", file.path));
             continue;
         };
-        // `use crate::Something` at the top of another file of the same crate is a macro or a re-export: there are none.
+        // In another file of the same crate, `use crate::Something` would be a macro or a re-export: there are none.
         for other in used(&production(file)).into_iter().filter(|other| other != module) {
             broken.unless(allowed.contains(&other.as_str()), || {
                 format!("{}: `{module}` uses `{other}`", file.path)
@@ -286,7 +286,7 @@ fn the_list_of_who_may_use_whom_is_no_longer_than_needed() {
     let mut uses: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for file in sources() {
         if let Some(module) = module(&file.path) {
-            // Tests may show more, and count here: what they need is needed.
+            // Tests may use more, and count here, too.
             uses.entry(module).or_default().extend(used(&file.text));
         }
     }
@@ -302,10 +302,10 @@ fn the_list_of_who_may_use_whom_is_no_longer_than_needed() {
     }
 }
 
-/// An address of every interface, also in a string.
+/// The unspecified address of all interfaces, even in a string.
 const EVERY_INTERFACE: &str = r"\b0\.0\.0\.0\b|Ipv4Addr::UNSPECIFIED";
 
-/// What only some may do: a pattern, the files that may match it, and what to do instead.
+/// Restricted code: a pattern, the files that may match it, and what to do instead.
 const FORBIDDEN: &[(&str, &[&str], &str)] = &[
     (
         r"\b(sleep|sleep_until|interval)\(",
@@ -314,7 +314,7 @@ const FORBIDDEN: &[(&str, &[&str], &str)] = &[
     ),
     (
         r"\.accept\(\)|\bserver::conn\b",
-        // Stand-ins that tests alone ask.
+        // Stand-ins that only tests use.
         &[
             "harness/src/listener/",
             "harness/src/engine/fake.rs",
@@ -330,7 +330,7 @@ const FORBIDDEN: &[(&str, &[&str], &str)] = &[
     ),
     (
         EVERY_INTERFACE,
-        // Inside of a container, whose port is published on loopback; and an address that is not one of loopback.
+        // In a container, whose port is published on loopback; and an example of an address that is not loopback.
         &[
             "harness/src/identity_provider/keycloak/container.rs",
             "harness/src/cluster/runtime.rs",
@@ -356,7 +356,7 @@ fn nobody_does_what_only_some_may() {
     let mut broken = Broken::rule("some things are done in one place only");
     for (pattern, places, instead) in FORBIDDEN {
         let pattern = Regex::new(pattern).unwrap();
-        // The rules themselves name what they forbid.
+        // The rules themselves contain what they forbid.
         let elsewhere = |path: &str| !path.starts_with("harness/tests/tidy") && !places.iter().any(|place| path.starts_with(place));
         for file in sources().filter(|file| elsewhere(&file.path)) {
             for (number, found) in found(&pattern, file) {
@@ -366,9 +366,9 @@ fn nobody_does_what_only_some_may() {
     }
 }
 
-/// The lines of `file` that match, with what matches; comments do not count.
+/// Returns the lines of `file` that match, with the match; comments do not count.
 fn found<'a>(pattern: &Regex, file: &'a TextFile) -> Vec<(usize, &'a str)> {
-    // A shell's words inside of a string are not ours; an address is one there, too.
+    // A shell command in a string is not Rust code; an address in a string counts.
     let counts = |line: &str, start: usize| pattern.as_str() == EVERY_INTERFACE || !line[..start].contains('"');
     file.lines()
         .filter(|(_, line)| !line.trim_start().starts_with("//"))

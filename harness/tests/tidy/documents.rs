@@ -1,4 +1,4 @@
-//! The documents name what is there: the code map, paths, options' variables, exit codes, pinned versions.
+//! The documents name only things that exist: the code map, paths, variables of options, exit codes, pinned versions.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{Broken, FILES, root, text_of};
 
-/// The documents, and every page of `docs/`.
+/// Returns the documents, and every page of `docs/`.
 fn documents() -> impl Iterator<Item = &'static str> {
     let known = [
         "README.md",
@@ -24,7 +24,7 @@ fn documents() -> impl Iterator<Item = &'static str> {
         .chain(pages.filter(|path| path.starts_with("docs/") && path.ends_with(".md")))
 }
 
-/// The words between backticks in a Markdown text, outside of code blocks.
+/// Returns the code spans of a Markdown text, outside of code blocks.
 fn code_words(text: &str) -> Vec<String> {
     let mut in_block = false;
     let prose = text.lines().filter(|line| {
@@ -37,7 +37,7 @@ fn code_words(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// The part of a Markdown text below the heading `title`, up to the next one of the same depth.
+/// Returns the part of a Markdown text below the heading `title`, up to the next heading of the same depth.
 fn section<'a>(text: &'a str, title: &str) -> &'a str {
     let heading = format!("\n## {title}\n");
     let (_, below) = text

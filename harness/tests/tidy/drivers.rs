@@ -1,4 +1,4 @@
-//! The table in docs/reference/drivers.md of what each driver can carry out: from `fixtures/capabilities/` and what scenarios ask for with `@requires:`.
+//! The table in docs/reference/drivers.md of each driver's capabilities: from `fixtures/capabilities/` and scenarios' `@requires:` tags.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -16,7 +16,7 @@ const PAGE: &str = "docs/reference/drivers.md";
 const BEGIN: &str = "<!-- Which driver can carry out what: UPDATE=1 cargo test --test tidy drivers -->\n";
 const END: &str = "<!-- (to here) -->\n";
 
-/// What a driver can do of one flow.
+/// A driver's support for one flow.
 #[derive(Default)]
 struct Cell {
     able: usize,
@@ -29,7 +29,7 @@ struct Cell {
 impl Cell {
     fn count(&mut self, scenario: &SharedScenario, described: &BTreeMap<String, Described>, features: &BTreeSet<&str>) {
         let (mut missing, mut asked) = (BTreeSet::new(), BTreeSet::new());
-        // What only newer versions of Kubernetes have is the same with each driver.
+        // Features of newer versions of Kubernetes are the same with each driver.
         for name in scenario.requires().filter(|name| !features.contains(name)) {
             match described[name] {
                 Described::Known(true) => {}
@@ -95,7 +95,8 @@ fn table() -> String {
 #[test]
 fn the_table_of_drivers_says_what_their_capabilities_say() {
     let readme = text_of(PAGE);
-    let mut broken = Broken::rule("the table between the marks in docs/reference/drivers.md is made by `UPDATE=1 cargo test --test tidy drivers`");
+    let mut broken =
+        Broken::rule("the table between the marks in docs/reference/drivers.md is made by `UPDATE=1 cargo test --test tidy drivers`");
     let parts = readme
         .split_once(BEGIN)
         .and_then(|(before, rest)| Some((before, rest.split_once(END)?)));

@@ -1,5 +1,5 @@
-//! The voice of the features: people and rules, one event each, refusals that are proved; and steps and tags
-//! that mean something and are used.
+//! The style of the features: people and rules, one event each, refusals with proof; and steps and tags
+//! that have a meaning and are used.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,26 +12,26 @@ use regex::Regex;
 
 use crate::{Broken, FILES, root, text_of};
 
-/// Steps of a scenario, at most: aim for less.
+/// The maximum number of steps in a scenario: aim for fewer.
 const MOST_STEPS: usize = 9;
 
-/// Steps of a background, at most.
+/// The maximum number of steps in a background.
 const MOST_BACKGROUND: usize = 3;
 
-/// Scenarios with a refusal whose text has no reason, by title, and why.
+/// Scenarios with a refusal that states no reason, by title, each with an explanation.
 const WITHOUT_REASON: &[(&str, &str)] = &[(
     "Fifty people are refused at the same time",
     "each has a reason of their own; the step compares it with their flaw",
 )];
 
-/// Scenarios with a refusal that has nothing accepted beside it, by title, and why. Refusals as forbidden
-/// need none: the server's reason names whom it took the caller for, so the credential was accepted.
+/// Scenarios with a refusal and no accepted request beside it, by title, each with an explanation. Forbidden requests
+/// need none: the server's reason names the user, so the credential was accepted.
 const WITHOUT_CONTROL: &[(&str, &str)] = &[];
 
-/// Tags that the runner itself understands: no scenario has to carry them.
+/// The runner's own tags, which no scenario has to carry.
 const RUNNERS_OWN: &[&str] = &["serial", "ignore"];
 
-/// What a step does not say: how it is asked of Kubernetes is the business of its function.
+/// Words that steps avoid: the details of a request to Kubernetes belong in the step's function.
 const NOT_IN_STEPS: &str =
     r"(?i)\bkubectl\b|\bcurl\b|\bopenssl\b|https?:|\bX-Remote|\bImpersonate-|\bAuthorization\b:?|\bapiVersion\b|(^|\s)--\w|\.ya?ml\b|\{";
 
@@ -46,7 +46,7 @@ fn features() -> Vec<(String, Feature)> {
     parsed.collect()
 }
 
-/// The goals of lessons, whose steps and tags are those of features.
+/// Returns the goals of lessons, which use the steps and tags of features.
 fn goals() -> Vec<(String, Feature)> {
     let files: Vec<_> = authlab::lesson::all().iter().map(|lesson| lesson.goal()).collect();
     Suite::new(&files, &vocabulary()).unwrap_or_else(|error| panic!("a lesson's goal is not fit to be carried out: {error:?}"));
@@ -57,7 +57,7 @@ fn goals() -> Vec<(String, Feature)> {
     parsed.collect()
 }
 
-/// Every scenario, an outline's rows one by one; fails where a tag is unknown or an identity not unique.
+/// Returns every scenario, the rows of an outline one by one; fails on an unknown tag or an ambiguous identity.
 pub(crate) fn all_scenarios() -> Vec<SharedScenario> {
     let files = parser::named(&[root().join("features")]).unwrap();
     let suite = Suite::new(&files, &vocabulary()).unwrap_or_else(|error| panic!("the features are not fit to be carried out: {error:?}"));
@@ -170,7 +170,7 @@ fn a_refusal_says_why_and_stands_beside_what_is_accepted() {
                 broken.by(format!("{place}: no reason in: {}", unreasoned[0]));
             }
             let needs_control = refusals.iter().any(|then| !then.contains("as forbidden"));
-            // The sound one may also come first: "And one like it is accepted".
+            // The valid one may also come first: "And one like it is accepted".
             let before = scenario
                 .steps
                 .iter()
@@ -194,7 +194,7 @@ fn titles_are_unique_in_a_feature() {
     for (path, feature) in features() {
         let mut seen: BTreeMap<(&str, &str), usize> = BTreeMap::new();
         let rules = feature.rules.iter().map(|rule| ("Rule", rule.name.as_str(), rule.position.line));
-        // An outline's title that has the row in it is compared row by row, by the suite (`all_scenarios`).
+        // Titles of an outline that contain the row are compared row by row, by the suite (`all_scenarios`).
         let titled = scenarios(&feature).filter(|scenario| !scenario.name.contains('<'));
         let all = rules.chain(titled.map(|scenario| ("Scenario", scenario.name.as_str(), scenario.position.line)));
         for (kind, name, line) in all {

@@ -1,4 +1,4 @@
-//! Rules of the data: capabilities that all drivers describe, settings that somebody uses, and the ledger
+//! Rules of the data: capabilities that all drivers describe, settings that are used, and the ledger
 //! `fixtures/uncovered.txt` of behaviours that no scenario proves yet.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,14 +13,14 @@ use crate::{Broken, FILES, text_of};
 
 const LEDGER: &str = "fixtures/uncovered.txt";
 
-/// The ids in the ledger: the first word of each line that is no comment, in order.
+/// Returns the ids in the ledger: the first word of each line except comments, in order.
 fn ledger() -> Vec<String> {
     let text = text_of(LEDGER);
     let ids = text.lines().filter_map(|line| line.split('#').next()?.split_whitespace().next());
     ids.map(str::to_owned).collect()
 }
 
-/// The ids that a scenario proves in an ordinary run.
+/// Returns the ids that a scenario proves in an ordinary run.
 fn proved() -> BTreeSet<String> {
     let scenarios = all_scenarios().into_iter().filter(|scenario| !scenario.is_ignored());
     scenarios.flat_map(|scenario| scenario.behaviours.clone()).collect()

@@ -1,4 +1,4 @@
-//! The documents lead somewhere: relative links to files that are there, and to headings that they have.
+//! The documents have no broken links: relative links lead to existing files and headings.
 
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
@@ -7,14 +7,14 @@ use regex::Regex;
 
 use crate::{Broken, FILES, root, text_of};
 
-/// The documents whose links are followed.
+/// Returns the documents whose links are checked.
 fn documents() -> impl Iterator<Item = &'static str> {
     let is_document =
         |path: &str| path.ends_with(".md") && (!path.contains('/') || path.starts_with("docs/") || path == "features/README.md");
     FILES.iter().map(|file| file.path.as_str()).filter(move |path| is_document(path))
 }
 
-/// A Markdown text without its blocks of code and without what stands between backticks.
+/// Returns a Markdown text without code blocks and code spans.
 fn prose(text: &str) -> String {
     let code = Regex::new(r"`[^`\n]*`").unwrap();
     let mut in_block = false;
@@ -28,7 +28,7 @@ fn prose(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// The targets of a document's links and pictures.
+/// Returns the targets of a document's links and pictures.
 fn targets(text: &str) -> Vec<String> {
     let markdown = Regex::new(r"\]\(([^)\s]+)\)").unwrap();
     let html = Regex::new(r#"<(?:a|img|source)\b[^>]*?\b(?:href|src|srcset)="([^"]+)""#).unwrap();
@@ -37,7 +37,7 @@ fn targets(text: &str) -> Vec<String> {
     found.map(|found| found[1].to_owned()).collect()
 }
 
-/// The names by which a document's headings can be led to, as GitHub makes them.
+/// Returns the anchors of a document's headings, as GitHub generates them.
 fn anchors(text: &str) -> BTreeSet<String> {
     let mut anchors = BTreeSet::new();
     let mut in_block = false;
@@ -60,7 +60,7 @@ fn anchors(text: &str) -> BTreeSet<String> {
     anchors
 }
 
-/// `target` as seen from `document`, from the root.
+/// Resolves `target`, relative to `document`, to a path from the root.
 fn resolved(document: &str, target: &str) -> String {
     let mut path = PathBuf::new();
     let folder = Path::new(document).parent().unwrap();

@@ -1,11 +1,11 @@
-//! The packages that are compiled for the command and for its tests.
+//! The packages that are compiled into the command and its tests.
 
 use std::collections::BTreeMap;
 use std::process::Command;
 
 use super::{Broken, root};
 
-/// Each package that the edges of kind `edges` lead to, with its features.
+/// Returns each package that edges of kind `edges` lead to, with its features.
 fn packages(edges: &str) -> BTreeMap<String, String> {
     let mut tree = Command::new(env!("CARGO"));
     tree.args(["tree", "--offline", "--package", "authlab", "--no-dedupe", "--prefix", "none"]);

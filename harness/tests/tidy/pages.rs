@@ -1,10 +1,10 @@
-//! What the pages in `docs/` say goes wrong is what a feature proves: each row of such a table names a reason and a behaviour.
+//! The errors in the tables of `docs/` are those that features prove: each row of such a table names a reason and a behaviour.
 
 use regex::Regex;
 
 use crate::{Broken, FILES};
 
-/// A row of a table of reasons: | what is wrong | `the reason` | behaviour |.
+/// Returns the rows of a table of reasons: | what is wrong | `the reason` | behaviour |.
 fn rows(text: &str) -> Vec<(String, String)> {
     let row = Regex::new(r"(?m)^\|[^|]*\| `([^`]+)` \| ([A-Z]+[0-9]+) \|$").unwrap();
     row.captures_iter(text).map(|row| (row[1].to_owned(), row[2].to_owned())).collect()

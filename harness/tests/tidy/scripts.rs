@@ -1,4 +1,4 @@
-//! Rules of the walk-throughs: they carry the article's commands out, in its order, and are written so that they can be read.
+//! Rules of the walk-throughs: they run the article's commands, in its order, and are written to be read.
 
 use authlab::walk_through::{self, Step};
 use regex::Regex;
@@ -11,22 +11,22 @@ struct Article {
     walk_through: Vec<Part>,
 }
 
-/// What the article types for one way of authenticating.
+/// The article's commands for one way of authenticating.
 #[derive(Deserialize)]
 struct Part {
     name: String,
     commands: Vec<String>,
 }
 
-/// A command on one line.
+/// Joins a command into one line.
 fn on_one_line(command: &str) -> String {
     command.replace("\\\n", " ").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Whether `step` is the article's `command`, in which `…` stands for anything.
+/// Returns whether `step` is the article's `command`, in which `…` stands for anything.
 fn is(step: &Step, command: &str) -> bool {
     let pattern: Vec<String> = on_one_line(command).split('…').map(regex::escape).collect();
-    // What is left out may be nothing: then there is one blank between its neighbours.
+    // An omission may be empty: then there is one blank between its neighbours.
     let pattern = pattern.join(".*").replace(" .* ", " (.* )?");
     Regex::new(&format!("^{pattern}$")).unwrap().is_match(&on_one_line(step.typed().0))
 }
@@ -96,7 +96,8 @@ fn what_a_walk_through_needs_is_said_before_it_is_used() {
 #[test]
 fn walk_throughs_begin_alike_and_are_on_their_page() {
     let page = text_of("docs/reference/walk-throughs.md");
-    let mut broken = Broken::rule("a walk-through can be run, begins with begin.sh, has a title, and is in docs/reference/walk-throughs.md");
+    let mut broken =
+        Broken::rule("a walk-through can be run, begins with begin.sh, has a title, and is in docs/reference/walk-throughs.md");
     for walk_through in walk_through::all() {
         let path = format!("scripts/{}.sh", walk_through.name);
         let text = text_of(&path);

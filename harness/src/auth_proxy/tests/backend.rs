@@ -1,4 +1,4 @@
-//! An API server that is down, slow or not who it should be.
+//! A backend that is down, slow or not the expected server.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::stage::{Stage, soon};
 use crate::auth_proxy::{AuthProxy, AuthProxyError, Backend, Patience, Settings, Verdict};
 use crate::pki::Authority;
 
-/// Status, reason and message of the answer, once it is seen to be a Kubernetes `Status`.
+/// Returns status, reason and message of the response after checking that it is a Kubernetes `Status`.
 async fn answer(stage: &Stage, settings: Settings, path: &str) -> (u16, String, String) {
     let proxy = AuthProxy::start(settings).await.unwrap();
     let client = stage.client(Some(&stage.certificate("alice", &[])));
@@ -78,7 +78,7 @@ async fn one_that_hangs_up_before_answering_is_a_bad_gateway() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_does_not_take_the_connection_is_a_gateway_timeout() {
     let stage = Stage::set().await;
-    // It listens, and never says a word.
+    // This server listens but never sends anything.
     let silent = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("https://{}", silent.local_addr().unwrap());
     let backend = Backend {
@@ -152,7 +152,7 @@ async fn a_caller_cannot_use_the_proxy_to_go_elsewhere() {
     )
     .await;
     assert!(head.starts_with("HTTP/1.1 405"), "{head}");
-    // A whole address is a path at the API server, whoever it names.
+    // An absolute URL becomes a path at the API server, whatever host it names.
     let head = Stage::head(
         &mut stage.raw(&proxy, Some(&leaf)).await,
         &["GET https://example.com/api HTTP/1.1", "Host: example.com"],

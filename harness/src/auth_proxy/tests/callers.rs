@@ -1,4 +1,4 @@
-//! Who is made out, who is not, and what the refusal says.
+//! Identified and refused callers, and the messages of refusals.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,7 +9,7 @@ use crate::auth_proxy::{AuthProxy, By, Settings, Verdict};
 use crate::identity_provider::issuer::{Forgery, Token};
 use crate::pki::{Authority, Flaw, Leaf, Request};
 
-/// The 401's message, once it is seen to be a Kubernetes `Status` and the request to have gone nowhere.
+/// Returns the 401's message after checking that it is a Kubernetes `Status` and that the request was not forwarded.
 async fn refused(stage: &Stage, proxy: &AuthProxy, leaf: Option<&Leaf>, token: Option<&Token>) -> String {
     let before = stage.backend.seen().len();
     let mut request = stage.client(leaf).get(format!("{}/api", proxy.url()));
@@ -101,7 +101,7 @@ async fn a_certificate_that_cannot_be_verified_is_refused_and_the_refusal_says_w
             message.starts_with("client certificate: ") && message.contains(why),
             "{why}: {message}"
         );
-        // A token that is sound makes up for it, as it does at an API server.
+        // A valid token makes up for it, as in the API server.
         let token = token(&stage).sign().unwrap();
         let answer = stage
             .client(Some(&leaf))
@@ -146,7 +146,7 @@ async fn a_token_of_the_issuer_is_a_user_in_groups() {
             ("oidc:alice", groups.into_iter().map(str::to_owned).collect(), By::Token)
         );
     }
-    // Discovered once, for all of them.
+    // The issuer was discovered once for all of them.
     assert_eq!((stage.issuer.asked("people").discovery, stage.issuer.asked("people").keys), (1, 1));
 }
 
@@ -179,7 +179,7 @@ async fn a_token_that_is_not_sound_is_refused_and_the_refusal_says_why() {
         (forged(Forgery::TwoSignatures), "Invalid JSON web token"),
     ] {
         if why == "would not arrive as it is" {
-            // Known, but not to be passed on: checked by its message alone.
+            // The caller is known but cannot be passed on, so only the message is checked.
             let token = token.sign().unwrap();
             let answer = stage
                 .client(None)
@@ -207,7 +207,7 @@ async fn keys_are_fetched_again_once_for_a_key_that_is_not_known() {
         refused(&stage, &proxy, None, Some(&unknown)).await;
         assert_eq!(stage.issuer.asked("people").keys, fetched);
     }
-    // A signature that is wrong under a known key is no reason to.
+    // A wrong signature under a known key does not cause another fetch.
     refused(&stage, &proxy, None, Some(&token(&stage).forged(Forgery::BrokenSignature))).await;
     assert_eq!(stage.issuer.asked("people").keys, 3);
 }
@@ -258,7 +258,7 @@ async fn an_issuer_that_is_not_there_is_not_the_callers_fault_and_is_asked_again
             .starts_with("the auth proxy cannot verify tokens now: issuer https://127.0.0.1:")
     );
 
-    // Now something listens there: the proxy asks it, at the next request.
+    // Once a server listens there, the proxy asks it at the next request.
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.unwrap();
     let (answer, asked) = tokio::join!(ask(), async { listener.accept().await.map(drop).is_ok() });
     assert_eq!((answer.unwrap().status().as_u16(), asked), (503, true));

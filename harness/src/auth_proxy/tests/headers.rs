@@ -1,4 +1,4 @@
-//! What arrives at the API server, whatever a caller sends.
+//! The headers that arrive at the API server, whatever a caller sends.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -118,12 +118,12 @@ async fn nothing_a_caller_says_of_identity_arrives() {
         .await;
         assert!(head.starts_with("HTTP/1.1 200"), "{head}");
         let seen = stage.backend.seen().into_iter().nth(before).unwrap();
-        // Who the certificate says, and that alone.
+        // The user is the certificate's, and nobody else.
         assert_eq!(seen.all(user), ["alice"]);
         let group = user.replace("user", if user.starts_with("x-forwarded") { "groups" } else { "group" });
         assert_eq!(seen.all(&group), ["people"]);
         let own = [user, group.as_str(), "x-forwarded-for", "x-kept", "host", "authorization"];
-        // A standard proxy has no reason to know of the custom names, and drops the standard ones anyway.
+        // A standard proxy does not know the custom names, and drops the standard ones anyway.
         let left: Vec<_> = seen
             .headers
             .keys()
@@ -179,7 +179,7 @@ async fn a_token_among_a_websockets_protocols_is_for_the_proxy_alone() {
         (vec!["alice"], vec!["v5.channel.k8s.io"])
     );
 
-    // With a certificate the token is not needed, and does not arrive either.
+    // With a certificate the token is not needed, and it does not arrive either.
     let leaf = stage.certificate("bob", &[]);
     assert!(send(Some(&leaf), &protocols).await.starts_with("HTTP/1.1 101"));
     let seen = stage.backend.seen().pop().unwrap();

@@ -1,4 +1,4 @@
-//! The proxy between real TLS clients and an API server's stand-in.
+//! The proxy between real TLS clients and a stand-in for the API server.
 
 mod backend;
 mod callers;

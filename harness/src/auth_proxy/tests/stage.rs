@@ -1,4 +1,4 @@
-//! The stage: authorities, an issuer, an API server's stand-in and clients, all over real TLS.
+//! The test setup: authorities, an issuer, a stand-in for the API server and clients, all over real TLS.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -54,7 +54,7 @@ impl Stage {
         }
     }
 
-    /// Settings with front-proxy headers, to be changed at will.
+    /// Returns settings with front-proxy headers, for a test to change.
     pub(super) fn settings(&self) -> Settings {
         let url = self.issuer.signer().url("people").unwrap();
         let issuer = TokenIssuer {
@@ -96,7 +96,7 @@ impl Stage {
         self.callers.issue(&Wanted::client(user, groups)).unwrap()
     }
 
-    /// A client that trusts the servers here and shows `leaf`.
+    /// Returns a client that trusts the servers here and presents `leaf`.
     pub(super) fn client(&self, leaf: Option<&Leaf>) -> reqwest::Client {
         let root = reqwest::Certificate::from_pem(self.servers.certificate().as_bytes()).unwrap();
         let mut builder = reqwest::Client::builder().tls_certs_only([root]).no_proxy();
@@ -107,14 +107,14 @@ impl Stage {
         builder.build().unwrap()
     }
 
-    /// A connection to speak HTTP on byte by byte.
+    /// Opens a connection for HTTP byte by byte.
     pub(super) async fn raw(&self, proxy: &AuthProxy, leaf: Option<&Leaf>) -> TlsStream<TcpStream> {
         let connector = TlsConnector::from(Arc::new(crate::tls::client(self.servers.certificate(), leaf).unwrap()));
         let stream = TcpStream::connect(proxy.address()).await.unwrap();
         connector.connect(ServerName::try_from("127.0.0.1").unwrap(), stream).await.unwrap()
     }
 
-    /// The headers of the answer to `request`, given as lines.
+    /// Sends `request`, given as lines, and returns the response's headers.
     pub(super) async fn head(stream: &mut TlsStream<TcpStream>, request: &[&str]) -> String {
         stream
             .write_all(format!("{}\r\n\r\n", request.join("\r\n")).as_bytes())
@@ -128,12 +128,12 @@ impl Stage {
     }
 }
 
-/// Fails, rather than hanging, when something does not come about.
+/// Waits for `what`; fails instead of hanging.
 pub(super) async fn soon<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(20), what).await.expect("it comes about")
 }
 
-/// What the stand-in saw of a request.
+/// A request as the stand-in saw it.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
     pub(super) path: String,
@@ -151,7 +151,7 @@ impl Seen {
 type Body = UnsyncBoxBody<Bytes, Infallible>;
 type Feed = mpsc::Sender<Result<Frame<Bytes>, Infallible>>;
 
-/// What a test does with an answer under way: each chunk goes when the test says so.
+/// A test's control over a response in transit: each chunk is sent when the test says so.
 pub(super) struct Feeder(Feed);
 
 impl Feeder {
@@ -159,13 +159,13 @@ impl Feeder {
         self.0.send(Ok(Frame::data(Bytes::from_static(chunk.as_bytes())))).await.unwrap();
     }
 
-    /// Nobody reads any more.
+    /// Waits until nobody reads the response any more.
     pub(super) async fn abandoned(&self) {
         soon(self.0.closed()).await;
     }
 }
 
-/// An API server's stand-in: it tells what it saw and answers by path.
+/// A stand-in for the API server: it records requests and answers by path.
 pub(super) struct StandIn {
     pub(super) address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
@@ -239,19 +239,19 @@ impl StandIn {
         self.seen.lock().unwrap().clone()
     }
 
-    /// The only request so far.
+    /// Returns the only request so far.
     pub(super) fn only(&self) -> Seen {
         let seen = self.seen();
         assert_eq!(seen.len(), 1, "{seen:?}");
         seen.into_iter().next().unwrap()
     }
 
-    /// The next answer under way.
+    /// Returns the control over the next response in transit.
     pub(super) async fn feeder(&self) -> Feeder {
         Feeder(soon(async { self.feeds.lock().await.recv().await }).await.unwrap())
     }
 
-    /// All its connections break off.
+    /// Breaks all its connections.
     pub(super) fn break_connections(&self) {
         self.connections.lock().unwrap().drain(..).for_each(|connection| connection.abort());
     }
@@ -269,7 +269,7 @@ async fn answer(mut request: Request<Incoming>, feed: mpsc::UnboundedSender<Feed
             });
             Response::new(StreamBody::new(chunks).boxed_unsync())
         }
-        // Each chunk comes back when it has come.
+        // Each chunk is sent back as soon as it arrives.
         "/upload" => Response::new(
             StreamBody::new(request.into_body().into_data_stream().map(|chunk| Ok(Frame::data(chunk.unwrap())))).boxed_unsync(),
         ),

@@ -1,4 +1,4 @@
-//! Nothing is buffered, and what is upgraded goes both ways.
+//! Nothing is buffered, and an upgraded connection carries data both ways.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::stage::{Stage, soon};
 use crate::auth_proxy::{AuthProxy, Patience, Settings};
 
-/// How long the proxy waits for an answer to begin, where it is to be seen that it does not count: long enough
-/// for a machine that is busy.
+/// The proxy's timeout for a response to begin, in tests that show what it does not apply to: long enough
+/// for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_event_of_a_watch_arrives_before_the_next_is_sent() {
     let stage = Stage::set().await;
-    // Once it has begun, an answer may take longer than the proxy waits for one to begin.
+    // A response that has begun may take longer than the timeout.
     let patience = Patience {
         headers: PATIENCE,
         ..Patience::default()
@@ -33,7 +33,7 @@ async fn each_event_of_a_watch_arrives_before_the_next_is_sent() {
         feeder.send(event).await;
         assert_eq!(soon(answer.chunk()).await.unwrap().unwrap(), event);
     }
-    // And silence may last: nothing arrives, and nothing ends.
+    // Silence may last, too: nothing arrives, and nothing ends.
     assert!(tokio::time::timeout(PATIENCE * 3 / 2, answer.chunk()).await.is_err());
     feeder.send("four").await;
     assert_eq!(soon(answer.chunk()).await.unwrap().unwrap(), "four");
@@ -99,7 +99,7 @@ async fn a_request_streams_too_and_a_slow_caller_is_not_a_slow_backend() {
     drop(sender);
     assert_eq!(soon(answer.chunk()).await.unwrap(), None);
 
-    // Here no answer begins before the body has ended, which takes longer than the proxy's patience.
+    // This response does not begin before the body has ended, which takes longer than the proxy's timeout.
     let (sender, collected) = body();
     let asking = tokio::spawn(client.post(format!("{}/collect", proxy.url())).body(collected).send());
     sender.send(Ok("one")).await.unwrap();
@@ -141,7 +141,7 @@ async fn an_upgraded_connection_goes_both_ways() {
         soon(stream.read_exact(&mut back)).await.unwrap();
         assert_eq!(back, word.as_bytes());
     }
-    // One side closes, the other sees it.
+    // One side closes, and the other notices.
     stream.shutdown().await.unwrap();
     let mut rest = Vec::new();
     soon(stream.read_to_end(&mut rest)).await.unwrap();
@@ -183,7 +183,7 @@ async fn a_proxy_that_ends_takes_its_connections_along() {
     assert!(soon(answer.unwrap().chunk()).await.is_err());
     feeder.abandoned().await;
     let mut rest = Vec::new();
-    // Closed either way.
+    // The connection is closed either way.
     let _closed = soon(tunnel.read_to_end(&mut rest)).await;
     std::net::TcpListener::bind(address).unwrap();
 }

@@ -1,4 +1,4 @@
-//! `authlab explain --api-server`: what an API server of a lab really runs with, and whether it has taken over what it was given.
+//! `authlab explain --api-server`: the flags that an API server of a lab really runs with, and whether its configuration is in force.
 
 use std::io::Write;
 
@@ -7,7 +7,7 @@ use crate::explain::api_server::{Look, look};
 use crate::explain::{Finding, Weight};
 use crate::lab::Lab;
 
-/// Looks at the API server with the setting `name` of the lab called `lab`, and tells.
+/// Inspects the API server with the setting `name` of the lab named `lab`, and reports.
 pub(super) async fn run(name: &str, lab: &str, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
     let lab = Lab::existing(lab).await.map_err(use_error)?;
     let servers = &lab.description().api_servers;
@@ -22,7 +22,7 @@ pub(super) async fn run(name: &str, lab: &str, session: &Session, out: &mut dyn 
     };
     let administrator = lab.administrator_of(server).map_err(use_error)?;
     let mut look = look(server, lab.flags_of(server), &issuers, administrator.credential()).await;
-    // What the server says of its file comes first, if it says something.
+    // A problem with the server's own file comes first.
     look.findings
         .extend(unsound.map(|why| Finding::of_file(why, "correct the file: of one that is unsound the API server takes nothing over")));
     look.findings.sort_by_key(|finding| finding.weight);

@@ -25,7 +25,7 @@ use crate::pki::Leaf;
 use crate::probe::Endpoint;
 use crate::secret::Secret;
 
-/// What is to be explained, and against which server.
+/// Arguments of `authlab explain`.
 #[derive(Args, Clone, Debug)]
 #[command(
     group = ArgGroup::new("what").required(true).multiple(true)
@@ -44,7 +44,7 @@ Exit codes:
   5  interrupted"
 )]
 pub struct ExplainArguments {
-    /// Kubeconfig: its server is asked, with what its user presents; an exec plugin is run, and cannot ask anything
+    /// Kubeconfig whose server is asked, with the credential of its user; an exec plugin is run, but not interactively
     #[arg(long, value_name = "FILE", help_heading = "What")]
     kubeconfig: Option<PathBuf>,
     /// Context of that kubeconfig; its current one when not given
@@ -53,17 +53,17 @@ pub struct ExplainArguments {
     /// File with a token, `-` for standard input
     #[arg(long, value_name = "FILE", help_heading = "What")]
     token_file: Option<PathBuf>,
-    /// PEM file with a client certificate, and those in between after it
+    /// PEM file with a client certificate, followed by its intermediates
     #[arg(long, value_name = "FILE", requires = "key", help_heading = "What")]
     certificate: Option<PathBuf>,
     /// PEM file with its key
     #[arg(long, value_name = "FILE", requires = "certificate", help_heading = "What")]
     key: Option<PathBuf>,
-    /// CertificateSigningRequest: what became of it, and what it waits for; read with what is given beside it, else as the
+    /// CertificateSigningRequest: its state, and what it waits for; read with the credential that is also given, else as the
     /// administrator of the lab
     #[arg(long, value_name = "NAME", help_heading = "What")]
     signing_request: Option<String>,
-    /// API server of the lab, by its setting, `main` when not said: the flags that it really runs with, whether its
+    /// API server of the lab, by its setting, `main` when not given: the flags that it really runs with, whether its
     /// AuthenticationConfiguration is in force, and which issuers it has found
     #[arg(
         long,
@@ -111,10 +111,10 @@ struct NotRead {
     source: io::Error,
 }
 
-/// Asks, compares and tells.
+/// Sends the request, compares the credential with the server's settings, and reports.
 ///
 /// # Errors
-/// A file cannot be read, or no server is named and no lab is up.
+/// A file cannot be read, or no server is given and no lab is up.
 pub async fn run(arguments: ExplainArguments, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
     if let Some(name) = &arguments.api_server {
         return api_server::run(name, &arguments.lab.lab, session, out).await;
@@ -125,7 +125,7 @@ pub async fn run(arguments: ExplainArguments, session: &Session, out: &mut dyn W
     if asked.server.is_none() && arguments.kubeconfig.is_none() {
         let lab = match lab.clone() {
             Some(lab) => lab,
-            // There is none: the error says which are up.
+            // No such lab is up: the error lists those that are.
             None => Lab::existing(&arguments.lab.lab).await.map_err(use_error)?,
         };
         asked.server = Some(lab.main().url.clone());
@@ -167,7 +167,7 @@ pub async fn run(arguments: ExplainArguments, session: &Session, out: &mut dyn W
         let place = explanation.findings.iter().position(|other| other.weight > finding.weight);
         explanation.findings.insert(place.unwrap_or(explanation.findings.len()), finding);
     }
-    // What is wrong with the file explains what is presented.
+    // Problems of the file explain those of the credential, so they come first.
     let refused = explanation.verdict.is_refusal();
     explanation.findings.splice(0..0, told);
     if !refused {
@@ -183,14 +183,14 @@ pub async fn run(arguments: ExplainArguments, session: &Session, out: &mut dyn W
     Ok(if refused { Exit::Failed } else { Exit::Success })
 }
 
-/// What is asked, and with what.
+/// The server to ask, and the credentials to present to it.
 #[derive(Default)]
 struct Wanted {
     server: Option<String>,
     authority: Option<String>,
     credentials: Vec<Credential>,
     exec: Option<serde_json::Value>,
-    /// What a plugin is told of the cluster.
+    /// The description of the cluster that is passed to a plugin.
     cluster: serde_json::Value,
     impersonated: Vec<(String, String)>,
 }
@@ -250,7 +250,7 @@ async fn read(path: &Path) -> Result<String, CommandError> {
     read.await
 }
 
-/// Where it is asked: at a server of the lab, whose record can be read, or elsewhere.
+/// Returns the endpoint to ask: a server of the lab, whose record can be read, or a server elsewhere.
 fn endpoint(lab: Option<&Lab>, server: &str, authority: String) -> Endpoint {
     let behind = |server: &ApiServer| Endpoint::of(server);
     if let Some(lab) = lab {
@@ -279,10 +279,20 @@ fn endpoint(lab: Option<&Lab>, server: &str, authority: String) -> Endpoint {
     })
 }
 
-/// What is known about that server beforehand: a lab's own is known, of others what the options say.
-async fn known(arguments: &ExplainArguments, lab: Option<&Lab>, endpoint: &Endpoint, unread: &mut Vec<Finding>) -> Result<Known, CommandError> {
+/// Returns the known facts about that server: from the lab if it is the lab's own, otherwise from the options.
+async fn known(
+    arguments: &ExplainArguments,
+    lab: Option<&Lab>,
+    endpoint: &Endpoint,
+    unread: &mut Vec<Finding>,
+) -> Result<Known, CommandError> {
     let mut known = Known::default();
-    let ours = lab.filter(|lab| lab.description().api_servers.values().any(|server| server.url == endpoint.server.url));
+    let ours = lab.filter(|lab| {
+        lab.description()
+            .api_servers
+            .values()
+            .any(|server| server.url == endpoint.server.url)
+    });
     if let Some(lab) = ours.filter(|lab| lab.description().cluster != Driver::Existing) {
         known.service_account_issuer = Some(SERVICE_ACCOUNT_ISSUER.to_owned());
         known.administrator = Some(lab.administrator_of(&endpoint.server).map_err(use_error)?.credential().clone());
@@ -316,10 +326,10 @@ async fn known(arguments: &ExplainArguments, lab: Option<&Lab>, endpoint: &Endpo
     Ok(known)
 }
 
-/// The issuers that an API server of the lab was given, by file or by flags; none where neither can be seen.
+/// Returns the issuers that an API server of the lab was given, by file or by flags; `None` if neither can be seen.
 ///
 /// # Errors
-/// The file is unsound, in words.
+/// A message that says why the file cannot be used.
 fn given(lab: &Lab, server: &ApiServer) -> Result<Option<Vec<Issuer>>, String> {
     if let Some(file) = &server.authentication {
         let text = std::fs::read_to_string(file).map_err(|error| format!("the file {} cannot be read: {error}", file.display()))?;
@@ -332,7 +342,7 @@ fn given(lab: &Lab, server: &ApiServer) -> Result<Option<Vec<Issuer>>, String> {
     Ok(flags.map(|flags| flags::issuer(&flags, &|path| std::fs::read_to_string(path)).into_iter().collect()))
 }
 
-/// Whether a token is refused by a server of a lab that has not taken its configuration over: what it was compared with is not in force.
+/// Returns a finding if a token is refused by a server of the lab whose configuration, with which it was compared, is not in force.
 async fn stale(explanation: &Explanation, endpoint: &Endpoint, known: &Known) -> Option<Finding> {
     let administrator = known
         .administrator
@@ -347,7 +357,7 @@ async fn configured(file: &Path) -> Result<Vec<Issuer>, CommandError> {
         .map_err(|why| CommandError::new(Exit::Usage, format!("the file {} cannot be used: {why}", file.display())))
 }
 
-/// The file is so wrong that nobody was asked.
+/// Shows the findings when they are so severe that no request was sent.
 fn show_file_alone(findings: &[Finding], session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
     if session.output.json {
         write_json(&serde_json::json!({ "verdict": "not_asked", "findings": findings }), out)?;

@@ -1,4 +1,4 @@
-//! `authlab explain --signing-request`: what became of a CertificateSigningRequest, and what it waits for.
+//! `authlab explain --signing-request`: the state of a CertificateSigningRequest, and what it waits for.
 
 use std::io::Write;
 
@@ -11,7 +11,7 @@ use crate::explain::Finding;
 use crate::explain::signing_request::{State, check, gone};
 use crate::probe::{Endpoint, Question, ask};
 
-/// Reads the request called `name` at `endpoint`, presenting `credential`, and tells.
+/// Reads the signing request named `name` at `endpoint`, presenting `credential`, and reports its state.
 pub(super) async fn run(
     name: &str,
     endpoint: &Endpoint,

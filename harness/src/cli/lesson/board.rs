@@ -1,4 +1,4 @@
-//! `authlab lesson board`: who has reached what, in the terminal or as a page.
+//! `authlab lesson board`: the progress of all learners, in the terminal or as a page.
 //!
 //! The main type is [`BoardArguments`].
 
@@ -24,21 +24,21 @@ use crate::lesson::{self, Lesson, LessonError, Reached, Row};
 use crate::listener::{Listener, answer};
 use crate::loopback::is_asked_directly;
 
-/// Where it is shown.
+/// Arguments of `authlab lesson board`.
 #[derive(Args, Clone, Debug)]
 pub struct BoardArguments {
-    /// Show it as a page on this machine, which follows what happens, until Ctrl-C
+    /// Serve it as a page on this machine, which is kept up to date, until Ctrl-C
     #[arg(long)]
     serve: bool,
 }
 
-/// How often the page looks again, in seconds.
+/// The interval at which the page reloads, in seconds.
 const AGAIN: u32 = 5;
 
 /// Shows the board.
 ///
 /// # Errors
-/// A learner's file cannot be read, or nobody can listen.
+/// A learner's file cannot be read, or no port can be opened.
 pub(super) async fn show(arguments: &BoardArguments, lab: &Lab, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
     if arguments.serve {
         return serve(lab, session, out).await;
@@ -70,13 +70,13 @@ pub(super) async fn show(arguments: &BoardArguments, lab: &Lab, session: &Sessio
     Ok(Exit::Success)
 }
 
-/// The lessons that somebody has started, in order.
+/// Returns the lessons that at least one learner has started, in order.
 fn columns(rows: &[Row]) -> Vec<&'static Lesson> {
     let is_started = |lesson: &&Lesson| rows.iter().any(|row| row.progress.lessons.contains_key(&lesson.name));
     lesson::all().iter().filter(is_started).collect()
 }
 
-/// How far somebody is, in a few characters: `✓ 12 min`, `1/2`, `…`.
+/// Returns a learner's progress in a few characters: `✓ 12 min`, `1/2`, `…`.
 fn cell(reached: &Reached) -> String {
     match reached.done {
         Some(done) => {
@@ -102,7 +102,7 @@ async fn serve(lab: &Lab, session: &Session, out: &mut dyn Write) -> Result<Exit
 
 fn respond<B>(request: &Request<B>, rows: impl FnOnce() -> Result<Vec<Row>, LessonError>) -> Response<Full<Bytes>> {
     let (status, text) = if !is_asked_directly(request) {
-        // Names and progress are for who is at this machine, not for the page of another site.
+        // Names and progress are for users of this machine, not for the page of another site.
         let why = "The board is shown at the address that the command printed, and nowhere else.";
         (StatusCode::FORBIDDEN, page_of_error(why).into_string())
     } else if request.uri().path() == "/" {

@@ -1,6 +1,6 @@
-//! `authlab lesson`: something that does not work yet, for somebody who makes it work.
+//! `authlab lesson`: a broken or unfinished setup, and a learner who makes it work.
 //!
-//! The main type is [`LessonArguments`]; [`crate::lesson`] is all that is not words.
+//! The main type is [`LessonArguments`]; the logic without the texts is in [`crate::lesson`].
 
 mod board;
 
@@ -41,38 +41,38 @@ pub struct LessonArguments {
     command: LessonCommand,
 }
 
-/// What is done.
+/// The commands.
 #[derive(Subcommand, Clone, Debug)]
 enum LessonCommand {
     /// List the lessons, and how far you are
     List(ByLearner<NoOptions>),
     /// Start a lesson: lay out its files, bring the cluster into its start state, say what to do
     Start(ByLearner<Named>),
-    /// Look whether the goals hold; where one does not, say what the server said
+    /// Check the goals; for each that does not hold, show the server's answer
     Check(ByLearner<Which>),
-    /// Say what to look at next, by what is there so far; asked again, it says more
+    /// Give a hint on what to look at next; each further call says more
     Hint(ByLearner<Which>),
-    /// Show what is to be done, and where
+    /// Show the task, and where to work on it
     Show(ByLearner<Which>),
-    /// Bring the start state back; what you made is gone
+    /// Restore the start state; what you made is deleted
     Reset(ByLearner<Which>),
-    /// Show what to type
+    /// Show the commands that solve it
     Solution(ByLearner<SolutionArguments>),
-    /// Show who has reached what
+    /// Show the progress of all learners
     Board(ByLearner<board::BoardArguments>),
     /// Run the auth proxy that your auth-proxy.json describes, until Ctrl-C
     Proxy(ByLearner<Which>),
-    /// A token of your identity provider: what the kubeconfigs of lessons run
+    /// A token of your identity provider: the plugin in the kubeconfigs of lessons
     #[command(hide = true)]
     Token(ByLearner<TokenFile>),
 }
 
-/// What is asked for, and by whom.
+/// The options of a command, with the learner and the lab.
 #[derive(Args, Clone, Debug)]
 struct ByLearner<T: Args> {
     #[command(flatten)]
     what: T,
-    /// Who learns, in a class
+    /// Learner, in a class
     #[arg(
         long,
         env = "AUTHLAB_LEARNER",
@@ -98,7 +98,7 @@ struct Named {
     name: String,
 }
 
-/// Which lesson.
+/// A lesson, or the current one.
 #[derive(Args, Clone, Debug)]
 struct Which {
     /// The lesson; the one that you started last when not given
@@ -106,28 +106,28 @@ struct Which {
     name: Option<String>,
 }
 
-/// What the identity provider puts into tokens.
+/// The claims that the identity provider puts into tokens.
 #[derive(Args, Clone, Debug)]
 struct TokenFile {
-    /// The file that says so
+    /// File with the claims
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }
 
-/// Which solution, and what becomes of it.
+/// Arguments of `authlab lesson solution`.
 #[derive(Args, Clone, Debug)]
 struct SolutionArguments {
     #[command(flatten)]
     which: Which,
-    /// Carry it out
+    /// Run them
     #[arg(long)]
     run: bool,
 }
 
-/// Does what is asked.
+/// Runs the command.
 ///
 /// # Errors
-/// Wrong usage, no lab, a lesson that was not started, or a cluster that does not take an object.
+/// Wrong usage, no lab, a lesson that was not started, or an object that the cluster rejects.
 pub async fn run(arguments: LessonArguments, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
     match arguments.command {
         LessonCommand::List(by) => {
@@ -172,7 +172,7 @@ impl Which {
 }
 
 impl<T: Args> ByLearner<T> {
-    /// The lab with who learns. What is wrong with the words is said before anything about the lab.
+    /// Returns the lab with its learner. Errors in the arguments are reported before any error of the lab.
     async fn classroom<'a>(&self, lesson: Option<&str>, session: &'a Session) -> Result<Classroom<'a>, CommandError> {
         let learner: Learner = self.learner.parse().map_err(lesson_error)?;
         lesson.map(lesson::named).transpose().map_err(lesson_error)?;
@@ -217,7 +217,7 @@ fn list(progress: &Progress, as_json: bool, out: &mut dyn Write) -> Result<Exit,
     Ok(Exit::Success)
 }
 
-/// A lab with somebody who learns.
+/// A lab with one learner.
 struct Classroom<'a> {
     lab: Lab,
     learner: Learner,
@@ -230,7 +230,7 @@ impl Classroom<'_> {
         Bench::new(&self.lab, &self.learner, lesson, &self.program)
     }
 
-    /// The lesson meant.
+    /// Returns the workspace of the named lesson, or of the current one.
     fn bench(&self, which: &Which) -> Result<Bench<'_>, CommandError> {
         let progress = Progress::of(&self.learner, &self.lab).map_err(lesson_error)?;
         let none = || LessonError::NoneStarted {
@@ -240,7 +240,7 @@ impl Classroom<'_> {
         Ok(self.of(lesson::named(&name).map_err(lesson_error)?))
     }
 
-    /// How a command of this lesson is typed, with what says whose it is.
+    /// Returns a command of this lesson as the user types it, with the options that name the lab and the learner.
     fn typed(&self, command: &str) -> String {
         let learner = if self.learner.name() == "learner-1" {
             String::new()
@@ -363,7 +363,7 @@ impl Classroom<'_> {
             return Ok(Exit::Success);
         }
         let mut script = tokio::process::Command::new("bash");
-        // What it types is shown, as it is in a terminal.
+        // `-x` shows the commands that the script runs, as a terminal would.
         script.args(["-euxo", "pipefail", "-c", &solution]).current_dir(&bench.directory);
         script.env("KUBECONFIG", self.learner.kubeconfig(&self.lab));
         script.env("AUTHLAB_LAB", &self.lab.description().name);
@@ -381,7 +381,7 @@ impl Classroom<'_> {
             .await
     }
 
-    /// `PATH` with the lab's kubectl and this program before everything else.
+    /// Returns `PATH` with the lab's kubectl and this program before everything else.
     fn path(&self) -> Result<OsString, CommandError> {
         let mut directories: Vec<PathBuf> = self.lab.description().programs.iter().cloned().collect();
         directories.extend(self.program.parent().map(PathBuf::from));
@@ -416,7 +416,7 @@ impl Classroom<'_> {
     }
 }
 
-/// What is typed to work on a lesson: where its files are, and as whom.
+/// Returns the commands to type before working on a lesson: its directory and its kubeconfig.
 fn place(directory: &Path, kubeconfig: &Path) -> String {
     let [directory, kubeconfig] = [directory, kubeconfig].map(|path| path.display().to_string());
     format!("  cd {}\n  export KUBECONFIG={}", quoted(&directory), quoted(&kubeconfig))

@@ -1,27 +1,27 @@
-//! How many labs this machine can have at once. The main type is [`Capacity`].
+//! The number of labs that this machine can run at once. The main type is [`Capacity`].
 
 use std::thread;
 
-/// What a lab holds at most, in bytes, all its servers together: eight API servers and Keycloak, with some room (docs/reference/figures.md).
+/// The memory that a lab needs at most, in bytes: eight API servers and Keycloak, with a margin (docs/reference/figures.md).
 const MEMORY_OF_A_LAB: u64 = 5 << 29;
 
-/// How many labs at once.
+/// The number of labs at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Capacity {
-    /// Labs that are there at all.
+    /// All labs.
     pub(super) labs: usize,
-    /// Of these, labs that are being started. A lab that starts keeps two cores busy; one that carries its scenarios out mostly waits.
+    /// Labs that are starting, among these. A lab that starts keeps two cores busy; one that carries its scenarios out mostly waits.
     pub(super) starting: usize,
 }
 
 impl Capacity {
-    /// What this machine has room for, `most` labs at most.
+    /// Returns the capacity of this machine, at most `most` labs.
     pub(super) fn of_this_machine(most: Option<usize>) -> Self {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         Self::of(cores, available_memory(), most)
     }
 
-    /// One lab per core and per 2.5 GiB: two on two cores, so that one starts while the other carries its scenarios out.
+    /// Allows one lab per core and per 2.5 GiB: two on two cores, so that one starts while the other carries its scenarios out.
     fn of(cores: usize, memory: Option<u64>, most: Option<usize>) -> Self {
         let by_memory = memory.map_or(2, |bytes| usize::try_from(bytes / MEMORY_OF_A_LAB).unwrap_or(usize::MAX));
         let labs = most.unwrap_or_else(|| cores.max(2).min(by_memory).max(1));
@@ -32,7 +32,7 @@ impl Capacity {
     }
 }
 
-/// Bytes that can be had without swapping; nothing where nobody tells.
+/// Returns the bytes that are available without swapping; `None` if the system does not report them.
 fn available_memory() -> Option<u64> {
     let of_machine = fs_err::read_to_string("/proc/meminfo").ok().and_then(|text| {
         let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;

@@ -1,7 +1,7 @@
-//! A matrix in a cluster: an Indexed Job whose pods carry out a cell each, as processes. The main function is [`manifest`].
+//! A matrix in a cluster: an Indexed Job whose pods each carry out a cell, as processes. The main function is [`manifest`].
 //!
-//! A pod's result is in its log (`--record-to-log`), which needs nothing of the cluster but pods; `report merge` reads logs.
-//! What an Indexed Job promises: <https://kubernetes.io/docs/concepts/workloads/controllers/job/#completion-mode>, `Indexed`.
+//! A pod's result is in its log (`--record-to-log`), so the cluster needs to provide nothing but pods; `report merge` reads logs.
+//! Reference for Indexed Jobs: <https://kubernetes.io/docs/concepts/workloads/controllers/job/#completion-mode>, `Indexed`.
 
 use serde_json::{Value, json};
 
@@ -13,16 +13,16 @@ use crate::cli::options::Choice;
 use crate::cluster::Driver;
 use crate::shell_word::quoted;
 
-/// The image, unless another is named.
+/// The default image.
 pub(super) const IMAGE: &str = concat!("localhost/authlab/authlab:", env!("CARGO_PKG_VERSION"));
 
-/// The directory in which a pod has room for its labs. It is the kubelet's, and can be written by a group.
+/// The directory for a pod's labs. It belongs to the kubelet, and a group can write to it.
 const VOLUME: &str = "/state";
 
-/// The state directory, which authlab makes for itself alone.
+/// The state directory, which authlab creates with access for itself alone.
 const STATE: &str = "/state/authlab";
 
-/// The Job for `plan`, as YAML, with how to use it.
+/// Returns the Job for `plan` as YAML, with instructions in comments.
 pub(super) fn manifest(arguments: &MatrixArguments, plan: &Plan) -> Result<String, CommandError> {
     if let [Choice(None | Some(Driver::Process))] = arguments.labs.cluster.as_slice() {
         let yaml = serde_saphyr::to_string(&job(arguments, plan)).map_err(|error| CommandError::new(Exit::Usage, error.to_string()))?;
@@ -56,7 +56,7 @@ fn job(arguments: &MatrixArguments, plan: &Plan) -> Value {
         option("--shards", shards.to_string());
     }
     option("--concurrency", arguments.concurrency.to_string());
-    // The controller sets it in each pod, and the kubelet puts it in here.
+    // The Job controller sets the variable in each pod, and the kubelet expands it here.
     option("--index", "$(JOB_COMPLETION_INDEX)".to_owned());
     words.extend(["--record-to-log".to_owned(), "--offline".to_owned()]);
     if arguments.scenarios.no_exchanges {
@@ -76,13 +76,13 @@ fn job(arguments: &MatrixArguments, plan: &Plan) -> Value {
             "completionMode": "Indexed",
             "completions": count,
             "parallelism": count,
-            // A cell that fails is not tried again, and the others go on.
+            // A cell that fails is not retried, and the others go on.
             "backoffLimitPerIndex": 0,
             "template": {
                 "metadata": { "labels": { "app.kubernetes.io/name": "authlab" } },
                 "spec": {
                     "restartPolicy": "Never",
-                    // What the lab's API server is asked with is its own; the cluster around it is none of its business.
+                    // The lab's API server has its own credentials; the pod needs none for the cluster around it.
                     "automountServiceAccountToken": false,
                     "securityContext": {
                         "runAsNonRoot": true,

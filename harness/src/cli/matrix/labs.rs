@@ -1,7 +1,7 @@
-//! Cells side by side: each is a process of its own, this same program with `--index`. The main type is [`Labs`].
+//! Cells side by side: each is a separate process of this same program with `--index`. The main type is [`Labs`].
 //!
-//! A process for each, because cucumber replaces the panic hook of a whole process, and because nothing is simpler to end: it is asked
-//! to, and ends its lab; and where this process is killed, the kernel kills it, and with it its servers (`process::child`).
+//! Each cell has its own process because cucumber replaces the panic hook of a whole process, and because a process is easy to end: on a
+//! signal it ends its lab; and if this process is killed, the kernel kills the cell, and its servers with it (`process::child`).
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -23,31 +23,31 @@ use crate::report::progress::seconds;
 use crate::report::record::{Recorder, RunRecord};
 use crate::report::saved;
 
-/// How long a cell may take to end its lab after it was asked to.
+/// The time that a cell may take to end its lab after it was asked to.
 const GRACE: Duration = Duration::from_secs(60);
 
-/// Cells that are carried out, as many at once as there is room for: the next lab starts while others carry their scenarios out.
+/// The cells that are carried out, as many at once as capacity allows: the next lab starts while others carry their scenarios out.
 pub(super) struct Labs<'a> {
     pub(super) program: PathBuf,
     /// The arguments of this process.
     pub(super) arguments: Vec<OsString>,
     pub(super) directory: &'a MatrixDirectory,
-    /// Whether the cells have to be told the directory.
+    /// `true` if the cells must be given the directory.
     pub(super) tell_directory: bool,
     pub(super) capacity: Capacity,
     pub(super) interrupt: Interrupt,
     pub(super) progress: MatrixProgress,
 }
 
-/// What is heard of a cell.
+/// A message from a cell.
 enum Heard {
     Event(usize, Box<Event>),
-    /// It is over; why it has no record, if it has none.
+    /// The end of the cell, with the reason for a missing record.
     Over(usize, Option<String>),
 }
 
 impl Labs<'_> {
-    /// Carries out the cells with the indexes `pending` of `cells`; those that are not begun when the person interrupts never are.
+    /// Carries out the cells with the indexes `pending` of `cells`; after an interrupt, no further cell is started.
     ///
     /// # Errors
     /// A record cannot be written.
@@ -61,7 +61,7 @@ impl Labs<'_> {
             while under_way.len() < self.capacity.labs && starting.len() < self.capacity.starting && !self.interrupt.is_requested() {
                 let Some(index) = pending.next() else { break };
                 let name = cells[index].cell.to_string();
-                // What an earlier attempt left must not pass for the result of this one.
+                // The result of an earlier attempt must not be taken for the result of this one.
                 self.directory.discard(&cells[index].cell)?;
                 self.progress.begin(&name);
                 under_way.push(index);
@@ -86,7 +86,7 @@ impl Labs<'_> {
                     let record = self.record_of(&cells[index], problem)?;
                     self.progress.end(&cells[index].cell.to_string(), &in_a_line(&record));
                 }
-                // This end holds a sender as well.
+                // Unreachable: `hear` is a sender too.
                 None => return Ok(()),
             }
         }
@@ -102,11 +102,11 @@ impl Labs<'_> {
             .inherit_all()
     }
 
-    /// The record of a cell that is over: its own, or one that says why there is none.
+    /// Returns the record of a cell that has ended: its own, or one that gives the reason why it has none.
     fn record_of(&self, planned: &PlannedCell, problem: Option<String>) -> Result<RunRecord, CommandError> {
         let place = self.directory.cell(&planned.cell);
         let problem = match (saved::read(&place), problem) {
-            // It came to its own end, whatever that was.
+            // The cell wrote its record, whatever the result.
             (Ok(record), _) => return Ok(record),
             (Err(_), Some(problem)) => problem,
             (Err(error), None) => error.to_string(),
@@ -121,7 +121,7 @@ impl Labs<'_> {
     }
 }
 
-/// Starts a cell, passes on what it tells and waits for its end.
+/// Starts a cell, forwards its events and waits for its end.
 async fn follow(program: Program, index: usize, interrupt: Interrupt, hear: mpsc::Sender<Heard>) {
     let problem = match program.start_listening().await {
         Err(error) => Some(error.to_string()),
@@ -129,7 +129,7 @@ async fn follow(program: Program, index: usize, interrupt: Interrupt, hear: mpsc
             let mut lines = BufReader::new(told).lines();
             let telling = async {
                 while let Ok(Some(line)) = lines.next_line().await {
-                    // What is no event is not meant for us.
+                    // Lines that are not events are not for this process.
                     if let Ok(event) = serde_json::from_str(&line) {
                         let _ = hear.send(Heard::Event(index, event)).await;
                     }
@@ -138,7 +138,7 @@ async fn follow(program: Program, index: usize, interrupt: Interrupt, hear: mpsc
             tokio::pin!(telling);
             let ended = tokio::select! {
                 () = &mut telling => end(child, None).await,
-                // It is listened to until its end: who writes into a full pipe ends nothing.
+                // Events are read until the process has ended: a cell that blocks on a full pipe could not end its lab.
                 () = interrupt.requested() => tokio::join!(end(child, Some(GRACE)), telling).0,
             };
             ended.err()
@@ -147,7 +147,7 @@ async fn follow(program: Program, index: usize, interrupt: Interrupt, hear: mpsc
     let _ = hear.send(Heard::Over(index, problem)).await;
 }
 
-/// How a cell ended: an error, when it was not by itself or in its own words.
+/// Waits for the end of a cell; with a `grace`, asks it to end first.
 async fn end(mut child: Child, grace: Option<Duration>) -> Result<(), String> {
     let log = child.log().to_owned();
     let ended = match grace {
@@ -164,14 +164,14 @@ async fn end(mut child: Child, grace: Option<Duration>) -> Result<(), String> {
         .to_owned())
 }
 
-/// `arguments` with `words` behind the name of the command. Before that there are only options whose values are never called `matrix`.
+/// Inserts `words` into `arguments` after the command's name. The options before it never have the value `matrix`.
 pub(super) fn with(mut arguments: Vec<OsString>, words: Vec<OsString>) -> Vec<OsString> {
     let at = arguments.iter().position(|argument| argument == "matrix").map_or(0, |at| at + 1);
     arguments.splice(at..at, words);
     arguments
 }
 
-/// How a cell ended, for a person.
+/// Returns a cell's result in one line, for the user.
 fn in_a_line(record: &RunRecord) -> String {
     if let Some(error) = &record.error {
         return format!("came to nothing: {}", error.lines().next().unwrap_or_default());

@@ -34,7 +34,7 @@ use capacity::Capacity;
 use labs::Labs;
 use plan::{LabsOptions, Plan};
 
-/// Which cells, which scenarios, and what to keep.
+/// Arguments of `authlab matrix`.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 A cell is a driver with a version: its suite is carried out in a lab of its own, by a process of its own. A cell that cannot be
@@ -51,19 +51,19 @@ pub struct MatrixArguments {
     /// Feature files or folders, on disk or among those that authlab brings along; all of the latter when not given
     #[arg(value_name = "FEATURE", env = "AUTHLAB_FEATURES", value_delimiter = ':')]
     pub features: Vec<PathBuf>,
-    /// What is in the labs.
+    /// The versions and drivers of the labs.
     #[command(flatten)]
     pub labs: LabsOptions,
-    /// Which scenarios, and where the report goes.
+    /// The selection of scenarios, and the report.
     #[command(flatten)]
     pub scenarios: ScenarioOptions,
     /// Also carry out scenarios tagged `@ignore`
     #[arg(long, env = "AUTHLAB_INCLUDE_IGNORED", value_parser = FalseyValueParser::new(), help_heading = "Scenarios")]
     pub include_ignored: bool,
-    /// How many scenarios at a time, in each lab
+    /// Number of scenarios at a time, in each lab
     #[arg(long, env = "AUTHLAB_CONCURRENCY", value_name = "N", default_value_t = CONCURRENCY, value_parser = at_least_one, help_heading = "Scenarios")]
     pub concurrency: usize,
-    /// How many labs at a time, at most; as many as there are cores and memory for when not given
+    /// Number of labs at a time, at most; as many as there are cores and memory for when not given
     #[arg(long = "labs", env = "AUTHLAB_LABS", value_name = "N", value_parser = at_least_one, help_heading = "Cells")]
     pub most_labs: Option<usize>,
     /// Show the cells with their indexes, and start nothing
@@ -78,19 +78,19 @@ pub struct MatrixArguments {
     /// With --index: print the record, compressed, on standard output, where `report merge` finds it in a pod's log
     #[arg(long, env = "AUTHLAB_RECORD_TO_LOG", value_parser = FalseyValueParser::new(), requires = "index", help_heading = "Output")]
     pub record_to_log: bool,
-    /// With --index: tell what happens, an event per line; nobody types it
+    /// With --index: print events, one per line; for internal use
     #[arg(long, hide = true, requires = "index")]
     pub events: bool,
     /// Keep what was proved and how long it took in the project's own files (`report keep`)
     #[arg(long, help_heading = "Output")]
     pub update: bool,
-    /// Print something that carries the cells out elsewhere, and start nothing
+    /// Print a manifest that carries the cells out elsewhere, and start nothing
     #[arg(long, value_enum, value_name = "WHAT", conflicts_with_all = ["index", "resume", "update"], help_heading = "Elsewhere")]
     pub print: Option<Printed>,
-    /// The image with authlab and the servers, of which `.github/image/Dockerfile` makes one
+    /// Image with authlab and the servers, such as `.github/image/Dockerfile` makes
     #[arg(long, env = "AUTHLAB_IMAGE", value_name = "IMAGE", default_value = job::IMAGE, help_heading = "Elsewhere")]
     pub image: String,
-    /// The namespace in which it runs
+    /// Namespace in which it runs
     #[arg(
         long,
         env = "AUTHLAB_NAMESPACE",
@@ -101,7 +101,7 @@ pub struct MatrixArguments {
     pub namespace: String,
 }
 
-/// What can be printed.
+/// The kinds of manifest that can be printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Printed {
     /// An Indexed Job (batch/v1): a pod for each cell
@@ -111,7 +111,7 @@ pub enum Printed {
 /// Carries the cells out.
 ///
 /// # Errors
-/// Wrong usage, nothing selected, or a report that cannot be written. A cell that comes to nothing is none.
+/// Wrong usage, nothing selected, or a report that cannot be written. A cell without a result is not an error.
 pub async fn run(arguments: MatrixArguments, session: &Session) -> Result<Exit, CommandError> {
     if arguments.scenarios.invert {
         return Err(CommandError::new(
@@ -163,7 +163,7 @@ pub async fn run(arguments: MatrixArguments, session: &Session) -> Result<Exit, 
 async fn all(arguments: &MatrixArguments, plan: &Plan, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
     let started = Instant::now();
     if arguments.update {
-        // After minutes it would be too late to refuse.
+        // Checked now: after the run it would be too late to refuse.
         keep::files(keep::FIXTURES.as_ref())?;
         if !plan.asked.selection.is_empty() {
             return Err(
@@ -171,7 +171,7 @@ async fn all(arguments: &MatrixArguments, plan: &Plan, session: &Session, out: &
             );
         }
     }
-    // Records go through files in any case; without a report nobody keeps them.
+    // Records always go through files; without a report the files are temporary.
     let passing = match arguments.scenarios.report.report {
         Some(_) => None,
         None => Some(tempfile::Builder::new().prefix("authlab-matrix-").tempdir()?),
@@ -224,7 +224,7 @@ async fn all(arguments: &MatrixArguments, plan: &Plan, session: &Session, out: &
     matrix.ms = milliseconds(started.elapsed());
     matrix.interrupted |= session.interrupt.is_requested();
     directory.write(&matrix, &records)?;
-    // Nobody is left to tell when standard error itself is closed.
+    // If standard error is closed, there is nowhere to report to.
     let _ = github::tell(&records);
     let exit = merge::exit(&matrix);
     if session.output.json {
@@ -232,7 +232,7 @@ async fn all(arguments: &MatrixArguments, plan: &Plan, session: &Session, out: &
     } else {
         terminal::draw(&matrix, session.output.quiet, out)?;
     }
-    // A difference is a result; a cell that came to nothing is none.
+    // A difference is a result; a cell that failed to run is not.
     if arguments.update && matches!(exit, Exit::Success | Exit::Failed) {
         keep::keep(&records, keep::FIXTURES.as_ref())?;
     }
@@ -249,7 +249,7 @@ fn progress(session: &Session) -> MatrixProgress {
     }
 }
 
-/// The records of the cells that have one, in the order of the plan.
+/// Returns the records of the cells that have one, in the order of the plan.
 fn records(directory: &MatrixDirectory, plan: &Plan) -> Result<Vec<RunRecord>, CommandError> {
     let places = plan.cells.iter().map(|planned| directory.cell(&planned.cell));
     places

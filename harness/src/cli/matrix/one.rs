@@ -1,4 +1,4 @@
-//! One cell of a matrix, carried out in this process: what the matrix starts for each, and what a pod runs. The main function is [`run`].
+//! One cell of a matrix in this process: the matrix starts such a process for each cell, and so does a pod. The main function is [`run`].
 
 use std::io::{self, Write};
 
@@ -17,7 +17,7 @@ use crate::report::matrix::{CELLS, in_log};
 use crate::report::terminal::Summary;
 use crate::scenario::{RunOptions, Selected};
 
-/// Carries `selected` out in the lab of `planned`.
+/// Carries out `selected` in the lab of `planned`.
 ///
 /// # Errors
 /// A lab that could not be started, or a report that cannot be written.
@@ -51,7 +51,7 @@ pub(super) async fn run(
     } else {
         progress_reporter(session.output.quiet).into_iter().collect()
     };
-    // Whose events are followed is told of by who follows them.
+    // With `--events`, the parent process reports to GitHub.
     let done = if arguments.events {
         work.carry_out(reporters).await
     } else {
@@ -70,14 +70,14 @@ pub(super) async fn run(
     done.tally.map(scenarios::exit)
 }
 
-/// Tells the process that carries the matrix out what happens here.
+/// Sends the events of this process to the parent process, which carries the matrix out.
 struct Teller;
 
 impl Reporter for Teller {
     fn on(&mut self, event: &Event) {
         let mut event = event.clone();
         if let Event::ScenarioFinished { report } = &mut event {
-            // All of it is in the record.
+            // The record has these in full.
             report.answers.clear();
             report.steps.clear();
             report.exchanges.clear();
@@ -86,7 +86,7 @@ impl Reporter for Teller {
         let Ok(line) = serde_json::to_string(&event) else { return };
         let mut out = io::stdout().lock();
         if writeln!(out, "{line}").and_then(|()| out.flush()).is_err() {
-            // Nobody carries the matrix out any more, and where the kernel does not tell, this does: as if a person had interrupted.
+            // The parent process is gone, and the kernel may not have signalled that: this acts as an interrupt by the user.
             let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM);
         }
     }

@@ -1,4 +1,4 @@
-//! Which cells a matrix has, from its options. The main type is [`Plan`].
+//! The cells of a matrix, from its options. The main type is [`Plan`].
 
 use std::path::PathBuf;
 
@@ -20,7 +20,7 @@ use crate::scenario::{Selected, Selection, Suite};
 use crate::server_binaries::Versions;
 use crate::{cluster, identity_provider};
 
-/// What is in the labs.
+/// The versions and drivers of the labs.
 #[derive(Args, Clone, Debug)]
 pub struct LabsOptions {
     /// Kubernetes versions: ranges and lists, `1.30..1.37`, `1.34`, `..1.32,1.37`, `all`
@@ -32,7 +32,7 @@ pub struct LabsOptions {
         help_heading = "Cells"
     )]
     pub kubernetes: String,
-    /// How the API servers run: one or several, with commas between them
+    /// Drivers that run the API servers, with commas between them
     #[arg(
         long,
         env = "AUTHLAB_CLUSTER",
@@ -43,7 +43,7 @@ pub struct LabsOptions {
         help_heading = "Cells"
     )]
     pub cluster: Vec<Choice<cluster::Driver>>,
-    /// How Keycloak runs
+    /// Driver that runs Keycloak
     #[arg(
         long,
         env = "AUTHLAB_IDENTITY_PROVIDER",
@@ -68,7 +68,7 @@ pub struct LabsOptions {
     /// Keep the labs' directories, with logs and evidence, also after success
     #[arg(long, env = "AUTHLAB_KEEP", value_parser = FalseyValueParser::new(), help_heading = "Lab")]
     pub keep: bool,
-    /// Where server binaries may come from.
+    /// The possible sources of server binaries.
     #[command(flatten)]
     pub sources: SourceOptions,
 }
@@ -87,7 +87,7 @@ pub(super) struct PlannedCell {
 }
 
 impl Plan {
-    /// What `arguments` mean for the scenarios of `suite`.
+    /// Returns the plan that `arguments` describe for the scenarios of `suite`.
     ///
     /// # Errors
     /// A version is unknown, or a cell would have no scenario.
@@ -161,7 +161,7 @@ impl Plan {
 }
 
 impl PlannedCell {
-    /// The scenarios of this cell.
+    /// Returns the scenarios of this cell.
     pub(super) fn selected<'a>(&self, selection: &Selection, suite: &'a Suite) -> Selected<'a> {
         let selection = Selection {
             shard: self.shard,
@@ -171,7 +171,7 @@ impl PlannedCell {
     }
 }
 
-/// The options that select scenarios, as a person would type them.
+/// Returns the options that select scenarios, as a user would type them.
 pub(super) fn selection_words(arguments: &MatrixArguments) -> Vec<String> {
     let mut words = Vec::new();
     let mut option = |name: &str, value: Option<String>| {

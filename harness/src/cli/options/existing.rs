@@ -1,4 +1,4 @@
-//! Options about a cluster and an identity provider that are there already. The main types are [`ClusterFile`] and [`IssuerOptions`].
+//! Options for an existing cluster and an existing identity provider. The main types are [`ClusterFile`] and [`IssuerOptions`].
 
 use std::path::{Path, PathBuf};
 
@@ -9,10 +9,10 @@ use crate::cli::exit::Exit;
 use crate::identity_provider::existing::Settings;
 use crate::secret::Secret;
 
-/// Which cluster, where it is there already.
+/// An existing cluster.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ClusterFile {
-    /// Kubeconfig of the cluster to use with `--cluster existing`; never the current one by itself
+    /// Kubeconfig of the cluster to use with `--cluster existing`; there is no default, not even the current kubeconfig
     #[arg(long, env = "AUTHLAB_KUBECONFIG", value_name = "FILE", help_heading = "Existing cluster")]
     pub kubeconfig: Option<PathBuf>,
     /// Context of that kubeconfig; its current one when not given
@@ -21,7 +21,7 @@ pub struct ClusterFile {
 }
 
 impl ClusterFile {
-    /// Fails unless a kubeconfig is given with the driver `existing`, and with it alone.
+    /// Fails unless a kubeconfig is given exactly when the driver is `existing`.
     pub(in crate::cli) fn check(&self, existing: bool) -> Result<(), CommandError> {
         if existing != self.kubeconfig.is_some() {
             let error = CommandError::new(Exit::Usage, "--cluster existing and --kubeconfig FILE belong together");
@@ -34,10 +34,10 @@ impl ClusterFile {
     }
 }
 
-/// Which identity provider, where it is there already, and somebody who can log in there.
+/// An existing identity provider, and a user who can log in there.
 #[derive(Args, Clone, Debug, Default)]
 pub struct IssuerOptions {
-    /// URL of the issuer to use with `--identity-provider existing`, as its tokens say it
+    /// URL of the issuer to use with `--identity-provider existing`, exactly as in its tokens
     #[arg(
         long,
         env = "AUTHLAB_ISSUER",
@@ -46,7 +46,7 @@ pub struct IssuerOptions {
         help_heading = "Existing identity provider"
     )]
     pub issuer: Option<String>,
-    /// Client that logs people in, with the password grant
+    /// Client that logs users in, with the password grant
     #[arg(long, env = "AUTHLAB_CLIENT_ID", value_name = "ID", help_heading = "Existing identity provider")]
     pub client_id: Option<String>,
     /// File with the client's secret; a public client has none
@@ -57,10 +57,10 @@ pub struct IssuerOptions {
         help_heading = "Existing identity provider"
     )]
     pub client_secret_file: Option<PathBuf>,
-    /// Who logs in
+    /// User who logs in
     #[arg(long, env = "AUTHLAB_USER", value_name = "NAME", help_heading = "Existing identity provider")]
     pub user: Option<String>,
-    /// File with their password
+    /// File with the user's password
     #[arg(
         long,
         env = "AUTHLAB_PASSWORD_FILE",
@@ -88,7 +88,7 @@ struct NotRead {
 }
 
 impl IssuerOptions {
-    /// What the library is asked for, where the driver is `existing`.
+    /// Returns the settings for the library, if the driver is `existing`.
     pub(in crate::cli) fn settings(&self, existing: bool) -> Result<Option<Settings>, CommandError> {
         if !existing {
             if self.issuer.is_some() {

@@ -1,4 +1,4 @@
-//! Options about the lab. The main types are [`LabArguments`] and [`VersionOptions`].
+//! Options of the lab. The main types are [`LabArguments`] and [`VersionOptions`].
 
 use clap::Args;
 use clap::builder::FalseyValueParser;
@@ -10,10 +10,10 @@ use crate::lab::LabOptions;
 use crate::server_binaries::{Keycloak, Kubernetes, UnknownKeycloak, UnknownVersion, Versions};
 use crate::{cluster, identity_provider};
 
-/// Which lab, and what is in it.
+/// A lab, and its drivers and versions.
 #[derive(Args, Clone, Debug)]
 pub struct LabArguments {
-    /// How the API server runs
+    /// Driver that runs the API server
     #[arg(
         long,
         env = "AUTHLAB_CLUSTER",
@@ -23,7 +23,7 @@ pub struct LabArguments {
         help_heading = "Lab"
     )]
     pub cluster: Choice<cluster::Driver>,
-    /// How Keycloak runs
+    /// Driver that runs Keycloak
     #[arg(
         long,
         env = "AUTHLAB_IDENTITY_PROVIDER",
@@ -33,30 +33,30 @@ pub struct LabArguments {
         help_heading = "Lab"
     )]
     pub identity_provider: Choice<identity_provider::Driver>,
-    /// The versions of what is in it.
+    /// The versions of Kubernetes and Keycloak.
     #[command(flatten)]
     pub versions: VersionOptions,
-    /// A cluster that is there already.
+    /// The existing cluster, if one is used.
     #[command(flatten)]
     pub cluster_file: ClusterFile,
-    /// An identity provider that is there already.
+    /// The existing identity provider, if one is used.
     #[command(flatten)]
     pub issuer: IssuerOptions,
-    /// The lab's name: one that is up is used, if it matches
+    /// Name of the lab: one that is up is used, if it matches
     #[arg(long, env = "AUTHLAB_LAB", value_name = "NAME", help_heading = "Lab")]
     pub lab: Option<String>,
     /// Keep the lab's directory, with logs and evidence, also after success
     #[arg(long, env = "AUTHLAB_KEEP", value_parser = FalseyValueParser::new(), help_heading = "Lab")]
     pub keep: bool,
-    /// Where server binaries may come from.
+    /// The possible sources of server binaries.
     #[command(flatten)]
     pub sources: SourceOptions,
-    /// Whether it must be a lab of this process, even if one that matches is up.
+    /// `true` if this process must start its own lab, even if one that matches is up.
     #[arg(skip)]
     pub own: bool,
 }
 
-/// The versions of what is in a lab.
+/// The versions of Kubernetes and Keycloak in a lab.
 #[derive(Args, Clone, Debug, Default)]
 pub struct VersionOptions {
     /// Kubernetes version, `1.37` or `1.37.2`; the newest that is pinned when not given
@@ -68,28 +68,28 @@ pub struct VersionOptions {
 }
 
 impl VersionOptions {
-    /// The version of Kubernetes that is meant.
+    /// Returns the version of Kubernetes that the option names.
     ///
     /// # Errors
-    /// It is not one of those pinned.
+    /// The version is not one of those pinned.
     pub(in crate::cli) fn kubernetes(&self) -> Result<&'static Kubernetes, UnknownVersion> {
         Versions::pinned().kubernetes_or_newest(self.kubernetes.as_deref())
     }
 
-    /// The version of Keycloak that is meant.
+    /// Returns the version of Keycloak that the option names.
     ///
     /// # Errors
-    /// It is not one of those pinned.
+    /// The version is not one of those pinned.
     pub(in crate::cli) fn keycloak(&self) -> Result<&'static Keycloak, UnknownKeycloak> {
         Versions::pinned().keycloak_or_default(self.keycloak.as_deref())
     }
 }
 
 impl LabArguments {
-    /// What the library is asked for.
+    /// Returns the options for the library.
     ///
     /// # Errors
-    /// Options that do not go together, an unknown version of Keycloak, or a file that cannot be read.
+    /// Options that conflict, an unknown version of Keycloak, or a file that cannot be read.
     pub fn lab(&self) -> Result<LabOptions, CommandError> {
         let (Choice(cluster), Choice(identity_provider)) = (self.cluster, self.identity_provider);
         let existing = cluster == Some(cluster::Driver::Existing);
@@ -127,7 +127,7 @@ impl LabArguments {
         })
     }
 
-    /// What has no meaning with a cluster that is there already.
+    /// Refuses options that have no meaning with an existing cluster.
     fn check_existing(&self, identity_provider: Option<identity_provider::Driver>) -> Result<(), CommandError> {
         let refusal = |option: &str, hint: &str| {
             Err(CommandError::new(Exit::Usage, format!("{option} does not go with --cluster existing")).hint(hint))

@@ -17,7 +17,7 @@ pub use lab::{LabArguments, VersionOptions};
 pub use report::ReportOptions;
 pub use sources::{RegistryOption, SourceOptions};
 
-/// How the command talks.
+/// Output options.
 #[derive(Args, Clone, Debug, Default)]
 pub struct OutputOptions {
     /// Print the record (the content of `run.json`, or the command's own) on standard output, nothing else
@@ -39,15 +39,15 @@ pub struct OutputOptions {
     pub color: Color,
 }
 
-/// When output is coloured.
+/// The conditions under which output is coloured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Color {
     /// On a terminal, unless the environment says otherwise.
     #[default]
     Auto,
-    /// Even into a file.
+    /// Always, even into a file.
     Always,
-    /// Not at all.
+    /// Never.
     Never,
 }
 
@@ -61,7 +61,7 @@ impl From<Color> for anstream::ColorChoice {
     }
 }
 
-/// One of the labs that are there.
+/// The name of a lab that is up.
 #[derive(Args, Clone, Debug)]
 pub struct NamedLab {
     /// The lab's name
@@ -69,7 +69,7 @@ pub struct NamedLab {
     pub lab: String,
 }
 
-/// How somebody logs in.
+/// A login flow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum LoginFlow {
     /// In a browser on this machine (authorization code with PKCE)
@@ -81,7 +81,7 @@ pub enum LoginFlow {
     Password,
 }
 
-/// Reads a number of things to do at a time.
+/// Parses a number of things to do at a time.
 pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) => Err("expected at least 1".to_owned()),

@@ -1,4 +1,4 @@
-//! Options about the report. The main type is [`ReportOptions`].
+//! Options of the report. The main type is [`ReportOptions`].
 
 use std::path::PathBuf;
 
@@ -22,10 +22,10 @@ pub struct ReportOptions {
 }
 
 impl ReportOptions {
-    /// Makes the directory now: after the run it would be too late to refuse. None when no report is asked for.
+    /// Creates the directory now: after the run it would be too late to refuse. Returns `None` if no report was requested.
     ///
     /// # Errors
-    /// It holds something else, or cannot be made.
+    /// The directory holds something else, or cannot be created.
     pub(in crate::cli) fn directory(&self) -> Result<Option<ReportDirectory>, CommandError> {
         let others = if self.force { Others::LetBe } else { Others::Refuse };
         let directory = self.report.as_deref().map(|directory| ReportDirectory::open(directory, others));

@@ -1,4 +1,4 @@
-//! Options about the places that servers come from. The main type is [`SourceOptions`].
+//! Options for the sources of servers. The main type is [`SourceOptions`].
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use clap::builder::FalseyValueParser;
 
 use crate::server_binaries::{ETCD_RELEASES, KEYCLOAK_RELEASES, KUBERNETES_RELEASES, Options};
 
-/// Where server binaries may come from.
+/// The possible sources of server binaries.
 #[derive(Args, Clone, Debug)]
 pub struct SourceOptions {
     /// Directory with etcd, kube-apiserver, kube-controller-manager and kubectl; KUBEBUILDER_ASSETS is used too, if it has all four
@@ -25,13 +25,13 @@ pub struct SourceOptions {
     /// Base address of Keycloak's release files
     #[arg(long, env = "AUTHLAB_KEYCLOAK_MIRROR", hide_env_values = true, value_name = "URL", default_value = KEYCLOAK_RELEASES, help_heading = "Server binaries")]
     pub keycloak_mirror: String,
-    /// Ask nothing of the network: what is there must do
+    /// Use no network: everything must be on this machine already
     #[arg(long, env = "AUTHLAB_OFFLINE", value_parser = FalseyValueParser::new(), help_heading = "Server binaries")]
     pub offline: bool,
     /// The `kind` command; the first in PATH when not given
     #[arg(long, env = "AUTHLAB_KIND", value_name = "FILE", help_heading = "Server binaries")]
     pub kind: Option<PathBuf>,
-    /// Where images come from.
+    /// The source of images.
     #[command(flatten)]
     pub registry: RegistryOption,
 }
@@ -52,7 +52,7 @@ impl From<SourceOptions> for Options {
     }
 }
 
-/// Where images come from.
+/// The source of images.
 #[derive(Args, Clone, Debug)]
 pub struct RegistryOption {
     /// Registry and path that take the place of registry.k8s.io, docker.io and quay.io in the names of images

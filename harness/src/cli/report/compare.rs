@@ -1,4 +1,4 @@
-//! `authlab report compare`: what changed between two reports. The main type is [`CompareArguments`].
+//! `authlab report compare`: the differences between two reports. The main type is [`CompareArguments`].
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use crate::cli::output::write_json;
 use crate::report::matrix::compare::Comparison;
 use crate::report::matrix::{merge, terminal};
 
-/// What to compare.
+/// Arguments of `authlab report compare`.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Cells of the same name are compared; a report of one cell with another of one cell, whatever they are. Words of reasons and times are
@@ -23,18 +23,18 @@ Exit codes:
   1  one does
   2  wrong usage: a record that cannot be used, or reports that have no cell in common")]
 pub struct CompareArguments {
-    /// A report of a run or of a matrix
+    /// Report of a run or of a matrix
     #[arg(value_name = "FIRST")]
     first: PathBuf,
-    /// Another
+    /// Report to compare it with
     #[arg(value_name = "SECOND")]
     second: PathBuf,
 }
 
-/// Compares.
+/// Compares two reports.
 ///
 /// # Errors
-/// A record that cannot be used, or nothing to compare.
+/// A record that cannot be used, or reports with nothing to compare.
 pub(super) fn run(arguments: &CompareArguments, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
     let read = |place: &PathBuf| {
         merge::find(std::slice::from_ref(place))

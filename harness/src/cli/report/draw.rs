@@ -1,4 +1,4 @@
-//! `authlab report draw`: everything that is drawn from a record, drawn again.
+//! `authlab report draw`: draws all output of a report again from its record.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -12,10 +12,10 @@ use crate::report::directory::{self, Others, ReportDirectory};
 use crate::report::record::RunRecord;
 use crate::report::{cucumber, github, html, junit, saved};
 
-/// Which records, and where to.
+/// Arguments of `authlab report draw`.
 #[derive(Args, Debug)]
 pub struct DrawArguments {
-    /// Reports' directories or their `run.json`; several are drawn side by side
+    /// Directories of reports or their `run.json`; several are drawn side by side
     #[arg(value_name = "RECORD", required = true)]
     records: Vec<PathBuf>,
     /// Write the page into a file
@@ -30,7 +30,7 @@ pub struct DrawArguments {
     /// Write a summary in Markdown into a file
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     markdown: Option<PathBuf>,
-    /// Write a whole report into a directory that is new, empty or an earlier report; with one directory as RECORD and nothing else said, that one
+    /// Write a whole report into a directory that is new, empty or an earlier report; with one directory as RECORD alone, that one
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     out: Option<PathBuf>,
     /// Replace files that exist, and write into a directory that holds something else, of which no file is touched
@@ -38,11 +38,11 @@ pub struct DrawArguments {
     force: bool,
 }
 
-/// How one form is drawn.
+/// The function that draws one form.
 type Form = fn(&[RunRecord]) -> io::Result<String>;
 
 impl DrawArguments {
-    /// Which forms are wanted as files of their own.
+    /// Returns the forms to be written into files of their own.
     fn files(&self) -> Vec<(&Path, Form)> {
         let forms: [(&Option<PathBuf>, Form); 4] = [
             (&self.html, |records| Ok(html::draw(records))),
@@ -72,10 +72,10 @@ struct WriteError {
     source: io::Error,
 }
 
-/// Draws.
+/// Draws the requested forms.
 ///
 /// # Errors
-/// A record that cannot be read; a place that is taken, or has no room.
+/// A record that cannot be read; an output file that exists or cannot be written.
 pub fn run(arguments: &DrawArguments, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
     let files = arguments.files();
     let directory = arguments.directory(!files.is_empty());
@@ -96,7 +96,7 @@ pub fn run(arguments: &DrawArguments, session: &Session, out: &mut dyn Write) ->
         let report = ReportDirectory::open(path, others).map_err(|error| CommandError::hinted(Exit::Usage, error))?;
         let done = match records.as_slice() {
             [record] => report.write(record),
-            // A record of several runs is what `merge` writes.
+            // Records of several runs are what `merge` writes.
             _ => report.draw(&records),
         };
         done.map_err(|error| failed(path, error))?;
@@ -116,7 +116,7 @@ pub fn run(arguments: &DrawArguments, session: &Session, out: &mut dyn Write) ->
     Ok(Exit::Success)
 }
 
-/// What is there already stays, unless it is meant; devices and pipes hold nothing to lose.
+/// Refuses to replace an existing file without `force`; devices and pipes hold nothing to lose.
 fn refuse_taken(path: &Path, force: bool) -> Result<(), CommandError> {
     match path.metadata() {
         Ok(there) if there.is_dir() => Err(CommandError::new(Exit::Usage, format!("`{}` is a directory", path.display()))

@@ -1,4 +1,4 @@
-//! `authlab report keep`: the project's own files that come from a report of the whole suite, `proved.toml` and `durations.toml`.
+//! `authlab report keep`: updates the project's own files, `proved.toml` and `durations.toml`, from a report of the whole suite.
 //! The main function is [`keep`].
 
 use std::collections::BTreeSet;
@@ -20,28 +20,28 @@ use crate::scenario::Selection;
 use crate::scenario::durations::Durations;
 use crate::server_binaries::Versions;
 
-/// Where the project has its data, seen from its root.
+/// The directory of the project's data, relative to its root.
 pub(in crate::cli) const FIXTURES: &str = "fixtures";
 
-/// What to keep, and where.
+/// Arguments of `authlab report keep`.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Exit codes:
   0  both files are written; `UPDATE=1 cargo test --test tidy behaviours` makes BEHAVIOURS.md of them
   2  wrong usage: a report that is not of the whole suite on one driver and every version, or a directory that is not the project's")]
 pub struct KeepArguments {
-    /// The report of a matrix, and more of it from elsewhere
+    /// Report of a matrix, and further reports from elsewhere
     #[arg(value_name = "DIR", required = true)]
     places: Vec<PathBuf>,
-    /// The project's folder with `proved.toml` and `durations.toml`
+    /// Folder of the project with `proved.toml` and `durations.toml`
     #[arg(long, value_name = "DIR", default_value = FIXTURES)]
     into: PathBuf,
 }
 
-/// Keeps.
+/// Updates the files from the reports.
 ///
 /// # Errors
-/// A report that is not kept.
+/// A report that cannot be kept.
 pub(super) fn run(arguments: &KeepArguments, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
     let found = merge::find(&arguments.places).map_err(|error| CommandError::hinted(Exit::Usage, error))?;
     for file in keep(&found.records, &arguments.into)? {
@@ -52,10 +52,10 @@ pub(super) fn run(arguments: &KeepArguments, session: &Session, out: &mut dyn Wr
     Ok(Exit::Success)
 }
 
-/// The files of `folder`, which must be there.
+/// Returns the paths of the files in `folder`, which must exist.
 ///
 /// # Errors
-/// The folder is not the project's.
+/// The folder is not that of the project.
 pub(in crate::cli) fn files(folder: &Path) -> Result<[PathBuf; 2], CommandError> {
     let files = ["proved.toml", "durations.toml"].map(|name| folder.join(name));
     match files.iter().find(|file| !file.exists()) {
@@ -65,10 +65,10 @@ pub(in crate::cli) fn files(folder: &Path) -> Result<[PathBuf; 2], CommandError>
     }
 }
 
-/// Writes what `records` say into the files of `folder`, which must be there; returns them.
+/// Writes the results in `records` into the files of `folder`, which must exist; returns their paths.
 ///
 /// # Errors
-/// The records are not of the whole suite, or the folder is not the project's.
+/// The records do not cover the whole suite, or the folder is not that of the project.
 pub(in crate::cli) fn keep(records: &[RunRecord], folder: &Path) -> Result<Vec<PathBuf>, CommandError> {
     let usage = |error: String| CommandError::new(Exit::Usage, error);
     let [proved, durations] = files(folder)?;

@@ -1,4 +1,4 @@
-//! `authlab report merge`: reports side by side. The main type is [`MergeArguments`].
+//! `authlab report merge`: puts reports side by side. The main type is [`MergeArguments`].
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use crate::report::cell::Cell;
 use crate::report::matrix::directory::MatrixDirectory;
 use crate::report::matrix::{Asked, MatrixRecord, merge, terminal};
 
-/// What to merge.
+/// Arguments of `authlab report merge`.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Exit codes:
@@ -32,7 +32,7 @@ pub struct MergeArguments {
     out: Option<PathBuf>,
 }
 
-/// Merges.
+/// Merges the reports.
 ///
 /// # Errors
 /// A record that cannot be used, or a report that cannot be written.
@@ -56,7 +56,7 @@ pub(super) fn run(arguments: &MergeArguments, session: &Session, out: &mut dyn W
         }
         directory.write(&matrix, &found.records)?;
     }
-    // Nobody is left to tell when standard error itself is closed.
+    // If standard error is closed, there is nowhere to report to.
     let _ = github::tell(&found.records);
     if session.output.json {
         out.write_all(matrix.to_json().map_err(io::Error::other)?.as_bytes())?;
@@ -66,7 +66,7 @@ pub(super) fn run(arguments: &MergeArguments, session: &Session, out: &mut dyn W
     Ok(exit(&matrix))
 }
 
-/// The exit code that a matrix means.
+/// Returns the exit code for a matrix.
 pub(in crate::cli) fn exit(matrix: &MatrixRecord) -> Exit {
     let is_incomplete = matrix.missing().next().is_some() || matrix.table.columns.iter().any(|column| column.lacks_shards);
     if matrix.interrupted {

@@ -1,4 +1,4 @@
-//! `authlab report`: what can be done with the record of a run. One file per command.
+//! `authlab report`: commands for the records of earlier runs. One file per command.
 
 use std::io::Write;
 
@@ -14,7 +14,7 @@ pub(super) mod keep;
 pub(super) mod merge;
 pub(super) mod open;
 
-/// Which command.
+/// Arguments of `authlab report`.
 #[derive(Args, Debug)]
 pub struct ReportArguments {
     #[command(subcommand)]
@@ -31,11 +31,11 @@ enum ReportCommand {
     Keep(keep::KeepArguments),
     /// Draw reports again from saved records, without a lab
     Draw(draw::DrawArguments),
-    /// Open a report in the browser; where there is none, print where it is
+    /// Open a report in the browser; without a browser, print its path
     Open(open::OpenArguments),
 }
 
-/// Carries the command out.
+/// Runs the command.
 ///
 /// # Errors
 /// A record that cannot be read, or a report that cannot be written.

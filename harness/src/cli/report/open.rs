@@ -1,4 +1,4 @@
-//! `authlab report open`: a report in the browser.
+//! `authlab report open`: opens a report in the browser.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -10,15 +10,15 @@ use super::super::exit::Exit;
 use crate::report::directory::{Others, ReportDirectory};
 use crate::report::saved;
 
-/// Which report.
+/// Arguments of `authlab report open`.
 #[derive(Args, Debug)]
 pub struct OpenArguments {
-    /// The report's directory
+    /// Directory of the report
     #[arg(value_name = "DIR", env = "AUTHLAB_REPORT")]
     report: PathBuf,
 }
 
-/// Opens it.
+/// Opens the report.
 ///
 /// # Errors
 /// There is no report, or its page cannot be drawn.
@@ -30,7 +30,7 @@ pub fn run(arguments: &OpenArguments, out: &mut dyn Write) -> Result<Exit, Comma
     };
     let page = directory.join("index.html");
     if !page.is_file() {
-        // A record of a version that drew no page.
+        // The record may be from a version that drew no page.
         let record = saved::read(directory).map_err(|error| CommandError::hinted(Exit::Usage, error))?;
         let report = ReportDirectory::open(directory, Others::Refuse).map_err(|error| CommandError::hinted(Exit::Usage, error))?;
         report.write(&record)?;
@@ -45,7 +45,7 @@ pub fn run(arguments: &OpenArguments, out: &mut dyn Write) -> Result<Exit, Comma
     Ok(Exit::Success)
 }
 
-/// Without a screen, a browser would be one for terminals, or wait for one that never comes.
+/// Returns whether there is a screen: without one, a browser would be a textual one, or wait for a screen that never comes.
 pub(in crate::cli) fn has_screen() -> bool {
     cfg!(target_os = "macos")
         || ["DISPLAY", "WAYLAND_DISPLAY", "BROWSER", "WSL_DISTRO_NAME"]

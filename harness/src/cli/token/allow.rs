@@ -1,4 +1,4 @@
-//! `authlab token allow`: lets an API server have the logins that are kept for others, where nobody could be asked.
+//! `authlab token allow`: gives an API server access to logins of other servers, for use without a terminal to ask at.
 //!
 //! The main type is [`AllowArguments`].
 
@@ -16,7 +16,7 @@ use super::oidc::logins;
 use crate::cli::output::write_json;
 use crate::login::{ApiServer, Audience, SYSTEM};
 
-/// The logins at an issuer, and the API server that they may be given to.
+/// The logins at an issuer, and the API server that may use them.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 A login is given to the API server that it was made for. Others have to be allowed, at the terminal or by this command: any server
@@ -27,27 +27,27 @@ Exit codes:
   1  that cannot be kept
   2  wrong usage")]
 pub struct AllowArguments {
-    /// The issuer's URL, exactly as its tokens say it
+    /// URL of the issuer, exactly as in its tokens
     #[arg(long, env = "AUTHLAB_ISSUER", hide_env_values = true, value_name = "URL")]
     issuer: String,
-    /// The client that logs people in
+    /// Client that logs users in
     #[arg(long, env = "AUTHLAB_CLIENT_ID", value_name = "ID")]
     client_id: String,
-    /// The API server, as the kubeconfig names it
+    /// API server, as the kubeconfig names it
     #[arg(long, value_name = "URL")]
     server: String,
-    /// How its certificate is verified: `system`, or the fingerprint in the line that refuses
+    /// Verification of its certificate: `system`, or the fingerprint in the error that refuses it
     #[arg(long, value_name = "FINGERPRINT", default_value = SYSTEM)]
     verified_by: String,
-    /// Directory that logins are kept in; `logins` in the cache directory when not given
+    /// Directory with the logins; `logins` in the cache directory when not given
     #[arg(long, env = "AUTHLAB_LOGIN_DIR", value_name = "DIR")]
     login_dir: Option<PathBuf>,
 }
 
-/// Keeps the permission, and says so.
+/// Stores the permission, and reports that.
 ///
 /// # Errors
-/// It cannot be kept.
+/// The permission cannot be stored.
 pub(super) async fn run(arguments: AllowArguments, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
     let cache = logins(arguments.login_dir).map_err(|error| CommandError::new(Exit::Usage, error))?;
     let audience = Audience {

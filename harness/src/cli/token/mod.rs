@@ -1,7 +1,7 @@
 //! `authlab token`: an exec credential plugin, run by kubectl and every other client, or by hand.
 //!
-//! The main type is [`TokenArguments`]. Whoever runs a plugin passes its standard error on, between lines of their own: an error
-//! is one line there, and nothing but the answer is on standard output.
+//! The main type is [`TokenArguments`]. The client that runs a plugin mixes the plugin's standard error with its own lines: an error
+//! is one line there, and standard output has nothing but the credential.
 
 mod allow;
 mod oidc;
@@ -25,7 +25,7 @@ use crate::printable::printable;
 
 pub use oidc::OidcArguments;
 
-/// A credential, and the way to it.
+/// Arguments of `authlab token`.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 It is an exec credential plugin (client.authentication.k8s.io/v1, or v1beta1 where the client asks for that): its answer
@@ -47,11 +47,11 @@ pub struct TokenArguments {
 enum TokenCommand {
     #[command(flatten)]
     Credential(CredentialCommand),
-    /// Let a further API server have the logins at an issuer
+    /// Let another API server use the logins at an issuer
     Allow(allow::AllowArguments),
 }
 
-/// The ways to a credential.
+/// The commands that print a credential.
 #[derive(Subcommand, Clone, Debug)]
 enum CredentialCommand {
     /// Log in at an OpenID Connect issuer, or use and refresh an earlier login
@@ -62,7 +62,7 @@ enum CredentialCommand {
     Certificate(OfLab<PersonName>),
 }
 
-/// A credential that a lab which is up gives.
+/// A credential from a lab that is up.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 With provideClusterInfo, it is only given for API servers and auth proxies of that lab.
@@ -75,7 +75,7 @@ Exit codes:
 struct OfLab<N: Args> {
     #[command(flatten)]
     name: N,
-    /// How long it is good for, in seconds
+    /// Lifetime of the credential, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(600..=86400))]
     lifetime: u64,
     /// The lab.
@@ -86,7 +86,7 @@ struct OfLab<N: Args> {
 /// A service account.
 #[derive(Args, Clone, Debug)]
 struct AccountName {
-    /// The service account, in the lab's namespace `authlab`; made when it is not there
+    /// Service account in the lab's namespace `authlab`; created if it does not exist
     #[arg(value_name = "NAME")]
     name: String,
 }
@@ -99,7 +99,7 @@ struct PersonName {
     name: String,
 }
 
-/// Why there is no credential: an exit code and one line.
+/// The reason for a missing credential: an exit code and one line.
 struct Refusal {
     exit: Exit,
     line: String,
@@ -123,7 +123,7 @@ impl From<CommandError> for Refusal {
     }
 }
 
-/// Prints a credential for the client that runs this.
+/// Prints a credential for the client that runs this command.
 ///
 /// # Errors
 /// Standard output or standard error cannot be written.
@@ -136,7 +136,7 @@ pub async fn run(arguments: TokenArguments, session: &Session, out: &mut dyn Wri
         exit: Exit::Interrupted,
         line: line.to_owned(),
     };
-    // Whatever is given up is dropped, and lets go of its lock, its port and the terminal.
+    // Work that is interrupted is dropped, which releases its lock, its port and the terminal.
     let answered = tokio::select! {
         biased;
         () = session.interrupt.requested() => Err(interrupted("interrupted")),
@@ -177,12 +177,12 @@ async fn answer(command: CredentialCommand) -> Result<serde_json::Value, Refusal
             (Credential::Certificate(leaf), Timestamp::now() + lifetime)
         }
     };
-    // In whole seconds, and somewhat earlier: the client is to come back before the server says that it is over.
+    // In whole seconds, and slightly earlier: the client should ask again before the server refuses the credential as expired.
     let expires = Timestamp::from_second(expires.as_second().saturating_sub(1)).ok();
     info.answer(&credential, expires).map_err(|error| Refusal::usage(error.to_string()))
 }
 
-/// The lab, if the client's cluster is one of its servers: nobody else's is given what opens this one.
+/// Returns the lab, if the client's cluster is one of its servers: other clusters must not get credentials of the lab.
 async fn lab_for(named: &NamedLab, cluster: Option<&ExecCluster>) -> Result<Lab, Refusal> {
     let lab = Lab::existing(&named.lab).await.map_err(use_error)?;
     let Some(cluster) = cluster else { return Ok(lab) };
@@ -208,14 +208,14 @@ async fn lab_for(named: &NamedLab, cluster: Option<&ExecCluster>) -> Result<Lab,
     Ok(lab)
 }
 
-/// Whether the client makes sure that `cluster` has a certificate of `authority`: whoever names address and authority together can put a
-/// proxy in between.
+/// Returns whether the client verifies that `cluster` has a certificate of `authority`: an attacker who chooses both address and
+/// authority can put a proxy in between.
 fn is_verified_by(cluster: &ExecCluster, authority: &str) -> bool {
     if cluster.unverified {
         return false;
     }
     let Some(given) = &cluster.authority else {
-        // An authority of the system vouches for no address of this machine; for a name, it may.
+        // The system's authorities certify no address of this machine, but they may certify a name.
         return cluster.server_name.is_none();
     };
     let given = base64::engine::general_purpose::STANDARD.decode(given).ok();
@@ -225,7 +225,7 @@ fn is_verified_by(cluster: &ExecCluster, authority: &str) -> bool {
     given.is_some_and(|given| given.iter().all(|certificate| ours.contains(certificate)))
 }
 
-/// Nobody is left to tell when standard error itself is closed.
+/// Prints a line on standard error, and ignores an error: if standard error is closed, there is nowhere to report to.
 fn tell(line: &str) {
     let _ = writeln!(anstream::stderr().lock(), "{}", printable(line));
 }

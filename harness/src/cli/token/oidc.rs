@@ -1,4 +1,4 @@
-//! `authlab token oidc`: at whom somebody logs in, and how, from options and from what the client says.
+//! `authlab token oidc`: the issuer, the client and the login flow, from options and from the client's exec information.
 //!
 //! The main type is [`OidcArguments`].
 
@@ -22,10 +22,10 @@ use crate::hint::Hint as _;
 use crate::login::{self, ApiServer, Cache, Flow, Settings};
 use crate::secret::Secret;
 
-/// Whether somebody can be asked.
+/// The rule for asking the user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum Interactive {
-    /// As the client says, and by hand, if there is a terminal
+    /// If the client allows it; when run by hand, if there is a terminal
     #[default]
     Auto,
     /// Also without a terminal, for programs with a window
@@ -34,7 +34,7 @@ enum Interactive {
     Never,
 }
 
-/// At whom somebody logs in, and how.
+/// The issuer, and the way to log in there.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 A login is kept in the cache directory, for you alone, and refreshed before it expires; however many clients ask at once,
@@ -49,13 +49,13 @@ Exit codes:
   2  wrong usage
   5  interrupted, or nobody reads the answer any more")]
 pub struct OidcArguments {
-    /// The issuer's URL, exactly as its tokens say it
+    /// URL of the issuer, exactly as in its tokens
     #[arg(long, env = "AUTHLAB_ISSUER", hide_env_values = true, value_name = "URL")]
     issuer: Option<String>,
-    /// The client that logs people in
+    /// Client that logs users in
     #[arg(long, env = "AUTHLAB_CLIENT_ID", value_name = "ID")]
     client_id: Option<String>,
-    /// The client's secret; others can see it in the list of processes, a file is better
+    /// The client's secret; other users can see it in the list of processes, so prefer a file
     #[arg(
         long,
         env = "AUTHLAB_CLIENT_SECRET",
@@ -70,16 +70,16 @@ pub struct OidcArguments {
     /// PEM file with the authority of the issuer's certificate; those of the system when not given
     #[arg(long, env = "AUTHLAB_ISSUER_AUTHORITY", value_name = "FILE")]
     certificate_authority: Option<PathBuf>,
-    /// What is asked for beside `openid`; can be given several times
+    /// Scope to request in addition to `openid`; can be given several times
     #[arg(long, value_name = "SCOPE")]
     scope: Vec<String>,
-    /// How somebody logs in
+    /// Login flow
     #[arg(long, env = "AUTHLAB_FLOW", value_enum, default_value_t)]
     flow: LoginFlow,
-    /// Who logs in with a password
+    /// User who logs in with a password
     #[arg(long, env = "AUTHLAB_USER", value_name = "NAME")]
     username: Option<String>,
-    /// Their password; others can see it in the list of processes, a file is better
+    /// The user's password; other users can see it in the list of processes, so prefer a file
     #[arg(
         long,
         env = "AUTHLAB_PASSWORD",
@@ -88,24 +88,24 @@ pub struct OidcArguments {
         conflicts_with = "password_file"
     )]
     password: Option<String>,
-    /// File with their password; asked for in the terminal when not given
+    /// File with the user's password; asked for in the terminal when not given
     #[arg(long, env = "AUTHLAB_PASSWORD_FILE", value_name = "FILE")]
     password_file: Option<PathBuf>,
     /// Program that opens the login page, with its address as argument, or `none`; the system's browser when not given
     #[arg(long, env = "AUTHLAB_BROWSER", value_name = "PROGRAM")]
     browser: Option<PathBuf>,
-    /// Directory that logins are kept in, which must be yours alone; `logins` in the cache directory when not given
+    /// Directory with the logins, which must be yours alone; `logins` in the cache directory when not given
     #[arg(long, env = "AUTHLAB_LOGIN_DIR", value_name = "DIR")]
     login_dir: Option<PathBuf>,
-    /// Whether somebody can be asked for a new login
+    /// Ask the user for a new login
     #[arg(long, value_enum, default_value_t)]
     interactive: Interactive,
-    /// How long a new login may take, in seconds
+    /// Time limit for a new login, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 180, value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,
 }
 
-/// What the kubeconfig's cluster says about logins to it.
+/// The login settings in the kubeconfig's cluster.
 #[derive(Deserialize, Default)]
 #[serde(default, rename_all = "camelCase")]
 struct ClusterLogin {
@@ -115,7 +115,7 @@ struct ClusterLogin {
     certificate_authority_data: Option<String>,
 }
 
-/// A token of the issuer, and until when it can be used.
+/// Returns a token of the issuer, and the time until which it can be used.
 pub(super) async fn credential(arguments: OidcArguments, info: &ExecInfo) -> Result<(Credential, Timestamp), Refusal> {
     let server = info.spec.cluster.as_ref().map(|cluster| {
         let (authority, name) = (cluster.authority.as_deref(), cluster.server_name.as_deref());
@@ -146,7 +146,7 @@ pub(super) async fn credential(arguments: OidcArguments, info: &ExecInfo) -> Res
     Ok((Credential::Token(ticket.id), ticket.usable_until))
 }
 
-/// Where logins are kept.
+/// Returns the cache of logins.
 pub(super) fn logins(directory: Option<PathBuf>) -> Result<Cache, NoDirectory> {
     Ok(Cache::new(match directory {
         Some(directory) => directory,

@@ -1,4 +1,4 @@
-//! Who sits at this machine: a browser is opened for them, and they are told and asked at the terminal.
+//! The user at this machine: a browser is opened for them, and messages and questions go to the terminal.
 //!
 //! The main type is [`Sitting`].
 
@@ -17,7 +17,7 @@ use crate::login::{Person, Sharing, Told};
 use crate::printable::printable;
 use crate::secret::Secret;
 
-/// Who sits at this machine.
+/// The user at this machine.
 pub(super) struct Sitting {
     pub(super) interactive: bool,
     pub(super) browser: Option<PathBuf>,
@@ -31,7 +31,7 @@ impl Person for Sitting {
     fn open(&self, address: &str) -> io::Result<()> {
         match &self.browser {
             Some(none) if none == Path::new("none") => Err(io::Error::other("--browser none")),
-            // Standard output is for the answer alone.
+            // Standard output is for the credential alone.
             Some(program) => Command::new(program)
                 .arg(address)
                 .stdin(Stdio::null())
@@ -83,7 +83,7 @@ impl Person for Sitting {
     }
 }
 
-/// Whether a further API server may have the login, and what there is to know.
+/// Returns the question whether another API server may use the login, with the known facts.
 fn question(sharing: &Sharing) -> String {
     let Sharing { audience, server, known } = sharing;
     let same = known.iter().any(|known| known.url == server.url);
@@ -99,20 +99,20 @@ fn question(sharing: &Sharing) -> String {
     )
 }
 
-/// Whether what is typed is shown.
+/// `On` if typed text is shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Echo {
     On,
     Off,
 }
 
-/// The line that they type after `prompt`.
+/// Reads the line that is typed after `prompt`.
 async fn typed(prompt: &str, echo: Echo) -> io::Result<String> {
     let stdin = io::stdin();
     if !stdin.is_terminal() {
         return Err(io::Error::other("standard input is no terminal"));
     }
-    // The cursor stays behind the prompt unless what ends the line is shown.
+    // The cursor stays behind the prompt unless the typed line end is shown.
     let at_its_end = NewLine;
     let _silence = (echo == Echo::Off).then(|| Silence::begin(&stdin)).transpose()?;
     let _ = write!(anstream::stderr().lock(), "{}", printable(prompt));
@@ -127,7 +127,7 @@ async fn typed(prompt: &str, echo: Echo) -> io::Result<String> {
     Ok(line)
 }
 
-/// Begins a line when it is dropped.
+/// A guard that begins a new line when it is dropped.
 struct NewLine;
 
 impl Drop for NewLine {

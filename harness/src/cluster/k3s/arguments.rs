@@ -7,19 +7,19 @@ use std::path::Path;
 use crate::cluster::control_plane::SIGNER_HOURS;
 use crate::cluster::{FRONT_PROXY, provisions::Provisions};
 
-/// The port inside of the container.
+/// The port inside the container.
 pub const PORT: u16 = 6443;
 
-/// Components that nothing here needs (the items of `--disable`).
+/// Components that are not needed here (the items of `--disable`).
 const DISABLED: &[&str] = &["coredns", "local-storage", "metrics-server", "servicelb", "traefik"];
 
-/// What follows `k3s`: an API server with `provisions`, data in `data`, and keys of service accounts that are files of ours.
+/// Returns the arguments of `k3s`: an API server with `provisions`, data in `data`, and our own key files for service accounts.
 pub fn arguments(provisions: &Provisions, data: &Path, service_accounts: (&Path, &Path)) -> Vec<String> {
     let (private, public) = service_accounts;
     let mut arguments: Vec<String> = vec![
         "server".to_owned(),
-        // No kubelet, no containers inside: this is what makes it work without privileges, and as an
-        // ordinary user who has a place for its settings (`start.rs`).
+        // No kubelet, no containers inside: it therefore works without privileges, and as an
+        // ordinary user with a writable directory for its settings (`start.rs`).
         "--disable-agent".to_owned(),
         "--disable-scheduler".to_owned(),
         "--disable-cloud-controller".to_owned(),
@@ -44,11 +44,11 @@ pub fn arguments(provisions: &Provisions, data: &Path, service_accounts: (&Path,
         api_server.push("anonymous-auth=true".to_owned());
     }
     api_server.extend([
-        // k3s would add an audience of its own; tokens of service accounts are then for two.
+        // k3s would add an audience of its own; tokens of service accounts would then have two.
         "api-audiences=https://kubernetes.default.svc".to_owned(),
-        // `+` adds to what k3s says (pkg/util/args.go): its own proxy client stays `system:auth-proxy`.
+        // `+` adds to the value of k3s (pkg/util/args.go): its own proxy client stays `system:auth-proxy`.
         format!("requestheader-allowed-names+={FRONT_PROXY}"),
-        // k3s makes an RSA key; ours is as in every other cluster, so that tokens are signed the same way.
+        // k3s makes an RSA key; ours is of the same kind as in every other cluster, so that tokens are signed the same way.
         format!("service-account-key-file={}", public.display()),
         format!("service-account-signing-key-file={}", private.display()),
     ]);
@@ -71,8 +71,8 @@ mod tests {
     use super::*;
     use crate::cluster::{MAIN, Minor, Placeholders, Setting};
 
-    /// The options of `k3s server` that are used here, as its source has them (`ServerFlags` in pkg/cli/cmds/server.go, read at commit
-    /// 005499a940ee of k3s-io/k3s). The module is in no proxy, so it cannot be compiled in a test.
+    /// The options of `k3s server` that are used here, from its source (`ServerFlags` in pkg/cli/cmds/server.go, read at commit
+    /// 005499a940ee of k3s-io/k3s). No module proxy has the module, so it cannot be compiled in a test.
     const OPTIONS: &[&str] = &[
         "data-dir",
         "disable",

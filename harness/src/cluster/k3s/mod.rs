@@ -1,7 +1,7 @@
 //! k3s as one container: server without agent, unprivileged, with our settings passed through.
 //!
-//! The main type is [`K3s`]. k3s makes its authorities by itself; [`K3s::start`] reads them back ([`read_back`]) so that the harness
-//! can issue what scenarios need. What k3s is told is [`arguments`].
+//! The main type is [`K3s`]. k3s makes its own authorities; [`K3s::start`] reads them back ([`read_back`]) so that the harness
+//! can issue the certificates that scenarios need. The command line is in [`arguments`].
 
 mod arguments;
 mod read_back;

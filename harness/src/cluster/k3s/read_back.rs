@@ -1,4 +1,4 @@
-//! What k3s wrote, read back: its kubeconfig and its authorities.
+//! The files that k3s wrote, read back: its kubeconfig and its authorities.
 //!
 //! The main type is [`K3sFiles`], from the data directory (`server/tls/` in it; k3s-io/k3s `pkg/daemons/control/deps/deps.go`).
 
@@ -8,7 +8,7 @@ use crate::cluster::ReadBack;
 use crate::cluster::read_kubeconfig::{AdministratorKubeconfig, UnreadableKubeconfig};
 use crate::secret::Secret;
 
-/// Where k3s keeps its data.
+/// The data directory of k3s.
 #[derive(Clone, Debug)]
 pub struct Directory(pub PathBuf);
 
@@ -17,12 +17,12 @@ impl Directory {
         self.0.join("server").join("tls").join(name)
     }
 
-    /// The kubeconfig of the administrator, which `--write-kubeconfig` names.
+    /// Returns the path of the administrator's kubeconfig, for `--write-kubeconfig`.
     pub fn kubeconfig(&self) -> PathBuf {
         self.0.join("k3s.yaml")
     }
 
-    /// The first of the files that are needed and are not there yet, or are empty. k3s writes the kubeconfig last.
+    /// Returns the first required file that is missing or empty. k3s writes the kubeconfig last.
     pub fn missing(&self) -> Option<PathBuf> {
         let tls = ["client-ca.crt", "client-ca.key", "request-header-ca.crt", "request-header-ca.key"];
         tls.iter()
@@ -32,16 +32,16 @@ impl Directory {
     }
 }
 
-/// What k3s wrote.
+/// The files that k3s wrote.
 #[derive(Clone, Debug)]
 pub struct K3sFiles {
-    /// Its administrator's kubeconfig, whose server is reached inside of the container alone.
+    /// Its administrator's kubeconfig, whose server address is valid only inside the container.
     pub kubeconfig: AdministratorKubeconfig,
     /// Its authorities. The keys of service accounts are ours: see [`super::arguments`].
     pub authorities: ReadBack,
 }
 
-/// What k3s wrote cannot be read.
+/// An error of reading the files of k3s.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadBackError {
     /// A file cannot be read.
@@ -49,19 +49,19 @@ pub enum ReadBackError {
     File {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// The kubeconfig does not say what is needed.
+    /// The kubeconfig lacks a required field.
     #[error(transparent)]
     Kubeconfig(#[from] UnreadableKubeconfig),
 }
 
-/// Reads what k3s wrote into `directory`.
+/// Reads the files that k3s wrote into `directory`.
 ///
 /// # Errors
-/// A file is missing or says something else.
+/// A file is missing or has unexpected content.
 pub fn read_back(directory: &Directory) -> Result<K3sFiles, ReadBackError> {
     let read = |path: &Path| {
         std::fs::read_to_string(path).map_err(|source| ReadBackError::File {
@@ -92,7 +92,7 @@ mod tests {
     use crate::cluster::Authorities;
     use crate::pki::{Authority, Request};
 
-    /// A data directory as k3s leaves it: EC keys in Go's form.
+    /// Creates a data directory as k3s leaves it: EC keys in Go's form.
     fn k3s() -> (tempfile::TempDir, Directory, Authority) {
         let place = tempfile::tempdir().unwrap();
         let tls = place.path().join("server/tls");

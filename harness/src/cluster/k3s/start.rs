@@ -15,22 +15,22 @@ use crate::hint::Hint;
 use crate::pki::PkiError;
 use crate::process::wait::{Condition, WaitError, until};
 
-/// The directory of the settings of k3s' node (k3s-io/k3s `pkg/agent/config/config.go`), also with `--disable-agent`; root's, in the image.
+/// The settings directory of k3s' node (k3s-io/k3s `pkg/agent/config/config.go`), used even with `--disable-agent`; root's, in the image.
 const SETTINGS: &str = "/etc/rancher";
 
-/// How long k3s may take until it is ready: ten times what a slow machine needs.
+/// The time limit for k3s to become ready: ten times what a slow machine needs.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// What can keep k3s from being ready.
+/// An error of starting k3s.
 #[derive(Debug, thiserror::Error)]
 pub enum K3sError {
-    /// The engine cannot do what it was asked for, or k3s ended.
+    /// The engine failed, or k3s exited.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// What the API server is given cannot be put together.
+    /// The files and flags of the API server cannot be prepared.
     #[error(transparent)]
     Provisions(#[from] ProvisionsError),
-    /// What k3s wrote cannot be read.
+    /// The files that k3s wrote cannot be read.
     #[error(transparent)]
     ReadBack(#[from] ReadBackError),
     /// An authority of k3s cannot be used.
@@ -39,12 +39,12 @@ pub enum K3sError {
     /// Its API server is not ready.
     #[error(transparent)]
     Readiness(#[from] ReadinessError),
-    /// It did not write what it should have.
+    /// k3s has not written all of its files.
     #[error("k3s has not written its keys after {limit:?}: {why}; its log is {}", log.display())]
     NothingWritten {
-        /// How long it was waited for.
+        /// The time that was waited.
         limit: Duration,
-        /// What was missing.
+        /// The missing file.
         why: String,
         /// Its log.
         log: std::path::PathBuf,
@@ -60,17 +60,17 @@ impl Hint for K3sError {
     }
 }
 
-/// k3s that runs.
+/// A running k3s.
 #[derive(Debug)]
 pub struct K3s {
     container: Container,
 }
 
 impl K3s {
-    /// Starts k3s with `setting`, and waits until its API server is ready. The authorities are those of `around` with k3s' own in them.
+    /// Starts k3s with `setting`, and waits until its API server is ready. Returns the authorities of `around` with k3s' own in them.
     ///
     /// # Errors
-    /// The image is missing, k3s ends, or is not ready in time; nothing is left of it then.
+    /// The image is missing, k3s exits, or is not ready in time; it is then removed completely.
     pub async fn start(around: Surroundings<'_>, setting: &Setting, events: &Events) -> Result<(Self, ApiServer, Authorities), K3sError> {
         let phase = events.phase("k3s");
         match Self::started(around, setting).await {
@@ -93,10 +93,10 @@ impl K3s {
         let name = format!("authlab-{}-k3s", around.labels.lab);
         let spec = ContainerSpec::new(name, around.images.k3s.to_string(), around.labels)
             .arguments(arguments(&provisions, &directory.0, (&keys[0], &keys[1])))
-            // It runs as who runs the lab, so that what it writes can be read here, and what we wrote there.
+            // It runs as the user who runs the lab, so that both can read each other's files.
             .user(around.engine.own_user())
             .environment("HOME", directory.0.to_string_lossy())
-            // It makes directories there before all else, whoever runs it.
+            // It first creates directories there, as any user.
             .in_memory(SETTINGS, "mode=1777")
             .shared(around.directory)
             .network(around.network, &["k3s"])
@@ -106,7 +106,7 @@ impl K3s {
         match k3s.ready(around, &provisions, &directory).await {
             Ok((server, authorities)) => Ok((k3s, server, authorities)),
             Err(error) => {
-                // The first error is the one to tell.
+                // The first error is the one to report.
                 let _ = k3s.container.remove().await;
                 Err(error)
             }
@@ -119,7 +119,7 @@ impl K3s {
         provisions: &Provisions,
         directory: &Directory,
     ) -> Result<(ApiServer, Authorities), K3sError> {
-        // It ends by itself with the container.
+        // It ends with the container.
         let _following = self.container.follow(&provisions.log)?;
         let written = until("the keys of k3s", LIMIT, || async {
             self.container.expect_running().await?;
@@ -147,15 +147,15 @@ impl K3s {
         Ok((server, authorities))
     }
 
-    /// An error when it no longer runs.
+    /// Fails if it no longer runs.
     ///
     /// # Errors
-    /// How it ended, and the last lines of its log.
+    /// Its exit status, and the last lines of its log.
     pub async fn expect_running(&self) -> Result<(), K3sError> {
         Ok(self.container.expect_running().await?)
     }
 
-    /// Its container.
+    /// Returns its container.
     pub fn containers(&self) -> Vec<&Container> {
         vec![&self.container]
     }
@@ -163,7 +163,7 @@ impl K3s {
     /// Removes it, and waits until it is gone.
     ///
     /// # Errors
-    /// The engine is not there any more.
+    /// The engine is no longer available.
     pub async fn stop(self) -> Result<(), K3sError> {
         Ok(self.container.remove().await?)
     }
@@ -177,7 +177,7 @@ mod tests {
     use crate::server_binaries::Versions;
     use crate::server_binaries::images::Images;
 
-    /// Starts k3s where an engine answers; says what came of it, and whether the image was there.
+    /// Starts k3s if an engine is available; returns whether the image was present, and the result.
     async fn started() -> (bool, Result<(), K3sError>) {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let engine = Engine::find(None).await.expect("a container engine");

@@ -1,4 +1,4 @@
-//! The `kind` command: found, asked for its version, and told to make and remove clusters.
+//! The `kind` command: finding it, checking its version, and making and removing clusters with it.
 //!
 //! The main type is [`KindCommand`]. Each call's output goes to a log in the lab's directory, and into the error when it fails.
 
@@ -9,13 +9,13 @@ use crate::engine::Labels;
 use crate::hint::Hint;
 use crate::process::{ProcessError, Program};
 
-/// The newest release that this was made for: what a person without kind is told to get.
+/// The newest release that this was made for: the one that users without kind are told to install.
 const KNOWN: &str = "0.33.0";
 
-/// How much of a failed call's output is shown.
+/// The number of lines of a failed call's output that are shown.
 const TAIL: usize = 20;
 
-/// What the command may see of the environment: where the engine is and where its settings are, nothing of the user's clusters.
+/// The environment variables that the command may see: the engine's address and its settings, nothing about the user's clusters.
 const ENVIRONMENT: &[&str] = &[
     "PATH",
     "HOME",
@@ -25,49 +25,49 @@ const ENVIRONMENT: &[&str] = &[
     "XDG_RUNTIME_DIR",
 ];
 
-/// Why `kind` does not do what it should.
+/// An error of the `kind` command.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
     /// There is no such command.
     #[error("there is no `kind` command: {looked}")]
     Absent {
-        /// Where it was looked for.
+        /// The places that were searched.
         looked: String,
     },
-    /// It is older than the release that knows the node's image.
+    /// The command is older than the release that knows the node's image.
     #[error("{} is kind {seen}, expected {expected} or newer", path.display())]
     TooOld {
         /// The command.
         path: PathBuf,
         /// Its version.
         seen: String,
-        /// The oldest that will do.
+        /// The oldest accepted version.
         expected: String,
     },
-    /// It says something else than a version.
+    /// The command does not print a version.
     #[error("{} does not say which version of kind it is, it says: {seen}", path.display())]
     Unreadable {
         /// The command.
         path: PathBuf,
-        /// What it said.
+        /// Its output.
         seen: String,
     },
-    /// A call of it failed.
+    /// A call of the command failed.
     #[error("`kind {call}` failed ({status}); its log is {}\n{}", log.display(), tail.join("\n"))]
     Failed {
-        /// What it was told.
+        /// Its arguments.
         call: String,
-        /// How it ended.
+        /// Its exit status.
         status: std::process::ExitStatus,
         /// Its log.
         log: PathBuf,
-        /// The last lines of it, redacted.
+        /// The log's last lines, redacted.
         tail: Vec<String>,
     },
-    /// It cannot be started.
+    /// The command cannot be started.
     #[error(transparent)]
     Process(#[from] ProcessError),
-    /// What it printed cannot be kept or read.
+    /// Its output cannot be kept or read.
     #[error("the lab's directory cannot be used")]
     Directory(#[from] io::Error),
 }
@@ -94,11 +94,11 @@ pub struct KindCommand {
 }
 
 impl KindCommand {
-    /// The command that is `named`, or else the first in PATH, if it is at least of the release `oldest` (`0.33`). Its logs are kept in
+    /// Finds the command at `named`, or else the first in PATH, if it is at least of the release `oldest` (`0.33`). Its logs are kept in
     /// the directory `logs`.
     ///
     /// # Errors
-    /// It is absent, too old, or says something else than its version.
+    /// It is absent, too old, or does not print a version.
     pub async fn find(named: Option<&Path>, oldest: &str, logs: &Path) -> Result<Self, CommandError> {
         let path = match named {
             Some(path) if is_program(path) => path.to_owned(),
@@ -120,7 +120,7 @@ impl KindCommand {
         };
         let said = match command.call("version", &["version"]).await {
             Ok(said) => said,
-            // A program that knows no `version` is not kind.
+            // A program without the command `version` is not kind.
             Err(CommandError::Failed { tail, .. }) => tail.join("\n"),
             Err(error) => return Err(error),
         };
@@ -142,18 +142,18 @@ impl KindCommand {
         Ok(command)
     }
 
-    /// The same, with a variable that each call sees.
+    /// Sets an environment variable for each call.
     #[must_use]
     pub fn environment(mut self, name: &str, value: impl Into<String>) -> Self {
         self.environment.push((name.to_owned(), value.into()));
         self
     }
 
-    /// Makes the cluster `name` from the file `configuration`, and writes its kubeconfig. Dropped before it has come to its end, or
-    /// failing, it removes what there is of the cluster.
+    /// Makes the cluster `name` from the file `configuration`, and writes its kubeconfig. If it fails or is dropped before it has finished,
+    /// it removes the partial cluster.
     ///
     /// # Errors
-    /// The command fails; what it said is in the error.
+    /// The command fails; its output is in the error.
     pub async fn create(&self, name: &str, configuration: &Path, kubeconfig: &Path) -> Result<(), CommandError> {
         let unfinished = self.unfinished(name, kubeconfig);
         let [configuration, kubeconfig] = [configuration, kubeconfig].map(|path| path.to_string_lossy().into_owned());
@@ -166,7 +166,7 @@ impl KindCommand {
             &configuration,
             "--kubeconfig",
             &kubeconfig,
-            // Nobody here needs the node's network; the API server is asked by ourselves.
+            // The node's network is not needed; the harness itself polls the API server.
             "--wait",
             "0s",
         ];
@@ -175,7 +175,7 @@ impl KindCommand {
         Ok(())
     }
 
-    /// The cluster `name`, removed when this is dropped before it is [`Unfinished::finished`].
+    /// Returns a guard for the cluster `name`, which removes it if it is dropped before [`Unfinished::finished`].
     pub(super) fn unfinished<'a>(&'a self, name: &'a str, kubeconfig: &'a Path) -> Unfinished<'a> {
         Unfinished {
             command: self,
@@ -185,7 +185,7 @@ impl KindCommand {
         }
     }
 
-    /// Removes the cluster `name`. One that is not there is fine.
+    /// Removes the cluster `name`. Succeeds if it does not exist.
     ///
     /// # Errors
     /// The command fails.
@@ -195,12 +195,12 @@ impl KindCommand {
         self.call("delete", &options).await.map(drop)
     }
 
-    /// The names of all clusters of kind that there are.
+    /// Returns the names of all existing clusters of kind.
     ///
     /// # Errors
     /// The command fails.
     pub async fn clusters(&self) -> Result<Vec<String>, CommandError> {
-        // Quiet, it says nothing when there is none.
+        // With `--quiet`, it prints nothing when there is no cluster.
         let said = self.call("clusters", &["get", "clusters", "--quiet"]).await?;
         Ok(said
             .lines()
@@ -232,7 +232,7 @@ impl KindCommand {
     }
 }
 
-/// A cluster that is being made. Dropped, what there is of it is removed, however long that takes: nobody else knows of it.
+/// A cluster that is being made. Dropping it removes the partial cluster, however long that takes: nothing else knows about it.
 pub(super) struct Unfinished<'a> {
     command: &'a KindCommand,
     name: &'a str,
@@ -241,7 +241,7 @@ pub(super) struct Unfinished<'a> {
 }
 
 impl Unfinished<'_> {
-    /// Somebody else removes it from now on.
+    /// Leaves the removal to the caller.
     pub(super) fn finished(mut self) {
         self.is_finished = true;
     }
@@ -267,7 +267,7 @@ impl Drop for Unfinished<'_> {
             delete.stderr(log);
         }
         delete.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null());
-        // Whether it worked is in its log; a sweep finds what is left.
+        // The result is in its log; a sweep finds the rest.
         let _ = delete.status();
     }
 }
@@ -277,7 +277,7 @@ fn is_program(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
 }
 
-/// The version in `kind v0.33.0 go1.25.0 linux/amd64` (sigs.k8s.io/kind `pkg/cmd/kind/version`).
+/// Returns the version in `kind v0.33.0 go1.25.0 linux/amd64` (sigs.k8s.io/kind `pkg/cmd/kind/version`).
 fn version_in(said: &str) -> Option<String> {
     said.lines().find_map(|line| {
         let version = line.strip_prefix("kind v")?.split_whitespace().next()?;
@@ -285,14 +285,14 @@ fn version_in(said: &str) -> Option<String> {
     })
 }
 
-/// Major and minor number; a pre-release counts as its release.
+/// Returns major and minor number; a pre-release counts as its release.
 fn numbers(version: &str) -> Option<(u32, u32)> {
     let mut parts = version.split(['.', '-', '+']);
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
-/// The name of a lab's cluster: what kind allows (`^[a-z0-9.-]+$`), short enough for a node's host name, and another one for each lab.
-/// kind labels what it makes with it, and a sweep knows the lab's id in it.
+/// Returns the name of a lab's cluster: valid for kind (`^[a-z0-9.-]+$`), short enough for a node's host name, and unique to the lab.
+/// kind labels everything it makes with it, and a sweep finds the lab's id in it.
 pub fn cluster_name(labels: &Labels) -> String {
     let plain: String = labels
         .lab
@@ -311,7 +311,7 @@ mod tests {
     use super::*;
     use crate::process::wait::{Condition, until};
 
-    /// A `kind` that is a script; `$0.calls` has a line for each call.
+    /// Creates a `kind` that is a script; `$0.calls` has a line for each call.
     fn fake(script: &str) -> (tempfile::TempDir, PathBuf) {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("kind");

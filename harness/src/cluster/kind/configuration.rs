@@ -1,6 +1,6 @@
 //! The configuration of a cluster (`kind.x-k8s.io/v1alpha4`; sigs.k8s.io/kind `pkg/apis/config/v1alpha4`), with patches for kubeadm's.
 //!
-//! The main type is [`Configuration`]. kind chooses the version of kubeadm's configuration by itself, another one in each of its
+//! The main type is [`Configuration`]. kind chooses the version of kubeadm's configuration on its own, and differently in its
 //! releases; a patch that names a version is used for that one alone (kind `pkg/internal/patch`), so each patch is there twice.
 
 use std::path::Path;
@@ -10,21 +10,21 @@ use serde_json::{Map, Value, json};
 use crate::cluster::Provisions;
 use crate::cluster::control_plane::SIGNER_HOURS;
 
-/// What the files in the lab's directory are called, and what they say.
+/// The content of the files in the lab's directory, and their names.
 #[derive(Clone, Debug)]
 pub struct Configuration {
-    /// The cluster's: JSON, which is YAML too.
+    /// The cluster's configuration: JSON, which is YAML too.
     pub cluster: Value,
     /// kubeadm's patch of the API server's pod (RFC 6902), for [`Configuration::PATCH`] in the directory of patches.
     pub patch: Value,
 }
 
 impl Configuration {
-    /// How kubeadm wants the file of the patch to be called: TARGET, a suffix for the order, and its kind.
+    /// The file name of the patch in kubeadm's form: TARGET, a suffix for the order, and its kind.
     pub const PATCH: &'static str = "kube-apiserver0+json.json";
 }
 
-/// The versions of kubeadm's configuration that some release of kind writes, and how each has extra arguments.
+/// The versions of kubeadm's configuration that some release of kind writes, and the form of extra arguments in each.
 const KUBEADM: [(&str, Arguments); 2] = [
     ("kubeadm.k8s.io/v1beta3", Arguments::Map),
     ("kubeadm.k8s.io/v1beta4", Arguments::List),
@@ -61,9 +61,9 @@ const API_SERVER: &str = "/usr/local/bin/kube-apiserver";
 /// Their `PATH`.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// For the cluster `name` with nodes from `image` and the API server of `provisions`. `directory` is the lab's, `patches` a directory
-/// in it, and `programs` one where `kube-apiserver` is a link to [`LOG_RUNNER`]; all are seen in the node, and in the API server's pod, at
-/// the same path.
+/// Returns the configuration of the cluster `name` with nodes from `image` and the API server of `provisions`. `directory` is the lab's,
+/// `patches` a directory in it, and `programs` one where `kube-apiserver` is a link to [`LOG_RUNNER`]; all are seen in the node, and in
+/// the API server's pod, under the same path.
 pub fn configuration(
     name: &str,
     image: &str,
@@ -97,7 +97,7 @@ pub fn configuration(
             },
             "controllerManager": { "extraArgs": arguments.of([("cluster-signing-duration", signing.as_str())]) },
         });
-        // Keys as ours are: P-256, so that service accounts' tokens are signed as in every other cluster. RSA is kubeadm's default.
+        // P-256 keys like ours, so that service accounts' tokens are signed as in every other cluster. RSA is kubeadm's default.
         match arguments {
             Arguments::Map => cluster["featureGates"] = json!({ "PublicKeysECDSA": true }),
             Arguments::List => cluster["encryptionAlgorithm"] = "ECDSA-P256".into(),
@@ -127,8 +127,8 @@ pub fn configuration(
         "kubeadmConfigPatches": kubeadm.collect::<Vec<_>>(),
     });
     // The API server's log is written by the program that its image has for that (kubernetes/kubernetes
-    // `build/server-image/kube-apiserver/Dockerfile`; k8s.io/component-base `logs/kube-log-runner`): to a file of ours, and to where it
-    // went before. kubeadm 1.33 and newer wait for the API server by the address in its pod's command, which has to begin with
+    // `build/server-image/kube-apiserver/Dockerfile`; k8s.io/component-base `logs/kube-log-runner`): to a file of ours, and to its
+    // former output. kubeadm 1.33 and newer wait for the API server by the address in its pod's command, which has to begin with
     // `kube-apiserver` (`cmd/kubeadm/app/util/staticpod`, GetAddressesFromManifest): so that program is called by this name.
     let log = format!("--log-file={}", provisions.log.display());
     let words = [API_SERVER, "--also-stdout=true", &log];
@@ -204,7 +204,7 @@ mod tests {
         assert_eq!(cluster["nodes"].as_array().unwrap().len(), 1);
     }
 
-    /// The pod that kubeadm makes, after the patch: its command and its environment (RFC 6902, for what is used of it).
+    /// Returns command and environment of kubeadm's pod after the patch (RFC 6902, the part of it that is used).
     fn patched(patch: &Value) -> (Vec<String>, Value) {
         let mut command = vec!["kube-apiserver".to_owned(), "--advertise-address=172.18.0.2".to_owned()];
         let mut environment = Value::Null;
@@ -238,11 +238,11 @@ mod tests {
         assert!(rest.split(':').any(|directory| directory == "/usr/local/bin"), "{path}");
     }
 
-    /// The module of kind whose own code reads what was written here.
+    /// The version of kind's module, whose own code reads the configuration.
     const KIND: &str = "v0.33.0";
 
-    /// Compiled inside of kind's module, since its parser is internal: reads the configuration strictly, validates it, and puts the
-    /// patches on the kubeadm configuration that kind would write for the version given.
+    /// A program compiled inside kind's module, since its parser is internal: it reads the configuration strictly, validates it, and
+    /// applies the patches to the kubeadm configuration that kind would write for the given version.
     const CHECK: &str = r#"package main
 
 import (
@@ -277,7 +277,7 @@ func main() {
 }
 "#;
 
-    /// Go, if this machine has it and can have kind's module.
+    /// Returns the directory of kind's module, if this machine has Go and can download the module.
     fn kind_module() -> Option<PathBuf> {
         let module = format!("sigs.k8s.io/kind@{KIND}");
         let downloaded = Command::new("go")

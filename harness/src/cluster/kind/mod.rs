@@ -1,6 +1,6 @@
-//! A cluster that the `kind` command makes, with our settings in its configuration.
+//! A cluster made by the `kind` command, with our settings in its configuration.
 //!
-//! The main type is [`Kind`]. The command is the user's own ([`KindCommand`]); what it is told is a file ([`configuration`]). kubeadm
+//! The main type is [`Kind`]. The command is the user's own ([`KindCommand`]); its input is a file ([`configuration`]). kubeadm
 //! makes the authorities; [`Kind::start`] reads them back from the node ([`read_back`]).
 
 mod command;

@@ -1,4 +1,4 @@
-//! What kubeadm wrote in the node, read back: the kubeconfig and the authorities.
+//! The files that kubeadm wrote in the node, read back: the kubeconfig and the authorities.
 //!
 //! The main type is [`NodeFiles`], from the files of `/etc/kubernetes/pki` (kubeadm, `cmd/kubeadm/app/constants`).
 
@@ -8,19 +8,19 @@ use crate::cluster::ReadBack;
 use crate::cluster::read_kubeconfig::{AdministratorKubeconfig, UnreadableKubeconfig};
 use crate::secret::Secret;
 
-/// Where kubeadm keeps keys in the node.
+/// The directory of kubeadm's keys in the node.
 pub const PKI: &str = "/etc/kubernetes/pki";
 
-/// What was read.
+/// The files that were read.
 #[derive(Clone, Debug)]
 pub struct NodeFiles {
-    /// The kubeconfig that kind wrote: its server is reached from this machine.
+    /// The kubeconfig that kind wrote; its server address is valid on this machine.
     pub kubeconfig: AdministratorKubeconfig,
     /// The cluster's authorities, and the key of its service accounts.
     pub authorities: ReadBack,
 }
 
-/// What kubeadm wrote cannot be read.
+/// An error of reading the files of kubeadm.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadBackError {
     /// A file cannot be read.
@@ -28,11 +28,11 @@ pub enum ReadBackError {
     File {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// The kubeconfig does not say what is needed.
+    /// The kubeconfig lacks a required field.
     #[error(transparent)]
     Kubeconfig(#[from] UnreadableKubeconfig),
 }
@@ -40,7 +40,7 @@ pub enum ReadBackError {
 /// Reads the file `kubeconfig`, and `pki`, a copy of the node's directory.
 ///
 /// # Errors
-/// A file is missing or says something else.
+/// A file is missing or has unexpected content.
 pub fn read_back(kubeconfig: &Path, pki: &Path) -> Result<NodeFiles, ReadBackError> {
     let read = |path: &Path| {
         std::fs::read_to_string(path).map_err(|source| ReadBackError::File {

@@ -18,25 +18,25 @@ use crate::hint::Hint;
 use crate::owner::LabId;
 use crate::pki::{PkiError, write_private};
 
-/// How long the API server may take until it is ready, once kind has made the cluster.
+/// The time limit for the API server to become ready, once kind has made the cluster.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// What can keep a cluster of kind from being ready.
+/// An error of starting a cluster of kind.
 #[derive(Debug, thiserror::Error)]
 pub enum KindError {
-    /// The command is not there, or fails.
+    /// The command is missing, or fails.
     #[error(transparent)]
     Command(#[from] CommandError),
-    /// The engine cannot do what it was asked for, or the node ended.
+    /// The engine failed, or the node exited.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// What the API server is given cannot be put together.
+    /// The files and flags of the API server cannot be prepared.
     #[error(transparent)]
     Provisions(#[from] ProvisionsError),
-    /// What kubeadm wrote cannot be read.
+    /// The files that kubeadm wrote cannot be read.
     #[error(transparent)]
     ReadBack(#[from] ReadBackError),
-    /// An authority of the cluster cannot be used, or a file not be written.
+    /// An authority of the cluster cannot be used, or a file cannot be written.
     #[error(transparent)]
     Pki(#[from] PkiError),
     /// Its API server is not ready.
@@ -54,10 +54,10 @@ impl Hint for KindError {
     }
 }
 
-/// The log is passed on by another program, line by line.
+/// Another program forwards the log, line by line.
 const LOG_DELAY: LogDelay = LogDelay::PassedOn;
 
-/// A cluster of kind that runs.
+/// A running cluster of kind.
 #[derive(Debug)]
 pub struct Kind {
     command: KindCommand,
@@ -67,11 +67,11 @@ pub struct Kind {
 }
 
 impl Kind {
-    /// Makes a cluster with `setting` by `command`, and waits until its API server is ready. The authorities are those of `around`
+    /// Makes a cluster with `setting` by `command`, and waits until its API server is ready. Returns the authorities of `around`
     /// with the cluster's own in them.
     ///
     /// # Errors
-    /// The command fails, the node ends, or its API server is not ready in time; nothing is left of it then.
+    /// The command fails, the node exits, or its API server is not ready in time; it is then removed completely.
     pub async fn start(
         command: &KindCommand,
         around: Surroundings<'_>,
@@ -112,10 +112,10 @@ impl Kind {
 
         let mut command = command
             .clone()
-            // Programs that it starts do not end with it: they are found by this when its owner is gone.
+            // Programs that it starts do not end with it: this variable identifies them when their owner is gone.
             .environment(LabId::VARIABLE, around.labels.id.as_str())
             .environment("DOCKER_HOST", around.engine.address())
-            // The lab's network in place of the one that all clusters share.
+            // The lab's network instead of the one that all clusters share.
             .environment("KIND_EXPERIMENTAL_DOCKER_NETWORK", around.network.name());
         if around.engine.kind() == EngineKind::Podman {
             command = command
@@ -140,7 +140,7 @@ impl Kind {
         name: &str,
         kubeconfig: &std::path::Path,
     ) -> Result<(Container, ApiServer, Authorities), KindError> {
-        // Failing or given up, it removes the cluster.
+        // On failure or when dropped, it removes the cluster.
         let unfinished = command.unfinished(name, kubeconfig);
         let node = Container::named(around.engine, &format!("{name}-control-plane")).await?;
         let copies = around.directory.join("kind");
@@ -156,15 +156,15 @@ impl Kind {
         Ok((node, server, authorities))
     }
 
-    /// An error when its node no longer runs.
+    /// Fails if its node no longer runs.
     ///
     /// # Errors
-    /// How it ended, and the last lines of its log.
+    /// Its exit status, and the last lines of its log.
     pub async fn expect_running(&self) -> Result<(), KindError> {
         Ok(self.node.expect_running().await?)
     }
 
-    /// Its node.
+    /// Returns its node.
     pub fn containers(&self) -> Vec<&Container> {
         vec![&self.node]
     }
@@ -178,8 +178,8 @@ impl Kind {
     }
 }
 
-/// The name under which the node's image is there: an image that was loaded from a file has lost its digest. One that is not there
-/// is kind's to fetch, by digest.
+/// Returns the name of the node's image in the engine: an image that was loaded from a file has lost its digest. A missing
+/// image is fetched by kind, by digest.
 async fn image(around: Surroundings<'_>) -> Result<String, KindError> {
     let pinned = around.images.kind_node.to_string();
     let loaded = around.images.kind_node.without_digest().to_string();

@@ -1,4 +1,4 @@
-//! How tokens can be signed.
+//! The algorithms that sign tokens.
 //!
 //! The main type is [`Algorithm`].
 
@@ -24,7 +24,7 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// All of them.
+    /// All algorithms.
     pub const ALL: [Self; 9] = [
         Self::Rs256,
         Self::Rs384,
@@ -37,7 +37,7 @@ impl Algorithm {
         Self::Es512,
     ];
 
-    /// Its name in a token's header.
+    /// Returns the algorithm's name in a token's header.
     pub fn name(self) -> &'static str {
         match self {
             Self::Rs256 => "RS256",
@@ -52,7 +52,7 @@ impl Algorithm {
         }
     }
 
-    /// The library's name of it; `None` for what the library does not sign with.
+    /// Returns the signing library's name of the algorithm; `None` if the library does not sign with it.
     pub(super) fn library(self) -> Option<jsonwebtoken::Algorithm> {
         use jsonwebtoken::Algorithm as Library;
         Some(match self {
@@ -84,7 +84,7 @@ impl fmt::Display for Algorithm {
     }
 }
 
-/// A name that is none of [`Algorithm::ALL`].
+/// A name that is not in [`Algorithm::ALL`].
 #[derive(Debug, thiserror::Error)]
 #[error("unknown signature algorithm {0:?}; there are RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 and ES512")]
 pub struct NoAlgorithm(String);
@@ -100,7 +100,7 @@ impl std::str::FromStr for Algorithm {
     }
 }
 
-/// What kind of key an algorithm needs.
+/// The kind of key that an algorithm needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Family {

@@ -1,7 +1,7 @@
-//! A way to the issuer that only who is told of it can take: a proxy that understands CONNECT (RFC 9110 §9.3.6), as API servers
-//! use one for their egress (KEP-1281).
+//! A proxy through which only clients configured for it can reach the issuer. It understands CONNECT (RFC 9110 §9.3.6), as API servers
+//! use it for their egress (KEP-1281).
 //!
-//! The main type is [`Egress`]. It alone knows where the host [`HIDDEN`] is.
+//! The main type is [`Egress`]. It alone knows the address of the host [`HIDDEN`].
 
 use std::sync::Arc;
 
@@ -15,13 +15,13 @@ use crate::identity_provider::Address;
 use crate::listener::{Accepted, Limits, Listener, Listening, relay};
 use crate::pki::Leaf;
 
-/// A host that no name server knows (RFC 2606 §2): the issuer, behind the egress.
+/// A host that no name server knows (RFC 2606 §2), for the issuer behind the egress proxy.
 pub const HIDDEN: &str = "issuer.hidden.example";
 
-/// No head of a CONNECT request is longer.
+/// The longest head of a CONNECT request.
 const LONGEST_HEAD: usize = 4096;
 
-/// The proxy. Dropped, it ends.
+/// A running egress proxy. Dropping it ends it.
 #[derive(Debug)]
 pub struct Egress {
     url: String,
@@ -29,10 +29,10 @@ pub struct Egress {
 }
 
 impl Egress {
-    /// Listens on a free port of `address`, shows `leaf`, and leads to `issuer` (`HOST:PORT`), which is also known as [`HIDDEN`].
+    /// Listens on a free port of `address` with the certificate `leaf`, and leads to `issuer` (`HOST:PORT`), also known as [`HIDDEN`].
     ///
     /// # Errors
-    /// It cannot listen, or the certificate cannot be used.
+    /// The proxy cannot listen, or the certificate cannot be used.
     pub async fn listen_at(address: &Address, leaf: &Leaf, issuer: &str) -> Result<Self, IssuerError> {
         let acceptor = TlsAcceptor::from(Arc::new(crate::tls::server(leaf)?));
         let wrong = |source| IssuerError::Listen {
@@ -44,7 +44,7 @@ impl Egress {
         let issuer: Arc<str> = Arc::from(issuer);
         let listening = listener.accept(move |accepted| {
             let (acceptor, issuer) = (acceptor.clone(), Arc::clone(&issuer));
-            // A caller that went away is no news.
+            // A caller that disconnects is not an error.
             async move { drop(lead(accepted, &acceptor, &issuer, Limits::default()).await) }
         });
         Ok(Self {
@@ -53,7 +53,7 @@ impl Egress {
         })
     }
 
-    /// Where it listens.
+    /// Returns the proxy's URL.
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -80,7 +80,7 @@ async fn head(caller: &mut (impl AsyncRead + Unpin)) -> std::io::Result<Vec<u8>>
     Ok(head)
 }
 
-/// Where the request in `head` asks to be led, if that is the issuer under one of its names.
+/// Returns the target of the request in `head`, if it is the issuer under one of its names.
 fn target<'a>(head: &'a [u8], issuer: &str) -> Option<&'a str> {
     let line = std::str::from_utf8(head).ok()?.lines().next()?;
     let asked = line.strip_prefix("CONNECT ")?.strip_suffix(" HTTP/1.1")?;
@@ -99,7 +99,7 @@ mod tests {
 
     #[tokio::test]
     async fn callers_that_say_nothing_keep_nobody_from_the_egress() {
-        // Another test may have chosen it.
+        // Another test may have installed a provider already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let authority = Authority::root("servers").unwrap();
         let leaf = authority.issue(&Request::server("egress", &[])).unwrap();

@@ -1,7 +1,7 @@
 //! Signing keys: one per issuer path and key family, and strangers' keys for forging.
 //!
-//! The main type is [`Signer`]. It knows the issuer's address, so that a process which loads
-//! it from a lab's directory can sign tokens without the server being its own.
+//! The main type is [`Signer`]. It knows the issuer's address, so that a process that loads
+//! it from a lab's directory can sign tokens without running the server.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -26,23 +26,23 @@ use crate::secret::Secret;
 /// The file that [`Signer::save`] writes.
 const FILE: &str = "issuer-keys.json";
 
-/// An issuer: its path on the listener, and what it signs with. The first algorithm is its default.
+/// An issuer: its path on the listener and its algorithms, the default one first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IssuerPath {
-    /// The path, without a slash at its ends: `rs256`, `team/a`.
+    /// The path, without a slash at either end: `rs256`, `team/a`.
     pub path: String,
     /// The algorithms.
     pub algorithms: Vec<Algorithm>,
-    /// What its tokens and its discovery document call it, where that is not its address.
+    /// The issuer URL in its tokens and its discovery document, if it is not the issuer's address.
     #[serde(default)]
     pub called: Option<String>,
-    /// Whether it answers that its keys cannot be had.
+    /// `true` if requests for its keys fail.
     #[serde(default)]
     pub withholds_keys: bool,
 }
 
 impl IssuerPath {
-    /// An issuer at `path` that signs with `algorithms`.
+    /// Creates an issuer at `path` that signs with `algorithms`.
     pub fn new(path: impl Into<String>, algorithms: &[Algorithm]) -> Self {
         Self {
             path: path.into(),
@@ -52,26 +52,26 @@ impl IssuerPath {
         }
     }
 
-    /// The same, calling itself `url` wherever it listens.
+    /// Sets the issuer URL to `url`, wherever the issuer listens.
     #[must_use]
     pub fn called(mut self, url: impl Into<String>) -> Self {
         self.called = Some(url.into());
         self
     }
 
-    /// The same, whose keys cannot be had.
+    /// Makes requests for the issuer's keys fail.
     #[must_use]
     pub fn withholding_keys(mut self) -> Self {
         self.withholds_keys = true;
         self
     }
 
-    /// Its issuer URL, below `base`.
+    /// Returns the issuer URL, with `base` as the start of its address.
     pub(super) fn url(&self, base: &str) -> String {
         self.called.clone().unwrap_or_else(|| self.address(base))
     }
 
-    /// Where it is found, below `base`.
+    /// Returns the issuer's address, below `base`.
     pub(super) fn address(&self, base: &str) -> String {
         format!("{base}/{}", self.path)
     }
@@ -87,7 +87,7 @@ impl Family {
         }
     }
 
-    /// A new private key, PKCS#8 PEM. RSA takes a moment: off the runtime's threads.
+    /// Generates a private key, PKCS#8 PEM. RSA takes a moment, so it runs off the runtime's threads.
     async fn generate(self) -> Result<Secret, IssuerError> {
         let pem = match self {
             Self::Rsa => tokio::task::spawn_blocking(|| rsa::RsaPrivateKey::new(&mut rand::thread_rng(), 2048))
@@ -150,13 +150,13 @@ impl PrivateKey {
         })
     }
 
-    /// The key on the curve that the signing library lacks.
+    /// Returns the key on the curve that the signing library lacks.
     fn p521(&self) -> Result<p521::SecretKey, IssuerError> {
         use p521::pkcs8::DecodePrivateKey;
         p521::SecretKey::from_pkcs8_pem(self.pem.expose()).map_err(|error| self.family.fault(error))
     }
 
-    /// The signature of `input`, base64url (RFC 7515 §5.1).
+    /// Returns the signature of `input`, base64url (RFC 7515 §5.1).
     pub(super) fn sign(&self, input: &str, algorithm: Algorithm) -> Result<String, IssuerError> {
         let Some(library) = algorithm.library() else {
             use p521::ecdsa::signature::Signer;
@@ -166,8 +166,8 @@ impl PrivateKey {
         Ok(jsonwebtoken::crypto::sign(input.as_bytes(), &self.encoding_key()?, library)?)
     }
 
-    /// The public half as a JSON Web Key (RFC 7517), its id drawn from its thumbprint (RFC 7638)
-    /// and its algorithm: one key may serve several.
+    /// Returns the public half as a JSON Web Key (RFC 7517). Its id derives from its thumbprint (RFC 7638)
+    /// and its algorithm, since one key may serve several.
     pub(super) fn published(&self, algorithm: Algorithm) -> Result<Jwk, IssuerError> {
         let mut jwk = match algorithm.library() {
             Some(library) => Jwk::from_encoding_key(&self.encoding_key()?, library)?,
@@ -179,7 +179,7 @@ impl PrivateKey {
         Ok(jwk)
     }
 
-    /// RFC 7518 §6.2.
+    /// Returns the public half of a P-521 key as a JSON Web Key (RFC 7518 §6.2).
     fn p521_jwk(&self) -> Result<Jwk, IssuerError> {
         use p521::elliptic_curve::sec1::ToSec1Point;
         let point = self.p521()?.public_key().to_sec1_point(false);
@@ -195,7 +195,7 @@ impl PrivateKey {
         })
     }
 
-    /// The public half as everybody can have it: SubjectPublicKeyInfo, PEM.
+    /// Returns the public half in its common form: SubjectPublicKeyInfo, PEM.
     pub(super) fn public_pem(&self) -> Result<String, IssuerError> {
         let pem = self.pem.expose();
         match self.family {
@@ -250,12 +250,12 @@ struct Kept {
     strangers: Vec<PrivateKey>,
 }
 
-/// The issuer's keys and its address: signs tokens. Cheap to clone.
+/// The issuer's keys and its address, for signing tokens. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Signer(Arc<Kept>);
 
 impl Signer {
-    /// New keys for `paths` below `base` (`https://127.0.0.1:PORT`), made concurrently.
+    /// Generates keys for `paths` below `base` (`https://127.0.0.1:PORT`), concurrently.
     pub(super) async fn generate(base: String, paths: Vec<IssuerPath>) -> Result<Self, IssuerError> {
         let mut families: Vec<Family> = Vec::new();
         let mut wanted = BTreeMap::new();
@@ -289,7 +289,7 @@ impl Signer {
         })))
     }
 
-    /// A sound token of the issuer at `path`, to be changed at will.
+    /// Returns a valid token of the issuer at `path`, for the caller to change.
     ///
     /// # Errors
     /// There is no such issuer path.
@@ -298,7 +298,7 @@ impl Signer {
         Ok(Token::new(self.clone(), path, &self.url(path)?, algorithm))
     }
 
-    /// The issuer URL of `path`, as tokens and API servers name it.
+    /// Returns the issuer URL of `path`, as tokens and API servers name it.
     ///
     /// # Errors
     /// There is no such issuer path.
@@ -306,12 +306,12 @@ impl Signer {
         self.entry(path).map(|entry| entry.issuer.url(&self.0.base))
     }
 
-    /// The issuer paths.
+    /// Returns the issuer paths.
     pub fn paths(&self) -> impl Iterator<Item = &IssuerPath> {
         self.0.entries.values().map(|entry| &entry.issuer)
     }
 
-    /// Keeps the keys in `directory`, in a file that only its owner can read.
+    /// Saves the keys in `directory`, in a file that only its owner can read.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -323,10 +323,10 @@ impl Signer {
         Ok(crate::pki::write_private(&directory.join(FILE), &text)?)
     }
 
-    /// What [`Signer::save`] kept in `directory`.
+    /// Loads the keys that [`Signer::save`] wrote to `directory`.
     ///
     /// # Errors
-    /// The file cannot be read or is not what its name says.
+    /// The file cannot be read, or does not contain keys.
     pub fn load(directory: &Path) -> Result<Self, IssuerError> {
         let path = directory.join(FILE);
         let text = std::fs::read_to_string(&path).map_err(|source| IssuerError::File { path, source })?;
@@ -337,7 +337,7 @@ impl Signer {
         Ok(Self(Arc::new(kept)))
     }
 
-    /// The key that the issuer at `path` signs `algorithm` with.
+    /// Returns the key that the issuer at `path` signs `algorithm` with.
     pub(super) fn key(&self, path: &str, algorithm: Algorithm) -> Result<&PrivateKey, IssuerError> {
         let entry = self.entry(path)?;
         entry.key(algorithm).ok_or_else(|| IssuerError::UnknownAlgorithm {
@@ -347,7 +347,7 @@ impl Signer {
         })
     }
 
-    /// A key of the same family that no issuer publishes.
+    /// Returns a key of the same family that no issuer publishes.
     pub(super) fn stranger(&self, algorithm: Algorithm) -> Result<&PrivateKey, IssuerError> {
         let family = algorithm.family();
         self.0
@@ -357,7 +357,7 @@ impl Signer {
             .ok_or_else(|| family.fault("no issuer has one, so no stranger has"))
     }
 
-    /// What the issuer at `path` publishes (RFC 7517 §5).
+    /// Returns the keys that the issuer at `path` publishes (RFC 7517 §5).
     pub(super) fn key_set(&self, path: &str) -> Result<Vec<Jwk>, IssuerError> {
         let entry = self.entry(path)?;
         entry
@@ -368,7 +368,7 @@ impl Signer {
             .collect()
     }
 
-    /// What the issuer at `path` answers to who asks for its keys.
+    /// Returns the response of the issuer at `path` to a request for its keys.
     ///
     /// # Errors
     /// There is no such issuer path, or a key cannot be encoded.
@@ -376,17 +376,17 @@ impl Signer {
         Ok(serde_json::json!({"keys": self.key_set(path)?}))
     }
 
-    /// Where who follows a token to distributed claims finds `token`.
+    /// Returns the URL that serves `token` as distributed claims.
     pub fn claims_url(&self, token: &Secret) -> String {
         format!("{}{}{}", self.0.base, super::server::CLAIMS, token.expose())
     }
 
-    /// Where it is told how often somebody asked for a stranger's keys or certificate.
+    /// Returns the URL that reports how often a stranger's keys or certificate were requested.
     pub fn strangers_asked_url(&self) -> String {
         format!("{}{}", self.0.base, super::server::STRANGERS_ASKED)
     }
 
-    /// What a token's `jku` header points at: the strangers' keys.
+    /// Returns the strangers' keys, which a token's `jku` header points at.
     pub(super) fn stranger_key_set(&self) -> Result<Vec<Jwk>, IssuerError> {
         let has = |algorithm: &Algorithm| self.0.strangers.iter().any(|key| key.family == algorithm.family());
         Algorithm::ALL
@@ -396,7 +396,7 @@ impl Signer {
             .collect()
     }
 
-    /// What the addresses of all issuer paths begin with.
+    /// Returns the beginning of the addresses of all issuer paths.
     pub fn base(&self) -> &str {
         &self.0.base
     }

@@ -1,8 +1,8 @@
-//! A small HTTPS OpenID Connect issuer that signs any token asked of it, sound or hostile.
+//! A small HTTPS OpenID Connect issuer that signs any requested token, valid or hostile.
 //!
 //! The main types are [`Issuer`] (the server: discovery and keys, several issuer paths on one
 //! listener), [`Signer`] (its keys, which another process can load and sign with too) and
-//! [`Token`] (what a token shall say and what shall be wrong with it).
+//! [`Token`] (the contents of a token and the fault in it).
 
 mod algorithm;
 mod egress;
@@ -20,35 +20,35 @@ pub use token::{Forgery, Token, Unverified, unverified};
 
 use std::path::PathBuf;
 
-/// What can go wrong with the issuer, its keys and its tokens.
+/// An error of the issuer, its keys or its tokens.
 #[derive(Debug, thiserror::Error)]
 pub enum IssuerError {
-    /// It could not listen.
+    /// The issuer cannot listen.
     #[error("the issuer could not listen on {address}")]
     Listen {
-        /// Where.
+        /// The address to listen on.
         address: std::net::IpAddr,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// Its own certificate cannot be used.
+    /// The issuer's own certificate cannot be used.
     #[error("the issuer's certificate cannot be served")]
     Certificate(#[from] crate::tls::TlsError),
-    /// A path that nobody can ask for, or twice the same.
+    /// A path that nobody can request, or a duplicate.
     #[error("{path:?} is not an issuer path: {why}")]
     Path {
         /// The path.
         path: String,
-        /// What is wrong with it.
+        /// The reason.
         why: &'static str,
     },
-    /// No such issuer path.
+    /// There is no such issuer path.
     #[error("no issuer at {path:?}; there are: {}", known.join(", "))]
     UnknownPath {
-        /// The path asked for.
+        /// The requested path.
         path: String,
-        /// Those there are.
+        /// The existing paths.
         known: Vec<String>,
     },
     /// The issuer path has no key for the algorithm.
@@ -56,50 +56,50 @@ pub enum IssuerError {
     UnknownAlgorithm {
         /// The issuer path.
         path: String,
-        /// The algorithm asked for.
+        /// The requested algorithm.
         algorithm: Algorithm,
-        /// Those it has.
+        /// The algorithms of the issuer path.
         known: Vec<String>,
     },
-    /// An RSA key could not be made.
+    /// An RSA key could not be generated.
     #[error("could not make an RSA key")]
     Rsa(#[from] rsa::Error),
-    /// The thread that made a key was given up.
+    /// The thread that generated a key did not finish.
     #[error("making a key was given up")]
     GivenUp(#[source] tokio::task::JoinError),
     /// A key could not be encoded or decoded.
     #[error("could not encode or decode a {what} key: {why}")]
     Key {
-        /// Which kind.
+        /// The kind of key.
         what: &'static str,
-        /// What the library said.
+        /// The library's message.
         why: String,
     },
-    /// A certificate for a token's header could not be made.
+    /// A certificate for a token's header could not be created.
     #[error("could not make a certificate for a token's header")]
     HeaderCertificate(#[from] crate::pki::PkiError),
-    /// The signing library refused.
+    /// The signing library returned an error.
     #[error("could not sign a token")]
     Sign(#[from] jsonwebtoken::errors::Error),
     /// Claims or keys could not be written as JSON or read from it.
     #[error("could not write or read {what}")]
     Json {
-        /// What.
+        /// The claims or keys.
         what: &'static str,
-        /// Why.
+        /// The cause.
         #[source]
         source: serde_json::Error,
     },
-    /// The kept keys could not be read.
+    /// The saved keys could not be read.
     #[error("could not read the issuer's keys from {}", path.display())]
     File {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// It has not the form of a token.
+    /// The text does not have the form of a token.
     #[error("not a token in compact form: {0}")]
     NotAToken(&'static str),
 }

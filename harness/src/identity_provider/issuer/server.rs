@@ -1,4 +1,4 @@
-//! The server: discovery and keys of every issuer path, and a record of who asked for what.
+//! The server: discovery and keys of every issuer path, and a record of the requests.
 //!
 //! The main type is [`Issuer`]. It serves until it is dropped.
 
@@ -21,24 +21,24 @@ use crate::listener::answer::{self, text};
 use crate::listener::{Listener, Listening};
 use crate::pki::Leaf;
 
-/// Where `jku` headers of forged tokens point at. No issuer path can be the same.
+/// The path that `jku` headers of forged tokens point at. No issuer path can be the same.
 pub(super) const STRANGER_KEYS: &str = "/.stranger/keys";
-/// Where `x5u` headers of forged tokens point at.
+/// The path that `x5u` headers of forged tokens point below.
 pub(super) const STRANGER_CERTIFICATES: &str = "/.stranger/certificates";
-/// How often somebody followed one of those.
+/// The path that reports how often such a header was followed.
 pub(super) const STRANGERS_ASKED: &str = "/.stranger/asked";
-/// Where distributed claims are (OpenID Connect Core 1.0 §5.6.2): a token follows, and is the answer.
+/// The path of distributed claims (OpenID Connect Core 1.0 §5.6.2); a token follows it, and is the response.
 pub(super) const CLAIMS: &str = "/.claims/";
-/// OpenID Connect Discovery 1.0 §4.
+/// The path of discovery documents (OpenID Connect Discovery 1.0 §4).
 const DISCOVERY: &str = "/.well-known/openid-configuration";
 const KEYS: &str = "/keys";
 
-/// How often something was asked of the issuer.
+/// The numbers of requests to an issuer path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Asked {
-    /// The discovery document.
+    /// Requests for the discovery document.
     pub discovery: u64,
-    /// The keys.
+    /// Requests for the keys.
     pub keys: u64,
 }
 
@@ -48,8 +48,8 @@ struct Record {
     strangers: u64,
 }
 
-/// An issuer whose addresses are known and whose keys are not made yet: who asks it something waits until
-/// it serves. API servers can so be told of it while RSA keys take their time.
+/// An issuer whose addresses are known and whose keys are not generated yet: requests wait until
+/// it serves. API servers can thus be configured with it while RSA keys are being generated.
 #[derive(Debug)]
 pub struct ListeningIssuer {
     listener: Listener,
@@ -59,12 +59,12 @@ pub struct ListeningIssuer {
 }
 
 impl ListeningIssuer {
-    /// What the URLs of all its issuer paths begin with.
+    /// Returns the beginning of the URLs of all its issuer paths.
     pub fn base(&self) -> String {
         self.base.clone()
     }
 
-    /// The issuer URL of `path`, as [`Signer::url`] will say it.
+    /// Returns the issuer URL of `path`, as [`Signer::url`] will return it.
     ///
     /// # Errors
     /// There is no such issuer path.
@@ -78,10 +78,10 @@ impl ListeningIssuer {
         })
     }
 
-    /// Makes the keys and serves.
+    /// Generates the keys and serves.
     ///
     /// # Errors
-    /// A path is none, or a key cannot be made.
+    /// A path is invalid, or a key cannot be generated.
     pub async fn serve(self) -> Result<Issuer, IssuerError> {
         let signer = Signer::generate(self.base, self.paths).await?;
         let record = Arc::new(Mutex::new(Record::default()));
@@ -97,7 +97,7 @@ impl ListeningIssuer {
     }
 }
 
-/// The issuer's server. Dropped, it ends and its port is free.
+/// A running issuer. Dropping it ends it and frees its port.
 #[derive(Debug)]
 pub struct Issuer {
     signer: Signer,
@@ -106,18 +106,18 @@ pub struct Issuer {
 }
 
 impl Issuer {
-    /// Listens on a free loopback port, to serve `paths` and to show `leaf`.
+    /// Listens on a free loopback port for `paths`, with the certificate `leaf`.
     ///
     /// # Errors
-    /// It cannot listen, or the certificate cannot be used.
+    /// The issuer cannot listen, or the certificate cannot be used.
     pub async fn listen(leaf: &Leaf, paths: Vec<IssuerPath>) -> Result<ListeningIssuer, IssuerError> {
         Self::listen_at(&Address::loopback(), leaf, paths).await
     }
 
-    /// Listens on a free port of `address`, to serve `paths` and to show `leaf`, which must hold for that address.
+    /// Listens on a free port of `address` for `paths`, with the certificate `leaf`, which must be valid for that address.
     ///
     /// # Errors
-    /// It cannot listen, or the certificate cannot be used.
+    /// The issuer cannot listen, or the certificate cannot be used.
     pub async fn listen_at(address: &Address, leaf: &Leaf, paths: Vec<IssuerPath>) -> Result<ListeningIssuer, IssuerError> {
         let tls = crate::tls::server(leaf)?;
         let wrong = |source| IssuerError::Listen {
@@ -133,7 +133,7 @@ impl Issuer {
         })
     }
 
-    /// Listens and serves, with new keys.
+    /// Listens and serves with new keys.
     ///
     /// # Errors
     /// Those of [`Issuer::listen`] and of [`ListeningIssuer::serve`].
@@ -141,17 +141,17 @@ impl Issuer {
         Self::listen(leaf, paths).await?.serve().await
     }
 
-    /// Where it listens.
+    /// Returns the address that the issuer listens on.
     pub fn address(&self) -> SocketAddr {
         self.listening.address()
     }
 
-    /// What signs its tokens.
+    /// Returns the signer of its tokens.
     pub fn signer(&self) -> &Signer {
         &self.signer
     }
 
-    /// How often the issuer at `path` was asked.
+    /// Returns the numbers of requests to the issuer at `path`.
     pub fn asked(&self, path: &str) -> Asked {
         self.record
             .lock()
@@ -162,12 +162,12 @@ impl Issuer {
             .unwrap_or_default()
     }
 
-    /// How often somebody followed a forged token's `jku` or `x5u`.
+    /// Returns how often a forged token's `jku` or `x5u` was followed.
     pub fn strangers_asked(&self) -> u64 {
         self.record.lock().unwrap_or_else(PoisonError::into_inner).strangers
     }
 
-    /// Ends it; the port is free afterwards.
+    /// Stops the issuer; its port is free afterwards.
     pub async fn stop(self) {
         self.listening.stop().await;
     }
@@ -230,8 +230,8 @@ impl Service {
         self.signer.paths().find(|issuer| issuer.path == path)
     }
 
-    /// OpenID Connect Discovery 1.0 §3: what it requires. The authorization endpoint answers 404, as
-    /// nobody logs in here.
+    /// Returns the metadata that OpenID Connect Discovery 1.0 §3 requires. The authorization endpoint answers 404, as
+    /// no user logs in here.
     fn discovery(&self, issuer: &IssuerPath) -> Result<Value, IssuerError> {
         let url = issuer.address(self.signer.base());
         Ok(json!({

@@ -1,4 +1,4 @@
-//! The issuer judged by others: the `openidconnect` crate discovers it and verifies its tokens.
+//! The issuer checked by a third party: the `openidconnect` crate discovers it and verifies its tokens.
 
 use openidconnect::core::{CoreIdToken, CoreIdTokenVerifier, CoreJsonWebKeySet, CoreJwsSigningAlgorithm, CoreProviderMetadata};
 use openidconnect::{ClientId, HttpRequest, HttpResponse, IssuerUrl, JsonWebKeySetUrl, Nonce};
@@ -32,7 +32,7 @@ impl Judge {
         Self { metadata, keys }
     }
 
-    /// The subject it takes the bearer for, or why not.
+    /// Returns the subject of a token that it accepts, or the reason for refusing it.
     fn judge(&self, token: &Secret) -> Result<String, String> {
         let any = [
             CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
@@ -100,7 +100,7 @@ async fn issuers_on_one_listener_do_not_vouch_for_each_other() {
     let signer = issuer.signer();
     let others = signer.token("team/es384").unwrap();
     assert!(judge.judge(&others.sign().unwrap()).unwrap_err().starts_with("Invalid issuer"));
-    // Even when it says it came from here: the key is another.
+    // Naming this issuer does not help: the key is another.
     let disguised = others.issuer(&signer.url("es256").unwrap()).sign().unwrap();
     assert_eq!(
         judge.judge(&disguised).unwrap_err(),

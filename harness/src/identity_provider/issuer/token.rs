@@ -1,7 +1,7 @@
-//! Tokens, sound and forged, and what a token says of itself.
+//! Tokens, valid and forged, and the unverified contents of a token.
 //!
-//! The main type is [`Token`]. Every token is put together here, part by part, since most
-//! forgeries are what a signing library exists to prevent; only signatures are the library's.
+//! The main type is [`Token`]. Every token is assembled here, part by part, since a signing library
+//! exists to prevent most of the forgeries; only the signatures come from the library.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -16,42 +16,42 @@ use super::keys::Signer;
 use super::{IssuerError, server};
 use crate::secret::Secret;
 
-/// What a forger does. Each leaves a token that is sound but for this.
+/// A change that a forger makes. Apart from it, the token is valid.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Forgery {
-    /// Signs with a key of his own under the issuer's key id.
+    /// Signs with a key of the forger's under the issuer's key id.
     StrangersKey,
-    /// Signs with a key of his own under its own id.
+    /// Signs with a key of the forger's under that key's own id.
     UnknownKey,
     /// Does not sign: `"alg": "none"` (RFC 7515 appendix A.5).
     Unsigned,
-    /// Signs with HS256, the issuer's public key being the secret: who takes the algorithm from
-    /// the token takes it for sound (RFC 8725 §2.1).
+    /// Signs with HS256, with the issuer's public key as the secret: a verifier that takes the algorithm
+    /// from the token accepts it (RFC 8725 §2.1).
     PublicKeyAsSecret,
     /// Changes a claim after signing.
     Altered {
         /// The claim.
         claim: String,
-        /// What it shall say.
+        /// The new value.
         value: Value,
     },
     /// Flips one bit of the signature.
     BrokenSignature,
-    /// Signs with his own key and points at it: `jku` (RFC 7515 §4.1.2).
+    /// Signs with the forger's key and points at it: `jku` (RFC 7515 §4.1.2).
     KeyUrl,
-    /// Signs with his own key and sends it along: `jwk` (RFC 7515 §4.1.3).
+    /// Signs with the forger's key and sends it along: `jwk` (RFC 7515 §4.1.3).
     EmbeddedKey,
-    /// Signs with his own key and points at a certificate for it: `x5u` (RFC 7515 §4.1.5).
+    /// Signs with the forger's key and points at a certificate for it: `x5u` (RFC 7515 §4.1.5).
     CertificateUrl,
-    /// Signs with his own key and sends a certificate for it along: `x5c` (RFC 7515 §4.1.6).
+    /// Signs with the forger's key and sends a certificate for it along: `x5c` (RFC 7515 §4.1.6).
     EmbeddedCertificate,
-    /// Appends a second signature, his own, as a fourth part.
+    /// Appends a second signature, the forger's, as a fourth part.
     TwoSignatures,
-    /// Adds a second signature, his own, where there may be several: the JSON serialization (RFC 7515 §7.2.1).
+    /// Adds a second signature, the forger's, in the JSON serialization, which allows several (RFC 7515 §7.2.1).
     TwoSignaturesInJson,
 }
 
-/// What a token shall say. Starts sound: right issuer, audience `kubernetes`, valid from now for an
+/// A token to be signed. Valid by default: right issuer, audience `kubernetes`, valid from now for an
 /// hour, with an id of its own, so that no cache knows it.
 #[derive(Clone, Debug)]
 pub struct Token {
@@ -88,52 +88,52 @@ impl Token {
         }
     }
 
-    /// Says `value` of `claim`, whatever that is.
+    /// Sets `claim` to any `value`.
     #[must_use]
     pub fn claim(mut self, claim: &str, value: impl Into<Value>) -> Self {
         self.claims.insert(claim.to_owned(), value.into());
         self
     }
 
-    /// Says all of `claims`, over what was said.
+    /// Sets all of `claims`, overriding earlier values.
     #[must_use]
     pub fn claims(mut self, claims: Map<String, Value>) -> Self {
         self.claims.extend(claims);
         self
     }
 
-    /// Says nothing of `claim`.
+    /// Removes `claim`.
     #[must_use]
     pub fn without(mut self, claim: &str) -> Self {
         self.claims.remove(claim);
         self
     }
 
-    /// For the subject `subject`.
+    /// Sets the subject.
     #[must_use]
     pub fn subject(self, subject: &str) -> Self {
         self.claim("sub", subject)
     }
 
-    /// For `audience`.
+    /// Sets the audience.
     #[must_use]
     pub fn audience(self, audience: &str) -> Self {
         self.claim("aud", audience)
     }
 
-    /// Claims to come from `issuer`.
+    /// Names `issuer` as the issuer.
     #[must_use]
     pub fn issuer(self, issuer: &str) -> Self {
         self.claim("iss", issuer)
     }
 
-    /// Valid until `time`.
+    /// Sets the expiry to `time`.
     #[must_use]
     pub fn expires(self, time: SystemTime) -> Self {
         self.claim("exp", seconds(time))
     }
 
-    /// Expired `ago`, and issued an hour before that.
+    /// Sets the expiry to `ago` before now, and the time of issue to an hour before that.
     #[must_use]
     pub fn expired(self, ago: Duration) -> Self {
         let then = SystemTime::now() - ago;
@@ -141,26 +141,26 @@ impl Token {
         self.expires(then).claim("iat", issued).claim("nbf", issued)
     }
 
-    /// Valid from `time` on.
+    /// Makes the token valid from `time` on.
     #[must_use]
     pub fn not_before(self, time: SystemTime) -> Self {
         self.claim("nbf", seconds(time))
     }
 
-    /// Issued at `time`.
+    /// Sets the time of issue to `time`.
     #[must_use]
     pub fn issued(self, time: SystemTime) -> Self {
         self.claim("iat", seconds(time))
     }
 
-    /// Signed with another of the issuer's algorithms.
+    /// Signs with another of the issuer's algorithms.
     #[must_use]
     pub fn algorithm(mut self, algorithm: Algorithm) -> Self {
         self.algorithm = algorithm;
         self
     }
 
-    /// Names `kid` as its key, whatever signs it.
+    /// Names `kid` as the key, whichever key signs.
     #[must_use]
     pub fn kid(self, kid: &str) -> Self {
         self.header("kid", kid)
@@ -174,24 +174,24 @@ impl Token {
         self
     }
 
-    /// Says `value` of `field` in its header, over everything else.
+    /// Sets `field` of the header to `value`, overriding everything else.
     #[must_use]
     pub fn header(mut self, field: &str, value: impl Into<Value>) -> Self {
         self.header.insert(field.to_owned(), value.into());
         self
     }
 
-    /// With one thing wrong.
+    /// Adds one fault.
     #[must_use]
     pub fn forged(mut self, forgery: Forgery) -> Self {
         self.forgery = Some(forgery);
         self
     }
 
-    /// The token in compact form (RFC 7515 §3.1).
+    /// Returns the signed token in compact form (RFC 7515 §3.1).
     ///
     /// # Errors
-    /// The issuer path has no key for the algorithm, or the library refuses.
+    /// The issuer path has no key for the algorithm, or the library returns an error.
     pub fn sign(&self) -> Result<Secret, IssuerError> {
         let algorithm = self.algorithm;
         let issuers = self.signer.key(&self.path, algorithm)?;
@@ -281,12 +281,12 @@ impl Token {
     }
 }
 
-/// What a token says, believed by nobody: for showing.
+/// The unverified contents of a token, for display.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Unverified {
-    /// Its header.
+    /// The header.
     pub header: Map<String, Value>,
-    /// Its claims.
+    /// The claims.
     pub claims: Map<String, Value>,
 }
 
@@ -300,7 +300,7 @@ impl fmt::Display for Unverified {
 /// Reads any token without verifying it.
 ///
 /// # Errors
-/// It is not a token in compact form.
+/// The text is not a token in compact form.
 pub fn unverified(token: &Secret) -> Result<Unverified, IssuerError> {
     let mut parts = token.expose().split('.');
     let mut read = |what: &'static str| {
@@ -314,7 +314,7 @@ pub fn unverified(token: &Secret) -> Result<Unverified, IssuerError> {
     })
 }
 
-/// A certificate for a stranger's public key, by an authority that was made up for it. DER.
+/// Creates a certificate for a stranger's public key, from an authority that is created for it. DER.
 pub(super) fn certificate(public_pem: &str) -> Result<Vec<u8>, IssuerError> {
     use p256::elliptic_curve::Generate;
     use x509_cert::builder::profile::BuilderProfile;
@@ -363,7 +363,7 @@ fn part(fields: &Map<String, Value>) -> Result<String, IssuerError> {
     Ok(URL_SAFE_NO_PAD.encode(text))
 }
 
-/// In the middle: the last bits of base64 may be padding that nobody reads.
+/// Flips a bit in the middle of `signature`: its last bits may be padding, which nobody reads.
 fn flipped(signature: &str) -> Result<String, IssuerError> {
     let mut bytes = URL_SAFE_NO_PAD
         .decode(signature)

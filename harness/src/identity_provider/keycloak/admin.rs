@@ -1,7 +1,7 @@
-//! Changing users and roles while a lab runs.
+//! Changes to users and roles while a lab runs.
 //!
-//! The main type is [`KeycloakAdmin`]: the admin API with the service account of a client that exists for
-//! it. Scenarios make users of their own, so that they do not disturb each other.
+//! The main type is [`KeycloakAdmin`]: the admin API with the service account of a dedicated
+//! client. Scenarios create their own users, so that they do not disturb each other.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,36 +15,36 @@ use tokio::sync::Mutex;
 use super::{KeycloakClient, KeycloakError, realm};
 use crate::secret::Secret;
 
-/// A user that was just made.
+/// A newly created user.
 #[derive(Clone, Debug)]
 pub struct NewUser {
-    /// Keycloak's id: the `sub` of their tokens.
+    /// Keycloak's id: the `sub` in the user's tokens.
     pub id: String,
-    /// Their name.
+    /// The user's name.
     pub name: String,
-    /// Their password.
+    /// The user's password.
     pub password: Secret,
 }
 
-/// What the realm knows about a user.
+/// A user as the realm knows it.
 #[derive(Clone, Debug, Deserialize)]
 pub struct UserRecord {
-    /// Keycloak's id: the `sub` of their tokens.
+    /// Keycloak's id: the `sub` in the user's tokens.
     pub id: String,
-    /// Their name.
+    /// The user's name.
     #[serde(rename = "username")]
     pub name: String,
-    /// Whether they may log in.
+    /// `true` if the user may log in.
     pub enabled: bool,
-    /// Their realm roles; filled in by [`KeycloakAdmin::user`].
+    /// The user's realm roles; filled in by [`KeycloakAdmin::user`].
     #[serde(default)]
     pub roles: BTreeSet<String>,
 }
 
-/// What the admin API remembers between requests.
+/// The state that the admin API keeps between requests.
 #[derive(Debug, Default)]
 pub(super) struct Session {
-    /// The service account's token, and when to ask for another.
+    /// The service account's token, and the time to request another.
     token: Option<(Secret, Instant)>,
     roles: BTreeSet<String>,
 }
@@ -61,11 +61,11 @@ impl KeycloakAdmin {
         Self { client, session }
     }
 
-    /// Makes a user who can log in at once, with exactly these realm roles; roles that are
-    /// missing are made.
+    /// Creates a user that can log in at once, with exactly these realm roles; missing roles
+    /// are created.
     ///
     /// # Errors
-    /// There is a user of that name already, or Keycloak refuses.
+    /// A user of that name exists already, or Keycloak refuses.
     pub async fn create_user(&self, name: &str, password: &Secret, roles: &[&str]) -> Result<NewUser, KeycloakError> {
         #[derive(Deserialize)]
         struct Imported {
@@ -99,7 +99,7 @@ impl KeycloakAdmin {
     /// Removes a user.
     ///
     /// # Errors
-    /// There is none of that name, or Keycloak refuses.
+    /// There is no such user, or Keycloak refuses.
     pub async fn delete_user(&self, name: &str) -> Result<(), KeycloakError> {
         let path = format!("users/{}", self.id(name).await?);
         self.client
@@ -108,10 +108,10 @@ impl KeycloakAdmin {
             .map(drop)
     }
 
-    /// Lets a user log in, or no longer.
+    /// Enables or disables a user's login.
     ///
     /// # Errors
-    /// There is none of that name, or Keycloak refuses.
+    /// There is no such user, or Keycloak refuses.
     pub async fn set_enabled(&self, name: &str, enabled: bool) -> Result<(), KeycloakError> {
         let path = format!("users/{}", self.id(name).await?);
         let request = self.request(Method::PUT, &path).await?.json(&json!({"enabled": enabled}));
@@ -121,7 +121,7 @@ impl KeycloakAdmin {
     /// Ends all sessions of a user.
     ///
     /// # Errors
-    /// There is none of that name, or Keycloak refuses.
+    /// There is no such user, or Keycloak refuses.
     pub async fn logout_user(&self, name: &str) -> Result<(), KeycloakError> {
         let path = format!("users/{}/logout", self.id(name).await?);
         self.client
@@ -130,7 +130,7 @@ impl KeycloakAdmin {
             .map(drop)
     }
 
-    /// Removes a protocol mapper of a client: its tokens lack a claim from then on.
+    /// Removes a protocol mapper of a client, whose tokens lack a claim from then on.
     ///
     /// # Errors
     /// There is no such client or mapper, or Keycloak refuses.
@@ -159,7 +159,7 @@ impl KeycloakAdmin {
         self.client.send("removal of a mapper", request).await.map(drop)
     }
 
-    /// Makes a realm role, unless it is there.
+    /// Creates a realm role, unless it exists.
     ///
     /// # Errors
     /// Keycloak refuses.
@@ -176,7 +176,7 @@ impl KeycloakAdmin {
         Ok(())
     }
 
-    /// Grants a realm role, which is made when it is missing.
+    /// Grants a realm role, which is created if it is missing.
     ///
     /// # Errors
     /// There is no such user, or Keycloak refuses.
@@ -193,10 +193,10 @@ impl KeycloakAdmin {
         self.change_role(Method::DELETE, user, role).await
     }
 
-    /// What the realm knows about a user.
+    /// Returns a user as the realm knows it.
     ///
     /// # Errors
-    /// There is none of that name, or Keycloak refuses.
+    /// There is no such user, or Keycloak refuses.
     pub async fn user(&self, name: &str) -> Result<UserRecord, KeycloakError> {
         #[derive(Deserialize)]
         struct Role {
@@ -240,7 +240,7 @@ impl KeycloakAdmin {
         Ok(self.client.http.request(method, url).bearer_auth(self.token().await?.expose()))
     }
 
-    /// The service account's token; another one when it has lived four fifths of its life.
+    /// Returns the service account's token; a new one after four fifths of its lifetime.
     async fn token(&self) -> Result<Secret, KeycloakError> {
         let mut session = self.session.lock().await;
         if let Some((token, until)) = &session.token
@@ -263,7 +263,7 @@ fn status(error: &KeycloakError) -> Option<StatusCode> {
     }
 }
 
-/// `name` as one segment of a path (RFC 3986 §3.3).
+/// Returns `name` as one segment of a path (RFC 3986 §3.3).
 fn segment(name: &str) -> String {
     let mut segment = String::new();
     for byte in name.bytes() {

@@ -1,7 +1,7 @@
-//! What a relying party asks of Keycloak: grants, introspection, userinfo, logout.
+//! A relying party's requests to Keycloak: grants, introspection, userinfo, logout.
 //!
 //! The main type is [`KeycloakClient`]. It is plain HTTP on purpose, so that a scenario sees the protocol's own
-//! answers, errors among them; the auth proxy verifies tokens with a full relying-party library instead.
+//! responses, errors among them; the auth proxy verifies tokens with a full relying-party library instead.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,19 +17,19 @@ use super::{ADMIN_CLIENT, KeycloakDescription, KeycloakError, OTHER_REALM};
 use crate::event::{Exchange, Exchanges, Presented, Verdict};
 use crate::secret::{Secret, redact};
 
-/// How long Keycloak may take to answer one request.
+/// The timeout of one request to Keycloak.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What a grant brings (RFC 6749 §5.1, OpenID Connect Core 1.0 §3.1.3.3).
+/// The tokens that a grant returns (RFC 6749 §5.1, OpenID Connect Core 1.0 §3.1.3.3).
 #[derive(Clone, Debug)]
 pub struct TokenSet {
     /// The access token.
     pub access: Secret,
-    /// The ID token: what an API server is shown.
+    /// The ID token, the one for an API server.
     pub id: Secret,
-    /// The refresh token; a client's own grant has none.
+    /// The refresh token; a grant to the client itself has none.
     pub refresh: Option<Secret>,
-    /// How long the access token lives.
+    /// The lifetime of the access token.
     pub expires_in: Duration,
 }
 
@@ -41,12 +41,12 @@ struct TokenAnswer {
     expires_in: u64,
 }
 
-/// What Keycloak knows about a token (RFC 7662 §2.2).
+/// The introspection of a token (RFC 7662 §2.2).
 #[derive(Clone, Debug, Deserialize)]
 pub struct Introspection {
-    /// Whether the token is good now.
+    /// `true` if the token is valid now.
     pub active: bool,
-    /// Everything else it said; nothing, for a token that is not active.
+    /// All other members of the response; empty for a token that is not active.
     #[serde(flatten)]
     pub claims: BTreeMap<String, Value>,
 }
@@ -58,12 +58,12 @@ pub struct KeycloakClient {
     realm: Arc<KeycloakDescription>,
     session: Arc<tokio::sync::Mutex<Session>>,
     exchanges: Exchanges,
-    /// Who asks, where it is not whoever speaks.
+    /// The caller to report, if it is not the user who speaks.
     speaker: Option<&'static str>,
 }
 
 impl KeycloakClient {
-    /// The client that the description names.
+    /// Creates the client that the description names.
     ///
     /// # Errors
     /// The authority's certificate cannot be read.
@@ -77,7 +77,7 @@ impl KeycloakClient {
         })
     }
 
-    /// The same client, which tells `exchanges` what it asks.
+    /// Returns the same client, which reports its requests to `exchanges`.
     #[must_use]
     pub fn telling(&self, exchanges: &Exchanges) -> Self {
         Self {
@@ -86,7 +86,7 @@ impl KeycloakClient {
         }
     }
 
-    /// Another client of the same realm.
+    /// Returns another client of the same realm.
     ///
     /// # Errors
     /// The realm has no such client.
@@ -102,10 +102,10 @@ impl KeycloakClient {
         })
     }
 
-    /// The client of the same name in the realm that no API server trusts.
+    /// Returns the client of the same name in the realm that no API server trusts.
     ///
     /// # Errors
-    /// The description says nothing about that realm.
+    /// The description does not contain that realm.
     pub fn elsewhere(&self) -> Result<Self, KeycloakError> {
         let realm = self.realm.elsewhere.as_deref().ok_or_else(|| KeycloakError::NoSuchRealm {
             realm: OTHER_REALM.to_owned(),
@@ -119,7 +119,7 @@ impl KeycloakClient {
         })
     }
 
-    /// The admin API of the realm; all that come from one client and its clones share one token.
+    /// Returns the admin API of the realm; all that come from one client and its clones share one token.
     ///
     /// # Errors
     /// The realm has no client for it.
@@ -127,7 +127,7 @@ impl KeycloakClient {
         self.admin_as(ADMIN_CLIENT)
     }
 
-    /// The same with the service account of another client, which needs the roles for it.
+    /// Returns the admin API with the service account of another client, which needs the roles for it.
     ///
     /// # Errors
     /// The realm has no such client.
@@ -139,31 +139,31 @@ impl KeycloakClient {
         Ok(KeycloakAdmin::new(client, Arc::clone(&self.session)))
     }
 
-    /// The realm it talks to, as its client.
+    /// Returns the realm that it uses, as its client.
     pub fn description(&self) -> &KeycloakDescription {
         &self.realm
     }
 
-    /// The provider's configuration (OpenID Connect Discovery 1.0 §4).
+    /// Requests the provider's configuration (OpenID Connect Discovery 1.0 §4).
     ///
     /// # Errors
-    /// Keycloak cannot be asked or does not answer so.
+    /// Keycloak cannot be reached, or its response is not a configuration.
     pub async fn discovery(&self) -> Result<Value, KeycloakError> {
         self.ask("discovery", self.http.get(&self.realm.discovery_url)).await
     }
 
-    /// The realm's public keys (RFC 7517 §5).
+    /// Requests the realm's public keys (RFC 7517 §5).
     ///
     /// # Errors
-    /// Keycloak cannot be asked or does not answer so.
+    /// Keycloak cannot be reached, or its response is not a key set.
     pub async fn keys(&self) -> Result<Value, KeycloakError> {
         self.ask("keys", self.http.get(self.endpoint("certs"))).await
     }
 
-    /// Logs a person in with their password (RFC 6749 §4.3).
+    /// Logs a user in with their password (RFC 6749 §4.3).
     ///
     /// # Errors
-    /// [`KeycloakError::Refused`] with `invalid_grant`: unknown, disabled, or not their password.
+    /// [`KeycloakError::Refused`] with `invalid_grant`: the user is unknown or disabled, or the password is wrong.
     pub async fn password_grant(&self, user: &str, password: &Secret) -> Result<TokenSet, KeycloakError> {
         self.grant(
             "password grant",
@@ -172,7 +172,7 @@ impl KeycloakClient {
         .await
     }
 
-    /// Logs a user in who does not ask for an ID token (OpenID Connect Core 1.0 §3.1.2.1: the scope `openid`): the refresh token.
+    /// Logs a user in without asking for an ID token (OpenID Connect Core 1.0 §3.1.2.1: the scope `openid`); returns the refresh token.
     ///
     /// # Errors
     /// As [`KeycloakClient::password_grant`].
@@ -186,10 +186,10 @@ impl KeycloakClient {
         Ok(answer.refresh_token)
     }
 
-    /// Changes a refresh token for new tokens (RFC 6749 §6).
+    /// Exchanges a refresh token for new tokens (RFC 6749 §6).
     ///
     /// # Errors
-    /// [`KeycloakError::Refused`] with `invalid_grant`: the session is over, or the token is none.
+    /// [`KeycloakError::Refused`] with `invalid_grant`: the session is over, or the token is not a refresh token.
     pub async fn refresh(&self, refresh: &Secret) -> Result<TokenSet, KeycloakError> {
         self.grant(
             "refresh grant",
@@ -198,7 +198,7 @@ impl KeycloakClient {
         .await
     }
 
-    /// Tokens for the client itself (RFC 6749 §4.4).
+    /// Requests tokens for the client itself (RFC 6749 §4.4).
     ///
     /// # Errors
     /// The client has no service account.
@@ -207,16 +207,16 @@ impl KeycloakClient {
             .await
     }
 
-    /// What Keycloak knows about a token (RFC 7662).
+    /// Introspects a token (RFC 7662).
     ///
     /// # Errors
-    /// The client is none that may ask.
+    /// The client may not introspect tokens.
     pub async fn introspect(&self, token: &Secret) -> Result<Introspection, KeycloakError> {
         self.ask("introspection", self.post("token/introspect", &[("token", token.expose())]))
             .await
     }
 
-    /// The claims about whom an access token is for (OpenID Connect Core 1.0 §5.3).
+    /// Requests the claims about the user of an access token (OpenID Connect Core 1.0 §5.3).
     ///
     /// # Errors
     /// The token is not accepted.
@@ -238,10 +238,10 @@ impl KeycloakClient {
             .map(drop)
     }
 
-    /// Revokes a token (RFC 7009); that of a refresh token ends its session.
+    /// Revokes a token (RFC 7009); revoking a refresh token ends its session.
     ///
     /// # Errors
-    /// The client is none that may ask.
+    /// The client may not revoke tokens.
     pub async fn revoke(&self, token: &Secret) -> Result<(), KeycloakError> {
         self.send("revocation", self.post("revoke", &[("token", token.expose())]))
             .await
@@ -250,7 +250,7 @@ impl KeycloakClient {
 
     async fn grant(&self, request: &str, fields: &[(&str, &str)]) -> Result<TokenSet, KeycloakError> {
         let mut fields = fields.to_vec();
-        // Without it Keycloak gives no ID token.
+        // Without this scope Keycloak issues no ID token.
         fields.push(("scope", "openid"));
         let answer: TokenAnswer = self.ask(request, self.post("token", &fields)).await?;
         Ok(TokenSet {
@@ -261,7 +261,7 @@ impl KeycloakClient {
         })
     }
 
-    /// A form in which the client says who it is: a confidential one by its secret in the header
+    /// Creates a form request that identifies the client: a confidential one by its secret in the header
     /// (RFC 6749 §2.3.1), a public one by its name alone.
     fn post(&self, endpoint: &str, fields: &[(&str, &str)]) -> RequestBuilder {
         let request = self.http.post(self.endpoint(endpoint));
@@ -279,7 +279,7 @@ impl KeycloakClient {
         format!("{}/protocol/openid-connect/{name}", self.realm.issuer)
     }
 
-    /// Sends `request` and reads a JSON answer.
+    /// Sends `request` and reads a JSON response.
     pub(super) async fn ask<T: DeserializeOwned>(&self, name: &str, request: RequestBuilder) -> Result<T, KeycloakError> {
         let body = self.send(name, request).await?;
         serde_json::from_slice(&body).map_err(|source| KeycloakError::Malformed {
@@ -288,7 +288,7 @@ impl KeycloakClient {
         })
     }
 
-    /// Sends `request`; any success will do.
+    /// Sends `request` and accepts any success.
     pub(super) async fn send(&self, name: &str, request: RequestBuilder) -> Result<Vec<u8>, KeycloakError> {
         let unreachable = |source: reqwest::Error| KeycloakError::Unreachable {
             request: name.to_owned(),
@@ -316,7 +316,7 @@ impl KeycloakClient {
                 exchange.issued = issued(body);
             }
             Err(error) => {
-                // An answer that is no success is a refusal, also where its status is one.
+                // A failed request is never recorded as accepted, even if the status of its response is a success.
                 exchange.verdict = match Verdict::of_answer(exchange.status) {
                     Verdict::Accepted => Verdict::Unreachable,
                     verdict => verdict,
@@ -329,15 +329,15 @@ impl KeycloakClient {
     }
 }
 
-/// An HTTPS client that trusts one authority and nobody else, and uses no proxy.
+/// Creates an HTTPS client that trusts one authority only, and uses no proxy.
 pub(super) fn https(authority: &str) -> Result<reqwest::Client, KeycloakError> {
     crate::tls::https(Some(authority), PATIENCE).map_err(KeycloakError::HttpsClient)
 }
 
-/// Reads an answer to its end.
+/// Reads a response to its end.
 async fn read(name: &str, answer: reqwest::Response) -> Result<Vec<u8>, KeycloakError> {
     let status = answer.status();
-    // A bearer-protected endpoint says its error in a header (RFC 6750 §3).
+    // A bearer-protected endpoint returns its error in a header (RFC 6750 §3).
     let challenge = answer
         .headers()
         .get("www-authenticate")
@@ -354,13 +354,13 @@ async fn read(name: &str, answer: reqwest::Response) -> Result<Vec<u8>, Keycloak
     }
 }
 
-/// What the request's `Authorization` header presents.
+/// Returns the credentials in the request's `Authorization` header.
 fn presented(request: &reqwest::Request) -> Vec<Presented> {
     let header = request.headers().get("authorization").and_then(|value| value.to_str().ok());
     header.map(Presented::authorization).into_iter().collect()
 }
 
-/// The tokens that an answer brings (RFC 6749 §5.1), taken apart.
+/// Returns the tokens in a response (RFC 6749 §5.1), decoded.
 fn issued(body: &[u8]) -> Vec<Presented> {
     let Ok(Value::Object(fields)) = serde_json::from_slice::<Value>(body) else {
         return Vec::new();

@@ -1,7 +1,7 @@
-//! Keycloak in a container: the official image as it is, or one that was prepared from it.
+//! Keycloak in a container: the official image as it is, or one prepared from it.
 //!
-//! The main types are [`KeycloakContainerSpec`], what to start, and [`KeycloakContainer`], what answers over HTTPS on a
-//! port of the loopback interface. Realms, their clients and people come in as Keycloak's own import documents.
+//! The main types are [`KeycloakContainerSpec`], which says what to start, and [`KeycloakContainer`], which serves HTTPS on a
+//! port of the loopback interface. Realms, their clients and users are imported as Keycloak's own documents.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -22,23 +22,23 @@ use crate::pki::{self, Leaf};
 use crate::process::wait;
 use crate::secret::Secret;
 
-/// Where Keycloak is in its image (keycloak/keycloak, `quarkus/container/Dockerfile`).
+/// Keycloak's directory in its image (keycloak/keycloak, `quarkus/container/Dockerfile`).
 pub(super) const HOME: &str = "/opt/keycloak";
-/// The port of HTTPS inside.
+/// The port of HTTPS in the container.
 const PORT: u16 = 8443;
-/// How long a start may take: the official image builds itself first, on a machine that does much else at the same time.
+/// The limit of a start: the official image builds itself first, on a machine that does much else at the same time.
 const LIMIT: Duration = Duration::from_secs(600);
 
-/// Which image runs.
+/// The image that runs.
 #[derive(Clone, Debug)]
 pub enum KeycloakImage {
-    /// The official image, or one made in its way, by its reference. It builds itself and imports its realms at each start.
+    /// The reference of the official image, or of one that is made like it. It builds itself and imports its realms at each start.
     Official(String),
-    /// One that was prepared.
+    /// A prepared image.
     Prepared(PreparedImage),
 }
 
-/// An image in which Keycloak is built, and how Java runs it there.
+/// An image in which Keycloak is built, and the way in which Java runs it there.
 #[derive(Clone, Debug)]
 pub(super) struct Built {
     pub reference: String,
@@ -46,10 +46,10 @@ pub(super) struct Built {
     pub class_path: String,
     /// The home that [`launch::lay_out`] made, as the container sees it.
     pub place: PathBuf,
-    /// Whether that is a directory of this machine.
+    /// `true` if the home is a directory of this machine.
     pub shared: bool,
     pub archive: Option<PathBuf>,
-    /// Whether the archive is written or read.
+    /// `true` if the archive is written, `false` if it is read.
     pub training: bool,
 }
 
@@ -70,7 +70,7 @@ impl Built {
     }
 }
 
-/// What the container does.
+/// The program that the container runs.
 #[derive(Clone, Debug)]
 enum Run {
     /// The image's own script.
@@ -79,7 +79,7 @@ enum Run {
     Java(Box<Built>),
 }
 
-/// A Keycloak in a container before it is started.
+/// A Keycloak container to be started.
 #[derive(Clone, Debug)]
 pub struct KeycloakContainerSpec {
     name: String,
@@ -92,7 +92,7 @@ pub struct KeycloakContainerSpec {
     limit: Duration,
 }
 
-/// A Keycloak in a container that answers. As any container it belongs to the engine: dropping this removes nothing.
+/// A Keycloak container that answers. Like any container it belongs to the engine: dropping this removes nothing.
 #[derive(Debug)]
 pub struct KeycloakContainer {
     container: Container,
@@ -104,8 +104,8 @@ pub struct KeycloakContainer {
 }
 
 impl KeycloakContainerSpec {
-    /// A container called `name` that serves with `certificate`, which the authority `authority` (PEM) signed for 127.0.0.1 and
-    /// for the host of the public URL.
+    /// Creates a container named `name` that serves with `certificate`, which the authority `authority` (PEM) signed for 127.0.0.1
+    /// and for the host of the public URL.
     pub fn new(name: impl Into<String>, image: KeycloakImage, certificate: &Leaf, authority: &str) -> Self {
         let (run, secrets) = match image {
             KeycloakImage::Official(reference) => (Run::Script(reference), Secrets::default()),
@@ -114,7 +114,7 @@ impl KeycloakContainerSpec {
         Self::running(name.into(), run, secrets, certificate, authority)
     }
 
-    /// One whose image is still being made.
+    /// Creates a container whose image is still being made.
     pub(super) fn unfinished(name: String, built: Built, secrets: &Secrets, certificate: &Leaf, authority: &str) -> Self {
         Self::running(name, Run::Java(Box::new(built)), secrets.clone(), certificate, authority)
     }
@@ -132,11 +132,11 @@ impl KeycloakContainerSpec {
         }
     }
 
-    /// Imports a realm, in Keycloak's own format (`RealmRepresentation`), unless it is there. The secrets of clients and the
-    /// passwords of people that it holds are known to the clients that the container gives out.
+    /// Imports a realm, in Keycloak's own format (`RealmRepresentation`), unless it exists. Its client secrets and users' passwords
+    /// are known to the clients that the container returns.
     ///
     /// # Errors
-    /// It is no JSON, or no realm.
+    /// The document is not JSON, or not a realm.
     pub fn realm(mut self, document: Secret) -> Result<Self, KeycloakError> {
         let realm: Value = serde_json::from_str(document.expose()).map_err(KeycloakError::Import)?;
         let name = realm["realm"].as_str().ok_or(KeycloakError::NoRealm)?.to_owned();
@@ -145,10 +145,10 @@ impl KeycloakContainerSpec {
         Ok(self)
     }
 
-    /// The same for every file of a directory that is called `….json`.
+    /// Imports the realm in every file of a directory that is named `….json`.
     ///
     /// # Errors
-    /// A file cannot be read, or is no realm.
+    /// A file cannot be read, or is not a realm.
     pub fn realms_in(mut self, directory: &Path) -> Result<Self, KeycloakError> {
         let entries = fs_err::read_dir(directory)
             .and_then(Iterator::collect::<Result<Vec<_>, _>>)
@@ -162,26 +162,26 @@ impl KeycloakContainerSpec {
         Ok(self)
     }
 
-    /// The address that it calls itself by: what its tokens have as their issuer begins with it. Left out, that is the address
-    /// under which each request came in.
+    /// Sets the public address, with which the issuer in its tokens begins. Without it, that is the address
+    /// of each request.
     #[must_use]
     pub fn public_url(mut self, url: impl Into<String>) -> Self {
         self.public_url = Some(url.into().trim_end_matches('/').to_owned());
         self
     }
 
-    /// How long it may take until it answers.
+    /// Sets the limit for the time until Keycloak answers.
     #[must_use]
     pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self
     }
 
-    /// Starts it on `network`, and waits until it answers. What it reads and its log are in `place`, a directory that is there and
+    /// Starts the container on `network`, and waits until it answers. Its inputs and its log are in `place`, an existing directory
     /// that the engine can mount.
     ///
     /// # Errors
-    /// The image is missing, the engine refuses, or Keycloak ends by itself or does not answer in time; the container is
+    /// The image is missing, the engine refuses, or Keycloak exits or does not answer in time; the container is
     /// removed then.
     pub async fn start(
         &self,
@@ -194,14 +194,14 @@ impl KeycloakContainerSpec {
         match self.answering(&container, place).await {
             Ok(keycloak) => Ok(keycloak),
             Err(error) => {
-                // The first error is the one to tell.
+                // The first error is the one to report.
                 let _ = container.remove().await;
                 Err(error)
             }
         }
     }
 
-    /// Writes what it reads into `place`, and says what to start.
+    /// Writes the container's inputs into `place`, and returns its spec.
     fn spec(&self, engine: &Engine, labels: &Labels, network: &Network, place: &Path) -> Result<ContainerSpec, KeycloakError> {
         let tls = place.join("tls");
         prepare::private_directory(&tls)?;
@@ -242,7 +242,7 @@ impl KeycloakContainerSpec {
             }
             spec = spec.shown(&imports, data.join("data/import").to_string_lossy());
         }
-        // Those that lie there already, in a directory of this machine, are imported too.
+        // Realms that are already in the directory, if it is on this machine, are imported too.
         let found = matches!(&self.run, Run::Java(built) if built.shared && built.place.join("data/import").exists());
         if found || !self.realms.is_empty() {
             spec = spec.arguments(["--import-realm"]);
@@ -259,7 +259,7 @@ impl KeycloakContainerSpec {
         let url = format!("https://127.0.0.1:{port}/realms/{realm}");
         let ready = wait::until("an answer of keycloak's realm", self.limit, || async {
             let text = fs_err::read(&log).unwrap_or_default();
-            // Asked before, the engine's forwarder takes the connection and ends it.
+            // Before that, the engine's forwarder accepts a connection and closes it.
             if !String::from_utf8_lossy(&text).contains("Listening on: https://") {
                 return Ok(wait::Condition::NotYet("it has not said yet that it listens".to_owned()));
             }
@@ -270,7 +270,7 @@ impl KeycloakContainerSpec {
             followed = following.ended() => {
                 followed?;
                 container.expect_running().await?;
-                // Its log ended, and it runs: the engine's end of the log is gone.
+                // The log ended but the container runs: the engine's end of the log is gone.
                 return Err(KeycloakError::NotReady {
                     why: "the engine ended keycloak's log before it answered".to_owned(),
                     tail: crate::process::last_lines(&log, 12),
@@ -290,22 +290,22 @@ impl KeycloakContainerSpec {
 }
 
 impl KeycloakContainer {
-    /// The port of 127.0.0.1 that leads to it.
+    /// Returns the port of 127.0.0.1 that leads to Keycloak.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Its public address.
+    /// Returns the public address.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The issuer of a realm.
+    /// Returns the issuer of a realm.
     pub fn issuer_url(&self, realm: &str) -> String {
         format!("{}/realms/{realm}", self.url)
     }
 
-    /// A realm with all that was imported into it, for another process.
+    /// Returns the description of a realm, with everything that was imported into it, for another process.
     ///
     /// # Errors
     /// No such realm was imported.
@@ -318,7 +318,7 @@ impl KeycloakContainer {
         Ok(KeycloakDescription::new(&self.url, realm, &self.authority, secrets))
     }
 
-    /// What the client `client` of a realm can do: grants, introspection, userinfo, logout.
+    /// Returns the client `client` of a realm, for grants, introspection, userinfo and logout.
     ///
     /// # Errors
     /// No such realm was imported, or it has no such client.
@@ -326,18 +326,18 @@ impl KeycloakContainer {
         KeycloakClient::new(&self.realm(realm)?)?.as_client(client)
     }
 
-    /// The admin API of a realm, with the service account of its client `client`, which needs the roles for it.
+    /// Returns the admin API of a realm, with the service account of its client `client`, which needs the roles for it.
     ///
     /// # Errors
-    /// As [`Self::client`].
+    /// Those of [`Self::client`].
     pub fn admin(&self, realm: &str, client: &str) -> Result<KeycloakAdmin, KeycloakError> {
         KeycloakClient::new(&self.realm(realm)?)?.admin_as(client)
     }
 
-    /// Which version it is, as the distribution in the image says.
+    /// Returns the version of Keycloak that the distribution in the image states.
     ///
     /// # Errors
-    /// The image does not say.
+    /// The image does not state its version.
     pub async fn version(&self) -> Result<String, KeycloakError> {
         let path = format!("{HOME}/version.txt");
         let text = self.container.read(&path).await?;
@@ -348,25 +348,25 @@ impl KeycloakContainer {
         })
     }
 
-    /// The container itself.
+    /// Returns the container.
     pub fn container(&self) -> &Container {
         &self.container
     }
 
-    /// The file that its log goes to.
+    /// Returns the path of the log.
     pub fn log(&self) -> &Path {
         &self.log
     }
 
-    /// An error, with the last lines of its log, when it no longer runs.
+    /// Fails, with the last lines of the log, if the container no longer runs.
     ///
     /// # Errors
-    /// It ended, or the engine cannot tell.
+    /// The container has exited, or the engine cannot tell.
     pub async fn expect_running(&self) -> Result<(), KeycloakError> {
         Ok(self.container.expect_running().await?)
     }
 
-    /// Ends it at once and removes it, and its data with it.
+    /// Stops the container at once and removes it with its data.
     ///
     /// # Errors
     /// The engine refuses, or is gone.
@@ -374,26 +374,26 @@ impl KeycloakContainer {
         Ok(self.container.remove().await?)
     }
 
-    /// Asks it to end, waits, and removes it.
+    /// Asks Keycloak to exit, waits, and removes the container.
     pub(super) async fn finish(self, grace: Duration) -> Result<(), KeycloakError> {
         Ok(self.container.stop(grace).await?)
     }
 }
 
-/// This user, in the group that the image's files belong to, so that both the keys outside and Keycloak's own files can be used.
+/// Returns this user, in the group of the image's files, so that both the keys outside and Keycloak's own files can be used.
 pub(super) fn user(engine: &Engine) -> String {
     let own = engine.own_user();
-    // Where root inside is this user, it is so with every right it needs.
+    // Root in a rootless engine's container is this user, with every right it needs.
     let user = own.as_deref().and_then(|own| own.split(':').next()).unwrap_or("0");
     format!("{user}:0")
 }
 
-/// Arguments as the engine takes them.
+/// Returns arguments in the engine's form.
 pub(super) fn words(arguments: Vec<OsString>) -> impl Iterator<Item = String> {
     arguments.into_iter().map(|word| word.to_string_lossy().into_owned())
 }
 
-/// The secrets of clients and the passwords of people in a realm's document. A client without a secret is taken for a public one.
+/// Returns the client secrets and users' passwords in a realm's document. A client without a secret counts as a public one.
 fn secrets(realm: &Value) -> RealmSecrets {
     let list = |name: &str| realm[name].as_array().into_iter().flatten();
     let text = |value: &Value| value.as_str().map(str::to_owned);

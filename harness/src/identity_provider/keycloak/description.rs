@@ -1,6 +1,6 @@
-//! What another process needs in order to use a realm of a running Keycloak.
+//! The description that another process needs to use a realm of a running Keycloak.
 //!
-//! The main type is [`KeycloakDescription`]; it holds secrets and belongs into files of mode 0600 only.
+//! The main type is [`KeycloakDescription`]; it holds secrets and belongs in files of mode 0600 only.
 
 use std::collections::BTreeMap;
 
@@ -13,21 +13,21 @@ use crate::secret::Secret;
 /// One realm of a running Keycloak.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct KeycloakDescription {
-    /// Where Keycloak answers: `https://127.0.0.1:PORT`.
+    /// Keycloak's URL: `https://127.0.0.1:PORT`.
     pub url: String,
     /// The realm.
     pub realm: String,
     /// The issuer in its tokens.
     pub issuer: String,
-    /// Where its configuration can be read (OpenID Connect Discovery 1.0 §4).
+    /// The URL of the realm's configuration (OpenID Connect Discovery 1.0 §4).
     pub discovery_url: String,
     /// The certificate of the authority that signed Keycloak's, PEM.
     pub authority: String,
-    /// The client that API servers expect tokens to be for.
+    /// The client that API servers expect as the audience of tokens.
     pub client_id: String,
-    /// Its secret; `None` makes it a public client.
+    /// The client's secret; `None` for a public client.
     pub client_secret: Option<Secret>,
-    /// Every client of the realm with its secret; public ones have none.
+    /// Every client of the realm with its secret; `None` for a public one.
     pub clients: BTreeMap<String, Option<Secret>>,
     /// The passwords of the cast.
     pub passwords: BTreeMap<String, Secret>,
@@ -52,7 +52,7 @@ impl KeycloakDescription {
         }
     }
 
-    /// The same realm, used as another of its clients; `None` when it has no such client.
+    /// Returns the same realm, used as another of its clients; `None` if there is no such client.
     pub fn as_client(&self, client: &str) -> Option<Self> {
         let client_secret = self.clients.get(client)?.clone();
         Some(Self {

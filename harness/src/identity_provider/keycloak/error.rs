@@ -1,4 +1,4 @@
-//! What can go wrong with Keycloak, from finding a Java to an answer that nobody expects.
+//! The errors of Keycloak, from finding a Java to an unexpected response.
 
 use std::path::PathBuf;
 
@@ -12,67 +12,67 @@ use crate::pki::PkiError;
 use crate::process::ProcessError;
 use crate::process::wait::WaitError;
 
-/// What can go wrong with Keycloak.
+/// An error of preparing, running or using Keycloak.
 #[derive(Debug, thiserror::Error)]
 pub enum KeycloakError {
-    /// No Java can run it.
+    /// No Java can run Keycloak.
     #[error(transparent)]
     Java(#[from] JavaError),
-    /// The directory is no unpacked Keycloak.
+    /// The directory is not an unpacked Keycloak.
     #[error("{} is no unpacked Keycloak: there is no {missing}", home.display())]
     Home {
         /// The directory.
         home: PathBuf,
-        /// What every distribution has.
+        /// The missing part, which every distribution has.
         missing: &'static str,
     },
-    /// There is no cache.
+    /// There is no cache directory.
     #[error(transparent)]
     NoDirectory(#[from] crate::dirs::NoDirectory),
-    /// A fixture is wrong.
+    /// A fixture is invalid.
     #[error(transparent)]
     Realm(#[from] RealmError),
     /// A file or directory cannot be used.
     #[error("could not {doing} {}", path.display())]
     File {
-        /// What was tried: `read`, `write`, `lock`.
+        /// The attempted operation: `read`, `write`, `lock`.
         doing: &'static str,
-        /// The file.
+        /// The file or directory.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// A key or certificate cannot be made or kept.
+    /// A key or certificate cannot be created or saved.
     #[error(transparent)]
     Pki(#[from] PkiError),
-    /// The program cannot be started, or ended by itself.
+    /// The program cannot be started, or has exited.
     #[error(transparent)]
     Process(#[from] ProcessError),
     /// A step of the preparation failed.
     #[error("keycloak's {step} ended with {status}; its log is {}\n{}", log.display(), tail.join("\n"))]
     Preparation {
-        /// Which step.
+        /// The step.
         step: &'static str,
-        /// How it ended.
+        /// The exit status.
         status: std::process::ExitStatus,
-        /// Its log.
+        /// The path of the log.
         log: PathBuf,
         /// The log's last lines, redacted.
         tail: Vec<String>,
     },
-    /// Somebody else has been preparing the same Keycloak for too long.
+    /// Another process has been preparing the same Keycloak for too long.
     #[error("another process did not finish preparing this Keycloak: {why}")]
     Busy {
-        /// Its lock, and how long it was waited for.
+        /// The lock, and the time waited for it.
         why: String,
     },
-    /// It runs, but does not answer.
+    /// Keycloak runs, but does not answer.
     #[error("{why}; its log is {}\n{}", log.display(), tail.join("\n"))]
     NotReady {
-        /// What was waited for, how long, and what was seen last.
+        /// The awaited condition, the time waited and the last observation.
         why: String,
-        /// Its log.
+        /// The path of the log.
         log: PathBuf,
         /// The log's last lines, redacted.
         tail: Vec<String>,
@@ -80,86 +80,86 @@ pub enum KeycloakError {
     /// The container engine failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// The container started without its port.
+    /// The container started without publishing its port.
     #[error("keycloak's container does not publish its port {port}")]
     NotPublished {
-        /// The port inside.
+        /// The port in the container.
         port: u16,
     },
-    /// The image is none of Keycloak's.
+    /// The image is not a Keycloak image.
     #[error("{image} is not a Keycloak image; it said\n{}", tail.join("\n"))]
     NotKeycloak {
-        /// Its reference.
+        /// The image's reference.
         image: String,
-        /// What it said about itself, redacted.
+        /// The image's description of itself, redacted.
         tail: Vec<String>,
     },
     /// The image has another version of Keycloak.
     #[error("{image} holds Keycloak {has}, not {wanted}")]
     ImageVersion {
-        /// Its reference.
+        /// The image's reference.
         image: String,
-        /// What is in it.
+        /// The version in the image.
         has: String,
-        /// What was expected.
+        /// The expected version.
         wanted: String,
     },
-    /// A realm's document is no JSON.
+    /// A realm's document is not valid JSON.
     #[error("the realm to import is not valid JSON")]
     Import(#[source] serde_json::Error),
     /// A realm's document does not name its realm.
     #[error("the realm to import has no name: there is no text `realm` in it")]
     NoRealm,
-    /// The public address cannot be had.
+    /// The public address is unavailable.
     #[error("could not listen on {interface} for keycloak")]
     Listen {
         /// The address of the interface.
         interface: std::net::IpAddr,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// It refused, in OAuth's own words (RFC 6749 §5.2).
+    /// Keycloak refused a request, in OAuth's own words (RFC 6749 §5.2).
     #[error("keycloak refused the {request} with {status}: {error}{}", described(description.as_deref()))]
     Refused {
-        /// What was asked.
+        /// The request.
         request: String,
         /// The HTTP status.
         status: StatusCode,
         /// OAuth's error code, such as `invalid_grant`.
         error: String,
-        /// Keycloak's sentence about it.
+        /// Keycloak's description of the error.
         description: Option<String>,
     },
-    /// It answered something else than expected.
+    /// Keycloak returned an unexpected response.
     #[error("keycloak answered the {request} with {status}: {body}")]
     Unexpected {
-        /// What was asked.
+        /// The request.
         request: String,
         /// The HTTP status.
         status: StatusCode,
         /// The beginning of the body, redacted.
         body: String,
     },
-    /// It could not be asked.
+    /// Keycloak could not be reached.
     #[error("could not send the {request} to keycloak")]
     Unreachable {
-        /// What was asked.
+        /// The request.
         request: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: reqwest::Error,
     },
-    /// Its answer lacks what the protocol promises.
+    /// Keycloak's response violates the protocol.
     #[error("keycloak's answer to the {request} is not what the protocol says")]
     Malformed {
-        /// What was asked.
+        /// The request.
         request: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: serde_json::Error,
     },
-    /// The description does not make a client.
+    /// No client can be created from the description.
     #[error("could not make an HTTPS client that trusts keycloak's authority")]
     HttpsClient(#[source] reqwest::Error),
     /// The realm has no such client.
@@ -167,15 +167,15 @@ pub enum KeycloakError {
     NoSuchClient {
         /// The realm.
         realm: String,
-        /// Who was asked for.
+        /// The requested client.
         client: String,
-        /// Those that are there.
+        /// The clients of the realm.
         known: Vec<String>,
     },
     /// Keycloak has no such realm.
     #[error("keycloak has no realm '{realm}'")]
     NoSuchRealm {
-        /// Which was asked for.
+        /// The requested realm.
         realm: String,
     },
     /// The realm has no such user.
@@ -183,13 +183,13 @@ pub enum KeycloakError {
     NoSuchUser {
         /// The realm.
         realm: String,
-        /// Who was asked for.
+        /// The requested user.
         user: String,
     },
 }
 
 impl KeycloakError {
-    /// OAuth's error code, when Keycloak refused.
+    /// Returns OAuth's error code, if Keycloak refused.
     pub fn code(&self) -> Option<&str> {
         match self {
             Self::Refused { error, .. } => Some(error),
@@ -197,7 +197,7 @@ impl KeycloakError {
         }
     }
 
-    /// Waiting for the running server `log` belongs to came to nothing.
+    /// Returns the error of a failed wait for the running server that `log` belongs to.
     pub(super) fn not_ready(error: WaitError<Self>, log: &std::path::Path) -> Self {
         match error {
             WaitError::Failed(error) => error,
@@ -232,7 +232,7 @@ fn described(description: Option<&str>) -> String {
     description.map(|text| format!(" ({text})")).unwrap_or_default()
 }
 
-/// For `map_err`: what was tried with `path`.
+/// Returns a function for `map_err` that names the operation on `path`.
 pub(super) fn file(doing: &'static str, path: &std::path::Path) -> impl FnOnce(std::io::Error) -> KeycloakError {
     let path = path.to_owned();
     move |source| KeycloakError::File { doing, path, source }

@@ -1,4 +1,4 @@
-//! What an image of Keycloak says about itself when it is asked with its own shell.
+//! The description that a Keycloak image gives of itself, read with its own shell.
 //!
 //! The main type is [`Found`].
 
@@ -8,7 +8,7 @@ use super::container::HOME;
 use super::java::{self, Java};
 use super::launch;
 
-/// What an image of Keycloak said about itself.
+/// The description that a Keycloak image gives of itself.
 pub(super) struct Found {
     pub version: String,
     pub java: Java,
@@ -27,7 +27,7 @@ impl Found {
             .filter_map(|line| line.trim().strip_prefix("library "))
             .map(PathBuf::from)
             .collect();
-        // A shell leaves a pattern as it is when nothing matches.
+        // A shell leaves a pattern unchanged if nothing matches it.
         if libraries.is_empty() || libraries.iter().any(|library| library.to_string_lossy().contains('*')) {
             return None;
         }

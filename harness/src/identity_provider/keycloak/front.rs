@@ -1,9 +1,9 @@
 //! The public address of Keycloak, open before Keycloak runs.
 //!
-//! An API server that finds its issuer missing tries again only after ten seconds
+//! An API server that finds its issuer missing retries only after ten seconds
 //! (kubernetes/apiserver, `plugin/pkg/authenticator/token/oidc`). A [`Front`] listens from the beginning, holds
-//! what comes in unanswered until Keycloak is ready, and then passes bytes on both ways. So the issuer's
-//! URL is known, and stable, before Keycloak has a port.
+//! incoming connections until Keycloak is ready, and then relays bytes both ways. The issuer's
+//! URL is therefore known, and stable, before Keycloak has a port.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -16,8 +16,8 @@ use super::{KeycloakError, REALM};
 use crate::identity_provider::Address;
 use crate::listener::{Accepted, Limits, Listener, Listening, relay};
 
-/// A listener on the loopback interface, or on the gateway of a lab's own network. Dropped, it closes with all its connections: those
-/// that were held see an end without an answer.
+/// A listener on the loopback interface, or on the gateway of a lab's own network. Dropping it closes all its connections; held ones
+/// end without a response.
 #[derive(Debug)]
 pub struct Front {
     host: String,
@@ -34,7 +34,7 @@ impl Front {
         Self::listen_on(Ipv4Addr::LOCALHOST.into()).await
     }
 
-    /// Listens on a port of `interface`: the gateway of a network is reached from its containers and from this machine
+    /// Listens on a port of `interface`; the gateway of a network is reached from its containers and from this machine
     /// under the same address.
     ///
     /// # Errors
@@ -49,7 +49,7 @@ impl Front {
                 IpAddr::V6(interface) => format!("[{interface}]"),
             },
             backend,
-            // Either end may break at any time; the other sees it.
+            // Either end may fail at any time; the other notices.
             listening: listener.accept(move |accepted| {
                 let opened = opened.clone();
                 async move { drop(forward(accepted, opened, Limits::default()).await) }
@@ -65,29 +65,29 @@ impl Front {
         Ok(Self::listen_on(address.listen).await?.named(&address.host))
     }
 
-    /// The same under the name `name`, which leads here from wherever it is asked.
+    /// Sets the host in the URL to `name`, which leads here from everywhere.
     #[must_use]
     pub fn named(mut self, name: &str) -> Self {
         name.clone_into(&mut self.host);
         self
     }
 
-    /// The public port.
+    /// Returns the public port.
     pub fn port(&self) -> u16 {
         self.listening.address().port()
     }
 
-    /// The public address: `https://HOST:PORT`.
+    /// Returns the public address: `https://HOST:PORT`.
     pub fn url(&self) -> String {
         format!("https://{}:{}", self.host, self.port())
     }
 
-    /// The issuer of the realm that API servers trust.
+    /// Returns the issuer of the realm that API servers trust.
     pub fn issuer_url(&self) -> String {
         format!("{}/realms/{REALM}", self.url())
     }
 
-    /// From now on connections, held ones first, lead to `port`. A second call leads those that
+    /// Leads connections to `port` from now on, held ones first. A second call leads those that
     /// come later elsewhere.
     pub fn open(&self, port: u16) {
         self.backend.send_replace(Some((Ipv4Addr::LOCALHOST, port).into()));
@@ -98,7 +98,7 @@ async fn forward(accepted: Accepted, mut opened: watch::Receiver<Option<SocketAd
     let Accepted {
         stream: caller, activity, ..
     } = accepted;
-    // Callers of TLS speak first: one that says nothing is not worth a connection to Keycloak.
+    // TLS callers speak first: a silent one is not worth a connection to Keycloak.
     timeout(limits.handshake, caller.peek(&mut [0])).await??;
     let held = activity.busy();
     let Some(address) = opened.wait_for(Option::is_some).await.ok().and_then(|address| *address) else {

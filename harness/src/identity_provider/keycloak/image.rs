@@ -1,8 +1,8 @@
-//! Keycloak's image with all that takes time done beforehand: built, its realms imported, its classes kept.
+//! Keycloak's image with every slow step done in advance: built, its realms imported, its classes archived.
 //!
 //! The main type is [`PreparedImage`]; [`prepare_image`] makes one from the official image, with that image's own Java. Passwords
-//! are in this user's cache alone; the image's database has their hashes, but the clients' secrets and the realms' signing keys as they
-//! are. The image is a secret like them, for the machine that it was made on.
+//! are in this user's cache only; the image's database has their hashes, but the clients' secrets and the realms' signing keys
+//! unchanged. The image is therefore as secret as they are, and meant for the machine that it was made on.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -22,21 +22,21 @@ use crate::engine::{ContainerSpec, Engine, Filter, Image, Labels, Network, Prese
 use crate::event::{Events, Phase};
 use crate::pki::{self, Authority, Request};
 
-/// The directory in the image that a prepared Keycloak lives in: what [`launch::lay_out`] makes of it.
+/// The directory of a prepared Keycloak in the image, as [`launch::lay_out`] makes it.
 pub(super) const PLACE: &str = "/opt/keycloak/authlab";
 /// The class archive in it.
 const CLASSES: &str = "classes.archive";
-/// How long a step may take.
+/// The limit of a step.
 const STEP: Duration = Duration::from_secs(600);
-/// How long Keycloak may take to end; writing an archive is part of it.
+/// The limit of Keycloak's exit, which includes writing an archive.
 const GRACE: Duration = Duration::from_secs(300);
-/// The user that Keycloak's files belong to in its image, and their group.
+/// The user and the group of Keycloak's files in its image.
 const OWNER: (u64, u64) = (1000, 0);
 
-/// An image of Keycloak that was prepared here, with what is needed to start it.
+/// A Keycloak image that was prepared here, with everything needed to start it.
 #[derive(Clone, Debug)]
 pub struct PreparedImage {
-    /// Its reference.
+    /// The image's reference.
     pub reference: String,
     /// The version of Keycloak in it.
     pub version: String,
@@ -46,7 +46,7 @@ pub struct PreparedImage {
     pub(super) secrets: Secrets,
 }
 
-/// What is kept beside the secrets.
+/// The record that is kept beside the secrets.
 #[derive(Debug, Serialize, Deserialize)]
 struct Record {
     reference: String,
@@ -57,13 +57,13 @@ struct Record {
 }
 
 impl PreparedImage {
-    /// The reference of the prepared image of Keycloak `version` under `prefix`. It changes with everything that a preparation
-    /// depends on.
+    /// Returns the reference of the prepared image of Keycloak `version` under `prefix`. It changes with every input of a
+    /// preparation.
     pub fn reference(prefix: &str, version: &str) -> String {
         format!("{}/keycloak:{}", prefix.trim_end_matches('/'), key(version))
     }
 
-    /// The prepared image of Keycloak `version`, when the engine has it and this user's cache knows its secrets.
+    /// Finds the prepared image of Keycloak `version`, if the engine has it and this user's cache has its secrets.
     ///
     /// # Errors
     /// The engine cannot tell, or the cache cannot be read.
@@ -88,17 +88,17 @@ impl PreparedImage {
         })
     }
 
-    /// Which version of Java is in it.
+    /// Returns the version of Java in the image.
     pub fn java_version(&self) -> u32 {
         self.java.version
     }
 
-    /// What keeps its classes.
+    /// Returns the kind of its class archive.
     pub fn archive(&self) -> Archive {
         self.archive
     }
 
-    /// How it is run.
+    /// Returns the way in which it runs.
     pub(super) fn built(&self) -> Built {
         Built {
             reference: self.reference.clone(),
@@ -116,7 +116,7 @@ fn cache() -> Result<PathBuf, KeycloakError> {
     Ok(crate::dirs::cache()?.join("keycloak-images"))
 }
 
-/// Everything that a preparation depends on, apart from the image it starts from: `VERSION-FINGERPRINT`.
+/// Returns a key of all inputs of a preparation, apart from the base image: `VERSION-FINGERPRINT`.
 fn key(version: &str) -> String {
     let mut hash = sha2::Sha256::new();
     let mut add = |part: &str| {
@@ -129,17 +129,17 @@ fn key(version: &str) -> String {
     format!("{version}-{}", &hex::encode(hash.finalize())[..12])
 }
 
-/// Two engines may have made different images of the same name.
+/// Returns the directory of an image's record, by its id: two engines may have made different images of the same name.
 fn record_directory(cache: &Path, version: &str, id: &str) -> PathBuf {
     let id = id.rsplit(':').next().unwrap_or(id);
     cache.join(format!("{}-{}", key(version), id.get(..12).unwrap_or(id)))
 }
 
-/// Prepares Keycloak `version` from the image `source`, which is on the engine's machine, and keeps it under `prefix`. Whatever
-/// carries exactly `labels` is gone in the end: they are for this alone.
+/// Prepares Keycloak `version` from the image `source`, which is on the engine's machine, and keeps it under `prefix`. Everything
+/// with exactly `labels` is removed at the end: the labels are for this alone.
 ///
 /// # Errors
-/// The image is missing or is none of Keycloak, a step fails, or there is no space.
+/// The image is missing or is not a Keycloak image, a step fails, or there is no space.
 pub async fn prepare_image(
     engine: &Engine,
     labels: &Labels,
@@ -173,7 +173,7 @@ async fn make(
     let lock = lock.map_err(file("lock", &lock_path))?;
     hold("the image to be made by another process", || lock.try_lock(), &lock_path).await?;
 
-    // In the cache, since an engine in a virtual machine sees the home directory and not every other one.
+    // The directory is in the cache, since an engine in a virtual machine sees the home directory and not every other one.
     let work = tempfile::Builder::new()
         .prefix("work-")
         .tempdir_in(&cache)
@@ -186,7 +186,7 @@ async fn make(
         suffix: format!("{}-{}", std::process::id(), key(version)),
     };
     let made = making.make(prefix, version, events, phase).await;
-    // All of it is by now superfluous; a failure to say so is none of the image.
+    // None of it is needed any more; a failure to remove it does not concern the image.
     let _ = sweep(engine, &Filter::owned(labels)).await;
     let (image, record, secrets) = made?;
 
@@ -205,7 +205,7 @@ async fn make(
     })
 }
 
-/// The making of one image.
+/// The preparation of one image.
 struct Making<'a> {
     engine: &'a Engine,
     labels: &'a Labels,
@@ -231,7 +231,7 @@ impl Making<'_> {
             .keep(&built.id, found, &PreparedImage::reference(prefix, version), events, phase)
             .await;
         if kept.is_err() {
-            // With an image that is built on it, it stays as long as that one does.
+            // An image that another one is built on stays as long as that one does.
             if let Err(error) = Image::remove(self.engine, &built.id).await {
                 events.note(format!("an image without a name is left over: {error}"));
             }
@@ -243,7 +243,7 @@ impl Making<'_> {
         ContainerSpec::new(format!("authlab-keycloak-{step}-{}", self.suffix), image, self.labels)
     }
 
-    /// Asks the image which Java and which libraries it has. The shell is there: Keycloak's own script is one for it.
+    /// Asks the image for its Java and its libraries. It has a shell, since Keycloak's own script needs one.
     async fn look(&self) -> Result<Found, KeycloakError> {
         let globs: String = LIBRARIES.iter().map(|directory| format!(" {HOME}/{directory}/*.jar")).collect();
         let script = format!(
@@ -267,7 +267,7 @@ impl Making<'_> {
         })
     }
 
-    /// `kc build`, as the user that the image has for it.
+    /// Runs `kc build`, as the user that the image has for it.
     async fn build(&self, java: &Java) -> Result<Image, KeycloakError> {
         let launch = Launch {
             java,
@@ -289,7 +289,7 @@ impl Making<'_> {
         Ok(image)
     }
 
-    /// Imports the realms, learns the classes, and keeps both in an image under `reference`.
+    /// Imports the realms, archives the classes, and keeps both in an image under `reference`.
     async fn keep(
         &self,
         built: &str,
@@ -358,7 +358,7 @@ impl Making<'_> {
         Ok((image, record, secrets))
     }
 
-    /// Runs what is built on the data in `place`.
+    /// Runs the built Keycloak on the data in `place`.
     async fn serve(
         &self,
         built: &str,
@@ -387,7 +387,7 @@ impl Making<'_> {
     }
 }
 
-/// The directory as an archive of [`PLACE`], owned as Keycloak's own files are.
+/// Returns the directory as an archive of [`PLACE`], owned like Keycloak's own files.
 fn pack(contents: &Path) -> std::io::Result<Vec<u8>> {
     let name = Path::new(PLACE).file_name().unwrap_or_default();
     let mut archive = tar::Builder::new(Vec::new());

@@ -1,6 +1,6 @@
-//! Which Java runs Keycloak, and what it can do for a fast start.
+//! The Java that runs Keycloak, and its means of a fast start.
 //!
-//! [`find`] asks every Java it can see for its version, all at once, and takes the newest
+//! [`find`] asks every Java that it finds for its version, all at once, and takes the newest
 //! that Keycloak supports. The main type is [`Java`].
 
 use std::collections::BTreeSet;
@@ -15,7 +15,7 @@ use crate::process::Program;
 /// Configurations": OpenJDK 17, 21 and 25).
 const SUPPORTED: std::ops::RangeInclusive<u32> = 17..=25;
 
-/// How classes are kept, ready to use, from one start to the next.
+/// The way in which classes are kept, ready to use, from one start to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Archive {
@@ -27,36 +27,36 @@ pub enum Archive {
     Nothing,
 }
 
-/// A Java that answered.
+/// A Java that responded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Java {
-    /// Its `java` program.
+    /// The `java` program.
     pub program: PathBuf,
-    /// Its home, as it says itself.
+    /// The home, as reported by Java itself.
     pub home: PathBuf,
-    /// Its feature version: 17, 21, 25.
+    /// The feature version: 17, 21, 25.
     pub version: u32,
     /// The exact build: an archive serves the build that wrote it and no other.
     pub build: String,
-    /// How it can keep classes.
+    /// The way in which it can keep classes.
     pub archive: Archive,
 }
 
-/// No Java can run Keycloak.
+/// An error of finding a Java for Keycloak.
 #[derive(Debug, thiserror::Error)]
 pub enum JavaError {
-    /// None was found, or none that is new enough.
+    /// No Java was found, or only ones that are too old.
     #[error("found no Java from {} on for Keycloak; looked at {}", SUPPORTED.start(), seen(looked_at))]
     NotFound {
-        /// What was tried, and what it was.
+        /// The candidates, each with its result.
         looked_at: Vec<String>,
     },
-    /// The one that was named does not do.
+    /// The named Java is unsuitable.
     #[error("AUTHLAB_JAVA names {}, which is no Java from {} on: {seen}", program.display(), SUPPORTED.start())]
     Named {
         /// The program.
         program: PathBuf,
-        /// What it answered.
+        /// The result of asking it.
         seen: String,
     },
 }
@@ -75,11 +75,11 @@ fn seen(looked_at: &[String]) -> String {
     }
 }
 
-/// The best Java: the one `named` (a home or a program), else the newest supported one of `JAVA_HOME`,
+/// Finds the best Java: the one `named` (a home or a program), else the newest supported one of `JAVA_HOME`,
 /// `PATH` and the usual places.
 ///
 /// # Errors
-/// There is none, or the named one does not do.
+/// There is no suitable Java, or the named one is unsuitable.
 pub async fn find(named: Option<&Path>) -> Result<Java, JavaError> {
     if let Some(named) = named {
         let program = if named.is_dir() { named.join("bin/java") } else { named.to_owned() };
@@ -108,7 +108,7 @@ pub async fn find(named: Option<&Path>) -> Result<Java, JavaError> {
     best(found).ok_or(JavaError::NotFound { looked_at })
 }
 
-/// Supported ones before newer ones; then the newest; of equals the first.
+/// Returns the best Java: supported versions before newer ones, then the newest, then the first.
 fn best(found: Vec<Java>) -> Option<Java> {
     let rank = |java: &Java| (SUPPORTED.contains(&java.version), java.version);
     found
@@ -117,7 +117,7 @@ fn best(found: Vec<Java>) -> Option<Java> {
         .reduce(|best, java| if rank(&java) > rank(&best) { java } else { best })
 }
 
-/// Every `java` there may be, each once, `JAVA_HOME` and `PATH` first.
+/// Returns every candidate for `java` once, `JAVA_HOME` and `PATH` first.
 fn candidates() -> Vec<PathBuf> {
     let mut programs = Vec::new();
     programs.extend(std::env::var_os("JAVA_HOME").map(|home| PathBuf::from(home).join("bin/java")));
@@ -153,7 +153,7 @@ fn candidates() -> Vec<PathBuf> {
         .collect()
 }
 
-/// Asks `program` what it is.
+/// Asks `program` for its version and home.
 async fn probe(program: &Path) -> Result<Java, String> {
     let scratch = tempfile::tempdir().map_err(|error| error.to_string())?;
     let log = scratch.path().join("version");
@@ -173,7 +173,7 @@ async fn probe(program: &Path) -> Result<Java, String> {
     read(program, &text).ok_or_else(|| "it did not say its version".to_owned())
 }
 
-/// Reads `java -XshowSettings:properties -version`.
+/// Reads the output of `java -XshowSettings:properties -version`.
 pub(super) fn read(program: &Path, text: &str) -> Option<Java> {
     let property = |name: &str| {
         text.lines()

@@ -2,7 +2,7 @@
 //! process ends everything.
 //!
 //! The main type is [`Launch`]. Servers run from a flat class path instead of Keycloak's own class loader: only
-//! classes of the built-in loaders can be taken, linked, from a class archive (JEP 483).
+//! classes of the built-in loaders can be loaded, linked, from a class archive (JEP 483).
 
 use std::ffi::{OsStr, OsString};
 use std::net::Ipv4Addr;
@@ -15,14 +15,14 @@ use super::java::Java;
 use crate::owner::LabId;
 use crate::process::Program;
 
-/// What the realm does not need. Fewer features, fewer classes and tables to set up at each start.
+/// The features that the realm does not need. Fewer features mean fewer classes and tables to set up at each start.
 const FEATURES_DISABLED: &str = "account,account-api,admin,admin-fine-grained-authz,authorization,ciba,client-policies,docker,dpop,impersonation,\
      kerberos,opentelemetry,organization,par,passkeys,persistent-user-sessions,recovery-codes,resource-indicators,scim-api,\
      step-up-authentication,step-up-authentication-saml,token-exchange,token-exchange-standard,update-email,web-authn,workflows";
 
-/// Options of every server's machine. They are the same when an archive is written and when it is
-/// used: an archive serves the collector and the heap it was made with. One compiler tier: a server that
-/// lives for seconds never earns the second one back.
+/// Options of every server's virtual machine. They are the same for writing and for using an
+/// archive, which only serves the collector and the heap it was made with. One compiler tier: a server that
+/// lives for seconds never earns back the cost of the second one.
 const MACHINE: &[&str] = &[
     "-Xms128m",
     "-Xmx512m",
@@ -33,7 +33,7 @@ const MACHINE: &[&str] = &[
     "-XX:+ExitOnOutOfMemoryError",
 ];
 
-/// What Keycloak's own script passes on (`bin/kc.sh`): the libraries reach into these packages.
+/// The properties that Keycloak's own script passes on (`bin/kc.sh`): the libraries reach into these packages.
 const PROPERTIES: &[&str] = &[
     "--add-opens=java.base/java.util=ALL-UNNAMED",
     "--add-opens=java.base/java.util.concurrent=ALL-UNNAMED",
@@ -51,43 +51,43 @@ const PROPERTIES: &[&str] = &[
 ];
 
 /// An empty Java key store (`JKS`, version 2, no entries, the digest for the password `changeit`). Keycloak
-/// checks at each start which authorities of the machine signed themselves, which costs as much as a tenth of the
-/// start; it calls nobody here, so it need trust nobody.
+/// checks at each start which of the machine's authorities are self-signed, which costs as much as a tenth of the
+/// start; it calls no server here, so it needs to trust none.
 const NOBODY_TRUSTED: [u8; 32] = [
     0xfe, 0xed, 0xfe, 0xed, 0, 0, 0, 2, 0, 0, 0, 0, 0xe2, 0x68, 0x6e, 0x45, 0xfb, 0x43, 0xdf, 0xa4, 0xd9, 0x92, 0xdd, 0x41, 0xce, 0xb6,
     0xb2, 0x1c, 0x63, 0x30, 0xd7, 0x92,
 ];
 
-/// Everything that changes what a preparation makes, apart from Keycloak, Java and the realms.
+/// Returns every input that changes the result of a preparation, apart from Keycloak, Java and the realms.
 pub(super) fn fingerprint() -> String {
     format!("2 {FEATURES_DISABLED} {MACHINE:?} {PROPERTIES:?}")
 }
 
-/// What a server does with the class archive.
+/// A server's use of the class archive.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum ArchiveUse<'a> {
-    /// Neither reads nor writes one.
+    /// Neither reads nor writes an archive.
     None,
-    /// An option of the virtual machine and the file it is about.
+    /// An option of the virtual machine, and the file that it names.
     Option(&'static str, &'a Path),
 }
 
-/// How Keycloak is launched: with which Java, from which built distribution. Both may be in a container.
+/// The way in which Keycloak is launched: the Java, and the built distribution. Both may be in a container.
 #[derive(Debug)]
 pub(super) struct Launch<'a> {
     pub java: &'a Java,
-    /// The built distribution; only read.
+    /// The built distribution, which is only read.
     pub home: &'a Path,
-    /// How long it may take until a server answers.
+    /// The limit for the time until a server answers.
     pub limit: Duration,
-    /// The lab whose server it becomes, where there is one.
+    /// The lab that the server belongs to, if any.
     pub lab: Option<&'a LabId>,
 }
 
-/// Where and how a server listens.
+/// The address and the certificate that a server listens with.
 #[derive(Debug)]
 pub(super) struct Listen<'a> {
-    /// The public address; `None` leaves it to each request which one it came to.
+    /// The public address; `None` to use the address of each request.
     pub url: Option<&'a str>,
     /// The address of the interface.
     pub host: Ipv4Addr,
@@ -97,7 +97,7 @@ pub(super) struct Listen<'a> {
     pub key: &'a Path,
 }
 
-/// The build-time options, which are the same wherever Keycloak is built.
+/// Returns the build-time options, which are the same wherever Keycloak is built.
 pub(super) fn build_options() -> Vec<String> {
     let mut options: Vec<String> = [
         "--db=dev-file",
@@ -111,7 +111,7 @@ pub(super) fn build_options() -> Vec<String> {
     options
 }
 
-/// The options of a start that say where it listens and with which certificate.
+/// Returns the start options for the address and the certificate.
 pub(super) fn listen_options(listen: &Listen<'_>) -> Vec<OsString> {
     let mut options: Vec<OsString> = vec![
         format!("--http-host={}", listen.host).into(),
@@ -133,12 +133,12 @@ fn option(name: &str, value: &Path) -> OsString {
 }
 
 impl Launch<'_> {
-    /// `kc build`: fixes the build-time options in the distribution itself.
+    /// Returns `kc build`, which fixes the build-time options in the distribution itself.
     pub fn build(&self, log: &Path) -> Program {
         self.java("keycloak build", log).arguments(self.build_arguments())
     }
 
-    /// What Java is told for [`Launch::build`].
+    /// Returns the Java arguments of [`Launch::build`].
     pub fn build_arguments(&self) -> Vec<OsString> {
         let mut arguments: Vec<OsString> = vec!["-Xmx1g".into(), "-XX:+UseSerialGC".into()];
         arguments.extend(PROPERTIES.iter().map(Into::into));
@@ -153,7 +153,7 @@ impl Launch<'_> {
         arguments
     }
 
-    /// `kc start --optimized` on the data in `place`, which [`lay_out`] made.
+    /// Returns `kc start --optimized` on the data in `place`, which [`lay_out`] made.
     ///
     /// # Errors
     /// The class path cannot be read.
@@ -165,7 +165,7 @@ impl Launch<'_> {
             .directory(place))
     }
 
-    /// What Java is told for [`Launch::serve`].
+    /// Returns the Java arguments of [`Launch::serve`].
     pub fn serve_arguments(&self, class_path: &OsStr, place: &Path, listen: &Listen<'_>, archive: ArchiveUse<'_>) -> Vec<OsString> {
         let mut arguments: Vec<OsString> = MACHINE.iter().map(Into::into).collect();
         if let ArchiveUse::Option(name, file) = archive {
@@ -182,14 +182,14 @@ impl Launch<'_> {
             class_path.to_owned(),
             "org.keycloak.quarkus.runtime.KeycloakMain".into(),
         ]);
-        // `--cache` is an option of the start too: without it Keycloak looks for other members on every interface.
+        // `--cache` is a start option too: without it Keycloak looks for cluster members on every interface.
         arguments.extend(["start", "--optimized", "--cache=local"].map(Into::into));
         arguments.extend(listen_options(listen));
         arguments
     }
 
     fn java(&self, name: &str, log: &Path) -> Program {
-        // Nothing of this process's environment: `KC_…` and `JAVA_TOOL_OPTIONS` would change what is started.
+        // The environment of this process is not inherited: `KC_…` and `JAVA_TOOL_OPTIONS` would change what is started.
         let program = Program::new(name, &self.java.program, log);
         match self.lab {
             Some(lab) => program.environment(LabId::VARIABLE, lab.as_str()),
@@ -198,7 +198,7 @@ impl Launch<'_> {
     }
 }
 
-/// The log of a server in `place`.
+/// Returns the path of the log of a server in `place`.
 pub(super) fn log(place: &Path) -> PathBuf {
     place.join("keycloak.log")
 }
@@ -215,10 +215,10 @@ fn home_properties(home: &Path) -> [OsString; 2] {
     })
 }
 
-/// Makes `place` a home of Keycloak: the distribution by links, the database as a copy.
+/// Turns `place` into a home of Keycloak: links to the distribution, and a copy of the database.
 ///
 /// # Errors
-/// A file cannot be made.
+/// A file cannot be created.
 pub(super) fn lay_out(home: &Path, database: Option<&Path>, place: &Path) -> Result<(), KeycloakError> {
     let data = place.join("data/h2");
     for directory in [&data, &place.join("tmp")] {
@@ -240,7 +240,7 @@ pub(super) fn lay_out(home: &Path, database: Option<&Path>, place: &Path) -> Res
 /// The directories of the libraries, in the order of the class path.
 pub(super) const LIBRARIES: [&str; 3] = ["lib/app", "lib/lib/boot", "lib/lib/main"];
 
-/// Every library of the distribution `home`.
+/// Returns every library of the distribution `home`.
 fn libraries(home: &Path) -> Result<Vec<PathBuf>, KeycloakError> {
     let mut libraries = Vec::new();
     for directory in LIBRARIES {
@@ -254,10 +254,10 @@ fn libraries(home: &Path) -> Result<Vec<PathBuf>, KeycloakError> {
     Ok(libraries)
 }
 
-/// The class path: what the build generated first, as Keycloak's own loader has it.
+/// Returns the class path, with the output of the build first, as in Keycloak's own loader.
 pub(super) fn class_path(home: &Path, mut libraries: Vec<PathBuf>) -> Result<OsString, KeycloakError> {
     let rank = |library: &PathBuf| LIBRARIES.iter().position(|directory| library.starts_with(home.join(directory)));
-    // Signed libraries cannot be archived; their classes are looked for in one library after the other, so they come first.
+    // Signed libraries cannot be archived; their classes are searched for in one library after the other, so they come first.
     libraries.sort_by_key(|library| (rank(library), !library.to_string_lossy().contains("bouncycastle"), library.clone()));
     let generated = ["transformed-bytecode.jar", "generated-bytecode.jar"].map(|name| home.join("lib/quarkus").join(name));
     std::env::join_paths(generated.into_iter().chain(libraries)).map_err(|error| KeycloakError::File {

@@ -1,9 +1,9 @@
 //! Keycloak as an ordinary process or in a container: prepared once into the cache or into an image, started from
-//! a copy of its database in a few seconds, spoken to over HTTPS.
+//! a copy of its database in a few seconds, used over HTTPS.
 //!
 //! The main types are [`KeycloakContainer`], [`PreparedImage`], [`Prepared`] (built, initialised, with a class archive), [`Keycloak`]
-//! (what runs), [`Front`] (the public address, open before Keycloak runs) and
-//! [`KeycloakClient`] (what a relying party does); [`KeycloakAdmin`] changes users and roles.
+//! (a running server), [`Front`] (the public address, open before Keycloak runs) and
+//! [`KeycloakClient`] (a relying party); [`KeycloakAdmin`] changes users and roles.
 
 mod admin;
 mod client;

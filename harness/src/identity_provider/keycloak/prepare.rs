@@ -1,7 +1,7 @@
-//! What takes a minute, done once: building Keycloak, importing its realms, writing its class archive.
+//! The steps that take a minute, done once: building Keycloak, importing its realms, writing its class archive.
 //!
 //! The main type is [`Prepared`], a directory of the cache. There is one for each combination of Keycloak, Java and realms;
-//! two processes that want the same one do not make it twice.
+//! two processes that need the same one do not make it twice.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -20,14 +20,14 @@ use crate::pki::{self, Authority, Request};
 use crate::private::{self, Others};
 use crate::process::wait::{self, Condition, WaitError};
 
-/// How long another process may take to prepare the same.
+/// The limit for another process to finish the same preparation.
 const PATIENCE: Duration = Duration::from_secs(900);
-/// How long a start may take while preparing: the first one makes all the tables.
+/// The limit of a start during the preparation: the first one creates all the tables.
 const START: Duration = Duration::from_secs(600);
-/// How long Keycloak may take to end; writing an archive is part of it.
+/// The limit of Keycloak's exit, which includes writing an archive.
 const GRACE: Duration = Duration::from_secs(300);
 
-/// A Keycloak that is built and initialised. As long as this lives, nobody removes it.
+/// A built and initialised Keycloak. As long as this lives, nobody removes it.
 #[derive(Debug)]
 pub struct Prepared {
     directory: PathBuf,
@@ -37,7 +37,7 @@ pub struct Prepared {
     _lock: File,
 }
 
-/// Written last: a directory without it is unfinished.
+/// The file that is written last: a directory without it is unfinished.
 #[derive(Debug, Serialize, Deserialize)]
 struct Finished {
     keycloak: String,
@@ -46,17 +46,17 @@ struct Finished {
 }
 
 impl Prepared {
-    /// The Java that it was prepared for and runs on.
+    /// Returns the Java that it was prepared for and runs on.
     pub fn java(&self) -> &Java {
         &self.java
     }
 
-    /// What keeps its classes: nothing, when the archive could not be written.
+    /// Returns the kind of its class archive; `Archive::Nothing` if it could not be written.
     pub fn archive(&self) -> Archive {
         self.archive
     }
 
-    /// Where it is in the cache.
+    /// Returns its directory in the cache.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
@@ -77,13 +77,13 @@ impl Prepared {
         self.archive.reading(path)
     }
 
-    /// What is in `directory`, when it is finished.
+    /// Loads `directory`, if it is finished; else returns the lock.
     fn load(directory: &Path, lock: File) -> Result<Result<Self, File>, KeycloakError> {
         let path = directory.join("prepared.json");
         let Ok(text) = fs_err::read(&path) else { return Ok(Err(lock)) };
         let secrets = directory.join("secrets.json");
         let secrets = fs_err::read(&secrets).map_err(file("read", &secrets))?;
-        // Of another make, or damaged: it is made again.
+        // A file of another format or a damaged one: the preparation is repeated.
         let (Ok(finished), Ok(secrets)) = (serde_json::from_slice::<Finished>(&text), serde_json::from_slice(&secrets)) else {
             return Ok(Err(lock));
         };
@@ -98,7 +98,7 @@ impl Prepared {
 }
 
 impl Archive {
-    /// What tells a virtual machine to use the archive `path`.
+    /// Returns the option that makes a virtual machine use the archive `path`.
     pub(super) fn reading(self, path: &Path) -> ArchiveUse<'_> {
         match self {
             Self::AotCache => ArchiveUse::Option("-XX:AOTCache=", path),
@@ -107,7 +107,7 @@ impl Archive {
         }
     }
 
-    /// What tells it to write that archive at its end.
+    /// Returns the option that makes a virtual machine write the archive `path` at its end.
     pub(super) fn writing(self, path: &Path) -> ArchiveUse<'_> {
         match self {
             Self::AotCache => ArchiveUse::Option("-XX:AOTCacheOutput=", path),
@@ -121,8 +121,8 @@ fn archive_path(directory: &Path) -> PathBuf {
     directory.join("classes.archive")
 }
 
-/// Keycloak in `home`, an unpacked distribution that is only read, prepared for the best Java there is (`AUTHLAB_JAVA` names another).
-/// From the cache when it is there; else a matter of about a minute.
+/// Prepares Keycloak in `home`, an unpacked distribution that is only read, for the best available Java (`AUTHLAB_JAVA` names another).
+/// The result comes from the cache if it is there; otherwise this takes about a minute.
 ///
 /// # Errors
 /// There is no Java, a step fails, or the cache cannot be written.
@@ -133,10 +133,10 @@ pub async fn prepare(home: &Path, events: &Events) -> Result<Prepared, KeycloakE
     prepare_in(&crate::dirs::cache()?.join("keycloak-prepared"), home, named.as_deref(), events).await
 }
 
-/// The same, in a cache and with a Java of the caller's choice.
+/// Prepares Keycloak like [`prepare`], in a cache and with a Java of the caller's choice.
 ///
 /// # Errors
-/// As [`prepare`].
+/// Those of [`prepare`].
 pub async fn prepare_in(cache: &Path, home: &Path, java: Option<&Path>, events: &Events) -> Result<Prepared, KeycloakError> {
     let version = version(home)?;
     let java = java::find(java).await?;
@@ -152,7 +152,7 @@ pub async fn prepare_in(cache: &Path, home: &Path, java: Option<&Path>, events: 
             .map_err(file("lock", &lock_path))
     };
 
-    // Whoever prepares holds the lock alone, whoever uses shares it.
+    // The process that prepares holds the lock alone; processes that use the result share it.
     let lock = open()?;
     if directory.join("prepared.json").exists() {
         hold(
@@ -183,7 +183,7 @@ pub async fn prepare_in(cache: &Path, home: &Path, java: Option<&Path>, events: 
     };
     match make(&directory, home, version, java, events, &phase).await {
         Ok(()) => phase.succeeded(),
-        // What was made stays for whoever looks for the reason; the next preparation clears it.
+        // The unfinished directory stays for finding the reason; the next preparation clears it.
         Err(error) => {
             phase.failed(&error);
             return Err(error);
@@ -194,7 +194,7 @@ pub async fn prepare_in(cache: &Path, home: &Path, java: Option<&Path>, events: 
     shared(prepared, &lock_path).await
 }
 
-/// From holding the lock alone to sharing it.
+/// Turns the exclusive lock into a shared one.
 async fn shared(prepared: Prepared, path: &Path) -> Result<Prepared, KeycloakError> {
     prepared._lock.unlock().map_err(file("unlock", path))?;
     hold("the prepared keycloak to be usable", || prepared._lock.try_lock_shared(), path).await?;
@@ -220,7 +220,7 @@ pub(super) async fn hold(what: &str, mut lock: impl FnMut() -> Result<(), TryLoc
     })
 }
 
-/// The version that a distribution says it is: "Keycloak - Version 26.7.4".
+/// Returns the version that a distribution states: "Keycloak - Version 26.7.4".
 pub(super) fn version(home: &Path) -> Result<String, KeycloakError> {
     let missing = |missing| KeycloakError::Home {
         home: home.to_owned(),
@@ -238,7 +238,7 @@ pub(super) fn version(home: &Path) -> Result<String, KeycloakError> {
         .ok_or_else(|| missing("version.txt"))
 }
 
-/// Everything that a preparation depends on, as the name of a directory.
+/// Returns a directory name that depends on all inputs of a preparation.
 fn key(version: &str, java: &Java) -> String {
     let mut hash = sha2::Sha256::new();
     let mut add = |part: &str| {
@@ -252,7 +252,7 @@ fn key(version: &str, java: &Java) -> String {
     format!("{version}-java{}-{}", java.version, &hex::encode(hash.finalize())[..12])
 }
 
-/// Makes `directory` from nothing. It is built where it stays, since a class archive knows the place of every library.
+/// Makes `directory` from nothing. It is built in its final place, since a class archive knows the place of every library.
 async fn make(directory: &Path, home: &Path, version: String, java: Java, events: &Events, phase: &Phase) -> Result<(), KeycloakError> {
     let (target, source) = (directory.to_owned(), home.to_owned());
     let copied = tokio::task::spawn_blocking(move || {
@@ -362,13 +362,13 @@ async fn make(directory: &Path, home: &Path, version: String, java: Java, events
     fs_err::rename(&partial, &whole).map_err(file("write", &whole))
 }
 
-/// Makes a directory for this user alone; one that is there must be nobody else's to change.
+/// Creates a directory for this user alone; others must not be able to change an existing one.
 pub(super) fn private_directory(path: &Path) -> Result<(), KeycloakError> {
     private::make_directory(path).map_err(file("make", path))?;
     private::expect_directory(path, Others::Read).map_err(|why| file("use", path)(std::io::Error::other(why)))
 }
 
-/// Copies a distribution: libraries as hard links where that works, everything that the build writes for real.
+/// Copies a distribution: libraries as hard links if possible, everything that the build writes as real copies.
 fn copy_distribution(source: &Path, target: &Path) -> Result<(), KeycloakError> {
     fs_err::create_dir_all(target).map_err(file("make", target))?;
     let entries = fs_err::read_dir(source)
@@ -377,7 +377,7 @@ fn copy_distribution(source: &Path, target: &Path) -> Result<(), KeycloakError> 
     for entry in entries {
         let (from, name) = (entry.path(), entry.file_name());
         let to = target.join(&name);
-        // A home that somebody used has data and programs that are none of ours.
+        // A home that was used already has data and programs that are not needed here.
         if target.ends_with("home") && (name == "data" || name == "bin") {
             continue;
         }

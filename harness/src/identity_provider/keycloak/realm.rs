@@ -1,7 +1,7 @@
-//! The realms as data: the fixtures, completed with the cast and with secrets made on the spot.
+//! The realms as data: the fixtures, completed with the cast and with generated secrets.
 //!
 //! The main type is [`Secrets`]: every client secret and password of a prepared Keycloak. The fixtures
-//! hold none; [`realms`] makes them anew each time.
+//! contain none; [`realms`] generates them each time.
 
 use std::collections::BTreeMap;
 
@@ -26,13 +26,13 @@ pub struct Secrets(pub BTreeMap<String, RealmSecrets>);
 /// The secrets of one realm.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct RealmSecrets {
-    /// Every client, and its secret unless it is a public one.
+    /// Every client with its secret; `None` for a public one.
     pub clients: BTreeMap<String, Option<Secret>>,
-    /// The passwords of the people in it.
+    /// The passwords of its users.
     pub passwords: BTreeMap<String, Secret>,
 }
 
-/// A realm as Keycloak imports it; it holds secrets.
+/// A realm as Keycloak imports it, with its secrets.
 pub(super) struct Import {
     pub name: String,
     pub document: Secret,
@@ -53,39 +53,39 @@ struct Person {
 /// A fixture that is not what this module expects.
 #[derive(Debug, thiserror::Error)]
 pub enum RealmError {
-    /// A realm is no JSON.
+    /// A realm is not valid JSON.
     #[error("the realm {realm} is not valid JSON")]
     Json {
-        /// Which.
+        /// The realm.
         realm: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: serde_json::Error,
     },
-    /// The cast is no TOML.
+    /// The cast is not valid TOML.
     #[error("the cast is not valid")]
     Cast(#[from] toml::de::Error),
     /// A realm lacks a list.
     #[error("the realm {realm} has no list {list}")]
     List {
-        /// Which realm.
+        /// The realm.
         realm: String,
-        /// Which list.
+        /// The list.
         list: &'static str,
     },
 }
 
-/// What the prepared database depends on, apart from the secrets.
+/// Returns the inputs of the prepared database, apart from the secrets.
 pub(super) fn fixtures() -> impl Iterator<Item = &'static str> {
     FIXTURES.iter().map(|(_, text)| *text).chain([CAST])
 }
 
-/// A secret nobody can guess: 32 letters and digits.
+/// Generates a secret that nobody can guess: 32 letters and digits.
 pub(super) fn new_secret() -> Secret {
     Secret::new(Alphanumeric.sample_string(&mut rand::thread_rng(), 32))
 }
 
-/// The realms with the cast in them and with new secrets.
+/// Returns the realms with the cast in them and with new secrets.
 pub(super) fn realms() -> Result<(Vec<Import>, Secrets), RealmError> {
     let mut secrets = Secrets::default();
     let mut imports = Vec::new();
@@ -106,7 +106,7 @@ pub(super) fn realms() -> Result<(Vec<Import>, Secrets), RealmError> {
     Ok((imports, secrets))
 }
 
-/// Those of the cast that log in at Keycloak become its users; their groups, its realm roles.
+/// Adds the members of the cast that log in at Keycloak as users, and their groups as realm roles.
 fn add_cast(realm: &mut Value) -> Result<(), RealmError> {
     let people = toml::from_str::<Cast>(CAST)?.person;
     let people: Vec<Person> = people
@@ -121,8 +121,8 @@ fn add_cast(realm: &mut Value) -> Result<(), RealmError> {
     Ok(())
 }
 
-/// A user as Keycloak imports it, complete, so that no required action stands between
-/// them and a token.
+/// Returns a user as Keycloak imports it, complete, so that no required action stands between
+/// the user and a token.
 pub(super) fn user(name: &str, roles: &[String]) -> Value {
     json!({
         "username": name,
@@ -135,12 +135,12 @@ pub(super) fn user(name: &str, roles: &[String]) -> Value {
     })
 }
 
-/// `secret` as the password of a user.
+/// Returns `secret` as the password of a user.
 pub(super) fn password(secret: &Secret) -> Value {
     json!([{"type": "password", "value": secret.expose(), "temporary": false}])
 }
 
-/// Gives every client that is not public a secret and every person a password.
+/// Gives every client that is not public a secret, and every user a password.
 fn complete(name: &str, realm: &mut Value) -> Result<RealmSecrets, RealmError> {
     let mut secrets = RealmSecrets::default();
     for client in list(name, realm, "/clients")? {

@@ -1,6 +1,6 @@
-//! Keycloak while it runs.
+//! A running Keycloak.
 //!
-//! The main type is [`Keycloak`]; [`start`] gives it once its realm answers over HTTPS.
+//! The main type is [`Keycloak`]; [`start`] returns it once its realm answers over HTTPS.
 
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -21,11 +21,11 @@ use crate::pki::Leaf;
 use crate::process::wait::{self, Condition};
 use crate::process::{Child, ProcessError};
 
-/// How long a start may take: a machine that does much else at the same time needs a multiple of the usual.
+/// The limit of a start: a machine that does much else at the same time needs a multiple of the usual time.
 const LIMIT: Duration = Duration::from_secs(180);
 
-/// A Keycloak that answers. Dropped, its public address is closed and its process killed; a container belongs to its engine, and is
-/// left to whoever sweeps that.
+/// A Keycloak that answers. Dropping it closes its public address and kills its process; a container belongs to its engine, and
+/// is left to the next sweep.
 #[derive(Debug)]
 pub struct Keycloak {
     server: Server,
@@ -33,18 +33,18 @@ pub struct Keycloak {
     description: KeycloakDescription,
 }
 
-/// What answers behind the public address.
+/// The server behind the public address.
 #[derive(Debug)]
 enum Server {
     Process(Child),
     Container(KeycloakContainer),
 }
 
-/// Starts a prepared Keycloak on data of its own in `place`, a directory of `lab` that is there and empty, and opens `front` once
+/// Starts a prepared Keycloak on its own data in `place`, an existing empty directory of `lab`, and opens `front` once
 /// its realm answers. It serves with `serving`, which `authority` (PEM) signed.
 ///
 /// # Errors
-/// It cannot be started, ends by itself, or does not answer in time; `front` is closed then.
+/// Keycloak cannot be started, exits, or does not answer in time; `front` is closed then.
 pub async fn start(
     prepared: &Prepared,
     front: Front,
@@ -77,12 +77,12 @@ pub async fn start(
     }
 }
 
-/// Starts Keycloak in a container on `network`, with what it reads and its log in `place`, a directory that is there and empty, and
+/// Starts Keycloak in a container on `network`, with its inputs and its log in `place`, an existing empty directory, and
 /// opens `front` once its realm answers. It serves with `serving`, which `authority` (PEM) signed, for 127.0.0.1 and for the host
 /// of `front`.
 ///
 /// # Errors
-/// The image is missing, the engine refuses, or Keycloak ends by itself or does not answer in time; `front` is closed then and the
+/// The image is missing, the engine refuses, or Keycloak exits or does not answer in time; `front` is closed then and the
 /// container removed.
 #[expect(clippy::too_many_arguments, reason = "each is a thing of its own, as it is for a process")]
 pub async fn start_in_container(
@@ -102,7 +102,7 @@ pub async fn start_in_container(
         let name = format!("authlab-{}-keycloak", labels.lab);
         let mut spec = KeycloakContainerSpec::new(name, image, serving, authority).public_url(front.url());
         if imports {
-            // Passwords and secrets are made on the spot: nothing of them is in the image.
+            // Passwords and secrets are generated here: the image contains none of them.
             for realm in realm::realms()?.0 {
                 spec = spec.realm(realm.document)?;
             }
@@ -130,7 +130,7 @@ pub async fn start_in_container(
     }
 }
 
-/// Starts a server in a place that is laid out. What is in its `data/import` becomes realms, unless they are there.
+/// Starts a server in a prepared home. The realms in its `data/import` are imported, unless they exist.
 pub(super) async fn serve(
     launch: &Launch<'_>,
     front: Front,
@@ -178,13 +178,13 @@ pub(super) async fn serve(
     })
 }
 
-/// Waits until the realm answers; gives the port.
+/// Waits until the realm answers, and returns the port.
 async fn ready(child: &mut Child, authority: &str, limit: Duration) -> Result<u16, KeycloakError> {
     let http = client::https(authority)?;
     let log = child.log().to_owned();
     let mut running = || child.expect_running();
     let waited = wait::until("an answer of keycloak's realm", limit, || {
-        // Not inside the future: it cannot borrow what the next one needs too.
+        // The call is not inside the future, which cannot borrow what the next one needs too.
         let running: Result<(), ProcessError> = running();
         let (http, log) = (http.clone(), log.clone());
         async move {
@@ -200,7 +200,7 @@ async fn ready(child: &mut Child, authority: &str, limit: Duration) -> Result<u1
     waited.map_err(|error| KeycloakError::not_ready(error, &log))
 }
 
-/// Whether the realm at `url` answers; met, it gives `value`.
+/// Checks that the realm at `url` answers; the condition is met with `value`.
 pub(super) async fn answers<T>(http: &reqwest::Client, url: &str, value: T) -> Result<Condition<T>, KeycloakError> {
     Ok(match http.get(url).send().await {
         Ok(answer) if answer.status().is_success() => Condition::Met(value),
@@ -209,7 +209,7 @@ pub(super) async fn answers<T>(http: &reqwest::Client, url: &str, value: T) -> R
     })
 }
 
-/// The port in the log's line "… Listening on: https://127.0.0.1:43129. …".
+/// Returns the port in the log's line "… Listening on: https://127.0.0.1:43129. …".
 fn port(log: &str) -> Option<u16> {
     let (_, rest) = log.split_once("Listening on: https://")?;
     let (_, rest) = rest.split_once(':')?;
@@ -219,12 +219,12 @@ fn port(log: &str) -> Option<u16> {
 }
 
 impl Keycloak {
-    /// What another process needs in order to use it.
+    /// Returns the description that another process needs to use it.
     pub fn description(&self) -> KeycloakDescription {
         self.description.clone()
     }
 
-    /// Its process id, where it is a process of this one's.
+    /// Returns the process id, if Keycloak is a child of this process.
     pub fn pid(&self) -> Option<u32> {
         match &self.server {
             Server::Process(child) => child.pid(),
@@ -232,7 +232,7 @@ impl Keycloak {
         }
     }
 
-    /// The container that it runs in, where it does.
+    /// Returns the container that it runs in, if any.
     pub fn container(&self) -> Option<&KeycloakContainer> {
         match &self.server {
             Server::Process(_) => None,
@@ -240,7 +240,7 @@ impl Keycloak {
         }
     }
 
-    /// Its log.
+    /// Returns the path of the log.
     pub fn log(&self) -> &Path {
         match &self.server {
             Server::Process(child) => child.log(),
@@ -248,10 +248,10 @@ impl Keycloak {
         }
     }
 
-    /// An error, with the last lines of its log, when it no longer runs.
+    /// Fails, with the last lines of the log, if Keycloak no longer runs.
     ///
     /// # Errors
-    /// It ended, or the operating system or the engine cannot tell.
+    /// Keycloak has exited, or the operating system or the engine cannot tell.
     pub async fn expect_running(&mut self) -> Result<(), KeycloakError> {
         match &mut self.server {
             Server::Process(child) => Ok(child.expect_running()?),
@@ -259,17 +259,17 @@ impl Keycloak {
         }
     }
 
-    /// Ends it at once: its data is thrown away with the lab.
+    /// Stops Keycloak at once: its data is deleted with the lab.
     pub async fn stop(self) {
         drop(self.front);
-        // However it ended, it is gone; a container whose engine is away is left to whoever sweeps that.
+        // It is gone, however it ended; a container whose engine is unreachable is left to the next sweep.
         match self.server {
             Server::Process(child) => drop(child.kill().await),
             Server::Container(container) => drop(container.stop().await),
         }
     }
 
-    /// Asks it to end and waits: what it writes at its end is wanted.
+    /// Asks Keycloak to exit and waits, since the files that it writes at its end are needed.
     pub(super) async fn finish(self, grace: Duration) -> Result<std::process::ExitStatus, KeycloakError> {
         drop(self.front);
         match self.server {

@@ -1,12 +1,12 @@
-//! What a lab will ask of Keycloak, asked once while its class archive is being written.
+//! The requests that a lab will send to Keycloak, sent once while its class archive is being written.
 //!
-//! [`practise`] is the whole of it: classes that are used now are in the archive, and need not be read, checked
+//! [`practise`] sends them all: classes that are used now are in the archive, and need not be read, checked
 //! and linked at each later start.
 
 use super::realm::new_secret;
 use super::{CLIENT, KeycloakClient, KeycloakDescription, KeycloakError};
 
-/// Uses every way in once, and checks nothing: what does not work here, scenarios find.
+/// Sends each kind of request once, and checks nothing: scenarios find the faults.
 pub(super) async fn practise(realm: &KeycloakDescription) -> Result<(), KeycloakError> {
     let client = KeycloakClient::new(realm)?.as_client(CLIENT)?;
     client.discovery().await?;
@@ -23,7 +23,7 @@ pub(super) async fn practise(realm: &KeycloakDescription) -> Result<(), Keycloak
         let again = client.refresh(refresh).await?;
         client.revoke(&again.access).await?;
         client.logout(refresh).await?;
-        // Refused, as it should be: a refusal has classes of its own.
+        // The refusal is expected: it has classes of its own.
         let _refused = client.refresh(refresh).await;
     }
     let _refused = client.password_grant(&user.name, &new_secret()).await;

@@ -1,4 +1,4 @@
-//! The content of a lab's directory: emptied, redacted, removed. Links in it are removed, never followed.
+//! The contents of a lab's directory: emptied, redacted, removed. Links in it are removed, never followed.
 
 use std::io;
 use std::path::Path;
@@ -7,7 +7,7 @@ use super::lock::LOCK;
 use super::marker::{MARKER, UNFINISHED};
 use crate::secret::redact_log;
 
-/// Removes all that is in the lab's directory `path` but its marker and its lock.
+/// Removes everything in the lab's directory `path` except its marker and its lock.
 pub(super) fn empty(path: &Path) -> io::Result<()> {
     for entry in std::fs::read_dir(path)? {
         let entry = entry?;
@@ -24,7 +24,7 @@ pub(super) fn empty(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes the lab's directory `path` with all that is in it. The marker goes last: given up half way, it is a lab's directory still.
+/// Removes the lab's directory `path` and its contents. The marker goes last: after an interruption, it is still a lab's directory.
 pub(super) fn remove(path: &Path) -> io::Result<()> {
     gone_is_fine(empty(path))?;
     for file in [LOCK, MARKER] {
@@ -40,7 +40,7 @@ fn gone_is_fine(removed: io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// Redacts every log below `directory`. One that cannot be is removed: better none than a secret that is shown around.
+/// Redacts every log below `directory`. A log that cannot be redacted is removed: losing it is better than leaking a secret.
 pub(super) fn redact_logs(directory: &Path) {
     for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
         let path = entry.path();
@@ -54,7 +54,7 @@ pub(super) fn redact_logs(directory: &Path) {
     }
 }
 
-/// Returns `true` if the directory holds nothing but the files that a lab begins with.
+/// Returns `true` if the directory contains only the files that a lab begins with.
 pub(super) fn is_bare(path: &Path) -> bool {
     let Ok(mut entries) = std::fs::read_dir(path) else { return false };
     entries.all(|entry| {

@@ -1,5 +1,5 @@
-//! The lock on a file in a lab's directory: its owner holds it as long as it lives, and the kernel lets go of it however the owner
-//! ends. So "is it up?" needs no process ids, which are used again.
+//! The lock on a file in a lab's directory: the owner holds it as long as it lives, and the kernel releases it however the owner
+//! ends. Checking whether a lab is up therefore needs no process ids, which are reused.
 //!
 //! The main functions are [`take`] and [`state`].
 
@@ -12,17 +12,17 @@ use rustix::fs::OFlags;
 
 use crate::private::{self, NotPrivate};
 
-/// The file. The process id of its holder is in it.
+/// The lock's file. It contains the process id of its holder.
 pub(super) const LOCK: &str = "owner.lock";
 
-/// The state of a lock, as others see it.
+/// The state of a lock, as other processes see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     /// A process holds it.
     Held,
-    /// It is there, and free.
+    /// The file exists, and is not locked.
     Free,
-    /// There is no file.
+    /// The file does not exist.
     Absent,
 }
 
@@ -30,7 +30,7 @@ pub(super) enum State {
 #[derive(Debug)]
 pub(super) struct Held {
     file: File,
-    /// `false` if this process made its file: an owner that kept a directory on purpose took it away.
+    /// `false` if this process created the lock's file: an owner that keeps a directory on purpose removes the file.
     pub(super) was_there: bool,
 }
 
@@ -42,14 +42,14 @@ fn options() -> OpenOptions {
     options
 }
 
-/// Locks the directory `path` for this process; `None` when another has it, or it is gone.
+/// Locks the directory `path` for this process; `None` if another process holds the lock, or the directory is gone.
 pub(super) fn take(path: &Path) -> io::Result<Option<Held>> {
     let file = path.join(LOCK);
     let (lock, was_there) = match options().write(true).open(&file) {
         Ok(lock) => (lock, true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => match options().write(true).create_new(true).mode(0o600).open(&file) {
             Ok(lock) => (lock, false),
-            // The directory is gone, or somebody else was faster.
+            // The directory is gone, or another process was faster.
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists) => return Ok(None),
             Err(error) => return Err(error),
         },
@@ -60,7 +60,7 @@ pub(super) fn take(path: &Path) -> io::Result<Option<Held>> {
         Err(TryLockError::Error(error)) => return Err(error),
         Ok(()) => {}
     }
-    // Its owner may have removed it since it was opened: then this is the lock of nothing.
+    // The owner may have removed the file since it was opened: then this lock protects nothing.
     Ok(is_at(&lock, &file)?.then_some(Held { file: lock, was_there }))
 }
 
@@ -70,17 +70,17 @@ fn is_at(lock: &File, path: &Path) -> io::Result<bool> {
 }
 
 impl Held {
-    /// Writes down that this process is the holder.
+    /// Writes down the id of this process as the holder's.
     pub(super) fn sign(&self) -> io::Result<()> {
         self.file.set_len(0)?;
         self.file.write_all_at(std::process::id().to_string().as_bytes(), 0)
     }
 }
 
-/// A program that this process is starting has all of its open files until it is executed, and would hold the lock for so long.
+/// A program that this process is starting inherits all open files until it is executed, and would hold the lock for that long.
 impl Drop for Held {
     fn drop(&mut self) {
-        // Closed, it is let go of all the same.
+        // Closing the file releases the lock anyway.
         let _closed = self.file.unlock();
     }
 }
@@ -92,7 +92,7 @@ pub(super) fn state(path: &Path) -> Result<State, NotPrivate> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(State::Absent),
         Err(error) => return Err(NotPrivate::Unseen(error)),
     };
-    // Shared, so that two who look at the same time do not take each other for the owner.
+    // The lock is shared, so that two processes that check at the same time do not take each other for the owner.
     match lock.try_lock_shared() {
         Ok(()) => {
             let _closed = lock.unlock();
@@ -104,7 +104,7 @@ pub(super) fn state(path: &Path) -> Result<State, NotPrivate> {
     }
 }
 
-/// The process id that the holder of the lock in `path` wrote down, if it did so already.
+/// Returns the process id that the holder of the lock in `path` wrote down, if it has done so already.
 pub(super) fn signature(path: &Path) -> Option<u32> {
     use std::io::Read;
     let file = private::open(&path.join(LOCK), private::Others::Read).ok()?;
@@ -120,7 +120,7 @@ pub(super) fn is_open_in(path: &Path, pid: u32) -> bool {
         return false;
     };
     let open = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-    // The entries lead to what is open, also where nothing has that name any more.
+    // The entries lead to the open files, even if they have been removed since.
     let mut open = open.filter_map(|entry| std::fs::metadata(entry.path()).ok());
     open.any(|open| (open.dev(), open.ino()) == (file.dev(), file.ino()))
 }

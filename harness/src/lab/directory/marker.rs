@@ -1,6 +1,6 @@
-//! The file that makes a directory a lab's: without it nothing in a directory is emptied or deleted.
+//! The file that marks a directory as a lab's: without it nothing in a directory is emptied or deleted.
 //!
-//! The main type is [`Marker`]: the lab's random id, and its owner. [`look`] says what there is at a place.
+//! The main type is [`Marker`]: the lab's random id, and its owner. [`look`] returns what is at a lab's place.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -16,13 +16,13 @@ use crate::private::{self, NotPrivate, Others};
 /// The marker's name.
 pub(super) const MARKER: &str = "authlab-lab.json";
 
-/// The same while it is being written.
+/// The marker's name while it is being written.
 pub(super) const UNFINISHED: &str = "authlab-lab.json.new";
 
-/// The version of its form.
+/// The version of the marker's format.
 const SCHEMA: u32 = 1;
 
-/// A marker is some hundred bytes; what is larger was not written by authlab.
+/// A marker takes a few hundred bytes; a larger file was not written by authlab.
 const LARGEST: u64 = 64 * 1024;
 
 /// The content of a lab's marker.
@@ -31,37 +31,37 @@ pub(in crate::lab) struct Marker {
     schema: u32,
     /// The lab's id.
     pub(in crate::lab) id: LabId,
-    /// The process that made the lab.
+    /// The process that created the lab.
     pub(in crate::lab) owner: Owner,
 }
 
-/// Why a directory is not taken for that of a lab.
+/// The reason why a directory is not accepted as a lab's.
 #[derive(Debug, thiserror::Error)]
 pub enum NotALab {
-    /// Others decide what is in it, or it cannot be looked at.
+    /// Other users can change it, or it cannot be examined.
     #[error(transparent)]
     Untrusted(#[from] NotPrivate),
     /// It has no marker, and is not empty.
     #[error("it is not empty and has no {MARKER}, which authlab writes into each lab's directory")]
     Unmarked,
-    /// Its marker is not one that authlab wrote.
+    /// Its marker was not written by authlab.
     #[error("its {MARKER} is not to be trusted: {0}")]
     Damaged(String),
 }
 
-/// The thing at a place where a lab can be.
+/// The state of a place where a lab can be.
 #[derive(Debug)]
 pub(in crate::lab) enum There {
-    /// Nothing.
+    /// There is nothing.
     Nothing,
-    /// A lab. It has no marker for a moment while it is being made; where that was cut short, its directory is as good as empty.
+    /// A lab. It has no marker for a moment while it is being created; if that was interrupted, its directory is as good as empty.
     Lab(Option<Marker>, Ownership),
-    /// Something that is left alone.
+    /// Something else, which is left alone.
     Other(NotALab),
 }
 
 impl Marker {
-    /// That of a new lab, which this process owns.
+    /// Returns the marker of a new lab, which this process owns.
     pub(in crate::lab) fn new() -> Self {
         Self {
             schema: SCHEMA,
@@ -70,14 +70,14 @@ impl Marker {
         }
     }
 
-    /// Writes it into `directory`, whole or not at all.
+    /// Writes it into `directory`, atomically.
     pub(in crate::lab) fn write(&self, directory: &Path) -> io::Result<()> {
         let unfinished = directory.join(UNFINISHED);
         private::write(&unfinished, &serde_json::to_string_pretty(self)?)?;
         std::fs::rename(unfinished, directory.join(MARKER))
     }
 
-    /// Reads that of `directory`; `None` where there is no such file.
+    /// Reads the marker of `directory`; `None` if there is no such file.
     pub(in crate::lab) fn read(directory: &Path) -> Result<Option<Self>, NotALab> {
         let damaged = |why: &dyn std::fmt::Display| NotALab::Damaged(why.to_string());
         let file = match private::open(&directory.join(MARKER), Others::Read) {
@@ -95,14 +95,14 @@ impl Marker {
     }
 }
 
-/// Looks at `path`, and changes nothing.
+/// Examines `path` without changing anything.
 pub(in crate::lab) fn look(path: &Path) -> There {
     match private::expect_directory(path, Others::Read) {
         Ok(()) => {}
         Err(error) if error.is_absent() => return There::Nothing,
         Err(error) => return There::Other(error.into()),
     }
-    // Before the marker is looked for: one that is made meanwhile makes it a lab, not something else.
+    // This comes before reading the marker: a marker created in between makes it a lab, not something else.
     let bare = is_bare(path);
     let marker = match (Marker::read(path), bare) {
         (Ok(None), false) => return There::Other(NotALab::Unmarked),

@@ -1,7 +1,7 @@
 //! The directory of a lab, and its owner.
 //!
-//! The main types are [`Directory`], what an owner has, and [`Abandoned`], what somebody takes over in order to remove it. A directory
-//! is a lab's by its marker; whether the lab is up is said by a lock.
+//! The main types are [`Directory`], held by an owner, and [`Abandoned`], taken over by a process in order to remove it. A directory
+//! is a lab's if it has a marker; a lock shows whether the lab is up.
 
 mod contents;
 mod lock;
@@ -24,17 +24,17 @@ pub(super) use marker::{Marker, There, look};
 pub use places::{Found, InvalidName, labs};
 pub(super) use places::{expect_trusted, find, found, place, prepare, remove_going};
 
-/// A lab's directory. Dropped by its owner before it was [kept](Directory::keep), it is removed.
+/// A lab's directory. If its owner drops it before it was [kept](Directory::keep), it is removed.
 #[derive(Debug)]
 pub struct Directory {
     path: PathBuf,
     id: LabId,
-    /// `None` when another process owns the lab.
+    /// `None` if another process owns the lab.
     lock: Option<lock::Held>,
     settled: AtomicBool,
 }
 
-/// A lab's owner, as its directory tells of it.
+/// The state of a lab's owner, as its directory shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ownership {
     /// The owner lives.
@@ -43,33 +43,33 @@ pub enum Ownership {
     Crashed,
     /// The owner kept it on purpose, for its logs, and ended.
     Kept,
-    /// It is not a lab's directory, or cannot be looked at: it is left alone.
+    /// It is not a lab's directory, or cannot be examined: it is left alone.
     Unknown,
 }
 
-/// How much has to be known before what an owner left is cleared.
+/// The proof that is required before an owner's leftovers are cleared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Claim {
-    /// That the owner and its servers are gone.
+    /// The owner and its servers are proved to be gone.
     Proved,
-    /// That nobody holds the lock: a person says the rest.
+    /// The lock is free; the user asserts the rest.
     Asserted,
 }
 
 const MEBIBYTE: u64 = 1024 * 1024;
 
-/// The space that a lab takes in the first minutes: etcd alone sets two times 64 MB aside for its log.
+/// The space that a lab takes in the first minutes: etcd alone reserves two times 64 MB for its log.
 const SPACE: u64 = 256 * MEBIBYTE;
 
-/// Somebody who only looks whether a lab is up holds its lock, too, but not for long.
+/// A process that only checks whether a lab is up holds its lock, too, but only briefly.
 const LOOKING: Duration = Duration::from_millis(300);
 
 impl Directory {
-    /// Makes the directory of the lab `name` and becomes its owner. Leftovers of a crashed owner are cleared.
+    /// Creates the directory of the lab `name` and becomes its owner. Leftovers of a crashed owner are cleared.
     ///
     /// # Errors
-    /// A lab of that name is up, something else has its place, it cannot be proved that the owner of what is there is gone, or the
-    /// directory cannot be made.
+    /// A lab of that name is up, something else is in its place, the owner of an existing directory is not proved to be gone, or the
+    /// directory cannot be created.
     pub(super) async fn create(name: &str) -> Result<Self, LabError> {
         let path = place(name)?;
         let wrong = |source| LabError::Directory {
@@ -100,7 +100,7 @@ impl Directory {
             leftovers::clear_servers(&path, marker, Claim::Proved, &mut 0).await?;
             leftovers::clear_containers(&path, marker).await?;
         }
-        // The marker of the lab before stays until that of this one is in its place.
+        // The previous lab's marker stays until this lab's marker replaces it.
         contents::empty(&path).map_err(wrong)?;
         let marker = Marker::new();
         marker.write(&path).map_err(wrong)?;
@@ -112,7 +112,7 @@ impl Directory {
         })
     }
 
-    /// The directory of a lab that somebody else owns.
+    /// Returns the directory of a lab that another process owns.
     pub(super) fn of_another(path: PathBuf, id: LabId) -> Self {
         Self {
             path,
@@ -122,17 +122,17 @@ impl Directory {
         }
     }
 
-    /// The directory's path.
+    /// Returns the directory's path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The lab's random id.
+    /// Returns the lab's random id.
     pub fn id(&self) -> &LabId {
         &self.id
     }
 
-    /// A directory below it, made where it is not there.
+    /// Returns a directory below it, which is created if it does not exist.
     pub(super) fn below(&self, name: &str) -> Result<PathBuf, LabError> {
         let path = self.path.join(name);
         private::make_directory(&path).map_err(|source| LabError::Directory {
@@ -142,12 +142,12 @@ impl Directory {
         Ok(path)
     }
 
-    /// That a lab has room in it.
+    /// Expects enough free space for a lab.
     ///
     /// # Errors
-    /// It has not.
+    /// The file system has less.
     pub(super) fn expect_space(&self) -> Result<(), LabError> {
-        // A file system that does not tell has its chance: a server will.
+        // If a file system does not report its space, the lab is started: a server will fail instead.
         let Ok(there) = rustix::fs::statvfs(&self.path) else {
             return Ok(());
         };
@@ -163,7 +163,7 @@ impl Directory {
         })
     }
 
-    /// Leaves it to whoever wants to read its logs; it is no longer taken for that of a lab. Servers write tokens that they were shown
+    /// Keeps it so that users can read its logs; it no longer counts as a running lab's. Servers write tokens that they received
     /// into their logs, so these are redacted first.
     pub(super) fn keep(&self) {
         self.settled.store(true, Ordering::Relaxed);
@@ -172,7 +172,7 @@ impl Directory {
         let _ = std::fs::remove_file(self.path.join(lock::LOCK));
     }
 
-    /// Removes it with all that is in it.
+    /// Removes it with all its contents.
     pub(super) fn remove(&self) -> Result<(), LabError> {
         self.settled.store(true, Ordering::Relaxed);
         remove(&self.path)
@@ -182,7 +182,7 @@ impl Directory {
 impl Drop for Directory {
     fn drop(&mut self) {
         if self.lock.is_some() && !self.settled.load(Ordering::Relaxed) && InCluster::of("", &self.path).is_none() {
-            // Nobody is left to tell; the next `down` tries again.
+            // An error has no reader any more; the next `down` tries again.
             let _ = self.remove();
         }
     }
@@ -193,15 +193,15 @@ impl Drop for Directory {
 pub(super) struct Abandoned {
     path: PathBuf,
     lock: lock::Held,
-    /// `None` where its owner did not live to write it; then nothing else is in it.
+    /// `None` if its owner died before it could write the marker; then nothing else is in it.
     pub(super) marker: Option<Marker>,
 }
 
 impl Abandoned {
-    /// Takes over the directory `path` that nobody owns; `None` when somebody does, or it is gone.
+    /// Takes over the directory `path` if it has no owner; `None` if it has one, or it is gone.
     ///
     /// # Errors
-    /// It is not a lab's directory, or it cannot be told whether its owner lives.
+    /// It is not a lab's directory, or it is unknown whether its owner lives.
     pub(super) async fn take_over(path: &Path, claim: Claim) -> Result<Option<Self>, LabError> {
         let wrong = |source| LabError::Directory {
             path: path.to_owned(),
@@ -232,7 +232,7 @@ impl Abandoned {
         Ok(Some(taken))
     }
 
-    /// Expects the locked directory to be a lab's, whose owner is gone as far as `claim` asks for it. Nothing in it is changed.
+    /// Expects the locked directory to be a lab's, whose owner is gone to the degree that `claim` requires. Nothing in it is changed.
     fn expect(path: &Path, lock: lock::Held, claim: Claim) -> Result<Self, LabError> {
         let not_a_lab = |why| LabError::NotALab {
             path: path.to_owned(),
@@ -244,7 +244,7 @@ impl Abandoned {
                 let ended = marker.owner.expect_ended_with_its_lock(&Owner::here());
                 ended.map_err(|of| LabError::Elsewhere { path: path.to_owned(), of })?;
             }
-            // An owner that kept it had ended everything.
+            // An owner that kept the directory had ended everything.
             Some(_) => {}
             None if contents::is_bare(path) => {}
             None => return Err(not_a_lab(NotALab::Unmarked)),
@@ -256,7 +256,7 @@ impl Abandoned {
         })
     }
 
-    /// Removes it with all that is in it.
+    /// Removes it with all its contents.
     pub(super) fn remove(self) -> Result<(), LabError> {
         remove(&self.path)
     }
@@ -267,7 +267,7 @@ fn remove(path: &Path) -> Result<(), LabError> {
         path: path.to_owned(),
         source,
     };
-    // Under another name, a server that was killed a moment ago finds it no more and cannot fill it anew.
+    // A server that was killed a moment ago cannot find the renamed directory, so it cannot fill it again.
     let going = places::going(path);
     match std::fs::rename(path, &going) {
         Ok(()) => contents::remove(&going).map_err(wrong),
@@ -276,7 +276,7 @@ fn remove(path: &Path) -> Result<(), LabError> {
     }
 }
 
-/// Returns what the directory `path` says about its owner.
+/// Returns the state of the owner of the directory `path`.
 pub(super) fn ownership(path: &Path) -> Ownership {
     match look(path) {
         There::Lab(_, ownership) => ownership,
@@ -284,21 +284,21 @@ pub(super) fn ownership(path: &Path) -> Ownership {
     }
 }
 
-/// The process id of the owner of the lab in `path`, while it lives. It may not have written it down yet.
+/// Returns the process id of the owner of the lab in `path`, while it lives. The owner may not have written it down yet.
 pub(super) fn owner(path: &Path) -> Option<u32> {
     (ownership(path) == Ownership::Owned).then(|| lock::signature(path)).flatten()
 }
 
-/// The process that owns the lab in `path`, held so that a signal reaches no other; `None` when there is no proof that it is the one.
+/// Returns the process that owns the lab in `path`, held so that a signal reaches no other; `None` without a proof that it is the owner.
 pub(super) fn owners_process(path: &Path) -> Option<Running> {
     let There::Lab(Some(marker), Ownership::Owned) = look(path) else {
         return None;
     };
     marker.owner.expect_visible_from(&Owner::here()).ok()?;
-    // Another number is that of somebody who clears the directory.
+    // A different number belongs to a process that clears the directory.
     let signed = lock::signature(path)?;
     let process = Running::open(signed).ok()?.filter(|_| signed == marker.owner.pid)?;
-    // It was opened first: as long as it has not ended, what is seen under its number is about it.
+    // The process was opened first: as long as it has not ended, its number cannot refer to another process.
     let holds = holds_lock(path, signed) && ownership(path) == Ownership::Owned;
     (holds && matches!(process.has_ended(), Ok(false))).then_some(process)
 }
@@ -308,7 +308,7 @@ fn holds_lock(path: &Path, pid: u32) -> bool {
     lock::is_open_in(path, pid)
 }
 
-/// Here nobody tells which process has a file open. The lock is held, and its holder wrote its number down twice.
+/// On this system the holder of an open file is unknown. The lock is held, and its holder wrote its number down twice.
 #[cfg(not(target_os = "linux"))]
 fn holds_lock(_: &Path, _: u32) -> bool {
     true

@@ -1,7 +1,7 @@
 //! The directory of all labs, and the names in it.
 //!
-//! The main type is [`Found`]. Neither the state directory nor that of the labs may be a link, belong to another user or be written
-//! by others: whoever controls it decides what is emptied.
+//! The main type is [`Found`]. Neither the state directory nor that of the labs may be a link, belong to another user or be writable
+//! by others: the user that controls it decides what is emptied.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,16 +23,16 @@ pub struct Found {
     pub name: String,
     /// Its directory.
     pub path: PathBuf,
-    /// Its owner, as it tells of it.
+    /// The state of its owner.
     pub ownership: Ownership,
-    /// Why it is not taken for a lab's, where its ownership is unknown.
+    /// The reason why it is not accepted as a lab's, if its ownership is unknown.
     pub doubt: Option<String>,
 }
 
-/// Directories that are being removed begin with this; no lab's name does.
+/// The prefix of directories that are being removed; no lab's name begins with it.
 const GOING: &str = ".going-";
 
-/// Returns the directory of the lab called `name`, which need not be there.
+/// Returns the directory of the lab `name`, which need not exist.
 pub(in crate::lab) fn place(name: &str) -> Result<PathBuf, LabError> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let sound = name.len() <= 40 && name.chars().all(allowed) && name.starts_with(|c: char| c.is_ascii_alphanumeric());
@@ -48,18 +48,18 @@ fn all() -> Result<PathBuf, LabError> {
     Ok(crate::dirs::state()?.join("labs"))
 }
 
-/// The directory that the lab's directory `path` goes to while it is being removed.
+/// Returns the path to which the lab's directory `path` is renamed while it is being removed.
 pub(super) fn going(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!("{GOING}{}-{name}", &crate::owner::random()[..8]))
 }
 
-/// Makes the state directory and that of the labs, where they are not there, and expects both to be trusted.
+/// Creates the state directory and that of the labs, if they do not exist, and expects both to be trusted.
 pub(in crate::lab) fn prepare() -> Result<(), LabError> {
     let labs = all()?;
     for path in labs.parent().into_iter().chain([labs.as_path()]) {
         private::make_directory(path).map_err(|source| {
-            // Something else is there: that is said in the words for it.
+            // If something else is in its place, the error says what it is.
             match private::expect_directory(path, Others::Read) {
                 Err(why) if !why.is_absent() => LabError::Untrusted {
                     path: path.to_owned(),
@@ -75,7 +75,7 @@ pub(in crate::lab) fn prepare() -> Result<(), LabError> {
     expect_trusted().map(drop)
 }
 
-/// Expects the state directory and that of the labs to be trusted; `false` when they are not there.
+/// Expects the state directory and that of the labs to be trusted; `false` if they do not exist.
 pub(in crate::lab) fn expect_trusted() -> Result<bool, LabError> {
     let labs = all()?;
     for path in labs.parent().into_iter().chain([labs.as_path()]) {
@@ -93,15 +93,15 @@ pub(in crate::lab) fn expect_trusted() -> Result<bool, LabError> {
     Ok(true)
 }
 
-/// The labs that are up or being started, by name.
+/// Returns the labs that are up or being started, by name.
 ///
 /// # Errors
-/// There is no directory for labs, or it is not to be trusted.
+/// There is no directory for labs, or it is not trusted.
 pub fn labs() -> Result<Vec<Found>, LabError> {
     Ok(found()?.into_iter().filter(|lab| lab.ownership == Ownership::Owned).collect())
 }
 
-/// Every directory there is at a lab's place, by name.
+/// Returns every directory at a lab's place, by name.
 pub(in crate::lab) fn found() -> Result<Vec<Found>, LabError> {
     let entries = directories()?.into_iter().filter(|(name, _)| !name.starts_with(GOING));
     let mut found: Vec<Found> = entries.filter_map(|(name, path)| found_at(name, path)).collect();
@@ -109,7 +109,7 @@ pub(in crate::lab) fn found() -> Result<Vec<Found>, LabError> {
     Ok(found)
 }
 
-/// The lab called `name`; `None` when nothing is at its place.
+/// Returns the lab `name`; `None` if nothing is at its place.
 pub(in crate::lab) fn find(name: &str) -> Result<Option<Found>, LabError> {
     let path = place(name)?;
     Ok(if expect_trusted()? { found_at(name.to_owned(), path) } else { None })
@@ -129,7 +129,7 @@ fn found_at(name: String, path: PathBuf) -> Option<Found> {
     })
 }
 
-/// Removes what somebody began to remove and did not live to finish.
+/// Removes directories whose removal was begun but not finished.
 pub(in crate::lab) fn remove_going() -> Result<(), LabError> {
     for (_, path) in directories()?.into_iter().filter(|(name, _)| name.starts_with(GOING)) {
         match look(&path) {
@@ -141,7 +141,7 @@ pub(in crate::lab) fn remove_going() -> Result<(), LabError> {
     Ok(())
 }
 
-/// Names and paths of all directories beside each other, and of what claims to be one.
+/// Returns the names and paths of all entries that are directories, or links.
 fn directories() -> Result<Vec<(String, PathBuf)>, LabError> {
     if !expect_trusted()? {
         return Ok(Vec::new());

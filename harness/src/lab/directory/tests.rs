@@ -1,4 +1,4 @@
-//! Tests of a lab's directory: of its owner, and of what is left alone.
+//! Tests of a lab's directory: of its owner, and of the directories that are left alone.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 
@@ -19,13 +19,13 @@ fn owned(path: PathBuf) -> Directory {
     }
 }
 
-/// As if its process had died: the lock is gone, its file is not.
+/// Simulates a crash of the owner: the lock is free, its file remains.
 fn crashed(path: &Path) {
     owned(path.to_owned()).settled.store(true, Ordering::Relaxed);
     assert_eq!(ownership(path), Ownership::Crashed);
 }
 
-/// As if another owner had made it.
+/// Simulates a lab that was created by another owner.
 fn made_by(path: &Path, change: impl FnOnce(&mut Owner)) {
     let mut marker = Marker::read(path).expect("it is sound").expect("it is there");
     change(&mut marker.owner);
@@ -112,7 +112,7 @@ async fn what_has_no_marker_is_not_taken_over_and_not_even_locked() {
         let told = take_over(&path, claim).await.expect_err("it is not a lab's").to_string();
         assert!(told.contains("01-intro") && told.contains("has no authlab-lab.json"), "{told}");
     }
-    // Nor does a lock make it one.
+    // A lock does not make it a lab's either.
     std::fs::write(path.join("owner.lock"), "1").expect("a file");
     assert!(doubt(&path).contains("has no authlab-lab.json"));
     std::fs::write(path.join("authlab-lab.json"), "{}").expect("a file");
@@ -122,7 +122,7 @@ async fn what_has_no_marker_is_not_taken_over_and_not_even_locked() {
         doubt(&path)
     );
     assert_eq!(std::fs::read_to_string(path.join("thesis.txt")).expect("it is there"), "a year");
-    // A lab whose making was cut short has nothing in it.
+    // A lab whose creation was interrupted has nothing in it.
     let begun = state.path().join("begun");
     std::fs::create_dir(&begun).expect("a directory");
     std::fs::write(begun.join("owner.lock"), "").expect("a file");
@@ -151,7 +151,7 @@ async fn links_and_what_others_control_are_left_alone() {
         .to_string();
     assert!(told.contains("victim"), "{told}");
     std::fs::set_permissions(&victim, std::fs::Permissions::from_mode(0o700)).expect("it is ours");
-    // A marker that is only a link to another lab's.
+    // The marker is only a link to another lab's.
     let other = state.path().join("other");
     std::fs::create_dir(&other).expect("a directory");
     symlink(victim.join("authlab-lab.json"), other.join("authlab-lab.json")).expect("a link");
@@ -182,7 +182,7 @@ async fn a_lab_of_another_container_is_left_unless_a_person_says_more() {
     );
     assert_eq!(ownership(&path), Ownership::Crashed);
     assert!(take_over(&path, Claim::Asserted).await.expect("it can be asked").is_some());
-    // One that was kept had ended; the machine may have been started anew since.
+    // The owner of a kept directory had ended; the machine may have been restarted since.
     std::fs::remove_file(path.join("owner.lock")).expect("it is ours");
     assert!(take_over(&path, Claim::Proved).await.expect("it can be asked").is_some());
 }
@@ -195,7 +195,7 @@ fn the_process_of_an_owner_is_the_one_that_holds_the_lock() {
     let process = owners_process(&path).expect("it is this one");
     assert_eq!(process.pid(), std::process::id());
     let sign = |pid: u32| std::fs::write(path.join("owner.lock"), pid.to_string()).expect("it is ours");
-    // The first process of the machine holds no lock of ours, whoever writes down its number.
+    // The machine's first process holds no lock of ours, even if its number is written down.
     sign(1);
     assert!(owners_process(&path).is_none(), "only the marker's owner");
     made_by(&path, |owner| owner.pid = 1);

@@ -1,6 +1,6 @@
-//! A kubeconfig that a person names: which API server, and what is presented there.
+//! The API server of a user's kubeconfig, and the credential for it.
 //!
-//! The main type is [`Access`]. Every credential is read once, at the beginning; nothing in the file is changed.
+//! The main type is [`Access`]. Every credential is read once, at the beginning; the file is not changed.
 
 use std::path::Path;
 
@@ -14,21 +14,21 @@ use crate::credential::Credential;
 use crate::pki::Leaf;
 use crate::secret::Secret;
 
-/// Which API server, and what is presented there.
+/// An API server, and the credential that is presented to it.
 #[derive(Clone, Debug)]
 pub(super) struct Access {
-    /// The context it is from.
+    /// The context of the kubeconfig.
     pub(super) context: String,
     /// The API server's address.
     pub(super) url: String,
-    /// The authority of its serving certificate, PEM.
+    /// The CA of its serving certificate, PEM.
     pub(super) authority: String,
-    /// What the kubeconfig's user presents.
+    /// The credential of the kubeconfig's user.
     pub(super) credential: Credential,
 }
 
 impl Access {
-    /// Reads the context `context`, else the current one, of the kubeconfig `path`.
+    /// Reads the context `context`, or the current one, of the kubeconfig `path`.
     pub(super) async fn read(path: &Path, context: Option<&str>) -> Result<Self, ExistingError> {
         let file = file(path)?;
         let known: Vec<String> = file.contexts.iter().map(|context| context.name.clone()).collect();
@@ -65,7 +65,7 @@ impl Access {
             return Err(incomplete("a user that the file does not describe"));
         }
         let url = address(&context, &cluster)?;
-        // kube reads the rest as kubectl does: files beside the kubeconfig, data in it, what a plugin is told about the cluster.
+        // kube reads the rest as kubectl does: files beside the kubeconfig, inline data, the cluster information for a plugin.
         let options = KubeConfigOptions {
             context: Some(context.clone()),
             ..KubeConfigOptions::default()
@@ -88,7 +88,7 @@ impl Access {
         })
     }
 
-    /// The API server, as scenarios ask it. Nobody lets us read its log, and no request waits for another.
+    /// Returns the API server for scenarios. Its log is not readable, and no request waits for another.
     pub(super) fn server(&self, directory: &Path) -> ApiServer {
         ApiServer {
             name: MAIN.to_owned(),
@@ -113,7 +113,7 @@ fn file(path: &Path) -> Result<Kubeconfig, ExistingError> {
         KubeconfigError::ReadConfig(source, path) if source.kind() != std::io::ErrorKind::InvalidData => {
             ExistingError::File { path, source }
         }
-        // The whole of it would quote the file, secrets included.
+        // The whole error would quote the file, secrets included.
         KubeconfigError::Parse(_) => not_one("it is not YAML of that form".into()),
         other => not_one(other.into()),
     })?;
@@ -131,7 +131,7 @@ fn unreadable(context: &str, what: &'static str, source: impl std::error::Error 
     }
 }
 
-/// The address, where it is one that scenarios can ask at.
+/// Returns the address, if scenarios can use it.
 fn address(context: &str, cluster: &Cluster) -> Result<String, ExistingError> {
     let unsupported = |what: String, instead| ExistingError::Unsupported {
         context: context.to_owned(),
@@ -250,7 +250,7 @@ fn certificate(context: &str, user: &AuthInfo) -> Result<Option<Leaf>, ExistingE
     }
 }
 
-/// The data in the file if there is some, else the content of the other file that it names.
+/// Returns the data in the file if there is any, or the content of the file that it names.
 fn text(context: &str, what: &'static str, data: Option<&str>, path: &Option<String>) -> Result<Option<String>, ExistingError> {
     use base64::Engine;
     if let Some(data) = data.filter(|data| !data.is_empty()) {
@@ -276,7 +276,7 @@ fn token(context: &str, user: &AuthInfo) -> Result<Option<Secret>, ExistingError
     Ok(text(context, "token", None, &user.token_file)?.map(|token| Secret::new(token.trim())))
 }
 
-/// The headers that ask to be taken for somebody else, where the kubeconfig says so (`as`, `as-groups`, `as-uid`).
+/// Returns the impersonation headers, if the kubeconfig asks for them (`as`, `as-groups`, `as-uid`).
 fn impersonation(user: &AuthInfo) -> Vec<(String, String)> {
     let header = |name: &str, value: &String| (format!("Impersonate-{name}"), value.clone());
     let name = user.impersonate.iter().map(|name| header("User", name));
@@ -285,7 +285,7 @@ fn impersonation(user: &AuthInfo) -> Vec<(String, String)> {
     name.chain(uid).chain(groups).collect()
 }
 
-/// When the certificate's life ended, if it has.
+/// Returns the time at which the certificate expired, if it has.
 fn expired(leaf: &Leaf) -> Option<String> {
     let (_, pem) = x509_parser::pem::parse_x509_pem(leaf.certificate.as_bytes()).ok()?;
     let end = pem.parse_x509().ok()?.validity().not_after.timestamp();

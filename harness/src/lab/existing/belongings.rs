@@ -1,7 +1,7 @@
-//! What authlab creates in a cluster, known by its labels, and how all of it goes again.
+//! The objects that authlab creates in a cluster, identified by their labels, and their deletion.
 //!
-//! The main type is [`Belongings`]: what one lab creates in a cluster that is not ours. Everything else that it creates is
-//! inside of namespaces of its own and goes with them.
+//! The main type is [`Belongings`]: the objects that one lab creates in an existing cluster. Everything else that it creates is
+//! inside its own namespaces and is deleted with them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -28,13 +28,13 @@ use crate::lab::directory::{self, Ownership, There};
 use crate::owner::Owner;
 use crate::process::wait::{Condition, WaitError, until_gently};
 
-/// Who made an object (kubernetes.io `Recommended Labels`).
+/// The label for the program that created an object (kubernetes.io `Recommended Labels`).
 pub(crate) const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
-/// The one value of that label which is ours.
+/// The value of that label for authlab.
 pub(crate) const AUTHLAB: &str = "authlab";
-/// The lab that made an object.
+/// The label for the lab that created an object.
 const LAB: &str = "authlab/lab";
-/// The state directory that lab is in, on its machine ([`Home`]).
+/// The label for that lab's state directory, on its machine ([`Home`]).
 const HOME: &str = "authlab/home";
 
 const NAMESPACES: &str = "namespace";
@@ -42,13 +42,13 @@ const ROLES: &str = "cluster role";
 const BINDINGS: &str = "cluster role binding";
 const REQUESTS: &str = "signing request";
 
-/// How long the cluster may take to delete namespaces with all that is in them.
+/// The time that the cluster may take to delete namespaces and their contents.
 const LIMIT: Duration = Duration::from_secs(90);
 
-/// How many deletions at a time.
+/// The number of concurrent deletions.
 const AT_ONCE: usize = 16;
 
-/// The labels of all that the lab `lab` of `home` creates.
+/// Returns the labels of all objects that the lab `lab` of `home` creates.
 fn labels(lab: &str, home: &Home) -> BTreeMap<String, String> {
     BTreeMap::from([
         (MANAGED_BY.to_owned(), AUTHLAB.to_owned()),
@@ -57,19 +57,19 @@ fn labels(lab: &str, home: &Home) -> BTreeMap<String, String> {
     ])
 }
 
-/// The labels of all that is created for the lab `lab` in a cluster of its own, which goes with all that is in it.
+/// Returns the labels of all objects that are created for the lab `lab` in its own cluster, which is removed with its contents.
 pub(in crate::lab) fn labels_at_home(lab: &str) -> BTreeMap<String, String> {
     BTreeMap::from([(MANAGED_BY.to_owned(), AUTHLAB.to_owned()), (LAB.to_owned(), lab.to_owned())])
 }
 
-/// Whose objects are meant.
+/// The owners whose objects are selected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whose<'a> {
-    /// Those of this lab.
+    /// The objects of this lab.
     Lab(&'a str),
-    /// Those of labs of this state directory whose owner is certainly gone.
+    /// The objects of labs of this state directory whose owner is certainly gone.
     Crashed,
-    /// Those of everybody but labs of this state directory that may still live.
+    /// All objects except those of labs of this state directory that may still live.
     Everybody,
 }
 
@@ -83,19 +83,19 @@ struct Found {
     going: bool,
 }
 
-/// The state of a lab's owner, as far as it is known here.
+/// The state of a lab's owner, as far as this machine knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Known {
     /// It may live.
     Lives,
-    /// It is gone: its directory is there, and says so.
+    /// It is gone, as its directory shows.
     Gone,
-    /// Nothing.
+    /// Nothing is known.
     Nothing,
 }
 
 impl Whose<'_> {
-    /// All three labels are asked for: the first alone is one that other people's programs set, too.
+    /// Returns the selector. All three labels are required: other programs set the first one, too.
     fn selector(self, home: &Home) -> String {
         let home = home.as_str();
         match self {
@@ -105,7 +105,7 @@ impl Whose<'_> {
         }
     }
 
-    /// `known` says what is known here about the lab of that name.
+    /// Returns `true` if `found` is selected; `known` returns the state of the owner of the lab with the given name.
     fn means(self, found: &Found, home: &Home, known: impl Fn(&str) -> Known) -> bool {
         let here = found.home == home.as_str();
         is_named_by_us(found)
@@ -117,7 +117,7 @@ impl Whose<'_> {
     }
 }
 
-/// Returns `true` for a name as authlab makes them, with a random end ([`CREATES`](super::CREATES)).
+/// Returns `true` for a name of the form that authlab generates, with a random suffix ([`CREATES`](super::CREATES)).
 fn is_named_by_us(found: &Found) -> bool {
     let Some((base, end)) = found.name.rsplit_once('-') else {
         return false;
@@ -132,7 +132,7 @@ fn is_named_by_us(found: &Found) -> bool {
         }
 }
 
-/// Looks at the directory of the lab called `lab`, if there is one. A name alone is no proof of anything.
+/// Looks at the directory of the lab `lab`, if there is one. A name alone proves nothing.
 fn known(lab: &str) -> Known {
     let Ok(path) = directory::place(lab) else { return Known::Nothing };
     match directory::look(&path) {
@@ -143,7 +143,7 @@ fn known(lab: &str) -> Known {
     }
 }
 
-/// Deletes what is meant, waits until it is gone, and says how many objects there were.
+/// Deletes the selected objects, waits until they are gone, and returns how many there were.
 pub(super) async fn delete(client: &Client, home: &Home, whose: Whose<'_>) -> Result<usize, ExistingError> {
     let seen = std::sync::Mutex::new(BTreeSet::new());
     let gone = until_gently("the end of what authlab created", LIMIT, || async {
@@ -175,7 +175,7 @@ pub(super) async fn delete(client: &Client, home: &Home, whose: Whose<'_>) -> Re
     }
 }
 
-/// How many objects there are of labs that are not known to be over.
+/// Returns the number of objects of labs that are not known to be over.
 pub(super) async fn count_others(client: &Client, home: &Home) -> Result<usize, ExistingError> {
     let all = list(client, home, Whose::Everybody).await;
     let all = all.map_err(|source| ExistingError::NotListed(Box::new(source)))?;
@@ -203,7 +203,7 @@ where
         .await;
     let listed = match listed {
         Ok(listed) => listed,
-        // Who may not even list them has created none.
+        // A user that may not even list them has created none.
         Err(kube::Error::Api(status)) if status.code == 403 => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
@@ -220,7 +220,7 @@ where
         .collect())
 }
 
-/// Deletes one; says why not. Gone already is as good.
+/// Deletes an object; returns the error, if any. An object that is already gone is no error.
 async fn delete_one(client: &Client, found: &Found) -> Option<String> {
     let parameters = DeleteParams::default();
     let (client, name) = (client.clone(), found.name.as_str());
@@ -240,21 +240,21 @@ async fn delete_one(client: &Client, found: &Found) -> Option<String> {
     }
 }
 
-/// What a lab creates in a cluster that is not ours. Dropped before it was deleted, it is deleted then.
+/// The objects that a lab creates in an existing cluster. If dropped before they were deleted, they are deleted then.
 #[derive(Debug)]
 pub(in crate::lab) struct Belongings {
     lab: String,
     home: Home,
     server: ApiServer,
     credential: Credential,
-    /// The lab's directory, which says that there may be some.
+    /// The lab's directory, which records that there may be objects.
     directory: PathBuf,
-    /// Whether there is nothing, or nothing any more.
+    /// `true` if there are no objects, or none any more.
     none: AtomicBool,
 }
 
 impl Belongings {
-    /// Those of the lab `lab` in `directory`, which has created nothing yet.
+    /// Returns the objects of the lab `lab` in `directory`, which has created none yet.
     pub(super) fn new((lab, directory): (&str, &Path), home: &Home, server: &ApiServer, credential: &Credential) -> Self {
         Self {
             lab: lab.to_owned(),
@@ -266,19 +266,19 @@ impl Belongings {
         }
     }
 
-    /// The labels of each of them.
+    /// Returns the labels of each object.
     pub(super) fn labels(&self) -> BTreeMap<String, String> {
         labels(&self.lab, &self.home)
     }
 
-    /// From here on there may be some, and the lab's directory says so.
+    /// Records in the lab's directory that there may be objects from now on.
     pub(super) fn begin(&self) -> Result<(), LabError> {
         InCluster::note(&self.lab, &self.server.url, &self.directory)?;
         self.none.store(false, Ordering::Relaxed);
         Ok(())
     }
 
-    /// Deletes all of them.
+    /// Deletes all objects.
     pub(in crate::lab) async fn delete(&self, client: &Client) -> Result<(), ExistingError> {
         if !self.none.load(Ordering::Relaxed) {
             delete(client, &self.home, Whose::Lab(&self.lab)).await?;
@@ -294,7 +294,7 @@ impl Drop for Belongings {
         if self.none.load(Ordering::Relaxed) {
             return;
         }
-        // Given up on the way: whoever drops cannot wait for a future, a thread of its own can.
+        // After an interruption: `drop` cannot wait for a future, but a separate thread can.
         std::thread::scope(|threads| {
             threads.spawn(|| {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -303,7 +303,7 @@ impl Drop for Belongings {
                 };
                 runtime.block_on(async {
                     if let Ok(administrator) = Administrator::new(&self.server, self.credential.clone()) {
-                        // Nobody is left to tell; the next run, or `down`, tries again.
+                        // An error has no reader any more; the next run, or `down`, tries again.
                         let _ = self.delete(&administrator.client()).await;
                     }
                 });
@@ -348,7 +348,7 @@ mod tests {
         );
         assert!(means(Whose::Crashed, "run-b", "here"));
         assert!(!means(Whose::Crashed, "run-a", "here"));
-        // A machine that was cloned has the same home, and runs that nobody here has seen.
+        // A cloned machine has the same home, and runs that are unknown here.
         assert!(!means(Whose::Crashed, "run-c", "here"));
         assert!(!means(Whose::Crashed, "run-b", "elsewhere"));
         assert!(means(Whose::Everybody, "run-a", "elsewhere"));
@@ -408,7 +408,7 @@ mod tests {
         for (key, value) in &labels("run-1", &home) {
             assert!(selector.contains(&format!("{key}={value}")), "{key}");
         }
-        // Objects in a lab of our own are never meant.
+        // Objects in a lab's own cluster are never selected.
         assert!(!labels_at_home("default").contains_key(HOME));
     }
 }

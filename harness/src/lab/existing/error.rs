@@ -1,4 +1,4 @@
-//! What can be wrong with a cluster that is there already, or with the kubeconfig that names it.
+//! The errors of an existing cluster, or of the kubeconfig that names it.
 
 use std::path::PathBuf;
 use std::process::ExitStatus;
@@ -8,7 +8,7 @@ use crate::identity_provider::existing::ExistingIssuerError;
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// Why an existing cluster cannot be used. Nothing was created in it, or nothing is left.
+/// The reason why an existing cluster cannot be used. Nothing was created in it, or nothing is left.
 #[derive(Debug, thiserror::Error)]
 pub enum ExistingError {
     /// The file cannot be read.
@@ -16,25 +16,25 @@ pub enum ExistingError {
     File {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// The file is something else.
+    /// The file is not a kubeconfig.
     #[error("{} is not a kubeconfig", path.display())]
     NotAKubeconfig {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: Cause,
     },
-    /// Nobody says which context is meant.
+    /// No context was given, and the kubeconfig has no current one.
     #[error("the kubeconfig {} has no current context; its contexts are: {}", path.display(), known.join(", "))]
     NoCurrentContext {
         /// The file.
         path: PathBuf,
-        /// Those there are.
+        /// The known contexts.
         known: Vec<String>,
     },
     /// There is no context of that name.
@@ -44,63 +44,63 @@ pub enum ExistingError {
         path: PathBuf,
         /// The name asked for.
         name: String,
-        /// Those there are.
+        /// The known contexts.
         known: Vec<String>,
     },
-    /// Something that is needed is not in it.
+    /// The kubeconfig lacks something required.
     #[error("the context '{context}' of the kubeconfig names {what}")]
     Incomplete {
         /// The context.
         context: String,
-        /// What is missing.
+        /// The missing part.
         what: &'static str,
     },
-    /// It asks for something that authlab does not do.
+    /// The kubeconfig asks for something that authlab does not support.
     #[error("the context '{context}' of the kubeconfig has {what}, which is not supported")]
     Unsupported {
         /// The context.
         context: String,
-        /// What it has.
+        /// The unsupported part.
         what: String,
-        /// What to do instead.
+        /// The alternative.
         instead: &'static str,
     },
-    /// What it holds cannot be read.
+    /// The contents of the context cannot be read.
     #[error("the {what} of the context '{context}' cannot be read")]
     Unreadable {
         /// The context.
         context: String,
-        /// What.
+        /// The unreadable part.
         what: &'static str,
-        /// Why.
+        /// The cause.
         #[source]
         source: Cause,
     },
-    /// Its client certificate is not valid any more.
+    /// The client certificate has expired.
     #[error("the client certificate of the context '{context}' expired at {since}")]
     Expired {
         /// The context.
         context: String,
-        /// When.
+        /// The time of expiry.
         since: String,
     },
-    /// The exec plugin is not there.
+    /// The exec plugin was not found or cannot be started.
     #[error("the exec plugin `{command}` of the kubeconfig could not be started")]
     PluginNotStarted {
         /// The command.
         command: String,
-        /// What the kubeconfig says about getting it.
+        /// The kubeconfig's install hint.
         install: Option<String>,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// The exec plugin gives no credential.
+    /// The exec plugin failed.
     #[error("the exec plugin `{command}` of the kubeconfig failed ({status}); it said:\n{said}")]
     PluginFailed {
         /// The command.
         command: String,
-        /// How it ended.
+        /// Its exit status.
         status: ExitStatus,
         /// Its standard error, redacted.
         said: String,
@@ -110,61 +110,61 @@ pub enum ExistingError {
     PluginHangs {
         /// The command.
         command: String,
-        /// How long it had.
+        /// The time limit, in seconds.
         seconds: u64,
     },
-    /// The exec plugin says something else.
+    /// The exec plugin's output is no credential.
     #[error("the exec plugin `{command}` of the kubeconfig gave no credential: {why}")]
     PluginAnswer {
         /// The command.
         command: String,
-        /// What is wrong with its answer.
+        /// The fault in its output.
         why: String,
     },
-    /// Nobody answers there, or not in TLS that is trusted.
+    /// The address does not respond, or its TLS certificate is not trusted.
     #[error("the API server {server} does not answer: {why}")]
     Unreachable {
         /// Its address.
         server: String,
-        /// What was seen.
+        /// The observed error.
         why: String,
     },
-    /// The API server does not know the kubeconfig's user.
+    /// The API server does not accept the credential of the kubeconfig's user.
     #[error("the API server {server} does not accept the credential of the context '{context}' ({kind})")]
     Unauthenticated {
         /// Its address.
         server: String,
         /// The context.
         context: String,
-        /// What kind of credential it is.
+        /// The kind of credential.
         kind: String,
     },
-    /// It answers, but not with its version.
+    /// The API server responds, but not with its version.
     #[error("the API server {server} does not tell its version: {why}")]
     NoVersion {
         /// Its address.
         server: String,
-        /// What it answered.
+        /// The response.
         why: String,
     },
-    /// Nothing is known about that version.
+    /// The version is too old to be supported.
     #[error("the cluster runs Kubernetes {version}; the oldest that is supported is {oldest}")]
     TooOld {
-        /// What it runs.
+        /// The cluster's version.
         version: String,
-        /// The oldest supported one.
+        /// The oldest supported version.
         oldest: String,
     },
     /// The identity provider that was given cannot be used.
     #[error("the issuer that was given cannot be used")]
     Issuer(#[from] ExistingIssuerError),
-    /// What was created is still there.
+    /// Objects that were created are still there.
     #[error("what was created in the cluster could not be deleted: {what}")]
     Left {
-        /// What is left, and why.
+        /// The objects that are left, and the reasons.
         what: String,
     },
-    /// What is there cannot be listed.
+    /// Objects in the cluster cannot be listed.
     #[error("what authlab created in the cluster cannot be listed")]
     NotListed(#[source] Box<kube::Error>),
 }

@@ -15,10 +15,10 @@ use crate::credential::Credential;
 use crate::pki::Leaf;
 use crate::secret::{Secret, redact};
 
-/// How long a plugin may take: some ask a server far away.
+/// The time that a plugin may take: some contact a remote server.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// How many lines of its standard error are shown.
+/// The number of lines of its standard error that are shown.
 const LINES: usize = 12;
 
 #[derive(Deserialize)]
@@ -34,7 +34,7 @@ struct Status {
     client_key_data: Option<Secret>,
 }
 
-/// Runs the plugin and reads what it prints. It is not asked to talk to a person.
+/// Runs the plugin and reads its output. It may not prompt the user.
 pub(super) async fn credential(context: &str, exec: &ExecConfig) -> Result<Credential, ExistingError> {
     let command = exec.command.clone().ok_or_else(|| ExistingError::Incomplete {
         context: context.to_owned(),
@@ -54,7 +54,7 @@ pub(super) async fn credential(context: &str, exec: &ExecConfig) -> Result<Crede
     let asked = json!({ "apiVersion": exec.api_version, "kind": "ExecCredential", "spec": spec });
     let variables = exec.env.iter().flatten();
     let variables = variables.filter_map(|variable| Some((variable.get("name")?, variable.get("value")?)));
-    // Not a `process::Program`: what it prints is a secret that belongs into no file, and its environment is the person's.
+    // Not a `process::Program`: its output is a secret that must not be in a file, and it needs the user's environment.
     let mut program = Command::new(&command);
     program
         .args(exec.args.iter().flatten())
@@ -88,7 +88,7 @@ pub(super) async fn credential(context: &str, exec: &ExecConfig) -> Result<Crede
     })
 }
 
-/// What a plugin printed, JSON or YAML, as a credential; else what is wrong with it.
+/// Parses a plugin's output, JSON or YAML, as a credential; or returns the fault in it.
 fn read(printed: &[u8]) -> Result<Credential, String> {
     let printed: ExecCredential = serde_saphyr::from_slice(printed).map_err(|_| "it did not print an ExecCredential".to_owned())?;
     let status = printed.status.ok_or("its ExecCredential has no status")?;

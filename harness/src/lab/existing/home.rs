@@ -1,6 +1,6 @@
-//! The identity of this state directory on this machine: only of its own labs it is known which still live.
+//! The identity of this state directory on this machine: only for its own labs is it known which still live.
 //!
-//! The main type is [`Home`]: a random id that is kept in the state directory, together with the machine's.
+//! The main type is [`Home`]: derived from a random id that is kept in the state directory, and the machine's id.
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -15,12 +15,12 @@ use crate::private::{self, Others};
 /// The file with the random id, in the state directory.
 const FILE: &str = "home-id";
 
-/// The value of the label that says where an object was made. Nobody can guess it.
+/// The value of the label for an object's origin. It cannot be guessed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Home(String);
 
 impl Home {
-    /// That of this state directory on this machine. The random id is made when it is first asked for.
+    /// Returns the home of this state directory on this machine. The random id is created on first use.
     pub(super) fn here() -> Result<Self, LabError> {
         directory::prepare()?;
         let path = crate::dirs::state()?.join(FILE);
@@ -34,7 +34,7 @@ impl Home {
         Self(hex::encode(&sha2::Sha256::digest(text)[..16]))
     }
 
-    /// One with the label `text`.
+    /// Returns a home with the label `text`.
     #[cfg(test)]
     pub(super) fn example(text: &str) -> Self {
         Self(text.to_owned())
@@ -51,7 +51,7 @@ fn read_or_make(path: &Path) -> io::Result<LabId> {
     }
     let unfinished = unfinished(path);
     let made = LabId::random();
-    // Linked, not renamed: of two who make it at the same time, one is first.
+    // Linked, not renamed: of two processes that create it at the same time, one is first.
     let linked = private::write(&unfinished, made.as_str()).and_then(|()| std::fs::hard_link(&unfinished, path));
     let removed = std::fs::remove_file(&unfinished);
     match linked {

@@ -1,6 +1,6 @@
-//! The note that a run makes before it creates anything in a cluster that is not ours: its objects are there, should it be killed.
+//! The note that a run makes before it creates anything in an existing cluster: its objects remain there if the run is killed.
 //!
-//! The main type is [`InCluster`]. As long as the file is there, the lab's directory is the proof that the run was one of here, and it
+//! The main type is [`InCluster`]. As long as the file exists, the lab's directory proves that the run was started here, and it
 //! is not cleared with the others.
 
 use std::path::Path;
@@ -22,7 +22,7 @@ pub struct InCluster {
 }
 
 impl InCluster {
-    /// Notes down in `directory` that objects of `lab` may be at `server` from now on.
+    /// Records in `directory` that objects of `lab` may be at `server` from now on.
     pub(super) fn note(lab: &str, server: &str, directory: &Path) -> Result<(), LabError> {
         let noted = Self {
             lab: lab.to_owned(),
@@ -32,13 +32,13 @@ impl InCluster {
         Ok(crate::pki::write_private(&directory.join(FILE), &text)?)
     }
 
-    /// Strikes out what was noted down: nothing of the lab is in a cluster any more.
+    /// Removes the note: no objects of the lab are in a cluster any more.
     pub(super) fn strike(directory: &Path) {
-        // A note that stays only makes somebody look once more.
+        // A note that stays only causes one more check.
         let _ = std::fs::remove_file(directory.join(FILE));
     }
 
-    /// Reads the note on `lab` in `directory`. One that cannot be read counts: objects may be anywhere.
+    /// Reads the note on `lab` in `directory`. An unreadable note counts: objects may be anywhere.
     pub(in crate::lab) fn of(lab: &str, directory: &Path) -> Option<Self> {
         let path = directory.join(FILE);
         std::fs::symlink_metadata(&path).ok()?;
@@ -51,7 +51,7 @@ impl InCluster {
         })
     }
 
-    /// Expects that no objects of `lab` are in any cluster.
+    /// Expects that no cluster has objects of `lab`.
     ///
     /// # Errors
     /// There may be some.

@@ -1,7 +1,7 @@
-//! A cluster that is there already: used as somebody's guest.
+//! An existing cluster, used as a guest.
 //!
-//! The main function is [`start`]; [`survey`] finds out the same and creates nothing, and [`clear`] deletes what crashes
-//! left. Whatever is created has a label of ours ([`belongings`]), is in a namespace of its own where it can be, and is
+//! The main function is [`start`]; [`survey`] asks the same questions and creates nothing, and [`clear`] deletes the leftovers
+//! of crashes. Every object that is created has authlab's labels ([`belongings`]), is in its own namespace where possible, and is
 //! deleted at the end.
 
 mod access;
@@ -40,7 +40,7 @@ use home::Home;
 pub use in_cluster::InCluster;
 use questions::{Asking, Questioned};
 
-/// What this process holds of a cluster that is not ours.
+/// The part of an existing cluster that this process uses.
 #[derive(Debug)]
 pub(super) struct Guest {
     pub(super) belongings: Belongings,
@@ -48,25 +48,25 @@ pub(super) struct Guest {
     person: Option<String>,
 }
 
-/// Somebody who has just logged in at the lab's identity provider.
+/// A user that has just logged in at the lab's identity provider.
 #[derive(Clone, Debug)]
 pub struct Login {
     /// The ID token.
     pub token: Secret,
-    /// Whom the API server takes its holder for.
+    /// The username that the API server gives to the token's holder.
     pub user: String,
-    /// The claim that says so, with a prefix or without.
+    /// The claim that contains it, with a prefix or without.
     pub claim: String,
 }
 
-/// What is known about an existing cluster before anything is created in it.
+/// The facts about an existing cluster that are known before anything is created in it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Survey {
     /// The context of the kubeconfig.
     pub context: String,
     /// The API server's address.
     pub server: String,
-    /// Whom the API server takes the kubeconfig's user for.
+    /// The username that the API server gives to the kubeconfig's user.
     pub user: String,
     /// The full version of Kubernetes.
     pub kubernetes: String,
@@ -74,18 +74,18 @@ pub struct Survey {
     pub minor: Minor,
     /// The issuer that was given.
     pub issuer: Option<String>,
-    /// What the cluster answered, by capability.
+    /// The observations, by capability.
     pub observed: BTreeMap<String, Observed>,
-    /// The capabilities that are found out only by creating something.
+    /// The capabilities that can only be observed by creating an object.
     pub not_asked: Vec<String>,
-    /// What is created, in words: kinds and names.
+    /// The objects that will be created, in words: kinds and names.
     pub creates: Vec<String>,
-    /// The label of all that is created.
+    /// The label of all created objects.
     pub label: String,
 }
 
 impl Survey {
-    /// What scenarios may ask of the cluster, as far as it is known; what was not asked is taken for there.
+    /// Returns the capabilities for scenarios, as far as they are known; unobserved ones are assumed to be there.
     #[must_use]
     pub fn capabilities(&self) -> Capabilities {
         let mut observed = self.observed.clone();
@@ -98,14 +98,14 @@ impl Survey {
     }
 }
 
-/// What scenarios create, in words.
+/// The objects that scenarios create, in words.
 const CREATES: &[&str] = &[
     "namespaces authlab-HASH, a scenario each, with service accounts, secrets, configmaps, pods that nobody schedules, roles and role bindings in them",
     "cluster roles and cluster role bindings authlab-N-HASH, for subjects of a scenario's own",
     "certificate signing requests request-N-HASH, and one authlab-question-HASH that asks whether somebody signs",
 ];
 
-/// Asks an existing cluster what leaves no trace, and creates nothing.
+/// Asks an existing cluster the questions that leave no trace, and creates nothing.
 ///
 /// # Errors
 /// The kubeconfig or the cluster cannot be used.
@@ -130,19 +130,19 @@ pub async fn survey(options: &LabOptions) -> Result<Survey, LabError> {
     })
 }
 
-/// The fate of the objects that authlab had left in a cluster.
+/// The result of deleting authlab's leftovers in a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Deleted {
-    /// How many objects were deleted.
+    /// The number of objects that were deleted.
     pub deleted: usize,
-    /// How many are there of runs that may still live, or of which nothing is known here.
+    /// The number of objects of runs that may still live, or that are unknown here.
     pub others: usize,
 }
 
-/// Deletes what authlab created in the cluster and did not delete, and forgets the runs that did.
+/// Deletes the objects that authlab created in the cluster and did not delete, and forgets the runs that created them.
 ///
 /// # Errors
-/// The cluster cannot be used, or something cannot be deleted.
+/// The cluster cannot be used, or an object cannot be deleted.
 pub async fn clear(options: &LabOptions, whose: Whose<'_>) -> Result<Deleted, LabError> {
     let access = access(options).await?;
     let reached = Reached::by(&access, Path::new(""), &LabOptions::default()).await?;
@@ -153,12 +153,12 @@ pub async fn clear(options: &LabOptions, whose: Whose<'_>) -> Result<Deleted, La
     Ok(Deleted { deleted, others })
 }
 
-/// Removes the directories of runs that were killed while they used the cluster at `server`: nothing of them is in it any more.
+/// Removes the directories of runs that were killed while they used the cluster at `server`: none of their objects is in it any more.
 async fn forget(server: &str) -> Result<(), LabError> {
     for lab in directory::found()?.into_iter().filter(|lab| lab.ownership == Ownership::Crashed) {
         if InCluster::of(&lab.name, &lab.path).is_some_and(|noted| noted.server == server) {
             match leftovers::clear_one(&lab.path, Claim::Proved, &mut Counts::default()).await {
-                // Of another container: whatever it left was not deleted either.
+                // The run of another container: its objects were not deleted either.
                 Ok(_) | Err(LabError::Elsewhere { .. }) => {}
                 Err(error) => return Err(error),
             }
@@ -250,7 +250,7 @@ async fn access(options: &LabOptions) -> Result<Access, LabError> {
     Ok(Access::read(path, options.context.as_deref()).await?)
 }
 
-/// An API server that answered, and knows the kubeconfig's user.
+/// An API server that responded, and accepts the kubeconfig's user.
 struct Reached {
     server: crate::cluster::ApiServer,
     administrator: Administrator,
@@ -310,7 +310,7 @@ impl Reached {
         }
         let who = probe::ask(&endpoint, "the kubeconfig's user", &access.credential, &Question::who_am_i()).await;
         if who.verdict == Verdict::Unauthenticated {
-            // /version may be read by whoever is nobody.
+            // Anonymous users may read /version, too.
             return Err(ExistingError::Unauthenticated {
                 server: access.url.clone(),
                 context: access.context.clone(),
@@ -342,7 +342,7 @@ impl Reached {
 }
 
 impl Lab {
-    /// The labels of all that is created in the cluster on the lab's behalf.
+    /// Returns the labels of all objects that are created in the cluster for the lab.
     pub fn labels(&self) -> BTreeMap<String, String> {
         match &self.0.owner {
             Owner::Guest(guest) => guest.belongings.labels(),
@@ -350,10 +350,10 @@ impl Lab {
         }
     }
 
-    /// Somebody logs in at the lab's identity provider: at its own Keycloak alice does, elsewhere whoever was given. `exchanges` is told.
+    /// Logs in at the lab's identity provider: alice at its own Keycloak, or the given user elsewhere. `exchanges` records it.
     ///
     /// # Errors
-    /// There is none, or it does not let them in.
+    /// There is no identity provider, or it rejects the login.
     pub async fn login(&self, exchanges: &Exchanges) -> Result<Login, LabError> {
         if let Owner::Guest(guest) = &self.0.owner {
             let (Some(issuer), Some(user)) = (&guest.issuer, &guest.person) else {

@@ -1,6 +1,6 @@
-//! What a cluster that is there already can do: asked of it, concurrently, before the first scenario begins.
+//! The capabilities of an existing cluster: observed with concurrent requests, before the first scenario begins.
 //!
-//! The main function is [`ask`]; what it finds out is [`Observed`] for each capability whose file says "asked".
+//! The main function is [`ask`]; its result has an [`Observed`] for each capability whose file says "asked".
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,14 +22,14 @@ use crate::pki::signing_request;
 use crate::probe::{self, Answer, Endpoint, Question};
 use crate::process::wait::{Condition, until_gently};
 
-/// How long a signer may take for the one certificate it is asked for.
+/// The time that a signer may take for the one certificate that is requested.
 const SIGNER_LIMIT: Duration = Duration::from_secs(10);
 
 const SIGNER: &str = "kubernetes.io/kube-apiserver-client";
 const CERTIFICATES: &str = "certificates.k8s.io";
 const RBAC: &str = "rbac.authorization.k8s.io";
 
-/// What scenarios do as administrator: verbs, API group, resource.
+/// The rights that scenarios use as administrator: verbs, API group, resource.
 const RIGHTS: &[(&[&str], &str, &str)] = &[
     (&["create", "delete", "list"], "", "namespaces"),
     (&["create", "get", "delete"], "", "serviceaccounts"),
@@ -54,31 +54,31 @@ const RIGHTS: &[(&[&str], &str, &str)] = &[
     (&["impersonate"], "", "groups"),
 ];
 
-/// What may be done in order to find out.
+/// The actions that are allowed for observation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asking<'a> {
-    /// Nothing that leaves a trace.
+    /// None that leaves a trace.
     WithoutTrace,
     /// One certificate may be requested, by an object with these labels, and the issuer's person may log in.
     Labelled(&'a BTreeMap<String, String>),
 }
 
-/// Who is asked, and as whom.
+/// The server that is asked, and the identities that ask.
 pub(super) struct Questioned<'a> {
     pub(super) server: &'a ApiServer,
     pub(super) administrator: &'a Administrator,
     pub(super) issuer: Option<&'a ExistingIssuer>,
 }
 
-/// What was found out.
+/// The observations.
 pub(super) struct Answers {
     /// By capability.
     pub(super) observed: BTreeMap<String, Observed>,
-    /// Whom the API server takes the issuer's person for.
+    /// The username that the API server gives to the issuer's person.
     pub(super) person: Option<String>,
 }
 
-/// Asks everything.
+/// Makes all observations.
 pub(super) async fn ask(questioned: &Questioned<'_>, asking: Asking<'_>) -> Answers {
     let client = &questioned.administrator.client();
     let rights = async {
@@ -114,11 +114,11 @@ fn no(why: impl Into<String>) -> Observed {
     }
 }
 
-/// What is said of a question that leaves a trace, in place of an answer.
+/// The reason given for a capability that cannot be observed without a trace.
 pub(super) const NOT_ASKED: &str = "asked only when scenarios are carried out";
 
-/// A request without credential is anonymous where it is not refused as unauthenticated; some clusters let anonymous requests
-/// through for a few paths only (`AuthenticationConfiguration.anonymous.conditions`).
+/// Observes anonymous requests. A request without credential is anonymous where it is not refused as unauthenticated; some clusters
+/// allow anonymous requests for a few paths only (`AuthenticationConfiguration.anonymous.conditions`).
 async fn anonymous(server: &ApiServer) -> Observed {
     let endpoint = Endpoint::of(server);
     let who = Question::who_am_i();
@@ -146,7 +146,7 @@ fn status(answer: &Answer) -> String {
         .map_or_else(|| answer.verdict.name().to_owned(), |status| status.to_string())
 }
 
-/// Whether the kubeconfig's user may do all that scenarios do as administrator.
+/// Observes whether the kubeconfig's user may do everything that scenarios do as administrator.
 async fn administrator(client: &Client) -> Observed {
     let all = RIGHTS
         .iter()
@@ -196,7 +196,7 @@ async fn may(client: &Client, verb: &str, group: &str, resource: &str) -> kube::
     Ok(answered.status.is_some_and(|status| status.allowed))
 }
 
-/// Whether somebody signs client certificates: seen only by asking for one.
+/// Observes whether client certificates are signed: the only proof is to request one.
 async fn signer(client: &Client, asking: Asking<'_>, administrator: &Observed) -> Observed {
     if !administrator.able {
         return no("requests can only be approved by an administrator, and there is none");
@@ -213,7 +213,7 @@ async fn signer(client: &Client, asking: Asking<'_>, administrator: &Observed) -
     }
 }
 
-/// Asks for a certificate that nobody keeps the key of, for the shortest time there is; the request goes again.
+/// Requests a certificate whose key is not kept, for the shortest possible time; the request is deleted again.
 async fn certificate(requests: &Api<CertificateSigningRequest>, labels: &BTreeMap<String, String>) -> anyhow::Result<Result<(), String>> {
     let mut id = [0_u8; 5];
     rand::RngCore::fill_bytes(&mut rand::thread_rng(), &mut id);
@@ -249,12 +249,12 @@ async fn certificate(requests: &Api<CertificateSigningRequest>, labels: &BTreeMa
         .await
         .map_err(|error| format!("{SIGNER}: {error}")),
     };
-    // What is not deleted here is found by its label at the end.
+    // A request that is not deleted here is found by its label at the end.
     let _ = requests.delete(&name, &DeleteParams::default()).await;
     Ok(signed)
 }
 
-/// Whether the API server accepts the issuer's person, and as whom.
+/// Observes whether the API server accepts the issuer's person, and with which username.
 async fn identity(questioned: &Questioned<'_>, asking: Asking<'_>) -> (Observed, Option<String>) {
     let Some(issuer) = questioned.issuer else {
         return (no("no issuer was given"), None);

@@ -1,10 +1,10 @@
-//! Tests of what is cleared and what is left alone.
+//! Tests of clearing: objects that are removed, and objects that are left alone.
 
 use std::path::PathBuf;
 
 use super::*;
 
-/// A lab that this process made; `None` for its lock when it is gone.
+/// Creates a lab of this process; a crashed one has a lock file that is free.
 fn lab(directory: &Path, is_crashed: bool) -> Marker {
     crate::private::make_directory(directory).expect("a directory");
     let marker = Marker::new();
@@ -24,7 +24,7 @@ fn labels(directory: impl Into<PathBuf>, change: impl FnOnce(&mut Owner)) -> Lab
 #[test]
 fn what_somebody_else_owns_is_told_and_not_taken_for_an_orphan() {
     let here = Owner::here();
-    // A process that has ended, and was waited for.
+    // The process has ended and was waited for.
     let mut child = std::process::Command::new("true").spawn().expect("there is true");
     child.wait().expect("it ends");
     let ended = child.id();
@@ -37,7 +37,7 @@ fn what_somebody_else_owns_is_told_and_not_taken_for_an_orphan() {
     };
     assert_eq!(of(|_| {}), Fate::Orphan);
     assert_eq!(fate(labels("/nowhere", |_| {})), Fate::Lives, "this process");
-    // Another user's process: it may not be signalled, and it lives.
+    // Another user's process cannot be signalled, but it lives.
     assert_eq!(fate(labels("/nowhere", |owner| owner.pid = 1)), Fate::Lives);
     for (change, whose) in [
         ((|owner| owner.user += 1) as fn(&mut Owner), "another user"),
@@ -60,10 +60,10 @@ fn the_lock_of_the_very_lab_says_more_than_a_number() {
     let path = state.path().join("lab");
     let marker = lab(&path, true);
     let here = Owner::here();
-    // Its owner's number is that of another process by now.
+    // The owner's process id has been reused by another process.
     let labels = labels(&path, |owner| owner.pid = 1).with_id(marker.id);
     assert_eq!(fate(Some(&labels), &here), Fate::Orphan);
-    // A directory of the same path that is another lab's says nothing about it.
+    // A directory at the same path that belongs to another lab proves nothing.
     let other = Labels {
         id: LabId::random(),
         ..labels

@@ -1,5 +1,5 @@
-//! Every behaviour of the catalogue, and how it stands after the run. The main item is [`draw`];
-//! what was found is in the page's table, as in every report.
+//! Every behaviour of the catalogue, and its standing after the run. The main item is [`draw`];
+//! the findings come from the page's table, as in every report.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,16 +9,16 @@ use super::{Page, counted, shortened};
 use crate::behaviour::{Catalogue, Kind};
 use crate::report::table::{self, Finding, Row};
 
-/// How a behaviour stands after the run: what the table of all reports found, in the words of a catalogue.
+/// The standing of a behaviour after the run: the finding of the table that all reports share, in the catalogue's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
     /// A scenario that proves it failed, or the server differs.
     Failed,
-    /// Every scenario that was carried out held.
+    /// Every scenario that ran passed.
     Proved,
-    /// The version of Kubernetes does not have it.
+    /// This version of Kubernetes does not have the behaviour.
     NotApplicable,
-    /// Scenarios prove it, and none of them was carried out.
+    /// Scenarios prove it, but none of them ran.
     NotRun,
     /// No scenario of the run proves it.
     NotCovered,
@@ -36,10 +36,10 @@ impl From<Finding> for Standing {
 }
 
 impl Standing {
-    /// The worst first.
+    /// Every standing, the worst first.
     const ALL: [Self; 5] = [Self::Failed, Self::Proved, Self::NotApplicable, Self::NotRun, Self::NotCovered];
 
-    /// How the behaviour of `row` stands in all cells together, and why it was not proved.
+    /// Returns the standing of `row`'s behaviour over all cells, and the reason if it was not proved.
     fn of(row: &Row) -> (Self, Option<&str>) {
         let standing = row
             .entries
@@ -58,7 +58,7 @@ impl Standing {
         (standing, why)
     }
 
-    /// In words.
+    /// Returns the standing in words.
     fn words(self) -> &'static str {
         match self {
             Self::Failed => "failed",
@@ -69,7 +69,7 @@ impl Standing {
         }
     }
 
-    /// As the style sheet calls it.
+    /// Returns the standing's CSS class.
     fn class(self) -> &'static str {
         match self {
             Self::Failed => "failed",
@@ -80,21 +80,21 @@ impl Standing {
     }
 }
 
-/// A link to the row of `id`.
+/// Returns a link to the row of `id`.
 pub(super) fn link(id: &str) -> Markup {
     html! { a.b href={ "#b-" (id) } { (id) } }
 }
 
-/// A behaviour, and how it stands.
+/// A behaviour and its standing.
 struct Behaviour<'a> {
     id: &'a str,
     standing: Standing,
     why: Option<&'a str>,
-    /// The numbers of its scenarios on the page.
+    /// The page's numbers of its scenarios.
     scenarios: Vec<usize>,
 }
 
-/// The catalogue.
+/// Draws the catalogue.
 pub(super) fn draw(page: &Page<'_>) -> Markup {
     let found: BTreeMap<&str, &Row> = page.table.rows.iter().map(|row| (row.behaviour.as_str(), row)).collect();
     let ids: BTreeSet<&str> = Catalogue::known().ids().chain(found.keys().copied()).collect();
@@ -158,7 +158,7 @@ pub(super) fn draw(page: &Page<'_>) -> Markup {
     }
 }
 
-/// How many scenarios a row links to.
+/// The most scenarios that a row links to.
 const LINKS: usize = 12;
 
 fn row(page: &Page<'_>, of: &Behaviour<'_>) -> Markup {

@@ -1,11 +1,11 @@
-//! What was presented or issued, taken apart: certificates and tokens. The main item is [`draw`].
+//! The decoded parts of presented and issued credentials: certificates and tokens. The main item is [`draw`].
 
 use maud::{Markup, html};
 
 use super::json;
 use crate::event::Presented;
 
-/// `presented` as it may be shown.
+/// Draws the parts of `presented` that may be shown.
 pub(super) fn draw(presented: &Presented) -> Markup {
     match presented {
         Presented::Certificate {
@@ -32,7 +32,7 @@ pub(super) fn draw(presented: &Presented) -> Markup {
     }
 }
 
-/// What it is, in a word.
+/// Returns the kind of credential in a word.
 pub(super) fn word(presented: &Presented) -> &str {
     match presented {
         Presented::Certificate { .. } => "certificate",

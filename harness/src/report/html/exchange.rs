@@ -1,4 +1,4 @@
-//! One request and its answer in words, beside its arrows in the diagram: headers, credentials, and the server's
+//! The text of one request and its response, beside their arrows in the diagram: headers, credentials, and the server's
 //! own record. The main item is [`draw`].
 
 use maud::{Markup, html};
@@ -8,12 +8,12 @@ use super::{credential, json, shortened};
 use crate::event::{Exchange, NOT_OBSERVABLE, Presented, ReasonSource, ServerRecord, Verdict};
 use crate::report::progress::seconds;
 
-/// How much of one text is shown.
+/// The most characters shown of one text.
 const TEXT: usize = 1500;
-/// How many lines of a log.
+/// The most lines shown of a log.
 const LINES: usize = 30;
 
-/// A verdict in words, and the class of its mark.
+/// Returns a verdict in words, and the CSS class of its mark.
 pub(super) fn verdict(verdict: Verdict, status: Option<u16>) -> (String, &'static str) {
     let words = verdict.words();
     let words = match status {
@@ -28,14 +28,14 @@ pub(super) fn verdict(verdict: Verdict, status: Option<u16>) -> (String, &'stati
     (words, class)
 }
 
-/// What was asked; a query that is empty says nothing.
+/// Returns the request without the `?` of an empty query.
 pub(super) fn request(exchange: &Exchange) -> &str {
     exchange.request.trim_end_matches('?')
 }
 
-/// The requests of the scenario `number`.
+/// Draws the requests of the scenario `number`.
 pub(super) fn draw(number: usize, exchanges: &[Exchange], depth: Depth) -> Markup {
-    // What was shown once in a scenario is not shown again.
+    // A credential is shown only once in a scenario.
     let mut shown: Vec<(usize, &Presented)> = Vec::new();
     html! {
         @for (index, exchange) in exchanges.iter().enumerate() {
@@ -123,7 +123,7 @@ fn server_record(record: &ServerRecord, depth: Depth) -> Markup {
     }
 }
 
-/// Lines of a log, the last ones where there are many.
+/// Joins the lines of a log; of a long log, only the last ones.
 pub(super) fn log(lines: &[String]) -> String {
     let left_out = lines.len().saturating_sub(LINES);
     let mut text = String::new();

@@ -1,11 +1,11 @@
-//! Which lab it was, when, and how long it took: the lines below the page's title. The main item is [`draw`].
+//! The lines below the page's title: the lab, the start and the duration. The main item is [`draw`].
 
 use maud::{Markup, html};
 
 use super::Page;
 use crate::report::progress::seconds;
 
-/// What was in the lab, or the labs.
+/// Draws the facts of one run, or the list of cells of several.
 pub(super) fn draw(page: &Page<'_>) -> Markup {
     html! {
         @if page.records.iter().any(|record| record.inverted) {

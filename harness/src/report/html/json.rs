@@ -1,12 +1,12 @@
-//! JSON as a person reads it: a line per field, and times beside the numbers that are times. The main item is [`lines`].
+//! JSON for people: a line per field, and dates beside the numbers that are times. The main item is [`lines`].
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-/// How long a nested value may be on its field's own line.
+/// The most bytes of a nested value that stays on its field's line.
 const LINE: usize = 88;
 
-/// `value`, line by line.
+/// Writes `value` line by line.
 pub(super) fn lines(value: &Value) -> String {
     let mut text = String::new();
     write(&mut text, value, 0, true);
@@ -46,7 +46,7 @@ fn begin(text: &mut String, depth: usize) {
     text.push_str(&"  ".repeat(depth));
 }
 
-/// The moment that a claim is about: seconds since 1970 (RFC 7519 §2, `NumericDate`).
+/// Returns the time in a claim that holds seconds since 1970 (RFC 7519 §2, `NumericDate`).
 fn time(name: &str, value: &Value) -> Option<String> {
     let seconds = ["exp", "iat", "nbf", "auth_time", "warnafter"]
         .contains(&name)

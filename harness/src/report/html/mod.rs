@@ -1,7 +1,7 @@
-//! `index.html`: a run to read, in one file that needs nothing else: no network, no script, no font.
+//! `index.html`: a run to read, in one self-contained file: it needs no network, no script and no font.
 //!
-//! The main item is [`draw`]. Several records (cells: versions, drivers) go onto one page, with a table of behaviours
-//! by cells first. The template engine escapes whatever a server or a feature file said, so it stays text.
+//! The main item is [`draw`]. Several records (cells: versions, drivers) go onto one page, which starts with a table of behaviours
+//! by cells. The template engine escapes all text of servers and feature files, so it stays text.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -28,38 +28,38 @@ use scenario::Depth;
 
 pub use sequence::alone as diagram;
 
-/// The page's rules; those of diagrams come last, and are what a diagram by itself has.
+/// The page's style sheet. The diagrams' rules come last; they are all that a standalone diagram has.
 const STYLE: &str = concat!(include_str!("theme.css"), include_str!("page.css"), include_str!("sequence.css"));
 const SCRIPT: &str = include_str!("page.js");
 
-/// By this, a page of ours is told from somebody else's.
+/// The tag that tells an authlab page from any other.
 pub(super) const MARK: &str = "<meta name=\"generator\" content=\"authlab ";
 
-/// How large the scenarios may be together, in bytes, so that the page stays below 5 MB: what is beyond that is left
-/// to `run.json`, of the scenarios that passed first.
+/// The most bytes of all scenarios together, so that the page stays below 5 MB. Beyond it, scenarios are shortened, failed ones last;
+/// `run.json` has all of them in full.
 const ROOM: usize = 4_500_000;
 
 /// One scenario on the page.
 struct Entry<'a> {
-    /// Counted over the page; its anchor is `sNUMBER`.
+    /// The number on the page; the anchor is `sNUMBER`.
     number: usize,
-    /// The record that it is from.
+    /// The index of its record.
     cell: usize,
     scenario: &'a ScenarioReport,
 }
 
-/// What the page is about.
+/// The content of the page.
 struct Page<'a> {
     records: &'a [RunRecord],
     /// A name for each record.
     cells: Vec<String>,
     entries: Vec<Entry<'a>>,
     totals: Totals,
-    /// What the records found of each behaviour.
+    /// The records' findings for each behaviour.
     table: Table,
 }
 
-/// The page for `records`, one or more.
+/// Draws the page for `records`, one or more.
 #[must_use]
 pub fn draw(records: &[RunRecord]) -> String {
     let page = Page::new(records);
@@ -118,7 +118,7 @@ pub fn draw(records: &[RunRecord]) -> String {
     without_controls(markup.into_string())
 }
 
-/// Control characters are no characters of HTML, and terminals' escapes no text: a sign stands for each.
+/// Replaces each control character with a sign: HTML forbids them, and terminal escapes are not text.
 fn without_controls(page: String) -> String {
     let is_control = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
     if page.contains(is_control) {
@@ -128,7 +128,7 @@ fn without_controls(page: String) -> String {
     }
 }
 
-/// As a content security policy names a text that may stand in the page.
+/// Returns the hash source by which a content security policy allows an inline `text`.
 fn digest(text: &str) -> String {
     let hash = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(text.as_bytes()));
     format!("sha256-{hash}")
@@ -159,7 +159,7 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// The page in a few words.
+    /// Returns the result of the run in a few words.
     fn heading(&self) -> String {
         let Totals { passed, failed, skipped } = self.totals;
         let all = passed + failed + skipped;
@@ -180,7 +180,7 @@ impl<'a> Page<'a> {
         self.records.len() > 1
     }
 
-    /// Every scenario drawn, in at most `room` bytes together; and how many of them are drawn in short.
+    /// Draws every scenario, in at most `room` bytes together, and returns how many are shortened.
     fn draw_scenarios(&self, room: usize) -> (Vec<String>, usize) {
         let draw = |entry: &Entry<'_>, depth| scenario::draw(self, entry, depth).into_string();
         let mut drawn: Vec<String> = self.entries.iter().map(|entry| draw(entry, Depth::Whole)).collect();
@@ -216,7 +216,7 @@ impl<'a> Page<'a> {
         (drawn, shortened.len())
     }
 
-    /// Failures first, then by flow and feature.
+    /// Draws the failures first, then the other scenarios by flow and feature.
     fn groups(&self, drawn: &[String]) -> Markup {
         let mut flows: BTreeMap<&str, BTreeMap<&str, Vec<&Entry<'_>>>> = BTreeMap::new();
         let mut failed: BTreeMap<(&str, &str), Vec<&Entry<'_>>> = BTreeMap::new();
@@ -265,7 +265,7 @@ impl<'a> Page<'a> {
     }
 }
 
-/// `1 scenario`, `2 scenarios`.
+/// Returns a count with its noun: `1 scenario`, `2 scenarios`.
 fn counted(count: usize, what: &str) -> String {
     if count == 1 {
         format!("1 {what}")
@@ -274,7 +274,7 @@ fn counted(count: usize, what: &str) -> String {
     }
 }
 
-/// The word, and class, of an outcome.
+/// Returns the word for an outcome, which is also its CSS class.
 fn outcome_word(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Passed => "passed",
@@ -283,7 +283,7 @@ fn outcome_word(outcome: Outcome) -> &'static str {
     }
 }
 
-/// `text` with at most `most` characters.
+/// Returns `text` with at most `most` characters.
 fn shortened(text: &str, most: usize) -> Cow<'_, str> {
     match text.char_indices().nth(most) {
         Some((at, _)) => Cow::Owned(format!("{}…", text[..at].trim_end())),

@@ -1,4 +1,4 @@
-// Search and filters. The page is whole without them: whatever this shows or hides is there anyway.
+// Search and filters. The page is complete without them: they only show and hide its parts.
 (() => {
   "use strict";
   const all = (selector, below = document) => [...below.querySelectorAll(selector)];
@@ -29,7 +29,7 @@
     none.hidden = shown > 0;
   };
 
-  // What is looked at is in the address, so that it can be passed on.
+  // The address holds the current filters, so that a link to them can be passed on.
   const remember = () => {
     const set = Object.entries(wanted()).filter(([, value]) => value);
     history.replaceState(null, "", set.length ? "#?" + new URLSearchParams(set) : location.pathname + location.search);
@@ -70,7 +70,7 @@
     for (const row of all("tr[data-s]")) row.hidden = Boolean(standing.value) && row.dataset.s !== standing.value;
   });
   addEventListener("hashchange", follow);
-  // On paper, failures are open.
+  // Failures are open when the page is printed.
   addEventListener("beforeprint", () => { for (const { element } of scenarios) element.dataset.o === "failed" && (element.open = true); });
   for (const search of all("search")) search.hidden = false;
   apply();

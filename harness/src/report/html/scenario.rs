@@ -1,4 +1,4 @@
-//! A scenario: a line that says how it went, and closed below it all that happened. The main item is [`draw`].
+//! A scenario: a line with its result, and a closed section below it with all details. The main item is [`draw`].
 
 use maud::{Markup, html};
 
@@ -8,21 +8,21 @@ use crate::event::{AnswerReport, Failure, NOT_OBSERVABLE, Outcome, ReasonSource,
 use crate::report::failure;
 use crate::report::progress::seconds;
 
-/// How much of a scenario is drawn.
+/// The level of detail of a drawn scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Depth {
-    /// All of it.
+    /// All details.
     Whole,
-    /// Its requests without headers, credentials and records.
+    /// The requests without headers, credentials and records.
     Requests,
-    /// Its steps and answers, without requests.
+    /// The steps and responses, without requests.
     Outline,
 }
 
-/// How many answers, or requests, are drawn of one scenario.
+/// The most responses, or requests, drawn of one scenario.
 const MANY: usize = 60;
 
-/// `entry`, for `page`.
+/// Draws `entry` for `page`.
 pub(super) fn draw(page: &Page<'_>, entry: &Entry<'_>, depth: Depth) -> Markup {
     let Entry { number, cell, scenario } = entry;
     let word = outcome_word(scenario.outcome);
@@ -69,7 +69,7 @@ pub(super) fn draw(page: &Page<'_>, entry: &Entry<'_>, depth: Depth) -> Markup {
     }
 }
 
-/// The line below a scenario's name: what failed, why it was skipped, or the answer that it is about.
+/// Draws the line below a scenario's name: the failure, the reason for skipping, or the decisive response.
 fn why(scenario: &ScenarioReport) -> Markup {
     let text = match (scenario.outcome, &scenario.failure) {
         (Outcome::Skipped, _) => scenario.skipped.as_ref().map(|skip| skip.because.clone()),
@@ -91,7 +91,7 @@ fn why(scenario: &ScenarioReport) -> Markup {
     }
 }
 
-/// The answer that a scenario is about: its first refusal, otherwise its last answer.
+/// Returns the decisive response of a scenario: its first refusal, otherwise its last response.
 fn decisive(answers: &[AnswerReport]) -> Option<&AnswerReport> {
     answers.iter().find(|answer| answer.verdict.is_refusal()).or(answers.last())
 }

@@ -1,7 +1,7 @@
-//! A sequence diagram of the requests that really happened: a lifeline per party, an arrow per request, a dashed one
-//! per answer. The main items are [`draw`], for the page, and [`alone`], a picture in a file of its own.
+//! A sequence diagram of the requests that were really sent: a lifeline per party, an arrow per request, a dashed arrow
+//! per response. The main items are [`draw`], for the page, and [`alone`], a picture in a file of its own.
 //!
-//! Widths are estimates by the number of characters; labels are set in a font whose characters are all as wide.
+//! Widths are estimated from the number of characters: labels use a monospaced font.
 
 use maud::{Markup, PreEscaped, html};
 
@@ -9,10 +9,10 @@ use super::exchange::{request, verdict};
 use super::{counted, credential, shortened};
 use crate::event::{Exchange, ScenarioReport, StepReport};
 
-/// Width of a label's character, and of a party's name.
+/// The width of a character in a label, and in a party's name.
 const LABEL: usize = 7;
 const NAME: usize = 8;
-/// Height of the row of names, of a request with its answer, and of a step's line.
+/// The heights of the row of names, of a request with its response, and of a step's line.
 const HEAD: usize = 40;
 const ROW: usize = 54;
 const BAND: usize = 26;
@@ -20,7 +20,7 @@ const BAND: usize = 26;
 const LONGEST: usize = 46;
 const LONGEST_NAME: usize = 26;
 
-/// A party's place.
+/// A party and its position.
 struct Party<'a> {
     name: &'a str,
     x: usize,
@@ -32,17 +32,17 @@ struct Labels {
     class: &'static str,
 }
 
-/// What a picture by itself has in place of the page: its own ground, so that it can be read on any.
+/// The style sheet of a standalone picture, with a background of its own, so that it is readable on any page.
 const ALONE: &str = concat!(
     include_str!("theme.css"),
     "text{font-family:ui-monospace,\"Cascadia Mono\",\"SF Mono\",Menlo,Consolas,\"DejaVu Sans Mono\",monospace}\n",
     ".q{color:var(--ink)}.ground{fill:var(--bg)}\n",
     include_str!("sequence.css")
 );
-/// Between the edge of that ground and the diagram.
+/// The margin between the edge of that background and the diagram.
 const MARGIN: usize = 12;
 
-/// The diagram of scenario `number`.
+/// Draws the diagram of scenario `number`.
 pub(super) fn draw(number: usize, exchanges: &[Exchange], steps: &[StepReport]) -> Markup {
     let Drawing {
         names,
@@ -61,7 +61,7 @@ pub(super) fn draw(number: usize, exchanges: &[Exchange], steps: &[StepReport]) 
     }
 }
 
-/// The same by itself, as the text of an SVG file, in light and in dark; with the scenario's title. It needs nothing else.
+/// Draws the diagram as a self-contained SVG file with the scenario's title, for light and dark mode.
 #[must_use]
 pub fn alone(scenario: &ScenarioReport) -> String {
     let exchanges = &scenario.exchanges;
@@ -84,7 +84,7 @@ pub fn alone(scenario: &ScenarioReport) -> String {
     super::without_controls(markup.into_string()) + "\n"
 }
 
-/// All that is drawn, and how large it is.
+/// A drawn diagram and its size.
 struct Drawing<'a> {
     names: Vec<&'a str>,
     width: usize,
@@ -134,12 +134,12 @@ impl<'a> Drawing<'a> {
     }
 }
 
-/// The diagram in a few words.
+/// Returns the diagram's title in a few words.
 fn title(names: &[&str], exchanges: &[Exchange]) -> String {
     format!("{} between {}", counted(exchanges.len(), "request"), names.join(", "))
 }
 
-/// What the arrows say, for those who do not see them.
+/// Returns the text of all arrows, for screen readers.
 fn description(exchanges: &[Exchange]) -> String {
     let told = exchanges.iter().enumerate().map(|(index, exchange)| {
         let answer = verdict(exchange.verdict, exchange.status).0;
@@ -148,7 +148,7 @@ fn description(exchanges: &[Exchange]) -> String {
     told.collect()
 }
 
-/// Who takes part: those who only ask, then those who do both, then those who are only asked.
+/// Returns the parties: first those that only send requests, then those that do both, then those that only receive them.
 fn parties(exchanges: &[Exchange]) -> Vec<&str> {
     let mut names: Vec<&str> = Vec::new();
     for name in exchanges.iter().flat_map(|exchange| [&exchange.from, &exchange.to]) {
@@ -188,7 +188,7 @@ fn labels(index: usize, exchange: &Exchange) -> Labels {
     }
 }
 
-/// A request whose path is too long, with the end of it, which says the most.
+/// Shortens a request whose path is too long to the end of the path, which says the most.
 fn without_beginning(request: &str, most: usize) -> String {
     let (method, path) = request.split_once(' ').unwrap_or(("", request));
     if request.chars().count() <= most || !path.starts_with('/') {
@@ -200,7 +200,7 @@ fn without_beginning(request: &str, most: usize) -> String {
     end.map_or_else(|| shortened(request, most).into_owned(), |end| format!("{method} …{end}"))
 }
 
-/// Where each party stands, so that every label has room, and how wide it all is.
+/// Returns the position of each party, with room for every label, and the total width.
 fn places<'a>(names: &[&'a str], rows: &[(usize, usize, Labels)]) -> (Vec<Party<'a>>, usize) {
     let half = |name: &str| shortened(name, LONGEST_NAME).chars().count() * NAME / 2 + 8;
     let mut gaps: Vec<usize> = names.windows(2).map(|pair| half(pair[0]) + half(pair[1]) + 16).collect();
@@ -249,7 +249,7 @@ fn row(y: usize, from: usize, to: usize, labels: &Labels) -> Markup {
         };
     }
     let middle = from.midpoint(to);
-    // The head's base is behind its tip, seen from where the arrow comes.
+    // The base of an arrow's head is behind its tip, seen from the arrow's start.
     let (there, back) = if to > from { ("-8", "8") } else { ("8", "-8") };
     html! {
         g.(labels.class) {

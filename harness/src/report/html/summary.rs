@@ -1,4 +1,4 @@
-//! The page's first part: how it went by flow, and, for several records, each behaviour in each of them.
+//! The page's first part: the results by flow and, for several records, each behaviour in each of them.
 //! The main items are [`draw`] and [`filters`].
 
 use std::collections::BTreeSet;
@@ -11,7 +11,7 @@ use crate::report::progress::seconds;
 use crate::report::record::Totals;
 use crate::report::table::{Entry, Finding};
 
-/// The summary.
+/// Draws the summary.
 pub(super) fn draw(page: &Page<'_>) -> Markup {
     html! {
         section #summary aria-labelledby="summary-title" {
@@ -113,7 +113,7 @@ fn by_flow(page: &Page<'_>) -> Markup {
     }
 }
 
-/// Where a flow's scenarios are: among the failures, when all of them failed.
+/// Returns the anchor of a flow's scenarios: the list of failures, if all of them failed.
 fn anchor(page: &Page<'_>, flow: &str, totals: &Totals) -> String {
     if totals.passed + totals.skipped == 0 {
         "failed".to_owned()
@@ -128,7 +128,7 @@ fn count(count: usize, word: &str) -> Markup {
     }
 }
 
-/// The same numbers to look at; who cannot see it misses nothing.
+/// Draws the same numbers as a bar; it is decoration, and hidden from screen readers.
 fn bar(totals: &Totals) -> Markup {
     let all = (totals.passed + totals.failed + totals.skipped).max(1);
     let part = |count: usize| count * 1000 / all;
@@ -142,7 +142,7 @@ fn bar(totals: &Totals) -> Markup {
     }
 }
 
-/// Behaviours by cells.
+/// Draws the table of behaviours by cells.
 fn cells(page: &Page<'_>) -> Markup {
     let table = &page.table;
     html! {
@@ -175,7 +175,7 @@ fn cells(page: &Page<'_>) -> Markup {
     }
 }
 
-/// What one cell showed of a behaviour; where the server differs, with what was expected and what was seen.
+/// Draws the finding of one cell for a behaviour; where the server differs, with the expected and the seen result.
 fn cell(entry: &Entry) -> Markup {
     let class = match entry.finding {
         Finding::Proved | Finding::Refused => "passed",
@@ -202,7 +202,7 @@ fn cell(entry: &Entry) -> Markup {
     }
 }
 
-/// What narrows the list down. Without the script there is nothing to see of it.
+/// Draws the filters of the list, which are hidden without the script.
 pub(super) fn filters(page: &Page<'_>) -> Markup {
     let scenarios = || page.entries.iter().map(|entry| entry.scenario);
     let behaviours: BTreeSet<&str> = scenarios().flat_map(|scenario| &scenario.behaviours).map(String::as_str).collect();

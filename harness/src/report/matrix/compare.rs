@@ -1,7 +1,7 @@
-//! What changed between two reports: in behaviour, in the wording of reasons, in time. The main type is [`Comparison`].
+//! The differences between two reports: behaviours, the wording of reasons, times. The main type is [`Comparison`].
 //!
-//! Cells are compared with those of the same name; where each side has one cell alone, these two are compared, whatever they are
-//! called: that is how one version is compared with the next.
+//! Cells are compared with cells of the same name. If each report has only one cell, these two are compared, whatever their names:
+//! this is how one version is compared with the next.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -18,74 +18,74 @@ use crate::report::table::{Finding, Table};
 /// Two reports side by side.
 #[derive(Clone, Debug, Serialize)]
 pub struct Comparison {
-    /// Cells that are in both.
+    /// The cells that are in both reports.
     pub pairs: Vec<Pair>,
-    /// Cells that only the first has.
+    /// The cells that are only in the first report.
     pub only_first: Vec<String>,
-    /// Cells that only the second has.
+    /// The cells that are only in the second report.
     pub only_second: Vec<String>,
 }
 
-/// A cell of each side.
+/// A cell of each report.
 #[derive(Clone, Debug, Serialize)]
 pub struct Pair {
-    /// The first: its name and its version of Kubernetes.
+    /// The first cell's name and its version of Kubernetes.
     pub first: String,
-    /// The second.
+    /// The second cell's name and its version of Kubernetes.
     pub second: String,
-    /// Behaviours of which something else was found.
+    /// The behaviours with different findings.
     pub behaviours: Vec<BehaviourChange>,
-    /// Scenarios that ended otherwise, or that only one side has.
+    /// The scenarios with different outcomes, and those that only one report has.
     pub scenarios: Vec<ScenarioChange>,
-    /// Answers that say something else, in scenarios that both sides carried out.
+    /// The different responses in scenarios that ran in both reports.
     pub reasons: Vec<ReasonChange>,
-    /// How long it took, in milliseconds: all of it, and the scenarios of each flow.
+    /// The durations in milliseconds: the total, and the scenarios of each flow.
     pub times: Vec<TimeChange>,
 }
 
-/// Something else was found of a behaviour.
+/// A behaviour with different findings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct BehaviourChange {
-    /// Its id.
+    /// The behaviour's id.
     pub behaviour: String,
-    /// What is promised.
+    /// The promise.
     pub described_as: String,
-    /// What the first says.
+    /// The finding of the first report.
     pub first: Finding,
-    /// What the second says.
+    /// The finding of the second report.
     pub second: Finding,
 }
 
-/// A scenario ended otherwise.
+/// A scenario with different outcomes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ScenarioChange {
-    /// Its identity.
+    /// The scenario's identity.
     pub scenario: String,
-    /// How it ended in the first; nothing, when it is not there.
+    /// The outcome in the first report; `None` if the scenario is not in it.
     pub first: Option<Outcome>,
-    /// How it ended in the second.
+    /// The outcome in the second report.
     pub second: Option<Outcome>,
 }
 
-/// What servers answered in a scenario, where it is something else.
+/// The different responses of servers in a scenario.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ReasonChange {
     /// The scenario.
     pub scenario: String,
-    /// What only the first has, without what is another on each run (identifiers, times, ports).
+    /// The responses only in the first report, without the parts that differ in each run (identifiers, times, ports).
     pub first: Vec<String>,
-    /// What only the second has.
+    /// The responses only in the second report.
     pub second: Vec<String>,
 }
 
-/// How long something took.
+/// The durations of one thing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TimeChange {
-    /// What: `all`, or a flow.
+    /// The thing: `all`, or a flow.
     pub of: String,
-    /// In the first, in milliseconds.
+    /// The duration in the first report, in milliseconds.
     pub first_ms: u64,
-    /// In the second.
+    /// The duration in the second report, in milliseconds.
     pub second_ms: u64,
 }
 
@@ -115,7 +115,7 @@ impl Comparison {
         }
     }
 
-    /// Whether no behaviour and no scenario differs. Wording and time may.
+    /// Returns whether all behaviours and scenarios are the same. Wording and time may differ.
     #[must_use]
     pub fn is_same(&self) -> bool {
         self.pairs
@@ -195,7 +195,7 @@ fn behaviours(first: &Table, second: &Table) -> Vec<BehaviourChange> {
         row.and_then(|row| row.entries.first())
             .map_or(Finding::NotRun, |entry| entry.finding)
     };
-    // In the order of the first; what only the second has comes behind.
+    // Rows keep the first table's order; rows only in the second follow.
     let only_second = second
         .rows
         .iter()
@@ -231,7 +231,7 @@ fn times(first: &[RunRecord], second: &[RunRecord]) -> Vec<TimeChange> {
     .collect()
 }
 
-/// What servers answered, as a set: scenarios may ask side by side.
+/// Returns the servers' refusals as a set, because a scenario may send requests in parallel.
 fn answers(scenario: &ScenarioReport) -> BTreeSet<String> {
     let answers = scenario.answers.iter().filter(|answer| answer.verdict.is_refusal());
     answers
@@ -245,16 +245,16 @@ fn answers(scenario: &ScenarioReport) -> BTreeSet<String> {
         .collect()
 }
 
-/// `text` without what is another on each run.
+/// Returns `text` without the parts that differ in each run.
 fn lasting(text: &str) -> String {
     static PASSING: LazyLock<Regex> = LazyLock::new(|| {
         let parts = [
             // Certificates and keys.
             r"(?s)-----BEGIN [A-Z ]+-----.*?-----END [A-Z ]+-----",
             r#""[A-Za-z0-9+/]{60,}={0,2}""#,
-            // Tokens of which redaction left the beginning of the signature.
+            // Tokens that redaction cut after the beginning of the signature.
             r"[A-Za-z0-9_-]{10,}\.(?:…|[A-Za-z0-9_-]{10,})\.[A-Za-z0-9_-]{1,10}…",
-            // Times, as RFC 3339 and as Go write them, also with its monotonic clock.
+            // Times as RFC 3339 and Go write them, including Go's monotonic clock.
             r"m=[+-]\d+\.\d+",
             r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z| ?[+-]\d\d:?\d\d(?: [A-Z]+)?)?",
             // UUIDs, hashes, serial numbers.

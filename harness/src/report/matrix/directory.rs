@@ -1,5 +1,5 @@
 //! The directory of a matrix' report. The main type is [`MatrixDirectory`]: `matrix.json`, `junit.xml`, and below `cells/` an
-//! ordinary report for each cell, written when that cell ends, so that what is finished is kept whatever happens next.
+//! ordinary report for each cell, written when that cell ends, so that finished cells are kept whatever happens next.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,58 +15,58 @@ use crate::report::record::RunRecord;
 use crate::report::saved::{self, SavedError};
 use crate::report::{html, junit};
 
-/// What a matrix' report consists of.
+/// The names that a matrix' report consists of.
 const OURS: [&str; 6] = [RECORD, CELLS, ASKED, LOGS, "junit.xml", "index.html"];
 
-/// What the cells' processes say while they run; it is gone afterwards, unless somebody kills the matrix.
+/// The output of the cells' processes while they run; removed afterwards, unless the matrix is killed.
 const LOGS: &str = "logs";
 
-/// What was asked for, written before the first cell begins.
+/// The requested cells and scenarios, written before the first cell begins.
 const ASKED: &str = "asked.json";
 
 /// A directory that is a matrix' report, or will be.
 #[derive(Debug)]
 pub struct MatrixDirectory(PathBuf);
 
-/// The directory is not for this matrix.
+/// An error of a directory that cannot hold this matrix.
 #[derive(Debug, thiserror::Error)]
 pub enum MatrixDirectoryError {
-    /// It holds something else.
+    /// The directory holds other files.
     #[error("`{}` is not the report of a matrix: it holds `{other}`", directory.display())]
     HoldsOther {
         /// The directory.
         directory: PathBuf,
-        /// What it holds.
+        /// The name of such a file.
         other: String,
     },
-    /// It is no directory, or cannot be read or written.
+    /// The path is not a directory, or the directory cannot be read or written.
     #[error("the report's directory `{}` cannot be used", directory.display())]
     Unusable {
         /// The directory.
         directory: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// There is nothing to go on with.
+    /// No matrix was begun in the directory, so there is nothing to resume.
     #[error("`{}` holds no matrix that was begun", directory.display())]
     NothingBegun {
         /// The directory.
         directory: PathBuf,
     },
-    /// What says what was asked for cannot be read.
+    /// The file with the requested cells and scenarios cannot be read.
     #[error("`{}` is damaged: {problem}", file.display())]
     Damaged {
         /// The file.
         file: PathBuf,
-        /// What is wrong with it.
+        /// The problem with it.
         problem: String,
     },
-    /// Another matrix was begun in it.
+    /// Another matrix was begun in the directory.
     #[error("`{}` holds another matrix: {difference}", directory.display())]
     Another {
         /// The directory.
         directory: PathBuf,
-        /// What is different.
+        /// The difference.
         difference: String,
     },
 }
@@ -87,10 +87,10 @@ impl Hint for MatrixDirectoryError {
 }
 
 impl MatrixDirectory {
-    /// Makes `directory`, which must be new, empty or an earlier matrix' report, whose cells are removed.
+    /// Creates `directory`, which must be new, empty or an earlier matrix' report, whose cells are removed.
     ///
     /// # Errors
-    /// It is something else, or cannot be made.
+    /// Fails if the directory holds other files, or cannot be created.
     pub fn begin(directory: &Path, asked: &Asked) -> Result<Self, MatrixDirectoryError> {
         let this = Self::open(directory)?;
         let unusable = |source| MatrixDirectoryError::Unusable {
@@ -109,7 +109,7 @@ impl MatrixDirectory {
     /// Opens `directory`, in which the same matrix was begun.
     ///
     /// # Errors
-    /// It is something else, or another matrix was begun in it.
+    /// Fails if the directory holds other files, or if another matrix was begun in it.
     pub fn resume(directory: &Path, asked: &Asked) -> Result<Self, MatrixDirectoryError> {
         let file = directory.join(ASKED);
         let Ok(text) = fs::read_to_string(&file) else {
@@ -137,7 +137,7 @@ impl MatrixDirectory {
             source,
         };
         fs::create_dir_all(directory).map_err(unusable)?;
-        // Names like `logs` are anybody's, and what is in such a directory is removed: it is a matrix' only where that says so itself.
+        // Names like `logs` are common, and the contents get removed: only one of these two files proves that this is a matrix' report.
         let is_matrix = [ASKED, RECORD].iter().any(|name| directory.join(name).is_file());
         for entry in fs::read_dir(directory).map_err(unusable)? {
             let entry = entry.map_err(unusable)?;
@@ -151,28 +151,28 @@ impl MatrixDirectory {
         Ok(Self(directory.to_owned()))
     }
 
-    /// Where it is.
+    /// Returns the path of the directory.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// Where the cells' processes may write while they run.
+    /// Returns the directory that the cells' processes may write to while they run.
     #[must_use]
     pub fn logs(&self) -> PathBuf {
         self.0.join(LOGS)
     }
 
-    /// Where the report of a cell is or will be.
+    /// Returns the directory of a cell's report, which may not exist yet.
     #[must_use]
     pub fn cell(&self, cell: &Cell) -> PathBuf {
         self.0.join(CELLS).join(cell.to_string())
     }
 
-    /// The record of `cell`, if it came to its end: one that was given up, or whose lab could not be started, counts as missing.
+    /// Returns the record of `cell` if it finished: an interrupted run, or one whose lab could not be started, counts as missing.
     ///
     /// # Errors
-    /// There is one, but it is damaged.
+    /// Fails if there is a record, but it is damaged.
     pub fn finished(&self, cell: &Cell) -> Result<Option<RunRecord>, SavedError> {
         let directory = self.cell(cell);
         if !directory.join(saved::RECORD).exists() {
@@ -182,10 +182,10 @@ impl MatrixDirectory {
         Ok((!record.interrupted && record.error.is_none()).then_some(record))
     }
 
-    /// Writes what `records` come to, each file all or not at all.
+    /// Writes the matrix' report on `records`, each file completely or not at all.
     ///
     /// # Errors
-    /// A file cannot be written.
+    /// Fails if a file cannot be written.
     pub fn write(&self, matrix: &MatrixRecord, records: &[RunRecord]) -> io::Result<()> {
         matrix.write(&self.0.join(RECORD))?;
         let junit = junit::draw(records).map_err(io::Error::other)?;
@@ -193,10 +193,10 @@ impl MatrixDirectory {
         crate::report::directory::write(&self.0.join("index.html"), html::draw(records).as_bytes())
     }
 
-    /// Removes what an earlier attempt at `cell` left, if there was one.
+    /// Removes the remains of an earlier attempt at `cell`, if there are any.
     ///
     /// # Errors
-    /// It cannot be removed.
+    /// Fails if they cannot be removed.
     pub fn discard(&self, cell: &Cell) -> io::Result<()> {
         match fs::remove_dir_all(self.cell(cell)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -213,7 +213,7 @@ impl MatrixDirectory {
     }
 }
 
-/// What was asked for in the matrix of `directory`, where that is a matrix' report.
+/// Returns the requested cells and scenarios of the matrix in `directory`, if that is a matrix' report.
 pub(super) fn asked(directory: &Path) -> Option<Asked> {
     #[derive(Deserialize)]
     struct Begun {
@@ -224,7 +224,7 @@ pub(super) fn asked(directory: &Path) -> Option<Asked> {
     begun.or_else(|| serde_json::from_slice::<Begun>(&read(RECORD)?).ok()?.asked)
 }
 
-/// The first thing in which two matrices differ.
+/// Returns the first difference between two matrices.
 fn difference(begun: &Asked, asked: &Asked) -> Option<String> {
     let words = |words: &[String]| if words.is_empty() { "nothing".to_owned() } else { words.join(" ") };
     if begun.cells != asked.cells {

@@ -1,8 +1,7 @@
-//! A record within a log: how a pod hands its result over without a volume. The main functions are [`write`] and [`read`].
+//! A record within a log, the way a pod hands over its result without a volume. The main functions are [`write`] and [`read`].
 //!
-//! It stands between two marks, compressed (RFC 1952) and in base64 (RFC 4648 §4), in lines of a length that no log driver splits,
-//! with a hash, so that a log that lost lines is told from a whole one. Whatever a collector of logs puts in front of each line is
-//! left out.
+//! It is printed between two marks, compressed (RFC 1952) and in base64 (RFC 4648 §4), in lines of a length that no log driver splits,
+//! with a hash that shows whether the log lost any lines. The prefix that a log collector puts in front of each line is skipped.
 
 use std::io::{Read, Write};
 
@@ -20,35 +19,35 @@ use crate::report::saved::{self, SavedError};
 const BEGIN: &str = "-----BEGIN AUTHLAB RECORD ";
 const END: &str = "-----END AUTHLAB RECORD";
 
-/// Characters on a line.
+/// The number of characters on a line.
 const WIDTH: usize = 1000;
 
-/// The largest record, in bytes: that of the whole suite, with every request, is some ten megabytes.
+/// The largest record, in bytes: that of the whole suite, with every request, takes some ten megabytes.
 const LARGEST: u64 = 1 << 28;
 
-/// A record in a log cannot be used.
+/// An error of a record in a log that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum InLogError {
     /// The log ends, or another record begins, before this one ends.
     #[error("the record that begins at line {line} has no end")]
     Cut {
-        /// Where it begins.
+        /// The line on which the record begins.
         line: usize,
     },
     /// Lines are missing or changed.
     #[error("the record that begins at line {line} lost something on its way: {problem}")]
     Damaged {
-        /// Where it begins.
+        /// The line on which the record begins.
         line: usize,
-        /// What is wrong with it.
+        /// The problem with the record.
         problem: String,
     },
-    /// It is whole, but no record that this version reads.
+    /// The record is complete, but this version cannot read it.
     #[error("the record that begins at line {line} cannot be read")]
     Saved {
-        /// Where it begins.
+        /// The line on which the record begins.
         line: usize,
-        /// Why.
+        /// The cause.
         source: SavedError,
     },
 }
@@ -62,10 +61,10 @@ impl Hint for InLogError {
     }
 }
 
-/// `record` between its marks.
+/// Returns `record` between its marks.
 ///
 /// # Errors
-/// Never, for what a recorder recorded.
+/// Never fails for a recorded run.
 pub fn write(record: &RunRecord) -> std::io::Result<String> {
     let json = serde_json::to_vec(record)?;
     let mut compressed = GzEncoder::new(Vec::new(), Compression::default());
@@ -81,22 +80,22 @@ pub fn write(record: &RunRecord) -> std::io::Result<String> {
     Ok(lines)
 }
 
-/// Whether a record stands in `text`.
+/// Returns whether `text` contains a record.
 #[must_use]
 pub fn is_log(text: &str) -> bool {
     text.lines().any(|line| line.contains(BEGIN))
 }
 
-/// The records in a log, in order.
+/// Returns the records in a log, in order.
 ///
 /// # Errors
-/// One is not whole.
+/// Fails if a record is incomplete or damaged, or if this version cannot read it.
 pub fn read(log: &str) -> Result<Vec<RunRecord>, InLogError> {
     let mut records = Vec::new();
     let mut lines = log.lines().enumerate().map(|(index, line)| (index + 1, line.trim_end()));
     while let Some((begin, line)) = lines.next() {
         let Some((before, hash)) = line.split_once(BEGIN) else { continue };
-        // Each line begins with what the collector put in front of the first; a time is another one on each line.
+        // The collector's prefix has the same number of words on each line, but its time differs.
         let words = before.split_whitespace().count();
         let hash = hash.trim_end_matches('-');
         let mut text = String::new();
@@ -127,7 +126,7 @@ fn decode(line: usize, hash: &str, text: &str) -> Result<RunRecord, InLogError> 
     saved::parse(format!("(line {line})").as_ref(), &json).map_err(|source| InLogError::Saved { line, source })
 }
 
-/// Unpacks `compressed`, unless that is more than `largest` bytes: a log may come from anywhere.
+/// Unpacks `compressed`, and fails beyond `largest` bytes, because a log may come from anywhere.
 fn unpacked(compressed: &[u8], largest: u64) -> Result<Vec<u8>, String> {
     let mut json = Vec::new();
     let mut limited = GzDecoder::new(compressed).take(largest + 1);

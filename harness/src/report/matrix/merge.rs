@@ -1,4 +1,4 @@
-//! Records of runs, wherever they were carried out, found in directories and logs and put side by side. The main function is [`find`].
+//! Records of runs from any machine, found in directories and logs and put side by side. The main function is [`find`].
 
 use std::collections::HashMap;
 use std::io;
@@ -15,80 +15,80 @@ use crate::report::saved::{self, SavedError};
 /// Records that belong together.
 #[derive(Clone, Debug, Default)]
 pub struct Found {
-    /// In the order of the places and, within a matrix, of its cells.
+    /// The records, in the order of the places and, within a matrix, of its cells.
     pub records: Vec<RunRecord>,
-    /// What was asked for, where all of them are of one matrix.
+    /// The requested cells and scenarios, if all records are of one matrix.
     pub asked: Option<Asked>,
 }
 
-/// Records that cannot be put side by side.
+/// An error of records that cannot be put side by side.
 #[derive(Debug, thiserror::Error)]
 pub enum MergeError {
-    /// One cannot be used.
+    /// A record cannot be used.
     #[error(transparent)]
     Saved(#[from] SavedError),
-    /// Nothing is there.
+    /// The place holds no record.
     #[error("`{}` holds no record of a run", place.display())]
     Nothing {
         /// The place.
         place: PathBuf,
     },
-    /// It cannot be read.
+    /// The place cannot be read.
     #[error("`{}` cannot be read", place.display())]
     Unreadable {
         /// The place.
         place: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// A record in a log is not whole.
+    /// The record in a log is incomplete or damaged.
     #[error("the record in the log `{}` cannot be used", place.display())]
     Log {
         /// The log.
         place: PathBuf,
-        /// Why.
+        /// The cause.
         source: in_log::InLogError,
     },
-    /// What passed in it noticed a sound twin, and proves no behaviour.
+    /// The record is of an inverted run: its passed scenarios noticed a sound twin, and prove no behaviour.
     #[error("`{place}` is of an inverted run (field `inverted`)")]
     Inverted {
-        /// Where it is.
+        /// The place of the record.
         place: String,
     },
-    /// A cell is there twice.
+    /// Two records are of the same cell.
     #[error("`{second}` and `{first}` are both of the cell {cell} (field `cell`)")]
     Twice {
         /// The cell.
         cell: String,
-        /// Where it is.
+        /// The place of the first record.
         first: String,
-        /// Where it is again.
+        /// The place of the second record.
         second: String,
     },
-    /// Parts of a cell that do not belong together.
+    /// Two records are parts of a cell that do not belong together.
     #[error("`{second}` is {other} of the cell {cell}, and `{first}` is {part} (field `cell.shard`)")]
     Parts {
-        /// The cell without shard.
+        /// The cell without its shard.
         cell: String,
-        /// One file.
+        /// The file of the first record.
         first: String,
-        /// What it is.
+        /// The part of the first record.
         part: String,
-        /// The other.
+        /// The file of the second record.
         second: String,
-        /// What that is.
+        /// The part of the second record.
         other: String,
     },
     /// A scenario is in two shards.
     #[error("`{second}` and `{first}` are shards of the cell {cell}, and both have the scenario `{scenario}` (field `scenarios`)")]
     Overlap {
-        /// The cell without shard.
+        /// The cell without its shard.
         cell: String,
         /// The scenario.
         scenario: String,
-        /// One file.
+        /// The file of the first shard.
         first: String,
-        /// The other.
+        /// The file of the second shard.
         second: String,
     },
 }
@@ -111,16 +111,16 @@ impl Hint for MergeError {
     }
 }
 
-/// A record, and the file that it is in.
+/// A record and its file.
 struct Placed {
     place: String,
     record: RunRecord,
 }
 
-/// All records in `places`: reports of runs and matrices, directories of such, and logs that records were printed to.
+/// Returns all records in `places`: reports of runs and matrices, directories of reports, and logs with printed records.
 ///
 /// # Errors
-/// One cannot be used, or two do not go together.
+/// Fails if a record cannot be used, or if two do not belong together.
 pub fn find(places: &[PathBuf]) -> Result<Found, MergeError> {
     let mut all = Vec::new();
     let mut asked = None;
@@ -180,7 +180,7 @@ fn folders(place: &Path) -> Result<Vec<PathBuf>, MergeError> {
     Ok(folders)
 }
 
-/// `1.9` comes before `1.10`, and the third shard before the tenth.
+/// Returns a sort key: `1.9` comes before `1.10`, and the third shard before the tenth.
 fn natural(name: &str) -> Vec<(String, u64)> {
     let mut parts = vec![(String::new(), 0)];
     for c in name.chars() {

@@ -1,5 +1,5 @@
-//! Many runs together: found, merged, compared. The main type is [`MatrixRecord`], `matrix.json`: what was asked for, how each cell
-//! ended, and the table. The cells' own records stay files of their own beside it, so that nothing is kept twice.
+//! Many runs together: found, merged, compared. The main type is [`MatrixRecord`], `matrix.json`: the requested cells, the result of
+//! each cell, and the table. The cells' own records stay in files of their own beside it, so that nothing is stored twice.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,71 +18,71 @@ pub mod merge;
 pub mod progress;
 pub mod terminal;
 
-/// The file that says what a matrix came to.
+/// The file with the matrix' result.
 pub const RECORD: &str = "matrix.json";
 
 /// The folder with a report for each cell.
 pub const CELLS: &str = "cells";
 
-/// All that is known of a matrix.
+/// The record of a matrix.
 #[derive(Clone, Debug, Serialize)]
 pub struct MatrixRecord {
-    /// The version of this form, the same as that of the cells' records.
+    /// The schema version, the same as that of the cells' records.
     pub schema: u32,
     /// The version of authlab.
     pub authlab: String,
-    /// When it started, or its first cell did.
+    /// The start time of the matrix, or of its first cell.
     pub started: Timestamp,
-    /// How long it took, in milliseconds; for cells that were merged, all of them together.
+    /// The duration in milliseconds; for merged cells, the sum of their durations.
     pub ms: u64,
-    /// Whether it was given up.
+    /// `true` if the matrix was interrupted.
     pub interrupted: bool,
-    /// What was asked for; nothing, where cells from anywhere were merged.
+    /// The requested cells and scenarios; `None` if records from anywhere were merged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub asked: Option<Asked>,
-    /// The cells, in the order in which they were asked for.
+    /// The cells, in the order in which they were requested.
     pub cells: Vec<CellSummary>,
-    /// Behaviours × cells.
+    /// The table of behaviours × cells.
     pub table: Table,
 }
 
-/// What a matrix was asked for: a later run goes on with it only if it asks for the same.
+/// The requested cells and scenarios of a matrix: a later run resumes it only if it requests the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asked {
     /// The cells' names.
     pub cells: Vec<String>,
-    /// The options that select scenarios, as they would be typed.
+    /// The options that select scenarios, as typed on the command line.
     pub selection: Vec<String>,
-    /// How many scenarios these select.
+    /// The number of selected scenarios.
     pub scenarios: usize,
     /// A hash of their identities.
     pub digest: String,
 }
 
-/// How a cell ended.
+/// The result of a cell.
 #[derive(Clone, Debug, Serialize)]
 pub struct CellSummary {
-    /// Its name.
+    /// The cell's name.
     pub name: String,
-    /// What was asked for in it.
+    /// The requested cell.
     #[serde(flatten)]
     pub cell: Cell,
-    /// Where its record is, seen from `matrix.json`; nothing, when there is none.
+    /// The path of its record, relative to `matrix.json`; `None` if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub record: Option<PathBuf>,
-    /// Why it came to nothing.
+    /// The error that ended the cell without a result.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// Whether it was given up.
+    /// `true` if the cell was interrupted.
     pub interrupted: bool,
-    /// How long it took, in milliseconds.
+    /// The duration in milliseconds.
     pub ms: u64,
-    /// How its scenarios ended.
+    /// The number of its scenarios by outcome.
     pub totals: Totals,
 }
 
 impl MatrixRecord {
-    /// What `records` come to. Of a matrix, `asked` says what was asked for: cells that are not there are listed without a record.
+    /// Returns the result of `records`. Cells that `asked` requests and that have no record are listed without one.
     #[must_use]
     pub fn of(records: &[RunRecord], asked: Option<Asked>) -> Self {
         let mut cells: Vec<CellSummary> = records.iter().map(CellSummary::of).collect();
@@ -107,7 +107,7 @@ impl MatrixRecord {
         }
     }
 
-    /// Cells that nobody has a record of.
+    /// Returns the names of the cells without a record.
     pub fn missing(&self) -> impl Iterator<Item = &str> {
         self.cells
             .iter()
@@ -115,7 +115,7 @@ impl MatrixRecord {
             .map(|cell| cell.name.as_str())
     }
 
-    /// How all scenarios ended.
+    /// Returns the number of all scenarios by outcome.
     #[must_use]
     pub fn totals(&self) -> Totals {
         let mut totals = Totals::default();
@@ -127,18 +127,18 @@ impl MatrixRecord {
         totals
     }
 
-    /// The record as text.
+    /// Returns the record as JSON.
     ///
     /// # Errors
-    /// Never, for what is in it.
+    /// Never fails for a matrix record.
     pub fn to_json(&self) -> serde_json::Result<String> {
         serde_json::to_string_pretty(self).map(|json| json + "\n")
     }
 
-    /// Writes the record to `path`, all of it or nothing.
+    /// Writes the record to `path`, completely or not at all.
     ///
     /// # Errors
-    /// It cannot be written.
+    /// Fails if the file cannot be written.
     pub fn write(&self, path: &Path) -> io::Result<()> {
         super::directory::write(path, self.to_json()?.as_bytes())
     }

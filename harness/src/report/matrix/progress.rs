@@ -1,5 +1,5 @@
-//! Progress of many labs on one display. The main type is [`MatrixProgress`]: a bar for each cell that is under way on a terminal, a
-//! line for what matters elsewhere.
+//! Progress of many labs on one display. The main type is [`MatrixProgress`]: on a terminal, a bar for each running cell; elsewhere, a
+//! line for each important event.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -11,7 +11,7 @@ use crate::event::{Event, GIVEN_UP, Outcome};
 use crate::report::progress::{seconds, style};
 use crate::report::record::Totals;
 
-/// Where progress is shown, and how.
+/// A progress display for many cells.
 pub struct MatrixProgress {
     shown: Shown,
     cells: HashMap<String, UnderWay>,
@@ -28,24 +28,24 @@ struct UnderWay {
     bar: Option<ProgressBar>,
     selected: usize,
     totals: Totals,
-    /// What its lab is doing.
+    /// The phases that its lab is in.
     phases: Vec<String>,
 }
 
 impl MatrixProgress {
-    /// Bars on standard error, which must be a terminal.
+    /// Returns bars on standard error, which must be a terminal.
     #[must_use]
     pub fn bars() -> Self {
         Self::new(Shown::Bars(MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10))))
     }
 
-    /// Plain lines.
+    /// Returns a display that writes plain lines.
     #[must_use]
     pub fn lines(to: impl Write + Send + 'static) -> Self {
         Self::new(Shown::Lines(Box::new(to)))
     }
 
-    /// Nowhere.
+    /// Returns a display that shows nothing.
     #[must_use]
     pub fn nowhere() -> Self {
         Self::new(Shown::Nowhere)
@@ -58,17 +58,17 @@ impl MatrixProgress {
         }
     }
 
-    /// One line a person should know.
+    /// Shows a line to the user.
     pub fn note(&mut self, text: &str) {
         match &mut self.shown {
             Shown::Bars(all) => _ = all.println(text),
-            // Nobody is left to tell when standard error itself is closed.
+            // An error of standard error itself cannot be reported.
             Shown::Lines(to) => _ = writeln!(to, "{text}"),
             Shown::Nowhere => {}
         }
     }
 
-    /// The lab of `cell` is being started.
+    /// Shows that the lab of `cell` starts.
     pub fn begin(&mut self, cell: &str) {
         let bar = match &self.shown {
             Shown::Bars(all) => {
@@ -87,7 +87,7 @@ impl MatrixProgress {
         self.cells.insert(cell.to_owned(), under_way);
     }
 
-    /// Something happened in `cell`.
+    /// Shows an event of `cell`.
     pub fn on(&mut self, cell: &str, event: &Event) {
         let Some(under_way) = self.cells.get_mut(cell) else { return };
         let mut line = None;
@@ -122,7 +122,7 @@ impl MatrixProgress {
         }
     }
 
-    /// `cell` is over: how it ended, in a line.
+    /// Shows the end of `cell`, with its result in a line.
     pub fn end(&mut self, cell: &str, ended: &str) {
         if let Some(bar) = self.cells.remove(cell).and_then(|under_way| under_way.bar) {
             bar.finish_and_clear();

@@ -1,4 +1,4 @@
-//! What a person sees of a matrix, of merged reports and of a comparison. The main functions are [`draw`] and [`draw_comparison`].
+//! Terminal output for a matrix, merged reports and a comparison. The main functions are [`draw`] and [`draw_comparison`].
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -18,16 +18,16 @@ const ABSENT: Style = AnsiColor::Yellow.on_default();
 const TITLE: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 
-/// No line between two rows: with hundreds of behaviours that would be half of the table.
+/// A table style without lines between rows: with hundreds of behaviours they would be half of the table.
 const LINES: TableStyle = TableStyle::new()
     .top_border(LineStyle::none().fill('─').junction('─'))
     .header_separator(LineStyle::none().fill('═').junction('═'))
     .bottom_border(LineStyle::none().fill('─').junction('─'));
 
-/// Draws `matrix`; `quiet` leaves what is bad, and the totals.
+/// Draws `matrix`; with `quiet`, only problems and totals.
 ///
 /// # Errors
-/// It cannot be written.
+/// Fails if `out` cannot be written.
 pub fn draw(matrix: &MatrixRecord, quiet: bool, out: &mut dyn Write) -> io::Result<()> {
     let mut text = String::new();
     if !quiet {
@@ -50,7 +50,7 @@ fn grid(header: Vec<String>) -> Grid {
     grid
 }
 
-/// Headings that tell the columns apart and no more.
+/// Returns the shortest headings that tell the columns apart.
 fn headings(table: &Table) -> Vec<String> {
     let drivers = table.columns.windows(2).any(|pair| pair[0].cluster != pair[1].cluster);
     let versions: Vec<&str> = table.columns.iter().map(|column| column.kubernetes.as_str()).collect();
@@ -193,10 +193,10 @@ fn totals(matrix: &MatrixRecord, text: &mut String) {
     );
 }
 
-/// Draws what changed between two reports.
+/// Draws the differences between two reports.
 ///
 /// # Errors
-/// It cannot be written.
+/// Fails if `out` cannot be written.
 pub fn draw_comparison(comparison: &Comparison, quiet: bool, out: &mut dyn Write) -> io::Result<()> {
     let mut text = String::new();
     for pair in &comparison.pairs {

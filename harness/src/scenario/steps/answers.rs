@@ -1,4 +1,4 @@
-//! What the API server answered, and the record that proves it.
+//! The API server's answers, and the record that proves them.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -17,15 +17,15 @@ use crate::probe::{Answer, Identity, Question, ask};
 use crate::process::wait::{Condition, until};
 use crate::scenario::world::World;
 
-/// Credentials like the one held, never presented so far: a token that was accepted is remembered by the API
-/// server for ten seconds, whatever happens to it meanwhile (kubernetes `TokenSuccessCacheTTL`).
+/// Credentials like the one held, never presented so far: the API server remembers an accepted token for
+/// ten seconds, whatever happens to it meanwhile (kubernetes `TokenSuccessCacheTTL`).
 #[derive(Default)]
 pub(super) struct Spares(pub(super) Vec<Credential>);
 
-/// How long a change may take until every answer shows it: longer than the API server remembers a token.
+/// The time until every answer shows a change, at most: longer than the API server remembers a token.
 const SOON: Duration = Duration::from_secs(20);
 
-/// How long an API server may take until it trusts another authority: it looks at its files when they change and every minute.
+/// The time until an API server trusts another authority, at most: it checks its files when they change and every minute.
 pub(super) const TRUSTED: Duration = Duration::from_secs(90);
 
 #[then(expr = "{person} is accepted as {string}")]
@@ -36,7 +36,7 @@ fn accepted_as(world: &mut World, person: Person, user: String) -> Step {
     accepted(world.answer()?, &user)
 }
 
-/// An answer that does not say itself who the caller is (all but those of reviews) has the audit event for a witness.
+/// Requires the audit event as a witness of an answer that does not name the caller itself (all but those of reviews).
 pub(super) fn needs_witness(world: &World) -> Step {
     let answer = world.answer()?;
     if answer.verdict == Verdict::Accepted && answer.body.pointer("/status/userInfo").is_none() {
@@ -154,7 +154,7 @@ fn unauthenticated_silently(world: &mut World, person: Person, reason: String) -
     world.needs("audit_log")?;
     let answer = world.answer()?;
     refused(world.version(), answer, Verdict::Unauthenticated, &reason)?;
-    // Where nobody has an opinion there is no error to log: the audit event is all there is.
+    // Without an authenticator's opinion there is no error to log: the audit event is the only record.
     expect!(
         answer.record.source == ReasonSource::Audit,
         "nothing in the API server's log",
@@ -239,7 +239,7 @@ fn audit_event_says(world: &mut World, message: String) -> Step {
     Ok(())
 }
 
-/// What a sound credential is called.
+/// The kind of a sound credential, in words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
 #[param(name = "sound_thing", regex = "certificate|token|login|announcement")]
 enum SoundThing {
@@ -264,7 +264,7 @@ impl FromStr for SoundThing {
 }
 
 impl SoundThing {
-    /// Whether `credential` is one; a login is a token that the identity provider signed.
+    /// Returns whether `credential` is of this kind; a login is a token that the identity provider signed.
     fn is(self, world: &World, credential: &Credential) -> bool {
         match (self, credential) {
             (Self::Certificate, Credential::Certificate(_))
@@ -295,7 +295,7 @@ async fn twin_accepted(world: &mut World, person: Person, what: SoundThing) -> S
     accepted(&answer, &twin.user)
 }
 
-/// Asks until the verdict is `verdict`, each time with another of the spare credentials while there are any. The last answer counts.
+/// Asks until the verdict is `verdict`, each time with another spare credential while there are any. The last answer counts.
 async fn soon(world: &mut World, person: &Person, verdict: Verdict) -> Step {
     let who = world.person(&person.0)?;
     let held = world.holding(&who)?.credential.clone();
@@ -303,7 +303,7 @@ async fn soon(world: &mut World, person: &Person, verdict: Verdict) -> Step {
     credentials.push(held);
     let endpoint = world.endpoint();
     let mut asked = 0;
-    // A sound twin is never refused: there is nothing to wait for.
+    // A sound twin is never refused, so there is nothing to wait for.
     let limit = if verdict == Verdict::Unauthenticated && world.has_presented_twin() {
         Duration::ZERO
     } else if verdict == Verdict::Accepted {
@@ -341,7 +341,7 @@ async fn other_refused(world: &mut World, person: Person, reason: String) -> Ste
     refused(world.version(), &answer, Verdict::Unauthenticated, &reason)
 }
 
-/// Fails unless the answer is acceptance as `user`.
+/// Fails unless the answer is an acceptance as `user`.
 pub(super) fn accepted(answer: &Answer, user: &str) -> Step {
     expect!(answer.verdict == Verdict::Accepted, "accepted as \"{user}\"", "{answer}");
     let identity = identity(answer)?;
@@ -349,11 +349,11 @@ pub(super) fn accepted(answer: &Answer, user: &str) -> Step {
     Ok(())
 }
 
-/// Fails unless the answer is the refusal meant, with a reason that contains `reason`.
+/// Fails unless the answer is the refusal `verdict`, with a reason that contains `reason`.
 pub(super) fn refused(version: Minor, answer: &Answer, verdict: Verdict, reason: &str) -> Step {
     let reason = Behaviours::known().worded(reason, version);
     let seen = answer.record.reason.as_deref().unwrap_or_default();
-    // Where nobody lets us read the log, the kind is all that can be held against what was expected; the report says so.
+    // Without access to the log, only the verdict can be compared with the expected one; the report says so.
     let as_expected = answer.record.source == ReasonSource::NotObservable || seen.contains(reason);
     let expected = verdict.words();
     expect!(
@@ -364,7 +364,7 @@ pub(super) fn refused(version: Minor, answer: &Answer, verdict: Verdict, reason:
     Ok(())
 }
 
-/// Who the server took the caller for.
+/// Returns the identity that the server authenticated the caller as.
 pub(super) fn identity(answer: &Answer) -> Step<&Identity> {
     Ok(answer
         .identity

@@ -1,4 +1,4 @@
-//! Asking an API server.
+//! Requests to an API server.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::scenario::world::{Twin, World};
 #[given(expr = "{person} holds no credential")]
 fn holds_nothing(world: &mut World, person: Person) -> Step {
     world.needs("anonymous_requests")?;
-    // Nothing is what is flawed here: the sound counterpart is a certificate, where the harness can make one.
+    // The missing credential is the flaw here: its sound counterpart is a certificate, where the harness can issue one.
     let twin = match world.own_client_authority().filter(|_| world.is_inverted()) {
         Some(clients) => Some(Twin {
             credential: Credential::Certificate(clients.issue(&Request::client(&person.user(), &[]))?),
@@ -56,16 +56,16 @@ async fn asks_whether_healthy(world: &mut World, person: Person) -> Step {
     Ok(world.ask(&person.0, &Question::get("/healthz")).await.map(drop)?)
 }
 
-/// Listing `resource` in the scenario's namespace.
+/// Returns the request that lists `resource` in the scenario's namespace.
 pub(super) async fn list(world: &mut World, resource: &str) -> Step<Question> {
     let namespace = world.namespace().await?;
     Ok(Question::get(format!("/api/v1/namespaces/{namespace}/{resource}")))
 }
 
-/// How long an API server may take to hear of an object that was just made.
+/// The time until an API server learns of a new object, at most.
 pub(super) const HEARD: Duration = Duration::from_secs(10);
 
-/// Asks until the answer is an acceptance: what the API server has not heard of yet (`what`) is no refusal for good.
+/// Asks until the answer is an acceptance: a refusal is not final while the API server has not learned of an object (`what`).
 pub(super) async fn until_accepted(
     endpoint: &Endpoint,
     what: &str,

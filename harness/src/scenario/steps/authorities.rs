@@ -1,4 +1,4 @@
-//! Authorities that the API server comes to trust while it runs, of clients and of front proxies.
+//! Authorities that the API server starts to trust while it runs, of clients and of front proxies.
 
 use std::path::PathBuf;
 
@@ -17,7 +17,7 @@ use crate::probe::Question;
 use crate::process::wait::{Condition, until};
 use crate::scenario::world::World;
 
-/// The new authority: first made, then trusted until the scenario ends.
+/// The new authority: first created, then trusted until the scenario ends.
 #[derive(Default)]
 struct New {
     authority: Option<Authority>,

@@ -1,4 +1,4 @@
-//! How a bearer token is carried, and what is presented beside another credential.
+//! Ways of sending a bearer token, and tokens presented beside another credential.
 
 use anyhow::Result;
 use cucumber::{given, then};
@@ -9,7 +9,7 @@ use crate::probe::Question;
 use crate::scenario::world::{Twin, World};
 use crate::secret::Secret;
 
-/// What an `Authorization` header says around the token.
+/// The text around the token in an `Authorization` header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
 #[param(name = "carried", regex = "after two spaces|followed by another word")]
 struct Carried {
@@ -61,7 +61,7 @@ struct Alone(Option<Twin>);
 
 #[given(expr = "{person} carries a service account token under the scheme {string}")]
 async fn carries_under_scheme(world: &mut World, person: Person, scheme: String) -> Step {
-    // The scheme's capitals do not matter (RFC 9110 §11.1).
+    // The scheme is case-insensitive (RFC 9110 §11.1).
     let sound = scheme.eq_ignore_ascii_case("bearer");
     carry(world, &person, &format!("{scheme} "), "", sound).await
 }
@@ -128,12 +128,12 @@ async fn accepted_with_token_alone(world: &mut World, person: Person) -> Step {
     answers::accepted(&answer, &sound.user)
 }
 
-/// A token that no authenticator knows. The scenario's own, for the log may show it.
+/// Returns a token that no authenticator knows. It is the scenario's own, since the log may show it.
 fn made_up(world: &World) -> Credential {
     Credential::Token(Secret::new(world.unique("made-up")))
 }
 
-/// `sound` says whether a token that is carried so counts: it needs no twin then.
+/// Gives the person a token with `before` and `after` around it. A token that is `sound` in this form needs no twin.
 async fn carry(world: &mut World, person: &Person, before: &str, after: &str, sound: bool) -> Step {
     let token = service_accounts::fresh_token(world).await?;
     let header = Secret::new(format!("{before}{}{after}", token.expose()));

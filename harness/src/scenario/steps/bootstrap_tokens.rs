@@ -1,4 +1,4 @@
-//! Bootstrap tokens: Secrets in `kube-system` that stand for whoever joins a cluster
+//! Bootstrap tokens: Secrets in `kube-system`, used by nodes that join a cluster
 //! (kubernetes `plugin/pkg/auth/authenticator/token/bootstrap`).
 //!
 //! The main type is [`BootstrapToken`].
@@ -28,7 +28,7 @@ struct BootstrapToken {
     secret: Secret,
 }
 
-/// How the id of a token begins. Ids have six characters only, so they are told apart by what they are for first.
+/// The first characters of token ids. Ids have only six characters, so these keep tokens of different purposes apart.
 mod start {
     /// Tokens that have a Secret.
     pub(super) const PRESENT: &str = "a";
@@ -37,7 +37,7 @@ mod start {
 }
 
 impl BootstrapToken {
-    /// A random token whose id begins with `start`, which has a letter: it can be written in capitals.
+    /// Returns a random token whose id begins with `start`, which has a letter: the id can be written in capitals.
     fn random(start: &str) -> Self {
         use rand::Rng;
         const CHARACTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
@@ -52,8 +52,8 @@ impl BootstrapToken {
         }
     }
 
-    /// A token that `drawn` draws, whose Secret is made as `object` says. An id that somebody else's token has is not taken twice: the
-    /// API server decides.
+    /// Creates a token from `drawn`, and its Secret as described by `object`. Draws again if another token has that id: the API server
+    /// decides.
     async fn create(world: &World, drawn: impl Fn() -> Self, object: impl Fn(&Self) -> Value) -> Step<Self> {
         loop {
             let token = drawn();
@@ -68,12 +68,12 @@ impl BootstrapToken {
         }
     }
 
-    /// One that will have a Secret.
+    /// Returns a token that will have a Secret.
     fn present() -> Self {
         Self::random(start::PRESENT)
     }
 
-    /// One with the secret that the webhook vouches for.
+    /// Returns a token with the secret that the webhook vouches for.
     fn vouched_for(seed: &Seed) -> Self {
         let token = Self::random(VOUCHED_FOR);
         let secret = seed.secret(&token.id);
@@ -83,7 +83,7 @@ impl BootstrapToken {
         }
     }
 
-    /// A sound token of the scenario's own.
+    /// Creates a sound token of the scenario's own.
     async fn sound(world: &World) -> Step<Self> {
         Self::create(world, Self::present, |token| token.object(world)).await
     }
@@ -100,7 +100,7 @@ impl BootstrapToken {
         Credential::Token(Secret::new(format!("{}.{}", self.id, self.secret.expose())))
     }
 
-    /// Its Secret, as it has to be.
+    /// Returns its Secret, without any flaw.
     fn object(&self, world: &World) -> Value {
         json!({
             "metadata": world.metadata(&self.name()),
@@ -120,12 +120,12 @@ pub(super) struct Made {
 }
 
 impl Made {
-    /// Its id, which log lines about it repeat.
+    /// Returns its id, which log lines about it repeat.
     pub(super) fn id(&self) -> Step<&str> {
         Ok(&self.token()?.id)
     }
 
-    /// The secret that is presented with the id in place of its own.
+    /// Returns the secret that is presented with the id in place of its own.
     pub(super) fn presented(&self) -> Step<&Secret> {
         Ok(self.presented.as_ref().context("nobody presents another secret")?)
     }
@@ -135,7 +135,7 @@ impl Made {
     }
 }
 
-/// What is wrong with a bootstrap token, in words.
+/// The flaw of a bootstrap token, in words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
 #[param(
     name = "bootstrap_token_flaw",
@@ -175,13 +175,13 @@ impl FromStr for TokenFlaw {
 }
 
 impl TokenFlaw {
-    /// The Secret of a token with this flaw, made from the sound `object`.
+    /// Returns the Secret of a token with this flaw, made from the sound `object`.
     fn object(self, mut object: Value, other: &BootstrapToken) -> Value {
         match self {
             Self::NoSecret | Self::OtherSecret | Self::Capitals => {}
             Self::OtherId => object["stringData"]["token-id"] = other.id.clone().into(),
             Self::OtherType => object["type"] = "Opaque".into(),
-            // The Secret stays, marked as being deleted, until the finalizer is taken off.
+            // The Secret stays, marked as being deleted, until the finalizer is removed.
             Self::Going => object["metadata"]["finalizers"] = json!([FINALIZER]),
             Self::Expired => {
                 let hour = jiff::SignedDuration::from_hours(1);
@@ -196,7 +196,7 @@ impl TokenFlaw {
     }
 }
 
-/// Keeps a Secret that is being deleted.
+/// The finalizer that keeps a Secret that is being deleted.
 const FINALIZER: &str = "authlab/bootstrap-token";
 
 #[given(expr = "{person} holds a bootstrap token")]
@@ -234,7 +234,7 @@ async fn holds_flawed_token(world: &mut World, person: Person, flaw: TokenFlaw) 
         secrets(world)?.delete(&token.name(), &DeleteParams::default()).await?;
     }
     world.notes::<Made>().token = Some(token);
-    // Secrets are heard of in their order: where this one is known, so is the flawed one.
+    // The API server learns of Secrets in their order: once it knows this one, it knows the flawed one.
     let sound = BootstrapToken::sound(world).await?;
     heard(world, &sound).await?;
     let twin = Twin {
@@ -278,7 +278,7 @@ async fn still_accepted(world: &mut World, person: Person) -> Step {
     answers::accepted(&answer, &user)
 }
 
-/// The person holds a sound token that `drawn` draws, with `groups` of its own, which the API server knows.
+/// Gives the person a sound token from `drawn`, with `groups` of its own, and waits until the API server knows it.
 async fn hold(world: &mut World, person: &Person, drawn: impl Fn() -> BootstrapToken, groups: &[String]) -> Step {
     let token = BootstrapToken::create(world, drawn, |token| {
         let mut object = token.object(world);
@@ -299,7 +299,7 @@ fn secrets(world: &World) -> Step<Api<SecretObject>> {
     Ok(Api::namespaced(world.administrator()?, "kube-system"))
 }
 
-/// Waits until the API server knows `token`, and with it every Secret that was made before.
+/// Waits until the API server knows `token`, and with it every Secret that was created before.
 async fn heard(world: &World, token: &BootstrapToken) -> Step {
     until_accepted(
         &world.endpoint(),

@@ -1,4 +1,4 @@
-//! What tokens of service accounts are bound to, so that they end with it.
+//! The objects that tokens of service accounts are bound to, so that they end with them.
 
 use std::str::FromStr;
 
@@ -14,7 +14,7 @@ use super::service_accounts::{account, has_extra, hold, put_spares_by, spoil};
 use super::{Person, Step};
 use crate::scenario::world::World;
 
-/// What a token can be bound to (KEP-1205), so that it ends with that.
+/// The kind of object that a token can be bound to (KEP-1205), so that it ends with that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
 #[param(name = "bound_object", regex = "pod|Secret")]
 pub(super) enum BoundObject {
@@ -34,7 +34,7 @@ impl FromStr for BoundObject {
     }
 }
 
-/// What the deployer's token is bound to.
+/// The object that the deployer's token is bound to.
 #[derive(Default)]
 struct Bound(Option<BoundObjectReference>);
 
@@ -92,20 +92,20 @@ fn runs_in_no_pod(world: &mut World, person: Person) -> Step {
     has_extra(world, "authentication.kubernetes.io/pod-uid", None)
 }
 
-/// Creates what tokens can be bound to, and says how to refer to it.
+/// Creates an object that tokens can be bound to, and returns a reference to it.
 pub(super) async fn make(world: &mut World, object: BoundObject) -> Step<BoundObjectReference> {
     let account = account(world).await?;
     make_for(world, object, &account.name).await
 }
 
-/// The same for another service account.
+/// Does the same for another service account.
 pub(super) async fn make_for(world: &mut World, object: BoundObject, account: &str) -> Step<BoundObjectReference> {
     let namespace = world.namespace().await?;
     let client = world.administrator()?;
     let parameters = PostParams::default();
     let (kind, uid) = match object {
         BoundObject::Pod => {
-            // No scheduler is called so: the pod never runs, wherever it is made. Stricter clusters want to hear the rest.
+            // No scheduler has this name: the pod never runs in any cluster. Stricter clusters require the rest.
             let pod = serde_json::from_value(json!({ "metadata": world.metadata(account), "spec": {
                 "schedulerName": "authlab-never-schedules",
                 "serviceAccountName": account,

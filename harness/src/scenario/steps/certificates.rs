@@ -13,7 +13,7 @@ use crate::pki::{Authority, Flaw, Leaf, Purpose, Request};
 use crate::probe::Question;
 use crate::scenario::world::{Twin, World};
 
-/// What makes a client certificate unsound, in words.
+/// The flaw of a client certificate, in words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
 #[param(
     name = "certificate_flaw",
@@ -45,7 +45,7 @@ impl FromStr for CertificateFlaw {
     }
 }
 
-/// The certificate somebody holds, for steps that look at it.
+/// The certificate that a person holds, for steps that inspect it.
 #[derive(Default)]
 struct Held(Option<Leaf>);
 
@@ -186,7 +186,7 @@ fn credential_id(world: &mut World) -> Step {
     Ok(())
 }
 
-/// Gives the person what the client authority issues for `request`.
+/// Gives the person the certificate that the client authority issues for `request`.
 fn issue(world: &mut World, person: &Person, request: &Request) -> Step {
     let leaf = world.client_authority()?.issue(request)?;
     keep(world, person, leaf, None)

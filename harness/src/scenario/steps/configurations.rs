@@ -1,4 +1,4 @@
-//! AuthenticationConfigurations: replaced while the API server runs, and such that no API server starts with.
+//! AuthenticationConfigurations: replaced while the API server runs, or such that no API server starts with them.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ pub(super) use crate::probe::hash;
 use crate::probe::{Gate, LAST_CONFIGURATION, Question, Reload, Stage, TOLD, TRYING, ask, configuration_gate, replace_configuration};
 use crate::scenario::world::World;
 
-/// The new configuration, and what the API server made of it.
+/// The new configuration, and the API server's reaction to it.
 #[derive(Default)]
 struct Replaced {
     /// Held from the first replacement until the scenario ends.
@@ -28,7 +28,7 @@ struct Made {
     reload: Reload,
 }
 
-/// What the API server does with a new configuration.
+/// The API server's reaction to a new configuration, in words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
 #[param(name = "stage", regex = "read|validated|put into force")]
 struct At(Stage);
@@ -46,7 +46,7 @@ impl std::str::FromStr for At {
     }
 }
 
-/// Why an API server did not start.
+/// The reason for which an API server did not start.
 #[derive(Default)]
 struct NotStarted(Option<String>);
 
@@ -119,7 +119,7 @@ async fn starts(world: &mut World, configured: Configured) -> Step {
 #[then(expr = "the API server refuses to start, because {string}")]
 fn not_started(world: &mut World, reason: String) -> Step {
     let seen = world.notes::<NotStarted>().0.clone().context("no API server was started")?;
-    // A log quotes its quotes.
+    // A log escapes its quotes.
     let seen = seen.replace("\\\"", "\"");
     let reason = Behaviours::known().worded(&reason, world.version());
     expect!(
@@ -143,7 +143,7 @@ fn made(world: &mut World) -> Step<&Made> {
     Ok(world.notes::<Replaced>().made.as_ref().context("no configuration was replaced")?)
 }
 
-/// Replaces the configuration by the one called `change`, as who has its gate until the scenario ends.
+/// Replaces the configuration by the one called `change`, and keeps its gate until the scenario ends.
 async fn replace(world: &mut World, change: &str, limit: Duration) -> Step {
     world.needs("server_log")?;
     let server = world.endpoint().server;
@@ -159,7 +159,7 @@ async fn replace(world: &mut World, change: &str, limit: Duration) -> Step {
     Ok(())
 }
 
-/// The gate of the configuration, which nobody else has then.
+/// Takes the gate of the configuration, which is exclusive.
 async fn hold_gate(world: &mut World) -> Step<Gate> {
     if let Some(gate) = world.notes::<Replaced>().gate.take() {
         return Ok(gate);
@@ -172,7 +172,7 @@ fn names() -> String {
     ConfigurationChange::names().collect::<Vec<_>>().join("; ")
 }
 
-/// Sees to it that a token of the issuer "es256" gets `verdict`: that is so, or a configuration is replaced.
+/// Ensures that a token of the issuer "es256" gets `verdict`, replacing the configuration if necessary.
 async fn in_force(world: &mut World, change: &str, verdict: Verdict) -> Step {
     let gate = hold_gate(world).await?;
     world.notes::<Replaced>().gate = Some(gate);
@@ -181,7 +181,7 @@ async fn in_force(world: &mut World, change: &str, verdict: Verdict) -> Step {
     if answer.verdict == verdict {
         return Ok(());
     }
-    // The server may still be trying what somebody gave it before.
+    // The server may still be trying an earlier configuration.
     replace(world, change, TRYING).await?;
     is_in_force(world)
 }

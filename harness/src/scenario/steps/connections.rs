@@ -1,4 +1,4 @@
-//! Connections themselves: what the API server says at their beginning, and when it ends them.
+//! Connections: the API server's messages at their beginning, and their end.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use crate::probe::{Http2, Question, acceptable_authorities};
 use crate::process::wait::{Condition, until};
 use crate::scenario::world::World;
 
-/// Go's HTTP/2 server lets a connection live for a second after it has announced its end.
+/// Go's HTTP/2 server keeps a connection open for a second after it has announced its end.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// What was seen of connections.
+/// The observations about connections.
 #[derive(Default)]
 struct Seen {
     authorities: Vec<Vec<u8>>,
@@ -89,7 +89,7 @@ async fn ask(connection: &mut Http2) -> Step<u16> {
     Ok(asked.map_err(|error| anyhow!("no answer over HTTP/2: {error}"))?)
 }
 
-/// The name of an authority, DER.
+/// Returns the name of an authority, DER.
 fn subject(authority: &Authority) -> Step<Vec<u8>> {
     let (_, pem) = x509_parser::pem::parse_x509_pem(authority.certificate().as_bytes())?;
     let certificate = pem.parse_x509()?;

@@ -1,6 +1,6 @@
-//! What an API server counts: how often people came, with which result, and what it took from its caches.
+//! An API server's metrics: the number of attempts and their results, and the use of its caches.
 //!
-//! Others come at the same time. So what is counted for everybody is compared with "at least"; what nobody else touches, exactly.
+//! Other clients send requests at the same time, so shared counts are compared with "at least"; those that nobody else touches, exactly.
 
 use std::time::Duration;
 
@@ -12,25 +12,25 @@ use crate::probe::{Metrics, NoMetrics};
 use crate::process::wait::{Condition, until_gently};
 use crate::scenario::world::World;
 
-/// What was counted before.
+/// The metrics that were noted before.
 #[derive(Default)]
 pub(super) struct Counts {
     asked: bool,
     before: Option<Metrics>,
-    /// How often the API server was asked what it has counted, since that was noted: the administrator's own requests are counted, too,
-    /// each as soon as it was answered.
+    /// The number of reads of the metrics since they were noted: the administrator's own requests are counted, too, each as soon as it has
+    /// been answered.
     readings: u32,
 }
 
 impl Counts {
-    /// What the API server has counted up to now.
+    /// Reads the current metrics.
     pub(super) async fn now(world: &mut World) -> Step<Metrics> {
         let now = Metrics::of(&world.endpoint(), &world.administrator_credential()?).await?;
         world.notes::<Self>().readings += 1;
         Ok(now)
     }
 
-    /// Notes what is counted, if that is of interest: again where it was noted before.
+    /// Notes the metrics if a step asked for that, in place of those noted before.
     pub(super) async fn note_if_asked(world: &mut World) -> Step {
         if world.notes::<Self>().asked {
             world.notes::<Self>().readings = 0;
@@ -40,7 +40,7 @@ impl Counts {
         Ok(())
     }
 
-    /// By how much the series called `name` with `labels` has grown.
+    /// Returns the growth of the series called `name` with `labels`.
     pub(super) async fn growth(world: &mut World, name: &str, labels: &[(&str, &str)]) -> Step<f64> {
         let now = Self::now(world).await?.value(name, labels);
         let before = world.notes::<Self>().before.as_ref().context("nothing was noted before")?;
@@ -73,13 +73,13 @@ impl Counts {
     }
 }
 
-/// A series as people write it.
+/// Returns a series in its usual notation.
 fn series(name: &str, labels: &[(&str, &str)]) -> String {
     let labels: Vec<String> = labels.iter().map(|(label, value)| format!("{label}=\"{value}\"")).collect();
     format!("{name}{{{}}}", labels.join(","))
 }
 
-/// What the administrator's own requests are counted as.
+/// The labels that count the administrator's own requests.
 const AS_ADMINISTRATOR: [(&str, &str); 2] = [("result", "success"), ("username", "other")];
 
 #[given("it is noted what the API server has counted so far")]
@@ -120,7 +120,7 @@ async fn cache_asked(world: &mut World, status: String) -> Step {
 #[then(expr = "at least one more token is looked at, with the result {string}")]
 async fn fetched(world: &mut World, status: String) -> Step {
     Counts::at_least_one_more(world, "authentication_token_cache_fetch_total", &[("status", &status)]).await?;
-    // Nobody need have waited for another's look (`blocked`) so far.
+    // No request need have waited for another's fetch (`blocked`) so far.
     let active = Counts::now(world)
         .await?
         .value("authentication_token_cache_active_fetch_count", &[("status", "in_flight")]);
@@ -174,7 +174,7 @@ async fn forgets_keys(world: &mut World, issuer: String) -> Step {
     Ok(forgotten.await?)
 }
 
-/// Longer than a minute and a half, after which kube-apiserver forgets (kubernetes `pkg/kubeapiserver/authenticator/config.go`).
+/// Longer than the minute and a half after which kube-apiserver forgets (kubernetes `pkg/kubeapiserver/authenticator/config.go`).
 const FORGETTING: Duration = Duration::from_secs(150);
 const KEYS_FETCHED: &str = "apiserver_authentication_jwt_authenticator_jwks_fetch_last_timestamp_seconds";
 const KEYS: &str = "apiserver_authentication_jwt_authenticator_jwks_fetch_last_key_set_info";

@@ -13,11 +13,11 @@ use crate::scenario::world::World;
 
 const MANY: usize = 50;
 
-/// Somebody in the crowd.
+/// A person in the crowd.
 struct Member {
     name: String,
     flawed: Credential,
-    /// What only the reason of their refusal contains.
+    /// A text that only the reason for their refusal contains.
     mark: String,
     sound: Credential,
     user: String,
@@ -108,7 +108,7 @@ async fn sound_ones_accepted(world: &mut World) -> Step {
     Ok(())
 }
 
-/// Certificates tell themselves apart by their serial number, tokens by the audience they were meant for: the log repeats both.
+/// Creates a member. Certificates differ by serial number, tokens by the audience they were meant for: the log repeats both.
 fn member(world: &World, number: usize) -> Step<Member> {
     let name = format!("guest-{number}");
     if number.is_multiple_of(2) {

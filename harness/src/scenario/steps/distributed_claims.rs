@@ -1,4 +1,4 @@
-//! Groups that a token does not say itself: they are told elsewhere (OpenID Connect Core 1.0 §5.6.2).
+//! Distributed claims: groups that a token refers to instead of containing them (OpenID Connect Core 1.0 §5.6.2).
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -14,13 +14,13 @@ use crate::identity_provider::issuer::Token;
 use crate::probe::Question;
 use crate::scenario::world::{Twin, World};
 
-/// The issuer of `fixtures/authentication/` that reads groups from a claim and is asked by nobody else.
+/// The issuer of `fixtures/authentication/` that reads groups from a claim and that nothing else uses.
 const ISSUER: &str = "distributed";
 
-/// How long the API server may take to find the issuer of the other token: ten seconds are between two attempts.
+/// The time until the API server finds the issuer of the other token, at most: its attempts are ten seconds apart.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// What is wrong with how a token's groups are told elsewhere.
+/// The flaw of a token's distributed claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
 #[param(
     name = "told",
@@ -86,18 +86,18 @@ async fn told_badly(world: &mut World, person: Person, told: Told) -> Step {
     Ok(world.hold(&person.0, Credential::Token(token.sign()?), Some(twin))?)
 }
 
-/// A token that says in which group somebody is.
+/// Returns a token that says that its user is in `group`.
 fn groups(world: &World, group: &str) -> Step<Token> {
     Ok(world.signer()?.token(ISSUER)?.claim("groups", json!([group])))
 }
 
-/// A token of `name`, whose groups are what `other` says.
+/// Returns a token of `name` that refers to `other` for its groups.
 fn elsewhere(world: &World, name: &str, other: &Token) -> Step<Token> {
     let url = world.signer()?.claims_url(&other.sign()?);
     at(world, name, &url)
 }
 
-/// A token of `name`, whose groups are told at `url`.
+/// Returns a token of `name` that refers to `url` for its groups.
 fn at(world: &World, name: &str, url: &str) -> Step<Token> {
     let token = sound(world, ISSUER, name)?;
     Ok(token
@@ -105,7 +105,7 @@ fn at(world: &World, name: &str, url: &str) -> Step<Token> {
         .claim("_claim_sources", json!({ "elsewhere": { "endpoint": url } })))
 }
 
-/// The API server looks for the issuer of the other token when it first sees one, and refuses until it has found it.
+/// Waits until the API server has found the issuer of the other token: it starts to look on first use, and refuses until then.
 async fn until_found(world: &World, credential: &Credential) -> Step {
     let issuer = "the issuer of claims that are told elsewhere";
     until_accepted(&world.endpoint(), issuer, "Alice", credential, &Question::who_am_i(), LIMIT)

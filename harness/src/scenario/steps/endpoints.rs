@@ -1,4 +1,4 @@
-//! Where people ask: the API servers with their settings, the auth proxies.
+//! The endpoints that people use: the API servers with their settings, the auth proxies.
 
 use anyhow::Result;
 use cucumber::given;
@@ -7,7 +7,7 @@ use super::Step;
 use crate::probe::Endpoint;
 use crate::scenario::world::World;
 
-/// What the features call API servers, and the setting each is started with.
+/// An API server as the features call it, and the setting it is started with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
 #[param(
     name = "configured",
@@ -24,7 +24,7 @@ impl std::str::FromStr for Configured {
             "the configuration file" => "main",
             "issuers of every kind" | "anonymous people for its health alone" => "structured",
             "everything allowed to everybody" | "issuers that change" => "always_allow",
-            // Any setting but the main one is not told of them; this one says so.
+            // Most settings lack the flag for these headers; this one documents that.
             "no UIDs from the front proxy" => "always_allow",
             "tokens of every kind" => "tokens",
             "a front proxy of any name"
@@ -33,7 +33,7 @@ impl std::str::FromStr for Configured {
             | "UIDs of certificates switched off"
             | "constrained impersonation switched off"
             | "UIDs of token requests switched off" => "variant",
-            // With these, none starts.
+            // No API server starts with these.
             "OIDC flags beside a configuration file" => "oidc_flags_and_file",
             "an OIDC issuer and no client" => "issuer_without_client",
             "a symmetric algorithm" => "symmetric_algorithm",

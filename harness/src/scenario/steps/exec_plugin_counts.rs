@@ -1,5 +1,5 @@
-//! What a client counts of its plugin (k8s.io/client-go `plugin/pkg/client/auth/exec/metrics.go`). kubectl tells nobody; servers of
-//! the cluster are clients, too, and tell: here a kube-controller-manager with a kubeconfig of its own and one controller, which may do nothing.
+//! A client's metrics about its plugin (k8s.io/client-go `plugin/pkg/client/auth/exec/metrics.go`). kubectl exposes none; components of the
+//! cluster are clients, too, and do: here a kube-controller-manager with a kubeconfig of its own and one controller without permissions.
 
 use std::path::Path;
 use std::time::Duration;
@@ -19,17 +19,17 @@ use crate::process::wait::{Condition, WaitError, until, until_gently};
 use crate::process::{Child, ProcessError, Program, port};
 use crate::scenario::world::World;
 
-/// How long it may take to listen, and to need its plugin.
+/// The time until the client listens, and until it needs its plugin, at most.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// How often it is started anew because somebody else took its port meanwhile.
+/// The attempts to start it, since another process may take its port meanwhile.
 const PORT_ATTEMPTS: usize = 4;
 
 const CALLS: &str = "rest_client_exec_plugin_call_total";
 const TTL: &str = "rest_client_exec_plugin_ttl_seconds";
 const ROTATIONS: &str = "rest_client_exec_plugin_certificate_rotation_age_count";
 
-/// The client, and where it tells what it counts.
+/// The client, and the endpoint of its metrics.
 #[derive(Default)]
 struct Counting(Option<(Child, Endpoint)>);
 
@@ -108,12 +108,12 @@ async fn tells_of_none(world: &mut World) -> Step {
     Ok(())
 }
 
-/// Starts the client. It finds nothing but its plugin, and listens for who asks what it counts.
+/// Starts the client. It finds nothing but its plugin, and serves its metrics.
 async fn started(program: &Path, home: &Path, port: u16) -> Result<Child, ProcessError> {
     let file = |name: &str| home.join(name).display().to_string();
     let client = Program::new("kube-controller-manager", program, home.join("client.log"))
         .environment("HOME", home)
-        // Plugins are found there, and are made of what is there.
+        // Plugins, and the programs that they use, are found there.
         .inherit(&["PATH"])
         .arguments([
             format!("--kubeconfig={}", file("kubeconfig")),
@@ -124,7 +124,7 @@ async fn started(program: &Path, home: &Path, port: u16) -> Result<Child, Proces
         .arguments([
             "--bind-address=127.0.0.1",
             "--authorization-always-allow-paths=/metrics",
-            // It reads cluster roles, which it may not.
+            // This controller reads cluster roles, which it is not permitted to do.
             "--controllers=clusterrole-aggregation-controller",
             "--leader-elect=false",
         ])
@@ -146,7 +146,7 @@ fn endpoint(home: &Path, port: u16, authority: String) -> Endpoint {
     })
 }
 
-/// What the client has counted up to now.
+/// Reads the client's current metrics.
 async fn now(world: &mut World) -> Step<Metrics> {
     let (_, endpoint) = world.notes::<Counting>().0.as_ref().context("nobody runs a client that counts")?;
     Ok(Metrics::of(endpoint, &Credential::Nothing).await?)

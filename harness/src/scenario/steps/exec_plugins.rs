@@ -1,6 +1,6 @@
-//! Exec credential plugins: what a client makes of what its plugin answers (k8s.io/client-go `plugin/pkg/client/auth/exec`).
+//! Exec credential plugins: the clients' use of their plugins' answers (k8s.io/client-go `plugin/pkg/client/auth/exec`).
 //!
-//! A plugin is a program: here a small script that keeps what it was told and prints what it was given. Its clients are kubectl
+//! A plugin is a program: here a small script that records its input and prints prepared answers. Its clients are kubectl
 //! of the lab's version, and kube.
 
 use std::os::unix::fs::PermissionsExt;
@@ -22,7 +22,7 @@ use crate::pki::{Leaf, Request, write_private};
 use crate::scenario::world::World;
 use crate::secret::{Secret, redact};
 
-/// What a plugin does: it keeps what it was told, prints its answers one after the other (the last one again and again), and ends.
+/// The plugin's script: it records its input, prints its answers one after the other (the last one again and again), and exits.
 const SCRIPT: &str = r#"#!/bin/sh
 here=${0%/*}
 # What clients say may end with a line break of its own.
@@ -35,7 +35,7 @@ cat "$answer"
 exit "$(cat "$here/ends")"
 "#;
 
-/// What a plugin gives.
+/// The credential that a plugin gives, in words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
 #[param(name = "plugin_gift", regex = "a token|a certificate and its key")]
 enum Gift {
@@ -55,7 +55,7 @@ impl FromStr for Gift {
     }
 }
 
-/// What is wrong with a plugin, or with what the kubeconfig says of it.
+/// The flaw of a plugin, or of its entry in the kubeconfig.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
 #[param(
     name = "plugin_flaw",
@@ -90,7 +90,7 @@ impl FromStr for PluginFlaw {
     }
 }
 
-/// What a client allows plugins (KEP-3104), as its user's preferences say it.
+/// A client's policy for plugins (KEP-3104), as in its user's preferences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
 #[param(
     name = "plugin_policy",
@@ -119,14 +119,14 @@ impl FromStr for Policy {
     }
 }
 
-/// A plugin in the making, and how its kubeconfig speaks of it.
+/// A plugin to be written, and its entry in the kubeconfig.
 struct Plugin {
     answers: Vec<String>,
     ends: u8,
     exec: Value,
 }
 
-/// What the person could present without any plugin.
+/// The token that the person could present without any plugin.
 #[derive(Default)]
 struct OwnToken(Option<Secret>);
 
@@ -141,7 +141,7 @@ fn has_flawed_plugin(world: &mut World, person: Person, flaw: PluginFlaw) -> Ste
     let token = sound(world, &person, Gift::Token)?;
     let mut plugin = Plugin::of(vec![token.clone()]);
     match flaw {
-        // A name alone is looked for in PATH.
+        // A bare name is looked up in PATH.
         PluginFlaw::Missing => plugin.exec["command"] = "no-such-plugin".into(),
         PluginFlaw::Fails => plugin.ends = 7,
         PluginFlaw::OtherVersion => plugin.answers = vec![token.replace(VERSIONS[0], VERSIONS[1])],
@@ -312,7 +312,7 @@ fn asked_times(world: &mut World, expected: usize) -> Step {
     Ok(())
 }
 
-/// What the plugin was told, each time.
+/// Returns the recorded inputs of the plugin, one per call.
 fn told(world: &mut World) -> Step<Vec<Value>> {
     let file = world.notes::<AtHand>().home()?.join("told");
     if !file.exists() {
@@ -323,7 +323,7 @@ fn told(world: &mut World) -> Step<Vec<Value>> {
 }
 
 impl Plugin {
-    /// One that answers so, each time the next.
+    /// Returns a plugin that gives these answers, one per call.
     fn of(answers: Vec<String>) -> Self {
         Self {
             answers,
@@ -392,7 +392,7 @@ fn lay_out(world: &mut World, person: &Person, plugin: &Plugin) -> Step {
     Ok(())
 }
 
-/// Whether a client made with kube was answered, and what: its error, with all causes, or the review.
+/// Asks with a client made with kube. Returns whether that succeeded, with the review or else the error and all its causes.
 async fn ask_with_kube(world: &mut World) -> Step<(bool, String)> {
     let file = world.notes::<AtHand>().home()?.join("kubeconfig");
     let read = kube::config::Kubeconfig::read_from(file)?;

@@ -12,7 +12,7 @@ use crate::credential::Credential;
 use crate::pki::{Authority, Flaw, Leaf, Request};
 use crate::scenario::world::{Twin, World};
 
-/// What somebody who is not the front proxy announces people with, in words.
+/// The credential with which another party than the front proxy announces people, in words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
 #[param(
     name = "announced_with",
@@ -121,7 +121,7 @@ fn others_announce(world: &mut World, announcer: Person, person: Person, with: A
     Ok(world.hold(&announcer.0, credential, twin)?)
 }
 
-/// Whose words somebody uses who says in headers of their own who they are.
+/// The headers in which people claim an identity of their own choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
 #[param(name = "words_of", regex = "a front proxy|an impersonator")]
 enum WordsOf {
@@ -144,7 +144,7 @@ impl FromStr for WordsOf {
 #[given(expr = "{person} claims, in the words of {words_of}, to be {person} in the group {string}")]
 fn claims(world: &mut World, claimant: Person, words: WordsOf, person: Person, group: String) -> Step {
     let own = world.holding(&claimant.0)?.credential.clone();
-    // Sound would be the claim of somebody of whom it is true.
+    // The sound counterpart is a certificate for the claimed identity.
     let leaf = world.client_authority()?.issue(&Request::client(&person.user(), &[&group]))?;
     let twin = Twin {
         credential: Credential::Certificate(leaf),
@@ -176,7 +176,7 @@ fn claims(world: &mut World, claimant: Person, words: WordsOf, person: Person, g
     Ok(world.hold(&claimant.0, credential, Some(twin))?)
 }
 
-/// Who is announced, as the front proxy says it.
+/// Returns the header in which the front proxy announces `person`.
 pub(super) fn user(person: &Person) -> Vec<(String, String)> {
     vec![(HeaderNames::default().user, person.user())]
 }
@@ -188,13 +188,13 @@ pub(super) fn announced(certificate: Leaf, headers: Vec<(String, String)>) -> Cr
     }
 }
 
-/// The front proxy announces `person` with `headers`.
+/// Makes the front proxy announce `person` with `headers`.
 fn announce(world: &mut World, person: &Person, headers: Vec<(String, String)>) -> Step {
     let credential = announced(world.front_proxy()?, headers);
     Ok(world.hold(&person.0, credential, None)?)
 }
 
-/// The front proxy's own announcement of Alice.
+/// Returns the front proxy's own announcement of Alice.
 fn sound(world: &World) -> Step<Twin> {
     let alice = Person("Alice".to_owned());
     Ok(Twin {
@@ -203,7 +203,7 @@ fn sound(world: &World) -> Step<Twin> {
     })
 }
 
-/// A new token of the issuer that `fixtures/authentication/rs256.toml` trusts.
+/// Signs a new token of the issuer that `fixtures/authentication/rs256.toml` trusts.
 fn token(world: &World, person: &Person) -> Step<Credential> {
     let token = world.signer()?.token("rs256")?.subject(&person.user());
     Ok(Credential::Token(token.sign()?))

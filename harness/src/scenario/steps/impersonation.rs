@@ -1,6 +1,6 @@
-//! Impersonation: who may be taken for somebody else, and who is.
+//! Impersonation: the permissions to act as another user, and the resulting identity.
 //!
-//! The main type is [`ImpersonatedIdentity`]: the identity that is asked for, as features say it.
+//! The main type is [`ImpersonatedIdentity`]: the requested identity, as features say it.
 
 use std::fmt::Write as _;
 use std::str::FromStr;
@@ -20,7 +20,7 @@ use crate::pki::Request;
 use crate::probe::{Answer, AuditEvent, Endpoint, Question};
 use crate::scenario::world::{Twin, World};
 
-/// The identity somebody asks to be taken for: `the user "bob" in the group "on-call" with the UID "4711"`.
+/// The identity that a request impersonates: `the user "bob" in the group "on-call" with the UID "4711"`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, cucumber::Parameter)]
 #[param(
     name = "impersonated",
@@ -34,7 +34,7 @@ struct ImpersonatedIdentity {
     extra: Option<Extra>,
 }
 
-/// A key with its values, and how the key is spelled in a header's name.
+/// A key with its values, and the key's spelling in a header's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Extra {
     key: String,
@@ -74,7 +74,7 @@ impl FromStr for ImpersonatedIdentity {
 }
 
 impl ImpersonatedIdentity {
-    /// The user's name; a service account is one of the namespace `namespace`.
+    /// Returns the user's name; a service account is one of the namespace `namespace`.
     fn user_name(&self, namespace: &str) -> Option<String> {
         let service_account = self
             .service_account
@@ -83,7 +83,7 @@ impl ImpersonatedIdentity {
         self.user.clone().or(service_account)
     }
 
-    /// The headers that ask for it (kubernetes/api `authentication/v1/types.go`).
+    /// Returns the headers that request it (kubernetes/api `authentication/v1/types.go`).
     fn headers(&self, namespace: &str) -> Vec<(String, String)> {
         let header = |name: &str, value: String| (format!("Impersonate-{name}"), value);
         let mut headers = Vec::new();
@@ -101,17 +101,17 @@ impl ImpersonatedIdentity {
         headers
     }
 
-    /// What allows it without constraint: the verb `impersonate` on each part of it.
+    /// Returns the rights that allow it without constraint: the verb `impersonate` on each part of it.
     fn rights(&self) -> Vec<Right> {
         self.rights_to("impersonate", "impersonate", "")
     }
 
-    /// What allows it as far as acting in it is allowed (KEP-5284).
+    /// Returns the rights that allow it as far as the actions in it are allowed (KEP-5284).
     fn constrained_rights(&self) -> Vec<Right> {
         self.rights_to("impersonate:user-info", "impersonate:serviceaccount", AUTHENTICATION)
     }
 
-    /// Whether who is allowed this is allowed `other`, too.
+    /// Returns whether permission for this identity includes permission for `other`.
     fn covers(&self, other: &Self) -> bool {
         let extra = |identity: &Self| identity.extra.clone().map(|extra| (extra.key, extra.values));
         let extras = match (extra(self), extra(other)) {
@@ -143,7 +143,7 @@ impl ImpersonatedIdentity {
 
 const AUTHENTICATION: &str = "authentication.k8s.io";
 
-/// A key as the name of a header can carry it: every byte that may not be in there, percent-encoded (RFC 3986 §2.1).
+/// Escapes a key for the name of a header: every byte that may not be in there, percent-encoded (RFC 3986 §2.1).
 fn escaped(key: &str) -> String {
     key.bytes().fold(String::new(), |mut escaped, byte| {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
@@ -156,7 +156,7 @@ fn escaped(key: &str) -> String {
     })
 }
 
-/// What kind of others somebody may do something as: a mode of constrained impersonation (KEP-5284).
+/// The kind of identity that may be impersonated: a mode of constrained impersonation (KEP-5284).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
 #[param(name = "impersonation_mode", regex = "another user|a service account|any node")]
 struct Mode(&'static str);
@@ -174,14 +174,14 @@ impl FromStr for Mode {
     }
 }
 
-/// Who impersonates: an identity of the scenario's own, since permissions to impersonate hold in the whole cluster, and
+/// The impersonator: an identity of the scenario's own, since permissions to impersonate hold in the whole cluster, and
 /// since the API server remembers for each user how they impersonated last.
 #[derive(Clone, Default)]
 struct Impersonator {
     user: String,
     own: Option<Credential>,
     headers: Vec<(String, String)>,
-    /// Whom they may be taken for.
+    /// The identities that they may impersonate.
     allowed: Vec<ImpersonatedIdentity>,
 }
 
@@ -254,7 +254,7 @@ async fn has_impersonated(world: &mut World, person: Person, identity: Impersona
 async fn impersonates(world: &mut World, person: Person, identity: ImpersonatedIdentity) -> Step {
     let namespace = world.namespace().await?;
     let impersonator = Impersonator::of(world)?;
-    // Who asks for more than they may has a sound counterpart: asking for what they may.
+    // The sound counterpart of a request beyond the permissions is one within them.
     let allowed = &impersonator.allowed;
     let sound = allowed.last().filter(|_| !allowed.iter().any(|allowed| allowed.covers(&identity)));
     let twin = sound.and_then(|sound| {
@@ -415,21 +415,21 @@ async fn lists(world: &mut World, person: &Person, credential: &Credential, reso
     Ok(())
 }
 
-/// Gives the impersonator's own user, and nobody else, `rights`.
+/// Grants `rights` to the impersonator's own user, and to nobody else.
 async fn allow(world: &mut World, person: &Person, rights: &[Right]) -> Step {
     world.person(&person.0)?;
     let user = Impersonator::of(world)?.user;
     grant_everywhere(world, "User", &user, rights).await
 }
 
-/// From now on the person asks with `headers`.
+/// Makes the person send `headers` from now on.
 fn put_on(world: &mut World, person: &Person, headers: Vec<(String, String)>, twin: Option<Twin>) -> Step {
     let credential = Impersonator::of(world)?.credential(headers.clone());
     world.notes::<Impersonator>().headers = headers;
     Ok(world.hold(&person.0, credential, twin)?)
 }
 
-/// The person asks once who they are as `identity`.
+/// Asks once for the person's identity, impersonating `identity`.
 async fn ask_as(world: &mut World, person: &Person, identity: &ImpersonatedIdentity) -> Step<Answer> {
     let name = world.person(&person.0)?;
     let headers = identity.headers(&world.namespace().await?);
@@ -447,7 +447,7 @@ fn event(world: &World) -> Step<&AuditEvent> {
         .context("there is no audit event for the request")?)
 }
 
-/// By which constrained permission the impersonation was allowed (audit.k8s.io/v1 `AuthenticationMetadata`).
+/// Returns the constrained permission that allowed the impersonation (audit.k8s.io/v1 `AuthenticationMetadata`).
 fn constraint(world: &World) -> Step<Option<String>> {
     let seen = event(world)?.0.pointer("/authenticationMetadata/impersonationConstraint");
     Ok(seen
@@ -464,7 +464,11 @@ mod tests {
     fn every_part_of_a_guise_becomes_a_header() {
         let said = r#"the user "bob" in the groups "a" and "b" with the UID "4711" with the extra "example.com/scopes" of "x" and "y""#;
         let identity: ImpersonatedIdentity = said.parse().expect("it is an identity");
-        let headers: Vec<String> = identity.headers("ns").iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        let headers: Vec<String> = identity
+            .headers("ns")
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}"))
+            .collect();
         let expected = [
             "Impersonate-User: bob",
             "Impersonate-Group: a",

@@ -1,4 +1,4 @@
-//! Logins at whatever issuer the cluster trusts: ours, or somebody's whose realm is not known and not changed.
+//! Logins at any issuer that the cluster trusts: ours, or one whose realm is not known and not changed.
 
 use anyhow::Context;
 use base64::Engine;
@@ -52,7 +52,7 @@ fn accepted_as_token_says(world: &mut World, person: Person) -> Step {
     answers::accepted(world.answer()?, &login.user)
 }
 
-/// The same token for another subject, with the signature that it had.
+/// Returns the same token for another subject, with its original signature.
 fn changed(token: &Secret) -> Step<Secret> {
     let mut claims = unverified(token)?.claims;
     claims.insert("sub".to_owned(), json!("somebody-else"));

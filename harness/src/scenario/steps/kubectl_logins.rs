@@ -1,4 +1,4 @@
-//! kubectl with a login at Keycloak in its kubeconfig: it shows the ID token, and refreshes it once that has expired
+//! kubectl with a login at Keycloak in its kubeconfig: it presents the ID token, and refreshes it once that has expired
 //! (k8s.io/client-go `plugin/pkg/client/auth/oidc`).
 
 use std::path::Path;
@@ -19,22 +19,22 @@ use crate::process::Program;
 use crate::scenario::world::World;
 use crate::secret::{Secret, redact};
 
-/// A kubeconfig in a directory of its own, and what kubectl answered.
+/// A kubeconfig in a directory of its own, and kubectl's answer.
 #[derive(Default)]
 pub(super) struct AtHand {
     pub(super) home: Option<TempDir>,
-    /// Whether the client succeeded, and what it said.
+    /// The client's success (`true`) and its output.
     pub(super) answer: Option<(bool, String)>,
 }
 
 impl AtHand {
-    /// The directory with the kubeconfig.
+    /// Returns the directory with the kubeconfig.
     pub(super) fn home(&self) -> Result<&Path> {
         Ok(self.home.as_ref().context("nobody has a kubeconfig")?.path())
     }
 }
 
-/// What is wrong with a login in a kubeconfig.
+/// The flaw of a login in a kubeconfig.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
 #[param(
     name = "login_flaw",
@@ -144,7 +144,7 @@ async fn write(world: &mut World, person: &Person, flaw: Option<LoginFlaw>) -> S
         Some(LoginFlaw::Client) => "nobody",
         _ => realm.client_id.as_str(),
     };
-    // kubectl reads no more of it than when it expires.
+    // kubectl reads only the expiry of this token.
     let expired = world.signer()?.token("rs256")?.expired(Duration::from_secs(3600)).sign()?;
     let endpoint = world.endpoint();
     let mut file = kubeconfig::json("lab", &endpoint.url, &endpoint.authority, &Credential::Nothing)?;
@@ -160,19 +160,19 @@ async fn write(world: &mut World, person: &Person, flaw: Option<LoginFlaw>) -> S
     Ok(())
 }
 
-/// Whether kubectl succeeded, and what it said.
+/// Runs `kubectl auth whoami`. Returns whether it succeeded, and its output.
 async fn who_am_i(world: &mut World) -> Step<(bool, String)> {
     who_am_i_with(world, &[]).await
 }
 
-/// The same with more options.
+/// Does the same with more options.
 pub(super) async fn who_am_i_with(world: &mut World, options: &[String]) -> Step<(bool, String)> {
     let kubectl = world.kubectl()?;
     let home = world.notes::<AtHand>().home()?.to_owned();
     let said = home.join("said");
     let program = Program::new("kubectl", kubectl, &said)
         .environment("HOME", &home)
-        // Plugins are found there, and are made of what is there.
+        // Plugins, and the programs that they use, are found there.
         .inherit(&["PATH"])
         .argument(format!("--kubeconfig={}", home.join("kubeconfig").display()))
         .arguments(["auth", "whoami", "--output=json"])

@@ -1,4 +1,4 @@
-//! What a learner made: the goals of lessons look at the learner's own files.
+//! A learner's work: the goals of lessons check the learner's own files.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use crate::explain::{kubeconfig, run_plugin};
 use crate::probe::Question;
 use crate::scenario::world::World;
 
-/// The auth proxy that stands in front while the scenario lasts.
+/// The auth proxy in front of the API server while the scenario lasts.
 #[derive(Default)]
 struct Standing(Option<AuthProxy>);
 
@@ -52,7 +52,7 @@ async fn may_not_act_as(world: &mut World, person: Person, other: String) -> Ste
     Ok(())
 }
 
-/// What the kubeconfig in `file` presents, at the lab's API server and nowhere else.
+/// Returns the credential in the kubeconfig `file`, which must be for the lab's API server.
 async fn credential(world: &World, file: &Path) -> Step<Credential> {
     let name = file.file_name().unwrap_or_default().display();
     let text = std::fs::read_to_string(file).with_context(|| format!("there is no {name}"))?;

@@ -1,4 +1,4 @@
-//! Logins at Keycloak: what people do there, what it says about their tokens, and what the API server makes of them.
+//! Logins at Keycloak: people's actions there, its statements about their tokens, and the API server's verdicts on them.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::process::wait::{Condition, until};
 use crate::scenario::world::{Twin, World};
 use crate::secret::Secret;
 
-/// What the scenario's person has at Keycloak.
+/// The state of the scenario's person at Keycloak.
 #[derive(Default)]
 struct AtKeycloak {
     account: Option<NewUser>,
@@ -27,7 +27,7 @@ struct AtKeycloak {
     refused: Option<KeycloakError>,
 }
 
-/// The clients of the realm whose tokens are flawed (`fixtures/keycloak/realm.json`). Those of others differ, and are sound.
+/// The clients of the realm whose tokens are flawed (`fixtures/keycloak/realm.json`). Tokens of other clients differ, and are sound.
 const FLAWED: &[&str] = &["tokens-expire-at-once", "audience-elsewhere", "without-username"];
 
 #[given(expr = "{person} has logged in to Keycloak")]
@@ -102,7 +102,7 @@ async fn asks_once_old(world: &mut World, person: Person, _pronoun: String) -> S
         .get("iat")
         .and_then(Value::as_i64)
         .context("the token says when it was issued")?;
-    // Only a life of a second or two is waited for; other tokens are as old as they need to be.
+    // Only a token that lives for a second or two is waited for; other tokens are as old as they need to be.
     if expires - issued <= 2 {
         let waited = until("the token's end", Duration::from_secs(5), || async {
             let left = expires - jiff::Timestamp::now().as_second();
@@ -280,7 +280,7 @@ async fn former_token_may(world: &mut World, resource: String) -> Step {
     Ok(())
 }
 
-/// A fresh login of Alice's, and who she becomes at the endpoint that is asked.
+/// Logs Alice in anew. Returns the login and the user that she becomes at the current endpoint.
 async fn sound_login(world: &World) -> Step<Twin> {
     let keycloak = world.realm().await?;
     let password = keycloak
@@ -344,7 +344,7 @@ async fn introspected(world: &mut World) -> Step<bool> {
     Ok(world.realm().await?.introspect(&access).await?.active)
 }
 
-/// Fails unless Keycloak refused with OAuth's `error` (RFC 6749 §5.2) and a sentence that contains `why`.
+/// Fails unless Keycloak refused with OAuth's `error` (RFC 6749 §5.2) and a description that contains `why`.
 fn oauth_refused<T>(answered: Result<T, KeycloakError>, error: &str, why: &str) -> Step {
     match answered {
         Err(KeycloakError::Refused {

@@ -1,6 +1,6 @@
-//! What the sentences of the features do, filed by noun.
+//! The step definitions of the features, filed by noun.
 //!
-//! Steps speak of people and rules; how that is asked of Kubernetes is in here. A step that does not
+//! Steps speak of people and rules; the requests to Kubernetes behind them are in here. A step that does not
 //! hold returns an error that says what was expected and what was seen.
 
 /// Fails the step with a message unless the condition holds.
@@ -62,6 +62,7 @@ mod parameters;
 mod pod_certificates;
 mod request_fields;
 mod request_states;
+mod requested_certificates;
 mod rights;
 mod server_logs;
 mod service_account_issuer;
@@ -75,14 +76,13 @@ mod tokens;
 mod watches;
 mod web_sockets;
 mod webhook_tokens;
-mod requested_certificates;
 
 pub(crate) use parameters::{Person, Texts};
 
-/// What steps, and what they are made of, return.
+/// The result of steps and of their helpers.
 pub(crate) type Step<T = ()> = Result<T, Broken>;
 
-/// Why a step does not hold. Says all its causes: the runner shows nothing else of it.
+/// An error of a step. Displays all its causes: the runner shows nothing else of it.
 #[derive(Debug)]
 pub(crate) struct Broken(anyhow::Error);
 

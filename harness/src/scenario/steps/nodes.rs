@@ -1,4 +1,4 @@
-//! Nodes that are there in name only, the pods on them, and their kubelets.
+//! Nodes that exist in name only, the pods on them, and their kubelets.
 //!
 //! The main type is [`OnNode`]: a node of the scenario's own, with the deployer's pod on it.
 
@@ -21,7 +21,7 @@ use crate::event::Verdict;
 use crate::pki::Request;
 use crate::scenario::world::World;
 
-/// The audience that the deployer's pod mounts a token for.
+/// The audience of the token that the deployer's pod mounts.
 const MOUNTED: &str = "vault";
 
 /// A node, and the deployer's pod on it.
@@ -39,7 +39,7 @@ impl OnNode {
         reference("Pod", &self.pod, &self.pod_uid)
     }
 
-    /// What its kubelet is.
+    /// Returns the user name of its kubelet.
     fn user(&self) -> String {
         format!("system:node:{}", self.node)
     }
@@ -111,7 +111,7 @@ async fn is_kubelet(world: &mut World, person: Person) -> Step {
     let made = on_node(world).await?;
     let leaf = world.client_authority()?.issue(&Request::client(&made.user(), &["system:nodes"]))?;
     world.hold(&person.0, Credential::Certificate(leaf), None)?;
-    // Whether a node may do something for a pod is known as soon as the pod is.
+    // The API server knows a node's permissions for a pod as soon as it knows the pod.
     let credential = world.holding(&person.0)?.credential.clone();
     until_accepted(
         &world.endpoint(),
@@ -197,7 +197,7 @@ fn nodes(world: &World) -> Step<Api<Node>> {
     Ok(Api::all(world.administrator()?))
 }
 
-/// The scenario's node with the deployer's pod, made when they are first needed.
+/// Returns the scenario's node with the deployer's pod, created on first use.
 pub(super) async fn on_node(world: &mut World) -> Step<OnNode> {
     if let Some(made) = &world.notes::<Made>().0 {
         return Ok(made.clone());
@@ -210,11 +210,11 @@ pub(super) async fn on_node(world: &mut World) -> Step<OnNode> {
     Ok(made)
 }
 
-/// Makes the deployer's pod on the node called `node`.
+/// Creates the deployer's pod on the node called `node`.
 async fn pod_on(world: &mut World, node: &str, node_uid: &str) -> Step<OnNode> {
     world.needs("nodes")?;
     let account = service_accounts::account(world).await?;
-    // As it is: the types of older versions know less of pods.
+    // Untyped, since the types of older versions lack fields of pods.
     let resource = ApiResource::erase::<Pod>(&());
     let pods: Api<DynamicObject> = Api::namespaced_with(world.administrator()?, &account.namespace, &resource);
     let pod = serde_json::from_value(pod(world, &account, node))?;
@@ -231,7 +231,7 @@ async fn pod_on(world: &mut World, node: &str, node_uid: &str) -> Step<OnNode> {
 fn pod(world: &World, account: &Account, node: &str) -> Value {
     let mut metadata = world.metadata("on-a-node");
     metadata["namespace"] = account.namespace.clone().into();
-    // A node requests certificates of those signers alone that a pod of its mounts some of; older versions do not look at it.
+    // A node can request certificates only of signers that one of its pods mounts a certificate of; older versions ignore this.
     let certificate = |signer: &str, file: &str| json!({ "podCertificate": { "signerName": signer, "keyType": "ECDSAP256", "credentialBundlePath": file } });
     json!({ "apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {
         "nodeName": node,

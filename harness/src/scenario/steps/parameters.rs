@@ -1,9 +1,9 @@
-//! The typed words of steps.
+//! The parameter types of steps.
 
 use std::convert::Infallible;
 use std::str::FromStr;
 
-/// Someone of the cast, or a pronoun for the one named last.
+/// A person of the cast, or a pronoun for the one named last.
 #[derive(Clone, Debug, PartialEq, Eq, cucumber::Parameter)]
 #[param(name = "person", regex = "Alice|Bob|Carol|Dana|Mallory|the deployer|the robot|she|he|it|they")]
 pub(crate) struct Person(pub(crate) String);
@@ -17,7 +17,7 @@ impl FromStr for Person {
 }
 
 impl Person {
-    /// The user name of people who are known by their first name: "alice".
+    /// Returns the user name of a person who is known by their first name: "alice".
     pub(crate) fn user(&self) -> String {
         match self.0.as_str() {
             "Dana" => "da-admin".to_owned(),
@@ -40,7 +40,7 @@ impl FromStr for Texts {
 }
 
 impl Texts {
-    /// As string slices.
+    /// Returns the texts as string slices.
     pub(crate) fn all(&self) -> Vec<&str> {
         self.0.iter().map(String::as_str).collect()
     }

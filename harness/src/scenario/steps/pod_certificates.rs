@@ -1,6 +1,6 @@
 //! Certificates for pods, requested by their nodes (KEP-4317, certificates.k8s.io `PodCertificateRequest`).
 //!
-//! The main type is [`Asked`]: a request as it is sent, with one thing wrong or nothing.
+//! The main type is [`Asked`]: a request as it is sent, with one flaw or none.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -20,15 +20,15 @@ use crate::pki::{Authority, Leaf, Request, signing_request_for};
 use crate::probe::{Answer, Question};
 use crate::scenario::world::World;
 
-/// The signer that is asked unless it is another that matters: the harness itself.
+/// The default signer: the harness itself.
 pub(super) const SIGNER: &str = "authlab.example/pods";
 
-/// A signer of Kubernetes' own, for all that its name says.
+/// A signer that belongs to Kubernetes by its name.
 pub(super) const SIGNER_OF_KUBERNETES: &str = "kubernetes.io/kube-apiserver-client-pod";
 
 const HOUR: u64 = 3600;
 
-/// What is asked for, in words.
+/// The requested certificate, in words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
 #[param(
     name = "pod_certificate",
@@ -61,7 +61,7 @@ impl FromStr for Asked {
     }
 }
 
-/// What a signer writes into a request, in words.
+/// The result that a signer writes into a request, in words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
 #[param(
     name = "issued",
@@ -88,8 +88,8 @@ impl FromStr for Issued {
     }
 }
 
-/// The certificate that the request's key is of, made beforehand by the authority that the harness signs with; the request as
-/// the API server has it; how many were made.
+/// The certificate for the request's key, issued beforehand by the authority that the harness signs with; the request as
+/// the API server has it; the number of requests made.
 #[derive(Default)]
 struct Requested {
     leaf: Option<Leaf>,
@@ -178,7 +178,7 @@ async fn sound_is_accepted(world: &mut World) -> Step {
 #[then(expr = "it may not be changed any more, because {string}")]
 async fn is_final(world: &mut World, reason: String) -> Step {
     world.notes::<Requested>().object = world.answer()?.body.clone();
-    // The time alone may be the same: it is in seconds.
+    // A new time alone may be no change: it is in seconds.
     let mut changed = condition("Failed");
     changed["message"] = "another message".into();
     let answer = update(world, json!({ "conditions": [changed] })).await?;
@@ -207,13 +207,13 @@ async fn may_still_request(world: &mut World, person: Person, asked: Asked) -> S
     Ok(())
 }
 
-/// The request, and the certificate that would be issued for it.
+/// Returns the request, the certificate that would be issued for it, and its authority.
 fn request(world: &mut World, made: &OnNode, asked: Asked) -> Step<(Question, Leaf, Authority)> {
     let authority = Authority::root("authlab pods")?;
     let leaf = authority.issue(&Request::client("pod", &[]).starting_now().lifetime(Duration::from_secs(HOUR)))?;
     let own = signing_request_for("pod", &[], &leaf.key)?;
     let pem = match asked {
-        // Made once, with a key that was thrown away.
+        // Generated once, with a key that was thrown away.
         Asked::ShortKey => include_str!("../../../../fixtures/signing_requests/rsa_2048.csr").to_owned(),
         Asked::OthersKey => Damage::Signature.done_to(&own)?,
         _ => own,
@@ -255,7 +255,7 @@ fn path(object: &Value) -> Step<String> {
     Ok(format!("{GROUP}/namespaces/{namespace}/podcertificaterequests/{name}"))
 }
 
-/// The condition that a signer ends a request with.
+/// Returns the condition with which a signer completes a request.
 fn condition(kind: &str) -> Value {
     json!({
         "type": kind, "status": "True", "reason": "Decided", "message": "by the signer of a scenario",
@@ -271,7 +271,7 @@ async fn issue(world: &mut World, issued: Issued) -> Step<Answer> {
     );
     let leaf = match issued {
         Issued::Sound | Issued::NoRefresh => leaf,
-        // Of the same key, since that is looked at first.
+        // Of the same key, since the API server checks the key first.
         Issued::TooLong => authority.renew(
             &leaf,
             &Request::client("pod", &[]).starting_now().lifetime(Duration::from_secs(25 * HOUR)),
@@ -300,7 +300,7 @@ async fn update(world: &mut World, status: Value) -> Step<Answer> {
     Ok(world.ask_with("the signer", &credential, &question).await)
 }
 
-/// The status in the last answer; fails unless it has `condition`.
+/// Returns the status in the last answer; fails unless it has `condition`.
 fn status(world: &World, condition: &str) -> Step<Value> {
     let answer = world.answer()?;
     let status = &answer.body["status"];
@@ -312,7 +312,7 @@ fn status(world: &World, condition: &str) -> Step<Value> {
     Ok(status.clone())
 }
 
-/// From when to when a certificate is good.
+/// Returns the beginning and the end of a certificate's validity.
 fn validity(leaf: &Leaf) -> Step<(jiff::Timestamp, jiff::Timestamp)> {
     let (_, pem) = x509_parser::pem::parse_x509_pem(leaf.certificate.as_bytes())?;
     let certificate = pem.parse_x509()?;

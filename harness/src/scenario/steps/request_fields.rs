@@ -1,4 +1,4 @@
-//! What signing requests must say, and what they are found by.
+//! The fields that signing requests must have, and those that they are selected by.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -24,7 +24,7 @@ struct Made {
     names: BTreeSet<String>,
 }
 
-/// A field that a request cannot do without, in words.
+/// A required field of a request, in words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
 #[param(name = "request_field", regex = "a signer|usages")]
 struct Field(&'static str);
@@ -124,7 +124,7 @@ fn request(world: &World, name: &str, signer: &str) -> Step<Value> {
     }))
 }
 
-/// The names in the list that the last answer is.
+/// Returns the names in the list of the last answer.
 fn names(world: &World) -> Step<BTreeSet<String>> {
     let answer = world.answer()?;
     let items = answer.body["items"]

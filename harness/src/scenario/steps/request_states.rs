@@ -1,18 +1,18 @@
-//! What becomes of a signing request: its conditions in a word ([`RequestState`]), and what can be asked of it.
+//! The states of a signing request: its conditions in a word ([`RequestState`]), and accessors for its status.
 
 use std::str::FromStr;
 
 use anyhow::Result;
 use k8s_openapi::api::certificates::v1::{CertificateSigningRequest, CertificateSigningRequestCondition};
 
-/// What becomes of a request.
+/// A decision on a request.
 #[derive(Clone, Copy)]
 pub(super) enum Decision {
     Approved,
     Denied,
 }
 
-/// The conditions a request has, in a word.
+/// The conditions of a request, in a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
 #[param(name = "request_state", regex = "pending|approved|denied|failed")]
 pub(super) struct RequestState(pub(super) &'static [&'static str]);
@@ -31,7 +31,7 @@ impl FromStr for RequestState {
     }
 }
 
-/// What the API's own type leaves to be asked for.
+/// Accessors that the API's own type lacks.
 pub(super) trait Status {
     fn name(&self) -> String;
     fn condition(&self, kind: &str) -> Option<CertificateSigningRequestCondition>;
@@ -79,7 +79,7 @@ impl Status for CertificateSigningRequest {
     }
 }
 
-/// `request` with the decision among its conditions.
+/// Returns `request` with the decision among its conditions.
 pub(super) fn with_decision(mut request: CertificateSigningRequest, decision: Decision) -> CertificateSigningRequest {
     let kind = match decision {
         Decision::Approved => "Approved",

@@ -1,4 +1,4 @@
-//! The certificates that features speak of when somebody requests one.
+//! The certificates that people request in the features.
 //!
 //! The main type is [`RequestedCertificate`]; [`Lifetime`] is how long one is valid.
 
@@ -11,7 +11,7 @@ use regex::Regex;
 
 use super::Texts;
 
-/// The certificate somebody requests: `a certificate with the organization "platform-team" valid for 2 hours`.
+/// The certificate that a person requests: `a certificate with the organization "platform-team" valid for 2 hours`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, cucumber::Parameter)]
 #[param(
     name = "requested_certificate",
@@ -27,7 +27,7 @@ pub(super) struct RequestedCertificate {
     pub(super) damage: Option<Damage>,
 }
 
-/// What is wrong with what is sent as a PKCS#10 request.
+/// A defect of the PKCS#10 request that is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Damage {
     NoRequest,
@@ -36,12 +36,12 @@ pub(super) enum Damage {
 }
 
 impl Damage {
-    /// What becomes of the sound request `pem`.
+    /// Returns the sound request `pem` with this defect.
     pub(super) fn done_to(self, pem: &str) -> Result<String> {
         match self {
             Self::NoRequest => Ok("please".to_owned()),
             Self::CutShort => rewritten(pem, |der| der.truncate(der.len() / 2)),
-            // The signature is over another common name than the one that is in there then: the name comes before
+            // The signature is over another common name than the one that the request then has: the name comes before
             // the key, and its letters are the first lower-case ones.
             Self::Signature => rewritten(pem, |der| {
                 if let Some(letter) = der.iter_mut().find(|byte| byte.is_ascii_lowercase()) {
@@ -52,7 +52,7 @@ impl Damage {
     }
 }
 
-/// The DER inside of `pem`, as PEM again after `change`.
+/// Applies `change` to the DER inside of `pem`, and returns the result as PEM.
 fn rewritten(pem: &str, change: impl FnOnce(&mut Vec<u8>)) -> Result<String> {
     let (_, parsed) = x509_parser::pem::parse_x509_pem(pem.as_bytes())?;
     let mut der = parsed.contents;
@@ -96,7 +96,7 @@ impl FromStr for RequestedCertificate {
     }
 }
 
-/// How long a certificate is valid: `2 hours`, `2 hours and 5 minutes`.
+/// The lifetime of a certificate: `2 hours`, `2 hours and 5 minutes`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
 #[param(name = "lifetime", regex = r"-?\d+ (?:seconds|minutes|hours)(?: and \d+ (?:seconds|minutes))?")]
 pub(super) struct Lifetime(pub(super) i64);

@@ -1,4 +1,4 @@
-//! What somebody may do: RBAC by user and by group, in the scenario's own namespace, or everywhere for who is
+//! RBAC permissions by user and by group, in the scenario's own namespace, or everywhere for subjects that are
 //! the scenario's own.
 
 use cucumber::{given, then};
@@ -44,7 +44,7 @@ async fn may_list(world: &mut World, person: Person, resource: String) -> Step {
     Ok(())
 }
 
-/// How many grants the scenario has made.
+/// The number of grants that the scenario has made.
 #[derive(Default)]
 struct Granted(usize);
 
@@ -58,7 +58,7 @@ pub(super) struct Right {
 }
 
 impl Right {
-    /// `verb` on every `resource` (`pods`, `pods/log`) of the API group `group`.
+    /// Returns the right to `verb` every `resource` (`pods`, `pods/log`) of the API group `group`.
     pub(super) fn new(verb: impl Into<String>, group: &'static str, resource: impl Into<String>) -> Self {
         Self {
             verb: verb.into(),
@@ -68,7 +68,7 @@ impl Right {
         }
     }
 
-    /// On those called `names` alone.
+    /// Restricts the right to the objects called `names`.
     #[must_use]
     pub(super) fn named(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.names = names.into_iter().map(Into::into).collect();
@@ -99,7 +99,7 @@ impl Right {
     }
 }
 
-/// Lets the subject (`User` or `Group`) do `rights` in the whole cluster, and waits until the API server knows.
+/// Grants the subject (`User` or `Group`) `rights` in the whole cluster, and waits until the API server knows.
 /// The subject's name must be the scenario's own: other scenarios run in the same cluster.
 pub(super) async fn grant_everywhere(world: &mut World, kind: &str, subject: &str, rights: &[Right]) -> Step {
     let name = granted(world, "authlab");
@@ -152,7 +152,7 @@ pub(super) async fn grant(world: &mut World, kind: &str, subject: &str, verb: &s
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 
-/// A name for the scenario's next grant.
+/// Returns a name for the scenario's next grant.
 fn granted(world: &mut World, base: &str) -> String {
     let granted = world.notes::<Granted>();
     granted.0 += 1;
@@ -160,7 +160,7 @@ fn granted(world: &mut World, base: &str) -> String {
     world.unique(&format!("{base}-{count}"))
 }
 
-/// Notes what was granted, and waits until the API server that is asked knows it.
+/// Notes a grant, and waits until the current endpoint's API server knows it.
 async fn until_known(world: &mut World, kind: &str, subject: &str, attributes: ResourceAttributes) -> Step {
     let review = if kind == "User" {
         AccessReview::user(subject, attributes)

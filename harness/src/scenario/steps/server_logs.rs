@@ -1,4 +1,4 @@
-//! What the API server wrote to its log beside refusals.
+//! The API server's log, apart from refusals.
 
 use std::fs::File;
 use std::future::ready;
@@ -16,7 +16,7 @@ use crate::process::wait::{Condition, until};
 use crate::scenario::world::World;
 use crate::secret::redact;
 
-/// How long an engine may take to pass a line on.
+/// The time until an engine passes a log line on, at most.
 const LIMIT: Duration = Duration::from_secs(5);
 
 #[then(expr = "the API server logs of its start that {string}")]
@@ -57,7 +57,7 @@ async fn secret_is_not_logged(world: &mut World) -> Step {
     Ok(())
 }
 
-/// The first line of the log of `server` that has all of `texts` in it, as it is.
+/// Returns the first line of the log of `server` that contains all of `texts`, verbatim.
 async fn line(server: &ApiServer, texts: &[&str]) -> Step<String> {
     let logs = server.logs.as_ref().context("the API server's log cannot be read")?;
     let mut read = 0;
@@ -78,8 +78,8 @@ async fn line(server: &ApiServer, texts: &[&str]) -> Step<String> {
     Ok(found.await?)
 }
 
-/// The first line of `log` after `read` bytes that is `wanted`; `read` becomes what was looked at. Logs grow large, so that they are
-/// read line by line, and once.
+/// Returns the first line of `log` after `read` bytes that is `wanted`; `read` becomes the number of bytes read. Logs grow large, so
+/// they are read line by line, and once.
 fn first_line(log: &Path, read: &mut u64, wanted: impl Fn(&str) -> bool) -> std::io::Result<Option<String>> {
     let mut lines = BufReader::new(File::open(log)?);
     lines.seek(SeekFrom::Start(*read))?;

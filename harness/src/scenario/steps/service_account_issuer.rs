@@ -1,4 +1,4 @@
-//! What the API server publishes about the issuer of service account tokens (OpenID Connect Discovery 1.0, KEP-1393).
+//! The API server's published metadata of the issuer of service account tokens (OpenID Connect Discovery 1.0, KEP-1393).
 
 use anyhow::Context;
 use cucumber::{then, when};
@@ -15,7 +15,7 @@ use crate::scenario::world::World;
 const METADATA: &str = "/.well-known/openid-configuration";
 const KEYS: &str = "/openid/v1/jwks";
 
-/// The type of a key set (RFC 7517 §8.5.2).
+/// The media type of a key set (RFC 7517 §8.5.2).
 const KEY_SET: &str = "application/jwk-set+json";
 
 #[when(expr = "{person} asks who issues service account tokens")]
@@ -25,7 +25,7 @@ async fn asks_for_metadata(world: &mut World, person: Person) -> Step {
 
 #[when(expr = "{person} asks for the keys that verify service account tokens")]
 async fn asks_for_keys(world: &mut World, person: Person) -> Step {
-    // Who says to read nothing but JSON is not told: 406.
+    // A request that accepts nothing but JSON gets 406.
     Ok(world
         .ask(&person.0, &Question::get(KEYS).header("Accept", KEY_SET))
         .await
@@ -71,7 +71,7 @@ async fn for_the_server(world: &mut World) -> Step {
     let issuer = &answer.body["issuer"];
     let claims = service_accounts::claims(world)?;
     let seen = claims.get("aud").and_then(Value::as_array).cloned().unwrap_or_default();
-    // Without --api-audiences, the API server's own audience is the issuer it calls itself. A cluster that is not ours may have more.
+    // Without --api-audiences, the API server's own audience is its issuer. A cluster that is not ours may have more.
     let is_expected = match world.service_account_issuer() {
         Some(_) => seen == [issuer.clone()],
         None => seen.contains(issuer),
@@ -104,7 +104,7 @@ async fn not_told(world: &mut World, person: Person) -> Step {
     answers::refused(world.version(), &answer, Verdict::Forbidden, "system:anonymous")
 }
 
-/// The last answer, if it was given with this type.
+/// Returns the last answer, if it has this content type.
 fn published<'a>(world: &'a World, content_type: &str) -> Step<&'a Answer> {
     let answer = world.answer()?;
     expect!(answer.verdict == Verdict::Accepted, "told", "{answer}");

@@ -23,10 +23,10 @@ use crate::secret::Secret;
 /// The name of the service account that scenarios are about, in the scenario's own namespace.
 const DEPLOYER: &str = "deployer";
 
-/// How many tokens are put by before something is deleted: the API server takes a few milliseconds to know.
+/// The number of tokens set aside before a deletion: the API server takes a few milliseconds to know of it.
 const SPARES: usize = 5;
 
-/// What makes a service account token unsound, in words.
+/// The flaw of a service account token, in words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
 #[param(
     name = "service_account_token_flaw",
@@ -62,12 +62,12 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// The user that its tokens stand for.
+    /// Returns the user that its tokens stand for.
     pub(super) fn user(&self) -> String {
         format!("system:serviceaccount:{}:{}", self.namespace, self.name)
     }
 
-    /// The group of all service accounts of its namespace.
+    /// Returns the group of all service accounts of its namespace.
     fn group(&self) -> String {
         format!("system:serviceaccounts:{}", self.namespace)
     }
@@ -76,7 +76,7 @@ impl Account {
 #[derive(Default)]
 struct Deployer {
     account: Option<Account>,
-    /// What was asked for when the token was made; none where it came in another way.
+    /// The specification that the token was requested with; `None` if it came in another way.
     asked: Option<TokenRequestSpec>,
     token: Option<Secret>,
     /// A token that was put into another Secret.
@@ -320,7 +320,7 @@ async fn no_secret_of_account(world: &mut World) -> Step {
     Ok(())
 }
 
-/// The scenario's service account, made when it is first needed.
+/// Returns the scenario's service account, created on first use.
 pub(super) async fn account(world: &mut World) -> Step<Account> {
     if let Some(account) = &world.notes::<Deployer>().account {
         return Ok(account.clone());
@@ -330,12 +330,12 @@ pub(super) async fn account(world: &mut World) -> Step<Account> {
     Ok(account)
 }
 
-/// A token of the service account that nobody presented yet, bound to nothing, for the API server.
+/// Requests a token of the service account for the API server, never presented so far and bound to nothing.
 pub(super) async fn fresh_token(world: &mut World) -> Step<Secret> {
     request(world, &TokenRequestSpec::default()).await
 }
 
-/// The same as a sound credential, and the user it stands for.
+/// Requests the same as a sound credential, with the user that it stands for.
 pub(super) async fn fresh(world: &mut World) -> Step<Twin> {
     let user = account(world).await?.user();
     Ok(Twin {
@@ -344,7 +344,7 @@ pub(super) async fn fresh(world: &mut World) -> Step<Twin> {
     })
 }
 
-/// The token held, for steps that look at it.
+/// Returns the token held, for steps that inspect it.
 pub(super) fn token(world: &mut World) -> Step<Secret> {
     Ok(world
         .notes::<Deployer>()
@@ -353,7 +353,7 @@ pub(super) fn token(world: &mut World) -> Step<Secret> {
         .context("nobody holds a service account token")?)
 }
 
-/// What the token held says.
+/// Returns the claims of the token held.
 pub(super) fn claims(world: &mut World) -> Step<Map<String, Value>> {
     Ok(unverified(&token(world)?)?.claims)
 }
@@ -378,7 +378,7 @@ async fn delete_account(world: &mut World) -> Step {
     Ok(())
 }
 
-/// Asks for a token of the service account (TokenRequest, KEP-1205).
+/// Requests a token of the service account (TokenRequest, KEP-1205).
 async fn request(world: &mut World, spec: &TokenRequestSpec) -> Step<Secret> {
     let account = account(world).await?;
     request_for(world, &account, spec).await
@@ -408,18 +408,18 @@ pub(super) async fn hold(world: &mut World, person: &Person, spec: TokenRequestS
     Ok(())
 }
 
-/// The deployer's token is good for nothing any more; a new one of its service account is.
+/// Marks the deployer's token as flawed; a new one of its service account is the twin.
 pub(super) async fn spoil(world: &mut World) -> Step {
     let twin = fresh(world).await?;
     Ok(world.spoil("the deployer", twin)?)
 }
 
-/// Tokens like the one held, for asking anew until a deletion is known.
+/// Sets aside tokens like the one held, for asking anew until a deletion is known.
 pub(super) async fn put_spares_by(world: &mut World) -> Step {
     let Some(spec) = world.notes::<Deployer>().asked.clone() else {
         bail!("the token was not asked for")
     };
-    // The sound twin has no need of them.
+    // The sound twin does not need them.
     let spares = if world.is_inverted() { 0 } else { SPARES };
     for _ in 0..spares {
         let spare = Credential::Token(request(world, &spec).await?);
@@ -428,7 +428,7 @@ pub(super) async fn put_spares_by(world: &mut World) -> Step {
     Ok(())
 }
 
-/// Makes a Secret for a token of `account`, and waits until the controller has filled it.
+/// Creates a Secret for a token of `account`, and waits until the controller has filled it.
 async fn filled_secret(world: &mut World, account: &Account, name: &str) -> Step<Secret> {
     let secrets: Api<SecretObject> = Api::namespaced(world.administrator()?, &account.namespace);
     let mut metadata = world.metadata(name);

@@ -1,6 +1,6 @@
 //! Certificates that the cluster signs: requested, approved or denied, signed.
 //!
-//! What somebody requests is a [`RequestedCertificate`]; the request that was made last is the one that everything is about.
+//! A [`RequestedCertificate`] says what a person requests; the steps are about the request that was made last.
 
 use std::time::Duration;
 
@@ -29,12 +29,12 @@ use crate::secret::Secret;
 const CLIENTS: &str = "kubernetes.io/kube-apiserver-client";
 /// The signer of kubelets' client certificates, whose requests may be approved by a controller.
 const KUBELETS: &str = "kubernetes.io/kube-apiserver-client-kubelet";
-/// Where requests are made.
+/// The API path of requests.
 const PATH: &str = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
-/// How long approving and signing may take: ten times what a slow machine needs.
+/// The time for approving and signing, at most: ten times what a slow machine needs.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// The request that was made last, and how many there were.
+/// The request that was made last, and the number of requests.
 #[derive(Clone, Default)]
 struct Requested {
     name: String,
@@ -237,7 +237,7 @@ async fn approved_by_itself(world: &mut World, reason: String) -> Step {
     Ok(())
 }
 
-/// That something never happens cannot be seen; that what came later has been dealt with can.
+/// An event that never happens cannot be seen; that a later request has been processed can.
 #[then(expr = "the request stays {request_state} without a certificate, while a later one of {person} is signed")]
 async fn stays_unsigned(world: &mut World, state: RequestState, person: Person) -> Step {
     let ours = world.notes::<Requested>().clone();
@@ -286,7 +286,7 @@ fn requests_api(world: &World) -> Step<Api<CertificateSigningRequest>> {
     Ok(Api::all(world.administrator()?))
 }
 
-/// The group of the scenario's own that the person is in, by a certificate of theirs.
+/// Returns the scenario's own group that the person is in, by a certificate of theirs.
 fn team(world: &mut World, person: &Person) -> Step<String> {
     let name = world.person(&person.0)?;
     let person = Person(name);
@@ -298,7 +298,7 @@ fn team(world: &mut World, person: &Person) -> Step<String> {
     Ok(team)
 }
 
-/// The name that the scenario's node has as a user.
+/// Returns the user name of the scenario's node.
 fn node(world: &World) -> String {
     format!("system:node:{}", world.unique("node"))
 }
@@ -308,7 +308,7 @@ async fn allow(world: &mut World, person: &Person, rights: &[Right]) -> Step {
     grant_everywhere(world, "Group", &team, rights).await
 }
 
-/// Makes the request.
+/// Sends the request.
 async fn request(world: &mut World, person: &Person, requested: &RequestedCertificate) -> Step<Answer> {
     let name = world.person(&person.0)?;
     let organizations: Vec<&str> = requested.organizations.iter().map(String::as_str).collect();
@@ -349,13 +349,13 @@ async fn request(world: &mut World, person: &Person, requested: &RequestedCertif
     Ok(world.ask(&name, &Question::post(PATH, body)).await?)
 }
 
-/// The request as it is now.
+/// Returns the current state of the request.
 async fn current(world: &mut World) -> Step<CertificateSigningRequest> {
     let name = world.notes::<Requested>().name.clone();
     Ok(requests_api(world)?.get(&name).await?)
 }
 
-/// The person approves or denies the request that was made last.
+/// Approves or denies the request that was made last, as the person.
 async fn decide(world: &mut World, person: &Person, decision: Decision) -> Step<Answer> {
     let name = world.person(&person.0)?;
     let credential = world.holding(&name)?.credential.clone();
@@ -368,7 +368,7 @@ async fn decide_with(world: &mut World, who: &str, credential: &Credential, deci
     Ok(world.ask_with(who, credential, &question).await)
 }
 
-/// The person writes a certificate into the request that was made last.
+/// Writes a certificate into the request that was made last, as the person.
 async fn issue(world: &mut World, person: &Person) -> Step<Answer> {
     let name = world.person(&person.0)?;
     let mut request = serde_json::to_value(current(world).await?)?;
@@ -389,7 +389,7 @@ async fn approve_as_administrator(world: &mut World) -> Step {
     Ok(())
 }
 
-/// The person holds, from now on, what the cluster signed for their request.
+/// Gives the person the certificate that the cluster signed for their request.
 async fn hold_signed(world: &mut World, person: &Person, requested: &RequestedCertificate) -> Step {
     has_requested(world, person.clone(), requested.clone()).await?;
     approve_as_administrator(world).await?;
@@ -403,7 +403,7 @@ async fn hold_signed(world: &mut World, person: &Person, requested: &RequestedCe
     Ok(world.hold(&person.0, Credential::Certificate(leaf), None)?)
 }
 
-/// The certificate of the request called `name`, once it is there.
+/// Returns the certificate of the request called `name`, once it is there.
 async fn certificate(world: &World, name: &str) -> Step<String> {
     world.needs("certificate_signer")?;
     let api = requests_api(world)?;
@@ -417,7 +417,7 @@ async fn certificate(world: &World, name: &str) -> Step<String> {
     Ok(found.await?)
 }
 
-/// The request that was made last, once it has the condition `kind`.
+/// Returns the request that was made last, once it has the condition `kind`.
 async fn until_condition(world: &mut World, kind: &str) -> Step<CertificateSigningRequest> {
     world.needs("certificate_signer")?;
     let name = world.notes::<Requested>().name.clone();
@@ -433,7 +433,7 @@ async fn until_condition(world: &mut World, kind: &str) -> Step<CertificateSigni
     Ok(found.await?)
 }
 
-/// Fails unless the request `ours` has the conditions meant, and no certificate. It is the last one again.
+/// Fails unless the request `ours` has the conditions `state`, and no certificate. It becomes the last one again.
 async fn expect_state(world: &mut World, ours: Requested, state: RequestState) -> Step {
     *world.notes::<Requested>() = ours;
     let request = current(world).await?;

@@ -1,4 +1,4 @@
-//! Tokens that an API server was given in a file (`--token-auth-file`, `fixtures/api_servers/tokens.toml`).
+//! Tokens from a file of an API server (`--token-auth-file`, `fixtures/api_servers/tokens.toml`).
 
 use cucumber::{given, then};
 

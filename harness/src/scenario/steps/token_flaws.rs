@@ -1,4 +1,4 @@
-//! What can be wrong with a token of the harness' own issuer, in words.
+//! The flaws of a token of the harness' own issuer, in words.
 //!
 //! The main type is [`TokenFlaw`].
 
@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::identity_provider::issuer::{Forgery, Token};
 
-/// What is wrong with a token. Each leaves one that is sound but for this.
+/// A flaw of a token that is otherwise sound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
 #[param(
     name = "token_flaw",
@@ -78,7 +78,7 @@ impl FromStr for TokenFlaw {
 }
 
 impl TokenFlaw {
-    /// `token` of the issuer whose URL is `issuer`, with the flaw.
+    /// Returns `token`, of the issuer whose URL is `issuer`, with the flaw.
     pub(super) fn applied(self, token: Token, issuer: &str) -> Token {
         const HOUR: Duration = Duration::from_secs(3600);
         let later = || SystemTime::now() + HOUR;
@@ -105,7 +105,7 @@ impl TokenFlaw {
             Self::SecondBehind => token.forged(Forgery::TwoSignatures),
             Self::SecondBeside => token.forged(Forgery::TwoSignaturesInJson),
             Self::BrokenSignature => token.forged(Forgery::BrokenSignature),
-            // RFC 7515 §4.1.11: who does not understand all of what is critical must refuse.
+            // RFC 7515 §4.1.11: a recipient that does not understand all critical extensions must refuse.
             Self::Critical => token.header("crit", json!(["authlab"])).header("authlab", true),
             Self::NoKey => token.without_kid(),
             Self::LongKeyName => token.kid(&"key".repeat(4096)),

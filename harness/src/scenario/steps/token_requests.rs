@@ -1,4 +1,4 @@
-//! Asking for tokens of service accounts (TokenRequest, KEP-1205).
+//! Requests for tokens of service accounts (TokenRequest, KEP-1205).
 
 use std::str::FromStr;
 
@@ -16,7 +16,7 @@ use crate::secret::Secret;
 
 const DAY: i64 = 24 * 3600;
 
-/// A pod that a token cannot be bound to, and why.
+/// A pod that a token cannot be bound to, by reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
 #[param(
     name = "wrong_pod",
@@ -70,7 +70,7 @@ async fn asks_for_token_bound_to(world: &mut World, person: Person, wrong: Wrong
     ask(world, &person, json!({ "boundObjectRef": reference })).await
 }
 
-/// Whom a request says that its token is for, beside its path.
+/// The subject in a token request's body that differs from its path, in words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
 #[param(
     name = "wrong_subject",
@@ -186,7 +186,7 @@ async fn audit_names_token(world: &mut World) -> Step {
 async fn audit_says_stale(world: &mut World) -> Step {
     let user = service_accounts::account(world).await?.user();
     let seen = annotation(world, "authentication.k8s.io/stale-token")?.unwrap_or_default();
-    // The hour is from when the token was made, a moment before it was presented.
+    // The hour is counted from the issue of the token, a moment before it was presented.
     expect!(
         seen.starts_with(&format!("subject: {user}, seconds after warning threshold: 36")),
         "a stale token of {user}, an hour after it should have been renewed",
@@ -202,7 +202,7 @@ fn audit_says_nothing_of_stale(world: &mut World) -> Step {
     Ok(())
 }
 
-/// What the audit event of the last answer notes under `key`.
+/// Returns the annotation `key` in the audit event of the last answer.
 fn annotation(world: &World, key: &str) -> Step<Option<String>> {
     world.needs("audit_log")?;
     let event = world
@@ -234,7 +234,7 @@ async fn given_bound_token(world: &mut World, person: Person) -> Step {
     if pods.get_opt(&account.name).await?.is_none() {
         bound_objects::make(world, BoundObject::Pod).await?;
     }
-    // Without a UID, the one that the name stands for now is meant.
+    // Without a UID, the current object of that name is meant.
     ask(
         world,
         &person,
@@ -299,7 +299,7 @@ pub(super) fn question(namespace: &str, name: &str, spec: Value) -> Question {
     Question::post(format!("/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"), request)
 }
 
-/// What the token says that the last answer holds; fails unless it is the deployer's.
+/// Returns the claims of the token in the last answer; fails unless it is the deployer's.
 async fn claims_given(world: &mut World) -> Step<Value> {
     let user = service_accounts::account(world).await?.user();
     let answer: &Answer = world.answer()?;

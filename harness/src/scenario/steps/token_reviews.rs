@@ -1,4 +1,4 @@
-//! Having tokens reviewed by the API server (authentication.k8s.io/v1 `TokenReview`).
+//! Reviews of tokens by the API server (authentication.k8s.io/v1 `TokenReview`).
 
 use cucumber::{then, when};
 use serde_json::{Value, json};
@@ -50,7 +50,7 @@ async fn review(world: &mut World, person: &Person, audiences: &[&str]) -> Step 
     Ok(world.ask(&person.0, &question).await.map(drop)?)
 }
 
-/// What the review in the last answer says.
+/// Returns the status of the review in the last answer.
 fn status(world: &World) -> Step<Value> {
     let answer = world.answer()?;
     expect!(answer.verdict == Verdict::Accepted, "the token is reviewed", "{answer}");

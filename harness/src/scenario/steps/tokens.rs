@@ -36,7 +36,7 @@ fn holds_flawed_token(world: &mut World, person: Person, issuer: String, flaw: T
     hold_beside_sound(world, &person, &issuer, &token)
 }
 
-/// What a token says beside the usual, a claim a row. A value is JSON, or else the text itself; without one, the claim is missing.
+/// The claims of a token beside the usual ones, one per row. A value is JSON, or else the text itself; without one, the claim is missing.
 #[given(expr = "{person} holds a token of the issuer {string} that says")]
 fn holds_token_that_says(world: &mut World, person: Person, issuer: String, step: &gherkin::Step) -> Step {
     let table = step.table.as_ref().context("the step has a table of claims")?;
@@ -94,7 +94,7 @@ async fn accepted_elsewhere(world: &mut World, person: Person, user: String) -> 
     answers::accepted(&answer, &user)
 }
 
-/// A sound token of the issuer at `path`, with all that the configurations of `fixtures/authentication/` read.
+/// Returns a sound token of the issuer at `path`, with all claims that the configurations of `fixtures/authentication/` read.
 pub(super) fn sound(world: &World, path: &str, user: &str) -> Step<Token> {
     let token = world.signer()?.token(path).with_context(|| format!("the issuer {path}"))?;
     let token = token.subject(user).claim("username", user);
@@ -105,12 +105,12 @@ pub(super) fn sound(world: &World, path: &str, user: &str) -> Step<Token> {
     })
 }
 
-/// Somebody's e-mail address.
+/// Returns the e-mail address of a user.
 fn address(user: &str) -> String {
     format!("{user}@example.com")
 }
 
-/// The user that a token's holder becomes (`fixtures/authentication/`).
+/// Returns the user that a token's holder becomes (`fixtures/authentication/`).
 pub(super) fn user(path: &str, name: &str) -> String {
     match path {
         "es256" | "mapped" => name.to_owned(),
@@ -119,7 +119,7 @@ pub(super) fn user(path: &str, name: &str) -> String {
     }
 }
 
-/// `person` holds `token`; a sound one of the same issuer is its twin.
+/// Gives `person` the `token`, with a sound one of the same issuer as its twin.
 pub(super) fn hold_beside_sound(world: &mut World, person: &Person, issuer: &str, token: &Token) -> Step {
     let twin = Twin {
         credential: Credential::Token(sound(world, issuer, "alice")?.sign()?),

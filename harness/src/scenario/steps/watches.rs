@@ -1,4 +1,4 @@
-//! Watches: answers that go on while things happen.
+//! Watches: responses that continue while things happen.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::{Person, Step};
 use crate::probe::{Question, Watch, watch};
 use crate::scenario::world::World;
 
-/// An event that is on its way takes no longer, unless something holds it back.
+/// The time until an event arrives, at most, unless something holds it back.
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// The watch that was opened last.
@@ -47,7 +47,7 @@ async fn each_arrives(world: &mut World, _pronoun: String) -> Step {
             let next = next.with_context(|| format!("the {name} configmap did not arrive within {LIMIT:?}"))??;
             let event = next.with_context(|| format!("the watch ended before the {name} configmap arrived"))?;
             let said = |pointer: &str| event.pointer(pointer).and_then(Value::as_str);
-            // The cluster makes one of its own in each namespace, whenever it comes to that.
+            // The cluster creates this one in each namespace, at some time.
             if said("/object/metadata/name") == Some("kube-root-ca.crt") {
                 continue;
             }

@@ -15,10 +15,10 @@ use crate::probe::{Question, watch};
 use crate::scenario::world::{Twin, World};
 use crate::secret::{Secret, TOKEN_PROTOCOL};
 
-/// The protocol that is meant to be spoken: any name will do for a watch.
+/// The protocol to negotiate: any name will do for a watch.
 const SPOKEN: &str = "authlab.watch";
 
-/// How a token is carried in sub-protocols, in words.
+/// The form of a token in sub-protocols, in words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
 #[param(
     name = "as_sub_protocol",
@@ -56,7 +56,7 @@ impl Carried {
             Self::Sound => vec![sound, spoken],
             Self::Twice => vec![sound.clone(), sound, spoken],
             Self::Alone => vec![sound],
-            // Four characters are three bytes; one character is none.
+            // Four characters encode three bytes; a single character encodes nothing.
             Self::CutShort => vec![carrying(&encoded[..5]), spoken],
             Self::NoText => vec![carrying(&URL_SAFE_NO_PAD.encode([0xff, 0xfe])), spoken],
         }

@@ -1,4 +1,4 @@
-//! Tokens that a webhook reviews: what it answers about each, and what it was asked.
+//! Tokens that a webhook reviews: its answers about each, and the requests that it got.
 //!
 //! The main type is [`Answers`]: the answers of the webhook about one token, as features say them.
 
@@ -17,7 +17,7 @@ use crate::probe::{Endpoint, Question};
 use crate::scenario::world::{Twin, World};
 use crate::token_webhook::{CLAIM, Reply, Script, Voucher, told, vouched_for};
 
-/// What the webhook answers about a token, in words: `first refuses because "not yet", and then accepts`.
+/// The webhook's answers about a token, in words: `first refuses because "not yet", and then accepts`.
 #[derive(Clone, Debug, PartialEq, Eq, cucumber::Parameter)]
 #[param(
     name = "webhook_answers",
@@ -62,7 +62,7 @@ impl FromStr for Answers {
 }
 
 impl Answers {
-    /// The script that says so, about a token of `user`'s.
+    /// Returns the script of these answers, about a token of `user`'s.
     fn script(self, user: &str) -> Script {
         let reply = |said| match said {
             Said::Accepts { audience } => Reply::Accept(Voucher {
@@ -77,7 +77,7 @@ impl Answers {
     }
 }
 
-/// What the webhook says of whomever it vouches for.
+/// Returns the webhook's statement about a user that it vouches for.
 fn voucher(user: &str) -> Voucher {
     Voucher {
         user: user.to_owned(),
@@ -96,7 +96,7 @@ fn holds_token(world: &mut World, person: Person, said: Answers) -> Step {
         credential: Credential::Token(Script::new(vec![Reply::Accept(voucher(&user))]).token(&seed)),
         user: user.clone(),
     };
-    // One that it accepts without more is no flawed one.
+    // A token that is accepted without a condition is not flawed.
     let is_sound = matches!(said.0[..], [Said::Accepts { audience: None }]);
     let token = said.script(&user).token(&seed);
     Ok(world.hold(&person.0, Credential::Token(token), (!is_sound).then_some(twin))?)

@@ -1,4 +1,4 @@
-//! What a scenario may use of its lab: only what it asks for by its tags. The main item is [`World::needs`].
+//! The parts of the lab that a scenario may use: only those that it asks for by its tags. The main item is [`World::needs`].
 
 use anyhow::{Context, Result, ensure};
 
@@ -15,20 +15,20 @@ use crate::probe::Endpoint;
 use crate::secret::Secret;
 
 impl World {
-    /// The main API server.
+    /// Returns the main API server.
     pub fn main(&self) -> &ApiServer {
         self.lab().main()
     }
 
-    /// The version of Kubernetes.
+    /// Returns the version of Kubernetes.
     pub fn version(&self) -> Minor {
         self.lab().version()
     }
 
-    /// What the scenario uses must be among what it asks for: only so is it known, before it begins, where it can be carried out.
+    /// Checks that the scenario asks for `capability`, so that it is known before the scenario starts which labs can run it.
     ///
     /// # Errors
-    /// It has no tag `@requires:` with this capability.
+    /// The scenario has no tag `@requires:` with this capability.
     pub fn needs(&self, capability: &str) -> Result<()> {
         let Some(scenario) = &self.scenario else { return Ok(()) };
         let asked = scenario.tags.iter().filter_map(|tag| tag.strip_prefix(REQUIRES));
@@ -39,7 +39,7 @@ impl World {
         Ok(())
     }
 
-    /// The authority whose client certificates the API server that is asked accepts, with its key.
+    /// Returns the authority, with its key, whose client certificates the current endpoint's API server accepts.
     ///
     /// # Errors
     /// The scenario does not ask for it.
@@ -48,13 +48,13 @@ impl World {
         Ok(self.lab().authorities_of(&self.endpoint().server)?.clients)
     }
 
-    /// The same where it is ours, for what no scenario asks for: inverting it.
+    /// Returns the same authority where it is ours, for inverting a scenario, which no scenario asks for.
     pub fn own_client_authority(&self) -> Option<Authority> {
         let authorities = self.lab().authorities_of(&self.endpoint().server);
         authorities.ok().map(|authorities| authorities.clients)
     }
 
-    /// The authority of front proxies, with its key.
+    /// Returns the authority of front proxies, with its key.
     ///
     /// # Errors
     /// The scenario does not ask for it.
@@ -63,7 +63,7 @@ impl World {
         Ok(&self.lab().authorities()?.request_headers)
     }
 
-    /// The certificate that lets its holder say who somebody else is.
+    /// Returns the front proxy's certificate, which lets its holder assert other users' identities.
     ///
     /// # Errors
     /// The scenario does not ask for it.
@@ -72,7 +72,7 @@ impl World {
         Ok(self.lab().authorities()?.front_proxy()?)
     }
 
-    /// The key that signs service accounts' tokens.
+    /// Returns the key that signs service accounts' tokens.
     ///
     /// # Errors
     /// The scenario does not ask for it.
@@ -81,20 +81,20 @@ impl World {
         Ok(self.lab().authorities()?.service_account_key()?)
     }
 
-    /// The issuer of service accounts' tokens, where the cluster was told by us.
+    /// Returns the issuer of service accounts' tokens, where we configured the cluster.
     pub fn service_account_issuer(&self) -> Option<&'static str> {
         (self.lab().description().cluster != Driver::Existing).then_some(SERVICE_ACCOUNT_ISSUER)
     }
 
-    /// The lab's own secret called `name`, as API servers' files have it.
+    /// Returns the lab's own secret called `name`, as in the files of API servers.
     ///
     /// # Errors
-    /// It cannot be read.
+    /// The secret cannot be read.
     pub fn secret(&self, name: &str) -> Result<Secret> {
         Ok(self.lab().authorities()?.secret(name)?)
     }
 
-    /// The seed that signs the scripts of the token webhook.
+    /// Returns the seed that signs the scripts of the token webhook.
     ///
     /// # Errors
     /// The scenario does not ask for the webhook.
@@ -103,7 +103,7 @@ impl World {
         Ok(self.lab().authorities()?.seed()?)
     }
 
-    /// The authority, PEM, of the certificate that the harness' issuer shows.
+    /// Returns the authority, PEM, of the certificate that the harness' issuer presents.
     ///
     /// # Errors
     /// The scenario does not ask for the issuer.
@@ -112,7 +112,7 @@ impl World {
         Ok(self.lab().authorities()?.serving.certificate())
     }
 
-    /// What signs the tokens of the harness' own issuer.
+    /// Returns the signer of the tokens of the harness' own issuer.
     ///
     /// # Errors
     /// The scenario does not ask for it.
@@ -121,7 +121,7 @@ impl World {
         Ok(self.lab().signer()?)
     }
 
-    /// Keycloak with a realm of ours, once it is ready: its people, clients and groups are known, and can be changed.
+    /// Returns Keycloak with a realm of ours, once it is ready: its users, clients and groups are known, and can be changed.
     ///
     /// # Errors
     /// The scenario does not ask for it, or it could not be started.
@@ -130,25 +130,25 @@ impl World {
         Ok(self.lab().keycloak().await?.telling(&self.exchanges))
     }
 
-    /// Somebody logs in at the identity provider, whichever that is.
+    /// Logs a user in at the identity provider, whichever it is.
     ///
     /// # Errors
-    /// The scenario does not ask for it, or they are not let in.
+    /// The scenario does not ask for it, or the login fails.
     pub async fn login(&self) -> Result<Login> {
         self.needs("identity_provider")?;
         Ok(self.lab().login(&self.exchanges).await?)
     }
 
-    /// The auth proxy called `name`.
+    /// Returns the endpoint of the auth proxy called `name`.
     ///
     /// # Errors
-    /// The scenario does not ask for it, or there is none of that name.
+    /// The scenario does not ask for it, or no auth proxy has that name.
     pub fn auth_proxy(&self, name: &str) -> Result<Endpoint> {
         self.needs("auth_proxy")?;
         Ok(self.lab().auth_proxy(name)?)
     }
 
-    /// The API server with the setting `name`, started when it is first asked for.
+    /// Returns the API server with the setting `name`, started on first use.
     ///
     /// # Errors
     /// The scenario does not ask for it, or it could not be started.
@@ -157,7 +157,7 @@ impl World {
         Ok(self.lab().api_server(name, &self.site().events).await?)
     }
 
-    /// The same, told to nobody: for one that is expected not to start.
+    /// Returns the same without emitting events: for a server that is expected not to start.
     ///
     /// # Errors
     /// The scenario does not ask for it, or it could not be started.
@@ -166,7 +166,7 @@ impl World {
         Ok(self.lab().api_server(name, &Events::silent()).await?)
     }
 
-    /// What the configurations of API servers refer to.
+    /// Returns the values of the placeholders in the configurations of API servers.
     ///
     /// # Errors
     /// The scenario does not ask for it.
@@ -177,7 +177,7 @@ impl World {
             keycloak: description.keycloak_issuer.clone(),
             issuer: description.issuer.clone(),
             serving_authority: serving.certificate().to_owned(),
-            // Files are the business of flags, and no flag is changed while a server runs.
+            // Only flags refer to files, and no flag is changed while a server runs.
             serving_authority_file: String::new(),
             egress_file: String::new(),
             token_webhook: String::new(),
@@ -185,48 +185,48 @@ impl World {
         })
     }
 
-    /// The auth proxy that a file in `directory`, a learner's, describes.
+    /// Starts the auth proxy that a file in the learner's `directory` describes.
     ///
     /// # Errors
-    /// The file describes none.
+    /// The file does not describe an auth proxy.
     pub async fn learners_proxy(&self, directory: &std::path::Path) -> Result<(AuthProxy, Endpoint)> {
         self.needs("auth_proxy")?;
         Ok(self.lab().learners_proxy(directory).await?)
     }
 
-    /// kubectl of the lab's version.
+    /// Returns the path of kubectl in the lab's version.
     ///
     /// # Errors
-    /// The scenario does not ask for it, or the lab has none.
+    /// The scenario does not ask for it, or the lab has no kubectl.
     pub fn kubectl(&self) -> Result<std::path::PathBuf> {
         self.needs("kubectl")?;
         let programs = self.lab().description().programs.as_ref().context("the lab has no kubectl")?;
         Ok(programs.join("kubectl"))
     }
 
-    /// A certificate for a server of the scenario's own, with the authority, PEM, that signs it: the lab's, wherever the API server's
-    /// certificate comes from.
+    /// Issues a certificate for a server of the scenario's own, and returns it with the authority, PEM, that signs it: the lab's, wherever
+    /// the API server's certificate comes from.
     ///
     /// # Errors
-    /// The scenario does not ask for what has one, or it cannot be issued.
+    /// The scenario does not ask for the issuer, or the certificate cannot be issued.
     pub fn serving_certificate(&self, common_name: &str) -> Result<(Leaf, &str)> {
         self.needs("issuer")?;
         let authorities = self.lab().authorities()?;
         Ok((authorities.serving_certificate(common_name)?, authorities.serving.certificate()))
     }
 
-    /// A directory below the lab's: it goes with that at the latest, also where this process is killed.
+    /// Creates a directory below the lab's, which is deleted with the lab at the latest, even if this process is killed.
     ///
     /// # Errors
-    /// It cannot be made.
+    /// The directory cannot be created.
     pub fn temporary(&self) -> Result<tempfile::TempDir> {
         Ok(tempfile::TempDir::new_in(self.lab().directory())?)
     }
 
-    /// A client that may do everything.
+    /// Returns a client that may do everything.
     ///
     /// # Errors
-    /// The scenario does not ask for one.
+    /// The scenario does not ask for an administrator.
     pub fn administrator(&self) -> Result<kube::Client> {
         self.needs("administrator")?;
         Ok(told::client(
@@ -236,7 +236,7 @@ impl World {
         ))
     }
 
-    /// The same at the API server `server`, which may be another than the main one and accept no credential of the lab.
+    /// Returns the same for the API server `server`, which may be another than the main one and accept no credential of the lab.
     ///
     /// # Errors
     /// The scenario does not ask for an administrator, the server's own authorities cannot be read, or no client can be made.
@@ -249,10 +249,10 @@ impl World {
         Ok(told::client(client, &server.name, &self.exchanges))
     }
 
-    /// A client that may do everything at the API server that is asked: one with a key of its own signs service accounts' tokens with it.
+    /// Returns an administrator's client of the current endpoint's API server: one with its own key signs service account tokens with it.
     ///
     /// # Errors
-    /// The scenario does not ask for one, or the server's own authorities cannot be read.
+    /// The scenario does not ask for an administrator, or the server's own authorities cannot be read.
     pub fn administrator_here(&self) -> Result<kube::Client> {
         self.needs("administrator")?;
         let server = self.endpoint().server;
@@ -263,10 +263,10 @@ impl World {
         Ok(told::client(administrator.client(), &server.name, &self.exchanges))
     }
 
-    /// The credential of an administrator of the API server that is asked.
+    /// Returns the credential of an administrator of the current endpoint's API server.
     ///
     /// # Errors
-    /// The scenario does not ask for one, or the server's own authorities cannot be read.
+    /// The scenario does not ask for an administrator, or the server's own authorities cannot be read.
     pub fn administrator_credential(&self) -> Result<Credential> {
         self.needs("administrator")?;
         Ok(self.lab().administrator_of(&self.endpoint().server)?.credential().clone())

@@ -1,7 +1,7 @@
-//! The world of one scenario: who holds what, where they ask, what was answered.
+//! The world of one scenario: the people's credentials, the endpoint they use, and the answers they got.
 //!
-//! The main type is [`World`]. It is small on purpose: what only the steps about one noun need is
-//! kept by them, as a type of their own ([`World::notes`]).
+//! The main type is [`World`]. It is small on purpose: the steps about one noun keep their own state
+//! in a type of their own ([`World::notes`]).
 
 mod lab;
 
@@ -19,59 +19,59 @@ use crate::event::{AnswerReport, Events, Exchange, Exchanges};
 use crate::lab::{AccessReview, Lab, RUN, SCENARIO};
 use crate::probe::{Answer, Endpoint, Question, ask};
 
-/// The lab as scenarios share it, and where to tell what happens in it.
+/// A lab shared by scenarios, and the receiver of its events.
 #[derive(Clone, Debug)]
 pub struct Site {
     /// The lab.
     pub lab: Lab,
-    /// Where to tell what happens (a further API server starts, …).
+    /// The receiver of events (a further API server starts, …).
     pub events: Events,
-    /// Whether an account is kept of the requests between the parties.
+    /// `true` if the requests between the parties are recorded.
     pub exchanges: bool,
-    /// How scenarios are carried out in it.
+    /// The mode in which scenarios run.
     pub mode: Mode,
-    /// Whose work they look at, where they are the goal of a lesson.
+    /// The learner whose work the scenarios check, if they are the goal of a lesson.
     pub learner: Option<LearnersPlace>,
-    /// What deletes what they made, where the lab goes on after the run.
+    /// The task that deletes the scenarios' objects, if the lab keeps running after the run.
     pub cleanup: Option<Cleanup>,
 }
 
-/// Where a learner works on a lesson: what scenarios look at.
+/// The place of a learner's work on a lesson, which scenarios check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LearnersPlace {
-    /// The learner, which is the name of their namespace, too.
+    /// The learner's name, which is also the name of their namespace.
     pub learner: String,
-    /// The directory with their files.
+    /// The directory that holds their files.
     pub directory: std::path::PathBuf,
 }
 
-/// How scenarios are carried out.
+/// The mode in which scenarios run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
     /// As they are written.
     #[default]
     AsWritten,
-    /// With the sound twin in place of each flawed credential: whoever asserts a refusal has to fail.
+    /// With the sound twin in place of each flawed credential: a scenario that asserts a refusal must fail.
     Inverted,
-    /// As they are written, in a lab in which something is wrong on purpose: nothing is kept as evidence of a failure.
+    /// As they are written, in a deliberately faulty lab: no evidence of a failure is kept.
     Sabotaged,
 }
 
-/// What somebody holds.
+/// The credential that a person holds.
 #[derive(Clone, Debug)]
 pub struct Holding {
-    /// What they present.
+    /// The credential that they present.
     pub credential: Credential,
     /// The sound counterpart of a flawed credential: made in the same way by the same authority or issuer.
     pub twin: Option<Twin>,
 }
 
-/// A sound credential beside a flawed one: it shows that the flaw is the only reason of a refusal.
+/// A sound credential beside a flawed one: it shows that the flaw is the only reason for a refusal.
 #[derive(Clone, Debug)]
 pub struct Twin {
-    /// What is presented.
+    /// The credential that is presented.
     pub credential: Credential,
-    /// The user that the API server must take its holder for.
+    /// The user that the API server must authenticate its holder as.
     pub user: String,
 }
 
@@ -88,10 +88,10 @@ pub struct World {
     namespace: Option<String>,
     /// The rights that were granted: each API server learns of them in its own time.
     rights: Vec<AccessReview>,
-    /// Whether it made anything that outlives it.
+    /// `true` if it created anything that outlives it.
     made: Cell<bool>,
     notes: HashMap<TypeId, Box<dyn Any>>,
-    /// Whether a twin was presented in place of a flawed credential.
+    /// `true` if a twin was presented in place of a flawed credential.
     twin_presented: bool,
 }
 
@@ -113,12 +113,12 @@ impl World {
         &self.site().lab
     }
 
-    /// A name that no other scenario and no other run uses: `base` with a suffix. Fit for any Kubernetes object.
+    /// Returns `base` with a suffix: a name for any Kubernetes object that no other scenario and no other run uses.
     pub fn unique(&self, base: &str) -> String {
         format!("{base}-{}", self.suffix())
     }
 
-    /// What tells the scenario's names from all others, also from its own in another run.
+    /// Returns the suffix that distinguishes the scenario's names from all others, including its own in another run.
     fn suffix(&self) -> String {
         let id = self.scenario.as_ref().map_or("", |scenario| scenario.id.as_str());
         let mut hash = sha2::Sha256::new();
@@ -127,7 +127,7 @@ impl World {
         hex::encode(&hash.finalize()[..5])
     }
 
-    /// The metadata of an object called `name` that the scenario creates: its labels say whose it is, so that it can be found
+    /// Returns the metadata of an object called `name` that the scenario creates: its labels identify the scenario, so that it can be found
     /// and deleted. A name outside of the scenario's namespace must be [unique](World::unique).
     pub fn metadata(&self, name: &str) -> serde_json::Value {
         let mut labels = self.lab().labels();
@@ -136,7 +136,7 @@ impl World {
         serde_json::json!({ "name": name, "labels": labels })
     }
 
-    /// Notes that the scenario made the user `name` of Keycloak: it goes when the scenario is over.
+    /// Notes that the scenario created the Keycloak user `name`, which is deleted after the scenario.
     pub fn made_account(&self, name: &str) {
         self.made.set(true);
         if let Some(cleanup) = &self.site().cleanup {
@@ -144,7 +144,7 @@ impl World {
         }
     }
 
-    /// `text` with what only a lab knows filled in: `{keycloak}` is Keycloak's issuer, `{learner}` whose lesson it is.
+    /// Returns `text` with the lab's values filled in: `{keycloak}` is Keycloak's issuer, `{learner}` the lesson's learner.
     pub fn filled(&self, text: &str) -> String {
         let text = text.replace("{keycloak}", &self.lab().description().keycloak_issuer);
         match &self.site().learner {
@@ -153,7 +153,7 @@ impl World {
         }
     }
 
-    /// Where the learner works whose lesson it is.
+    /// Returns the place of the lesson's learner.
     ///
     /// # Errors
     /// The scenario is not the goal of a lesson.
@@ -164,10 +164,10 @@ impl World {
             .context("only the goal of a lesson has a learner: `authlab lesson check`")
     }
 
-    /// The person meant: a pronoun is the one named last.
+    /// Returns the person meant: a pronoun is the one named last.
     ///
     /// # Errors
-    /// A pronoun before anybody was named.
+    /// `said` is a pronoun, and nobody was named before.
     pub fn person(&mut self, said: &str) -> Result<String> {
         if matches!(said, "she" | "he" | "it" | "they") {
             return self.current.clone().with_context(|| format!("'{said}' before anybody was named"));
@@ -177,26 +177,26 @@ impl World {
         Ok(said.to_owned())
     }
 
-    /// Whether the scenario is inverted: sound twins take the place of what is flawed.
+    /// Returns whether the scenario is inverted: sound twins take the place of flawed credentials.
     pub fn is_inverted(&self) -> bool {
         self.site().mode == Mode::Inverted
     }
 
-    /// Whether a twin is to be presented now, in place of its flawed counterpart.
+    /// Returns whether to present a twin now, in place of its flawed counterpart, and notes that it is presented.
     pub fn presents_twin(&mut self) -> bool {
         self.twin_presented |= self.is_inverted();
         self.is_inverted()
     }
 
-    /// Whether a twin was presented in place of a flawed credential.
+    /// Returns whether a twin was presented in place of a flawed credential.
     pub fn has_presented_twin(&self) -> bool {
         self.twin_presented
     }
 
-    /// `said` holds `credential` from now on; with a twin, it is a flawed one, and inverted, the twin is held.
+    /// Gives `credential` to `said`. With a twin, the credential is a flawed one, and an inverted scenario gives the twin instead.
     ///
     /// # Errors
-    /// A pronoun before anybody was named.
+    /// `said` is a pronoun, and nobody was named before.
     pub fn hold(&mut self, said: &str, credential: Credential, twin: Option<Twin>) -> Result<()> {
         let person = self.person(said)?;
         let credential = match &twin {
@@ -207,28 +207,28 @@ impl World {
         Ok(())
     }
 
-    /// What `said` holds is flawed from now on, and `twin` is its sound counterpart; inverted, the twin is held.
+    /// Marks the credential that `said` holds as flawed, with `twin` as its sound counterpart, which an inverted scenario gives instead.
     ///
     /// # Errors
-    /// Nothing was given to them.
+    /// They hold no credential.
     pub fn spoil(&mut self, said: &str, twin: Twin) -> Result<()> {
         let credential = self.holding(said)?.credential.clone();
         self.hold(said, credential, Some(twin))
     }
 
-    /// What `said` holds.
+    /// Returns the credential that `said` holds, with its twin.
     ///
     /// # Errors
-    /// Nothing was given to them.
+    /// They hold no credential.
     pub fn holding(&mut self, said: &str) -> Result<&Holding> {
         let person = self.person(said)?;
         self.holdings.get(&person).with_context(|| format!("{person} holds nothing yet"))
     }
 
-    /// The sound counterpart of the flawed credential that was given last.
+    /// Returns the sound counterpart of the flawed credential that was given last.
     ///
     /// # Errors
-    /// No flawed credential was given to anybody.
+    /// Nobody holds a flawed credential.
     pub fn twin(&self) -> Result<Twin> {
         let current = self.current.as_ref().and_then(|person| self.holdings.get(person));
         let twins = current
@@ -241,7 +241,7 @@ impl World {
             .context("nobody holds a flawed credential that has a sound counterpart")
     }
 
-    /// Sends everything to `endpoint` from now on, once the API server behind it knows the rights granted so far.
+    /// Sends all requests to `endpoint` from now on, once its API server knows the rights granted so far.
     ///
     /// # Errors
     /// The API server does not learn of a right in time.
@@ -253,7 +253,7 @@ impl World {
         Ok(())
     }
 
-    /// Notes that `right` was granted, and waits until the API server that is asked knows it.
+    /// Notes that `right` was granted, and waits until the current endpoint's API server knows it.
     ///
     /// # Errors
     /// The API server does not learn of it in time.
@@ -263,7 +263,7 @@ impl World {
         Ok(())
     }
 
-    /// Where everything is asked: the main API server unless the scenario chose another endpoint.
+    /// Returns the endpoint of all requests: the main API server unless the scenario chose another.
     pub fn endpoint(&self) -> Endpoint {
         let endpoint = self.endpoint.clone().unwrap_or_else(|| Endpoint::of(self.lab().main()));
         Endpoint {
@@ -272,45 +272,45 @@ impl World {
         }
     }
 
-    /// `said` asks `question`, presenting what they hold.
+    /// Sends `question` as `said`, presenting the credential that they hold.
     ///
     /// # Errors
-    /// They hold nothing.
+    /// They hold no credential.
     pub async fn ask(&mut self, said: &str, question: &Question) -> Result<Answer> {
         let credential = self.holding(said)?.credential.clone();
         let person = self.person(said)?;
         Ok(self.ask_with(&person, &credential, question).await)
     }
 
-    /// `who` asks `question`, presenting `credential`. The answer becomes the last one.
+    /// Sends `question` as `who`, presenting `credential`. The answer becomes the last one.
     pub async fn ask_with(&mut self, who: &str, credential: &Credential, question: &Question) -> Answer {
         let answer = ask(&self.endpoint(), who, credential, question).await;
         self.answers.push(answer.clone());
         answer
     }
 
-    /// Takes an answer that was got in another way (a watch, a tool) as the last one.
+    /// Records an answer from elsewhere (a watch, a tool) as the last one.
     pub fn answered(&mut self, answer: Answer) {
         self.answers.push(answer);
     }
 
-    /// The last answer.
+    /// Returns the last answer.
     ///
     /// # Errors
-    /// Nothing was asked yet.
+    /// No request was sent yet.
     pub fn answer(&self) -> Result<&Answer> {
         self.answers.last().context("nothing was asked yet")
     }
 
-    /// All answers, in order.
+    /// Returns all answers, in order.
     pub fn answers(&self) -> &[Answer] {
         &self.answers
     }
 
-    /// The scenario's own namespace, made when it is first needed.
+    /// Returns the scenario's own namespace, created on first use.
     ///
     /// # Errors
-    /// It cannot be made.
+    /// The namespace cannot be created.
     pub async fn namespace(&mut self) -> Result<String> {
         if let Some(name) = self.namespace.as_ref().or(self.site().learner.as_ref().map(|place| &place.learner)) {
             return Ok(name.clone());
@@ -326,7 +326,7 @@ impl World {
         Ok(name)
     }
 
-    /// What the steps about one noun keep: a value of their own type.
+    /// Returns the state of the steps about one noun: a value of their own type.
     pub fn notes<T: Any + Default>(&mut self) -> &mut T {
         let notes = self.notes.entry(TypeId::of::<T>()).or_insert_with(|| Box::<T>::default());
         notes.downcast_mut().expect("it is kept under its own type")
@@ -357,7 +357,7 @@ impl Stage for World {
             cleanup.left(self.suffix());
         }
         if self.twin_presented || self.site().mode == Mode::Sabotaged || self.site().learner.is_some() {
-            // It has to fail, or a learner is not there yet: nothing is kept as evidence of that.
+            // The failure is intended, or the learner is not done yet: no evidence is kept.
             return Left {
                 inverted: self.twin_presented,
                 ..Left::default()
@@ -383,7 +383,7 @@ impl Stage for World {
     }
 }
 
-/// Tells this run of the features from every other in the same lab.
+/// Returns the id that distinguishes this run of the features from every other in the same lab.
 pub(crate) fn run_id() -> &'static str {
     static ID: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
         let mut id = [0_u8; 8];

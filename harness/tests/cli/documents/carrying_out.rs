@@ -1,5 +1,5 @@
-//! Typing what a page tells to type. A page that begins with `authlab up` has a state directory of its own; all others are on the lab that
-//! the tests share. Everything that is typed on a page is typed into one shell.
+//! Running the commands of a page. A page that begins with `authlab up` has a state directory of its own; all others use the lab that
+//! the tests share. All commands of a page go into one shell.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -9,7 +9,7 @@ use regex::Regex;
 use super::{Block, Typed, pages, root};
 use crate::stage::{Stage, shared};
 
-/// What no test types, and why: each says so on its page. Whoever adds one adds it here.
+/// Commands that no test runs, each with the reason, as on its page. A page that adds one needs an entry here.
 const NOT_RUN: &[(&str, &str)] = &[
     ("docs/first-quarter-of-an-hour.md", "it builds for minutes"),
     ("docs/first-quarter-of-an-hour.md", "it opens a browser"),
@@ -17,10 +17,10 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("docs/training.md", "it ends with Ctrl-C"),
 ];
 
-/// Stands between what commands print.
+/// Separates the outputs of commands.
 const MARK: &str = "[authlab-documents]";
 
-/// A shell that has nothing of the tests' own environment, with what a person has who installed authlab.
+/// Returns a shell without the tests' own environment, with everything that a user who installed authlab has.
 fn shell(stage: &Stage, directory: &std::path::Path) -> Command {
     let program = std::path::Path::new(env!("CARGO_BIN_EXE_authlab"));
     let programs = program.parent().unwrap();
@@ -33,7 +33,7 @@ fn shell(stage: &Stage, directory: &std::path::Path) -> Command {
             None => shell.env_remove(name),
         };
     }
-    // A cargo inside of cargo would build much of it anew for what the one outside says of this package.
+    // Inside of cargo, these variables of the outer cargo would make the inner one rebuild much of this package.
     let own = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"];
     let of_cargo = |name: &str| ["CARGO", "OUT_DIR", "RUSTC_BOOTSTRAP"].contains(&name) || own.iter().any(|all| name.starts_with(all));
     for (name, _) in std::env::vars_os().filter(|(name, _)| of_cargo(&name.to_string_lossy())) {
@@ -42,7 +42,7 @@ fn shell(stage: &Stage, directory: &std::path::Path) -> Command {
     shell
         .env("PATH", std::env::join_paths(path).unwrap())
         .env("SHELL", "bash")
-        // What is built already is not built again.
+        // Use the existing build.
         .env("CARGO_TARGET_DIR", programs.parent().unwrap())
         .env("CARGO_TERM_QUIET", "true")
         .env_remove("KUBECONFIG")
@@ -50,23 +50,23 @@ fn shell(stage: &Stage, directory: &std::path::Path) -> Command {
     shell
 }
 
-/// What each command of a page printed, and its exit code.
+/// Returns the output of each command of a page, and its exit code.
 fn type_all(stage: &Stage, commands: &[Typed]) -> Vec<(i32, String)> {
     let directory = tempfile::tempdir().unwrap();
-    // cargo is for the project's directory, everything else for a new one.
+    // cargo runs in the project's directory, everything else in a new one.
     let mut script = format!("exec 2>&1\ncargo() (cd '{}' && command cargo \"$@\")\n", root().display());
     for typed in commands {
         script.push_str(&format!("{}\nprintf '\\n%s %s\\n' '{MARK}' $?\n", typed.command));
     }
     let mut child = shell(stage, directory.path())
-        // Read line by line: a shell inside of the shell goes on with what comes next.
+        // Read line by line: a shell inside of the shell continues with the next line.
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let writer = std::thread::spawn(move || {
-        // It may have ended before it read all of them.
+        // It may have ended before it read all lines.
         let _ = stdin.write_all(script.as_bytes());
     });
     let output = child.wait_with_output().unwrap();
@@ -82,7 +82,7 @@ fn type_all(stage: &Stage, commands: &[Typed]) -> Vec<(i32, String)> {
     printed
 }
 
-/// Columns are as wide as what is in them.
+/// Collapses columns, which are as wide as their content.
 fn plain(text: &str) -> String {
     let wide = Regex::new(r"(\S) {2,}").unwrap();
     let lines = text
@@ -92,7 +92,7 @@ fn plain(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Whether `printed` is what a page shows: `…` is anything in a line, and a line of it alone any number of lines.
+/// Returns whether `printed` is as a page shows it: `…` matches anything in a line, and as a line of its own any number of lines.
 fn is_as_shown(shown: &[String], printed: &str) -> bool {
     let mut pattern = String::from("^");
     for line in plain(&shown.join("\n")).lines() {
@@ -108,7 +108,7 @@ fn is_as_shown(shown: &[String], printed: &str) -> bool {
     Regex::new(&pattern).unwrap().is_match(&(plain(printed) + "\n"))
 }
 
-/// What is wrong with a page: nothing, if it is as it says.
+/// Returns the differences between a page and its actual output.
 fn wrong(stage: &Stage, page: &str) -> Vec<String> {
     let blocks: Vec<Block> = Block::all(page).into_iter().filter(|block| block.info == "console").collect();
     let places: Vec<&str> = blocks
@@ -120,7 +120,7 @@ fn wrong(stage: &Stage, page: &str) -> Vec<String> {
     let mut wrong = Vec::new();
     for ((place, typed), (code, printed)) in places.iter().zip(&commands).zip(&printed) {
         let told = |what: &str| format!("{place}: {what}\n$ {}\n{printed}", typed.command);
-        // What stands for anything would stand for any error, too.
+        // An output of only `…` would match any error, too.
         if *code != 0 && typed.shown.iter().all(|line| line == "…") {
             wrong.push(told(&format!("it ended with exit code {code}, and the page does not show that")));
         } else if !typed.shown.is_empty() && !is_as_shown(&typed.shown, printed) {
@@ -141,7 +141,7 @@ fn wrong(stage: &Stage, page: &str) -> Vec<String> {
     wrong
 }
 
-/// Whether a page starts a lab by itself.
+/// Returns whether a page starts its own lab.
 fn starts_a_lab(page: &str) -> bool {
     let blocks = Block::all(page);
     let typed = blocks.iter().filter(|block| block.info == "console").flat_map(Block::commands);

@@ -1,7 +1,7 @@
-//! The pages in `docs/`: what they tell somebody to type is typed here, and what they show is what came of it.
+//! The pages in `docs/`: their commands are run here, and the output that they show is compared with the actual one.
 //!
-//! A page is read as [`Block`]s. A block ```` ```console ```` is carried out line by line ([`carrying_out`]); one that cannot be says so
-//! (```` ```console not-run-here: WHY ````), and its commands are at least read by the command line's own parser ([`parsing`]).
+//! A page is parsed into [`Block`]s. A block ```` ```console ```` is run line by line ([`carrying_out`]); one that cannot be run says so
+//! (```` ```console not-run-here: WHY ````), and its commands are at least parsed by the command-line parser ([`parsing`]).
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ fn root() -> PathBuf {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).canonicalize().unwrap()
 }
 
-/// The pages of `folder`, in order.
+/// Returns the pages of `folder`, in order.
 fn pages(folder: &str) -> Vec<String> {
     let entries = std::fs::read_dir(root().join(folder)).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
@@ -25,17 +25,17 @@ fn pages(folder: &str) -> Vec<String> {
     pages
 }
 
-/// Something between fences.
+/// A fenced code block.
 struct Block {
-    /// Where it begins, as a person finds it.
+    /// The position of its first line, for error messages.
     place: String,
-    /// What stands behind the opening fence.
+    /// The info string behind the opening fence.
     info: String,
     lines: Vec<String>,
 }
 
 impl Block {
-    /// Every block of a document.
+    /// Returns every block of a document.
     fn all(document: &str) -> Vec<Self> {
         let text = std::fs::read_to_string(root().join(document)).unwrap();
         let mut blocks: Vec<Self> = Vec::new();
@@ -59,17 +59,17 @@ impl Block {
         blocks
     }
 
-    /// Whether somebody types in it.
+    /// Returns whether it contains commands.
     fn is_console(&self) -> bool {
         self.info == "console" || self.info.starts_with("console ")
     }
 
-    /// Why it is not carried out here, if it says so.
+    /// Returns the reason why it is not run here, if it gives one.
     fn not_run_because(&self) -> Option<&str> {
         self.info.strip_prefix("console not-run-here: ")
     }
 
-    /// What is typed in it, and what is shown below each.
+    /// Returns its commands, each with the output shown below it.
     fn commands(&self) -> Vec<Typed> {
         let mut commands: Vec<Typed> = Vec::new();
         let mut goes_on = false;
@@ -79,7 +79,7 @@ impl Block {
                     command: command.to_owned(),
                     shown: Vec::new(),
                 }),
-                // A shell's own sign for a command that goes on, or a line that the one before asked for.
+                // A continuation line of the shell, or input that the command before asked for.
                 (None, Some(last)) if goes_on || (last.shown.is_empty() && line.starts_with("> ")) => {
                     last.command.push('\n');
                     last.command.push_str(line.strip_prefix("> ").unwrap_or(line));
@@ -93,7 +93,7 @@ impl Block {
     }
 }
 
-/// A command, and what a page shows below it.
+/// A command, and the output that a page shows below it.
 struct Typed {
     command: String,
     shown: Vec<String>,

@@ -1,5 +1,5 @@
-//! Command lines that documents and workflows have: each `authlab …` in them is read by the command line's own parser, whether it is
-//! carried out or not. The main function is [`refused`].
+//! The command lines in documents and workflows: each `authlab …` in them is parsed by the command-line parser, whether it is
+//! run or not. The main function is [`refused`].
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{Block, pages, root};
 
-/// The simple commands of a shell's line, each as its words; where output goes, and what is assigned, is left out.
+/// Splits a shell line into its simple commands, each as its words, without redirections and assignments.
 fn simple_commands(line: &str) -> Vec<Vec<String>> {
     let mut commands = vec![Vec::new()];
     let mut word: Option<String> = None;
@@ -56,7 +56,7 @@ fn is_assignment(word: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase() || c == '_')
 }
 
-/// The arguments of authlab, where a command is one of it.
+/// Returns the arguments of authlab, if a command runs it.
 fn of_authlab(command: &[String]) -> Option<&[String]> {
     let (program, arguments) = command.split_first()?;
     if program == "authlab" || program.ends_with("/authlab") {
@@ -67,11 +67,11 @@ fn of_authlab(command: &[String]) -> Option<&[String]> {
     is_run.then(|| &arguments[dashes + 1..])
 }
 
-/// How many command lines of authlab are in `lines`, and why it does not take some of them.
+/// Returns the number of authlab's command lines in `lines`, and an error for each one that the parser refuses.
 fn refused(lines: &str) -> (usize, Vec<String>) {
     let commands = simple_commands(lines);
     let ours: Vec<&[String]> = commands.iter().filter_map(|command| of_authlab(command)).collect();
-    // What was left out, or is filled in by who runs a workflow, nobody can read.
+    // A command line with an omission, or with a workflow expression, cannot be parsed.
     let readable = ours
         .iter()
         .filter(|arguments| !arguments.iter().any(|word| word == "…" || word.contains("${{")));
@@ -86,7 +86,7 @@ fn why_refused(arguments: &[String]) -> Option<String> {
     let words = std::iter::once("authlab").chain(arguments.iter().map(String::as_str));
     match Authlab::command().try_get_matches_from(words) {
         Err(error) => error.use_stderr().then(|| error.to_string()),
-        // Whatever is no command is a feature to the parser, as `run` may be left out.
+        // Without a subcommand, every argument is a feature, since `run` may be left out.
         Ok(matches) if matches.subcommand_name().is_none() => {
             let features: Vec<PathBuf> = matches.get_many("features").into_iter().flatten().cloned().collect();
             parser::named(&features).err().map(|error| error.to_string())
@@ -113,7 +113,7 @@ fn every_command_in_a_document_is_one() {
     assert!(seen > 60, "only {seen} command lines of authlab were found");
 }
 
-/// The workflows on a page, each with its first line: the file that it is to be.
+/// Returns the workflows on a page, each with its first line, which names its file.
 fn workflows(page: &str) -> Vec<(String, Value)> {
     let blocks = Block::all(page).into_iter().filter(|block| block.info == "yaml");
     let named = blocks.map(|block| {
@@ -128,7 +128,7 @@ fn workflows(page: &str) -> Vec<(String, Value)> {
     named.collect()
 }
 
-/// What a workflow runs, wherever it stands.
+/// Returns the commands of a workflow, from any of its steps.
 fn run(workflow: &Value) -> Vec<String> {
     match workflow {
         Value::Object(fields) => {
@@ -149,7 +149,7 @@ fn run(workflow: &Value) -> Vec<String> {
     }
 }
 
-/// Every text below a field called `name`.
+/// Returns every text below a field called `name`.
 fn texts(workflow: &Value, name: &str) -> Vec<String> {
     match workflow {
         Value::Object(fields) => {
@@ -187,7 +187,7 @@ fn what_workflows_run_are_commands() {
             wrong.extend(refused);
         }
         assert!(wrong.is_empty(), "{file}: {}", wrong.join("\n"));
-        // The project's own may have none.
+        // The project's own workflows need not contain any.
         let is_on_the_page = !file.starts_with('/');
         assert!(seen > 0 || !is_on_the_page, "{file}: no command line of authlab was found");
     }

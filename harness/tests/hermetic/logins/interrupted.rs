@@ -1,4 +1,4 @@
-//! Whatever waits ends at the first signal, and the terminal is as it was.
+//! Every wait ends at the first signal, and the terminal is restored.
 
 use std::io::Read as _;
 use std::process::{Command, Stdio};
@@ -12,7 +12,7 @@ use super::issuer::{Manners, TestIssuer};
 use super::terminal::{Terminal, ended, wait};
 use super::{Home, browse, said, token};
 
-/// How a person or a system ends a command.
+/// The ways in which a user or a system ends a command.
 enum Ending {
     Typed(&'static str),
     Signals(&'static [Signal]),
@@ -35,7 +35,7 @@ fn at_the_password_prompt_it_ends_at_once_and_what_is_typed_is_shown_again() {
         match ending {
             Ending::Typed(key) => login.types(key),
             Ending::Signals(signals) => signals.iter().for_each(|signal| {
-                // It may be gone after the first.
+                // It may have ended after the first signal.
                 let _ = kill_process(Pid::from_child(&login.child), *signal);
             }),
         }
@@ -61,7 +61,7 @@ fn a_password_that_is_typed_is_not_shown_and_the_echo_is_back_afterwards() {
     );
 }
 
-/// The port that a login page returns to, from what the terminal shows.
+/// Returns the port that a login page redirects to, from the terminal's output.
 fn port(shown: &str) -> u16 {
     let (_, rest) = shown.split_once("redirect_uri=http%3A%2F%2F127.0.0.1%3A").unwrap();
     rest.split_once("%2F").unwrap().0.parse().unwrap()
@@ -88,7 +88,7 @@ fn when_nobody_reads_the_answer_any_more_nobody_logs_in() {
     let (issuer, home) = (TestIssuer::start(Manners::default()), Home::new());
     let mut login = Terminal::start(&mut home.login(&issuer, &["--browser", "none"]));
     login.expect("(no browser was opened");
-    // As a client does that is killed.
+    // As when the client that reads the token is killed.
     drop(login.child.stdout.take());
     assert_eq!(login.end(), Some(5));
     login.expect("authlab token: nobody reads the answer any more");
@@ -105,13 +105,13 @@ fn a_pipe_in_place_of_a_file_does_not_keep_it_from_ending() {
         &|pipe| home.command(&["report", "draw", pipe, "--out", report.to_str().unwrap()]),
     ];
     for (number, command) in commands.iter().enumerate() {
-        // One for each: what another test starts meanwhile has this end, too, until it is executed.
+        // One pipe for each command: a process that another test starts meanwhile inherits this end, too, until its exec.
         let pipe = home.path(&format!("pipe-{number}"));
         rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).unwrap();
         let mut command = command(pipe.to_str().unwrap());
         let err = std::fs::File::create(&told).unwrap();
         let mut child = command.stdout(Stdio::piped()).stderr(err).spawn().unwrap();
-        // Who can write into the pipe knows that the command reads it.
+        // The pipe can be opened for writing only while the command reads it.
         let write = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let _held = wait("the command at the pipe", || {
             if let Some(status) = child.try_wait().unwrap() {
@@ -166,9 +166,9 @@ fn nohup_means_what_it_says() {
             None => nohup.env_remove(name),
         };
     }
-    // It is told to ask somebody, though `nohup` takes the keyboard away.
+    // It is made interactive, though `nohup` redirects its standard input.
     nohup.args(["--interactive", "always"]);
-    // No terminal: `nohup` would send what is for the person after what is for the client.
+    // Standard error is a file: `nohup` would otherwise send the messages for the user after the output for the client.
     let told = home.path("told");
     let err = std::fs::File::create(&told).unwrap();
     let mut login = nohup.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(err).spawn().unwrap();
@@ -187,6 +187,6 @@ fn nohup_means_what_it_says() {
     login.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
     assert_eq!(ended(&mut login).code(), Some(0));
     token((0, printed, String::new()));
-    // The login is kept.
+    // The login was stored.
     token(said(&mut home.login(&issuer, &[])));
 }

@@ -1,4 +1,4 @@
-//! An issuer that logs everybody in, or does something that no issuer should. The main type is [`TestIssuer`].
+//! An issuer that accepts every user, or does something that no issuer should. The main type is [`TestIssuer`].
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -16,14 +16,14 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-/// What it does.
+/// The behaviour of the issuer.
 #[derive(Clone)]
 pub struct Manners {
-    /// What its configuration says in place of the usual.
+    /// The values that replace the usual ones in its discovery document.
     pub configuration: Value,
-    /// What its token endpoint refuses with; tokens, where nothing.
+    /// The error of its token endpoint; tokens, if `None`.
     pub refusal: Option<Value>,
-    /// What its device endpoint answers.
+    /// The response of its device endpoint.
     pub device: Value,
 }
 
@@ -37,11 +37,11 @@ impl Default for Manners {
     }
 }
 
-/// An issuer with a realm for whoever comes.
+/// An issuer with a realm that accepts every user.
 pub struct TestIssuer {
     pub url: String,
     directory: tempfile::TempDir,
-    /// PEM.
+    /// The CA of its certificate, PEM.
     pub authority: String,
     service: Service,
     _runtime: tokio::runtime::Runtime,
@@ -53,7 +53,7 @@ struct Service {
     signer: Signer,
     manners: Arc<Mutex<Manners>>,
     asked: Arc<Mutex<Vec<String>>>,
-    /// By the codes that were given.
+    /// The nonces, by the authorization code.
     nonces: Arc<Mutex<HashMap<String, String>>>,
 }
 
@@ -94,12 +94,12 @@ impl TestIssuer {
         }
     }
 
-    /// The file with its authority.
+    /// Returns the path of the file with its CA.
     pub fn authority_file(&self) -> PathBuf {
         self.directory.path().join("authority.pem")
     }
 
-    /// What it was asked: method, path and body, and what stood in the header Authorization.
+    /// Returns the requests so far: method, path and body, and the value of the header Authorization.
     pub fn asked(&self) -> Vec<String> {
         self.service.asked.lock().unwrap().clone()
     }
@@ -155,7 +155,7 @@ impl Service {
                 document(StatusCode::OK, &configuration)
             }
             "/keys" => document(StatusCode::OK, &self.signer.published("own").unwrap()),
-            // Whoever comes is logged in already.
+            // Every user counts as logged in already.
             "/login" => {
                 let asked = query(head.uri.query().unwrap());
                 let code = format!("code-{}", self.nonces.lock().unwrap().len());

@@ -1,5 +1,5 @@
-//! `authlab token oidc` with an issuer of the test's own, which is not always one to trust: where secrets go, to whom a login is given,
-//! and that it ends when it is asked to.
+//! `authlab token oidc` with the test's own issuer, which is not always trustworthy: where secrets are sent, which cluster gets a login,
+//! and that the command ends when it is interrupted.
 
 mod interrupted;
 mod issuer;
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use issuer::TestIssuer;
 
-/// Where somebody keeps their logins.
+/// The directory in which a user's logins are stored.
 struct Home(tempfile::TempDir);
 
 impl Home {
@@ -29,7 +29,7 @@ impl Home {
         self.0.path().join(name)
     }
 
-    /// The command, with logins in this directory, nobody's variables and nobody to type.
+    /// Returns the command, with logins in this directory, without `AUTHLAB_…` variables of the environment and without input.
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_authlab"));
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AUTHLAB_")) {
@@ -44,7 +44,7 @@ impl Home {
         command
     }
 
-    /// A login at `issuer`.
+    /// Returns the command for a login at `issuer`.
     fn login(&self, issuer: &TestIssuer, more: &[&str]) -> Command {
         let authority = issuer.authority_file();
         let mut all = vec!["token", "oidc", "--issuer", &issuer.url, "--client-id", "kubernetes"];
@@ -53,7 +53,7 @@ impl Home {
         self.command(&all)
     }
 
-    /// A program that notes what it is to open, and opens nothing.
+    /// Writes a program that records the address it should open, and opens nothing.
     fn browser(&self) -> PathBuf {
         let program = self.path("browser");
         let script = format!("#!/bin/sh\nprintf '%s\\n' \"$*\" >> '{}'\n", self.path("opened").display());
@@ -62,48 +62,48 @@ impl Home {
         program
     }
 
-    /// What that program was to open.
+    /// Returns the addresses that the program was given.
     fn opened(&self) -> Vec<String> {
         let text = std::fs::read_to_string(self.path("opened")).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
     }
 }
 
-/// A file with a password.
+/// Writes a file with a password.
 fn password_file(home: &Home) -> PathBuf {
     let file = home.path("password");
     std::fs::write(&file, "hunter22\n").unwrap();
     file
 }
 
-/// What a client says of the cluster that a credential is for.
+/// Returns a client's information about the cluster that a credential is for.
 fn info(cluster: &Value) -> String {
     json!({ "apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential",
         "spec": { "interactive": false, "cluster": cluster } })
     .to_string()
 }
 
-/// Exit code, standard output and standard error.
+/// Returns exit code, standard output and standard error.
 fn said(command: &mut Command) -> (i32, String, String) {
     let output = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
 }
 
-/// The token that was printed.
+/// Returns the printed token.
 fn token((code, out, err): (i32, String, String)) -> String {
     assert_eq!(code, 0, "{err}");
     let answer: Value = serde_json::from_str(&out).unwrap();
     answer["status"]["token"].as_str().unwrap().to_owned()
 }
 
-/// The one line that a refusal says.
+/// Returns the one-line message of a refusal.
 fn refusal((code, out, err): (i32, String, String)) -> String {
     assert_eq!((code, out.as_str(), err.lines().count()), (1, "", 1), "{err}");
     err
 }
 
-/// Opens `address` as a browser does, to the end of the way, trusting the issuer.
+/// Opens `address` as a browser does, following redirects, with trust in the issuer.
 fn browse(issuer: &TestIssuer, address: &str) -> (u16, String) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {

@@ -1,4 +1,4 @@
-//! To which API servers a login is given: the first, and those that the person allows.
+//! The API servers that may use a login: the first one, and those that the user allows.
 
 use base64::Engine as _;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use super::issuer::{Manners, TestIssuer};
 use super::terminal::Terminal;
 use super::{Home, display, info, password_file, refusal, said, token};
 
-/// The answer for a client of `cluster` that has no terminal, by an earlier login alone.
+/// Runs a client of `cluster` without a terminal, which can only use an earlier login.
 fn for_cluster(home: &Home, issuer: &TestIssuer, cluster: &Value) -> (i32, String, String) {
     let mut command = home.login(issuer, &["--flow", "password", "--username", "alice"]);
     said(command.env("KUBERNETES_EXEC_INFO", info(cluster)))
@@ -27,20 +27,20 @@ fn server(url: &str) -> Value {
     json!({ "server": url })
 }
 
-/// The command in the line that refuses.
+/// Returns the command in the line of a refusal.
 fn command_in(line: &str) -> String {
     let (_, rest) = line.split_once("allow it with `").unwrap_or_else(|| panic!("no command: {line}"));
     rest.split_once('`').unwrap().0.to_owned()
 }
 
-/// Types the command into a shell, as who reads the line does.
+/// Runs the command in a shell, as a user who reads the line would.
 fn paste(home: &Home, command: &str) -> String {
     let program = std::path::Path::new(env!("CARGO_BIN_EXE_authlab"));
     let path = std::env::join_paths(
         std::iter::once(program.parent().unwrap().to_owned()).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
     );
     let mut shell = std::process::Command::new("sh");
-    // Another shell has none of the plugin's variables.
+    // The user's shell has none of the plugin's variables.
     let (code, out, err) = said(
         shell
             .args(["-c", command])
@@ -56,7 +56,7 @@ fn paste(home: &Home, command: &str) -> String {
 fn another_server_gets_no_login_until_it_is_allowed_by_the_command_that_is_named() {
     let (issuer, home) = (TestIssuer::start(Manners::default()), Home::new());
     let first = log_in(&home, &issuer, &server("https://prod.test:6443"));
-    // The address counts, not how it is written.
+    // Addresses are compared in normal form.
     assert_eq!(token(for_cluster(&home, &issuer, &server("https://PROD.test:6443/"))), first);
     let evil = server("https://evil.test");
     let line = refusal(for_cluster(&home, &issuer, &evil));
@@ -64,7 +64,7 @@ fn another_server_gets_no_login_until_it_is_allowed_by_the_command_that_is_named
         line.contains("is not given to the API server https://evil.test: it was given to https://prod.test:6443 so far"),
         "{line}"
     );
-    // A password makes no difference: it is about the server.
+    // A password makes no difference: the decision is about the server.
     let file = password_file(&home);
     let mut again = home.login(
         &issuer,
@@ -150,6 +150,6 @@ fn at_a_terminal_the_person_is_asked_once() {
     login.types("y\n");
     assert_eq!(login.end(), Some(0));
     assert!(login.printed().contains(&first));
-    // Nobody is asked again, also without a terminal.
+    // The user is not asked again, so no terminal is needed.
     assert_eq!(token(for_cluster(&home, &issuer, &server("https://staging.test"))), first);
 }

@@ -1,4 +1,4 @@
-//! What an issuer that somebody else named, or that is not what it seems, does not get and cannot do.
+//! The limits of an issuer that was not named by the user, or that is not what it seems: what it does not get and cannot do.
 
 use base64::Engine as _;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use super::terminal::{Terminal, wait};
 use super::{Home, browse, display, info, password_file, refusal, said, token};
 use authlab::process::wait::Condition;
 
-/// A cluster whose extension names `issuer`, in the fields that are `named`.
+/// Returns a cluster whose extension names `issuer`, in the fields that are `named`.
 fn cluster(issuer: &TestIssuer, named: &[&str]) -> Value {
     let all = json!({ "issuer": issuer.url, "clientId": "kubernetes",
         "certificateAuthorityData": base64::engine::general_purpose::STANDARD.encode(&issuer.authority) });
@@ -65,9 +65,9 @@ fn no_secret_goes_to_an_issuer_that_the_cluster_named() {
             );
         }
     }
-    // Not even its configuration was asked for.
+    // Not even the discovery document was requested.
     assert_eq!(issuer.asked(), Vec::<String>::new());
-    // Named by the person, it is sent; and a login without a secret is not refused for who named the issuer.
+    // If the user names the issuer, the password is sent; and a login without a secret is allowed whoever named the issuer.
     token(attempt(&[], &password));
     assert!(
         issuer.asked().iter().any(|line| line.contains("password=hunter22")),
@@ -139,7 +139,7 @@ fn a_page_to_type_a_code_into_is_no_file_and_no_program() {
             "{line}"
         );
     }
-    // What is shown of a sound one does not act on the terminal, and neither does a refusal.
+    // Text of a valid response has no effect on the terminal, and neither has that of an error.
     let (code, _, err) = login(codes("verification_uri", "https://issuer.test/\u{9b}2J"));
     assert_eq!(code, 1);
     assert!(

@@ -1,4 +1,4 @@
-//! A command at a terminal of its own. The main type is [`Terminal`].
+//! A command with a terminal of its own. The main type is [`Terminal`].
 
 use std::convert::Infallible;
 use std::fs::File;
@@ -14,23 +14,23 @@ use rustix::process::{Pid, Signal, ioctl_tiocsctty, kill_process, setsid};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
 
-/// How long anything may take that is waited for here.
+/// The timeout for everything that these tests wait for.
 pub const LIMIT: Duration = Duration::from_secs(60);
 
-/// A command whose session a terminal controls.
+/// A command in a session with a controlling terminal.
 pub struct Terminal {
     keyboard: File,
-    /// Held, so that what the command left of its settings can be seen when it is gone.
+    /// Kept open, so that the terminal settings that the command left can be read after its end.
     screen: OwnedFd,
     shown: Arc<Mutex<String>>,
     pub child: Child,
 }
 
 impl Terminal {
-    /// Starts `command` at a new terminal, with its standard output elsewhere.
+    /// Starts `command` on a new terminal, with its standard output redirected.
     pub fn start(command: &mut Command) -> Self {
         let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        // Not for what other tests start.
+        // Other tests' child processes must not inherit it.
         rustix::io::fcntl_setfd(&keyboard, rustix::io::FdFlags::CLOEXEC).unwrap();
         grantpt(&keyboard).unwrap();
         unlockpt(&keyboard).unwrap();
@@ -40,7 +40,7 @@ impl Terminal {
             .stdin(screen.try_clone().unwrap())
             .stderr(screen.try_clone().unwrap())
             .stdout(Stdio::piped());
-        // SAFETY: between fork and exec only two system calls are made, both async-signal-safe, and nothing is allocated.
+        // SAFETY: between fork and exec only two system calls are made, both async-signal-safe, and no memory is allocated.
         unsafe {
             command.pre_exec(|| {
                 setsid()?;
@@ -90,17 +90,17 @@ impl Terminal {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Whether what is typed is shown.
+    /// Returns whether the terminal echoes input.
     pub fn echoes(&self) -> bool {
         tcgetattr(&self.screen).unwrap().local_modes.contains(LocalModes::ECHO)
     }
 
-    /// Its exit code, once it has ended.
+    /// Waits for the end and returns the exit code.
     pub fn end(&mut self) -> Option<i32> {
         ended(&mut self.child).code()
     }
 
-    /// What it printed on standard output.
+    /// Returns the standard output.
     pub fn printed(&mut self) -> String {
         let mut text = String::new();
         self.child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
@@ -110,13 +110,13 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // A test that failed half way may leave it.
+        // A test that failed midway may leave it running.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// How it ended, once it has.
+/// Waits for the end and returns the exit status.
 pub fn ended(child: &mut Child) -> ExitStatus {
     wait("the end of the command", || match child.try_wait().unwrap() {
         Some(status) => Condition::Met(status),
@@ -124,7 +124,7 @@ pub fn ended(child: &mut Child) -> ExitStatus {
     })
 }
 
-/// Waits for a condition, with the project's one poller.
+/// Waits for a condition with the project's poller.
 pub fn wait<T>(what: &str, mut condition: impl FnMut() -> Condition<T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let waited: Result<T, WaitError<Infallible>> = runtime.block_on(until(what, LIMIT, || std::future::ready(Ok(condition()))));

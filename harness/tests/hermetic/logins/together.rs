@@ -1,4 +1,4 @@
-//! Several clients at once: one of them logs in, and the others end as it does.
+//! Several clients at once: one of them logs in, and the others get the same result.
 
 use std::process::Command;
 
@@ -9,7 +9,7 @@ use super::issuer::{Manners, TestIssuer};
 use super::terminal::{Terminal, wait};
 use super::{Home, browse, display};
 
-/// Somebody who logs in in a browser, and two who wait for that.
+/// Starts a login in a browser, and two clients that wait for it.
 fn three(home: &Home, issuer: &TestIssuer) -> (Terminal, [Terminal; 2]) {
     let browser = home.browser();
     let start = || -> Command { home.login(issuer, &["--browser", display(&browser)]) };
@@ -42,7 +42,7 @@ fn a_login_that_is_given_up_is_given_up_for_all_who_waited_for_it() {
         other.expect("another login at this issuer, which this one waited for, came to nothing: it was interrupted; run it again");
     }
     opened(&home);
-    // Who comes afterwards is not told of it.
+    // A later client does not get this result.
     let browser = home.browser();
     let next = Terminal::start(&mut home.login(&issuer, &["--browser", display(&browser)]));
     next.expect("Log in in the browser that was opened");

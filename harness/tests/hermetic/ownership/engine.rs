@@ -1,4 +1,4 @@
-//! An engine for tests, on a Unix socket: it has some containers, and forgets those that it is asked to remove. The main type is
+//! A test engine on a Unix socket: it has some containers, and forgets those that it is told to remove. The main type is
 //! [`Engine`].
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -14,7 +14,7 @@ pub struct Engine {
     deleted: Arc<Mutex<Vec<String>>>,
 }
 
-/// A container as an engine lists it, with the labels of a lab in `directory`.
+/// Returns a container as an engine lists it, with the labels of a lab in `directory`.
 pub fn thing(name: &str, id: &LabId, owner: &Owner, directory: &str) -> Value {
     let mut labels = json!({
         "authlab.managed-by": "authlab",
@@ -37,7 +37,7 @@ pub fn thing(name: &str, id: &LabId, owner: &Owner, directory: &str) -> Value {
 }
 
 impl Engine {
-    /// One that has `there`. It answers as long as the test binary runs.
+    /// Starts an engine with the containers `there`. It responds as long as the test binary runs.
     pub fn start(there: Vec<Value>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(directory.path().join("engine.sock")).unwrap();
@@ -50,7 +50,7 @@ impl Engine {
         std::thread::spawn(move || {
             for connection in listener.incoming().flatten() {
                 let (there, deleted) = (Arc::clone(&there), Arc::clone(&deleted));
-                // A client that hangs up early needs no answer.
+                // A client that disconnects early needs no response.
                 std::thread::spawn(move || serve(connection, &there, &deleted).ok());
             }
         });
@@ -61,7 +61,7 @@ impl Engine {
         format!("unix://{}", self.directory.path().join("engine.sock").display())
     }
 
-    /// The ids of what was removed, in order.
+    /// Returns the ids of the removed containers, in order.
     pub fn deleted(&self) -> Vec<String> {
         self.deleted.lock().unwrap().clone()
     }
@@ -95,7 +95,7 @@ fn serve(mut connection: UnixStream, there: &Mutex<Vec<Value>>, deleted: &Mutex<
     }
 }
 
-/// Status and body of the answer to `GET /v1.41/path?query HTTP/1.1`.
+/// Returns status and body of the response to `GET /v1.41/path?query HTTP/1.1`.
 fn answer(request: &str, there: &Mutex<Vec<Value>>, deleted: &Mutex<Vec<String>>) -> (u16, Value) {
     let mut words = request.split(' ');
     let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
@@ -133,7 +133,7 @@ fn answer(request: &str, there: &Mutex<Vec<Value>>, deleted: &Mutex<Vec<String>>
     }
 }
 
-/// The labels that the parameter `filters` asks for.
+/// Returns the labels in the parameter `filters`.
 fn labels_in(query: &str) -> Vec<String> {
     let filters = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "filters");
     let filters: Value = filters.map_or(Value::Null, |(_, value)| serde_json::from_str(&value).unwrap());

@@ -1,7 +1,7 @@
-//! The command touches nothing but what is certainly its own: directories, links, processes, and containers on an engine that others
+//! The command touches only objects that are certainly its own: directories, links, processes, and containers on an engine that others
 //! use, too.
 //!
-//! The main type is [`Stage`], a state directory in which things are laid out by hand.
+//! The main type is [`Stage`], a state directory whose content the tests create directly.
 
 mod engine;
 
@@ -30,7 +30,7 @@ struct Stage {
 }
 
 impl Stage {
-    /// A stage where no engine answers.
+    /// Creates a stage without a reachable engine.
     fn new() -> Self {
         Self::on("unix:///nowhere".to_owned())
     }
@@ -59,14 +59,14 @@ impl Stage {
         }
     }
 
-    /// A directory at the place of the lab `name`.
+    /// Creates a directory at the place of the lab `name`.
     fn place(&self, name: &str) -> PathBuf {
         let place = self.state().join("labs").join(name);
         DirBuilder::new().recursive(true).mode(0o700).create(&place).unwrap();
         place
     }
 
-    /// A lab that `owner` left.
+    /// Creates a lab that `owner` left behind.
     fn left(&self, name: &str, id: &LabId, owner: &Owner) -> PathBuf {
         let place = self.place(name);
         let marker = json!({ "schema": 1, "id": id, "owner": owner });
@@ -85,12 +85,12 @@ impl Stage {
     }
 }
 
-/// This machine and user, as another process than the test's.
+/// Returns an owner on this machine and of this user, but another process than the test.
 fn here(pid: u32) -> Owner {
     Owner { pid, ..Owner::here() }
 }
 
-/// A process that goes on until it is dropped.
+/// A process that runs until it is dropped.
 struct Stand(Child);
 
 impl Stand {
@@ -116,14 +116,14 @@ impl Drop for Stand {
     }
 }
 
-/// A thesis, in a directory that is no lab's.
+/// Writes a thesis, in a directory that does not belong to a lab.
 fn thesis(directory: &Path) -> PathBuf {
     let thesis = directory.join("thesis.txt");
     std::fs::write(&thesis, "a year").unwrap();
     thesis
 }
 
-/// Every command that empties or removes the directory of the lab `name`.
+/// Returns every command that empties or removes the directory of the lab `name`.
 fn clearing(name: &str) -> Vec<Vec<&str>> {
     vec![
         vec!["down", "--all"],
@@ -216,7 +216,7 @@ fn a_state_directory_that_others_control_is_not_used() {
 fn a_lab_that_is_up_elsewhere_is_not_signalled_and_not_said_to_have_been_killed() {
     let stage = Stage::new();
     let mut bystander = Stand::named("bystander", Path::new("/dev/null"));
-    // Its number means another process where the owner is; here it is the bystander's.
+    // In the owner's PID namespace its number means another process; here it is the bystander's.
     let owner = Owner {
         pid_namespace: Some("pid:[1]".to_owned()),
         ..here(bystander.0.id())
@@ -239,7 +239,7 @@ fn a_lab_that_is_up_elsewhere_is_not_signalled_and_not_said_to_have_been_killed(
         assert!(bystander.lives(), "{command:?}");
     }
     drop(lock);
-    // Without the lock, nobody here can tell.
+    // Without the lock, the owner's state cannot be determined from here.
     let said = stage.authlab(&["down", "--all"]);
     assert_eq!(said.code, 1, "{said:?}");
     assert!(
@@ -277,14 +277,14 @@ fn a_program_that_reads_a_file_of_a_lab_is_not_one_of_its_servers() {
     let lab = stage.left("default", &LabId::random(), &here(u32::MAX / 4));
     let notes = lab.join("notes.txt");
     std::fs::write(&notes, "").unwrap();
-    // An editor that is written in Java.
+    // An editor written in Java.
     let mut editor = Stand::named("java", &notes);
     let said = stage.authlab(&["down", "--all"]);
     assert_eq!((said.code, said.out.as_str()), (0, "default: cleared what was left\n"), "{said:?}");
     assert!(editor.lives());
 }
 
-/// A container whose labels name `owner`, and no directory that is here.
+/// Returns a container whose labels name `owner`, with a directory that does not exist here.
 fn container(name: &str, id: &LabId, owner: &Owner) -> Value {
     thing(name, id, owner, "/nowhere/labs/default")
 }
@@ -302,13 +302,13 @@ fn down_leaves_the_containers_of_others_and_says_whose_they_are() {
     let id = LabId::random;
     let engine = Engine::start(vec![
         container("orphan", &id(), &gone),
-        // The first process of the machine lives; for all but root it may not even be signalled.
+        // The first process of the machine is running, though only root may signal it.
         container("alive", &id(), &here(1)),
         container("neighbour", &id(), &other(|owner| owner.user += 1)),
         container("contained", &id(), &other(|owner| owner.pid_namespace = Some("pid:[1]".to_owned()))),
         container("remote", &id(), &other(|owner| owner.machine = Some("m".to_owned()))),
         container("rebooted", &id(), &other(|owner| owner.boot = Some("b".to_owned()))),
-        // As authlab made them before it said who owns them.
+        // A container of an earlier authlab, without an owner in its labels.
         json!({ "Id": "nameless", "Names": ["/nameless"], "Labels": {
             "authlab.managed-by": "authlab", "authlab.lab": "default", "authlab.owner": "1", "authlab.directory": "/nowhere" } }),
     ]);
@@ -317,7 +317,7 @@ fn down_leaves_the_containers_of_others_and_says_whose_they_are() {
     assert_eq!(said.code, 1, "{said:?}");
     assert!(said.err.contains("error: no lab named 'mine' is running"), "{said:?}");
     assert_eq!(engine.deleted(), ["orphan"]);
-    // The error does not hide what was done.
+    // The error does not hide what was removed.
     assert!(
         said.out.contains("removed 1 containers and networks without an owner\n"),
         "{said:?}"
@@ -346,7 +346,7 @@ fn containers_go_with_the_lab_that_has_their_id_and_not_with_one_of_the_same_pat
     let stage = Stage::new();
     let directory = stage.left("default", &mine, &gone);
     let path = directory.display().to_string();
-    // The other is of a container in which the state directory has the same path.
+    // The other one belongs to a container in which the state directory has the same path.
     let elsewhere = Owner {
         pid_namespace: Some("pid:[1]".to_owned()),
         ..gone.clone()

@@ -1,4 +1,4 @@
-//! The cache: two at once, what an interruption left, pruning, named directories. What is asked for is an [`obtain`] each time.
+//! The cache: concurrent use, leftovers of an interruption, pruning, named directories. Each request is an [`obtain`].
 
 use super::tools::path_with;
 use super::*;
@@ -53,7 +53,7 @@ async fn what_an_interrupted_authlab_left_is_cleared_and_never_taken_for_finishe
 #[tokio::test]
 async fn pruning_keeps_what_is_in_use_and_what_is_not_ours() {
     let (mut kubernetes, cache) = (newest(), cache());
-    // A version that nobody pins.
+    // A version without a pin.
     kubernetes.version.patch = 99;
     let server = ReleaseServer::of(&kubernetes).await;
     let options = server.options(cache.path());
@@ -216,7 +216,7 @@ async fn a_file_of_the_cache_that_was_changed_is_noticed_whatever_its_size() {
         (asked, 0, Vec::<String>::new())
     );
 
-    // Other times alone are not damage, and are hashed once.
+    // A changed modification time alone is not damage; the file is hashed once more.
     let earlier = std::time::SystemTime::UNIX_EPOCH;
     std::fs::File::options()
         .append(true)

@@ -1,4 +1,4 @@
-//! Release files: downloaded, verified, and refused when anything is odd about them. The server is [`ReleaseServer`].
+//! Release files: downloaded, verified, and refused when anything about them is wrong. The server is [`ReleaseServer`].
 
 use super::*;
 
@@ -146,7 +146,7 @@ async fn plain_http_from_another_machine_is_refused_for_a_file_without_a_pin_bef
     let (kubernetes, cache) = (newest(), cache());
     let server = ReleaseServer::of(&kubernetes).await;
     let options = Options {
-        // Nobody could answer there: this is refused before it is asked.
+        // No server could respond at this address: it is refused before any request.
         release_mirror: "http://me:secret@mirror.invalid/release".to_owned(),
         ..server.options(cache.path())
     };
@@ -154,7 +154,7 @@ async fn plain_http_from_another_machine_is_refused_for_a_file_without_a_pin_bef
     let expected = "http://[redacted]@mirror.invalid/release is not used: it is not https, and no SHA-256 of kube-apiserver is pinned";
     assert!(error.to_string().contains(expected), "{error}");
     assert_eq!(error.hint().as_deref(), Some("name a mirror with an https:// address"));
-    // Nor does a server of this machine lead there.
+    // A redirect of a local server to such an address is refused, too.
     server.answer(
         &format!("{}.sha256", api_server(&kubernetes)),
         Answer::Redirect("http://mirror.invalid/x".to_owned()),

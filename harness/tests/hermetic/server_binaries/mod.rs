@@ -1,7 +1,7 @@
-//! Where server binaries come from, against a release server on the loopback interface.
+//! The sources of server binaries, tested with a release server on the loopback interface.
 //!
 //! The main type is [`ReleaseServer`]: it publishes releases whose programs are
-//! scripts that say a version, and errs as a test wants it to.
+//! scripts that print a version, and fails as a test requests.
 #![cfg(target_os = "linux")]
 
 use std::collections::BTreeMap;
@@ -24,15 +24,15 @@ mod cache;
 mod downloads;
 mod tools;
 
-/// What the server answers to a path.
+/// The server's response to a path.
 #[derive(Clone, Debug)]
 enum Answer {
     Body(Vec<u8>),
-    /// A body that ends too early.
+    /// A body that ends early.
     Truncated(Vec<u8>),
     Redirect(String),
     Status(u16),
-    /// The connection stays open, and nothing is said.
+    /// An open connection without a response.
     Silence,
 }
 
@@ -61,7 +61,7 @@ impl ReleaseServer {
             while let Ok((connection, _)) = listener.accept().await {
                 let (known, log) = (known.clone(), log.clone());
                 tokio::spawn(async move {
-                    // A client that goes away is its own affair.
+                    // A client that disconnects is not an error of the server.
                     let _ = serve(connection, &known, &log).await;
                 });
             }
@@ -74,7 +74,7 @@ impl ReleaseServer {
         }
     }
 
-    /// One that publishes `kubernetes` and the etcd that belongs to it.
+    /// Starts a server that publishes `kubernetes` and the etcd that belongs to it.
     async fn of(kubernetes: &Kubernetes) -> Self {
         let server = Self::start().await;
         let version = kubernetes.version;
@@ -115,7 +115,7 @@ impl ReleaseServer {
     fn options(&self, cache: &Path) -> Options {
         Options {
             release_mirror: format!("{}/release", self.base),
-            // A slash at the end does not matter.
+            // A trailing slash does not matter.
             etcd_mirror: format!("{}/etcd/", self.base),
             keycloak_mirror: format!("{}/keycloak", self.base),
             sources: vec![Source::Release],
@@ -164,7 +164,7 @@ fn architecture() -> &'static str {
     }
 }
 
-/// A program that says `line`, whatever it is asked.
+/// Returns a program that prints `line`, whatever its arguments.
 fn says(line: &str) -> Vec<u8> {
     format!("#!/bin/sh\necho '{line}'\n").into_bytes()
 }
@@ -184,7 +184,7 @@ fn tar_gz(files: &[(&str, &[u8])]) -> Vec<u8> {
     tar.into_inner().expect("in memory").finish().expect("in memory")
 }
 
-/// What happened, for people.
+/// The recorded events.
 #[derive(Clone, Default)]
 struct Told(Arc<Mutex<Vec<Event>>>);
 
@@ -233,7 +233,7 @@ impl Told {
 }
 
 fn newest() -> Kubernetes {
-    // Pins would decide instead of what the server publishes.
+    // With pins, they would decide instead of the server's checksums.
     Kubernetes {
         sha256: BTreeMap::new(),
         ..Versions::pinned().newest().clone()
@@ -248,7 +248,7 @@ fn api_server(kubernetes: &Kubernetes) -> String {
     format!("/release/v{}/bin/linux/{}/kube-apiserver", kubernetes.version, architecture())
 }
 
-/// Everything in the cache's folder for `product` but logs and lock files.
+/// Returns everything in the cache's folder for `product` except logs and lock files.
 fn left_in(cache: &Path, product: &str) -> Vec<String> {
     let names = std::fs::read_dir(cache.join(product))
         .into_iter()
@@ -258,7 +258,7 @@ fn left_in(cache: &Path, product: &str) -> Vec<String> {
     names.filter(|name| !name.ends_with(".lock") && !name.ends_with(".log")).collect()
 }
 
-/// Asks a release server that errs, and returns why it does not serve.
+/// Requests a release from a failing server, and returns the error.
 async fn refused(server: &ReleaseServer, kubernetes: &Kubernetes) -> String {
     let (cache, told) = (cache(), Told::default());
     let error = obtain(kubernetes, &server.options(cache.path()), &told.events())

@@ -1,8 +1,8 @@
-//! Go and Maven: stand-ins on a `PATH` of their own, and the command `authlab` as it uses them ([`stand_in_for_go`]).
+//! Go and Maven: stand-ins on a `PATH` of their own, used by the command `authlab` ([`stand_in_for_go`]).
 
 use super::*;
 
-/// A directory with one program, `name`, that runs `script` in a shell.
+/// Returns a directory with one program, `name`, that runs `script` in a shell.
 pub(super) fn path_with(name: &str, script: &str) -> tempfile::TempDir {
     let directory = tempfile::tempdir().expect("a directory");
     let mut file = std::os::unix::fs::OpenOptionsExt::mode(std::fs::File::options().write(true).create(true), 0o755)
@@ -12,8 +12,8 @@ pub(super) fn path_with(name: &str, script: &str) -> tempfile::TempDir {
     directory
 }
 
-/// What `authlab server-binaries` with `arguments` prints, and its exit code, where no
-/// release server answers and only what is in `path` can be run.
+/// Runs `authlab server-binaries` with `arguments`, without a release server and with
+/// only the programs in `path`; returns the output and the exit code.
 async fn authlab(path: &Path, cache: &Path, arguments: &[&str]) -> (String, Option<i32>) {
     let log = cache.join("output");
     let nobody = format!("http://127.0.0.1:{}", authlab::process::port::free().expect("a port"));
@@ -33,7 +33,7 @@ async fn authlab(path: &Path, cache: &Path, arguments: &[&str]) -> (String, Opti
     (std::fs::read_to_string(log).expect("there"), status.code())
 }
 
-/// A `go` that is asked everything in the order in which a build asks, and builds a script.
+/// Returns a `go` that handles every call of a build, in order, and builds a script.
 fn stand_in_for_go(version: &str, build: &str) -> tempfile::TempDir {
     let newest = newest();
     let directory = path_with(
