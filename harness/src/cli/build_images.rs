@@ -11,7 +11,7 @@ use super::Session;
 use super::error::CommandError;
 use super::exit::Exit;
 use super::options::RegistryOption;
-use crate::cli::output::write_json;
+use super::output::write_json;
 use crate::dirs;
 use crate::engine::{Engine, Image, Labels, Presence, Watcher};
 use crate::hint::Hint;

@@ -11,8 +11,8 @@ use super::Session;
 use super::error::{CommandError, use_error};
 use super::exit::Exit;
 use super::options::{AUTO, Choice, ClusterFile, NamedLab, choice};
+use super::output::write_json;
 use crate::cause::with_causes;
-use crate::cli::output::write_json;
 use crate::cluster::Driver;
 use crate::hint::Hint;
 use crate::lab::{self, Cleared, Clearing, Deleted, InCluster, LabElsewhere, LabError, OfOthers, Stopped, Whose};
@@ -48,7 +48,8 @@ pub struct DownArguments {
     /// Every lab, also those that runs started for themselves, and the logs that were kept
     #[arg(long, help_heading = "Lab")]
     all: bool,
-    /// Also clear what was made elsewhere (by another machine, user or container, or before this machine's last start), once it is over
+    /// Also clear what was made elsewhere (by another machine, user or container, or before this machine's last start); authlab cannot see
+    /// whether it is still in use, so say this only if you know that it is not
     #[arg(long, help_heading = "Lab", conflicts_with = "kubeconfig")]
     foreign: bool,
 }

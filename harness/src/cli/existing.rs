@@ -9,7 +9,7 @@ use super::error::{CommandError, lab_error};
 use super::exit::Exit;
 use super::lab_source;
 use super::options::LabArguments;
-use crate::cli::output::write_json;
+use super::output::write_json;
 use crate::lab::{self, Survey};
 use crate::scenario::Selected;
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::error::CommandError;
 use super::exit::Exit;
 use super::options::{AUTO, Choice, RegistryOption, choice};
-use crate::cli::output::write_json;
+use super::output::write_json;
 use crate::server_binaries::Versions;
 use crate::server_binaries::images::{Images, Reference};
 use crate::shell_word::quoted;

@@ -88,9 +88,14 @@ pub(super) async fn run(arguments: SabotageArguments, session: &Session) -> Resu
     if sabotages.is_empty() {
         return Err(CommandError::new(Exit::NothingSelected, "no sabotage is selected"));
     }
-    let usage = |error: &dyn std::error::Error| CommandError::new(Exit::Usage, error.to_string());
-    let kubernetes = arguments.versions.kubernetes().map_err(|error| usage(&error))?;
-    arguments.versions.keycloak().map_err(|error| usage(&error))?;
+    let kubernetes = arguments
+        .versions
+        .kubernetes()
+        .map_err(|error| CommandError::new(Exit::Usage, error))?;
+    arguments
+        .versions
+        .keycloak()
+        .map_err(|error| CommandError::new(Exit::Usage, error))?;
     let suite = scenarios::suite(&scenarios::files(&[])?, &Selection::default())?;
     let report = arguments.report.directory()?;
     let VersionOptions {

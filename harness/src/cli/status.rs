@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use super::Session;
 use super::error::{CommandError, use_error};
 use super::exit::Exit;
-use crate::cli::output::write_json;
+use super::output::write_json;
 use crate::lab::{self, LabState, LabStatus};
 
 /// Writes every lab to `out`.

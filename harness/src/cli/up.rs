@@ -12,8 +12,8 @@ use super::Session;
 use super::error::{CommandError, lab_error, lesson_error};
 use super::exit::Exit;
 use super::options::LabArguments;
+use super::output::write_json;
 use super::supervise;
-use crate::cli::output::write_json;
 use crate::lab::{self, DEFAULT_NAME, Lab, LabStatus};
 use crate::lesson::{self, Learner, MOST};
 

@@ -12,7 +12,7 @@ use super::Session as CommandSession;
 use super::error::{CommandError, cast_error, lab_error, use_error};
 use super::exit::Exit;
 use super::options::LabArguments;
-use crate::cli::output::write_json;
+use super::output::write_json;
 use crate::cluster::Driver;
 use crate::interrupt::Interrupt;
 use crate::lab::{self, DEFAULT_NAME, Lab, attach_or_start, lab_option};

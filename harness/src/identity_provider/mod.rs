@@ -45,7 +45,7 @@ pub enum Driver {
     Process,
     /// Keycloak in a container.
     Container,
-    /// A Keycloak that already runs.
+    /// An OpenID Connect issuer that already runs.
     Existing,
 }
 

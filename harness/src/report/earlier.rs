@@ -31,6 +31,10 @@ fn from_1(record: &mut Value) {
         for exchange in values(scenario, "exchanges") {
             if let Some(record) = exchange.get_mut("record") {
                 not_observable(record, NOT_OBSERVABLE);
+                // A record of counters alone had no source.
+                if record["reason_source"] == "" {
+                    record["reason_source"] = "none".into();
+                }
             }
         }
     }
@@ -178,7 +182,13 @@ mod tests {
             "from": "alice", "to": "main", "request": "GET /", "verdict": "unauthenticated",
             "record": { "reason": "not observable here", "reason_source": "not observable here" }
         });
-        let scenario = upgraded(&json!({ "answers": [answer], "exchanges": [exchange] }));
+        let counted = json!({
+            "from": "alice", "to": "main", "request": "GET /", "verdict": "accepted",
+            "record": { "reason_source": "", "metrics": { "attempts": [1.0, 2.0] } }
+        });
+        let scenario = upgraded(&json!({ "answers": [answer], "exchanges": [exchange, counted] }));
+        let counted = scenario.exchanges[1].record.as_ref().expect("the server's own record");
+        assert_eq!(counted.reason_source, ReasonSource::None);
         let (answer, exchange) = (&scenario.answers[0], &scenario.exchanges[0]);
         assert_eq!((&answer.reason, answer.reason_source), (&None, ReasonSource::NotObservable));
         let record = exchange.record.as_ref().expect("the server's own record");

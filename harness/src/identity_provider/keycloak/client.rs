@@ -58,7 +58,7 @@ pub struct KeycloakClient {
     realm: Arc<KeycloakDescription>,
     session: Arc<tokio::sync::Mutex<Session>>,
     exchanges: Exchanges,
-    /// The caller to report, if it is not the user who speaks.
+    /// The caller that exchanges are reported with; `None` leaves it to [`Exchanges::speaks`].
     speaker: Option<&'static str>,
 }
 
