@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use authlab::event::{Event, Events};
 use authlab::identity_provider::keycloak::{self, Front, Keycloak, KeycloakClient, KeycloakError, TokenSet};
+use authlab::jwt::Jwt;
 use authlab::owner::LabId;
 use authlab::pki::{Authority, Request};
 use authlab::secret::Secret;
-use base64::Engine;
 use serde_json::Value;
 
 #[tokio::main]
@@ -200,8 +200,7 @@ fn refused(what: &str, answer: Result<TokenSet, KeycloakError>) -> anyhow::Resul
 
 /// Prints the claims that an API server checks.
 fn show(what: &str, token: &Secret) -> anyhow::Result<()> {
-    let claims = token.expose().split('.').nth(1).context("a token has three parts")?;
-    let claims: Value = serde_json::from_slice(&base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(claims)?)?;
+    let claims = Value::from(Jwt::parse(token.expose())?.claims);
     let life = claims["exp"].as_i64().zip(claims["iat"].as_i64()).map(|(exp, iat)| exp - iat);
     println!(
         "  {what}: iss {} aud {} user {} groups {} email {} life {life:?}",

@@ -18,6 +18,7 @@ pub mod explain;
 pub mod hint;
 pub mod identity_provider;
 pub mod interrupt;
+pub mod jwt;
 pub mod lab;
 pub mod lesson;
 pub mod listener;

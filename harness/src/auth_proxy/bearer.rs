@@ -19,7 +19,7 @@ use super::AuthProxyError;
 use super::caller::{By, Caller};
 use super::status::Refusal;
 use crate::cause::with_causes;
-use crate::identity_provider::issuer::unverified;
+use crate::jwt::Jwt;
 use crate::secret::Secret;
 
 /// The timeout of one request to the issuer.
@@ -114,7 +114,7 @@ impl Bearer {
             judged => judged.map_err(|error| refused(with_causes(&error)))?,
         }
         // The token is verified above; its claims are read as plain JSON, since any claim may identify the user.
-        let claims = unverified(token).map_err(|error| refused(error.to_string()))?.claims;
+        let claims = Jwt::parse(token.expose()).map_err(|error| refused(error.to_string()))?.claims;
         self.not_too_early(&claims).and_then(|()| self.caller(&claims)).map_err(refused)
     }
 

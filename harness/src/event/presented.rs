@@ -7,6 +7,8 @@ use serde_json::Value;
 use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
+use crate::jwt::Jwt;
+
 /// A credential in a form that may be shown.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -84,15 +86,16 @@ impl Presented {
     /// Decodes `text` if it is a signed token in compact form whose header and claims are JSON.
     #[must_use]
     pub fn token(text: &str) -> Option<Self> {
-        let mut parts = text.trim().splitn(3, '.');
-        let mut json = || -> Option<Value> {
-            let part = parts.next()?.trim_end_matches('=');
-            serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
-        };
-        let (header, claims) = (json()?, json()?);
-        header.is_object().then_some(())?;
-        let signature = parts.next()?.chars().take(SIGNATURE).collect();
-        Some(Self::Token { header, claims, signature })
+        let text = text.trim();
+        // A forged token may have further signatures; the first one is shown.
+        let end = text.match_indices('.').nth(2).map_or(text.len(), |(at, _)| at);
+        let jwt = Jwt::parse(&text[..end]).ok()?;
+        let signature = URL_SAFE_NO_PAD.encode(jwt.signature).chars().take(SIGNATURE).collect();
+        Some(Self::Token {
+            header: jwt.header.into(),
+            claims: jwt.claims.into(),
+            signature,
+        })
     }
 
     /// Decodes the value of an `Authorization` header (RFC 9110 §11.6.2).

@@ -4,44 +4,35 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::issuers::{Issuer, difference};
 use super::{Finding, Known};
+use crate::jwt::Jwt;
 
 /// The leeway for an `nbf` ahead of the server's clock, in seconds (coreos/go-oidc `verify.go`); `exp` has no such leeway.
 const LEEWAY: i64 = 60;
 
-struct Read {
-    header: Map<String, Value>,
-    claims: Map<String, Value>,
-}
-
-fn read(token: &str) -> Option<Read> {
-    let mut parts = token.trim().split('.');
-    let mut object = || -> Option<Map<String, Value>> { serde_json::from_slice(&URL_SAFE_NO_PAD.decode(parts.next()?).ok()?).ok() };
-    let (header, claims) = (object()?, object()?);
-    Some(Read { header, claims })
-}
-
 /// Returns the issuer that a token names.
 #[must_use]
 pub fn issuer(token: &str) -> Option<String> {
-    read(token)?.claims.get("iss")?.as_str().map(str::to_owned)
+    let jwt = Jwt::parse(token.trim()).ok()?;
+    jwt.claims.get("iss")?.as_str().map(str::to_owned)
 }
 
 /// Checks everything that an API server checks, the decisive first. `keys` has the key ids of the issuers that could be read.
 #[must_use]
 pub fn check(token: &str, known: &Known, keys: &BTreeMap<String, Vec<String>>, now: Timestamp) -> Vec<Finding> {
-    let Some(read) = read(token) else {
-        return vec![Finding::cause(
-            "B6",
-            "the token is none in compact form (three parts with dots between them, of which two are JSON)",
-            "present the ID token itself: no quotes, no line break, nothing before it",
-        )];
+    let read = match Jwt::parse(token.trim()) {
+        Ok(read) => read,
+        Err(error) => {
+            return vec![Finding::cause(
+                "B6",
+                format!("the token is {error}"),
+                "present the ID token itself: no quotes, no line break, nothing before it",
+            )];
+        }
     };
     let text = |name: &str| read.claims.get(name).and_then(Value::as_str);
     let mut findings = Vec::new();
@@ -88,7 +79,7 @@ fn unknown_issuer(said: &str, known: &Known) -> Finding {
     }
 }
 
-fn times(read: &Read, now: Timestamp, account: bool) -> Vec<Finding> {
+fn times(read: &Jwt, now: Timestamp, account: bool) -> Vec<Finding> {
     let second = |name: &str| read.claims.get(name).and_then(Value::as_f64);
     #[expect(clippy::cast_precision_loss, reason = "seconds since 1970")]
     let now = now.as_second() as f64;
@@ -130,7 +121,7 @@ fn times(read: &Read, now: Timestamp, account: bool) -> Vec<Finding> {
     findings
 }
 
-fn audiences(read: &Read) -> Vec<String> {
+fn audiences(read: &Jwt) -> Vec<String> {
     match read.claims.get("aud") {
         Some(Value::String(one)) => vec![one.clone()],
         Some(Value::Array(all)) => all.iter().filter_map(|one| one.as_str().map(str::to_owned)).collect(),
@@ -138,7 +129,7 @@ fn audiences(read: &Read) -> Vec<String> {
     }
 }
 
-fn of_issuer(read: &Read, issuer: &Issuer, keys: Option<&Vec<String>>) -> Vec<Finding> {
+fn of_issuer(read: &Jwt, issuer: &Issuer, keys: Option<&Vec<String>>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let header = |name: &str| read.header.get(name).and_then(Value::as_str);
     let algorithm = header("alg").unwrap_or("none");
@@ -187,7 +178,7 @@ fn of_issuer(read: &Read, issuer: &Issuer, keys: Option<&Vec<String>>) -> Vec<Fi
     findings
 }
 
-fn user(read: &Read, claim: &str, prefix: &str) -> Vec<Finding> {
+fn user(read: &Jwt, claim: &str, prefix: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     match read.claims.get(claim) {
         Some(Value::String(user)) if !user.is_empty() => {
@@ -229,7 +220,7 @@ fn user(read: &Read, claim: &str, prefix: &str) -> Vec<Finding> {
     findings
 }
 
-fn groups(read: &Read, issuer: &Issuer) -> Vec<Finding> {
+fn groups(read: &Jwt, issuer: &Issuer) -> Vec<Finding> {
     let Some((claim, prefix)) = &issuer.groups else {
         return Vec::new();
     };
@@ -287,6 +278,8 @@ fn kind(value: &Value) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use serde_json::json;
 
     use super::*;

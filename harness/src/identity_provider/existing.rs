@@ -9,9 +9,9 @@ use reqwest::StatusCode;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::issuer::unverified;
 use crate::cause::with_causes;
 use crate::hint::Hint;
+use crate::jwt::Jwt;
 use crate::secret::{Secret, redact};
 
 /// The timeout of one request to the issuer.
@@ -251,7 +251,7 @@ const NAMES: &[&str] = &["preferred_username", "email", "name", "upn", "sub"];
 /// Returns the claim of `token` that holds `user`, which may have a prefix before it.
 #[must_use]
 pub fn name_claim(token: &Secret, user: &str) -> Option<String> {
-    let claims = unverified(token).ok()?.claims;
+    let claims = Jwt::parse(token.expose()).ok()?.claims;
     let says = |claim: &str| {
         claims
             .get(claim)

@@ -3,9 +3,8 @@
 use std::process::Stdio;
 
 use authlab::event::Events;
-use authlab::identity_provider::issuer::unverified;
+use authlab::jwt::Jwt;
 use authlab::lab::{LabOptions, with_lab};
-use authlab::secret::Secret;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, ChildStderr, Command};
@@ -103,7 +102,7 @@ pub async fn somebody_logs_in_at_keycloaks_own_page(browser: &mut Browser) {
         let (code, out, said) = login.end().await;
         assert_eq!(code, 0, "{said}");
         let answer: Value = serde_json::from_str(&out).unwrap();
-        let claims = unverified(&Secret::new(answer["status"]["token"].as_str().unwrap()))
+        let claims = Jwt::parse(answer["status"]["token"].as_str().unwrap())
             .unwrap()
             .claims;
         assert_eq!(claims["preferred_username"], "alice");

@@ -182,7 +182,7 @@ fn keys_and_claims_are_explained() {
         "O12",
         &["preferred_username", "is not there"],
     );
-    expect(bench.token(&Secret::new("not.a.token")), "B6", &["none in compact form"]);
+    expect(bench.token(&Secret::new("not.a.token")), "B6", &["not a JWT"]);
 }
 
 #[test]

@@ -16,9 +16,11 @@ pub use algorithm::{Algorithm, NoAlgorithm};
 pub use egress::{Egress, HIDDEN};
 pub use keys::{IssuerPath, Signer};
 pub use server::{Asked, Issuer, ListeningIssuer};
-pub use token::{Forgery, Token, Unverified, unverified};
+pub use token::{Forgery, Token};
 
 use std::path::PathBuf;
+
+use crate::jwt::NotAJwt;
 
 /// An error of the issuer, its keys or its tokens.
 #[derive(Debug, thiserror::Error)]
@@ -100,6 +102,6 @@ pub enum IssuerError {
         source: std::io::Error,
     },
     /// The text does not have the form of a token.
-    #[error("not a token in compact form: {0}")]
-    NotAToken(&'static str),
+    #[error(transparent)]
+    NotAJwt(#[from] NotAJwt),
 }

@@ -1,9 +1,8 @@
-//! Tokens, valid and forged, and the unverified contents of a token.
+//! Tokens, valid and forged.
 //!
 //! The main type is [`Token`]. Every token is assembled here, part by part, since a signing library
 //! exists to prevent most of the forgeries; only the signatures come from the library.
 
-use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use base64::Engine;
@@ -14,6 +13,7 @@ use serde_json::{Map, Value, json};
 use super::algorithm::Algorithm;
 use super::keys::Signer;
 use super::{IssuerError, server};
+use crate::jwt::NotAJwt;
 use crate::secret::Secret;
 
 /// A change that a forger makes. Apart from it, the token is valid.
@@ -281,39 +281,6 @@ impl Token {
     }
 }
 
-/// The unverified contents of a token, for display.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Unverified {
-    /// The header.
-    pub header: Map<String, Value>,
-    /// The claims.
-    pub claims: Map<String, Value>,
-}
-
-impl fmt::Display for Unverified {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = json!({"header": self.header, "claims": self.claims});
-        write!(f, "{shown:#}")
-    }
-}
-
-/// Reads any token without verifying it.
-///
-/// # Errors
-/// The text is not a token in compact form.
-pub fn unverified(token: &Secret) -> Result<Unverified, IssuerError> {
-    let mut parts = token.expose().split('.');
-    let mut read = |what: &'static str| {
-        let part = parts.next().ok_or(IssuerError::NotAToken(what))?;
-        let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| IssuerError::NotAToken(what))?;
-        serde_json::from_slice(&bytes).map_err(|_| IssuerError::NotAToken(what))
-    };
-    Ok(Unverified {
-        header: read("its header is not one")?,
-        claims: read("its claims are none")?,
-    })
-}
-
 /// Creates a certificate for a stranger's public key, from an authority that is created for it. DER.
 pub(super) fn certificate(public_pem: &str) -> Result<Vec<u8>, IssuerError> {
     use p256::elliptic_curve::Generate;
@@ -365,9 +332,7 @@ fn part(fields: &Map<String, Value>) -> Result<String, IssuerError> {
 
 /// Flips a bit in the middle of `signature`: its last bits may be padding, which nobody reads.
 fn flipped(signature: &str) -> Result<String, IssuerError> {
-    let mut bytes = URL_SAFE_NO_PAD
-        .decode(signature)
-        .map_err(|_| IssuerError::NotAToken("its signature is not base64url"))?;
+    let mut bytes = URL_SAFE_NO_PAD.decode(signature).map_err(|_| NotAJwt)?;
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     Ok(URL_SAFE_NO_PAD.encode(bytes))

@@ -12,7 +12,7 @@ use super::{Person, Step, Texts};
 use crate::cluster::{Behaviours, Minor};
 use crate::credential::Credential;
 use crate::event::{ReasonSource, Verdict};
-use crate::identity_provider::issuer::unverified;
+use crate::jwt::Jwt;
 use crate::probe::{Answer, Identity, Question, ask};
 use crate::process::wait::{Condition, until};
 use crate::scenario::world::World;
@@ -271,7 +271,7 @@ impl SoundThing {
             | (Self::Token, Credential::Token(_))
             | (Self::Announcement, Credential::ProxyHeaders { .. }) => true,
             (Self::Login, Credential::Token(token)) => {
-                let issuer = unverified(token).ok().and_then(|read| read.claims.get("iss").cloned());
+                let issuer = Jwt::parse(token.expose()).ok().and_then(|jwt| jwt.claims.get("iss").cloned());
                 issuer == Some(world.filled("{keycloak}").into())
             }
             _ => false,

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Person, Step, answers};
 use crate::credential::Credential;
-use crate::identity_provider::issuer::unverified;
+use crate::jwt::{Jwt, NotAJwt};
 use crate::lab::Login;
 use crate::scenario::world::{Twin, World};
 use crate::secret::Secret;
@@ -41,7 +41,7 @@ async fn holds_changed(world: &mut World, person: Person) -> Step {
 fn accepted_as_token_says(world: &mut World, person: Person) -> Step {
     world.person(&person.0)?;
     let login = world.notes::<LoggedIn>().0.clone().context("nobody has logged in yet")?;
-    let claims = unverified(&login.token)?.claims;
+    let claims = Jwt::parse(login.token.expose())?.claims;
     let says = claims.get(&login.claim).and_then(Value::as_str).unwrap_or_default();
     let (user, claim) = (&login.user, &login.claim);
     expect!(
@@ -54,12 +54,10 @@ fn accepted_as_token_says(world: &mut World, person: Person) -> Step {
 
 /// Returns the same token for another subject, with its original signature.
 fn changed(token: &Secret) -> Step<Secret> {
-    let mut claims = unverified(token)?.claims;
+    let mut claims = Jwt::parse(token.expose())?.claims;
     claims.insert("sub".to_owned(), json!("somebody-else"));
     let payload = URL_SAFE_NO_PAD.encode(serde_json::to_string(&claims)?);
     let parts: Vec<&str> = token.expose().split('.').collect();
-    let [header, _, signature] = parts.as_slice() else {
-        bail!("the token is not in compact form (three base64url parts separated by dots)")
-    };
+    let [header, _, signature] = parts.as_slice() else { bail!(NotAJwt) };
     Ok(Secret::new(format!("{header}.{payload}.{signature}")))
 }

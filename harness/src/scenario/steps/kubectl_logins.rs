@@ -14,6 +14,7 @@ use tempfile::TempDir;
 
 use super::{Person, Step};
 use crate::credential::{Credential, kubeconfig};
+use crate::jwt::Jwt;
 use crate::pki::{Authority, write_private};
 use crate::process::Program;
 use crate::scenario::world::World;
@@ -90,7 +91,7 @@ fn holds_new_token(world: &mut World) -> Step {
         .pointer("/users/0/user/auth-provider/config/id-token")
         .and_then(Value::as_str)
         .context("the kubeconfig has a token")?;
-    let claims = crate::identity_provider::issuer::unverified(&Secret::new(token))?.claims;
+    let claims = Jwt::parse(token)?.claims;
     let expires = claims.get("exp").and_then(Value::as_i64).unwrap_or_default();
     let now = jiff::Timestamp::now().as_second();
     expect!(expires > now, "a token that expires after {now}", "it expires at {expires}");

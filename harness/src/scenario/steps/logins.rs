@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 use super::{Person, Step, answers, asking};
 use crate::credential::Credential;
 use crate::event::Verdict;
-use crate::identity_provider::issuer::{Algorithm, Forgery, unverified};
+use crate::identity_provider::issuer::{Algorithm, Forgery};
 use crate::identity_provider::keycloak::{KeycloakError, NewUser, TokenSet};
+use crate::jwt::Jwt;
 use crate::probe::Question;
 use crate::process::wait::{Condition, until};
 use crate::scenario::world::{Twin, World};
@@ -93,7 +94,7 @@ async fn asks_once_old(world: &mut World, person: Person, _pronoun: String) -> S
     let Credential::Token(token) = world.holding(&person.0)?.credential.clone() else {
         bail!("nobody holds a token yet");
     };
-    let claims = unverified(&token)?.claims;
+    let claims = Jwt::parse(token.expose())?.claims;
     let expires = claims
         .get("exp")
         .and_then(Value::as_i64)

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Person, Step, answers, rights};
 use crate::credential::Credential;
-use crate::identity_provider::issuer::unverified;
+use crate::jwt::Jwt;
 use crate::pki::key_pair;
 use crate::probe::Question;
 use crate::process::wait::{Condition, until};
@@ -112,7 +112,7 @@ async fn holds_token_for(world: &mut World, person: Person, audience: String) ->
 #[given(expr = "{person} holds a service account token that {service_account_token_flaw}")]
 async fn holds_flawed_token(world: &mut World, person: Person, flaw: TokenFlaw) -> Step {
     let account = account(world).await?;
-    let genuine = unverified(&fresh_token(world).await?)?;
+    let genuine = Jwt::parse(fresh_token(world).await?.expose())?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let timed = |issued: u64, expires: u64| {
         let mut claims = genuine.claims.clone();
@@ -355,7 +355,7 @@ pub(super) fn token(world: &mut World) -> Step<Secret> {
 
 /// Returns the claims of the token held.
 pub(super) fn claims(world: &mut World) -> Step<Map<String, Value>> {
-    Ok(unverified(&token(world)?)?.claims)
+    Ok(Jwt::parse(token(world)?.expose())?.claims)
 }
 
 /// Creates a service account in the scenario's namespace.
