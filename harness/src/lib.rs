@@ -25,6 +25,7 @@ pub mod listener;
 pub mod login;
 pub mod loopback;
 pub mod owner;
+pub mod pem;
 pub mod pki;
 pub mod printable;
 pub mod private;

@@ -319,7 +319,13 @@ mod tests {
         let (private, _) = same_key(&Secret::new(format!("{parameters}{}", sec1.as_str()))).unwrap();
         assert_eq!(private.expose(), key.expose());
 
-        for (text, seen) in [("-----BEGIN RSA PRIVATE KEY-----\nAA==\n", "RSA PRIVATE KEY"), ("", "no PEM")] {
+        for (text, seen) in [
+            (
+                "-----BEGIN RSA PRIVATE KEY-----\nAA==\n-----END RSA PRIVATE KEY-----\n",
+                "RSA PRIVATE KEY",
+            ),
+            ("", "no PEM"),
+        ] {
             let error = same_key(&Secret::new(text)).unwrap_err();
             assert!(error.to_string().contains(seen), "{error}");
         }

@@ -5,9 +5,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use x509_parser::extensions::ParsedExtension;
-use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use crate::jwt::Jwt;
+use crate::pem;
 
 /// A credential in a form that may be shown.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,8 +52,8 @@ impl Presented {
     /// Decodes the first certificate of `pem`; `None` if there is none that can be read.
     #[must_use]
     pub fn certificate(pem: &str) -> Option<Self> {
-        let (_, pem) = x509_parser::pem::parse_x509_pem(pem.as_bytes()).ok()?;
-        let (_, certificate) = X509Certificate::from_der(&pem.contents).ok()?;
+        let block = pem::first(pem).ok()?;
+        let certificate = block.parse_x509().ok()?;
         let date = |time: &x509_parser::time::ASN1Time| {
             jiff::Timestamp::from_second(time.timestamp()).map_or_else(|_| time.to_string(), |time| time.to_string())
         };

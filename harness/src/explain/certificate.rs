@@ -5,16 +5,16 @@
 
 use jiff::Timestamp;
 use x509_parser::certificate::X509Certificate;
-use x509_parser::pem::Pem;
 
 use super::{Finding, Known};
+use crate::pem;
 use crate::pki::Holder;
 
 /// Checks the certificates of `chain`, PEM, the leaf first, against the names of the CAs that the server advertises in its
 /// handshake, DER (RFC 8446 §4.2.4).
 #[must_use]
 pub fn check(chain: &str, advertised: &[Vec<u8>], known: &Known, now: Timestamp) -> Vec<Finding> {
-    let blocks: Vec<Pem> = Pem::iter_from_buffer(chain.as_bytes()).filter_map(Result::ok).collect();
+    let blocks = pem::blocks(chain);
     let certificates: Vec<X509Certificate<'_>> = blocks.iter().filter_map(|block| block.parse_x509().ok()).collect();
     let Some(leaf) = certificates.first() else {
         return vec![Finding::of_file(
@@ -71,8 +71,7 @@ fn readable(name: &[u8]) -> String {
 /// Checks the name in a certificate of the front-proxy CA, which is accepted only for front proxies with an allowed name.
 fn front_proxy(leaf: &X509Certificate<'_>, known: &Known) -> Option<Finding> {
     let (authorities, names) = (known.proxy_authorities.as_deref()?, known.proxy_names.as_ref()?);
-    let blocks: Vec<Pem> = Pem::iter_from_buffer(authorities.as_bytes()).filter_map(Result::ok).collect();
-    let theirs = blocks
+    let theirs = pem::blocks(authorities)
         .iter()
         .filter_map(|block| block.parse_x509().ok())
         .any(|one| one.subject().as_raw() == leaf.issuer().as_raw());
@@ -122,7 +121,7 @@ fn dates(certificate: &X509Certificate<'_>, index: usize, now: Timestamp) -> Opt
 
 /// Returns the expiry of the first certificate of `chain`, PEM, and its common name.
 pub(super) fn end(chain: &str) -> Option<(Timestamp, String)> {
-    let block = Pem::iter_from_buffer(chain.as_bytes()).next()?.ok()?;
+    let block = pem::first(chain).ok()?;
     let leaf = block.parse_x509().ok()?;
     let end = Timestamp::from_second(leaf.validity().not_after.timestamp()).ok()?;
     Some((end, user(&leaf)))
@@ -172,10 +171,7 @@ mod tests {
     use crate::pki::{Authority, Flaw, Leaf, Request};
 
     fn names(authority: &Authority) -> Vec<Vec<u8>> {
-        let block = Pem::iter_from_buffer(authority.certificate().as_bytes())
-            .next()
-            .expect("one")
-            .expect("PEM");
+        let block = pem::first(authority.certificate()).expect("PEM");
         vec![block.parse_x509().expect("a certificate").subject().as_raw().to_vec()]
     }
 

@@ -25,6 +25,7 @@ use x509_cert::spki::{ObjectIdentifier, SubjectPublicKeyInfo, SubjectPublicKeyIn
 use x509_cert::time::{Time, Validity};
 
 use super::request::{Flaw, Purpose, Request, key_identifier};
+use crate::pem;
 use crate::secret::Secret;
 
 const SERVER_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.1");
@@ -326,27 +327,18 @@ pub(super) fn key_pem(key: &SecretKey) -> Result<Secret, PkiError> {
 /// Reads a private key as servers keep it: PKCS#8 or SEC 1.
 pub(super) fn private_key(key: &Secret) -> Result<SecretKey, PkiError> {
     // Go sometimes writes a block with the curve's parameters before the key.
-    let text = key.expose();
-    let block = |label: &str| {
-        let (begin, end) = (format!("-----BEGIN {label}-----"), format!("-----END {label}-----"));
-        let (_, rest) = text.split_once(&begin)?;
-        let (body, _) = rest.split_once(&end)?;
-        Some(format!("{begin}{body}{end}\n"))
+    let blocks = pem::blocks(key.expose());
+    let labelled = |label: &str| blocks.iter().find(|block| block.label == label);
+    let kind = || PkiError::KeyKind {
+        seen: blocks
+            .first()
+            .map_or_else(|| "no PEM".to_owned(), |block| format!("\"{}\"", block.label)),
     };
-    if let Some(key) = block("PRIVATE KEY") {
-        return Ok(SecretKey::from_pkcs8_pem(&key)?);
+    match (labelled("PRIVATE KEY"), labelled("EC PRIVATE KEY")) {
+        (Some(key), _) => Ok(SecretKey::from_pkcs8_der(&key.contents)?),
+        (None, Some(key)) => SecretKey::from_sec1_der(&key.contents).map_err(|_| kind()),
+        (None, None) => Err(kind()),
     }
-    let kind = || {
-        let label = text
-            .split_once("-----BEGIN ")
-            .and_then(|(_, rest)| rest.split_once("-----"))
-            .map(|(label, _)| label);
-        PkiError::KeyKind {
-            seen: label.map_or_else(|| "no PEM".to_owned(), |label| format!("\"{label}\"")),
-        }
-    };
-    let key = block("EC PRIVATE KEY").ok_or_else(kind)?;
-    SecretKey::from_sec1_pem(&key).map_err(|_| kind())
 }
 
 /// Returns the private key `key` in our own form (PKCS#8), and its public key, both PEM.

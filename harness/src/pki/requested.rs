@@ -9,11 +9,11 @@ use x509_cert::der::{DecodePem as _, Encode as _, EncodePem as _, pem::LineEndin
 use x509_cert::name::Name;
 use x509_cert::request::CertReq;
 use x509_cert::spki::SubjectPublicKeyInfoOwned;
-use x509_parser::pem::Pem;
 use x509_parser::prelude::{FromDer as _, X509Certificate, X509CertificationRequest};
 
 use super::request::{COMMON_NAME, ORGANIZATION};
 use super::{Holder, PkiError};
+use crate::pem;
 
 /// A signing request for a client, which names one user and groups and nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ impl Requested {
 
     /// Returns the difference between `certificate`, PEM, and the request (its holder, its key, or its purposes), if any.
     pub fn difference(&self, certificate: &str) -> Option<String> {
-        let Some(Ok(block)) = Pem::iter_from_buffer(certificate.as_bytes()).next() else {
+        let Ok(block) = pem::first(certificate) else {
             return Some("it is no PEM text".to_owned());
         };
         let Ok(certificate) = block.parse_x509() else {
@@ -355,9 +355,7 @@ mod tests {
             assert!(seen.contains(difference), "expected: {difference}; seen: {seen}");
         }
         let intermediate = authority.intermediate("bob").expect("an authority");
-        let certificate = x509_parser::pem::parse_x509_pem(intermediate.certificate().as_bytes())
-            .expect("PEM")
-            .1;
+        let certificate = pem::first(intermediate.certificate()).expect("PEM");
         assert_eq!(
             beyond_a_client(&certificate.parse_x509().expect("a certificate")),
             Some("it is an authority's")

@@ -19,7 +19,8 @@ use super::{IssuerError, token};
 use crate::identity_provider::Address;
 use crate::listener::answer::{self, text};
 use crate::listener::{Listener, Listening};
-use crate::pki::Leaf;
+use crate::pem;
+use crate::pki::{Leaf, PkiError};
 
 /// The path that `jku` headers of forged tokens point at. No issuer path can be the same.
 pub(super) const STRANGER_KEYS: &str = "/.stranger/keys";
@@ -201,8 +202,9 @@ impl Service {
             let Ok(algorithm) = algorithm.parse::<Algorithm>() else {
                 return Ok(None);
             };
-            let pem = pem(&token::certificate(&self.signer.stranger(algorithm)?.public_pem()?)?);
-            return Ok(Some(text(StatusCode::OK, pem)));
+            let certificate = token::certificate(&self.signer.stranger(algorithm)?.public_pem()?)?;
+            let certificate = pem::encode(pem::CERTIFICATE, &certificate).map_err(PkiError::from)?;
+            return Ok(Some(text(StatusCode::OK, certificate)));
         }
         if path == STRANGERS_ASKED {
             let asked = self.record.lock().unwrap_or_else(PoisonError::into_inner).strangers;
@@ -251,15 +253,4 @@ impl Service {
 
 fn document(value: &Value) -> Response<Full<Bytes>> {
     answer::json(StatusCode::OK, value)
-}
-
-fn pem(der: &[u8]) -> String {
-    use base64::Engine;
-    let text = base64::engine::general_purpose::STANDARD.encode(der);
-    let lines: Vec<&str> = text
-        .as_bytes()
-        .chunks(64)
-        .map(|line| std::str::from_utf8(line).unwrap_or_default())
-        .collect();
-    format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
 }

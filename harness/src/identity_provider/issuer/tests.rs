@@ -5,6 +5,7 @@ use openidconnect::{ClientId, HttpRequest, HttpResponse, IssuerUrl, JsonWebKeySe
 
 use super::*;
 use crate::jwt::Jwt;
+use crate::pem;
 use crate::pki::{Authority, Request};
 use crate::secret::Secret;
 
@@ -167,7 +168,7 @@ async fn what_a_forger_points_at_is_really_there() {
         .unwrap();
     let url = Jwt::parse(token.expose()).unwrap().header["x5u"].as_str().unwrap().to_owned();
     let pem = http.get(url).send().await.unwrap().text().await.unwrap();
-    let (_, pem) = x509_parser::pem::parse_x509_pem(pem.as_bytes()).unwrap();
+    let pem = pem::first(&pem).unwrap();
     assert_eq!(pem.parse_x509().unwrap().subject().to_string(), "CN=a stranger");
     assert_eq!(issuer.strangers_asked(), 2);
 }

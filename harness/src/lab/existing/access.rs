@@ -11,6 +11,7 @@ use super::error::ExistingError;
 use super::exec;
 use crate::cluster::{ApiServer, MAIN};
 use crate::credential::Credential;
+use crate::pem;
 use crate::pki::Leaf;
 use crate::secret::Secret;
 
@@ -77,7 +78,8 @@ impl Access {
             .root_cert
             .filter(|certificates| !certificates.is_empty())
             .ok_or_else(|| incomplete("a cluster without a certificate authority"))?;
-        let authority: String = authority.iter().map(|der| pem(der)).collect();
+        let authority: Result<String, _> = authority.iter().map(|der| pem::encode(pem::CERTIFICATE, der)).collect();
+        let authority = authority.map_err(|source| unreadable(&context, "certificate authority", source))?;
         crate::tls::roots(&authority).map_err(|source| unreadable(&context, "certificate authority", source))?;
         let credential = credential(&context, &config.auth_info).await?;
         Ok(Self {
@@ -287,21 +289,15 @@ fn impersonation(user: &AuthInfo) -> Vec<(String, String)> {
 
 /// Returns the time at which the certificate expired, if it has.
 fn expired(leaf: &Leaf) -> Option<String> {
-    let (_, pem) = x509_parser::pem::parse_x509_pem(leaf.certificate.as_bytes()).ok()?;
-    let end = pem.parse_x509().ok()?.validity().not_after.timestamp();
+    let end = pem::first(&leaf.certificate)
+        .ok()?
+        .parse_x509()
+        .ok()?
+        .validity()
+        .not_after
+        .timestamp();
     (end < jiff::Timestamp::now().as_second())
         .then(|| jiff::Timestamp::from_second(end).map_or_else(|_| end.to_string(), |end| end.to_string()))
-}
-
-fn pem(der: &[u8]) -> String {
-    use base64::Engine;
-    let text = base64::engine::general_purpose::STANDARD.encode(der);
-    let lines: Vec<&str> = text
-        .as_bytes()
-        .chunks(64)
-        .filter_map(|line| std::str::from_utf8(line).ok())
-        .collect();
-    format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
 }
 
 #[cfg(test)]

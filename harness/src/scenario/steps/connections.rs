@@ -8,6 +8,7 @@ use cucumber::{then, when};
 
 use super::{Person, Step};
 use crate::credential::Credential;
+use crate::pem;
 use crate::pki::{Authority, Request};
 use crate::probe::{Http2, Question, acceptable_authorities};
 use crate::process::wait::{Condition, until};
@@ -91,7 +92,7 @@ async fn ask(connection: &mut Http2) -> Step<u16> {
 
 /// Returns the name of an authority, DER.
 fn subject(authority: &Authority) -> Step<Vec<u8>> {
-    let (_, pem) = x509_parser::pem::parse_x509_pem(authority.certificate().as_bytes())?;
+    let pem = pem::first(authority.certificate())?;
     let certificate = pem.parse_x509()?;
     Ok(certificate.subject().as_raw().to_vec())
 }

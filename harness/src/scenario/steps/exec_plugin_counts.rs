@@ -7,12 +7,12 @@ use std::time::Duration;
 use anyhow::Context;
 use cucumber::{then, when};
 use serde_json::Value;
-use x509_parser::pem::Pem;
 
 use super::kubectl_logins::AtHand;
 use super::{Person, Step};
 use crate::cluster::ApiServer;
 use crate::credential::Credential;
+use crate::pem;
 use crate::pki::write_private;
 use crate::probe::{Endpoint, Metrics};
 use crate::process::wait::{Condition, WaitError, until, until_gently};
@@ -86,7 +86,7 @@ async fn tells_life(world: &mut World) -> Step {
     let answer = std::fs::read_to_string(world.notes::<AtHand>().home()?.join("answer"))?;
     let answer: Value = serde_json::from_str(&answer)?;
     let certificate = answer["status"]["clientCertificateData"].as_str().context("the plugin gives one")?;
-    let block = Pem::iter_from_buffer(certificate.as_bytes()).next().context("it is PEM")??;
+    let block = pem::first(certificate)?;
     let end = block.parse_x509()?.validity().not_after.timestamp();
     let before = jiff::Timestamp::now().as_second();
     let told = now(world).await?.value(TTL, &[]).context("it tells none")?;

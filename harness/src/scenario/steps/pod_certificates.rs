@@ -16,6 +16,7 @@ use super::nodes::{OnNode, on_node};
 use super::requested_certificates::Damage;
 use super::{Person, Step};
 use crate::event::Verdict;
+use crate::pem;
 use crate::pki::{Authority, Leaf, Request, signing_request_for};
 use crate::probe::{Answer, Question};
 use crate::scenario::world::World;
@@ -218,7 +219,7 @@ fn request(world: &mut World, made: &OnNode, asked: Asked) -> Step<(Question, Le
         Asked::OthersKey => Damage::Signature.done_to(&own)?,
         _ => own,
     };
-    let (_, pem) = x509_parser::pem::parse_x509_pem(pem.as_bytes())?;
+    let pem = pem::first(&pem)?;
     let requested = world.notes::<Requested>();
     requested.count += 1;
     let name = format!("pod-certificate-{}", requested.count);
@@ -314,7 +315,7 @@ fn status(world: &World, condition: &str) -> Step<Value> {
 
 /// Returns the beginning and the end of a certificate's validity.
 fn validity(leaf: &Leaf) -> Step<(jiff::Timestamp, jiff::Timestamp)> {
-    let (_, pem) = x509_parser::pem::parse_x509_pem(leaf.certificate.as_bytes())?;
+    let pem = pem::first(&leaf.certificate)?;
     let certificate = pem.parse_x509()?;
     let validity = certificate.validity();
     let second = |time: x509_parser::time::ASN1Time| jiff::Timestamp::from_second(time.timestamp());

@@ -6,10 +6,10 @@ use std::str::FromStr;
 use std::sync::LazyLock;
 
 use anyhow::{Context, Result};
-use base64::Engine as _;
 use regex::Regex;
 
 use super::Texts;
+use crate::pem;
 
 /// The certificate that a person requests: `a certificate with the organization "platform-team" valid for 2 hours`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, cucumber::Parameter)]
@@ -54,13 +54,9 @@ impl Damage {
 
 /// Applies `change` to the DER inside of `pem`, and returns the result as PEM.
 fn rewritten(pem: &str, change: impl FnOnce(&mut Vec<u8>)) -> Result<String> {
-    let (_, parsed) = x509_parser::pem::parse_x509_pem(pem.as_bytes())?;
-    let mut der = parsed.contents;
-    change(&mut der);
-    let text = base64::engine::general_purpose::STANDARD.encode(der);
-    Ok(format!(
-        "-----BEGIN CERTIFICATE REQUEST-----\n{text}\n-----END CERTIFICATE REQUEST-----\n"
-    ))
+    let mut block = pem::first(pem)?;
+    change(&mut block.contents);
+    Ok(pem::encode(&block.label, &block.contents)?)
 }
 
 impl FromStr for RequestedCertificate {

@@ -18,6 +18,7 @@ use super::rights::{Right, grant_everywhere};
 use super::{Person, Step, answers};
 use crate::credential::Credential;
 use crate::event::Verdict;
+use crate::pem;
 use crate::pki::{Leaf, Request, signing_request};
 use crate::probe::{Answer, Identity, Question};
 use crate::process::wait::{Condition, until};
@@ -267,7 +268,7 @@ async fn stays_pending(world: &mut World, state: RequestState, person: Person) -
 async fn is_valid_for(world: &mut World, lifetime: Lifetime) -> Step {
     let name = world.notes::<Requested>().name.clone();
     let pem = certificate(world, &name).await?;
-    let (_, pem) = x509_parser::pem::parse_x509_pem(pem.as_bytes())?;
+    let pem = pem::first(&pem)?;
     let validity = pem.parse_x509()?.validity().clone();
     let seen = validity.not_after.timestamp() - validity.not_before.timestamp();
     let expected = lifetime.0;
