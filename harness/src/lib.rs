@@ -19,6 +19,7 @@ pub mod hint;
 pub mod identity_provider;
 pub mod interrupt;
 pub mod jwt;
+pub mod kubeconfig;
 pub mod lab;
 pub mod lesson;
 pub mod listener;

@@ -15,6 +15,7 @@ use super::{ApiServer, Logs, MAIN, Minor, Placeholders, SERVICE_ACCOUNT_ISSUER, 
 use crate::engine::EngineError;
 use crate::event::Events;
 use crate::hint::Hint;
+use crate::kubeconfig::{AuthInfo, Cluster, single};
 use crate::pki::{PkiError, write_private};
 use crate::process::ProcessError;
 use crate::sabotage::Sabotage;
@@ -233,14 +234,17 @@ impl ControlPlane {
     pub async fn start_controllers(&mut self, limits: bool) -> Result<(), ControlPlaneError> {
         let file = |name: &str| self.authorities.file(name).display().to_string();
         let kubeconfig = self.directory.join("kube-controller-manager.kubeconfig");
-        let content = serde_json::json!({
-            "apiVersion": "v1", "kind": "Config", "current-context": "lab",
-            "clusters": [{ "name": "lab", "cluster": { "server": format!("https://127.0.0.1:{}", self.main_port.unwrap_or_default()), "certificate-authority": file("api-servers.crt") } }],
-            "users": [{ "name": "lab", "user": {
-                "client-certificate": file("kube-controller-manager.crt"), "client-key": file("kube-controller-manager.key") } }],
-            "contexts": [{ "name": "lab", "context": { "cluster": "lab", "user": "lab" } }],
-        });
-        write_private(&kubeconfig, &content.to_string())?;
+        let main = Cluster {
+            server: Some(format!("https://127.0.0.1:{}", self.main_port.unwrap_or_default())),
+            certificate_authority: Some(file("api-servers.crt")),
+            ..Cluster::default()
+        };
+        let controllers = AuthInfo {
+            client_certificate: Some(file("kube-controller-manager.crt")),
+            client_key: Some(file("kube-controller-manager.key")),
+            ..AuthInfo::default()
+        };
+        write_private(&kubeconfig, &serde_json::json!(single("lab", main, controllers)).to_string())?;
         let log = self.directory.join("kube-controller-manager.log");
         let controllers: Vec<&str> = CONTROLLERS.iter().copied().chain(limits.then_some(LIMITS)).collect();
         let mut arguments = vec![

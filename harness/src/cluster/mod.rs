@@ -25,7 +25,6 @@ pub mod kind;
 pub mod pod;
 pub mod process;
 mod provisions;
-mod read_kubeconfig;
 mod readiness;
 pub mod runtime;
 mod setting;
@@ -37,7 +36,6 @@ pub use capabilities::{Asked, Capabilities, Described, Observed, UnknownCapabili
 pub use client_authorities::TrustedAuthority;
 pub use configuration_change::ConfigurationChange;
 pub use provisions::{Provisions, ProvisionsError, Surroundings};
-pub use read_kubeconfig::{AdministratorKubeconfig, UnreadableKubeconfig};
 pub use readiness::ReadinessError;
 pub use setting::{Setting, SettingError};
 pub use versions::{Behaviours, Minor};

@@ -8,7 +8,6 @@ use crate::pki::Leaf;
 use crate::secret::Secret;
 
 pub mod exec;
-pub mod kubeconfig;
 
 /// A credential that is presented to an API server.
 #[derive(Clone, Debug)]

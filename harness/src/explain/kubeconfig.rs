@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::Finding;
 use crate::credential::Credential;
+use crate::kubeconfig::text_of;
 use crate::pki::Leaf;
 use crate::secret::Secret;
 
@@ -80,8 +81,9 @@ pub fn read(text: &str, wanted: Option<&str>, file: Reader<'_>) -> Read {
             "name a cluster that is there",
         ),
     }
-    match named(config, "users", part("user")).and_then(|entry| entry.get("user")) {
-        Some(user) => read.user(user, file),
+    match named(config, "users", part("user")) {
+        // A user that is null or absent has no credential, as for clients.
+        Some(entry) => read.user(entry.get("user").unwrap_or(&Value::Null), file),
         None => read.wrong(
             format!(
                 "the context {name:?} is of the user {:?}, and there are {:?}",
@@ -234,8 +236,7 @@ impl Read {
     fn text(&mut self, from: &Value, name: &str, file: Reader<'_>) -> Option<String> {
         let said = |name: &str| from.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         if let Some(data) = said(&format!("{name}-data")) {
-            let bytes = base64::engine::general_purpose::STANDARD.decode(data.trim()).ok();
-            let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+            let text = text_of(data).ok();
             if text.is_none() {
                 self.wrong(
                     format!("{name}-data is not text in base64"),
@@ -293,6 +294,18 @@ mod tests {
         let expected = json!({ "server": "https://x/", "tls-server-name": "y.test", "certificate-authority-data": "UEVN",
             "config": { "issuer": "https://issuer.test" } });
         assert_eq!(read.cluster, expected);
+    }
+
+    #[test]
+    fn a_user_that_is_null_or_absent_has_no_credential() {
+        for user in ["{name: u, user: null}", "{name: u}", "{name: u, user: {}}"] {
+            let text = format!(
+                "current-context: c\ncontexts: [{{name: c, context: {{cluster: k, user: u}}}}]\n\
+                 clusters: [{{name: k, cluster: {{server: 'https://x'}}}}]\nusers: [{user}]\n"
+            );
+            let read = read(&text, None, &nothing);
+            assert!(read.credentials.is_empty() && read.findings.is_empty(), "{user}: {read:?}");
+        }
     }
 
     #[test]

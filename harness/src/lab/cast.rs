@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 
 use super::{Lab, LabError, seed_objects};
 use crate::credential::Credential;
-use crate::credential::kubeconfig::{self, NotInKubeconfig};
 use crate::identity_provider::keycloak::TokenSet;
+use crate::kubeconfig::{self, NotInKubeconfig};
 use crate::pki::{Leaf, Request};
 use crate::secret::Secret;
 

@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 use super::cast::{self, CastError, Member, Way};
 use super::workplace::put;
 use super::{Lab, LabError};
+use crate::credential::Credential;
 use crate::credential::exec::VERSIONS;
-use crate::credential::{Credential, kubeconfig};
+use crate::kubeconfig;
 use crate::secret::Secret;
 
 /// The realm's client for users who log in themselves: it has no secret.

@@ -71,7 +71,7 @@ pub enum LessonError {
     Pki(#[from] crate::pki::PkiError),
     /// A kubeconfig cannot carry a credential.
     #[error(transparent)]
-    Kubeconfig(#[from] crate::credential::kubeconfig::NotInKubeconfig),
+    Kubeconfig(#[from] crate::kubeconfig::NotInKubeconfig),
     /// A file cannot be read or written.
     #[error("could not read or write {}", path.display())]
     File {

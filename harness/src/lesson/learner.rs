@@ -11,8 +11,9 @@ use serde_json::Value;
 
 use super::LessonError;
 use super::objects::{self, Cluster};
-use crate::credential::{Credential, kubeconfig};
+use crate::credential::Credential;
 use crate::event::Verdict;
+use crate::kubeconfig;
 use crate::lab::{Lab, put};
 use crate::pki::Request;
 use crate::probe::{Endpoint, Question, ask};

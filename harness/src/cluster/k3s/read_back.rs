@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::cluster::ReadBack;
-use crate::cluster::read_kubeconfig::{AdministratorKubeconfig, UnreadableKubeconfig};
+use crate::kubeconfig::{AdministratorKubeconfig, UnreadableKubeconfig};
 use crate::secret::Secret;
 
 /// The data directory of k3s.
@@ -118,7 +118,7 @@ mod tests {
     fn kubeconfig(authority: &Authority) -> String {
         let leaf = authority.issue(&Request::client("system:admin", &["system:masters"])).unwrap();
         let credential = crate::credential::Credential::Certificate(leaf);
-        crate::credential::kubeconfig::yaml("default", "https://127.0.0.1:6443", authority.certificate(), &credential).unwrap()
+        crate::kubeconfig::yaml("default", "https://127.0.0.1:6443", authority.certificate(), &credential).unwrap()
     }
 
     #[test]

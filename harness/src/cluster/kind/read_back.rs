@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::cluster::ReadBack;
-use crate::cluster::read_kubeconfig::{AdministratorKubeconfig, UnreadableKubeconfig};
+use crate::kubeconfig::{AdministratorKubeconfig, UnreadableKubeconfig};
 use crate::secret::Secret;
 
 /// The directory of kubeadm's keys in the node.
@@ -77,7 +77,7 @@ mod tests {
             .issue(&Request::client("kubernetes-admin", &["kubeadm:cluster-admins"]))
             .unwrap();
         let credential = crate::credential::Credential::Certificate(leaf);
-        let text = crate::credential::kubeconfig::yaml("kind-x", "https://127.0.0.1:40001", cluster.certificate(), &credential).unwrap();
+        let text = crate::kubeconfig::yaml("kind-x", "https://127.0.0.1:40001", cluster.certificate(), &credential).unwrap();
         let kubeconfig = place.path().join("kubeconfig");
         std::fs::write(&kubeconfig, text).unwrap();
         let error = read_back(&kubeconfig, &pki).unwrap_err().to_string();

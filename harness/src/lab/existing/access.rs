@@ -11,6 +11,7 @@ use super::error::ExistingError;
 use super::exec;
 use crate::cluster::{ApiServer, MAIN};
 use crate::credential::Credential;
+use crate::kubeconfig::text_of;
 use crate::pem;
 use crate::pki::Leaf;
 use crate::secret::Secret;
@@ -254,13 +255,8 @@ fn certificate(context: &str, user: &AuthInfo) -> Result<Option<Leaf>, ExistingE
 
 /// Returns the data in the file if there is any, or the content of the file that it names.
 fn text(context: &str, what: &'static str, data: Option<&str>, path: &Option<String>) -> Result<Option<String>, ExistingError> {
-    use base64::Engine;
     if let Some(data) = data.filter(|data| !data.is_empty()) {
-        let bytes = base64::engine::general_purpose::STANDARD.decode(data.trim());
-        let bytes = bytes.map_err(|source| unreadable(context, what, source))?;
-        return String::from_utf8(bytes)
-            .map(Some)
-            .map_err(|source| unreadable(context, what, source));
+        return text_of(data).map(Some).map_err(|source| unreadable(context, what, source));
     }
     let Some(path) = path.as_ref().filter(|path| !path.is_empty()) else {
         return Ok(None);
@@ -303,8 +299,8 @@ fn expired(leaf: &Leaf) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credential::kubeconfig;
     use crate::hint::Hint;
+    use crate::kubeconfig;
     use crate::pki::{Authority, Flaw, Request};
     use serde_json::{Value, json};
 
@@ -405,7 +401,12 @@ mod tests {
             let text = refusal(|file| file[part][0][inner][field] = value.clone()).await;
             assert!(text.contains(says), "{field}: {text}");
         }
-        let text = refusal(|file| file["users"][0]["user"] = json!({})).await;
+        for user in [json!({}), Value::Null] {
+            let text = refusal(|file| file["users"][0]["user"] = user).await;
+            assert!(text.contains("a user without a credential"), "{text}");
+        }
+        let absent = |file: &mut Value| _ = file["users"][0].as_object_mut().and_then(|user| user.remove("user"));
+        let text = refusal(absent).await;
         assert!(text.contains("a user without a credential"), "{text}");
     }
 

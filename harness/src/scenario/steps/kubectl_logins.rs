@@ -13,8 +13,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{Person, Step};
-use crate::credential::{Credential, kubeconfig};
+use crate::credential::Credential;
 use crate::jwt::Jwt;
+use crate::kubeconfig;
 use crate::pki::{Authority, write_private};
 use crate::process::Program;
 use crate::scenario::world::World;

@@ -4,9 +4,9 @@
 
 use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use serde_json::Value;
+use secrecy::ExposeSecret;
 
+use super::{Kubeconfig, text_of};
 use crate::pki::Leaf;
 use crate::secret::Secret;
 
@@ -41,28 +41,31 @@ impl AdministratorKubeconfig {
             missing: what.to_owned(),
             from,
         };
-        let read: Value = serde_saphyr::from_str(text).map_err(|_| missing("YAML"))?;
+        let read = Kubeconfig::from_yaml(text).map_err(|_| missing("YAML"))?;
         // There is one of each, with any name.
-        let field = |list: &str, kind: &str, name: &str| {
-            read[list][0][kind][name]
-                .as_str()
-                .filter(|text| !text.is_empty())
-                .ok_or_else(|| missing(&format!("{list}[0].{kind}.{name}")))
+        let cluster = read.clusters.first().and_then(|named| named.cluster.clone()).unwrap_or_default();
+        let user = read
+            .auth_infos
+            .first()
+            .and_then(|named| named.auth_info.clone())
+            .unwrap_or_default();
+        let field = |name: &str, value: Option<&str>| {
+            let value = value.filter(|text| !text.is_empty());
+            value.map(str::to_owned).ok_or_else(|| missing(name))
         };
-        let data = |list: &str, kind: &str, name: &str| {
-            let encoded = field(list, kind, name)?;
-            let decoded = base64::engine::general_purpose::STANDARD.decode(encoded).ok();
-            decoded
-                .and_then(|bytes| String::from_utf8(bytes).ok())
-                .ok_or_else(|| missing(&format!("readable {list}[0].{kind}.{name}")))
-        };
+        let data = |name: &str, value: Option<&str>| text_of(&field(name, value)?).map_err(|_| missing(&format!("readable {name}")));
+        let certificate = user.client_certificate_data.as_deref();
+        let key = user.client_key_data.as_ref().map(ExposeSecret::expose_secret);
         Ok(Self {
-            server: field("clusters", "cluster", "server")?.to_owned(),
-            serving_authority: data("clusters", "cluster", "certificate-authority-data")?,
+            server: field("clusters[0].cluster.server", cluster.server.as_deref())?,
+            serving_authority: data(
+                "clusters[0].cluster.certificate-authority-data",
+                cluster.certificate_authority_data.as_deref(),
+            )?,
             administrator: Leaf {
-                certificate: data("users", "user", "client-certificate-data")?,
+                certificate: data("users[0].user.client-certificate-data", certificate)?,
                 chain: String::new(),
-                key: Secret::new(data("users", "user", "client-key-data")?),
+                key: Secret::new(data("users[0].user.client-key-data", key)?),
             },
         })
     }
@@ -77,6 +80,8 @@ impl AdministratorKubeconfig {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+
     use super::*;
 
     #[test]
