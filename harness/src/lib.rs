@@ -38,6 +38,7 @@ pub mod scenario;
 pub mod secret;
 pub mod server_binaries;
 pub mod shell_word;
+pub mod template;
 pub mod tls;
 pub mod token_webhook;
 pub mod walk_through;

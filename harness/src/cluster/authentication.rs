@@ -3,9 +3,10 @@
 //! `fixtures/authentication/`.
 
 use include_dir::{Dir, include_dir};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{Behaviours, Minor, Setting, SettingError};
+use crate::template::{UnknownPlaceholder, fill_json};
 
 static PIECES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../fixtures/authentication");
 
@@ -29,27 +30,24 @@ pub struct Placeholders {
 }
 
 impl Placeholders {
-    /// Returns `text` with every `{place}` filled in.
-    pub(super) fn fill(&self, text: &str) -> Result<String, SettingError> {
-        let filled = text
-            .replace("{keycloak}", &self.keycloak)
-            .replace("{issuer}", &self.issuer)
-            .replace("{serving_authority_file}", &self.serving_authority_file)
-            .replace("{egress_file}", &self.egress_file)
-            .replace("{serving_authority}", &self.serving_authority)
-            .replace("{token_webhook}", &self.token_webhook)
-            .replace("{pki}", &self.pki);
-        // CEL expressions have braces too, but never around a bare lower-case word.
-        let unknown = filled
-            .split('{')
-            .skip(1)
-            .filter_map(|rest| rest.split_once('}'))
-            .any(|(word, _)| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c == '_'));
-        if unknown {
-            Err(SettingError::NoSuchPlace { text: text.to_owned() })
-        } else {
-            Ok(filled)
-        }
+    /// Returns the value of the placeholder `name`.
+    pub(super) fn value(&self, name: &str) -> Option<String> {
+        let value = match name {
+            "keycloak" => &self.keycloak,
+            "issuer" => &self.issuer,
+            "serving_authority" => &self.serving_authority,
+            "serving_authority_file" => &self.serving_authority_file,
+            "egress_file" => &self.egress_file,
+            "token_webhook" => &self.token_webhook,
+            "pki" => &self.pki,
+            _ => return None,
+        };
+        Some(value.clone())
+    }
+
+    /// Returns `json` with the placeholders in its strings filled in.
+    pub(super) fn fill_json(&self, json: Value) -> Result<Value, UnknownPlaceholder> {
+        fill_json(json, &|name| self.value(name))
     }
 
     #[cfg(test)]
@@ -67,7 +65,7 @@ impl Placeholders {
 }
 
 /// Returns the file's content for `setting`; `None` when the setting has no such file. JSON, which is YAML too.
-pub(super) fn configuration(setting: &Setting, version: Minor, places: &Placeholders) -> Result<Option<Value>, SettingError> {
+pub(super) fn configuration(setting: &Setting, version: Minor, placeholders: &Placeholders) -> Result<Option<Value>, SettingError> {
     if setting.authentication.is_empty() {
         return Ok(None);
     }
@@ -76,7 +74,7 @@ pub(super) fn configuration(setting: &Setting, version: Minor, places: &Placehol
         .unwrap_or_default();
     let jwt = setting
         .pieces(version)
-        .map(|piece| issuer(piece, places))
+        .map(|piece| issuer(piece, placeholders))
         .collect::<Result<Vec<_>, _>>()?;
     let mut file = setting.beside_issuers(version);
     file.insert("apiVersion".to_owned(), api.into());
@@ -86,7 +84,7 @@ pub(super) fn configuration(setting: &Setting, version: Minor, places: &Placehol
 }
 
 /// Returns the authenticator that the piece named `piece` describes.
-pub(super) fn issuer(piece: &str, places: &Placeholders) -> Result<Value, SettingError> {
+pub(super) fn issuer(piece: &str, placeholders: &Placeholders) -> Result<Value, SettingError> {
     let file = PIECES.get_file(format!("{piece}.toml")).ok_or_else(|| SettingError::Unknown {
         name: piece.to_owned(),
         known: PIECES
@@ -98,29 +96,14 @@ pub(super) fn issuer(piece: &str, places: &Placeholders) -> Result<Value, Settin
         name: piece.to_owned(),
         source: Box::new(source),
     })?;
-    let mut filled = fill(read, places)?;
+    let mut filled = placeholders.fill_json(read)?;
     // Every issuer of the lab presents a certificate signed by the lab's own CA.
     if let Some(issuer) = filled.get_mut("issuer").and_then(Value::as_object_mut) {
         issuer
             .entry("certificateAuthority")
-            .or_insert_with(|| places.serving_authority.clone().into());
+            .or_insert_with(|| placeholders.serving_authority.clone().into());
     }
     Ok(filled)
-}
-
-/// Returns `value` with every `{place}` in its strings filled in.
-pub(super) fn fill(value: Value, places: &Placeholders) -> Result<Value, SettingError> {
-    Ok(match value {
-        Value::String(text) => places.fill(&text)?.into(),
-        Value::Array(items) => items.into_iter().map(|item| fill(item, places)).collect::<Result<_, _>>()?,
-        Value::Object(fields) => Value::Object(
-            fields
-                .into_iter()
-                .map(|(name, field)| Ok((name, fill(field, places)?)))
-                .collect::<Result<Map<_, _>, _>>()?,
-        ),
-        other => other,
-    })
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::authentication::{fill, issuer};
+use super::authentication::issuer;
 use super::{Behaviours, Minor, Placeholders, Setting, SettingError};
 
 /// The piece of `fixtures/authentication/` that changes are laid over.
@@ -49,18 +49,18 @@ impl ConfigurationChange {
     ///
     /// # Errors
     /// A fixture refers to something that does not exist.
-    pub fn file(&self, setting: &Setting, version: Minor, places: &Placeholders) -> Result<String, SettingError> {
+    pub fn file(&self, setting: &Setting, version: Minor, placeholders: &Placeholders) -> Result<String, SettingError> {
         let mut jwt = Vec::new();
         for over in &self.jwt {
-            let mut authenticator = issuer(SOUND, places)?;
+            let mut authenticator = issuer(SOUND, placeholders)?;
             for path in &self.without {
                 take_out(&mut authenticator, path);
             }
-            lay_over(&mut authenticator, fill(over.clone().into(), places)?);
+            lay_over(&mut authenticator, placeholders.fill_json(over.clone().into())?);
             jwt.push(authenticator);
         }
         for piece in &self.pieces {
-            jwt.push(issuer(piece, places)?);
+            jwt.push(issuer(piece, placeholders)?);
         }
         let mut file: Value = setting.beside_issuers(version).into();
         let api = Behaviours::known()
@@ -70,7 +70,7 @@ impl ConfigurationChange {
             &mut file,
             serde_json::json!({ "apiVersion": api, "kind": "AuthenticationConfiguration", "jwt": jwt }),
         );
-        lay_over(&mut file, fill(self.top.clone().into(), places)?);
+        lay_over(&mut file, placeholders.fill_json(self.top.clone().into())?);
         Ok(format!("{file:#}\n{}\n", unique()))
     }
 }

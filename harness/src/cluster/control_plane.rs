@@ -267,7 +267,7 @@ impl ControlPlane {
         ];
         arguments.extend(fixed.map(str::to_owned));
         if let Some(sabotage) = &self.sabotage {
-            sabotage.change_controllers(&mut arguments, &file(""));
+            sabotage.change_controllers(&mut arguments, &file("")).map_err(SettingError::from)?;
         }
         let controllers = self.runtime.start(Wanted {
             role: Role::ControllerManager,
@@ -424,14 +424,16 @@ impl ControlPlane {
         if let (Some(mut configuration), Some(path)) = (configuration, authentication) {
             if let Some(sabotage) = &self.sabotage {
                 let stranger = fs_err::read_to_string(self.authorities.file("stranger.crt"))?;
-                sabotage.change_authentication(setting.pieces(self.version), &mut configuration, &stranger);
+                let changed = sabotage.change_authentication(setting.pieces(self.version), &mut configuration, &stranger);
+                changed.map_err(SettingError::from)?;
             }
             write_private(&path, &serde_json::to_string_pretty(&configuration).unwrap_or_default())?;
             write_private(&path.with_extension("gate"), "")?;
             arguments.push(format!("--authentication-config={}", path.display()));
         }
         if let Some(sabotage) = &self.sabotage {
-            sabotage.change_api_server(&setting.name, &mut arguments, &file(""));
+            let changed = sabotage.change_api_server(&setting.name, &mut arguments, &file(""));
+            changed.map_err(SettingError::from)?;
         }
         let (garbage, memory) = match setting.name == MAIN {
             true => (GARBAGE_OF_MAIN, MEMORY.0),

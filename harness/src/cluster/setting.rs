@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{Behaviours, Minor, Placeholders};
 use crate::secret::Secret;
+use crate::template::{UnknownPlaceholder, fill};
 
 static SETTINGS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../fixtures/api_servers");
 
@@ -66,11 +67,8 @@ pub enum SettingError {
         source: Box<toml::de::Error>,
     },
     /// A text uses a placeholder that the lab does not have.
-    #[error("'{text}' asks for a place that this lab does not have")]
-    NoSuchPlace {
-        /// The text.
-        text: String,
-    },
+    #[error(transparent)]
+    Placeholder(#[from] UnknownPlaceholder),
 }
 
 impl Setting {
@@ -118,7 +116,7 @@ impl Setting {
     ///
     /// # Errors
     /// A flag uses a placeholder that the lab does not have.
-    pub fn flags(&self, version: Minor, places: &Placeholders) -> Result<Vec<String>, SettingError> {
+    pub fn flags(&self, version: Minor, placeholders: &Placeholders) -> Result<Vec<String>, SettingError> {
         let mut flags: BTreeMap<&str, String> = BTreeMap::new();
         for (name, value) in self.flags.iter().chain(held(&self.flags_with, version).flatten()) {
             let flag = flags.entry(name).or_default();
@@ -130,7 +128,7 @@ impl Setting {
         }
         flags
             .into_iter()
-            .map(|(name, value)| Ok(format!("--{name}={}", places.fill(&value)?)))
+            .map(|(name, value)| Ok(format!("--{name}={}", fill(&value, |name| placeholders.value(name))?)))
             .collect()
     }
 
@@ -141,18 +139,25 @@ impl Setting {
     /// A file uses a placeholder or a secret that the lab does not have.
     pub fn files<E: From<SettingError>>(
         &self,
-        places: &Placeholders,
+        placeholders: &Placeholders,
         secret: impl Fn(&str) -> Result<Secret, E>,
     ) -> Result<Vec<(String, Secret)>, E> {
         let filled = |(flag, text): (&String, &String)| {
-            let mut content = places.fill(text)?;
-            while let Some((before, rest)) = content.split_once("{secret:") {
-                let (name, after) = rest
-                    .split_once('}')
-                    .ok_or_else(|| SettingError::NoSuchPlace { text: text.clone() })?;
-                content = format!("{before}{}{after}", secret(name)?.expose());
+            let mut unknown = None;
+            let content = fill(text, |name| match name.strip_prefix("secret:") {
+                Some(name) => match secret(name) {
+                    Ok(secret) => Some(secret.expose().to_owned()),
+                    Err(error) => {
+                        unknown = Some(error);
+                        None
+                    }
+                },
+                None => placeholders.value(name),
+            });
+            match (content, unknown) {
+                (_, Some(error)) => Err(error),
+                (content, None) => Ok((flag.clone(), Secret::new(content.map_err(SettingError::from)?))),
             }
-            Ok((flag.clone(), Secret::new(content)))
         };
         self.files.iter().map(filled).collect()
     }
@@ -170,15 +175,15 @@ mod tests {
 
     #[test]
     fn every_setting_is_sound_on_every_version() {
-        let places = Placeholders::example();
+        let placeholders = Placeholders::example();
         for name in Setting::names() {
             let setting = Setting::named(&name).expect("it can be read");
             let secret = |name: &str| Ok::<_, SettingError>(Secret::new(name));
-            let files = setting.files(&places, secret).expect("its files can be filled in");
+            let files = setting.files(&placeholders, secret).expect("its files can be filled in");
             assert!(files.iter().all(|(_, content)| !content.expose().contains("{secret")));
             for minor in 30..=37 {
-                setting.flags(Minor(minor), &places).expect("its flags can be filled in");
-                super::super::authentication::configuration(&setting, Minor(minor), &places).expect("so can its files");
+                setting.flags(Minor(minor), &placeholders).expect("its flags can be filled in");
+                super::super::authentication::configuration(&setting, Minor(minor), &placeholders).expect("so can its files");
             }
         }
     }

@@ -14,6 +14,7 @@ use super::{Learner, Lesson, LessonError, Signer};
 use crate::lab::{Lab, put};
 use crate::pki::Request;
 use crate::scenario::Vocabulary;
+use crate::template::{fill, fill_json};
 
 /// A learner's directory for one lesson, in a lab.
 #[derive(Debug)]
@@ -83,14 +84,18 @@ impl<'a> Bench<'a> {
     }
 
     /// Returns the text that the learner reads.
-    #[must_use]
-    pub fn text(&self) -> String {
+    ///
+    /// # Errors
+    /// The text has an unknown placeholder.
+    pub fn text(&self) -> Result<String, LessonError> {
         self.fill(self.lesson.text)
     }
 
     /// Returns the commands that the learner types, as a script for bash.
-    #[must_use]
-    pub fn solution(&self) -> String {
+    ///
+    /// # Errors
+    /// The script has an unknown placeholder.
+    pub fn solution(&self) -> Result<String, LessonError> {
         self.fill(self.lesson.solution)
     }
 
@@ -137,7 +142,7 @@ impl<'a> Bench<'a> {
             reached.hints += 1;
             reached.last_hint = Some((next, level));
         })?;
-        Ok(says.get(level).map(|says| self.fill(says)))
+        says.get(level).map(|says| self.fill(says)).transpose()
     }
 
     fn note(&self, change: impl FnOnce(&mut Reached)) -> Result<(), LessonError> {
@@ -172,13 +177,13 @@ impl<'a> Bench<'a> {
         }
         put(&self.directory.join("ca.crt"), &self.lab.main().serving_authority)?;
         for (name, text) in &self.lesson.files {
-            put(&self.directory.join(name), &self.fill(text))?;
+            put(&self.directory.join(name), &self.fill(text)?)?;
         }
         let authorities = self.lab.authorities()?;
         for wanted in &self.lesson.certificate {
-            let groups: Vec<String> = wanted.groups.iter().map(|group| self.fill(group)).collect();
+            let groups: Vec<String> = wanted.groups.iter().map(|group| self.fill(group)).collect::<Result<_, _>>()?;
             let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
-            let request = Request::client(&self.fill(&wanted.user), &groups);
+            let request = Request::client(&self.fill(&wanted.user)?, &groups);
             let authority = match wanted.signed_by {
                 Signer::Clients => &authorities.clients,
                 Signer::RequestHeaders => &authorities.request_headers,
@@ -199,34 +204,32 @@ impl<'a> Bench<'a> {
         crate::lab::kept_of(&self.directory)
     }
 
-    /// Replaces the placeholders in `text` by the learner's own names.
-    pub(super) fn fill(&self, text: &str) -> String {
-        let mut text = text.to_owned();
-        let home = self.learner.home(self.lab);
-        let state = crate::dirs::state().unwrap_or_default();
-        let description = self.lab.description();
-        for (place, value) in [
-            ("{learner}", self.learner.name()),
-            ("{lab}", &description.name),
-            ("{lab-option}", &crate::lab::lab_option(&description.name)),
-            ("{directory}", &self.directory.display().to_string()),
-            ("{home}", &home.display().to_string()),
-            ("{state}", &state.display().to_string()),
-            ("{kubeconfig}", &self.learner.kubeconfig(self.lab).display().to_string()),
-            ("{api-server}", &self.lab.main().url),
-            ("{issuer}", &description.issuer),
-            ("{authlab}", &self.program.display().to_string()),
-        ] {
-            text = text.replace(place, value);
-        }
-        text
+    /// Returns `text` with the learner's own names filled in.
+    pub(super) fn fill(&self, text: &str) -> Result<String, LessonError> {
+        Ok(fill(text, |name| self.value(name))?)
     }
 
-    pub(super) fn fill_value(&self, value: &Value) -> Value {
-        match value {
-            Value::String(text) => self.fill(text).into(),
-            other => other.clone(),
-        }
+    /// Returns `json` with the learner's own names filled in.
+    pub(super) fn fill_json(&self, json: &Value) -> Result<Value, LessonError> {
+        Ok(fill_json(json.clone(), &|name| self.value(name))?)
+    }
+
+    /// Returns the value of the placeholder `name`.
+    fn value(&self, name: &str) -> Option<String> {
+        let description = self.lab.description();
+        Some(match name {
+            "learner" => self.learner.name().to_owned(),
+            "lab" => description.name.clone(),
+            "lab-option" => crate::lab::lab_option(&description.name),
+            "directory" => self.directory.display().to_string(),
+            "home" => self.learner.home(self.lab).display().to_string(),
+            "state" => crate::dirs::state().unwrap_or_default().display().to_string(),
+            "kubeconfig" => self.learner.kubeconfig(self.lab).display().to_string(),
+            "api-server" => self.lab.main().url.clone(),
+            "issuer" => description.issuer.clone(),
+            "authlab" => self.program.display().to_string(),
+            _ => return None,
+        })
     }
 
     /// Reads a file of the learner.

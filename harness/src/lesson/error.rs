@@ -72,6 +72,9 @@ pub enum LessonError {
     /// A kubeconfig cannot carry a credential.
     #[error(transparent)]
     Kubeconfig(#[from] crate::kubeconfig::NotInKubeconfig),
+    /// A fixture has an unknown placeholder.
+    #[error(transparent)]
+    Placeholder(#[from] crate::template::UnknownPlaceholder),
     /// A file cannot be read or written.
     #[error("could not read or write {}", path.display())]
     File {

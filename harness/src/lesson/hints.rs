@@ -56,10 +56,10 @@ pub(super) async fn next(hints: &[Hint], bench: &Bench<'_>) -> Result<Option<usi
 
 impl Look {
     async fn is_so(&self, bench: &Bench<'_>) -> Result<bool, LessonError> {
-        let at = self.at.as_deref().map(|at| bench.fill(at));
-        let is = self.is.as_ref().map(|is| bench.fill_value(is));
+        let at = self.at.as_deref().map(|at| bench.fill(at)).transpose()?;
+        let is = self.is.as_ref().map(|is| bench.fill_json(is)).transpose()?;
         if let Some(file) = &self.file {
-            let path = bench.directory.join(bench.fill(file));
+            let path = bench.directory.join(bench.fill(file)?);
             let Some(at) = at else { return Ok(path.exists()) };
             let Ok(text) = std::fs::read_to_string(&path) else {
                 return Ok(false);
@@ -69,7 +69,7 @@ impl Look {
             return Ok(read.is_ok_and(|value| has(&value, &at, is.as_ref())));
         }
         let path = self.object.as_deref().unwrap_or_default();
-        let Some(found) = Cluster::of(bench.lab).at(&bench.fill(path)).await? else {
+        let Some(found) = Cluster::of(bench.lab).at(&bench.fill(path)?).await? else {
             return Ok(false);
         };
         let at = at.unwrap_or_default();

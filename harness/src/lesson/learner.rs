@@ -18,6 +18,7 @@ use crate::lab::{Lab, put};
 use crate::pki::Request;
 use crate::probe::{Endpoint, Question, ask};
 use crate::process::wait::{Condition, until};
+use crate::template::{UnknownPlaceholder, fill};
 
 /// The largest number of learners in a lab.
 pub const MOST: u32 = 60;
@@ -93,17 +94,17 @@ impl Learner {
         }
         let cluster = Cluster::of(lab);
         cluster.apply(&objects::read(POLICY)?).await?;
-        cluster.apply(&objects::read(&self.fill(LEARNER))?).await?;
+        cluster.apply(&objects::read(&self.fill(LEARNER)?)?).await?;
         if lab.description().learners > 0 {
             // A lab without learners does not run the controller that counts objects, so nothing could be created under a quota.
-            cluster.apply(&objects::read(&self.fill(LIMITS))?).await?;
+            cluster.apply(&objects::read(&self.fill(LIMITS)?)?).await?;
         }
         cluster.settle(&self.name).await?;
         self.write_kubeconfig(lab)
     }
 
-    fn fill(&self, text: &str) -> String {
-        text.replace("{learner}", &self.name)
+    fn fill(&self, text: &str) -> Result<String, UnknownPlaceholder> {
+        fill(text, |name| (name == "learner").then(|| self.name.clone()))
     }
 
     fn write_kubeconfig(&self, lab: &Lab) -> Result<(), LessonError> {
@@ -133,8 +134,8 @@ pub async fn admit_class(lab: &Lab, count: u32) -> Result<Vec<Learner>, LessonEr
     cluster.apply(&objects::read(POLICY)?).await?;
     let mut all = Vec::new();
     for learner in &learners {
-        all.extend(objects::read(&learner.fill(LEARNER))?);
-        all.extend(objects::read(&learner.fill(LIMITS))?);
+        all.extend(objects::read(&learner.fill(LEARNER)?)?);
+        all.extend(objects::read(&learner.fill(LIMITS)?)?);
     }
     cluster.apply(&all).await?;
     for learner in &learners {
@@ -182,9 +183,10 @@ mod tests {
     #[test]
     fn what_a_learner_has_can_be_read() {
         for text in [LEARNER, LIMITS, POLICY] {
-            assert!(!objects::read(&Learner::number(1).fill(text)).expect("objects").is_empty());
+            let text = Learner::number(1).fill(text).expect("known placeholders");
+            assert!(!objects::read(&text).expect("objects").is_empty());
         }
-        let learner = objects::read(&Learner::number(1).fill(LEARNER)).expect("objects");
+        let learner = objects::read(&Learner::number(1).fill(LEARNER).expect("known placeholders")).expect("objects");
         let rules = learner.iter().filter_map(|object| object["rules"].as_array()).flatten();
         let verbs: Vec<&Value> = rules.filter_map(|rule| rule["verbs"].as_array()).flatten().collect();
         assert!(!verbs.is_empty());

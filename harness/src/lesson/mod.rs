@@ -169,8 +169,8 @@ impl Lesson {
     }
 
     /// Returns the lesson's objects, with names filled in by `fill`.
-    fn objects(&self, fill: impl Fn(&str) -> String) -> Result<Vec<Value>, LessonError> {
-        self.objects.map_or_else(|| Ok(Vec::new()), |text| objects::read(&fill(text)))
+    fn objects(&self, fill: impl Fn(&str) -> Result<String, LessonError>) -> Result<Vec<Value>, LessonError> {
+        self.objects.map_or_else(|| Ok(Vec::new()), |text| objects::read(&fill(text)?))
     }
 }
 
@@ -186,7 +186,7 @@ mod tests {
         assert!(all().len() >= 10);
         for lesson in all() {
             lesson
-                .objects(str::to_owned)
+                .objects(|text| Ok(text.to_owned()))
                 .unwrap_or_else(|error| panic!("{}: {error}", lesson.name));
             assert!(!lesson.hint.is_empty(), "{} has no hint", lesson.name);
             for hint in &lesson.hint {

@@ -10,6 +10,8 @@ use include_dir::{Dir, include_dir};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::template::{UnknownPlaceholder, fill, fill_json};
+
 mod distortion;
 mod verdict;
 
@@ -202,18 +204,25 @@ impl Sabotage {
     }
 
     /// Changes the flags (`--NAME=VALUE`) of the API server with the setting `setting`; `pki` is the directory of CAs.
-    pub fn change_api_server(&self, setting: &str, arguments: &mut Vec<String>, pki: &str) {
+    ///
+    /// # Errors
+    /// A flag has an unknown placeholder.
+    pub fn change_api_server(&self, setting: &str, arguments: &mut Vec<String>, pki: &str) -> Result<(), UnknownPlaceholder> {
         let meant = |change: &&ApiServerChange| change.settings.is_empty() || change.settings.iter().any(|name| name == setting);
         for change in self.api_server.iter().filter(meant) {
             for name in &change.without {
                 arguments.retain(|argument| !is_flag(argument, name));
             }
-            change_flags(arguments, &change.flags, pki);
+            change_flags(arguments, &change.flags, pki)?;
         }
+        Ok(())
     }
 
     /// Changes the flags of kube-controller-manager.
-    pub fn change_controllers(&self, arguments: &mut Vec<String>, pki: &str) {
+    ///
+    /// # Errors
+    /// A flag has an unknown placeholder.
+    pub fn change_controllers(&self, arguments: &mut Vec<String>, pki: &str) -> Result<(), UnknownPlaceholder> {
         for argument in arguments.iter_mut().filter(|argument| is_flag(argument, "controllers")) {
             let (name, controllers) = argument.split_once('=').unwrap_or((argument, ""));
             let left = controllers
@@ -221,22 +230,32 @@ impl Sabotage {
                 .filter(|controller| !self.controllers.missing.iter().any(|missing| missing == controller));
             *argument = format!("{name}={}", left.collect::<Vec<_>>().join(","));
         }
-        change_flags(arguments, &self.controllers.flags, pki);
+        change_flags(arguments, &self.controllers.flags, pki)
     }
 
     /// Changes an AuthenticationConfiguration that was put together from `pieces`, in their order.
-    pub fn change_authentication<'a>(&self, pieces: impl Iterator<Item = &'a str>, configuration: &mut Value, stranger: &str) {
+    ///
+    /// # Errors
+    /// A field has an unknown placeholder.
+    pub fn change_authentication<'a>(
+        &self,
+        pieces: impl Iterator<Item = &'a str>,
+        configuration: &mut Value,
+        stranger: &str,
+    ) -> Result<(), UnknownPlaceholder> {
         let Some(issuers) = configuration.get_mut("jwt").and_then(Value::as_array_mut) else {
-            return;
+            return Ok(());
         };
         for (piece, issuer) in pieces.zip(issuers) {
             for change in self.authentication.iter().filter(|change| change.piece == piece) {
                 for field in &change.without {
                     remove(issuer, field);
                 }
-                merge(issuer, &change.with, stranger);
+                let value = |name: &str| (name == "stranger").then(|| stranger.to_owned());
+                merge(issuer, &fill_json(change.with.clone(), &value)?);
             }
         }
+        Ok(())
     }
 }
 
@@ -244,11 +263,13 @@ fn is_flag(argument: &str, name: &str) -> bool {
     argument.strip_prefix("--").is_some_and(|flag| flag.split('=').next() == Some(name))
 }
 
-fn change_flags(arguments: &mut Vec<String>, flags: &BTreeMap<String, String>, pki: &str) {
+fn change_flags(arguments: &mut Vec<String>, flags: &BTreeMap<String, String>, pki: &str) -> Result<(), UnknownPlaceholder> {
     for (name, value) in flags {
         arguments.retain(|argument| !is_flag(argument, name));
-        arguments.push(format!("--{name}={}", value.replace("{pki}", pki)));
+        let value = fill(value, |name| (name == "pki").then(|| pki.to_owned()))?;
+        arguments.push(format!("--{name}={value}"));
     }
+    Ok(())
 }
 
 fn remove(value: &mut Value, field: &str) {
@@ -264,7 +285,7 @@ fn remove(value: &mut Value, field: &str) {
 }
 
 /// Merges `change` into `value`, field by field (RFC 7396 without its null).
-fn merge(value: &mut Value, change: &Value, stranger: &str) {
+fn merge(value: &mut Value, change: &Value) {
     match change {
         Value::Null => {}
         Value::Object(fields) => {
@@ -272,10 +293,9 @@ fn merge(value: &mut Value, change: &Value, stranger: &str) {
                 *value = Value::Object(Map::new());
             }
             for (name, field) in fields {
-                merge(&mut value[name], field, stranger);
+                merge(&mut value[name], field);
             }
         }
-        Value::String(text) => *value = text.replace("{stranger}", stranger).into(),
         other => value.clone_from(other),
     }
 }
@@ -318,13 +338,17 @@ mod tests {
         .expect("it is sound");
         let given = || ["--a=1", "--ab=2", "--gone", "--gone-not=3"].map(str::to_owned).to_vec();
         let mut arguments = given();
-        sabotage.change_api_server("main", &mut arguments, "PKI");
+        sabotage
+            .change_api_server("main", &mut arguments, "PKI")
+            .expect("known placeholders");
         assert_eq!(arguments, ["--ab=2", "--gone-not=3", "--a=PKI/b", "--new=n"]);
         let mut arguments = given();
-        sabotage.change_api_server("other", &mut arguments, "PKI");
+        sabotage
+            .change_api_server("other", &mut arguments, "PKI")
+            .expect("known placeholders");
         assert_eq!(arguments, given());
         let mut arguments = vec!["--controllers=one,two,three".to_owned()];
-        sabotage.change_controllers(&mut arguments, "PKI");
+        sabotage.change_controllers(&mut arguments, "PKI").expect("known placeholders");
         assert_eq!(arguments, ["--controllers=one,three"]);
     }
 
@@ -337,7 +361,10 @@ mod tests {
         .expect("it is sound");
         let piece = json!({ "a": { "b": 1, "c": 2 } });
         let mut configuration = json!({ "jwt": [piece, piece] });
-        sabotage.change_authentication(["one", "two"].into_iter(), &mut configuration, "PEM");
+        let pieces = ["one", "two"].into_iter();
+        sabotage
+            .change_authentication(pieces, &mut configuration, "PEM")
+            .expect("known placeholders");
         assert_eq!(
             configuration,
             json!({ "jwt": [piece, { "a": { "c": 2, "d": "new" }, "ca": "PEM" }] })

@@ -25,7 +25,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("private", &[]),
     ("secret", &[]),
     ("shell_word", &[]),
-    ("sabotage", &["event"]),
+    ("template", &[]),
+    ("sabotage", &["event", "template"]),
     // The parts of labs. None of them knows the lab or a scenario.
     ("process", &["hint", "secret", "shell_word"]),
     ("listener", &["event", "process"]),
@@ -66,6 +67,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "sabotage",
             "secret",
             "server_binaries",
+            "template",
         ],
     ),
     (
@@ -144,6 +146,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "probe",
             "process",
             "secret",
+            "template",
             "token_webhook",
         ],
     ),
@@ -164,6 +167,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "scenario",
             "secret",
             "shell_word",
+            "template",
         ],
     ),
     ("walk_through", &["hint", "lab", "pki", "probe", "process", "secret"]),

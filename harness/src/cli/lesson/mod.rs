@@ -268,12 +268,13 @@ impl Classroom<'_> {
     }
 
     fn show(&self, bench: &Bench<'_>, out: &mut dyn Write) -> Result<Exit, CommandError> {
+        let text = bench.text().map_err(lesson_error)?;
         if self.session.output.json {
             let told = json!({ "lesson": bench.lesson.name, "learner": self.learner.name(), "directory": bench.directory,
-                "kubeconfig": self.learner.kubeconfig(&self.lab), "text": bench.text() });
+                "kubeconfig": self.learner.kubeconfig(&self.lab), "text": text });
             return write_json(&told, out);
         }
-        writeln!(out, "{}", bench.text().trim_end())?;
+        writeln!(out, "{}", text.trim_end())?;
         writeln!(out, "\n{}", place(&bench.directory, &self.learner.kubeconfig(&self.lab)))?;
         writeln!(
             out,
@@ -357,7 +358,7 @@ impl Classroom<'_> {
 
     async fn solution(&self, arguments: &SolutionArguments, out: &mut dyn Write) -> Result<Exit, CommandError> {
         let bench = self.bench(&arguments.which)?;
-        let solution = bench.solution();
+        let solution = bench.solution().map_err(lesson_error)?;
         if !arguments.run {
             write!(out, "{solution}")?;
             return Ok(Exit::Success);

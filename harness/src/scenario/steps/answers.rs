@@ -31,7 +31,7 @@ pub(super) const TRUSTED: Duration = Duration::from_secs(90);
 #[then(expr = "{person} is accepted as {string}")]
 fn accepted_as(world: &mut World, person: Person, user: String) -> Step {
     world.person(&person.0)?;
-    let user = world.filled(&user);
+    let user = world.filled(&user)?;
     needs_witness(world)?;
     accepted(world.answer()?, &user)
 }
@@ -49,7 +49,7 @@ pub(super) fn needs_witness(world: &World) -> Step {
 fn in_groups(world: &mut World, person: Person, groups: Texts) -> Step {
     world.person(&person.0)?;
     let identity = identity(world.answer()?)?;
-    let groups: Vec<String> = groups.0.iter().map(|group| world.filled(group)).collect();
+    let groups: Vec<String> = groups.0.iter().map(|group| world.filled(group)).collect::<anyhow::Result<_>>()?;
     let missing: Vec<_> = groups.iter().filter(|group| !identity.groups.contains(*group)).collect();
     expect!(missing.is_empty(), "the groups {missing:?}, too", "{:?}", identity.groups);
     Ok(())
@@ -272,7 +272,7 @@ impl SoundThing {
             | (Self::Announcement, Credential::ProxyHeaders { .. }) => true,
             (Self::Login, Credential::Token(token)) => {
                 let issuer = Jwt::parse(token.expose()).ok().and_then(|jwt| jwt.claims.get("iss").cloned());
-                issuer == Some(world.filled("{keycloak}").into())
+                world.filled("{keycloak}").is_ok_and(|keycloak| issuer == Some(keycloak.into()))
             }
             _ => false,
         }

@@ -149,7 +149,7 @@ async fn replace(world: &mut World, change: &str, limit: Duration) -> Step {
     let server = world.endpoint().server;
     let known =
         ConfigurationChange::named(change).with_context(|| format!("no configuration {change}; there are those that: {}", names()))?;
-    let content = known.file(&Setting::named(&server.name)?, world.version(), &world.places()?)?;
+    let content = known.file(&Setting::named(&server.name)?, world.version(), &world.placeholders()?)?;
     let gate = hold_gate(world).await?;
     Counts::note_if_asked(world).await?;
     let reload = replace_configuration(&server, &gate, &content, limit).await?;

@@ -37,7 +37,7 @@ async fn through_proxy(world: &mut World) -> Step {
 
 #[then(expr = "{person} may not act as {string}")]
 async fn may_not_act_as(world: &mut World, person: Person, other: String) -> Step {
-    let other = world.filled(&other);
+    let other = world.filled(&other)?;
     let own = match &world.holding(&person.0)?.credential {
         Credential::Impersonation { own, .. } => own.as_ref().clone(),
         credential => credential.clone(),

@@ -125,7 +125,7 @@ pub(super) async fn grant_everywhere(world: &mut World, kind: &str, subject: &st
 /// Binds a role that may `verb` `resource` to the subject, and waits until the API server knows.
 pub(super) async fn grant(world: &mut World, kind: &str, subject: &str, verb: &str, resource: &str) -> Step {
     let namespace = world.namespace().await?;
-    let subject = &world.filled(subject);
+    let subject = &world.filled(subject)?;
     let name = granted(world, "granted");
     let client = world.administrator()?;
     let role: Role = serde_json::from_value(json!({

@@ -170,7 +170,7 @@ impl World {
     ///
     /// # Errors
     /// The scenario does not ask for it.
-    pub fn places(&self) -> Result<Placeholders> {
+    pub fn placeholders(&self) -> Result<Placeholders> {
         self.needs("further_api_servers")?;
         let (description, serving) = (self.lab().description(), &self.lab().authorities()?.serving);
         Ok(Placeholders {

@@ -18,6 +18,7 @@ use crate::credential::Credential;
 use crate::event::{AnswerReport, Events, Exchange, Exchanges};
 use crate::lab::{AccessReview, Lab, RUN, SCENARIO};
 use crate::probe::{Answer, Endpoint, Question, ask};
+use crate::template::fill;
 
 /// A lab shared by scenarios, and the receiver of its events.
 #[derive(Clone, Debug)]
@@ -145,12 +146,16 @@ impl World {
     }
 
     /// Returns `text` with the lab's values filled in: `{keycloak}` is Keycloak's issuer, `{learner}` the lesson's learner.
-    pub fn filled(&self, text: &str) -> String {
-        let text = text.replace("{keycloak}", &self.lab().description().keycloak_issuer);
-        match &self.site().learner {
-            Some(place) => text.replace("{learner}", &place.learner),
-            None => text,
-        }
+    ///
+    /// # Errors
+    /// The text has another placeholder, or the scenario is not the goal of a lesson.
+    pub fn filled(&self, text: &str) -> Result<String> {
+        let learner = || Some(self.site().learner.as_ref()?.learner.clone());
+        Ok(fill(text, |name| match name {
+            "keycloak" => Some(self.lab().description().keycloak_issuer.clone()),
+            "learner" => learner(),
+            _ => None,
+        })?)
     }
 
     /// Returns the place of the lesson's learner.
