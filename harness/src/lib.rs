@@ -25,6 +25,7 @@ pub mod lesson;
 pub mod listener;
 pub mod login;
 pub mod loopback;
+pub mod merge_patch;
 pub mod owner;
 pub mod pem;
 pub mod pki;

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::authentication::issuer;
 use super::{Behaviours, Minor, Placeholders, Setting, SettingError};
+use crate::merge_patch::{merge, removal};
 
 /// The piece of `fixtures/authentication/` that changes are laid over.
 const SOUND: &str = "es256";
@@ -54,9 +55,9 @@ impl ConfigurationChange {
         for over in &self.jwt {
             let mut authenticator = issuer(SOUND, placeholders)?;
             for path in &self.without {
-                take_out(&mut authenticator, path);
+                merge(&mut authenticator, &removal(path));
             }
-            lay_over(&mut authenticator, placeholders.fill_json(over.clone().into())?);
+            merge(&mut authenticator, &placeholders.fill_json(over.clone().into())?);
             jwt.push(authenticator);
         }
         for piece in &self.pieces {
@@ -66,11 +67,11 @@ impl ConfigurationChange {
         let api = Behaviours::known()
             .value("authentication_configuration", version)
             .unwrap_or_default();
-        lay_over(
+        merge(
             &mut file,
-            serde_json::json!({ "apiVersion": api, "kind": "AuthenticationConfiguration", "jwt": jwt }),
+            &serde_json::json!({ "apiVersion": api, "kind": "AuthenticationConfiguration", "jwt": jwt }),
         );
-        lay_over(&mut file, placeholders.fill_json(self.top.clone().into())?);
+        merge(&mut file, &placeholders.fill_json(self.top.clone().into())?);
         Ok(format!("{file:#}\n{}\n", unique()))
     }
 }
@@ -93,30 +94,6 @@ fn all() -> &'static [ConfigurationChange] {
         file.change
     });
     &ALL
-}
-
-/// Lays `over` over `value`: fields one by one, everything else as a whole (RFC 7396, but without `null`, which TOML does not have).
-fn lay_over(value: &mut Value, over: Value) {
-    match (value, over) {
-        (Value::Object(fields), Value::Object(over)) => {
-            for (name, over) in over {
-                lay_over(fields.entry(name).or_insert(Value::Null), over);
-            }
-        }
-        (value, over) => *value = over,
-    }
-}
-
-/// Removes the field at `path`.
-fn take_out(value: &mut Value, path: &str) {
-    match path.split_once('.') {
-        Some((first, rest)) => {
-            if let Some(inner) = value.get_mut(first) {
-                take_out(inner, rest);
-            }
-        }
-        None => _ = value.as_object_mut().and_then(|fields| fields.remove(path)),
-    }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use include_dir::{Dir, include_dir};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::merge_patch::{merge, removal};
 use crate::template::{UnknownPlaceholder, fill, fill_json};
 
 mod distortion;
@@ -91,7 +92,7 @@ pub struct AuthenticationChange {
     without: Vec<String>,
     /// Fields that get another value. `{stranger}` is the certificate of a CA that signed nothing in the lab.
     #[serde(default)]
-    with: Value,
+    with: Map<String, Value>,
 }
 
 /// Changes to kube-controller-manager.
@@ -249,10 +250,10 @@ impl Sabotage {
         for (piece, issuer) in pieces.zip(issuers) {
             for change in self.authentication.iter().filter(|change| change.piece == piece) {
                 for field in &change.without {
-                    remove(issuer, field);
+                    merge(issuer, &removal(field));
                 }
                 let value = |name: &str| (name == "stranger").then(|| stranger.to_owned());
-                merge(issuer, &fill_json(change.with.clone(), &value)?);
+                merge(issuer, &fill_json(change.with.clone().into(), &value)?);
             }
         }
         Ok(())
@@ -270,34 +271,6 @@ fn change_flags(arguments: &mut Vec<String>, flags: &BTreeMap<String, String>, p
         arguments.push(format!("--{name}={value}"));
     }
     Ok(())
-}
-
-fn remove(value: &mut Value, field: &str) {
-    let (parent, last) = field.rsplit_once('.').unwrap_or(("", field));
-    let pointer: String = parent
-        .split('.')
-        .filter(|part| !part.is_empty())
-        .map(|part| format!("/{part}"))
-        .collect();
-    if let Some(fields) = value.pointer_mut(&pointer).and_then(Value::as_object_mut) {
-        fields.remove(last);
-    }
-}
-
-/// Merges `change` into `value`, field by field (RFC 7396 without its null).
-fn merge(value: &mut Value, change: &Value) {
-    match change {
-        Value::Null => {}
-        Value::Object(fields) => {
-            if !value.is_object() {
-                *value = Value::Object(Map::new());
-            }
-            for (name, field) in fields {
-                merge(&mut value[name], field);
-            }
-        }
-        other => value.clone_from(other),
-    }
 }
 
 #[cfg(test)]
