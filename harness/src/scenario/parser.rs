@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
-use gherkin::{Feature, GherkinEnv, ParseFileError};
+use gherkin::{Feature, GherkinEnv};
 use include_dir::{Dir, include_dir};
 
 use crate::hint::Hint;
@@ -193,14 +193,12 @@ fn from_embedded(path: &Path) -> Result<Vec<FeatureFile>, FileError> {
 
 /// A syntax error in a feature file, with its place and a caret under it.
 #[derive(Debug, thiserror::Error)]
-#[error("{file}:{line}:{column}: {problem}\n{}", self.excerpt())]
+#[error("{file}:{line}:{}: {problem}\n{}", self.indent().chars().count() + 1, self.excerpt())]
 pub struct SyntaxError {
     /// The file.
     pub file: Utf8PathBuf,
     /// The line, from 1.
     pub line: usize,
-    /// The column, from 1.
-    pub column: usize,
     /// The line itself.
     pub text: String,
     /// The problem in words.
@@ -208,28 +206,15 @@ pub struct SyntaxError {
 }
 
 impl SyntaxError {
-    fn at(file: &FeatureFile, line: usize, problem: String) -> Self {
-        let text = file.text.lines().nth(line - 1).unwrap_or_default().to_owned();
-        let column = text.chars().take_while(|c| c.is_whitespace()).count() + 1;
-        Self {
-            file: file.shown.clone(),
-            line,
-            column,
-            text,
-            problem,
-        }
+    /// Returns the white space before the place of the error.
+    fn indent(&self) -> &str {
+        &self.text[..self.text.len() - self.text.trim_start().len()]
     }
 
     fn excerpt(&self) -> String {
-        let number = self.line.to_string();
-        let margin = " ".repeat(number.len());
-        let pad: String = self
-            .text
-            .chars()
-            .take(self.column.saturating_sub(1))
-            .map(|c| if c == '\t' { '\t' } else { ' ' })
-            .collect();
-        format!("{margin} |\n{number} | {}\n{margin} | {pad}^", self.text)
+        let Self { line, text, .. } = self;
+        let margin = " ".repeat(line.to_string().len());
+        format!("{margin} |\n{line} | {text}\n{margin} | {}^", self.indent())
     }
 }
 
@@ -238,87 +223,79 @@ impl SyntaxError {
 /// # Errors
 /// The file is not Gherkin, or has prose where only steps are allowed.
 pub fn parse(file: &FeatureFile) -> Result<Feature, SyntaxError> {
-    let mut feature = read(&file.text).map_err(|()| not_gherkin(file))?;
-    if let Some(error) = prose(file, &feature) {
-        return Err(error);
-    }
-    feature.path = Some(file.shown.clone().into_std_path_buf());
-    Ok(feature)
-}
-
-fn read(text: &str) -> Result<Feature, ()> {
-    Feature::parse(text, GherkinEnv::default()).map_err(|_| ())
-}
-
-/// Locates a syntax error after the last line up to which the file is Gherkin. The parser does not expose its position, which
-/// would be the farthest place that any of its attempts reached.
-fn not_gherkin(file: &FeatureFile) -> SyntaxError {
     let lines: Vec<&str> = file.text.lines().collect();
-    let sound = (1..lines.len())
-        .rev()
-        .find(|count| read(&(lines[..*count].join("\n") + "\n")).is_ok())
-        .unwrap_or(0);
-    let is_content = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with(['#', '@']);
-    let line = (sound..lines.len()).find(|index| is_content(&lines[*index])).unwrap_or(sound);
-    let text = lines.get(line).copied().unwrap_or_default();
-    SyntaxError::at(file, line + 1, problem(file, text))
+    let (line, problem) = match Feature::parse(&file.text, GherkinEnv::default()) {
+        Err(_) => not_gherkin(&lines),
+        Ok(mut feature) => match prose(&lines, &feature) {
+            Some(line) => (
+                line,
+                "expected a step: is its keyword mistyped? (prose belongs under Feature or Rule, or after `#`)".to_owned(),
+            ),
+            None => {
+                feature.path = Some(file.shown.clone().into_std_path_buf());
+                return Ok(feature);
+            }
+        },
+    };
+    Err(SyntaxError {
+        file: file.shown.clone(),
+        line: line + 1,
+        text: lines.get(line).copied().unwrap_or_default().to_owned(),
+        problem,
+    })
 }
 
-/// Finds prose between a scenario's title and its first step. Gherkin takes it for a description, so a step with a
-/// mistyped keyword would be dropped silently.
-fn prose(file: &FeatureFile, feature: &Feature) -> Option<SyntaxError> {
-    let scenarios = feature
-        .scenarios
-        .iter()
-        .chain(feature.rules.iter().flat_map(|rule| &rule.scenarios));
+/// Returns the index of the first line after the last one up to which the file is Gherkin, and what is wrong with it. The parser's own
+/// position is the farthest place that any of its attempts reached.
+fn not_gherkin(lines: &[&str]) -> (usize, String) {
+    let is_gherkin = |count: &usize| Feature::parse(lines[..*count].join("\n"), GherkinEnv::default()).is_ok();
+    let sound = (1..lines.len()).rev().find(is_gherkin).unwrap_or(0);
+    let is_content = |line: &str| !line.is_empty() && !line.starts_with(['#', '@']);
+    let line = (sound..lines.len()).find(|index| is_content(lines[*index].trim())).unwrap_or(sound);
+    let first = lines.iter().map(|line| line.trim()).find(|line| !line.is_empty());
+    match first.and_then(|line| line.strip_prefix('#')?.split_once(':')) {
+        Some((key, language)) if key.trim() == "language" && !gherkin::is_language_supported(language.trim()) => {
+            return (line, format!("the language `{}` is not one of Gherkin's", language.trim()));
+        }
+        _ => {}
+    }
+    let row = lines.get(line).map_or("", |line| line.trim());
+    let problem = if row.is_empty() {
+        "the file ends, or the line is empty, where Gherkin expects more".to_owned()
+    } else if let Some(cells) = cells(row) {
+        match lines[..line].iter().rev().map_while(|line| self::cells(line)).last() {
+            Some(first) if first > cells => {
+                format!("the rows of the table have different lengths: {first} cells in the first, {cells} in `{row}`")
+            }
+            _ => "not a row of a table at this place: cells stand between `|`".to_owned(),
+        }
+    } else {
+        "expected a keyword of Gherkin here (Feature, Rule, Background, Scenario, Examples, Given, When, Then, And, But), a tag, a table or a comment".to_owned()
+    };
+    (line, problem)
+}
+
+/// Returns the number of cells in `line`, if it is the row of a table.
+fn cells(line: &str) -> Option<usize> {
+    let row = line.trim().strip_prefix('|')?;
+    Some(row.replace("\\\\", "").replace("\\|", "").matches('|').count())
+}
+
+/// Returns the index of the first line of prose between a scenario's title and its first step. Gherkin takes it for a description, so a
+/// step with a mistyped keyword would be dropped silently.
+fn prose(lines: &[&str], feature: &Feature) -> Option<usize> {
+    let scenarios = feature.rules.iter().flat_map(|rule| &rule.scenarios).chain(&feature.scenarios);
     let backgrounds = feature
-        .background
+        .rules
         .iter()
-        .chain(feature.rules.iter().filter_map(|rule| rule.background.as_ref()));
+        .filter_map(|rule| rule.background.as_ref())
+        .chain(&feature.background);
     let described = scenarios
         .map(|scenario| (&scenario.description, scenario.position.line))
         .chain(backgrounds.map(|background| (&background.description, background.position.line)));
-    let (_, title) = described
-        .filter(|(description, _)| description.is_some())
-        .min_by_key(|(_, line)| *line)?;
-    let is_content = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
-    let (index, _) = file.text.lines().enumerate().skip(title).find(|(_, line)| is_content(line))?;
-    Some(SyntaxError::at(
-        file,
-        index + 1,
-        "expected a step: is its keyword mistyped? (prose belongs under Feature or Rule, or after `#`)".to_owned(),
-    ))
-}
-
-/// Describes the problem, from the parser's own error (which it has only when it reads a file itself) and from the line.
-fn problem(file: &FeatureFile, line: &str) -> String {
-    let remembered = tempfile::NamedTempFile::new().ok().and_then(|copy| {
-        fs::write(copy.path(), &file.text).ok()?;
-        match Feature::parse_path(copy.path(), GherkinEnv::default()) {
-            Err(ParseFileError::Parsing { error, .. }) => error,
-            _ => None,
-        }
-    });
-    if let Some(gherkin::EnvError::UnsupportedLanguage(language)) = &remembered {
-        return format!("the language `{language}` is not one of Gherkin's");
-    }
-    if let Some(gherkin::EnvError::InconsistentCellCount(rows)) = &remembered {
-        let wide = rows.first().map_or(0, Vec::len);
-        let odd = rows.iter().find(|row| row.len() != wide);
-        return match odd {
-            Some(row) => format!(
-                "the rows of the table have different lengths: {wide} cells in the first, {} in `| {} |`",
-                row.len(),
-                row.join(" | ")
-            ),
-            None => "the rows of the table have different lengths".to_owned(),
-        };
-    }
-    if line.trim().is_empty() {
-        return "the file ends, or the line is empty, where Gherkin expects more".to_owned();
-    }
-    if line.trim_start().starts_with('|') {
-        return "not a row of a table at this place: cells stand between `|`".to_owned();
-    }
-    "expected a keyword of Gherkin here (Feature, Rule, Background, Scenario, Examples, Given, When, Then, And, But), a tag, a table or a comment".to_owned()
+    let title = described
+        .filter_map(|(description, line)| description.as_ref().map(|_| line))
+        .min()?;
+    let is_content = |line: &str| !line.is_empty() && !line.starts_with('#');
+    (title..lines.len()).find(|index| is_content(lines[*index].trim()))
 }
