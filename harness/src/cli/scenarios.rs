@@ -36,7 +36,7 @@ pub struct ScenarioOptions {
     /// Scenarios whose identity (`folder/feature::title`) matches
     #[arg(long, env = "AUTHLAB_NAME", value_name = "REGEX", help_heading = "Scenarios")]
     pub name: Option<Regex>,
-    /// One of N parts of the selected scenarios, which take about equal time
+    /// One of N equal parts of the selected scenarios
     #[arg(long, env = "AUTHLAB_SHARD", value_name = "I/N", help_heading = "Scenarios")]
     pub shard: Option<Shard>,
     /// Present the sound twin in place of each flawed credential: a scenario that stays green can be fooled, and fails the run

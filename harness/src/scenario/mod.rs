@@ -10,7 +10,6 @@ use camino::Utf8PathBuf;
 
 mod cleanup;
 mod comparison;
-pub mod durations;
 mod evidence;
 mod inversion;
 pub mod outcome;

@@ -21,7 +21,6 @@ use futures::{FutureExt as _, StreamExt as _, stream};
 use gherkin::Feature;
 
 use super::comparison::cause;
-use super::durations::Durations;
 use super::outcome::{Outcomes, panic_text};
 use super::selection::{Ignored, Selected};
 use super::step_definition::step_definitions;
@@ -209,17 +208,15 @@ async fn carry_out<S: Stage, E>(
             }
         }
     }
-    // Features with the longest scenarios start first, so that the run does not end by waiting for them alone.
-    let mut longest = vec![0; selected.suite.features.len()];
-    for entry in &selected.entries {
-        let ms = Durations::known().ms(&entry.context.id);
-        longest[entry.feature] = longest[entry.feature].max(ms);
-    }
-    let mut features: Vec<_> = std::iter::zip(&selected.suite.features, longest)
-        .filter_map(|(feature, longest)| Some((only(feature, &runnable)?, longest)))
+    // Features with the most scenarios start first, so that the run does not end by waiting for one of them alone.
+    let size = |feature: &Feature| feature.scenarios.len() + feature.rules.iter().map(|rule| rule.scenarios.len()).sum::<usize>();
+    let mut features: Vec<_> = selected
+        .suite
+        .features
+        .iter()
+        .filter_map(|feature| only(feature, &runnable))
         .collect();
-    features.sort_by_key(|(feature, longest)| (asks_for(feature, options.last), Reverse(*longest)));
-    let features = features.into_iter().map(|(feature, _)| feature);
+    features.sort_by_key(|feature| (asks_for(feature, options.last), Reverse(size(feature))));
     let runnable = Rc::new(runnable);
     let aftermaths = Aftermaths::default();
     let mut outcomes = Outcomes::new(
@@ -234,7 +231,7 @@ async fn carry_out<S: Stage, E>(
     }
 
     let _only_one = PANIC_HOOK.lock().await;
-    let mut stream = scenarios::<S>(options, lab, runnable, aftermaths).run(stream::iter(features.map(Ok)), Cli::default());
+    let mut stream = scenarios::<S>(options, lab, runnable, aftermaths).run(stream::iter(features.into_iter().map(Ok)), Cli::default());
     loop {
         tokio::select! {
             biased;

@@ -81,7 +81,7 @@ pub struct MatrixArguments {
     /// With --index: print events, one per line; for internal use
     #[arg(long, hide = true, requires = "index")]
     pub events: bool,
-    /// Keep what was proved and how long it took in the project's own files (`report keep`)
+    /// Keep what was proved in the project's own file (`report keep`)
     #[arg(long, help_heading = "Output")]
     pub update: bool,
     /// Print a manifest that carries the cells out elsewhere, and start nothing
@@ -164,7 +164,7 @@ async fn all(arguments: &MatrixArguments, plan: &Plan, session: &Session, out: &
     let started = Instant::now();
     if arguments.update {
         // Checked now: after the run it would be too late to refuse.
-        keep::files(keep::FIXTURES.as_ref())?;
+        keep::file(keep::FIXTURES.as_ref())?;
         if !plan.asked.selection.is_empty() {
             return Err(
                 CommandError::new(Exit::Usage, "--update keeps the result of the whole suite").hint("leave out what selects scenarios")

@@ -1,4 +1,4 @@
-//! `authlab report keep`: updates the project's own files, `proved.toml` and `durations.toml`, from a report of the whole suite.
+//! `authlab report keep`: updates the project's own file `proved.toml` from a report of the whole suite.
 //! The main function is [`keep`].
 
 use std::collections::BTreeSet;
@@ -11,13 +11,11 @@ use crate::cli::Session;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::scenarios;
-use crate::event::Outcome;
 use crate::report::matrix::merge;
 use crate::report::proved::Proved;
 use crate::report::record::RunRecord;
 use crate::report::table::Table;
 use crate::scenario::Selection;
-use crate::scenario::durations::Durations;
 use crate::server_binaries::Versions;
 
 /// The directory of the project's data, relative to its root.
@@ -27,51 +25,50 @@ pub(in crate::cli) const FIXTURES: &str = "fixtures";
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Exit codes:
-  0  both files are written; `UPDATE=1 cargo test --test tidy behaviours` makes BEHAVIOURS.md of them
+  0  the file is written; `UPDATE=1 cargo test --test tidy behaviours` makes BEHAVIOURS.md of it
   2  wrong usage: a report that is not of the whole suite on one driver and every version, or a directory that is not the project's")]
 pub struct KeepArguments {
     /// Report of a matrix, and further reports from elsewhere
     #[arg(value_name = "DIR", required = true)]
     places: Vec<PathBuf>,
-    /// Folder of the project with `proved.toml` and `durations.toml`
+    /// Folder of the project with `proved.toml`
     #[arg(long, value_name = "DIR", default_value = FIXTURES)]
     into: PathBuf,
 }
 
-/// Updates the files from the reports.
+/// Updates the file from the reports.
 ///
 /// # Errors
 /// A report that cannot be kept.
 pub(super) fn run(arguments: &KeepArguments, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
     let found = merge::find(&arguments.places).map_err(|error| CommandError::hinted(Exit::Usage, error))?;
-    for file in keep(&found.records, &arguments.into)? {
-        if !session.output.quiet {
-            writeln!(out, "{}", file.display())?;
-        }
+    let file = keep(&found.records, &arguments.into)?;
+    if !session.output.quiet {
+        writeln!(out, "{}", file.display())?;
     }
     Ok(Exit::Success)
 }
 
-/// Returns the paths of the files in `folder`, which must exist.
+/// Returns the path of the file in `folder`, which must exist.
 ///
 /// # Errors
 /// The folder is not that of the project.
-pub(in crate::cli) fn files(folder: &Path) -> Result<[PathBuf; 2], CommandError> {
-    let files = ["proved.toml", "durations.toml"].map(|name| folder.join(name));
-    match files.iter().find(|file| !file.exists()) {
-        Some(missing) => Err(CommandError::new(Exit::Usage, format!("there is no {}", missing.display()))
-            .hint("go to the project's root, or name its folder with --into")),
-        None => Ok(files),
+pub(in crate::cli) fn file(folder: &Path) -> Result<PathBuf, CommandError> {
+    let file = folder.join("proved.toml");
+    if file.exists() {
+        return Ok(file);
     }
+    let error = CommandError::new(Exit::Usage, format!("there is no {}", file.display()));
+    Err(error.hint("go to the project's root, or name its folder with --into"))
 }
 
-/// Writes the results in `records` into the files of `folder`, which must exist; returns their paths.
+/// Writes the results in `records` into the file of `folder`, which must exist; returns its path.
 ///
 /// # Errors
 /// The records do not cover the whole suite, or the folder is not that of the project.
-pub(in crate::cli) fn keep(records: &[RunRecord], folder: &Path) -> Result<Vec<PathBuf>, CommandError> {
+pub(in crate::cli) fn keep(records: &[RunRecord], folder: &Path) -> Result<PathBuf, CommandError> {
     let usage = |error: String| CommandError::new(Exit::Usage, error);
-    let [proved, durations] = files(folder)?;
+    let proved = file(folder)?;
     let table = Table::of(records);
     let at = records.iter().map(|record| record.started).max().unwrap_or_default();
     let kept = Proved::of(&table, at).map_err(|error| {
@@ -105,12 +102,6 @@ pub(in crate::cli) fn keep(records: &[RunRecord], folder: &Path) -> Result<Vec<P
         ))
         .hint("give the reports of the others, too: several directories are read together"));
     }
-    let measured = records
-        .iter()
-        .flat_map(|record| &record.scenarios)
-        .filter(|scenario| scenario.outcome != Outcome::Skipped && all.contains(&scenario.id))
-        .map(|scenario| (scenario.id.clone(), scenario.ms));
     fs_err::write(&proved, kept.to_toml())?;
-    fs_err::write(&durations, Durations::of(measured).to_toml())?;
-    Ok(vec![proved, durations])
+    Ok(proved)
 }

@@ -27,7 +27,7 @@ enum ReportCommand {
     Merge(merge::MergeArguments),
     /// Show what changed between two reports: in behaviour, in the wording of reasons, in time
     Compare(compare::CompareArguments),
-    /// Keep what a report of the whole suite says in the project's own files: what was proved where, and how long it took
+    /// Keep what a report of the whole suite proved in the project's own file
     Keep(keep::KeepArguments),
     /// Draw reports again from saved records, without a lab
     Draw(draw::DrawArguments),
