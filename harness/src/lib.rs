@@ -7,6 +7,7 @@
 
 pub mod auth_proxy;
 pub mod behaviour;
+pub mod cache;
 pub mod cause;
 pub mod cli;
 pub mod cluster;

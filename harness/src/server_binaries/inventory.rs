@@ -6,10 +6,10 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::cache::{CacheError, Entry, Presence, size_of};
 use crate::event::Events;
 
-use super::cache::{CacheError, Entry, Presence, Product};
-use super::manifest::size_of;
+use super::cache::{self, Product};
 use super::options::{Options, Source};
 use super::versions::Versions;
 
@@ -56,38 +56,38 @@ pub fn list(options: &Options) -> Result<Vec<Listed>, CacheError> {
     let versions = Versions::pinned();
     let mut listed = Vec::new();
     for kubernetes in &versions.kubernetes {
-        let entry = Entry::new(options, Product::Kubernetes, kubernetes.version.to_string())?;
+        let entry = cache::entry(options, Product::Kubernetes, &kubernetes.version.to_string())?;
         let default = kubernetes.version == versions.newest().version;
         listed.push(Listed {
             etcd: Some(kubernetes.etcd.clone()),
             default,
-            ..describe(&entry, true)?
+            ..describe(Product::Kubernetes, &entry, true)?
         });
     }
     for keycloak in versions.keycloaks() {
-        let entry = Entry::new(options, Product::Keycloak, &keycloak.version)?;
+        let entry = cache::entry(options, Product::Keycloak, &keycloak.version)?;
         listed.push(Listed {
             default: keycloak.version == versions.keycloak.version,
-            ..describe(&entry, true)?
+            ..describe(Product::Keycloak, &entry, true)?
         });
     }
-    for entry in Entry::all(options)? {
-        if !is_pinned(&entry) && entry.directory().exists() {
-            listed.push(describe(&entry, false)?);
+    for (product, entry) in cache::all(options)? {
+        if !is_pinned(product, entry.name()) && entry.directory().exists() {
+            listed.push(describe(product, &entry, false)?);
         }
     }
     Ok(listed)
 }
 
-fn describe(entry: &Entry, pinned: bool) -> Result<Listed, CacheError> {
-    let (state, bytes, source) = match entry.presence()? {
+fn describe(product: Product, entry: &Entry, pinned: bool) -> Result<Listed, CacheError> {
+    let (state, bytes, source) = match cache::presence(entry)? {
         Presence::Absent => (State::Absent, None, None),
         Presence::Damaged(_) => (State::Damaged, Some(size_of(&entry.directory())), None),
         Presence::Finished(manifest) => (State::Cached, Some(manifest.bytes()), Some(manifest.source)),
     };
     Ok(Listed {
-        product: entry.product,
-        version: entry.version.clone(),
+        product,
+        version: entry.name().to_owned(),
         etcd: None,
         pinned,
         default: false,
@@ -98,14 +98,14 @@ fn describe(entry: &Entry, pinned: bool) -> Result<Listed, CacheError> {
     })
 }
 
-fn is_pinned(entry: &Entry) -> bool {
+fn is_pinned(product: Product, version: &str) -> bool {
     let versions = Versions::pinned();
-    match entry.product {
+    match product {
         Product::Kubernetes => versions
             .kubernetes
             .iter()
-            .any(|kubernetes| kubernetes.version.to_string() == entry.version),
-        Product::Keycloak => versions.keycloaks().iter().any(|keycloak| keycloak.version == entry.version),
+            .any(|kubernetes| kubernetes.version.to_string() == version),
+        Product::Keycloak => versions.keycloaks().iter().any(|keycloak| keycloak.version == version),
     }
 }
 
@@ -128,10 +128,10 @@ pub struct Verified {
 /// The cache cannot be read.
 pub async fn verify(options: &Options, events: &Events) -> Result<Vec<Verified>, CacheError> {
     let mut verified = Vec::new();
-    for entry in Entry::all(options)? {
+    for (product, entry) in cache::all(options)? {
         let directory = entry.directory();
         let _lock = entry.shared(events).await?;
-        let damage = match entry.presence()? {
+        let damage = match cache::presence(&entry)? {
             Presence::Absent => continue,
             Presence::Damaged(why) => vec![why],
             Presence::Finished(manifest) => {
@@ -153,8 +153,8 @@ pub async fn verify(options: &Options, events: &Events) -> Result<Vec<Verified>,
             }
         };
         verified.push(Verified {
-            product: entry.product,
-            version: entry.version,
+            product,
+            version: entry.name().to_owned(),
             directory,
             damage,
         });
@@ -187,10 +187,10 @@ pub enum Unwanted {
 }
 
 impl Unwanted {
-    fn includes(&self, entry: &Entry) -> Result<bool, CacheError> {
+    fn includes(&self, product: Product, entry: &Entry) -> Result<bool, CacheError> {
         Ok(match self {
-            Self::Unneeded => !is_pinned(entry) || matches!(entry.presence()?, Presence::Damaged(_)),
-            Self::Versions(versions) => versions.contains(&entry.version),
+            Self::Unneeded => !is_pinned(product, entry.name()) || matches!(cache::presence(entry)?, Presence::Damaged(_)),
+            Self::Versions(versions) => versions.iter().any(|version| version == entry.name()),
             Self::Everything => true,
         })
     }
@@ -203,8 +203,8 @@ impl Unwanted {
 /// The cache cannot be read or written.
 pub async fn prune(options: &Options, unwanted: &Unwanted) -> Result<Vec<Pruned>, CacheError> {
     let mut pruned = Vec::new();
-    for entry in Entry::all(options)? {
-        let goes = unwanted.includes(&entry)?;
+    for (product, entry) in cache::all(options)? {
+        let goes = unwanted.includes(product, &entry)?;
         let (bytes, in_use) = match entry.claim_now().await? {
             None => (0, goes),
             Some(claim) if goes => (claim.remove()?, false),
@@ -212,8 +212,8 @@ pub async fn prune(options: &Options, unwanted: &Unwanted) -> Result<Vec<Pruned>
         };
         if bytes > 0 || in_use {
             pruned.push(Pruned {
-                product: entry.product,
-                version: entry.version,
+                product,
+                version: entry.name().to_owned(),
                 bytes,
                 in_use,
             });

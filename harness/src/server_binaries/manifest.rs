@@ -186,16 +186,6 @@ fn files_below(directory: &Path) -> io::Result<Vec<String>> {
     Ok(files)
 }
 
-/// Returns the size of everything below `path` in bytes; unreadable files count as 0.
-pub(super) fn size_of(path: &Path) -> u64 {
-    let Ok(found) = fs_err::symlink_metadata(path) else { return 0 };
-    if !found.is_dir() {
-        return if found.is_file() { found.len() } else { 0 };
-    }
-    let Ok(entries) = fs_err::read_dir(path) else { return 0 };
-    entries.flatten().map(|entry| size_of(&entry.path())).sum()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

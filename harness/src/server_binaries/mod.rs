@@ -6,14 +6,12 @@
 
 mod cache;
 mod checked;
-mod claim;
 mod download;
 mod go_build;
 mod go_module;
 pub mod images;
 mod installed;
 mod inventory;
-mod lock;
 mod manifest;
 mod maven;
 mod options;
@@ -25,7 +23,7 @@ mod versions;
 
 use std::path::{Path, PathBuf};
 
-pub use cache::{CacheError, Hold, Product};
+pub use cache::Product;
 pub use download::DownloadError;
 pub use go_build::GoBuildError;
 pub use installed::{InstalledError, PROGRAMS};
@@ -38,13 +36,12 @@ pub use tool::ToolError;
 pub use version_ranges::NoVersions;
 pub use versions::{Keycloak, Kubernetes, KubernetesVersion, NotAVersion, Repositories, UnknownKeycloak, UnknownVersion, Versions};
 
+pub use crate::cache::{CacheError, Hold};
+use crate::cache::{Claim, Entry, Found, Ready};
 use crate::cause::with_causes;
 use crate::event::Events;
 use crate::hint::Hint;
 use crate::process::ProcessError;
-
-use cache::{Entry, Found, Ready};
-use claim::Claim;
 
 /// The programs of one Kubernetes version. They stay in the cache as long as this value or a clone of it lives.
 #[derive(Clone, Debug)]
@@ -175,27 +172,6 @@ impl Declined {
     }
 }
 
-impl Hint for CacheError {
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::NoDirectory(_) => Some("set AUTHLAB_CACHE_DIR".to_owned()),
-            Self::Storage { source, .. } | Self::Lock { source, .. } => match source.kind() {
-                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-                    Some("free some space (`authlab server-binaries prune`), or set AUTHLAB_CACHE_DIR to a directory with more".to_owned())
-                }
-                _ => Some("set AUTHLAB_CACHE_DIR to a directory that can be written".to_owned()),
-            },
-            Self::Untrusted { path, why } => Some(
-                why.remedy(path)
-                    .unwrap_or_else(|| "set AUTHLAB_CACHE_DIR to a directory of your own".to_owned()),
-            ),
-            Self::Busy { .. } => Some("end the other authlab, if it hangs".to_owned()),
-            Self::InUse { .. } => Some("stop the lab first: `authlab down`".to_owned()),
-            Self::Removed { .. } => Some("try again".to_owned()),
-        }
-    }
-}
-
 /// A source that failed.
 #[derive(Debug)]
 pub struct Tried {
@@ -252,8 +228,8 @@ pub async fn obtain(kubernetes: &Kubernetes, options: &Options, events: &Events)
             Err(error) => events.note(format!("KUBEBUILDER_ASSETS is not used: {}", with_causes(&error))),
         }
     }
-    let entry = Entry::new(options, Product::Kubernetes, kubernetes.version.to_string())?;
-    let ready = match entry.find_or_claim(events).await? {
+    let entry = cache::entry(options, Product::Kubernetes, &kubernetes.version.to_string())?;
+    let ready = match entry.find_or_claim(events, || cache::inspect(&entry, events)).await? {
         Found::Ready(ready) => ready,
         Found::Missing(claim) => make(kubernetes, &entry, claim, options, events).await?,
     };
@@ -265,7 +241,7 @@ pub async fn obtain(kubernetes: &Kubernetes, options: &Options, events: &Events)
 /// # Errors
 /// The cache is unusable or in use, or the build fails.
 pub async fn rebuild(kubernetes: &Kubernetes, options: &Options, events: &Events) -> Result<ServerBinaries, ServerBinariesError> {
-    let entry = Entry::new(options, Product::Kubernetes, kubernetes.version.to_string())?;
+    let entry = cache::entry(options, Product::Kubernetes, &kubernetes.version.to_string())?;
     let claim = entry.claim(events).await?;
     let options = Options {
         sources: vec![Source::GoBuild],
@@ -275,8 +251,8 @@ pub async fn rebuild(kubernetes: &Kubernetes, options: &Options, events: &Events
     Ok(cached(kubernetes, &entry, ready))
 }
 
-fn cached(kubernetes: &Kubernetes, entry: &Entry, ready: Ready) -> ServerBinaries {
-    ServerBinaries::in_directory(kubernetes.version, entry.directory(), ready.manifest.source, ready.hold)
+fn cached(kubernetes: &Kubernetes, entry: &Entry, ready: Ready<Manifest>) -> ServerBinaries {
+    ServerBinaries::in_directory(kubernetes.version, entry.directory(), ready.contents.source, ready.hold)
 }
 
 async fn make(
@@ -285,20 +261,20 @@ async fn make(
     claim: Claim,
     options: &Options,
     events: &Events,
-) -> Result<Ready, ServerBinariesError> {
+) -> Result<Ready<Manifest>, ServerBinariesError> {
     let mut tried = Vec::new();
     start_log(&entry.log())?;
     if options.allows(Source::Release) {
         let staging = claim.staging()?;
         match release::kubernetes(kubernetes, staging.path(), &entry.log(), options, events).await {
-            Ok(files) => return Ok(claim.publish(&files, Source::Release, events).await?),
+            Ok(files) => return Ok(cache::publish(entry, claim, &files, Source::Release, events).await?),
             Err(error) => tried.push(decline(Source::Release, error.into(), events)?),
         }
     }
     if options.allows(Source::GoBuild) {
         let staging = claim.staging()?;
         match go_build::build(kubernetes, staging.path(), &entry.log(), options, events).await {
-            Ok(files) => return Ok(claim.publish(&files, Source::GoBuild, events).await?),
+            Ok(files) => return Ok(cache::publish(entry, claim, &files, Source::GoBuild, events).await?),
             Err(error) => tried.push(Tried {
                 source: Source::GoBuild,
                 why: error.into(),
@@ -306,7 +282,7 @@ async fn make(
         }
     }
     Err(ServerBinariesError::NoSource {
-        product: entry.product(),
+        product: entry.product().to_owned(),
         tried,
     })
 }
@@ -325,15 +301,15 @@ pub async fn obtain_keycloak(keycloak: &Keycloak, options: &Options, events: &Ev
             hold: Hold::nothing(),
         });
     }
-    let entry = Entry::new(options, Product::Keycloak, &keycloak.version)?;
-    let ready = match entry.find_or_claim(events).await? {
+    let entry = cache::entry(options, Product::Keycloak, &keycloak.version)?;
+    let ready = match entry.find_or_claim(events, || cache::inspect(&entry, events)).await? {
         Found::Ready(ready) => ready,
         Found::Missing(claim) => make_keycloak(keycloak, &entry, claim, options, events).await?,
     };
     Ok(KeycloakHome {
         version: keycloak.version.clone(),
         directory: entry.directory(),
-        source: ready.manifest.source,
+        source: ready.contents.source,
         hold: ready.hold,
     })
 }
@@ -344,20 +320,20 @@ async fn make_keycloak(
     claim: Claim,
     options: &Options,
     events: &Events,
-) -> Result<Ready, ServerBinariesError> {
+) -> Result<Ready<Manifest>, ServerBinariesError> {
     let mut tried = Vec::new();
     start_log(&entry.log())?;
     if options.allows(Source::Release) {
         let staging = claim.staging()?;
         match release::keycloak(keycloak, staging.path(), options, events).await {
-            Ok(home) => return Ok(claim.publish(&home, Source::Release, events).await?),
+            Ok(home) => return Ok(cache::publish(entry, claim, &home, Source::Release, events).await?),
             Err(error) => tried.push(decline(Source::Release, error.into(), events)?),
         }
     }
     if options.allows(Source::Maven) {
         let staging = claim.staging()?;
         match maven::unpack(keycloak, staging.path(), &entry.log(), options, events).await {
-            Ok(home) => return Ok(claim.publish(&home, Source::Maven, events).await?),
+            Ok(home) => return Ok(cache::publish(entry, claim, &home, Source::Maven, events).await?),
             Err(error) => tried.push(Tried {
                 source: Source::Maven,
                 why: error.into(),
@@ -365,7 +341,7 @@ async fn make_keycloak(
         }
     }
     Err(ServerBinariesError::NoSource {
-        product: entry.product(),
+        product: entry.product().to_owned(),
         tried,
     })
 }

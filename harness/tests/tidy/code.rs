@@ -30,6 +30,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("sabotage", &["event", "merge_patch", "template"]),
     // The parts of labs. None of them knows the lab or a scenario.
     ("process", &["hint", "secret", "shell_word"]),
+    ("cache", &["dirs", "event", "hint", "private", "process"]),
     ("listener", &["event", "process"]),
     ("engine", &["event", "hint", "owner", "process", "secret", "shell_word"]),
     ("pki", &["pem", "private", "secret"]),
@@ -53,7 +54,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("kubeconfig", &["credential", "pki", "secret"]),
     (
         "server_binaries",
-        &["cause", "dirs", "event", "hint", "private", "process", "secret"],
+        &["cache", "cause", "dirs", "event", "hint", "private", "process", "secret"],
     ),
     (
         "cluster",
@@ -75,7 +76,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "identity_provider",
         &[
-            "cause", "dirs", "engine", "event", "hint", "jwt", "listener", "owner", "pem", "pki", "private", "process", "secret", "tls",
+            "cache", "cause", "dirs", "engine", "event", "hint", "jwt", "listener", "owner", "pem", "pki", "private", "process", "secret",
+            "tls",
         ],
     ),
     ("auth_proxy", &["cause", "jwt", "listener", "pki", "process", "secret", "tls"]),

@@ -6,6 +6,7 @@ use reqwest::StatusCode;
 
 use super::java::JavaError;
 use super::realm::RealmError;
+use crate::cache::CacheError;
 use crate::engine::EngineError;
 use crate::hint::Hint;
 use crate::pki::PkiError;
@@ -61,12 +62,9 @@ pub enum KeycloakError {
         /// The log's last lines, redacted.
         tail: Vec<String>,
     },
-    /// Another process has been preparing the same Keycloak for too long.
-    #[error("another process did not finish preparing this Keycloak: {why}")]
-    Busy {
-        /// The lock, and the time waited for it.
-        why: String,
-    },
+    /// The cache cannot be used.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
     /// Keycloak runs, but does not answer.
     #[error("{why}; its log is {}\n{}", log.display(), tail.join("\n"))]
     NotReady {
@@ -220,7 +218,7 @@ impl Hint for KeycloakError {
             }
             Self::Home { .. } => Some("name the directory that holds Keycloak's bin, conf and lib with AUTHLAB_KEYCLOAK_HOME".to_owned()),
             Self::File { .. } => Some("free some space, or name another directory with AUTHLAB_CACHE_DIR".to_owned()),
-            Self::Busy { .. } => Some("end the process that holds the lock, then try again".to_owned()),
+            Self::Cache(error) => error.hint(),
             Self::Process(error @ ProcessError::Privileged { .. }) => error.hint(),
             Self::Process(_) | Self::NotReady { .. } => Some("look at the log; another Java can be chosen with AUTHLAB_JAVA".to_owned()),
             _ => None,

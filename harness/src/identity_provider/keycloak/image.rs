@@ -15,9 +15,10 @@ use super::error::file;
 use super::found::Found;
 use super::java::{Archive, Java};
 use super::launch::{self, LIBRARIES, Launch};
-use super::prepare::{hold, private_directory};
+use super::prepare::private_directory;
 use super::realm::{self, Secrets};
 use super::{KeycloakContainer, KeycloakContainerSpec, KeycloakError, REALM, training};
+use crate::cache::Entry;
 use crate::engine::{ContainerSpec, Engine, Filter, Image, Labels, Network, Presence, sweep};
 use crate::event::{Events, Phase};
 use crate::pki::{self, Authority, Request};
@@ -71,7 +72,7 @@ impl PreparedImage {
         let Presence::Present(image) = Image::presence(engine, &Self::reference(prefix, version)).await? else {
             return Ok(None);
         };
-        let directory = record_directory(&cache()?, version, &image.id);
+        let directory = record_directory(&crate::dirs::cache()?.join(IMAGES), version, &image.id);
         Ok(Self::load(&directory, &image.reference))
     }
 
@@ -112,9 +113,8 @@ impl PreparedImage {
     }
 }
 
-fn cache() -> Result<PathBuf, KeycloakError> {
-    Ok(crate::dirs::cache()?.join("keycloak-images"))
-}
+/// The directory of the images' records in the cache.
+const IMAGES: &str = "keycloak-images";
 
 /// Returns a key of all inputs of a preparation, apart from the base image: `VERSION-FINGERPRINT`.
 fn key(version: &str) -> String {
@@ -166,18 +166,22 @@ async fn make(
     events: &Events,
     phase: &Phase,
 ) -> Result<PreparedImage, KeycloakError> {
-    let cache = cache()?;
-    private_directory(&cache)?;
-    let lock_path = cache.join(format!("{}.lock", key(version)));
-    let lock = std::fs::File::options().create(true).truncate(false).write(true).open(&lock_path);
-    let lock = lock.map_err(file("lock", &lock_path))?;
-    hold("the image to be made by another process", || lock.try_lock(), &lock_path).await?;
+    // Only its lock is used: the engine has the image.
+    let entry = Entry::new(
+        &crate::dirs::cache()?,
+        IMAGES,
+        key(version),
+        format!("the image of Keycloak {version}"),
+        "image.json",
+    );
+    let _claim = entry.claim(events).await?;
+    let cache = entry.parent();
 
     // The directory is in the cache, since an engine in a virtual machine sees the home directory and not every other one.
     let work = tempfile::Builder::new()
         .prefix("work-")
-        .tempdir_in(&cache)
-        .map_err(file("make", &cache))?;
+        .tempdir_in(cache)
+        .map_err(file("make", cache))?;
     let making = Making {
         engine,
         labels,
@@ -190,7 +194,7 @@ async fn make(
     let _ = sweep(engine, &Filter::owned(labels)).await;
     let (image, record, secrets) = made?;
 
-    let directory = record_directory(&cache, version, &image.id);
+    let directory = record_directory(cache, version, &image.id);
     private_directory(&directory)?;
     let text = |value: serde_json::Result<String>| value.map_err(std::io::Error::other).map_err(file("write", &directory));
     pki::write_private(&directory.join("secrets.json"), &text(serde_json::to_string(&secrets))?)?;

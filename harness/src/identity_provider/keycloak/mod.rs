@@ -27,7 +27,7 @@ pub use description::KeycloakDescription;
 pub use error::KeycloakError;
 pub use front::Front;
 pub use image::{PreparedImage, prepare_image};
-pub use prepare::{Prepared, prepare, prepare_in};
+pub use prepare::{Prepared, prepare};
 pub use server::{Keycloak, start, start_in_container};
 
 /// The realm that the API servers trust.

@@ -1,9 +1,8 @@
 //! The steps that take a minute, done once: building Keycloak, importing its realms, writing its class archive.
 //!
-//! The main type is [`Prepared`], a directory of the cache. There is one for each combination of Keycloak, Java and realms;
-//! two processes that need the same one do not make it twice.
+//! The main type is [`Prepared`], an entry of the cache. There is one for each combination of Keycloak, Java and realms.
 
-use std::fs::{File, TryLockError};
+use std::future::ready;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,13 +14,11 @@ use super::java::{self, Archive, Java};
 use super::launch::{self, ArchiveUse, Launch};
 use super::realm::{self, Secrets};
 use super::{Front, KeycloakError, server, training};
+use crate::cache::{Entry, Found, Hold, Presence, Ready};
 use crate::event::{Events, Phase};
 use crate::pki::{self, Authority, Request};
 use crate::private::{self, Others};
-use crate::process::wait::{self, Condition, WaitError};
 
-/// The limit for another process to finish the same preparation.
-const PATIENCE: Duration = Duration::from_secs(900);
 /// The limit of a start during the preparation: the first one creates all the tables.
 const START: Duration = Duration::from_secs(600);
 /// The limit of Keycloak's exit, which includes writing an archive.
@@ -34,7 +31,7 @@ pub struct Prepared {
     pub(super) java: Java,
     archive: Archive,
     pub(super) secrets: Secrets,
-    _lock: File,
+    _hold: Hold,
 }
 
 /// The file that is written last: a directory without it is unfinished.
@@ -43,6 +40,15 @@ struct Finished {
     keycloak: String,
     java: Java,
     archive: Archive,
+}
+
+/// The name of that file.
+const FINISHED: &str = "prepared.json";
+
+/// The contents of a finished directory, as far as they are read.
+struct Contents {
+    finished: Finished,
+    secrets: Secrets,
 }
 
 impl Prepared {
@@ -76,25 +82,20 @@ impl Prepared {
     pub(super) fn use_archive<'a>(&self, path: &'a Path) -> ArchiveUse<'a> {
         self.archive.reading(path)
     }
+}
 
-    /// Loads `directory`, if it is finished; else returns the lock.
-    fn load(directory: &Path, lock: File) -> Result<Result<Self, File>, KeycloakError> {
-        let path = directory.join("prepared.json");
-        let Ok(text) = fs_err::read(&path) else { return Ok(Err(lock)) };
-        let secrets = directory.join("secrets.json");
-        let secrets = fs_err::read(&secrets).map_err(file("read", &secrets))?;
-        // A file of another format or a damaged one: the preparation is repeated.
-        let (Ok(finished), Ok(secrets)) = (serde_json::from_slice::<Finished>(&text), serde_json::from_slice(&secrets)) else {
-            return Ok(Err(lock));
-        };
-        Ok(Ok(Self {
-            directory: directory.to_owned(),
-            java: finished.java,
-            archive: finished.archive,
-            secrets,
-            _lock: lock,
-        }))
-    }
+/// Reads what a preparation wrote into `directory`.
+fn inspect(directory: &Path) -> Result<Presence<Contents>, KeycloakError> {
+    let Ok(text) = fs_err::read(directory.join(FINISHED)) else {
+        return Ok(Presence::Absent);
+    };
+    let secrets = directory.join("secrets.json");
+    let secrets = fs_err::read(&secrets).map_err(file("read", &secrets))?;
+    // A file of another format or a damaged one: the preparation is repeated.
+    let (Ok(finished), Ok(secrets)) = (serde_json::from_slice(&text), serde_json::from_slice(&secrets)) else {
+        return Ok(Presence::Damaged("its files cannot be read".to_owned()));
+    };
+    Ok(Presence::Finished(Contents { finished, secrets }))
 }
 
 impl Archive {
@@ -130,93 +131,34 @@ pub async fn prepare(home: &Path, events: &Events) -> Result<Prepared, KeycloakE
     let named = std::env::var_os("AUTHLAB_JAVA")
         .filter(|value| !value.is_empty())
         .map(PathBuf::from);
-    prepare_in(&crate::dirs::cache()?.join("keycloak-prepared"), home, named.as_deref(), events).await
-}
-
-/// Prepares Keycloak like [`prepare`], in a cache and with a Java of the caller's choice.
-///
-/// # Errors
-/// Those of [`prepare`].
-pub async fn prepare_in(cache: &Path, home: &Path, java: Option<&Path>, events: &Events) -> Result<Prepared, KeycloakError> {
     let version = version(home)?;
-    let java = java::find(java).await?;
-    let directory = cache.join(key(&version, &java));
-    private_directory(cache)?;
-    let lock_path = directory.with_extension("lock");
-    let open = || {
-        File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&lock_path)
-            .map_err(file("lock", &lock_path))
-    };
-
-    // The process that prepares holds the lock alone; processes that use the result share it.
-    let lock = open()?;
-    if directory.join("prepared.json").exists() {
-        hold(
-            "keycloak's preparation to be finished by another process",
-            || lock.try_lock_shared(),
-            &lock_path,
-        )
-        .await?;
-        if let Ok(prepared) = Prepared::load(&directory, lock)? {
-            return Ok(prepared);
-        }
-    }
-    let phase = events.phase("prepare keycloak");
-    phase.detail(format!("Keycloak {version} for Java {}", java.version));
-    let lock = open()?;
-    hold(
-        "keycloak's preparation to be finished by another process",
-        || lock.try_lock(),
-        &lock_path,
-    )
-    .await?;
-    let lock = match Prepared::load(&directory, lock)? {
-        Ok(prepared) => {
-            phase.succeeded();
-            return shared(prepared, &lock_path).await;
-        }
-        Err(lock) => lock,
-    };
-    match make(&directory, home, version, java, events, &phase).await {
-        Ok(()) => phase.succeeded(),
-        // The unfinished directory stays for finding the reason; the next preparation clears it.
-        Err(error) => {
-            phase.failed(&error);
-            return Err(error);
-        }
-    }
-    let path = directory.join("prepared.json");
-    let prepared = Prepared::load(&directory, lock)?.map_err(|_| file("read", &path)(std::io::ErrorKind::NotFound.into()))?;
-    shared(prepared, &lock_path).await
-}
-
-/// Turns the exclusive lock into a shared one.
-async fn shared(prepared: Prepared, path: &Path) -> Result<Prepared, KeycloakError> {
-    prepared._lock.unlock().map_err(file("unlock", path))?;
-    hold("the prepared keycloak to be usable", || prepared._lock.try_lock_shared(), path).await?;
-    Ok(prepared)
-}
-
-pub(super) async fn hold(what: &str, mut lock: impl FnMut() -> Result<(), TryLockError>, path: &Path) -> Result<(), KeycloakError> {
-    let held = wait::until(what, PATIENCE, || {
-        let locked = lock();
-        async move {
-            match locked {
-                Ok(()) => Ok(Condition::Met(())),
-                Err(TryLockError::WouldBlock) => Ok(Condition::NotYet(format!("{} is held", path.display()))),
-                Err(TryLockError::Error(error)) => Err(file("lock", path)(error)),
+    let java = java::find(named.as_deref()).await?;
+    let product = format!("Keycloak {version} for Java {}", java.version);
+    let entry = Entry::new(&crate::dirs::cache()?, "keycloak-prepared", key(&version, &java), product, FINISHED);
+    let directory = entry.directory();
+    let inspect = || ready(inspect(&directory));
+    let Ready { contents, hold } = match entry.find_or_claim(events, inspect).await? {
+        Found::Ready(ready) => ready,
+        Found::Missing(claim) => {
+            let phase = events.phase("prepare keycloak");
+            phase.detail(entry.product());
+            match make(&directory, home, version, java, events, &phase).await {
+                Ok(()) => phase.succeeded(),
+                // The unfinished directory stays for finding the reason; the next preparation clears it.
+                Err(error) => {
+                    phase.failed(&error);
+                    return Err(error);
+                }
             }
+            claim.share(events, inspect).await?
         }
-    });
-    held.await.map_err(|error| match error {
-        WaitError::Failed(error) => error,
-        timed_out @ WaitError::TimedOut { .. } => KeycloakError::Busy {
-            why: timed_out.to_string(),
-        },
+    };
+    Ok(Prepared {
+        directory,
+        java: contents.finished.java,
+        archive: contents.finished.archive,
+        secrets: contents.secrets,
+        _hold: hold,
     })
 }
 
@@ -357,7 +299,7 @@ async fn make(directory: &Path, home: &Path, version: String, java: Java, events
         java,
         archive: kept,
     };
-    let (partial, whole) = (directory.join("prepared.partial"), directory.join("prepared.json"));
+    let (partial, whole) = (directory.join("prepared.partial"), directory.join(FINISHED));
     pki::write_private(&partial, &text(serde_json::to_string_pretty(&finished))?)?;
     fs_err::rename(&partial, &whole).map_err(file("write", &whole))
 }
@@ -430,11 +372,11 @@ mod tests {
     #[test]
     fn what_an_interrupted_preparation_left_does_not_look_finished() {
         let directory = tempfile::tempdir().expect("a directory");
-        let lock = || File::create(directory.path().join("lock")).expect("a file");
-        assert!(Prepared::load(directory.path(), lock()).expect("it can be read").is_err());
-        fs_err::write(directory.path().join("prepared.json"), "{\"keycloak\":").expect("it can be written");
+        let seen = || inspect(directory.path()).expect("it can be read");
+        assert!(matches!(seen(), Presence::Absent));
+        fs_err::write(directory.path().join(FINISHED), "{\"keycloak\":").expect("it can be written");
         fs_err::write(directory.path().join("secrets.json"), "{}").expect("it can be written");
-        assert!(Prepared::load(directory.path(), lock()).expect("it can be read").is_err());
+        assert!(matches!(seen(), Presence::Damaged(_)));
     }
 
     #[test]

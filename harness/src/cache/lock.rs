@@ -6,7 +6,7 @@ use std::future::ready;
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::cache::{CacheError, Entry};
+use super::{CacheError, Entry};
 use crate::event::{Events, Phase};
 use crate::process::wait::{self, Condition, WaitError};
 
@@ -59,7 +59,7 @@ impl Entry {
                     if !users {
                         shared_since = None;
                         phase.get_or_insert_with(|| {
-                            let phase = events.phase(format!("wait for {}", self.product()));
+                            let phase = events.phase(format!("wait for {}", self.product));
                             phase.detail("another authlab is building it");
                             phase
                         });
@@ -67,7 +67,9 @@ impl Entry {
                     } else if shared_since.get_or_insert_with(Instant::now).elapsed() < SHARED {
                         Ok(Condition::NotYet("a lab that runs uses it".to_owned()))
                     } else {
-                        Err(CacheError::InUse { product: self.product() })
+                        Err(CacheError::InUse {
+                            product: self.product.clone(),
+                        })
                     }
                 }
             })
