@@ -134,17 +134,25 @@ impl ControlPlane {
         sabotage: Option<Arc<Sabotage>>,
         events: &Events,
     ) -> Result<(Self, ApiServer), ControlPlaneError> {
+        let started = events.in_phase("control plane", async |_| {
+            Self::started(runtime, version, directory, &authorities, &places, sabotage).await
+        });
+        started.await
+    }
+
+    /// Starts both, again with other ports when another process took one in the meantime.
+    async fn started(
+        mut runtime: Runtime,
+        version: Minor,
+        directory: &Path,
+        authorities: &Authorities,
+        places: &Placeholders,
+        sabotage: Option<Arc<Sabotage>>,
+    ) -> Result<(Self, ApiServer), ControlPlaneError> {
         let setting = Setting::named(MAIN)?;
-        let phase = events.phase("control plane");
-        let mut runtime = runtime;
-        for attempt in 1.. {
-            let (etcd, etcd_url) = match super::etcd::start(&runtime, directory, &authorities).await {
-                Ok(started) => started,
-                Err(error) => {
-                    phase.failed(&error);
-                    return Err(error);
-                }
-            };
+        let mut attempt = 1;
+        loop {
+            let (etcd, etcd_url) = super::etcd::start(&runtime, directory, authorities).await?;
             let mut plane = Self {
                 runtime,
                 version,
@@ -159,26 +167,21 @@ impl ControlPlane {
                 controllers: None,
             };
             match plane.api_server(&setting).await {
-                Ok(main) => {
-                    phase.succeeded();
-                    return Ok((plane, main));
-                }
+                Ok(main) => return Ok((plane, main)),
                 Err(error) if attempt < PORT_ATTEMPTS && port_was_taken(&error) => {
                     runtime = plane.give_up().await;
                     match fs_err::remove_dir_all(directory.join("etcd")) {
                         // etcd may not have come that far.
                         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-                        _ => {}
+                        _ => attempt += 1,
                     }
                 }
                 Err(error) => {
                     plane.give_up().await;
-                    phase.failed(&error);
                     return Err(error);
                 }
             }
         }
-        unreachable!("the last attempt returns")
     }
 
     /// Stops all servers started so far and returns the runtime for another attempt.
@@ -194,21 +197,16 @@ impl ControlPlane {
     /// # Errors
     /// It cannot be started, exits, or is not ready in time.
     pub async fn further(&mut self, setting: &Setting, events: &Events) -> Result<ApiServer, ControlPlaneError> {
-        let phase = events.phase(format!("API server {}", setting.name));
-        for attempt in 1.. {
-            match self.api_server(setting).await {
-                Ok(server) => {
-                    phase.succeeded();
-                    return Ok(server);
-                }
-                Err(error) if attempt < PORT_ATTEMPTS && port_was_taken(&error) => {}
-                Err(error) => {
-                    phase.failed(&error);
-                    return Err(error);
+        let started = events.in_phase(format!("API server {}", setting.name), async |_| {
+            let mut attempt = 1;
+            loop {
+                match self.api_server(setting).await {
+                    Err(error) if attempt < PORT_ATTEMPTS && port_was_taken(&error) => attempt += 1,
+                    started => return started,
                 }
             }
-        }
-        unreachable!("the last attempt returns")
+        });
+        started.await
     }
 
     /// Stops the further API server with the setting `name`, if it runs, and removes its files.

@@ -312,8 +312,8 @@ impl Lab {
                     let runs = now.is_some_and(|now| now.api_servers.contains_key(name));
                     // A running server is available at once.
                     let events = if runs { Events::silent() } else { events.clone() };
-                    let phase = events.phase(format!("API server {name}"));
-                    client.api_server(name).await.inspect(|_| phase.succeeded())
+                    let started = events.in_phase(format!("API server {name}"), async |_| client.api_server(name).await);
+                    started.await
                 }
             }
         });

@@ -72,17 +72,7 @@ impl K3s {
     /// # Errors
     /// The image is missing, k3s exits, or is not ready in time; it is then removed completely.
     pub async fn start(around: Surroundings<'_>, setting: &Setting, events: &Events) -> Result<(Self, ApiServer, Authorities), K3sError> {
-        let phase = events.phase("k3s");
-        match Self::started(around, setting).await {
-            Ok(started) => {
-                phase.succeeded();
-                Ok(started)
-            }
-            Err(error) => {
-                phase.failed(&error);
-                Err(error)
-            }
-        }
+        events.in_phase("k3s", async |_| Self::started(around, setting).await).await
     }
 
     async fn started(around: Surroundings<'_>, setting: &Setting) -> Result<(Self, ApiServer, Authorities), K3sError> {

@@ -78,17 +78,9 @@ impl Kind {
         setting: &Setting,
         events: &Events,
     ) -> Result<(Self, ApiServer, Authorities), KindError> {
-        let phase = events.phase("kind");
-        match Self::started(command, around, setting).await {
-            Ok(started) => {
-                phase.succeeded();
-                Ok(started)
-            }
-            Err(error) => {
-                phase.failed(&error);
-                Err(error)
-            }
-        }
+        events
+            .in_phase("kind", async |_| Self::started(command, around, setting).await)
+            .await
     }
 
     async fn started(

@@ -165,33 +165,26 @@ pub async fn prepare_in(cache: &Path, home: &Path, java: Option<&Path>, events: 
             return Ok(prepared);
         }
     }
-    let phase = events.phase("prepare keycloak");
-    phase.detail(format!("Keycloak {version} for Java {}", java.version));
-    let lock = open()?;
-    hold(
-        "keycloak's preparation to be finished by another process",
-        || lock.try_lock(),
-        &lock_path,
-    )
-    .await?;
-    let lock = match Prepared::load(&directory, lock)? {
-        Ok(prepared) => {
-            phase.succeeded();
-            return shared(prepared, &lock_path).await;
+    let prepared = events.in_phase("prepare keycloak", async |phase| {
+        phase.detail(format!("Keycloak {version} for Java {}", java.version));
+        let lock = open()?;
+        hold(
+            "keycloak's preparation to be finished by another process",
+            || lock.try_lock(),
+            &lock_path,
+        )
+        .await?;
+        match Prepared::load(&directory, lock)? {
+            Ok(prepared) => Ok(prepared),
+            Err(lock) => {
+                // The unfinished directory stays for finding the reason; the next preparation clears it.
+                make(&directory, home, version, java, events, phase).await?;
+                let path = directory.join("prepared.json");
+                Prepared::load(&directory, lock)?.map_err(|_| file("read", &path)(std::io::ErrorKind::NotFound.into()))
+            }
         }
-        Err(lock) => lock,
-    };
-    match make(&directory, home, version, java, events, &phase).await {
-        Ok(()) => phase.succeeded(),
-        // The unfinished directory stays for finding the reason; the next preparation clears it.
-        Err(error) => {
-            phase.failed(&error);
-            return Err(error);
-        }
-    }
-    let path = directory.join("prepared.json");
-    let prepared = Prepared::load(&directory, lock)?.map_err(|_| file("read", &path)(std::io::ErrorKind::NotFound.into()))?;
-    shared(prepared, &lock_path).await
+    });
+    shared(prepared.await?, &lock_path).await
 }
 
 /// Turns the exclusive lock into a shared one.

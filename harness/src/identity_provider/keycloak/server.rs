@@ -53,28 +53,21 @@ pub async fn start(
     authority: &str,
     events: &Events,
 ) -> Result<Keycloak, KeycloakError> {
-    let phase = events.phase("keycloak");
-    let (home, database, target) = (prepared.home(), prepared.database(), place.to_owned());
-    let laid_out = tokio::task::spawn_blocking(move || launch::lay_out(&home, Some(&database), &target)).await;
-    laid_out.map_err(std::io::Error::other).map_err(file("fill", place))??;
-    let launch = Launch {
-        java: &prepared.java,
-        home: &prepared.home(),
-        limit: LIMIT,
-        lab: Some(lab),
-    };
-    let archive = prepared.archive_path();
-    let usage = prepared.use_archive(&archive);
-    match serve(&launch, front, place, serving, authority, &prepared.secrets, usage).await {
-        Ok(keycloak) => {
-            phase.succeeded();
-            Ok(keycloak)
-        }
-        Err(error) => {
-            phase.failed(&error);
-            Err(error)
-        }
-    }
+    let started = events.in_phase("keycloak", async |_| {
+        let (home, database, target) = (prepared.home(), prepared.database(), place.to_owned());
+        let laid_out = tokio::task::spawn_blocking(move || launch::lay_out(&home, Some(&database), &target)).await;
+        laid_out.map_err(std::io::Error::other).map_err(file("fill", place))??;
+        let launch = Launch {
+            java: &prepared.java,
+            home: &prepared.home(),
+            limit: LIMIT,
+            lab: Some(lab),
+        };
+        let archive = prepared.archive_path();
+        let usage = prepared.use_archive(&archive);
+        serve(&launch, front, place, serving, authority, &prepared.secrets, usage).await
+    });
+    started.await
 }
 
 /// Starts Keycloak in a container on `network`, with its inputs and its log in `place`, an existing empty directory, and
@@ -96,8 +89,7 @@ pub async fn start_in_container(
     authority: &str,
     events: &Events,
 ) -> Result<Keycloak, KeycloakError> {
-    let phase = events.phase("keycloak");
-    let started = async {
+    let started = events.in_phase("keycloak", async |_| {
         let imports = matches!(image, KeycloakImage::Official(_));
         let name = format!("authlab-{}-keycloak", labels.lab);
         let mut spec = KeycloakContainerSpec::new(name, image, serving, authority).public_url(front.url());
@@ -107,27 +99,19 @@ pub async fn start_in_container(
                 spec = spec.realm(realm.document)?;
             }
         }
-        spec.start(engine, labels, network, place).await
-    };
-    match started.await {
-        Ok(container) => {
-            phase.succeeded();
-            front.open(container.port());
-            let description = KeycloakDescription {
-                elsewhere: Some(Box::new(container.realm(OTHER_REALM)?)),
-                ..container.realm(REALM)?
-            };
-            Ok(Keycloak {
-                server: Server::Container(container),
-                front,
-                description,
-            })
-        }
-        Err(error) => {
-            phase.failed(&error);
-            Err(error)
-        }
-    }
+        let container = spec.start(engine, labels, network, place).await?;
+        front.open(container.port());
+        let description = KeycloakDescription {
+            elsewhere: Some(Box::new(container.realm(OTHER_REALM)?)),
+            ..container.realm(REALM)?
+        };
+        Ok(Keycloak {
+            server: Server::Container(container),
+            front,
+            description,
+        })
+    });
+    started.await
 }
 
 /// Starts a server in a prepared home. The realms in its `data/import` are imported, unless they exist.
