@@ -9,13 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::authorities::{Authorities, FRONT_PROXY};
-use super::readiness::{ReadinessError, ready};
+use super::error::ClusterError;
+use super::readiness::ready;
 use super::runtime::{Role, Runtime, Server, Wanted};
-use super::{ApiServer, Logs, MAIN, Minor, Placeholders, SERVICE_ACCOUNT_ISSUER, Setting, SettingError};
-use crate::engine::EngineError;
+use super::{ApiServer, Logs, MAIN, Minor, Placeholders, SERVICE_ACCOUNT_ISSUER, Setting};
 use crate::event::Events;
-use crate::hint::Hint;
-use crate::pki::{PkiError, write_private};
+use crate::pki::write_private;
 use crate::process::ProcessError;
 use crate::sabotage::Sabotage;
 
@@ -50,48 +49,6 @@ const CONTROLLERS: &[&str] = &[
 /// The controller that counts the objects in a namespace with limits (ResourceQuota). It watches every kind of object, so it runs only
 /// where there are limits.
 const LIMITS: &str = "resourcequota-controller";
-
-/// An error of starting a control plane.
-#[derive(Debug, thiserror::Error)]
-pub enum ControlPlaneError {
-    /// A setting is wrong.
-    #[error(transparent)]
-    Setting(#[from] SettingError),
-    /// A key or certificate cannot be made or kept.
-    #[error(transparent)]
-    Pki(#[from] PkiError),
-    /// A server cannot be started, or exited.
-    #[error(transparent)]
-    Process(#[from] ProcessError),
-    /// The container engine failed.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// The loopback interface has no free port.
-    #[error("no port of this machine is free for a server")]
-    NoFreePort(#[source] std::io::Error),
-    /// More API servers are requested than ports were published for the containers.
-    #[error("no port is left for one more API server: {published} were published when the containers were started")]
-    NoPortLeft {
-        /// The number of published ports.
-        published: usize,
-    },
-    /// A directory or file cannot be made.
-    #[error("the lab's directory cannot be used")]
-    Directory(#[from] std::io::Error),
-    /// A server is not ready.
-    #[error(transparent)]
-    Readiness(#[from] ReadinessError),
-}
-
-impl Hint for ControlPlaneError {
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Engine(error) => error.hint(),
-            Self::Process(error) => error.hint(),
-            _ => None,
-        }
-    }
-}
 
 /// etcd, its API servers and the controllers. Dropping it kills processes; containers are removed by [`ControlPlane::stop`],
 /// or by their labels.
@@ -133,7 +90,7 @@ impl ControlPlane {
         places: Placeholders,
         sabotage: Option<Arc<Sabotage>>,
         events: &Events,
-    ) -> Result<(Self, ApiServer), ControlPlaneError> {
+    ) -> Result<(Self, ApiServer), ClusterError> {
         let started = events.in_phase("control plane", async |_| {
             Self::started(runtime, version, directory, &authorities, &places, sabotage).await
         });
@@ -148,7 +105,7 @@ impl ControlPlane {
         authorities: &Authorities,
         places: &Placeholders,
         sabotage: Option<Arc<Sabotage>>,
-    ) -> Result<(Self, ApiServer), ControlPlaneError> {
+    ) -> Result<(Self, ApiServer), ClusterError> {
         let setting = Setting::named(MAIN)?;
         let mut attempt = 1;
         loop {
@@ -196,7 +153,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// It cannot be started, exits, or is not ready in time.
-    pub async fn further(&mut self, setting: &Setting, events: &Events) -> Result<ApiServer, ControlPlaneError> {
+    pub async fn further(&mut self, setting: &Setting, events: &Events) -> Result<ApiServer, ClusterError> {
         let started = events.in_phase(format!("API server {}", setting.name), async |_| {
             let mut attempt = 1;
             loop {
@@ -213,7 +170,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// Its files cannot be removed.
-    pub async fn end_further(&mut self, name: &str) -> Result<(), ControlPlaneError> {
+    pub async fn end_further(&mut self, name: &str) -> Result<(), ClusterError> {
         let found = self.api_servers.iter().position(|running| running.setting == name && name != MAIN);
         if let Some(found) = found {
             let ended = self.api_servers.swap_remove(found);
@@ -228,7 +185,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// They cannot be started.
-    pub async fn start_controllers(&mut self, limits: bool) -> Result<(), ControlPlaneError> {
+    pub async fn start_controllers(&mut self, limits: bool) -> Result<(), ClusterError> {
         let file = |name: &str| self.authorities.file(name).display().to_string();
         let kubeconfig = self.directory.join("kube-controller-manager.kubeconfig");
         let content = serde_json::json!({
@@ -279,7 +236,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// The server that exited, and the last lines of its log.
-    pub async fn expect_running(&mut self) -> Result<(), ControlPlaneError> {
+    pub async fn expect_running(&mut self) -> Result<(), ClusterError> {
         self.etcd.expect_running().await?;
         let api_servers = self.api_servers.iter_mut().map(|running| &mut running.server);
         for server in api_servers.chain(&mut self.controllers) {
@@ -316,7 +273,7 @@ impl ControlPlane {
         self.give_up().await;
     }
 
-    async fn api_server(&mut self, setting: &Setting) -> Result<ApiServer, ControlPlaneError> {
+    async fn api_server(&mut self, setting: &Setting) -> Result<ApiServer, ClusterError> {
         let directory = self.directory.join("api-servers").join(&setting.name);
         fs_err::create_dir_all(&directory)?;
         let own = directory.join("pki");
@@ -410,7 +367,7 @@ impl ControlPlane {
         let flag = |argument: &str| argument.split('=').next().map(str::to_owned);
         arguments.retain(|argument| !given.iter().any(|given| flag(given) == flag(argument)));
         arguments.extend(given);
-        for (flag, content) in setting.files(&self.places, |name| self.authorities.secret(name).map_err(ControlPlaneError::from))? {
+        for (flag, content) in setting.files(&self.places, |name| self.authorities.secret(name).map_err(ClusterError::from))? {
             let path = directory.join(&flag);
             write_private(&path, content.expose())?;
             arguments.push(format!("--{flag}={}", path.display()));
@@ -466,6 +423,6 @@ impl ControlPlane {
 pub const SIGNER_HOURS: u64 = 24;
 
 /// Returns `true` if the last lines of the server's log say that its port was taken.
-fn port_was_taken(error: &ControlPlaneError) -> bool {
-    matches!(error, ControlPlaneError::Process(ProcessError::Ended { tail, .. }) if tail.iter().any(|line| line.contains("address already in use")))
+fn port_was_taken(error: &ClusterError) -> bool {
+    matches!(error, ClusterError::Process(ProcessError::Ended { tail, .. }) if tail.iter().any(|line| line.contains("address already in use")))
 }

@@ -19,6 +19,7 @@ mod capabilities;
 mod client_authorities;
 mod configuration_change;
 pub mod control_plane;
+mod error;
 mod etcd;
 pub mod k3s;
 pub mod kind;
@@ -36,9 +37,9 @@ pub use authorities::{Authorities, FRONT_PROXY, ReadBack};
 pub use capabilities::{Asked, Capabilities, Described, Observed, UnknownCapability};
 pub use client_authorities::TrustedAuthority;
 pub use configuration_change::ConfigurationChange;
-pub use provisions::{Provisions, ProvisionsError, Surroundings};
+pub use error::ClusterError;
+pub use provisions::{Provisions, Surroundings};
 pub use read_kubeconfig::{AdministratorKubeconfig, UnreadableKubeconfig};
-pub use readiness::ReadinessError;
 pub use setting::{Setting, SettingError};
 pub use versions::{Behaviours, Minor};
 
@@ -80,6 +81,16 @@ impl Driver {
             Self::K3s => "k3s",
             Self::Kind => "kind",
             Self::Existing => "existing",
+        }
+    }
+
+    /// Returns what it starts, in words.
+    pub fn cluster(self) -> &'static str {
+        match self {
+            Self::Process | Self::Container => "the control plane",
+            Self::K3s => "k3s",
+            Self::Kind => "the kind cluster",
+            Self::Existing => "the cluster",
         }
     }
 }

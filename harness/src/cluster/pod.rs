@@ -6,7 +6,7 @@
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use super::control_plane::ControlPlaneError;
+use super::error::ClusterError;
 use super::runtime::{Role, Wanted};
 use crate::engine::{Container, ContainerSpec, Engine, EngineError, Following, Labels, Network};
 use crate::server_binaries::images::Images;
@@ -55,13 +55,13 @@ impl Pod {
     }
 
     /// Returns the lowest free port for a server of `role`.
-    pub(super) fn port(&self, role: Role) -> Result<u16, ControlPlaneError> {
+    pub(super) fn port(&self, role: Role) -> Result<u16, ClusterError> {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         let (ports, published) = match role {
             Role::Etcd => (&mut free.etcd, ETCD.len()),
             Role::ApiServer | Role::ControllerManager => (&mut free.api_servers, API_SERVERS.len()),
         };
-        let lowest = ports.iter().copied().min().ok_or(ControlPlaneError::NoPortLeft { published })?;
+        let lowest = ports.iter().copied().min().ok_or(ClusterError::NoPortLeft { published })?;
         ports.retain(|port| *port != lowest);
         Ok(lowest)
     }
@@ -72,14 +72,14 @@ impl Pod {
     }
 
     /// Returns the port of this machine that leads to `port` of the pod.
-    pub(super) fn published(&self, port: u16) -> Result<u16, ControlPlaneError> {
+    pub(super) fn published(&self, port: u16) -> Result<u16, ClusterError> {
         let published = self.first.get().and_then(|first| first.published(port));
-        published.ok_or(ControlPlaneError::NoPortLeft {
+        published.ok_or(ClusterError::NoPortLeft {
             published: API_SERVERS.len(),
         })
     }
 
-    pub(super) async fn start(&self, wanted: Wanted) -> Result<Member, ControlPlaneError> {
+    pub(super) async fn start(&self, wanted: Wanted) -> Result<Member, ClusterError> {
         let (image, program) = match wanted.role {
             Role::Etcd => (&self.images.etcd, "etcd"),
             Role::ApiServer => (&self.images.kube_apiserver, "kube-apiserver"),

@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use super::control_plane::ControlPlaneError;
+use super::error::ClusterError;
 use super::runtime::{Role, Wanted};
 use crate::owner::LabId;
 use crate::process::{Child, Program, port};
@@ -23,7 +23,7 @@ pub struct Binaries {
 }
 
 impl Binaries {
-    pub(super) async fn start(&self, wanted: Wanted) -> Result<Child, ControlPlaneError> {
+    pub(super) async fn start(&self, wanted: Wanted) -> Result<Child, ClusterError> {
         let program = match wanted.role {
             Role::Etcd => &self.etcd,
             Role::ApiServer => &self.kube_apiserver,
@@ -41,7 +41,7 @@ impl Binaries {
 
     /// Returns a free port; another process may take it before the server does.
     #[expect(clippy::unused_self, reason = "the machine's ports; the other runtimes have ports of their own")]
-    pub(super) fn port(&self) -> Result<u16, ControlPlaneError> {
-        port::free().map_err(ControlPlaneError::NoFreePort)
+    pub(super) fn port(&self) -> Result<u16, ClusterError> {
+        port::free().map_err(ClusterError::NoFreePort)
     }
 }

@@ -5,9 +5,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{ApiServer, LogDelay, Logs, Minor, Placeholders, Setting, SettingError};
+use super::error::ClusterError;
+use super::{ApiServer, LogDelay, Logs, Minor, Placeholders, Setting};
 use crate::engine::{Engine, Labels, Network};
-use crate::pki::{PkiError, write_private};
+use crate::pki::write_private;
 use crate::sabotage::Distortion;
 use crate::server_binaries::images::Images;
 
@@ -32,20 +33,6 @@ pub struct Surroundings<'a> {
     pub places: &'a Placeholders,
 }
 
-/// An error of preparing the files and flags.
-#[derive(Debug, thiserror::Error)]
-pub enum ProvisionsError {
-    /// The setting is wrong.
-    #[error(transparent)]
-    Setting(#[from] SettingError),
-    /// A file cannot be written.
-    #[error(transparent)]
-    Pki(#[from] PkiError),
-    /// A directory cannot be made.
-    #[error("the lab's directory cannot be used")]
-    Directory(#[from] std::io::Error),
-}
-
 /// The files of one API server, and its flags.
 #[derive(Clone, Debug)]
 pub struct Provisions {
@@ -63,7 +50,7 @@ impl Provisions {
     ///
     /// # Errors
     /// The setting is wrong, or a file cannot be written.
-    pub fn write(directory: &Path, setting: &Setting, version: Minor, places: &Placeholders) -> Result<Self, ProvisionsError> {
+    pub fn write(directory: &Path, setting: &Setting, version: Minor, places: &Placeholders) -> Result<Self, ClusterError> {
         let directory = directory.join("api-servers").join(&setting.name);
         fs_err::create_dir_all(&directory)?;
         let [log, audit_log, gate] = ["kube-apiserver.log", "audit.jsonl", "gate"].map(|name| directory.join(name));

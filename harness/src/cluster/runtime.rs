@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use super::LogDelay;
-use super::control_plane::ControlPlaneError;
+use super::error::ClusterError;
 use super::pod::{Member, Pod};
 use super::process::Binaries;
 use crate::process::Child;
@@ -56,7 +56,7 @@ pub(super) enum Server {
 }
 
 impl Server {
-    pub(super) async fn expect_running(&mut self) -> Result<(), ControlPlaneError> {
+    pub(super) async fn expect_running(&mut self) -> Result<(), ClusterError> {
         match self {
             Self::Process(child) => Ok(child.expect_running()?),
             Self::Container(member) => Ok(member.expect_running().await?),
@@ -73,7 +73,7 @@ impl Server {
 }
 
 impl Runtime {
-    pub(super) async fn start(&self, wanted: Wanted) -> Result<Server, ControlPlaneError> {
+    pub(super) async fn start(&self, wanted: Wanted) -> Result<Server, ClusterError> {
         Ok(match self {
             Self::Machine(binaries) => Server::Process(binaries.start(wanted).await?),
             Self::Pod(pod) => Server::Container(pod.start(wanted).await?),
@@ -81,7 +81,7 @@ impl Runtime {
     }
 
     /// Returns a port for a server of `role` to listen on.
-    pub(super) fn port(&self, role: Role) -> Result<u16, ControlPlaneError> {
+    pub(super) fn port(&self, role: Role) -> Result<u16, ClusterError> {
         match self {
             Self::Machine(binaries) => binaries.port(),
             Self::Pod(pod) => pod.port(role),
@@ -97,7 +97,7 @@ impl Runtime {
     }
 
     /// Returns the port of this machine that leads to a server's `port`.
-    pub(super) fn outside(&self, port: u16) -> Result<u16, ControlPlaneError> {
+    pub(super) fn outside(&self, port: u16) -> Result<u16, ClusterError> {
         match self {
             Self::Machine(_) => Ok(port),
             Self::Pod(pod) => pod.published(port),

@@ -7,7 +7,7 @@ use super::description::{ContainerDescription, ProcessDescription};
 use crate::cluster::control_plane::ControlPlane;
 use crate::cluster::k3s::K3s;
 use crate::cluster::kind::Kind;
-use crate::cluster::{ApiServer, Setting};
+use crate::cluster::{ApiServer, Driver, Setting};
 use crate::event::Events;
 
 /// The servers of a cluster that a lab owns.
@@ -25,7 +25,7 @@ impl Cluster {
     /// Starts another API server, with `setting`.
     pub(super) async fn further(&mut self, setting: &Setting, events: &Events) -> Result<ApiServer, LabError> {
         match self {
-            Self::Plane(plane) => Ok(plane.further(setting, events).await?),
+            Self::Plane(plane) => plane.further(setting, events).await.map_err(LabError::of_cluster(Driver::Process)),
             Self::K3s(_) | Self::Kind(_) => Err(LabError::OneApiServer {
                 asked: setting.name.clone(),
             }),
@@ -35,7 +35,7 @@ impl Cluster {
     /// Ends the further API server with the setting `name`, if it runs.
     pub(super) async fn end_further(&mut self, name: &str) -> Result<(), LabError> {
         match self {
-            Self::Plane(plane) => Ok(plane.end_further(name).await?),
+            Self::Plane(plane) => plane.end_further(name).await.map_err(LabError::of_cluster(Driver::Process)),
             Self::K3s(_) | Self::Kind(_) => Ok(()),
         }
     }
@@ -66,10 +66,12 @@ impl Cluster {
     /// Kills all servers, and waits until they are gone.
     pub(super) async fn stop(self) -> Result<(), LabError> {
         match self {
-            Self::Plane(plane) => plane.stop().await,
-            Self::K3s(k3s) => k3s.stop().await?,
-            Self::Kind(kind) => kind.stop().await?,
+            Self::Plane(plane) => {
+                plane.stop().await;
+                Ok(())
+            }
+            Self::K3s(k3s) => k3s.stop().await.map_err(LabError::of_cluster(Driver::K3s)),
+            Self::Kind(kind) => kind.stop().await.map_err(LabError::of_cluster(Driver::Kind)),
         }
-        Ok(())
     }
 }

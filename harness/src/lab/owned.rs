@@ -16,7 +16,7 @@ use super::{Administrator, Directory, Inner, Keycloak, Lab, LabError, LabOptions
 use crate::auth_proxy::{self, AuthProxy, Backend, PassOn, ProxyCredential, TokenIssuer};
 use crate::cluster::control_plane::ControlPlane;
 use crate::cluster::k3s::K3s;
-use crate::cluster::kind::{Kind, KindCommand, KindError};
+use crate::cluster::kind::{Kind, KindCommand};
 use crate::cluster::pod::Pod;
 use crate::cluster::process::Binaries;
 use crate::cluster::runtime::Runtime;
@@ -323,15 +323,17 @@ async fn start_cluster(
     events: &Events,
 ) -> Result<(Cluster, ApiServer, Authorities), LabError> {
     let setting = Setting::named(MAIN)?;
+    let failed = LabError::of_cluster(choice.cluster);
     let runtime = match (choice.cluster, around, binaries) {
         (Driver::K3s, Some(around), _) => {
-            let (k3s, main, authorities) = K3s::start(around, &setting, events).await?;
+            let (k3s, main, authorities) = K3s::start(around, &setting, events).await.map_err(failed)?;
             return Ok((Cluster::K3s(k3s), main, authorities));
         }
         (Driver::Kind, Some(around), _) => {
             let logs = directory.below("kind")?;
             let command = KindCommand::find(options.server_binaries.kind.as_deref(), &version.kind, &logs).await;
-            let (kind, main, authorities) = Kind::start(&command.map_err(KindError::from)?, around, &setting, events).await?;
+            let command = command.map_err(|error| failed(error.into()))?;
+            let (kind, main, authorities) = Kind::start(&command, around, &setting, events).await.map_err(failed)?;
             return Ok((Cluster::Kind(kind), main, authorities));
         }
         (Driver::Container, Some(around), _) => Runtime::Pod(Box::new(Pod::new(
@@ -351,8 +353,8 @@ async fn start_cluster(
     let minor = Minor(version.version.minor.into());
     let sabotage = options.sabotage.clone();
     let started = ControlPlane::start(runtime, minor, directory.path(), ours.clone(), places.clone(), sabotage, events);
-    let (mut plane, main) = started.await?;
-    plane.start_controllers(options.learners > 0).await?;
+    let (mut plane, main) = started.await.map_err(&failed)?;
+    plane.start_controllers(options.learners > 0).await.map_err(failed)?;
     Ok((Cluster::Plane(Box::new(plane)), main, ours.clone()))
 }
 

@@ -8,5 +8,5 @@ mod read_back;
 mod start;
 
 pub use arguments::{PORT, arguments};
-pub use read_back::{Directory, K3sFiles, ReadBackError, read_back};
-pub use start::{K3s, K3sError};
+pub use read_back::{Directory, K3sFiles, read_back};
+pub use start::K3s;

@@ -5,7 +5,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::cluster::ReadBack;
-use crate::cluster::read_kubeconfig::{AdministratorKubeconfig, UnreadableKubeconfig};
+use crate::cluster::error::{self, ClusterError};
+use crate::cluster::read_kubeconfig::AdministratorKubeconfig;
 use crate::secret::Secret;
 
 /// The data directory of k3s.
@@ -41,37 +42,15 @@ pub struct K3sFiles {
     pub authorities: ReadBack,
 }
 
-/// An error of reading the files of k3s.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadBackError {
-    /// A file cannot be read.
-    #[error("could not read {}, expected it from k3s", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The kubeconfig lacks a required field.
-    #[error(transparent)]
-    Kubeconfig(#[from] UnreadableKubeconfig),
-}
-
 /// Reads the files that k3s wrote into `directory`.
 ///
 /// # Errors
 /// A file is missing or has unexpected content.
-pub fn read_back(directory: &Directory) -> Result<K3sFiles, ReadBackError> {
-    let read = |path: &Path| {
-        std::fs::read_to_string(path).map_err(|source| ReadBackError::File {
-            path: path.to_owned(),
-            source,
-        })
-    };
+pub fn read_back(directory: &Directory) -> Result<K3sFiles, ClusterError> {
+    let read = |path: &Path| error::read_back(path, "k3s");
     let pair = |name: &str| {
         let certificate = read(&directory.tls(&format!("{name}.crt")))?;
-        Ok::<_, ReadBackError>((certificate, Secret::new(read(&directory.tls(&format!("{name}.key")))?)))
+        Ok::<_, ClusterError>((certificate, Secret::new(read(&directory.tls(&format!("{name}.key")))?)))
     };
     let path = directory.kubeconfig();
     Ok(K3sFiles {

@@ -5,14 +5,13 @@
 use std::time::Duration;
 
 use super::arguments::{PORT, arguments};
-use super::read_back::{Directory, K3sFiles, ReadBackError, read_back};
-use crate::cluster::provisions::{Provisions, ProvisionsError, Surroundings};
-use crate::cluster::readiness::{ReadinessError, ready};
+use super::read_back::{Directory, K3sFiles, read_back};
+use crate::cluster::error::ClusterError;
+use crate::cluster::provisions::{Provisions, Surroundings};
+use crate::cluster::readiness::ready;
 use crate::cluster::{ApiServer, Authorities, LogDelay, Setting};
-use crate::engine::{Container, ContainerSpec, EngineError};
+use crate::engine::{Container, ContainerSpec};
 use crate::event::Events;
-use crate::hint::Hint;
-use crate::pki::PkiError;
 use crate::process::wait::{Condition, WaitError, until};
 
 /// The settings directory of k3s' node (k3s-io/k3s `pkg/agent/config/config.go`), used even with `--disable-agent`; root's, in the image.
@@ -20,45 +19,6 @@ const SETTINGS: &str = "/etc/rancher";
 
 /// The time limit for k3s to become ready: ten times what a slow machine needs.
 const LIMIT: Duration = Duration::from_secs(120);
-
-/// An error of starting k3s.
-#[derive(Debug, thiserror::Error)]
-pub enum K3sError {
-    /// The engine failed, or k3s exited.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// The files and flags of the API server cannot be prepared.
-    #[error(transparent)]
-    Provisions(#[from] ProvisionsError),
-    /// The files that k3s wrote cannot be read.
-    #[error(transparent)]
-    ReadBack(#[from] ReadBackError),
-    /// An authority of k3s cannot be used.
-    #[error(transparent)]
-    Pki(#[from] PkiError),
-    /// Its API server is not ready.
-    #[error(transparent)]
-    Readiness(#[from] ReadinessError),
-    /// k3s has not written all of its files.
-    #[error("k3s has not written its keys after {limit:?}: {why}; its log is {}", log.display())]
-    NothingWritten {
-        /// The time that was waited.
-        limit: Duration,
-        /// The missing file.
-        why: String,
-        /// Its log.
-        log: std::path::PathBuf,
-    },
-}
-
-impl Hint for K3sError {
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Engine(error) => error.hint(),
-            _ => None,
-        }
-    }
-}
 
 /// A running k3s.
 #[derive(Debug)]
@@ -71,14 +31,18 @@ impl K3s {
     ///
     /// # Errors
     /// The image is missing, k3s exits, or is not ready in time; it is then removed completely.
-    pub async fn start(around: Surroundings<'_>, setting: &Setting, events: &Events) -> Result<(Self, ApiServer, Authorities), K3sError> {
+    pub async fn start(
+        around: Surroundings<'_>,
+        setting: &Setting,
+        events: &Events,
+    ) -> Result<(Self, ApiServer, Authorities), ClusterError> {
         events.in_phase("k3s", async |_| Self::started(around, setting).await).await
     }
 
-    async fn started(around: Surroundings<'_>, setting: &Setting) -> Result<(Self, ApiServer, Authorities), K3sError> {
+    async fn started(around: Surroundings<'_>, setting: &Setting) -> Result<(Self, ApiServer, Authorities), ClusterError> {
         let provisions = Provisions::write(around.directory, setting, around.version, around.places)?;
         let directory = Directory(around.directory.join("k3s"));
-        fs_err::create_dir_all(&directory.0).map_err(ProvisionsError::from)?;
+        fs_err::create_dir_all(&directory.0)?;
         let keys = ["key", "pub"].map(|end| around.authorities.file(&format!("service-accounts.{end}")));
         let name = format!("authlab-{}-k3s", around.labels.lab);
         let spec = ContainerSpec::new(name, around.images.k3s.to_string(), around.labels)
@@ -108,19 +72,19 @@ impl K3s {
         around: Surroundings<'_>,
         provisions: &Provisions,
         directory: &Directory,
-    ) -> Result<(ApiServer, Authorities), K3sError> {
+    ) -> Result<(ApiServer, Authorities), ClusterError> {
         // It ends with the container.
         let _following = self.container.follow(&provisions.log)?;
         let written = until("the keys of k3s", LIMIT, || async {
             self.container.expect_running().await?;
-            Ok::<_, K3sError>(match directory.missing() {
+            Ok::<_, ClusterError>(match directory.missing() {
                 None => Condition::Met(()),
                 Some(path) => Condition::NotYet(format!("{} is not there", path.display())),
             })
         });
         written.await.map_err(|error| match error {
             WaitError::Failed(error) => error,
-            WaitError::TimedOut { limit, why, .. } => K3sError::NothingWritten {
+            WaitError::TimedOut { limit, why, .. } => ClusterError::NothingWritten {
                 limit,
                 why,
                 log: provisions.log.clone(),
@@ -131,7 +95,7 @@ impl K3s {
         let kubeconfig = kubeconfig.published(self.container.published(PORT).unwrap_or(PORT));
         let server = provisions.api_server(kubeconfig.server, kubeconfig.serving_authority, LogDelay::PassedOn);
         ready(&server, &authorities.administrator()?, LIMIT, || async {
-            Ok::<_, K3sError>(self.container.expect_running().await?)
+            Ok::<_, ClusterError>(self.container.expect_running().await?)
         })
         .await?;
         Ok((server, authorities))
@@ -141,7 +105,7 @@ impl K3s {
     ///
     /// # Errors
     /// Its exit status, and the last lines of its log.
-    pub async fn expect_running(&self) -> Result<(), K3sError> {
+    pub async fn expect_running(&self) -> Result<(), ClusterError> {
         Ok(self.container.expect_running().await?)
     }
 
@@ -154,7 +118,7 @@ impl K3s {
     ///
     /// # Errors
     /// The engine is no longer available.
-    pub async fn stop(self) -> Result<(), K3sError> {
+    pub async fn stop(self) -> Result<(), ClusterError> {
         Ok(self.container.remove().await?)
     }
 }
@@ -163,12 +127,13 @@ impl K3s {
 mod tests {
     use super::*;
     use crate::cluster::{MAIN, Minor, Placeholders};
-    use crate::engine::{Engine, Image, Labels, Network, Presence, Swept};
+    use crate::engine::{Engine, EngineError, Image, Labels, Network, Presence, Swept};
+    use crate::hint::Hint;
     use crate::server_binaries::Versions;
     use crate::server_binaries::images::Images;
 
     /// Starts k3s if an engine is available; returns whether the image was present, and the result.
-    async fn started() -> (bool, Result<(), K3sError>) {
+    async fn started() -> (bool, Result<(), ClusterError>) {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let engine = Engine::find(None).await.expect("a container engine");
         let place = tempfile::tempdir().unwrap();
@@ -213,7 +178,7 @@ mod tests {
             (true, ended) => ended.unwrap(),
             (false, ended) => {
                 let error = ended.unwrap_err();
-                assert!(matches!(error, K3sError::Engine(EngineError::ImageMissing { .. })), "{error}");
+                assert!(matches!(error, ClusterError::Engine(EngineError::ImageMissing { .. })), "{error}");
                 assert!(error.hint().unwrap().contains("docker pull docker.io/rancher/k3s:v"), "{error}");
             }
         }

@@ -10,5 +10,5 @@ mod start;
 
 pub use command::{CommandError, KindCommand, cluster_name};
 pub use configuration::{Configuration, configuration};
-pub use read_back::{NodeFiles, ReadBackError, read_back};
-pub use start::{Kind, KindError};
+pub use read_back::{NodeFiles, read_back};
+pub use start::Kind;

@@ -2,10 +2,11 @@
 //!
 //! The main type is [`NodeFiles`], from the files of `/etc/kubernetes/pki` (kubeadm, `cmd/kubeadm/app/constants`).
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::cluster::ReadBack;
-use crate::cluster::read_kubeconfig::{AdministratorKubeconfig, UnreadableKubeconfig};
+use crate::cluster::error::{self, ClusterError};
+use crate::cluster::read_kubeconfig::AdministratorKubeconfig;
 use crate::secret::Secret;
 
 /// The directory of kubeadm's keys in the node.
@@ -20,35 +21,13 @@ pub struct NodeFiles {
     pub authorities: ReadBack,
 }
 
-/// An error of reading the files of kubeadm.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadBackError {
-    /// A file cannot be read.
-    #[error("could not read {}, expected it from kubeadm", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The kubeconfig lacks a required field.
-    #[error(transparent)]
-    Kubeconfig(#[from] UnreadableKubeconfig),
-}
-
 /// Reads the file `kubeconfig`, and `pki`, a copy of the node's directory.
 ///
 /// # Errors
 /// A file is missing or has unexpected content.
-pub fn read_back(kubeconfig: &Path, pki: &Path) -> Result<NodeFiles, ReadBackError> {
-    let read = |path: &Path| {
-        std::fs::read_to_string(path).map_err(|source| ReadBackError::File {
-            path: path.to_owned(),
-            source,
-        })
-    };
-    let key = |name: &str| Ok::<_, ReadBackError>(Secret::new(read(&pki.join(name))?));
+pub fn read_back(kubeconfig: &Path, pki: &Path) -> Result<NodeFiles, ClusterError> {
+    let read = |path: &Path| error::read_back(path, "kubeadm");
+    let key = |name: &str| Ok::<_, ClusterError>(Secret::new(read(&pki.join(name))?));
     Ok(NodeFiles {
         kubeconfig: AdministratorKubeconfig::read(&read(kubeconfig)?, kubeconfig, "kind")?,
         authorities: ReadBack {

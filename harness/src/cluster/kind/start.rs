@@ -6,53 +6,20 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::command::{CommandError, KindCommand, cluster_name};
+use super::command::{KindCommand, cluster_name};
 use super::configuration::{Configuration, LOG_RUNNER, configuration};
-use super::read_back::{NodeFiles, PKI, ReadBackError, read_back};
-use crate::cluster::provisions::{Provisions, ProvisionsError, Surroundings};
-use crate::cluster::readiness::{ReadinessError, ready};
+use super::read_back::{NodeFiles, PKI, read_back};
+use crate::cluster::error::ClusterError;
+use crate::cluster::provisions::{Provisions, Surroundings};
+use crate::cluster::readiness::ready;
 use crate::cluster::{ApiServer, Authorities, LogDelay, Setting};
-use crate::engine::{Container, EngineError, Image, Kind as EngineKind, Presence};
+use crate::engine::{Container, Image, Kind as EngineKind, Presence};
 use crate::event::Events;
-use crate::hint::Hint;
 use crate::owner::LabId;
-use crate::pki::{PkiError, write_private};
+use crate::pki::write_private;
 
 /// The time limit for the API server to become ready, once kind has made the cluster.
 const LIMIT: Duration = Duration::from_secs(120);
-
-/// An error of starting a cluster of kind.
-#[derive(Debug, thiserror::Error)]
-pub enum KindError {
-    /// The command is missing, or fails.
-    #[error(transparent)]
-    Command(#[from] CommandError),
-    /// The engine failed, or the node exited.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// The files and flags of the API server cannot be prepared.
-    #[error(transparent)]
-    Provisions(#[from] ProvisionsError),
-    /// The files that kubeadm wrote cannot be read.
-    #[error(transparent)]
-    ReadBack(#[from] ReadBackError),
-    /// An authority of the cluster cannot be used, or a file cannot be written.
-    #[error(transparent)]
-    Pki(#[from] PkiError),
-    /// Its API server is not ready.
-    #[error(transparent)]
-    Readiness(#[from] ReadinessError),
-}
-
-impl Hint for KindError {
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Command(error) => error.hint(),
-            Self::Engine(error) => error.hint(),
-            _ => None,
-        }
-    }
-}
 
 /// Another program forwards the log, line by line.
 const LOG_DELAY: LogDelay = LogDelay::PassedOn;
@@ -77,7 +44,7 @@ impl Kind {
         around: Surroundings<'_>,
         setting: &Setting,
         events: &Events,
-    ) -> Result<(Self, ApiServer, Authorities), KindError> {
+    ) -> Result<(Self, ApiServer, Authorities), ClusterError> {
         events
             .in_phase("kind", async |_| Self::started(command, around, setting).await)
             .await
@@ -87,15 +54,15 @@ impl Kind {
         command: &KindCommand,
         around: Surroundings<'_>,
         setting: &Setting,
-    ) -> Result<(Self, ApiServer, Authorities), KindError> {
+    ) -> Result<(Self, ApiServer, Authorities), ClusterError> {
         let image = image(around).await?;
         let provisions = Provisions::write(around.directory, setting, around.version, around.places)?;
         let directory = around.directory.join("kind");
         let (patches, programs) = (directory.join("patches"), directory.join("programs"));
         for directory in [&patches, &programs] {
-            fs_err::create_dir_all(directory).map_err(ProvisionsError::from)?;
+            fs_err::create_dir_all(directory)?;
         }
-        fs_err::os::unix::fs::symlink(LOG_RUNNER, programs.join("kube-apiserver")).map_err(ProvisionsError::from)?;
+        fs_err::os::unix::fs::symlink(LOG_RUNNER, programs.join("kube-apiserver"))?;
         let name = cluster_name(around.labels);
         let Configuration { cluster, patch } = configuration(&name, &image, &provisions, around.directory, (&patches, &programs));
         write_private(&patches.join(Configuration::PATCH), &patch.to_string())?;
@@ -131,7 +98,7 @@ impl Kind {
         provisions: &Provisions,
         name: &str,
         kubeconfig: &std::path::Path,
-    ) -> Result<(Container, ApiServer, Authorities), KindError> {
+    ) -> Result<(Container, ApiServer, Authorities), ClusterError> {
         // On failure or when dropped, it removes the cluster.
         let unfinished = command.unfinished(name, kubeconfig);
         let node = Container::named(around.engine, &format!("{name}-control-plane")).await?;
@@ -141,7 +108,7 @@ impl Kind {
         let authorities = around.authorities.read_back(&authorities)?;
         let server = provisions.api_server(kubeconfig.server, kubeconfig.serving_authority, LOG_DELAY);
         ready(&server, &authorities.administrator()?, LIMIT, || async {
-            Ok::<_, KindError>(node.expect_running().await?)
+            Ok::<_, ClusterError>(node.expect_running().await?)
         })
         .await?;
         unfinished.finished();
@@ -152,7 +119,7 @@ impl Kind {
     ///
     /// # Errors
     /// Its exit status, and the last lines of its log.
-    pub async fn expect_running(&self) -> Result<(), KindError> {
+    pub async fn expect_running(&self) -> Result<(), ClusterError> {
         Ok(self.node.expect_running().await?)
     }
 
@@ -165,14 +132,14 @@ impl Kind {
     ///
     /// # Errors
     /// The command fails.
-    pub async fn stop(self) -> Result<(), KindError> {
+    pub async fn stop(self) -> Result<(), ClusterError> {
         Ok(self.command.delete(&self.name, &self.kubeconfig).await?)
     }
 }
 
 /// Returns the name of the node's image in the engine: an image that was loaded from a file has lost its digest. A missing
 /// image is fetched by kind, by digest.
-async fn image(around: Surroundings<'_>) -> Result<String, KindError> {
+async fn image(around: Surroundings<'_>) -> Result<String, ClusterError> {
     let pinned = around.images.kind_node.to_string();
     let loaded = around.images.kind_node.without_digest().to_string();
     for name in [&pinned, &loaded] {
