@@ -4,7 +4,7 @@
 //! (kube-apiserver waits for etcd on its own), further API servers on the same etcd on
 //! request, and the few controllers that authentication needs. A [`Runtime`] starts them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::authorities::{Authorities, FRONT_PROXY};
 use super::error::ClusterError;
 use super::readiness::ready;
 use super::runtime::{Role, Runtime, Server, Wanted};
-use super::{ApiServer, Logs, MAIN, Minor, Placeholders, SERVICE_ACCOUNT_ISSUER, Setting};
+use super::{ApiServer, Inputs, Logs, MAIN, Minor, Placeholders, SERVICE_ACCOUNT_ISSUER, Setting, Started};
 use crate::event::Events;
 use crate::pki::write_private;
 use crate::process::ProcessError;
@@ -84,38 +84,27 @@ impl ControlPlane {
     /// A server cannot be started, exits, or is not ready in time.
     pub async fn start(
         runtime: Runtime,
-        version: Minor,
-        directory: &Path,
-        authorities: Authorities,
-        places: Placeholders,
+        inputs: Inputs<'_>,
         sabotage: Option<Arc<Sabotage>>,
         events: &Events,
-    ) -> Result<(Self, ApiServer), ClusterError> {
-        let started = events.in_phase("control plane", async |_| {
-            Self::started(runtime, version, directory, &authorities, &places, sabotage).await
-        });
-        started.await
+    ) -> Result<Started<Self>, ClusterError> {
+        events
+            .in_phase("control plane", async |_| Self::started(runtime, inputs, sabotage).await)
+            .await
     }
 
     /// Starts both, again with other ports when another process took one in the meantime.
-    async fn started(
-        mut runtime: Runtime,
-        version: Minor,
-        directory: &Path,
-        authorities: &Authorities,
-        places: &Placeholders,
-        sabotage: Option<Arc<Sabotage>>,
-    ) -> Result<(Self, ApiServer), ClusterError> {
+    async fn started(mut runtime: Runtime, inputs: Inputs<'_>, sabotage: Option<Arc<Sabotage>>) -> Result<Started<Self>, ClusterError> {
         let setting = Setting::named(MAIN)?;
         let mut attempt = 1;
         loop {
-            let (etcd, etcd_url) = super::etcd::start(&runtime, directory, authorities).await?;
+            let (etcd, etcd_url) = super::etcd::start(&runtime, inputs.directory, inputs.authorities).await?;
             let mut plane = Self {
                 runtime,
-                version,
-                directory: directory.to_owned(),
-                authorities: authorities.clone(),
-                places: places.clone(),
+                version: inputs.version,
+                directory: inputs.directory.to_owned(),
+                authorities: inputs.authorities.clone(),
+                places: inputs.places.clone(),
                 sabotage: sabotage.clone(),
                 etcd_url,
                 main_port: None,
@@ -124,10 +113,16 @@ impl ControlPlane {
                 controllers: None,
             };
             match plane.api_server(&setting).await {
-                Ok(main) => return Ok((plane, main)),
+                Ok(main) => {
+                    return Ok(Started {
+                        cluster: plane,
+                        main,
+                        authorities: inputs.authorities.clone(),
+                    });
+                }
                 Err(error) if attempt < PORT_ATTEMPTS && port_was_taken(&error) => {
                     runtime = plane.give_up().await;
-                    match fs_err::remove_dir_all(directory.join("etcd")) {
+                    match fs_err::remove_dir_all(inputs.directory.join("etcd")) {
                         // etcd may not have come that far.
                         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
                         _ => attempt += 1,

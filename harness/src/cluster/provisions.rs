@@ -7,31 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::error::ClusterError;
 use super::{ApiServer, LogDelay, Logs, Minor, Placeholders, Setting};
-use crate::engine::{Engine, Labels, Network};
 use crate::pki::write_private;
 use crate::sabotage::Distortion;
-use crate::server_binaries::images::Images;
-
-/// The lab, engine and files that a cluster in containers is started with.
-#[derive(Clone, Copy, Debug)]
-pub struct Surroundings<'a> {
-    /// The engine that runs it.
-    pub engine: &'a Engine,
-    /// The lab's own network.
-    pub network: &'a Network,
-    /// The labels of everything that is made.
-    pub labels: &'a Labels,
-    /// The images to start from.
-    pub images: &'a Images,
-    /// The lab's directory, which containers see under the same path.
-    pub directory: &'a Path,
-    /// The authorities of the lab; the cluster's own replace some of them.
-    pub authorities: &'a super::Authorities,
-    /// The version of Kubernetes.
-    pub version: Minor,
-    /// The addresses of the lab's issuers.
-    pub places: &'a Placeholders,
-}
 
 /// The files of one API server, and its flags.
 #[derive(Clone, Debug)]

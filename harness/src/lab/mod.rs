@@ -7,31 +7,34 @@
 mod access_review;
 mod administrator;
 mod attach;
+mod auth_proxies;
 mod by_hand;
 pub mod cast;
-mod choice;
 mod cluster;
-mod containment;
 mod control;
 mod description;
 mod directory;
-mod egress;
 mod ending;
 mod error;
 pub(crate) mod existing;
 mod further;
 mod issuers;
+mod keycloak;
 mod kubeconfigs;
 mod kubectl;
 mod learners_proxy;
 mod leftovers;
+mod listeners;
 mod made;
 mod owned;
+mod plan;
 mod processes;
 mod sabotaged;
 mod seed_objects;
+mod start;
 mod status;
 mod supervisor;
+mod watched_scope;
 mod workplace;
 
 use std::collections::HashMap;
@@ -165,7 +168,7 @@ impl Lab {
     /// # Errors
     /// A server cannot be obtained or is not ready in time. Nothing is left running then.
     pub async fn start(options: &LabOptions, events: &Events) -> Result<Self, LabError> {
-        owned::start(options, events).await
+        start::start(options, events).await
     }
 
     /// Attaches to the lab `name`, if it stays up and is ready.
@@ -477,6 +480,11 @@ fn not_up(name: &str) -> Result<LabError, LabError> {
         name: name.to_owned(),
         up: labs.into_iter().map(|lab| lab.name).collect(),
     })
+}
+
+/// Returns a name that cannot be guessed, for a lab that only lives as long as this process.
+fn passing_name() -> String {
+    format!("run-{}", &crate::owner::random()[..16])
 }
 
 /// Returns the option that names the lab in a command, with the space before it; the default lab needs none.

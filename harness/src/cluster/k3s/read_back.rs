@@ -1,12 +1,13 @@
 //! The files that k3s wrote, read back: its kubeconfig and its authorities.
 //!
-//! The main type is [`K3sFiles`], from the data directory (`server/tls/` in it; k3s-io/k3s `pkg/daemons/control/deps/deps.go`).
+//! The main function is [`read_back`], from the data directory ([`Directory`]; `server/tls/` in it: k3s-io/k3s
+//! `pkg/daemons/control/deps/deps.go`).
 
 use std::path::{Path, PathBuf};
 
-use crate::cluster::ReadBack;
 use crate::cluster::error::{self, ClusterError};
 use crate::cluster::read_kubeconfig::AdministratorKubeconfig;
+use crate::cluster::{ReadBack, Written};
 use crate::secret::Secret;
 
 /// The data directory of k3s.
@@ -33,27 +34,19 @@ impl Directory {
     }
 }
 
-/// The files that k3s wrote.
-#[derive(Clone, Debug)]
-pub struct K3sFiles {
-    /// Its administrator's kubeconfig, whose server address is valid only inside the container.
-    pub kubeconfig: AdministratorKubeconfig,
-    /// Its authorities. The keys of service accounts are ours: see [`super::arguments`].
-    pub authorities: ReadBack,
-}
-
-/// Reads the files that k3s wrote into `directory`.
+/// Reads the files that k3s wrote into `directory`. The server's address is valid only inside the container. The keys of service accounts
+/// are ours: see [`super::arguments`].
 ///
 /// # Errors
 /// A file is missing or has unexpected content.
-pub fn read_back(directory: &Directory) -> Result<K3sFiles, ClusterError> {
+pub fn read_back(directory: &Directory) -> Result<Written, ClusterError> {
     let read = |path: &Path| error::read_back(path, "k3s");
     let pair = |name: &str| {
         let certificate = read(&directory.tls(&format!("{name}.crt")))?;
         Ok::<_, ClusterError>((certificate, Secret::new(read(&directory.tls(&format!("{name}.key")))?)))
     };
     let path = directory.kubeconfig();
-    Ok(K3sFiles {
+    Ok(Written {
         kubeconfig: AdministratorKubeconfig::read(&read(&path)?, &path, "k3s")?,
         authorities: ReadBack {
             clients: pair("client-ca")?,

@@ -14,7 +14,7 @@ use super::error::file;
 use super::java::{self, Archive, Java};
 use super::launch::{self, ArchiveUse, Launch};
 use super::realm::{self, Secrets};
-use super::{Front, KeycloakError, server, training};
+use super::{Front, KeycloakError, Settings, server, training};
 use crate::event::{Events, Phase};
 use crate::pki::{self, Authority, Request};
 use crate::private::{self, Others};
@@ -288,16 +288,13 @@ async fn make(directory: &Path, home: &Path, version: String, java: Java, events
     for realm in imports {
         pki::write_private(&import.join(format!("{}-realm.json", realm.name)), realm.document.expose())?;
     }
-    let running = server::serve(
-        &launch,
-        Front::listen().await?,
-        &first,
-        &serving,
-        authority.certificate(),
-        &secrets,
-        ArchiveUse::None,
-    )
-    .await?;
+    let settings = Settings {
+        front: Front::listen().await?,
+        directory: &first,
+        certificate: &serving,
+        authority: authority.certificate(),
+    };
+    let running = server::serve(&launch, settings, &secrets, ArchiveUse::None).await?;
     let log = running.log().to_owned();
     let status = running.finish(GRACE).await?;
     if status.code().is_none() {
@@ -320,16 +317,13 @@ async fn make(directory: &Path, home: &Path, version: String, java: Java, events
         let place = directory.join("training");
         launch::lay_out(&built, Some(&database), &place)?;
         let usage = java.archive.writing(&archive);
-        let running = server::serve(
-            &launch,
-            Front::listen().await?,
-            &place,
-            &serving,
-            authority.certificate(),
-            &secrets,
-            usage,
-        )
-        .await?;
+        let settings = Settings {
+            front: Front::listen().await?,
+            directory: &place,
+            certificate: &serving,
+            authority: authority.certificate(),
+        };
+        let running = server::serve(&launch, settings, &secrets, usage).await?;
         training::practise(&running.description()).await?;
         running.finish(GRACE).await?;
         if archive.exists() {

@@ -23,7 +23,7 @@ use tokio::sync::watch;
 use super::description::{LabDescription, fingerprint};
 use super::directory::{self, Claim, Ownership};
 use super::leftovers::{self, Counts};
-use super::{Administrator, Directory, Inner, Lab, LabError, LabOptions, Owner, owned};
+use super::{Administrator, Directory, Inner, Lab, LabError, LabOptions, Owner, passing_name};
 use crate::cluster::{Capabilities, Driver, MAIN, Minor, Observed};
 use crate::event::{Events, Exchange, Exchanges, Presented, Verdict};
 use crate::identity_provider;
@@ -170,7 +170,7 @@ async fn forget(server: &str) -> Result<(), LabError> {
 /// Uses an existing cluster until the lab ends.
 pub(super) async fn start(options: &LabOptions, events: &Events) -> Result<Lab, LabError> {
     let access = access(options).await?;
-    let name = owned::passing_name();
+    let name = passing_name();
     let directory = Arc::new(Directory::create(&name).await?);
     let reached = Reached::by(&access, directory.path(), options).await?;
     events.note(format!(
