@@ -290,7 +290,7 @@ impl Lab {
             }
             // Created objects are deleted however the scenarios ended: an existing cluster is no place to keep evidence.
             Owner::Guest(guest) => {
-                guest.belongings.delete(&self.administrator().client()).await?;
+                guest.created.delete(&self.administrator().client()).await?;
                 self.0.directory.remove()?;
             }
             Owner::Another(_) => {}
