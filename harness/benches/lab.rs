@@ -8,17 +8,17 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use authlab::cluster::container_group::ContainerGroup;
 use authlab::cluster::control_plane::ControlPlane;
-use authlab::cluster::pod::Pod;
 use authlab::cluster::process::Binaries;
 use authlab::cluster::runtime::Runtime;
-use authlab::cluster::{Authorities, Minor, Placeholders};
+use authlab::cluster::{Authorities, Inputs, Minor, Placeholders};
 use authlab::credential::Credential;
-use authlab::engine::{Engine, Filter, Image, Labels, Network, Presence, sweep};
+use authlab::engine::{Engine, Image, Labels, Presence, Scope};
 use authlab::event::{Events, Verdict};
 use authlab::identity_provider::Address;
 use authlab::identity_provider::issuer::{Algorithm, Issuer, IssuerPath};
-use authlab::identity_provider::keycloak::{self, Front, KeycloakImage, PreparedImage, java};
+use authlab::identity_provider::keycloak::{self, Front, KeycloakImage, PreparedImage, Settings, java};
 use authlab::lab::{Lab, LabOptions};
 use authlab::probe::{Endpoint, Question, ask};
 use authlab::process::wait::{Condition, until};
@@ -139,14 +139,15 @@ async fn control_plane_alone(binaries: &ServerBinaries, containers: Option<&Cont
     let pki = place.path().join("pki");
     std::fs::create_dir(&pki).unwrap();
     let labels = Labels::new("benchmark", place.path());
-    let network = match containers {
-        Some(containers) => Some(Network::create(&containers.engine, "authlab-benchmark", &labels).await.unwrap()),
+    let scope = match containers {
+        Some(containers) => {
+            let created = Scope::create(containers.engine.clone(), "authlab-benchmark", labels.clone());
+            Some((created.await.unwrap(), containers.images.clone()))
+        }
         None => None,
     };
-    let address = network
-        .as_ref()
-        .and_then(Network::gateway)
-        .map_or_else(Address::loopback, Address::at);
+    let gateway = scope.as_ref().and_then(|(scope, _)| scope.network.gateway());
+    let address = gateway.map_or_else(Address::loopback, Address::at);
     let authorities = Authorities::create(&pki, std::slice::from_ref(&address.host)).unwrap();
     let serving = authorities.serving_certificate("issuer").unwrap();
     let paths = vec![
@@ -164,24 +165,22 @@ async fn control_plane_alone(binaries: &ServerBinaries, containers: Option<&Cont
         token_webhook: String::new(),
         pki: pki.display().to_string(),
     };
-    let runtime = match (containers, network) {
-        (Some(Containers { engine, images, .. }), Some(network)) => {
-            Runtime::Pod(Box::new(Pod::new(engine.clone(), images.clone(), labels.clone(), network)))
-        }
-        _ => Runtime::Machine(Binaries {
-            etcd: binaries.etcd.clone(),
-            kube_apiserver: binaries.kube_apiserver.clone(),
-            kube_controller_manager: binaries.kube_controller_manager.clone(),
-            lab: labels.id.clone(),
-        }),
+    let runtime = match &scope {
+        Some((scope, images)) => Runtime::Containers(Box::new(ContainerGroup::new(scope.clone(), images.clone()))),
+        None => Runtime::Processes(Binaries::new(binaries, labels.id.clone())),
     };
-    let version = Minor(binaries.version.minor.into());
-    let start = ControlPlane::start(runtime, version, place.path(), authorities, places, None, events);
+    let inputs = Inputs {
+        directory: place.path(),
+        authorities: &authorities,
+        version: Minor(binaries.version.minor.into()),
+        places: &places,
+    };
+    let start = ControlPlane::start(runtime, inputs, None, events);
     let (started, _issuer) = futures::join!(start, issuer.serve());
     let took = begun.elapsed();
-    started.unwrap().0.stop().await;
-    if let Some(containers) = containers {
-        sweep(&containers.engine, &Filter::owned(&labels)).await.unwrap();
+    started.unwrap().cluster.stop().await;
+    if let Some((scope, _)) = scope {
+        scope.sweep().await.unwrap();
     }
     took
 }
@@ -239,25 +238,28 @@ async fn keycloak_alone(prepared: &keycloak::Prepared, inside: Option<(&Engine, 
     let place = tempfile::tempdir().unwrap();
     let authority = authlab::pki::Authority::root("benchmark").unwrap();
     let serving = authority.issue(&authlab::pki::Request::server("keycloak", &["localhost"])).unwrap();
-    let (front, certificate) = (Front::listen().await.unwrap(), authority.certificate());
+    let front = Front::listen().await.unwrap();
     let labels = Labels::new("benchmark", place.path());
     let begun = Instant::now();
-    let running = match inside {
-        None => keycloak::start(prepared, front, (place.path(), &labels.id), &serving, certificate, events)
-            .await
-            .unwrap(),
+    let settings = Settings {
+        front,
+        directory: place.path(),
+        certificate: &serving,
+        authority: authority.certificate(),
+    };
+    let (running, scope) = match inside {
+        None => (keycloak::start(prepared, &labels.id, settings, events).await.unwrap(), None),
         Some((engine, image)) => {
-            let network = Network::create(engine, "authlab-benchmark", &labels).await.unwrap();
+            let scope = Scope::create(engine.clone(), "authlab-benchmark", labels).await.unwrap();
             let image = KeycloakImage::Prepared(image.clone());
-            keycloak::start_in_container(engine, &labels, &network, image, front, place.path(), &serving, certificate, events)
-                .await
-                .unwrap()
+            let started = keycloak::start_in_container(image, &scope, settings, events).await.unwrap();
+            (started, Some(scope))
         }
     };
     let took = begun.elapsed();
     running.stop().await;
-    if let Some((engine, _)) = inside {
-        sweep(engine, &Filter::owned(&labels)).await.unwrap();
+    if let Some(scope) = scope {
+        scope.sweep().await.unwrap();
     }
     took
 }

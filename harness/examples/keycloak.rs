@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use authlab::event::{Event, Events};
-use authlab::identity_provider::keycloak::{self, Front, Keycloak, KeycloakClient, KeycloakError, TokenSet};
+use authlab::identity_provider::keycloak::{self, Front, Keycloak, KeycloakClient, KeycloakError, Settings, TokenSet};
 use authlab::jwt::Jwt;
 use authlab::owner::LabId;
 use authlab::pki::{Authority, Request};
@@ -41,15 +41,13 @@ async fn main() -> anyhow::Result<()> {
     for number in 1..=starts {
         let place = tempfile::tempdir()?;
         let began = Instant::now();
-        let keycloak = keycloak::start(
-            &prepared,
-            Front::listen().await?,
-            (place.path(), &LabId::random()),
-            &serving,
-            authority.certificate(),
-            &events,
-        )
-        .await?;
+        let settings = Settings {
+            front: Front::listen().await?,
+            directory: place.path(),
+            certificate: &serving,
+            authority: authority.certificate(),
+        };
+        let keycloak = keycloak::start(&prepared, &LabId::random(), settings, &events).await?;
         println!("start {number}: ready within {:?}{}", began.elapsed(), memory(&keycloak));
         if number == starts {
             ask_everything(&KeycloakClient::new(&keycloak.description())?).await?;
@@ -63,30 +61,16 @@ async fn main() -> anyhow::Result<()> {
 async fn two_at_once(prepared: &keycloak::Prepared, authority: &Authority, events: &Events) -> anyhow::Result<()> {
     let serving = authority.issue(&Request::server("keycloak", &[]))?;
     let (one, two) = (tempfile::tempdir()?, tempfile::tempdir()?);
-    let (first, second) = tokio::try_join!(
-        async {
-            keycloak::start(
-                prepared,
-                Front::listen().await?,
-                (one.path(), &LabId::random()),
-                &serving,
-                authority.certificate(),
-                events,
-            )
-            .await
-        },
-        async {
-            keycloak::start(
-                prepared,
-                Front::listen().await?,
-                (two.path(), &LabId::random()),
-                &serving,
-                authority.certificate(),
-                events,
-            )
-            .await
-        },
-    )?;
+    let start = async |directory| {
+        let settings = Settings {
+            front: Front::listen().await?,
+            directory,
+            certificate: &serving,
+            authority: authority.certificate(),
+        };
+        keycloak::start(prepared, &LabId::random(), settings, events).await
+    };
+    let (first, second) = tokio::try_join!(start(one.path()), start(two.path()))?;
     let (here, there) = (
         KeycloakClient::new(&first.description())?,
         KeycloakClient::new(&second.description())?,

@@ -5,12 +5,15 @@
 //! starts the lab's realm; with PAIRS also that many times in turn as a process (`AUTHLAB_KEYCLOAK_HOME` names the distribution).
 #![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use authlab::engine::{Engine, Filter, Labels, Network, sweep};
+use authlab::engine::{Engine, Labels, Scope};
 use authlab::event::{Event, Events};
-use authlab::identity_provider::keycloak::{self, Front, KeycloakClient, KeycloakContainerSpec, KeycloakImage, PreparedImage};
+use authlab::identity_provider::keycloak::{
+    self, Front, KeycloakClient, KeycloakContainerSpec, KeycloakError, KeycloakImage, PreparedImage, Settings,
+};
 use authlab::owner::LabId;
 use authlab::pki::{Authority, Leaf, Request};
 use authlab::secret::Secret;
@@ -44,12 +47,21 @@ const REALM: &str = r#"{
 
 /// The engine for the containers, and the certificate that they serve with.
 struct Stage {
-    engine: Engine,
-    labels: Labels,
-    network: Network,
+    scope: Scope,
     serving: Leaf,
     authority: Authority,
     events: Events,
+}
+
+impl Stage {
+    async fn settings<'a>(&'a self, directory: &'a Path) -> Result<Settings<'a>, KeycloakError> {
+        Ok(Settings {
+            front: Front::listen().await?,
+            directory,
+            certificate: &self.serving,
+            authority: self.authority.certificate(),
+        })
+    }
 }
 
 #[tokio::main]
@@ -72,30 +84,28 @@ async fn main() -> anyhow::Result<()> {
     let labels = Labels::new("keycloak-example", directory.path());
     let authority = Authority::root("authlab example")?;
     let stage = Stage {
-        network: Network::create(&engine, "authlab-keycloak-example", &labels).await?,
+        scope: Scope::create(engine, "authlab-keycloak-example", labels).await?,
         serving: authority.issue(&Request::server("keycloak", &[]))?,
-        labels,
         authority,
         events,
-        engine,
     };
     let done = match prefix {
         None => as_it_is(&stage, &image).await,
         Some(prefix) => prepared(&stage, &image, &prefix, pairs).await,
     };
     // Containers outlive this process, so they are removed whatever the outcome.
-    sweep(&stage.engine, &Filter::owned(&stage.labels)).await?;
+    stage.scope.sweep().await?;
     done
 }
 
 /// Starts the official image, with a realm that it imports at its start.
 async fn as_it_is(stage: &Stage, image: &str) -> anyhow::Result<()> {
-    let place = tempfile::tempdir_in(&stage.labels.directory)?;
+    let place = tempfile::tempdir_in(&stage.scope.labels.directory)?;
     let image = KeycloakImage::Official(image.to_owned());
     let began = Instant::now();
     let keycloak = KeycloakContainerSpec::new("authlab-keycloak-example", image, &stage.serving, stage.authority.certificate())
         .realm(Secret::new(REALM))?
-        .start(&stage.engine, &stage.labels, &stage.network, place.path())
+        .start(&stage.scope.engine, &stage.scope.labels, &stage.scope.network, place.path())
         .await?;
     println!(
         "Keycloak {} answers at {} within {:?}",
@@ -127,11 +137,11 @@ async fn as_it_is(stage: &Stage, image: &str) -> anyhow::Result<()> {
 /// Starts the prepared image, with the lab's realm.
 async fn prepared(stage: &Stage, image: &str, prefix: &str, pairs: u32) -> anyhow::Result<()> {
     let version = &Versions::pinned().keycloak.version;
-    let image = match PreparedImage::find(&stage.engine, prefix, version).await? {
+    let image = match PreparedImage::find(&stage.scope.engine, prefix, version).await? {
         Some(image) => image,
         None => {
-            let labels = Labels::new("keycloak-image", &stage.labels.directory);
-            keycloak::prepare_image(&stage.engine, &labels, image, prefix, version, &stage.events).await?
+            let labels = Labels::new("keycloak-image", &stage.scope.labels.directory);
+            keycloak::prepare_image(&stage.scope.engine, &labels, image, prefix, version, &stage.events).await?
         }
     };
     println!(
@@ -151,20 +161,11 @@ async fn prepared(stage: &Stage, image: &str, prefix: &str, pairs: u32) -> anyho
 }
 
 async fn in_a_container(stage: &Stage, image: &PreparedImage) -> anyhow::Result<Duration> {
-    let place = tempfile::tempdir_in(&stage.labels.directory)?;
+    let place = tempfile::tempdir_in(&stage.scope.labels.directory)?;
     let began = Instant::now();
-    let mut keycloak = keycloak::start_in_container(
-        &stage.engine,
-        &stage.labels,
-        &stage.network,
-        KeycloakImage::Prepared(image.clone()),
-        Front::listen().await?,
-        place.path(),
-        &stage.serving,
-        stage.authority.certificate(),
-        &Events::silent(),
-    )
-    .await?;
+    let image = KeycloakImage::Prepared(image.clone());
+    let settings = stage.settings(place.path()).await?;
+    let mut keycloak = keycloak::start_in_container(image, &stage.scope, settings, &Events::silent()).await?;
     let took = began.elapsed();
     keycloak.expect_running().await?;
     the_labs(&KeycloakClient::new(&keycloak.description())?).await?;
@@ -176,18 +177,9 @@ async fn as_a_process(stage: &Stage) -> anyhow::Result<Duration> {
     let home = std::env::var_os("AUTHLAB_KEYCLOAK_HOME").context("AUTHLAB_KEYCLOAK_HOME names no distribution")?;
     let prepared = keycloak::prepare(home.as_ref(), &stage.events).await?;
     let place = tempfile::tempdir()?;
-    let front = Front::listen().await?;
+    let settings = stage.settings(place.path()).await?;
     let began = Instant::now();
-    let certificate = stage.authority.certificate();
-    let keycloak = keycloak::start(
-        &prepared,
-        front,
-        (place.path(), &LabId::random()),
-        &stage.serving,
-        certificate,
-        &Events::silent(),
-    )
-    .await?;
+    let keycloak = keycloak::start(&prepared, &LabId::random(), settings, &Events::silent()).await?;
     let took = began.elapsed();
     the_labs(&KeycloakClient::new(&keycloak.description())?).await?;
     keycloak.stop().await;

@@ -105,22 +105,16 @@ async fn stand_in(
     let binaries = server_binaries::obtain(kubernetes, options, &session.events)
         .await
         .map_err(failed)?;
-    let phase = session.events.phase(format!("images {}", kubernetes.version));
-    phase.detail("packing the programs");
-    let cache = dirs::cache().map_err(|error| CommandError::new(Exit::LabNotStarted, error))?;
-    let written = tokio::task::spawn_blocking(move || StandIn::write(&binaries, &images, architecture(), &cache)).await;
-    let written = written.map_err(std::io::Error::other)??;
-    phase.detail("loading them into the engine");
-    match Image::load(engine, written.path()).await {
-        Ok(_) => {
-            phase.succeeded();
-            Ok(written.references().to_vec())
-        }
-        Err(error) => {
-            phase.failed(&error);
-            Err(failed(error))
-        }
-    }
+    let loaded = session.events.in_phase(format!("images {}", kubernetes.version), async |phase| {
+        phase.detail("packing the programs");
+        let cache = dirs::cache().map_err(|error| CommandError::new(Exit::LabNotStarted, error))?;
+        let written = tokio::task::spawn_blocking(move || StandIn::write(&binaries, &images, architecture(), &cache)).await;
+        let written = written.map_err(std::io::Error::other)??;
+        phase.detail("loading them into the engine");
+        Image::load(engine, written.path()).await.map_err(failed)?;
+        Ok::<_, CommandError>(written.references().to_vec())
+    });
+    loaded.await
 }
 
 /// Returns the first of the usual places that has Keycloak's image, and fetches it if none does.

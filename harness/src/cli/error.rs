@@ -4,7 +4,7 @@
 //! it means, and hints, which are rendered separately.
 
 use std::error::Error;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::io;
 
 use anstyle::{AnsiColor, Style};
@@ -98,6 +98,13 @@ impl CommandError {
             let _ = writeln!(text, "{} {}", label("hint:", AnsiColor::Cyan.on_default().bold()), indented(hint));
         }
         redact(&text).into_owned()
+    }
+}
+
+/// The error alone, without its causes and hints.
+impl fmt::Display for CommandError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.error, f)
     }
 }
 

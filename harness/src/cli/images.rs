@@ -67,16 +67,7 @@ pub(super) fn list(arguments: &ImagesArguments, json: bool, out: &mut dyn Write)
         None => versions.newest(),
     };
     let images = Images::of(kubernetes, arguments.registry.image_prefix.as_deref()).map_err(|error| usage(&error))?;
-    let mut needed = match arguments.cluster.0.unwrap_or(cluster::Driver::Container) {
-        cluster::Driver::Container => vec![
-            ("etcd", images.etcd),
-            ("kube-apiserver", images.kube_apiserver),
-            ("kube-controller-manager", images.kube_controller_manager),
-        ],
-        cluster::Driver::K3s => vec![("k3s", images.k3s)],
-        cluster::Driver::Kind => vec![("kind node", images.kind_node)],
-        cluster::Driver::Process | cluster::Driver::Existing => Vec::new(),
-    };
+    let mut needed = arguments.cluster.0.unwrap_or(cluster::Driver::Container).images(&images);
     if let None | Some(identity_provider::Driver::Container) = arguments.identity_provider.0 {
         needed.push(("keycloak", images.keycloak));
     }

@@ -118,16 +118,21 @@ pub async fn release(lab: Lab, options: &LabArguments, went_wrong: bool, events:
     if keep && lab.lab.is_owned() && lab.lab.description().cluster != Driver::Existing {
         events.note(format!("the servers' logs are kept in {}", lab.lab.directory().display()));
     }
-    let phase = (lab.lab.description().cluster == Driver::Existing).then(|| events.phase("deleting what was created in the cluster"));
-    let cleaned = match &lab.cleanup {
-        Some(cleanup) => cleanup.end().await,
-        None => Ok(()),
+    let existing = lab.lab.description().cluster == Driver::Existing;
+    let end = async {
+        let cleaned = match &lab.cleanup {
+            Some(cleanup) => cleanup.end().await,
+            None => Ok(()),
+        };
+        lab.lab.end(keep).await.and(cleaned)
     };
-    let ended = lab.lab.end(keep).await.and(cleaned);
-    match (phase, &ended) {
-        (Some(phase), Ok(())) => phase.succeeded(),
-        (Some(phase), Err(error)) => phase.failed(error),
-        (None, _) => {}
-    }
+    let ended = match existing {
+        true => {
+            events
+                .in_phase("deleting what was created in the cluster", async |_| end.await)
+                .await
+        }
+        false => end.await,
+    };
     ended.map_err(lab_error)
 }

@@ -116,9 +116,11 @@ pub async fn run(arguments: UpArguments, session: &Session, out: &mut dyn Write)
 /// Creates the class, and returns a line with its learners and the directory of their files.
 async fn admit(name: &str, count: u32, session: &Session) -> Result<String, CommandError> {
     let lab = Lab::existing(name).await.map_err(lab_error)?;
-    let phase = session.events.phase(format!("{count} learners"));
+    let admitting = session
+        .events
+        .in_phase(format!("{count} learners"), async |_| lesson::admit_class(&lab, count).await);
     let admitted = tokio::select! {
-        admitted = lesson::admit_class(&lab, count) => admitted.map_err(lesson_error),
+        admitted = admitting => admitted.map_err(lesson_error),
         () = session.interrupt.requested() => Err(CommandError::new(Exit::Interrupted, "interrupted before the class was ready")),
     };
     let learners = admitted.map_err(|error| {
@@ -127,7 +129,6 @@ async fn admit(name: &str, count: u32, session: &Session) -> Result<String, Comm
             lab::lab_option(name)
         ))
     })?;
-    phase.succeeded();
     let last = learners.last().map(Learner::name).unwrap_or_default();
     let homes = lab.directory().join("learners");
     Ok(format!(

@@ -61,14 +61,7 @@ fn lacks(because: String) -> Skip {
 impl Capabilities {
     /// Returns the capabilities of `driver` with Kubernetes `version`.
     pub fn of(driver: Driver, version: Minor) -> Self {
-        let text = match driver {
-            Driver::Process => include_str!("../../../fixtures/capabilities/process.toml"),
-            Driver::Container => include_str!("../../../fixtures/capabilities/container.toml"),
-            Driver::K3s => include_str!("../../../fixtures/capabilities/k3s.toml"),
-            Driver::Kind => include_str!("../../../fixtures/capabilities/kind.toml"),
-            Driver::Existing => include_str!("../../../fixtures/capabilities/existing.toml"),
-        };
-        let described = toml::from_str(text).expect("the capability files are read by a test");
+        let described = toml::from_str(driver.facts().capabilities).expect("the capability files are read by a test");
         Self {
             driver,
             version,

@@ -4,19 +4,18 @@
 //! (kube-apiserver waits for etcd on its own), further API servers on the same etcd on
 //! request, and the few controllers that authentication needs. A [`Runtime`] starts them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::authorities::{Authorities, FRONT_PROXY};
-use super::readiness::{ReadinessError, ready};
+use super::error::ClusterError;
+use super::readiness::ready;
 use super::runtime::{Role, Runtime, Server, Wanted};
-use super::{ApiServer, Logs, MAIN, Minor, Placeholders, SERVICE_ACCOUNT_ISSUER, Setting, SettingError};
-use crate::engine::EngineError;
+use super::{ApiServer, Inputs, Logs, MAIN, Minor, Placeholders, SERVICE_ACCOUNT_ISSUER, Setting, SettingError, Started};
 use crate::event::Events;
-use crate::hint::Hint;
 use crate::kubeconfig::{AuthInfo, Cluster, single};
-use crate::pki::{PkiError, write_private};
+use crate::pki::write_private;
 use crate::process::ProcessError;
 use crate::sabotage::Sabotage;
 
@@ -52,48 +51,6 @@ const CONTROLLERS: &[&str] = &[
 /// where there are limits.
 const LIMITS: &str = "resourcequota-controller";
 
-/// An error of starting a control plane.
-#[derive(Debug, thiserror::Error)]
-pub enum ControlPlaneError {
-    /// A setting is wrong.
-    #[error(transparent)]
-    Setting(#[from] SettingError),
-    /// A key or certificate cannot be made or kept.
-    #[error(transparent)]
-    Pki(#[from] PkiError),
-    /// A server cannot be started, or exited.
-    #[error(transparent)]
-    Process(#[from] ProcessError),
-    /// The container engine failed.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// The loopback interface has no free port.
-    #[error("no port of this machine is free for a server")]
-    NoFreePort(#[source] std::io::Error),
-    /// More API servers are requested than ports were published for the containers.
-    #[error("no port is left for one more API server: {published} were published when the containers were started")]
-    NoPortLeft {
-        /// The number of published ports.
-        published: usize,
-    },
-    /// A directory or file cannot be made.
-    #[error("the lab's directory cannot be used")]
-    Directory(#[from] std::io::Error),
-    /// A server is not ready.
-    #[error(transparent)]
-    Readiness(#[from] ReadinessError),
-}
-
-impl Hint for ControlPlaneError {
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Engine(error) => error.hint(),
-            Self::Process(error) => error.hint(),
-            _ => None,
-        }
-    }
-}
-
 /// etcd, its API servers and the controllers. Dropping it kills processes; containers are removed by [`ControlPlane::stop`],
 /// or by their labels.
 #[derive(Debug)]
@@ -128,30 +85,27 @@ impl ControlPlane {
     /// A server cannot be started, exits, or is not ready in time.
     pub async fn start(
         runtime: Runtime,
-        version: Minor,
-        directory: &Path,
-        authorities: Authorities,
-        places: Placeholders,
+        inputs: Inputs<'_>,
         sabotage: Option<Arc<Sabotage>>,
         events: &Events,
-    ) -> Result<(Self, ApiServer), ControlPlaneError> {
+    ) -> Result<Started<Self>, ClusterError> {
+        events
+            .in_phase("control plane", async |_| Self::started(runtime, inputs, sabotage).await)
+            .await
+    }
+
+    /// Starts both, again with other ports when another process took one in the meantime.
+    async fn started(mut runtime: Runtime, inputs: Inputs<'_>, sabotage: Option<Arc<Sabotage>>) -> Result<Started<Self>, ClusterError> {
         let setting = Setting::named(MAIN)?;
-        let phase = events.phase("control plane");
-        let mut runtime = runtime;
-        for attempt in 1.. {
-            let (etcd, etcd_url) = match super::etcd::start(&runtime, directory, &authorities).await {
-                Ok(started) => started,
-                Err(error) => {
-                    phase.failed(&error);
-                    return Err(error);
-                }
-            };
+        let mut attempt = 1;
+        loop {
+            let (etcd, etcd_url) = super::etcd::start(&runtime, inputs.directory, inputs.authorities).await?;
             let mut plane = Self {
                 runtime,
-                version,
-                directory: directory.to_owned(),
-                authorities: authorities.clone(),
-                places: places.clone(),
+                version: inputs.version,
+                directory: inputs.directory.to_owned(),
+                authorities: inputs.authorities.clone(),
+                places: inputs.places.clone(),
                 sabotage: sabotage.clone(),
                 etcd_url,
                 main_port: None,
@@ -161,25 +115,26 @@ impl ControlPlane {
             };
             match plane.api_server(&setting).await {
                 Ok(main) => {
-                    phase.succeeded();
-                    return Ok((plane, main));
+                    return Ok(Started {
+                        cluster: plane,
+                        main,
+                        authorities: inputs.authorities.clone(),
+                    });
                 }
                 Err(error) if attempt < PORT_ATTEMPTS && port_was_taken(&error) => {
                     runtime = plane.give_up().await;
-                    match fs_err::remove_dir_all(directory.join("etcd")) {
+                    match fs_err::remove_dir_all(inputs.directory.join("etcd")) {
                         // etcd may not have come that far.
                         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-                        _ => {}
+                        _ => attempt += 1,
                     }
                 }
                 Err(error) => {
                     plane.give_up().await;
-                    phase.failed(&error);
                     return Err(error);
                 }
             }
         }
-        unreachable!("the last attempt returns")
     }
 
     /// Stops all servers started so far and returns the runtime for another attempt.
@@ -194,29 +149,24 @@ impl ControlPlane {
     ///
     /// # Errors
     /// It cannot be started, exits, or is not ready in time.
-    pub async fn further(&mut self, setting: &Setting, events: &Events) -> Result<ApiServer, ControlPlaneError> {
-        let phase = events.phase(format!("API server {}", setting.name));
-        for attempt in 1.. {
-            match self.api_server(setting).await {
-                Ok(server) => {
-                    phase.succeeded();
-                    return Ok(server);
-                }
-                Err(error) if attempt < PORT_ATTEMPTS && port_was_taken(&error) => {}
-                Err(error) => {
-                    phase.failed(&error);
-                    return Err(error);
+    pub async fn further(&mut self, setting: &Setting, events: &Events) -> Result<ApiServer, ClusterError> {
+        let started = events.in_phase(format!("API server {}", setting.name), async |_| {
+            let mut attempt = 1;
+            loop {
+                match self.api_server(setting).await {
+                    Err(error) if attempt < PORT_ATTEMPTS && port_was_taken(&error) => attempt += 1,
+                    started => return started,
                 }
             }
-        }
-        unreachable!("the last attempt returns")
+        });
+        started.await
     }
 
     /// Stops the further API server with the setting `name`, if it runs, and removes its files.
     ///
     /// # Errors
     /// Its files cannot be removed.
-    pub async fn end_further(&mut self, name: &str) -> Result<(), ControlPlaneError> {
+    pub async fn end_further(&mut self, name: &str) -> Result<(), ClusterError> {
         let found = self.api_servers.iter().position(|running| running.setting == name && name != MAIN);
         if let Some(found) = found {
             let ended = self.api_servers.swap_remove(found);
@@ -231,7 +181,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// They cannot be started.
-    pub async fn start_controllers(&mut self, limits: bool) -> Result<(), ControlPlaneError> {
+    pub async fn start_controllers(&mut self, limits: bool) -> Result<(), ClusterError> {
         let file = |name: &str| self.authorities.file(name).display().to_string();
         let kubeconfig = self.directory.join("kube-controller-manager.kubeconfig");
         let main = Cluster {
@@ -285,7 +235,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// The server that exited, and the last lines of its log.
-    pub async fn expect_running(&mut self) -> Result<(), ControlPlaneError> {
+    pub async fn expect_running(&mut self) -> Result<(), ClusterError> {
         self.etcd.expect_running().await?;
         let api_servers = self.api_servers.iter_mut().map(|running| &mut running.server);
         for server in api_servers.chain(&mut self.controllers) {
@@ -322,7 +272,7 @@ impl ControlPlane {
         self.give_up().await;
     }
 
-    async fn api_server(&mut self, setting: &Setting) -> Result<ApiServer, ControlPlaneError> {
+    async fn api_server(&mut self, setting: &Setting) -> Result<ApiServer, ClusterError> {
         let directory = self.directory.join("api-servers").join(&setting.name);
         fs_err::create_dir_all(&directory)?;
         let own = directory.join("pki");
@@ -416,7 +366,7 @@ impl ControlPlane {
         let flag = |argument: &str| argument.split('=').next().map(str::to_owned);
         arguments.retain(|argument| !given.iter().any(|given| flag(given) == flag(argument)));
         arguments.extend(given);
-        for (flag, content) in setting.files(&self.places, |name| self.authorities.secret(name).map_err(ControlPlaneError::from))? {
+        for (flag, content) in setting.files(&self.places, |name| self.authorities.secret(name).map_err(ClusterError::from))? {
             let path = directory.join(&flag);
             write_private(&path, content.expose())?;
             arguments.push(format!("--{flag}={}", path.display()));
@@ -474,6 +424,6 @@ impl ControlPlane {
 pub const SIGNER_HOURS: u64 = 24;
 
 /// Returns `true` if the last lines of the server's log say that its port was taken.
-fn port_was_taken(error: &ControlPlaneError) -> bool {
-    matches!(error, ControlPlaneError::Process(ProcessError::Ended { tail, .. }) if tail.iter().any(|line| line.contains("address already in use")))
+fn port_was_taken(error: &ClusterError) -> bool {
+    matches!(error, ClusterError::Process(ProcessError::Ended { tail, .. }) if tail.iter().any(|line| line.contains("address already in use")))
 }

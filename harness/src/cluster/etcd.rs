@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::authorities::Authorities;
-use super::control_plane::ControlPlaneError;
+use super::error::ClusterError;
 use super::runtime::{Role, Runtime, Server, Wanted};
 
 /// The number of changes that etcd holds in memory before it writes a snapshot; its default of 10,000 exceeds a lab's whole content.
@@ -13,7 +13,7 @@ const CHANGES: usize = 1_000;
 ///
 /// # Errors
 /// It cannot be started.
-pub(super) async fn start(runtime: &Runtime, directory: &Path, authorities: &Authorities) -> Result<(Server, String), ControlPlaneError> {
+pub(super) async fn start(runtime: &Runtime, directory: &Path, authorities: &Authorities) -> Result<(Server, String), ClusterError> {
     let file = |name: &str| authorities.file(name).display().to_string();
     let ports = [runtime.port(Role::Etcd)?, runtime.port(Role::Etcd)?];
     let [url, peer] = ports.map(|port| format!("https://127.0.0.1:{port}"));

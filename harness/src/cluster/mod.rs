@@ -3,12 +3,11 @@
 //! The main types are [`ApiServer`] (its address and its logs),
 //! [`Setting`] (flags and files that one API server is started with, from
 //! `fixtures/api_servers/`) and [`Capabilities`] (the capabilities that scenarios may require, from
-//! `fixtures/capabilities/`). A driver runs the servers:
-//! a [`control_plane`] of the project's own runs as plain processes ([`process`]) or in containers ([`pod`]).
+//! `fixtures/capabilities/`). A [`Driver`] runs the servers: a [`control_plane`] of the project's own as plain processes ([`process`]) or
+//! in containers ([`container_group`]), or a [`Distribution`] ([`k3s`], [`kind`]).
 
 use std::path::PathBuf;
 
-use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use crate::sabotage::Distortion;
@@ -18,16 +17,20 @@ mod authorities;
 mod capabilities;
 mod client_authorities;
 mod configuration_change;
+pub mod container_group;
 pub mod control_plane;
+mod distribution;
+mod driver;
+mod error;
 mod etcd;
 pub mod k3s;
 pub mod kind;
-pub mod pod;
 pub mod process;
 mod provisions;
 mod readiness;
 pub mod runtime;
 mod setting;
+mod start;
 mod versions;
 
 pub use authentication::Placeholders;
@@ -35,9 +38,12 @@ pub use authorities::{Authorities, FRONT_PROXY, ReadBack};
 pub use capabilities::{Asked, Capabilities, Described, Observed, UnknownCapability};
 pub use client_authorities::TrustedAuthority;
 pub use configuration_change::ConfigurationChange;
-pub use provisions::{Provisions, ProvisionsError, Surroundings};
-pub use readiness::ReadinessError;
+pub use distribution::{Distribution, Written};
+pub use driver::Driver;
+pub use error::ClusterError;
+pub use provisions::Provisions;
 pub use setting::{Setting, SettingError};
+pub use start::{Inputs, Started};
 pub use versions::{Behaviours, Minor};
 
 /// The API server that receives all requests unless a scenario names another.
@@ -49,38 +55,6 @@ pub const SERVICE_ACCOUNT_ISSUER: &str = "https://kubernetes.default.svc";
 /// The size at which an API server rotates its audit log, in megabytes: a lab that is used for a day reaches the default of 100, and
 /// a reader would then miss the events in the old file.
 const AUDIT_LOG_MEGABYTES: u32 = 100_000;
-
-/// The way a cluster's servers run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Driver {
-    /// etcd, kube-apiserver and kube-controller-manager as ordinary processes.
-    Process,
-    /// The servers in containers.
-    Container,
-    /// k3s in a container.
-    K3s,
-    /// A kind cluster.
-    Kind,
-    /// The cluster that a kubeconfig names.
-    Existing,
-}
-
-impl Driver {
-    /// All drivers.
-    pub const ALL: [Self; 5] = [Self::Process, Self::Container, Self::K3s, Self::Kind, Self::Existing];
-
-    /// Returns its name, as options and files spell it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Process => "process",
-            Self::Container => "container",
-            Self::K3s => "k3s",
-            Self::Kind => "kind",
-            Self::Existing => "existing",
-        }
-    }
-}
 
 /// A running API server: its address, and its logs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

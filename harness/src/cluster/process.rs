@@ -4,10 +4,20 @@
 
 use std::path::PathBuf;
 
-use super::control_plane::ControlPlaneError;
+use super::driver::DriverFacts;
+use super::error::ClusterError;
 use super::runtime::{Role, Wanted};
 use crate::owner::LabId;
 use crate::process::{Child, Program, port};
+use crate::server_binaries::ServerBinaries;
+
+pub(super) const DRIVER: DriverFacts = DriverFacts {
+    name: "process",
+    cluster: "the control plane",
+    capabilities: include_str!("../../../fixtures/capabilities/process.toml"),
+    images: None,
+    chosen: None,
+};
 
 /// The binaries a control plane is made of.
 #[derive(Clone, Debug)]
@@ -23,7 +33,17 @@ pub struct Binaries {
 }
 
 impl Binaries {
-    pub(super) async fn start(&self, wanted: Wanted) -> Result<Child, ControlPlaneError> {
+    /// Returns those of `binaries`, for servers of `lab`.
+    pub fn new(binaries: &ServerBinaries, lab: LabId) -> Self {
+        Self {
+            etcd: binaries.etcd.clone(),
+            kube_apiserver: binaries.kube_apiserver.clone(),
+            kube_controller_manager: binaries.kube_controller_manager.clone(),
+            lab,
+        }
+    }
+
+    pub(super) async fn start(&self, wanted: Wanted) -> Result<Child, ClusterError> {
         let program = match wanted.role {
             Role::Etcd => &self.etcd,
             Role::ApiServer => &self.kube_apiserver,
@@ -41,7 +61,7 @@ impl Binaries {
 
     /// Returns a free port; another process may take it before the server does.
     #[expect(clippy::unused_self, reason = "the machine's ports; the other runtimes have ports of their own")]
-    pub(super) fn port(&self) -> Result<u16, ControlPlaneError> {
-        port::free().map_err(ControlPlaneError::NoFreePort)
+    pub(super) fn port(&self) -> Result<u16, ClusterError> {
+        port::free().map_err(ClusterError::NoFreePort)
     }
 }

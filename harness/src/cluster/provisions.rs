@@ -5,46 +5,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{ApiServer, LogDelay, Logs, Minor, Placeholders, Setting, SettingError};
-use crate::engine::{Engine, Labels, Network};
-use crate::pki::{PkiError, write_private};
+use super::error::ClusterError;
+use super::{ApiServer, LogDelay, Logs, Minor, Placeholders, Setting};
+use crate::pki::write_private;
 use crate::sabotage::Distortion;
-use crate::server_binaries::images::Images;
-
-/// The lab, engine and files that a cluster in containers is started with.
-#[derive(Clone, Copy, Debug)]
-pub struct Surroundings<'a> {
-    /// The engine that runs it.
-    pub engine: &'a Engine,
-    /// The lab's own network.
-    pub network: &'a Network,
-    /// The labels of everything that is made.
-    pub labels: &'a Labels,
-    /// The images to start from.
-    pub images: &'a Images,
-    /// The lab's directory, which containers see under the same path.
-    pub directory: &'a Path,
-    /// The authorities of the lab; the cluster's own replace some of them.
-    pub authorities: &'a super::Authorities,
-    /// The version of Kubernetes.
-    pub version: Minor,
-    /// The addresses of the lab's issuers.
-    pub places: &'a Placeholders,
-}
-
-/// An error of preparing the files and flags.
-#[derive(Debug, thiserror::Error)]
-pub enum ProvisionsError {
-    /// The setting is wrong.
-    #[error(transparent)]
-    Setting(#[from] SettingError),
-    /// A file cannot be written.
-    #[error(transparent)]
-    Pki(#[from] PkiError),
-    /// A directory cannot be made.
-    #[error("the lab's directory cannot be used")]
-    Directory(#[from] std::io::Error),
-}
 
 /// The files of one API server, and its flags.
 #[derive(Clone, Debug)]
@@ -63,7 +27,7 @@ impl Provisions {
     ///
     /// # Errors
     /// The setting is wrong, or a file cannot be written.
-    pub fn write(directory: &Path, setting: &Setting, version: Minor, places: &Placeholders) -> Result<Self, ProvisionsError> {
+    pub fn write(directory: &Path, setting: &Setting, version: Minor, places: &Placeholders) -> Result<Self, ClusterError> {
         let directory = directory.join("api-servers").join(&setting.name);
         fs_err::create_dir_all(&directory)?;
         let [log, audit_log, gate] = ["kube-apiserver.log", "audit.jsonl", "gate"].map(|name| directory.join(name));

@@ -2,10 +2,10 @@
 //!
 //! The main function is [`ready`]; a log line never counts as readiness.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::ApiServer;
+use super::error::ClusterError;
 use crate::pki::Leaf;
 use crate::process::last_lines;
 use crate::process::wait::{Condition, WaitError, until};
@@ -13,51 +13,27 @@ use crate::process::wait::{Condition, WaitError, until};
 /// The number of log lines that are shown for a server that is not ready.
 const LINES: usize = 12;
 
-/// An error of waiting for an API server.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadinessError {
-    /// The HTTP client for the readiness check cannot be made.
-    #[error("no client for {url} can be made")]
-    Client {
-        /// The server's address.
-        url: String,
-        /// The cause.
-        #[source]
-        source: reqwest::Error,
-    },
-    /// It is not ready in time.
-    #[error("{server} is not ready after {limit:?}: {why}; its log is {}\n{}", log.display(), tail.join("\n"))]
-    NotReady {
-        /// The server, and its address.
-        server: String,
-        /// The time that was waited.
-        limit: Duration,
-        /// The last response or error.
-        why: String,
-        /// Its log.
-        log: PathBuf,
-        /// The log's last lines, redacted.
-        tail: Vec<String>,
-    },
-}
-
 /// Waits until `server` says to `administrator` that it is ready; `expect_running` fails if that can never happen.
 ///
 /// # Errors
 /// It is not ready within `limit`, or `expect_running` fails.
-pub(super) async fn ready<E, F>(server: &ApiServer, administrator: &Leaf, limit: Duration, expect_running: impl Fn() -> F) -> Result<(), E>
+pub(super) async fn ready<F>(
+    server: &ApiServer,
+    administrator: &Leaf,
+    limit: Duration,
+    expect_running: impl Fn() -> F,
+) -> Result<(), ClusterError>
 where
-    E: std::error::Error + From<ReadinessError> + 'static,
-    F: Future<Output = Result<(), E>>,
+    F: Future<Output = Result<(), ClusterError>>,
 {
-    let client = client(server, administrator).map_err(|source| ReadinessError::Client {
+    let client = client(server, administrator).map_err(|source| ClusterError::Client {
         url: server.url.clone(),
         source,
     })?;
     let url = format!("{}/readyz", server.url);
     let ready = until(&server.name, limit, || async {
         expect_running().await?;
-        Ok::<_, E>(match client.get(&url).send().await {
+        Ok::<_, ClusterError>(match client.get(&url).send().await {
             Ok(answer) if answer.status().is_success() => Condition::Met(()),
             Ok(answer) => {
                 let status = answer.status();
@@ -71,13 +47,13 @@ where
         WaitError::Failed(error) => error,
         WaitError::TimedOut { what, limit, why } => {
             let log = server.logs.as_ref().map(|logs| logs.log.clone()).unwrap_or_default();
-            E::from(ReadinessError::NotReady {
+            ClusterError::NotReady {
                 server: format!("{what} at {}", server.url),
                 limit,
                 why,
                 tail: last_lines(&log, LINES),
                 log,
-            })
+            }
         }
     })
 }
@@ -144,7 +120,7 @@ mod tests {
             own_authorities: None,
         };
         let administrator = authority.issue(&Request::client("administrator", &[])).expect("a certificate");
-        let running = || std::future::ready(Ok::<_, ReadinessError>(()));
+        let running = || std::future::ready(Ok::<_, ClusterError>(()));
         let error = ready(&server, &administrator, Duration::from_millis(50), running).await;
         let error = error.expect_err("nobody listens").to_string();
         assert!(

@@ -1,4 +1,4 @@
-//! The runtime of a control plane's servers: processes on this machine, or a pod of containers.
+//! The runtime of a control plane's servers: processes on this machine, or a group of containers.
 //!
 //! The main type is [`Runtime`]. It starts servers as [`Wanted`] describes them, and answers for the differences between processes and
 //! containers (ports, addresses, the delay of logs).
@@ -6,8 +6,8 @@
 use std::path::PathBuf;
 
 use super::LogDelay;
-use super::control_plane::ControlPlaneError;
-use super::pod::{Member, Pod};
+use super::container_group::{ContainerGroup, Member};
+use super::error::ClusterError;
 use super::process::Binaries;
 use crate::process::Child;
 
@@ -15,9 +15,9 @@ use crate::process::Child;
 #[derive(Debug)]
 pub enum Runtime {
     /// As processes of this machine.
-    Machine(Binaries),
+    Processes(Binaries),
     /// As containers that share one network.
-    Pod(Box<Pod>),
+    Containers(Box<ContainerGroup>),
 }
 
 /// The role of a server.
@@ -56,7 +56,7 @@ pub(super) enum Server {
 }
 
 impl Server {
-    pub(super) async fn expect_running(&mut self) -> Result<(), ControlPlaneError> {
+    pub(super) async fn expect_running(&mut self) -> Result<(), ClusterError> {
         match self {
             Self::Process(child) => Ok(child.expect_running()?),
             Self::Container(member) => Ok(member.expect_running().await?),
@@ -73,50 +73,50 @@ impl Server {
 }
 
 impl Runtime {
-    pub(super) async fn start(&self, wanted: Wanted) -> Result<Server, ControlPlaneError> {
+    pub(super) async fn start(&self, wanted: Wanted) -> Result<Server, ClusterError> {
         Ok(match self {
-            Self::Machine(binaries) => Server::Process(binaries.start(wanted).await?),
-            Self::Pod(pod) => Server::Container(pod.start(wanted).await?),
+            Self::Processes(binaries) => Server::Process(binaries.start(wanted).await?),
+            Self::Containers(group) => Server::Container(group.start(wanted).await?),
         })
     }
 
     /// Returns a port for a server of `role` to listen on.
-    pub(super) fn port(&self, role: Role) -> Result<u16, ControlPlaneError> {
+    pub(super) fn port(&self, role: Role) -> Result<u16, ClusterError> {
         match self {
-            Self::Machine(binaries) => binaries.port(),
-            Self::Pod(pod) => pod.port(role),
+            Self::Processes(binaries) => binaries.port(),
+            Self::Containers(group) => group.port(role),
         }
     }
 
     /// Takes back a port that is no longer listened on.
     pub(super) fn give_back(&self, port: u16) {
         match self {
-            Self::Machine(_) => {}
-            Self::Pod(pod) => pod.give_back(port),
+            Self::Processes(_) => {}
+            Self::Containers(group) => group.give_back(port),
         }
     }
 
     /// Returns the port of this machine that leads to a server's `port`.
-    pub(super) fn outside(&self, port: u16) -> Result<u16, ControlPlaneError> {
+    pub(super) fn outside(&self, port: u16) -> Result<u16, ClusterError> {
         match self {
-            Self::Machine(_) => Ok(port),
-            Self::Pod(pod) => pod.published(port),
+            Self::Processes(_) => Ok(port),
+            Self::Containers(group) => group.published(port),
         }
     }
 
     /// Returns the address that API servers bind to.
     pub(super) fn bind_address(&self) -> &'static str {
         match self {
-            Self::Machine(_) => "127.0.0.1",
+            Self::Processes(_) => "127.0.0.1",
             // The published ports lead to the address that containers share; there is no other way to reach it.
-            Self::Pod(_) => "0.0.0.0",
+            Self::Containers(_) => "0.0.0.0",
         }
     }
 
     pub(super) fn log_delay(&self) -> LogDelay {
         match self {
-            Self::Machine(_) => LogDelay::AtOnce,
-            Self::Pod(_) => LogDelay::PassedOn,
+            Self::Processes(_) => LogDelay::AtOnce,
+            Self::Containers(_) => LogDelay::PassedOn,
         }
     }
 }

@@ -15,7 +15,7 @@ use tokio::io::AsyncReadExt;
 
 use super::error::classify;
 use super::{Engine, EngineError};
-use crate::event::Events;
+use crate::event::{Events, Phase};
 
 /// The time limit for the engine to read an archive, and for a registry to start responding.
 const TRANSFER_LIMIT: Duration = Duration::from_secs(900);
@@ -89,43 +89,37 @@ impl Image {
     /// [`EngineError::ImageMissing`], with the engine's message.
     pub async fn pull(engine: &Engine, reference: &str, events: &Events) -> Result<Self, EngineError> {
         let what = format!("pulling {reference}");
-        let phase = events.phase(&what);
+        let image = events.in_phase(&what, async |phase| {
+            let pulled = Self::download(engine, reference, phase).await;
+            pulled.map_err(|error| unavailable(reference, classify(engine.doing(&what), error)))?;
+            match Self::presence(engine, reference).await? {
+                Presence::Present(image) => Ok(image),
+                Presence::Missing => Err(EngineError::ImageMissing {
+                    image: reference.to_owned(),
+                    said: None,
+                }),
+            }
+        });
+        image.await
+    }
+
+    /// Makes the engine fetch `reference`, and reports the progress of its layers together.
+    async fn download(engine: &Engine, reference: &str, phase: &Phase) -> Result<(), Answered> {
         let platform = format!("linux/{}", engine.architecture());
         let wanted = tagged(reference);
         let options = CreateImageOptionsBuilder::default().from_image(&wanted).platform(&platform).build();
         let docker = engine.patient(TRANSFER_LIMIT);
         let mut told = docker.create_image(Some(options), None, None);
         let mut layers: HashMap<String, (u64, u64)> = HashMap::new();
-        let pulled = async {
-            while let Some(info) = told.try_next().await? {
-                if let (Some(layer), Some(progress), Some("Downloading")) = (info.id, info.progress_detail, info.status.as_deref()) {
-                    let bytes = |count: Option<i64>| count.and_then(|count| u64::try_from(count).ok()).unwrap_or_default();
-                    layers.insert(layer, (bytes(progress.current), bytes(progress.total)));
-                    let (done, total) = layers.values().fold((0, 0), |sum, layer| (sum.0 + layer.0, sum.1 + layer.1));
-                    phase.progress("downloading", Some(done), Some(total));
-                }
-            }
-            Ok(())
-        };
-        if let Err(error) = pulled.await {
-            let error = unavailable(reference, classify(engine.doing(&what), error));
-            phase.failed(&error);
-            return Err(error);
-        }
-        match Self::presence(engine, reference).await? {
-            Presence::Present(image) => {
-                phase.succeeded();
-                Ok(image)
-            }
-            Presence::Missing => {
-                let error = EngineError::ImageMissing {
-                    image: reference.to_owned(),
-                    said: None,
-                };
-                phase.failed(&error);
-                Err(error)
+        while let Some(info) = told.try_next().await? {
+            if let (Some(layer), Some(progress), Some("Downloading")) = (info.id, info.progress_detail, info.status.as_deref()) {
+                let bytes = |count: Option<i64>| count.and_then(|count| u64::try_from(count).ok()).unwrap_or_default();
+                layers.insert(layer, (bytes(progress.current), bytes(progress.total)));
+                let (done, total) = layers.values().fold((0, 0), |sum, layer| (sum.0 + layer.0, sum.1 + layer.1));
+                phase.progress("downloading", Some(done), Some(total));
             }
         }
+        Ok(())
     }
 
     /// Loads the archive `path`, in the format of `docker save`, and returns the references of the images in it.

@@ -170,7 +170,25 @@ impl Events {
         self.emit(Event::Note { text: text.into() });
     }
 
-    /// Begins a phase; the returned guard ends it.
+    /// Reports `work` as a phase, which ends with its success or its error.
+    ///
+    /// # Errors
+    /// Those of `work`.
+    pub async fn in_phase<T, E: std::fmt::Display>(
+        &self,
+        name: impl Into<String>,
+        work: impl AsyncFnOnce(&Phase) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let phase = self.phase(name);
+        let result = work(&phase).await;
+        match &result {
+            Ok(_) => phase.succeeded(),
+            Err(error) => phase.failed(error),
+        }
+        result
+    }
+
+    /// Begins a phase whose end is not that of a future; the returned guard ends it.
     pub fn phase(&self, name: impl Into<String>) -> Phase {
         let phase = name.into();
         self.emit(Event::PhaseStarted { phase: phase.clone() });
@@ -244,5 +262,34 @@ impl Drop for Phase {
         if !self.ended {
             self.end(Some(GIVEN_UP.to_owned()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_phase_ends_as_its_work_does() {
+        let ends = Arc::new(Mutex::new(Vec::new()));
+        let told = Arc::clone(&ends);
+        let events = Events::new(move |event| {
+            if let Event::PhaseFinished { phase, failed, .. } = event {
+                told.lock().unwrap().push((phase, failed));
+            }
+        });
+        assert_eq!(events.in_phase("sound", async |_| Ok::<_, &str>(1)).await, Ok(1));
+        assert_eq!(events.in_phase("broken", async |_| Err::<(), _>("no port")).await, Err("no port"));
+        let stuck = events.in_phase("dropped", async |_| std::future::pending::<Result<(), &str>>().await);
+        assert!(futures::FutureExt::now_or_never(stuck).is_none());
+        let ended = |phase: &str, failed: Option<&str>| (phase.to_owned(), failed.map(str::to_owned));
+        let expected = [
+            ended("sound", None),
+            ended("broken", Some("no port")),
+            ended("dropped", Some(GIVEN_UP)),
+        ];
+        assert_eq!(*ends.lock().unwrap(), expected);
     }
 }

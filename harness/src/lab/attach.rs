@@ -1,14 +1,87 @@
-//! Attaching to a lab that another process owns.
+//! Attaching to a lab that another process owns, or starting one instead.
+//!
+//! The main functions are [`with_lab`] and [`attach_or_start`].
 
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 
 use super::description::LabDescription;
-use super::directory::{Ownership, There};
-use super::{Administrator, Directory, Inner, Keycloak, Lab, LabError, Owner, control, directory};
-use crate::cluster::{Authorities, MAIN};
+use super::directory::{Ownership, There, labs};
+use super::{Administrator, DEFAULT_NAME, Directory, Inner, Keycloak, Lab, LabError, LabOptions, Owner, control, directory};
+use crate::cluster::{Authorities, Driver, MAIN};
+use crate::event::Events;
 use crate::identity_provider::issuer::Signer;
+
+/// Runs `work` in a lab: a running one that matches `options`, or a new one that ends with `work`.
+///
+/// A lab whose `work` failed keeps its directory with the servers' logs, as evidence.
+///
+/// # Errors
+/// The lab could not be started or ended, or `work`'s own error.
+pub async fn with_lab<T, E, F>(options: &LabOptions, events: &Events, work: impl FnOnce(Lab) -> F) -> Result<T, E>
+where
+    E: From<LabError>,
+    F: Future<Output = Result<T, E>>,
+{
+    let lab = attach_or_start(options, events).await?;
+    // The run keeps other processes from ending the servers that it uses.
+    let _under_way = lab.begin_run(&crate::owner::random()).await?;
+    let done = work(lab.clone()).await;
+    lab.end(options.keep || done.is_err()).await?;
+    done
+}
+
+/// Returns a running lab that matches `options`, or a new one that this process owns.
+///
+/// # Errors
+/// The running lab of the given name does not match or has learners, or no lab could be started.
+pub async fn attach_or_start(options: &LabOptions, events: &Events) -> Result<Lab, LabError> {
+    // An existing cluster has no lab to attach to: the cluster itself is what stays up. And no lab records its Keycloak version.
+    if options.cluster == Some(Driver::Existing) || options.own || options.keycloak.is_some() {
+        return Lab::start(options, events).await;
+    }
+    let name = options.name.as_deref().unwrap_or(DEFAULT_NAME);
+    match (Lab::attach(name).await?, &options.name) {
+        (Some(lab), Some(name)) if lab.is_kept_from(options) => return Err(LabError::HasLearners { name: name.clone() }),
+        (Some(lab), None) if lab.is_kept_from(options) => events.note(format!(
+            "not using the lab '{name}' that is up: it has learners, and scenarios give rights away; starting another for this run"
+        )),
+        (Some(lab), asked) => match (lab.description().mismatch(options)?, asked) {
+            (None, _) => {
+                events.note(format!(
+                    "using the lab '{name}' that is up (Kubernetes {})",
+                    lab.description().kubernetes
+                ));
+                return Ok(lab);
+            }
+            (Some(why), Some(_)) => {
+                return Err(LabError::Mismatch {
+                    name: name.to_owned(),
+                    why,
+                });
+            }
+            (Some(why), None) => events.note(format!(
+                "not using the lab '{name}' that is up: {why}; starting another for this run"
+            )),
+        },
+        (None, Some(name)) => return Err(not_up(name)?),
+        (None, None) => {}
+    }
+    Lab::start(options, events).await
+}
+
+/// Returns the reason why the lab `name` cannot be attached to.
+pub(super) fn not_up(name: &str) -> Result<LabError, LabError> {
+    let labs = labs()?;
+    if labs.iter().any(|lab| lab.name == name) {
+        return Ok(LabError::NotReady { name: name.to_owned() });
+    }
+    Ok(LabError::NotUp {
+        name: name.to_owned(),
+        up: labs.into_iter().map(|lab| lab.name).collect(),
+    })
+}
 
 /// Attaches to the lab `name`; `None` unless it is up and ready.
 pub(super) async fn attach(name: &str) -> Result<Option<Lab>, LabError> {

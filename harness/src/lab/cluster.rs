@@ -1,32 +1,53 @@
-//! The cluster of a lab, for each driver.
-//!
-//! The main type is [`Cluster`].
+//! The cluster of a lab. The main type is [`Cluster`].
 
 use super::LabError;
 use super::description::{ContainerDescription, ProcessDescription};
 use crate::cluster::control_plane::ControlPlane;
-use crate::cluster::k3s::K3s;
-use crate::cluster::kind::Kind;
-use crate::cluster::{ApiServer, Setting};
+use crate::cluster::{ApiServer, ClusterError, Distribution, Driver, Setting};
 use crate::event::Events;
 
 /// The servers of a cluster that a lab owns.
 #[derive(Debug)]
-pub(super) enum Cluster {
-    /// A control plane started by authlab.
-    Plane(Box<ControlPlane>),
-    /// k3s.
-    K3s(K3s),
-    /// A cluster of the `kind` command.
-    Kind(Kind),
+pub(super) struct Cluster {
+    driver: Driver,
+    servers: Servers,
+}
+
+#[derive(Debug)]
+enum Servers {
+    /// A control plane started by authlab, which can have more API servers.
+    ControlPlane(Box<ControlPlane>),
+    /// A distribution, which has one.
+    Distribution(Distribution),
 }
 
 impl Cluster {
+    /// Returns the cluster that is `plane`.
+    pub(super) fn control_plane(driver: Driver, plane: ControlPlane) -> Self {
+        Self {
+            driver,
+            servers: Servers::ControlPlane(Box::new(plane)),
+        }
+    }
+
+    /// Returns the cluster that is `distribution`.
+    pub(super) fn distribution(driver: Driver, distribution: Distribution) -> Self {
+        Self {
+            driver,
+            servers: Servers::Distribution(distribution),
+        }
+    }
+
+    fn failed(&self) -> impl Fn(ClusterError) -> LabError + use<> {
+        LabError::of_cluster(self.driver)
+    }
+
     /// Starts another API server, with `setting`.
     pub(super) async fn further(&mut self, setting: &Setting, events: &Events) -> Result<ApiServer, LabError> {
-        match self {
-            Self::Plane(plane) => Ok(plane.further(setting, events).await?),
-            Self::K3s(_) | Self::Kind(_) => Err(LabError::OneApiServer {
+        let failed = self.failed();
+        match &mut self.servers {
+            Servers::ControlPlane(plane) => plane.further(setting, events).await.map_err(failed),
+            Servers::Distribution(_) => Err(LabError::OneApiServer {
                 asked: setting.name.clone(),
             }),
         }
@@ -34,42 +55,40 @@ impl Cluster {
 
     /// Ends the further API server with the setting `name`, if it runs.
     pub(super) async fn end_further(&mut self, name: &str) -> Result<(), LabError> {
-        match self {
-            Self::Plane(plane) => Ok(plane.end_further(name).await?),
-            Self::K3s(_) | Self::Kind(_) => Ok(()),
+        let failed = self.failed();
+        match &mut self.servers {
+            Servers::ControlPlane(plane) => plane.end_further(name).await.map_err(failed),
+            Servers::Distribution(_) => Ok(()),
         }
     }
 
     /// Returns the name and process id of each server that runs as a process.
     pub(super) fn processes(&self) -> Vec<ProcessDescription> {
-        let Self::Plane(plane) = self else { return Vec::new() };
-        let described = |(name, pid)| ProcessDescription { name, pid };
-        plane.processes().into_iter().map(described).collect()
+        let processes = match &self.servers {
+            Servers::ControlPlane(plane) => plane.processes(),
+            Servers::Distribution(_) => Vec::new(),
+        };
+        processes.into_iter().map(|(name, pid)| ProcessDescription { name, pid }).collect()
     }
 
     /// Returns the name and id of each container.
     pub(super) fn containers(&self) -> Vec<ContainerDescription> {
-        let of = |containers: Vec<&crate::engine::Container>| {
-            let pairs = containers
-                .into_iter()
-                .map(|container| (container.name().to_owned(), container.id().to_owned()));
-            pairs.collect()
+        let containers = match &self.servers {
+            Servers::ControlPlane(plane) => plane.containers(),
+            Servers::Distribution(distribution) => distribution.containers(),
         };
-        let pairs: Vec<(String, String)> = match self {
-            Self::Plane(plane) => plane.containers(),
-            Self::K3s(k3s) => of(k3s.containers()),
-            Self::Kind(kind) => of(kind.containers()),
-        };
-        pairs.into_iter().map(|(name, id)| ContainerDescription { name, id }).collect()
+        containers.into_iter().map(|(name, id)| ContainerDescription { name, id }).collect()
     }
 
     /// Kills all servers, and waits until they are gone.
     pub(super) async fn stop(self) -> Result<(), LabError> {
-        match self {
-            Self::Plane(plane) => plane.stop().await,
-            Self::K3s(k3s) => k3s.stop().await?,
-            Self::Kind(kind) => kind.stop().await?,
+        let failed = self.failed();
+        match self.servers {
+            Servers::ControlPlane(plane) => {
+                plane.stop().await;
+                Ok(())
+            }
+            Servers::Distribution(distribution) => distribution.stop().await.map_err(failed),
         }
-        Ok(())
     }
 }

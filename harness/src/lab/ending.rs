@@ -62,7 +62,7 @@ pub async fn take_down(name: &str, foreign: bool) -> TakenDown {
 
 async fn end(name: &str, claim: Claim, counts: &mut Counts) -> Result<Stopped, LabError> {
     let Some(Found { path, .. }) = directory::find(name)? else {
-        return Err(super::not_up(name)?);
+        return Err(super::attach::not_up(name)?);
     };
     if directory::ownership(&path) != Ownership::Owned {
         InCluster::expect_nothing_of(name, &path)?;

@@ -4,10 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::auth_proxy::AuthProxyError;
-use crate::cluster::SettingError;
-use crate::cluster::control_plane::ControlPlaneError;
-use crate::cluster::k3s::K3sError;
-use crate::cluster::kind::KindError;
+use crate::cluster::{ClusterError, Driver, SettingError};
 use crate::engine::EngineError;
 use crate::hint::Hint;
 use crate::identity_provider::issuer::IssuerError;
@@ -32,18 +29,18 @@ pub enum LabError {
     /// Server binaries cannot be obtained.
     #[error(transparent)]
     ServerBinaries(#[from] ServerBinariesError),
-    /// The control plane is not ready.
-    #[error("the control plane could not be started")]
-    ControlPlane(#[from] ControlPlaneError),
+    /// The cluster is not ready.
+    #[error("{what} could not be started")]
+    Cluster {
+        /// The cluster, in words.
+        what: &'static str,
+        /// The cause.
+        #[source]
+        source: ClusterError,
+    },
     /// The container engine does not do what it is asked to.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// k3s is not ready.
-    #[error("k3s could not be started")]
-    K3s(#[from] K3sError),
-    /// A cluster of the `kind` command is not ready.
-    #[error("the kind cluster could not be started")]
-    Kind(#[from] KindError),
     /// An image prefix is not a registry name.
     #[error(transparent)]
     Image(#[from] NotAReference),
@@ -283,6 +280,16 @@ pub enum LabError {
     Shared(Arc<LabError>),
 }
 
+impl LabError {
+    /// Returns the error of a cluster that `driver` started.
+    pub(super) fn of_cluster(driver: Driver) -> impl Fn(ClusterError) -> Self {
+        move |source| Self::Cluster {
+            what: driver.cluster(),
+            source,
+        }
+    }
+}
+
 fn not_reached(owner: Option<u32>, of: Option<&Elsewhere>) -> String {
     let process = owner.map_or_else(|| "its owner".to_owned(), |pid| format!("its owner, process {pid},"));
     match of {
@@ -300,9 +307,7 @@ impl Hint for LabError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Engine(error) => error.hint(),
-            Self::K3s(error) => error.hint(),
-            Self::Kind(error) => error.hint(),
-            Self::ControlPlane(error) => error.hint(),
+            Self::Cluster { source, .. } => source.hint(),
             Self::Keycloak(error) | Self::Login { source: error, .. } => error.hint(),
             Self::Shared(error) => error.hint(),
             Self::Existing(error) => error.hint(),

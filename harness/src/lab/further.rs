@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use super::control::Answers;
 use super::description::LabDescription;
 use super::supervisor::{LOG, save};
-use super::{Lab, LabError, Made};
+use super::{Lab, LabError, ScenarioObjects};
 use crate::cause::with_causes;
 use crate::cluster::ApiServer;
 use crate::event::Events;
@@ -86,7 +86,7 @@ impl Drop for UnderWay {
             used.over = Some(Instant::now());
         }
         self.further.0.changed.notify_one();
-        let (client, made) = (self.further.0.lab.administrator().client(), Made::in_run(&self.run));
+        let (client, made) = (self.further.0.lab.administrator().client(), ScenarioObjects::in_run(&self.run));
         // The runtime may be shutting down with the lab: the objects are removed with it.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             let (run, further) = (self.run.clone(), self.further.clone());

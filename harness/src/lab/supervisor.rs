@@ -21,7 +21,7 @@ use super::directory::{self, Claim, Ownership};
 use super::ending::STOP_LIMIT;
 use super::further::{Further, IDLE};
 use super::leftovers::{self, Counts};
-use super::{Directory, Lab, LabError, LabOptions, Owner, control, owned};
+use super::{Directory, Lab, LabError, LabOptions, Owner, control, start};
 use crate::cause::with_causes;
 use crate::event::{Event, Events};
 use crate::hint::Hint;
@@ -225,7 +225,7 @@ async fn publish(options: &LabOptions, events: &Events, end: Arc<Notify>) -> Res
         .and_then(|log| Ok(rustix::stdio::dup2_stderr(log)?));
     log.map_err(|source| LabError::Directory { path, source })?;
 
-    let lab = owned::start_in(directory, name, options, events).await?;
+    let lab = start::start_in(directory, name, options, events).await?;
     let keycloak = match lab.keycloak().await {
         Ok(keycloak) => keycloak,
         Err(error) => {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::lab::{Lab, LabError, Made, UnderWay};
+use crate::lab::{Lab, LabError, ScenarioObjects, UnderWay};
 
 /// The number of scenarios whose objects are deleted at a time, except at the end of the run.
 const BATCH: usize = 32;
@@ -87,16 +87,16 @@ async fn delete_all(lab: Lab, run: String, accounts: Accounts, mut receiver: mps
                 let mut accounts = accounts.lock().unwrap_or_else(PoisonError::into_inner);
                 left.iter().filter_map(|scenario| accounts.remove(scenario)).flatten().collect()
             };
-            let made = Made::by_scenarios(&run, left.iter().map(String::as_str));
+            let made = ScenarioObjects::by_scenarios(&run, left.iter().map(String::as_str));
             delete(&lab, &made, users).await?;
             left.clear();
         }
     }
     let users = std::mem::take(&mut *accounts.lock().unwrap_or_else(PoisonError::into_inner));
-    delete(&lab, &Made::in_run(&run), users.into_values().flatten().collect()).await
+    delete(&lab, &ScenarioObjects::in_run(&run), users.into_values().flatten().collect()).await
 }
 
-async fn delete(lab: &Lab, made: &Made, users: Vec<String>) -> Result<(), LabError> {
+async fn delete(lab: &Lab, made: &ScenarioObjects, users: Vec<String>) -> Result<(), LabError> {
     let at_keycloak = async {
         if !users.is_empty() {
             let admin = lab.keycloak().await?.admin()?;

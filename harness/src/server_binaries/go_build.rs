@@ -121,21 +121,18 @@ pub(super) async fn build(
     options: &Options,
     events: &Events,
 ) -> Result<PathBuf, GoBuildError> {
-    let phase = events.phase(format!("build Kubernetes {}", kubernetes.version));
-    let built = Build {
-        kubernetes,
-        staging,
-        log,
-        options,
-        phase: &phase,
-    }
-    .run()
-    .await;
-    match &built {
-        Ok(_) => phase.succeeded(),
-        Err(error) => phase.failed(error),
-    }
-    built
+    let name = format!("build Kubernetes {}", kubernetes.version);
+    let built = events.in_phase(name, async |phase| {
+        let build = Build {
+            kubernetes,
+            staging,
+            log,
+            options,
+            phase,
+        };
+        build.run().await
+    });
+    built.await
 }
 
 struct Build<'a> {

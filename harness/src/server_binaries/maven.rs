@@ -109,57 +109,51 @@ async fn unpack_with(
         .get(&file)
         .ok_or_else(|| MavenError::Unpinned { file: file.clone() })?;
     let artifact = format!("org.keycloak:keycloak-quarkus-dist:{version}:zip");
-    let phase = events.phase(format!("fetch Keycloak {version} with Maven"));
-    // Maven creates directories in its working directory: those are removed with the staging directory.
-    let (work, unpacked) = (staging.join("work"), staging.join("unpacked"));
-    fs_err::create_dir(&work).map_err(|source| MavenError::Storage {
-        path: work.clone(),
-        source,
-    })?;
-    // Maven also copies the artifact there, for the comparison.
-    let mut target = std::ffi::OsString::from("-DoutputDirectory=");
-    target.push(&unpacked);
-    let program = Program::new("mvn", mvn, log)
-        .inherit(INHERITED)
-        .inherit(MAVEN_VARIABLES)
-        .directory(&work)
-        .arguments([
-            "-B",
-            "-q",
-            "dependency:copy",
-            "dependency:unpack",
-            &format!("-Dartifact={artifact}"),
-        ])
-        .argument(target);
-    let program = if options.offline { program.argument("-o") } else { program };
-    let mut told: Option<Instant> = None;
-    let result = tool::run(program, log, LIMIT, |_| {
-        if told.is_none_or(|told| told.elapsed() >= Duration::from_secs(1)) {
-            told = Some(Instant::now());
-            phase.detail(format!("{} s", phase.elapsed().as_secs()));
-        }
-    })
-    .await;
-    let directory = unpacked.join(format!("keycloak-{version}"));
-    let result = match result {
-        Err(source) => Err(MavenError::Tool {
+    let fetched = events.in_phase(format!("fetch Keycloak {version} with Maven"), async |phase| {
+        // Maven creates directories in its working directory: those are removed with the staging directory.
+        let (work, unpacked) = (staging.join("work"), staging.join("unpacked"));
+        fs_err::create_dir(&work).map_err(|source| MavenError::Storage {
+            path: work.clone(),
+            source,
+        })?;
+        // Maven also copies the artifact there, for the comparison.
+        let mut target = std::ffi::OsString::from("-DoutputDirectory=");
+        target.push(&unpacked);
+        let program = Program::new("mvn", mvn, log)
+            .inherit(INHERITED)
+            .inherit(MAVEN_VARIABLES)
+            .directory(&work)
+            .arguments([
+                "-B",
+                "-q",
+                "dependency:copy",
+                "dependency:unpack",
+                &format!("-Dartifact={artifact}"),
+            ])
+            .argument(target);
+        let program = if options.offline { program.argument("-o") } else { program };
+        let mut told: Option<Instant> = None;
+        let run = tool::run(program, log, LIMIT, |_| {
+            if told.is_none_or(|told| told.elapsed() >= Duration::from_secs(1)) {
+                told = Some(Instant::now());
+                phase.detail(format!("{} s", phase.elapsed().as_secs()));
+            }
+        });
+        run.await.map_err(|source| MavenError::Tool {
             artifact: artifact.clone(),
             source,
-        }),
-        Ok(_) => compare(&unpacked.join(&file), file, pin).await.map(|()| directory),
-    };
-    let result = match result {
-        Ok(directory) if !directory.is_dir() => Err(MavenError::Contents {
-            artifact,
-            expected: format!("keycloak-{version}"),
-        }),
-        other => other,
-    };
-    match &result {
-        Ok(_) => phase.succeeded(),
-        Err(error) => phase.failed(error),
-    }
-    result
+        })?;
+        compare(&unpacked.join(&file), file, pin).await?;
+        let directory = unpacked.join(format!("keycloak-{version}"));
+        if !directory.is_dir() {
+            return Err(MavenError::Contents {
+                artifact,
+                expected: format!("keycloak-{version}"),
+            });
+        }
+        Ok(directory)
+    });
+    fetched.await
 }
 
 /// Expects that the artifact at `path` has the SHA-256 `expected`, and removes the artifact: it is unpacked beside it.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::event::{Events, Phase};
+use crate::event::Events;
 
 use super::download::{Checksum, DownloadError, Mirror};
 use super::installed;
@@ -137,7 +137,8 @@ pub(super) async fn kubernetes(
 ) -> Result<PathBuf, ReleaseError> {
     let architecture = platform()?;
     let (version, pins) = (kubernetes.version, &kubernetes.sha256);
-    // Gets all checksums first: nothing large is fetched from one server for a file that the other lacks.
+    // Gets all checksums first: nothing large is fetched from one server for a file that the other lacks. An unreachable mirror gets a note
+    // instead of a phase.
     let (release, checksums) = mirror(&options.release_mirror, options, async |mirror| {
         let mut checksums = Vec::new();
         for program in KUBERNETES_PROGRAMS {
@@ -156,7 +157,8 @@ pub(super) async fn kubernetes(
     })
     .await?;
 
-    in_phase(events, format!("download Kubernetes {version}"), async |phase| {
+    let name = format!("download Kubernetes {version}");
+    let download = events.in_phase(name, async |phase| {
         let files = staging.join("files");
         fs_err::create_dir(&files).map_err(|source| ReleaseError::Storage {
             path: files.clone(),
@@ -190,8 +192,8 @@ pub(super) async fn kubernetes(
             }
         }
         Ok(files)
-    })
-    .await
+    });
+    download.await
 }
 
 /// Downloads and unpacks `keycloak` within `staging` and returns its directory.
@@ -206,7 +208,8 @@ pub(super) async fn keycloak(keycloak: &Keycloak, staging: &Path, options: &Opti
     let path = format!("{version}/{archive}");
     let (release, ()) = mirror(&options.keycloak_mirror, options, async |mirror| mirror.offers(&path).await).await?;
 
-    in_phase(events, format!("download Keycloak {version}"), async |phase| {
+    let name = format!("download Keycloak {version}");
+    let download = events.in_phase(name, async |phase| {
         let (packed, unpacked) = (staging.join(&archive), staging.join("unpacked"));
         release.download(&path, &packed, &checksum, phase).await?;
         phase.detail("unpacking");
@@ -224,19 +227,8 @@ pub(super) async fn keycloak(keycloak: &Keycloak, staging: &Path, options: &Opti
                 source,
             })
         }
-    })
-    .await
-}
-
-/// Reports `work` as a phase. An unreachable mirror gets a note instead of a phase.
-async fn in_phase<T>(events: &Events, name: String, work: impl AsyncFnOnce(&Phase) -> Result<T, ReleaseError>) -> Result<T, ReleaseError> {
-    let phase = events.phase(name);
-    let result = work(&phase).await;
-    match &result {
-        Ok(_) => phase.succeeded(),
-        Err(error) => phase.failed(error),
-    }
-    result
+    });
+    download.await
 }
 
 /// Unpacks a `.tar.gz`: all of it into the directory `to`, or one member as the file `to`.

@@ -2,10 +2,10 @@
 //!
 //! A missing image is a reason to skip, which [`missing_official`] and [`missing_prepared`] return.
 
-use authlab::engine::{Engine, Image, Network, Presence};
+use authlab::engine::{Engine, Image, Network, Presence, Scope};
 use authlab::event::Events;
 use authlab::identity_provider::keycloak::{
-    Front, KeycloakClient, KeycloakContainerSpec, KeycloakImage, PreparedImage, start_in_container,
+    Front, KeycloakClient, KeycloakContainerSpec, KeycloakImage, PreparedImage, Settings, start_in_container,
 };
 use authlab::pki::{Authority, Request};
 use authlab::secret::Secret;
@@ -86,8 +86,10 @@ pub async fn the_official_image_imports_a_realm_and_gives_tokens() {
 pub async fn the_prepared_image_is_the_labs_keycloak() {
     let stage = Stage::new().await;
     let image = prepared(&stage.engine).await.unwrap();
-    let network = Network::create(&stage.engine, &stage.name("net"), &stage.labels).await.unwrap();
-    let gateway = network.gateway().unwrap();
+    let scope = Scope::create(stage.engine.clone(), &stage.name("net"), stage.labels.clone())
+        .await
+        .unwrap();
+    let gateway = scope.network.gateway().unwrap();
     let front = if stage.engine.shares_kernel() {
         Front::listen_on(gateway).await
     } else {
@@ -97,19 +99,14 @@ pub async fn the_prepared_image_is_the_labs_keycloak() {
     let issuer = front.issuer_url();
     let authority = Authority::root("test").unwrap();
     let serving = authority.issue(&Request::server("keycloak", &[]).addresses([gateway])).unwrap();
-    let mut keycloak = start_in_container(
-        &stage.engine,
-        &stage.labels,
-        &network,
-        KeycloakImage::Prepared(image),
+    let settings = Settings {
         front,
-        stage.directory.path(),
-        &serving,
-        authority.certificate(),
-        &Events::silent(),
-    )
-    .await
-    .unwrap();
+        directory: stage.directory.path(),
+        certificate: &serving,
+        authority: authority.certificate(),
+    };
+    let image = KeycloakImage::Prepared(image);
+    let mut keycloak = start_in_container(image, &scope, settings, &Events::silent()).await.unwrap();
     keycloak.expect_running().await.unwrap();
     let client = KeycloakClient::new(&keycloak.description()).unwrap();
     assert_eq!(client.discovery().await.unwrap()["issuer"], issuer);
@@ -124,6 +121,6 @@ pub async fn the_prepared_image_is_the_labs_keycloak() {
         .unwrap();
     client.password_grant("newcomer", &newcomer.password).await.unwrap();
     keycloak.stop().await;
-    network.remove().await.unwrap();
+    scope.network.remove().await.unwrap();
     assert_eq!(stage.left().await, Vec::<String>::new());
 }

@@ -139,9 +139,9 @@ fn the_lab_matrix_is_what_is_pinned() {
     broken.unless(listed.len() == 3 && ends == [listed.first(), listed.last()], || {
         format!("it has {listed:?}, pinned are {pinned:?}")
     });
-    let drivers: Vec<&str> = Driver::ALL
-        .map(Driver::name)
-        .into_iter()
+    let drivers: Vec<&str> = Driver::all()
+        .iter()
+        .map(|driver| driver.name())
         .filter(|&name| name != "existing")
         .collect();
     broken.unless(words(&matrix["cluster"]) == drivers, || format!("drivers are {drivers:?}"));

@@ -1,11 +1,13 @@
 //! The files that k3s wrote, read back: its kubeconfig and its authorities.
 //!
-//! The main type is [`K3sFiles`], from the data directory (`server/tls/` in it; k3s-io/k3s `pkg/daemons/control/deps/deps.go`).
+//! The main function is [`read_back`], from the data directory ([`Directory`]; `server/tls/` in it: k3s-io/k3s
+//! `pkg/daemons/control/deps/deps.go`).
 
 use std::path::{Path, PathBuf};
 
-use crate::cluster::ReadBack;
-use crate::kubeconfig::{AdministratorKubeconfig, UnreadableKubeconfig};
+use crate::cluster::error::{self, ClusterError};
+use crate::cluster::{ReadBack, Written};
+use crate::kubeconfig::AdministratorKubeconfig;
 use crate::secret::Secret;
 
 /// The data directory of k3s.
@@ -32,49 +34,19 @@ impl Directory {
     }
 }
 
-/// The files that k3s wrote.
-#[derive(Clone, Debug)]
-pub struct K3sFiles {
-    /// Its administrator's kubeconfig, whose server address is valid only inside the container.
-    pub kubeconfig: AdministratorKubeconfig,
-    /// Its authorities. The keys of service accounts are ours: see [`super::arguments`].
-    pub authorities: ReadBack,
-}
-
-/// An error of reading the files of k3s.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadBackError {
-    /// A file cannot be read.
-    #[error("could not read {}, expected it from k3s", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The kubeconfig lacks a required field.
-    #[error(transparent)]
-    Kubeconfig(#[from] UnreadableKubeconfig),
-}
-
-/// Reads the files that k3s wrote into `directory`.
+/// Reads the files that k3s wrote into `directory`. The server's address is valid only inside the container. The keys of service accounts
+/// are ours: see [`super::arguments`].
 ///
 /// # Errors
 /// A file is missing or has unexpected content.
-pub fn read_back(directory: &Directory) -> Result<K3sFiles, ReadBackError> {
-    let read = |path: &Path| {
-        std::fs::read_to_string(path).map_err(|source| ReadBackError::File {
-            path: path.to_owned(),
-            source,
-        })
-    };
+pub fn read_back(directory: &Directory) -> Result<Written, ClusterError> {
+    let read = |path: &Path| error::read_back(path, "k3s");
     let pair = |name: &str| {
         let certificate = read(&directory.tls(&format!("{name}.crt")))?;
-        Ok::<_, ReadBackError>((certificate, Secret::new(read(&directory.tls(&format!("{name}.key")))?)))
+        Ok::<_, ClusterError>((certificate, Secret::new(read(&directory.tls(&format!("{name}.key")))?)))
     };
     let path = directory.kubeconfig();
-    Ok(K3sFiles {
+    Ok(Written {
         kubeconfig: AdministratorKubeconfig::read(&read(&path)?, &path, "k3s")?,
         authorities: ReadBack {
             clients: pair("client-ca")?,

@@ -1,217 +1,129 @@
 //! Starting k3s in a container, until its API server is ready.
 //!
-//! The main type is [`K3s`]; its container belongs to the lab by its labels, and is removed by [`K3s::stop`] or a sweep.
-
-use std::time::Duration;
+//! The main function is [`start`]; the container belongs to the lab by its labels, and is removed by [`Distribution::stop`] or a sweep.
 
 use super::arguments::{PORT, arguments};
-use super::read_back::{Directory, K3sFiles, ReadBackError, read_back};
-use crate::cluster::provisions::{Provisions, ProvisionsError, Surroundings};
-use crate::cluster::readiness::{ReadinessError, ready};
-use crate::cluster::{ApiServer, Authorities, LogDelay, Setting};
-use crate::engine::{Container, ContainerSpec, EngineError};
+use super::read_back::{Directory, read_back};
+use crate::cluster::distribution::LIMIT;
+use crate::cluster::error::ClusterError;
+use crate::cluster::provisions::Provisions;
+use crate::cluster::{ApiServer, Authorities, Distribution, Inputs, MAIN, Setting, Started};
+use crate::engine::{Container, ContainerSpec, Scope};
 use crate::event::Events;
-use crate::hint::Hint;
-use crate::pki::PkiError;
 use crate::process::wait::{Condition, WaitError, until};
 
 /// The settings directory of k3s' node (k3s-io/k3s `pkg/agent/config/config.go`), used even with `--disable-agent`; root's, in the image.
 const SETTINGS: &str = "/etc/rancher";
 
-/// The time limit for k3s to become ready: ten times what a slow machine needs.
-const LIMIT: Duration = Duration::from_secs(120);
-
-/// An error of starting k3s.
-#[derive(Debug, thiserror::Error)]
-pub enum K3sError {
-    /// The engine failed, or k3s exited.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// The files and flags of the API server cannot be prepared.
-    #[error(transparent)]
-    Provisions(#[from] ProvisionsError),
-    /// The files that k3s wrote cannot be read.
-    #[error(transparent)]
-    ReadBack(#[from] ReadBackError),
-    /// An authority of k3s cannot be used.
-    #[error(transparent)]
-    Pki(#[from] PkiError),
-    /// Its API server is not ready.
-    #[error(transparent)]
-    Readiness(#[from] ReadinessError),
-    /// k3s has not written all of its files.
-    #[error("k3s has not written its keys after {limit:?}: {why}; its log is {}", log.display())]
-    NothingWritten {
-        /// The time that was waited.
-        limit: Duration,
-        /// The missing file.
-        why: String,
-        /// Its log.
-        log: std::path::PathBuf,
-    },
+/// Starts k3s from `image` in `scope`, and waits until its API server is ready.
+///
+/// # Errors
+/// The image is missing, k3s exits, or is not ready in time; it is then removed completely.
+pub async fn start(scope: &Scope, image: &str, inputs: Inputs<'_>, events: &Events) -> Result<Started<Distribution>, ClusterError> {
+    events.in_phase("k3s", async |_| started(scope, image, inputs).await).await
 }
 
-impl Hint for K3sError {
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Engine(error) => error.hint(),
-            _ => None,
-        }
-    }
-}
-
-/// A running k3s.
-#[derive(Debug)]
-pub struct K3s {
-    container: Container,
-}
-
-impl K3s {
-    /// Starts k3s with `setting`, and waits until its API server is ready. Returns the authorities of `around` with k3s' own in them.
-    ///
-    /// # Errors
-    /// The image is missing, k3s exits, or is not ready in time; it is then removed completely.
-    pub async fn start(around: Surroundings<'_>, setting: &Setting, events: &Events) -> Result<(Self, ApiServer, Authorities), K3sError> {
-        let phase = events.phase("k3s");
-        match Self::started(around, setting).await {
-            Ok(started) => {
-                phase.succeeded();
-                Ok(started)
-            }
-            Err(error) => {
-                phase.failed(&error);
-                Err(error)
-            }
-        }
-    }
-
-    async fn started(around: Surroundings<'_>, setting: &Setting) -> Result<(Self, ApiServer, Authorities), K3sError> {
-        let provisions = Provisions::write(around.directory, setting, around.version, around.places)?;
-        let directory = Directory(around.directory.join("k3s"));
-        fs_err::create_dir_all(&directory.0).map_err(ProvisionsError::from)?;
-        let keys = ["key", "pub"].map(|end| around.authorities.file(&format!("service-accounts.{end}")));
-        let name = format!("authlab-{}-k3s", around.labels.lab);
-        let spec = ContainerSpec::new(name, around.images.k3s.to_string(), around.labels)
-            .arguments(arguments(&provisions, &directory.0, (&keys[0], &keys[1])))
-            // It runs as the user who runs the lab, so that both can read each other's files.
-            .user(around.engine.own_user())
-            .environment("HOME", directory.0.to_string_lossy())
-            // It first creates directories there, as any user.
-            .in_memory(SETTINGS, "mode=1777")
-            .shared(around.directory)
-            .network(around.network, &["k3s"])
-            .publish(PORT);
-        let container = spec.start(around.engine).await?;
-        let k3s = Self { container };
-        match k3s.ready(around, &provisions, &directory).await {
-            Ok((server, authorities)) => Ok((k3s, server, authorities)),
-            Err(error) => {
-                // The first error is the one to report.
-                let _ = k3s.container.remove().await;
-                Err(error)
-            }
-        }
-    }
-
-    async fn ready(
-        &self,
-        around: Surroundings<'_>,
-        provisions: &Provisions,
-        directory: &Directory,
-    ) -> Result<(ApiServer, Authorities), K3sError> {
-        // It ends with the container.
-        let _following = self.container.follow(&provisions.log)?;
-        let written = until("the keys of k3s", LIMIT, || async {
-            self.container.expect_running().await?;
-            Ok::<_, K3sError>(match directory.missing() {
-                None => Condition::Met(()),
-                Some(path) => Condition::NotYet(format!("{} is not there", path.display())),
+async fn started(scope: &Scope, image: &str, inputs: Inputs<'_>) -> Result<Started<Distribution>, ClusterError> {
+    let provisions = Provisions::write(inputs.directory, &Setting::named(MAIN)?, inputs.version, inputs.places)?;
+    let directory = Directory(inputs.directory.join("k3s"));
+    fs_err::create_dir_all(&directory.0)?;
+    let keys = ["key", "pub"].map(|end| inputs.authorities.file(&format!("service-accounts.{end}")));
+    let Scope { engine, network, labels } = scope;
+    let spec = ContainerSpec::new(format!("authlab-{}-k3s", labels.lab), image, labels)
+        .arguments(arguments(&provisions, &directory.0, (&keys[0], &keys[1])))
+        // It runs as the user who runs the lab, so that both can read each other's files.
+        .user(engine.own_user())
+        .environment("HOME", directory.0.to_string_lossy())
+        // It first creates directories there, as any user.
+        .in_memory(SETTINGS, "mode=1777")
+        .shared(inputs.directory)
+        .network(network, &["k3s"])
+        .publish(PORT);
+    let node = spec.start(engine).await?;
+    match ready(&node, &provisions, &directory, inputs.authorities).await {
+        Ok((main, authorities)) => {
+            let container = node.clone();
+            Ok(Started {
+                cluster: Distribution::new(node, move || async move { container.remove().await.map_err(ClusterError::from) }),
+                main,
+                authorities,
             })
-        });
-        written.await.map_err(|error| match error {
-            WaitError::Failed(error) => error,
-            WaitError::TimedOut { limit, why, .. } => K3sError::NothingWritten {
-                limit,
-                why,
-                log: provisions.log.clone(),
-            },
-        })?;
-        let K3sFiles { kubeconfig, authorities } = read_back(directory)?;
-        let authorities = around.authorities.read_back(&authorities)?;
-        let kubeconfig = kubeconfig.published(self.container.published(PORT).unwrap_or(PORT));
-        let server = provisions.api_server(kubeconfig.server, kubeconfig.serving_authority, LogDelay::PassedOn);
-        ready(&server, &authorities.administrator()?, LIMIT, || async {
-            Ok::<_, K3sError>(self.container.expect_running().await?)
+        }
+        Err(error) => {
+            // The first error is the one to report.
+            let _ = node.remove().await;
+            Err(error)
+        }
+    }
+}
+
+async fn ready(
+    node: &Container,
+    provisions: &Provisions,
+    directory: &Directory,
+    ours: &Authorities,
+) -> Result<(ApiServer, Authorities), ClusterError> {
+    // It ends with the container.
+    let _following = node.follow(&provisions.log)?;
+    let written = until("the keys of k3s", LIMIT, || async {
+        node.expect_running().await?;
+        Ok::<_, ClusterError>(match directory.missing() {
+            None => Condition::Met(()),
+            Some(path) => Condition::NotYet(format!("{} is not there", path.display())),
         })
-        .await?;
-        Ok((server, authorities))
-    }
-
-    /// Fails if it no longer runs.
-    ///
-    /// # Errors
-    /// Its exit status, and the last lines of its log.
-    pub async fn expect_running(&self) -> Result<(), K3sError> {
-        Ok(self.container.expect_running().await?)
-    }
-
-    /// Returns its container.
-    pub fn containers(&self) -> Vec<&Container> {
-        vec![&self.container]
-    }
-
-    /// Removes it, and waits until it is gone.
-    ///
-    /// # Errors
-    /// The engine is no longer available.
-    pub async fn stop(self) -> Result<(), K3sError> {
-        Ok(self.container.remove().await?)
-    }
+    });
+    written.await.map_err(|error| match error {
+        WaitError::Failed(error) => error,
+        WaitError::TimedOut { limit, why, .. } => ClusterError::NothingWritten {
+            limit,
+            why,
+            log: provisions.log.clone(),
+        },
+    })?;
+    let mut written = read_back(directory)?;
+    written.kubeconfig = written.kubeconfig.published(node.published(PORT).unwrap_or(PORT));
+    written.ready(node, provisions, ours).await
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::{MAIN, Minor, Placeholders};
-    use crate::engine::{Engine, Image, Labels, Network, Presence, Swept};
+    use crate::cluster::{Minor, Placeholders};
+    use crate::engine::{Engine, EngineError, Image, Labels, Presence, Swept};
+    use crate::hint::Hint;
     use crate::server_binaries::Versions;
     use crate::server_binaries::images::Images;
 
     /// Starts k3s if an engine is available; returns whether the image was present, and the result.
-    async fn started() -> (bool, Result<(), K3sError>) {
+    async fn started() -> (bool, Result<(), ClusterError>) {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let engine = Engine::find(None).await.expect("a container engine");
         let place = tempfile::tempdir().unwrap();
         let labels = Labels::new("k3s-test", place.path());
-        let network = Network::create(&engine, "authlab-k3s-test", &labels).await.unwrap();
+        let scope = Scope::create(engine, "authlab-k3s-test", labels).await.unwrap();
         let pki = place.path().join("pki");
         std::fs::create_dir(&pki).unwrap();
         let authorities = Authorities::create(&pki, &[]).unwrap();
         let kubernetes = Versions::pinned().newest();
         let images = Images::of(kubernetes, None).unwrap();
         let image = images.k3s.to_string();
-        let present = matches!(Image::presence(&engine, &image).await.unwrap(), Presence::Present(_));
-        let around = Surroundings {
-            engine: &engine,
-            network: &network,
-            labels: &labels,
-            images: &images,
+        let present = matches!(Image::presence(&scope.engine, &image).await.unwrap(), Presence::Present(_));
+        let inputs = Inputs {
             directory: place.path(),
             authorities: &authorities,
             version: Minor(kubernetes.version.minor.into()),
             places: &Placeholders::example(),
         };
-        let started = K3s::start(around, &Setting::named(MAIN).unwrap(), &Events::silent()).await;
-        let ended = match started {
-            Ok((k3s, server, _)) => {
-                assert!(server.url.starts_with("https://127.0.0.1:"), "{server:?}");
-                k3s.expect_running().await.unwrap();
-                k3s.stop().await
+        let ended = match start(&scope, &image, inputs, &Events::silent()).await {
+            Ok(started) => {
+                assert!(started.main.url.starts_with("https://127.0.0.1:"), "{:?}", started.main);
+                started.cluster.expect_running().await.unwrap();
+                started.cluster.stop().await
             }
             Err(error) => Err(error),
         };
-        network.remove().await.unwrap();
-        let left: Swept = crate::engine::sweep(&engine, &crate::engine::Filter::owned(&labels)).await.unwrap();
+        scope.network.clone().remove().await.unwrap();
+        let left: Swept = scope.sweep().await.unwrap();
         assert_eq!(left, Swept::default(), "something was left");
         (present, ended)
     }
@@ -223,7 +135,7 @@ mod tests {
             (true, ended) => ended.unwrap(),
             (false, ended) => {
                 let error = ended.unwrap_err();
-                assert!(matches!(error, K3sError::Engine(EngineError::ImageMissing { .. })), "{error}");
+                assert!(matches!(error, ClusterError::Engine(EngineError::ImageMissing { .. })), "{error}");
                 assert!(error.hint().unwrap().contains("docker pull docker.io/rancher/k3s:v"), "{error}");
             }
         }

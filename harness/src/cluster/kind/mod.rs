@@ -1,7 +1,7 @@
 //! A cluster made by the `kind` command, with our settings in its configuration.
 //!
-//! The main type is [`Kind`]. The command is the user's own ([`KindCommand`]); its input is a file ([`configuration`]). kubeadm
-//! makes the authorities; [`Kind::start`] reads them back from the node ([`read_back`]).
+//! The main function is [`start`]. The command is the user's own ([`KindCommand`]); its input is a file ([`configuration`]). kubeadm
+//! makes the authorities; they are read back from the node ([`read_back`]).
 
 mod command;
 mod configuration;
@@ -10,5 +10,15 @@ mod start;
 
 pub use command::{CommandError, KindCommand, cluster_name};
 pub use configuration::{Configuration, configuration};
-pub use read_back::{NodeFiles, ReadBackError, read_back};
-pub use start::{Kind, KindError};
+pub use read_back::read_back;
+pub use start::start;
+
+use super::driver::DriverFacts;
+
+pub(super) const DRIVER: DriverFacts = DriverFacts {
+    name: "kind",
+    cluster: "the kind cluster",
+    capabilities: include_str!("../../../../fixtures/capabilities/kind.toml"),
+    images: Some(|images| vec![("kind node", images.kind_node.clone())]),
+    chosen: None,
+};

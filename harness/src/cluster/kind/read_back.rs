@@ -1,55 +1,25 @@
 //! The files that kubeadm wrote in the node, read back: the kubeconfig and the authorities.
 //!
-//! The main type is [`NodeFiles`], from the files of `/etc/kubernetes/pki` (kubeadm, `cmd/kubeadm/app/constants`).
+//! The main function is [`read_back`], from the files of `/etc/kubernetes/pki` (kubeadm, `cmd/kubeadm/app/constants`).
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::cluster::ReadBack;
-use crate::kubeconfig::{AdministratorKubeconfig, UnreadableKubeconfig};
+use crate::cluster::error::{self, ClusterError};
+use crate::cluster::{ReadBack, Written};
+use crate::kubeconfig::AdministratorKubeconfig;
 use crate::secret::Secret;
 
 /// The directory of kubeadm's keys in the node.
 pub const PKI: &str = "/etc/kubernetes/pki";
 
-/// The files that were read.
-#[derive(Clone, Debug)]
-pub struct NodeFiles {
-    /// The kubeconfig that kind wrote; its server address is valid on this machine.
-    pub kubeconfig: AdministratorKubeconfig,
-    /// The cluster's authorities, and the key of its service accounts.
-    pub authorities: ReadBack,
-}
-
-/// An error of reading the files of kubeadm.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadBackError {
-    /// A file cannot be read.
-    #[error("could not read {}, expected it from kubeadm", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The kubeconfig lacks a required field.
-    #[error(transparent)]
-    Kubeconfig(#[from] UnreadableKubeconfig),
-}
-
 /// Reads the file `kubeconfig`, and `pki`, a copy of the node's directory.
 ///
 /// # Errors
 /// A file is missing or has unexpected content.
-pub fn read_back(kubeconfig: &Path, pki: &Path) -> Result<NodeFiles, ReadBackError> {
-    let read = |path: &Path| {
-        std::fs::read_to_string(path).map_err(|source| ReadBackError::File {
-            path: path.to_owned(),
-            source,
-        })
-    };
-    let key = |name: &str| Ok::<_, ReadBackError>(Secret::new(read(&pki.join(name))?));
-    Ok(NodeFiles {
+pub fn read_back(kubeconfig: &Path, pki: &Path) -> Result<Written, ClusterError> {
+    let read = |path: &Path| error::read_back(path, "kubeadm");
+    let key = |name: &str| Ok::<_, ClusterError>(Secret::new(read(&pki.join(name))?));
+    Ok(Written {
         kubeconfig: AdministratorKubeconfig::read(&read(kubeconfig)?, kubeconfig, "kind")?,
         authorities: ReadBack {
             clients: (read(&pki.join("ca.crt"))?, key("ca.key")?),

@@ -1,193 +1,94 @@
 //! Starting a cluster with kind, until its API server is ready.
 //!
-//! The main type is [`Kind`]. Its node is a container that kind made, in the lab's own network; it is removed by [`Kind::stop`], or
-//! found again by the name of its cluster ([`super::cluster_name`]).
+//! The main function is [`start`]. The node is a container that kind made, in the lab's own network; it is removed by
+//! [`Distribution::stop`], or found again by the name of its cluster ([`super::cluster_name`]).
 
-use std::path::PathBuf;
-use std::time::Duration;
+use std::path::Path;
 
-use super::command::{CommandError, KindCommand, cluster_name};
+use super::command::{KindCommand, cluster_name};
 use super::configuration::{Configuration, LOG_RUNNER, configuration};
-use super::read_back::{NodeFiles, PKI, ReadBackError, read_back};
-use crate::cluster::provisions::{Provisions, ProvisionsError, Surroundings};
-use crate::cluster::readiness::{ReadinessError, ready};
-use crate::cluster::{ApiServer, Authorities, LogDelay, Setting};
-use crate::engine::{Container, EngineError, Image, Kind as EngineKind, Presence};
+use super::read_back::{PKI, read_back};
+use crate::cluster::error::ClusterError;
+use crate::cluster::provisions::Provisions;
+use crate::cluster::{Distribution, Inputs, MAIN, Setting, Started};
+use crate::engine::{Container, Kind as EngineKind, Scope};
 use crate::event::Events;
-use crate::hint::Hint;
 use crate::owner::LabId;
-use crate::pki::{PkiError, write_private};
+use crate::pki::write_private;
 
-/// The time limit for the API server to become ready, once kind has made the cluster.
-const LIMIT: Duration = Duration::from_secs(120);
-
-/// An error of starting a cluster of kind.
-#[derive(Debug, thiserror::Error)]
-pub enum KindError {
-    /// The command is missing, or fails.
-    #[error(transparent)]
-    Command(#[from] CommandError),
-    /// The engine failed, or the node exited.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// The files and flags of the API server cannot be prepared.
-    #[error(transparent)]
-    Provisions(#[from] ProvisionsError),
-    /// The files that kubeadm wrote cannot be read.
-    #[error(transparent)]
-    ReadBack(#[from] ReadBackError),
-    /// An authority of the cluster cannot be used, or a file cannot be written.
-    #[error(transparent)]
-    Pki(#[from] PkiError),
-    /// Its API server is not ready.
-    #[error(transparent)]
-    Readiness(#[from] ReadinessError),
+/// Makes a cluster from the node's `image` by `command`, and waits until its API server is ready.
+///
+/// # Errors
+/// The command fails, the node exits, or its API server is not ready in time; it is then removed completely.
+pub async fn start(
+    command: &KindCommand,
+    scope: &Scope,
+    image: &str,
+    inputs: Inputs<'_>,
+    events: &Events,
+) -> Result<Started<Distribution>, ClusterError> {
+    events
+        .in_phase("kind", async |_| started(command, scope, image, inputs).await)
+        .await
 }
 
-impl Hint for KindError {
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Command(error) => error.hint(),
-            Self::Engine(error) => error.hint(),
-            _ => None,
-        }
+async fn started(command: &KindCommand, scope: &Scope, image: &str, inputs: Inputs<'_>) -> Result<Started<Distribution>, ClusterError> {
+    let provisions = Provisions::write(inputs.directory, &Setting::named(MAIN)?, inputs.version, inputs.places)?;
+    let directory = inputs.directory.join("kind");
+    let (patches, programs) = (directory.join("patches"), directory.join("programs"));
+    for directory in [&patches, &programs] {
+        fs_err::create_dir_all(directory)?;
+    }
+    fs_err::os::unix::fs::symlink(LOG_RUNNER, programs.join("kube-apiserver"))?;
+    let name = cluster_name(&scope.labels);
+    let Configuration { cluster, patch } = configuration(&name, image, &provisions, inputs.directory, (&patches, &programs));
+    write_private(&patches.join(Configuration::PATCH), &patch.to_string())?;
+    let (file, kubeconfig) = (directory.join("kind.json"), directory.join("kubeconfig"));
+    write_private(&file, &serde_json::to_string_pretty(&cluster).unwrap_or_default())?;
+    let command = in_scope(command, scope);
+    command.create(&name, &file, &kubeconfig).await?;
+    ready(command, name, &kubeconfig, scope, &provisions, inputs).await
+}
+
+/// Returns `command` with the environment in which its clusters belong to the lab.
+fn in_scope(command: &KindCommand, scope: &Scope) -> KindCommand {
+    let address = scope.engine.address();
+    let command = command
+        .clone()
+        // Programs that it starts do not end with it: this variable identifies them when their owner is gone.
+        .environment(LabId::VARIABLE, scope.labels.id.as_str())
+        .environment("DOCKER_HOST", address)
+        // The lab's network instead of the one that all clusters share.
+        .environment("KIND_EXPERIMENTAL_DOCKER_NETWORK", scope.network.name());
+    match scope.engine.kind() {
+        EngineKind::Podman => command
+            .environment("KIND_EXPERIMENTAL_PROVIDER", "podman")
+            .environment("CONTAINER_HOST", address),
+        EngineKind::Docker | EngineKind::DockerDesktop => command,
     }
 }
 
-/// Another program forwards the log, line by line.
-const LOG_DELAY: LogDelay = LogDelay::PassedOn;
-
-/// A running cluster of kind.
-#[derive(Debug)]
-pub struct Kind {
+async fn ready(
     command: KindCommand,
     name: String,
-    kubeconfig: PathBuf,
-    node: Container,
-}
-
-impl Kind {
-    /// Makes a cluster with `setting` by `command`, and waits until its API server is ready. Returns the authorities of `around`
-    /// with the cluster's own in them.
-    ///
-    /// # Errors
-    /// The command fails, the node exits, or its API server is not ready in time; it is then removed completely.
-    pub async fn start(
-        command: &KindCommand,
-        around: Surroundings<'_>,
-        setting: &Setting,
-        events: &Events,
-    ) -> Result<(Self, ApiServer, Authorities), KindError> {
-        let phase = events.phase("kind");
-        match Self::started(command, around, setting).await {
-            Ok(started) => {
-                phase.succeeded();
-                Ok(started)
-            }
-            Err(error) => {
-                phase.failed(&error);
-                Err(error)
-            }
-        }
-    }
-
-    async fn started(
-        command: &KindCommand,
-        around: Surroundings<'_>,
-        setting: &Setting,
-    ) -> Result<(Self, ApiServer, Authorities), KindError> {
-        let image = image(around).await?;
-        let provisions = Provisions::write(around.directory, setting, around.version, around.places)?;
-        let directory = around.directory.join("kind");
-        let (patches, programs) = (directory.join("patches"), directory.join("programs"));
-        for directory in [&patches, &programs] {
-            fs_err::create_dir_all(directory).map_err(ProvisionsError::from)?;
-        }
-        fs_err::os::unix::fs::symlink(LOG_RUNNER, programs.join("kube-apiserver")).map_err(ProvisionsError::from)?;
-        let name = cluster_name(around.labels);
-        let Configuration { cluster, patch } = configuration(&name, &image, &provisions, around.directory, (&patches, &programs));
-        write_private(&patches.join(Configuration::PATCH), &patch.to_string())?;
-        let (file, kubeconfig) = (directory.join("kind.json"), directory.join("kubeconfig"));
-        write_private(&file, &serde_json::to_string_pretty(&cluster).unwrap_or_default())?;
-
-        let mut command = command
-            .clone()
-            // Programs that it starts do not end with it: this variable identifies them when their owner is gone.
-            .environment(LabId::VARIABLE, around.labels.id.as_str())
-            .environment("DOCKER_HOST", around.engine.address())
-            // The lab's network instead of the one that all clusters share.
-            .environment("KIND_EXPERIMENTAL_DOCKER_NETWORK", around.network.name());
-        if around.engine.kind() == EngineKind::Podman {
-            command = command
-                .environment("KIND_EXPERIMENTAL_PROVIDER", "podman")
-                .environment("CONTAINER_HOST", around.engine.address());
-        }
-        command.create(&name, &file, &kubeconfig).await?;
-        let (node, server, authorities) = Self::ready(&command, around, &provisions, &name, &kubeconfig).await?;
-        let kind = Self {
-            command,
-            name,
-            kubeconfig,
-            node,
-        };
-        Ok((kind, server, authorities))
-    }
-
-    async fn ready(
-        command: &KindCommand,
-        around: Surroundings<'_>,
-        provisions: &Provisions,
-        name: &str,
-        kubeconfig: &std::path::Path,
-    ) -> Result<(Container, ApiServer, Authorities), KindError> {
-        // On failure or when dropped, it removes the cluster.
-        let unfinished = command.unfinished(name, kubeconfig);
-        let node = Container::named(around.engine, &format!("{name}-control-plane")).await?;
-        let copies = around.directory.join("kind");
-        node.copy_out(PKI, &copies).await?;
-        let NodeFiles { kubeconfig, authorities } = read_back(kubeconfig, &copies.join("pki"))?;
-        let authorities = around.authorities.read_back(&authorities)?;
-        let server = provisions.api_server(kubeconfig.server, kubeconfig.serving_authority, LOG_DELAY);
-        ready(&server, &authorities.administrator()?, LIMIT, || async {
-            Ok::<_, KindError>(node.expect_running().await?)
-        })
-        .await?;
-        unfinished.finished();
-        Ok((node, server, authorities))
-    }
-
-    /// Fails if its node no longer runs.
-    ///
-    /// # Errors
-    /// Its exit status, and the last lines of its log.
-    pub async fn expect_running(&self) -> Result<(), KindError> {
-        Ok(self.node.expect_running().await?)
-    }
-
-    /// Returns its node.
-    pub fn containers(&self) -> Vec<&Container> {
-        vec![&self.node]
-    }
-
-    /// Removes the cluster, and waits until it is gone.
-    ///
-    /// # Errors
-    /// The command fails.
-    pub async fn stop(self) -> Result<(), KindError> {
-        Ok(self.command.delete(&self.name, &self.kubeconfig).await?)
-    }
-}
-
-/// Returns the name of the node's image in the engine: an image that was loaded from a file has lost its digest. A missing
-/// image is fetched by kind, by digest.
-async fn image(around: Surroundings<'_>) -> Result<String, KindError> {
-    let pinned = around.images.kind_node.to_string();
-    let loaded = around.images.kind_node.without_digest().to_string();
-    for name in [&pinned, &loaded] {
-        if let Presence::Present(image) = Image::presence(around.engine, name).await? {
-            image.expect_runnable(around.engine)?;
-            return Ok(name.clone());
-        }
-    }
-    Ok(pinned)
+    kubeconfig: &Path,
+    scope: &Scope,
+    provisions: &Provisions,
+    inputs: Inputs<'_>,
+) -> Result<Started<Distribution>, ClusterError> {
+    // On failure or when dropped, it removes the cluster.
+    let unfinished = command.unfinished(&name, kubeconfig);
+    let node = Container::named(&scope.engine, &format!("{name}-control-plane")).await?;
+    let copies = inputs.directory.join("kind");
+    node.copy_out(PKI, &copies).await?;
+    let written = read_back(kubeconfig, &copies.join("pki"))?;
+    let (main, authorities) = written.ready(&node, provisions, inputs.authorities).await?;
+    unfinished.finished();
+    let kubeconfig = kubeconfig.to_owned();
+    let removal = move || async move { command.delete(&name, &kubeconfig).await.map_err(ClusterError::from) };
+    Ok(Started {
+        cluster: Distribution::new(node, removal),
+        main,
+        authorities,
+    })
 }

@@ -148,13 +148,10 @@ pub async fn prepare_image(
     version: &str,
     events: &Events,
 ) -> Result<PreparedImage, KeycloakError> {
-    let phase = events.phase("keycloak image");
-    let made = make(engine, labels, source, prefix, version, events, &phase).await;
-    match &made {
-        Ok(_) => phase.succeeded(),
-        Err(error) => phase.failed(error),
-    }
-    made
+    let made = events.in_phase("keycloak image", async |phase| {
+        make(engine, labels, source, prefix, version, events, phase).await
+    });
+    made.await
 }
 
 async fn make(

@@ -28,7 +28,7 @@ pub use error::KeycloakError;
 pub use front::Front;
 pub use image::{PreparedImage, prepare_image};
 pub use prepare::{Prepared, prepare};
-pub use server::{Keycloak, start, start_in_container};
+pub use server::{Keycloak, Settings, start, start_in_container};
 
 /// The realm that the API servers trust.
 pub const REALM: &str = "kubernetes";

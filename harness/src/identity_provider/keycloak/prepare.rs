@@ -13,7 +13,7 @@ use super::error::file;
 use super::java::{self, Archive, Java};
 use super::launch::{self, ArchiveUse, Launch};
 use super::realm::{self, Secrets};
-use super::{Front, KeycloakError, server, training};
+use super::{Front, KeycloakError, Settings, server, training};
 use crate::cache::{Entry, Found, Hold, Presence, Ready};
 use crate::event::{Events, Phase};
 use crate::pki::{self, Authority, Request};
@@ -140,16 +140,12 @@ pub async fn prepare(home: &Path, events: &Events) -> Result<Prepared, KeycloakE
     let Ready { contents, hold } = match entry.find_or_claim(events, inspect).await? {
         Found::Ready(ready) => ready,
         Found::Missing(claim) => {
-            let phase = events.phase("prepare keycloak");
-            phase.detail(entry.product());
-            match make(&directory, home, version, java, events, &phase).await {
-                Ok(()) => phase.succeeded(),
-                // The unfinished directory stays for finding the reason; the next preparation clears it.
-                Err(error) => {
-                    phase.failed(&error);
-                    return Err(error);
-                }
-            }
+            // After a failure, the unfinished directory stays for finding the reason; the next preparation clears it.
+            let made = events.in_phase("prepare keycloak", async |phase| {
+                phase.detail(entry.product());
+                make(&directory, home, version, java, events, phase).await
+            });
+            made.await?;
             claim.share(events, inspect).await?
         }
     };
@@ -237,16 +233,13 @@ async fn make(directory: &Path, home: &Path, version: String, java: Java, events
     for realm in imports {
         pki::write_private(&import.join(format!("{}-realm.json", realm.name)), realm.document.expose())?;
     }
-    let running = server::serve(
-        &launch,
-        Front::listen().await?,
-        &first,
-        &serving,
-        authority.certificate(),
-        &secrets,
-        ArchiveUse::None,
-    )
-    .await?;
+    let settings = Settings {
+        front: Front::listen().await?,
+        directory: &first,
+        certificate: &serving,
+        authority: authority.certificate(),
+    };
+    let running = server::serve(&launch, settings, &secrets, ArchiveUse::None).await?;
     let log = running.log().to_owned();
     let status = running.finish(GRACE).await?;
     if status.code().is_none() {
@@ -269,16 +262,13 @@ async fn make(directory: &Path, home: &Path, version: String, java: Java, events
         let place = directory.join("training");
         launch::lay_out(&built, Some(&database), &place)?;
         let usage = java.archive.writing(&archive);
-        let running = server::serve(
-            &launch,
-            Front::listen().await?,
-            &place,
-            &serving,
-            authority.certificate(),
-            &secrets,
-            usage,
-        )
-        .await?;
+        let settings = Settings {
+            front: Front::listen().await?,
+            directory: &place,
+            certificate: &serving,
+            authority: authority.certificate(),
+        };
+        let running = server::serve(&launch, settings, &secrets, usage).await?;
         training::practise(&running.description()).await?;
         running.finish(GRACE).await?;
         if archive.exists() {

@@ -14,7 +14,7 @@ use super::{
     client,
 };
 use crate::cause::with_causes;
-use crate::engine::{Engine, Labels, Network};
+use crate::engine::Scope;
 use crate::event::Events;
 use crate::owner::LabId;
 use crate::pki::Leaf;
@@ -40,110 +40,102 @@ enum Server {
     Container(KeycloakContainer),
 }
 
-/// Starts a prepared Keycloak on its own data in `place`, an existing empty directory of `lab`, and opens `front` once
-/// its realm answers. It serves with `serving`, which `authority` (PEM) signed.
-///
-/// # Errors
-/// Keycloak cannot be started, exits, or does not answer in time; `front` is closed then.
-pub async fn start(
-    prepared: &Prepared,
-    front: Front,
-    (place, lab): (&Path, &LabId),
-    serving: &Leaf,
-    authority: &str,
-    events: &Events,
-) -> Result<Keycloak, KeycloakError> {
-    let phase = events.phase("keycloak");
-    let (home, database, target) = (prepared.home(), prepared.database(), place.to_owned());
-    let laid_out = tokio::task::spawn_blocking(move || launch::lay_out(&home, Some(&database), &target)).await;
-    laid_out.map_err(std::io::Error::other).map_err(file("fill", place))??;
-    let launch = Launch {
-        java: &prepared.java,
-        home: &prepared.home(),
-        limit: LIMIT,
-        lab: Some(lab),
-    };
-    let archive = prepared.archive_path();
-    let usage = prepared.use_archive(&archive);
-    match serve(&launch, front, place, serving, authority, &prepared.secrets, usage).await {
-        Ok(keycloak) => {
-            phase.succeeded();
-            Ok(keycloak)
-        }
-        Err(error) => {
-            phase.failed(&error);
-            Err(error)
-        }
-    }
+/// What Keycloak is started with, however it runs.
+#[derive(Debug)]
+pub struct Settings<'a> {
+    /// The public address, which opens once the realm answers.
+    pub front: Front,
+    /// The directory of the server's own files and log: it exists, and is empty.
+    pub directory: &'a Path,
+    /// The serving certificate, for 127.0.0.1 and for the host of `front`.
+    pub certificate: &'a Leaf,
+    /// The authority that signed it, PEM.
+    pub authority: &'a str,
 }
 
-/// Starts Keycloak in a container on `network`, with its inputs and its log in `place`, an existing empty directory, and
-/// opens `front` once its realm answers. It serves with `serving`, which `authority` (PEM) signed, for 127.0.0.1 and for the host
-/// of `front`.
+/// Starts a prepared Keycloak as a process of `lab`, on data of its own.
 ///
 /// # Errors
-/// The image is missing, the engine refuses, or Keycloak exits or does not answer in time; `front` is closed then and the
+/// Keycloak cannot be started, exits, or does not answer in time; its public address is closed then.
+pub async fn start(prepared: &Prepared, lab: &LabId, settings: Settings<'_>, events: &Events) -> Result<Keycloak, KeycloakError> {
+    let started = events.in_phase("keycloak", async |_| {
+        let (home, database, target) = (prepared.home(), prepared.database(), settings.directory.to_owned());
+        let laid_out = tokio::task::spawn_blocking(move || launch::lay_out(&home, Some(&database), &target)).await;
+        laid_out
+            .map_err(std::io::Error::other)
+            .map_err(file("fill", settings.directory))??;
+        let launch = Launch {
+            java: &prepared.java,
+            home: &prepared.home(),
+            limit: LIMIT,
+            lab: Some(lab),
+        };
+        let archive = prepared.archive_path();
+        serve(&launch, settings, &prepared.secrets, prepared.use_archive(&archive)).await
+    });
+    started.await
+}
+
+/// Starts Keycloak from `image` in a container in `scope`.
+///
+/// # Errors
+/// The image is missing, the engine refuses, or Keycloak exits or does not answer in time; its public address is closed then and the
 /// container removed.
-#[expect(clippy::too_many_arguments, reason = "each is a thing of its own, as it is for a process")]
 pub async fn start_in_container(
-    engine: &Engine,
-    labels: &Labels,
-    network: &Network,
     image: KeycloakImage,
-    front: Front,
-    place: &Path,
-    serving: &Leaf,
-    authority: &str,
+    scope: &Scope,
+    settings: Settings<'_>,
     events: &Events,
 ) -> Result<Keycloak, KeycloakError> {
-    let phase = events.phase("keycloak");
-    let started = async {
+    let started = events.in_phase("keycloak", async |_| {
+        let Settings {
+            front,
+            directory,
+            certificate,
+            authority,
+        } = settings;
+        let Scope { engine, network, labels } = scope;
         let imports = matches!(image, KeycloakImage::Official(_));
         let name = format!("authlab-{}-keycloak", labels.lab);
-        let mut spec = KeycloakContainerSpec::new(name, image, serving, authority).public_url(front.url());
+        let mut spec = KeycloakContainerSpec::new(name, image, certificate, authority).public_url(front.url());
         if imports {
             // Passwords and secrets are generated here: the image contains none of them.
             for realm in realm::realms()?.0 {
                 spec = spec.realm(realm.document)?;
             }
         }
-        spec.start(engine, labels, network, place).await
-    };
-    match started.await {
-        Ok(container) => {
-            phase.succeeded();
-            front.open(container.port());
-            let description = KeycloakDescription {
-                elsewhere: Some(Box::new(container.realm(OTHER_REALM)?)),
-                ..container.realm(REALM)?
-            };
-            Ok(Keycloak {
-                server: Server::Container(container),
-                front,
-                description,
-            })
-        }
-        Err(error) => {
-            phase.failed(&error);
-            Err(error)
-        }
-    }
+        let container = spec.start(engine, labels, network, directory).await?;
+        front.open(container.port());
+        let description = KeycloakDescription {
+            elsewhere: Some(Box::new(container.realm(OTHER_REALM)?)),
+            ..container.realm(REALM)?
+        };
+        Ok(Keycloak {
+            server: Server::Container(container),
+            front,
+            description,
+        })
+    });
+    started.await
 }
 
 /// Starts a server in a prepared home. The realms in its `data/import` are imported, unless they exist.
 pub(super) async fn serve(
     launch: &Launch<'_>,
-    front: Front,
-    place: &Path,
-    serving: &Leaf,
-    authority: &str,
+    settings: Settings<'_>,
     secrets: &Secrets,
     archive: ArchiveUse<'_>,
 ) -> Result<Keycloak, KeycloakError> {
-    let (certificate, key) = serving.save(place, "serving")?;
+    let Settings {
+        front,
+        directory,
+        certificate,
+        authority,
+    } = settings;
+    let (certificate, key) = certificate.save(directory, "serving")?;
     let url = front.url();
     let mut program = launch.serve(
-        place,
+        directory,
         &Listen {
             url: Some(&url),
             host: Ipv4Addr::LOCALHOST,
@@ -153,7 +145,7 @@ pub(super) async fn serve(
         },
         archive,
     )?;
-    if place.join("data/import").exists() {
+    if directory.join("data/import").exists() {
         program = program.argument("--import-realm");
     }
     let mut child = program.start().await?;

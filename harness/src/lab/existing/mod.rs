@@ -1,11 +1,11 @@
 //! An existing cluster, used as a guest.
 //!
 //! The main function is [`start`]; [`survey`] asks the same questions and creates nothing, and [`clear`] deletes the leftovers
-//! of crashes. Every object that is created has authlab's labels ([`belongings`]), is in its own namespace where possible, and is
+//! of crashes. Every object that is created has authlab's labels ([`created_objects`]), is in its own namespace where possible, and is
 //! deleted at the end.
 
 mod access;
-pub(crate) mod belongings;
+pub(crate) mod created_objects;
 mod error;
 mod exec;
 mod home;
@@ -23,7 +23,7 @@ use tokio::sync::watch;
 use super::description::{LabDescription, fingerprint};
 use super::directory::{self, Claim, Ownership};
 use super::leftovers::{self, Counts};
-use super::{Administrator, Directory, Inner, Lab, LabError, LabOptions, Owner, owned};
+use super::{Administrator, Directory, Inner, Lab, LabError, LabOptions, Owner, passing_name};
 use crate::cluster::{Capabilities, Driver, MAIN, Minor, Observed};
 use crate::event::{Events, Exchange, Exchanges, Presented, Verdict};
 use crate::identity_provider;
@@ -33,8 +33,8 @@ use crate::secret::Secret;
 use crate::server_binaries::Versions;
 
 use access::Access;
-use belongings::Belongings;
-pub use belongings::Whose;
+use created_objects::CreatedObjects;
+pub use created_objects::Whose;
 pub use error::ExistingError;
 use home::Home;
 pub use in_cluster::InCluster;
@@ -43,7 +43,7 @@ use questions::{Asking, Questioned};
 /// The part of an existing cluster that this process uses.
 #[derive(Debug)]
 pub(super) struct Guest {
-    pub(super) belongings: Belongings,
+    pub(super) created: CreatedObjects,
     issuer: Option<ExistingIssuer>,
     person: Option<String>,
 }
@@ -126,7 +126,7 @@ pub async fn survey(options: &LabOptions) -> Result<Survey, LabError> {
         observed: answers.observed,
         not_asked,
         creates: CREATES.iter().filter(|_| creating).map(|what| (*what).to_owned()).collect(),
-        label: format!("{}={}", belongings::MANAGED_BY, belongings::AUTHLAB),
+        label: format!("{}={}", created_objects::MANAGED_BY, created_objects::AUTHLAB),
     })
 }
 
@@ -147,9 +147,9 @@ pub async fn clear(options: &LabOptions, whose: Whose<'_>) -> Result<Deleted, La
     let access = access(options).await?;
     let reached = Reached::by(&access, Path::new(""), &LabOptions::default()).await?;
     let (client, home) = (reached.administrator.client(), Home::here()?);
-    let deleted = belongings::delete(&client, &home, whose).await?;
+    let deleted = created_objects::delete(&client, &home, whose).await?;
     forget(&access.url).await?;
-    let others = belongings::count_others(&client, &home).await?;
+    let others = created_objects::count_others(&client, &home).await?;
     Ok(Deleted { deleted, others })
 }
 
@@ -170,7 +170,7 @@ async fn forget(server: &str) -> Result<(), LabError> {
 /// Uses an existing cluster until the lab ends.
 pub(super) async fn start(options: &LabOptions, events: &Events) -> Result<Lab, LabError> {
     let access = access(options).await?;
-    let name = owned::passing_name();
+    let name = passing_name();
     let directory = Arc::new(Directory::create(&name).await?);
     let reached = Reached::by(&access, directory.path(), options).await?;
     events.note(format!(
@@ -180,19 +180,19 @@ pub(super) async fn start(options: &LabOptions, events: &Events) -> Result<Lab, 
     events.note(format!(
         "what is created in it has the label {}={}, is in namespaces of its own where it can be, and is deleted at the end; \
          --dry-run shows what that is",
-        belongings::MANAGED_BY,
-        belongings::AUTHLAB
+        created_objects::MANAGED_BY,
+        created_objects::AUTHLAB
     ));
     let client = reached.administrator.client();
     let home = Home::here()?;
-    let before = belongings::delete(&client, &home, Whose::Crashed).await?;
+    let before = created_objects::delete(&client, &home, Whose::Crashed).await?;
     forget(&access.url).await?;
     if before > 0 {
         events.note(format!("deleted {before} objects that an earlier run left in the cluster"));
     }
-    let belongings = Belongings::new((&name, directory.path()), &home, &reached.server, &access.credential);
-    belongings.begin()?;
-    let labels = belongings.labels();
+    let created = CreatedObjects::new((&name, directory.path()), &home, &reached.server, &access.credential);
+    created.begin()?;
+    let labels = created.labels();
     let phase = events.phase("questions to the cluster");
     let answers = questions::ask(&reached.questioned(), Asking::Labelled(&labels)).await;
     phase.succeeded();
@@ -237,7 +237,7 @@ pub(super) async fn start(options: &LabOptions, events: &Events) -> Result<Lab, 
         further: Mutex::new(HashMap::new()),
         keycloak,
         owner: Owner::Guest(Box::new(Guest {
-            belongings,
+            created,
             issuer: reached.issuer,
             person: answers.person,
         })),
@@ -345,8 +345,8 @@ impl Lab {
     /// Returns the labels of all objects that are created in the cluster for the lab.
     pub fn labels(&self) -> BTreeMap<String, String> {
         match &self.0.owner {
-            Owner::Guest(guest) => guest.belongings.labels(),
-            Owner::Us(_) | Owner::Another(_) => belongings::labels_at_home(&self.description().name),
+            Owner::Guest(guest) => guest.created.labels(),
+            Owner::Us(_) | Owner::Another(_) => created_objects::labels_at_home(&self.description().name),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The objects that authlab creates in a cluster, identified by their labels, and their deletion.
 //!
-//! The main type is [`Belongings`]: the objects that one lab creates in an existing cluster. Everything else that it creates is
+//! The main type is [`CreatedObjects`]: the objects that one lab creates in an existing cluster. Everything else that it creates is
 //! inside its own namespaces and is deleted with them.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -75,7 +75,7 @@ pub enum Whose<'a> {
 
 /// An object that authlab created.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Found {
+struct CreatedObject {
     kind: &'static str,
     name: String,
     lab: String,
@@ -106,7 +106,7 @@ impl Whose<'_> {
     }
 
     /// Returns `true` if `found` is selected; `known` returns the state of the owner of the lab with the given name.
-    fn means(self, found: &Found, home: &Home, known: impl Fn(&str) -> Known) -> bool {
+    fn means(self, found: &CreatedObject, home: &Home, known: impl Fn(&str) -> Known) -> bool {
         let here = found.home == home.as_str();
         is_named_by_us(found)
             && match self {
@@ -118,7 +118,7 @@ impl Whose<'_> {
 }
 
 /// Returns `true` for a name of the form that authlab generates, with a random suffix ([`CREATES`](super::CREATES)).
-fn is_named_by_us(found: &Found) -> bool {
+fn is_named_by_us(found: &CreatedObject) -> bool {
     let Some((base, end)) = found.name.rsplit_once('-') else {
         return false;
     };
@@ -182,7 +182,7 @@ pub(super) async fn count_others(client: &Client, home: &Home) -> Result<usize, 
     Ok(all.iter().filter(|found| !found.going).count())
 }
 
-async fn list(client: &Client, home: &Home, whose: Whose<'_>) -> kube::Result<Vec<Found>> {
+async fn list(client: &Client, home: &Home, whose: Whose<'_>) -> kube::Result<Vec<CreatedObject>> {
     let selector = whose.selector(home);
     let (namespaces, roles, bindings, requests) = futures::try_join!(
         of::<Namespace>(client, &selector, NAMESPACES),
@@ -194,7 +194,7 @@ async fn list(client: &Client, home: &Home, whose: Whose<'_>) -> kube::Result<Ve
     Ok(all.filter(|found| whose.means(found, home, known)).collect())
 }
 
-async fn of<K>(client: &Client, selector: &str, kind: &'static str) -> kube::Result<Vec<Found>>
+async fn of<K>(client: &Client, selector: &str, kind: &'static str) -> kube::Result<Vec<CreatedObject>>
 where
     K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + DeserializeOwned + Serialize,
 {
@@ -210,7 +210,7 @@ where
     Ok(listed
         .items
         .into_iter()
-        .map(|object| Found {
+        .map(|object| CreatedObject {
             kind,
             name: object.name_any(),
             lab: object.labels().get(LAB).cloned().unwrap_or_default(),
@@ -221,7 +221,7 @@ where
 }
 
 /// Deletes an object; returns the error, if any. An object that is already gone is no error.
-async fn delete_one(client: &Client, found: &Found) -> Option<String> {
+async fn delete_one(client: &Client, found: &CreatedObject) -> Option<String> {
     let parameters = DeleteParams::default();
     let (client, name) = (client.clone(), found.name.as_str());
     let deleted = match found.kind {
@@ -242,7 +242,7 @@ async fn delete_one(client: &Client, found: &Found) -> Option<String> {
 
 /// The objects that a lab creates in an existing cluster. If dropped before they were deleted, they are deleted then.
 #[derive(Debug)]
-pub(in crate::lab) struct Belongings {
+pub(in crate::lab) struct CreatedObjects {
     lab: String,
     home: Home,
     server: ApiServer,
@@ -253,7 +253,7 @@ pub(in crate::lab) struct Belongings {
     none: AtomicBool,
 }
 
-impl Belongings {
+impl CreatedObjects {
     /// Returns the objects of the lab `lab` in `directory`, which has created none yet.
     pub(super) fn new((lab, directory): (&str, &Path), home: &Home, server: &ApiServer, credential: &Credential) -> Self {
         Self {
@@ -289,7 +289,7 @@ impl Belongings {
     }
 }
 
-impl Drop for Belongings {
+impl Drop for CreatedObjects {
     fn drop(&mut self) {
         if self.none.load(Ordering::Relaxed) {
             return;
@@ -318,8 +318,8 @@ mod tests {
 
     const NAME: &str = "authlab-0123456789";
 
-    fn found(lab: &str, home: &str) -> Found {
-        Found {
+    fn found(lab: &str, home: &str) -> CreatedObject {
+        CreatedObject {
             kind: NAMESPACES,
             name: NAME.to_owned(),
             lab: lab.to_owned(),
@@ -360,7 +360,7 @@ mod tests {
     #[test]
     fn what_is_not_named_as_we_name_things_is_nobodys_to_delete() {
         let named = |kind, name: &str| {
-            let found = Found {
+            let found = CreatedObject {
                 kind,
                 name: name.to_owned(),
                 ..found("run-b", "here")

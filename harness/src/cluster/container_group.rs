@@ -1,15 +1,30 @@
-//! Servers as containers that share one network: a pod.
+//! Servers as containers that share one network.
 //!
-//! The main type is [`Pod`]. etcd's container has the network, and the others join it, so that among them everything is
+//! The main type is [`ContainerGroup`]. etcd's container has the network, and the others join it, so that among them everything is
 //! on 127.0.0.1, as with processes. Ports of this machine that lead to API servers can only be published with etcd's container:
 //! a few are published for API servers that may be started later. All containers see the lab's directory under its own path.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use super::control_plane::ControlPlaneError;
+use super::driver::DriverFacts;
+use super::error::ClusterError;
 use super::runtime::{Role, Wanted};
-use crate::engine::{Container, ContainerSpec, Engine, EngineError, Following, Labels, Network};
+use crate::engine::{Container, ContainerSpec, EngineError, Following, Scope};
 use crate::server_binaries::images::Images;
+
+pub(super) const DRIVER: DriverFacts = DriverFacts {
+    name: "container",
+    cluster: "the control plane",
+    capabilities: include_str!("../../../fixtures/capabilities/container.toml"),
+    images: Some(|images| {
+        vec![
+            ("etcd", images.etcd.clone()),
+            ("kube-apiserver", images.kube_apiserver.clone()),
+            ("kube-controller-manager", images.kube_controller_manager.clone()),
+        ]
+    }),
+    chosen: Some("the cluster runs in containers, whose images are there"),
+};
 
 /// The ports of API servers; each is published.
 const API_SERVERS: [u16; 16] = [
@@ -21,11 +36,9 @@ const ETCD: [u16; 2] = [2379, 2380];
 
 /// Containers that share one network. Dropping it stops nothing: each is removed as a server of its control plane, or by its labels.
 #[derive(Debug)]
-pub struct Pod {
-    engine: Engine,
+pub struct ContainerGroup {
+    scope: Scope,
     images: Images,
-    labels: Labels,
-    network: Network,
     /// etcd's container, which has the network.
     first: OnceLock<Container>,
     /// The unused ports.
@@ -38,14 +51,12 @@ struct Free {
     api_servers: Vec<u16>,
 }
 
-impl Pod {
-    /// Returns an empty pod on `network`.
-    pub fn new(engine: Engine, images: Images, labels: Labels, network: Network) -> Self {
+impl ContainerGroup {
+    /// Returns an empty group in `scope`, whose containers will run `images`.
+    pub fn new(scope: Scope, images: Images) -> Self {
         Self {
-            engine,
+            scope,
             images,
-            labels,
-            network,
             first: OnceLock::new(),
             free: Mutex::new(Free {
                 etcd: ETCD.into(),
@@ -55,13 +66,13 @@ impl Pod {
     }
 
     /// Returns the lowest free port for a server of `role`.
-    pub(super) fn port(&self, role: Role) -> Result<u16, ControlPlaneError> {
+    pub(super) fn port(&self, role: Role) -> Result<u16, ClusterError> {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         let (ports, published) = match role {
             Role::Etcd => (&mut free.etcd, ETCD.len()),
             Role::ApiServer | Role::ControllerManager => (&mut free.api_servers, API_SERVERS.len()),
         };
-        let lowest = ports.iter().copied().min().ok_or(ControlPlaneError::NoPortLeft { published })?;
+        let lowest = ports.iter().copied().min().ok_or(ClusterError::NoPortLeft { published })?;
         ports.retain(|port| *port != lowest);
         Ok(lowest)
     }
@@ -71,26 +82,27 @@ impl Pod {
         self.free.lock().unwrap_or_else(PoisonError::into_inner).api_servers.push(port);
     }
 
-    /// Returns the port of this machine that leads to `port` of the pod.
-    pub(super) fn published(&self, port: u16) -> Result<u16, ControlPlaneError> {
+    /// Returns the port of this machine that leads to `port` of the group.
+    pub(super) fn published(&self, port: u16) -> Result<u16, ClusterError> {
         let published = self.first.get().and_then(|first| first.published(port));
-        published.ok_or(ControlPlaneError::NoPortLeft {
+        published.ok_or(ClusterError::NoPortLeft {
             published: API_SERVERS.len(),
         })
     }
 
-    pub(super) async fn start(&self, wanted: Wanted) -> Result<Member, ControlPlaneError> {
+    pub(super) async fn start(&self, wanted: Wanted) -> Result<Member, ClusterError> {
         let (image, program) = match wanted.role {
             Role::Etcd => (&self.images.etcd, "etcd"),
             Role::ApiServer => (&self.images.kube_apiserver, "kube-apiserver"),
             Role::ControllerManager => (&self.images.kube_controller_manager, "kube-controller-manager"),
         };
         // The official images differ in their entry points (`/go-runner`, none); all have the program on their PATH.
-        let mut spec = ContainerSpec::new(name(&self.labels.lab, &wanted.name), image.to_string(), &self.labels)
+        let Scope { engine, network, labels } = &self.scope;
+        let mut spec = ContainerSpec::new(name(&labels.lab, &wanted.name), image.to_string(), labels)
             .program(program)
             .arguments(wanted.arguments)
-            .user(self.engine.own_user())
-            .shared(&self.labels.directory)
+            .user(engine.own_user())
+            .shared(&labels.directory)
             // The official kube-apiserver has this file capability: without it, it cannot even be executed.
             .capability("NET_BIND_SERVICE");
         for (name, value) in wanted.environment {
@@ -100,9 +112,9 @@ impl Pod {
             Some(first) => spec.inside_of(first),
             None => API_SERVERS
                 .iter()
-                .fold(spec.network(&self.network, &[]), |spec, port| spec.publish(*port)),
+                .fold(spec.network(network, &[]), |spec, port| spec.publish(*port)),
         };
-        let container = spec.start(&self.engine).await?;
+        let container = spec.start(engine).await?;
         let following = container.follow(&wanted.log)?;
         let _first = self.first.get_or_init(|| container.clone());
         Ok(Member {

@@ -1,6 +1,6 @@
 //! Objects that scenarios created in a lab's own cluster, deleted in bulk by their labels.
 //!
-//! The main type is [`Made`]. An existing cluster is cleared in another way ([`super::existing`]): there only objects that authlab may
+//! The main type is [`ScenarioObjects`]. An existing cluster is cleared in another way ([`super::existing`]): there only objects that authlab may
 //! list are deleted, and the cluster's own controllers do the rest.
 
 use std::time::Duration;
@@ -53,11 +53,11 @@ const WITHIN: &[(&str, &str)] = &[
 
 /// Objects that the scenarios of one run created.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Made {
+pub struct ScenarioObjects {
     selector: String,
 }
 
-impl Made {
+impl ScenarioObjects {
     /// Selects the objects of every scenario of the run.
     pub fn in_run(run: &str) -> Self {
         Self {

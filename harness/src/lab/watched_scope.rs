@@ -1,26 +1,58 @@
-//! The objects of a lab in a container engine: a network, and everything else that carries its labels.
+//! The things of a lab in a container engine: a network, and everything else that carries its labels.
 //!
-//! The main type is [`Containment`]. Containers belong to the engine and outlive the process that started them, so a watcher, a separate
-//! process, removes them when the lab's owner dies without having done so; this needs no cooperation of the dying owner. A program that
-//! cannot be executed again as the watcher has none: it removes them itself, unless it is killed, as a note says.
+//! The main types are [`WatchedScope`] and [`ScopeOnDemand`], which makes it for the first server that needs it. Containers belong to the
+//! engine and outlive the process that started them, so a watcher, a separate process, removes them when the lab's owner dies without
+//! having done so; this needs no cooperation of the dying owner. A program that cannot be executed again as the watcher has none: it
+//! removes them itself, unless it is killed, as a note says.
 
 use std::net::IpAddr;
 
+use tokio::sync::OnceCell;
+
 use super::{Directory, LabError};
-use crate::engine::{Engine, EngineError, Filter, Labels, Network, Reach, Watcher, sweep, watching_program};
+use crate::engine::{Engine, EngineError, Filter, Labels, Reach, Scope, Watcher, sweep, watching_program};
 use crate::event::Events;
 use crate::identity_provider::Address;
 
-/// A lab's part of a container engine. If dropped without [`Containment::end`], it is removed, by the watcher if there is one.
+/// The scope of a lab that may or may not need one.
+pub(super) struct ScopeOnDemand<'a> {
+    lab: &'a str,
+    directory: &'a Directory,
+    events: &'a Events,
+    made: OnceCell<WatchedScope>,
+}
+
+impl<'a> ScopeOnDemand<'a> {
+    /// Returns the scope of the lab `lab` in `directory`; nothing is made yet.
+    pub(super) fn new(lab: &'a str, directory: &'a Directory, events: &'a Events) -> Self {
+        Self {
+            lab,
+            directory,
+            events,
+            made: OnceCell::new(),
+        }
+    }
+
+    /// Returns the scope in `engine`, the one that all containers of a lab run on.
+    pub(super) async fn in_engine(&self, engine: &Engine) -> Result<&WatchedScope, LabError> {
+        let make = || WatchedScope::start(engine.clone(), self.lab, self.directory, self.events);
+        self.made.get_or_try_init(make).await
+    }
+
+    /// Returns the scope, if a server needed it.
+    pub(super) fn into_made(self) -> Option<WatchedScope> {
+        self.made.into_inner()
+    }
+}
+
+/// A lab's part of a container engine. If dropped without [`WatchedScope::end`], it is removed, by the watcher if there is one.
 #[derive(Debug)]
-pub(super) struct Containment {
-    pub(super) engine: Engine,
-    pub(super) labels: Labels,
-    pub(super) network: Network,
+pub(super) struct WatchedScope {
+    pub(super) scope: Scope,
     watch: Watching,
 }
 
-/// The process that removes the lab's objects when the lab is dropped.
+/// The process that removes the lab's things when the lab is dropped.
 #[derive(Debug)]
 enum Watching {
     /// A separate process, which works even if this one is killed.
@@ -31,9 +63,9 @@ enum Watching {
     Over,
 }
 
-impl Containment {
+impl WatchedScope {
     /// Creates a network for the lab `lab`, whose directory all containers see, and starts watching it.
-    pub(super) async fn start(engine: Engine, lab: &str, directory: &Directory, events: &Events) -> Result<Self, LabError> {
+    async fn start(engine: Engine, lab: &str, directory: &Directory, events: &Events) -> Result<Self, LabError> {
         let labels = Labels::new(lab, directory.path()).with_id(directory.id().clone());
         // The watcher starts before anything exists that it would have to remove.
         let watch = match watching_program() {
@@ -49,18 +81,15 @@ impl Containment {
                 Watching::Ourselves
             }
         };
-        let network = Network::create(&engine, &format!("authlab-{lab}"), &labels).await?;
         Ok(Self {
-            engine,
-            labels,
-            network,
+            scope: Scope::create(engine, &format!("authlab-{lab}"), labels).await?,
             watch,
         })
     }
 
     /// Returns the address at which both containers and users on this machine reach the harness' own servers.
     pub(super) fn address(&self) -> Address {
-        match (self.engine.reach(), self.network.gateway()) {
+        match (self.scope.engine.reach(), self.scope.network.gateway()) {
             (Reach::Gateway, Some(gateway)) => Address::at(gateway),
             (Reach::Gateway, None) => Address::loopback(),
             (Reach::Name(name), _) => Address {
@@ -75,7 +104,7 @@ impl Containment {
     /// # Errors
     /// An object could not be removed; the watcher keeps trying after this process has ended.
     pub(super) async fn end(mut self) -> Result<(), LabError> {
-        sweep(&self.engine, &Filter::owned(&self.labels)).await?;
+        self.scope.sweep().await?;
         if let Watching::Watcher(watcher) = std::mem::replace(&mut self.watch, Watching::Over) {
             // Everything is removed: a watcher that does not end has nothing to do.
             let _dismissed = watcher.dismiss().await;
@@ -84,12 +113,12 @@ impl Containment {
     }
 }
 
-impl Drop for Containment {
+impl Drop for WatchedScope {
     fn drop(&mut self) {
         if !matches!(self.watch, Watching::Ourselves) {
             return;
         }
-        let (address, filter) = (self.engine.address().to_owned(), Filter::owned(&self.labels));
+        let (address, filter) = (self.scope.engine.address().to_owned(), Filter::owned(&self.scope.labels));
         // The current runtime may be shutting down.
         let swept = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -147,11 +176,14 @@ mod tests {
         let directory = Directory::of_another(place.path().to_owned(), crate::owner::LabId::random());
         let found = Engine::find(Some(&engine.address())).await.unwrap();
         // This test binary was not registered as a watcher.
-        let contained = Containment::start(found, "blue", &directory, &events).await.unwrap();
+        let on_demand = ScopeOnDemand::new("blue", &directory, &events);
+        assert!(!*there.lock().unwrap());
+        on_demand.in_engine(&found).await.unwrap();
+        on_demand.in_engine(&found).await.unwrap();
         assert!(*there.lock().unwrap());
         assert_eq!(notes.lock().unwrap().len(), 1);
         assert!(notes.lock().unwrap()[0].contains("`authlab down --all`"));
-        drop(contained);
+        drop(on_demand.into_made());
         assert!(!*there.lock().unwrap(), "{:?}", asked.lock().unwrap());
     }
 }

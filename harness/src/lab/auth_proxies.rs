@@ -1,0 +1,63 @@
+//! The auth proxies of a lab, in front of its main API server. The main function is [`start`].
+
+use std::collections::BTreeMap;
+
+use super::description::AuthProxyDescription;
+use super::{Administrator, LabError, seed_objects};
+use crate::auth_proxy::{self, AuthProxy, Backend, PassOn, ProxyCredential, TokenIssuer};
+use crate::cluster::{ApiServer, Authorities, Placeholders};
+
+/// Starts the auth proxies: one passes identity on as headers with its own certificate, one impersonates.
+pub(super) async fn start(
+    main: &ApiServer,
+    authorities: &Authorities,
+    administrator: &Administrator,
+    places: &Placeholders,
+) -> Result<BTreeMap<String, AuthProxy>, LabError> {
+    // As in `fixtures/authentication/keycloak.toml`: a user of a proxy has the same name as at the API server's own endpoint.
+    let prefix = || "keycloak:".to_owned();
+    let issuer = TokenIssuer {
+        username_prefix: prefix(),
+        groups_claim: Some("user_groups".to_owned()),
+        groups_prefix: prefix(),
+        ..TokenIssuer::new(&places.keycloak, &places.serving_authority, "kubernetes")
+    };
+    let settings = |pass_on| {
+        Ok::<_, LabError>(auth_proxy::Settings {
+            certificate: authorities.serving_certificate("auth proxy")?,
+            caller_authority: Some(authorities.clients.certificate().to_owned()),
+            token_issuer: Some(issuer.clone()),
+            backend: Backend {
+                url: main.url.clone(),
+                authority: main.serving_authority.clone(),
+            },
+            pass_on,
+            extra: BTreeMap::new(),
+            patience: auth_proxy::Patience::default(),
+        })
+    };
+    let names = auth_proxy::HeaderNames::default();
+    let headers = PassOn::Headers {
+        certificate: authorities.front_proxy()?,
+        names,
+    };
+    let token = seed_objects::impersonator_token(&administrator.client()).await?;
+    let impersonation = PassOn::Impersonation {
+        credential: ProxyCredential::Token(token),
+    };
+    let headers = AuthProxy::start(settings(headers)?).await?;
+    let impersonation = AuthProxy::start(settings(impersonation)?).await?;
+    Ok(BTreeMap::from([
+        ("request-headers".to_owned(), headers),
+        ("impersonation".to_owned(), impersonation),
+    ]))
+}
+
+/// Returns where each of `proxies` is asked.
+pub(super) fn described(proxies: &BTreeMap<String, AuthProxy>) -> BTreeMap<String, AuthProxyDescription> {
+    let described = proxies.iter().map(|(name, proxy)| {
+        let url = format!("https://{}", proxy.address());
+        (name.clone(), AuthProxyDescription { url })
+    });
+    described.collect()
+}

@@ -1,0 +1,75 @@
+//! The harness' own servers that API servers ask. The main type is [`Listeners`].
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::{LabError, issuers};
+use crate::cluster::{Authorities, Placeholders};
+use crate::identity_provider::Address;
+use crate::identity_provider::issuer::{Egress, Issuer, ListeningIssuer};
+use crate::identity_provider::keycloak::Front;
+use crate::pki::write_private;
+use crate::token_webhook::TokenWebhook;
+
+/// The file below the lab's directory that API servers read (`--egress-selector-config-file`).
+const EGRESS: &str = "egress.json";
+
+/// Servers with their ports, so that settings can name them; the issuer and Keycloak hold requests until they are ready.
+pub(super) struct Listeners {
+    pub(super) issuer: ListeningIssuer,
+    /// Keycloak's public address.
+    pub(super) front: Front,
+    pub(super) token_webhook: TokenWebhook,
+    /// The proxy that API servers use for issuers that cannot be reached otherwise.
+    pub(super) egress: Egress,
+    /// Their addresses, as settings name them.
+    pub(super) places: Placeholders,
+}
+
+impl Listeners {
+    /// Opens all of them at `address`, for the lab in `directory`.
+    pub(super) async fn open(address: &Address, directory: &Path, authorities: &Authorities) -> Result<Self, LabError> {
+        let serving = authorities.serving_certificate("authlab")?;
+        let (issuer, front, token_webhook) = futures::try_join!(
+            async { Ok::<_, LabError>(Issuer::listen_at(address, &serving, issuers::paths()).await?) },
+            async { Ok(Front::listen_at(address).await?) },
+            async { Ok(TokenWebhook::start_at(address, &serving, authorities.clients.certificate(), authorities.seed()?).await?) }
+        )?;
+        let egress = Egress::listen_at(address, &serving, issuer.base().trim_start_matches("https://")).await?;
+        let egress_file = write_egress(&egress, directory, authorities)?;
+        let places = Placeholders {
+            keycloak: front.issuer_url(),
+            issuer: issuer.base(),
+            serving_authority: authorities.serving.certificate().to_owned(),
+            serving_authority_file: authorities.file("serving.crt").display().to_string(),
+            egress_file: egress_file.display().to_string(),
+            token_webhook: token_webhook.url().to_owned(),
+            pki: directory.join("pki").display().to_string(),
+        };
+        Ok(Self {
+            issuer,
+            front,
+            token_webhook,
+            egress,
+            places,
+        })
+    }
+}
+
+/// Tells API servers of `egress` in a file below `directory`, and returns its path.
+fn write_egress(egress: &Egress, directory: &Path, authorities: &Authorities) -> Result<PathBuf, LabError> {
+    let file = |name: &str| authorities.file(name).display().to_string();
+    // The API server requires a client certificate here; the proxy does not check it.
+    let tls = json!({
+        "caBundle": file("serving.crt"), "clientCert": file("front-proxy.crt"), "clientKey": file("front-proxy.key"),
+    });
+    let connection = json!({ "proxyProtocol": "HTTPConnect", "transport": { "tcp": { "url": egress.url(), "tlsConfig": tls } } });
+    let configuration = json!({
+        "apiVersion": "apiserver.k8s.io/v1beta1", "kind": "EgressSelectorConfiguration",
+        "egressSelections": [{ "name": "controlplane", "connection": connection }],
+    });
+    let path = directory.join(EGRESS);
+    write_private(&path, &configuration.to_string())?;
+    Ok(path)
+}

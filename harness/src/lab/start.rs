@@ -1,0 +1,160 @@
+//! The start of a lab, as a list. The main function is [`start`].
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use super::description::{LabDescription, fingerprint};
+use super::listeners::Listeners;
+use super::owned::Owned;
+use super::plan::Plan;
+use super::sabotaged::in_hands;
+use super::watched_scope::ScopeOnDemand;
+use super::{
+    Administrator, Directory, Inner, Lab, LabError, LabOptions, Owner, auth_proxies, keycloak, kubectl, passing_name, seed_objects,
+};
+use crate::cluster::{Authorities, Driver, Inputs, MAIN, Minor};
+use crate::event::Events;
+use crate::identity_provider::Address;
+use crate::identity_provider::issuer::HIDDEN;
+
+/// Starts a lab that lives as long as this process.
+pub(super) async fn start(options: &LabOptions, events: &Events) -> Result<Lab, LabError> {
+    if options.cluster == Some(Driver::Existing) {
+        return super::existing::start(options, events).await;
+    }
+    options.pinned()?;
+    let name = options.name.clone().unwrap_or_else(passing_name);
+    let directory = Directory::create(&name).await?;
+    start_in(directory, &name, options, events).await
+}
+
+/// Starts the lab `name` in `directory`, which is kept if that fails after a server has begun to write its log.
+pub(super) async fn start_in(directory: Directory, name: &str, options: &LabOptions, events: &Events) -> Result<Lab, LabError> {
+    // If the future is dropped on the way, the servers are killed first and the directory is removed after that.
+    let directory = Arc::new(directory);
+    directory.expect_space()?;
+    let started = start_servers(&directory, name, options, events).await;
+    if started.is_err() && has_logs(directory.path()) {
+        directory.keep();
+    }
+    started
+}
+
+/// Starts everything that a lab needs, in order.
+async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOptions, events: &Events) -> Result<Lab, LabError> {
+    let plan = Plan::make(options, directory, events).await?;
+    let (driver, identity_provider) = (plan.cluster.driver(), plan.keycloak.driver());
+
+    // What servers need of one another: an address, certificates, ports.
+    let scope = ScopeOnDemand::new(name, directory, events);
+    let address = plan.cluster.address(&scope).await?;
+    let ours = authorities(directory, &address).await?;
+    let stranger = options.sabotage.as_ref().map(|_| ours.add_stranger()).transpose()?;
+    let Listeners {
+        issuer,
+        front,
+        token_webhook,
+        egress,
+        places,
+    } = Listeners::open(&address, directory.path(), &ours).await?;
+
+    // The servers, all at once. Keycloak takes longest, and nothing waits for it.
+    let (keycloak, readiness) = keycloak::start(plan.keycloak, &scope, front, directory, &ours, options.sabotage.clone(), events).await?;
+    let inputs = Inputs {
+        directory: directory.path(),
+        authorities: &ours,
+        version: Minor(plan.version.version.minor.into()),
+        places: &places,
+    };
+    let (started, issuer) = futures::try_join!(
+        plan.cluster.start(&scope, inputs, options, events),
+        // Its RSA key is generated while the servers start; until then requests wait.
+        async { Ok(issuer.serve().await?) },
+    )?;
+    issuer.signer().save(&directory.below("issuer")?)?;
+    let (main, authorities) = (started.main, started.authorities);
+
+    // What is inside the cluster, and in front of it.
+    let administrator = Administrator::new(&main, authorities.administrator()?)?;
+    let (kubernetes, minor) = administrator.kubernetes().await?;
+    let objects = events.in_phase("objects of the lab", async |_| {
+        let client = administrator.client();
+        seed_objects::prepare(&client, &format!("v{}", plan.version.version)).await?;
+        if let Some(sabotage) = &options.sabotage {
+            seed_objects::add(&client, &sabotage.objects).await?;
+        }
+        auth_proxies::start(&main, &authorities, &administrator, &places).await
+    });
+    let proxies = objects.await?;
+
+    // The lab, for this process and for others.
+    let signer = issuer.signer().clone();
+    let (programs, kubectl) = kubectl::find(plan.programs.as_ref(), minor, directory.path()).await;
+    let auth_proxies = auth_proxies::described(&proxies);
+    let owned = Owned {
+        cluster: tokio::sync::Mutex::new(Some(started.cluster)),
+        keycloak,
+        issuer: Mutex::new(Some((issuer, egress))),
+        token_webhook: Mutex::new(Some(token_webhook)),
+        proxies: Mutex::new(proxies.into_values().collect()),
+        scope: tokio::sync::Mutex::new(scope.into_made()),
+        _programs: plan.programs,
+    };
+    let description = LabDescription {
+        schema: 1,
+        name: name.to_owned(),
+        authlab: env!("CARGO_PKG_VERSION").to_owned(),
+        fingerprint: fingerprint(),
+        owner: std::process::id(),
+        started: jiff::Timestamp::now(),
+        kubernetes,
+        minor,
+        cluster: driver,
+        identity_provider: Some(identity_provider),
+        observed: BTreeMap::from([("kubectl".to_owned(), kubectl)]),
+        learners: options.learners,
+        api_servers: BTreeMap::from([(MAIN.to_owned(), main.clone())]),
+        issuer: places.issuer,
+        keycloak_issuer: places.keycloak,
+        keycloak: None,
+        auth_proxies,
+        programs,
+        processes: owned.processes().await,
+        containers: owned.containers().await,
+        engine: owned.engine().await,
+        control: None,
+    };
+    description.save(directory.path())?;
+    Ok(Lab(Arc::new(Inner {
+        description,
+        signer: Some(signer),
+        authorities: Some(in_hands(authorities, options.sabotage.as_deref(), stranger)),
+        main,
+        administrator,
+        further: Mutex::new(HashMap::new()),
+        keycloak: readiness,
+        owner: Owner::Us(Box::new(owned)),
+        directory: Arc::clone(directory),
+    })))
+}
+
+/// Makes the lab's authorities, whose certificates serve at `address`.
+async fn authorities(directory: &Directory, address: &Address) -> Result<Authorities, LabError> {
+    let (pki, hosts) = (directory.below("pki")?, vec![address.host.clone(), HIDDEN.to_owned()]);
+    let created = tokio::task::spawn_blocking(move || Authorities::create(&pki, &hosts)).await;
+    Ok(created.map_err(|_| LabError::Ended)??)
+}
+
+/// Returns `true` if a server, or the owner, has written to its log.
+fn has_logs(directory: &Path) -> bool {
+    std::fs::read_dir(directory).into_iter().flatten().flatten().any(|entry| {
+        let path = entry.path();
+        if path.is_dir() {
+            // etcd's data can be large, and contains no readable log.
+            entry.file_name() != "etcd" && has_logs(&path)
+        } else {
+            path.extension().is_some_and(|kind| kind == "log") && entry.metadata().is_ok_and(|file| file.len() > 0)
+        }
+    })
+}
