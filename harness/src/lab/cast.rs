@@ -31,6 +31,9 @@ const LIFETIME: Duration = Duration::from_secs(24 * 3600);
 pub struct Member {
     /// The name of the user or service account.
     pub name: String,
+    /// The name by which features call them.
+    #[serde(default, skip_serializing)]
+    pub called: Option<String>,
     /// The member's description, in words.
     pub described_as: String,
     /// The kind of member: a person or a service account.
@@ -82,14 +85,45 @@ impl Way {
 #[serde(deny_unknown_fields)]
 struct Cast {
     person: Vec<Member>,
+    /// Those who act in features only: a lab has no credential for them.
+    extra: Vec<Extra>,
+}
+
+/// A person or machine that acts in features only.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Extra {
+    name: String,
+    called: String,
+    #[expect(dead_code, reason = "for the readers of the file, and for the table in the features' README")]
+    described_as: String,
+}
+
+fn cast() -> &'static Cast {
+    static CAST: LazyLock<Cast> =
+        LazyLock::new(|| toml::from_str(include_str!("../../../fixtures/cast.toml")).expect("fixtures/cast.toml is read by a test"));
+    &CAST
 }
 
 /// Returns all members in `fixtures/cast.toml`.
 #[must_use]
 pub fn members() -> &'static [Member] {
-    static CAST: LazyLock<Cast> =
-        LazyLock::new(|| toml::from_str(include_str!("../../../fixtures/cast.toml")).expect("fixtures/cast.toml is read by a test"));
-    &CAST.person
+    &cast().person
+}
+
+/// Returns the names by which features call people, each with the user name, in alphabetical order.
+pub fn called() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let members = cast().person.iter().filter_map(|member| Some((member.called.as_deref()?, member.name.as_str())));
+    let extras = cast().extra.iter().map(|extra| (extra.called.as_str(), extra.name.as_str()));
+    let mut all: Vec<_> = members.chain(extras).collect();
+    all.sort_unstable();
+    all.into_iter()
+}
+
+/// Returns the user name of the person that features call `name`.
+#[must_use]
+pub fn user_called(name: &str) -> Option<&'static str> {
+    called().find(|(called, _)| *called == name).map(|(_, user)| user)
 }
 
 /// Returns the names of all users for whom credentials exist.

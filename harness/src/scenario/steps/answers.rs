@@ -30,7 +30,7 @@ pub(super) const TRUSTED: Duration = Duration::from_secs(90);
 
 #[then(expr = "{person} is accepted as {string}")]
 fn accepted_as(world: &mut World, person: Person, user: String) -> Step {
-    world.person(&person.0)?;
+    world.person(&person)?;
     let user = world.filled(&user)?;
     needs_witness(world)?;
     accepted(world.answer()?, &user)
@@ -47,7 +47,7 @@ pub(super) fn needs_witness(world: &World) -> Step {
 
 #[then(expr = "{person} is in the group(s) {texts}")]
 fn in_groups(world: &mut World, person: Person, groups: Texts) -> Step {
-    world.person(&person.0)?;
+    world.person(&person)?;
     let identity = identity(world.answer()?)?;
     let groups: Vec<String> = groups.0.iter().map(|group| world.filled(group)).collect::<anyhow::Result<_>>()?;
     let missing: Vec<_> = groups.iter().filter(|group| !identity.groups.contains(*group)).collect();
@@ -57,7 +57,7 @@ fn in_groups(world: &mut World, person: Person, groups: Texts) -> Step {
 
 #[then(expr = "{person} is in exactly the group(s) {texts}")]
 fn in_exactly_groups(world: &mut World, person: Person, groups: Texts) -> Step {
-    world.person(&person.0)?;
+    world.person(&person)?;
     let identity = identity(world.answer()?)?;
     let expected: BTreeSet<String> = groups.0.into_iter().collect();
     expect!(
@@ -71,7 +71,7 @@ fn in_exactly_groups(world: &mut World, person: Person, groups: Texts) -> Step {
 
 #[then(expr = "{person} is in no group {string}")]
 fn not_in_group(world: &mut World, person: Person, group: String) -> Step {
-    world.person(&person.0)?;
+    world.person(&person)?;
     let identity = identity(world.answer()?)?;
     expect!(
         !identity.groups.contains(&group),
@@ -84,7 +84,7 @@ fn not_in_group(world: &mut World, person: Person, group: String) -> Step {
 
 #[then(expr = "{person} has the UID {string}")]
 fn has_uid(world: &mut World, person: Person, uid: String) -> Step {
-    world.person(&person.0)?;
+    world.person(&person)?;
     let identity = identity(world.answer()?)?;
     expect!(identity.uid == uid, "the UID \"{uid}\"", "\"{}\"", identity.uid);
     Ok(())
@@ -97,7 +97,7 @@ fn has_no_uid(world: &mut World, person: Person) -> Step {
 
 #[then(expr = "{person} has the extra {string} with {texts}")]
 fn has_extra(world: &mut World, person: Person, key: String, values: Texts) -> Step {
-    world.person(&person.0)?;
+    world.person(&person)?;
     let (expected, extra) = (values.0, &identity(world.answer()?)?.extra);
     expect!(
         extra.get(&key) == Some(&expected),
@@ -109,7 +109,7 @@ fn has_extra(world: &mut World, person: Person, key: String, values: Texts) -> S
 
 #[then(expr = "{person} has no extra {string}")]
 fn has_no_extra(world: &mut World, person: Person, key: String) -> Step {
-    world.person(&person.0)?;
+    world.person(&person)?;
     let seen = identity(world.answer()?)?.extra.get(&key);
     expect!(seen.is_none(), "no extra \"{key}\"", "{seen:?}");
     Ok(())
@@ -117,7 +117,7 @@ fn has_no_extra(world: &mut World, person: Person, key: String) -> Step {
 
 #[then(expr = "{person} is refused as unauthenticated, because {string}")]
 fn unauthenticated(world: &mut World, person: Person, reason: String) -> Step {
-    world.person(&person.0)?;
+    world.person(&person)?;
     let answer = world.answer()?;
     refused(world.version(), answer, Verdict::Unauthenticated, &reason)?;
     expect!(
@@ -150,7 +150,7 @@ fn unauthenticated_twice(world: &mut World, person: Person, reason: String, othe
 
 #[then(expr = "{person} is refused as unauthenticated with nothing logged, because {string}")]
 fn unauthenticated_silently(world: &mut World, person: Person, reason: String) -> Step {
-    world.person(&person.0)?;
+    world.person(&person)?;
     world.needs("audit_log")?;
     let answer = world.answer()?;
     refused(world.version(), answer, Verdict::Unauthenticated, &reason)?;
@@ -177,7 +177,7 @@ async fn soon_accepted(world: &mut World, person: Person, user: String) -> Step 
 
 #[then(expr = "{person} is refused in TLS, because {string}")]
 fn refused_in_tls(world: &mut World, person: Person, reason: String) -> Step {
-    world.person(&person.0)?;
+    world.person(&person)?;
     refused(world.version(), world.answer()?, Verdict::TlsRefused, &reason)
 }
 
@@ -195,7 +195,7 @@ fn gives_nothing_away(world: &mut World) -> Step {
 
 #[then(expr = "{person} is refused as forbidden, because {string}")]
 fn forbidden(world: &mut World, person: Person, reason: String) -> Step {
-    world.person(&person.0)?;
+    world.person(&person)?;
     refused(world.version(), world.answer()?, Verdict::Forbidden, &reason)
 }
 
@@ -206,7 +206,7 @@ fn bad_request(world: &mut World, reason: String) -> Step {
 
 #[then(expr = "{person} is refused by the auth proxy as unauthenticated, because {string}")]
 fn unauthenticated_by_proxy(world: &mut World, person: Person, reason: String) -> Step {
-    world.person(&person.0)?;
+    world.person(&person)?;
     let answer = world.answer()?;
     refused(world.version(), answer, Verdict::Unauthenticated, &reason)?;
     let record = &answer.record;
@@ -291,13 +291,13 @@ async fn twin_accepted(world: &mut World, person: Person, what: SoundThing) -> S
         "it is: {:?}",
         twin.credential
     );
-    let answer = world.ask_with(&person.0, &twin.credential, &Question::who_am_i()).await;
+    let answer = world.ask_with(&person, &twin.credential, &Question::who_am_i()).await;
     accepted(&answer, &twin.user)
 }
 
 /// Asks until the verdict is `verdict`, each time with another spare credential while there are any. The last answer counts.
 async fn soon(world: &mut World, person: &Person, verdict: Verdict) -> Step {
-    let who = world.person(&person.0)?;
+    let who = world.person(&person)?;
     let held = world.holding(&who)?.credential.clone();
     let mut credentials = std::mem::take(&mut world.notes::<Spares>().0);
     credentials.push(held);
@@ -314,7 +314,7 @@ async fn soon(world: &mut World, person: &Person, verdict: Verdict) -> Step {
     let waited = until(verdict.name(), limit, || {
         let credential = &credentials[asked.min(credentials.len() - 1)];
         asked += 1;
-        let (endpoint, who) = (&endpoint, &who);
+        let (endpoint, who) = (&endpoint, who.name());
         async move {
             let answer = ask(endpoint, who, credential, &Question::who_am_i()).await;
             Ok::<_, Infallible>(if answer.verdict == verdict {
@@ -331,13 +331,13 @@ async fn soon(world: &mut World, person: &Person, verdict: Verdict) -> Step {
 
 #[then(expr = "{person}, who asks the same, is accepted as {string}")]
 async fn other_accepted(world: &mut World, person: Person, user: String) -> Step {
-    let answer = world.ask(&person.0, &Question::who_am_i()).await?;
+    let answer = world.ask(&person, &Question::who_am_i()).await?;
     accepted(&answer, &user)
 }
 
 #[then(expr = "{person}, who asks the same, is refused as unauthenticated, because {string}")]
 async fn other_refused(world: &mut World, person: Person, reason: String) -> Step {
-    let answer = world.ask(&person.0, &Question::who_am_i()).await?;
+    let answer = world.ask(&person, &Question::who_am_i()).await?;
     refused(world.version(), &answer, Verdict::Unauthenticated, &reason)
 }
 

@@ -24,36 +24,36 @@ fn holds_nothing(world: &mut World, person: Person) -> Step {
         }),
         None => None,
     };
-    Ok(world.hold(&person.0, Credential::Nothing, twin)?)
+    Ok(world.hold(&person, Credential::Nothing, twin)?)
 }
 
 #[when(expr = "{person} asks the API server who {word} is")]
 async fn asks_who(world: &mut World, person: Person, _pronoun: String) -> Step {
-    Ok(world.ask(&person.0, &Question::who_am_i()).await.map(drop)?)
+    Ok(world.ask(&person, &Question::who_am_i()).await.map(drop)?)
 }
 
 #[when(expr = "{person} asks to list {word}")]
 async fn asks_to_list(world: &mut World, person: Person, resource: String) -> Step {
     let question = list(world, &resource).await?;
-    Ok(world.ask(&person.0, &question).await.map(drop)?)
+    Ok(world.ask(&person, &question).await.map(drop)?)
 }
 
 #[when(expr = "{person} asks the API server who {word} is, in a format that it does not write")]
 async fn asks_who_in_another_format(world: &mut World, person: Person, _pronoun: String) -> Step {
     Ok(world
-        .ask(&person.0, &Question::who_am_i().header("Accept", "text/csv"))
+        .ask(&person, &Question::who_am_i().header("Accept", "text/csv"))
         .await
         .map(drop)?)
 }
 
 #[when(expr = "{person} asks whether the API server is alive")]
 async fn asks_whether_alive(world: &mut World, person: Person) -> Step {
-    Ok(world.ask(&person.0, &Question::get("/livez")).await.map(drop)?)
+    Ok(world.ask(&person, &Question::get("/livez")).await.map(drop)?)
 }
 
 #[when(expr = "{person} asks whether the API server is healthy")]
 async fn asks_whether_healthy(world: &mut World, person: Person) -> Step {
-    Ok(world.ask(&person.0, &Question::get("/healthz")).await.map(drop)?)
+    Ok(world.ask(&person, &Question::get("/healthz")).await.map(drop)?)
 }
 
 /// Returns the request that lists `resource` in the scenario's namespace.

@@ -29,7 +29,7 @@ struct New {
 async fn holds_certificate_of_new_authority(world: &mut World, person: Person) -> Step {
     let authority = Authority::root(&world.unique("new authority"))?;
     let leaf = authority.issue(&Request::client(&person.user(), &[]))?;
-    world.hold(&person.0, Credential::Certificate(leaf), None)?;
+    world.hold(&person, Credential::Certificate(leaf), None)?;
     world.notes::<New>().authority = Some(authority);
     is_refused(world, &person).await
 }
@@ -37,7 +37,7 @@ async fn holds_certificate_of_new_authority(world: &mut World, person: Person) -
 #[given(expr = "{person} holds a certificate of the front proxy's authority, and is refused with it")]
 async fn holds_certificate_of_proxies_authority(world: &mut World, person: Person) -> Step {
     let leaf = world.request_header_authority()?.issue(&Request::client(&person.user(), &[]))?;
-    world.hold(&person.0, Credential::Certificate(leaf.clone()), None)?;
+    world.hold(&person, Credential::Certificate(leaf.clone()), None)?;
     world.notes::<New>().leaf = Some(leaf);
     is_refused(world, &person).await
 }
@@ -47,7 +47,7 @@ async fn new_front_proxy_announces(world: &mut World, person: Person) -> Step {
     world.needs("front_proxy")?;
     let authority = Authority::root(&world.unique("new front proxies"))?;
     let leaf = authority.issue(&Request::client(FRONT_PROXY, &[]))?;
-    world.hold(&person.0, front_proxy::announced(leaf, front_proxy::user(&person)), None)?;
+    world.hold(&person, front_proxy::announced(leaf, front_proxy::user(&person)), None)?;
     world.notes::<New>().authority = Some(authority);
     is_refused(world, &person).await
 }
@@ -81,7 +81,7 @@ async fn announces_with_same(world: &mut World, announced: Person, person: Perso
         .clone()
         .context("nobody holds a certificate of the front proxy's authority")?;
     let credential = front_proxy::announced(leaf, front_proxy::user(&announced));
-    let who = world.person(&person.0)?;
+    let who = world.person(&person)?;
     let answer = world.ask_with(&who, &credential, &Question::who_am_i()).await;
     answers::accepted(&answer, &user)
 }
@@ -116,7 +116,7 @@ async fn aggregated_apis_are_told(world: &mut World) -> Step {
 }
 
 async fn is_refused(world: &mut World, person: &Person) -> Step {
-    let answer = world.ask(&person.0, &Question::who_am_i()).await?;
+    let answer = world.ask(&person, &Question::who_am_i()).await?;
     answers::refused(
         world.version(),
         &answer,

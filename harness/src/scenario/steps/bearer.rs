@@ -77,25 +77,25 @@ fn sends_password(world: &mut World, person: Person) -> Step {
     use base64::Engine as _;
     let pair = format!("{}:{}", person.user(), world.unique("password"));
     let pair = base64::engine::general_purpose::STANDARD.encode(pair);
-    Ok(world.hold(&person.0, Credential::Authorization(Secret::new(format!("Basic {pair}"))), None)?)
+    Ok(world.hold(&person, Credential::Authorization(Secret::new(format!("Basic {pair}"))), None)?)
 }
 
 #[given(expr = "{person} carries an empty token")]
 async fn carries_empty(world: &mut World, person: Person) -> Step {
     let twin = service_accounts::fresh(world).await?;
-    Ok(world.hold(&person.0, Credential::Authorization(Secret::new("Bearer ")), Some(twin))?)
+    Ok(world.hold(&person, Credential::Authorization(Secret::new("Bearer ")), Some(twin))?)
 }
 
 #[given(expr = "{person} carries a made-up token")]
 async fn carries_made_up(world: &mut World, person: Person) -> Step {
     let twin = service_accounts::fresh(world).await?;
     let token = made_up(world);
-    Ok(world.hold(&person.0, token, Some(twin))?)
+    Ok(world.hold(&person, token, Some(twin))?)
 }
 
 #[given(expr = "{person} also presents {beside}")]
 async fn also_presents(world: &mut World, person: Person, beside: Beside) -> Step {
-    let holding = world.holding(&person.0)?.clone();
+    let holding = world.holding(&person)?.clone();
     let token = match beside {
         Beside::ServiceAccount => {
             let sound = service_accounts::fresh(world).await?;
@@ -104,14 +104,14 @@ async fn also_presents(world: &mut World, person: Person, beside: Beside) -> Ste
         }
         Beside::MadeUp => made_up(world),
     };
-    Ok(world.hold(&person.0, Credential::Together(vec![holding.credential, token]), holding.twin)?)
+    Ok(world.hold(&person, Credential::Together(vec![holding.credential, token]), holding.twin)?)
 }
 
 #[then(expr = "with a service account token beside it, {person} is accepted as the service account")]
 async fn accepted_with_token_beside(world: &mut World, person: Person) -> Step {
-    let held = world.holding(&person.0)?.credential.clone();
+    let held = world.holding(&person)?.credential.clone();
     let sound = service_accounts::fresh(world).await?;
-    let who = world.person(&person.0)?;
+    let who = world.person(&person)?;
     let answer = world
         .ask_with(&who, &Credential::Together(vec![held, sound.credential]), &Question::who_am_i())
         .await;
@@ -123,7 +123,7 @@ async fn accepted_with_token_alone(world: &mut World, person: Person) -> Step {
     let Some(sound) = world.notes::<Alone>().0.clone() else {
         bail!("nobody presents a sound token beside something else")
     };
-    let who = world.person(&person.0)?;
+    let who = world.person(&person)?;
     let answer = world.ask_with(&who, &sound.credential, &Question::who_am_i()).await;
     answers::accepted(&answer, &sound.user)
 }
@@ -138,5 +138,5 @@ async fn carry(world: &mut World, person: &Person, before: &str, after: &str, so
     let token = service_accounts::fresh_token(world).await?;
     let header = Secret::new(format!("{before}{}{after}", token.expose()));
     let twin = if sound { None } else { Some(service_accounts::fresh(world).await?) };
-    Ok(world.hold(&person.0, Credential::Authorization(header), twin)?)
+    Ok(world.hold(&person, Credential::Authorization(header), twin)?)
 }

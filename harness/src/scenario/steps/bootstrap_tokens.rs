@@ -241,13 +241,13 @@ async fn holds_flawed_token(world: &mut World, person: Person, flaw: TokenFlaw) 
         credential: sound.credential(),
         user: sound.user(),
     };
-    Ok(world.hold(&person.0, credential, Some(twin))?)
+    Ok(world.hold(&person, credential, Some(twin))?)
 }
 
 #[given(expr = "{person} was accepted with her bootstrap token")]
 async fn was_accepted(world: &mut World, person: Person) -> Step {
     let user = world.notes::<Made>().token()?.user();
-    let answer = world.ask(&person.0, &Question::who_am_i()).await?;
+    let answer = world.ask(&person, &Question::who_am_i()).await?;
     answers::accepted(&answer, &user)
 }
 
@@ -261,12 +261,12 @@ async fn is_deleted(world: &mut World, _whose: String) -> Step {
         credential: other.credential(),
         user: other.user(),
     };
-    Ok(world.spoil("she", twin)?)
+    Ok(world.spoil(&Person::called("she"), twin)?)
 }
 
 #[then(expr = "{person} is accepted as the holder of the bootstrap token")]
 fn accepted_as_holder(world: &mut World, person: Person) -> Step {
-    world.person(&person.0)?;
+    world.person(&person)?;
     let user = world.notes::<Made>().token()?.user();
     answers::accepted(world.answer()?, &user)
 }
@@ -274,7 +274,7 @@ fn accepted_as_holder(world: &mut World, person: Person) -> Step {
 #[then(expr = "{person}, who asks again, is accepted as the holder of the bootstrap token")]
 async fn still_accepted(world: &mut World, person: Person) -> Step {
     let user = world.notes::<Made>().token()?.user();
-    let answer = world.ask(&person.0, &Question::who_am_i()).await?;
+    let answer = world.ask(&person, &Question::who_am_i()).await?;
     answers::accepted(&answer, &user)
 }
 
@@ -290,7 +290,7 @@ async fn hold(world: &mut World, person: &Person, drawn: impl Fn() -> BootstrapT
     .await?;
     let behind = BootstrapToken::sound(world).await?;
     heard(world, &behind).await?;
-    world.hold(&person.0, token.credential(), None)?;
+    world.hold(&person, token.credential(), None)?;
     world.notes::<Made>().token = Some(token);
     Ok(())
 }

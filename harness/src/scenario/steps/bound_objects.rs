@@ -71,7 +71,7 @@ async fn object_is_made_anew(world: &mut World, object: BoundObject) -> Step {
 
 #[then(expr = "{person} is known to run in its pod")]
 fn runs_in_pod(world: &mut World, person: Person) -> Step {
-    world.person(&person.0)?;
+    world.person(&person)?;
     let Some(pod) = world
         .notes::<Bound>()
         .0
@@ -87,7 +87,7 @@ fn runs_in_pod(world: &mut World, person: Person) -> Step {
 
 #[then(expr = "{person} is not known to run in any pod")]
 fn runs_in_no_pod(world: &mut World, person: Person) -> Step {
-    world.person(&person.0)?;
+    world.person(&person)?;
     has_extra(world, "authentication.kubernetes.io/pod-name", None)?;
     has_extra(world, "authentication.kubernetes.io/pod-uid", None)
 }

@@ -142,7 +142,7 @@ fn holds_flawed_certificate(world: &mut World, person: Person, flaw: Certificate
 async fn accepted_with_certificate(world: &mut World, person: Person) -> Step {
     let leaf = world.client_authority()?.issue(&Request::client(&person.user(), &[]))?;
     let answer = world
-        .ask_with(&person.0, &Credential::Certificate(leaf), &Question::who_am_i())
+        .ask_with(&person, &Credential::Certificate(leaf), &Question::who_am_i())
         .await;
     answers::accepted(&answer, &person.user())
 }
@@ -198,5 +198,5 @@ fn intermediate(world: &World) -> Step<Authority> {
 
 fn keep(world: &mut World, person: &Person, leaf: Leaf, twin: Option<Twin>) -> Step {
     world.notes::<Held>().0 = Some(leaf.clone());
-    Ok(world.hold(&person.0, Credential::Certificate(leaf), twin)?)
+    Ok(world.hold(&person, Credential::Certificate(leaf), twin)?)
 }

@@ -26,7 +26,7 @@ struct Seen {
 
 #[when(expr = "{person} begins to speak with the API server, and says nothing of herself")]
 async fn begins(world: &mut World, person: Person) -> Step {
-    world.person(&person.0)?;
+    world.person(&person)?;
     let authorities = acceptable_authorities(&world.endpoint()).await?;
     world.notes::<Seen>().authorities = authorities;
     Ok(())
@@ -47,7 +47,7 @@ fn named_authorities(world: &mut World) -> Step {
 
 #[when(expr = "{person} asks the API server who {word} is, over a connection for many requests")]
 async fn asks_over_http2(world: &mut World, person: Person, _pronoun: String) -> Step {
-    let credential = world.holding(&person.0)?.credential.clone();
+    let credential = world.holding(&person)?.credential.clone();
     let asked = first(world, &credential).await?;
     world.notes::<Seen>().http2 = Some(asked);
     Ok(())

@@ -58,7 +58,7 @@ async fn told_elsewhere(world: &mut World, person: Person, group: String) -> Ste
     let told = elsewhere(world, &person.user(), &groups(world, &group)?)?;
     let credential = Credential::Token(told.sign()?);
     until_found(world, &credential).await?;
-    Ok(world.hold(&person.0, credential, None)?)
+    Ok(world.hold(&person, credential, None)?)
 }
 
 #[given(expr = "{person} holds a token whose groups are told {told}")]
@@ -83,7 +83,7 @@ async fn told_badly(world: &mut World, person: Person, told: Told) -> Step {
         credential: twin,
         user: user(ISSUER, "alice"),
     };
-    Ok(world.hold(&person.0, Credential::Token(token.sign()?), Some(twin))?)
+    Ok(world.hold(&person, Credential::Token(token.sign()?), Some(twin))?)
 }
 
 /// Returns a token that says that its user is in `group`.

@@ -35,7 +35,7 @@ struct Counting(Option<(Child, Endpoint)>);
 
 #[when(expr = "{person} runs a client that counts what comes of its plugin")]
 async fn runs(world: &mut World, person: Person) -> Step {
-    world.person(&person.0)?;
+    world.person(&person)?;
     let program = world.kubectl()?.with_file_name("kube-controller-manager");
     let home = world.notes::<AtHand>().home()?.to_owned();
     let (leaf, authority) = world.serving_certificate("a client that counts")?;

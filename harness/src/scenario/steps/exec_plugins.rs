@@ -219,7 +219,7 @@ fn client_allows(world: &mut World, policy: Policy) -> Step {
 
 #[when(expr = "{person} asks the command-line client who she is, with a token of her own")]
 async fn asks_with_own_token(world: &mut World, person: Person) -> Step {
-    world.person(&person.0)?;
+    world.person(&person)?;
     let token = world.notes::<OwnToken>().0.clone().context("nobody has a plugin")?;
     let answer = who_am_i_with(world, &[format!("--token={}", token.expose())]).await?;
     world.notes::<AtHand>().answer = Some(answer);
@@ -228,7 +228,7 @@ async fn asks_with_own_token(world: &mut World, person: Person) -> Step {
 
 #[when(expr = "{person} asks a client made with kube who she is")]
 async fn asks_with_kube(world: &mut World, person: Person) -> Step {
-    world.person(&person.0)?;
+    world.person(&person)?;
     let answer = ask_with_kube(world).await?;
     world.notes::<AtHand>().answer = Some(answer);
     Ok(())
@@ -236,7 +236,7 @@ async fn asks_with_kube(world: &mut World, person: Person) -> Step {
 
 #[then(expr = "with a plugin that is sound, the client says that {person} is accepted as {string}")]
 async fn told_with_sound_plugin(world: &mut World, person: Person, user: String) -> Step {
-    let person = Person(world.person(&person.0)?);
+    let person = world.person(&person)?;
     let plugin = Plugin::of(vec![sound(world, &person, Gift::Token)?]);
     lay_out(world, &person, &plugin)?;
     accepted(&who_am_i_with(world, &[]).await?, &user)
@@ -244,7 +244,7 @@ async fn told_with_sound_plugin(world: &mut World, person: Person, user: String)
 
 #[then(expr = "with a plugin that is sound, the client made with kube says that {person} is accepted as {string}")]
 async fn kube_told_with_sound_plugin(world: &mut World, person: Person, user: String) -> Step {
-    let person = Person(world.person(&person.0)?);
+    let person = world.person(&person)?;
     let plugin = Plugin::of(vec![sound(world, &person, Gift::Token)?]);
     lay_out(world, &person, &plugin)?;
     accepted(&ask_with_kube(world).await?, &user)
@@ -348,12 +348,12 @@ fn with_status(status: &Value) -> String {
 }
 
 fn certificate(world: &mut World, person: &Person) -> Step<Leaf> {
-    let person = Person(world.person(&person.0)?);
+    let person = world.person(&person)?;
     Ok(world.client_authority()?.issue(&Request::client(&person.user(), &[]))?)
 }
 
 fn sound(world: &mut World, person: &Person, gift: Gift) -> Step<String> {
-    let person = Person(world.person(&person.0)?);
+    let person = world.person(&person)?;
     match gift {
         Gift::Token => {
             let token = world.signer()?.token("rs256")?.subject(&person.user()).sign()?;
@@ -368,7 +368,7 @@ fn sound(world: &mut World, person: &Person, gift: Gift) -> Step<String> {
 
 /// Writes the plugin and a kubeconfig that runs it.
 fn lay_out(world: &mut World, person: &Person, plugin: &Plugin) -> Step {
-    let person = Person(world.person(&person.0)?);
+    let person = world.person(&person)?;
     let own = world.signer()?.token("rs256")?.subject(&person.user()).sign()?;
     world.notes::<OwnToken>().0 = Some(own);
     let home = world.temporary()?;

@@ -84,7 +84,7 @@ fn announces_with_uid(world: &mut World, person: Person, uid: String) -> Step {
 fn announces_group_only(world: &mut World, person: Person, group: String) -> Step {
     let credential = announced(world.front_proxy()?, vec![(HeaderNames::default().group, group)]);
     let twin = Some(sound(world)?);
-    Ok(world.hold(&person.0, credential, twin)?)
+    Ok(world.hold(&person, credential, twin)?)
 }
 
 #[given(expr = "the front proxy announces only that {person} is in the group {string}, and passes on {word} own token")]
@@ -92,7 +92,7 @@ fn announces_group_only_with_token(world: &mut World, person: Person, group: Str
     let nameless = announced(world.front_proxy()?, vec![(HeaderNames::default().group, group)]);
     let token = token(world, &person)?;
     let twin = Some(sound(world)?);
-    Ok(world.hold(&person.0, Credential::Together(vec![nameless, token]), twin)?)
+    Ok(world.hold(&person, Credential::Together(vec![nameless, token]), twin)?)
 }
 
 #[given(expr = "{person} announces {person} with {announced_with}")]
@@ -118,7 +118,7 @@ fn others_announce(world: &mut World, announcer: Person, person: Person, with: A
         _ => announcement,
     };
     let twin = Some(sound(world)?);
-    Ok(world.hold(&announcer.0, credential, twin)?)
+    Ok(world.hold(&announcer, credential, twin)?)
 }
 
 /// The headers in which people claim an identity of their own choice.
@@ -143,7 +143,7 @@ impl FromStr for WordsOf {
 
 #[given(expr = "{person} claims, in the words of {words_of}, to be {person} in the group {string}")]
 fn claims(world: &mut World, claimant: Person, words: WordsOf, person: Person, group: String) -> Step {
-    let own = world.holding(&claimant.0)?.credential.clone();
+    let own = world.holding(&claimant)?.credential.clone();
     // The sound counterpart is a certificate for the claimed identity.
     let leaf = world.client_authority()?.issue(&Request::client(&person.user(), &[&group]))?;
     let twin = Twin {
@@ -173,7 +173,7 @@ fn claims(world: &mut World, claimant: Person, words: WordsOf, person: Person, g
             }
         }
     };
-    Ok(world.hold(&claimant.0, credential, Some(twin))?)
+    Ok(world.hold(&claimant, credential, Some(twin))?)
 }
 
 /// Returns the header in which the front proxy announces `person`.
@@ -191,12 +191,12 @@ pub(super) fn announced(certificate: Leaf, headers: Vec<(String, String)>) -> Cr
 /// Makes the front proxy announce `person` with `headers`.
 fn announce(world: &mut World, person: &Person, headers: Vec<(String, String)>) -> Step {
     let credential = announced(world.front_proxy()?, headers);
-    Ok(world.hold(&person.0, credential, None)?)
+    Ok(world.hold(&person, credential, None)?)
 }
 
 /// Returns the front proxy's own announcement of Alice.
 fn sound(world: &World) -> Step<Twin> {
-    let alice = Person("Alice".to_owned());
+    let alice = Person::called("Alice");
     Ok(Twin {
         credential: announced(world.front_proxy()?, user(&alice)),
         user: alice.user(),

@@ -210,7 +210,7 @@ fn is_impersonator(world: &mut World, person: Person) -> Step {
         own: Some(own.clone()),
         ..Impersonator::default()
     };
-    Ok(world.hold(&person.0, own, None)?)
+    Ok(world.hold(&person, own, None)?)
 }
 
 #[given(expr = "{person} may impersonate {impersonated}")]
@@ -292,7 +292,7 @@ async fn may_list_in(world: &mut World, identity: ImpersonatedIdentity, person: 
 #[then(expr = "asking an API server with it switched on, {person} may list {word}")]
 async fn may_list_at_main(world: &mut World, person: Person, resource: String) -> Step {
     world.go_to(Endpoint::of(&world.main().clone())).await?;
-    let credential = world.holding(&person.0)?.credential.clone();
+    let credential = world.holding(&person)?.credential.clone();
     lists(world, &person, &credential, &resource).await
 }
 
@@ -304,7 +304,7 @@ async fn may_list_alone(world: &mut World, _pronoun: String, person: Person, res
 
 #[then(expr = "as {word}, {person} is accepted")]
 async fn accepted_alone(world: &mut World, _pronoun: String, person: Person) -> Step {
-    let name = world.person(&person.0)?;
+    let name = world.person(&person)?;
     let impersonator = Impersonator::of(world)?;
     let answer = world
         .ask_with(&name, &impersonator.credential(Vec::new()), &Question::who_am_i())
@@ -314,7 +314,7 @@ async fn accepted_alone(world: &mut World, _pronoun: String, person: Person) -> 
 
 #[then(expr = "{person} is accepted as the impersonated service account, in exactly its groups")]
 fn accepted_as_service_account(world: &mut World, person: Person) -> Step {
-    world.person(&person.0)?;
+    world.person(&person)?;
     let headers = Impersonator::of(world)?.headers;
     let user = headers
         .iter()
@@ -336,7 +336,7 @@ fn accepted_as_service_account(world: &mut World, person: Person) -> Step {
 
 #[then(expr = "the audit event says that {person} impersonated {string}")]
 fn audit_names_both(world: &mut World, person: Person, target: String) -> Step {
-    world.person(&person.0)?;
+    world.person(&person)?;
     let impersonator = Impersonator::of(world)?.user;
     let event = event(world)?;
     let name = |field| event.user(field).map(|user| user.user);
@@ -408,7 +408,7 @@ fn incomplete(world: &mut World, reason: String) -> Step {
 }
 
 async fn lists(world: &mut World, person: &Person, credential: &Credential, resource: &str) -> Step {
-    let name = world.person(&person.0)?;
+    let name = world.person(&person)?;
     let question = asking::list(world, resource).await?;
     let answer = world.ask_with(&name, credential, &question).await;
     expect!(answer.verdict == Verdict::Accepted, "allowed to list {resource}", "{answer}");
@@ -417,7 +417,7 @@ async fn lists(world: &mut World, person: &Person, credential: &Credential, reso
 
 /// Grants `rights` to the impersonator's own user, and to nobody else.
 async fn allow(world: &mut World, person: &Person, rights: &[Right]) -> Step {
-    world.person(&person.0)?;
+    world.person(&person)?;
     let user = Impersonator::of(world)?.user;
     grant_everywhere(world, "User", &user, rights).await
 }
@@ -426,12 +426,12 @@ async fn allow(world: &mut World, person: &Person, rights: &[Right]) -> Step {
 fn put_on(world: &mut World, person: &Person, headers: Vec<(String, String)>, twin: Option<Twin>) -> Step {
     let credential = Impersonator::of(world)?.credential(headers.clone());
     world.notes::<Impersonator>().headers = headers;
-    Ok(world.hold(&person.0, credential, twin)?)
+    Ok(world.hold(&person, credential, twin)?)
 }
 
 /// Asks once for the person's identity, impersonating `identity`.
 async fn ask_as(world: &mut World, person: &Person, identity: &ImpersonatedIdentity) -> Step<Answer> {
-    let name = world.person(&person.0)?;
+    let name = world.person(&person)?;
     let headers = identity.headers(&world.namespace().await?);
     let credential = Impersonator::of(world)?.credential(headers);
     Ok(world.ask_with(&name, &credential, &Question::who_am_i()).await)

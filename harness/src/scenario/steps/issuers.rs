@@ -19,27 +19,27 @@ struct LoggedIn(Option<Login>);
 
 #[given(expr = "{person} has logged in at the issuer that the cluster trusts")]
 async fn logged_in(world: &mut World, person: Person) -> Step {
-    world.person(&person.0)?;
+    world.person(&person)?;
     let login = world.login().await?;
     let token = login.token.clone();
     world.notes::<LoggedIn>().0 = Some(login);
-    Ok(world.hold(&person.0, Credential::Token(token), None)?)
+    Ok(world.hold(&person, Credential::Token(token), None)?)
 }
 
 #[given(expr = "{person} holds a token of the issuer that the cluster trusts, changed after it was signed")]
 async fn holds_changed(world: &mut World, person: Person) -> Step {
-    world.person(&person.0)?;
+    world.person(&person)?;
     let (login, other) = (world.login().await?, world.login().await?);
     let twin = Twin {
         credential: Credential::Token(other.token),
         user: other.user,
     };
-    Ok(world.hold(&person.0, Credential::Token(changed(&login.token)?), Some(twin))?)
+    Ok(world.hold(&person, Credential::Token(changed(&login.token)?), Some(twin))?)
 }
 
 #[then(expr = "{person} is accepted as who the token says")]
 fn accepted_as_token_says(world: &mut World, person: Person) -> Step {
-    world.person(&person.0)?;
+    world.person(&person)?;
     let login = world.notes::<LoggedIn>().0.clone().context("nobody has logged in yet")?;
     let claims = Jwt::parse(login.token.expose())?.claims;
     let says = claims.get(&login.claim).and_then(Value::as_str).unwrap_or_default();

@@ -73,7 +73,7 @@ async fn has_flawed_kubeconfig(world: &mut World, person: Person, flaw: LoginFla
 
 #[when(expr = "{person} asks the command-line client who {word} is")]
 async fn asks(world: &mut World, person: Person, _pronoun: String) -> Step {
-    world.person(&person.0)?;
+    world.person(&person)?;
     let answer = who_am_i(world).await?;
     world.notes::<AtHand>().answer = Some(answer);
     Ok(())
@@ -127,7 +127,7 @@ pub(super) fn accepted((succeeded, text): &(bool, String), user: &str) -> Step {
 
 /// Writes a kubeconfig whose ID token has expired, so that kubectl needs the refresh token.
 async fn write(world: &mut World, person: &Person, flaw: Option<LoginFlaw>) -> Step {
-    let person = Person(world.person(&person.0)?);
+    let person = world.person(&person)?;
     let keycloak = world.realm().await?;
     let realm = keycloak.description();
     let password = realm.passwords.get(&person.user()).context("their password is known")?;

@@ -22,7 +22,7 @@ async fn uses_kubeconfig(world: &mut World, person: Person) -> Step {
     let place = world.learners_place()?;
     let file = place.directory.join(format!("{}.kubeconfig", person.user()));
     let credential = credential(world, &file).await?;
-    Ok(world.hold(&person.0, credential, None)?)
+    Ok(world.hold(&person, credential, None)?)
 }
 
 #[given(expr = "everybody goes through the auth proxy")]
@@ -38,7 +38,7 @@ async fn through_proxy(world: &mut World) -> Step {
 #[then(expr = "{person} may not act as {string}")]
 async fn may_not_act_as(world: &mut World, person: Person, other: String) -> Step {
     let other = world.filled(&other)?;
-    let own = match &world.holding(&person.0)?.credential {
+    let own = match &world.holding(&person)?.credential {
         Credential::Impersonation { own, .. } => own.as_ref().clone(),
         credential => credential.clone(),
     };
@@ -46,7 +46,7 @@ async fn may_not_act_as(world: &mut World, person: Person, other: String) -> Ste
         own: Box::new(own),
         headers: vec![("Impersonate-User".to_owned(), other.clone())],
     };
-    let who = world.person(&person.0)?;
+    let who = world.person(&person)?;
     let answer = world.ask_with(&who, &credential, &Question::who_am_i()).await;
     expect!(answer.verdict == Verdict::Forbidden, "forbidden to act as \"{other}\"", "{answer}");
     Ok(())

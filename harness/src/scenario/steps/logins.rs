@@ -38,7 +38,7 @@ async fn logged_in(world: &mut World, person: Person) -> Step {
 
 #[given(expr = "{person} has logged in to Keycloak for {string}")]
 async fn logged_in_for(world: &mut World, person: Person, client: String) -> Step {
-    world.person(&person.0)?;
+    world.person(&person)?;
     let keycloak = world.realm().await?;
     let password = keycloak
         .description()
@@ -52,12 +52,12 @@ async fn logged_in_for(world: &mut World, person: Person, client: String) -> Ste
     } else {
         None
     };
-    Ok(world.hold(&person.0, Credential::Token(login.id), twin)?)
+    Ok(world.hold(&person, Credential::Token(login.id), twin)?)
 }
 
 #[given(expr = "{person} has logged in to another realm of Keycloak")]
 async fn logged_in_elsewhere(world: &mut World, person: Person) -> Step {
-    world.person(&person.0)?;
+    world.person(&person)?;
     let keycloak = world.realm().await?.elsewhere()?;
     let password = keycloak
         .description()
@@ -67,7 +67,7 @@ async fn logged_in_elsewhere(world: &mut World, person: Person) -> Step {
         .context("no password of theirs is known")?;
     let login = keycloak.password_grant(&person.user(), &password).await?;
     let twin = sound_login(world).await?;
-    Ok(world.hold(&person.0, Credential::Token(login.id), Some(twin))?)
+    Ok(world.hold(&person, Credential::Token(login.id), Some(twin))?)
 }
 
 #[given(expr = "{person} has signed a token in Keycloak's name")]
@@ -86,12 +86,12 @@ async fn signed_in_keycloaks_name_with(world: &mut World, person: Person, algori
         .claim("preferred_username", "alice")
         .algorithm(algorithm)
         .forged(Forgery::UnknownKey);
-    Ok(world.hold(&person.0, Credential::Token(forged.sign()?), Some(twin))?)
+    Ok(world.hold(&person, Credential::Token(forged.sign()?), Some(twin))?)
 }
 
 #[when(expr = "{person} asks the API server who {word} is, once the token is as old as it gets")]
 async fn asks_once_old(world: &mut World, person: Person, _pronoun: String) -> Step {
-    let Credential::Token(token) = world.holding(&person.0)?.credential.clone() else {
+    let Credential::Token(token) = world.holding(&person)?.credential.clone() else {
         bail!("nobody holds a token yet");
     };
     let claims = Jwt::parse(token.expose())?.claims;
@@ -115,7 +115,7 @@ async fn asks_once_old(world: &mut World, person: Person, _pronoun: String) -> S
         });
         waited.await?;
     }
-    world.ask(&person.0, &Question::who_am_i()).await?;
+    world.ask(&person, &Question::who_am_i()).await?;
     Ok(())
 }
 
@@ -139,7 +139,7 @@ async fn logs_in(world: &mut World, person: Person) -> Step {
 
 #[when(expr = "{person} logs in with a wrong password")]
 async fn mistypes(world: &mut World, person: Person) -> Step {
-    world.person(&person.0)?;
+    world.person(&person)?;
     let account = account(world)?;
     let keycloak = world.realm().await?;
     let refused = keycloak.password_grant(&account.name, &Secret::new("not-her-password")).await;
@@ -156,7 +156,7 @@ async fn refreshes(world: &mut World, person: Person) -> Step {
 
 #[when(expr = "{person} logs out")]
 async fn logs_out(world: &mut World, person: Person) -> Step {
-    world.person(&person.0)?;
+    world.person(&person)?;
     let refresh = refresh_token(world)?;
     Ok(world.realm().await?.logout(&refresh).await?)
 }
@@ -186,7 +186,7 @@ async fn granted_role(world: &mut World, person: Person, role: String) -> Step {
 async fn withdrawn_role(world: &mut World, role: String) -> Step {
     let account = account(world)?;
     world.realm().await?.admin()?.withdraw_role(&account.name, &role).await?;
-    refreshes(world, Person("she".to_owned())).await
+    refreshes(world, Person::called("she")).await
 }
 
 #[then("Keycloak says that her token is active")]
@@ -230,7 +230,7 @@ fn login_refused(world: &mut World, error: String, why: String) -> Step {
 
 #[then("with the right password she is let in")]
 async fn let_in(world: &mut World) -> Step {
-    logs_in(world, Person("she".to_owned())).await
+    logs_in(world, Person::called("she")).await
 }
 
 #[then(expr = "Keycloak refuses to refresh her login with {string}")]
@@ -260,7 +260,7 @@ fn has_new_token(world: &mut World) -> Step {
 #[then(expr = "the API server (still )accepts her token")]
 async fn api_server_accepts(world: &mut World) -> Step {
     let name = account(world)?.name;
-    let answer = world.ask("she", &Question::who_am_i()).await?;
+    let answer = world.ask(&Person::called("she"), &Question::who_am_i()).await?;
     answers::accepted(&answer, &format!("keycloak:{name}"))
 }
 
@@ -276,7 +276,7 @@ async fn api_server_accepts_with_group(world: &mut World, group: String) -> Step
 async fn former_token_may(world: &mut World, resource: String) -> Step {
     let former = world.notes::<AtKeycloak>().former.clone().context("there is no former token")?;
     let question = asking::list(world, &resource).await?;
-    let answer = world.ask_with("she", &Credential::Token(former.id), &question).await;
+    let answer = world.ask_with(&Person::called("she"), &Credential::Token(former.id), &question).await;
     expect!(answer.verdict == Verdict::Accepted, "accepted with the former token", "{answer}");
     Ok(())
 }
@@ -303,7 +303,7 @@ async fn sound_login(world: &World) -> Step<Twin> {
 }
 
 async fn make_account(world: &mut World, person: &Person, roles: &[&str]) -> Step {
-    world.person(&person.0)?;
+    world.person(&person)?;
     let name = world.unique(&person.user());
     let mut password = [0_u8; 18];
     rand::thread_rng().fill_bytes(&mut password);
@@ -317,7 +317,7 @@ async fn make_account(world: &mut World, person: &Person, roles: &[&str]) -> Ste
 fn keep(world: &mut World, person: &Person, login: TokenSet) -> Step {
     let notes = world.notes::<AtKeycloak>();
     notes.former = notes.login.replace(login.clone());
-    Ok(world.hold(&person.0, Credential::Token(login.id), None)?)
+    Ok(world.hold(&person, Credential::Token(login.id), None)?)
 }
 
 fn account(world: &mut World) -> Step<NewUser> {

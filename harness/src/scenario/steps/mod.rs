@@ -36,6 +36,9 @@ macro_rules! bail {
     };
 }
 
+#[macro_use]
+mod parameters;
+
 mod answers;
 mod asking;
 mod authorities;
@@ -58,7 +61,6 @@ mod kubectl_logins;
 mod learners;
 mod logins;
 mod nodes;
-mod parameters;
 mod pod_certificates;
 mod request_fields;
 mod request_states;

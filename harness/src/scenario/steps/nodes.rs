@@ -91,12 +91,12 @@ async fn asks_for_token_of_node(world: &mut World, person: Person) -> Step {
     let made = on_node(world).await?;
     let spec = json!({ "boundObjectRef": reference("Node", &made.node, &made.node_uid) });
     let question = question(&made.account.namespace, &made.account.name, spec);
-    Ok(world.ask(&person.0, &question).await.map(drop)?)
+    Ok(world.ask(&person, &question).await.map(drop)?)
 }
 
 #[then(expr = "{person} is known to run on the node")]
 fn runs_on_node(world: &mut World, person: Person) -> Step {
-    world.person(&person.0)?;
+    world.person(&person)?;
     let made = world.notes::<Made>().0.clone().context("there is no node")?;
     has_extra(world, NODE_NAME, Some(made.node))?;
     has_extra(world, NODE_UID, Some(made.node_uid).filter(|uid| !uid.is_empty()))
@@ -110,9 +110,9 @@ const NODE_UID: &str = "authentication.kubernetes.io/node-uid";
 async fn is_kubelet(world: &mut World, person: Person) -> Step {
     let made = on_node(world).await?;
     let leaf = world.client_authority()?.issue(&Request::client(&made.user(), &["system:nodes"]))?;
-    world.hold(&person.0, Credential::Certificate(leaf), None)?;
+    world.hold(&person, Credential::Certificate(leaf), None)?;
     // The API server knows a node's permissions for a pod as soon as it knows the pod.
-    let credential = world.holding(&person.0)?.credential.clone();
+    let credential = world.holding(&person)?.credential.clone();
     until_accepted(
         &world.endpoint(),
         "the pod on the node",
@@ -128,13 +128,13 @@ async fn is_kubelet(world: &mut World, person: Person) -> Step {
 #[when(expr = "{person} asks for a token of the deployer's pod for the audience {string}")]
 async fn kubelet_asks_for_token(world: &mut World, person: Person, audience: String) -> Step {
     let made = on_node(world).await?;
-    Ok(world.ask(&person.0, &token_for(&made, &audience)).await.map(drop)?)
+    Ok(world.ask(&person, &token_for(&made, &audience)).await.map(drop)?)
 }
 
 #[then(expr = "{person} is given one for the audience {string}")]
 async fn kubelet_is_given_token(world: &mut World, person: Person, audience: String) -> Step {
     let made = on_node(world).await?;
-    let answer = world.ask(&person.0, &token_for(&made, &audience)).await?;
+    let answer = world.ask(&person, &token_for(&made, &audience)).await?;
     expect!(answer.verdict == Verdict::Accepted, "a token is given", "{answer}");
     Ok(())
 }
@@ -163,7 +163,7 @@ async fn impersonates_another_node(world: &mut World, person: Person) -> Step {
 
 #[then(expr = "{person} is accepted as the node, in exactly its groups")]
 fn accepted_as_node(world: &mut World, person: Person) -> Step {
-    world.person(&person.0)?;
+    world.person(&person)?;
     let user = world.notes::<Made>().0.as_ref().map(OnNode::user).context("there is no node")?;
     let answer = world.answer()?;
     answers::accepted(answer, &user)?;
@@ -174,9 +174,9 @@ fn accepted_as_node(world: &mut World, person: Person) -> Step {
 }
 
 fn impersonate(world: &mut World, person: &Person, user: String) -> Step {
-    let own = Box::new(world.holding(&person.0)?.credential.clone());
+    let own = Box::new(world.holding(&person)?.credential.clone());
     let headers = vec![("Impersonate-User".to_owned(), user)];
-    Ok(world.hold(&person.0, Credential::Impersonation { own, headers }, None)?)
+    Ok(world.hold(&person, Credential::Impersonation { own, headers }, None)?)
 }
 
 fn token_for(made: &OnNode, audience: &str) -> crate::probe::Question {

@@ -1,29 +1,67 @@
-//! The parameter types of steps.
+//! The parameter types of steps that more than one noun has, and the macro for those that are a choice of phrases.
 
 use std::convert::Infallible;
 use std::str::FromStr;
 
-/// A person of the cast, or a pronoun for the one named last.
-#[derive(Clone, Debug, PartialEq, Eq, cucumber::Parameter)]
-#[param(name = "person", regex = "Alice|Bob|Carol|Dana|Mallory|the deployer|the robot|she|he|it|they")]
-pub(crate) struct Person(pub(crate) String);
+pub(crate) use crate::scenario::Person;
 
-impl FromStr for Person {
-    type Err = Infallible;
-
-    fn from_str(said: &str) -> Result<Self, Infallible> {
-        Ok(Self(said.to_owned()))
-    }
-}
-
-impl Person {
-    /// Returns the user name of a person who is known by their first name: "alice".
-    pub(crate) fn user(&self) -> String {
-        match self.0.as_str() {
-            "Dana" => "da-admin".to_owned(),
-            other => other.trim_start_matches("the ").to_lowercase(),
+/// Defines a step parameter that is one of several phrases, each with the value that it stands for:
+///
+/// ```ignore
+/// phrases! {
+///     /// The kind of credential that a plugin returns.
+///     enum Gift as "plugin_gift" {
+///         Token = "a token",
+///         Certificate = "a certificate and its key",
+///     }
+/// }
+/// phrases! {
+///     CertificateFlaw as "certificate_flaw" {
+///         "expired an hour ago" => Self::In(Flaw::Expired),
+///     }
+/// }
+/// ```
+///
+/// The first form defines the enum, with `words()`; the second one reads an existing type. A phrase must not contain characters that are
+/// special in a regular expression, except where they are escaped.
+macro_rules! phrases {
+    ($(#[$meta:meta])* enum $name:ident as $parameter:literal { $($(#[$of_variant:meta])* $variant:ident = $phrase:literal),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        enum $name {
+            $($(#[$of_variant])* $variant,)+
         }
-    }
+
+        #[allow(dead_code, reason = "not every parameter is put into words again")]
+        impl $name {
+            /// Returns the phrase of the features.
+            fn words(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $phrase,)+
+                }
+            }
+        }
+
+        phrases! { $name as $parameter { $($phrase => Self::$variant),+ } }
+    };
+    ($name:ident as $parameter:literal { $first:literal => $first_value:expr $(, $phrase:literal => $value:expr)* $(,)? }) => {
+        impl cucumber::codegen::Parameter for $name {
+            const REGEX: &'static str = concat!($first $(, "|", $phrase)*);
+            const NAME: &'static str = $parameter;
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = anyhow::Error;
+
+            fn from_str(said: &str) -> anyhow::Result<Self> {
+                Ok(match said {
+                    $first => $first_value,
+                    $($phrase => $value,)*
+                    other => anyhow::bail!("unknown {}: {other}", $parameter),
+                })
+            }
+        }
+    };
 }
 
 /// Quoted texts in a row: `"a"`, `"a" and "b"`, `"a", "b" and "c"`.

@@ -102,7 +102,7 @@ struct Requested {
 #[given(expr = "{person} has requested {pod_certificate}")]
 async fn has_requested(world: &mut World, person: Person, asked: Asked) -> Step {
     let made = on_node(world).await?;
-    let credential = world.holding(&person.0)?.credential.clone();
+    let credential = world.holding(&person)?.credential.clone();
     let (question, leaf, authority) = request(world, &made, asked)?;
     let answer = until_accepted(
         &world.endpoint(),
@@ -124,7 +124,7 @@ async fn has_requested(world: &mut World, person: Person, asked: Asked) -> Step 
 async fn requests(world: &mut World, person: Person, asked: Asked) -> Step {
     let made = on_node(world).await?;
     let (question, ..) = request(world, &made, asked)?;
-    Ok(world.ask(&person.0, &question).await.map(drop)?)
+    Ok(world.ask(&person, &question).await.map(drop)?)
 }
 
 #[when(expr = "the signer puts {issued} into the request")]
@@ -145,7 +145,7 @@ async fn signer_changes(world: &mut World) -> Step {
     object["spec"]["maxExpirationSeconds"] = json!(2 * HOUR);
     let question = Question::put(path(&object)?, object);
     let credential = world.administrator_credential()?;
-    world.ask_with("the signer", &credential, &question).await;
+    world.ask_with(&Person::called("the signer"), &credential, &question).await;
     Ok(())
 }
 
@@ -188,7 +188,7 @@ async fn is_final(world: &mut World, reason: String) -> Step {
 
 #[then(expr = "what {person} has requested is good for a day")]
 fn good_for_a_day(world: &mut World, person: Person) -> Step {
-    world.person(&person.0)?;
+    world.person(&person)?;
     let answer = world.answer()?;
     expect!(answer.verdict == Verdict::Accepted, "the request is accepted", "{answer}");
     let spec = &answer.body["spec"];
@@ -298,7 +298,7 @@ async fn update(world: &mut World, status: Value) -> Step<Answer> {
     object["status"] = status;
     let question = Question::put(format!("{}/status", path(&object)?), object);
     let credential = world.administrator_credential()?;
-    Ok(world.ask_with("the signer", &credential, &question).await)
+    Ok(world.ask_with(&Person::called("the signer"), &credential, &question).await)
 }
 
 /// Returns the status in the last answer; fails unless it has `condition`.

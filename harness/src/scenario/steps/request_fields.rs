@@ -51,7 +51,7 @@ async fn four_requests(world: &mut World) -> Step {
     let all = names.iter().map(|name| (name, &one)).chain([(&stranger, &other)]);
     for (name, signer) in all {
         let question = Question::post(PATH, request(world, name, signer)?);
-        let answer = world.ask_with("the administrator", &credential, &question).await;
+        let answer = world.ask_with(&Person::called("the administrator"), &credential, &question).await;
         expect!(answer.verdict == Verdict::Accepted, "requested", "{answer}");
     }
     *world.notes::<Made>() = Made {
@@ -65,12 +65,12 @@ async fn four_requests(world: &mut World) -> Step {
 async fn lists_by_signer(world: &mut World, person: Person) -> Step {
     let signer = world.notes::<Made>().signer.clone();
     let question = Question::get(format!("{PATH}?fieldSelector=spec.signerName%3D{}", signer.replace('/', "%2F")));
-    Ok(world.ask(&person.0, &question).await.map(drop)?)
+    Ok(world.ask(&person, &question).await.map(drop)?)
 }
 
 #[then(expr = "{person} is shown those three")]
 fn shown_three(world: &mut World, person: Person) -> Step {
-    world.person(&person.0)?;
+    world.person(&person)?;
     let (expected, seen) = (world.notes::<Made>().names.clone(), names(world)?);
     expect!(seen == expected, "exactly the requests {expected:?}", "{seen:?}");
     Ok(())
@@ -80,7 +80,7 @@ fn shown_three(world: &mut World, person: Person) -> Step {
 async fn shown_one(world: &mut World, person: Person) -> Step {
     let name = world.notes::<Made>().names.first().cloned().context("nothing was requested")?;
     let question = Question::get(format!("{PATH}?fieldSelector=metadata.name%3D{name}"));
-    world.ask(&person.0, &question).await?;
+    world.ask(&person, &question).await?;
     let seen = names(world)?;
     expect!(seen == BTreeSet::from([name.clone()]), "the request {name} alone", "{seen:?}");
     Ok(())
@@ -90,13 +90,13 @@ async fn shown_one(world: &mut World, person: Person) -> Step {
 async fn forgets(world: &mut World, person: Person, field: Field) -> Step {
     let mut body = request(world, &world.unique("incomplete"), "authlab.example/any")?;
     body["spec"].as_object_mut().context("a request has a spec")?.remove(field.0);
-    Ok(world.ask(&person.0, &Question::post(PATH, body)).await.map(drop)?)
+    Ok(world.ask(&person, &Question::post(PATH, body)).await.map(drop)?)
 }
 
 #[then(expr = "{person} may request one that names both")]
 async fn may_request_whole(world: &mut World, person: Person) -> Step {
     let body = request(world, &world.unique("complete"), "authlab.example/any")?;
-    let answer = world.ask(&person.0, &Question::post(PATH, body)).await?;
+    let answer = world.ask(&person, &Question::post(PATH, body)).await?;
     expect!(answer.verdict == Verdict::Accepted, "requested", "{answer}");
     Ok(())
 }

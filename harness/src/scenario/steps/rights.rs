@@ -31,7 +31,7 @@ async fn group_may_list(world: &mut World, group: String, resource: String) -> S
 #[then(expr = "{person} may not list {word}")]
 async fn may_not_list(world: &mut World, person: Person, resource: String) -> Step {
     let question = asking::list(world, &resource).await?;
-    let answer = world.ask(&person.0, &question).await?;
+    let answer = world.ask(&person, &question).await?;
     expect!(answer.verdict == Verdict::Forbidden, "forbidden to list {resource}", "{answer}");
     Ok(())
 }
@@ -39,7 +39,7 @@ async fn may_not_list(world: &mut World, person: Person, resource: String) -> St
 #[then(expr = "{person} may list {word}")]
 async fn may_list(world: &mut World, person: Person, resource: String) -> Step {
     let question = asking::list(world, &resource).await?;
-    let answer = world.ask(&person.0, &question).await?;
+    let answer = world.ask(&person, &question).await?;
     expect!(answer.verdict == Verdict::Accepted, "allowed to list {resource}", "{answer}");
     Ok(())
 }

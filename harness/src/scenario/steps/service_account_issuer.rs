@@ -20,21 +20,21 @@ const KEY_SET: &str = "application/jwk-set+json";
 
 #[when(expr = "{person} asks who issues service account tokens")]
 async fn asks_for_metadata(world: &mut World, person: Person) -> Step {
-    Ok(world.ask(&person.0, &Question::get(METADATA)).await.map(drop)?)
+    Ok(world.ask(&person, &Question::get(METADATA)).await.map(drop)?)
 }
 
 #[when(expr = "{person} asks for the keys that verify service account tokens")]
 async fn asks_for_keys(world: &mut World, person: Person) -> Step {
     // A request that accepts nothing but JSON gets 406.
     Ok(world
-        .ask(&person.0, &Question::get(KEYS).header("Accept", KEY_SET))
+        .ask(&person, &Question::get(KEYS).header("Accept", KEY_SET))
         .await
         .map(drop)?)
 }
 
 #[then(expr = "{person} is told the issuer of its own token")]
 fn told_issuer(world: &mut World, person: Person) -> Step {
-    world.person(&person.0)?;
+    world.person(&person)?;
     let claims = service_accounts::claims(world)?;
     let answer = published(world, "application/json")?;
     let (issuer, expected) = (&answer.body["issuer"], claims.get("iss"));
@@ -67,7 +67,7 @@ fn verified(world: &mut World) -> Step {
 #[then(expr = "the token is for the API server itself")]
 async fn for_the_server(world: &mut World) -> Step {
     let who = world.administrator_credential()?;
-    let answer = world.ask_with("the administrator", &who, &Question::get(METADATA)).await;
+    let answer = world.ask_with(&Person::called("the administrator"), &who, &Question::get(METADATA)).await;
     let issuer = &answer.body["issuer"];
     let claims = service_accounts::claims(world)?;
     let seen = claims.get("aud").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -100,7 +100,7 @@ async fn not_told(world: &mut World, person: Person) -> Step {
         .rsplit_once(' ')
         .map(|(_, path)| path.to_owned())
         .unwrap_or_default();
-    let answer = world.ask_with(&person.0, &Credential::Nothing, &Question::get(path)).await;
+    let answer = world.ask_with(&person, &Credential::Nothing, &Question::get(path)).await;
     answers::refused(world.version(), &answer, Verdict::Forbidden, "system:anonymous")
 }
 

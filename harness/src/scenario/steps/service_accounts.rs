@@ -85,7 +85,7 @@ struct Deployer {
 
 #[given(expr = "{person} has a service account")]
 async fn has_account(world: &mut World, person: Person) -> Step {
-    world.person(&person.0)?;
+    world.person(&person)?;
     account(world).await.map(drop)
 }
 
@@ -136,7 +136,7 @@ async fn holds_flawed_token(world: &mut World, person: Person, flaw: TokenFlaw) 
         credential: Credential::Token(sign(&genuine.header, &sound, &key)?),
         user: account.user(),
     };
-    Ok(world.hold(&person.0, Credential::Token(token), Some(twin))?)
+    Ok(world.hold(&person, Credential::Token(token), Some(twin))?)
 }
 
 #[given(expr = "{person} holds the service account token that a Secret was filled with")]
@@ -150,7 +150,7 @@ async fn holds_token_of_secret(world: &mut World, person: Person) -> Step {
         credential: Credential::Token(other),
         user: account.user(),
     });
-    Ok(world.hold(&person.0, Credential::Token(token), None)?)
+    Ok(world.hold(&person, Credential::Token(token), None)?)
 }
 
 #[given(expr = "a Secret was filled with a token of another service account")]
@@ -164,7 +164,7 @@ async fn one_like_it_is_accepted(world: &mut World) -> Step {
     let user = account(world).await?.user();
     let spec = world.notes::<Deployer>().asked.clone().context("the token was not asked for")?;
     let credential = Credential::Token(request(world, &spec).await?);
-    let answer = world.ask_with("the deployer", &credential, &Question::who_am_i()).await;
+    let answer = world.ask_with(&Person::called("the deployer"), &credential, &Question::who_am_i()).await;
     answers::accepted(&answer, &user)
 }
 
@@ -198,7 +198,7 @@ async fn account_is_deleted(world: &mut World) -> Step {
             credential: Credential::Token(token),
             user: other.user(),
         };
-        world.spoil("the deployer", twin)?;
+        world.spoil(&Person::called("the deployer"), twin)?;
     }
     Ok(())
 }
@@ -218,12 +218,12 @@ async fn token_secret_is_deleted(world: &mut World) -> Step {
     let secrets: Api<SecretObject> = Api::namespaced(world.administrator()?, &namespace);
     secrets.delete("first", &DeleteParams::default()).await?;
     let other = world.notes::<Deployer>().other.clone().context("no other Secret was filled")?;
-    Ok(world.spoil("the deployer", other)?)
+    Ok(world.spoil(&Person::called("the deployer"), other)?)
 }
 
 #[then(expr = "{person} is accepted as its service account")]
 async fn accepted_as_account(world: &mut World, person: Person) -> Step {
-    world.person(&person.0)?;
+    world.person(&person)?;
     let user = account(world).await?.user();
     answers::needs_witness(world)?;
     answers::accepted(world.answer()?, &user)
@@ -231,7 +231,7 @@ async fn accepted_as_account(world: &mut World, person: Person) -> Step {
 
 #[then(expr = "{person} is in the groups of service accounts and in no other")]
 async fn in_groups_of_accounts(world: &mut World, person: Person) -> Step {
-    world.person(&person.0)?;
+    world.person(&person)?;
     let own = account(world).await?.group();
     let expected = ["system:authenticated", "system:serviceaccounts", &own].map(str::to_owned).into();
     let identity = answers::identity(world.answer()?)?;
@@ -246,7 +246,7 @@ async fn in_groups_of_accounts(world: &mut World, person: Person) -> Step {
 
 #[then(expr = "{person} has the UID of its service account")]
 async fn has_uid_of_account(world: &mut World, person: Person) -> Step {
-    world.person(&person.0)?;
+    world.person(&person)?;
     let uid = account(world).await?.uid;
     let identity = answers::identity(world.answer()?)?;
     expect!(!uid.is_empty() && identity.uid == uid, "the UID \"{uid}\"", "\"{}\"", identity.uid);
@@ -277,7 +277,7 @@ fn token_never_expires(world: &mut World) -> Step {
 
 #[then(expr = "with a new token of its service account {person} is accepted")]
 async fn accepted_with_new_token(world: &mut World, person: Person) -> Step {
-    let who = world.person(&person.0)?;
+    let who = world.person(&person)?;
     let new = fresh(world).await?;
     let answer = world.ask_with(&who, &new.credential, &Question::who_am_i()).await;
     answers::accepted(&answer, &new.user)
@@ -287,7 +287,7 @@ async fn accepted_with_new_token(world: &mut World, person: Person) -> Step {
 async fn another_account_is_accepted(world: &mut World) -> Step {
     let other = create_account(world, "other").await?;
     let credential = Credential::Token(request_for(world, &other, &TokenRequestSpec::default()).await?);
-    let answer = world.ask_with("another service account", &credential, &Question::who_am_i()).await;
+    let answer = world.ask_with(&Person::called("another service account"), &credential, &Question::who_am_i()).await;
     answers::accepted(&answer, &other.user())
 }
 
@@ -401,8 +401,8 @@ pub(super) async fn hold(world: &mut World, person: &Person, spec: TokenRequestS
     let deployer = world.notes::<Deployer>();
     deployer.asked = Some(spec);
     deployer.token = Some(token.clone());
-    world.hold(&person.0, Credential::Token(token), twin)?;
-    if let (true, Credential::Token(held)) = (world.is_inverted(), world.holding(&person.0)?.credential.clone()) {
+    world.hold(&person, Credential::Token(token), twin)?;
+    if let (true, Credential::Token(held)) = (world.is_inverted(), world.holding(&person)?.credential.clone()) {
         world.notes::<Deployer>().token = Some(held);
     }
     Ok(())
@@ -411,7 +411,7 @@ pub(super) async fn hold(world: &mut World, person: &Person, spec: TokenRequestS
 /// Marks the deployer's token as flawed; a new one of its service account is the twin.
 pub(super) async fn spoil(world: &mut World) -> Step {
     let twin = fresh(world).await?;
-    Ok(world.spoil("the deployer", twin)?)
+    Ok(world.spoil(&Person::called("the deployer"), twin)?)
 }
 
 /// Sets aside tokens like the one held, for asking anew until a deletion is known.

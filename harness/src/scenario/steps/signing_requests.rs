@@ -58,7 +58,7 @@ async fn may_request_for_kubelets(world: &mut World, person: Person) -> Step {
 async fn is_a_node(world: &mut World, person: Person) -> Step {
     let (node, team) = (node(world), team(world, &person)?);
     let leaf = world.client_authority()?.issue(&Request::client(&node, &[&team]))?;
-    world.hold(&person.0, Credential::Certificate(leaf), None)?;
+    world.hold(&person, Credential::Certificate(leaf), None)?;
     let rights = ["", "/selfnodeclient"].map(|kind| Right::new("create", CERTIFICATES, format!("{REQUESTS}{kind}")));
     grant_everywhere(world, "Group", &team, &rights).await
 }
@@ -289,12 +289,11 @@ fn requests_api(world: &World) -> Step<Api<CertificateSigningRequest>> {
 
 /// Returns the scenario's own group that the person is in, by a certificate of theirs.
 fn team(world: &mut World, person: &Person) -> Step<String> {
-    let name = world.person(&person.0)?;
-    let person = Person(name);
+    let person = world.person(&person)?;
     let team = world.unique(&format!("{}-team", person.user()));
-    if world.holding(&person.0).is_err() {
+    if world.holding(&person).is_err() {
         let leaf = world.client_authority()?.issue(&Request::client(&person.user(), &[&team]))?;
-        world.hold(&person.0, Credential::Certificate(leaf), None)?;
+        world.hold(&person, Credential::Certificate(leaf), None)?;
     }
     Ok(team)
 }
@@ -311,12 +310,12 @@ async fn allow(world: &mut World, person: &Person, rights: &[Right]) -> Step {
 
 /// Sends the request.
 async fn request(world: &mut World, person: &Person, requested: &RequestedCertificate) -> Step<Answer> {
-    let name = world.person(&person.0)?;
+    let name = world.person(&person)?;
     let organizations: Vec<&str> = requested.organizations.iter().map(String::as_str).collect();
     let (pem, key) = if requested.kubelet {
         signing_request(&node(world), &["system:nodes"])?
     } else {
-        signing_request(&Person(name.clone()).user(), &organizations)?
+        signing_request(&name.user(), &organizations)?
     };
     let pem = requested.damage.map_or_else(|| Ok(pem.clone()), |damage| damage.done_to(&pem))?;
     let notes = world.notes::<Requested>();
@@ -358,12 +357,12 @@ async fn current(world: &mut World) -> Step<CertificateSigningRequest> {
 
 /// Approves or denies the request that was made last, as the person.
 async fn decide(world: &mut World, person: &Person, decision: Decision) -> Step<Answer> {
-    let name = world.person(&person.0)?;
+    let name = world.person(&person)?;
     let credential = world.holding(&name)?.credential.clone();
     decide_with(world, &name, &credential, decision).await
 }
 
-async fn decide_with(world: &mut World, who: &str, credential: &Credential, decision: Decision) -> Step<Answer> {
+async fn decide_with(world: &mut World, who: &Person, credential: &Credential, decision: Decision) -> Step<Answer> {
     let request = with_decision(current(world).await?, decision);
     let question = Question::put(format!("{PATH}/{}/approval", request.name()), serde_json::to_value(&request)?);
     Ok(world.ask_with(who, credential, &question).await)
@@ -371,7 +370,7 @@ async fn decide_with(world: &mut World, who: &str, credential: &Credential, deci
 
 /// Writes a certificate into the request that was made last, as the person.
 async fn issue(world: &mut World, person: &Person) -> Step<Answer> {
-    let name = world.person(&person.0)?;
+    let name = world.person(&person)?;
     let mut request = serde_json::to_value(current(world).await?)?;
     let certificate = world.client_authority()?.certificate().to_owned();
     request["status"]["certificate"] = json!(base64::engine::general_purpose::STANDARD.encode(certificate));
@@ -381,7 +380,7 @@ async fn issue(world: &mut World, person: &Person) -> Step<Answer> {
 
 async fn approve_as_administrator(world: &mut World) -> Step {
     let credential = world.administrator_credential()?;
-    let answer = decide_with(world, "the administrator", &credential, Decision::Approved).await?;
+    let answer = decide_with(world, &Person::called("the administrator"), &credential, Decision::Approved).await?;
     expect!(
         answer.verdict == Verdict::Accepted,
         "the administrator's approval is accepted",
@@ -401,7 +400,7 @@ async fn hold_signed(world: &mut World, person: &Person, requested: &RequestedCe
         chain: String::new(),
         key: requested.key.context("nothing was requested yet")?,
     };
-    Ok(world.hold(&person.0, Credential::Certificate(leaf), None)?)
+    Ok(world.hold(&person, Credential::Certificate(leaf), None)?)
 }
 
 /// Returns the certificate of the request called `name`, once it is there.

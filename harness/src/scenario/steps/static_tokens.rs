@@ -10,19 +10,19 @@ use crate::token_webhook::vouched_for;
 
 #[given(expr = "{person} holds the token that a file has for {word}")]
 fn holds_static_token(world: &mut World, person: Person, _whom: String) -> Step {
-    let token = world.secret(&person.0.to_lowercase())?;
-    Ok(world.hold(&person.0, Credential::Token(token), None)?)
+    let token = world.secret(&person.user())?;
+    Ok(world.hold(&person, Credential::Token(token), None)?)
 }
 
 #[given(expr = "{person} holds the token that a file has for {word}, and that the webhook vouches for, too")]
 fn holds_static_token_vouched_for(world: &mut World, person: Person, _whom: String) -> Step {
-    let token = vouched_for(&person.0.to_lowercase(), &world.webhook_seed()?);
-    Ok(world.hold(&person.0, Credential::Token(token), None)?)
+    let token = vouched_for(&person.user(), &world.webhook_seed()?);
+    Ok(world.hold(&person, Credential::Token(token), None)?)
 }
 
 #[then(expr = "{person}, who holds the token that a file has for {word}, is accepted")]
 async fn accepted_with_static_token(world: &mut World, person: Person, whom: String) -> Step {
     holds_static_token(world, person.clone(), whom)?;
-    let answer = world.ask(&person.0, &Question::who_am_i()).await?;
+    let answer = world.ask(&person, &Question::who_am_i()).await?;
     answers::accepted(&answer, &person.user())
 }

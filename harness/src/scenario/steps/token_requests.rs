@@ -44,7 +44,7 @@ impl FromStr for WrongPod {
 async fn asks_for_token_of_nobody(world: &mut World, person: Person) -> Step {
     let namespace = world.namespace().await?;
     let question = question(&namespace, "nobody", json!({}));
-    Ok(world.ask(&person.0, &question).await.map(drop)?)
+    Ok(world.ask(&person, &question).await.map(drop)?)
 }
 
 #[when(expr = "{person} asks for a token of the deployer that is good for {int} days")]
@@ -97,7 +97,7 @@ async fn asks_with_wrong_subject(world: &mut World, person: Person, wrong: Wrong
     if let Some(body) = &mut question.body {
         body["metadata"] = json!({ wrong.0: "somebody-else" });
     }
-    Ok(world.ask(&person.0, &question).await.map(drop)?)
+    Ok(world.ask(&person, &question).await.map(drop)?)
 }
 
 #[when(expr = "{person} asks for a token of the deployer's pod that is good for {int} seconds")]
@@ -125,7 +125,7 @@ async fn makes_insisting_account(world: &mut World, person: Person) -> Step {
     metadata["annotations"] = json!({ "kubernetes.io/enforce-mountable-secrets": "true" });
     let account = json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata });
     let question = Question::post(format!("/api/v1/namespaces/{namespace}/serviceaccounts"), account);
-    Ok(world.ask(&person.0, &question).await.map(drop)?)
+    Ok(world.ask(&person, &question).await.map(drop)?)
 }
 
 #[then(expr = "the service account is made")]
@@ -141,7 +141,7 @@ fn account_is_made(world: &mut World) -> Step {
 
 #[then(expr = "{person} is given one that lives for {int} seconds, to be renewed after {int}")]
 async fn given_extended_token(world: &mut World, person: Person, life: i64, renewal: i64) -> Step {
-    world.person(&person.0)?;
+    world.person(&person)?;
     let claims = claims_given(world).await?;
     let time = |pointer: &str| claims.pointer(pointer).and_then(Value::as_i64);
     let issued = time("/iat").context("the token does not say when it was issued")?;
@@ -159,7 +159,7 @@ async fn given_extended_token(world: &mut World, person: Person, life: i64, rene
 
 #[then(expr = "{person} is given one that lives for {int} seconds, and no longer")]
 async fn given_plain_token(world: &mut World, person: Person, life: i64) -> Step {
-    world.person(&person.0)?;
+    world.person(&person)?;
     let claims = claims_given(world).await?;
     let time = |pointer: &str| claims.pointer(pointer).and_then(Value::as_i64);
     let issued = time("/iat").context("the token does not say when it was issued")?;
@@ -253,7 +253,7 @@ async fn given_bound_token(world: &mut World, person: Person) -> Step {
 
 #[then(expr = "{person} is given one that is good for {int} days")]
 async fn given_token_for_days(world: &mut World, person: Person, days: i64) -> Step {
-    world.person(&person.0)?;
+    world.person(&person)?;
     let claims = claims_given(world).await?;
     let time = |claim: &str| {
         claims
@@ -269,7 +269,7 @@ async fn given_token_for_days(world: &mut World, person: Person, days: i64) -> S
 
 #[then(expr = "{person} is warned that {string}")]
 fn warned(world: &mut World, person: Person, text: String) -> Step {
-    world.person(&person.0)?;
+    world.person(&person)?;
     let warnings: Vec<_> = world
         .answer()?
         .headers
@@ -288,7 +288,7 @@ fn warned(world: &mut World, person: Person, text: String) -> Step {
 async fn ask(world: &mut World, person: &Person, spec: Value) -> Step {
     let account = service_accounts::account(world).await?;
     Ok(world
-        .ask(&person.0, &question(&account.namespace, &account.name, spec))
+        .ask(&person, &question(&account.namespace, &account.name, spec))
         .await
         .map(drop)?)
 }

@@ -71,7 +71,7 @@ fn holds_token_of_mistyped(world: &mut World, person: Person, issuer: String) ->
 #[then(expr = "{person}, whose token is of another issuer, is accepted as {string}")]
 pub(super) async fn accepted_with_another(world: &mut World, person: Person, user: String) -> Step {
     let token = sound(world, "es256", &person.user())?.sign()?;
-    let answer = world.ask_with(&person.0, &Credential::Token(token), &Question::who_am_i()).await;
+    let answer = world.ask_with(&person, &Credential::Token(token), &Question::who_am_i()).await;
     answers::accepted(&answer, &user)
 }
 
@@ -90,7 +90,7 @@ async fn nobody_followed(world: &mut World) -> Step {
 async fn accepted_elsewhere(world: &mut World, person: Person, user: String) -> Step {
     let endpoint = Endpoint::of(world.main());
     world.go_to(endpoint).await?;
-    let answer = world.ask(&person.0, &Question::who_am_i()).await?;
+    let answer = world.ask(&person, &Question::who_am_i()).await?;
     answers::accepted(&answer, &user)
 }
 
@@ -125,9 +125,9 @@ pub(super) fn hold_beside_sound(world: &mut World, person: &Person, issuer: &str
         credential: Credential::Token(sound(world, issuer, "alice")?.sign()?),
         user: user(issuer, "alice"),
     };
-    Ok(world.hold(&person.0, Credential::Token(token.sign()?), Some(twin))?)
+    Ok(world.hold(&person, Credential::Token(token.sign()?), Some(twin))?)
 }
 
 fn hold(world: &mut World, person: &Person, token: &Token) -> Step {
-    Ok(world.hold(&person.0, Credential::Token(token.sign()?), None)?)
+    Ok(world.hold(&person, Credential::Token(token.sign()?), None)?)
 }

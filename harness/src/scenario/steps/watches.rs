@@ -25,9 +25,9 @@ pub(super) struct Opened(pub(super) Option<Watch>);
 async fn watches(world: &mut World, person: Person, resource: String) -> Step {
     let namespace = world.namespace().await?;
     let question = Question::get(format!("/api/v1/namespaces/{namespace}/{resource}?watch=true"));
-    let credential = world.holding(&person.0)?.credential.clone();
-    let who = world.person(&person.0)?;
-    let (answer, opened) = watch(&world.endpoint(), &who, &credential, &question).await;
+    let credential = world.holding(&person)?.credential.clone();
+    let who = world.person(&person)?;
+    let (answer, opened) = watch(&world.endpoint(), who.name(), &credential, &question).await;
     world.answered(answer);
     world.notes::<Opened>().0 = opened;
     Ok(())

@@ -73,12 +73,12 @@ async fn carries(world: &mut World, person: Person, carried: Carried) -> Step {
     };
     let credential = Credential::SubProtocols(carried.protocols(&token));
     let is_sound = matches!(carried, Carried::Sound);
-    Ok(world.hold(&person.0, credential, (!is_sound).then_some(twin))?)
+    Ok(world.hold(&person, credential, (!is_sound).then_some(twin))?)
 }
 
 #[when(expr = "{person} watches {word} over a WebSocket")]
 async fn watches(world: &mut World, person: Person, resource: String) -> Step {
-    let credential = world.holding(&person.0)?.credential.clone();
+    let credential = world.holding(&person)?.credential.clone();
     open(world, &person, &credential, &resource).await
 }
 
@@ -106,8 +106,8 @@ async fn twin_watches(world: &mut World, person: Person, resource: String) -> St
 async fn open(world: &mut World, person: &Person, credential: &Credential, resource: &str) -> Step {
     let namespace = world.namespace().await?;
     let question = Question::web_socket(format!("/api/v1/namespaces/{namespace}/{resource}?watch=true"));
-    let who = world.person(&person.0)?;
-    let (answer, opened) = watch(&world.endpoint(), &who, credential, &question).await;
+    let who = world.person(&person)?;
+    let (answer, opened) = watch(&world.endpoint(), who.name(), credential, &question).await;
     world.answered(answer);
     world.notes::<Opened>().0 = opened;
     Ok(())

@@ -99,7 +99,7 @@ fn holds_token(world: &mut World, person: Person, said: Answers) -> Step {
     // A token that is accepted without a condition is not flawed.
     let is_sound = matches!(said.0[..], [Said::Accepts { audience: None }]);
     let token = said.script(&user).token(&seed);
-    Ok(world.hold(&person.0, Credential::Token(token), (!is_sound).then_some(twin))?)
+    Ok(world.hold(&person, Credential::Token(token), (!is_sound).then_some(twin))?)
 }
 
 #[given(expr = "{person} holds a token of the issuer {string} that the webhook vouches for, too")]
@@ -109,25 +109,25 @@ fn holds_issuers_token(world: &mut World, person: Person, issuer: String) -> Ste
     let user = person.user();
     let token = world.signer()?.token(&issuer)?.subject(&user).claim("username", user);
     let token = token.claim(CLAIM, script.text(&seed)).sign()?;
-    Ok(world.hold(&person.0, Credential::Token(token), None)?)
+    Ok(world.hold(&person, Credential::Token(token), None)?)
 }
 
 #[given(expr = "{person} holds a made-up token that the webhook vouches for")]
 fn holds_made_up_token(world: &mut World, person: Person) -> Step {
     let token = vouched_for(&world.unique("made-up"), &world.webhook_seed()?);
-    Ok(world.hold(&person.0, Credential::Token(token), None)?)
+    Ok(world.hold(&person, Credential::Token(token), None)?)
 }
 
 #[given(expr = "{person} was accepted with it once")]
 async fn was_accepted(world: &mut World, person: Person) -> Step {
-    let answer = world.ask(&person.0, &Question::who_am_i()).await?;
+    let answer = world.ask(&person, &Question::who_am_i()).await?;
     expect!(answer.verdict == Verdict::Accepted, "accepted", "{answer}");
     Ok(())
 }
 
 #[given(expr = "{person} was refused with it once, because {string}")]
 async fn was_refused(world: &mut World, person: Person, reason: String) -> Step {
-    let answer = world.ask(&person.0, &Question::who_am_i()).await?;
+    let answer = world.ask(&person, &Question::who_am_i()).await?;
     answers::refused(world.version(), &answer, Verdict::Unauthenticated, &reason)
 }
 
@@ -135,7 +135,7 @@ async fn was_refused(world: &mut World, person: Person, reason: String) -> Step 
 async fn accepted_by_trusting(world: &mut World, person: Person, user: String) -> Step {
     let server = world.api_server("tokens").await?;
     world.go_to(Endpoint::of(&server)).await?;
-    let answer = world.ask(&person.0, &Question::who_am_i()).await?;
+    let answer = world.ask(&person, &Question::who_am_i()).await?;
     answers::accepted(&answer, &user)
 }
 

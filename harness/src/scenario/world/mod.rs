@@ -13,7 +13,7 @@ use std::time::SystemTime;
 use anyhow::{Context, Result};
 use sha2::Digest;
 
-use super::{Cleanup, Ended, Left, SharedScenario, Stage, evidence};
+use super::{Cleanup, Ended, Left, Person, SharedScenario, Stage, evidence};
 use crate::credential::Credential;
 use crate::event::{AnswerReport, Events, Exchange, Exchanges};
 use crate::lab::{AccessReview, Lab, RUN, SCENARIO};
@@ -82,7 +82,7 @@ pub struct World {
     site: Option<Site>,
     scenario: Option<SharedScenario>,
     holdings: BTreeMap<String, Holding>,
-    current: Option<String>,
+    current: Option<Person>,
     endpoint: Option<Endpoint>,
     answers: Vec<Answer>,
     exchanges: Exchanges,
@@ -169,17 +169,35 @@ impl World {
             .context("only the goal of a lesson has a learner: `authlab lesson check`")
     }
 
-    /// Returns the person meant: a pronoun is the one named last.
+    /// Returns the person meant, who is the one named last from now on: a pronoun is the one named before.
     ///
     /// # Errors
     /// `said` is a pronoun, and nobody was named before.
-    pub fn person(&mut self, said: &str) -> Result<String> {
-        if matches!(said, "she" | "he" | "it" | "they") {
-            return self.current.clone().with_context(|| format!("'{said}' before anybody was named"));
+    pub fn person(&mut self, said: &Person) -> Result<Person> {
+        if said.is_pronoun() {
+            let current = self.current.clone();
+            return current.with_context(|| format!("'{}' before anybody was named", said.name()));
         }
-        said.clone_into(self.current.get_or_insert_default());
-        self.exchanges.speaks(said);
-        Ok(said.to_owned())
+        self.current = Some(said.clone());
+        self.exchanges.speaks(said.name());
+        Ok(said.clone())
+    }
+
+    /// Returns the user name of the person meant, who is the one named last from now on.
+    ///
+    /// # Errors
+    /// `said` is a pronoun, and nobody was named before.
+    pub fn user(&mut self, said: &Person) -> Result<String> {
+        Ok(self.person(said)?.user())
+    }
+
+    /// Returns the last answer, for a step that names the person who got it.
+    ///
+    /// # Errors
+    /// `said` is a pronoun, and nobody was named before; or no request was sent yet.
+    pub fn answer_to(&mut self, said: &Person) -> Result<&Answer> {
+        self.person(said)?;
+        self.answer()
     }
 
     /// Returns whether the scenario is inverted: sound twins take the place of flawed credentials.
@@ -202,13 +220,13 @@ impl World {
     ///
     /// # Errors
     /// `said` is a pronoun, and nobody was named before.
-    pub fn hold(&mut self, said: &str, credential: Credential, twin: Option<Twin>) -> Result<()> {
+    pub fn hold(&mut self, said: &Person, credential: Credential, twin: Option<Twin>) -> Result<()> {
         let person = self.person(said)?;
         let credential = match &twin {
             Some(twin) if self.presents_twin() => twin.credential.clone(),
             _ => credential,
         };
-        self.holdings.insert(person, Holding { credential, twin });
+        self.holdings.insert(person.name().to_owned(), Holding { credential, twin });
         Ok(())
     }
 
@@ -216,7 +234,7 @@ impl World {
     ///
     /// # Errors
     /// They hold no credential.
-    pub fn spoil(&mut self, said: &str, twin: Twin) -> Result<()> {
+    pub fn spoil(&mut self, said: &Person, twin: Twin) -> Result<()> {
         let credential = self.holding(said)?.credential.clone();
         self.hold(said, credential, Some(twin))
     }
@@ -225,9 +243,11 @@ impl World {
     ///
     /// # Errors
     /// They hold no credential.
-    pub fn holding(&mut self, said: &str) -> Result<&Holding> {
+    pub fn holding(&mut self, said: &Person) -> Result<&Holding> {
         let person = self.person(said)?;
-        self.holdings.get(&person).with_context(|| format!("{person} holds nothing yet"))
+        self.holdings
+            .get(person.name())
+            .with_context(|| format!("{} holds nothing yet", person.name()))
     }
 
     /// Returns the sound counterpart of the flawed credential that was given last.
@@ -235,7 +255,7 @@ impl World {
     /// # Errors
     /// Nobody holds a flawed credential.
     pub fn twin(&self) -> Result<Twin> {
-        let current = self.current.as_ref().and_then(|person| self.holdings.get(person));
+        let current = self.current.as_ref().and_then(|person| self.holdings.get(person.name()));
         let twins = current
             .into_iter()
             .chain(self.holdings.values())
@@ -281,15 +301,15 @@ impl World {
     ///
     /// # Errors
     /// They hold no credential.
-    pub async fn ask(&mut self, said: &str, question: &Question) -> Result<Answer> {
+    pub async fn ask(&mut self, said: &Person, question: &Question) -> Result<Answer> {
         let credential = self.holding(said)?.credential.clone();
         let person = self.person(said)?;
         Ok(self.ask_with(&person, &credential, question).await)
     }
 
     /// Sends `question` as `who`, presenting `credential`. The answer becomes the last one.
-    pub async fn ask_with(&mut self, who: &str, credential: &Credential, question: &Question) -> Answer {
-        let answer = ask(&self.endpoint(), who, credential, question).await;
+    pub async fn ask_with(&mut self, who: &Person, credential: &Credential, question: &Question) -> Answer {
+        let answer = ask(&self.endpoint(), who.name(), credential, question).await;
         self.answers.push(answer.clone());
         answer
     }
