@@ -4,7 +4,6 @@ Feature: A connection tells something before anybody has said who they are, and 
   Rule: The API server names the authorities whose certificates it accepts, to everybody
 
     @F14
-    @requires:cluster_signing_key @requires:front_proxy @requires:named_authorities
     Scenario: Mallory listens
       When Mallory begins to speak with the API server, and says nothing of herself
       Then the API server has named the authorities of clients and of front proxies
@@ -12,7 +11,6 @@ Feature: A connection tells something before anybody has said who they are, and 
   Rule: Who is unknown gets one answer, not a connection for many
 
     @F7
-    @requires:anonymous_requests @requires:cluster_signing_key
     Scenario: Bob is anonymous
       Given Bob holds no credential
       When he asks the API server who he is, over a connection for many requests
@@ -20,7 +18,6 @@ Feature: A connection tells something before anybody has said who they are, and 
       But Alice, with a client certificate, is answered twice over one connection
 
     @F7
-    @requires:administrator @requires:cluster_signing_key
     Scenario: Mallory's token is made up
       Given Mallory carries a made-up token
       When she asks the API server who she is, over a connection for many requests

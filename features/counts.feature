@@ -1,11 +1,9 @@
 @counts
-@requires:administrator
 Feature: The API server counts who comes and what comes of it
 
   Rule: Every attempt is counted by its result, every request by a name that gives nobody away
 
     @F4
-    @requires:further_api_servers @requires:cluster_signing_key
     Scenario Outline: <person> comes with a certificate for "<name>"
       Given an API server with everything allowed to everybody
       And <person> holds a client certificate for "<name>"
@@ -22,7 +20,6 @@ Feature: The API server counts who comes and what comes of it
         | Carol  | carol@example.com | email_id |
 
     @F4
-    @requires:further_api_servers @requires:anonymous_requests @requires:cluster_signing_key @requires:audit_log
     Scenario: Bob comes with nothing
       Given an API server with everything allowed to everybody
       And Bob holds no credential
@@ -33,7 +30,6 @@ Feature: The API server counts who comes and what comes of it
       But Alice, with a client certificate, is accepted
 
     @F4
-    @requires:further_api_servers
     Scenario: Mallory comes with a bad token
       Given an API server with everything allowed to everybody
       And Mallory carries a made-up token
@@ -46,7 +42,6 @@ Feature: The API server counts who comes and what comes of it
   Rule: A token is looked at once and then remembered, and both is counted
 
     @F10
-    @requires:further_api_servers @requires:issuer
     Scenario: Alice comes twice with one token
       Given an API server with issuers of every kind
       And Alice holds a token of the issuer "es256"
@@ -58,7 +53,6 @@ Feature: The API server counts who comes and what comes of it
       And at least one more token is looked for in the cache as a "hit"
 
     @F10
-    @requires:further_api_servers @requires:issuer
     Scenario: Mallory's token is looked at in vain
       Given an API server with issuers of every kind
       And Mallory holds a token of the issuer "es256" that was changed after it was signed
@@ -71,7 +65,6 @@ Feature: The API server counts who comes and what comes of it
   Rule: Each issuer is measured on its own
 
     @G35
-    @requires:further_api_servers @requires:issuer
     Scenario: Alice's token is timed
       Given an API server with issuers of every kind
       And Alice holds a token of the issuer "metered"
@@ -81,7 +74,7 @@ Feature: The API server counts who comes and what comes of it
       And one more token of the issuer "metered" is timed as a success, and one more only
 
     @G35
-    @requires:further_api_servers @requires:issuer @requires:server_log
+    @requires:server_log
     Scenario: Mallory's forged token is timed as one that failed
       Given an API server with issuers of every kind
       And Mallory holds a token of the issuer "discovered" that was changed after it was signed
@@ -92,7 +85,6 @@ Feature: The API server counts who comes and what comes of it
       But Alice, whose token is sound, is still accepted
 
     @G34
-    @requires:further_api_servers @requires:issuer @requires:issuer_key_metrics
     Scenario: The API server got the keys of an issuer
       Given an API server with issuers of every kind
       And Alice holds a token of the issuer "mapped"
@@ -101,7 +93,7 @@ Feature: The API server counts who comes and what comes of it
       And the API server tells when it got the keys of the issuer "mapped", and which
 
     @G34
-    @requires:further_api_servers @requires:issuer @requires:issuer_key_metrics @requires:server_log
+    @requires:server_log
     Scenario: The API server did not get the keys of an issuer
       Given an API server with issuers of every kind
       And Alice holds a token of the issuer "keyless"

@@ -1,5 +1,4 @@
 @order
-@requires:cluster_signing_key
 Feature: Of several credentials, the first that is sound decides
 
   The API server asks one authenticator after the other: certificates first, then tokens.
@@ -7,7 +6,6 @@ Feature: Of several credentials, the first that is sound decides
   Rule: A sound certificate goes before a token
 
     @F12
-    @requires:administrator
     Scenario: Alice's certificate and the deployer's token come together
       Given Alice holds a client certificate with the organization "platform-team"
       And she also presents a service account token
@@ -26,7 +24,6 @@ Feature: Of several credentials, the first that is sound decides
   Rule: A bad certificate does not stand in a sound token's way
 
     @F13
-    @requires:administrator
     Scenario Outline: The deployer's token comes with a certificate that <flaw>
       Given the deployer holds a client certificate that <flaw>
       And it also presents a service account token
@@ -53,7 +50,6 @@ Feature: Of several credentials, the first that is sound decides
   Rule: The audit event repeats the answer, and names what was tried only where the answer could not be written as wished
 
     @F3
-    @requires:audit_log
     Scenario: Mallory is refused in a format that she reads
       Given Mallory holds a client certificate that was signed by a stranger's authority
       And she also presents a made-up token
@@ -63,7 +59,6 @@ Feature: Of several credentials, the first that is sound decides
       But Alice, whose certificate is sound, is still accepted
 
     @F3
-    @requires:audit_log
     Scenario: Mallory is refused in a format that she did not wish
       Given Mallory holds a client certificate that was signed by a stranger's authority
       And she also presents a made-up token
@@ -73,7 +68,6 @@ Feature: Of several credentials, the first that is sound decides
       But Alice, whose certificate is sound, is still accepted
 
     @F3
-    @requires:further_api_servers @requires:anonymous_requests @requires:audit_log
     Scenario: Bob presents nothing where that is refused
       Given an API server with anonymous requests switched off
       And Bob holds no credential
@@ -84,7 +78,6 @@ Feature: Of several credentials, the first that is sound decides
   Rule: Of those who know a token, the webhook comes last, after files, Secrets and issuers
 
     @F11
-    @requires:further_api_servers @requires:token_webhook
     Scenario: Mallory's token is known to the webhook alone
       Given an API server with tokens of every kind
       And Mallory holds a made-up token that the webhook vouches for
@@ -92,7 +85,6 @@ Feature: Of several credentials, the first that is sound decides
       Then she is accepted as "vouched-for-by-the-webhook"
 
     @F11
-    @requires:further_api_servers @requires:token_webhook
     Scenario: Dana's token stands in a file, too
       Given an API server with tokens of every kind
       And Dana holds the token that a file has for her, and that the webhook vouches for, too
@@ -100,7 +92,6 @@ Feature: Of several credentials, the first that is sound decides
       Then she is accepted as "dana"
 
     @F11
-    @requires:further_api_servers @requires:token_webhook @requires:administrator
     Scenario: The robot's token has a Secret, too
       Given an API server with tokens of every kind
       And the robot holds a bootstrap token that the webhook vouches for, too
@@ -108,7 +99,6 @@ Feature: Of several credentials, the first that is sound decides
       Then it is accepted as the holder of the bootstrap token
 
     @F11
-    @requires:further_api_servers @requires:token_webhook @requires:issuer
     Scenario: Alice's token is an issuer's, too
       Given an API server with tokens of every kind
       And Alice holds a token of the issuer "es256" that the webhook vouches for, too

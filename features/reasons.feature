@@ -1,5 +1,4 @@
 @bearer @external-certificate
-@requires:cluster_signing_key @requires:issuer @requires:server_log
 Feature: Every refusal has a reason of its own
 
   To whoever asks, all refused credentials look the same; only the API server's log tells them apart.

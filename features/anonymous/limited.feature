@@ -1,11 +1,10 @@
 @anonymous
-@requires:anonymous_requests @requires:further_api_servers
+@requires:anonymous_conditions
 Feature: Anonymous people may be let in at some places alone
 
   Rule: Who presents no credential is anonymous where the configuration says so, and nobody elsewhere
 
     @A2
-    @requires:anonymous_conditions @requires:audit_log
     Scenario: Bob asks whether the API server is alive
       Given an API server with anonymous people for its health alone
       And Bob holds no credential
@@ -14,7 +13,6 @@ Feature: Anonymous people may be let in at some places alone
       And he is in exactly the groups "system:unauthenticated"
 
     @A2
-    @requires:anonymous_conditions @requires:audit_log @requires:cluster_signing_key
     Scenario: Bob asks whether the API server is healthy, which is another place
       Given an API server with anonymous people for its health alone
       And Bob holds no credential
@@ -23,7 +21,6 @@ Feature: Anonymous people may be let in at some places alone
       But Alice, with a client certificate, is accepted
 
     @A2
-    @requires:anonymous_conditions @requires:audit_log @requires:cluster_signing_key
     Scenario: Bob asks who he is where he is nobody
       Given an API server with anonymous people for its health alone
       And Bob holds no credential

@@ -4,7 +4,6 @@ Feature: Who presents no credential is anonymous
   Rule: Anonymous people are a user and a group, and belong to nobody authenticated
 
     @A1 @B1
-    @requires:anonymous_requests @requires:audit_log
     Scenario: Bob asks for the API server's health
       Given Bob holds no credential
       When he asks whether the API server is alive
@@ -14,7 +13,6 @@ Feature: Who presents no credential is anonymous
   Rule: Anonymous people may do what their user or their group may do, and nothing else
 
     @A1
-    @requires:anonymous_requests @requires:cluster_signing_key
     Scenario: Bob may not even ask who he is
       Given Bob holds no credential
       When he asks the API server who he is
@@ -22,7 +20,6 @@ Feature: Who presents no credential is anonymous
       But Alice, with a client certificate, is accepted
 
     @A1
-    @requires:anonymous_requests @requires:administrator @requires:audit_log
     Scenario: Bob may by the anonymous user's name
       Given Bob holds no credential
       And the user "system:anonymous" may list configmaps
@@ -32,7 +29,6 @@ Feature: Who presents no credential is anonymous
       But he may not list secrets
 
     @A1
-    @requires:anonymous_requests @requires:administrator @requires:audit_log
     Scenario: Bob may by the group of the unauthenticated
       Given Bob holds no credential
       And the group "system:unauthenticated" may list configmaps
@@ -43,7 +39,6 @@ Feature: Who presents no credential is anonymous
   Rule: A bad credential is not the same as none
 
     @F8
-    @requires:anonymous_requests @requires:administrator @requires:audit_log
     Scenario: Bob presents nothing and may
       Given Bob holds no credential
       And the group "system:unauthenticated" may list configmaps
@@ -51,7 +46,6 @@ Feature: Who presents no credential is anonymous
       Then he is accepted as "system:anonymous"
 
     @F8 @F1
-    @requires:administrator
     Scenario: Mallory presents a bad token and may not
       Given Mallory carries a made-up token
       And the group "system:unauthenticated" may list configmaps
@@ -63,7 +57,6 @@ Feature: Who presents no credential is anonymous
   Rule: An API server may have no anonymous people
 
     @A6 @F1
-    @requires:further_api_servers @requires:anonymous_requests @requires:audit_log @requires:cluster_signing_key
     Scenario: Bob presents nothing where that is switched off
       Given an API server with anonymous requests switched off
       And Bob holds no credential
@@ -73,7 +66,6 @@ Feature: Who presents no credential is anonymous
       But Alice, with a client certificate, is accepted
 
     @A5 @F1
-    @requires:further_api_servers @requires:anonymous_requests @requires:audit_log @requires:server_log @requires:cluster_signing_key
     Scenario: Bob presents nothing where everything is allowed to everybody
       Given an API server with everything allowed to everybody
       And Bob holds no credential

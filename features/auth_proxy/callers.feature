@@ -1,5 +1,4 @@
 @auth-proxy
-@requires:auth_proxy
 Feature: Who comes through the auth proxy is who they are at the API server
 
   There are two ways of passing on who calls: as the API server's front proxy, or by impersonation. People need not know which.
@@ -7,7 +6,6 @@ Feature: Who comes through the auth proxy is who they are at the API server
   Rule: The caller's certificate is verified by the proxy, and its holder arrives
 
     @P1 @P2
-    @requires:cluster_signing_key @requires:identity_provider @requires:realm_administration
     Scenario Outline: Alice comes through <endpoint>
       Given everyone comes through <endpoint>
       And Alice holds a client certificate with the organizations "platform-team" and "on-call"
@@ -20,7 +18,6 @@ Feature: Who comes through the auth proxy is who they are at the API server
         | the auth proxy               |
         | the impersonating auth proxy |
 
-    @requires:cluster_signing_key
     Scenario Outline: Alice's UID comes through <endpoint>
       Given everyone comes through <endpoint>
       And Alice holds a client certificate with the UID "4711"
@@ -40,7 +37,6 @@ Feature: Who comes through the auth proxy is who they are at the API server
   Rule: The caller's Keycloak token is verified by the proxy, and its holder is the same as at the API server itself
 
     @P1 @P2
-    @requires:identity_provider @requires:realm_administration
     Scenario Outline: Alice comes through <endpoint> with a login
       Given everyone comes through <endpoint>
       And Alice has logged in to Keycloak
@@ -56,7 +52,6 @@ Feature: Who comes through the auth proxy is who they are at the API server
   Rule: What callers may do is decided by name and by group
 
     @P1
-    @requires:cluster_signing_key @requires:administrator @requires:audit_log
     Scenario Outline: Alice may by her name, through <endpoint>
       Given everyone comes through <endpoint>
       And Alice holds a client certificate
@@ -71,7 +66,6 @@ Feature: Who comes through the auth proxy is who they are at the API server
         | the impersonating auth proxy |
 
     @P2
-    @requires:cluster_signing_key @requires:administrator @requires:audit_log
     Scenario Outline: Alice may by her group, through <endpoint>
       Given everyone comes through <endpoint>
       And Alice holds a client certificate with the organization "platform-team"
@@ -86,7 +80,6 @@ Feature: Who comes through the auth proxy is who they are at the API server
         | the impersonating auth proxy |
 
     @P1
-    @requires:identity_provider @requires:realm_administration @requires:administrator @requires:audit_log
     Scenario Outline: Alice may by her name at Keycloak, through <endpoint>
       Given everyone comes through <endpoint>
       And Alice has logged in to Keycloak
@@ -101,7 +94,6 @@ Feature: Who comes through the auth proxy is who they are at the API server
         | the impersonating auth proxy |
 
     @P2
-    @requires:identity_provider @requires:realm_administration @requires:administrator @requires:audit_log
     Scenario Outline: Alice may by her group at Keycloak, through <endpoint>
       Given everyone comes through <endpoint>
       And Alice has logged in to Keycloak
@@ -118,7 +110,6 @@ Feature: Who comes through the auth proxy is who they are at the API server
   Rule: What callers say of themselves counts for nothing
 
     @P9
-    @requires:cluster_signing_key @requires:administrator
     Scenario Outline: Mallory claims to be Dana in the words of <whom>, through <endpoint>
       Given everyone comes through <endpoint>
       And Mallory holds a client certificate
@@ -137,7 +128,6 @@ Feature: Who comes through the auth proxy is who they are at the API server
 
   Rule: Whom the proxy does not know gets no further
 
-    @requires:cluster_signing_key
     Scenario Outline: Mallory comes through <endpoint> with a certificate that <flaw>
       Given everyone comes through <endpoint>
       And Mallory holds a client certificate that <flaw>
@@ -153,7 +143,6 @@ Feature: Who comes through the auth proxy is who they are at the API server
         | the auth proxy               | is only for servers                        | does not allow extended key usage for client authentication       |
         | the impersonating auth proxy | was signed by a stranger's authority       | client certificate: invalid peer certificate: UnknownIssuer       |
 
-    @requires:identity_provider @requires:realm_administration @requires:issuer
     Scenario: Mallory comes through the auth proxy with a token that she has signed in Keycloak's name
       Given everyone comes through the auth proxy
       And Mallory has signed a token in Keycloak's name
@@ -161,7 +150,6 @@ Feature: Who comes through the auth proxy is who they are at the API server
       Then she is refused by the auth proxy as unauthenticated, because "bearer token: Signature verification failed: No matching key found"
       But Alice, whose login is sound, is still accepted
 
-    @requires:identity_provider @requires:realm_administration
     Scenario: Alice comes through the auth proxy with a login at another realm
       Given everyone comes through the auth proxy
       And Alice has logged in to another realm of Keycloak
@@ -169,7 +157,6 @@ Feature: Who comes through the auth proxy is who they are at the API server
       Then she is refused by the auth proxy as unauthenticated, because "bearer token: Invalid issuer"
       But Alice, whose login is sound, is still accepted
 
-    @requires:identity_provider @requires:realm_administration
     Scenario Outline: Alice comes through the auth proxy with a token of the client "<client>"
       Given everyone comes through the auth proxy
       And Alice has logged in to Keycloak for "<client>"
@@ -183,7 +170,6 @@ Feature: Who comes through the auth proxy is who they are at the API server
         | tokens-expire-at-once | bearer token: Expired: ID token expired at                          |
         | without-username      | bearer token: it has no claim preferred_username, which is the user |
 
-    @requires:cluster_signing_key @requires:anonymous_requests
     Scenario Outline: Bob comes through <endpoint> with nothing
       Given everyone comes through <endpoint>
       And Alice holds a client certificate

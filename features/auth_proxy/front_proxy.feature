@@ -1,5 +1,4 @@
 @auth-proxy
-@requires:front_proxy
 Feature: The API server believes what its front proxy says of people
 
   The front proxy authenticates people itself. With a certificate of its own it then announces, request by request, on
@@ -29,7 +28,6 @@ Feature: The API server believes what its front proxy says of people
       And she is in exactly the groups "platform-team", "on-call" and "system:authenticated"
 
     @P2
-    @requires:administrator @requires:audit_log
     Scenario: Dana is announced in the group that is above all rules
       Given the front proxy announces Dana in the group "system:masters"
       When she asks to list secrets
@@ -63,7 +61,6 @@ Feature: The API server believes what its front proxy says of people
       And she has the UID "4711"
 
     @P4
-    @requires:further_api_servers
     Scenario: Nobody told the API server of UIDs
       Given an API server with no UIDs from the front proxy
       And the front proxy announces Alice with the UID "4711"
@@ -74,7 +71,6 @@ Feature: The API server believes what its front proxy says of people
   Rule: Who is announced may do what their name and their groups may
 
     @P1
-    @requires:administrator @requires:audit_log
     Scenario: Alice may by the name she is announced with
       Given the front proxy announces Alice
       And the user "alice" may list configmaps
@@ -83,7 +79,6 @@ Feature: The API server believes what its front proxy says of people
       But she may not list secrets
 
     @P2
-    @requires:administrator @requires:audit_log
     Scenario: Alice may by the group she is announced in
       Given the front proxy announces Alice in the group "platform-team"
       And the group "platform-team" may list configmaps
@@ -116,7 +111,6 @@ Feature: The API server believes what its front proxy says of people
         | an expired certificate of the front proxy | x509: certificate has expired or is not yet valid |
 
     @P8 @P9
-    @requires:cluster_signing_key @requires:issuer
     Scenario Outline: Mallory announces Alice with <what>, and is taken for who she is
       Given Mallory announces Alice with <what>
       When she asks the API server who she is
@@ -147,7 +141,6 @@ Feature: The API server believes what its front proxy says of people
       But Alice, whose announcement is sound, is still accepted
 
     @P10
-    @requires:issuer
     Scenario: The front proxy forgets Alice's name, but not her token
       Given the front proxy announces only that Alice is in the group "platform-team", and passes on her own token
       When she asks the API server who she is
@@ -157,7 +150,6 @@ Feature: The API server believes what its front proxy says of people
   Rule: Where no name is asked of a front proxy, every certificate of its authority will do
 
     @P7
-    @requires:further_api_servers
     Scenario: Mallory announces Alice to an API server that asks for no name
       Given an API server with a front proxy of any name
       And Mallory announces Alice with a certificate of the front proxy's authority for another name
@@ -167,14 +159,13 @@ Feature: The API server believes what its front proxy says of people
   Rule: An API server does not start with names that mean nobody
 
     @P5
-    @requires:remote_uid_header @requires:further_api_servers @requires:cluster_signing_key
+    @requires:remote_uid_header
     Scenario: UIDs come under another name alone
       When Dana starts an API server with UIDs of the front proxy under another name alone
       Then the API server refuses to start, because "--requestheader-uid-headers is set without specifying the standard X-Remote-Uid header - API aggregation will not work"
       But Alice, with a client certificate, is accepted
 
     @P11
-    @requires:further_api_servers @requires:cluster_signing_key
     Scenario: The front proxy's name is a blank
       When Dana starts an API server with a blank for the front proxy's name
       Then the API server refuses to start, because 'empty value in "requestheader-allowed-names"'
@@ -183,7 +174,6 @@ Feature: The API server believes what its front proxy says of people
   Rule: The authorities of front proxies are those that the API server trusts now, and it tells aggregated APIs of them
 
     @P12 @P13
-    @requires:authority_files @requires:administrator
     Scenario: The authority of another front proxy comes to be trusted while the API server runs
       Given a front proxy of a new authority announces Alice, and is refused
       When the new authority is added to those of front proxies
@@ -193,7 +183,6 @@ Feature: The API server believes what its front proxy says of people
   Rule: An authority of front proxies that is one of clients, too, opens both doors
 
     @X19 @F11
-    @requires:authority_files @requires:further_api_servers
     Scenario: Mallory's certificate comes to be a client's, and still announces others
       Given an API server with a front proxy of any name
       And Mallory holds a certificate of the front proxy's authority, and is refused with it

@@ -1,11 +1,9 @@
 @auth-proxy
-@requires:administrator @requires:auth_proxy @requires:cluster_signing_key
 Feature: Answers that go on come through the auth proxy as they come
 
   Rule: An event passes at once, not when the watch ends
 
     @P1
-    @requires:audit_log
     Scenario Outline: Alice watches through <endpoint>
       Given everyone comes through <endpoint>
       And Alice holds a client certificate

@@ -1,5 +1,4 @@
 @bearer
-@requires:administrator
 Feature: A bearer token counts when it is carried as one
 
   Rule: The scheme's capitals do not matter

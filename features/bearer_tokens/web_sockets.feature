@@ -1,5 +1,4 @@
 @bearer
-@requires:administrator
 Feature: A bearer token can come as a sub-protocol of a WebSocket
 
   Browsers let nobody set a header of a WebSocket, but name its protocols.
@@ -7,7 +6,6 @@ Feature: A bearer token can come as a sub-protocol of a WebSocket
   Rule: The token is taken out of the protocols, and one of the others is spoken
 
     @WS1
-    @requires:audit_log
     Scenario: The deployer watches over a WebSocket
       Given the deployer carries a service account token as a sub-protocol
       And its service account may watch configmaps

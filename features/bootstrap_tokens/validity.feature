@@ -1,5 +1,4 @@
 @bootstrap-token @bearer
-@requires:further_api_servers @requires:administrator
 Feature: A bootstrap token is as good as its Secret
 
   Background:
@@ -25,7 +24,6 @@ Feature: A bootstrap token is as good as its Secret
   Rule: Every flaw gets the same refusal, and a line of its own in the log
 
     @T3
-    @requires:server_log
     Scenario Outline: Mallory's bootstrap token <flaw>
       Given Mallory holds a bootstrap token that <flaw>
       When she asks the API server who she is
@@ -47,7 +45,6 @@ Feature: A bootstrap token is as good as its Secret
   Rule: A secret that was guessed is not repeated in the log
 
     @T4 @T3
-    @requires:server_log
     Scenario: Mallory guesses the secret
       Given Mallory holds a bootstrap token that has another secret than its Secret
       When she asks the API server who she is

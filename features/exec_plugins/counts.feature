@@ -1,10 +1,9 @@
 @exec-plugin
-@requires:issuer @requires:kubectl
 Feature: A client counts what comes of its plugin
 
   Rule: Every call is counted by what came of it
 
-    @E13 @requires:cluster_signing_key
+    @E13
     Scenario: Alice's plugin gives a certificate to a client that counts
       Given Alice has a plugin that gives her a certificate and its key
       When she runs a client that counts what comes of its plugin
@@ -31,7 +30,7 @@ Feature: A client counts what comes of its plugin
 
   Rule: A certificate that another takes the place of is counted
 
-    @E13 @requires:cluster_signing_key
+    @E13
     Scenario: Alice's plugin gives one certificate after the other
       Given Alice has a plugin whose first certificate is over at once
       When she runs a client that counts what comes of its plugin

@@ -1,5 +1,4 @@
 @exec-plugin
-@requires:issuer @requires:kubectl
 Feature: A client has its credential from a plugin
 
   Rule: What the plugin gives is presented
@@ -11,7 +10,7 @@ Feature: A client has its credential from a plugin
       Then the client says that she is accepted as "rs256:alice"
       And the plugin was asked once
 
-    @E1 @requires:cluster_signing_key
+    @E1
     Scenario: Alice's plugin gives her a certificate and its key
       Given Alice has a plugin that gives her a certificate and its key
       When she asks the command-line client who she is
@@ -24,7 +23,7 @@ Feature: A client has its credential from a plugin
       When she asks a client made with kube who she is
       Then the client says that she is accepted as "rs256:alice"
 
-    @E1 @requires:cluster_signing_key
+    @E1
     Scenario: Alice's plugin gives a certificate to a client made with kube
       Given Alice has a plugin that gives her a certificate and its key
       When she asks a client made with kube who she is

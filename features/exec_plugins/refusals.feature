@@ -1,5 +1,4 @@
 @exec-plugin
-@requires:issuer @requires:kubectl
 Feature: A client without a credential asks nothing
 
   Rule: A plugin that gives no credential is an error of the client
@@ -35,7 +34,7 @@ Feature: A client without a credential asks nothing
         | flaw                                    | reason                                                                            |
         | does not say whether it needs a terminal | interactiveMode must be specified for lab to use exec authentication plugin |
 
-    @E5 @requires:cluster_signing_key
+    @E5
     Scenario Outline: Alice's plugin is wordless: it <flaw>
       Given Alice has a plugin that <flaw>
       When she asks the command-line client who she is
@@ -64,7 +63,6 @@ Feature: A client without a credential asks nothing
 
   Rule: A person's preferences say which plugins may run
 
-    @requires:credential_plugin_policy
     Scenario Outline: Alice's client allows <policy>
       Given Alice has a plugin that gives her a token
       And her client allows <policy>
@@ -89,7 +87,7 @@ Feature: A client without a credential asks nothing
         | only plugins of a list that is missing | but allowlist is unspecified                           |
         | only plugins of an empty list          | allowlist is empty; use "DenyAll" policy instead |
 
-    @E14 @requires:credential_plugin_policy
+    @E14
     Scenario: Alice's client allows only this plugin
       Given Alice has a plugin that gives her a token
       And her client allows only this plugin

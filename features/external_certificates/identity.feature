@@ -1,5 +1,4 @@
 @external-certificate
-@requires:cluster_signing_key
 Feature: A client certificate says who its holder is
 
   A certificate that the cluster's client authority has signed needs no account anywhere: its subject is the identity.
@@ -16,7 +15,6 @@ Feature: A client certificate says who its holder is
   Rule: The certificate's hash is the credential's id
 
     @X1
-    @requires:certificate_credential_id
     Scenario: Alice's certificate can be told from others of hers
       Given Alice holds a client certificate
       When she asks the API server who she is
@@ -51,7 +49,7 @@ Feature: A client certificate says who its holder is
       And she has the UID "4711"
 
     @X15
-    @requires:certificate_uid @requires:further_api_servers
+    @requires:certificate_uid
     Scenario: Alice's UID is not looked at where that is switched off
       Given an API server with UIDs of certificates switched off
       And Alice holds a client certificate with the UID "4711"
@@ -60,7 +58,7 @@ Feature: A client certificate says who its holder is
       And she has no UID
 
     @X15
-    @requires:certificate_uid @requires:further_api_servers
+    @requires:certificate_uid
     Scenario: Alice's UID may be empty where it is not looked at
       Given an API server with UIDs of certificates switched off
       And Alice holds a client certificate that has an empty UID
@@ -71,7 +69,6 @@ Feature: A client certificate says who its holder is
   Rule: The API server counts how long the certificates still live that it sees
 
     @X16
-    @requires:further_api_servers @requires:administrator
     Scenario: Alice's certificate ends in less than an hour
       Given an API server with nodes
       And Alice holds a client certificate that ends in 45 minutes
@@ -83,7 +80,6 @@ Feature: A client certificate says who its holder is
   Rule: What a certificate's holder may do is decided by name and by group
 
     @X1
-    @requires:administrator @requires:audit_log
     Scenario: Alice may by her name
       Given Alice holds a client certificate
       And the user "alice" may list configmaps
@@ -92,7 +88,6 @@ Feature: A client certificate says who its holder is
       But she may not list secrets
 
     @X2
-    @requires:administrator @requires:audit_log
     Scenario: Alice may by her group
       Given Alice holds a client certificate with the organization "platform-team"
       And the group "platform-team" may list configmaps
@@ -101,7 +96,6 @@ Feature: A client certificate says who its holder is
       But she may not list secrets
 
     @X18
-    @requires:administrator @requires:audit_log
     Scenario: Dana's group is above all rules
       Given Dana holds a client certificate with the organization "system:masters"
       When she asks to list secrets

@@ -3,7 +3,6 @@ Feature: A client certificate is trusted only as far as its authority
 
   Rule: The certificate must be valid now, be meant for clients, and come from the client authority
 
-    @requires:cluster_signing_key
     Scenario Outline: Mallory's certificate <flaw>
       Given Mallory holds a client certificate that <flaw>
       When she asks the API server who she is
@@ -35,7 +34,6 @@ Feature: A client certificate is trusted only as far as its authority
 
   Rule: A UID must be one text
 
-    @requires:cluster_signing_key
     Scenario Outline: Mallory's certificate <flaw>
       Given Mallory holds a client certificate that <flaw>
       When she asks the API server who she is
@@ -53,7 +51,6 @@ Feature: A client certificate is trusted only as far as its authority
         | has two UIDs | expected 1 UID, but found multiple    |
 
     @X13
-    @requires:cluster_signing_key
     Scenario: Mallory's certificate has a UID that is no text at all
       Given Mallory holds a client certificate that has a UID that is a number
       When she asks the API server who she is
@@ -63,14 +60,12 @@ Feature: A client certificate is trusted only as far as its authority
   Rule: Intermediate authorities are the holder's to send
 
     @X7
-    @requires:cluster_signing_key
     Scenario: Alice sends the intermediate along
       Given Alice holds a client certificate of an intermediate authority, and sends that along
       When she asks the API server who she is
       Then she is accepted as "alice"
 
     @X7
-    @requires:cluster_signing_key
     Scenario: Alice forgets the intermediate
       Given Alice holds a client certificate of an intermediate authority, and does not send that along
       When she asks the API server who she is
@@ -78,7 +73,6 @@ Feature: A client certificate is trusted only as far as its authority
       But Alice, whose certificate is sound, is still accepted
 
     @X8
-    @requires:cluster_signing_key
     Scenario: Mallory sends an intermediate along that has expired
       Given Mallory holds a client certificate of an intermediate authority that has expired, and sends that along
       When she asks the API server who she is
@@ -88,7 +82,6 @@ Feature: A client certificate is trusted only as far as its authority
   Rule: The authorities are those that the API server trusts now
 
     @X17
-    @requires:authority_files @requires:cluster_signing_key
     Scenario: Alice's authority comes to be trusted while the API server runs
       Given Alice holds a client certificate of a new authority, and is refused with it
       When the new authority is added to those that the API server trusts
@@ -100,7 +93,6 @@ Feature: A client certificate is trusted only as far as its authority
     The authenticator of client certificates has no opinion of it. The one of the front proxy has: to it, it is a stranger's.
 
     @X9
-    @requires:cluster_signing_key @requires:administrator
     Scenario: Bob's certificate names nobody
       Given Bob holds a client certificate that names nobody
       When he asks the API server who he is
@@ -110,7 +102,6 @@ Feature: A client certificate is trusted only as far as its authority
   Rule: Who presents nothing is anonymous
 
     @X10
-    @requires:anonymous_requests
     Scenario: Bob has no certificate
       Given Bob holds no credential
       When he asks the API server who he is

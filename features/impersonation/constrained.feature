@@ -1,5 +1,4 @@
 @impersonation @requires:constrained_impersonation
-@requires:administrator @requires:cluster_signing_key
 Feature: Impersonation can be constrained to what is done by it
 
   Taking somebody on, and doing something as somebody else, are two permissions. Both are needed.
@@ -10,7 +9,6 @@ Feature: Impersonation can be constrained to what is done by it
   Rule: Who may do both is taken for the other, and the audit event says by which constraint
 
     @K1
-    @requires:audit_log
     Scenario: Alice may list configmaps as Bob
       Given Alice may take on the user "bob" in the group "on-call"
       And she may list configmaps as another user
@@ -32,7 +30,6 @@ Feature: Impersonation can be constrained to what is done by it
       But she may list configmaps
 
     @K4
-    @requires:audit_log
     Scenario: Alice may list configmaps as the deployer
       Given Alice may take on the service account "deployer"
       And she may list configmaps as a service account
@@ -91,7 +88,6 @@ Feature: Impersonation can be constrained to what is done by it
   Rule: A permission without constraint is still good for everything
 
     @K10
-    @requires:audit_log
     Scenario: Alice may impersonate Bob without constraint
       Given Alice may impersonate the user "bob"
       And she impersonates the user "bob"
@@ -120,7 +116,6 @@ Feature: Impersonation can be constrained to what is done by it
       And she is refused as forbidden, because 'cannot impersonate:arbitrary-node resource "nodes"'
 
     @K6
-    @requires:audit_log
     Scenario: Alice may be one node
       Given Alice may take on the node "worker"
       And she may list configmaps as any node
@@ -132,7 +127,6 @@ Feature: Impersonation can be constrained to what is done by it
       And the audit event says that the impersonation was constrained by "impersonate:arbitrary-node"
 
     @K5
-    @requires:audit_log @requires:nodes
     Scenario: The deployer may be the node that its pod is on
       Given the deployer holds a service account token bound to its pod on a node
       And its service account may impersonate the node that its pod is on, and list configmaps by that
@@ -143,7 +137,6 @@ Feature: Impersonation can be constrained to what is done by it
       And the audit event says that the impersonation was constrained by "impersonate:associated-node"
 
     @K5
-    @requires:nodes
     Scenario: The deployer may not be another node
       Given the deployer holds a service account token bound to its pod on a node
       And its service account may impersonate the node that its pod is on, and list configmaps by that
@@ -155,7 +148,6 @@ Feature: Impersonation can be constrained to what is done by it
   Rule: Four groups or more are asked for at once, before each is asked for alone
 
     @K9
-    @requires:audit_log
     Scenario: Alice may take on whichever group, asked for at once
       Given Alice may take on the user "bob" in the group "*"
       And she may list configmaps as another user
@@ -177,7 +169,6 @@ Feature: Impersonation can be constrained to what is done by it
   Rule: Where it is switched off, only a permission without constraint counts
 
     @K13
-    @requires:further_api_servers
     Scenario: Alice's constrained permission is good for nothing
       Given an API server with constrained impersonation switched off
       And Alice may take on the user "bob"
@@ -191,7 +182,6 @@ Feature: Impersonation can be constrained to what is done by it
   Rule: What is tried is counted by its constraint
 
     @K12
-    @requires:constrained_impersonation_counts @requires:audit_log
     Scenario: Alice is counted as one node
       Given Alice may take on the node "worker"
       And she may list configmaps as any node

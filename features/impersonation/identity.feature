@@ -1,5 +1,4 @@
 @impersonation
-@requires:administrator @requires:cluster_signing_key
 Feature: Who may impersonate somebody is taken for them
 
   Background:
@@ -8,7 +7,6 @@ Feature: Who may impersonate somebody is taken for them
   Rule: The request is the impersonated user's, and the audit event names both
 
     @I1
-    @requires:audit_log
     Scenario: Alice impersonates Bob
       Given Alice may impersonate the user "bob"
       And she impersonates the user "bob"
@@ -18,7 +16,6 @@ Feature: Who may impersonate somebody is taken for them
       And the audit event says that Alice impersonated "bob"
 
     @I10
-    @requires:audit_log
     Scenario: Alice impersonates Bob with his UID
       Given Alice may impersonate the user "bob" with the UID "4711"
       And she impersonates the user "bob" with the UID "4711"
@@ -28,7 +25,6 @@ Feature: Who may impersonate somebody is taken for them
       And the audit event says that Alice impersonated "bob"
 
     @I8
-    @requires:audit_log
     Scenario Outline: Alice impersonates Bob with <extra>
       Given Alice may impersonate the user "bob" with <extra>
       And she impersonates the user "bob" with <extra>
@@ -45,7 +41,6 @@ Feature: Who may impersonate somebody is taken for them
   Rule: What the request may do is decided by the impersonated name and groups alone
 
     @I1
-    @requires:audit_log
     Scenario: Alice may what Bob may
       Given Alice may impersonate the user "bob"
       And the user "bob" may list configmaps
@@ -55,7 +50,6 @@ Feature: Who may impersonate somebody is taken for them
       But she may not list secrets
 
     @I1
-    @requires:audit_log
     Scenario: Alice may what Bob's group may
       Given Alice may impersonate the user "bob" in the group "on-call"
       And the group "on-call" may list configmaps
@@ -91,7 +85,6 @@ Feature: Who may impersonate somebody is taken for them
 
   Rule: Everybody is in the group of the authenticated, unless asked for as unauthenticated
 
-    @requires:audit_log
     Scenario Outline: Alice impersonates <whom>
       Given Alice may impersonate <whom>
       And the group "<decisive>" may list configmaps

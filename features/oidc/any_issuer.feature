@@ -1,5 +1,4 @@
 @oidc
-@requires:identity_provider
 Feature: Whoever logs in at an issuer that the cluster trusts is somebody to the API server
 
   This holds for any issuer: no group, role or name is expected, and nobody's account is changed.

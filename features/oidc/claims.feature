@@ -1,10 +1,8 @@
 @oidc
-@requires:issuer
 Feature: What a token says besides who its holder is
 
   Rule: An address counts unless it is known not to be verified
 
-    @requires:further_api_servers
     Scenario Outline: Alice is known by her address, and the token says that "<verified>" of whether it was verified
       Given an API server with issuers of every kind
       And Alice holds a token of the issuer "email" that says
@@ -22,7 +20,7 @@ Feature: What a token says besides who its holder is
         | verified |
         | true     |
 
-    @requires:further_api_servers @requires:server_log
+    @requires:server_log
     Scenario Outline: Alice's address is said to be verified: <verified>
       Given an API server with issuers of every kind
       And Alice holds a token of the issuer "email" that says
@@ -44,7 +42,6 @@ Feature: What a token says besides who its holder is
   Rule: A name that is empty is a name, where it comes from a claim alone
 
     @O21
-    @requires:administrator
     Scenario: Alice's token says that she is nobody
       Given Alice holds a token of the issuer "es256" that says
         | username | "" |
@@ -73,7 +70,6 @@ Feature: What a token says besides who its holder is
   Rule: Groups may be told elsewhere
 
     @O23
-    @requires:further_api_servers
     Scenario: Alice's token says where her groups are told
       Given an API server with issuers of every kind
       And Alice holds a token whose groups are told elsewhere: "platform-team"
@@ -82,7 +78,7 @@ Feature: What a token says besides who its holder is
       And she is in exactly the groups "distributed:platform-team" and "system:authenticated"
 
     @O23
-    @requires:further_api_servers @requires:server_log
+    @requires:server_log
     Scenario Outline: Alice's groups are told <elsewhere>
       Given an API server with issuers of every kind
       And Alice holds a token whose groups are told <elsewhere>

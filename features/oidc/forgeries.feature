@@ -1,5 +1,4 @@
 @oidc
-@requires:issuer
 Feature: A forged token proves nothing, however it is forged
 
   Who forges a token lets it say how it is to be verified. The API server takes keys and algorithms from the issuer that it was
@@ -86,7 +85,7 @@ Feature: A forged token proves nothing, however it is forged
   Rule: An algorithm must be one that the API server was told of
 
     @O9
-    @requires:further_api_servers @requires:identity_provider @requires:realm_administration @requires:server_log
+    @requires:server_log
     Scenario: Mallory signs a token in Keycloak's name with another algorithm
       Given an API server with the OIDC flags
       And Mallory has signed a token in Keycloak's name with PS256
@@ -97,7 +96,7 @@ Feature: A forged token proves nothing, however it is forged
   Rule: An issuer whose keys cannot be had vouches for nobody
 
     @O26
-    @requires:further_api_servers @requires:server_log
+    @requires:server_log
     Scenario: Alice's issuer does not tell its keys
       Given an API server with issuers of every kind
       And Alice holds a token of the issuer "keyless"

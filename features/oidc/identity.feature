@@ -6,7 +6,6 @@ Feature: A token of a trusted issuer says who its holder is
   Rule: Keycloak's users come in with the prefixes that the API server was told, or with the issuer's URL
 
     @O1 @O16 @O19
-    @requires:further_api_servers @requires:identity_provider @requires:realm_administration
     Scenario Outline: Alice logs in to Keycloak, for an API server with <configuration>
       Given an API server with <configuration>
       And Alice has logged in to Keycloak
@@ -22,7 +21,6 @@ Feature: A token of a trusted issuer says who its holder is
   Rule: One audience of several is enough
 
     @O7
-    @requires:further_api_servers @requires:identity_provider @requires:realm_administration
     Scenario Outline: Alice's token is for two clusters, one with <configuration>
       Given an API server with <configuration>
       And Alice has logged in to Keycloak for "audience-listed-second"
@@ -35,7 +33,6 @@ Feature: A token of a trusted issuer says who its holder is
         | the configuration file | keycloak:alice   |
 
     @O7
-    @requires:issuer
     Scenario: The issuer names an audience that is one of two configured
       Given Alice holds a token of the issuer "rs256" with the audience "kubernetes-too"
       When she asks the API server who she is
@@ -44,7 +41,6 @@ Feature: A token of a trusted issuer says who its holder is
   Rule: Groups may be a list, a single text, or missing
 
     @O16
-    @requires:further_api_servers @requires:identity_provider @requires:realm_administration
     Scenario Outline: Alice's only group is a text, for an API server with <configuration>
       Given an API server with <configuration>
       And Alice has logged in to Keycloak for "groups-as-string"
@@ -58,7 +54,6 @@ Feature: A token of a trusted issuer says who its holder is
         | the configuration file | keycloak:alice   | keycloak:platform-team |
 
     @O18
-    @requires:further_api_servers @requires:identity_provider @requires:realm_administration
     Scenario Outline: Alice's token names no groups, for an API server with <configuration>
       Given an API server with <configuration>
       And Alice has logged in to Keycloak for "without-groups"
@@ -74,7 +69,6 @@ Feature: A token of a trusted issuer says who its holder is
   Rule: Several issuers are trusted side by side, each with its own algorithm, claims and prefixes
 
     @O1 @O19 @G3
-    @requires:issuer
     Scenario Outline: Alice holds a token of the issuer "<issuer>"
       Given Alice holds a token of the issuer "<issuer>" with the groups "platform-team" and "on-call"
       When she asks the API server who she is
@@ -89,7 +83,6 @@ Feature: A token of a trusted issuer says who its holder is
   Rule: What a token's holder may do is decided by name and by group, prefixes included
 
     @O1 @O19
-    @requires:further_api_servers @requires:identity_provider @requires:realm_administration @requires:administrator @requires:audit_log
     Scenario Outline: Alice may by her name, at an API server with <configuration>
       Given an API server with <configuration>
       And Alice has logged in to Keycloak
@@ -104,7 +97,6 @@ Feature: A token of a trusted issuer says who its holder is
         | the configuration file | keycloak:alice   |
 
     @O16 @O19
-    @requires:further_api_servers @requires:identity_provider @requires:realm_administration @requires:administrator @requires:audit_log
     Scenario Outline: Alice may by her group, at an API server with <configuration>
       Given an API server with <configuration>
       And Alice has logged in to Keycloak
@@ -119,7 +111,6 @@ Feature: A token of a trusted issuer says who its holder is
         | the configuration file | keycloak:alice   | keycloak:platform-team |
 
     @O19
-    @requires:identity_provider @requires:realm_administration @requires:administrator
     Scenario: A right without the prefix is nobody's
       Given Alice has logged in to Keycloak
       And the user "alice" may list configmaps

@@ -1,5 +1,4 @@
 @oidc
-@requires:identity_provider @requires:realm_administration @requires:issuer @requires:kubectl
 Feature: The command-line client keeps a login alive by itself
 
   Rule: A token that has expired is refreshed, and kept

@@ -3,7 +3,6 @@ Feature: A token that is not sound proves nothing
 
   Rule: A Keycloak token must be fresh, for this cluster, and name its user
 
-    @requires:further_api_servers @requires:identity_provider @requires:realm_administration
     Scenario Outline: Alice's token comes from the client "<client>", for an API server with <configuration>
       Given an API server with <configuration>
       And Alice has logged in to Keycloak for "<client>"
@@ -32,7 +31,6 @@ Feature: A token that is not sound proves nothing
   Rule: A Keycloak token must be signed by Keycloak
 
     @O8
-    @requires:further_api_servers @requires:identity_provider @requires:realm_administration @requires:issuer
     Scenario Outline: Mallory signs a token in Keycloak's name, for an API server with <configuration>
       Given an API server with <configuration>
       And Mallory has signed a token in Keycloak's name
@@ -48,7 +46,6 @@ Feature: A token that is not sound proves nothing
   Rule: An issuer is the one that is configured, to the letter
 
     @O2 @O28
-    @requires:further_api_servers @requires:identity_provider @requires:realm_administration
     Scenario Outline: Alice logs in to another realm, for an API server with <configuration>
       Given an API server with <configuration>
       And Alice has logged in to another realm of Keycloak
@@ -62,7 +59,6 @@ Feature: A token that is not sound proves nothing
         | the configuration file |
 
     @O2
-    @requires:further_api_servers @requires:issuer
     Scenario: The API server with the OIDC flags knows one issuer only
       Given an API server with the OIDC flags
       And Alice holds a token of the issuer "rs256"
@@ -71,7 +67,6 @@ Feature: A token that is not sound proves nothing
       But Alice, who asks an API server with the configuration file, is accepted as "rs256:alice"
 
     @O2 @O28
-    @requires:issuer
     Scenario: A trailing slash makes another issuer
       Given Alice holds a token of the issuer "rs256" that has a slash at the end of its issuer
       When she asks the API server who she is
@@ -80,7 +75,6 @@ Feature: A token that is not sound proves nothing
 
   Rule: Whatever is wrong with an issuer's token, the log says so
 
-    @requires:issuer
     Scenario Outline: Mallory holds a token of the issuer "<issuer>" that <flaw>
       Given Mallory holds a token of the issuer "<issuer>" that <flaw>
       When she asks the API server who she is

@@ -1,5 +1,4 @@
 @oidc
-@requires:identity_provider @requires:realm_administration
 Feature: Keycloak decides about logins, the API server only about tokens
 
   Rule: A login brings tokens that Keycloak vouches for
@@ -65,7 +64,6 @@ Feature: Keycloak decides about logins, the API server only about tokens
       Then the API server accepts her token with the group "keycloak:on-call"
 
     @O16
-    @requires:administrator
     Scenario: A role is withdrawn from Alice
       Given Alice has an account of her own in Keycloak, with the role "on-call"
       And the group "keycloak:on-call" may list configmaps

@@ -1,5 +1,4 @@
 @service-account
-@requires:administrator
 Feature: A token of a service account says which service account holds it
 
   Software that runs in or beside a cluster has an account in a namespace. The API server signs its tokens itself.
@@ -34,7 +33,6 @@ Feature: A token of a service account says which service account holds it
   Rule: What a service account may do is decided by its name and by its namespace's group
 
     @S1
-    @requires:audit_log
     Scenario: The deployer may by its name
       Given the deployer holds a service account token
       And its service account may list configmaps
@@ -43,7 +41,6 @@ Feature: A token of a service account says which service account holds it
       But it may not list secrets
 
     @S1
-    @requires:audit_log
     Scenario: The deployer may by its namespace
       Given the deployer holds a service account token
       And all service accounts of its namespace may list configmaps

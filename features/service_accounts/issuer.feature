@@ -1,5 +1,4 @@
 @service-account
-@requires:administrator @requires:anonymous_requests
 Feature: Anybody whom a service account trusts can verify its tokens
 
   Rule: The API server publishes who issues the tokens, and the keys that verify them

@@ -1,5 +1,4 @@
 @service-account
-@requires:administrator @requires:nodes
 Feature: A token of a service account can say on which node its holder runs
 
   Rule: A token that is bound to a pod names the pod's node
@@ -21,7 +20,6 @@ Feature: A token of a service account can say on which node its holder runs
   Rule: A token that is bound to a node ends with the node
 
     @S9
-    @requires:node_binding
     Scenario: The deployer's token is bound to a node
       Given the deployer holds a service account token bound to a node
       When it asks the API server who it is
@@ -29,7 +27,6 @@ Feature: A token of a service account can say on which node its holder runs
       And it is known to run on the node
 
     @S9 @S12
-    @requires:node_binding
     Scenario: The deployer's node is deleted
       Given the deployer holds a service account token bound to a node
       And one like it is accepted
@@ -38,7 +35,7 @@ Feature: A token of a service account can say on which node its holder runs
       But with a new token of its service account it is accepted
 
     @S10
-    @requires:no_node_binding @requires:cluster_signing_key
+    @requires:no_node_binding
     Scenario: Dana asks an older API server for a token that is bound to a node
       Given Dana holds a client certificate with the organization "system:masters"
       When she asks for a token of the deployer that is bound to a node
@@ -48,7 +45,7 @@ Feature: A token of a service account can say on which node its holder runs
   Rule: A kubelet asks for tokens only for audiences that a pod of its node mounts
 
     @S29
-    @requires:node_audience_restriction @requires:further_api_servers @requires:cluster_signing_key
+    @requires:node_audience_restriction
     Scenario: The kubelet asks for a token for an audience of its own choice
       Given an API server with nodes
       And the robot is the kubelet of the node that the deployer's pod is on

@@ -1,5 +1,4 @@
 @service-account
-@requires:administrator @requires:cluster_signing_key
 Feature: Tokens of service accounts are asked for
 
   Rule: A token is given only for a service account that exists
@@ -65,7 +64,7 @@ Feature: Tokens of service accounts are asked for
         | the UID of another service account | the UID in the token request (somebody-else) does not match the UID of the service account |
 
     @S5
-    @requires:token_request_uid @requires:further_api_servers
+    @requires:token_request_uid
     Scenario: The UID is not compared where that is switched off
       Given an API server with UIDs of token requests switched off
       And Dana holds a client certificate with the organization "system:masters"
@@ -95,7 +94,6 @@ Feature: Tokens of service accounts are asked for
   Rule: The audit log names each token that is given
 
     @S23
-    @requires:audit_log
     Scenario: Dana's request is recorded with the token's id
       Given Dana holds a client certificate with the organization "system:masters"
       When she asks for a token of the deployer

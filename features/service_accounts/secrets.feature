@@ -1,5 +1,4 @@
 @service-account
-@requires:administrator
 Feature: A token of a service account is kept in a Secret only where somebody wants that
 
   Until Kubernetes 1.24 every service account got such a Secret by itself. Its token is good for as long as the Secret exists.
@@ -19,7 +18,6 @@ Feature: A token of a service account is kept in a Secret only where somebody wa
   Rule: No Secret appears by itself
 
     @S26
-    @requires:cluster_signing_key @requires:audit_log
     Scenario: Nobody made a Secret for the deployer
       Given the deployer has a service account
       And a Secret was filled with a token of another service account

@@ -1,5 +1,4 @@
 @service-account
-@requires:administrator
 Feature: A token of a service account is good for one audience, for a time, and while its account exists
 
   Rule: The token must be for the API server
@@ -19,7 +18,6 @@ Feature: A token of a service account is good for one audience, for a time, and 
       But the deployer, whose token is sound, is still accepted
 
     @S18
-    @requires:cluster_signing_key
     Scenario: The vault has the deployer's token reviewed
       Given Dana holds a client certificate with the organization "system:masters"
       And the deployer holds a service account token for the audience "vault"
@@ -29,7 +27,6 @@ Feature: A token of a service account is good for one audience, for a time, and 
 
   Rule: The token must be valid now, and be signed by the cluster
 
-    @requires:service_account_key
     Scenario Outline: Mallory's token <flaw>
       Given Mallory holds a service account token that <flaw>
       When she asks the API server who she is
@@ -54,7 +51,6 @@ Feature: A token of a service account is good for one audience, for a time, and 
   Rule: A token that should have been renewed is still good, and the audit log says so
 
     @S22
-    @requires:service_account_key @requires:audit_log
     Scenario: The deployer's token is stale
       Given the deployer holds a service account token that should have been renewed an hour ago
       When it asks the API server who it is
@@ -62,7 +58,6 @@ Feature: A token of a service account is good for one audience, for a time, and 
       And the audit event says that the token is stale
 
     @S22
-    @requires:audit_log
     Scenario: The deployer's token is fresh
       Given the deployer holds a service account token
       When it asks the API server who it is
@@ -71,7 +66,6 @@ Feature: A token of a service account is good for one audience, for a time, and 
 
   Rule: A bound token ends with what it is bound to
 
-    @requires:cluster_signing_key
     Scenario Outline: The deployer's <object> is deleted
       Given the deployer holds a service account token bound to its <object>
       And one like it is accepted
@@ -105,7 +99,6 @@ Feature: A token of a service account is good for one audience, for a time, and 
   Rule: Every token ends with its service account
 
     @S12 @S16
-    @requires:cluster_signing_key
     Scenario: The deployer's service account is deleted
       Given Dana holds a client certificate with the organization "system:masters"
       And the deployer holds a service account token

@@ -1,11 +1,9 @@
 @signing-request
-@requires:administrator @requires:cluster_signing_key
 Feature: A certificate is signed only after somebody with a say in its signer has approved
 
   Rule: Approving takes a permission for the signer that is asked for
 
     @C1 @C4 @C16
-    @requires:certificate_signer
     Scenario Outline: Carol, who decides for "<signer>", approves a client certificate
       Given Carol may decide about requests for the signer "<signer>"
       And Alice may request certificates
@@ -52,7 +50,6 @@ Feature: A certificate is signed only after somebody with a say in its signer ha
   Rule: What is approved is signed only where a signer of that name is at work
 
     @C13
-    @requires:certificate_signer
     Scenario: Nobody signs for Alice's signer
       Given Carol may decide about requests for the signer "example.com/internal"
       And Alice may request certificates
@@ -64,7 +61,6 @@ Feature: A certificate is signed only after somebody with a say in its signer ha
   Rule: What is denied is never signed
 
     @C14
-    @requires:certificate_signer
     Scenario: Carol denies Mallory's request
       Given Carol may decide about requests for the signer "kubernetes.io/kube-apiserver-client"
       And Mallory may request certificates
@@ -75,7 +71,6 @@ Feature: A certificate is signed only after somebody with a say in its signer ha
   Rule: A signer fails a request that is not for it
 
     @C12
-    @requires:certificate_signer
     Scenario: Alice's client certificate shall serve, too
       Given Carol may decide about requests for the signer "kubernetes.io/kube-apiserver-client"
       And Alice may request certificates
@@ -88,7 +83,6 @@ Feature: A certificate is signed only after somebody with a say in its signer ha
   Rule: Only kubelets' requests are approved by themselves, and only for who may request them so
 
     @C15
-    @requires:certificate_signer
     Scenario: The robot requests a certificate for a kubelet
       Given the robot may request certificates for kubelets
       When it requests a kubelet's certificate
@@ -96,7 +90,6 @@ Feature: A certificate is signed only after somebody with a say in its signer ha
       And the request is signed
 
     @C15
-    @requires:certificate_signer
     Scenario: A node requests its next certificate
       Given the robot is a node that may request its own certificate
       When it requests a kubelet's certificate
@@ -104,7 +97,6 @@ Feature: A certificate is signed only after somebody with a say in its signer ha
       And the request is signed
 
     @C15
-    @requires:certificate_signer
     Scenario: Mallory requests a certificate for a kubelet
       Given Mallory may request certificates
       And the robot may request certificates for kubelets
@@ -112,7 +104,6 @@ Feature: A certificate is signed only after somebody with a say in its signer ha
       Then the request stays pending, while a later one of the robot for a kubelet is approved by itself
 
     @C15
-    @requires:certificate_signer
     Scenario: The robot requests a kubelet's identity from the signer for everybody
       Given the robot may request certificates for kubelets
       When it requests a kubelet's certificate from the signer "kubernetes.io/kube-apiserver-client"

@@ -1,5 +1,4 @@
 @signing-request
-@requires:administrator @requires:certificate_signer @requires:cluster_signing_key
 Feature: A certificate that the cluster has signed is a client certificate like any other
 
   Rule: Its subject is who its holder is
@@ -20,7 +19,6 @@ Feature: A certificate that the cluster has signed is a client certificate like 
   Rule: What its holder may do is decided by name and by group
 
     @C1
-    @requires:audit_log
     Scenario: Alice may by her name
       Given Alice holds a certificate that the cluster has signed
       And the user "alice" may list configmaps
@@ -29,7 +27,6 @@ Feature: A certificate that the cluster has signed is a client certificate like 
       But she may not list secrets
 
     @C1
-    @requires:audit_log
     Scenario: Alice may by her group
       Given Alice holds a certificate with the organization "platform-team" that the cluster has signed
       And the group "platform-team" may list configmaps

@@ -1,5 +1,4 @@
 @signing-request
-@requires:pod_certificates @requires:further_api_servers @requires:nodes @requires:administrator @requires:cluster_signing_key
 Feature: A node requests certificates for its pods
 
   Nobody approves such a request: its signer issues, denies or fails it, and that is final.

@@ -1,5 +1,4 @@
 @signing-request
-@requires:administrator @requires:cluster_signing_key
 Feature: A signing request is recorded as its requester's
 
   Who may request certificates may ask for any subject. So the API server writes down who asked: whoever approves

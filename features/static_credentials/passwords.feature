@@ -1,11 +1,9 @@
 @static-credential
-@requires:further_api_servers
 Feature: Passwords are gone
 
   Rule: No API server takes a file of them any more
 
     @T8
-    @requires:cluster_signing_key
     Scenario: Somebody still has a file of passwords
       When Dana starts an API server with a file of passwords
       Then the API server refuses to start, because "unknown flag: --basic-auth-file"

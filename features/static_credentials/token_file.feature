@@ -1,5 +1,4 @@
 @static-credential @bearer
-@requires:further_api_servers
 Feature: An API server can be given tokens in a file
 
   Background:
@@ -26,7 +25,6 @@ Feature: An API server can be given tokens in a file
   Rule: Of two rows with one token the last one counts, and a row without a token counts for nobody
 
     @T7
-    @requires:server_log
     Scenario: Carol's token stands in a second row, too
       Given Carol holds the token that a file has for her
       When she asks the API server who she is

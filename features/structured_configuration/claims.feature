@@ -1,5 +1,4 @@
 @structured-configuration @oidc
-@requires:further_api_servers @requires:issuer
 Feature: Expressions and rules decide who a token's holder is
 
   Rule: Name, groups, UID and extra are what expressions make of the claims

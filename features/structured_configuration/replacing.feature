@@ -1,5 +1,4 @@
 @structured-configuration
-@requires:further_api_servers @requires:issuer @requires:server_log
 Feature: A configuration is replaced while the API server runs
 
   The API server watches the file. What is not sound changes nothing; what is sound takes the place of the old.
@@ -120,7 +119,6 @@ Feature: A configuration is replaced while the API server runs
   Rule: A refusal is counted, whatever could not be done
 
     @G28 @G32
-    @requires:administrator
     Scenario Outline: Dana's new configuration is counted, since it <mistake>
       Given an API server with issuers of every kind
       And Alice holds a token of the issuer "es256"
@@ -139,7 +137,6 @@ Feature: A configuration is replaced while the API server runs
   Rule: A sound configuration takes the place of the old one
 
     @G30
-    @requires:cluster_signing_key
     Scenario: Dana's new configuration trusts nobody
       Given an API server with issuers that change
       And the API server trusts one issuer
@@ -150,7 +147,6 @@ Feature: A configuration is replaced while the API server runs
       But Alice, with a client certificate, is accepted
 
     @G27
-    @requires:administrator @requires:configuration_hash
     Scenario: The API server tells which configuration it has
       Given an API server with issuers that change
       And the API server trusts no issuer
@@ -160,7 +156,6 @@ Feature: A configuration is replaced while the API server runs
 
     # Takes ten seconds: a new issuer is looked at a second time before it is found to be there.
     @G27 @G32
-    @requires:administrator
     Scenario: Dana's new configuration trusts an issuer
       Given an API server with issuers that change
       And the API server trusts no issuer
@@ -173,7 +168,6 @@ Feature: A configuration is replaced while the API server runs
 
     # Takes a minute and a half: so long the API server keeps what it counted.
     @G37 @ignore
-    @requires:administrator @requires:issuer_key_metrics
     Scenario: Dana's new configuration trusts another issuer in place of one
       Given an API server with issuers that change
       And the API server trusts one issuer
@@ -183,7 +177,6 @@ Feature: A configuration is replaced while the API server runs
 
     # Takes a minute: so long the API server looks for an issuer.
     @G29 @ignore
-    @requires:administrator
     Scenario: Dana's new configuration trusts an issuer that is not there
       Given an API server with issuers that change
       And the API server trusts one issuer

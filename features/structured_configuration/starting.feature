@@ -1,5 +1,4 @@
 @structured-configuration
-@requires:further_api_servers @requires:issuer
 Feature: An API server starts with what it understands, and with nothing else
 
   Rule: What contradicts itself or proves nothing is refused before anybody can come

@@ -1,5 +1,4 @@
 @webhook-token @bearer
-@requires:further_api_servers @requires:token_webhook
 Feature: The API server has tokens that it does not know reviewed by a webhook
 
   Background:
@@ -65,7 +64,6 @@ Feature: The API server has tokens that it does not know reviewed by a webhook
         | 429    |
 
     @W5
-    @requires:server_log
     Scenario Outline: The webhook goes on answering with the status <status>
       Given Mallory holds a token that the webhook answers with the status <status>
       When she asks the API server who she is
@@ -79,7 +77,6 @@ Feature: The API server has tokens that it does not know reviewed by a webhook
         | 404    | 1     |
 
     @W5
-    @requires:server_log
     Scenario: The webhook hangs up
       Given Mallory holds a token that the webhook hangs up on
       When she asks the API server who she is
@@ -117,7 +114,6 @@ Feature: The API server has tokens that it does not know reviewed by a webhook
   Rule: A webhook that cannot be trusted is not asked
 
     @W8
-    @requires:server_log
     Scenario: The webhook's certificate is of an unknown authority
       Given an API server with a webhook that it does not trust
       And Mallory holds a token that the webhook accepts

@@ -19,12 +19,13 @@ fn main() -> ExitCode {
     })
 }
 
-// Steps of this crate can be combined with those of authlab, which know its effect on the world.
+// Steps of this crate can be combined with those of authlab, which know its effect on the world. What a step uses of the cluster is
+// declared above it: a lab without that skips the scenario, with the reason.
+authlab::requires!(cluster_signing_key);
 #[given(regex = r"^(\w+) wears the badge of the (.+)$")]
 fn wears_a_badge(world: &mut World, person: String, team: String) -> Result<()> {
     let group = team.replace(' ', "-");
     let badge = Request::client(&person.to_lowercase(), &[&group]);
-    // A step may use only what its feature requires with @requires: tags; a lab without it skips the scenario, with the reason.
     let certificate = world.client_authority()?.issue(&badge)?;
     world.hold(&person, Credential::Certificate(certificate), None)
 }
@@ -34,9 +35,9 @@ async fn looks_at_the_machines(world: &mut World, person: String) -> Result<()> 
     world.ask(&person, &Question::get("/api/v1/nodes")).await.map(drop)
 }
 
+authlab::requires!(audit_log);
 #[then(regex = r#"^the visitors' book has "(\w+)" of the (.+)$"#)]
 fn visitors_book(world: &mut World, user: String, team: String) -> Result<()> {
-    world.needs("audit_log")?;
     let event = world.answer()?.record.event.as_ref().context("nothing was written down")?;
     let visitor = event.identity().context("nobody's name was written down")?;
     if visitor.user == user && visitor.groups.contains(&team.replace(' ', "-")) {

@@ -25,6 +25,8 @@ mod links;
 mod packages;
 #[path = "tidy/pages.rs"]
 mod pages;
+#[path = "tidy/requirements.rs"]
+mod requirements;
 #[path = "tidy/scripts.rs"]
 mod scripts;
 

@@ -1,5 +1,4 @@
 @badge @external-certificate
-@requires:cluster_signing_key @requires:audit_log
 Feature: Badges
 
   Rule: The badge says which team somebody is of

@@ -11,6 +11,7 @@ use crate::event::{Event, Events, LabReport, Skip};
 use crate::identity_provider;
 use crate::lab::{LabError, LabStatus, attach_or_start};
 use crate::process::wait::{Condition, until_gently};
+use crate::scenario::step_definition::step_definitions;
 use crate::scenario::world::{Mode, Site, run_id};
 use crate::scenario::{Cleanup, SharedScenario, Vocabulary, parser};
 
@@ -19,13 +20,14 @@ pub use crate::scenario::world::World;
 /// The lab in which scenarios are carried out.
 pub type Lab = Site;
 
-/// Returns the tags, behaviours and capabilities that feature files may use.
+/// Returns the tags, behaviours, capabilities and steps that feature files may use.
 #[must_use]
 pub fn vocabulary() -> Vocabulary {
     Vocabulary {
         tags: Vocabulary::tags_in_table(parser::readme()),
         behaviours: Catalogue::known().ids().map(str::to_owned).collect(),
         capabilities: crate::cluster::Capabilities::described(),
+        steps: step_definitions::<World>(),
     }
 }
 

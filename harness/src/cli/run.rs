@@ -16,7 +16,7 @@ use super::output::progress_reporter;
 use super::scenarios::{self, ScenarioOptions, Work};
 use crate::printable::Printable;
 use crate::report::terminal::Summary;
-use crate::scenario::RunOptions;
+use crate::scenario::{Requirement, RunOptions, ScenarioContext};
 use crate::scenario::runner::CONCURRENCY;
 
 /// Arguments of `authlab run`.
@@ -34,6 +34,9 @@ pub struct RunArguments {
     /// Show the identities of the selected scenarios, and start nothing
     #[arg(long, conflicts_with = "dry_run", help_heading = "Scenarios")]
     pub list: bool,
+    /// With --list, show what each requires of a cluster, and what says so
+    #[arg(long, requires = "list", help_heading = "Scenarios")]
+    pub requires: bool,
     /// Show what a run would ask of and create in an existing cluster, and which scenarios it would carry out; create nothing
     #[arg(long, help_heading = "Existing cluster")]
     pub dry_run: bool,
@@ -61,6 +64,9 @@ pub async fn run(arguments: RunArguments, session: &Session) -> Result<Exit, Com
     if arguments.list {
         for scenario in selected.scenarios() {
             writeln!(out, "{}", scenario.id)?;
+            if arguments.requires {
+                write_requirements(&mut out, scenario)?;
+            }
         }
         return Ok(Exit::Success);
     }
@@ -103,4 +109,14 @@ pub async fn run(arguments: RunArguments, session: &Session) -> Result<Exit, Com
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(exit),
         shown => Ok(shown.map(|()| exit)?),
     }
+}
+
+/// Writes a line for each requirement of `scenario`, with the tag or the first step that says so.
+fn write_requirements(out: &mut impl Write, scenario: &ScenarioContext) -> io::Result<()> {
+    let names = scenario.requires().map(str::len);
+    let width = names.max().unwrap_or_default();
+    for Requirement { name, source } in &scenario.requirements {
+        writeln!(out, "  {name:width$}  {source}")?;
+    }
+    Ok(())
 }

@@ -113,6 +113,9 @@ impl Capabilities {
     /// # Errors
     /// No file describes one of them.
     pub fn check_all<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Result<Result<(), Skip>, UnknownCapability> {
+        let mut names: Vec<&str> = names.into_iter().collect();
+        // A feature that the version lacks is the reason with every driver, whatever that lacks.
+        names.sort_by_key(|name| Behaviours::known().span(name).is_none());
         for name in names {
             if let Err(unmet) = self.check(name)? {
                 return Ok(Err(unmet));

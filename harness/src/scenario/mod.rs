@@ -15,6 +15,8 @@ mod inversion;
 pub mod outcome;
 pub mod parser;
 mod person;
+#[macro_use]
+pub mod requirement;
 pub mod runner;
 pub mod selection;
 pub mod step_definition;
@@ -29,12 +31,13 @@ pub use cleanup::Cleanup;
 pub use comparison::Differs;
 pub use parser::FeatureFile;
 pub use person::Person;
+pub use requirement::Requirement;
 pub use runner::{Ended, Left, RunOptions, Stage, Tally};
 pub use selection::{Selected, Selection};
 pub use suite::Suite;
 pub use vocabulary::Vocabulary;
 
-/// The prefix of the tag that names a capability that a scenario needs.
+/// The prefix of the tag that names a capability that a scenario requires beyond its steps.
 pub const REQUIRES: &str = "requires:";
 /// The tag of scenarios that run only on request.
 pub const IGNORE: &str = "ignore";
@@ -56,8 +59,10 @@ pub struct ScenarioContext {
     pub file: Utf8PathBuf,
     /// The line of the scenario, or of the outline's row.
     pub line: usize,
-    /// Its own and inherited tags, without `@`, each once.
+    /// Its own and inherited tags and those that its steps amount to (`requires:NAME`), without `@`, each once.
     pub tags: Vec<String>,
+    /// What it requires of a cluster, each with the tag or step that says so.
+    pub requirements: Vec<Requirement>,
     /// The ids of the behaviours that it proves.
     pub behaviours: Vec<String>,
 }
@@ -75,7 +80,7 @@ impl ScenarioContext {
         self.tags.iter().any(|tag| tag == IGNORE)
     }
 
-    /// Returns the capabilities that it needs.
+    /// Returns the capabilities that it requires, by its tags or its steps.
     pub fn requires(&self) -> impl Iterator<Item = &str> {
         self.tags.iter().filter_map(|tag| tag.strip_prefix(REQUIRES))
     }

@@ -24,7 +24,7 @@ use super::comparison::cause;
 use super::outcome::{Outcomes, panic_text};
 use super::selection::{Ignored, Selected};
 use super::step_definition::step_definitions;
-use super::{REQUIRES, SharedScenario};
+use super::SharedScenario;
 use crate::event::{AnswerReport, Cause, Event, Events, Exchange, Outcome, Skip, milliseconds};
 use crate::interrupt::Interrupt;
 
@@ -187,6 +187,8 @@ async fn carry_out<S: Stage, E>(
 ) -> Result<Tally, E> {
     let mut runnable: HashMap<Key, SharedScenario> = HashMap::new();
     let mut skipped = Vec::new();
+    // Whether each feature asks for one of the capabilities that a lab provides last.
+    let mut waits = vec![false; selected.suite.features.len()];
     for entry in &selected.entries {
         let context = &entry.context;
         let skip = match fit(&lab, context)? {
@@ -196,6 +198,7 @@ async fn carry_out<S: Stage, E>(
         match skip {
             Some(skip) => skipped.push((context, skip)),
             None => {
+                waits[entry.feature] |= context.requires().any(|name| options.last.contains(&name));
                 let file = selected.suite.features[entry.feature].path.clone().unwrap_or_default();
                 runnable.insert(
                     Key {
@@ -210,13 +213,11 @@ async fn carry_out<S: Stage, E>(
     }
     // Features with the most scenarios start first, so that the run does not end by waiting for one of them alone.
     let size = |feature: &Feature| feature.scenarios.len() + feature.rules.iter().map(|rule| rule.scenarios.len()).sum::<usize>();
-    let mut features: Vec<_> = selected
-        .suite
-        .features
-        .iter()
-        .filter_map(|feature| only(feature, &runnable))
+    let mut features: Vec<_> = std::iter::zip(&selected.suite.features, waits)
+        .filter_map(|(feature, waits)| Some((only(feature, &runnable)?, waits)))
         .collect();
-    features.sort_by_key(|feature| (asks_for(feature, options.last), Reverse(size(feature))));
+    features.sort_by_key(|(feature, waits)| (*waits, Reverse(size(feature))));
+    let features = features.into_iter().map(|(feature, _)| feature);
     let runnable = Rc::new(runnable);
     let aftermaths = Aftermaths::default();
     let mut outcomes = Outcomes::new(
@@ -260,20 +261,6 @@ async fn carry_out<S: Stage, E>(
         drop(panic::take_hook());
     }
     Ok(outcomes.tally)
-}
-
-/// Returns whether `feature`, or a part of it, asks for one of the capabilities `last`.
-fn asks_for(feature: &Feature, last: &[&str]) -> bool {
-    let within = feature
-        .rules
-        .iter()
-        .flat_map(|rule| rule.tags.iter().chain(rule.scenarios.iter().flat_map(|scenario| &scenario.tags)));
-    let mut tags = feature
-        .tags
-        .iter()
-        .chain(feature.scenarios.iter().flat_map(|scenario| &scenario.tags))
-        .chain(within);
-    tags.any(|tag| tag.strip_prefix(REQUIRES).is_some_and(|asked| last.contains(&asked)))
 }
 
 /// Returns the part of `feature` to run, or `None` if it has no scenario to run.

@@ -6,6 +6,8 @@ use cucumber::codegen::{StepConstructor, WorldInventory, inventory};
 use gherkin::StepType;
 use regex::Regex;
 
+use super::requirement::{Need, declared};
+
 /// A step as its function defines it.
 #[derive(Clone, Debug)]
 pub struct StepDefinition {
@@ -15,6 +17,8 @@ pub struct StepDefinition {
     pub pattern: Regex,
     /// The file and line of the function.
     pub place: String,
+    /// What the step requires of a cluster, as `requires!` above the function declares it.
+    pub requires: Vec<Need>,
 }
 
 impl StepDefinition {
@@ -28,22 +32,27 @@ impl StepDefinition {
 /// Returns every step that is defined for `W`, in the order of files and lines.
 #[must_use]
 pub fn step_definitions<W: WorldInventory>() -> Vec<StepDefinition> {
-    fn all<W, C: StepConstructor<W> + inventory::Collect>(kind: StepType) -> impl Iterator<Item = StepDefinition> {
+    type Found = ((&'static str, u32), StepType, Regex);
+    fn all<W, C: StepConstructor<W> + inventory::Collect>(kind: StepType) -> impl Iterator<Item = Found> {
         inventory::iter::<C>.into_iter().map(move |constructor| {
             let (location, pattern, _) = constructor.inner();
-            StepDefinition {
-                kind,
-                pattern: pattern(),
-                place: format!("{}:{}", location.path, location.line),
-            }
+            ((location.path, location.line), kind, pattern())
         })
     }
-    let mut definitions: Vec<StepDefinition> = all::<W, W::Given>(StepType::Given)
+    let mut found: Vec<Found> = all::<W, W::Given>(StepType::Given)
         .chain(all::<W, W::When>(StepType::When))
         .chain(all::<W, W::Then>(StepType::Then))
         .collect();
-    definitions.sort_by(|one, other| one.place.cmp(&other.place));
-    definitions
+    found.sort_by_key(|(place, ..)| *place);
+    let places: Vec<_> = found.iter().map(|(place, ..)| *place).collect();
+    std::iter::zip(found, declared(&places))
+        .map(|(((path, line), kind, pattern), requires)| StepDefinition {
+            kind,
+            pattern,
+            place: format!("{path}:{line}"),
+            requires,
+        })
+        .collect()
 }
 
 /// Returns at most three definitions that resemble `step`, the nearest first.

@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use cucumber::feature::Ext as _;
-use gherkin::{Feature, LineCol, Rule, Scenario};
+use gherkin::{Feature, LineCol, Rule, Scenario, Step};
 
 use super::parser::{FeatureFile, SyntaxError, parse};
+use super::requirement::Needs;
 use super::vocabulary::{Vocabulary, VocabularyError, is_behaviour};
-use super::{ScenarioContext, SharedScenario};
+use super::{REQUIRES, ScenarioContext, SharedScenario};
 use crate::hint::Hint;
 
 /// All scenarios, in the order of files and lines.
@@ -93,7 +94,7 @@ impl Hint for SuiteError {
 }
 
 impl Suite {
-    /// Reads `files`, whose tags must be words of `vocabulary`.
+    /// Reads `files`, whose tags must be words of `vocabulary`. A step that it does not define requires nothing.
     ///
     /// # Errors
     /// Returns the first defect that makes a file or a scenario unfit.
@@ -102,6 +103,7 @@ impl Suite {
             features: Vec::new(),
             entries: Vec::new(),
         };
+        let mut needs = Needs::new(&vocabulary.steps);
         let mut seen: HashMap<String, SharedScenario> = HashMap::new();
         for file in files {
             let feature = parse(file).map_err(|error| SuiteError::Syntax(Box::new(error)))?;
@@ -112,7 +114,7 @@ impl Suite {
                 name: error.name,
             })?;
             for (rule, scenario) in scenarios(&feature) {
-                let context = Arc::new(describe(file, &feature, rule, scenario));
+                let context = Arc::new(describe(file, &feature, rule, scenario, &mut needs));
                 vocabulary.check_tags(&context.tags).map_err(|source| SuiteError::Tag {
                     place: context.place(),
                     name: context.name.clone(),
@@ -170,7 +172,7 @@ fn refuse_empty(feature: &Feature, file: &FeatureFile) -> Result<(), SuiteError>
     Ok(())
 }
 
-fn describe(file: &FeatureFile, feature: &Feature, rule: Option<&Rule>, scenario: &Scenario) -> ScenarioContext {
+fn describe(file: &FeatureFile, feature: &Feature, rule: Option<&Rule>, scenario: &Scenario, needs: &mut Needs<'_>) -> ScenarioContext {
     let row = scenario
         .examples
         .first()
@@ -187,6 +189,16 @@ fn describe(file: &FeatureFile, feature: &Feature, rule: Option<&Rule>, scenario
             tags.push(tag.clone());
         }
     }
+    let backgrounds = feature.background.iter().chain(rule.and_then(|rule| rule.background.as_ref()));
+    let before = backgrounds.flat_map(|background| &background.steps);
+    let steps: Vec<&Step> = before.chain(&scenario.steps).collect();
+    let requirements = needs.requirements(&tags, &steps);
+    for requirement in &requirements {
+        let tag = format!("{REQUIRES}{}", requirement.name);
+        if !tags.contains(&tag) {
+            tags.push(tag);
+        }
+    }
     ScenarioContext {
         id: format!("{}::{}{}", file.stem, scenario.name.trim(), row.unwrap_or_default()),
         flow: file.stem.split('/').next().unwrap_or_default().to_owned(),
@@ -197,5 +209,6 @@ fn describe(file: &FeatureFile, feature: &Feature, rule: Option<&Rule>, scenario
         line: scenario.position.line,
         behaviours: tags.iter().filter(|tag| is_behaviour(tag)).cloned().collect(),
         tags,
+        requirements,
     }
 }

@@ -1,10 +1,11 @@
-//! The words allowed as tags: the table in the features' README, the ids of the
-//! behaviours, the capabilities that a lab can have. The main type is [`Vocabulary`].
+//! The words of feature files: the tags in the features' README, the ids of the behaviours,
+//! the capabilities that a lab can have, and the steps. The main type is [`Vocabulary`].
 
 use super::REQUIRES;
+use super::step_definition::StepDefinition;
 use crate::hint::Hint;
 
-/// The words allowed as tags, all without `@`.
+/// The words allowed as tags, all without `@`, and the steps.
 #[derive(Clone, Debug, Default)]
 pub struct Vocabulary {
     /// The words in the table of tags.
@@ -13,6 +14,8 @@ pub struct Vocabulary {
     pub behaviours: Vec<String>,
     /// The capabilities, as `@requires:NAME` names them.
     pub capabilities: Vec<String>,
+    /// The definitions of steps, which require capabilities, too.
+    pub steps: Vec<StepDefinition>,
 }
 
 /// An unknown tag.
@@ -124,6 +127,7 @@ mod tests {
             tags: words(&["oidc", "serial", "external-certificate"]),
             behaviours: words(&["X1", "X4"]),
             capabilities: words(&["audit-log"]),
+            steps: Vec::new(),
         }
     }
 

@@ -146,6 +146,17 @@ async fn a_scenario_that_the_lab_is_not_able_to_carry_out_is_skipped_with_its_re
 }
 
 #[tokio::test]
+async fn a_scenario_requires_what_its_steps_require() {
+    let ran = run_scenarios("  Background:\n    Given the toy is wound up\n  Scenario: It ticks\n    When she asks\n").await;
+    let scenario = ran.scenario("It ticks");
+    assert_eq!(scenario.tags, ["requires:clock"]);
+    assert_eq!(
+        (scenario.outcome, scenario.skipped.as_ref().map(|skip| skip.because.as_str())),
+        (Outcome::Skipped, Some("this lab has no clock"))
+    );
+}
+
+#[tokio::test]
 async fn ignored_scenarios_run_only_when_asked_for() {
     let files = [file(
         "toys/play",

@@ -119,6 +119,34 @@ fn tags_and_names_narrow_further() {
 }
 
 #[test]
+fn a_requirement_is_selected_by_its_tag_and_names_what_says_so() {
+    let text = "Feature: Toys\n  @requires:audit-log\n  Scenario: one\n    Given the toy is wound up\n    When she asks\n  Scenario: other\n    Given the toy ticks aloud\n    When she asks\n";
+    let suite = suite(&[file("toys", text)]).unwrap();
+    let said: Vec<Vec<String>> = suite
+        .scenarios()
+        .map(|scenario| {
+            let requirements = scenario.requirements.iter();
+            requirements
+                .map(|requirement| format!("{}: {}", requirement.name, requirement.source))
+                .collect()
+        })
+        .collect();
+    assert_eq!(
+        said,
+        [
+            ["audit-log: @requires:audit-log", "clock: Given the toy is wound up"],
+            ["clock: Given the toy ticks aloud", "bell: Given the toy ticks aloud"],
+        ]
+    );
+    let selection = Selection {
+        tags: Some("@requires:clock and not @requires:bell".parse().unwrap()),
+        ..Selection::default()
+    };
+    let picked: Vec<&str> = selection.pick(&suite).scenarios().map(|scenario| scenario.id.as_str()).collect();
+    assert_eq!(picked, ["toys::one"]);
+}
+
+#[test]
 fn every_scenario_is_in_exactly_one_shard() {
     let shards = ["1/3", "2/3", "3/3"].map(|shard| {
         ids(&Selection {

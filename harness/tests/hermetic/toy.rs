@@ -8,6 +8,7 @@ use authlab::event::{AnswerReport, Event, Events, ReasonSource, ScenarioReport, 
 use authlab::report::libtest::Libtest;
 use authlab::report::record::{Recorder, RunRecord};
 use authlab::report::{Reporter, fan_out};
+use authlab::scenario::step_definition::step_definitions;
 use authlab::scenario::suite::SuiteError;
 use authlab::scenario::{
     Differs, Ended, FeatureFile, Left, RunOptions, Selection, SharedScenario, Stage, Suite, Tally, Vocabulary, runner,
@@ -104,6 +105,10 @@ fn nobody_answers(toy: &mut Toy) {
     toy.answers[0].verdict = Verdict::Unreachable;
 }
 
+authlab::requires!(clock, bell if "aloud");
+#[given(regex = "^the toy (is wound up|ticks aloud)$")]
+fn has_clock(_toy: &mut Toy, _how: String) {}
+
 #[given("a mess is left")]
 fn messy(toy: &mut Toy) {
     toy.messy = true;
@@ -179,7 +184,8 @@ pub fn vocabulary() -> Vocabulary {
     Vocabulary {
         tags: words(&["toy", "serial", "ignore", "other"]),
         behaviours: words(&["X4", "X5"]),
-        capabilities: words(&["audit-log"]),
+        capabilities: words(&["audit-log", "bell", "clock"]),
+        steps: step_definitions::<Toy>(),
     }
 }
 

@@ -156,7 +156,7 @@ fn every_difference_between_versions_is_explained() {
     let (proved, scenarios) = (Proved::known(), all_scenarios());
     let mut broken = Broken::rule(
         "where versions differ in fixtures/proved.toml, fixtures/kubernetes.toml has the line that says why: a feature whose `since` or \
-         `until` is that version, and that the scenarios ask for with @requires:NAME; or a value for what differs from the expectation",
+         `until` is that version, and that the scenarios require; or a value for what differs from the expectation",
     );
     let pinned = Versions::pinned()
         .kubernetes

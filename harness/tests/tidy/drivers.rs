@@ -1,4 +1,4 @@
-//! The table in docs/reference/drivers.md of each driver's capabilities: from `fixtures/capabilities/` and scenarios' `@requires:` tags.
+//! The table in docs/reference/drivers.md of each driver's capabilities: from `fixtures/capabilities/` and what scenarios require.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;

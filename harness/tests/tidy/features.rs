@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use authlab::cli::lab_source::{World, vocabulary};
 use authlab::scenario::step_definition::{StepDefinition, step_definitions};
-use authlab::scenario::{REQUIRES, SharedScenario, Suite, parser};
+use authlab::scenario::{FeatureFile, SharedScenario, Suite, parser};
 use cucumber::feature::Ext as _;
 use gherkin::{Background, Feature, Scenario, Step, StepType};
 use regex::Regex;
@@ -48,13 +48,22 @@ fn features() -> Vec<(String, Feature)> {
 
 /// Returns the goals of lessons, which use the steps and tags of features.
 fn goals() -> Vec<(String, Feature)> {
-    let files: Vec<_> = authlab::lesson::all().iter().map(|lesson| lesson.goal()).collect();
-    Suite::new(&files, &vocabulary()).unwrap_or_else(|error| panic!("a lesson's goal is not fit to be carried out: {error:?}"));
-    let parsed = files.into_iter().map(|file| {
+    let parsed = goal_files().into_iter().map(|file| {
         let feature = parser::parse(&file).unwrap_or_else(|error| panic!("{error}"));
         (file.shown.into_string(), feature)
     });
     parsed.collect()
+}
+
+fn goal_files() -> Vec<FeatureFile> {
+    authlab::lesson::all().iter().map(|lesson| lesson.goal()).collect()
+}
+
+/// Returns every goal of a lesson as a scenario; fails on an unknown tag or an ambiguous identity.
+pub(crate) fn all_goals() -> Vec<SharedScenario> {
+    let suite = Suite::new(&goal_files(), &vocabulary())
+        .unwrap_or_else(|error| panic!("a lesson's goal is not fit to be carried out: {error:?}"));
+    suite.scenarios().cloned().collect()
 }
 
 /// Returns every scenario, the rows of an outline one by one; fails on an unknown tag or an ambiguous identity.
@@ -262,10 +271,7 @@ fn every_tag_is_explained_and_used() {
 #[test]
 fn every_feature_of_kubernetes_is_asked_for() {
     let scenarios = all_scenarios();
-    let asked: BTreeSet<&str> = scenarios
-        .iter()
-        .flat_map(|scenario| scenario.tags.iter().filter_map(|tag| tag.strip_prefix(REQUIRES)))
-        .collect();
+    let asked: BTreeSet<&str> = scenarios.iter().flat_map(|scenario| scenario.requires()).collect();
     let settings: String = FILES
         .iter()
         .filter(|file| file.path.starts_with("fixtures/api_servers/"))
@@ -273,7 +279,7 @@ fn every_feature_of_kubernetes_is_asked_for() {
         .collect();
     let table: toml::Table = toml::from_str(&text_of("fixtures/kubernetes.toml")).unwrap();
     let mut broken = Broken::rule(
-        "a feature in fixtures/kubernetes.toml is asked for by a scenario (@requires:NAME) or by a setting ([flags_with.NAME]): take it out, or write the scenario",
+        "a feature in fixtures/kubernetes.toml is required by a scenario (a step's requires!, or @requires:NAME) or named by a setting ([flags_with.NAME]): take it out, or write the scenario",
     );
     for name in table["features"].as_table().unwrap().keys() {
         broken.unless(

@@ -28,21 +28,13 @@ const SOON: Duration = Duration::from_secs(20);
 /// The time until an API server trusts another authority, at most: it checks its files when they change and every minute.
 pub(super) const TRUSTED: Duration = Duration::from_secs(90);
 
+// An answer that does not itself say who the caller is has the audit event for a witness.
+requires!(audit_log unless "asks the API server who");
 #[then(expr = "{person} is accepted as {string}")]
 fn accepted_as(world: &mut World, person: Person, user: String) -> Step {
     world.person(&person)?;
     let user = world.filled(&user)?;
-    needs_witness(world)?;
     accepted(world.answer()?, &user)
-}
-
-/// Requires the audit event as a witness of an answer that does not name the caller itself (all but those of reviews).
-pub(super) fn needs_witness(world: &World) -> Step {
-    let answer = world.answer()?;
-    if answer.verdict == Verdict::Accepted && answer.body.pointer("/status/userInfo").is_none() {
-        world.needs("audit_log")?;
-    }
-    Ok(())
 }
 
 #[then(expr = "{person} is in the group(s) {texts}")]
@@ -148,10 +140,10 @@ fn unauthenticated_twice(world: &mut World, person: Person, reason: String, othe
     unauthenticated(world, person, other)
 }
 
+requires!(audit_log);
 #[then(expr = "{person} is refused as unauthenticated with nothing logged, because {string}")]
 fn unauthenticated_silently(world: &mut World, person: Person, reason: String) -> Step {
     world.person(&person)?;
-    world.needs("audit_log")?;
     let answer = world.answer()?;
     refused(world.version(), answer, Verdict::Unauthenticated, &reason)?;
     // Without an authenticator's opinion there is no error to log: the audit event is the only record.
@@ -225,9 +217,9 @@ fn unauthenticated_by_proxy(world: &mut World, person: Person, reason: String) -
     Ok(())
 }
 
+requires!(audit_log);
 #[then(expr = "the audit event says {string}")]
 fn audit_event_says(world: &mut World, message: String) -> Step {
-    world.needs("audit_log")?;
     let answer = world.answer()?;
     let event = answer.record.event.as_ref().context("there is no audit event for the request")?;
     let seen = event.message().unwrap_or_default();

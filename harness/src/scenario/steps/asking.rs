@@ -13,9 +13,9 @@ use crate::probe::{Answer, Endpoint, Question, ask};
 use crate::process::wait::{Condition, until};
 use crate::scenario::world::{Twin, World};
 
+requires!(anonymous_requests);
 #[given(expr = "{person} holds no credential")]
 fn holds_nothing(world: &mut World, person: Person) -> Step {
-    world.needs("anonymous_requests")?;
     // The missing credential is the flaw here: its sound counterpart is a certificate, where the harness can issue one.
     let twin = match world.own_client_authority().filter(|_| world.is_inverted()) {
         Some(clients) => Some(Twin {
@@ -32,6 +32,7 @@ async fn asks_who(world: &mut World, person: Person, _pronoun: String) -> Step {
     Ok(world.ask(&person, &Question::who_am_i()).await.map(drop)?)
 }
 
+requires!(administrator);
 #[when(expr = "{person} asks to list {word}")]
 async fn asks_to_list(world: &mut World, person: Person, resource: String) -> Step {
     let question = list(world, &resource).await?;

@@ -34,6 +34,7 @@ async fn holds_certificate_of_new_authority(world: &mut World, person: Person) -
     is_refused(world, &person).await
 }
 
+requires!(front_proxy);
 #[given(expr = "{person} holds a certificate of the front proxy's authority, and is refused with it")]
 async fn holds_certificate_of_proxies_authority(world: &mut World, person: Person) -> Step {
     let leaf = world.request_header_authority()?.issue(&Request::client(&person.user(), &[]))?;
@@ -42,9 +43,9 @@ async fn holds_certificate_of_proxies_authority(world: &mut World, person: Perso
     is_refused(world, &person).await
 }
 
+requires!(front_proxy);
 #[given(expr = "a front proxy of a new authority announces {person}, and is refused")]
 async fn new_front_proxy_announces(world: &mut World, person: Person) -> Step {
-    world.needs("front_proxy")?;
     let authority = Authority::root(&world.unique("new front proxies"))?;
     let leaf = authority.issue(&Request::client(FRONT_PROXY, &[]))?;
     world.hold(&person, front_proxy::announced(leaf, front_proxy::user(&person)), None)?;
@@ -52,6 +53,7 @@ async fn new_front_proxy_announces(world: &mut World, person: Person) -> Step {
     is_refused(world, &person).await
 }
 
+requires!(authority_files);
 #[when(expr = "the new authority is added to those that the API server trusts")]
 fn new_authority_is_added(world: &mut World) -> Step {
     let file = world.endpoint().server.client_authorities;
@@ -59,6 +61,7 @@ fn new_authority_is_added(world: &mut World) -> Step {
     trust(world, file, &certificate)
 }
 
+requires!(authority_files);
 #[when(expr = "the new authority is added to those of front proxies")]
 fn new_authority_of_front_proxies_is_added(world: &mut World) -> Step {
     let file = world.endpoint().server.request_header_authorities;
@@ -66,6 +69,7 @@ fn new_authority_of_front_proxies_is_added(world: &mut World) -> Step {
     trust(world, file, &certificate)
 }
 
+requires!(authority_files, front_proxy);
 #[when(expr = "the front proxy's authority is added to those of clients")]
 fn authority_of_front_proxies_is_added(world: &mut World) -> Step {
     let file = world.endpoint().server.client_authorities;
@@ -86,6 +90,7 @@ async fn announces_with_same(world: &mut World, announced: Person, person: Perso
     answers::accepted(&answer, &user)
 }
 
+requires!(administrator);
 #[then(expr = "aggregated APIs are told of the new authority, and of the front proxy's name and headers")]
 async fn aggregated_apis_are_told(world: &mut World) -> Step {
     let certificate = new_authority(world)?;
@@ -132,7 +137,6 @@ fn new_authority(world: &mut World) -> Step<String> {
 
 /// Adds `certificate` to the authorities in `file` until the scenario ends.
 fn trust(world: &mut World, file: Option<PathBuf>, certificate: &str) -> Step {
-    world.needs("authority_files")?;
     let file = file.context("the API server's file of authorities is not ours to rewrite")?;
     let trusted = TrustedAuthority::add(&file, certificate)?;
     world.notes::<New>().trusted = Some(trusted);

@@ -59,6 +59,7 @@ impl std::str::FromStr for Beside {
 #[derive(Default)]
 struct Alone(Option<Twin>);
 
+requires!(administrator);
 #[given(expr = "{person} carries a service account token under the scheme {string}")]
 async fn carries_under_scheme(world: &mut World, person: Person, scheme: String) -> Step {
     // The scheme is case-insensitive (RFC 9110 §11.1).
@@ -66,6 +67,7 @@ async fn carries_under_scheme(world: &mut World, person: Person, scheme: String)
     carry(world, &person, &format!("{scheme} "), "", sound).await
 }
 
+requires!(administrator);
 #[given(expr = "{person} carries a service account token {carried}")]
 async fn carries(world: &mut World, person: Person, carried: Carried) -> Step {
     let sound = carried.before == "Bearer ";
@@ -80,12 +82,14 @@ fn sends_password(world: &mut World, person: Person) -> Step {
     Ok(world.hold(&person, Credential::Authorization(Secret::new(format!("Basic {pair}"))), None)?)
 }
 
+requires!(administrator);
 #[given(expr = "{person} carries an empty token")]
 async fn carries_empty(world: &mut World, person: Person) -> Step {
     let twin = service_accounts::fresh(world).await?;
     Ok(world.hold(&person, Credential::Authorization(Secret::new("Bearer ")), Some(twin))?)
 }
 
+requires!(administrator);
 #[given(expr = "{person} carries a made-up token")]
 async fn carries_made_up(world: &mut World, person: Person) -> Step {
     let twin = service_accounts::fresh(world).await?;
@@ -93,6 +97,7 @@ async fn carries_made_up(world: &mut World, person: Person) -> Step {
     Ok(world.hold(&person, token, Some(twin))?)
 }
 
+requires!(administrator if "a service account token");
 #[given(expr = "{person} also presents {beside}")]
 async fn also_presents(world: &mut World, person: Person, beside: Beside) -> Step {
     let holding = world.holding(&person)?.clone();
@@ -107,6 +112,7 @@ async fn also_presents(world: &mut World, person: Person, beside: Beside) -> Ste
     Ok(world.hold(&person, Credential::Together(vec![holding.credential, token]), holding.twin)?)
 }
 
+requires!(administrator);
 #[then(expr = "with a service account token beside it, {person} is accepted as the service account")]
 async fn accepted_with_token_beside(world: &mut World, person: Person) -> Step {
     let held = world.holding(&person)?.credential.clone();

@@ -199,22 +199,26 @@ impl TokenFlaw {
 /// The finalizer that keeps a Secret that is being deleted.
 const FINALIZER: &str = "authlab/bootstrap-token";
 
+requires!(administrator);
 #[given(expr = "{person} holds a bootstrap token")]
 async fn holds_token(world: &mut World, person: Person) -> Step {
     hold(world, &person, BootstrapToken::present, &[]).await
 }
 
+requires!(administrator);
 #[given(expr = "{person} holds a bootstrap token with the group(s) {texts}")]
 async fn holds_token_with_groups(world: &mut World, person: Person, groups: Texts) -> Step {
     hold(world, &person, BootstrapToken::present, &groups.0).await
 }
 
+requires!(administrator, token_webhook);
 #[given(expr = "{person} holds a bootstrap token that the webhook vouches for, too")]
 async fn holds_token_vouched_for(world: &mut World, person: Person) -> Step {
     let seed = world.webhook_seed()?;
     hold(world, &person, || BootstrapToken::vouched_for(&seed), &[]).await
 }
 
+requires!(administrator);
 #[given(expr = "{person} holds a bootstrap token that {bootstrap_token_flaw}")]
 async fn holds_flawed_token(world: &mut World, person: Person, flaw: TokenFlaw) -> Step {
     let other = BootstrapToken::random(start::ABSENT);

@@ -38,6 +38,7 @@ impl FromStr for BoundObject {
 #[derive(Default)]
 struct Bound(Option<BoundObjectReference>);
 
+requires!(administrator);
 #[given(expr = "{person} holds a service account token bound to its {bound_object}")]
 async fn holds_bound_token(world: &mut World, person: Person, object: BoundObject) -> Step {
     let reference = make(world, object).await?;

@@ -49,31 +49,37 @@ impl FromStr for CertificateFlaw {
 #[derive(Default)]
 struct Held(Option<Leaf>);
 
+requires!(cluster_signing_key);
 #[given(expr = "{person} holds a client certificate")]
 fn holds_certificate(world: &mut World, person: Person) -> Step {
     issue(world, &person, &Request::client(&person.user(), &[]))
 }
 
+requires!(cluster_signing_key);
 #[given(expr = "{person} holds a client certificate with the organization(s) {texts}")]
 fn holds_certificate_with_organizations(world: &mut World, person: Person, organizations: Texts) -> Step {
     issue(world, &person, &Request::client(&person.user(), &organizations.all()))
 }
 
+requires!(cluster_signing_key);
 #[given(expr = "{person} holds a client certificate for {string}")]
 fn holds_certificate_for(world: &mut World, person: Person, name: String) -> Step {
     issue(world, &person, &Request::client(&name, &[]))
 }
 
+requires!(cluster_signing_key);
 #[given(expr = "{person} holds a client certificate with the UID {string}")]
 fn holds_certificate_with_uid(world: &mut World, person: Person, uid: String) -> Step {
     issue(world, &person, &Request::client_with_uid(&person.user(), &uid, &[]))
 }
 
+requires!(cluster_signing_key);
 #[given(expr = "{person} holds a client certificate without any extended key usage")]
 fn holds_certificate_without_purpose(world: &mut World, person: Person) -> Step {
     issue(world, &person, &Request::client(&person.user(), &[]).purpose(Purpose::Unsaid))
 }
 
+requires!(cluster_signing_key);
 #[given(expr = "{person} holds a client certificate that names nobody")]
 fn holds_certificate_without_name(world: &mut World, person: Person) -> Step {
     let clients = world.client_authority()?;
@@ -85,12 +91,14 @@ fn holds_certificate_without_name(world: &mut World, person: Person) -> Step {
     keep(world, &person, leaf, Some(twin))
 }
 
+requires!(cluster_signing_key);
 #[given(expr = "{person} holds a client certificate of an intermediate authority, and sends that along")]
 fn holds_certificate_of_intermediate(world: &mut World, person: Person) -> Step {
     let leaf = intermediate(world)?.issue(&Request::client(&person.user(), &[]))?;
     keep(world, &person, leaf, None)
 }
 
+requires!(cluster_signing_key);
 #[given(expr = "{person} holds a client certificate of an intermediate authority, and does not send that along")]
 fn holds_certificate_without_chain(world: &mut World, person: Person) -> Step {
     let whole = intermediate(world)?.issue(&Request::client(&person.user(), &[]))?;
@@ -109,6 +117,7 @@ fn holds_certificate_without_chain(world: &mut World, person: Person) -> Step {
     )
 }
 
+requires!(cluster_signing_key);
 #[given(expr = "{person} holds a client certificate of an intermediate authority that has expired, and sends that along")]
 fn holds_certificate_of_expired_intermediate(world: &mut World, person: Person) -> Step {
     let request = Request::client(&person.user(), &[]);
@@ -120,6 +129,7 @@ fn holds_certificate_of_expired_intermediate(world: &mut World, person: Person) 
     keep(world, &person, expired.issue(&request)?, Some(twin))
 }
 
+requires!(cluster_signing_key);
 #[given(expr = "{person} holds a client certificate that {certificate_flaw}")]
 fn holds_flawed_certificate(world: &mut World, person: Person, flaw: CertificateFlaw) -> Step {
     let clients = &world.client_authority()?;
@@ -138,6 +148,7 @@ fn holds_flawed_certificate(world: &mut World, person: Person, flaw: Certificate
     keep(world, &person, leaf, Some(twin))
 }
 
+requires!(cluster_signing_key);
 #[then(expr = "{person}, with a client certificate, is accepted")]
 async fn accepted_with_certificate(world: &mut World, person: Person) -> Step {
     let leaf = world.client_authority()?.issue(&Request::client(&person.user(), &[]))?;
@@ -147,6 +158,7 @@ async fn accepted_with_certificate(world: &mut World, person: Person) -> Step {
     answers::accepted(&answer, &person.user())
 }
 
+requires!(cluster_signing_key);
 #[given(expr = "{person} holds a client certificate that ends in 45 minutes")]
 fn holds_certificate_that_ends(world: &mut World, person: Person) -> Step {
     issue(
@@ -170,6 +182,7 @@ async fn end_is_counted(world: &mut World) -> Step {
     Ok(())
 }
 
+requires!(certificate_credential_id);
 #[then(expr = "the credential's id is the SHA-256 of the certificate")]
 fn credential_id(world: &mut World) -> Step {
     let fingerprint = world

@@ -50,21 +50,25 @@ impl std::str::FromStr for At {
 #[derive(Default)]
 struct NotStarted(Option<String>);
 
+requires!(further_api_servers, issuer, server_log);
 #[given("the API server trusts one issuer")]
 async fn trusts_one(world: &mut World) -> Step {
     in_force(world, "trusts one issuer", Verdict::Accepted).await
 }
 
+requires!(further_api_servers, issuer, server_log);
 #[given("the API server trusts no issuer")]
 async fn trusts_none(world: &mut World) -> Step {
     in_force(world, "trusts no issuer", Verdict::Unauthenticated).await
 }
 
+requires!(further_api_servers, server_log);
 #[when(regex = "^Dana replaces the configuration by one that (.+)$")]
 async fn replaces(world: &mut World, change: String) -> Step {
     replace(world, &change, TOLD).await
 }
 
+requires!(further_api_servers, server_log);
 #[when(regex = "^Dana waits until the API server gives up a configuration that (.+)$")]
 async fn gives_up(world: &mut World, change: String) -> Step {
     replace(world, &change, TRYING).await
@@ -97,6 +101,7 @@ async fn is_counted(world: &mut World, status: String) -> Step {
     Ok(())
 }
 
+requires!(administrator, configuration_hash);
 #[then("the API server tells which configuration is in force")]
 async fn tells_which(world: &mut World) -> Step {
     let hash = hash(&made(world)?.content);
@@ -106,6 +111,7 @@ async fn tells_which(world: &mut World) -> Step {
     Ok(())
 }
 
+requires!(further_api_servers);
 #[when(expr = "Dana starts an API server with {configured}")]
 async fn starts(world: &mut World, configured: Configured) -> Step {
     let why = match world.api_server_in_silence(configured.0).await {
@@ -130,6 +136,7 @@ fn not_started(world: &mut World, reason: String) -> Step {
     Ok(())
 }
 
+requires!(issuer);
 #[then(expr = "{person}, who asks an API server that did start, is accepted as {string}")]
 async fn accepted_by_started(world: &mut World, person: Person, user: String) -> Step {
     tokens::accepted_with_another(world, person, user).await
@@ -145,7 +152,6 @@ fn made(world: &mut World) -> Step<&Made> {
 
 /// Replaces the configuration by the one called `change`, and keeps its gate until the scenario ends.
 async fn replace(world: &mut World, change: &str, limit: Duration) -> Step {
-    world.needs("server_log")?;
     let server = world.endpoint().server;
     let known =
         ConfigurationChange::named(change).with_context(|| format!("no configuration {change}; there are those that: {}", names()))?;

@@ -32,6 +32,7 @@ async fn begins(world: &mut World, person: Person) -> Step {
     Ok(())
 }
 
+requires!(cluster_signing_key, front_proxy, named_authorities);
 #[then(expr = "the API server has named the authorities of clients and of front proxies")]
 fn named_authorities(world: &mut World) -> Step {
     let (clients, proxies) = (subject(&world.client_authority()?)?, subject(world.request_header_authority()?)?);
@@ -68,6 +69,7 @@ async fn connection_ends(world: &mut World, status: u16) -> Step {
     Ok(ended.await?)
 }
 
+requires!(cluster_signing_key);
 #[then(expr = "{person}, with a client certificate, is answered twice over one connection")]
 async fn answered_twice(world: &mut World, person: Person) -> Step {
     let leaf = world.client_authority()?.issue(&Request::client(&person.user(), &[]))?;

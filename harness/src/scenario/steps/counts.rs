@@ -82,6 +82,7 @@ fn series(name: &str, labels: &[(&str, &str)]) -> String {
 /// The labels that count the administrator's own requests.
 const AS_ADMINISTRATOR: [(&str, &str); 2] = [("result", "success"), ("username", "other")];
 
+requires!(administrator);
 #[given("it is noted what the API server has counted so far")]
 async fn noted(world: &mut World) -> Step {
     world.notes::<Counts>().asked = true;
@@ -100,6 +101,7 @@ async fn request_counted(world: &mut World, name: String) -> Step {
     Counts::at_least_one_more(world, "authenticated_user_requests", &[("username", &name)]).await
 }
 
+requires!(administrator);
 #[then(expr = "no request is counted for {string}")]
 async fn no_request_counted(world: &mut World, name: String) -> Step {
     let counted = Counts::now(world)
@@ -136,6 +138,7 @@ async fn timed(world: &mut World, issuer: String, result: String) -> Step {
     Counts::one_more(world, "apiserver_authentication_jwt_authenticator_latency_seconds_count", &labels).await
 }
 
+requires!(administrator, issuer, issuer_key_metrics);
 #[then(expr = "the API server tells when it got the keys of the issuer {string}, and which")]
 async fn tells_keys(world: &mut World, issuer: String) -> Step {
     let url = configurations::hash(&world.signer()?.url(&issuer)?);
@@ -148,6 +151,7 @@ async fn tells_keys(world: &mut World, issuer: String) -> Step {
     Ok(())
 }
 
+requires!(administrator, issuer, issuer_key_metrics);
 #[then(expr = "the API server tells when it did not get the keys of the issuer {string}")]
 async fn tells_no_keys(world: &mut World, issuer: String) -> Step {
     let url = configurations::hash(&world.signer()?.url(&issuer)?);
@@ -159,6 +163,7 @@ async fn tells_no_keys(world: &mut World, issuer: String) -> Step {
     Ok(())
 }
 
+requires!(administrator, issuer, issuer_key_metrics);
 #[then(expr = "the API server soon tells nothing more of the keys of the issuer {string}")]
 async fn forgets_keys(world: &mut World, issuer: String) -> Step {
     let url = configurations::hash(&world.signer()?.url(&issuer)?);

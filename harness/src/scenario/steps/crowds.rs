@@ -29,6 +29,7 @@ struct Crowd {
     answers: Vec<Answer>,
 }
 
+requires!(cluster_signing_key, issuer);
 #[given("fifty people whose credentials are flawed, each in a way of their own")]
 fn gathers(world: &mut World) -> Step {
     let members = (0..MANY).map(|number| member(world, number)).collect::<Result<Vec<_>, _>>()?;
@@ -53,6 +54,7 @@ async fn all_ask(world: &mut World) -> Step {
     Ok(())
 }
 
+requires!(server_log);
 #[then("each of them is refused as unauthenticated, for the flaw of their own credential")]
 fn each_for_their_own(world: &mut World) -> Step {
     let version = world.version();

@@ -53,6 +53,7 @@ impl FromStr for Told {
     }
 }
 
+requires!(issuer);
 #[given(expr = "{person} holds a token whose groups are told elsewhere: {string}")]
 async fn told_elsewhere(world: &mut World, person: Person, group: String) -> Step {
     let told = elsewhere(world, &person.user(), &groups(world, &group)?)?;
@@ -61,6 +62,7 @@ async fn told_elsewhere(world: &mut World, person: Person, group: String) -> Ste
     Ok(world.hold(&person, credential, None)?)
 }
 
+requires!(issuer);
 #[given(expr = "{person} holds a token whose groups are told {told}")]
 async fn told_badly(world: &mut World, person: Person, told: Told) -> Step {
     let name = person.user();

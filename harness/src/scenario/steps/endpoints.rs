@@ -47,18 +47,21 @@ impl std::str::FromStr for Configured {
     }
 }
 
+requires!(further_api_servers);
 #[given(expr = "an API server with {configured}")]
 async fn an_api_server(world: &mut World, configured: Configured) -> Step {
     let server = world.api_server(configured.0).await?;
     Ok(world.go_to(Endpoint::of(&server)).await?)
 }
 
+requires!(auth_proxy);
 #[given(expr = "everyone comes through the auth proxy")]
 async fn through_the_proxy(world: &mut World) -> Step {
     let endpoint = world.auth_proxy("request-headers")?;
     Ok(world.go_to(endpoint).await?)
 }
 
+requires!(auth_proxy);
 #[given(expr = "everyone comes through the impersonating auth proxy")]
 async fn through_the_impersonating_proxy(world: &mut World) -> Step {
     let endpoint = world.auth_proxy("impersonation")?;

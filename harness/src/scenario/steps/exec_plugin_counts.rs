@@ -33,6 +33,7 @@ const ROTATIONS: &str = "rest_client_exec_plugin_certificate_rotation_age_count"
 #[derive(Default)]
 struct Counting(Option<(Child, Endpoint)>);
 
+requires!(issuer, kubectl);
 #[when(expr = "{person} runs a client that counts what comes of its plugin")]
 async fn runs(world: &mut World, person: Person) -> Step {
     world.person(&person)?;

@@ -131,12 +131,14 @@ struct Plugin {
 #[derive(Default)]
 struct OwnToken(Option<Secret>);
 
+requires!(issuer, cluster_signing_key if "certificate");
 #[given(expr = "{person} has a plugin that gives her {plugin_gift}")]
 fn has_plugin(world: &mut World, person: Person, gift: Gift) -> Step {
     let answer = sound(world, &person, gift)?;
     lay_out(world, &person, &Plugin::of(vec![answer]))
 }
 
+requires!(issuer, cluster_signing_key if "certificate");
 #[given(expr = "{person} has a plugin that {plugin_flaw}")]
 fn has_flawed_plugin(world: &mut World, person: Person, flaw: PluginFlaw) -> Step {
     let token = sound(world, &person, Gift::Token)?;
@@ -162,6 +164,7 @@ fn has_flawed_plugin(world: &mut World, person: Person, flaw: PluginFlaw) -> Ste
     lay_out(world, &person, &plugin)
 }
 
+requires!(issuer);
 #[given(expr = "{person} has a plugin whose first token has a wrong signature")]
 fn has_plugin_with_forged_token(world: &mut World, person: Person) -> Step {
     let forged = world.signer()?.token("rs256")?.subject(&person.user());
@@ -170,6 +173,7 @@ fn has_plugin_with_forged_token(world: &mut World, person: Person) -> Step {
     lay_out(world, &person, &Plugin::of(answers))
 }
 
+requires!(issuer);
 #[given(expr = "{person} has a plugin whose tokens are over at once")]
 fn has_plugin_with_short_tokens(world: &mut World, person: Person) -> Step {
     let token = world.signer()?.token("rs256")?.subject(&person.user()).sign()?;
@@ -178,6 +182,7 @@ fn has_plugin_with_short_tokens(world: &mut World, person: Person) -> Step {
     lay_out(world, &person, &Plugin::of(vec![given.to_string()]))
 }
 
+requires!(cluster_signing_key, issuer);
 #[given(expr = "{person} has a plugin whose first certificate is over at once")]
 fn has_plugin_with_short_certificate(world: &mut World, person: Person) -> Step {
     let first = certificate(world, &person)?;
@@ -187,6 +192,7 @@ fn has_plugin_with_short_certificate(world: &mut World, person: Person) -> Step 
     lay_out(world, &person, &Plugin::of(vec![first.to_string(), next]))
 }
 
+requires!(issuer);
 #[given(expr = "{person} has a plugin that is told of the cluster")]
 fn has_plugin_told_of_cluster(world: &mut World, person: Person) -> Step {
     let mut plugin = Plugin::of(vec![sound(world, &person, Gift::Token)?]);
@@ -194,6 +200,7 @@ fn has_plugin_told_of_cluster(world: &mut World, person: Person) -> Step {
     lay_out(world, &person, &plugin)
 }
 
+requires!(credential_plugin_policy);
 #[given(expr = "her client allows {plugin_policy}")]
 fn client_allows(world: &mut World, policy: Policy) -> Step {
     let home = world.notes::<AtHand>().home()?.to_owned();
@@ -217,6 +224,7 @@ fn client_allows(world: &mut World, policy: Policy) -> Step {
     Ok(std::fs::write(directory.join("kuberc"), preferences.to_string())?)
 }
 
+requires!(kubectl);
 #[when(expr = "{person} asks the command-line client who she is, with a token of her own")]
 async fn asks_with_own_token(world: &mut World, person: Person) -> Step {
     world.person(&person)?;
@@ -234,6 +242,7 @@ async fn asks_with_kube(world: &mut World, person: Person) -> Step {
     Ok(())
 }
 
+requires!(issuer, kubectl);
 #[then(expr = "with a plugin that is sound, the client says that {person} is accepted as {string}")]
 async fn told_with_sound_plugin(world: &mut World, person: Person, user: String) -> Step {
     let person = world.person(&person)?;
@@ -242,6 +251,7 @@ async fn told_with_sound_plugin(world: &mut World, person: Person, user: String)
     accepted(&who_am_i_with(world, &[]).await?, &user)
 }
 
+requires!(issuer);
 #[then(expr = "with a plugin that is sound, the client made with kube says that {person} is accepted as {string}")]
 async fn kube_told_with_sound_plugin(world: &mut World, person: Person, user: String) -> Step {
     let person = world.person(&person)?;

@@ -47,17 +47,20 @@ impl FromStr for AnnouncedWith {
     }
 }
 
+requires!(front_proxy);
 #[given(expr = "the front proxy announces {person}")]
 fn announces(world: &mut World, person: Person) -> Step {
     announce(world, &person, user(&person))
 }
 
+requires!(front_proxy);
 #[given(expr = "the front proxy announces {person} first and {person} second")]
 fn announces_two(world: &mut World, first: Person, second: Person) -> Step {
     let headers = [user(&first), user(&second)].concat();
     announce(world, &first, headers)
 }
 
+requires!(front_proxy);
 #[given(expr = "the front proxy announces {person} in the group(s) {texts}")]
 fn announces_in_groups(world: &mut World, person: Person, groups: Texts) -> Step {
     let mut headers = user(&person);
@@ -65,6 +68,7 @@ fn announces_in_groups(world: &mut World, person: Person, groups: Texts) -> Step
     announce(world, &person, headers)
 }
 
+requires!(front_proxy);
 #[given(expr = "the front proxy announces {person} with the extra {string} of {texts}")]
 fn announces_with_extra(world: &mut World, person: Person, key: String, values: Texts) -> Step {
     let mut headers = user(&person);
@@ -73,6 +77,7 @@ fn announces_with_extra(world: &mut World, person: Person, key: String, values: 
     announce(world, &person, headers)
 }
 
+requires!(front_proxy);
 #[given(expr = "the front proxy announces {person} with the UID {string}")]
 fn announces_with_uid(world: &mut World, person: Person, uid: String) -> Step {
     let mut headers = user(&person);
@@ -80,6 +85,7 @@ fn announces_with_uid(world: &mut World, person: Person, uid: String) -> Step {
     announce(world, &person, headers)
 }
 
+requires!(front_proxy);
 #[given(expr = "the front proxy announces only that {person} is in the group {string}")]
 fn announces_group_only(world: &mut World, person: Person, group: String) -> Step {
     let credential = announced(world.front_proxy()?, vec![(HeaderNames::default().group, group)]);
@@ -87,6 +93,7 @@ fn announces_group_only(world: &mut World, person: Person, group: String) -> Ste
     Ok(world.hold(&person, credential, twin)?)
 }
 
+requires!(front_proxy, issuer);
 #[given(expr = "the front proxy announces only that {person} is in the group {string}, and passes on {word} own token")]
 fn announces_group_only_with_token(world: &mut World, person: Person, group: String, _whose: String) -> Step {
     let nameless = announced(world.front_proxy()?, vec![(HeaderNames::default().group, group)]);
@@ -95,6 +102,7 @@ fn announces_group_only_with_token(world: &mut World, person: Person, group: Str
     Ok(world.hold(&person, Credential::Together(vec![nameless, token]), twin)?)
 }
 
+requires!(front_proxy, cluster_signing_key if "a client certificate", issuer if "a token of her own");
 #[given(expr = "{person} announces {person} with {announced_with}")]
 fn others_announce(world: &mut World, announcer: Person, person: Person, with: AnnouncedWith) -> Step {
     let request_headers = world.request_header_authority()?;
@@ -141,6 +149,7 @@ impl FromStr for WordsOf {
     }
 }
 
+requires!(cluster_signing_key);
 #[given(expr = "{person} claims, in the words of {words_of}, to be {person} in the group {string}")]
 fn claims(world: &mut World, claimant: Person, words: WordsOf, person: Person, group: String) -> Step {
     let own = world.holding(&claimant)?.credential.clone();

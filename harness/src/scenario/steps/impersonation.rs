@@ -200,6 +200,7 @@ impl Impersonator {
     }
 }
 
+requires!(administrator, cluster_signing_key);
 #[given(expr = "{person} is a support engineer")]
 fn is_impersonator(world: &mut World, person: Person) -> Step {
     let user = world.unique(&person.user());
@@ -334,6 +335,7 @@ fn accepted_as_service_account(world: &mut World, person: Person) -> Step {
     Ok(())
 }
 
+requires!(audit_log);
 #[then(expr = "the audit event says that {person} impersonated {string}")]
 fn audit_names_both(world: &mut World, person: Person, target: String) -> Step {
     world.person(&person)?;
@@ -349,6 +351,7 @@ fn audit_names_both(world: &mut World, person: Person, target: String) -> Step {
     Ok(())
 }
 
+requires!(audit_log);
 #[then(expr = "the audit event says that the impersonation was constrained by {string}")]
 fn audit_names_constraint(world: &mut World, constraint: String) -> Step {
     let seen = self::constraint(world)?;
@@ -360,6 +363,7 @@ fn audit_names_constraint(world: &mut World, constraint: String) -> Step {
     Ok(())
 }
 
+requires!(audit_log);
 #[then(expr = "the audit event says that the impersonation was not constrained")]
 fn audit_names_no_constraint(world: &mut World) -> Step {
     let seen = constraint(world)?;
@@ -367,6 +371,7 @@ fn audit_names_no_constraint(world: &mut World) -> Step {
     Ok(())
 }
 
+requires!(constrained_impersonation_counts);
 /// kubernetes/apiserver `pkg/endpoints/filters/impersonation/metrics`.
 #[then(expr = "at least one more impersonation is counted as {string} and {string}, with the questions that it took")]
 async fn is_counted(world: &mut World, mode: String, decision: String) -> Step {
@@ -377,6 +382,7 @@ async fn is_counted(world: &mut World, mode: String, decision: String) -> Step {
     Ok(())
 }
 
+requires!(audit_log);
 #[then(expr = "each of the impersonated user's groups is named once")]
 fn groups_are_named_once(world: &mut World) -> Step {
     let event = event(world)?;
@@ -438,7 +444,6 @@ async fn ask_as(world: &mut World, person: &Person, identity: &ImpersonatedIdent
 }
 
 fn event(world: &World) -> Step<&AuditEvent> {
-    world.needs("audit_log")?;
     Ok(world
         .answer()?
         .record

@@ -17,6 +17,7 @@ use crate::secret::Secret;
 #[derive(Default)]
 struct LoggedIn(Option<Login>);
 
+requires!(identity_provider);
 #[given(expr = "{person} has logged in at the issuer that the cluster trusts")]
 async fn logged_in(world: &mut World, person: Person) -> Step {
     world.person(&person)?;
@@ -26,6 +27,7 @@ async fn logged_in(world: &mut World, person: Person) -> Step {
     Ok(world.hold(&person, Credential::Token(token), None)?)
 }
 
+requires!(identity_provider);
 #[given(expr = "{person} holds a token of the issuer that the cluster trusts, changed after it was signed")]
 async fn holds_changed(world: &mut World, person: Person) -> Step {
     world.person(&person)?;

@@ -61,16 +61,19 @@ impl FromStr for LoginFlaw {
     }
 }
 
+requires!(identity_provider, issuer, realm_administration);
 #[given(expr = "{person} has a kubeconfig with a login at Keycloak whose token has expired")]
 async fn has_kubeconfig(world: &mut World, person: Person) -> Step {
     write(world, &person, None).await
 }
 
+requires!(identity_provider, issuer, realm_administration);
 #[given(expr = "{person} has a kubeconfig with a login at Keycloak whose token has expired, with {login_flaw}")]
 async fn has_flawed_kubeconfig(world: &mut World, person: Person, flaw: LoginFlaw) -> Step {
     write(world, &person, Some(flaw)).await
 }
 
+requires!(kubectl);
 #[when(expr = "{person} asks the command-line client who {word} is")]
 async fn asks(world: &mut World, person: Person, _pronoun: String) -> Step {
     world.person(&person)?;
@@ -111,6 +114,7 @@ fn refused(world: &mut World, reason: String) -> Step {
     Ok(())
 }
 
+requires!(identity_provider, issuer, kubectl, realm_administration);
 #[then(expr = "with a login that is sound, the client says that {person} is accepted as {string}")]
 async fn told_with_sound_login(world: &mut World, person: Person, user: String) -> Step {
     write(world, &person, None).await?;

@@ -25,9 +25,9 @@ async fn uses_kubeconfig(world: &mut World, person: Person) -> Step {
     Ok(world.hold(&person, credential, None)?)
 }
 
+requires!(auth_proxy, front_proxy);
 #[given(expr = "everybody goes through the auth proxy")]
 async fn through_proxy(world: &mut World) -> Step {
-    world.needs("front_proxy")?;
     let place = world.learners_place()?;
     let (proxy, endpoint) = world.learners_proxy(&place.directory).await?;
     world.go_to(endpoint).await?;

@@ -31,11 +31,13 @@ struct AtKeycloak {
 /// The clients of the realm whose tokens are flawed (`fixtures/keycloak/realm.json`). Tokens of other clients differ, and are sound.
 const FLAWED: &[&str] = &["tokens-expire-at-once", "audience-elsewhere", "without-username"];
 
+requires!(identity_provider, realm_administration);
 #[given(expr = "{person} has logged in to Keycloak")]
 async fn logged_in(world: &mut World, person: Person) -> Step {
     logged_in_for(world, person, "kubernetes".to_owned()).await
 }
 
+requires!(identity_provider, realm_administration);
 #[given(expr = "{person} has logged in to Keycloak for {string}")]
 async fn logged_in_for(world: &mut World, person: Person, client: String) -> Step {
     world.person(&person)?;
@@ -55,6 +57,7 @@ async fn logged_in_for(world: &mut World, person: Person, client: String) -> Ste
     Ok(world.hold(&person, Credential::Token(login.id), twin)?)
 }
 
+requires!(identity_provider, realm_administration);
 #[given(expr = "{person} has logged in to another realm of Keycloak")]
 async fn logged_in_elsewhere(world: &mut World, person: Person) -> Step {
     world.person(&person)?;
@@ -70,11 +73,13 @@ async fn logged_in_elsewhere(world: &mut World, person: Person) -> Step {
     Ok(world.hold(&person, Credential::Token(login.id), Some(twin))?)
 }
 
+requires!(identity_provider, issuer, realm_administration);
 #[given(expr = "{person} has signed a token in Keycloak's name")]
 async fn signed_in_keycloaks_name(world: &mut World, person: Person) -> Step {
     signed_in_keycloaks_name_with(world, person, Algorithm::Rs256).await
 }
 
+requires!(identity_provider, issuer, realm_administration);
 #[given(expr = "{person} has signed a token in Keycloak's name with {word}")]
 async fn signed_in_keycloaks_name_with(world: &mut World, person: Person, algorithm: Algorithm) -> Step {
     let twin = sound_login(world).await?;
@@ -119,11 +124,13 @@ async fn asks_once_old(world: &mut World, person: Person, _pronoun: String) -> S
     Ok(())
 }
 
+requires!(identity_provider, realm_administration);
 #[given(expr = "{person} has an account of her own in Keycloak")]
 async fn has_account(world: &mut World, person: Person) -> Step {
     make_account(world, &person, &[]).await
 }
 
+requires!(identity_provider, realm_administration);
 #[given(expr = "{person} has an account of her own in Keycloak, with the role {string}")]
 async fn has_account_with_role(world: &mut World, person: Person, role: String) -> Step {
     make_account(world, &person, &[&role]).await
@@ -272,6 +279,7 @@ async fn api_server_accepts_with_group(world: &mut World, group: String) -> Step
     Ok(())
 }
 
+requires!(administrator);
 #[then(expr = "with her former token she may still list {word}")]
 async fn former_token_may(world: &mut World, resource: String) -> Step {
     let former = world.notes::<AtKeycloak>().former.clone().context("there is no former token")?;

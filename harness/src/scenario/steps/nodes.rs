@@ -57,12 +57,14 @@ fn reference(kind: &str, name: &str, uid: &str) -> BoundObjectReference {
     }
 }
 
+requires!(administrator, nodes);
 #[given(expr = "{person} holds a service account token bound to its pod on a node")]
 async fn holds_token_of_pod_on_node(world: &mut World, person: Person) -> Step {
     let bound = on_node(world).await?.reference();
     hold_bound(world, &person, bound).await
 }
 
+requires!(administrator, nodes);
 #[given(expr = "{person} holds a service account token bound to its pod on a node that is not there")]
 async fn holds_token_of_pod_on_no_node(world: &mut World, person: Person) -> Step {
     let node = world.unique("missing");
@@ -72,6 +74,7 @@ async fn holds_token_of_pod_on_no_node(world: &mut World, person: Person) -> Ste
     hold_bound(world, &person, bound).await
 }
 
+requires!(administrator, node_binding, nodes);
 #[given(expr = "{person} holds a service account token bound to a node")]
 async fn holds_token_of_node(world: &mut World, person: Person) -> Step {
     let made = on_node(world).await?;
@@ -86,6 +89,7 @@ async fn node_is_deleted(world: &mut World) -> Step {
     service_accounts::spoil(world).await
 }
 
+requires!(administrator, nodes);
 #[when(expr = "{person} asks for a token of the deployer that is bound to a node")]
 async fn asks_for_token_of_node(world: &mut World, person: Person) -> Step {
     let made = on_node(world).await?;
@@ -106,6 +110,7 @@ fn runs_on_node(world: &mut World, person: Person) -> Step {
 const NODE_NAME: &str = "authentication.kubernetes.io/node-name";
 const NODE_UID: &str = "authentication.kubernetes.io/node-uid";
 
+requires!(administrator, cluster_signing_key, nodes);
 #[given(expr = "{person} is the kubelet of the node that the deployer's pod is on")]
 async fn is_kubelet(world: &mut World, person: Person) -> Step {
     let made = on_node(world).await?;
@@ -193,7 +198,6 @@ async fn hold_bound(world: &mut World, person: &Person, bound: BoundObjectRefere
 }
 
 fn nodes(world: &World) -> Step<Api<Node>> {
-    world.needs("nodes")?;
     Ok(Api::all(world.administrator()?))
 }
 
@@ -212,7 +216,6 @@ pub(super) async fn on_node(world: &mut World) -> Step<OnNode> {
 
 /// Creates the deployer's pod on the node called `node`.
 async fn pod_on(world: &mut World, node: &str, node_uid: &str) -> Step<OnNode> {
-    world.needs("nodes")?;
     let account = service_accounts::account(world).await?;
     // Untyped, since the types of older versions lack fields of pods.
     let resource = ApiResource::erase::<Pod>(&());

@@ -99,6 +99,7 @@ struct Requested {
     count: usize,
 }
 
+requires!(administrator, nodes, pod_certificates);
 #[given(expr = "{person} has requested {pod_certificate}")]
 async fn has_requested(world: &mut World, person: Person, asked: Asked) -> Step {
     let made = on_node(world).await?;
@@ -120,6 +121,7 @@ async fn has_requested(world: &mut World, person: Person, asked: Asked) -> Step 
     Ok(())
 }
 
+requires!(administrator, nodes, pod_certificates);
 #[when(expr = "{person} requests {pod_certificate}")]
 async fn requests(world: &mut World, person: Person, asked: Asked) -> Step {
     let made = on_node(world).await?;

@@ -41,6 +41,7 @@ impl FromStr for Field {
     }
 }
 
+requires!(administrator);
 #[given(expr = "three requests for one signer, and one for another")]
 async fn four_requests(world: &mut World) -> Step {
     let signer = |name: &str| format!("authlab.example/{name}");
@@ -86,6 +87,7 @@ async fn shown_one(world: &mut World, person: Person) -> Step {
     Ok(())
 }
 
+requires!(administrator);
 #[when(expr = "{person} requests a certificate, but forgets to name {request_field}")]
 async fn forgets(world: &mut World, person: Person, field: Field) -> Step {
     let mut body = request(world, &world.unique("incomplete"), "authlab.example/any")?;
@@ -93,6 +95,7 @@ async fn forgets(world: &mut World, person: Person, field: Field) -> Step {
     Ok(world.ask(&person, &Question::post(PATH, body)).await.map(drop)?)
 }
 
+requires!(administrator);
 #[then(expr = "{person} may request one that names both")]
 async fn may_request_whole(world: &mut World, person: Person) -> Step {
     let body = request(world, &world.unique("complete"), "authlab.example/any")?;

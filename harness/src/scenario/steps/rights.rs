@@ -13,21 +13,25 @@ use crate::event::Verdict;
 use crate::lab::AccessReview;
 use crate::scenario::world::World;
 
+requires!(administrator);
 #[given(expr = "the user {string} may list {word}")]
 async fn user_may_list(world: &mut World, user: String, resource: String) -> Step {
     grant(world, "User", &user, "list", &resource).await
 }
 
+requires!(administrator);
 #[given(expr = "the user {string} may watch {word}")]
 async fn user_may_watch(world: &mut World, user: String, resource: String) -> Step {
     grant(world, "User", &user, "watch", &resource).await
 }
 
+requires!(administrator);
 #[given(expr = "the group {string} may list {word}")]
 async fn group_may_list(world: &mut World, group: String, resource: String) -> Step {
     grant(world, "Group", &group, "list", &resource).await
 }
 
+requires!(administrator);
 #[then(expr = "{person} may not list {word}")]
 async fn may_not_list(world: &mut World, person: Person, resource: String) -> Step {
     let question = asking::list(world, &resource).await?;
@@ -36,6 +40,7 @@ async fn may_not_list(world: &mut World, person: Person, resource: String) -> St
     Ok(())
 }
 
+requires!(administrator);
 #[then(expr = "{person} may list {word}")]
 async fn may_list(world: &mut World, person: Person, resource: String) -> Step {
     let question = asking::list(world, &resource).await?;

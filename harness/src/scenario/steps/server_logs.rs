@@ -19,15 +19,15 @@ use crate::secret::redact;
 /// The time until an engine passes a log line on, at most.
 const LIMIT: Duration = Duration::from_secs(5);
 
+requires!(server_log);
 #[then(expr = "the API server logs of its start that {string}")]
 async fn logs_of_its_start(world: &mut World, text: String) -> Step {
-    world.needs("server_log")?;
     line(&world.endpoint().server, &[&text]).await.map(drop)
 }
 
+requires!(server_log);
 #[then(expr = "the API server logs that it could not ask the webhook")]
 fn logs_of_the_webhook(world: &mut World) -> Step {
-    world.needs("server_log")?;
     let lines = &world.answer()?.record.log;
     expect!(
         lines
@@ -39,16 +39,16 @@ fn logs_of_the_webhook(world: &mut World) -> Step {
     Ok(())
 }
 
+requires!(server_log);
 #[then(expr = "the API server logs of the token that {string}")]
 async fn logs_of_the_token(world: &mut World, text: String) -> Step {
-    world.needs("server_log")?;
     let made = world.notes::<Made>().clone();
     line(&world.endpoint().server, &[made.id()?, &text]).await.map(drop)
 }
 
+requires!(server_log);
 #[then(expr = "the secret that was presented stands nowhere in the API server's log")]
 async fn secret_is_not_logged(world: &mut World) -> Step {
-    world.needs("server_log")?;
     let made = world.notes::<Made>().clone();
     let logs = world.endpoint().server.logs.context("the API server's log cannot be read")?;
     let presented = made.presented()?.expose();

@@ -91,9 +91,9 @@ fn may_be_kept(world: &mut World) -> Step {
     Ok(())
 }
 
+requires!(anonymous_requests);
 #[then(expr = "{person}, with no credential, is not told")]
 async fn not_told(world: &mut World, person: Person) -> Step {
-    world.needs("anonymous_requests")?;
     let path = world
         .answer()?
         .request

@@ -83,17 +83,20 @@ struct Deployer {
     other: Option<Twin>,
 }
 
+requires!(administrator);
 #[given(expr = "{person} has a service account")]
 async fn has_account(world: &mut World, person: Person) -> Step {
     world.person(&person)?;
     account(world).await.map(drop)
 }
 
+requires!(administrator);
 #[given(expr = "{person} holds a service account token")]
 async fn holds_token(world: &mut World, person: Person) -> Step {
     hold(world, &person, TokenRequestSpec::default(), None).await
 }
 
+requires!(administrator);
 #[given(expr = "{person} holds a service account token for the audience {string}")]
 async fn holds_token_for(world: &mut World, person: Person, audience: String) -> Step {
     let twin = fresh(world).await?;
@@ -109,6 +112,7 @@ async fn holds_token_for(world: &mut World, person: Person, audience: String) ->
     .await
 }
 
+requires!(administrator, service_account_key);
 #[given(expr = "{person} holds a service account token that {service_account_token_flaw}")]
 async fn holds_flawed_token(world: &mut World, person: Person, flaw: TokenFlaw) -> Step {
     let account = account(world).await?;
@@ -139,6 +143,7 @@ async fn holds_flawed_token(world: &mut World, person: Person, flaw: TokenFlaw) 
     Ok(world.hold(&person, Credential::Token(token), Some(twin))?)
 }
 
+requires!(administrator);
 #[given(expr = "{person} holds the service account token that a Secret was filled with")]
 async fn holds_token_of_secret(world: &mut World, person: Person) -> Step {
     let account = account(world).await?;
@@ -153,6 +158,7 @@ async fn holds_token_of_secret(world: &mut World, person: Person) -> Step {
     Ok(world.hold(&person, Credential::Token(token), None)?)
 }
 
+requires!(administrator);
 #[given(expr = "a Secret was filled with a token of another service account")]
 async fn another_secret_was_filled(world: &mut World) -> Step {
     let other = create_account(world, "other").await?;
@@ -168,18 +174,21 @@ async fn one_like_it_is_accepted(world: &mut World) -> Step {
     answers::accepted(&answer, &user)
 }
 
+requires!(administrator);
 #[given(expr = "its service account may list {word}")]
 async fn account_may_list(world: &mut World, resource: String) -> Step {
     let user = account(world).await?.user();
     rights::grant(world, "User", &user, "list", &resource).await
 }
 
+requires!(administrator);
 #[given(expr = "its service account may watch {word}")]
 async fn account_may_watch(world: &mut World, resource: String) -> Step {
     let user = account(world).await?.user();
     rights::grant(world, "User", &user, "watch", &resource).await
 }
 
+requires!(administrator);
 #[given(expr = "all service accounts of its namespace may list {word}")]
 async fn accounts_of_namespace_may_list(world: &mut World, resource: String) -> Step {
     let group = account(world).await?.group();
@@ -221,11 +230,11 @@ async fn token_secret_is_deleted(world: &mut World) -> Step {
     Ok(world.spoil(&Person::called("the deployer"), other)?)
 }
 
+requires!(audit_log unless "asks the API server who");
 #[then(expr = "{person} is accepted as its service account")]
 async fn accepted_as_account(world: &mut World, person: Person) -> Step {
     world.person(&person)?;
     let user = account(world).await?.user();
-    answers::needs_witness(world)?;
     answers::accepted(world.answer()?, &user)
 }
 

@@ -43,17 +43,20 @@ struct Requested {
     count: usize,
 }
 
+requires!(administrator, cluster_signing_key);
 #[given(expr = "{person} may request certificates")]
 async fn may_request(world: &mut World, person: Person) -> Step {
     allow(world, &person, &[Right::new("create", CERTIFICATES, REQUESTS)]).await
 }
 
+requires!(administrator, cluster_signing_key);
 #[given(expr = "{person} may request certificates for kubelets")]
 async fn may_request_for_kubelets(world: &mut World, person: Person) -> Step {
     let rights = ["", "/nodeclient"].map(|kind| Right::new("create", CERTIFICATES, format!("{REQUESTS}{kind}")));
     allow(world, &person, &rights).await
 }
 
+requires!(administrator, cluster_signing_key);
 #[given(expr = "{person} is a node that may request its own certificate")]
 async fn is_a_node(world: &mut World, person: Person) -> Step {
     let (node, team) = (node(world), team(world, &person)?);
@@ -63,6 +66,7 @@ async fn is_a_node(world: &mut World, person: Person) -> Step {
     grant_everywhere(world, "Group", &team, &rights).await
 }
 
+requires!(administrator, cluster_signing_key);
 #[given(expr = "{person} may decide about requests, but for no signer")]
 async fn may_decide_for_none(world: &mut World, person: Person) -> Step {
     allow(
@@ -73,6 +77,7 @@ async fn may_decide_for_none(world: &mut World, person: Person) -> Step {
     .await
 }
 
+requires!(administrator, cluster_signing_key);
 #[given(expr = "{person} may decide about requests for the signer {string}")]
 async fn may_decide(world: &mut World, person: Person, signer: String) -> Step {
     let decide = Right::new("update", CERTIFICATES, format!("{REQUESTS}/approval"));
@@ -84,16 +89,19 @@ async fn may_decide(world: &mut World, person: Person, signer: String) -> Step {
     .await
 }
 
+requires!(administrator, cluster_signing_key);
 #[given(expr = "{person} may issue certificates, but for no signer")]
 async fn may_issue_for_none(world: &mut World, person: Person) -> Step {
     allow(world, &person, &[Right::new("update", CERTIFICATES, format!("{REQUESTS}/status"))]).await
 }
 
+requires!(administrator);
 #[when(expr = "{person} requests {requested_certificate}")]
 async fn requests(world: &mut World, person: Person, requested: RequestedCertificate) -> Step {
     request(world, &person, &requested).await.map(drop)
 }
 
+requires!(administrator);
 #[given(expr = "{person} has requested {requested_certificate}")]
 async fn has_requested(world: &mut World, person: Person, requested: RequestedCertificate) -> Step {
     let answer = request(world, &person, &requested).await?;
@@ -116,6 +124,7 @@ async fn issues(world: &mut World, person: Person) -> Step {
     issue(world, &person).await.map(drop)
 }
 
+requires!(administrator, certificate_signer, cluster_signing_key);
 /// Requested by the person, approved by the administrator, signed by the cluster.
 #[given(expr = "{person} holds {requested_certificate} that the cluster has signed")]
 async fn holds_signed(world: &mut World, person: Person, requested: RequestedCertificate) -> Step {
@@ -123,6 +132,7 @@ async fn holds_signed(world: &mut World, person: Person, requested: RequestedCer
     hold_signed(world, &person, &requested).await
 }
 
+requires!(administrator, certificate_signer, cluster_signing_key);
 /// The same, for a team whose members may request certificates.
 #[given(expr = "{person} holds a certificate that the cluster has signed, and that is good for requesting others")]
 async fn holds_signed_requester(world: &mut World, person: Person) -> Step {
@@ -207,12 +217,14 @@ fn approved(world: &mut World) -> Step {
     Ok(())
 }
 
+requires!(certificate_signer);
 #[then(expr = "the request is signed")]
 async fn signed(world: &mut World) -> Step {
     let name = world.notes::<Requested>().name.clone();
     certificate(world, &name).await.map(drop)
 }
 
+requires!(certificate_signer);
 #[then(expr = "the request fails with {string}, because {string}")]
 async fn fails(world: &mut World, kind: String, reason: String) -> Step {
     let request = until_condition(world, "Failed").await?;
@@ -226,6 +238,7 @@ async fn fails(world: &mut World, kind: String, reason: String) -> Step {
     Ok(())
 }
 
+requires!(certificate_signer);
 #[then(expr = "the request is approved by itself, because {string}")]
 async fn approved_by_itself(world: &mut World, reason: String) -> Step {
     let request = until_condition(world, "Approved").await?;
@@ -238,6 +251,7 @@ async fn approved_by_itself(world: &mut World, reason: String) -> Step {
     Ok(())
 }
 
+requires!(certificate_signer);
 /// An event that never happens cannot be seen; that a later request has been processed can.
 #[then(expr = "the request stays {request_state} without a certificate, while a later one of {person} is signed")]
 async fn stays_unsigned(world: &mut World, state: RequestState, person: Person) -> Step {
@@ -248,6 +262,7 @@ async fn stays_unsigned(world: &mut World, state: RequestState, person: Person) 
     expect_state(world, ours, state).await
 }
 
+requires!(certificate_signer);
 #[then(expr = "the request stays {request_state}, while a later one of {person} for a kubelet is approved by itself")]
 async fn stays_pending(world: &mut World, state: RequestState, person: Person) -> Step {
     let ours = world.notes::<Requested>().clone();
@@ -264,6 +279,7 @@ async fn stays_pending(world: &mut World, state: RequestState, person: Person) -
     expect_state(world, ours, state).await
 }
 
+requires!(certificate_signer);
 #[then(expr = "the certificate is valid for {lifetime}")]
 async fn is_valid_for(world: &mut World, lifetime: Lifetime) -> Step {
     let name = world.notes::<Requested>().name.clone();
@@ -405,7 +421,6 @@ async fn hold_signed(world: &mut World, person: &Person, requested: &RequestedCe
 
 /// Returns the certificate of the request called `name`, once it is there.
 async fn certificate(world: &World, name: &str) -> Step<String> {
-    world.needs("certificate_signer")?;
     let api = requests_api(world)?;
     let found = until("the certificate", LIMIT, || async {
         let request = api.get(name).await?;
@@ -419,7 +434,6 @@ async fn certificate(world: &World, name: &str) -> Step<String> {
 
 /// Returns the request that was made last, once it has the condition `kind`.
 async fn until_condition(world: &mut World, kind: &str) -> Step<CertificateSigningRequest> {
-    world.needs("certificate_signer")?;
     let name = world.notes::<Requested>().name.clone();
     let api = requests_api(world)?;
     let what = format!("the condition {kind}");

@@ -40,6 +40,7 @@ impl FromStr for WrongPod {
     }
 }
 
+requires!(administrator);
 #[when(expr = "{person} asks for a token of a service account that does not exist")]
 async fn asks_for_token_of_nobody(world: &mut World, person: Person) -> Step {
     let namespace = world.namespace().await?;
@@ -47,11 +48,13 @@ async fn asks_for_token_of_nobody(world: &mut World, person: Person) -> Step {
     Ok(world.ask(&person, &question).await.map(drop)?)
 }
 
+requires!(administrator);
 #[when(expr = "{person} asks for a token of the deployer that is good for {int} days")]
 async fn asks_for_token_for_days(world: &mut World, person: Person, days: i64) -> Step {
     ask(world, &person, json!({ "expirationSeconds": days * DAY })).await
 }
 
+requires!(administrator);
 #[when(expr = "{person} asks for a token of the deployer that is bound to {wrong_pod}")]
 async fn asks_for_token_bound_to(world: &mut World, person: Person, wrong: WrongPod) -> Step {
     let reference = match wrong {
@@ -90,6 +93,7 @@ impl FromStr for WrongSubject {
     }
 }
 
+requires!(administrator);
 #[when(expr = "{person} asks for a token of the deployer with {wrong_subject} in it")]
 async fn asks_with_wrong_subject(world: &mut World, person: Person, wrong: WrongSubject) -> Step {
     let account = service_accounts::account(world).await?;
@@ -100,12 +104,14 @@ async fn asks_with_wrong_subject(world: &mut World, person: Person, wrong: Wrong
     Ok(world.ask(&person, &question).await.map(drop)?)
 }
 
+requires!(administrator);
 #[when(expr = "{person} asks for a token of the deployer's pod that is good for {int} seconds")]
 async fn asks_for_token_for_seconds(world: &mut World, person: Person, seconds: i64) -> Step {
     let reference = bound_objects::make(world, BoundObject::Pod).await?;
     ask(world, &person, json!({ "expirationSeconds": seconds, "boundObjectRef": reference })).await
 }
 
+requires!(administrator);
 #[when(expr = "{person} asks for a token of the deployer's pod that is good for {int} seconds, for the audience {string}")]
 async fn asks_for_foreign_token_for_seconds(world: &mut World, person: Person, seconds: i64, audience: String) -> Step {
     let reference = bound_objects::make(world, BoundObject::Pod).await?;
@@ -113,11 +119,13 @@ async fn asks_for_foreign_token_for_seconds(world: &mut World, person: Person, s
     ask(world, &person, spec).await
 }
 
+requires!(administrator);
 #[when(expr = "{person} asks for a token of the deployer")]
 async fn asks_for_token(world: &mut World, person: Person) -> Step {
     ask(world, &person, json!({})).await
 }
 
+requires!(administrator);
 #[when(expr = "{person} makes a service account that insists on its mountable Secrets")]
 async fn makes_insisting_account(world: &mut World, person: Person) -> Step {
     let namespace = world.namespace().await?;
@@ -168,6 +176,7 @@ async fn given_plain_token(world: &mut World, person: Person, life: i64) -> Step
     Ok(())
 }
 
+requires!(audit_log);
 #[then(expr = "the audit event names the token that was given")]
 async fn audit_names_token(world: &mut World) -> Step {
     let claims = claims_given(world).await?;
@@ -181,6 +190,7 @@ async fn audit_names_token(world: &mut World) -> Step {
     Ok(())
 }
 
+requires!(audit_log);
 #[then(expr = "the audit event says that the token is stale")]
 async fn audit_says_stale(world: &mut World) -> Step {
     let user = service_accounts::account(world).await?.user();
@@ -194,6 +204,7 @@ async fn audit_says_stale(world: &mut World) -> Step {
     Ok(())
 }
 
+requires!(audit_log);
 #[then(expr = "the audit event says nothing of a stale token")]
 fn audit_says_nothing_of_stale(world: &mut World) -> Step {
     let seen = annotation(world, "authentication.k8s.io/stale-token")?;
@@ -203,7 +214,6 @@ fn audit_says_nothing_of_stale(world: &mut World) -> Step {
 
 /// Returns the annotation `key` in the audit event of the last answer.
 fn annotation(world: &World, key: &str) -> Step<Option<String>> {
-    world.needs("audit_log")?;
     let event = world
         .answer()?
         .record

@@ -11,24 +11,28 @@ use crate::identity_provider::issuer::{Algorithm, Token};
 use crate::probe::{Endpoint, Question};
 use crate::scenario::world::{Twin, World};
 
+requires!(issuer);
 #[given(expr = "{person} holds a token of the issuer {string}")]
 fn holds_token(world: &mut World, person: Person, issuer: String) -> Step {
     let token = sound(world, &issuer, &person.user())?;
     hold(world, &person, &token)
 }
 
+requires!(issuer);
 #[given(expr = "{person} holds a token of the issuer {string} with the audience {string}")]
 fn holds_token_for(world: &mut World, person: Person, issuer: String, audience: String) -> Step {
     let token = sound(world, &issuer, &person.user())?.audience(&audience);
     hold(world, &person, &token)
 }
 
+requires!(issuer);
 #[given(expr = "{person} holds a token of the issuer {string} with the group(s) {texts}")]
 fn holds_token_with_groups(world: &mut World, person: Person, issuer: String, groups: Texts) -> Step {
     let token = sound(world, &issuer, &person.user())?.claim("groups", json!(groups.0));
     hold(world, &person, &token)
 }
 
+requires!(issuer);
 #[given(expr = "{person} holds a token of the issuer {string} that {token_flaw}")]
 fn holds_flawed_token(world: &mut World, person: Person, issuer: String, flaw: TokenFlaw) -> Step {
     let url = world.signer()?.url(&issuer)?;
@@ -36,6 +40,7 @@ fn holds_flawed_token(world: &mut World, person: Person, issuer: String, flaw: T
     hold_beside_sound(world, &person, &issuer, &token)
 }
 
+requires!(issuer);
 /// The claims of a token beside the usual ones, one per row. A value is JSON, or else the text itself; without one, the claim is missing.
 #[given(expr = "{person} holds a token of the issuer {string} that says")]
 fn holds_token_that_says(world: &mut World, person: Person, issuer: String, step: &gherkin::Step) -> Step {
@@ -54,12 +59,14 @@ fn holds_token_that_says(world: &mut World, person: Person, issuer: String, step
     hold_beside_sound(world, &person, &issuer, &token)
 }
 
+requires!(issuer);
 #[given(expr = "{person} holds a token of the issuer {string}, signed with {word}")]
 fn holds_token_signed_with(world: &mut World, person: Person, issuer: String, algorithm: Algorithm) -> Step {
     let token = sound(world, &issuer, &person.user())?.algorithm(algorithm);
     hold(world, &person, &token)
 }
 
+requires!(issuer);
 #[given(expr = "{person} holds a token of the issuer {string}, whose address has a typing error")]
 fn holds_token_of_mistyped(world: &mut World, person: Person, issuer: String) -> Step {
     // fixtures/authentication/absent.toml
@@ -68,6 +75,7 @@ fn holds_token_of_mistyped(world: &mut World, person: Person, issuer: String) ->
     hold_beside_sound(world, &person, &issuer, &token)
 }
 
+requires!(issuer);
 #[then(expr = "{person}, whose token is of another issuer, is accepted as {string}")]
 pub(super) async fn accepted_with_another(world: &mut World, person: Person, user: String) -> Step {
     let token = sound(world, "es256", &person.user())?.sign()?;

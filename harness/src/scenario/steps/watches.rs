@@ -21,6 +21,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 #[derive(Default)]
 pub(super) struct Opened(pub(super) Option<Watch>);
 
+requires!(administrator);
 #[when(expr = "{person} watches {word}")]
 async fn watches(world: &mut World, person: Person, resource: String) -> Step {
     let namespace = world.namespace().await?;

@@ -63,6 +63,7 @@ impl Carried {
     }
 }
 
+requires!(administrator);
 #[given(expr = "{person} carries a service account token {as_sub_protocol}")]
 async fn carries(world: &mut World, person: Person, carried: Carried) -> Step {
     let token = service_accounts::fresh_token(world).await?;
@@ -76,6 +77,7 @@ async fn carries(world: &mut World, person: Person, carried: Carried) -> Step {
     Ok(world.hold(&person, credential, (!is_sound).then_some(twin))?)
 }
 
+requires!(administrator);
 #[when(expr = "{person} watches {word} over a WebSocket")]
 async fn watches(world: &mut World, person: Person, resource: String) -> Step {
     let credential = world.holding(&person)?.credential.clone();

@@ -88,6 +88,7 @@ fn voucher(user: &str) -> Voucher {
     }
 }
 
+requires!(token_webhook);
 #[given(expr = "{person} holds a token that the webhook {webhook_answers}")]
 fn holds_token(world: &mut World, person: Person, said: Answers) -> Step {
     let seed = world.webhook_seed()?;
@@ -102,6 +103,7 @@ fn holds_token(world: &mut World, person: Person, said: Answers) -> Step {
     Ok(world.hold(&person, Credential::Token(token), (!is_sound).then_some(twin))?)
 }
 
+requires!(issuer, token_webhook);
 #[given(expr = "{person} holds a token of the issuer {string} that the webhook vouches for, too")]
 fn holds_issuers_token(world: &mut World, person: Person, issuer: String) -> Step {
     let seed = world.webhook_seed()?;
@@ -112,6 +114,7 @@ fn holds_issuers_token(world: &mut World, person: Person, issuer: String) -> Ste
     Ok(world.hold(&person, Credential::Token(token), None)?)
 }
 
+requires!(token_webhook);
 #[given(expr = "{person} holds a made-up token that the webhook vouches for")]
 fn holds_made_up_token(world: &mut World, person: Person) -> Step {
     let token = vouched_for(&world.unique("made-up"), &world.webhook_seed()?);
@@ -131,6 +134,7 @@ async fn was_refused(world: &mut World, person: Person, reason: String) -> Step 
     answers::refused(world.version(), &answer, Verdict::Unauthenticated, &reason)
 }
 
+requires!(further_api_servers);
 #[then(expr = "{person}, who asks an API server that trusts the webhook, is accepted as {string}")]
 async fn accepted_by_trusting(world: &mut World, person: Person, user: String) -> Step {
     let server = world.api_server("tokens").await?;

@@ -1,8 +1,8 @@
-//! The parts of the lab that a scenario may use: only those that it asks for by its tags. The main item is [`World::needs`].
+//! The parts of the lab that a scenario may use: only those that it requires. Each of them belongs to [`World`].
 
 use anyhow::{Context, Result, ensure};
 
-use super::super::{REQUIRES, told};
+use super::super::told;
 use super::World;
 use crate::auth_proxy::AuthProxy;
 use crate::cluster::{ApiServer, Driver, Minor, Placeholders, SERVICE_ACCOUNT_ISSUER};
@@ -25,16 +25,12 @@ impl World {
         self.lab().version()
     }
 
-    /// Checks that the scenario asks for `capability`, so that it is known before the scenario starts which labs can run it.
-    ///
-    /// # Errors
-    /// The scenario has no tag `@requires:` with this capability.
-    pub fn needs(&self, capability: &str) -> Result<()> {
+    /// Checks that the scenario requires `capability`, so that it is known before the scenario starts which labs can run it.
+    fn needs(&self, capability: &str) -> Result<()> {
         let Some(scenario) = &self.scenario else { return Ok(()) };
-        let asked = scenario.tags.iter().filter_map(|tag| tag.strip_prefix(REQUIRES));
         ensure!(
-            asked.into_iter().any(|asked| asked == capability),
-            "the scenario uses '{capability}' without asking for it: its feature, its rule or itself lacks the tag @{REQUIRES}{capability}"
+            scenario.requires().any(|known| known == capability),
+            "the scenario uses '{capability}' without requiring it: a step's definition lacks requires!({capability})"
         );
         Ok(())
     }
@@ -42,7 +38,7 @@ impl World {
     /// Returns the authority, with its key, whose client certificates the current endpoint's API server accepts.
     ///
     /// # Errors
-    /// The scenario does not ask for it.
+    /// The scenario does not require it.
     pub fn client_authority(&self) -> Result<Authority> {
         self.needs("cluster_signing_key")?;
         Ok(self.lab().authorities_of(&self.endpoint().server)?.clients)
@@ -57,7 +53,7 @@ impl World {
     /// Returns the authority of front proxies, with its key.
     ///
     /// # Errors
-    /// The scenario does not ask for it.
+    /// The scenario does not require it.
     pub fn request_header_authority(&self) -> Result<&Authority> {
         self.needs("front_proxy")?;
         Ok(&self.lab().authorities()?.request_headers)
@@ -66,7 +62,7 @@ impl World {
     /// Returns the front proxy's certificate, which lets its holder assert other users' identities.
     ///
     /// # Errors
-    /// The scenario does not ask for it.
+    /// The scenario does not require it.
     pub fn front_proxy(&self) -> Result<Leaf> {
         self.needs("front_proxy")?;
         Ok(self.lab().authorities()?.front_proxy()?)
@@ -75,7 +71,7 @@ impl World {
     /// Returns the key that signs service accounts' tokens.
     ///
     /// # Errors
-    /// The scenario does not ask for it.
+    /// The scenario does not require it.
     pub fn service_account_key(&self) -> Result<Secret> {
         self.needs("service_account_key")?;
         Ok(self.lab().authorities()?.service_account_key()?)
@@ -97,7 +93,7 @@ impl World {
     /// Returns the seed that signs the scripts of the token webhook.
     ///
     /// # Errors
-    /// The scenario does not ask for the webhook.
+    /// The scenario does not require the webhook.
     pub fn webhook_seed(&self) -> Result<Seed> {
         self.needs("token_webhook")?;
         Ok(self.lab().authorities()?.seed()?)
@@ -106,7 +102,7 @@ impl World {
     /// Returns the authority, PEM, of the certificate that the harness' issuer presents.
     ///
     /// # Errors
-    /// The scenario does not ask for the issuer.
+    /// The scenario does not require the issuer.
     pub fn issuer_authority(&self) -> Result<&str> {
         self.needs("issuer")?;
         Ok(self.lab().authorities()?.serving.certificate())
@@ -115,7 +111,7 @@ impl World {
     /// Returns the signer of the tokens of the harness' own issuer.
     ///
     /// # Errors
-    /// The scenario does not ask for it.
+    /// The scenario does not require it.
     pub fn signer(&self) -> Result<&Signer> {
         self.needs("issuer")?;
         Ok(self.lab().signer()?)
@@ -124,7 +120,7 @@ impl World {
     /// Returns Keycloak with a realm of ours, once it is ready: its users, clients and groups are known, and can be changed.
     ///
     /// # Errors
-    /// The scenario does not ask for it, or it could not be started.
+    /// The scenario does not require it, or it could not be started.
     pub async fn realm(&self) -> Result<Keycloak> {
         self.needs("realm_administration")?;
         Ok(self.lab().keycloak().await?.telling(&self.exchanges))
@@ -133,7 +129,7 @@ impl World {
     /// Logs a user in at the identity provider, whichever it is.
     ///
     /// # Errors
-    /// The scenario does not ask for it, or the login fails.
+    /// The scenario does not require it, or the login fails.
     pub async fn login(&self) -> Result<Login> {
         self.needs("identity_provider")?;
         Ok(self.lab().login(&self.exchanges).await?)
@@ -142,7 +138,7 @@ impl World {
     /// Returns the endpoint of the auth proxy called `name`.
     ///
     /// # Errors
-    /// The scenario does not ask for it, or no auth proxy has that name.
+    /// The scenario does not require it, or no auth proxy has that name.
     pub fn auth_proxy(&self, name: &str) -> Result<Endpoint> {
         self.needs("auth_proxy")?;
         Ok(self.lab().auth_proxy(name)?)
@@ -151,7 +147,7 @@ impl World {
     /// Returns the API server with the setting `name`, started on first use.
     ///
     /// # Errors
-    /// The scenario does not ask for it, or it could not be started.
+    /// The scenario does not require it, or it could not be started.
     pub async fn api_server(&self, name: &str) -> Result<ApiServer> {
         self.needs("further_api_servers")?;
         Ok(self.lab().api_server(name, &self.site().events).await?)
@@ -160,7 +156,7 @@ impl World {
     /// Returns the same without emitting events: for a server that is expected not to start.
     ///
     /// # Errors
-    /// The scenario does not ask for it, or it could not be started.
+    /// The scenario does not require it, or it could not be started.
     pub async fn api_server_in_silence(&self, name: &str) -> Result<ApiServer> {
         self.needs("further_api_servers")?;
         Ok(self.lab().api_server(name, &Events::silent()).await?)
@@ -169,7 +165,7 @@ impl World {
     /// Returns the values of the placeholders in the configurations of API servers.
     ///
     /// # Errors
-    /// The scenario does not ask for it.
+    /// The scenario does not require it.
     pub fn placeholders(&self) -> Result<Placeholders> {
         self.needs("further_api_servers")?;
         let (description, serving) = (self.lab().description(), &self.lab().authorities()?.serving);
@@ -197,7 +193,7 @@ impl World {
     /// Returns the path of kubectl in the lab's version.
     ///
     /// # Errors
-    /// The scenario does not ask for it, or the lab has no kubectl.
+    /// The scenario does not require it, or the lab has no kubectl.
     pub fn kubectl(&self) -> Result<std::path::PathBuf> {
         self.needs("kubectl")?;
         let programs = self.lab().description().programs.as_ref().context("the lab has no kubectl")?;
@@ -208,7 +204,7 @@ impl World {
     /// the API server's certificate comes from.
     ///
     /// # Errors
-    /// The scenario does not ask for the issuer, or the certificate cannot be issued.
+    /// The scenario does not require the issuer, or the certificate cannot be issued.
     pub fn serving_certificate(&self, common_name: &str) -> Result<(Leaf, &str)> {
         self.needs("issuer")?;
         let authorities = self.lab().authorities()?;
@@ -226,7 +222,7 @@ impl World {
     /// Returns a client that may do everything.
     ///
     /// # Errors
-    /// The scenario does not ask for an administrator.
+    /// The scenario does not require an administrator.
     pub fn administrator(&self) -> Result<kube::Client> {
         self.needs("administrator")?;
         Ok(told::client(
@@ -239,7 +235,7 @@ impl World {
     /// Returns the same for the API server `server`, which may be another than the main one and accept no credential of the lab.
     ///
     /// # Errors
-    /// The scenario does not ask for an administrator, the server's own authorities cannot be read, or no client can be made.
+    /// The scenario does not require an administrator, the server's own authorities cannot be read, or no client can be made.
     pub fn administrator_at(&self, server: &ApiServer) -> Result<kube::Client> {
         if server.name == self.lab().main().name {
             return self.administrator();
@@ -252,7 +248,7 @@ impl World {
     /// Returns an administrator's client of the current endpoint's API server: one with its own key signs service account tokens with it.
     ///
     /// # Errors
-    /// The scenario does not ask for an administrator, or the server's own authorities cannot be read.
+    /// The scenario does not require an administrator, or the server's own authorities cannot be read.
     pub fn administrator_here(&self) -> Result<kube::Client> {
         self.needs("administrator")?;
         let server = self.endpoint().server;
@@ -266,7 +262,7 @@ impl World {
     /// Returns the credential of an administrator of the current endpoint's API server.
     ///
     /// # Errors
-    /// The scenario does not ask for an administrator, or the server's own authorities cannot be read.
+    /// The scenario does not require an administrator, or the server's own authorities cannot be read.
     pub fn administrator_credential(&self) -> Result<Credential> {
         self.needs("administrator")?;
         Ok(self.lab().administrator_of(&self.endpoint().server)?.credential().clone())
