@@ -8,9 +8,6 @@ pub use x509_parser::pem::Pem;
 /// The label of a certificate.
 pub const CERTIFICATE: &str = "CERTIFICATE";
 
-/// The label of a signing request (PKCS#10).
-pub const SIGNING_REQUEST: &str = "CERTIFICATE REQUEST";
-
 /// Returns a block with the label `label` that holds `der`.
 ///
 /// # Errors
@@ -43,7 +40,7 @@ mod tests {
         let der = [7; 100];
         let (certificate, request) = (
             encode(CERTIFICATE, &der).expect("a block"),
-            encode(SIGNING_REQUEST, b"x").expect("a block"),
+            encode("EC PRIVATE KEY", b"x").expect("a block"),
         );
         assert!(certificate.starts_with("-----BEGIN CERTIFICATE-----\n") && certificate.ends_with("-----END CERTIFICATE-----\n"));
         assert!(certificate.lines().all(|line| line.len() <= 64), "{certificate}");
@@ -52,7 +49,7 @@ mod tests {
         let seen: Vec<_> = blocks(&text).into_iter().map(|block| (block.label, block.contents)).collect();
         assert_eq!(
             seen,
-            [(CERTIFICATE.to_owned(), der.to_vec()), (SIGNING_REQUEST.to_owned(), b"x".to_vec())]
+            [(CERTIFICATE.to_owned(), der.to_vec()), ("EC PRIVATE KEY".to_owned(), b"x".to_vec())]
         );
         assert_eq!(first(&text).expect("a block").contents, der);
         assert!(first(damaged).is_err() && first("no block").is_err());

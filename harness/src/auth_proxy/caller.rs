@@ -35,17 +35,6 @@ pub struct Caller {
     pub uid: Option<String>,
     /// Extra attributes of the user.
     pub extra: BTreeMap<String, Vec<String>>,
-    /// The kind of credential that identified the caller.
-    pub by: By,
-}
-
-/// The kind of credential that identified a caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
-    /// A client certificate.
-    Certificate,
-    /// A bearer token.
-    Token,
 }
 
 /// Identifies callers.
@@ -122,7 +111,6 @@ impl Callers {
             groups,
             uid,
             extra: BTreeMap::new(),
-            by: By::Certificate,
         })
     }
 

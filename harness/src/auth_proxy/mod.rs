@@ -10,17 +10,15 @@ mod caller;
 mod connection_headers;
 mod forward;
 mod identity_headers;
-mod record;
 mod server;
 mod status;
 #[cfg(test)]
 mod tests;
 
 pub use bearer::TokenIssuer;
-pub use caller::{By, Caller};
+pub use caller::Caller;
 pub use forward::Backend;
 pub use identity_headers::{HeaderNames, PassOn, ProxyCredential};
-pub use record::{Handled, Verdict};
 pub use server::AuthProxy;
 
 use std::collections::BTreeMap;

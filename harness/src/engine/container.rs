@@ -160,16 +160,6 @@ impl Container {
         self.published.get(&port).copied()
     }
 
-    /// Returns whether the container's program is running.
-    ///
-    /// # Errors
-    /// The container or the engine is gone.
-    pub async fn is_running(&self) -> Result<bool, EngineError> {
-        let doing = format!("looking at the container {}", self.name);
-        let state = self.inspect(&doing).await?.state;
-        Ok(state.and_then(|state| state.running).unwrap_or(false))
-    }
-
     /// Returns the process id of the container's program on the engine's machine; `None` if it is not running.
     ///
     /// # Errors

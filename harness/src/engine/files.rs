@@ -64,27 +64,6 @@ impl Container {
         self.upload(directory, packed, &doing).await
     }
 
-    /// Copies the file or directory `source` of this machine to `path` in the container, whose parent must exist.
-    ///
-    /// # Errors
-    /// `source` cannot be read, the container's files cannot be changed, or the engine refuses.
-    pub async fn copy_in(&self, source: &Path, path: &str) -> Result<(), EngineError> {
-        let doing = format!("copying {} into the container {}", source.display(), self.name());
-        let (directory, name) = split(path);
-        let mut archive = tar::Builder::new(Vec::new());
-        archive.follow_symlinks(false);
-        let packed = if source.is_dir() {
-            archive.append_dir_all(name, source)
-        } else {
-            archive.append_path_with_name(source, name)
-        };
-        let packed = packed.and_then(|()| archive.into_inner()).map_err(|error| EngineError::File {
-            path: source.to_owned(),
-            source: error,
-        })?;
-        self.upload(directory, packed, &doing).await
-    }
-
     async fn download(&self, path: &str, doing: &str) -> Result<Vec<u8>, EngineError> {
         let options = DownloadFromContainerOptionsBuilder::default().path(path).build();
         let parts = self.engine.docker().download_from_container(&self.id, Some(options));

@@ -247,7 +247,6 @@ fn facts(address: &str, version: SystemVersion, info: &SystemInfo) -> Facts {
         address: address.to_owned(),
         kind,
         version: version.version.unwrap_or_default(),
-        api_version: version.api_version.unwrap_or_default(),
         architecture: version.arch.unwrap_or_default(),
         rootless: security.iter().any(|option| option.split(',').any(|word| word == "name=rootless")),
         // A virtual machine has its own kernel, and so has another machine.
@@ -371,7 +370,6 @@ mod tests {
         let places = [socket(&directory, "none"), first.path(), second.path()];
         let found = Engine::among(&places).await.unwrap();
         assert_eq!(found.address(), first.address());
-        assert_eq!(found.api_version(), "1.41");
         assert_eq!(found.kind(), Kind::Docker);
         assert_eq!(found.architecture(), "amd64");
         // The API version is the engine's, not the newest that the client knows.
@@ -413,7 +411,7 @@ mod tests {
             docker: Docker::connect_with_http("127.0.0.1:1", 1, API_DEFAULT_VERSION).unwrap(),
             facts: Arc::new(facts(address, version, &info)),
         };
-        (engine.kind(), engine.is_rootless(), engine.reach())
+        (engine.kind(), engine.facts.rootless, engine.reach())
     }
 
     #[test]

@@ -82,7 +82,6 @@ struct Facts {
     address: String,
     kind: Kind,
     version: String,
-    api_version: String,
     architecture: String,
     rootless: bool,
     shares_kernel: bool,
@@ -108,28 +107,10 @@ impl Engine {
         self.facts.kind
     }
 
-    /// Returns the engine's own version.
-    #[must_use]
-    pub fn version(&self) -> &str {
-        &self.facts.version
-    }
-
-    /// Returns the newest API version that the engine supports.
-    #[must_use]
-    pub fn api_version(&self) -> &str {
-        &self.facts.api_version
-    }
-
     /// Returns the architecture of the engine's containers, in Go's terms: `amd64`, `arm64`.
     #[must_use]
     pub fn architecture(&self) -> &str {
         &self.facts.architecture
-    }
-
-    /// Returns whether the engine runs without root, so that root in a container is the user outside.
-    #[must_use]
-    pub fn is_rootless(&self) -> bool {
-        self.facts.rootless
     }
 
     /// Returns whether the engine's containers run on this machine's own kernel, not in a virtual machine or elsewhere.
@@ -145,16 +126,6 @@ impl Engine {
             Kind::Docker if self.facts.shares_kernel && !self.facts.rootless => Reach::Gateway,
             Kind::Docker | Kind::DockerDesktop => Reach::Name("host.docker.internal"),
             Kind::Podman => Reach::Name("host.containers.internal"),
-        }
-    }
-
-    /// Returns the host (name and address, for [`ContainerSpec::host`]) that a container needs for the name of [`Engine::reach`] to lead to
-    /// this machine; `None` if the engine provides it, or an address is used.
-    #[must_use]
-    pub fn own_host(&self) -> Option<(&'static str, &'static str)> {
-        match (self.facts.kind, self.reach()) {
-            (Kind::Docker, Reach::Name(name)) => Some((name, "host-gateway")),
-            _ => None,
         }
     }
 

@@ -81,12 +81,6 @@ impl Network {
         Ok(())
     }
 
-    /// Returns the network's id.
-    #[must_use]
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-
     /// Returns the network's name.
     #[must_use]
     pub fn name(&self) -> &str {

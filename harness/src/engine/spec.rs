@@ -21,10 +21,8 @@ pub struct ContainerSpec {
     mounts: Vec<Mount>,
     tmpfs: HashMap<String, String>,
     attached: Attached,
-    hosts: Vec<String>,
     labels: HashMap<String, String>,
     capabilities: Vec<String>,
-    read_only: bool,
 }
 
 /// The network of a container.
@@ -49,10 +47,8 @@ impl ContainerSpec {
             mounts: Vec::new(),
             tmpfs: HashMap::new(),
             attached: Attached::Nothing,
-            hosts: Vec::new(),
             labels: labels.to_map(),
             capabilities: Vec::new(),
-            read_only: false,
         }
     }
 
@@ -143,31 +139,10 @@ impl ContainerSpec {
         self
     }
 
-    /// Adds a host name that resolves to `address` in the container; the address `host-gateway` is the engine's term for this machine.
-    #[must_use]
-    pub fn host(mut self, name: &str, address: &str) -> Self {
-        self.hosts.push(format!("{name}:{address}"));
-        self
-    }
-
-    /// Adds a label.
-    #[must_use]
-    pub fn label(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.labels.insert(name.into(), value.into());
-        self
-    }
-
     /// Grants the capability, such as `NET_BIND_SERVICE`. A program whose file carries a capability can only be executed with it.
     #[must_use]
     pub fn capability(mut self, capability: impl Into<String>) -> Self {
         self.capabilities.push(capability.into());
-        self
-    }
-
-    /// Makes the container's own files read-only; nothing can be copied into it either.
-    #[must_use]
-    pub fn read_only(mut self) -> Self {
-        self.read_only = true;
         self
     }
 
@@ -202,11 +177,9 @@ impl ContainerSpec {
             network_mode: Some(mode),
             port_bindings: Some(self.ports.iter().map(published).collect()),
             publish_all_ports: Some(false),
-            extra_hosts: Some(self.hosts.clone()),
             cap_drop: Some(vec!["ALL".to_owned()]),
             cap_add: Some(self.capabilities.clone()),
             security_opt: Some(vec!["no-new-privileges".to_owned()]),
-            readonly_rootfs: Some(self.read_only),
             ..HostConfig::default()
         };
         ContainerCreateBody {
@@ -221,16 +194,6 @@ impl ContainerSpec {
             networking_config: networking,
             ..ContainerCreateBody::default()
         }
-    }
-
-    /// Returns the directories of this machine that are mounted into the container.
-    #[must_use]
-    pub fn sources(&self) -> Vec<PathBuf> {
-        self.mounts
-            .iter()
-            .filter_map(|mount| mount.source.as_ref())
-            .map(PathBuf::from)
-            .collect()
     }
 }
 

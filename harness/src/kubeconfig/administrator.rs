@@ -4,11 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use secrecy::ExposeSecret;
-
 use super::{Kubeconfig, text_of};
-use crate::pki::Leaf;
-use crate::secret::Secret;
 
 /// The kubeconfig lacks a required field.
 #[derive(Debug, thiserror::Error)]
@@ -19,22 +15,20 @@ pub struct UnreadableKubeconfig {
     from: &'static str,
 }
 
-/// The address of an API server, the CA of its serving certificate, and its administrator's certificate.
+/// The address of an API server, and the CA of its serving certificate.
 #[derive(Clone, Debug)]
 pub struct AdministratorKubeconfig {
     /// The server's address.
     pub server: String,
     /// The CA of its serving certificate, PEM.
     pub serving_authority: String,
-    /// The administrator's certificate.
-    pub administrator: Leaf,
 }
 
 impl AdministratorKubeconfig {
     /// Reads the text of `path`, which `from` wrote.
     ///
     /// # Errors
-    /// It is not a kubeconfig with a certificate in it.
+    /// It is not a kubeconfig with a server and its CA.
     pub fn read(text: &str, path: &Path, from: &'static str) -> Result<Self, UnreadableKubeconfig> {
         let missing = |what: &str| UnreadableKubeconfig {
             path: path.to_owned(),
@@ -42,31 +36,18 @@ impl AdministratorKubeconfig {
             from,
         };
         let read = Kubeconfig::from_yaml(text).map_err(|_| missing("YAML"))?;
-        // There is one of each, with any name.
-        let cluster = read.clusters.first().and_then(|named| named.cluster.clone()).unwrap_or_default();
-        let user = read
-            .auth_infos
-            .first()
-            .and_then(|named| named.auth_info.clone())
-            .unwrap_or_default();
-        let field = |name: &str, value: Option<&str>| {
+        // There is one cluster, with any name.
+        let cluster = read.clusters.into_iter().next().and_then(|named| named.cluster).unwrap_or_default();
+        let field = |name: &str, value: Option<String>| {
             let value = value.filter(|text| !text.is_empty());
-            value.map(str::to_owned).ok_or_else(|| missing(name))
+            value.ok_or_else(|| missing(&format!("clusters[0].cluster.{name}")))
         };
-        let data = |name: &str, value: Option<&str>| text_of(&field(name, value)?).map_err(|_| missing(&format!("readable {name}")));
-        let certificate = user.client_certificate_data.as_deref();
-        let key = user.client_key_data.as_ref().map(ExposeSecret::expose_secret);
+        let server = field("server", cluster.server)?;
+        let name = "certificate-authority-data";
+        let data = field(name, cluster.certificate_authority_data)?;
         Ok(Self {
-            server: field("clusters[0].cluster.server", cluster.server.as_deref())?,
-            serving_authority: data(
-                "clusters[0].cluster.certificate-authority-data",
-                cluster.certificate_authority_data.as_deref(),
-            )?,
-            administrator: Leaf {
-                certificate: data("users[0].user.client-certificate-data", certificate)?,
-                chain: String::new(),
-                key: Secret::new(data("users[0].user.client-key-data", key)?),
-            },
+            server,
+            serving_authority: text_of(&data).map_err(|_| missing(&format!("readable clusters[0].cluster.{name}")))?,
         })
     }
 
@@ -100,11 +81,9 @@ mod tests {
         let read = AdministratorKubeconfig::read(&text, path, "k3s").unwrap().published(40123);
         assert_eq!(read.server, "https://127.0.0.1:40123");
         assert_eq!(read.serving_authority, "AUTHORITY");
-        assert_eq!(read.administrator.certificate, "CERTIFICATE");
-        assert_eq!(read.administrator.key.expose(), "KEY");
 
         for (text, missing) in [
-            (text.replace("client-key-data", "other"), "users[0].user.client-key-data"),
+            (text.replace("server:", "other:"), "clusters[0].cluster.server"),
             (
                 text.replace(&encode("AUTHORITY"), "no*base64"),
                 "readable clusters[0].cluster.certificate-authority-data",

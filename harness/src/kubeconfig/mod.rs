@@ -71,7 +71,7 @@ pub fn single(name: &str, cluster: Cluster, user: AuthInfo) -> Kubeconfig {
 }
 
 /// Returns the [`single`] kubeconfig for `credential` at the server `url`, whose certificate `authority` (PEM) signed. JSON, which is
-/// YAML too; [`yaml`] is for people.
+/// YAML too.
 ///
 /// # Errors
 /// The credential has a form that kubectl cannot present.
@@ -114,15 +114,6 @@ fn user(credential: &Credential) -> Result<AuthInfo, NotInKubeconfig> {
     Ok(user)
 }
 
-/// Returns the same as YAML.
-///
-/// # Errors
-/// The credential has a form that kubectl cannot present.
-pub fn yaml(name: &str, url: &str, authority: &str, credential: &Credential) -> Result<String, NotInKubeconfig> {
-    let value = json(name, url, authority, credential)?;
-    Ok(serde_saphyr::to_string(&value).unwrap_or_else(|_| value.to_string()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,8 +121,8 @@ mod tests {
 
     #[test]
     fn a_token_becomes_the_user_of_the_current_context() {
-        let text = yaml("alice", "https://127.0.0.1:1", "PEM", &Credential::Token(Secret::new("t"))).expect("kubectl can");
-        let read: Value = serde_saphyr::from_str(&text).expect("it is YAML");
+        let file = json("alice", "https://127.0.0.1:1", "PEM", &Credential::Token(Secret::new("t"))).expect("kubectl can");
+        let read: Value = serde_saphyr::from_str(&file.to_string()).expect("it is YAML");
         assert_eq!(read["current-context"], "alice");
         assert_eq!(read["users"][0]["user"]["token"], "t");
         assert_eq!(read["clusters"][0]["cluster"]["server"], "https://127.0.0.1:1");

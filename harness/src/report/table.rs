@@ -146,12 +146,6 @@ impl Finding {
     pub fn is_bad(self) -> bool {
         matches!(self, Self::Differs | Self::Failed)
     }
-
-    /// Returns whether the behaviour was shown to hold.
-    #[must_use]
-    pub fn holds(self) -> bool {
-        matches!(self, Self::Proved | Self::Refused)
-    }
 }
 
 impl Table {
@@ -203,14 +197,6 @@ impl Table {
             *counts.entry(entry.finding).or_default() += 1;
         }
         counts
-    }
-}
-
-impl Row {
-    /// Returns whether the finding differs between cells.
-    #[must_use]
-    pub fn varies(&self) -> bool {
-        self.entries.windows(2).any(|pair| pair[0].finding != pair[1].finding)
     }
 }
 

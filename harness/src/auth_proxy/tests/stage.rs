@@ -126,6 +126,16 @@ impl Stage {
         }
         String::from_utf8(head).unwrap()
     }
+
+    /// Returns the response's body, which has the length that `head` says.
+    pub(super) async fn body(stream: &mut TlsStream<TcpStream>, head: &str) -> String {
+        let length = head
+            .lines()
+            .find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
+        let mut body = vec![0; length.unwrap()];
+        soon(stream.read_exact(&mut body)).await.unwrap();
+        String::from_utf8(body).unwrap()
+    }
 }
 
 /// Waits for `what`; fails instead of hanging.

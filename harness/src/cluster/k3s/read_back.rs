@@ -90,7 +90,9 @@ mod tests {
     fn kubeconfig(authority: &Authority) -> String {
         let leaf = authority.issue(&Request::client("system:admin", &["system:masters"])).unwrap();
         let credential = crate::credential::Credential::Certificate(leaf);
-        crate::kubeconfig::yaml("default", "https://127.0.0.1:6443", authority.certificate(), &credential).unwrap()
+        crate::kubeconfig::json("default", "https://127.0.0.1:6443", authority.certificate(), &credential)
+            .unwrap()
+            .to_string()
     }
 
     #[test]

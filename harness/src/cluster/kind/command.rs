@@ -195,21 +195,6 @@ impl KindCommand {
         self.call("delete", &options).await.map(drop)
     }
 
-    /// Returns the names of all existing clusters of kind.
-    ///
-    /// # Errors
-    /// The command fails.
-    pub async fn clusters(&self) -> Result<Vec<String>, CommandError> {
-        // With `--quiet`, it prints nothing when there is no cluster.
-        let said = self.call("clusters", &["get", "clusters", "--quiet"]).await?;
-        Ok(said
-            .lines()
-            .map(str::trim)
-            .filter(|line| !line.is_empty())
-            .map(str::to_owned)
-            .collect())
-    }
-
     async fn call(&self, name: &str, arguments: &[&str]) -> Result<String, CommandError> {
         let log = self.logs.join(format!("kind-{name}.log"));
         let before = std::fs::metadata(&log).map_or(0, |file| file.len());
@@ -407,15 +392,9 @@ mod tests {
         let kind = found(&path).await.unwrap().environment("DOCKER_HOST", "unix:///x");
         let (configuration, kubeconfig) = (place.path().join("config"), place.path().join("kubeconfig"));
         kind.create("authlab-blue", &configuration, &kubeconfig).await.unwrap();
-        assert_eq!(kind.clusters().await.unwrap(), ["authlab-blue", "other"]);
-        assert_eq!(
-            kind.clusters().await.unwrap(),
-            ["authlab-blue", "other"],
-            "earlier output does not count"
-        );
         kind.delete("authlab-blue", &kubeconfig).await.unwrap();
         let verbs: Vec<String> = calls(&path).iter().map(|call| call.split(' ').next().unwrap().to_owned()).collect();
-        assert_eq!(verbs, ["version", "create", "get", "get", "delete"]);
+        assert_eq!(verbs, ["version", "create", "delete"]);
         let create = &calls(&path)[1];
         assert!(
             create.contains("--wait 0s") && create.contains(&format!("--kubeconfig {}", kubeconfig.display())),

@@ -47,9 +47,9 @@ mod tests {
             .issue(&Request::client("kubernetes-admin", &["kubeadm:cluster-admins"]))
             .unwrap();
         let credential = crate::credential::Credential::Certificate(leaf);
-        let text = crate::kubeconfig::yaml("kind-x", "https://127.0.0.1:40001", cluster.certificate(), &credential).unwrap();
+        let text = crate::kubeconfig::json("kind-x", "https://127.0.0.1:40001", cluster.certificate(), &credential).unwrap();
         let kubeconfig = place.path().join("kubeconfig");
-        std::fs::write(&kubeconfig, text).unwrap();
+        std::fs::write(&kubeconfig, text.to_string()).unwrap();
         let error = read_back(&kubeconfig, &pki).unwrap_err().to_string();
         assert!(error.contains("sa.key"), "{error}");
 

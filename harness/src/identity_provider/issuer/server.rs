@@ -163,11 +163,6 @@ impl Issuer {
             .unwrap_or_default()
     }
 
-    /// Returns how often a forged token's `jku` or `x5u` was followed.
-    pub fn strangers_asked(&self) -> u64 {
-        self.record.lock().unwrap_or_else(PoisonError::into_inner).strangers
-    }
-
     /// Stops the issuer; its port is free afterwards.
     pub async fn stop(self) {
         self.listening.stop().await;

@@ -145,35 +145,11 @@ impl KeycloakContainerSpec {
         Ok(self)
     }
 
-    /// Imports the realm in every file of a directory that is named `….json`.
-    ///
-    /// # Errors
-    /// A file cannot be read, or is not a realm.
-    pub fn realms_in(mut self, directory: &Path) -> Result<Self, KeycloakError> {
-        let entries = fs_err::read_dir(directory)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(file("read", directory))?;
-        for path in entries.iter().map(fs_err::DirEntry::path) {
-            if path.extension().is_some_and(|extension| extension == "json") {
-                let document = fs_err::read_to_string(&path).map_err(file("read", &path))?;
-                self = self.realm(Secret::new(document))?;
-            }
-        }
-        Ok(self)
-    }
-
     /// Sets the public address, with which the issuer in its tokens begins. Without it, that is the address
     /// of each request.
     #[must_use]
     pub fn public_url(mut self, url: impl Into<String>) -> Self {
         self.public_url = Some(url.into().trim_end_matches('/').to_owned());
-        self
-    }
-
-    /// Sets the limit for the time until Keycloak answers.
-    #[must_use]
-    pub fn limit(mut self, limit: Duration) -> Self {
-        self.limit = limit;
         self
     }
 

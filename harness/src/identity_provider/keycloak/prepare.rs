@@ -62,11 +62,6 @@ impl Prepared {
         self.archive
     }
 
-    /// Returns its directory in the cache.
-    pub fn directory(&self) -> &Path {
-        &self.directory
-    }
-
     pub(super) fn home(&self) -> PathBuf {
         self.directory.join("home")
     }
