@@ -19,8 +19,8 @@ fn main() -> ExitCode {
     })
 }
 
-// Steps of this crate can be combined with those of authlab, which know its effect on the world. What a step uses of the cluster is
-// declared above it: a lab without that skips the scenario, with the reason.
+// Steps of this crate can be combined with those of authlab, which know its effect on the world. A step declares above
+// itself what it requires of the cluster: a lab without that skips the scenario, with the reason.
 authlab::requires!(cluster_signing_key);
 #[given(regex = r"^(\w+) wears the badge of the (.+)$")]
 fn wears_a_badge(world: &mut World, person: String, team: String) -> Result<()> {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoDirectory {
     /// Neither an `AUTHLAB_…` variable, an XDG one nor a home directory is set.
-    #[error("no directory for {what}: neither {variable}, {xdg} nor HOME names an absolute path")]
+    #[error("cannot choose a directory for {what}: neither {variable}, {xdg} nor HOME names an absolute path")]
     Unnamed {
         /// The purpose of the directory.
         what: &'static str,
@@ -17,7 +17,7 @@ pub enum NoDirectory {
         xdg: &'static str,
     },
     /// The path is relative, and the working directory is not known.
-    #[error("no directory for {what}: {variable} is the relative path {}, and the working directory is not known", path.display())]
+    #[error("cannot choose a directory for {what}: {variable} is the relative path {}, and the working directory is unknown", path.display())]
     Relative {
         /// The purpose of the directory.
         what: &'static str,
@@ -138,7 +138,7 @@ mod tests {
         let told = state(&[("HOME", "alice")]).expect_err("it names no directory").to_string();
         assert_eq!(
             told,
-            "no directory for the state: neither AUTHLAB_STATE_DIR, XDG_STATE_HOME nor HOME names an absolute path"
+            "cannot choose a directory for the state: neither AUTHLAB_STATE_DIR, XDG_STATE_HOME nor HOME names an absolute path"
         );
     }
 }

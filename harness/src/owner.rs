@@ -17,7 +17,7 @@ pub struct LabId(String);
 
 /// An error of a text that is not the id of a lab.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is not the id of a lab: expected 32 hexadecimal digits")]
+#[error("'{0}' is not the id of a lab (expected 32 hexadecimal digits)")]
 pub struct NotALabId(pub String);
 
 impl LabId {

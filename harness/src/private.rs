@@ -23,7 +23,7 @@ pub enum Others {
 #[derive(Debug, thiserror::Error)]
 pub enum NotPrivate {
     /// The path cannot be inspected; it may not exist.
-    #[error("it cannot be looked at ({0})")]
+    #[error("cannot read its metadata ({0})")]
     Unseen(#[source] io::Error),
     /// The path is a symbolic link, whose target another user may have chosen.
     #[error("it is a symbolic link")]

@@ -30,10 +30,10 @@ pub enum TlsError {
     #[error("no certificate in the PEM text")]
     Empty,
     /// The authority cannot be used to verify certificates.
-    #[error("the authority of callers is refused")]
+    #[error("cannot use the authority of callers")]
     Callers(#[from] rustls::client::VerifierBuilderError),
     /// rustls refuses it.
-    #[error("the certificate or its key is refused")]
+    #[error("cannot use the certificate or its key")]
     Refused(#[from] rustls::Error),
 }
 

@@ -19,6 +19,8 @@ mod drivers;
 mod features;
 #[path = "tidy/fixtures.rs"]
 mod fixtures;
+#[path = "tidy/help.rs"]
+mod help;
 #[path = "tidy/links.rs"]
 mod links;
 #[path = "tidy/packages.rs"]
@@ -29,6 +31,8 @@ mod pages;
 mod requirements;
 #[path = "tidy/scripts.rs"]
 mod scripts;
+#[path = "tidy/words.rs"]
+mod words;
 
 /// Returns the project's root.
 fn root() -> &'static Path {

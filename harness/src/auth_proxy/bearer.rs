@@ -155,7 +155,7 @@ impl Bearer {
             Some(Value::String(user)) if !user.is_empty() => format!("{username_prefix}{user}"),
             Some(_) => {
                 return Err(format!(
-                    "its claim {username_claim}, which is the user, is not a text with something in it"
+                    "its claim {username_claim}, which is the user, is not a string, or is empty"
                 ));
             }
             None => return Err(format!("it has no claim {username_claim}, which is the user")),
@@ -172,9 +172,9 @@ impl Bearer {
                 let groups = groups
                     .iter()
                     .map(|group| group.as_str().map(|group| format!("{groups_prefix}{group}")));
-                groups.collect::<Option<_>>().ok_or("its groups are not all text")?
+                groups.collect::<Option<_>>().ok_or("its groups are not all strings")?
             }
-            Some(_) => return Err("its groups are not a list of text".to_owned()),
+            Some(_) => return Err("its groups are not a list of strings".to_owned()),
         };
         Ok(Caller {
             user,

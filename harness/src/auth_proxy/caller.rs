@@ -76,7 +76,7 @@ impl Callers {
         match bearer_token(headers) {
             Ok(None) => {}
             Ok(Some(token)) => match &self.bearer {
-                None => why.push("bearer token: this proxy accepts none".to_owned()),
+                None => why.push("bearer token: not accepted by this proxy".to_owned()),
                 Some(bearer) => match bearer.verify(&token).await {
                     Ok(caller) => return Ok(self.with_extra(caller)),
                     Err(Refusal::Unauthenticated(refused)) => why.push(format!("bearer token: {refused}")),
@@ -92,7 +92,7 @@ impl Callers {
     }
 
     fn by_certificate(&self, leaf: &CertificateDer<'_>, intermediates: &[CertificateDer<'_>]) -> Result<Caller, String> {
-        let verifier = self.certificates.as_ref().ok_or("this proxy accepts none")?;
+        let verifier = self.certificates.as_ref().ok_or("not accepted by this proxy")?;
         // Verified again for each request, since a connection may outlive the certificate.
         verifier
             .verify_client_cert(leaf, intermediates, UnixTime::now())
@@ -100,7 +100,7 @@ impl Callers {
         let (_, certificate) = X509Certificate::from_der(leaf).map_err(|error| error.to_string())?;
         let Holder { user, groups, uids } = Holder::read(certificate.subject()).map_err(|error| error.to_string())?;
         if user.is_empty() {
-            return Err("it has no common name, so it names nobody".to_owned());
+            return Err("it has no common name, which is the user".to_owned());
         }
         if uids.len() > 1 {
             return Err("it has several UIDs".to_owned());
@@ -141,12 +141,12 @@ fn bearer_token(headers: &HeaderMap) -> Result<Option<Secret>, &'static str> {
     let mut tokens = listed(headers, "sec-websocket-protocol").filter_map(|protocol| protocol.strip_prefix(TOKEN_PROTOCOL));
     match (tokens.next(), tokens.next()) {
         (None, _) => Ok(None),
-        (Some(_), Some(_)) => Err("there are several among the WebSocket's protocols"),
+        (Some(_), Some(_)) => Err("the WebSocket's protocols have several"),
         (Some(encoded), None) => {
             let decoded = URL_SAFE_NO_PAD
                 .decode(encoded)
-                .map_err(|_| "the one among the WebSocket's protocols is not base64url")?;
-            let token = String::from_utf8(decoded).map_err(|_| "the one among the WebSocket's protocols is not text")?;
+                .map_err(|_| "the one in the WebSocket's protocols is not base64url")?;
+            let token = String::from_utf8(decoded).map_err(|_| "the one in the WebSocket's protocols is not text")?;
             Ok(Some(Secret::new(token)))
         }
     }

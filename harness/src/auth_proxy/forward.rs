@@ -135,7 +135,7 @@ impl Forwarder {
                 .is_some_and(|got| got.as_bytes().eq_ignore_ascii_case(other.as_bytes()))
         };
         let Some((protocol, caller)) = wanted.filter(|(wanted, _)| agreed(wanted)) else {
-            return Err(Refusal::BadBackend("it changed to a protocol that nobody asked for".to_owned()));
+            return Err(Refusal::BadBackend("it switched to a protocol that was not requested".to_owned()));
         };
         answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("Upgrade"));
         answer.headers_mut().insert(UPGRADE, protocol);

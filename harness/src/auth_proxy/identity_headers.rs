@@ -177,7 +177,7 @@ fn strip_token_protocol(headers: &mut HeaderMap) {
 fn value(what: &str, text: &str) -> Result<HeaderValue, String> {
     let arrives = !text.is_empty() && text.trim() == text;
     let value = HeaderValue::from_bytes(text.as_bytes()).ok().filter(|_| arrives);
-    value.ok_or_else(|| format!("its {what} {text:?} would not arrive as it is in a header"))
+    value.ok_or_else(|| format!("its {what} {text:?} would be changed in a header"))
 }
 
 /// Returns `key` as a part of a header's name: characters not allowed there (RFC 9110 §5.6.2) and `%` are percent-escaped.

@@ -69,7 +69,7 @@ impl Default for Patience {
 #[derive(Debug, thiserror::Error)]
 pub enum AuthProxyError {
     /// The proxy cannot listen.
-    #[error("the auth proxy could not listen on 127.0.0.1")]
+    #[error("the auth proxy cannot listen on 127.0.0.1")]
     Listen(#[source] std::io::Error),
     /// A certificate, key or authority cannot be used.
     #[error("the auth proxy cannot use its {what}")]
@@ -84,7 +84,7 @@ pub enum AuthProxyError {
     #[error("the auth proxy cannot verify callers with their authority")]
     CallerAuthority(#[source] rustls::server::VerifierBuilderError),
     /// The backend's URL is invalid.
-    #[error("{url:?} is not an address of an API server: https://HOST:PORT was expected")]
+    #[error("{url:?} is not the address of an API server (expected https://HOST:PORT)")]
     Backend {
         /// The given URL.
         url: String,
@@ -96,7 +96,7 @@ pub enum AuthProxyError {
         url: String,
     },
     /// The HTTP client for the issuer cannot be created.
-    #[error("the auth proxy cannot ask the token issuer")]
+    #[error("the auth proxy cannot send requests to the token issuer")]
     IssuerClient(#[source] reqwest::Error),
     /// A header that the proxy is to set is invalid.
     #[error("{what} cannot be sent in a header")]

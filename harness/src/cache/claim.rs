@@ -116,7 +116,7 @@ impl Claim {
         Ok(bytes)
     }
 
-    /// Removes a file, or a directory with all its contents. What was written last goes first, so that a half-removed entry never looks
+    /// Removes a file, or a directory with all its contents. The files written last go first, so that a half-removed entry never looks
     /// finished.
     fn remove_tree(&self, path: &Path) -> io::Result<()> {
         if !fs_err::symlink_metadata(path)?.is_dir() {

@@ -65,7 +65,7 @@ impl Entry {
                         });
                         Ok(Condition::NotYet("another authlab is building it".to_owned()))
                     } else if shared_since.get_or_insert_with(Instant::now).elapsed() < SHARED {
-                        Ok(Condition::NotYet("a lab that runs uses it".to_owned()))
+                        Ok(Condition::NotYet("a running lab uses it".to_owned()))
                     } else {
                         Err(CacheError::InUse {
                             product: self.product.clone(),

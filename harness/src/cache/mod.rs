@@ -32,7 +32,7 @@ pub enum CacheError {
     #[error(transparent)]
     NoDirectory(#[from] NoDirectory),
     /// The cache cannot be read or written.
-    #[error("could not use the cache at {}", path.display())]
+    #[error("cannot use the cache at {}", path.display())]
     Storage {
         /// The file or directory in the cache.
         path: PathBuf,
@@ -41,7 +41,7 @@ pub enum CacheError {
         source: io::Error,
     },
     /// Other users could have changed the cache's contents.
-    #[error("the cache at {} is not used", path.display())]
+    #[error("cannot trust the cache at {}", path.display())]
     Untrusted {
         /// The directory or file.
         path: PathBuf,
@@ -50,7 +50,7 @@ pub enum CacheError {
         why: NotPrivate,
     },
     /// A lock file does not work.
-    #[error("could not lock {}", path.display())]
+    #[error("cannot lock {}", path.display())]
     Lock {
         /// The lock file.
         path: PathBuf,
@@ -144,7 +144,7 @@ pub enum Presence<T> {
 /// A finished entry that stays as long as its hold lives.
 #[derive(Debug)]
 pub struct Ready<T> {
-    /// What the inspection read.
+    /// The result of the inspection.
     pub contents: T,
     /// The use of the entry.
     pub hold: Hold,

@@ -23,7 +23,9 @@ use crate::server_binaries::{self, Kubernetes, Options, Versions};
 /// Options to build images in place of files.
 #[derive(Args, Clone, Debug)]
 pub struct ImageArguments {
-    /// Make images, in the container engine: the control plane's from the cache, and Keycloak's, prepared for a fast start
+    /// Make container images for labs instead of files
+    ///
+    /// The engine gets images of the control plane, made from the cache, and of Keycloak, prepared for a fast start.
     #[arg(long)]
     pub image: bool,
     /// Kubernetes version whose images to make
@@ -67,7 +69,7 @@ pub(super) async fn build(
     } else {
         session
             .events
-            .note("no images of the control plane are made: the programs in the cache are not for Linux, which containers run");
+            .note("no control-plane images are made: the programs in the cache are not built for Linux, which containers need");
     }
     let version = &Versions::pinned().keycloak.version;
     let source = keycloak_source(&engine, arguments, versions, options, session).await?;

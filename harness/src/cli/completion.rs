@@ -10,7 +10,7 @@ use super::error::CommandError;
 /// Arguments of `authlab completion`.
 #[derive(Args, Debug)]
 pub struct CompletionArguments {
-    /// The shell that reads the completions
+    /// Shell to generate completions for
     #[arg(value_enum)]
     shell: Shell,
 }

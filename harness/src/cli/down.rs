@@ -20,23 +20,26 @@ use crate::lab::{self, Cleared, Clearing, Deleted, InCluster, LabElsewhere, LabE
 /// Arguments of `authlab down`.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
-Leftovers of crashes are cleared in any case: processes, containers and directories. Nothing is touched
-that cannot be proved to be a lab of this user, on this machine, in this container: it is named instead.
+Leftovers of crashes are always cleared: processes, containers and directories. Only what is proved to belong
+to a lab of this user, on this machine, in this container is removed; everything else is listed.
 
 Exit codes:
   0  nothing of the lab is left
-  1  there is no such lab, or something of it cannot be removed, or not be proved to be over
+  1  there is no such lab, or part of it cannot be removed or proved to be abandoned
   2  wrong usage
   5  interrupted")]
 pub struct DownArguments {
     /// The lab.
     #[command(flatten)]
     lab: NamedLab,
-    /// `existing`: delete what crashes on this machine left in a cluster, and end no lab; with `--all`, also what crashes elsewhere left
+    /// Delete leftovers in a cluster instead of ending a lab (`existing`)
+    ///
+    /// `existing` deletes the objects that crashes on this machine left in the cluster; with `--all`, also those that crashes elsewhere
+    /// left.
     #[arg(
         long,
         env = "AUTHLAB_CLUSTER",
-        value_parser = choice::<Driver>("A lab of this machine"),
+        value_parser = choice::<Driver>("A lab on this machine"),
         default_value = AUTO,
         value_name = "DRIVER",
         help_heading = "Existing cluster"
@@ -45,11 +48,15 @@ pub struct DownArguments {
     /// The existing cluster to clear.
     #[command(flatten)]
     cluster_file: ClusterFile,
-    /// Every lab, also those that runs started for themselves, and the logs that were kept
+    /// End every lab, and remove kept logs
+    ///
+    /// Includes labs that runs started for themselves.
     #[arg(long, help_heading = "Lab")]
     all: bool,
-    /// Also clear what was made elsewhere (by another machine, user or container, or before this machine's last start); authlab cannot see
-    /// whether it is still in use, so say this only if you know that it is not
+    /// Also clear what was made on another machine or in a container
+    ///
+    /// This includes what another user made, and what was made before this machine's last start. authlab cannot see whether it is still in
+    /// use: give this option only if you know that it is not.
     #[arg(long, help_heading = "Lab", conflicts_with = "kubeconfig")]
     foreign: bool,
 }
@@ -73,7 +80,7 @@ struct EndedLab {
 
 /// Several labs that could not be ended, or whose leftovers could not be cleared.
 #[derive(Debug, thiserror::Error)]
-#[error("{} things could not be ended or cleared{}", .0.len(), .0.iter().map(|error| format!("\n- {}", with_causes(error))).collect::<String>())]
+#[error("cannot end or clear {} things{}", .0.len(), .0.iter().map(|error| format!("\n- {}", with_causes(error))).collect::<String>())]
 struct Several(Vec<LabError>);
 
 impl Hint for Several {
@@ -149,7 +156,7 @@ impl Ended {
         }
         let done = !self.labs.is_empty() || !labs.is_empty() || *containers > 0 || *processes > 0;
         if !done && self.errors.is_empty() && elsewhere.is_empty() {
-            writeln!(out, "no lab is up, and nothing was left of any")?;
+            writeln!(out, "no lab is up, and nothing is left to clear")?;
         }
         Ok(())
     }
@@ -158,8 +165,8 @@ impl Ended {
     fn result(mut self, arguments: &DownArguments) -> Result<Exit, CommandError> {
         if arguments.all && !self.cleared.elsewhere.is_empty() {
             let names: Vec<&str> = self.cleared.elsewhere.iter().map(|left| left.lab.as_str()).collect();
-            let error = format!("nobody here can tell whether the owner lives of: {}", names.join(", "));
-            return Err(CommandError::new(Exit::Failed, error).hint("once you know that they are over: `authlab down --all --foreign`"));
+            let error = format!("cannot tell whether these labs are still in use: {}", names.join(", "));
+            return Err(CommandError::new(Exit::Failed, error).hint("if you know that they are not: `authlab down --all --foreign`"));
         }
         match self.errors.len() {
             0 => Ok(Exit::Success),
@@ -186,7 +193,10 @@ async fn clear_existing(arguments: &DownArguments, session: &Session, out: &mut 
     }
     if !session.output.quiet {
         match deleted {
-            0 => writeln!(out, "nothing that authlab is known to have left from here is in the cluster")?,
+            0 => writeln!(
+                out,
+                "the cluster has no objects that authlab is known to have left from this machine"
+            )?,
             count => writeln!(out, "deleted {count} objects that authlab had left in the cluster")?,
         }
         if others > 0 {

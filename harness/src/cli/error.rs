@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     #[derive(Debug, thiserror::Error)]
-    #[error("the lab `blue` could not be started")]
+    #[error("cannot start the lab `blue`")]
     struct Outer(#[source] Inner);
 
     #[derive(Debug, thiserror::Error)]
@@ -193,7 +193,7 @@ mod tests {
         let rendered = CommandError::hinted(Exit::LabNotStarted, Outer(Inner)).render();
         assert_eq!(
             anstream::adapter::strip_str(&rendered).to_string(),
-            "error: the lab `blue` could not be started\n  caused by: port 6443 is taken\n\nhint: free the port\n"
+            "error: cannot start the lab `blue`\n  caused by: port 6443 is taken\n\nhint: free the port\n"
         );
     }
 

@@ -35,7 +35,7 @@ pub(super) async fn dry_run(
     let options = options.lab()?;
     if options.kubeconfig.is_none() {
         return Err(
-            CommandError::new(Exit::Usage, "--dry-run is for --cluster existing").hint("`--list` shows which scenarios are selected")
+            CommandError::new(Exit::Usage, "--dry-run needs --cluster existing").hint("`--list` shows which scenarios are selected")
         );
     }
     let survey = lab::survey(&options).await.map_err(lab_error)?;
@@ -77,7 +77,7 @@ impl DryRun {
         if let Some(issuer) = issuer {
             writeln!(out, "Issuer: {issuer}")?;
         }
-        writeln!(out, "\nWhat it can do")?;
+        writeln!(out, "\nCapabilities")?;
         for (name, answer) in observed {
             let able = match (not_asked.contains(name), answer.able) {
                 (true, _) => "?  ",
@@ -89,7 +89,7 @@ impl DryRun {
         if creates.is_empty() {
             writeln!(out, "\nA run would create nothing in it.")?;
         } else {
-            writeln!(out, "\nA run would create, and delete at its end")?;
+            writeln!(out, "\nA run would create these objects, and delete them at its end")?;
             for what in creates {
                 writeln!(out, "  {what}")?;
             }

@@ -30,7 +30,7 @@ impl From<Exit> for ExitCode {
 pub const HELP: &str = "\
 Exit codes:
   0  all passed
-  1  a scenario failed, or a server ended by itself; with --invert, a scenario did not notice
+  1  a scenario failed, or a server exited; with --invert, a fault went unnoticed
   2  wrong usage
   3  nothing was selected
   4  the lab could not be started

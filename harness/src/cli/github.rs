@@ -23,7 +23,7 @@ pub(super) fn tell(records: &[RunRecord]) -> io::Result<()> {
     {
         writeln!(
             anstream::stderr(),
-            "the job's summary cannot be written to `{}`: {error}",
+            "cannot write the job's summary to `{}`: {error}",
             path.to_string_lossy()
         )?;
     }

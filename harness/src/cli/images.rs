@@ -19,10 +19,10 @@ use crate::{cluster, identity_provider};
 /// The run that the images are for.
 #[derive(Args, Debug)]
 pub struct ImagesArguments {
-    /// Kubernetes version, `1.37` or `1.37.2`; the newest that is pinned when not given
+    /// Kubernetes version, `1.37` or `1.37.2` [default: the newest pinned]
     #[arg(long, env = "AUTHLAB_KUBERNETES", value_name = "VERSION")]
     kubernetes: Option<String>,
-    /// Driver that runs the API server; `container` when not given
+    /// Driver that runs the API server [default: container]
     #[arg(
         long,
         env = "AUTHLAB_CLUSTER",
@@ -32,7 +32,7 @@ pub struct ImagesArguments {
         hide_default_value = true
     )]
     cluster: Choice<cluster::Driver>,
-    /// Driver that runs Keycloak; `container` when not given
+    /// Driver that runs Keycloak [default: container]
     #[arg(
         long,
         env = "AUTHLAB_IDENTITY_PROVIDER",
@@ -90,7 +90,7 @@ pub(super) fn list(arguments: &ImagesArguments, json: bool, out: &mut dyn Write)
         return Ok(Exit::Success);
     }
     // These lines are comments to a shell, so that the list can be piped unchanged.
-    writeln!(out, "# where a registry can be reached:")?;
+    writeln!(out, "# on a machine that can reach a registry:")?;
     let word = |image: &Reference| quoted(&image.to_string()).into_owned();
     for Needed { image, .. } in &needed {
         writeln!(out, "#   docker pull {}", word(image))?;
@@ -100,7 +100,7 @@ pub(super) fn list(arguments: &ImagesArguments, json: bool, out: &mut dyn Write)
         writeln!(out, "#   docker tag {} {}", word(image), word(&image.without_digest()))?;
     }
     writeln!(out, "#   docker save --output images.tar {}", names.join(" "))?;
-    writeln!(out, "# where none can:")?;
+    writeln!(out, "# on a machine that cannot:")?;
     writeln!(out, "#   docker load --input images.tar")?;
     Ok(Exit::Success)
 }

@@ -18,27 +18,28 @@ use crate::lab::{Form, Lab, Plugin};
 /// Arguments of `authlab kubeconfig`.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
-It holds a new credential, good for a day at most, or with `--as exec` what fetches one: keep it to yourself.
+The kubeconfig holds a new credential that is valid for a day at most, or with `--as exec` the command that fetches one.
+Keep it to yourself.
 
 Exit codes:
-  0  it was written
+  0  the kubeconfig was written
   1  there is no such lab, or no credential is issued
   2  wrong usage, such as a person who is not in the cast
   5  interrupted")]
 pub struct KubeconfigArguments {
-    /// Someone of the cast, however they authenticate
+    /// Person of the cast
     #[arg(value_name = "PERSON", default_value = cast::ADMINISTRATOR)]
     person: String,
     /// Form of the credential
     #[arg(long = "as", value_enum, default_value_t)]
     form: FormName,
-    /// Way of authenticating; the first one that supports this form when not given
+    /// Way of authenticating [default: the first that supports the form]
     #[arg(long, value_enum, value_name = "WAY")]
     by: Option<WayName>,
     /// Login flow of an exec plugin for Keycloak's users
     #[arg(long, value_enum, default_value_t)]
     flow: LoginFlow,
-    /// Write it into a file that only you can read, in place of standard output
+    /// Write to a file that only you can read, not to standard output
     #[arg(long, short, value_name = "FILE", help_heading = "Output")]
     output: Option<PathBuf>,
     /// The lab.
@@ -52,9 +53,9 @@ enum FormName {
     /// The certificate or token itself
     #[default]
     Embedded,
-    /// An exec plugin: `authlab token`, which fetches a credential whenever one is needed
+    /// An exec plugin, `authlab token`, which fetches a credential if needed
     Exec,
-    /// A login at Keycloak that kubectl refreshes itself (the old way)
+    /// A login at Keycloak that kubectl refreshes itself (the older way)
     AuthProvider,
     /// A bare token
     Token,
@@ -63,13 +64,13 @@ enum FormName {
 /// A way of authenticating.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum WayName {
-    /// A certificate of the clients' authority
+    /// A certificate of the authority for clients
     Certificate,
-    /// A certificate that they asked the cluster for
+    /// A certificate that a CertificateSigningRequest asked for
     SigningRequest,
     /// An ID token of Keycloak
     Keycloak,
-    /// A token of their service account
+    /// A token of the person's service account
     ServiceAccount,
 }
 
@@ -97,7 +98,7 @@ impl From<WayName> for Way {
 
 /// A file that cannot be written.
 #[derive(Debug, thiserror::Error)]
-#[error("could not write {}", file.display())]
+#[error("cannot write {}", file.display())]
 struct NotWritten {
     file: PathBuf,
     source: io::Error,

@@ -114,7 +114,7 @@ pub async fn release(lab: Lab, options: &LabArguments, went_wrong: bool, events:
         // The scenarios only report that the server does not respond.
         let servers = LabStatus::of(&lab.lab.description().name).await.map(|status| status.servers);
         for server in servers.unwrap_or_default().iter().filter(|server| !server.alive) {
-            events.note(format!("{} ended by itself before the run was over", server.name));
+            events.note(format!("{} exited before the run was over", server.name));
         }
     }
     if keep && lab.lab.is_owned() && lab.lab.description().cluster != Driver::Existing {

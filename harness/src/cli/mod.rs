@@ -71,35 +71,37 @@ pub struct Authlab {
 /// The commands.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Start a lab or use one that is up, carry the scenarios out, report (the default command)
+    /// Run the scenarios in a lab, and report (the default command)
+    ///
+    /// A lab that is up is used if it matches; otherwise one is started for the run.
     #[command(after_help = exit::HELP)]
     Run(Box<run::RunArguments>),
-    /// Carry the scenarios out in labs with one thing wrong on purpose: the right ones must turn red
+    /// Run the scenarios in labs with one fault each: the right ones must fail
     #[command(after_help = sabotage::EXITS)]
     Sabotage(sabotage::SabotageArguments),
-    /// Carry the scenarios out on several versions, into one table
+    /// Run the scenarios on several versions, into one table
     Matrix(Box<matrix::MatrixArguments>),
-    /// Start a lab that stays up
+    /// Start a lab and keep it running
     Up(Box<up::UpArguments>),
-    /// End a lab, and clear what crashes left
+    /// End a lab, and clear what crashes left behind
     Down(down::DownArguments),
-    /// Show the labs that are up, and what was left of others
+    /// Show the labs that are up, and leftovers of others
     Status,
-    /// Open a shell, or run a command, with kubectl in a lab that is up
+    /// Open a shell, or run a command, with kubectl set up for a lab
     Shell(shell::ShellArguments),
-    /// Print a kubeconfig for someone of the cast
+    /// Print a kubeconfig for a person of the cast
     Kubeconfig(kubeconfig::KubeconfigArguments),
-    /// Go through the commands of one way of authenticating, step by step
+    /// Walk through one way of authenticating, command by command
     Walk(Box<walk::WalkArguments>),
-    /// Learn: make a way of authenticating work, or find out why one does not
+    /// Learn: make a way of authenticating work, or find out why one fails
     Lesson(Box<lesson::LessonArguments>),
-    /// Print a credential for the client that runs this: an exec credential plugin
+    /// Print a credential, as an exec credential plugin
     Token(token::TokenArguments),
-    /// Say why a credential is accepted or refused, and what to change
+    /// Explain why a credential is accepted or refused, and what to change
     Explain(Box<explain::ExplainArguments>),
     /// Draw, open, merge, compare and keep reports of earlier runs
     Report(report::ReportArguments),
-    /// List, fetch, build, verify and prune the servers as files
+    /// List, fetch, build, verify and prune server binaries
     ServerBinaries(server_binaries::ServerBinariesArguments),
     /// Print completions for a shell
     Completion(completion::CompletionArguments),

@@ -16,13 +16,13 @@ use super::output::progress_reporter;
 use super::scenarios::{self, ScenarioOptions, Work};
 use crate::printable::Printable;
 use crate::report::terminal::Summary;
-use crate::scenario::{Requirement, RunOptions, ScenarioContext};
 use crate::scenario::runner::CONCURRENCY;
+use crate::scenario::{Requirement, RunOptions, ScenarioContext};
 
 /// Arguments of `authlab run`.
 #[derive(Args, Clone, Debug)]
 pub struct RunArguments {
-    /// Feature files or folders, on disk or among those that authlab brings along; all of the latter when not given
+    /// Feature files or folders, on disk or built in [default: all built in]
     #[arg(value_name = "FEATURE", env = "AUTHLAB_FEATURES", value_delimiter = ':')]
     pub features: Vec<PathBuf>,
     /// The selection of scenarios, and the report.
@@ -31,13 +31,15 @@ pub struct RunArguments {
     /// Also carry out scenarios tagged `@ignore`
     #[arg(long, env = "AUTHLAB_INCLUDE_IGNORED", value_parser = clap::builder::FalseyValueParser::new(), help_heading = "Scenarios")]
     pub include_ignored: bool,
-    /// Show the identities of the selected scenarios, and start nothing
+    /// Show the selected scenarios, and start nothing
     #[arg(long, conflicts_with = "dry_run", help_heading = "Scenarios")]
     pub list: bool,
     /// With --list, show what each requires of a cluster, and what says so
     #[arg(long, requires = "list", help_heading = "Scenarios")]
     pub requires: bool,
-    /// Show what a run would ask of and create in an existing cluster, and which scenarios it would carry out; create nothing
+    /// Show what a run would do in an existing cluster; create nothing
+    ///
+    /// Shows what it would ask and create, and which scenarios it would carry out.
     #[arg(long, help_heading = "Existing cluster")]
     pub dry_run: bool,
     /// Number of scenarios at a time

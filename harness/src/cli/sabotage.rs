@@ -44,13 +44,15 @@ Exit codes:
 /// Arguments of `authlab sabotage`.
 #[derive(Args, Debug)]
 pub struct SabotageArguments {
-    /// Sabotages to try, each in a lab of its own: names that `--list` shows; all of them when not given
+    /// Sabotages to try, each in a lab of its own [default: all of them]
+    ///
+    /// `--list` shows their names.
     #[arg(value_name = "NAME")]
     names: Vec<String>,
     /// Show the sabotages, and start nothing
     #[arg(long, help_heading = "Labs")]
     list: bool,
-    /// Try N of all, others each day
+    /// Try N of all sabotages, different ones each day
     #[arg(long, value_name = "N", conflicts_with = "names", value_parser = at_least_one, help_heading = "Labs")]
     rotate: Option<usize>,
     /// One of N parts of the selected sabotages: every Nth
@@ -111,7 +113,7 @@ pub(super) async fn run(arguments: SabotageArguments, session: &Session) -> Resu
         server_binaries: arguments.sources.into(),
         ..LabOptions::default()
     };
-    let bench = Bench {
+    let trials = Trials {
         suite: &suite,
         options: &options,
         version: Minor(kubernetes.version.minor.into()),
@@ -121,7 +123,7 @@ pub(super) async fn run(arguments: SabotageArguments, session: &Session) -> Resu
     };
     let began = Instant::now();
     let reports = tokio::select! {
-        reports = bench.all(&sabotages) => reports?,
+        reports = trials.all(&sabotages) => reports?,
         () = session.interrupt.requested() => return Err(CommandError::new(Exit::Interrupted, "interrupted; everything was stopped")),
     };
     let record = SabotageRecord {
@@ -191,7 +193,7 @@ fn of_shard(sabotages: Vec<Sabotage>, shard: Option<Shard>) -> Vec<Sabotage> {
 }
 
 /// The settings for all sabotages.
-struct Bench<'a> {
+struct Trials<'a> {
     suite: &'a Suite,
     options: &'a LabOptions,
     version: Minor,
@@ -207,7 +209,7 @@ struct Started {
     ms: u64,
 }
 
-impl Bench<'_> {
+impl Trials<'_> {
     /// Tries the sabotages one after the other; while the scenarios of one are carried out, the lab of the next starts.
     async fn all(&self, sabotages: &[Sabotage]) -> Result<Vec<SabotageReport>, CommandError> {
         let mut reports = Vec::new();
@@ -273,7 +275,7 @@ impl Bench<'_> {
         report.ms = started.ms + milliseconds(began.elapsed());
         match report.sound {
             true => phase.succeeded(),
-            false => phase.failed(report.in_short()),
+            false => phase.failed(report.problems_in_a_line()),
         }
         Ok(report)
     }

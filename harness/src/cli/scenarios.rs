@@ -30,25 +30,29 @@ use crate::scenario::{FeatureFile, RunOptions, Selected, Selection, Suite, Tally
 /// The selection of scenarios, and the report.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ScenarioOptions {
-    /// Scenarios whose tags satisfy an expression: `@oidc and not @serial`
+    /// Select scenarios by an expression of tags: `@oidc and not @serial`
     #[arg(long, env = "AUTHLAB_TAGS", value_name = "EXPR", help_heading = "Scenarios")]
     pub tags: Option<TagExpression>,
-    /// Scenarios whose identity (`folder/feature::title`) matches
+    /// Select scenarios whose identity (`folder/feature::title`) matches
     #[arg(long, env = "AUTHLAB_NAME", value_name = "REGEX", help_heading = "Scenarios")]
     pub name: Option<Regex>,
-    /// One of N equal parts of the selected scenarios
+    /// Select one of N parts of the scenarios, about equal in number
     #[arg(long, env = "AUTHLAB_SHARD", value_name = "I/N", help_heading = "Scenarios")]
     pub shard: Option<Shard>,
-    /// Present the sound twin in place of each flawed credential: a scenario that stays green can be fooled, and fails the run
+    /// Present the sound twin in place of each flawed credential
+    ///
+    /// A scenario that still passes does not notice the flaw, and fails the run.
     #[arg(long, env = "AUTHLAB_INVERT", value_parser = clap::builder::FalseyValueParser::new(), help_heading = "Scenarios")]
     pub invert: bool,
     /// The report.
     #[command(flatten)]
     pub report: ReportOptions,
-    /// Show the reason of every refusal and each skipped scenario; shown anyway for up to 20 scenarios
+    /// Show the reason of every refusal, and each skipped scenario
+    ///
+    /// Shown by default for up to 20 scenarios.
     #[arg(long, env = "AUTHLAB_WHY", value_parser = clap::builder::FalseyValueParser::new(), help_heading = "Output")]
     pub why: bool,
-    /// Keep no account of the requests between the parties: a smaller record, without diagrams
+    /// Do not record the requests: a smaller record, without diagrams
     #[arg(long, env = "AUTHLAB_NO_EXCHANGES", value_parser = clap::builder::FalseyValueParser::new(), help_heading = "Output")]
     pub no_exchanges: bool,
 }
@@ -100,7 +104,7 @@ pub(super) fn suite_in_words_of(vocabulary: &Vocabulary, files: &[FeatureFile], 
 /// Returns the error for a selection without scenarios.
 pub(super) fn nothing_selected(suite: &Suite) -> CommandError {
     match suite.scenarios().count() {
-        0 => CommandError::new(Exit::NothingSelected, "the feature files hold no scenario"),
+        0 => CommandError::new(Exit::NothingSelected, "the feature files have no scenarios"),
         count => CommandError::new(Exit::NothingSelected, format!("none of the {count} scenarios is selected")).hint(
             "`authlab run --list` shows their identities; `--tags`, `--name`, `--shard` and their AUTHLAB_… variables narrow the selection",
         ),
@@ -211,15 +215,15 @@ impl Work<'_> {
             None => Ok(tally),
             Some(server) => Err(CommandError::new(
                 Exit::Failed,
-                format!("{server} ended by itself, so the scenarios that were left were not carried out"),
+                format!("{server} exited, so the remaining scenarios were not carried out"),
             )
-            .hint("its log is in the lab's directory, which is kept")),
+            .hint("read its log in the lab's directory, which is kept")),
         }
     }
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("the report cannot be written to `{directory}`")]
+#[error("cannot write the report to `{directory}`")]
 struct ReportError {
     directory: PathBuf,
     source: std::io::Error,

@@ -28,30 +28,32 @@ pub struct ServerBinariesArguments {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Show every pinned version, and what the cache holds
+    /// List every pinned version, and what the cache holds
     List,
-    /// Obtain versions that are not in the cache yet
+    /// Fetch versions that are not in the cache yet
     Fetch(FetchArguments),
-    /// Build versions with the Go toolchain, whatever the cache holds; or images, with --image
+    /// Build versions with the Go toolchain; or images, with --image
+    ///
+    /// Versions are built even if they are in the cache.
     Build(BuildArguments),
-    /// Hash every file of the cache and compare it with what was obtained
+    /// Verify the hash of every file in the cache
     #[command(after_help = "Exit code 1: a file is damaged.")]
     Verify,
-    /// List the images that a run would need, so that they can be loaded beforehand
+    /// List the images that a run needs, to load them beforehand
     Images(ImagesArguments),
-    /// Remove what no pinned version needs; never what a running lab uses
+    /// Remove files that no pinned version needs and no lab uses
     Prune(PruneArguments),
 }
 
 #[derive(Args, Debug)]
 struct FetchArguments {
-    /// Kubernetes versions, `1.37` or `1.37.2`; the newest and Keycloak when not given
+    /// Kubernetes versions, `1.37` or `1.37.2` [default: newest, Keycloak]
     #[arg(value_name = "VERSION")]
     versions: Vec<String>,
-    /// Every pinned version, and Keycloak
+    /// Fetch every pinned version, and Keycloak
     #[arg(long, conflicts_with = "versions")]
     all: bool,
-    /// Keycloak
+    /// Fetch Keycloak
     #[arg(long)]
     keycloak: bool,
     #[command(flatten)]
@@ -60,10 +62,10 @@ struct FetchArguments {
 
 #[derive(Args, Debug)]
 struct BuildArguments {
-    /// Kubernetes versions, `1.37` or `1.37.2`; the newest when not given
+    /// Kubernetes versions, `1.37` or `1.37.2` [default: the newest]
     #[arg(value_name = "VERSION")]
     versions: Vec<String>,
-    /// Use no network: the Go modules must be on this machine already
+    /// Use no network: the Go modules must be on this machine
     #[arg(long, env = "AUTHLAB_OFFLINE", value_parser = FalseyValueParser::new())]
     offline: bool,
     #[command(flatten)]
@@ -72,10 +74,12 @@ struct BuildArguments {
 
 #[derive(Args, Debug)]
 struct PruneArguments {
-    /// Versions to remove, such as 1.37.2; those that no pinned version needs when not given
+    /// Versions to remove, such as 1.37.2 [default: those not pinned]
+    ///
+    /// Without any, the versions that no pinned version needs are removed.
     #[arg(value_name = "VERSION")]
     versions: Vec<String>,
-    /// Everything
+    /// Remove everything that no lab uses
     #[arg(long, conflicts_with = "versions")]
     all: bool,
 }

@@ -20,8 +20,8 @@ use crate::shell_word::quoted;
 /// Arguments of `authlab shell`.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
-In it KUBECONFIG is a file of the lab, kubectl is that of the lab's version, and AUTHLAB_LAB names the lab.
-LAB_API_SERVER, LAB_ISSUER and other variables say where everything is, and which files hold authorities and secrets.
+In the shell, KUBECONFIG is a file of the lab, kubectl is that of the lab's version, and AUTHLAB_LAB names the lab.
+LAB_API_SERVER, LAB_ISSUER and other variables hold the servers' addresses, and the paths of authorities and secrets.
 Your own kubeconfig is neither read nor written.
 
 Exit codes: those of the shell or the command; before it runs
@@ -29,20 +29,20 @@ Exit codes: those of the shell or the command; before it runs
   2  wrong usage, such as a person who is not in the cast
   5  interrupted")]
 pub struct ShellArguments {
-    /// Someone of the cast, however they authenticate
+    /// Person of the cast
     #[arg(value_name = "PERSON", default_value = cast::ADMINISTRATOR)]
     person: String,
     /// The lab.
     #[command(flatten)]
     lab: NamedLab,
-    /// Command to run in place of a shell
+    /// Command to run instead of a shell
     #[arg(value_name = "COMMAND", last = true)]
     command: Vec<OsString>,
 }
 
 /// A command that cannot be run.
 #[derive(Debug, thiserror::Error)]
-#[error("could not run {}", program.display())]
+#[error("cannot run {}", program.display())]
 struct NotRun {
     program: std::path::PathBuf,
     source: std::io::Error,

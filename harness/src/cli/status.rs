@@ -45,7 +45,7 @@ pub async fn run(session: &Session, out: &mut dyn Write) -> Result<Exit, Command
             }
             (LabState::Kept, _) => ("was kept for its logs".to_owned(), format!("authlab down{named}")),
             (_, Some(doubt)) => (
-                format!("was left, and nobody here can tell whether its owner lives: {doubt}"),
+                format!("was left, and may still be in use: {doubt}"),
                 format!("authlab down --foreign{named}"),
             ),
             (_, None) => ("was left by a crash".to_owned(), "authlab down".to_owned()),

@@ -32,10 +32,14 @@ pub struct UpArguments {
     /// The lab's name, drivers and versions.
     #[command(flatten)]
     pub lab: LabArguments,
-    /// Prepare the lab for a class: a namespace, users, limits and a kubeconfig for each of N learners
+    /// Prepare the lab for a class of N learners
+    ///
+    /// Each gets a namespace, users, limits and a kubeconfig.
     #[arg(long, env = "AUTHLAB_LEARNERS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST)), help_heading = "Lab")]
     pub learners: Option<u32>,
-    /// End an API server other than the main one after SECONDS without a request, unless a run is under way
+    /// Stop a further API server after SECONDS without a request
+    ///
+    /// The main API server is not stopped, and no server is while a run is under way.
     #[arg(long, env = "AUTHLAB_IDLE", value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400), help_heading = "Lab")]
     pub idle: u64,
     /// Own the lab in this process: `up` starts it so.
@@ -68,10 +72,8 @@ pub async fn run(arguments: UpArguments, session: &Session, out: &mut dyn Write)
     let options = arguments.options()?;
     let learners = arguments.learners;
     if options.kubeconfig.is_some() {
-        return Err(
-            CommandError::new(Exit::Usage, "a cluster that is there already does not have to be started")
-                .hint("`authlab run --cluster existing --kubeconfig FILE` uses it directly"),
-        );
+        return Err(CommandError::new(Exit::Usage, "an existing cluster does not need to be started")
+            .hint("`authlab run --cluster existing --kubeconfig FILE` uses it directly"));
     }
     options.pinned().map_err(|error| lab_error(error.into()))?;
     let name = options.name.as_deref().unwrap_or(DEFAULT_NAME);
@@ -99,7 +101,7 @@ pub async fn run(arguments: UpArguments, session: &Session, out: &mut dyn Write)
     )?;
     let next = [
         ("shell", " alice", "a shell with kubectl, as alice"),
-        ("status", "", "what runs, and where"),
+        ("status", "", "the lab's servers and their addresses"),
         ("down", "", "end it"),
     ];
     for (command, argument, meaning) in next {
@@ -123,12 +125,7 @@ async fn admit(name: &str, count: u32, session: &Session) -> Result<String, Comm
         admitted = admitting => admitted.map_err(lesson_error),
         () = session.interrupt.requested() => Err(CommandError::new(Exit::Interrupted, "interrupted before the class was ready")),
     };
-    let learners = admitted.map_err(|error| {
-        error.hint(format!(
-            "the lab is up all the same: `authlab down{}` ends it",
-            lab::lab_option(name)
-        ))
-    })?;
+    let learners = admitted.map_err(|error| error.hint(format!("the lab is still up: `authlab down{}` ends it", lab::lab_option(name))))?;
     let last = learners.last().map(Learner::name).unwrap_or_default();
     let homes = lab.directory().join("learners");
     Ok(format!(

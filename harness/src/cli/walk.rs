@@ -21,18 +21,18 @@ use crate::walk_through::{self, Session, SessionError, Step, Taken, WalkThrough,
 /// Arguments of `authlab walk`.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
-Before each command: Enter runs it, e lets you write another in its place, s leaves it out, d draws who asked whom so far, and q
-(or Ctrl-D, or Ctrl-C) leaves. While the lab is up, --resume goes on from there.
-Secrets in what commands print are replaced. The same walk-throughs run by themselves: scripts/ in the source.
+Before each command: Enter runs it, e edits it, s skips it, d draws the requests so far, and q (or Ctrl-D, or Ctrl-C) leaves.
+While the lab is up, --resume goes on from there.
+Secrets in the output of commands are replaced. The same walk-throughs run by themselves: scripts/ in the source.
 
 Exit codes:
   0  the end was reached, or you left; without a FLOW, the walk-throughs were listed
-  1  a command did something else than it was meant to (with --yes), or there is nothing to resume
-  2  wrong usage, such as a walk-through that is not there
+  1  a command had an unexpected result (with --yes), or there is nothing to resume
+  2  wrong usage, such as an unknown walk-through
   4  the lab could not be started
   5  interrupted")]
 pub struct WalkArguments {
-    /// Walk-through; all are listed when not given
+    /// Name of the walk-through [default: list all]
     #[arg(value_name = "FLOW")]
     pub flow: Option<String>,
     /// Run every command without asking
@@ -48,7 +48,7 @@ pub struct WalkArguments {
 
 /// A command of a walk-through with an unexpected result.
 #[derive(Debug, thiserror::Error)]
-#[error("step {number} of '{flow}' did not go as it was meant to (exit code {code})\n{output}")]
+#[error("step {number} of '{flow}' had an unexpected result (exit code {code})\n{output}")]
 struct Surprise {
     flow: &'static str,
     number: usize,
@@ -66,7 +66,7 @@ pub async fn run(arguments: WalkArguments, session: &CommandSession, out: &mut d
     };
     let walk_through = walk_through::named(flow).map_err(|error| CommandError::new(Exit::Usage, error))?;
     if session.output.json && !arguments.yes {
-        return Err(CommandError::new(Exit::Usage, "--json asks nothing: it goes with --yes"));
+        return Err(CommandError::new(Exit::Usage, "--json needs --yes"));
     }
     // A walk-through grants rights only to its own users, and sends requests to the main API server.
     let options = lab::LabOptions {
@@ -74,9 +74,11 @@ pub async fn run(arguments: WalkArguments, session: &CommandSession, out: &mut d
         ..arguments.lab.lab()?
     };
     if options.cluster == Some(Driver::Existing) {
-        return Err(
-            CommandError::new(Exit::Usage, "a walk-through needs a lab whose authorities are at hand").hint("leave --cluster existing out"),
-        );
+        return Err(CommandError::new(
+            Exit::Usage,
+            "a walk-through needs the lab's signing keys, which an existing cluster does not give",
+        )
+        .hint("leave out --cluster existing"));
     }
     let started = async {
         if arguments.resume {
@@ -131,7 +133,7 @@ fn list(json: bool, out: &mut dyn Write) -> Result<Exit, CommandError> {
 }
 
 /// The user's choice for a command.
-enum Wish {
+enum Decision {
     Run,
     RunOther(String),
     Skip,
@@ -157,16 +159,16 @@ impl Walk<'_> {
             if !step.is_housekeeping() {
                 self.show(at, step)?;
             }
-            let wish = if step.command.is_empty() || step.is_housekeeping() || self.yes {
-                Wish::Run
+            let decision = if step.command.is_empty() || step.is_housekeeping() || self.yes {
+                Decision::Run
             } else {
                 self.ask().await?
             };
-            let (command, expected) = match wish {
-                Wish::Leave => return self.left(),
-                Wish::Skip => (String::new(), true),
-                Wish::Run => (step.command.clone(), true),
-                Wish::RunOther(command) => (command, false),
+            let (command, expected) = match decision {
+                Decision::Leave => return self.left(),
+                Decision::Skip => (String::new(), true),
+                Decision::Run => (step.command.clone(), true),
+                Decision::RunOther(command) => (command, false),
             };
             let Some(session) = &mut self.session else { break };
             if !command.is_empty() {
@@ -238,26 +240,28 @@ impl Walk<'_> {
         if surprising {
             writeln!(
                 self.out,
-                "This did not go as it was meant to (exit code {}): `{}`",
+                "This command had an unexpected result (exit code {}): `{}`",
                 taken.code,
                 first_line(command)
             )?;
         } else if taken.code != 0 {
-            writeln!(self.out, "It ended with exit code {}.", taken.code)?;
+            writeln!(self.out, "The exit code is {}.", taken.code)?;
         }
         Ok(!surprising)
     }
 
     /// Shows the choices and asks the user.
-    async fn ask(&mut self) -> Result<Wish, CommandError> {
+    async fn ask(&mut self) -> Result<Decision, CommandError> {
         loop {
             write!(self.out, "Enter runs it, e edits, s skips, d draws, q leaves: ")?;
             self.out.flush()?;
-            let Some(word) = self.line().await? else { return Ok(Wish::Leave) };
+            let Some(word) = self.line().await? else {
+                return Ok(Decision::Leave);
+            };
             match word.trim() {
-                "" => return Ok(Wish::Run),
-                "s" => return Ok(Wish::Skip),
-                "q" => return Ok(Wish::Leave),
+                "" => return Ok(Decision::Run),
+                "s" => return Ok(Decision::Skip),
+                "q" => return Ok(Decision::Leave),
                 "d" => {
                     let drawn = self.session.as_ref().map(|session| draw(session.exchanges())).unwrap_or_default();
                     let drawn = if drawn.is_empty() { "No request was sent yet." } else { &drawn };
@@ -265,10 +269,10 @@ impl Walk<'_> {
                 }
                 "e" => {
                     if let Some(command) = self.edited().await? {
-                        return Ok(Wish::RunOther(command));
+                        return Ok(Decision::RunOther(command));
                     }
                 }
-                other => writeln!(self.out, "'{other}' is none of these.")?,
+                other => writeln!(self.out, "'{other}' is not one of these.")?,
             }
         }
     }
@@ -321,7 +325,7 @@ impl Walk<'_> {
 
     fn way_back(&self) -> String {
         if self.lab.is_owned() {
-            return "the lab of this walk-through ends with it; one that `authlab up` starts can be come back to".to_owned();
+            return "this lab ends with the walk-through; to continue later, start one with `authlab up` first".to_owned();
         }
         let option = lab_option(&self.lab.description().name);
         format!("`authlab walk {}{option} --resume` goes on from here", self.walk_through.name)
@@ -339,9 +343,12 @@ impl Walk<'_> {
             return write_json(&record, self.out);
         }
         if !drawn.is_empty() {
-            writeln!(self.out, "\nWho asked whom, from the beginning:\n\n{drawn}")?;
+            writeln!(self.out, "\nAll requests, from the beginning:\n\n{drawn}")?;
         }
-        writeln!(self.out, "\nThat was all of it. What it made in the cluster is gone.")?;
+        writeln!(
+            self.out,
+            "\nThis walk-through is complete. The objects that it made in the cluster are deleted."
+        )?;
         Ok(Exit::Success)
     }
 }

@@ -47,7 +47,8 @@ fn run(arguments: WatchContainersArguments) -> Result<Exit, CommandError> {
         // A signal to all processes of a session or service must not end this one before its work is done.
         let _deaf = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
         let owner = io::stdin().as_fd().try_clone_to_owned().and_then(pipe::Receiver::from_owned_fd);
-        let owner = owner.map_err(|error| CommandError::new(Exit::Usage, error).hint("labs in containers start it themselves"))?;
+        let owner =
+            owner.map_err(|error| CommandError::new(Exit::Usage, error).hint("labs in containers start this command themselves"))?;
         let ended = watch(&watched, owner, io::stdout()).await;
         ended
             .map(|_| Exit::Success)

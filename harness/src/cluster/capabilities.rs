@@ -45,7 +45,7 @@ pub struct Observed {
 
 /// A scenario requires a capability that no file describes. Never treated as "no".
 #[derive(Debug, thiserror::Error)]
-#[error("no capability or feature is called '{name}'; described are: {}", known.join(", "))]
+#[error("no capability or feature is named '{name}' (known: {})", known.join(", "))]
 pub struct UnknownCapability {
     name: String,
     known: Vec<String>,
@@ -99,7 +99,7 @@ impl Capabilities {
             Some(Described::Found(_)) => Ok(match self.observed.get(name) {
                 Some(Observed { able: true, .. }) => Ok(()),
                 Some(Observed { why, .. }) => Err(lacks(format!("this cluster lacks '{name}': {why}"))),
-                None => Err(lacks(format!("this cluster was not asked for '{name}'"))),
+                None => Err(lacks(format!("this cluster was not checked for '{name}'"))),
             }),
             None => Err(UnknownCapability {
                 name: name.to_owned(),

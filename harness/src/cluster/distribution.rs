@@ -11,10 +11,10 @@ use futures::future::BoxFuture;
 
 use super::error::ClusterError;
 use super::provisions::Provisions;
-use crate::kubeconfig::AdministratorKubeconfig;
 use super::readiness::ready;
 use super::{ApiServer, Authorities, LogDelay, ReadBack};
 use crate::engine::Container;
+use crate::kubeconfig::AdministratorKubeconfig;
 
 /// The time limit for the node's files and for its API server: ten times what a slow machine needs.
 pub(super) const LIMIT: Duration = Duration::from_secs(120);
@@ -67,7 +67,7 @@ impl Distribution {
     }
 }
 
-/// What a distribution wrote for its administrator.
+/// The files that a distribution wrote for its administrator.
 #[derive(Clone, Debug)]
 pub struct Written {
     /// The kubeconfig.

@@ -1,7 +1,7 @@
 //! The drivers: the ways in which a cluster comes to be.
 //!
-//! The main type is [`Driver`]. Whatever other modules ask of one is in its [`DriverFacts`], which its own module states: nothing else
-//! looks at which driver it is, but for what it is started from.
+//! The main type is [`Driver`]. Each driver's own module states its [`DriverFacts`], which answer all questions of other
+//! modules; only the plan of a start looks at which driver it is.
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
@@ -29,7 +29,7 @@ pub enum Driver {
 pub(super) struct DriverFacts {
     /// Its name, as options and files spell it.
     pub(super) name: &'static str,
-    /// What it starts, in words.
+    /// The cluster that it starts, in words.
     pub(super) cluster: &'static str,
     /// The text of its file in `fixtures/capabilities/`.
     pub(super) capabilities: &'static str,

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::SettingError;
 use super::kind::CommandError;
-use crate::kubeconfig::UnreadableKubeconfig;
 use crate::engine::EngineError;
 use crate::hint::Hint;
+use crate::kubeconfig::UnreadableKubeconfig;
 use crate::pki::PkiError;
 use crate::process::ProcessError;
 
@@ -30,19 +30,19 @@ pub enum ClusterError {
     #[error(transparent)]
     Kind(#[from] CommandError),
     /// The loopback interface has no free port.
-    #[error("no port of this machine is free for a server")]
+    #[error("cannot find a free port for a server")]
     NoFreePort(#[source] std::io::Error),
     /// More API servers are requested than ports were published for the containers.
-    #[error("no port is left for one more API server: {published} were published when the containers were started")]
+    #[error("cannot start another API server: all {published} ports that were published for the containers are in use")]
     NoPortLeft {
         /// The number of published ports.
         published: usize,
     },
-    /// A directory or file cannot be made.
-    #[error("the lab's directory cannot be used")]
+    /// A file or directory cannot be made.
+    #[error("cannot use the lab's directory")]
     Directory(#[from] std::io::Error),
     /// k3s has not written all of its files.
-    #[error("k3s has not written its keys after {limit:?}: {why}; its log is {}", log.display())]
+    #[error("timed out after {limit:?} waiting for the keys of k3s: {why}; its log is {}", log.display())]
     NothingWritten {
         /// The time that was waited.
         limit: Duration,
@@ -52,7 +52,7 @@ pub enum ClusterError {
         log: PathBuf,
     },
     /// A file that a distribution wrote cannot be read.
-    #[error("could not read {}, expected it from {from}", path.display())]
+    #[error("cannot read {}, which {from} should have written", path.display())]
     ReadBack {
         /// The file.
         path: PathBuf,
@@ -66,7 +66,7 @@ pub enum ClusterError {
     #[error(transparent)]
     Kubeconfig(#[from] UnreadableKubeconfig),
     /// The HTTP client for the readiness check cannot be made.
-    #[error("no client for {url} can be made")]
+    #[error("cannot create a client for {url}")]
     Client {
         /// The server's address.
         url: String,
@@ -75,7 +75,7 @@ pub enum ClusterError {
         source: reqwest::Error,
     },
     /// An API server is not ready in time.
-    #[error("{server} is not ready after {limit:?}: {why}; its log is {}\n{}", log.display(), tail.join("\n"))]
+    #[error("timed out after {limit:?} waiting for {server} to be ready: {why}; its log is {}\n{}", log.display(), tail.join("\n"))]
     NotReady {
         /// The server, and its address.
         server: String,

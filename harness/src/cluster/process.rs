@@ -60,7 +60,7 @@ impl Binaries {
     }
 
     /// Returns a free port; another process may take it before the server does.
-    #[expect(clippy::unused_self, reason = "the machine's ports; the other runtimes have ports of their own")]
+    #[expect(clippy::unused_self, reason = "the ports of this machine; the other runtimes have their own ports")]
     pub(super) fn port(&self) -> Result<u16, ClusterError> {
         port::free().map_err(ClusterError::NoFreePort)
     }

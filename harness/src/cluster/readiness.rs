@@ -124,7 +124,9 @@ mod tests {
         let error = ready(&server, &administrator, Duration::from_millis(50), running).await;
         let error = error.expect_err("nobody listens").to_string();
         assert!(
-            error.contains(&format!("main at https://127.0.0.1:{port} is not ready after 50ms: ")),
+            error.contains(&format!(
+                "timed out after 50ms waiting for main at https://127.0.0.1:{port} to be ready: "
+            )),
             "{error}"
         );
         assert!(error.ends_with("kube-apiserver.log\nwaiting for etcd"), "{error}");

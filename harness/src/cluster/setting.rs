@@ -50,7 +50,7 @@ pub struct Setting {
 #[derive(Debug, thiserror::Error)]
 pub enum SettingError {
     /// No setting has this name.
-    #[error("no API server setting is called '{name}'; there are: {}", known.join(", "))]
+    #[error("no API server setting is named '{name}' (known: {})", known.join(", "))]
     Unknown {
         /// The requested name.
         name: String,
@@ -58,7 +58,7 @@ pub enum SettingError {
         known: Vec<String>,
     },
     /// A fixture is not in the expected form.
-    #[error("the fixture '{name}' cannot be read")]
+    #[error("cannot read the fixture '{name}'")]
     Unreadable {
         /// The fixture's name.
         name: String,

@@ -1,10 +1,10 @@
-//! What goes into the start of a cluster, however it runs, and what comes out. The types are [`Inputs`] and [`Started`].
+//! The inputs of a cluster's start, however it runs, and its result. The types are [`Inputs`] and [`Started`].
 
 use std::path::Path;
 
 use super::{ApiServer, Authorities, Minor, Placeholders};
 
-/// What a lab gives to its cluster.
+/// The inputs that a lab gives to its cluster.
 #[derive(Clone, Copy, Debug)]
 pub struct Inputs<'a> {
     /// The lab's directory, which containers see under the same path.

@@ -19,7 +19,7 @@ impl fmt::Display for Minor {
 
 /// The text is not a version of Kubernetes.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is not a version of Kubernetes, such as 1.37 or v1.37.2")]
+#[error("'{0}' is not a version of Kubernetes (expected one such as 1.37 or v1.37.2)")]
 pub struct NotAVersion(String);
 
 impl FromStr for Minor {

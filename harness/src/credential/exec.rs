@@ -60,7 +60,7 @@ pub enum NoExecInfo {
     #[error("{EXEC_INFO} is not an ExecCredential")]
     Malformed(#[from] serde_json::Error),
     /// It has an unsupported version.
-    #[error("{EXEC_INFO} has the version \"{version}\"; spoken are {}", VERSIONS.join(" and "))]
+    #[error("{EXEC_INFO} has the version \"{version}\" (supported: {})", VERSIONS.join(" and "))]
     Version {
         /// The version.
         version: String,
@@ -69,7 +69,7 @@ pub enum NoExecInfo {
 
 /// A credential that an exec plugin cannot answer with.
 #[derive(Debug, thiserror::Error)]
-#[error("an exec plugin cannot answer with {0}")]
+#[error("an exec plugin cannot return {0}")]
 pub struct NotByExec(String);
 
 impl ExecInfo {
@@ -144,7 +144,7 @@ mod tests {
         assert!(
             error
                 .to_string()
-                .contains("v1alpha1\"; spoken are client.authentication.k8s.io/v1 and"),
+                .contains("v1alpha1\" (supported: client.authentication.k8s.io/v1 and"),
             "{error}"
         );
         assert!(ExecInfo::read("interactive").is_err());

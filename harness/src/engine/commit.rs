@@ -29,7 +29,7 @@ impl Container {
         let mut waiting = std::pin::pin!(docker.wait_container(&self.id, None::<WaitContainerOptions>));
         let late = || EngineError::Other {
             doing: doing.clone(),
-            said: Said::new(None, &format!("it did not end within {limit:?}")),
+            said: Said::new(None, &format!("it did not exit within {limit:?}")),
         };
         match timeout(limit, waiting.try_next()).await.map_err(|_| late())? {
             Ok(ended) => Ok(ended.map(|ended| ended.status_code).unwrap_or_default()),
@@ -76,7 +76,7 @@ impl Container {
         match Image::presence(&self.engine, reference.unwrap_or(&id)).await? {
             Presence::Present(image) => Ok(image),
             Presence::Missing => Err(EngineError::NotThere {
-                said: Said::new(None, &format!("the engine does not know {id}, which it just made")),
+                said: Said::new(None, &format!("the engine does not find {id}, which it has just created")),
                 doing,
             }),
         }

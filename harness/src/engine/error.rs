@@ -17,19 +17,19 @@ use crate::shell_word::quoted;
 #[non_exhaustive]
 pub enum EngineError {
     /// None of the usual places has an engine that responds.
-    #[error("there is no container engine: {}", listed(tried))]
+    #[error("cannot find a container engine: {}", listed(tried))]
     NoEngine {
         /// The places that were searched, and the finding at each.
         tried: Vec<Attempt>,
     },
     /// An engine exists, but this user may not connect to it.
-    #[error("the container engine at {address} does not let this user in")]
+    #[error("the container engine at {address} refuses access to this user")]
     NoRights {
         /// The engine's address.
         address: String,
     },
     /// The requested address has no engine.
-    #[error("there is no container engine at {host}: {why}")]
+    #[error("cannot find a container engine at {host}: {why}")]
     WrongHost {
         /// The address as the user gave it.
         host: String,
@@ -37,7 +37,7 @@ pub enum EngineError {
         why: String,
     },
     /// The response is not an engine's.
-    #[error("what answers at {address} is not a container engine: {why}")]
+    #[error("the server at {address} is not a container engine: {why}")]
     NotAnEngine {
         /// The address.
         address: String,
@@ -45,7 +45,7 @@ pub enum EngineError {
         why: String,
     },
     /// The engine responded before and does not any more.
-    #[error("the container engine at {address} went away: {doing} did not come to its end")]
+    #[error("lost the connection to the container engine at {address}: {doing} failed")]
     Gone {
         /// The engine's address.
         address: String,
@@ -56,7 +56,7 @@ pub enum EngineError {
         source: Box<Answered>,
     },
     /// The image is not on this machine, and could not or must not be fetched.
-    #[error("the image {image} is not there")]
+    #[error("image not found: {image}")]
     ImageMissing {
         /// The image's reference.
         image: String,
@@ -65,7 +65,7 @@ pub enum EngineError {
         said: Option<Said>,
     },
     /// The image is for another processor architecture.
-    #[error("the image {image} is for {has}, and the container engine runs {needs}")]
+    #[error("the image {image} is for {has} (expected {needs}, which the container engine runs)")]
     WrongArchitecture {
         /// The image's reference.
         image: String,
@@ -75,7 +75,7 @@ pub enum EngineError {
         needs: String,
     },
     /// A port to be published is in use.
-    #[error("a port is taken: {doing} failed")]
+    #[error("a port is already in use: {doing} failed")]
     PortTaken {
         /// The operation that failed.
         doing: String,
@@ -102,7 +102,7 @@ pub enum EngineError {
         said: Said,
     },
     /// A container or network of that name already exists.
-    #[error("the name is taken: {doing} failed")]
+    #[error("the name is already in use: {doing} failed")]
     NameTaken {
         /// The operation that failed.
         doing: String,
@@ -120,7 +120,7 @@ pub enum EngineError {
         said: Said,
     },
     /// A container exited on its own.
-    #[error("the container {name} ended by itself (exit code {code}{}){}", if *out_of_memory { ", out of memory" } else { "" }, below(tail))]
+    #[error("the container {name} exited (exit code {code}{}){}", if *out_of_memory { ", out of memory" } else { "" }, below(tail))]
     Ended {
         /// The container's name.
         name: String,
@@ -141,7 +141,7 @@ pub enum EngineError {
         said: Said,
     },
     /// A file on this machine cannot be read or written.
-    #[error("could not use {}", path.display())]
+    #[error("cannot use {}", path.display())]
     File {
         /// The file.
         path: PathBuf,
@@ -150,7 +150,7 @@ pub enum EngineError {
         source: io::Error,
     },
     /// The process that would clean up after this one could not be started.
-    #[error("could not start the watcher that clears containers up")]
+    #[error("cannot start the watcher that removes containers")]
     Watcher(#[source] io::Error),
 }
 
@@ -167,7 +167,7 @@ impl std::fmt::Display for Said {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let message = self.message.trim();
         match (self.status, message) {
-            (Some(status), "") => write!(f, "status {status} without a word"),
+            (Some(status), "") => write!(f, "status {status}, without a message"),
             (Some(status), message) => write!(f, "{message} (status {status})"),
             (None, message) => f.write_str(message),
         }
@@ -185,16 +185,16 @@ impl Said {
 
 fn listed(tried: &[Attempt]) -> String {
     if tried.is_empty() {
-        return "nowhere to look for one".to_owned();
+        return "there is no place to look for one".to_owned();
     }
     tried.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 fn below(tail: &[String]) -> String {
     if tail.is_empty() {
-        return "; it logged nothing".to_owned();
+        return "; its log is empty".to_owned();
     }
-    format!("; its log ended with\n{}", tail.join("\n"))
+    format!("; its log ends with\n{}", tail.join("\n"))
 }
 
 impl Hint for EngineError {
@@ -207,10 +207,10 @@ impl Hint for EngineError {
                 "join the group that owns the socket (often `docker`) and log in again, or use an engine of your own (rootless Docker, Podman)".to_owned()
             }
             Self::WrongHost { .. } | Self::NotAnEngine { .. } => {
-                "correct DOCKER_HOST (`docker context inspect` shows the address in use), or unset it to have the usual places looked at".to_owned()
+                "correct DOCKER_HOST (`docker context inspect` shows the address in use), or unset it to search the usual places".to_owned()
             }
             Self::Gone { .. } => {
-                "start the container engine again; what was left there is cleared by `authlab down --all` once it answers".to_owned()
+                "start the container engine again; then `authlab down --all` clears what was left there".to_owned()
             }
             Self::ImageMissing { image, .. } => {
                 format!("fetch it with `docker pull {}`, or load it from a file with `docker load -i FILE`", quoted(image))
@@ -219,9 +219,9 @@ impl Hint for EngineError {
                 format!("fetch the right one with `docker pull --platform {} {}`", quoted(&format!("linux/{needs}")), quoted(image))
             }
             Self::PortTaken { .. } => "try again: another port is chosen then".to_owned(),
-            Self::NoSpace { .. } => "make space where the engine keeps its data: `docker system df` shows what is used, `docker image prune` removes what nobody uses".to_owned(),
+            Self::NoSpace { .. } => "free some space where the engine keeps its data: `docker system df` shows its use, `docker image prune` removes unused images".to_owned(),
             Self::NameTaken { .. } => "clear what an earlier lab left with `authlab down --all`".to_owned(),
-            Self::ProgramMissing { .. } => "check that the image is the one that is meant: `docker image inspect IMAGE`".to_owned(),
+            Self::ProgramMissing { .. } => "check that this is the right image: `docker image inspect IMAGE`".to_owned(),
             Self::NotThere { .. } | Self::Ended { .. } | Self::Other { .. } | Self::File { .. } | Self::Watcher(_) => return None,
         })
     }

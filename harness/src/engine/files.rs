@@ -26,7 +26,7 @@ impl Container {
             return Err(refused("the archive is empty"));
         };
         if !entry.header().entry_type().is_file() {
-            return Err(refused("that is no file"));
+            return Err(refused("it is not a file"));
         }
         let mut content = Vec::new();
         entry.read_to_end(&mut content).map_err(|error| refused(&error.to_string()))?;

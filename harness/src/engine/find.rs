@@ -49,12 +49,12 @@ pub enum Absent {
 impl fmt::Display for Absent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoSocket => f.write_str("there is no such socket"),
-            Self::NotASocket => f.write_str("that is a file and no socket"),
-            Self::NoRights => f.write_str("this user has no rights on that socket"),
-            Self::NobodyListens => f.write_str("nobody listens there"),
-            Self::NoAnswer => f.write_str("who listens there does not answer"),
-            Self::NotAnEngine(why) => write!(f, "who answers there is no container engine ({why})"),
+            Self::NoSocket => f.write_str("no such socket"),
+            Self::NotASocket => f.write_str("this is a file, not a socket"),
+            Self::NoRights => f.write_str("this user has no access to the socket"),
+            Self::NobodyListens => f.write_str("connection refused"),
+            Self::NoAnswer => f.write_str("the server does not respond"),
+            Self::NotAnEngine(why) => write!(f, "the server is not a container engine ({why})"),
             Self::NotSpoken(why) | Self::Unreachable(why) => f.write_str(why),
         }
     }
@@ -169,12 +169,12 @@ async fn connect(address: &str, tls: bool, limit: Duration) -> Result<Engine, Ab
         Docker::connect_with_unix(socket, limit.as_secs(), API_DEFAULT_VERSION)
     } else if let Some(place) = address.strip_prefix("tcp://").or_else(|| address.strip_prefix("http://")) {
         if tls {
-            return Err(Absent::NotSpoken("TLS (DOCKER_TLS_VERIFY) is not spoken here".to_owned()));
+            return Err(Absent::NotSpoken("TLS (DOCKER_TLS_VERIFY) is not supported".to_owned()));
         }
         reachable(limit, TcpStream::connect(place.trim_end_matches('/'))).await?;
         Docker::connect_with_http(place.trim_end_matches('/'), limit.as_secs(), API_DEFAULT_VERSION)
     } else {
-        let why = "an address is unix:///path, tcp://host:port or http://host:port";
+        let why = "expected unix:///path, tcp://host:port or http://host:port";
         return Err(Absent::NotSpoken(why.to_owned()));
     };
     let docker = docker.map_err(|error| Absent::NotSpoken(error.to_string()))?;
@@ -217,7 +217,7 @@ fn absent(error: &io::Error) -> Absent {
 async fn introduce(docker: Docker) -> Result<(Docker, SystemVersion), Absent> {
     let strange = |error: bollard::errors::Error| match error {
         bollard::errors::Error::RequestTimeoutError => Absent::NoAnswer,
-        bollard::errors::Error::APIVersionParseError {} => Absent::NotAnEngine("it names no version of the interface".to_owned()),
+        bollard::errors::Error::APIVersionParseError {} => Absent::NotAnEngine("it does not give its API version".to_owned()),
         error => Absent::NotAnEngine(innermost(&error)),
     };
     let docker = docker.negotiate_version().await.map_err(strange)?;
@@ -382,8 +382,8 @@ mod tests {
         let places = [socket(&directory, "one"), socket(&directory, "two")];
         let error = Engine::among(&places).await.unwrap_err();
         let text = error.to_string();
-        assert!(text.contains("one: there is no such socket"), "{text}");
-        assert!(text.contains("two: there is no such socket"), "{text}");
+        assert!(text.contains("one: no such socket"), "{text}");
+        assert!(text.contains("two: no such socket"), "{text}");
     }
 
     #[tokio::test]

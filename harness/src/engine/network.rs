@@ -68,7 +68,7 @@ impl Network {
         let there = self.engine.docker().list_networks(Some(options)).await.map_err(failed)?;
         // The filter also matches parts of names.
         if there.iter().filter(|network| network.name.as_ref() == Some(&self.name)).count() > 1 {
-            let said = Said::new(None, "there is a network of that name already");
+            let said = Said::new(None, "a network of that name already exists");
             return Err(EngineError::NameTaken { doing, said });
         }
         let found = self.engine.docker().inspect_network(&self.id, None::<InspectNetworkOptions>);

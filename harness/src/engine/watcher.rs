@@ -131,7 +131,7 @@ impl Watcher {
         }
         if line.trim_end() != READY {
             let _gone = process.kill().await;
-            return Err(io::Error::other(format!("{} does not say that it watches", program.display())));
+            return Err(io::Error::other(format!("{} does not report that it watches", program.display())));
         }
         let pipe = process.stdin.take();
         Ok(Self { process, pipe })
@@ -197,7 +197,7 @@ async fn sweep_after(watch: &Watch, limit: Duration) -> Result<Swept, EngineErro
         last: Instant::now(),
         failed: None,
     });
-    let done = until("the removal of what a dead owner left", limit, || async {
+    let done = until("the removal of a dead owner's leftovers", limit, || async {
         let round = async { sweep(&Engine::find(Some(&watch.engine)).await?, &filter).await }.await;
         let mut progress = progress.lock().await;
         let why = match round {
@@ -292,6 +292,6 @@ mod tests {
         let watched = Watch::over("unix:///x", &Labels::new("blue", "state/blue"));
         let program = which::which("true").unwrap();
         let error = Watcher::execute(&program, &[], &watched).await.unwrap_err();
-        assert!(error.to_string().contains("does not say that it watches"), "{error}");
+        assert!(error.to_string().contains("does not report that it watches"), "{error}");
     }
 }

@@ -54,7 +54,7 @@ impl Skip {
     pub fn not_inverted() -> Self {
         Self {
             kind: SkipKind::NotInverted,
-            because: "not inverted: nobody is refused for a credential that has a sound twin".to_owned(),
+            because: "not inverted: no refused credential has a sound twin".to_owned(),
         }
     }
 }

@@ -91,12 +91,12 @@ pub struct StepReport {
 
 /// A sink for exchanges: one per scenario, cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Exchanges(Arc<Mutex<Told>>);
+pub struct Exchanges(Arc<Mutex<Recorded>>);
 
 #[derive(Debug, Default)]
-struct Told {
-    unheard: bool,
-    speaker: Option<String>,
+struct Recorded {
+    is_discarded: bool,
+    caller: Option<String>,
     exchanges: Vec<(SystemTime, Exchange)>,
 }
 
@@ -108,41 +108,41 @@ const NOBODY_NAMED: &str = "the harness";
 
 impl Exchanges {
     /// Returns a sink that drops all exchanges.
-    pub fn unheard() -> Self {
-        let told = Told {
-            unheard: true,
-            ..Told::default()
+    pub fn discarding() -> Self {
+        let recorded = Recorded {
+            is_discarded: true,
+            ..Recorded::default()
         };
-        Self(Arc::new(Mutex::new(told)))
+        Self(Arc::new(Mutex::new(recorded)))
     }
 
     /// Returns whether the sink keeps exchanges: if not, callers need not build them.
-    pub fn are_heard(&self) -> bool {
-        !self.lock().unheard
+    pub fn is_recording(&self) -> bool {
+        !self.lock().is_discarded
     }
 
     /// Sets `who` as the caller of all further exchanges that name none.
-    pub fn speaks(&self, who: &str) {
-        self.lock().speaker = Some(who.to_owned());
+    pub fn set_caller(&self, who: &str) {
+        self.lock().caller = Some(who.to_owned());
     }
 
     /// Adds `exchange`, which began at `at` and took `lasted`; sets its duration, and its caller if it names none.
     pub fn tell(&self, at: SystemTime, lasted: Duration, mut exchange: Exchange) {
         exchange.ms = milliseconds(lasted);
-        let mut told = self.lock();
-        if told.unheard {
+        let mut recorded = self.lock();
+        if recorded.is_discarded {
             return;
         }
         if exchange.from.is_empty() {
-            exchange.from = told.speaker.clone().unwrap_or_else(|| NOBODY_NAMED.to_owned());
+            exchange.from = recorded.caller.clone().unwrap_or_else(|| NOBODY_NAMED.to_owned());
         }
-        told.exchanges.push((at, exchange));
+        recorded.exchanges.push((at, exchange));
     }
 
     /// Adds a counter, read before and after the last request to the server, to that request. Requests that read counters are skipped.
     pub fn measured(&self, counter: &str, before: f64, after: f64) {
-        let mut told = self.lock();
-        let mut asked = told.exchanges.iter_mut().rev().map(|(_, exchange)| exchange);
+        let mut recorded = self.lock();
+        let mut asked = recorded.exchanges.iter_mut().rev().map(|(_, exchange)| exchange);
         if let Some(last) = asked.find(|exchange| exchange.request != READING) {
             let record = last.record.get_or_insert_default();
             record.metrics.insert(counter.to_owned(), (before, after));
@@ -156,7 +156,7 @@ impl Exchanges {
         all
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Told> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Recorded> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -70,8 +70,8 @@ impl State {
         match self {
             Self::Ready => "ready",
             Self::Waiting => "not found yet",
-            Self::Unknown => "not known to the API server",
-            Self::Unseen => "not to be seen from here",
+            Self::Unknown => "unknown to the API server",
+            Self::Unseen => "not observable from this machine",
         }
     }
 }
@@ -122,16 +122,16 @@ pub async fn of_configuration(server: &ApiServer, administrator: &Credential) ->
     let file = server.authentication.as_ref()?;
     let content = std::fs::read_to_string(file).ok()?;
     let metrics = Metrics::of(&Endpoint::of(server), administrator).await.ok();
-    let told = Told {
+    let report = ConfigurationReport {
         in_force: metrics.and_then(|metrics| metrics.configuration_in_force().map(str::to_owned)),
         last: last_reload(&latest_log(server)),
     };
-    Some(configuration(&file.display().to_string(), &hash(&content), &told))
+    Some(configuration(&file.display().to_string(), &hash(&content), &report))
 }
 
 /// An API server's report about its AuthenticationConfiguration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Told {
+pub struct ConfigurationReport {
     /// The hash of the configuration in force, if the metrics have it.
     pub in_force: Option<String>,
     /// The log's last message about a new configuration: its time, by the log's clock, and the outcome.
@@ -140,22 +140,20 @@ pub struct Told {
 
 /// Returns the finding on whether the configuration with the hash `lies_there` is the one in force.
 #[must_use]
-pub fn configuration(file: &str, lies_there: &str, told: &Told) -> Finding {
-    let refusal = match &told.last {
+pub fn configuration(file: &str, lies_there: &str, report: &ConfigurationReport) -> Finding {
+    let refusal = match &report.last {
         Some((at, Reload::Refused { reason, .. })) => Some((at, reason)),
         _ => None,
     };
-    let change = "correct the file: the API server looks at it again as soon as it changes, and at the latest after a minute";
-    match (&told.in_force, refusal) {
-        (Some(hash), _) if hash == lies_there => {
-            Finding::note("G27", format!("the configuration that lies in {file} is in force ({hash})"))
-        }
+    let change = "correct the file: the API server reads it again when it changes, and every minute";
+    match (&report.in_force, refusal) {
+        (Some(hash), _) if hash == lies_there => Finding::note("G27", format!("the configuration in {file} is in force ({hash})")),
         (Some(hash), Some((at, reason))) => Finding {
             weight: Weight::Proved,
             ..Finding::cause(
                 "G28",
                 format!(
-                    "the configuration that lies in {file} ({lies_there}) is not in force: the API server still has the former one ({hash}), and \
+                    "the configuration in {file} ({lies_there}) is not in force: the API server still uses the previous one ({hash}), and \
                     its log says at {at}: {reason}"
                 ),
                 change,
@@ -164,22 +162,20 @@ pub fn configuration(file: &str, lies_there: &str, told: &Told) -> Finding {
         (Some(hash), None) => Finding::cause(
             "G28",
             format!(
-                "the configuration that lies in {file} ({lies_there}) is not in force: the API server still has the former one ({hash}), and its \
+                "the configuration in {file} ({lies_there}) is not in force: the API server still uses the previous one ({hash}), and its \
                 log does not say why"
             ),
-            "wait a minute, after which it has looked at the file; an issuer that cannot be found takes it another one",
+            "wait a minute, until it has read the file; an issuer that cannot be found takes it another minute",
         ),
         // Older versions report no hash, so their log is the only source.
         (None, Some((at, reason))) => Finding::cause(
             "G28",
-            format!("the last configuration that the API server looked at is not in force: its log says at {at}: {reason}"),
+            format!("the last configuration that the API server read is not in force: its log says at {at}: {reason}"),
             change,
         ),
         (None, None) => Finding::note(
             "G27",
-            format!(
-                "nothing in the API server's log speaks against the configuration that lies in {file}; this version tells no hash of it"
-            ),
+            format!("the API server's log has no error about the configuration in {file}; this version does not report its hash"),
         ),
     }
 }
@@ -216,11 +212,11 @@ mod tests {
     #[test]
     fn the_hash_decides_and_the_log_says_why() {
         let said = |hash: Option<&str>, last| {
-            let told = Told {
+            let report = ConfigurationReport {
                 in_force: hash.map(str::to_owned),
                 last,
             };
-            let found = configuration("authentication.json", "sha256:new", &told);
+            let found = configuration("authentication.json", "sha256:new", &report);
             (found.behaviour.unwrap_or_default(), found.weight, found.seen)
         };
         let (behaviour, weight, _) = said(Some("sha256:new"), refused());
@@ -229,7 +225,7 @@ mod tests {
         let (behaviour, weight, seen) = said(Some("sha256:old"), refused());
         assert_eq!((behaviour, weight), ("G28", Weight::Proved));
         assert!(
-            seen.contains("former one (sha256:old)") && seen.ends_with("at 07:00:01: jwt[0].issuer.url: Invalid value"),
+            seen.contains("previous one (sha256:old)") && seen.ends_with("at 07:00:01: jwt[0].issuer.url: Invalid value"),
             "{seen}"
         );
         let (behaviour, weight, seen) = said(Some("sha256:old"), None);
@@ -239,16 +235,16 @@ mod tests {
 
     #[test]
     fn without_a_hash_the_log_is_all_there_is() {
-        let told = Told {
+        let report = ConfigurationReport {
             in_force: None,
             last: refused(),
         };
-        assert_eq!(configuration("a", "sha256:new", &told).behaviour, Some("G28"));
-        let told = Told {
+        assert_eq!(configuration("a", "sha256:new", &report).behaviour, Some("G28"));
+        let report = ConfigurationReport {
             last: Some(("07:00:01".to_owned(), Reload::InForce)),
-            ..Told::default()
+            ..ConfigurationReport::default()
         };
-        assert_eq!(configuration("a", "sha256:new", &told).weight, Weight::Note);
+        assert_eq!(configuration("a", "sha256:new", &report).weight, Weight::Note);
     }
 
     #[test]

@@ -66,27 +66,32 @@ pub fn finding(user: &str, groups: &[String], end: Timestamp, now: Timestamp, bi
         (0, hours) => format!("{hours} h"),
         (days, _) => format!("{days} d"),
     };
-    let authority = "replace the authority that signed it (--client-ca-file): that ends all of its certificates";
+    let authority = "replace the authority that signed it (--client-ca-file), which invalidates all of its certificates";
     let change = if groups.iter().any(|group| group == MASTERS) {
-        format!("no binding takes from {MASTERS} what it may do: {authority}")
+        format!("no change of a binding can limit {MASTERS}: {authority}")
     } else {
         let bound = match bindings {
             Ok(bindings) if bindings.is_empty() => {
-                "no binding names the user or one of the groups, so there is nothing to take away".to_owned()
+                "no binding names the user or one of the groups, so there is nothing to remove".to_owned()
             }
-            Ok(bindings) => format!("remove the user and the groups from what names them: {}", bindings.join("; ")),
+            Ok(bindings) => format!(
+                "remove the user and the groups from the bindings that name them: {}",
+                bindings.join("; ")
+            ),
             Err(why) => {
                 let groups: Vec<&String> = groups.iter().filter(|group| !OF_ALL.contains(&group.as_str())).collect();
                 format!("remove the user {user:?} and the groups {groups:?} from all bindings ({why})")
             }
         };
-        format!("to lock its holder out now, {bound}. For good, {authority}. Have the next one signed for hours (expirationSeconds)")
+        format!(
+            "to lock its holder out now, {bound}. To do so permanently, {authority}. Have the next one signed for hours only (expirationSeconds)"
+        )
     };
     Finding {
         behaviour: Some("X20"),
         weight: Weight::Note,
         seen: format!(
-            "the certificate is good until {end} ({left}), and nothing takes it back before: Kubernetes asks no list of revoked ones"
+            "the certificate is valid until {end} ({left}), and cannot be revoked before: Kubernetes does not check revocation lists"
         ),
         change: Some(change),
     }
@@ -139,13 +144,13 @@ mod tests {
             assert!(found.seen.contains("1970-01-04T00:00:00Z (3 d)"), "{found:?}");
             found.change.expect("something to change")
         };
-        assert!(said(&["dev"], Ok(vec!["RoleBinding a/b".to_owned()])).contains("what names them: RoleBinding a/b. For good"));
-        assert!(said(&["dev"], Ok(Vec::new())).contains("nothing to take away"));
+        assert!(said(&["dev"], Ok(vec!["RoleBinding a/b".to_owned()])).contains("that name them: RoleBinding a/b. To do so permanently"));
+        assert!(said(&["dev"], Ok(Vec::new())).contains("nothing to remove"));
         let unknown = said(&["dev", "system:authenticated"], Err("they cannot be listed".to_owned()));
         assert!(
             unknown.contains("\"alice\" and the groups [\"dev\"] from all bindings (they cannot be listed)"),
             "{unknown}"
         );
-        assert!(said(&[MASTERS], Ok(Vec::new())).starts_with("no binding takes from system:masters"));
+        assert!(said(&[MASTERS], Ok(Vec::new())).starts_with("no change of a binding can limit system:masters"));
     }
 }

@@ -18,7 +18,7 @@ pub fn check(chain: &str, advertised: &[Vec<u8>], known: &Known, now: Timestamp)
     let certificates: Vec<X509Certificate<'_>> = blocks.iter().filter_map(|block| block.parse_x509().ok()).collect();
     let Some(leaf) = certificates.first() else {
         return vec![Finding::of_file(
-            "the client certificate is no PEM text with a certificate in it",
+            "the client certificate is not PEM text with a certificate in it",
             "give the certificate itself, with its BEGIN and END lines",
         )];
     };
@@ -58,8 +58,8 @@ fn authority(chain: &[X509Certificate<'_>], advertised: &[Vec<u8>]) -> Option<Fi
     };
     Some(Finding::cause(
         "X3",
-        format!("the certificate is signed {signer}, the server accepts those of {names:?}"),
-        "have it signed by an authority of --client-ca-file, or present the certificates in between, too",
+        format!("the certificate is signed {signer}, and the server accepts those of {names:?}"),
+        "have it signed by an authority of --client-ca-file, or also present the intermediate certificates",
     ))
 }
 
@@ -79,8 +79,8 @@ fn front_proxy(leaf: &X509Certificate<'_>, known: &Known) -> Option<Finding> {
     (theirs && !names.is_empty() && !names.contains(&name)).then(|| {
         Finding::cause(
             "P6",
-            format!("the certificate is of the front proxies' authority, and its common name {name:?} is not among {names:?}: what it says of others is not believed"),
-            "give the proxy a certificate with such a name, or add its name to --requestheader-allowed-names",
+            format!("the certificate is of the front proxies' authority, and its common name {name:?} is not among {names:?}: its identity headers are ignored"),
+            "give the proxy a certificate with one of these names, or add its name to --requestheader-allowed-names",
         )
     })
 }
@@ -93,7 +93,7 @@ fn dates(certificate: &X509Certificate<'_>, index: usize, now: Timestamp) -> Opt
     let (which, expired) = if index == 0 {
         ("certificate", "X4")
     } else {
-        ("certificate in between", "X8")
+        ("intermediate certificate", "X8")
     };
     if end < now.as_second() {
         return Some(Finding::cause(
@@ -114,7 +114,7 @@ fn dates(certificate: &X509Certificate<'_>, index: usize, now: Timestamp) -> Opt
                 time(begin),
                 begin - now.as_second()
             ),
-            "wait, or set the clocks of who signed it and of the API server right (NTP)",
+            "wait, or correct the clocks of the signer and of the API server (NTP)",
         )
     })
 }
@@ -147,7 +147,7 @@ fn identity(leaf: &X509Certificate<'_>) -> Finding {
     };
     let Holder { user: name, groups, .. } = match Holder::read(leaf.subject()) {
         Ok(holder) => holder,
-        Err(error) => return unnamed(&format!("the certificate cannot be read: {error}")),
+        Err(error) => return unnamed(&format!("cannot read the certificate: {error}")),
     };
     if name.is_empty() {
         return unnamed(&"the certificate has no common name, which is the user");
@@ -155,7 +155,7 @@ fn identity(leaf: &X509Certificate<'_>) -> Finding {
     if groups.iter().any(|group| group == "system:masters") {
         return Finding::note(
             "X18",
-            format!("the user is {name:?} of {groups:?}: system:masters may do everything, and no binding takes that away"),
+            format!("the user is {name:?} in {groups:?}: system:masters may do everything, and no binding can limit that"),
         );
     }
     Finding::note(
@@ -216,6 +216,6 @@ mod tests {
     #[test]
     fn what_is_no_certificate_is_said_to_be_none() {
         let found = check("hello", &[], &Known::default(), Timestamp::now());
-        assert!(found[0].seen.contains("no PEM text"), "{found:?}");
+        assert!(found[0].seen.contains("not PEM text"), "{found:?}");
     }
 }

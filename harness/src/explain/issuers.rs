@@ -60,7 +60,7 @@ impl Issuer {
 pub fn of_configuration(text: &str) -> Result<Vec<Issuer>, String> {
     let file: Value = serde_saphyr::from_str(text).map_err(|_| "it is not YAML".to_owned())?;
     if file.get("kind").and_then(Value::as_str) != Some("AuthenticationConfiguration") {
-        return Err("it is no AuthenticationConfiguration".to_owned());
+        return Err("it is not an AuthenticationConfiguration".to_owned());
     }
     let texts = |value: Option<&Value>| -> Vec<String> {
         let all = value.and_then(Value::as_array).into_iter().flatten();
@@ -137,13 +137,13 @@ pub fn difference(said: &str, configured: &str) -> Option<&'static str> {
     }
     if said.trim_end_matches('/') == configured.trim_end_matches('/') {
         return Some(if said.ends_with('/') {
-            "the token has a slash at its end, the configuration has none"
+            "the token's ends with a slash, and the configured one does not"
         } else {
-            "the configuration has a slash at its end, the token has none"
+            "the configured one ends with a slash, and the token's does not"
         });
     }
     if said.eq_ignore_ascii_case(configured) {
-        return Some("capitals differ");
+        return Some("upper and lower case differ");
     }
     let (said, configured) = (reqwest::Url::parse(said).ok()?, reqwest::Url::parse(configured).ok()?);
     let same = [
@@ -153,8 +153,8 @@ pub fn difference(said: &str, configured: &str) -> Option<&'static str> {
         said.path().trim_end_matches('/') == configured.path().trim_end_matches('/'),
     ];
     match same {
-        [false, true, _, true] => Some("one is http, the other https"),
-        [true, false, _, true] => Some("the host differs: the issuer takes its name from the address that it was asked at"),
+        [false, true, _, true] => Some("one is http, and the other is https"),
+        [true, false, _, true] => Some("the host differs: the issuer derives its name from the address of the request"),
         [true, true, false, true] => Some("the port differs"),
         [true, true, true, false] => Some("the path differs: it is another realm"),
         [true, true, true, true] => Some("they are written differently"),
@@ -171,7 +171,7 @@ mod tests {
         let configured = "https://kc.test/realms/a";
         for (said, word) in [
             ("https://kc.test/realms/a/", "slash"),
-            ("https://kc.test/realms/A", "capitals"),
+            ("https://kc.test/realms/A", "lower case"),
             ("https://kc.test:8443/realms/a", "port"),
             ("https://kc.test/realms/b", "realm"),
             ("http://kc.test/realms/a", "http"),

@@ -47,7 +47,7 @@ pub fn read(text: &str, wanted: Option<&str>, file: Reader<'_>) -> Read {
     let Ok(config) = parsed.as_ref() else {
         read.wrong(
             "the kubeconfig is not YAML",
-            "see that its lines are indented with spaces, and that it is whole",
+            "indent its lines with spaces, and check that it is complete",
         );
         return read;
     };
@@ -58,14 +58,14 @@ pub fn read(text: &str, wanted: Option<&str>, file: Reader<'_>) -> Read {
     if name.is_empty() {
         read.wrong(
             format!("the kubeconfig has no current context; its contexts are {known:?}"),
-            "say --context NAME, or `kubectl config use-context NAME`",
+            "give --context NAME, or run `kubectl config use-context NAME`",
         );
         return read;
     }
     let Some(context) = named(config, "contexts", name).and_then(|entry| entry.get("context")) else {
         read.wrong(
             format!("the kubeconfig has no context {name:?}; its contexts are {known:?}"),
-            "say the name of one that is there",
+            "give the name of an existing context",
         );
         return read;
     };
@@ -74,11 +74,11 @@ pub fn read(text: &str, wanted: Option<&str>, file: Reader<'_>) -> Read {
         Some(cluster) => read.cluster(cluster, file),
         None => read.wrong(
             format!(
-                "the context {name:?} is of the cluster {:?}, and there are {:?}",
+                "the context {name:?} names the cluster {:?}, and the clusters are {:?}",
                 part("cluster"),
                 names(config, "clusters")
             ),
-            "name a cluster that is there",
+            "name an existing cluster",
         ),
     }
     match named(config, "users", part("user")) {
@@ -86,11 +86,11 @@ pub fn read(text: &str, wanted: Option<&str>, file: Reader<'_>) -> Read {
         Some(entry) => read.user(entry.get("user").unwrap_or(&Value::Null), file),
         None => read.wrong(
             format!(
-                "the context {name:?} is of the user {:?}, and there are {:?}",
+                "the context {name:?} names the user {:?}, and the users are {:?}",
                 part("user"),
                 names(config, "users")
             ),
-            "name a user that is there: without one, requests carry no credential",
+            "name an existing user: without one, requests carry no credential",
         ),
     }
     read
@@ -123,8 +123,8 @@ impl Read {
         }
         if cluster.get("insecure-skip-tls-verify") == Some(&Value::Bool(true)) {
             self.wrong(
-                "the server's certificate is not looked at (insecure-skip-tls-verify)",
-                "give the cluster's certificate-authority instead: anybody in between can take the credential",
+                "the server's certificate is not verified (insecure-skip-tls-verify)",
+                "give the cluster's certificate-authority instead: without it, anyone on the way can take the credential",
             );
         }
         self.authority = self.text(cluster, "certificate-authority", file);
@@ -156,7 +156,7 @@ impl Read {
                 match crate::tls::identity(&leaf) {
                     Ok(_) => self.credentials.push(Credential::Certificate(leaf)),
                     Err(error) => self.wrong(
-                        format!("the client certificate or its key cannot be used: {error}"),
+                        format!("cannot use the client certificate or its key: {error}"),
                         "give both as PEM text",
                     ),
                 }
@@ -175,10 +175,7 @@ impl Read {
             // The file takes precedence, as in client-go.
             Some(Ok(text)) => Some(text.trim().to_owned()),
             Some(Err(error)) => {
-                self.wrong(
-                    format!("the file of tokenFile cannot be read: {error}"),
-                    "name a file that is there",
-                );
+                self.wrong(format!("cannot read the file of tokenFile: {error}"), "name an existing file");
                 inline
             }
             None => inline,
@@ -219,13 +216,13 @@ impl Read {
         if !self.credentials.is_empty() {
             self.findings.push(Finding::note(
                 "E12",
-                "the user has a credential and a plugin: the plugin is not asked",
+                "the user has a credential and a plugin: the plugin is not run",
             ));
         } else if mode.is_none() && version.ends_with("/v1") {
             self.findings.push(Finding::cause(
                 "E7",
-                "the plugin's interactiveMode is missing, which v1 wants",
-                "say IfAvailable, Never or Always",
+                "the plugin's interactiveMode is missing, which v1 requires",
+                "set IfAvailable, Never or Always",
             ));
         } else {
             self.exec = Some(exec.clone());
@@ -249,8 +246,8 @@ impl Read {
             Ok(text) => Some(text),
             Err(error) => {
                 self.wrong(
-                    format!("the file of {name} cannot be read: {error}"),
-                    "name a file that is there; a path is relative to the kubeconfig",
+                    format!("cannot read the file of {name}: {error}"),
+                    "name an existing file; a path is relative to the kubeconfig",
                 );
                 None
             }

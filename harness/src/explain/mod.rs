@@ -155,7 +155,7 @@ pub async fn explain(endpoint: &Endpoint, credential: &Credential, known: &Known
     if parts.certificate.is_none() && parts.headers.is_empty() {
         findings.push(Finding::cause(
             "A1",
-            "nothing is presented: without a credential everybody is system:anonymous, or nobody where that is off",
+            "no credential is presented: the request is system:anonymous, or refused where anonymous requests are disabled",
             "present a token or a client certificate",
         ));
     }
@@ -184,7 +184,7 @@ async fn revocation(endpoint: &Endpoint, credential: &Credential, answer: &Answe
         lists.push(match answer.verdict {
             Verdict::Accepted => Ok(answer.body),
             _ => Err(
-                "you may not list them here: whoever may does it with `kubectl get clusterrolebindings,rolebindings -A -o wide`".to_owned(),
+                "this credential may not list them: with one that may, `kubectl get clusterrolebindings,rolebindings -A -o wide` shows them".to_owned(),
             ),
         });
     }
@@ -304,10 +304,10 @@ async fn public_keys(
                 findings.push(Finding::cause(
                     "O28",
                     format!(
-                        "the issuer's own configuration says {}, the API server is configured with {}",
+                        "the issuer's discovery document says {}, and the API server is configured with {}",
                         fetched.issuer, issuer.url
                     ),
-                    "configure the API server with the URL that the issuer says",
+                    "configure the API server with the issuer's own URL",
                 ));
             }
             keys.insert(url, fetched.keys);
@@ -315,7 +315,7 @@ async fn public_keys(
         Err(_) if is_waited_for => {}
         Err(why) => findings.push(Finding::note(
             "O26",
-            format!("the issuer {url} cannot be read from here ({why}); whether the API server can is another question"),
+            format!("the issuer {url} cannot be read from this machine ({why}); the API server may still reach it"),
         )),
     }
     keys

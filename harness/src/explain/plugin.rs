@@ -53,30 +53,34 @@ pub async fn run(exec: &Value, cluster: &Value) -> Result<Credential, PluginErro
     let ended = command.output().await.map_err(|error| {
         wrong(
             "E2",
-            format!("the plugin {program:?} cannot be run: {error}"),
-            "install it, or say its whole path in the kubeconfig",
+            format!("cannot run the plugin {program:?}: {error}"),
+            "install it, or give its full path in the kubeconfig",
         )
     })?;
     if !ended.status.success() {
         let said = String::from_utf8_lossy(&ended.stderr);
         let seen = format!(
-            "the plugin {program:?} failed with {}, and said: {}",
+            "the plugin {program:?} failed with {}; its output is: {}",
             ended.status,
             redact(said.trim())
         );
-        return Err(wrong("E3", seen, "do what it says; clients show its exit code alone"));
+        return Err(wrong("E3", seen, "follow its output; clients only show its exit code"));
     }
     let answer: Value = serde_json::from_slice(&ended.stdout).map_err(|_| {
         wrong(
             "E5",
-            format!("the plugin {program:?} answers something else than an ExecCredential"),
-            "let nothing else print on its standard output",
+            format!("the plugin {program:?} did not print an ExecCredential"),
+            "make it print nothing else on its standard output",
         )
     })?;
     let answered = answer.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
     if answered != version {
-        let seen = format!("the kubeconfig asks the plugin for {version:?}, it answers in {answered:?}");
-        return Err(wrong("E4", seen, "say the version in the kubeconfig that the plugin speaks"));
+        let seen = format!("the kubeconfig asks the plugin for {version:?}, and it answers in {answered:?}");
+        return Err(wrong(
+            "E4",
+            seen,
+            "set the version in the kubeconfig to one that the plugin supports",
+        ));
     }
     let field = |name: &str| {
         let value = answer.pointer(&format!("/status/{name}")).and_then(Value::as_str);
@@ -91,8 +95,8 @@ pub async fn run(exec: &Value, cluster: &Value) -> Result<Credential, PluginErro
         })),
         _ => Err(wrong(
             "E5",
-            format!("the plugin {program:?} answers neither a token nor a certificate with its key"),
-            "see what it prints when it is run by hand",
+            format!("the plugin {program:?} gives neither a token nor a certificate with its key"),
+            "run it by hand, and check its output",
         )),
     }
 }

@@ -12,67 +12,67 @@ const REASONS: &[(&str, &str, &str)] = &[
     (
         "email not verified",
         "O13",
-        "let the issuer verify the address, or use another claim such as sub",
+        "make the issuer verify the address, or use another claim such as sub",
     ),
     (
         "expected audience",
         "O5",
-        "let the issuer put the API server's audience into `aud` (in Keycloak: a mapper of the type Audience), or log in as that client",
+        "make the issuer put the API server's audience into `aud` (in Keycloak: a mapper of the type Audience), or log in as that client",
     ),
     (
         "is invalid for the target audiences",
         "S18",
-        "ask for a token without an audience, or with that of the API server",
+        "request a token without an audience, or with that of the API server",
     ),
-    ("service account token has expired", "S14", "ask for a new one"),
-    ("service account token is not valid yet", "S15", "set the clocks right (NTP)"),
+    ("service account token has expired", "S14", "request a new token"),
+    ("service account token is not valid yet", "S15", "correct the clocks (NTP)"),
     (
         "does not match service account pod ref claim",
         "S13",
-        "the pod was made anew: ask for a token that is bound to the new one",
+        "the pod was recreated: request a token that is bound to the new one",
     ),
     (
         "does not match service account secret ref claim",
         "S13",
-        "the Secret was made anew: ask for a token that is bound to the new one",
+        "the Secret was recreated: request a token that is bound to the new one",
     ),
     (
         "service account token has been invalidated",
         "S12",
-        "what the token is bound to (pod, Secret, node or account) is gone: ask for a new one",
+        "the token's bound object (pod, Secret, node or account) is deleted: request a new token",
     ),
     (
         "token is expired",
         "O3",
-        "fetch a new one: log in again, or let a plugin refresh it (`authlab token oidc`)",
+        "get a new token: log in again, or let a plugin refresh it (`authlab token oidc`)",
     ),
-    ("before the nbf", "O4", "set the clocks of issuer and API server right (NTP)"),
+    ("before the nbf", "O4", "correct the clocks of issuer and API server (NTP)"),
     (
         "failed to verify signature",
         "O8",
-        "fetch a new token: the key was rotated away, or it was never the issuer's",
+        "get a new token: the issuer has rotated the key out, or never had it",
     ),
     (
         "unexpected signature algorithm",
         "O9",
-        "add the algorithm to --oidc-signing-algs, or let the issuer sign with RS256",
+        "add the algorithm to --oidc-signing-algs, or make the issuer sign with RS256",
     ),
     (
         "authenticator not initialized",
         "O24",
-        "wait: the API server has not read the issuer's configuration yet, or cannot (its log says every ten seconds why)",
+        "wait: the API server has not read the issuer's configuration yet, or cannot (its log gives the reason every ten seconds)",
     ),
-    ("parse username claims", "O12", "let the issuer say the claim, or map another one"),
-    ("parse groups claim", "O17", "let the issuer say a list of texts"),
+    ("parse username claims", "O12", "make the issuer send the claim, or map another one"),
+    ("parse groups claim", "O17", "make the issuer send the claim as a list of strings"),
     (
         "Z is before ",
         "X5",
-        "wait, or set the clocks of who signed it and of the API server right (NTP)",
+        "wait, or correct the clocks of the signer and of the API server (NTP)",
     ),
     (
         "certificate has expired or is not yet valid",
         "X4",
-        "have a new one signed, or set the clocks right",
+        "have a new certificate signed, or correct the clocks",
     ),
     (
         "incompatible key usage",
@@ -82,7 +82,7 @@ const REASONS: &[(&str, &str, &str)] = &[
     (
         "subject with cn=",
         "P6",
-        "give the proxy a certificate with such a name, or add its name to --requestheader-allowed-names",
+        "give the proxy a certificate with an allowed name, or add its name to --requestheader-allowed-names",
     ),
     // The other authenticator reports this, too, beside the actual error of the certificate.
     (
@@ -101,14 +101,14 @@ const CONNECTIONS: &[(&str, &str, &str)] = &[
     ),
     (
         "NotValidForName",
-        "the server's certificate is not for the name that it was asked by",
-        "use an address that is among its names, or tls-server-name",
+        "the server's certificate does not have the name in its address",
+        "use an address that is among its names, or set tls-server-name",
     ),
     ("Expired", "the server's certificate has expired", "renew it"),
     (
         "onnection refused",
-        "nobody listens at the server's address",
-        "check address and port, and whether the cluster is up",
+        "the server's address refuses connections",
+        "check the address and port, and that the cluster is running",
     ),
 ];
 
@@ -142,7 +142,7 @@ fn forbidden(reason: &str) -> Finding {
     if reason.contains("\"system:anonymous\"") {
         return proved(
             "A1",
-            "present a token or a client certificate: no credential reached the server".to_owned(),
+            "no credential reached the server: present a token or a client certificate".to_owned(),
         );
     }
     static PATTERN: LazyLock<Regex> = LazyLock::new(|| {
@@ -150,7 +150,7 @@ fn forbidden(reason: &str) -> Finding {
             .expect("a constant pattern, used by a test")
     });
     let Some(found) = PATTERN.captures(reason) else {
-        return proved("I2", "grant the right that is missing".to_owned());
+        return proved("I2", "grant the missing right".to_owned());
     };
     let part = |index: usize| found.get(index).map_or("", |part| part.as_str());
     let names = if part(2).is_empty() {
@@ -173,12 +173,12 @@ fn forbidden(reason: &str) -> Finding {
     // Constrained impersonation (KEP-5284) checks both rules before it checks the old verb.
     let beside = match behaviour {
         "K2" => {
-            "; and one that says whom: {apiGroups: [\"authentication.k8s.io\"], resources: [\"users\"], verbs: [\"impersonate:user-info\"]}; \
-            or the old one, which allows everything: {apiGroups: [\"\"], resources: [\"users\"], verbs: [\"impersonate\"]}"
+            "; and one that names the identity: {apiGroups: [\"authentication.k8s.io\"], resources: [\"users\"], verbs: [\"impersonate:user-info\"]}; \
+            or the older one, which allows everything: {apiGroups: [\"\"], resources: [\"users\"], verbs: [\"impersonate\"]}"
         }
         _ => "",
     };
-    proved(behaviour, format!("grant this rule to who asks: {rule}{beside}"))
+    proved(behaviour, format!("grant this rule to the caller: {rule}{beside}"))
 }
 
 #[cfg(test)]

@@ -39,11 +39,11 @@ impl State {
     pub fn name(self) -> &'static str {
         match self {
             Self::Pending => "pending",
-            Self::Approved => "approved, not signed",
+            Self::Approved => "approved, not yet signed",
             Self::Denied => "denied",
-            Self::Failed => "approved, and failed to be signed",
+            Self::Failed => "approved, but signing failed",
             Self::Issued => "issued",
-            Self::Flawed => "issued, and of no use now",
+            Self::Flawed => "issued, but not usable now",
             Self::Gone => "gone",
             Self::Unread => "not read",
         }
@@ -68,10 +68,13 @@ pub fn gone(name: &str) -> Finding {
         behaviour: None,
         weight: Weight::Cause,
         seen: format!(
-            "there is no signing request {name:?}: it was never made here, or kube-controller-manager has removed it, which it does a day \
-            after nobody decided, an hour after it was denied or signed, and when its certificate has expired"
+            "no signing request named {name:?}: it was never made in this cluster, or kube-controller-manager has removed it. That happens a \
+            day after it was made without a decision, an hour after it was denied or signed, and when its certificate has expired"
         ),
-        change: Some("see that it is this cluster, and make the request anew; what was issued is only in it until then".to_owned()),
+        change: Some(
+            "check that this is the right cluster, and make the request again; the issued certificate is only kept in the request"
+                .to_owned(),
+        ),
     }
 }
 
@@ -95,7 +98,7 @@ pub fn check(request: &Value, now: Timestamp) -> (State, Vec<Finding>) {
             ..Finding::cause(
                 "C12",
                 format!("the signer {signer} could not sign: {}; its usages are {usages}", said(failed)),
-                "make the request anew with what its signer allows: for client certificates the usages `client auth`, `digital signature` \
+                "make the request again with usages that its signer allows: for client certificates `client auth`, `digital signature` \
                 and `key encipherment`, no others",
             )
         };
@@ -106,7 +109,7 @@ pub fn check(request: &Value, now: Timestamp) -> (State, Vec<Finding>) {
             ..Finding::cause(
                 "C14",
                 format!("it was denied: {}; it is never signed", said(denied)),
-                "ask who denied it (the audit log says who), and make a new one",
+                "ask the person who denied it (their name is in the audit log), and make a new one",
             )
         };
         (State::Denied, vec![finding])
@@ -119,7 +122,7 @@ pub fn check(request: &Value, now: Timestamp) -> (State, Vec<Finding>) {
     if !asked.is_empty() {
         findings.push(Finding::note(
             "C2",
-            format!("it was made by {asked:?}, whoever its certificate is for"),
+            format!("it was made by {asked:?}, which may differ from the user of its certificate"),
         ));
     }
     (state, findings)
@@ -131,7 +134,7 @@ fn said(condition: &Value) -> String {
     let said = match (text("reason"), text("message")) {
         (Some(reason), Some(message)) => format!("{reason}, {message:?}"),
         (Some(one), None) | (None, Some(one)) => one.to_owned(),
-        (None, None) => "nobody says why".to_owned(),
+        (None, None) => "no reason given".to_owned(),
     };
     redact(&said).into_owned()
 }
@@ -147,7 +150,7 @@ fn of_certificate(certificate: &str, now: Timestamp) -> (State, Vec<Finding>) {
     let mut findings = certificate::check(certificate, &[], &Known::default(), now);
     let flawed = findings.iter().any(|finding| finding.weight == Weight::Cause);
     if let Some((end, _)) = certificate::end(certificate) {
-        findings.push(Finding::note("C10", format!("the certificate is good until {end}")));
+        findings.push(Finding::note("C10", format!("the certificate is valid until {end}")));
     }
     findings.sort_by_key(|finding| finding.weight);
     (if flawed { State::Flawed } else { State::Issued }, findings)
@@ -157,17 +160,17 @@ fn undecided(name: &str, signer: &str) -> Finding {
     let (behaviour, alone) = if signer == APPROVED_BY_ITSELF {
         (
             "C15",
-            "Kubernetes approves requests of this signer by itself only for who may create selfnodeclient or nodeclient of \
+            "Kubernetes approves requests for this signer automatically only from users who may create selfnodeclient or nodeclient of \
             certificatesigningrequests, with a node's subject and usages",
         )
     } else {
-        ("C16", "Kubernetes approves no request of this signer by itself")
+        ("C16", "Kubernetes does not approve requests for this signer automatically")
     };
     Finding::cause(
         behaviour,
-        format!("nobody has approved or denied it: {alone}"),
+        format!("it was neither approved nor denied: {alone}"),
         format!(
-            "`kubectl certificate approve {}`, by who may `update` certificatesigningrequests/approval and `approve` the signer {signer:?}",
+            "`kubectl certificate approve {}`, as a user who may `update` certificatesigningrequests/approval and `approve` the signer {signer:?}",
             quoted(name)
         ),
     )
@@ -179,21 +182,21 @@ fn unsigned(signer: &str, approved: &Value, now: Timestamp) -> Finding {
     let since = since.map_or_else(String::new, |at| format!(" {} s ago", (now.as_second() - at.as_second()).max(0)));
     let (whose, change) = if OWN_SIGNERS.contains(&signer) {
         (
-            "kube-controller-manager signs for it, where it runs and has --cluster-signing-cert-file and --cluster-signing-key-file; some \
+            "kube-controller-manager signs for it, if it runs with --cluster-signing-cert-file and --cluster-signing-key-file; some \
             distributions have no such signer",
-            "see that kube-controller-manager runs with both, and what its log says; where a distribution has no such signer, use its own \
+            "check that kube-controller-manager runs with both, and read its log; if the distribution has no such signer, use its own \
             way to a client certificate or a token",
         )
     } else {
         (
-            "it is none of Kubernetes' own, so only a controller that somebody installed signs for it",
-            "install what signs for this signer, or make the request anew for kubernetes.io/kube-apiserver-client",
+            "it is not one of Kubernetes' own, so it needs a controller that is installed in the cluster",
+            "install a controller for this signer, or make the request again for kubernetes.io/kube-apiserver-client",
         )
     };
     Finding::cause(
         "C13",
         format!(
-            "it was approved{since} ({}), and nobody has signed for the signer {signer:?}: {whose}",
+            "it was approved{since} ({}), and not yet signed for the signer {signer:?}: {whose}",
             said(approved)
         ),
         change,
@@ -255,7 +258,7 @@ mod tests {
         let (state, found) = first("example.com/mine", std::slice::from_ref(&approved));
         assert_eq!((state, found.behaviour), (State::Approved, Some("C13")));
         assert!(
-            found.seen.contains("approved 10 s ago (KubectlApprove)") && found.seen.contains("somebody installed"),
+            found.seen.contains("approved 10 s ago (KubectlApprove)") && found.seen.contains("is installed in the cluster"),
             "{found:?}"
         );
         let (_, found) = first("kubernetes.io/kube-apiserver-client", &[approved]);
@@ -299,6 +302,6 @@ mod tests {
 
     #[test]
     fn what_is_gone_says_when_requests_go() {
-        assert!(gone("mine").seen.contains("no signing request \"mine\""));
+        assert!(gone("mine").seen.contains("no signing request named \"mine\""));
     }
 }

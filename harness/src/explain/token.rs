@@ -29,7 +29,7 @@ pub fn check(token: &str, known: &Known, keys: &BTreeMap<String, Vec<String>>, n
         Err(error) => {
             return vec![Finding::cause(
                 "B6",
-                format!("the token is {error}"),
+                format!("this is {error}"),
                 "present the ID token itself: no quotes, no line break, nothing before it",
             )];
         }
@@ -45,8 +45,8 @@ pub fn check(token: &str, known: &Known, keys: &BTreeMap<String, Vec<String>>, n
         if !audiences.iter().any(|audience| audience == said) {
             findings.push(Finding::cause(
                 "S18",
-                format!("the token is for {audiences:?}, the API server for [{said:?}]"),
-                "ask for a token without an audience, or with that of the API server",
+                format!("the token is for {audiences:?}, and the API server's audiences are [{said:?}]"),
+                "request a token without an audience, or with that of the API server",
             ));
         }
     } else if let Some(issuer) = issuer {
@@ -65,14 +65,14 @@ fn unknown_issuer(said: &str, known: &Known) -> Finding {
     match alike {
         Some((issuer, how)) => Finding::cause(
             "O28",
-            format!("the token's issuer is {said:?}, the API server knows {:?}: {how}", issuer.url),
-            "make the two the same, to the letter: the API server says nothing about a token of an issuer that it does not know",
+            format!("the token's issuer is {said:?}, and the API server's is {:?}: {how}", issuer.url),
+            "make the two exactly the same: the API server gives no reason for a token of an unknown issuer",
         ),
         None => {
             let urls: Vec<&str> = known.issuers.iter().map(|issuer| issuer.url.as_str()).collect();
             Finding::cause(
                 "O2",
-                format!("the token's issuer is {said:?}, the API server knows {urls:?}"),
+                format!("the token's issuer is {said:?}, and the API server's issuers are {urls:?}"),
                 "log in at an issuer that the API server knows, or configure it with this one",
             )
         }
@@ -88,16 +88,16 @@ fn times(read: &Jwt, now: Timestamp, account: bool) -> Vec<Finding> {
         Some(end) if end <= now => findings.push(Finding::cause(
             if account { "S14" } else { "O3" },
             format!(
-                "the token expired {:.0} s ago by the server's clock, which has no leeway for that",
+                "the token expired {:.0} s ago by the server's clock, and Kubernetes allows no leeway for that",
                 now - end
             ),
-            "fetch a new one: log in again, or let a plugin refresh it (`authlab token oidc`)",
+            "get a new token: log in again, or let a plugin refresh it (`authlab token oidc`)",
         )),
         Some(_) => {}
         None => findings.push(Finding::cause(
             "O3",
-            "the token does not say when it expires",
-            "let its issuer say `exp`",
+            "the token has no expiry (the claim `exp`)",
+            "make its issuer send `exp`",
         )),
     }
     let leeway = if account { 0 } else { LEEWAY };
@@ -109,7 +109,7 @@ fn times(read: &Jwt, now: Timestamp, account: bool) -> Vec<Finding> {
                 "the token is not valid before {:.0} s from now by the server's clock, whose leeway is {leeway} s",
                 begin - now
             ),
-            "set the clocks of issuer and API server right (NTP)",
+            "correct the clocks of issuer and API server (NTP)",
         ));
     }
     if second("iat").is_some_and(|issued| issued > now + 5.0) {
@@ -136,8 +136,8 @@ fn of_issuer(read: &Jwt, issuer: &Issuer, keys: Option<&Vec<String>>) -> Vec<Fin
     if algorithm == "none" || algorithm.starts_with("HS") {
         findings.push(Finding::cause(
             "O25",
-            format!("the token is signed with {algorithm}: no API server takes that"),
-            "let the issuer sign with RS256 or ES256",
+            format!("the token is signed with {algorithm}, which no API server accepts"),
+            "make the issuer sign with RS256 or ES256",
         ));
     } else if let Some(allowed) = &issuer.algorithms
         && !allowed.iter().any(|allowed| allowed == algorithm)
@@ -145,7 +145,7 @@ fn of_issuer(read: &Jwt, issuer: &Issuer, keys: Option<&Vec<String>>) -> Vec<Fin
         findings.push(Finding::cause(
             "O9",
             format!(
-                "the token is signed with {algorithm}, and --oidc-signing-algs allows {} alone",
+                "the token is signed with {algorithm}, and --oidc-signing-algs only allows {}",
                 allowed.join(", ")
             ),
             format!("add {algorithm} to --oidc-signing-algs"),
@@ -156,17 +156,20 @@ fn of_issuer(read: &Jwt, issuer: &Issuer, keys: Option<&Vec<String>>) -> Vec<Fin
     {
         findings.push(Finding::cause(
             "O8",
-            format!("the token is signed with the key {kid:?}, the issuer publishes {keys:?}"),
-            "fetch a new token: the key was rotated away, or it was never the issuer's",
+            format!("the token is signed with the key {kid:?}, and the issuer publishes {keys:?}"),
+            "get a new token: the issuer has rotated the key out, or never had it",
         ));
     }
     let audiences = audiences(read);
     if !audiences.iter().any(|audience| issuer.audiences.contains(audience)) {
         findings.push(Finding::cause(
             if issuer.audiences.len() > 1 { "O6" } else { "O5" },
-            format!("the token is for {audiences:?}, the API server for {:?}", issuer.audiences),
             format!(
-                "let the issuer put {:?} into `aud` (in Keycloak: a mapper of the type Audience, for ID tokens), or log in as that client",
+                "the token is for {audiences:?}, and the API server's audiences are {:?}",
+                issuer.audiences
+            ),
+            format!(
+                "make the issuer put {:?} into `aud` (in Keycloak: a mapper of the type Audience, for ID tokens), or log in as that client",
                 issuer.audiences.first().map_or("", String::as_str)
             ),
         ));
@@ -185,7 +188,7 @@ fn user(read: &Jwt, claim: &str, prefix: &str) -> Vec<Finding> {
             findings.push(Finding::note(
                 "O19",
                 format!(
-                    "the user is {:?}: the claim {claim} behind the prefix {prefix:?}; a binding names it so",
+                    "the user is {:?}, which bindings must name: the claim {claim} after the prefix {prefix:?}",
                     format!("{prefix}{user}")
                 ),
             ));
@@ -193,14 +196,14 @@ fn user(read: &Jwt, claim: &str, prefix: &str) -> Vec<Finding> {
         found => {
             let there: Vec<&str> = read.claims.keys().map(String::as_str).collect();
             let seen = if found.is_some() {
-                "is no text with something in it"
+                "is not a string, or is empty"
             } else {
-                "is not there"
+                "is missing"
             };
             findings.push(Finding::cause(
                 "O12",
-                format!("the claim {claim:?}, which is the user, {seen}; the token has {there:?}"),
-                format!("let the issuer say {claim:?} (in Keycloak: a client scope with it), or map another claim"),
+                format!("the claim for the user, {claim:?}, {seen}; the token has {there:?}"),
+                format!("make the issuer send {claim:?} (in Keycloak: a client scope with it), or map another claim"),
             ));
         }
     }
@@ -214,7 +217,7 @@ fn user(read: &Jwt, claim: &str, prefix: &str) -> Vec<Finding> {
         findings.push(Finding::cause(
             if seen.is_boolean() { "O13" } else { "O15" },
             format!("the user is the claim email, and email_verified is {seen}"),
-            "let the issuer verify the address, or use another claim such as sub",
+            "make the issuer verify the address, or use another claim such as sub",
         ));
     }
     findings
@@ -238,7 +241,7 @@ fn groups(read: &Jwt, issuer: &Issuer) -> Vec<Finding> {
             };
             return vec![Finding::note(
                 "O18",
-                format!("the token has no claim {claim:?}, so its bearer is in no group of the issuer{alike}"),
+                format!("the token has no claim {claim:?}, so the user gets no groups from the issuer{alike}"),
             )];
         }
         Some(Value::String(one)) => vec![one],
@@ -246,8 +249,8 @@ fn groups(read: &Jwt, issuer: &Issuer) -> Vec<Finding> {
         Some(other) => {
             return vec![Finding::cause(
                 "O17",
-                format!("the claim {claim:?}, which is the groups, is {}", kind(other)),
-                "let the issuer say a list of texts",
+                format!("the claim for the groups, {claim:?}, is {}", kind(other)),
+                "make the issuer send the claim as a list of strings",
             )];
         }
     };
@@ -255,7 +258,7 @@ fn groups(read: &Jwt, issuer: &Issuer) -> Vec<Finding> {
     let seen: Vec<String> = names.iter().map(|name| format!("{prefix}{name}")).collect();
     findings.push(Finding::note(
         "O19",
-        format!("the groups are {seen:?}, each behind the prefix {prefix:?}; a binding names them so"),
+        format!("the groups are {seen:?}, which bindings must name: each after the prefix {prefix:?}"),
     ));
     if let Some(path) = names.iter().find(|name| name.starts_with('/')) {
         findings.push(Finding::note(
@@ -268,11 +271,11 @@ fn groups(read: &Jwt, issuer: &Issuer) -> Vec<Finding> {
 
 fn kind(value: &Value) -> &'static str {
     match value {
-        Value::Array(_) => "a list that is not all text",
+        Value::Array(_) => "a list with items that are not strings",
         Value::Object(_) => "an object",
         Value::Number(_) => "a number",
-        Value::Bool(_) => "true or false",
-        Value::String(_) | Value::Null => "a text",
+        Value::Bool(_) => "a boolean",
+        Value::String(_) | Value::Null => "a string",
     }
 }
 

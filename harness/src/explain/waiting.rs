@@ -60,7 +60,7 @@ pub fn finding(issuer: &Issuer, attempt: Option<&Attempt>, here: Result<(), &str
         return Finding::cause(
             "O24",
             format!("the API server has not read the configuration of the issuer {url} yet"),
-            "wait: it tries every ten seconds, and its log says why it does not succeed",
+            "wait: it tries every ten seconds, and its log says why that fails",
         );
     };
     let nameless = if attempt.named { "" } else { " (a line that names no issuer)" };
@@ -68,17 +68,19 @@ pub fn finding(issuer: &Issuer, attempt: Option<&Attempt>, here: Result<(), &str
     let again = "; it tries again every ten seconds";
     let (seen, change) = match here {
         Ok(()) if untrusted(&attempt.why) => (
-            format!("the API server does not trust the certificate of the issuer {url}, which can be read from here: {said}{again}"),
+            format!(
+                "the API server does not trust the certificate of the issuer {url}, which can be read from this machine: {said}{again}"
+            ),
             "give the API server the authority of the issuer's certificate (certificateAuthority, --oidc-ca-file)",
         ),
         Ok(()) => (
-            format!("the API server itself cannot reach the issuer {url}, which can be read from here: {said}{again}"),
-            "see that the address leads there where the API server runs, too: its name servers and hosts file, routes and firewalls, \
-            the egress that it is told of; localhost is another machine in a container",
+            format!("the API server itself cannot reach the issuer {url}, which can be read from this machine: {said}{again}"),
+            "check that the address works where the API server runs: its name servers and hosts file, routes and firewalls, \
+            and its egress proxy; in a container, localhost is the container itself",
         ),
         Err(why) => (
-            format!("the API server waits for the issuer {url}, which cannot be read from here either ({why}): {said}{again}"),
-            "start the issuer, or give the API server the address that it has",
+            format!("the API server waits for the issuer {url}, which cannot be read from this machine either ({why}): {said}{again}"),
+            "start the issuer, or configure the API server with its address",
         ),
     };
     Finding {

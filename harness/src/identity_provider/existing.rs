@@ -38,10 +38,10 @@ pub struct Settings {
 #[derive(Debug, thiserror::Error)]
 pub enum ExistingIssuerError {
     /// No HTTPS client can be created: the authority is invalid.
-    #[error("the authority of the issuer's certificate cannot be used")]
+    #[error("cannot use the authority of the issuer's certificate")]
     Authority(#[source] reqwest::Error),
     /// The issuer cannot be reached.
-    #[error("the issuer {issuer} cannot be asked for {what}")]
+    #[error("cannot request {what} from the issuer {issuer}")]
     Unreachable {
         /// The issuer's URL.
         issuer: String,
@@ -52,7 +52,7 @@ pub enum ExistingIssuerError {
         source: reqwest::Error,
     },
     /// The issuer responds with an error.
-    #[error("the issuer {issuer} does not give {what}: {status}{}", if said.is_empty() { String::new() } else { format!(", {said}") })]
+    #[error("the issuer {issuer} refused the request for {what}: {status}{}", if said.is_empty() { String::new() } else { format!(", {said}") })]
     Refused {
         /// The issuer's URL.
         issuer: String,
@@ -64,7 +64,7 @@ pub enum ExistingIssuerError {
         said: String,
     },
     /// The issuer's response has an unexpected form.
-    #[error("the issuer {issuer} answers in another form than expected when asked for {what}")]
+    #[error("cannot read the issuer {issuer}'s response to the request for {what}")]
     Malformed {
         /// The issuer's URL.
         issuer: String,
@@ -75,7 +75,7 @@ pub enum ExistingIssuerError {
         source: serde_json::Error,
     },
     /// The configuration is that of another issuer (OpenID Connect Discovery 1.0 §4.3).
-    #[error("the issuer {issuer} calls itself {said}")]
+    #[error("the issuer {issuer} gives another issuer in its configuration: {said}")]
     Another {
         /// The issuer's URL, as given.
         issuer: String,
@@ -113,9 +113,9 @@ impl Hint for ExistingIssuerError {
             match self {
                 Self::Authority(_) => "give a PEM file with --issuer-authority",
                 Self::Unreachable { .. } => "check the URL, and the authority of its certificate (--issuer-authority)",
-                Self::Another { .. } => "give the URL exactly as the issuer's tokens say it",
+                Self::Another { .. } => "give the URL exactly as in the issuer's tokens",
                 Self::Refused { .. } | Self::NoIdToken { .. } => {
-                    "the client must be allowed the password grant (in Keycloak: direct access grants), the user needs no further action to log in"
+                    "allow the client the password grant (in Keycloak: direct access grants), and check that the user has no required actions at login"
                 }
                 Self::Malformed { .. } => "give the URL of an OpenID Connect issuer",
             }

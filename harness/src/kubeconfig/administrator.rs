@@ -8,7 +8,7 @@ use super::{Kubeconfig, text_of};
 
 /// The kubeconfig lacks a required field.
 #[derive(Debug, thiserror::Error)]
-#[error("{} has no {missing}, expected one from {from}", path.display())]
+#[error("{} has no {missing} (expected one from {from})", path.display())]
 pub struct UnreadableKubeconfig {
     path: PathBuf,
     missing: String,

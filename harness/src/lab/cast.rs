@@ -113,7 +113,10 @@ pub fn members() -> &'static [Member] {
 
 /// Returns the names by which features call people, each with the user name, in alphabetical order.
 pub fn called() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let members = cast().person.iter().filter_map(|member| Some((member.called.as_deref()?, member.name.as_str())));
+    let members = cast()
+        .person
+        .iter()
+        .filter_map(|member| Some((member.called.as_deref()?, member.name.as_str())));
     let extras = cast().extra.iter().map(|extra| (extra.called.as_str(), extra.name.as_str()));
     let mut all: Vec<_> = members.chain(extras).collect();
     all.sort_unstable();
@@ -136,7 +139,7 @@ pub fn names() -> Vec<&'static str> {
 
 /// An error: the cast has no member of that name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("nobody in the cast is called '{name}'; there are: {}", names().join(", "))]
+#[error("nobody in the cast is named '{name}' (known: {})", names().join(", "))]
 pub struct UnknownPerson {
     name: String,
 }
@@ -148,7 +151,7 @@ pub enum CastError {
     #[error(transparent)]
     Unknown(#[from] UnknownPerson),
     /// Keycloak, the authorities or the API server do not issue the credential.
-    #[error("{name} cannot have a credential of the lab")]
+    #[error("cannot get a credential of the lab for {name}")]
     Refused {
         /// The user.
         name: String,
@@ -163,7 +166,7 @@ pub enum CastError {
         name: String,
     },
     /// The member has no kubeconfig of that form.
-    #[error("{name} has no kubeconfig {form}: that is for who authenticates by {}", ways.join(" or "))]
+    #[error("{name} has no kubeconfig {form}, which needs authentication by {}", ways.join(" or "))]
     NotSo {
         /// The member.
         name: String,
@@ -317,7 +320,7 @@ mod tests {
         assert_eq!(check(ADMINISTRATOR), Ok(()));
         let error = check("alcie").expect_err("nobody").to_string();
         assert!(
-            error.starts_with("nobody in the cast is called 'alcie'; there are: administrator, alice, bob"),
+            error.starts_with("nobody in the cast is named 'alcie' (known: administrator, alice, bob"),
             "{error}"
         );
     }

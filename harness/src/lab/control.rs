@@ -122,7 +122,7 @@ pub struct UnderWay {
 }
 
 fn another_answer() -> LabError {
-    LabError::Refused("another answer than was asked for".to_owned())
+    LabError::Refused("an answer to another request".to_owned())
 }
 
 /// The part of the owner that handles requests.
@@ -186,7 +186,7 @@ async fn serve(accepted: Accepted, known: &Secret, answers: impl Answers, end: &
             Ok(server) => Reply::ApiServer(Box::new(server)),
             Err(error) => Reply::Refused(with_causes(&error)),
         },
-        Some(Wanted::Run(run)) if !is_label(&run) => Reply::Refused("the run's id is not one".to_owned()),
+        Some(Wanted::Run(run)) if !is_label(&run) => Reply::Refused("invalid id of the run".to_owned()),
         Some(Wanted::Run(run)) => {
             let _under_way = answers.begins(run);
             stream.write_all(line(&Reply::UnderWay).as_bytes()).await?;
@@ -200,7 +200,7 @@ async fn serve(accepted: Accepted, known: &Secret, answers: impl Answers, end: &
             end.notify_one();
             return told;
         }
-        None => Reply::Refused("the request is not one, or does not know the word".to_owned()),
+        None => Reply::Refused("invalid request, or wrong secret".to_owned()),
     };
     stream.write_all(line(&reply).as_bytes()).await
 }
@@ -249,7 +249,7 @@ mod tests {
         TcpStream::connect((Ipv4Addr::LOCALHOST, server.description().port)).await.unwrap()
     }
 
-    const REFUSED: &str = "{\"refused\":\"the request is not one, or does not know the word\"}\n";
+    const REFUSED: &str = "{\"refused\":\"invalid request, or wrong secret\"}\n";
 
     #[tokio::test]
     async fn a_line_without_end_is_refused_as_soon_as_it_is_too_long() {

@@ -30,7 +30,7 @@ pub enum LabError {
     #[error(transparent)]
     ServerBinaries(#[from] ServerBinariesError),
     /// The cluster is not ready.
-    #[error("{what} could not be started")]
+    #[error("cannot start {what}")]
     Cluster {
         /// The cluster, in words.
         what: &'static str,
@@ -45,22 +45,22 @@ pub enum LabError {
     #[error(transparent)]
     Image(#[from] NotAReference),
     /// Another API server was requested of a cluster that has only one.
-    #[error("an API server with the setting '{asked}' cannot be started: this cluster has one API server")]
+    #[error("cannot start an API server with the setting '{asked}': this cluster has only one API server")]
     OneApiServer {
         /// The setting.
         asked: String,
     },
     /// Keycloak is not ready.
-    #[error("keycloak could not be started")]
+    #[error("cannot start Keycloak")]
     Keycloak(#[from] KeycloakError),
     /// The password of a Keycloak user is unknown.
-    #[error("no password of '{name}' in keycloak is known")]
+    #[error("the password of '{name}' in Keycloak is unknown")]
     NoPassword {
         /// The user.
         name: String,
     },
     /// Keycloak rejects a login.
-    #[error("keycloak did not log '{name}' in")]
+    #[error("cannot log in '{name}' at Keycloak")]
     Login {
         /// The user.
         name: String,
@@ -69,13 +69,13 @@ pub enum LabError {
         source: KeycloakError,
     },
     /// The issuer cannot be started.
-    #[error("the issuer could not be started")]
+    #[error("cannot start the issuer")]
     Issuer(#[from] IssuerError),
     /// The token webhook cannot be started.
-    #[error("the token webhook could not be started")]
+    #[error("cannot start the token webhook")]
     TokenWebhook(#[from] TokenWebhookError),
     /// An auth proxy cannot be started.
-    #[error("the auth proxy could not be started")]
+    #[error("cannot start the auth proxy")]
     AuthProxy(#[from] AuthProxyError),
     /// An API server setting is wrong.
     #[error(transparent)]
@@ -90,7 +90,7 @@ pub enum LabError {
     #[error(transparent)]
     Name(#[from] super::InvalidName),
     /// A file of the lab cannot be created, read or removed.
-    #[error("the lab's directory {} cannot be used", path.display())]
+    #[error("cannot use the lab's directory {}", path.display())]
     Directory {
         /// The directory or file.
         path: PathBuf,
@@ -107,7 +107,7 @@ pub enum LabError {
         why: NotPrivate,
     },
     /// A lab's place is taken by something else, or by something that only looks like a lab.
-    #[error("{} is not taken for a lab's directory, and nothing in it was touched: {why}", path.display())]
+    #[error("cannot use {} as a lab's directory, and nothing in it was touched: {why}", path.display())]
     NotALab {
         /// The directory.
         path: PathBuf,
@@ -115,7 +115,7 @@ pub enum LabError {
         why: super::NotALab,
     },
     /// A lab without a visible owner, whose owner may live where it cannot be seen from here.
-    #[error("cannot clear the lab in {}: it was made by {of}, so nobody here can tell whether its owner lives", path.display())]
+    #[error("cannot clear the lab in {}: it was made by {of}, and may still be in use there", path.display())]
     Elsewhere {
         /// The lab's directory.
         path: PathBuf,
@@ -123,7 +123,7 @@ pub enum LabError {
         of: Elsewhere,
     },
     /// The owner of a lab lives, and cannot be asked to end.
-    #[error("the lab '{name}' is up and could not be ended: {}", not_reached(*owner, of.as_ref()))]
+    #[error("cannot end the lab '{name}', which is up: {}", not_reached(*owner, of.as_ref()))]
     NotReached {
         /// The lab's name.
         name: String,
@@ -133,7 +133,7 @@ pub enum LabError {
         of: Option<Elsewhere>,
     },
     /// Processes that carry the lab's id but may be a container's.
-    #[error("cannot clear the lab in {}: the processes {} carry its id, but do not see the processes and files that we see", path.display(), listed(pids))]
+    #[error("cannot clear the lab in {}: the processes {} have its id, but run in another namespace of processes or files", path.display(), listed(pids))]
     StrangeServers {
         /// The lab's directory.
         path: PathBuf,
@@ -149,7 +149,7 @@ pub enum LabError {
         why: String,
     },
     /// A run in a cluster that is not ours was killed.
-    #[error("the run '{lab}' was killed while it used the cluster {server}; its objects may be there")]
+    #[error("the run '{lab}' was killed while it used the cluster {server}, which may still have its objects")]
     InCluster {
         /// The name of its lab.
         lab: String,
@@ -157,7 +157,7 @@ pub enum LabError {
         server: String,
     },
     /// The disk is full, or nearly so.
-    #[error("the lab's directory {} has {free} MiB of free space, expected at least {expected} MiB", path.display())]
+    #[error("the lab's directory {} has {free} MiB of free space (expected at least {expected} MiB)", path.display())]
     NoSpace {
         /// The directory.
         path: PathBuf,
@@ -176,7 +176,7 @@ pub enum LabError {
         source: Box<kube::Error>,
     },
     /// A lab of that name is already up.
-    #[error("a lab called '{name}' is up or being started already{}", owner.map_or_else(String::new, |owner| format!("; process {owner} owns it")))]
+    #[error("a lab named '{name}' is already up or starting{}", owner.map_or_else(String::new, |owner| format!("; process {owner} owns it")))]
     UpAlready {
         /// Its name.
         name: String,
@@ -192,13 +192,13 @@ pub enum LabError {
         up: Vec<String>,
     },
     /// The lab has an owner, but cannot be attached to.
-    #[error("the lab '{name}' cannot be attached to: it is still being started, or only lives as long as the run that started it")]
+    #[error("cannot attach to the lab '{name}': it is still starting, or belongs to the run that started it")]
     NotReady {
         /// Its name.
         name: String,
     },
     /// The lab that is up is not the one requested.
-    #[error("the lab '{name}' that is up is another than the one asked for: {why}")]
+    #[error("the lab '{name}' that is up does not match the options: {why}")]
     Mismatch {
         /// Its name.
         name: String,
@@ -206,13 +206,13 @@ pub enum LabError {
         why: String,
     },
     /// A lab with learners cannot run features.
-    #[error("cannot use the lab '{name}' for features: it has learners, and scenarios give rights away")]
+    #[error("cannot use the lab '{name}' for features: it has learners, and scenarios grant rights")]
     HasLearners {
         /// Its name.
         name: String,
     },
     /// A lab with learners starts no further API servers.
-    #[error("cannot start an API server with the setting '{asked}': the lab has learners, who might do more there")]
+    #[error("cannot start an API server with the setting '{asked}': the lab has learners, who might have more rights there")]
     BesideLearners {
         /// The setting.
         asked: String,
@@ -227,7 +227,7 @@ pub enum LabError {
         source: serde_json::Error,
     },
     /// The process that should own the lab cannot be started.
-    #[error("the process that shall own the lab could not be started")]
+    #[error("cannot start the process that owns the lab")]
     NoSupervisor(#[source] std::io::Error),
     /// The owner of the lab ended before the lab was ready.
     #[error("{why}")]
@@ -238,7 +238,7 @@ pub enum LabError {
         hint: Option<String>,
     },
     /// The owner of the lab does not respond.
-    #[error("the owner of the lab does not answer")]
+    #[error("the owner of the lab does not respond")]
     Control(#[source] std::io::Error),
     /// The owner of the lab could not do what it was asked to.
     #[error("the owner of the lab answers: {0}")]
@@ -247,10 +247,10 @@ pub enum LabError {
     #[error(transparent)]
     Rights(#[from] WaitError<kube::Error>),
     /// The cluster's version is not a version of Kubernetes.
-    #[error("the API server's version is {0}, expected 1 and a number")]
+    #[error("the API server's version is {0} (expected one such as 1.37)")]
     StrangeVersion(String),
     /// There is no auth proxy of that name.
-    #[error("no auth proxy is called '{name}'; there are: {}", known.join(", "))]
+    #[error("no auth proxy is named '{name}' (known: {})", known.join(", "))]
     NoSuchProxy {
         /// The name asked for.
         name: String,
@@ -261,7 +261,7 @@ pub enum LabError {
     #[error("interrupted; everything that was started was stopped")]
     Interrupted,
     /// The lab was ended meanwhile.
-    #[error("the lab was ended meanwhile")]
+    #[error("the lab was ended in the meantime")]
     Ended,
     /// An existing cluster cannot be used.
     #[error(transparent)]
@@ -273,7 +273,7 @@ pub enum LabError {
         what: &'static str,
     },
     /// Objects that scenarios made could not be deleted.
-    #[error("cannot delete what scenarios made: {0}")]
+    #[error("cannot delete the objects that scenarios made: {0}")]
     Left(String),
     /// A failure that several callers wait for.
     #[error(transparent)]
@@ -293,8 +293,8 @@ impl LabError {
 fn not_reached(owner: Option<u32>, of: Option<&Elsewhere>) -> String {
     let process = owner.map_or_else(|| "its owner".to_owned(), |pid| format!("its owner, process {pid},"));
     match of {
-        Some(of) => format!("{process} is of {of}"),
-        None => format!("{process} does not answer, and there is no proof which process it is"),
+        Some(of) => format!("{process} belongs to {of}"),
+        None => format!("{process} does not respond, and cannot be identified"),
     }
 }
 
@@ -315,15 +315,15 @@ impl Hint for LabError {
                 "use it as it is (`authlab status`), or end it with `authlab down{}`",
                 super::lab_option(name)
             )),
-            Self::NotReady { .. } => Some("`authlab status` shows the labs there are".to_owned()),
+            Self::NotReady { .. } => Some("`authlab status` lists the labs".to_owned()),
             Self::ServerBinaries(error) => error.hint(),
             Self::NotUp { name, .. } => Some(format!("`authlab up{}` starts it", super::lab_option(name))),
             Self::Mismatch { name, .. } => Some(format!(
-                "end it with `authlab down{}`, or give the new one another name with --lab",
+                "end it with `authlab down{}`, or choose another name with --lab",
                 super::lab_option(name)
             )),
             Self::HasLearners { .. } | Self::BesideLearners { .. } => {
-                Some("leave --lab out: a lab is started for the run, and ended with it".to_owned())
+                Some("leave out --lab: a lab is then started for the run, and ended with it".to_owned())
             }
             Self::Supervisor { hint, .. } => hint.clone(),
             Self::Untrusted { path, why } => why
@@ -342,7 +342,7 @@ impl Hint for LabError {
             Self::Elsewhere { path, .. } => {
                 let name = path.file_name().unwrap_or_default().to_string_lossy();
                 Some(format!(
-                    "end it where it was made; once you know that nothing of it runs: `authlab down --foreign{}`",
+                    "end it where it was made; if you know that nothing of it is running: `authlab down --foreign{}`",
                     super::lab_option(&name)
                 ))
             }
@@ -350,8 +350,8 @@ impl Hint for LabError {
             Self::NotReached { of: None, .. } => {
                 Some("its directory has `owner.lock`: `fuser` and `lsof` show who has that open".to_owned())
             }
-            Self::StrangeServers { .. } => Some("end them where they were started, or by hand, and say it again".to_owned()),
-            Self::ServersLeft { .. } => Some("say it again; a process that cannot be killed waits for the kernel".to_owned()),
+            Self::StrangeServers { .. } => Some("end them where they were started, or by hand, and run the command again".to_owned()),
+            Self::ServersLeft { .. } => Some("run the command again; a process that cannot be killed waits for the kernel".to_owned()),
             Self::InCluster { .. } => {
                 Some("`authlab down --cluster existing --kubeconfig FILE` deletes them; `authlab down --all` forgets the run".to_owned())
             }

@@ -92,7 +92,7 @@ impl Drop for UnderWay {
             let (run, further) = (self.run.clone(), self.further.clone());
             runtime.spawn(async move {
                 if let Err(error) = made.delete(&client).await {
-                    further.note(&format!("what the run {run} made is not deleted: {}", with_causes(&error)));
+                    further.note(&format!("cannot delete the objects of the run {run}: {}", with_causes(&error)));
                 }
             });
         }
@@ -159,7 +159,7 @@ impl Further {
                 None => self.0.changed.notified().await,
                 Some((name, Duration::ZERO)) => {
                     if let Err(error) = self.end(&name).await {
-                        self.note(&format!("the API server {name} does not end: {}", with_causes(&error)));
+                        self.note(&format!("cannot stop the API server {name}: {}", with_causes(&error)));
                         self.used().servers.remove(&name);
                     }
                 }

@@ -80,7 +80,7 @@ impl LabKeycloak {
     }
 }
 
-/// What the server needs as long as it starts.
+/// The files that the server needs while it starts.
 struct Files {
     directory: PathBuf,
     certificate: Leaf,

@@ -195,10 +195,12 @@ mod tests {
         assert_eq!(way("alice", Form::Exec, None).expect("a way"), Way::Certificate);
         assert_eq!(way("alice", Form::Exec, Some(Way::Keycloak)).expect("a way"), Way::Keycloak);
         assert_eq!(way("alice", Form::Token, None).expect("a way"), Way::Keycloak);
-        let told = way("user1", Form::Token, None).expect_err("a certificate is no token").to_string();
+        let told = way("user1", Form::Token, None)
+            .expect_err("a certificate is not a token")
+            .to_string();
         assert_eq!(
             told,
-            "user1 has no kubeconfig with a token: that is for who authenticates by keycloak or service-account"
+            "user1 has no kubeconfig with a token, which needs authentication by keycloak or service-account"
         );
         assert!(way("administrator", Form::Exec, None).is_err());
     }

@@ -33,7 +33,7 @@ pub(super) async fn find(ours: Option<&ServerBinaries>, cluster: Minor, director
     if let Some(ours) = ours {
         return (
             Some(ours.directory.clone()),
-            observed(true, "kubectl of the lab's version is there".to_owned()),
+            observed(true, "kubectl of the lab's version is available".to_owned()),
         );
     }
     let Ok(path) = which::which("kubectl") else {
@@ -41,16 +41,16 @@ pub(super) async fn find(ours: Option<&ServerBinaries>, cluster: Minor, director
     };
     let place = path.parent().map(Path::to_owned);
     match minor(&path, &directory.join("kubectl.log")).await {
-        Some(minor) if minor.abs_diff(cluster.0) <= SKEW => (place, observed(true, format!("{} is of 1.{minor}", path.display()))),
+        Some(minor) if minor.abs_diff(cluster.0) <= SKEW => (place, observed(true, format!("{} is version 1.{minor}", path.display()))),
         Some(minor) => {
             let why = format!(
-                "{} is of 1.{minor}, and the cluster of 1.{}: one more or less will do",
+                "{} is version 1.{minor}, and the cluster is 1.{} (expected at most one minor version apart)",
                 path.display(),
                 cluster.0
             );
             (None, observed(false, why))
         }
-        None => (None, observed(false, format!("{} does not say its version", path.display()))),
+        None => (None, observed(false, format!("cannot read the version of {}", path.display()))),
     }
 }
 

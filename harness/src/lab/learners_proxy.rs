@@ -39,7 +39,7 @@ struct DescribedHeaders {
 #[derive(Debug, thiserror::Error)]
 pub enum LearnersProxyError {
     /// A file cannot be read.
-    #[error("could not read {}", path.display())]
+    #[error("cannot read {}", path.display())]
     File {
         /// The file.
         path: PathBuf,

@@ -173,7 +173,7 @@ enum Fate {
 /// Judges by the owner in `labels`, as seen from `here`.
 fn fate(labels: Option<&Labels>, here: &Owner) -> Fate {
     let Some(labels) = labels else {
-        return Fate::Untold("an owner that its labels do not name".to_owned());
+        return Fate::Untold("an owner that is not in its labels".to_owned());
     };
     // The lock is better proof than a process id; but only the lock of this very lab.
     let lock = match directory::look(&labels.directory) {
@@ -192,7 +192,7 @@ fn fate(labels: Option<&Labels>, here: &Owner) -> Fate {
     match Running::open(labels.owner.pid).map(|process| process.map(|process| process.has_ended())) {
         Ok(None | Some(Ok(true))) => Fate::Orphan,
         Ok(Some(Ok(false))) => Fate::Lives,
-        Ok(Some(Err(_))) | Err(_) => Fate::Untold("a process that this system does not tell about".to_owned()),
+        Ok(Some(Err(_))) | Err(_) => Fate::Untold("a process that this system does not identify".to_owned()),
     }
 }
 
@@ -241,8 +241,8 @@ pub(super) async fn clear_servers(path: &Path, marker: &Marker, claim: Claim, co
         for server in &left.servers {
             killed.lock().await.insert(server.pid());
             last = Some(match server.signal(Signal::KILL) {
-                Ok(()) => format!("process {} was killed and still runs", server.pid()),
-                Err(error) => format!("process {} cannot be killed ({error})", server.pid()),
+                Ok(()) => format!("process {} was killed and is still running", server.pid()),
+                Err(error) => format!("cannot kill process {} ({error})", server.pid()),
             });
         }
         Ok::<_, Infallible>(last.map_or(Condition::Met(left.strange), Condition::NotYet))

@@ -46,7 +46,7 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
     let plan = Plan::make(options, directory, events).await?;
     let (driver, identity_provider) = (plan.cluster.driver(), plan.keycloak.driver());
 
-    // What servers need of one another: an address, certificates, ports.
+    // Servers need each other's addresses, certificates and ports.
     let scope = ScopeOnDemand::new(name, directory, events);
     let address = plan.cluster.address(&scope).await?;
     let ours = authorities(directory, &address).await?;
@@ -75,7 +75,7 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
     issuer.signer().save(&directory.below("issuer")?)?;
     let (main, authorities) = (started.main, started.authorities);
 
-    // What is inside the cluster, and in front of it.
+    // The objects inside the cluster, and the proxies in front of it.
     let administrator = Administrator::new(&main, authorities.administrator()?)?;
     let (kubernetes, minor) = administrator.kubernetes().await?;
     let objects = events.in_phase("objects of the lab", async |_| {

@@ -144,7 +144,7 @@ async fn last_words(supervisor: &mut Child, log: &Path, ended: &str) -> String {
         // Shows as much of it as can be read.
         let _ = tokio::time::timeout(Duration::from_secs(1), stderr.read_to_string(&mut early)).await;
     }
-    let mut why = format!("its owner ended without a word ({ended})");
+    let mut why = format!("its owner exited without an error message ({ended})");
     if log.exists() {
         why = format!("{why}; its log is {}", log.display());
     }

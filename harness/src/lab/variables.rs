@@ -20,15 +20,15 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("LAB_CLIENT_AUTHORITY_KEY", "file: that authority's key"),
     ("LAB_ISSUER", "Keycloak's issuer URL"),
     ("LAB_ISSUER_AUTHORITY", "file: the authority of Keycloak's certificate"),
-    ("LAB_CLIENT_ID", "the client that the API server expects tokens to be for"),
+    ("LAB_CLIENT_ID", "ID of the client for which the API server expects tokens"),
     ("LAB_CLIENT_SECRET_FILE", "file: that client's secret"),
-    ("LAB_PASSWORDS", "directory: a file for each person's password at Keycloak"),
+    ("LAB_PASSWORDS", "directory: one file per person with their password at Keycloak"),
     ("LAB_AUTH_PROXY", "address of the auth proxy that passes identity on as headers"),
     ("LAB_IMPERSONATING_PROXY", "address of the auth proxy that impersonates"),
     ("LAB_AUTH_PROXY_AUTHORITY", "file: the authority of the auth proxies' certificates"),
     (
         "LAB_FRONT_PROXY_CERTIFICATE",
-        "file: the certificate with which the API server believes headers",
+        "file: the certificate with which the API server accepts identity headers",
     ),
     ("LAB_FRONT_PROXY_KEY", "file: that certificate's key"),
 ];

@@ -75,8 +75,8 @@ impl WatchedScope {
             }
             None => {
                 events.note(
-                    "should this program be killed, its containers stay until `authlab down --all` (docs/from-rust.md says what a \
-                     program of yours can do about that)",
+                    "if this program is killed, its containers stay until `authlab down --all` (docs/from-rust.md shows how a program of \
+                     yours can avoid that)",
                 );
                 Watching::Ourselves
             }

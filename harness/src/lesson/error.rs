@@ -9,7 +9,7 @@ use crate::lab::LabError;
 #[derive(Debug, thiserror::Error)]
 pub enum LessonError {
     /// There is no such lesson.
-    #[error("no lesson is called '{name}'; there are: {}", known.join(", "))]
+    #[error("no lesson is named '{name}' (known: {})", known.join(", "))]
     Unknown {
         /// The name that was given.
         name: String,
@@ -17,10 +17,7 @@ pub enum LessonError {
         known: Vec<String>,
     },
     /// There is no learner of that name.
-    #[error(
-        "'{name}' is no learner: they are called learner-1, learner-2 and so on to learner-{}",
-        super::MOST
-    )]
+    #[error("'{name}' is not a learner (expected learner-1 to learner-{})", super::MOST)]
     NoLearner {
         /// The name that was given.
         name: String,
@@ -43,7 +40,7 @@ pub enum LessonError {
     #[error(transparent)]
     Lab(#[from] LabError),
     /// The lab's cluster lacks something that the lesson needs.
-    #[error("the lab cannot have this lesson: {why}")]
+    #[error("the lab does not support this lesson: {why}")]
     Lacks {
         /// The missing capability.
         why: String,
@@ -52,7 +49,7 @@ pub enum LessonError {
     #[error(transparent)]
     Capability(#[from] crate::cluster::UnknownCapability),
     /// An object of the lesson cannot be created or deleted.
-    #[error("the cluster does not take {what}")]
+    #[error("the cluster refused {what}")]
     Objects {
         /// The object.
         what: String,
@@ -64,7 +61,7 @@ pub enum LessonError {
     #[error("a fixture contains an invalid object")]
     NoObject(#[from] serde_json::Error),
     /// The API server did not see the created objects in time.
-    #[error("the API server does not see what was made")]
+    #[error("the API server does not see the created objects")]
     NotSeen(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A certificate cannot be made.
     #[error(transparent)]
@@ -76,7 +73,7 @@ pub enum LessonError {
     #[error(transparent)]
     Placeholder(#[from] crate::template::UnknownPlaceholder),
     /// A file cannot be read or written.
-    #[error("could not read or write {}", path.display())]
+    #[error("cannot read or write {}", path.display())]
     File {
         /// The file.
         path: PathBuf,
@@ -85,7 +82,7 @@ pub enum LessonError {
         source: std::io::Error,
     },
     /// A file that the learner writes is invalid.
-    #[error("{} cannot be used: {why}", path.display())]
+    #[error("cannot use {}: {why}", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 
-use super::bench::Bench;
+use super::workspace::Workspace;
 use super::{Lesson, LessonError};
 use crate::event::{Event, Events, Outcome, ScenarioReport};
 use crate::scenario::runner::{self, RunOptions};
@@ -47,7 +47,7 @@ impl From<ScenarioReport> for Goal {
 ///
 /// # Errors
 /// The lab lacks something that the goals need.
-pub(super) async fn look(lesson: &Lesson, bench: &Bench<'_>, vocabulary: &Vocabulary) -> Result<Vec<Goal>, LessonError> {
+pub(super) async fn look(lesson: &Lesson, workspace: &Workspace<'_>, vocabulary: &Vocabulary) -> Result<Vec<Goal>, LessonError> {
     let suite = Suite::new(&[lesson.goal()], vocabulary)?;
     let selected = Selection::default().pick(&suite);
     let reports: Arc<Mutex<Vec<ScenarioReport>>> = Arc::default();
@@ -59,16 +59,16 @@ pub(super) async fn look(lesson: &Lesson, bench: &Bench<'_>, vocabulary: &Vocabu
     });
     let site = Site {
         cleanup: None,
-        lab: bench.lab.clone(),
+        lab: workspace.lab.clone(),
         events: events.clone(),
         exchanges: false,
         mode: Mode::AsWritten,
         learner: Some(LearnersPlace {
-            learner: bench.learner.name().to_owned(),
-            directory: bench.directory.clone(),
+            learner: workspace.learner.name().to_owned(),
+            directory: workspace.directory.clone(),
         }),
     };
-    let capabilities = bench.lab.capabilities();
+    let capabilities = workspace.lab.capabilities();
     // A goal is never skipped: a capability that the lab lacks is an error.
     let fit = |_: &Site, scenario: &SharedScenario| match capabilities.check_all(scenario.requires())? {
         Ok(()) => Ok(None),

@@ -6,8 +6,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::LessonError;
-use super::bench::Bench;
 use super::objects::Cluster;
+use super::workspace::Workspace;
 
 /// A check of the current state, with the texts to show while it fails.
 #[derive(Clone, Debug, Deserialize)]
@@ -45,9 +45,9 @@ impl Look {
 }
 
 /// Returns the index of the first hint whose check fails, or `None` when all checks pass.
-pub(super) async fn next(hints: &[Hint], bench: &Bench<'_>) -> Result<Option<usize>, LessonError> {
+pub(super) async fn next(hints: &[Hint], workspace: &Workspace<'_>) -> Result<Option<usize>, LessonError> {
     for (index, hint) in hints.iter().enumerate() {
-        if hint.look.is_so(bench).await? == hint.look.never {
+        if hint.look.is_so(workspace).await? == hint.look.never {
             return Ok(Some(index));
         }
     }
@@ -55,11 +55,11 @@ pub(super) async fn next(hints: &[Hint], bench: &Bench<'_>) -> Result<Option<usi
 }
 
 impl Look {
-    async fn is_so(&self, bench: &Bench<'_>) -> Result<bool, LessonError> {
-        let at = self.at.as_deref().map(|at| bench.fill(at)).transpose()?;
-        let is = self.is.as_ref().map(|is| bench.fill_json(is)).transpose()?;
+    async fn is_so(&self, workspace: &Workspace<'_>) -> Result<bool, LessonError> {
+        let at = self.at.as_deref().map(|at| workspace.fill(at)).transpose()?;
+        let is = self.is.as_ref().map(|is| workspace.fill_json(is)).transpose()?;
         if let Some(file) = &self.file {
-            let path = bench.directory.join(bench.fill(file)?);
+            let path = workspace.directory.join(workspace.fill(file)?);
             let Some(at) = at else { return Ok(path.exists()) };
             let Ok(text) = std::fs::read_to_string(&path) else {
                 return Ok(false);
@@ -69,7 +69,7 @@ impl Look {
             return Ok(read.is_ok_and(|value| has(&value, &at, is.as_ref())));
         }
         let path = self.object.as_deref().unwrap_or_default();
-        let Some(found) = Cluster::of(bench.lab).at(&bench.fill(path)?).await? else {
+        let Some(found) = Cluster::of(workspace.lab).at(&workspace.fill(path)?).await? else {
             return Ok(false);
         };
         let at = at.unwrap_or_default();

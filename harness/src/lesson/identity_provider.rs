@@ -45,14 +45,11 @@ pub fn token(lab: &Lab, learner: &Learner, path: &Path) -> Result<Secret, Lesson
     let own = signer.url(PATH)?;
     // The key signs for no other issuer whose URL differs only in case or a final slash, so the comparison may ignore both.
     if !file.issuer.trim_end_matches('/').eq_ignore_ascii_case(&own) {
-        return Err(damaged(format!(
-            "the issuer of this identity provider is {own}, not {}",
-            file.issuer
-        )));
+        return Err(damaged(format!("the issuer is {} (expected {own})", file.issuer)));
     }
     for claim in ["iss", "aud", LEARNER] {
         if file.claims.contains_key(claim) {
-            return Err(damaged(format!("the claim \"{claim}\" is not among those that it may set")));
+            return Err(damaged(format!("it may not set the claim \"{claim}\"")));
         }
     }
     let token = signer

@@ -160,7 +160,7 @@ async fn in_force(lab: &Lab, learner: &Learner) -> Result<(), LessonError> {
     let refused = until("the policy about learners' names", Duration::from_secs(60), || async {
         let answer = ask(&endpoint, learner.name(), &credential, &question).await;
         Ok::<_, std::convert::Infallible>(match answer.verdict {
-            Verdict::Accepted => Condition::NotYet("a learner could make what has another's name".to_owned()),
+            Verdict::Accepted => Condition::NotYet("a learner could create an object with another's name".to_owned()),
             _ if answer.message().is_some_and(|message| message.contains(POLICY_NAME)) => Condition::Met(()),
             _ => Condition::NotYet(answer.to_string()),
         })

@@ -2,10 +2,8 @@
 //!
 //! The main type is [`Lesson`], a folder of `fixtures/lessons/`: its text, the state that it starts with, its goals as scenarios,
 //! hints that check the current state, and a solution. A [`Learner`] works on it in a namespace and a directory of their own
-//! ([`Bench`]); many can do so in one lab, and none of them can reach another's work.
+//! ([`Workspace`]); many can do so in one lab, and none of them can reach another's work.
 
-mod bench;
-mod desk;
 mod error;
 mod goal;
 mod hints;
@@ -13,6 +11,8 @@ mod identity_provider;
 mod learner;
 mod objects;
 mod progress;
+mod signer;
+mod workspace;
 
 use std::sync::LazyLock;
 
@@ -20,16 +20,16 @@ use include_dir::{Dir, include_dir};
 use serde::Deserialize;
 use serde_json::Value;
 
-pub use bench::{Bench, Started};
 pub use error::LessonError;
 pub use goal::Goal;
 pub use identity_provider::token;
 pub use learner::{Learner, MOST, admit_class};
 pub use progress::{Progress, Reached, Row, board};
+pub use workspace::{Started, Workspace};
 
 static LESSONS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../fixtures/lessons");
 
-/// A lesson, as its folder describes it. Texts have `{learner}` and other placeholders for a learner's own names ([`Bench`]).
+/// A lesson, as its folder describes it. Texts have `{learner}` and other placeholders for a learner's own names ([`Workspace`]).
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lesson {
@@ -48,7 +48,7 @@ pub struct Lesson {
     #[serde(default)]
     certificate: Vec<WantedCertificate>,
     /// The party that does what learners may not do themselves, while a lesson is checked.
-    desk: Option<desk::Desk>,
+    signer: Option<signer::RequestSigner>,
     /// The hints, the first thing to check first.
     hint: Vec<hints::Hint>,
     /// The text that the learner reads.

@@ -152,7 +152,7 @@ pub enum BodyError {
     #[error("cannot read the body of a request")]
     Read(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The caller took too long.
-    #[error("the body of a request did not come within {0:?}")]
+    #[error("timed out after {0:?} waiting for the body of a request")]
     Slow(std::time::Duration),
 }
 

@@ -12,14 +12,14 @@ use crate::loopback::is_address;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Use {
     /// This program sends requests there, with secrets.
-    Asked,
+    Requested,
     /// A browser opens it, possibly on this machine.
     Opened,
 }
 
 /// An address that an issuer names, and that is not used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("its {name} is {address}, expected {expected}")]
+#[error("its {name} is {address} (expected {expected})")]
 pub struct BadAddress {
     /// The field that contains it.
     pub name: String,
@@ -32,7 +32,7 @@ impl Use {
     /// Returns the address in the field `name` in the form in which it may be used and shown.
     pub(super) fn check(self, name: &str, address: &str) -> Result<Url, BadAddress> {
         let expected = match self {
-            Self::Asked => "https",
+            Self::Requested => "https",
             Self::Opened => "https, or http at a loopback address",
         };
         let bad = || BadAddress {
@@ -60,7 +60,7 @@ pub(super) fn check_configuration(body: &[u8]) -> Result<(), BadAddress> {
         let used = if name == "authorization_endpoint" {
             Use::Opened
         } else {
-            Use::Asked
+            Use::Requested
         };
         used.check(name, address)?;
     }
@@ -89,7 +89,7 @@ mod tests {
             let bad = Use::Opened.check("authorization_endpoint", address).expect_err(address);
             assert_eq!(
                 bad.to_string(),
-                format!("its authorization_endpoint is {address}, expected https, or http at a loopback address")
+                format!("its authorization_endpoint is {address} (expected https, or http at a loopback address)")
             );
         }
     }
@@ -108,7 +108,7 @@ mod tests {
         for name in ["token_endpoint", "jwks_uri", "device_authorization_endpoint", "userinfo_endpoint"] {
             assert_eq!(check_configuration(sound(name).as_bytes()), Ok(()));
             let bad = check_configuration(local(name).as_bytes()).expect_err(name);
-            assert_eq!(bad.to_string(), format!("its {name} is http://127.0.0.1:1/x, expected https"));
+            assert_eq!(bad.to_string(), format!("its {name} is http://127.0.0.1:1/x (expected https)"));
         }
         assert_eq!(check_configuration(local("authorization_endpoint").as_bytes()), Ok(()));
         assert_eq!(check_configuration(b"no configuration"), Ok(()));

@@ -78,7 +78,7 @@ struct Servers {
 
 /// A file that is not used, with the reason.
 #[derive(Debug, thiserror::Error)]
-#[error("{what} {} is not used: {why}", path.display())]
+#[error("cannot use {what} {}: {why}", path.display())]
 pub struct Untrusted {
     what: &'static str,
     /// The file.
@@ -90,7 +90,7 @@ pub struct Untrusted {
 #[derive(Debug, thiserror::Error)]
 pub enum CacheError {
     /// The directory or a file in it cannot be written.
-    #[error("the login cannot be kept in {}", path.display())]
+    #[error("cannot keep the login in {}", path.display())]
     Write {
         /// The path.
         path: PathBuf,
@@ -99,7 +99,7 @@ pub enum CacheError {
         source: io::Error,
     },
     /// Another user can write there.
-    #[error("logins are not kept in {}: {why}", path.display())]
+    #[error("cannot keep logins in {}: {why}", path.display())]
     Open {
         /// The directory.
         path: PathBuf,
@@ -107,7 +107,7 @@ pub enum CacheError {
         why: NotPrivate,
     },
     /// Another login at the same issuer does not finish.
-    #[error("another login at this issuer is still under way after {} s", limit.as_secs())]
+    #[error("timed out after {} s waiting for another login at this issuer", limit.as_secs())]
     Locked {
         /// The time that was waited.
         limit: Duration,
@@ -155,7 +155,7 @@ impl Cache {
 
     /// Returns the stored login, if any.
     pub(super) fn read(&self, key: &Key) -> Result<Option<Entry>, Untrusted> {
-        read("the kept login", &self.path(key), key)
+        read("the stored login", &self.path(key), key)
     }
 
     /// Stores `entry` atomically.
@@ -201,7 +201,7 @@ impl Cache {
         let waited = until_gently("the end of another login", limit, || async {
             Ok::<_, CacheError>(match self.try_lock(key)? {
                 Some(lock) => Condition::Met(lock),
-                None => Condition::NotYet("it is under way".to_owned()),
+                None => Condition::NotYet("it is in progress".to_owned()),
             })
         });
         let lock = waited.await.map_err(|error| match error {
@@ -261,10 +261,10 @@ fn read<K: DeserializeOwned + PartialEq, T: DeserializeOwned>(what: &'static str
     let kept: Kept<K, T> = serde_json::from_str(&text)
         .map_err(|error| untrusted(format!("it is damaged (line {}, column {})", error.line(), error.column())))?;
     if kept.schema != SCHEMA {
-        return Err(untrusted(format!("its form is {}, not {SCHEMA}", kept.schema)));
+        return Err(untrusted(format!("its schema is {} (expected {SCHEMA})", kept.schema)));
     }
     if kept.key != *key {
-        return Err(untrusted("it is about another login".to_owned()));
+        return Err(untrusted("it belongs to another login".to_owned()));
     }
     Ok(Some(kept.value))
 }
@@ -352,9 +352,9 @@ mod tests {
         // The file of one login in the place of another's.
         std::fs::rename(&path, cache.path(&self::key("bob"))).expect("it is ours");
         let told = cache.read(&self::key("bob")).expect_err("it is alice's").to_string();
-        assert!(told.ends_with("it is about another login"), "{told}");
+        assert!(told.ends_with("it belongs to another login"), "{told}");
         std::os::unix::fs::symlink(cache.path(&self::key("bob")), &path).expect("it is ours");
-        assert!(why().contains("it cannot be looked at"), "{}", why());
+        assert!(why().contains("cannot read its metadata"), "{}", why());
     }
 
     #[test]
@@ -387,7 +387,7 @@ mod tests {
         let path = cache.path_of_servers(&audience("kubernetes"));
         mode(&path, 0o660);
         let told = cache.servers(&audience("kubernetes")).expect_err("others can write it").to_string();
-        assert!(told.starts_with("the record of API servers "), "{told}");
+        assert!(told.starts_with("cannot use the record of API servers "), "{told}");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::shell_word::quoted;
 #[derive(Debug, thiserror::Error)]
 pub enum LoginError {
     /// The issuer's URL is not valid.
-    #[error("the issuer '{url}' is no URL of an issuer: {why}")]
+    #[error("'{url}' is not the URL of an issuer: {why}")]
     Url {
         /// The URL as it was given.
         url: String,
@@ -24,10 +24,10 @@ pub enum LoginError {
         why: String,
     },
     /// No HTTPS client can be made of the authorities given.
-    #[error("the authority of the issuer's certificate cannot be used")]
+    #[error("cannot use the authority of the issuer's certificate")]
     Authority(#[source] reqwest::Error),
     /// The issuer cannot be reached.
-    #[error("the issuer {issuer} cannot be asked for {what}")]
+    #[error("cannot request {what} from the issuer {issuer}")]
     Unreachable {
         /// Its URL.
         issuer: String,
@@ -38,7 +38,7 @@ pub enum LoginError {
         source: reqwest::Error,
     },
     /// The issuer's response cannot be used.
-    #[error("the issuer {issuer} gives no usable {what}: {why}")]
+    #[error("cannot use the {what} from the issuer {issuer}: {why}")]
     Malformed {
         /// Its URL.
         issuer: String,
@@ -48,7 +48,7 @@ pub enum LoginError {
         why: String,
     },
     /// The issuer names an unsafe address: it was not opened, and nothing was sent to it.
-    #[error("the issuer {issuer} is not used for a login")]
+    #[error("cannot log in at the issuer {issuer}")]
     Address {
         /// Its URL.
         issuer: String,
@@ -57,7 +57,7 @@ pub enum LoginError {
         source: BadAddress,
     },
     /// The issuer's configuration is that of another issuer (OpenID Connect Discovery 1.0 §4.3).
-    #[error("the issuer is {given} here and calls itself {said}")]
+    #[error("the issuer {given} gives another issuer in its configuration: {said}")]
     Another {
         /// Its URL, as it was given.
         given: String,
@@ -86,7 +86,7 @@ pub enum LoginError {
     #[error("the issuer gave no ID token")]
     NoIdToken,
     /// The ID token does not match the request.
-    #[error("the ID token that the issuer gave is refused: {0}")]
+    #[error("cannot use the issuer's ID token: {0}")]
     Token(String),
     /// A secret would go to an issuer that the user did not name.
     #[error("the {secret} is not sent to the issuer {issuer}: the cluster of the kubeconfig named the issuer, the client or the authority")]
@@ -108,25 +108,25 @@ pub enum LoginError {
         source: Option<io::Error>,
     },
     /// The user does not allow that API server to receive the login.
-    #[error("you did not allow the API server {server} to have the login")]
+    #[error("you did not allow the API server {server} to get the login")]
     NotAllowed {
         /// The server's address.
         server: String,
     },
     /// Another process tried to log in, and this one waited for it.
-    #[error("another login at this issuer, which this one waited for, came to nothing: {why}")]
+    #[error("another login at this issuer, which this one waited for, failed: {why}")]
     GivenUp {
         /// The reason that it failed.
         why: String,
     },
     /// A login needs a user, and the client says that none can be asked.
-    #[error("a new login needs a person, and none can be asked here (no terminal, or interactiveMode is Never)")]
+    #[error("cannot ask for a new login (no terminal, or interactiveMode is Never)")]
     NobodyThere,
     /// The earlier login has ended, and no user can be asked for a new one.
-    #[error("the earlier login is over, and nobody can be asked for a new one here")]
+    #[error("the earlier login has ended, and this process cannot ask for a new one")]
     Over(#[source] Box<LoginError>),
     /// No password was given and none can be typed.
-    #[error("the password of {user} cannot be typed")]
+    #[error("cannot ask for the password of {user}")]
     Password {
         /// The user.
         user: String,
@@ -135,16 +135,16 @@ pub enum LoginError {
         source: io::Error,
     },
     /// No loopback address for the login page to return to can be listened on.
-    #[error("no loopback address can be listened on for the login page to return to")]
+    #[error("cannot listen on a loopback address, to which the login page returns")]
     Listen(#[source] io::Error),
     /// The browser did not return from the login page.
-    #[error("nobody came back from the login page within {} s", limit.as_secs())]
+    #[error("timed out after {} s waiting for the login page to return", limit.as_secs())]
     NotReturned {
         /// The time that was waited.
         limit: Duration,
     },
     /// The code was not typed in time.
-    #[error("the code was not typed within {} s", limit.as_secs())]
+    #[error("timed out after {} s waiting for the code to be typed", limit.as_secs())]
     NotTyped {
         /// The time that was waited.
         limit: Duration,
@@ -159,9 +159,9 @@ fn known(sharing: &Sharing) -> String {
     let same = sharing.known.iter().any(|known| known.url == sharing.server.url);
     let known: Vec<&str> = sharing.known.iter().map(|known| known.url.as_str()).collect();
     match known.as_slice() {
-        [] => "it was given to none yet, and nobody can be asked here".to_owned(),
-        _ if same => "its certificate is verified in another way than before, and nobody can be asked here".to_owned(),
-        _ => format!("it was given to {} so far, and nobody can be asked here", known.join(", ")),
+        [] => "it was given to no server yet, and this process cannot ask you".to_owned(),
+        _ if same => "its certificate is verified in another way than before, and this process cannot ask you".to_owned(),
+        _ => format!("it was given to {} so far, and this process cannot ask you", known.join(", ")),
     }
 }
 
@@ -221,31 +221,34 @@ impl Hint for LoginError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::NotForServer { sharing, directory, .. } => {
-                return Some(format!("if you mean that server, allow it with `{}`", allowing(sharing, directory)));
+                return Some(format!(
+                    "if this is the right server, allow it with `{}`",
+                    allowing(sharing, directory)
+                ));
             }
             Self::SecretForAStranger { .. } => {
-                "if the issuer is yours, give --issuer, --client-id and --certificate-authority yourself; else log in without a secret, with \
-                 --flow browser or --flow device"
+                "if you trust the issuer, give --issuer, --client-id and --certificate-authority yourself; otherwise log in without a secret, \
+                 with --flow browser or --flow device"
             }
             Self::GivenUp { .. } => "run it again for a new login",
-            Self::Url { .. } => "give it as the issuer's tokens say it, such as https://keycloak.example/realms/NAME",
+            Self::Url { .. } => "give it exactly as in the issuer's tokens, such as https://keycloak.example/realms/NAME",
             Self::Authority(_) => "give a PEM file with --certificate-authority",
             Self::Unreachable { .. } if self.is_untrusted_certificate() => {
                 "give the authority that signed the issuer's certificate with --certificate-authority"
             }
             Self::Address { .. } => {
-                "nothing was opened or sent there; see that the issuer is the one you mean, and have its configuration corrected"
+                "nothing was opened or sent there; check that this is the right issuer, and have its configuration corrected"
             }
-            Self::Another { .. } => "give the URL exactly as the issuer says it: a slash at its end, case and port count",
+            Self::Another { .. } => "give the URL exactly as in the issuer's configuration: a final slash, case and port matter",
             Self::Refused { code, .. } if code == "invalid_client" || code == "unauthorized_client" => {
                 "check --client-id and the client's secret, and that the client may use this flow"
             }
             Self::Lacks { .. } => "choose another --flow",
-            Self::NoIdToken => "the client must be allowed the scope openid",
+            Self::NoIdToken => "allow the client the scope openid",
             Self::NobodyThere | Self::Over(_) => "log in once in a terminal; later calls use and refresh that login",
             Self::NotReturned { .. } => "open the address that was printed in a browser on this machine, or use --flow device",
             Self::Password { .. } => "give --password-file FILE",
-            Self::Cache(CacheError::Open { .. }) => "make the directory yours alone (chmod 700), or remove it",
+            Self::Cache(CacheError::Open { .. }) => "make the directory accessible only to you (chmod 700), or remove it",
             _ => return None,
         };
         Some(hint.to_owned())

@@ -10,7 +10,7 @@ use super::address::Use;
 use super::cache::Entry;
 use super::provider::{Provider, no_answer};
 use super::redirect::{Came, Redirect};
-use super::{LoginError, Person, Told};
+use super::{LoginError, Notice, Person};
 use crate::secret::Secret;
 
 impl Provider<'_> {
@@ -29,8 +29,8 @@ impl Provider<'_> {
             .url();
         // The opened address is visible in the list of processes: it says nothing about this login, and leads to it only once.
         match person.open(&redirect.lead_to(&address)) {
-            Ok(()) => person.tell(&Told::Opened { address: address.as_str() }),
-            Err(why) => person.tell(&Told::Address {
+            Ok(()) => person.tell(&Notice::Opened { address: address.as_str() }),
+            Err(why) => person.tell(&Notice::Address {
                 address: address.as_str(),
                 why: &why,
             }),
@@ -86,16 +86,13 @@ impl Provider<'_> {
         let address = used("verification_uri", codes.verification_uri().as_str())?;
         let complete = codes.verification_uri_complete();
         let complete = complete.map(|uri| used("verification_uri_complete", uri.secret())).transpose()?;
-        person.tell(&Told::Code {
+        person.tell(&Notice::Code {
             address: address.as_str(),
             code: codes.user_code().secret(),
             complete: complete.as_ref().map(reqwest::Url::as_str),
         });
         let limit = self.settings.limit.min(codes.expires_in());
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the issuer says how often it wants to be asked (RFC 8628 §3.5)"
-        )]
+        #[expect(clippy::disallowed_methods, reason = "the issuer sets the polling interval (RFC 8628 §3.5)")]
         let pause = tokio::time::sleep;
         let given = client
             .exchange_device_access_token(&codes)

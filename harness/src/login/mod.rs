@@ -127,7 +127,7 @@ pub trait Person: Send + Sync {
     /// No user can answer.
     fn allows<'a>(&'a self, sharing: &'a Sharing) -> BoxFuture<'a, io::Result<bool>>;
     /// Shows a message.
-    fn tell(&self, told: &Told<'_>);
+    fn tell(&self, notice: &Notice<'_>);
 }
 
 /// A login, and an API server that has not received it yet.
@@ -143,7 +143,7 @@ pub struct Sharing {
 
 /// A message to the user.
 #[derive(Clone, Copy, Debug)]
-pub enum Told<'a> {
+pub enum Notice<'a> {
     /// A new login begins, for this API server.
     LoggingInFor(&'a ApiServer),
     /// The login page was opened.
@@ -211,7 +211,7 @@ impl Entry {
 pub async fn log_in(settings: &Settings, cache: &Cache, person: &dyn Person) -> Result<Ticket, LoginError> {
     settings.check()?;
     let key = cache::Key::of(settings);
-    let earlier = cache.read(&key).inspect_err(|untrusted| person.tell(&Told::Untrusted(untrusted)));
+    let earlier = cache.read(&key).inspect_err(|untrusted| person.tell(&Notice::Untrusted(untrusted)));
     let earlier = earlier.unwrap_or_default();
     admit(settings, cache, person, earlier.is_some()).await?;
     if let Some(entry) = earlier.filter(is_usable) {
@@ -220,7 +220,7 @@ pub async fn log_in(settings: &Settings, cache: &Cache, person: &dyn Person) -> 
     let lock = match cache.try_lock(&key)? {
         Some(lock) => lock,
         None => {
-            person.tell(&Told::Waiting);
+            person.tell(&Notice::Waiting);
             cache.lock(&key, settings.limit).await?
         }
     };
@@ -275,7 +275,7 @@ async fn fresh(settings: &Settings, earlier: Option<Entry>, person: &dyn Person)
             if !provider.can_log_in(person) {
                 return Err(LoginError::Over(Box::new(error)));
             }
-            person.tell(&Told::Ended(&error));
+            person.tell(&Notice::Ended(&error));
             provider.log_in(person).await
         }
         refreshed => refreshed,
@@ -286,7 +286,7 @@ async fn fresh(settings: &Settings, earlier: Option<Entry>, person: &dyn Person)
 async fn admit(settings: &Settings, cache: &Cache, person: &dyn Person, has_earlier: bool) -> Result<(), LoginError> {
     let Some(server) = &settings.server else { return Ok(()) };
     let known = cache.servers(&settings.audience());
-    let known = known.inspect_err(|untrusted| person.tell(&Told::UntrustedServers(untrusted)));
+    let known = known.inspect_err(|untrusted| person.tell(&Notice::UntrustedServers(untrusted)));
     let known = known.unwrap_or_default();
     if known.contains(server) || known.is_empty() && !has_earlier {
         return Ok(());

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::address::{BadAddress, check_configuration};
 use super::cache::Entry;
-use super::{Flow, LoginError, Person, Settings, Told};
+use super::{Flow, LoginError, Notice, Person, Settings};
 use crate::cause::with_causes;
 use crate::secret::{Secret, redact};
 
@@ -145,7 +145,7 @@ impl<'a> Provider<'a> {
             return Err(LoginError::NobodyThere);
         }
         if let Some(server) = self.settings.server.as_ref().filter(|_| person.is_there()) {
-            person.tell(&Told::LoggingInFor(server));
+            person.tell(&Notice::LoggingInFor(server));
         }
         match &self.settings.flow {
             Flow::Browser => self.in_a_browser(person).await,

@@ -123,8 +123,8 @@ impl Redirect {
 fn refuse() -> Response<Full<Bytes>> {
     page(
         StatusCode::FORBIDDEN,
-        "This login is somebody else's",
-        "Only a browser of the user who logs in, on this machine, is answered here.",
+        "This is the login of another user",
+        "Only a browser of the user who logs in, on this machine, gets an answer here.",
     )
 }
 
@@ -135,17 +135,17 @@ async fn respond<B>(request: &Request<B>, login: &Login, sender: &mpsc::Sender<R
     if request.uri().path() != PATH {
         return page(
             StatusCode::NOT_FOUND,
-            "Nothing is here",
-            "Only the login page returns here, to another address.",
+            "This page does not exist",
+            "Only the login page returns to this server, at another address.",
         );
     }
     let came = match read(request.uri().query().unwrap_or_default(), &login.state) {
         Ok(came) => came,
-        Err(why) => return page(StatusCode::BAD_REQUEST, "This is not the login that was begun", why),
+        Err(why) => return page(StatusCode::BAD_REQUEST, "This is not the login that was started", why),
     };
     let (tell, told) = oneshot::channel();
     if sender.send(Returned { came, page: tell }).await.is_err() {
-        return page(StatusCode::GONE, "This login is over", "Begin again in the terminal.");
+        return page(StatusCode::GONE, "This login is over", "Start again in the terminal.");
     }
     match told.await {
         Ok(None) => page(
@@ -154,7 +154,7 @@ async fn respond<B>(request: &Request<B>, login: &Login, sender: &mpsc::Sender<R
             "You can close this page and go back to the terminal.",
         ),
         Ok(Some(why)) => page(StatusCode::OK, "You are not logged in", &why),
-        Err(_) => page(StatusCode::GONE, "This login is over", "Begin again in the terminal."),
+        Err(_) => page(StatusCode::GONE, "This login is over", "Start again in the terminal."),
     }
 }
 
@@ -168,8 +168,8 @@ fn lead(login: &Login) -> Response<Full<Bytes>> {
         }
         _ => page(
             StatusCode::GONE,
-            "This address leads to the login page once",
-            "If that was not you, interrupt the login in the terminal; else go on there, or open the address that the terminal shows.",
+            "This address leads to the login page only once",
+            "If you did not open it before, interrupt the login in the terminal; otherwise continue there, or open the address that the terminal shows.",
         ),
     }
 }
@@ -186,7 +186,7 @@ fn read(query: &str, state: &str) -> Result<Came, &'static str> {
         all.next().filter(|_| all.next().is_none())
     };
     if value("state").as_deref() != Some(state) {
-        return Err("Its state is not the one of the login that waits in the terminal, so it is ignored.");
+        return Err("Its state is not that of the login that waits in the terminal, so it is ignored.");
     }
     if let Some(code) = value("error") {
         let description = value("error_description");

@@ -25,7 +25,7 @@ impl Person for Nobody {
         Box::pin(std::future::ready(Err(io::Error::other("nobody is there"))))
     }
 
-    fn tell(&self, told: &Told<'_>) {
+    fn tell(&self, told: &Notice<'_>) {
         self.0.lock().expect("one thread").push(format!("{told:?}"));
     }
 }
@@ -78,7 +78,7 @@ async fn one_that_is_about_to_expire_is_not() {
     assert!(matches!(error, LoginError::Unreachable { .. }), "{error:?}");
     let line = error.told();
     assert!(
-        line.starts_with("the issuer https://127.0.0.1:1/realms/none cannot be asked for its configuration: "),
+        line.starts_with("cannot request its configuration from the issuer https://127.0.0.1:1/realms/none: "),
         "{line}"
     );
     assert!(!line.contains('\n'));

@@ -35,25 +35,25 @@ const CLIENT_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.
 #[derive(Debug, thiserror::Error)]
 pub enum PkiError {
     /// A certificate could not be built.
-    #[error("could not build a certificate")]
+    #[error("cannot build a certificate")]
     Build(#[source] x509_cert::builder::Error),
     /// A certificate could not be encoded or decoded.
-    #[error("could not encode or decode a certificate")]
+    #[error("cannot encode or decode a certificate")]
     Encoding(#[from] x509_cert::der::Error),
     /// A public key could not be encoded.
-    #[error("could not encode a public key")]
+    #[error("cannot encode a public key")]
     PublicKey(#[from] x509_cert::spki::Error),
     /// A private key could not be encoded or decoded.
-    #[error("could not encode or decode a private key")]
+    #[error("cannot encode or decode a private key")]
     Key(#[from] p256::pkcs8::Error),
     /// A private key is of a kind that is not used here.
-    #[error("a private key is {seen}, expected one on the curve P-256")]
+    #[error("a private key is {seen} (expected one on the curve P-256)")]
     KeyKind {
         /// The label of its PEM block.
         seen: String,
     },
     /// The text is not a signing request, or the request is signed with another key than its own.
-    #[error("this is no signing request (PKCS#10, PEM): {why}")]
+    #[error("this is not a signing request (PKCS#10, PEM): {why}")]
     NoRequest {
         /// The problem.
         why: String,
@@ -65,13 +65,13 @@ pub enum PkiError {
         why: String,
     },
     /// A private key does not belong to its certificate.
-    #[error("the private key beside the certificate of '{subject}' is not its own")]
+    #[error("the private key does not match the certificate of '{subject}'")]
     ForeignKey {
         /// The subject of the certificate.
         subject: String,
     },
     /// A file could not be read or written.
-    #[error("could not keep or read {}", path.display())]
+    #[error("cannot write or read {}", path.display())]
     File {
         /// The file.
         path: PathBuf,

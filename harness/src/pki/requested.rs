@@ -33,14 +33,14 @@ impl Requested {
         let request = CertReq::from_pem(pem).map_err(|error| no(&error))?;
         // Another parser could choose another block, or read the same bytes differently.
         if request.to_pem(LineEnding::LF)?.trim_end() != pem.replace("\r\n", "\n").trim() {
-            return Err(no(&"expected one PEM block with DER in it, and nothing beside it"));
+            return Err(no(&"expected exactly one PEM block with DER in it"));
         }
         let der = request.to_der()?;
         let (_, parsed) = X509CertificationRequest::from_der(&der).map_err(|error| no(&error))?;
         parsed.verify_signature().map_err(|error| no(&error))?;
         if !request.info.attributes.iter().all(says_nothing) {
             return Err(PkiError::MoreThanNames {
-                why: "it has attributes beside its subject, such as alternative names or a challenge password".to_owned(),
+                why: "it has attributes in addition to its subject, such as alternative names or a challenge password".to_owned(),
             });
         }
         let (user, groups) = names(&request.info.subject).map_err(|why| PkiError::MoreThanNames { why })?;
@@ -69,10 +69,10 @@ impl Requested {
     /// Returns the difference between `certificate`, PEM, and the request (its holder, its key, or its purposes), if any.
     pub fn difference(&self, certificate: &str) -> Option<String> {
         let Ok(block) = pem::first(certificate) else {
-            return Some("it is no PEM text".to_owned());
+            return Some("it is not PEM text".to_owned());
         };
         let Ok(certificate) = block.parse_x509() else {
-            return Some("it is no certificate".to_owned());
+            return Some("it is not a certificate".to_owned());
         };
         let holder = match Holder::read(certificate.subject()) {
             Ok(holder) => holder,
@@ -85,13 +85,13 @@ impl Requested {
             groups
         };
         if holder.user != self.user {
-            return Some(format!("its user is {:?}, asked for was {:?}", holder.user, self.user));
+            return Some(format!("its user is {:?} (requested: {:?})", holder.user, self.user));
         }
         if sorted(&holder.groups) != sorted(&self.groups) {
-            return Some(format!("its groups are {:?}, asked for were {:?}", holder.groups, self.groups));
+            return Some(format!("its groups are {:?} (requested: {:?})", holder.groups, self.groups));
         }
         if !holder.uids.is_empty() {
-            return Some(format!("it has the UIDs {:?}, asked for was none", holder.uids));
+            return Some(format!("it has the UIDs {:?} (requested: none)", holder.uids));
         }
         if self.key.to_der().ok().as_deref() != Some(certificate.public_key().raw) {
             return Some("it is for another key".to_owned());
@@ -109,7 +109,7 @@ fn says_nothing(attribute: &Attribute) -> bool {
 /// Returns the first property of a certificate that a client's must not have, if any.
 fn beyond_a_client(certificate: &X509Certificate<'_>) -> Option<&'static str> {
     if certificate.is_ca() {
-        return Some("it is an authority's");
+        return Some("it is the certificate of an authority");
     }
     match certificate.key_usage() {
         Ok(Some(usage)) if usage.value.key_cert_sign() || usage.value.crl_sign() => return Some("its key may sign certificates"),
@@ -134,7 +134,7 @@ fn beyond_a_client(certificate: &X509Certificate<'_>) -> Option<&'static str> {
         }
         _ => false,
     };
-    (!is_for_clients).then_some("it is not for clients alone")
+    (!is_for_clients).then_some("it is not for clients only")
 }
 
 /// Returns the user and the groups of a subject that has one common name, organizations and nothing else, one attribute in each part, all of
@@ -151,7 +151,7 @@ fn names(subject: &Name) -> Result<(String, Vec<String>), String> {
             ORGANIZATION => ("organization", &mut groups),
             other => {
                 return Err(format!(
-                    "its subject has the attribute {other}, expected a common name (CN) and organizations (O) alone"
+                    "its subject has the attribute {other} (expected only a common name (CN) and organizations (O))"
                 ));
             }
         };
@@ -164,7 +164,7 @@ fn names(subject: &Name) -> Result<(String, Vec<String>), String> {
     match <[String; 1]>::try_from(users) {
         Ok([user]) => Ok((user, groups)),
         Err(users) if users.is_empty() => Err("its subject has no common name".to_owned()),
-        Err(users) => Err(format!("its subject has {} common names, expected one: {users:?}", users.len())),
+        Err(users) => Err(format!("its subject has {} common names (expected one): {users:?}", users.len())),
     }
 }
 
@@ -227,7 +227,7 @@ mod tests {
             &[(COMMON_NAME, UTF8, b"system:serviceaccount:authlab:auth-proxy")],
         ]);
         assert!(
-            refused.ends_with(r#"2 common names, expected one: ["learner-1:bob", "system:serviceaccount:authlab:auth-proxy"]"#),
+            refused.ends_with(r#"2 common names (expected one): ["learner-1:bob", "system:serviceaccount:authlab:auth-proxy"]"#),
             "{refused}"
         );
     }
@@ -273,7 +273,7 @@ mod tests {
         builder.add_extension(&SubjectAltName(vec![name])).expect("an extension");
         let request = builder.build::<_, DerSignature>(&key).expect("a request");
         let refused = Requested::read(&request.to_pem(LineEnding::LF).expect("it encodes")).expect_err("refused");
-        assert!(refused.to_string().contains("attributes beside its subject"), "{refused}");
+        assert!(refused.to_string().contains("attributes in addition to its subject"), "{refused}");
     }
 
     #[test]
@@ -287,14 +287,14 @@ mod tests {
             bob.replacen('\n', "\n\n", 2),
         ] {
             let refused = Requested::read(&text).expect_err("refused").to_string();
-            assert!(refused.contains("no signing request"), "{refused}");
+            assert!(refused.contains("not a signing request"), "{refused}");
         }
         // The subject of one under the signature of the other.
         let mine = CertReq::from_pem(&bob).expect("a request");
         let other = CertReq::from_pem(signing_request_for("eve", &[], &key).expect("a request")).expect("a request");
         let mixed = CertReq { info: other.info, ..mine };
         let refused = Requested::read(&mixed.to_pem(LineEnding::LF).expect("it encodes")).expect_err("refused");
-        assert!(refused.to_string().contains("no signing request"), "{refused}");
+        assert!(refused.to_string().contains("not a signing request"), "{refused}");
     }
 
     #[test]
@@ -314,11 +314,11 @@ mod tests {
         for (certificate, difference) in [
             (
                 issued(&Request::client("eve", &["a", "b"])),
-                "its user is \"eve\", asked for was \"bob\"",
+                "its user is \"eve\" (requested: \"bob\")",
             ),
             (
                 issued(&Request::client("bob", &["a"])),
-                "its groups are [\"a\"], asked for were [\"a\", \"b\"]",
+                "its groups are [\"a\"] (requested: [\"a\", \"b\"])",
             ),
             (issued(&Request::client("bob", &["a", "b", "c"])), "its groups are"),
             (
@@ -331,11 +331,11 @@ mod tests {
             ),
             (
                 issued(&Request::client("bob", &["a", "b"]).purpose(Purpose::Both)),
-                "it is not for clients alone",
+                "it is not for clients only",
             ),
             (
                 issued(&Request::client("bob", &["a", "b"]).purpose(Purpose::Unsaid)),
-                "it is not for clients alone",
+                "it is not for clients only",
             ),
             (
                 issued(&Request::client("bob", &["a", "b"]).addresses([std::net::IpAddr::from([127, 0, 0, 1])])),
@@ -348,8 +348,8 @@ mod tests {
                     .certificate,
                 "it is for another key",
             ),
-            ("nothing".to_owned(), "it is no PEM text"),
-            (pem.clone(), "it is no certificate"),
+            ("nothing".to_owned(), "it is not PEM text"),
+            (pem.clone(), "it is not a certificate"),
         ] {
             let seen = asked.difference(&certificate).expect("a difference");
             assert!(seen.contains(difference), "expected: {difference}; seen: {seen}");
@@ -358,7 +358,7 @@ mod tests {
         let certificate = pem::first(intermediate.certificate()).expect("PEM");
         assert_eq!(
             beyond_a_client(&certificate.parse_x509().expect("a certificate")),
-            Some("it is an authority's")
+            Some("it is the certificate of an authority")
         );
     }
 }

@@ -61,7 +61,7 @@ impl Seed {
     }
 
     fn mac(&self, name: &str) -> Hmac<Sha256> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.expose().as_bytes()).expect("a key of any length will do");
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.expose().as_bytes()).expect("HMAC accepts a key of any length");
         mac.update(name.as_bytes());
         mac
     }

@@ -113,7 +113,7 @@ async fn carry(endpoint: &Endpoint, who: &str, credential: &Credential, question
             log,
         },
         Err(error) => Logged {
-            refusals: Err(format!("the API server's log cannot be read: {error}")),
+            refusals: Err(format!("cannot read the API server's log: {error}")),
             log: String::new(),
         },
     };
@@ -141,7 +141,7 @@ async fn carry(endpoint: &Endpoint, who: &str, credential: &Credential, question
             None,
         ),
     };
-    if endpoint.exchanges.are_heard() {
+    if endpoint.exchanges.is_recording() {
         for told in seen::exchanges(endpoint, who, &presentation, question, &answer) {
             endpoint.exchanges.tell(began, lasted, told);
         }
@@ -231,7 +231,7 @@ async fn answer(endpoint: &Endpoint, request: String, exchanged: Exchanged, mark
                 None => (message(), ReasonSource::Body),
             },
             Ok(several) => (
-                Some(format!("not told apart from others' refusals at the same time: {several:?}")),
+                Some(format!("ambiguous: other requests were refused at the same time: {several:?}")),
                 ReasonSource::None,
             ),
         },

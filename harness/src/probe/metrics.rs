@@ -14,7 +14,7 @@ pub struct Metrics(String);
 
 /// A server does not return its metrics.
 #[derive(Debug, thiserror::Error)]
-#[error("the API server does not tell what it counts: {0}")]
+#[error("cannot read the API server's metrics: {0}")]
 pub struct NoMetrics(String);
 
 impl Metrics {

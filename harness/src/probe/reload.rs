@@ -62,13 +62,13 @@ const SUCCESS: &str = "\"reloaded authentication config\"";
 #[derive(Debug, thiserror::Error)]
 pub enum ReloadError {
     /// The server has no replaceable configuration file, or its log is not available.
-    #[error("the API server {0} has no configuration that can be replaced")]
+    #[error("the API server {0} has no replaceable configuration")]
     NotReplaceable(String),
     /// The file cannot be replaced.
-    #[error("the configuration cannot be replaced")]
+    #[error("cannot replace the configuration")]
     File(#[from] PkiError),
     /// The gate, the file or the log cannot be used.
-    #[error("{} cannot be used", path.display())]
+    #[error("cannot use {}", path.display())]
     Unusable {
         /// The path.
         path: PathBuf,
@@ -77,7 +77,7 @@ pub enum ReloadError {
         source: std::io::Error,
     },
     /// The server logged no result.
-    #[error("the API server says nothing of its new configuration")]
+    #[error("the API server does not report on its new configuration")]
     Silent(#[from] WaitError<std::io::Error>),
 }
 

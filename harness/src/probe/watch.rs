@@ -54,7 +54,7 @@ pub enum WatchError {
     #[error("the watch over a WebSocket broke off")]
     WebSocket(#[source] Box<super::web_socket::WebSocketError>),
     /// A line is not an event.
-    #[error("the watch brought a line that is no JSON")]
+    #[error("the watch returned a line that is not JSON")]
     NoEvent(#[source] serde_json::Error),
 }
 

@@ -20,7 +20,7 @@ use crate::shell_word::quoted;
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessError {
     /// The program could not be started.
-    #[error("could not start {name}: {command}")]
+    #[error("cannot start {name}: {command}")]
     Start {
         /// The program's name in the lab.
         name: String,
@@ -31,7 +31,7 @@ pub enum ProcessError {
         source: io::Error,
     },
     /// The log file could not be made.
-    #[error("could not open the log file {}", path.display())]
+    #[error("cannot open the log file {}", path.display())]
     Log {
         /// The file.
         path: PathBuf,
@@ -40,7 +40,7 @@ pub enum ProcessError {
         source: io::Error,
     },
     /// The program exited unexpectedly.
-    #[error("{name} ended by itself ({status}); its log is {}\n{}", log.display(), tail.join("\n"))]
+    #[error("{name} exited ({status}); its log is {}\n{}", log.display(), tail.join("\n"))]
     Ended {
         /// The program's name in the lab, and the ports it was to listen on.
         name: String,
@@ -60,7 +60,7 @@ pub enum ProcessError {
         program: PathBuf,
     },
     /// The operating system refused to report on the program or to signal it.
-    #[error("could not watch or stop {name}")]
+    #[error("cannot watch or stop {name}")]
     Watch {
         /// The program's name in the lab.
         name: String,
@@ -182,7 +182,7 @@ impl Program {
             None => Err(ProcessError::Start {
                 name,
                 command,
-                source: io::Error::other("its standard output is no pipe"),
+                source: io::Error::other("its standard output is not a pipe"),
             }),
         }
     }

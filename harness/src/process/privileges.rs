@@ -29,7 +29,7 @@ pub(super) async fn were_gained(pid: u32) -> bool {
         let seen = match std::fs::read(format!("/proc/{pid}/auxv")) {
             // A process without memory has ended.
             Ok(vector) if vector.is_empty() => Condition::Met(false),
-            Ok(vector) if value(&vector, AT_EXECFN).is_none() => Condition::NotYet("it is not executed".to_owned()),
+            Ok(vector) if value(&vector, AT_EXECFN).is_none() => Condition::NotYet("it is not executed yet".to_owned()),
             Ok(vector) => {
                 let is_secure = value(&vector, AT_SECURE).is_some_and(|value| value != 0);
                 Condition::Met(is_secure || !is_within(&capabilities(&pid.to_string()), &capabilities("self")))

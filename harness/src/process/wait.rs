@@ -80,7 +80,7 @@ impl BackOff {
     pub async fn pause(&mut self) {
         let pause = self.0;
         self.0 = LONGEST_PAUSE.min(pause * 2);
-        #[expect(clippy::disallowed_methods, reason = "nothing tells when an attempt would succeed")]
+        #[expect(clippy::disallowed_methods, reason = "nothing signals when an attempt would succeed")]
         tokio::time::sleep(pause).await;
     }
 }

@@ -140,7 +140,7 @@ fn steps(scenario: &ScenarioReport, line: usize) -> Vec<Step<'_>> {
     let further = match scenario.outcome {
         Outcome::Failed if !told => Some((scenario.failure.as_ref().map_or("failed", |failure| failure.step.as_str()), error())),
         Outcome::Skipped => Some((scenario.skipped.as_ref().map_or("skipped", |skip| skip.because.as_str()), None)),
-        Outcome::Passed if steps.is_empty() => Some(("carried out; the record holds no steps", None)),
+        Outcome::Passed if steps.is_empty() => Some(("carried out; the record has no steps", None)),
         _ => None,
     };
     if let Some((name, error_message)) = further {

@@ -38,7 +38,7 @@ pub enum DirectoryError {
         other: String,
     },
     /// The path is not a directory, or the directory cannot be created.
-    #[error("the report's directory cannot be used")]
+    #[error("cannot use the report's directory")]
     Unusable(#[source] io::Error),
 }
 
@@ -46,8 +46,8 @@ impl crate::hint::Hint for DirectoryError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::HoldsOther { .. } => Some(
-                "name a directory that does not exist, is empty, or holds an earlier report; with --force a report's own files are \
-                 written into this one, and no other is touched"
+                "name a directory that does not exist, is empty, or holds an earlier report; with --force, the report's own files are \
+                 written into this one, and no other file is touched"
                     .to_owned(),
             ),
             Self::Unusable(_) => None,

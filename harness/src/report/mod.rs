@@ -62,7 +62,7 @@ fn redacted(event: Event) -> Event {
     });
     // Losing an event is better than showing a secret.
     text.unwrap_or_else(|error| Event::Note {
-        text: format!("an event could not be redacted and is not shown: {error}"),
+        text: format!("cannot redact an event, which is not shown: {error}"),
     })
 }
 

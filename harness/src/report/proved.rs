@@ -26,13 +26,13 @@ pub struct Proved {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotKept {
     /// The report's cells differ in more than their version.
-    #[error("it has the cells {}; kept is the result of one driver on several versions", names.join(", "))]
+    #[error("it has the cells {} (expected one driver on several versions)", names.join(", "))]
     SeveralDrivers {
         /// The cells' names.
         names: Vec<String>,
     },
     /// A cell is incomplete.
-    #[error("the cell {cell} is not whole: {problem}")]
+    #[error("the cell {cell} is incomplete: {problem}")]
     NotWhole {
         /// The cell's name.
         cell: String,
@@ -91,7 +91,7 @@ impl Proved {
     pub fn to_toml(&self) -> String {
         let words = |words: &mut dyn Iterator<Item = String>| words.map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ");
         let mut text = format!(
-            "# What the matrix found of each behaviour, a word for each version: proved, refused (as expected), absent, differs, failed, not_run.\n\
+            "# The matrix' finding for each behaviour, one word per version: proved, refused (as expected), absent, differs, failed, not_run.\n\
              # `authlab matrix --kubernetes all --update` and `authlab report keep DIR` write it; BEHAVIOURS.md is made from it.\n\n\
              date = \"{}\"\ncluster = \"{}\"\nversions = [{}]\n\n[behaviours]\n",
             self.date,
@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn versions_side_by_side_are_one_range() {
         let proved = proved();
-        let held = |id| proved.ranges(id, Finding::holds);
+        let held = |id| proved.ranges(id, |finding| matches!(finding, Finding::Proved | Finding::Refused));
         assert_eq!(
             [held("X1"), held("X2"), held("X3"), held("X4")],
             ["1.30–1.33", "1.32–1.33", "1.30, 1.32–1.33", ""]

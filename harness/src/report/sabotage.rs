@@ -70,10 +70,10 @@ const SHORT: usize = 3;
 impl SabotageReport {
     /// Returns the problems of this sabotage in one line.
     #[must_use]
-    pub fn in_short(&self) -> String {
+    pub fn problems_in_a_line(&self) -> String {
         let not_ready = self.not_ready.iter().map(|why| format!("the lab did not become ready: {why}"));
         let missing = self.missing.iter().map(|id| format!("{id} did not notice"));
-        let unexpected = self.unexpected.keys().map(|id| format!("nobody expected {id}"));
+        let unexpected = self.unexpected.keys().map(|id| format!("{id} failed unexpectedly"));
         let all: Vec<String> = not_ready.chain(missing).chain(unexpected).collect();
         let more = all.len().saturating_sub(SHORT);
         let shown = all[..all.len() - more].join("; ");
@@ -155,13 +155,9 @@ fn complaint(sabotage: &SabotageReport, text: &mut String) {
         let _ = writeln!(text, "  the lab did not become ready: {why}");
     }
     if !sabotage.missing.is_empty() {
-        let _ = writeln!(text, "  no scenario of {} noticed", sabotage.missing.join(", "));
+        let _ = writeln!(text, "  no scenario of {} noticed it", sabotage.missing.join(", "));
     }
     for (id, why) in &sabotage.unexpected {
-        let _ = writeln!(
-            text,
-            "  turned red, and nobody expected it: {id}\n    {}",
-            why.replace('\n', "\n    ")
-        );
+        let _ = writeln!(text, "  failed unexpectedly: {id}\n    {}", why.replace('\n', "\n    "));
     }
 }

@@ -18,7 +18,7 @@ pub const RECORD: &str = "run.json";
 #[derive(Debug, thiserror::Error)]
 pub enum SavedError {
     /// The file cannot be read at all.
-    #[error("`{file}` cannot be read")]
+    #[error("cannot read `{file}`")]
     Unreadable {
         /// The record.
         file: PathBuf,
@@ -38,7 +38,7 @@ pub enum SavedError {
         source: serde_json::Error,
     },
     /// The file is JSON, but not a record of authlab.
-    #[error("`{file}` is no record of a run: it has no whole number `schema`")]
+    #[error("`{file}` is not the record of a run: it has no whole number `schema`")]
     NoRecord {
         /// The file.
         file: PathBuf,
@@ -84,7 +84,7 @@ impl Hint for SavedError {
             Self::NoRecord { .. } => Some(format!("name a {RECORD} that `authlab run --report DIR` wrote")),
             Self::OtherSchema { found, .. } if *found > u64::from(SCHEMA) => Some("draw it with the version of authlab that wrote it, or a newer one".to_owned()),
             Self::OtherSchema { .. } | Self::NotJson { .. } | Self::Field { .. } => {
-                Some("a record is written whole or not at all, so this one was changed later: fetch it again, or repeat the run with `--report DIR`".to_owned())
+                Some("a record is written completely or not at all, so this one was changed later: fetch it again, or repeat the run with `--report DIR`".to_owned())
             }
         }
     }
@@ -207,7 +207,7 @@ mod tests {
     fn what_is_no_record_of_this_schema_is_refused() {
         for text in ["{}", "[1]", "{\"schema\": \"one\"}"] {
             let (error, hint) = refused(text);
-            assert_eq!(error, "`DIR/run.json` is no record of a run: it has no whole number `schema`");
+            assert_eq!(error, "`DIR/run.json` is not the record of a run: it has no whole number `schema`");
             assert!(hint.contains("--report DIR"), "{hint}");
         }
         let mut newer = record();

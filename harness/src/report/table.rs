@@ -235,7 +235,7 @@ impl Column {
         }
         let missing = missing(records);
         if !missing.is_empty() {
-            problems.push(format!("not there: {}", missing.join(", ")));
+            problems.push(format!("missing: {}", missing.join(", ")));
         }
         Self {
             name: cell.to_string(),

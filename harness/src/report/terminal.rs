@@ -215,7 +215,7 @@ impl<'a> Summary<'a> {
         let _ = writeln!(
             text,
             "\nInverted: {noticed} scenarios noticed that the sound twin was presented in place of the flawed credential;\n\
-             {others} refuse nobody for a credential that has a twin, and were carried out as they are written (`--report DIR` and `--json` name them)"
+             {others} have no refused credential with a twin, and were carried out as written (`--report DIR` and `--json` name them)"
         );
     }
 
@@ -238,7 +238,7 @@ impl<'a> Summary<'a> {
         if self.detail == Detail::Table {
             let _ = writeln!(
                 text,
-                "{DIM}`--why` shows the reason of each refusal, `--report DIR` keeps all of it{DIM:#}"
+                "{DIM}`--why` shows the reason of each refusal, `--report DIR` keeps them all{DIM:#}"
             );
         }
     }

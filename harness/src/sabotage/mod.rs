@@ -131,7 +131,7 @@ pub struct MissingMapper {
 #[derive(Debug, thiserror::Error)]
 pub enum SabotageError {
     /// There is no such file.
-    #[error("no sabotage is called '{name}'; there are: {}", known.join(", "))]
+    #[error("no sabotage is named '{name}' (known: {})", known.join(", "))]
     Unknown {
         /// The requested name.
         name: String,
@@ -139,7 +139,7 @@ pub enum SabotageError {
         known: Vec<String>,
     },
     /// A file cannot be parsed.
-    #[error("the sabotage '{name}' cannot be read")]
+    #[error("cannot read the sabotage '{name}'")]
     Unreadable {
         /// The sabotage's name.
         name: String,
@@ -148,7 +148,7 @@ pub enum SabotageError {
         source: Box<toml::de::Error>,
     },
     /// The file names no behaviour that must notice.
-    #[error("the sabotage '{name}' says of no behaviour that it must notice")]
+    #[error("the sabotage '{name}' names no behaviour that must notice it")]
     Unnoticed {
         /// The sabotage's name.
         name: String,
@@ -169,7 +169,7 @@ impl Sabotage {
     /// Returns the sabotage called `name`.
     ///
     /// # Errors
-    /// Fails if there is none of that name, or if its file is damaged.
+    /// Fails if no sabotage has that name, or if its file is damaged.
     pub fn named(name: &str) -> Result<Self, SabotageError> {
         let file = FILES.get_file(format!("{name}.toml")).ok_or_else(|| SabotageError::Unknown {
             name: name.to_owned(),
@@ -284,7 +284,7 @@ mod tests {
         assert!(Sabotage::names().len() >= 20);
         for name in Sabotage::names() {
             let sabotage = Sabotage::named(&name).expect("it is sound");
-            assert!(sabotage.distortion.is_sound(), "{name}: a pattern is no regular expression");
+            assert!(sabotage.distortion.is_sound(), "{name}: a pattern is not a regular expression");
         }
         let error = Sabotage::named("no_such").expect_err("there is none").to_string();
         assert!(error.contains("groups_dropped"), "{error}");

@@ -24,7 +24,7 @@ pub(super) fn keep(run: &str, scenario: &ScenarioContext, why: &Cause, answers: 
     std::os::unix::fs::DirBuilderExt::mode(builder.recursive(true), 0o700);
     builder
         .create(&directory)
-        .with_context(|| format!("{} cannot be made", directory.display()))?;
+        .with_context(|| format!("cannot create {}", directory.display()))?;
 
     let mut text = format!("{}\n{}\n\n{why}\n", scenario.id, scenario.place());
     for answer in answers {

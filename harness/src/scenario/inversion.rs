@@ -68,7 +68,9 @@ pub(super) fn judge(failing: Option<Failing>, presented: bool, held: &[Step], an
                 step: should_have.map_or_else(|| "(it asserts nothing)".to_owned(), text),
                 line: should_have.map(|step| step.position.line),
                 definition: None,
-                cause: Cause::failed("the scenario can be fooled: this still holds with the sound twin in place of the flawed credential"),
+                cause: Cause::failed(
+                    "the scenario does not notice the flaw: this still holds with the sound twin in place of the flawed credential",
+                ),
                 asserts: true,
             }))
         }
@@ -82,7 +84,7 @@ pub(super) fn judge(failing: Option<Failing>, presented: bool, held: &[Step], an
         },
         Some(failing) => Judged::as_written(Some(Failing {
             cause: Cause::failed(format!(
-                "it fails with the sound twin, but not in what it asserts of an answer: {}",
+                "it fails with the sound twin, but not in its assertions about an answer: {}",
                 failing.cause
             )),
             ..failing

@@ -61,7 +61,7 @@ pub struct ScenarioContext {
     pub line: usize,
     /// Its own and inherited tags and those that its steps amount to (`requires:NAME`), without `@`, each once.
     pub tags: Vec<String>,
-    /// What it requires of a cluster, each with the tag or step that says so.
+    /// Its requirements of a cluster, each with the tag or step that says so.
     pub requirements: Vec<Requirement>,
     /// The ids of the behaviours that it proves.
     pub behaviours: Vec<String>,

@@ -78,7 +78,7 @@ impl Outcomes {
             }
             Scenario::Hook(which, Hook::Failed(_, payload)) => {
                 let (step, what) = match which {
-                    HookType::Before => ("(before the first step)", "the world could not be made ready"),
+                    HookType::Before => ("(before the first step)", "cannot prepare the world"),
                     HookType::After => ("(after the last step)", "the clean-up panicked"),
                 };
                 let cause = Cause::failed(format!("{what}: {}", panic_text(&*payload)));
@@ -140,14 +140,14 @@ impl Outcomes {
             .collect();
         if let Some(other) = others.first() {
             message.push_str(&format!(
-                "; there is one for {:?}, at {}, and this is a {:?}",
+                "; a {:?} step matches, at {}, and this is a {:?}",
                 other.kind, other.place, step.ty
             ));
             return message;
         }
         let near = nearest(step, &self.definitions);
         if !near.is_empty() {
-            message.push_str("; the nearest:");
+            message.push_str("; the most similar:");
             for definition in near {
                 message.push_str(&format!(
                     "\n  {:?} {} at {}",

@@ -36,7 +36,7 @@ pub struct FeatureFile {
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// Nothing has this name, neither on disk nor among the built-in features.
-    #[error("no feature file or folder `{path}`, neither on disk nor among the features that authlab brings along")]
+    #[error("no feature file or folder `{path}`, neither on disk nor among the built-in features")]
     NotFound {
         /// The path given.
         path: PathBuf,
@@ -50,7 +50,7 @@ pub enum FileError {
         path: PathBuf,
     },
     /// The file cannot be read.
-    #[error("the feature file cannot be read")]
+    #[error("cannot read the feature file")]
     Unreadable(#[source] std::io::Error),
     /// The file's name is not UTF-8.
     #[error("the name of the feature file `{path}` is not UTF-8")]

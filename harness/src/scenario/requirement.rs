@@ -1,4 +1,4 @@
-//! What steps require of a cluster. A definition declares it with [`requires!`](crate::requires), and a scenario requires what
+//! The requirements of steps: capabilities of a cluster and features of its version. A definition declares them with [`requires!`](crate::requires), and a scenario requires what
 //! its steps require and what its tags add. The main type is [`Requirement`].
 
 use std::collections::HashMap;
@@ -139,7 +139,7 @@ impl<'a> Needs<'a> {
     }
 
     /// Returns what a scenario with `tags` and `steps` requires: what its tags name, and then what its steps do, each name once.
-    /// What both name is there twice.
+    /// A name that both have is there twice.
     pub(super) fn requirements(&mut self, tags: &[String], steps: &[&Step]) -> Vec<Requirement> {
         let tagged = tags.iter().filter_map(|tag| {
             Some(Requirement {

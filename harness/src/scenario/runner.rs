@@ -20,11 +20,11 @@ use cucumber::{Runner as _, World};
 use futures::{FutureExt as _, StreamExt as _, stream};
 use gherkin::Feature;
 
+use super::SharedScenario;
 use super::comparison::cause;
 use super::outcome::{Outcomes, panic_text};
 use super::selection::{Ignored, Selected};
 use super::step_definition::step_definitions;
-use super::SharedScenario;
 use crate::event::{AnswerReport, Cause, Event, Events, Exchange, Outcome, Skip, milliseconds};
 use crate::interrupt::Interrupt;
 

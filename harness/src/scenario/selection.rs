@@ -118,7 +118,7 @@ pub struct TagExpression {
 
 /// A text that is not an expression over tags.
 #[derive(Debug, thiserror::Error)]
-#[error("not an expression over tags at column {column}; expected something like `@oidc and not (@X4 or @serial)`")]
+#[error("invalid tag expression at column {column} (expected one such as `@oidc and not (@X4 or @serial)`)")]
 pub struct TagSyntaxError {
     column: usize,
 }
@@ -144,7 +144,7 @@ mod peg_error {
 
 /// An expression that names an unknown tag: it would select by accident.
 #[derive(Debug, thiserror::Error)]
-#[error("the expression `{expression}` cannot select what is meant")]
+#[error("the expression `{expression}` cannot select anything")]
 pub struct UnknownTag {
     expression: String,
     #[source]
@@ -241,7 +241,7 @@ impl Shard {
 
 /// A text that is not a shard.
 #[derive(Debug, thiserror::Error)]
-#[error("not a shard; expected I/N with I from 1 to N, like `1/3`")]
+#[error("not a shard (expected I/N with I from 1 to N, such as `1/3`)")]
 pub struct NoShard;
 
 impl FromStr for Shard {

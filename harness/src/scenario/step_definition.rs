@@ -17,7 +17,7 @@ pub struct StepDefinition {
     pub pattern: Regex,
     /// The file and line of the function.
     pub place: String,
-    /// What the step requires of a cluster, as `requires!` above the function declares it.
+    /// The step's requirements of a cluster, as `requires!` above the function declares it.
     pub requires: Vec<Need>,
 }
 

@@ -34,7 +34,7 @@ impl VocabularyError {
         let hint = if !near.is_empty() {
             format!("did you mean {}? {source_of_truth} lists them all", list(&near))
         } else if !known.is_empty() {
-            format!("{source_of_truth} has: {}", list(known))
+            format!("known in {source_of_truth}: {}", list(known))
         } else {
             format!("list it in {source_of_truth}")
         };
@@ -160,7 +160,7 @@ mod tests {
         let hint = vocabulary().check("zzz").err().and_then(|error| error.hint());
         assert_eq!(
             hint.as_deref(),
-            Some("features/README.md has: @oidc, @serial, @external-certificate")
+            Some("known in features/README.md: @oidc, @serial, @external-certificate")
         );
     }
 }

@@ -211,7 +211,7 @@ fn parts(value: &str) -> Vec<Range<usize>> {
     all.into_iter().filter(|part| part.len() >= SHORTEST).map(of).collect()
 }
 
-/// Returns the lines that only a private key has: its armour is no secret, certificates and public keys beside it are public, and so is
+/// Returns the lines that only a private key has: its armour is not secret, certificates and public keys beside it are public, and so is
 /// its public half. Of an elliptic curve (RFC 5915, within RFC 5958), that begins after two lines at least; of RSA (RFC 8017 A.1.2),
 /// whose keys are long, it ends within seven.
 fn private_lines(pem: &str) -> Vec<&str> {

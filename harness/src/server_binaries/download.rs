@@ -28,7 +28,7 @@ const CHECKSUMS: usize = 1 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum DownloadError {
     /// No request can be made from this machine: the address or the trusted certificates are unusable.
-    #[error("{address} cannot be asked from here")]
+    #[error("cannot send a request to {address}")]
     Unusable {
         /// The address.
         address: String,
@@ -37,7 +37,7 @@ pub enum DownloadError {
         source: reqwest::Error,
     },
     /// The connection failed.
-    #[error("{address} cannot be reached")]
+    #[error("cannot reach {address}")]
     Unreachable {
         /// The address.
         address: String,
@@ -46,7 +46,7 @@ pub enum DownloadError {
         source: reqwest::Error,
     },
     /// The response is unusable: too many redirects, or not HTTP.
-    #[error("{address} has no usable answer")]
+    #[error("cannot use the response of {address}")]
     Answer {
         /// The address.
         address: String,
@@ -55,7 +55,7 @@ pub enum DownloadError {
         source: reqwest::Error,
     },
     /// There was no response within the time limit.
-    #[error("{address} did not answer within {limit:?}")]
+    #[error("timed out after {limit:?} waiting for {address}")]
     NoAnswer {
         /// The address.
         address: String,
@@ -63,13 +63,13 @@ pub enum DownloadError {
         limit: Duration,
     },
     /// An earlier request found the base address unreachable.
-    #[error("{base} did not answer before")]
+    #[error("{base} did not respond earlier")]
     GivenUp {
         /// The base address.
         base: String,
     },
     /// The server has no such file, or responded with another error.
-    #[error("{address} answered {status}, expected 200")]
+    #[error("{address} answered {status} (expected 200)")]
     Status {
         /// The address.
         address: String,
@@ -77,7 +77,7 @@ pub enum DownloadError {
         status: reqwest::StatusCode,
     },
     /// The transfer ended early.
-    #[error("{address} broke off after {seen} bytes{}", of(*.expected))]
+    #[error("the download of {address} broke off after {seen} bytes{}", of(*.expected))]
     Truncated {
         /// The address.
         address: String,
@@ -90,7 +90,7 @@ pub enum DownloadError {
         source: reqwest::Error,
     },
     /// The connection is unprotected: anyone who can change the file in transit could also change its published checksum.
-    #[error("{address} is not used: it is not https, and no SHA-256 of {file} is pinned")]
+    #[error("cannot trust {address}: it is not https, and no SHA-256 of {file} is pinned")]
     Unprotected {
         /// The base address.
         address: String,
@@ -112,7 +112,7 @@ pub enum DownloadError {
         limit: u64,
     },
     /// The published text holds no valid checksum of the file.
-    #[error("{address} holds no checksum of {file}")]
+    #[error("{address} has no checksum of {file}")]
     NoChecksum {
         /// The address of the checksums.
         address: String,
@@ -120,7 +120,7 @@ pub enum DownloadError {
         file: String,
     },
     /// The file's checksum is wrong.
-    #[error("{address} has the SHA-256 {seen}, expected {expected} ({origin})")]
+    #[error("{address} has the SHA-256 {seen} (expected {expected}, {origin})")]
     Checksum {
         /// The address.
         address: String,
@@ -132,7 +132,7 @@ pub enum DownloadError {
         origin: &'static str,
     },
     /// The file could not be written.
-    #[error("could not write {}", path.display())]
+    #[error("cannot write {}", path.display())]
     Storage {
         /// The file.
         path: PathBuf,

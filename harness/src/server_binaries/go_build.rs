@@ -77,13 +77,13 @@ pub enum GoBuildError {
         toolchain: String,
     },
     /// The modules could not be fetched.
-    #[error("the modules could not be fetched")]
+    #[error("cannot fetch the modules")]
     NoNetwork(#[source] ToolError),
     /// The toolchain failed.
-    #[error("the Go toolchain did not do its work")]
+    #[error("the Go toolchain failed")]
     Tool(#[from] ToolError),
     /// The toolchain's output was unexpected.
-    #[error("expected {expected} from `{command}`, saw `{seen}`")]
+    #[error("`{command}` printed `{seen}` (expected {expected})")]
     Unexpected {
         /// The command.
         command: &'static str,
@@ -93,7 +93,7 @@ pub enum GoBuildError {
         seen: String,
     },
     /// The built program reports another version.
-    #[error("what was built is {program} {seen}, expected {expected}")]
+    #[error("the built {program} has the version {seen} (expected {expected})")]
     Version {
         /// The program's name.
         program: &'static str,
@@ -103,7 +103,7 @@ pub enum GoBuildError {
         seen: String,
     },
     /// The build directory cannot be used.
-    #[error("could not use the build directory {}", path.display())]
+    #[error("cannot use the build directory {}", path.display())]
     Storage {
         /// The directory.
         path: PathBuf,

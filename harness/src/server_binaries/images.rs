@@ -22,7 +22,7 @@ pub struct Reference {
 
 /// The text is not a valid name of an image.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is not the name of an image, such as registry.k8s.io/etcd:3.6.5-0")]
+#[error("'{0}' is not the name of an image (expected one such as registry.k8s.io/etcd:3.6.5-0)")]
 pub struct NotAReference(String);
 
 impl FromStr for Reference {

@@ -30,7 +30,7 @@ pub enum InstalledError {
         missing: Vec<&'static str>,
     },
     /// A program or Keycloak has another version.
-    #[error("{} is {seen}, expected {expected}", program.display())]
+    #[error("{} is {seen} (expected {expected})", program.display())]
     Version {
         /// The program or the directory.
         program: PathBuf,
@@ -40,7 +40,7 @@ pub enum InstalledError {
         seen: String,
     },
     /// A program does not print its version.
-    #[error("{} does not say its version", program.display())]
+    #[error("cannot read the version of {}", program.display())]
     Silent {
         /// The program.
         program: PathBuf,
@@ -49,7 +49,7 @@ pub enum InstalledError {
         source: ToolError,
     },
     /// No temporary file can be created for a program's output.
-    #[error("cannot make a temporary directory in {}", path.display())]
+    #[error("cannot create a temporary directory in {}", path.display())]
     Scratch {
         /// The directory for temporary files.
         path: PathBuf,
@@ -58,7 +58,7 @@ pub enum InstalledError {
         source: io::Error,
     },
     /// A file cannot be read.
-    #[error("could not read {}", path.display())]
+    #[error("cannot read {}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -224,7 +224,7 @@ mod tests {
     async fn another_minor_and_no_version_at_all_are_refused() {
         let kubernetes = Versions::pinned().kubernetes("1.37").expect("pinned");
         for (says, seen) in [
-            ("Kubernetes v1.36.3", "is 1.36.3, expected 1.37"),
+            ("Kubernetes v1.36.3", "is 1.36.3 (expected 1.37"),
             ("Kubernetes v0.0.0-master+$Format", "is 0.0.0-master"),
             ("hello", "is hello"),
         ] {

@@ -39,7 +39,7 @@ pub enum MavenError {
     #[error("no `mvn` on PATH")]
     NoMaven,
     /// Maven failed.
-    #[error("Maven did not bring {artifact}")]
+    #[error("cannot fetch {artifact} with Maven")]
     Tool {
         /// The artifact's coordinates.
         artifact: String,
@@ -54,7 +54,7 @@ pub enum MavenError {
         file: String,
     },
     /// The artifact's checksum is wrong.
-    #[error("{file} has the SHA-256 {seen}, expected {expected} (pinned)")]
+    #[error("{file} has the SHA-256 {seen} (expected {expected}, pinned)")]
     Checksum {
         /// The file.
         file: String,
@@ -64,7 +64,7 @@ pub enum MavenError {
         seen: String,
     },
     /// The artifact's contents are unexpected.
-    #[error("{artifact} does not hold the directory {expected}")]
+    #[error("{artifact} does not have the directory {expected}")]
     Contents {
         /// The artifact's coordinates.
         artifact: String,
@@ -72,7 +72,7 @@ pub enum MavenError {
         expected: String,
     },
     /// The staging directory cannot be used.
-    #[error("could not use {}", path.display())]
+    #[error("cannot use {}", path.display())]
     Storage {
         /// The directory.
         path: PathBuf,

@@ -108,7 +108,7 @@ impl KeycloakHome {
 #[derive(Debug, thiserror::Error)]
 pub enum ServerBinariesError {
     /// The directory that the user named is unusable.
-    #[error("the named directory does not serve")]
+    #[error("cannot use the named directory")]
     Installed(#[from] InstalledError),
     /// The cache is unusable.
     #[error(transparent)]
@@ -127,20 +127,20 @@ impl Hint for ServerBinariesError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Installed(InstalledError::Missing { missing, .. }) if missing.contains(&"kube-controller-manager") => Some(
-                "name a directory that has it too (the files for envtest do not), or leave --server-binaries away and let authlab obtain all".to_owned(),
+                "name a directory that also has it (the files for envtest do not), or leave out --server-binaries and let authlab obtain all files".to_owned(),
             ),
             Self::Installed(InstalledError::Version { seen, .. }) => {
-                Some(format!("ask for what is there ({seen}), name a directory that holds what was asked for, or none"))
+                Some(format!("ask for the version in the directory ({seen}), name a directory with the requested version, or name none"))
             }
-            Self::Installed(InstalledError::Scratch { .. }) => Some("set TMPDIR to a directory that is there and can be written".to_owned()),
+            Self::Installed(InstalledError::Scratch { .. }) => Some("set TMPDIR to an existing directory that you can write".to_owned()),
             Self::Installed(InstalledError::Silent {
                 source: ToolError::Process(error @ ProcessError::Privileged { .. }),
                 ..
             }) => error.hint(),
-            Self::Installed(_) => Some("name another directory, or none and let authlab obtain all".to_owned()),
+            Self::Installed(_) => Some("name another directory, or none, and let authlab obtain all files".to_owned()),
             Self::Cache(error) => error.hint(),
             Self::NoSource { tried, .. } => tried.iter().rev().find_map(|tried| tried.why.hint()).or_else(|| {
-                tried.is_empty().then(|| "no source may be asked: allow one, or fetch while there is a network".to_owned())
+                tried.is_empty().then(|| "no source is allowed: allow one, or fetch the files while there is a network".to_owned())
             }),
         }
     }
@@ -153,7 +153,7 @@ impl Declined {
                 "install Go (go.dev/dl), or name a directory with the servers: --server-binaries".to_owned()
             }
             Self::GoBuild(GoBuildError::TooOld { needed, .. }) => {
-                format!("install Go {needed} or newer, or let Go fetch it by itself: GOTOOLCHAIN=auto")
+                format!("install Go {needed} or newer, or let Go fetch it: GOTOOLCHAIN=auto")
             }
             Self::GoBuild(GoBuildError::NoNetwork(_)) => "check the network, HTTPS_PROXY and GOPROXY".to_owned(),
             Self::GoBuild(GoBuildError::Tool(error)) if error.says(&["no space left on device"]) => {
@@ -225,7 +225,7 @@ pub async fn obtain(kubernetes: &Kubernetes, options: &Options, events: &Events)
                 ));
             }
             // Other programs use the variable, too, so an unsuitable directory is not a mistake.
-            Err(error) => events.note(format!("KUBEBUILDER_ASSETS is not used: {}", with_causes(&error))),
+            Err(error) => events.note(format!("not using KUBEBUILDER_ASSETS: {}", with_causes(&error))),
         }
     }
     let entry = cache::entry(options, Product::Kubernetes, &kubernetes.version.to_string())?;
@@ -268,7 +268,7 @@ async fn make(
         let staging = claim.staging()?;
         match release::kubernetes(kubernetes, staging.path(), &entry.log(), options, events).await {
             Ok(files) => return Ok(cache::publish(entry, claim, &files, Source::Release, events).await?),
-            Err(error) => tried.push(decline(Source::Release, error.into(), events)?),
+            Err(error) => tried.push(skip_source(Source::Release, error.into(), events)?),
         }
     }
     if options.allows(Source::GoBuild) {
@@ -327,7 +327,7 @@ async fn make_keycloak(
         let staging = claim.staging()?;
         match release::keycloak(keycloak, staging.path(), options, events).await {
             Ok(home) => return Ok(cache::publish(entry, claim, &home, Source::Release, events).await?),
-            Err(error) => tried.push(decline(Source::Release, error.into(), events)?),
+            Err(error) => tried.push(skip_source(Source::Release, error.into(), events)?),
         }
     }
     if options.allows(Source::Maven) {
@@ -347,7 +347,7 @@ async fn make_keycloak(
 }
 
 /// Lets the next source be tried, unless the cache itself is at fault: a full disk is full for every source.
-fn decline(source: Source, why: Declined, events: &Events) -> Result<Tried, ServerBinariesError> {
+fn skip_source(source: Source, why: Declined, events: &Events) -> Result<Tried, ServerBinariesError> {
     match why {
         Declined::Release(ReleaseError::Storage { path, source } | ReleaseError::Download(DownloadError::Storage { path, source }))
         | Declined::GoBuild(GoBuildError::Storage { path, source })
@@ -356,7 +356,7 @@ fn decline(source: Source, why: Declined, events: &Events) -> Result<Tried, Serv
             match &why {
                 // The user was told when it happened, and it is the same for all versions.
                 Declined::Release(ReleaseError::Download(DownloadError::GivenUp { .. })) => {}
-                Declined::Release(error) => events.note(format!("release files are not used: {}", with_causes(error))),
+                Declined::Release(error) => events.note(format!("not using release files: {}", with_causes(error))),
                 // These sources are the last to be tried: their failure is the error.
                 Declined::GoBuild(_) | Declined::Maven(_) => {}
             }

@@ -36,7 +36,7 @@ pub enum ReleaseError {
     #[error(transparent)]
     Download(#[from] DownloadError),
     /// An archive's contents are unexpected.
-    #[error("{archive} could not be unpacked")]
+    #[error("cannot unpack {archive}")]
     Archive {
         /// The archive's name.
         archive: String,
@@ -45,7 +45,7 @@ pub enum ReleaseError {
         source: io::Error,
     },
     /// A program does not run on this machine.
-    #[error("{program} does not say its version")]
+    #[error("cannot read the version of {program}")]
     Silent {
         /// The program's name.
         program: &'static str,
@@ -54,7 +54,7 @@ pub enum ReleaseError {
         source: ToolError,
     },
     /// A program has another version.
-    #[error("{program} is {seen}, expected {expected}")]
+    #[error("{program} is {seen} (expected {expected})")]
     Version {
         /// The program's name.
         program: &'static str,
@@ -64,7 +64,7 @@ pub enum ReleaseError {
         seen: String,
     },
     /// The staging directory cannot be used.
-    #[error("could not use {}", path.display())]
+    #[error("cannot use {}", path.display())]
     Storage {
         /// The directory.
         path: PathBuf,
@@ -221,7 +221,7 @@ pub(super) async fn keycloak(keycloak: &Keycloak, staging: &Path, options: &Opti
         if home.is_dir() {
             Ok(home)
         } else {
-            let source = io::Error::other(format!("it does not hold the directory keycloak-{version}"));
+            let source = io::Error::other(format!("it does not have the directory keycloak-{version}"));
             Err(ReleaseError::Archive {
                 archive: archive.clone(),
                 source,
@@ -251,7 +251,7 @@ async fn unpack(archive: &Path, member: Option<&Path>, to: &Path) -> io::Result<
                 return make_executable(&to);
             }
         }
-        Err(io::Error::new(io::ErrorKind::NotFound, format!("it holds no {}", member.display())))
+        Err(io::Error::new(io::ErrorKind::NotFound, format!("it has no {}", member.display())))
     };
     tokio::task::spawn_blocking(work).await.expect("unpacking does not panic")
 }

@@ -58,7 +58,7 @@ pub enum ToolError {
         tail: Vec<String>,
     },
     /// The tool did not end within the time limit.
-    #[error("{name} did not end within {limit:?}; its output is in {}\n{}", log.display(), tail.join("\n"))]
+    #[error("{name} timed out after {limit:?}; its output is in {}\n{}", log.display(), tail.join("\n"))]
     TimedOut {
         /// The name of the command.
         name: String,
@@ -91,7 +91,7 @@ pub(super) async fn run(program: Program, log: &Path, limit: Duration, mut progr
         let ended = child.ended().now_or_never().transpose();
         output.read_on();
         progress(&output.text);
-        ready(ended.map(|ended| ended.map_or_else(|| Condition::NotYet("it still runs".to_owned()), Condition::Met)))
+        ready(ended.map(|ended| ended.map_or_else(|| Condition::NotYet("it is still running".to_owned()), Condition::Met)))
     })
     .await;
     output.read_on();
@@ -213,6 +213,6 @@ mod tests {
     async fn a_tool_that_does_not_end_is_an_error() {
         let (result, _) = shell("echo waiting; exec sleep 600", Duration::from_millis(300)).await;
         let error = result.expect_err("it does not end").to_string();
-        assert!(error.contains("did not end within 300ms"), "{error}");
+        assert!(error.contains("timed out after 300ms"), "{error}");
     }
 }

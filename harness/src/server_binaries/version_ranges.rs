@@ -9,10 +9,10 @@ pub enum NoVersions {
     #[error(transparent)]
     Unknown(#[from] UnknownVersion),
     /// A range begins after its end.
-    #[error("the range `{0}` begins behind its end")]
+    #[error("the range `{0}` begins after its end")]
     Backwards(String),
     /// The text is empty, or nothing stands between two commas.
-    #[error("`{0}` names no version; expected something like 1.30..1.37, 1.34, or 1.30,1.37")]
+    #[error("`{0}` names no version (expected one such as 1.30..1.37, 1.34 or 1.30,1.37)")]
     Empty(String),
 }
 
@@ -90,7 +90,7 @@ mod tests {
         for (text, says) in [
             ("", "`` names no version"),
             ("1.30,", "`1.30,` names no version"),
-            ("1.33..1.31", "the range `1.33..1.31` begins behind its end"),
+            ("1.33..1.31", "the range `1.33..1.31` begins after its end"),
             ("1.29", "unknown Kubernetes version `1.29`"),
             ("1.29..1.31", "unknown Kubernetes version `1.29`"),
             ("1.30...1.31", "unknown Kubernetes version `.1.31`"),

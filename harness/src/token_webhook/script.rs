@@ -44,7 +44,7 @@ pub fn vouched_for(name: &str, seed: &Seed) -> Secret {
 
 /// A token that determines the response to it without the lab's signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the lab has not signed what the token says about itself")]
+#[error("the token's script is not signed by the lab")]
 pub(super) struct Unsigned;
 
 /// The responses to a token, one for each request; the last one repeats.

@@ -27,7 +27,7 @@ pub enum TokenWebhookError {
     #[error("the token webhook cannot listen")]
     Listen(#[source] std::io::Error),
     /// Its certificate, or the authority of its callers, cannot be used.
-    #[error("the token webhook cannot speak TLS")]
+    #[error("the token webhook cannot use TLS")]
     Tls(#[from] TlsError),
 }
 
@@ -64,8 +64,6 @@ impl TokenWebhook {
     }
 }
 
-type Asked = Arc<Reviews>;
-
 /// The state that reviews share.
 #[derive(Debug)]
 struct Reviews {
@@ -80,13 +78,13 @@ struct Reviews {
 #[error("the token webhook hangs up")]
 struct HungUp;
 
-async fn review(request: Request<Incoming>, asked: Asked) -> Result<Response<Full<Bytes>>, HungUp> {
+async fn review(request: Request<Incoming>, asked: Arc<Reviews>) -> Result<Response<Full<Bytes>>, HungUp> {
     if request.method() != Method::POST || request.uri().path() != PATH {
         return Ok(status(StatusCode::NOT_FOUND, "only reviews are served"));
     }
     let body = read_body(request.into_body(), Limits::default()).await.map_err(|_| HungUp)?;
     let Ok(review) = serde_json::from_slice::<Value>(&body) else {
-        return Ok(status(StatusCode::BAD_REQUEST, "a review is JSON"));
+        return Ok(status(StatusCode::BAD_REQUEST, "invalid review (expected JSON)"));
     };
     let token = review.pointer("/spec/token").and_then(Value::as_str).unwrap_or_default();
     let script = match Script::of(token, &asked.seed) {

@@ -57,7 +57,7 @@ async fn a_review_believes_what_the_lab_has_signed_and_says_that_it_does_not_bel
         (&json!(true), &json!("me"))
     );
     let forged = review(&stage, script.token(&Seed::random()).expose()).await;
-    let error = "the lab has not signed what the token says about itself";
+    let error = "the token's script is not signed by the lab";
     assert_eq!(forged, json!({ "authenticated": false, "error": error }));
     assert_eq!(review(&stage, "somebody-elses").await, json!({ "authenticated": false }));
 }

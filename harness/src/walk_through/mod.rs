@@ -42,7 +42,7 @@ pub struct Step {
 
 /// There is no walk-through of that name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no walk-through '{name}'; there are: {}", names().join(", "))]
+#[error("no walk-through is named '{name}' (known: {})", names().join(", "))]
 pub struct UnknownWalkThrough {
     name: String,
 }
@@ -117,7 +117,7 @@ pub fn names() -> Vec<&'static str> {
 /// Returns the walk-through with this name.
 ///
 /// # Errors
-/// There is none of that name; the error lists the existing ones.
+/// No walk-through has that name; the error lists the existing ones.
 pub fn named(name: &str) -> Result<&'static WalkThrough, UnknownWalkThrough> {
     all()
         .iter()
@@ -151,6 +151,6 @@ mod tests {
         );
         assert!(named("oidc").is_ok());
         let error = named("odic").unwrap_err().to_string();
-        assert_eq!(error, format!("there is no walk-through 'odic'; there are: {names}"));
+        assert_eq!(error, format!("no walk-through is named 'odic' (known: {names})"));
     }
 }

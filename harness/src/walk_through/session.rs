@@ -132,7 +132,7 @@ pub struct Taken {
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
     /// There is no session to resume.
-    #[error("nobody is on the way through '{name}' in this lab")]
+    #[error("the walk-through '{name}' is not in progress in this lab")]
     NotBegun {
         /// The walk-through.
         name: String,
@@ -147,7 +147,7 @@ pub enum SessionError {
     #[error(transparent)]
     Process(#[from] ProcessError),
     /// A file of the session cannot be read or written.
-    #[error("the files of the walk-through cannot be kept")]
+    #[error("cannot read or write the files of the walk-through")]
     Files(#[from] io::Error),
     /// A file of the session cannot be written.
     #[error(transparent)]
@@ -157,7 +157,7 @@ pub enum SessionError {
 impl Hint for SessionError {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::NotBegun { name } => Some(format!("begin with `authlab walk {name}`")),
+            Self::NotBegun { name } => Some(format!("`authlab walk {name}` starts it")),
             Self::Lab(error) => error.hint(),
             _ => None,
         }

@@ -86,7 +86,7 @@ pub async fn somebody_logs_in_at_keycloaks_own_page(browser: &mut Browser) {
         browser.go("about:blank").await;
         let (code, out, said) = login.end().await;
         assert_eq!((code, out.as_str()), (1, ""), "{said}");
-        assert!(said.contains("nobody came back from the login page within 5 s"), "{said}");
+        assert!(said.contains("timed out after 5 s waiting for the login page to return"), "{said}");
 
         // A wrong password is Keycloak's business: the login continues until the right one is entered.
         let login = Login::begin(&realm.issuer, home.path(), "120").await;
@@ -102,9 +102,7 @@ pub async fn somebody_logs_in_at_keycloaks_own_page(browser: &mut Browser) {
         let (code, out, said) = login.end().await;
         assert_eq!(code, 0, "{said}");
         let answer: Value = serde_json::from_str(&out).unwrap();
-        let claims = Jwt::parse(answer["status"]["token"].as_str().unwrap())
-            .unwrap()
-            .claims;
+        let claims = Jwt::parse(answer["status"]["token"].as_str().unwrap()).unwrap().claims;
         assert_eq!(claims["preferred_username"], "alice");
         Ok::<_, authlab::lab::LabError>(())
     });

@@ -315,7 +315,7 @@ pub async fn a_thousand_scenarios_are_one_small_page(browser: &mut Browser) {
     assert_eq!(console_errors(browser).await, [""; 0]);
     let (_, text) = page("five-thousand.html", &[story::large(5_000)]);
     // So many scenarios cannot be shown in full, but each one is listed.
-    assert!(text.contains("scenarios are shown in short"), "it is not said");
+    assert!(text.contains("scenarios are shortened"), "it is not said");
     assert_eq!(text.matches("<details class=\"s\"").count(), 5_000);
     assert!(text.len() <= 12_000_000, "{} bytes", text.len());
 }

@@ -254,7 +254,7 @@ fn a_run_that_fails_leaves_its_logs_and_nothing_else(grounds: &Grounds) {
     let wrong = feature(&stage, "bob", 1);
     let said = stage.authlab(&grounds.typed(&["run", &wrong]));
     assert_eq!(said.code, 1, "{said:?}");
-    assert!(!said.err.contains("ended by itself"), "{said:?}");
+    assert!(!said.err.contains("exited before the run was over"), "{said:?}");
     grounds.expect_nothing_runs(&stage, "after a run that failed");
     let [lab] = &stage.labs()[..] else { panic!("{:?}", stage.labs()) };
     let kept = files(&stage.lab(lab));
@@ -390,7 +390,7 @@ fn a_server_that_is_killed_fails_the_run_and_is_named(grounds: &Grounds) {
     signal(etcd, Signal::KILL);
     assert_eq!(run.wait().unwrap().code(), Some(1));
     let said = std::fs::read_to_string(&told).unwrap();
-    assert!(said.contains("etcd ended by itself before the run was over"), "{said}");
+    assert!(said.contains("etcd exited before the run was over"), "{said}");
     assert!(said.contains("the servers' logs are kept in "), "{said}");
     grounds.expect_nothing_runs(&stage, "after a server was killed");
     stage.authlab(&["down", "--all"]).success();

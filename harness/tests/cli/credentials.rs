@@ -30,7 +30,7 @@ fn a_cluster_of_another_lab_gets_no_credential_of_this_one() {
         }
         let told = line(with(json!({ "server": "https://elsewhere.test" })), 1);
         assert!(
-            told.contains("the cluster https://elsewhere.test is not of the lab 'default'"),
+            told.contains("the cluster https://elsewhere.test does not belong to the lab 'default'"),
             "{told}"
         );
         // The lab's address, with a proxy in between.
@@ -79,7 +79,7 @@ fn a_kubeconfig_in_every_form_is_who_it_is_for() {
     }
     let refusal = shared().stage.authlab(&["kubeconfig", "user1", "--as", "token"]).refusal(2);
     assert!(
-        refusal.contains("user1 has no kubeconfig with a token: that is for who authenticates by keycloak"),
+        refusal.contains("user1 has no kubeconfig with a token, which needs authentication by keycloak"),
         "{refusal}"
     );
 }
@@ -104,7 +104,7 @@ fn what_is_missing_or_unknown_is_said_in_one_line() {
     );
     assert!(told.contains("--flow password needs --username NAME"), "{told}");
     let told = line(stage.authlab(&["token", "certificate", "nobody"]), 2);
-    assert!(told.contains("nobody in the cast is called 'nobody'; there are: "), "{told}");
+    assert!(told.contains("nobody in the cast is named 'nobody' (known: "), "{told}");
     let told = line(stage.authlab(&["token", "certificate", "alice", "--lab", "nowhere"]), 1);
     assert!(told.contains("no lab named 'nowhere' is running"), "{told}");
     let mut command = stage.command(&["token", "certificate", "alice"]);

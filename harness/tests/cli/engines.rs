@@ -30,19 +30,22 @@ fn containers_without_an_engine_are_refused() {
     for (host, says) in [
         (
             "unix:///nowhere".to_owned(),
-            "error: there is no container engine at unix:///nowhere: there is no such socket".to_owned(),
+            "error: cannot find a container engine at unix:///nowhere: no such socket".to_owned(),
         ),
         (
             "foo://x".to_owned(),
-            "error: there is no container engine at foo://x: an address is unix:///path, tcp://host:port or http://host:port".to_owned(),
+            "error: cannot find a container engine at foo://x: expected unix:///path, tcp://host:port or http://host:port".to_owned(),
         ),
         (
             at(&file),
-            format!("error: there is no container engine at {}: that is a file and no socket", at(&file)),
+            format!(
+                "error: cannot find a container engine at {}: this is a file, not a socket",
+                at(&file)
+            ),
         ),
         (
             at(&socket),
-            format!("error: what answers at {} is not a container engine: ", at(&socket)),
+            format!("error: the server at {} is not a container engine: ", at(&socket)),
         ),
     ] {
         for arguments in [

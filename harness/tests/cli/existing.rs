@@ -128,7 +128,7 @@ fn a_dry_run_says_what_it_would_do_and_does_nothing() {
     let kubeconfig = guest.kubeconfig("administrator", |_| {});
     let said = guest.run(&kubeconfig, &["--dry-run"]).success();
     for told in [
-        "A run would create, and delete at its end",
+        "A run would create these objects, and delete them at its end",
         "scenarios would run",
         "lacks 'cluster_signing_key'",
         "Nothing was created.",
@@ -139,7 +139,7 @@ fn a_dry_run_says_what_it_would_do_and_does_nothing() {
     assert!(record["would_run"].as_array().unwrap().len() > 15, "{record}");
     assert_eq!(created(), Vec::<String>::new());
     let refusal = guest.stage.authlab(&["run", "--dry-run"]).refusal(2);
-    assert!(refusal.contains("--dry-run is for --cluster existing"), "{refusal}");
+    assert!(refusal.contains("--dry-run needs --cluster existing"), "{refusal}");
 }
 
 #[test]
@@ -248,7 +248,7 @@ fn what_is_interrupted_leaves_nothing_and_what_is_killed_is_found_by_its_label()
     let down = ["down", "--cluster", "existing", "--kubeconfig", &kubeconfig];
     let said = elsewhere.stage.authlab(&down).success();
     assert!(
-        said.starts_with("nothing that authlab is known to have left from here is in the cluster\nleft alone: "),
+        said.starts_with("the cluster has no objects that authlab is known to have left from this machine\nleft alone: "),
         "{said}"
     );
     // An ordinary `down` keeps the record of a cluster that may still have objects.
@@ -271,12 +271,12 @@ fn a_kubeconfig_that_cannot_be_used_is_one_clear_error() {
                 file["users"][0]["user"] = json!({ "exec": { "apiVersion": "client.authentication.k8s.io/v1", "command": "sh",
                 "args": ["-c", "echo log in first >&2; exit 1"], "interactiveMode": "Never" } })
             },
-            "error: the exec plugin `sh` of the kubeconfig failed (exit status: 1); it said:\n    log in first",
+            "error: the exec plugin `sh` of the kubeconfig failed (exit status: 1); its output is:\n    log in first",
             "run the plugin by hand",
         ),
         (
             |file| file["users"][0]["user"] = json!({ "exec": { "command": "no-such-plugin", "installHint": "ask the front desk" } }),
-            "error: the exec plugin `no-such-plugin` of the kubeconfig could not be started",
+            "error: cannot start the exec plugin `no-such-plugin` of the kubeconfig",
             "hint: ask the front desk",
         ),
         (
@@ -286,12 +286,12 @@ fn a_kubeconfig_that_cannot_be_used_is_one_clear_error() {
         ),
         (
             |file| file["clusters"][0]["cluster"]["server"] = json!("https://127.0.0.1:1"),
-            "error: the API server https://127.0.0.1:1 does not answer: Connection refused",
+            "error: the API server https://127.0.0.1:1 does not respond: Connection refused",
             "check the address",
         ),
         (
             |file| _ = file.as_object_mut().unwrap().remove("current-context"),
-            "has no current context; its contexts are: administrator@default",
+            "has no current context (known: administrator@default",
             "--context NAME",
         ),
         (|file| *file = json!({ "a": "list" }), "is not a kubeconfig", "--kubeconfig FILE"),
@@ -303,7 +303,7 @@ fn a_kubeconfig_that_cannot_be_used_is_one_clear_error() {
         assert_eq!(guest.stage.labs(), Vec::<String>::new(), "{says}");
     }
     let refusal = guest.run("nowhere", &[]).refusal(4);
-    assert!(refusal.starts_with("error: the kubeconfig nowhere cannot be read"), "{refusal}");
+    assert!(refusal.starts_with("error: cannot read the kubeconfig nowhere"), "{refusal}");
 }
 
 #[test]
@@ -312,16 +312,16 @@ fn what_does_not_go_together_is_refused() {
     for (arguments, says) in [
         (
             &["run", "--cluster", "existing"][..],
-            "--cluster existing and --kubeconfig FILE belong together",
+            "--cluster existing and --kubeconfig FILE must be used together",
         ),
         (
             &["run", "--kubeconfig", "x"],
-            "--cluster existing and --kubeconfig FILE belong together",
+            "--cluster existing and --kubeconfig FILE must be used together",
         ),
-        (&["run", "--context", "x"], "--context NAME is for --cluster existing"),
+        (&["run", "--context", "x"], "--context NAME needs --cluster existing"),
         (
             &["run", "--cluster", "existing", "--kubeconfig", "x", "--kubernetes", "1.37"],
-            "--kubernetes does not go with",
+            "--kubernetes cannot be used with",
         ),
         (
             &[
@@ -333,7 +333,7 @@ fn what_does_not_go_together_is_refused() {
                 "--identity-provider",
                 "process",
             ],
-            "--identity-provider process does not go with",
+            "--identity-provider process cannot be used with",
         ),
         (
             &[
@@ -347,8 +347,8 @@ fn what_does_not_go_together_is_refused() {
             ],
             "--identity-provider existing needs --issuer URL",
         ),
-        (&["up", "--cluster", "existing", "--kubeconfig", "x"], "does not have to be started"),
-        (&["down", "--kubeconfig", "x"], "belong together"),
+        (&["up", "--cluster", "existing", "--kubeconfig", "x"], "does not need to be started"),
+        (&["down", "--kubeconfig", "x"], "must be used together"),
     ] {
         let refusal = stage.authlab(arguments).refusal(2);
         assert!(refusal.contains(says), "{arguments:?}: {refusal}");

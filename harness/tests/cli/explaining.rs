@@ -132,12 +132,12 @@ fn an_issuer_that_is_nearly_right_is_explained_by_the_difference() {
     expect(
         said(&format!("{keycloak}/")),
         "O28",
-        &["the token has a slash at its end, the configuration has none"],
+        &["the token's ends with a slash, and the configured one does not"],
     );
     expect(
         said(&keycloak.replace("realms/kubernetes", "realms/Kubernetes")),
         "O28",
-        &["capitals differ"],
+        &["upper and lower case differ"],
     );
     expect(
         said(&keycloak.replace("realms/kubernetes", "realms/other")),
@@ -145,7 +145,11 @@ fn an_issuer_that_is_nearly_right_is_explained_by_the_difference() {
         &["another realm"],
     );
     expect(said(&keycloak.replace("127.0.0.1", "localhost")), "O28", &["the host differs"]);
-    expect(said(&keycloak.replace("https:", "http:")), "O28", &["one is http, the other https"]);
+    expect(
+        said(&keycloak.replace("https:", "http:")),
+        "O28",
+        &["one is http, and the other is https"],
+    );
     expect(said("https://issuer.test"), "O2", &["\"https://issuer.test\""]);
 }
 
@@ -180,7 +184,7 @@ fn keys_and_claims_are_explained() {
     expect(
         bench.token(&bench.keycloak("without-username")),
         "O12",
-        &["preferred_username", "is not there"],
+        &["preferred_username", "is missing"],
     );
     expect(bench.token(&Secret::new("not.a.token")), "B6", &["not a JWT"]);
 }
@@ -262,7 +266,7 @@ fn a_kubeconfig_with_several_problems_is_told_all_of_them() {
     assert_eq!(told["verdict"], "tls_refused", "{told}");
     assert!(said.out.contains("is not signed by the authority of the kubeconfig"), "{said:?}");
     let said = bench.kubeconfig(json!({ "server": "https://127.0.0.1:1" }), json!({}));
-    assert!(said.out.contains("nobody listens at the server's address"), "{said:?}");
+    assert!(said.out.contains("the server's address refuses connections"), "{said:?}");
 }
 
 #[test]
@@ -278,11 +282,15 @@ fn a_plugin_that_fails_is_heard() {
     expect(
         bench.kubeconfig(json!({}), exec("echo hello")),
         "E5",
-        &["something else than an ExecCredential"],
+        &["did not print an ExecCredential"],
     );
     let mut missing = exec("");
     missing["exec"]["command"] = "no-such-plugin".into();
-    expect(bench.kubeconfig(json!({}), missing), "E2", &["\"no-such-plugin\" cannot be run"]);
+    expect(
+        bench.kubeconfig(json!({}), missing),
+        "E2",
+        &["cannot run the plugin \"no-such-plugin\""],
+    );
 }
 
 #[test]
@@ -302,7 +310,7 @@ fn a_missing_right_to_impersonate_is_a_rule_to_grant() {
     let (behaviour, text) = first(said);
     assert!(["I2", "K2"].contains(&behaviour.as_str()), "{behaviour}: {text}");
     assert!(
-        text.contains("grant this rule to who asks: ") && text.contains("resources: [\"users\"], verbs: [\"impersonate"),
+        text.contains("grant this rule to the caller: ") && text.contains("resources: [\"users\"], verbs: [\"impersonate"),
         "{text}"
     );
 }
@@ -335,7 +343,7 @@ fn a_token_whose_pod_is_gone_is_explained() {
     kubectl(&["delete", "pod", "explained", "--force", "--grace-period=0"]);
     kubectl(&["run", "explained", "--image=none", overrides]);
     until_refused(&bench, &probe);
-    expect(bench.token(&after), "S13", &["the pod was made anew"]);
+    expect(bench.token(&after), "S13", &["the pod was recreated"]);
 }
 
 /// Waits until the API server refuses `token`. It caches an accepted token together with the audiences of the review

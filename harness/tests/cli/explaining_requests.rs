@@ -53,7 +53,7 @@ fn a_request_says_what_it_waits_for() {
         Requests::explained("explained-undecided", "pending"),
         "C16",
         &[
-            "nobody has approved or denied it",
+            "it was neither approved nor denied",
             "kubectl certificate approve explained-undecided",
         ],
     );
@@ -65,7 +65,7 @@ fn a_request_says_what_it_waits_for() {
         &[
             "KubectlApprove",
             "\"example.com/nobody\"",
-            "only a controller that somebody installed signs for it",
+            "it needs a controller that is installed in the cluster",
         ],
     );
     requests.make("explained-denied", CLIENT, &["client auth"]);
@@ -90,7 +90,7 @@ fn a_request_says_what_it_waits_for() {
     expect(
         Requests::explained("explained-failed", "gone"),
         "",
-        &["there is no signing request \"explained-failed\""],
+        &["no signing request named \"explained-failed\""],
     );
 }
 
@@ -111,7 +111,7 @@ fn a_request_that_was_signed_says_who_its_certificate_makes_of_its_holder() {
         .authlab(&["explain", "--signing-request", "explained-signed"])
         .success();
     assert!(
-        text.contains(": issued\n") && text.contains("note [C10]: the certificate is good until "),
+        text.contains(": issued\n") && text.contains("note [C10]: the certificate is valid until "),
         "{text}"
     );
 }
@@ -128,6 +128,10 @@ fn who_may_not_read_a_request_is_told_so() {
     expect(
         said,
         "",
-        &["cannot be read", "User \"bob\" cannot get resource", "present who may `get`"],
+        &[
+            "cannot be read",
+            "User \"bob\" cannot get resource",
+            "use a credential that may `get`",
+        ],
     );
 }

@@ -68,7 +68,7 @@ fn an_address_that_nobody_verified_is_explained() {
     let token = bench.signer.token("email").unwrap().claim("email", "alice@example.com");
     let said = bench.token_at(&token.claim("email_verified", false).sign().unwrap(), &further.options());
     assert!(said.out.contains("oidc: email not verified"), "{said:?}");
-    expect(said, "O13", &["email_verified is false", "let the issuer verify the address"]);
+    expect(said, "O13", &["email_verified is false", "make the issuer verify the address"]);
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn an_issuer_that_the_api_server_cannot_reach_is_told_from_one_that_is_not_there
         said,
         "O24",
         &[
-            &format!("the API server itself cannot reach the issuer {keycloak}, which can be read from here"),
+            &format!("the API server itself cannot reach the issuer {keycloak}, which can be read from this machine"),
             "its log says at ",
             "403 Forbidden",
             "the egress",
@@ -102,7 +102,7 @@ fn an_issuer_that_the_api_server_cannot_reach_is_told_from_one_that_is_not_there
         bench.token_at(&token, &further.options()),
         "O24",
         &[
-            &format!("waits for the issuer {nowhere}, which cannot be read from here either"),
+            &format!("waits for the issuer {nowhere}, which cannot be read from this machine either"),
             "404 Not Found",
             "every ten seconds",
         ],
@@ -144,7 +144,7 @@ fn an_api_server_says_which_issuers_it_has_found_and_what_it_runs_with() {
     }
     let refusal = look("no-such").refusal(2);
     assert!(
-        refusal.contains("no API server \"no-such\" runs in the lab; there are: main"),
+        refusal.contains("no API server \"no-such\" runs in the lab (known: main"),
         "{refusal}"
     );
 }
@@ -172,7 +172,7 @@ fn a_configuration_that_is_not_in_force_is_said_with_the_servers_reason() {
     assert_eq!(state_of(&told, "/es256"), "unknown", "{told}");
     let parts = [
         "is not in force",
-        "still has the former one (sha256:",
+        "still uses the previous one (sha256:",
         "Invalid value: \"http://",
         "correct the file",
     ];
@@ -196,11 +196,11 @@ fn an_api_server_whose_issuer_is_in_its_flags_is_known_by_them() {
         .subject("alice")
         .issuer(&format!("{keycloak}/"));
     let said = bench.token_at(&token.sign().unwrap(), &further.options());
-    expect(said, "O28", &["the token has a slash at its end"]);
+    expect(said, "O28", &["the token's ends with a slash"]);
     // Without a configured prefix, the issuer is the prefix, and a binding has to include it.
     let told = bench.token_at(&bench.keycloak("kubernetes"), &further.options()).json();
     assert_eq!(told["user"], format!("{keycloak}#alice"));
-    assert!(told.to_string().contains("behind the prefix"), "{told}");
+    assert!(told.to_string().contains("after the prefix"), "{told}");
     assert!(look("oidc_flags").success().contains(&format!("--oidc-issuer-url={keycloak}")));
 }
 
@@ -229,7 +229,10 @@ fn a_certificate_that_cannot_be_taken_back_is_told_with_the_bindings_that_name_i
     let first = &told["findings"][0];
     assert_eq!(first["behaviour"], "X20", "{told}");
     assert!(
-        first["seen"].as_str().unwrap().contains("Kubernetes asks no list of revoked ones"),
+        first["seen"]
+            .as_str()
+            .unwrap()
+            .contains("Kubernetes does not check revocation lists"),
         "{told}"
     );
     for part in [

@@ -31,7 +31,7 @@ fn script(path: &Path, text: &str) {
 
 #[test]
 fn an_api_server_that_ends_at_start_is_shown_with_its_last_lines() {
-    let told = r"kube-apiserver, which was to listen on port \d+, ended by itself \(exit status: 1\); its log is /";
+    let told = r"kube-apiserver, which was to listen on port \d+, exited \(exit status: 1\); its log is /";
     let port = regex::Regex::new(told).unwrap();
     for (says, arguments) in [
         ("Error: unknown flag: --no-such-flag", vec!["up"]),

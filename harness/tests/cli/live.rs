@@ -35,7 +35,7 @@ fn up_says_what_to_do_next_and_a_second_one_is_refused() {
     }
     let refusal = authlab(&["up"]).refusal(4);
     assert!(
-        refusal.starts_with("error: a lab called 'default' is up or being started already; process "),
+        refusal.starts_with("error: a lab named 'default' is already up or starting; process "),
         "{refusal}"
     );
     assert!(
@@ -129,7 +129,7 @@ fn a_shell_has_its_own_kubeconfig_and_kubectl_and_passes_the_exit_code_on() {
     }
     let refusal = authlab(&["shell", "--", "no-such-program"]).refusal(1);
     assert!(
-        refusal.starts_with("error: could not run no-such-program\n  caused by: No such file"),
+        refusal.starts_with("error: cannot run no-such-program\n  caused by: No such file"),
         "{refusal}"
     );
 }
@@ -153,7 +153,7 @@ fn a_kubeconfig_is_printed_or_written_for_its_owner_alone() {
 
     let refusal = authlab(&["kubeconfig", "--output", "/dev/null/file"]).refusal(1);
     assert!(
-        refusal.starts_with("error: could not write /dev/null/file\n  caused by: Not a directory"),
+        refusal.starts_with("error: cannot write /dev/null/file\n  caused by: Not a directory"),
         "{refusal}"
     );
 }
@@ -168,7 +168,7 @@ fn run_uses_the_lab_that_is_up_and_refuses_one_that_is_another() {
     }
     let refusal = authlab(&["run", "--tags", "@X1", "--lab", "default", "--kubernetes", "1.30"]).refusal(4);
     assert!(
-        refusal.contains("error: the lab 'default' that is up is another than the one asked for: it runs Kubernetes 1.37"),
+        refusal.contains("error: the lab 'default' that is up does not match the options: it runs Kubernetes 1.37"),
         "{refusal}"
     );
     let refusal = authlab(&["run", "--tags", "@X1", "--lab", "nowhere"]).refusal(4);

@@ -198,7 +198,7 @@ fn a_run_one_of_whose_servers_ends_by_itself_stops_and_names_it() {
     assert_eq!(run.wait().unwrap().code(), Some(1));
     let said = std::fs::read_to_string(&told).unwrap();
     assert!(
-        said.contains("etcd ended by itself, so the scenarios that were left were not carried out"),
+        said.contains("etcd exited, so the remaining scenarios were not carried out"),
         "{said}"
     );
     assert!(said.contains("the servers' logs are kept in "), "{said}");

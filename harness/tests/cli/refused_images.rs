@@ -23,17 +23,17 @@ pub fn images_have_to_be_there_and_to_fit(grounds: &Grounds) {
     for (arguments, says, hint) in [
         (
             &["run", FEATURE, "--cluster", "container", "--image-prefix", nowhere, "--offline"][..],
-            format!("error: the image {etcd} is not there\n\n"),
+            format!("error: image not found: {etcd}\n\n"),
             pull.clone(),
         ),
         (
             &["run", FEATURE, "--cluster", "container", "--image-prefix", nowhere],
-            format!("error: the image {etcd} is not there\n  caused by: "),
+            format!("error: image not found: {etcd}\n  caused by: "),
             pull.clone(),
         ),
         (
             &["up", "--cluster", "container", "--image-prefix", nowhere],
-            format!("error: the image {etcd} is not there: "),
+            format!("error: image not found: {etcd}: "),
             pull,
         ),
         (
@@ -48,15 +48,12 @@ pub fn images_have_to_be_there_and_to_fit(grounds: &Grounds) {
                 nowhere,
                 "--offline",
             ],
-            format!("error: the image {keycloak} is not there\n\n"),
+            format!("error: image not found: {keycloak}\n\n"),
             format!("hint: fetch it with `docker pull {keycloak}`"),
         ),
         (
             &["run", FEATURE, "--cluster", "container", "--image-prefix", foreign, "--offline"],
-            format!(
-                " is for {architecture}, and the container engine runs {}",
-                grounds.engine.architecture()
-            ),
+            format!(" is for {architecture} (expected {}", grounds.engine.architecture()),
             format!(
                 "hint: fetch the right one with `docker pull --platform linux/{}",
                 grounds.engine.architecture()

@@ -42,15 +42,15 @@ fn help_of_every_command_says_what_it_does_and_how_it_ends() {
         ("down", "1  there is no such lab"),
         ("status", "Show the labs that are up"),
         ("shell", "Your own kubeconfig is neither read nor written"),
-        ("kubeconfig", "Write it into a file that only you can read"),
+        ("kubeconfig", "Write to a file that only you can read"),
         ("walk", "--resume goes on from there"),
         ("kubeconfig", "A login at Keycloak that kubectl refreshes itself"),
-        ("token", "It is an exec credential plugin"),
-        ("explain", "1  it does not: why is printed"),
+        ("token", "This is an exec credential plugin"),
+        ("explain", "1  one of these does not hold: the reason is printed"),
         ("report", "Show what changed between two reports"),
         ("report", "Draw reports again from saved records, without a lab"),
         ("server-binaries", "prune"),
-        ("completion", "The shell that reads the completions"),
+        ("completion", "Shell to generate completions for"),
     ] {
         let help = stage.authlab(&[command, "--help"]).success();
         assert!(help.contains(says), "{command}: {help}");
@@ -105,14 +105,14 @@ fn images_are_listed_as_a_run_would_ask_for_them() {
          registry.k8s.io/kube-apiserver:v1.34.4\n\
          registry.k8s.io/kube-controller-manager:v1.34.4\n\
          quay.io/keycloak/keycloak:26.7.4\n\
-         # where a registry can be reached:\n\
+         # on a machine that can reach a registry:\n\
          #   docker pull registry.k8s.io/etcd:3.6.5-0\n\
          #   docker pull registry.k8s.io/kube-apiserver:v1.34.4\n\
          #   docker pull registry.k8s.io/kube-controller-manager:v1.34.4\n\
          #   docker pull quay.io/keycloak/keycloak:26.7.4\n\
          #   docker save --output images.tar registry.k8s.io/etcd:3.6.5-0 registry.k8s.io/kube-apiserver:v1.34.4 \
          registry.k8s.io/kube-controller-manager:v1.34.4 quay.io/keycloak/keycloak:26.7.4\n\
-         # where none can:\n\
+         # on a machine that cannot:\n\
          #   docker load --input images.tar\n"
     );
     let k3s = ["server-binaries", "images", "--cluster", "k3s", "--kubernetes", "1.30"];
@@ -206,7 +206,7 @@ fn down_of_what_is_not_there_is_an_error_and_down_of_everything_is_not() {
     );
     assert_eq!(
         stage.authlab(&["down", "--all"]).success(),
-        "no lab is up, and nothing was left of any\n"
+        "no lab is up, and nothing is left to clear\n"
     );
     stage.authlab(&["down", "--lab", "a/b"]).refusal(2);
 }
@@ -225,7 +225,7 @@ fn unknown_people_are_told_who_is_there_even_without_a_lab() {
     for command in ["shell", "kubeconfig"] {
         let refusal = stage.authlab(&[command, "eve"]).refusal(2);
         assert!(
-            refusal.starts_with("error: nobody in the cast is called 'eve'; there are: administrator, alice, bob"),
+            refusal.starts_with("error: nobody in the cast is named 'eve' (known: administrator, alice, bob"),
             "{refusal}"
         );
         let refusal = stage.authlab(&[command, "alice"]).refusal(1);
@@ -286,7 +286,7 @@ fn sabotages_are_listed_and_what_does_not_go_with_them_is_refused() {
         "{listed}"
     );
     for (arguments, says) in [
-        (&["no_such"][..], "no sabotage is called 'no_such'; there are: "),
+        (&["no_such"][..], "no sabotage is named 'no_such' (known: "),
         (&["--rotate", "0"], "expected at least 1"),
         (&["--rotate", "999"], "`--rotate 999`: there are "),
         (&["--rotate", "1", "always_allow"], "cannot be used with"),

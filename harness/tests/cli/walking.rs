@@ -49,7 +49,7 @@ fn without_a_flow_the_walk_throughs_are_listed_and_an_unknown_one_names_them() {
     assert_eq!(listed.as_array().unwrap().len(), 7);
     let refusal = stage.authlab(&["walk", "odic"]).refusal(2);
     assert!(
-        refusal.contains("there is no walk-through 'odic'; there are: auth-proxy, external-certificate, "),
+        refusal.contains("no walk-through is named 'odic' (known: auth-proxy, external-certificate, "),
         "{refusal}"
     );
 }
@@ -62,15 +62,12 @@ fn what_makes_no_sense_is_refused_before_anything_starts() {
     let refusal = stage.authlab(&["walk", "oidc", "--resume"]).refusal(1);
     assert!(refusal.contains("hint: `authlab up` starts it"), "{refusal}");
     let refusal = stage.authlab(&["walk", "oidc", "--json"]).refusal(2);
-    assert!(refusal.contains("--json asks nothing: it goes with --yes"), "{refusal}");
+    assert!(refusal.contains("--json needs --yes"), "{refusal}");
     let refusal = stage.authlab(&["walk", "oidc", "--resume", "--yes"]).refusal(2);
     assert!(refusal.contains("cannot be used with"), "{refusal}");
     let existing = ["walk", "oidc", "--cluster", "existing", "--kubeconfig", "none"];
     let refusal = stage.authlab(&existing).refusal(2);
-    assert!(
-        refusal.contains("a walk-through needs a lab whose authorities are at hand"),
-        "{refusal}"
-    );
+    assert!(refusal.contains("a walk-through needs the lab's signing keys"), "{refusal}");
     assert!(stage.labs().is_empty());
 }
 
@@ -85,7 +82,7 @@ fn a_whole_way_shows_prose_commands_output_and_who_asked_whom() {
         "(this is meant to be refused, with: certificate signed by unknown authority)",
         "│── POST token ",
         "│◀─ 200 as keycloak:da-admin ",
-        "That was all of it. What it made in the cluster is gone.",
+        "This walk-through is complete. The objects that it made in the cluster are deleted.",
     ] {
         assert!(said.contains(shown), "{shown}: {said}");
     }
@@ -139,8 +136,8 @@ fn somebody_edits_skips_draws_leaves_and_comes_back() {
         "\"username\": \"user1\"",
         "Write the command; an empty line ends it.",
         "User \"nobody\" cannot list resource \"nodes\"",
-        "It ended with exit code 1.",
-        "'x' is none of these.",
+        "The exit code is 1.",
+        "'x' is not one of these.",
         "403 as nobody, by syst",
         "`authlab walk impersonation --resume` goes on from here",
     ] {
@@ -163,8 +160,8 @@ fn somebody_edits_skips_draws_leaves_and_comes_back() {
         .authlab(&["walk", "looking-closer", "--lab", "default", "--resume"])
         .refusal(1);
     assert!(
-        nobody.contains("nobody is on the way through 'looking-closer' in this lab")
-            && nobody.contains("hint: begin with `authlab walk looking-closer`"),
+        nobody.contains("the walk-through 'looking-closer' is not in progress in this lab")
+            && nobody.contains("hint: `authlab walk looking-closer` starts it"),
         "{nobody}"
     );
 }
@@ -177,7 +174,7 @@ fn a_command_that_surprises_is_told_and_may_be_tried_again() {
     let said = typed(&flow, "s\n\nq\n").success();
     assert!(said.contains("serviceaccounts \"sa1\" not found"), "{said}");
     assert!(
-        said.contains("This did not go as it was meant to (exit code 1): `kubectl get -o yaml sa sa1`"),
+        said.contains("This command had an unexpected result (exit code 1): `kubectl get -o yaml sa sa1`"),
         "{said}"
     );
     assert!(said.contains("--resume` goes on from here"), "{said}");

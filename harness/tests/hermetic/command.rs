@@ -48,6 +48,24 @@ fn run_lists_what_it_would_carry_out_with_and_without_its_name() {
 }
 
 #[test]
+fn run_lists_what_each_scenario_requires_and_what_says_so() {
+    let folder = folder();
+    let feature = "@requires:server_log\nFeature: Needs\n  Scenario: one\n    Given Alice holds a client certificate\n    When she asks to list pods\n";
+    std::fs::write(folder.path().join("features/toys/needs.feature"), feature).unwrap();
+    let (code, out, err) = authlab(folder.path(), &["run", "--list", "--requires", "features"]);
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(
+        out,
+        "toys/needs::one\n  server_log           @requires:server_log\n  \
+         cluster_signing_key  Given Alice holds a client certificate\n  \
+         administrator        When she asks to list pods\n\
+         toys/trust::one\ntoys/trust::two\ntoys/trust::three\n"
+    );
+    let (code, _, err) = authlab(folder.path(), &["run", "--requires", "features"]);
+    assert!(code == 2 && err.contains("--list"), "{code}: {err}");
+}
+
+#[test]
 fn help_shows_no_value_of_a_variable_that_may_hold_credentials() {
     let help = |arguments: &[&str], variables: &[String]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_authlab"));
@@ -99,17 +117,17 @@ fn wrong_usage_is_refused_with_what_would_be_right() {
     let cases: [(&[&str], &str); 8] = [
         (
             &["--tags", "@seral", "features"],
-            "error: the expression `@seral` cannot select what is meant\n  caused by: unknown tag `@seral`\n\nhint: did you mean @serial? features/README.md lists them all\n",
+            "error: the expression `@seral` cannot select anything\n  caused by: unknown tag `@seral`\n\nhint: did you mean @serial? features/README.md lists them all\n",
         ),
-        (&["--tags", "serial"], "not an expression over tags at column 1"),
-        (&["--shard", "4/3"], "not a shard; expected I/N"),
+        (&["--tags", "serial"], "invalid tag expression at column 1"),
+        (&["--shard", "4/3"], "not a shard (expected I/N"),
         (
             &["--cluster", "minikube"],
             "possible values: auto, process, container, k3s, kind, existing",
         ),
         (
             &["run", "nowhere.feature"],
-            "error: no feature file or folder `nowhere.feature`, neither on disk nor among the features that authlab brings along\n",
+            "error: no feature file or folder `nowhere.feature`, neither on disk nor among the built-in features\n",
         ),
         (
             &["--tags", "@serial", "run"],

@@ -35,7 +35,7 @@ async fn a_scenario_that_stays_green_can_be_fooled_and_the_assertion_that_should
     assert_eq!((scenario.outcome, ran.tally.failed), (Outcome::Failed, 1));
     let failure = scenario.failure.clone().unwrap();
     assert!(
-        failure.cause.to_string().starts_with("the scenario can be fooled"),
+        failure.cause.to_string().starts_with("the scenario does not notice the flaw"),
         "{}",
         failure.cause
     );
@@ -54,7 +54,7 @@ async fn a_scenario_that_fails_elsewhere_has_not_noticed() {
     for name in ["In the set-up", "For the twin", "For want of an answer", "In the clean-up"] {
         let message = ran.message(name);
         assert!(
-            message.starts_with("it fails with the sound twin, but not in what it asserts"),
+            message.starts_with("it fails with the sound twin, but not in its assertions"),
             "{name}: {message}"
         );
     }

@@ -176,7 +176,7 @@ async fn cells_and_shards_from_anywhere_are_put_side_by_side() {
 
     let without = merge::find(&places).unwrap();
     let table = Table::of(&without.records);
-    assert_eq!(table.columns[1].problems, ["not there: shard 2/2"]);
+    assert_eq!(table.columns[1].problems, ["missing: shard 2/2"]);
     assert!(table.columns[1].lacks_shards);
 }
 
@@ -251,15 +251,15 @@ async fn what_does_not_go_together_is_refused_with_file_and_field() {
     std::fs::write(places[1].join("run.json"), "-----BEGIN AUTHLAB RECORD 00-----\n").unwrap();
     assert_eq!(
         refusal(root.path(), &places).0,
-        "the record in the log `ROOT/b/run.json` cannot be used"
+        "cannot use the record in the log `ROOT/b/run.json`"
     );
 
     let nothing = tempfile::tempdir().unwrap();
     let (told, hint) = refusal(nothing.path(), &[nothing.path().to_owned()]);
-    assert_eq!(told, "`ROOT` holds no record of a run");
+    assert_eq!(told, "`ROOT` has no record of a run");
     assert!(hint.contains("--report DIR"), "{hint}");
     let missing = nothing.path().join("nowhere");
-    assert_eq!(refusal(nothing.path(), &[missing]).0, "`ROOT/nowhere` cannot be read");
+    assert_eq!(refusal(nothing.path(), &[missing]).0, "cannot read `ROOT/nowhere`");
 }
 
 #[tokio::test]

@@ -204,7 +204,7 @@ fn cucumber_s_form_has_every_step_and_says_by_them_how_a_scenario_ended() {
             "skipped"
         )]
     );
-    assert_eq!(steps(0, 0), [step("* carried out; the record holds no steps", "passed")]);
+    assert_eq!(steps(0, 0), [step("* carried out; the record has no steps", "passed")]);
 }
 
 #[test]
@@ -236,11 +236,11 @@ fn a_summary_for_github_has_a_table_and_failures_and_keeps_to_its_limit() {
 #[test]
 fn a_page_that_would_be_large_says_that_details_are_left_out_and_keeps_failures_whole() {
     let whole = html::draw(&[story::run()]);
-    assert!(!whole.contains("scenarios are shown in short"));
+    assert!(!whole.contains("scenarios are shortened"));
     let mut many = story::large(3_000);
     many.scenarios.extend(story::run().scenarios);
     let page = html::draw(&[many]);
-    assert!(page.contains("scenarios are shown in short"));
+    assert!(page.contains("scenarios are shortened"));
     assert_eq!(page.matches("<details class=\"s\"").count(), 3_006);
     assert!(
         page.contains("E1126 21:47:17.000007"),

@@ -82,13 +82,13 @@ async fn an_undefined_step_fails_and_names_the_nearest() {
     let message = ran.message("Unheard of");
     assert!(
         message.starts_with(
-            "no step is defined for `Alice holds a toy certificat`; the nearest:\n  Given ^(Alice|Bob|Mallory) holds a toy certificate$ at "
+            "no step is defined for `Alice holds a toy certificat`; the most similar:\n  Given ^(Alice|Bob|Mallory) holds a toy certificate$ at "
         ),
         "{message}"
     );
     let message = ran.message("As another kind");
     assert!(
-        message.contains("there is one for Given") && message.ends_with("and this is a When"),
+        message.contains("; a Given step matches") && message.ends_with("and this is a When"),
         "{message}"
     );
 }

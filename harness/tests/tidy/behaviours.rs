@@ -63,7 +63,7 @@ fn changed_in(id: &str) -> String {
 
 fn proved_on(id: &str, proved: &Proved, is_covered: bool) -> String {
     let mut parts = Vec::new();
-    let held = proved.ranges(id, Finding::holds);
+    let held = proved.ranges(id, |finding| matches!(finding, Finding::Proved | Finding::Refused));
     if !held.is_empty() {
         parts.push(held);
     }
@@ -100,7 +100,7 @@ fn document() -> String {
     ids.sort_by_key(|id| in_order(id));
     let mut text = String::from(
         "# Behaviours\n\n\
-         What Kubernetes promises about authentication, and on which versions real servers were seen to keep it.\n\
+         The promises of Kubernetes about authentication, and the versions on which real servers were seen to keep them.\n\
          Made from `fixtures/behaviours.toml`, `fixtures/kubernetes.toml` and `fixtures/proved.toml`: `UPDATE=1 cargo test --test tidy behaviours`.\n\n",
     );
     writeln!(

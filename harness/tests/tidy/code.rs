@@ -51,7 +51,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("credential", &["pki", "secret"]),
-    ("kubeconfig", &["credential", "pki", "secret"]),
+    ("kubeconfig", &["credential", "secret"]),
     (
         "server_binaries",
         &["cache", "cause", "dirs", "event", "hint", "private", "process", "secret"],

@@ -61,8 +61,8 @@ fn goal_files() -> Vec<FeatureFile> {
 
 /// Returns every goal of a lesson as a scenario; fails on an unknown tag or an ambiguous identity.
 pub(crate) fn all_goals() -> Vec<SharedScenario> {
-    let suite = Suite::new(&goal_files(), &vocabulary())
-        .unwrap_or_else(|error| panic!("a lesson's goal is not fit to be carried out: {error:?}"));
+    let suite =
+        Suite::new(&goal_files(), &vocabulary()).unwrap_or_else(|error| panic!("a lesson's goal is not fit to be carried out: {error:?}"));
     suite.scenarios().cloned().collect()
 }
 
@@ -224,7 +224,7 @@ fn every_step_is_defined_once_and_every_definition_is_used() {
     for (path, feature) in features().into_iter().chain(goals()) {
         let feature = feature
             .expand_examples()
-            .unwrap_or_else(|error| panic!("{path}: `{}` is no column", error.name));
+            .unwrap_or_else(|error| panic!("{path}: `{}` is not a column", error.name));
         for step in steps(&feature) {
             let found: Vec<usize> = (0..definitions.len()).filter(|index| definitions[*index].defines(step)).collect();
             let places = || {

@@ -152,7 +152,7 @@ fn every_sabotage_names_who_can_notice() {
         }
         let among = sabotage.among.as_deref().map(str::parse::<TagExpression>);
         broken.unless(!matches!(among, Some(Err(_))), || {
-            format!("{name}: `among` is no expression over tags")
+            format!("{name}: `among` is not an expression over tags")
         });
     }
 }

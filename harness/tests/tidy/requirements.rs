@@ -1,4 +1,4 @@
-//! What steps declare with `requires!`: names that there are, directly above definitions; and tags that say nothing twice.
+//! Requirements that steps declare with `requires!`: known names, directly above definitions, that no tag repeats.
 
 use authlab::cli::lab_source::{World, vocabulary};
 use authlab::scenario::requirement::Source;
@@ -36,14 +36,19 @@ fn what_is_declared_is_there() {
 
 #[test]
 fn a_tag_says_what_no_step_says() {
-    let mut broken =
-        Broken::rule("a scenario requires what its steps require: take out the tag @requires:NAME, and keep it where no step says the same");
+    let mut broken = Broken::rule(
+        "a scenario requires what its steps require: take out the tag @requires:NAME, and keep it where no step says the same",
+    );
     for scenario in all_scenarios().into_iter().chain(all_goals()) {
         let by_step = |name: &str| {
             let mut all = scenario.requirements.iter();
             all.find(|requirement| requirement.name == name && matches!(requirement.source, Source::Step(_)))
         };
-        for tagged in scenario.requirements.iter().filter(|tagged| matches!(tagged.source, Source::Tag(_))) {
+        for tagged in scenario
+            .requirements
+            .iter()
+            .filter(|tagged| matches!(tagged.source, Source::Tag(_)))
+        {
             if let Some(also) = by_step(&tagged.name) {
                 broken.by(format!("{}: {}: {}", scenario.place(), tagged.source, also.source));
             }

@@ -13,7 +13,7 @@ pub(super) async fn run(name: &str, lab: &str, session: &Session, out: &mut dyn 
     let servers = &lab.description().api_servers;
     let Some(server) = servers.get(name) else {
         let known: Vec<&str> = servers.keys().map(String::as_str).collect();
-        let error = format!("no API server {name:?} runs in the lab; there are: {}", known.join(", "));
+        let error = format!("no API server named {name:?} runs in the lab (known: {})", known.join(", "));
         return Err(CommandError::new(Exit::Usage, error));
     };
     let (issuers, unsound) = match given(&lab, server) {
@@ -24,7 +24,7 @@ pub(super) async fn run(name: &str, lab: &str, session: &Session, out: &mut dyn 
     let mut look = look(server, lab.flags_of(server), &issuers, administrator.credential()).await;
     // A problem with the server's own file comes first.
     look.findings
-        .extend(unsound.map(|why| Finding::of_file(why, "correct the file: of one that is unsound the API server takes nothing over")));
+        .extend(unsound.map(|why| Finding::of_file(why, "correct the file: the API server applies no part of an invalid one")));
     look.findings.sort_by_key(|finding| finding.weight);
     if session.output.json {
         write_json(&look, out)?;
@@ -47,7 +47,7 @@ fn show(look: &Look, out: &mut dyn Write) -> std::io::Result<()> {
                 writeln!(out, "    {flag}")?;
             }
         }
-        None => writeln!(out, "  the flags that it runs with cannot be seen from here")?,
+        None => writeln!(out, "  its flags cannot be read from this machine")?,
     }
     list(&look.findings, out)
 }

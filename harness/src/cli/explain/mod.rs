@@ -32,49 +32,54 @@ use crate::secret::Secret;
         .args(["kubeconfig", "token_file", "certificate", "signing_request", "api_server"]),
     group = ArgGroup::new("presented").args(["kubeconfig", "token_file", "certificate"]),
     after_help = "\
-The credential is sent to the server that is named, and to nobody else: the server of the kubeconfig, the one of --server,
-or the main API server of the lab. Who is accepted by a certificate is looked for in the bindings there, too.
-Where that is a server of a lab which is up, its own log says why; elsewhere what can be seen from outside is compared.
+The credential is sent to one server only: the kubeconfig's, that of --server, or the main API server of the lab.
+If a certificate is accepted, the role bindings for its user are read there, too.
+For a server of a lab that is up, its own log gives the reason; for other servers, authlab compares what it can see from outside.
 Each finding names its behaviour in BEHAVIOURS.md. No secret is printed.
 
 Exit codes:
-  0  the server knows who you are; the request is signed and its certificate good; the API server has what it was given
-  1  it does not: why is printed
+  0  the credential is accepted; the signing request has its certificate; the API server applies its configuration
+  1  one of these does not hold: the reason is printed
   2  wrong usage
   5  interrupted"
 )]
 pub struct ExplainArguments {
-    /// Kubeconfig whose server is asked, with the credential of its user; an exec plugin is run, but not interactively
-    #[arg(long, value_name = "FILE", help_heading = "What")]
+    /// Kubeconfig with the credential and its server
+    ///
+    /// An exec plugin is run, but not interactively.
+    #[arg(long, value_name = "FILE", help_heading = "Subject")]
     kubeconfig: Option<PathBuf>,
-    /// Context of that kubeconfig; its current one when not given
-    #[arg(long, value_name = "NAME", requires = "kubeconfig", help_heading = "What")]
+    /// Context of that kubeconfig [default: its current one]
+    #[arg(long, value_name = "NAME", requires = "kubeconfig", help_heading = "Subject")]
     context: Option<String>,
     /// File with a token, `-` for standard input
-    #[arg(long, value_name = "FILE", help_heading = "What")]
+    #[arg(long, value_name = "FILE", help_heading = "Subject")]
     token_file: Option<PathBuf>,
     /// PEM file with a client certificate, followed by its intermediates
-    #[arg(long, value_name = "FILE", requires = "key", help_heading = "What")]
+    #[arg(long, value_name = "FILE", requires = "key", help_heading = "Subject")]
     certificate: Option<PathBuf>,
     /// PEM file with its key
-    #[arg(long, value_name = "FILE", requires = "certificate", help_heading = "What")]
+    #[arg(long, value_name = "FILE", requires = "certificate", help_heading = "Subject")]
     key: Option<PathBuf>,
-    /// CertificateSigningRequest: its state, and what it waits for; read with the credential that is also given, else as the
-    /// administrator of the lab
-    #[arg(long, value_name = "NAME", help_heading = "What")]
+    /// Name of a CertificateSigningRequest: shows what it waits for
+    ///
+    /// Shows its state, too. It is read with the credential that is also given, or else as the administrator of the lab.
+    #[arg(long, value_name = "NAME", help_heading = "Subject")]
     signing_request: Option<String>,
-    /// API server of the lab, by its setting, `main` when not given: the flags that it really runs with, whether its
-    /// AuthenticationConfiguration is in force, and which issuers it has found
+    /// API server of the lab: shows what it really runs with
+    ///
+    /// NAME is that of its setting, `main` when not given. Shown are the flags that it really runs with, whether its
+    /// AuthenticationConfiguration is in force, and which issuers it has found.
     #[arg(
         long,
         value_name = "NAME",
         num_args = 0..=1,
         default_missing_value = crate::cluster::MAIN,
         conflicts_with_all = ["presented", "signing_request", "server"],
-        help_heading = "What"
+        help_heading = "Subject"
     )]
     api_server: Option<String>,
-    /// The server to ask, an API server or a proxy in front of it, `https://HOST:PORT`
+    /// API server, or a proxy in front of it: `https://HOST:PORT`
     #[arg(
         long,
         value_name = "URL",
@@ -86,13 +91,13 @@ pub struct ExplainArguments {
     /// PEM file with the authority of its certificate
     #[arg(long, value_name = "FILE", requires = "server", help_heading = "Server")]
     certificate_authority: Option<PathBuf>,
-    /// AuthenticationConfiguration that the server has, to compare tokens with
+    /// The server's AuthenticationConfiguration, to compare tokens with
     #[arg(long, value_name = "FILE", help_heading = "Server")]
     authentication_config: Option<PathBuf>,
-    /// Issuer that the server has (--oidc-issuer-url), to compare tokens with
+    /// The server's issuer (--oidc-issuer-url), to compare tokens with
     #[arg(long, value_name = "URL", requires = "audience", help_heading = "Server")]
     issuer: Option<String>,
-    /// Audience that the server has (--oidc-client-id)
+    /// The server's audience (--oidc-client-id), to compare tokens with
     #[arg(long, value_name = "AUDIENCE", requires = "issuer", help_heading = "Server")]
     audience: Option<String>,
     /// PEM file with the authority of the issuer's certificate (--oidc-ca-file)
@@ -149,7 +154,7 @@ pub async fn run(arguments: ExplainArguments, session: &Session, out: &mut dyn W
     }
     let Some(authority) = asked.authority else {
         told.push(Finding::of_file(
-            "no authority of the server's certificate is given, so the credential is not sent to it",
+            "no request was sent: the authority of the server's certificate is not given",
             "give certificate-authority in the kubeconfig",
         ));
         return show_file_alone(&told, session, out);

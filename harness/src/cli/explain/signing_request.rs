@@ -28,7 +28,7 @@ pub(super) async fn run(
         _ => {
             let unread = Finding::of_file(
                 format!("the signing request {name:?} cannot be read: {answer}"),
-                "present who may `get` certificatesigningrequests; `authlab explain` without --signing-request says why you are refused",
+                "use a credential that may `get` certificatesigningrequests; without --signing-request, `authlab explain` says why it is refused",
             );
             (State::Unread, vec![unread])
         }

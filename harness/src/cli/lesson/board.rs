@@ -27,7 +27,9 @@ use crate::loopback::is_asked_directly;
 /// Arguments of `authlab lesson board`.
 #[derive(Args, Clone, Debug)]
 pub struct BoardArguments {
-    /// Serve it as a page on this machine, which is kept up to date, until Ctrl-C
+    /// Serve the board as a page on this machine until Ctrl-C
+    ///
+    /// The page is kept up to date.
     #[arg(long)]
     serve: bool,
 }
@@ -48,7 +50,7 @@ pub(super) async fn show(arguments: &BoardArguments, lab: &Lab, session: &Sessio
         return write_json(&rows, out);
     }
     if rows.is_empty() {
-        writeln!(out, "Nobody learns in this lab yet.")?;
+        writeln!(out, "No lesson was started in this lab yet.")?;
         return Ok(Exit::Success);
     }
     let mut table = Table::new();
@@ -161,7 +163,7 @@ fn page_of(rows: &[Row]) -> Markup {
                         }
                     }
                 }
-                @if rows.is_empty() { p { "Nobody learns in this lab yet." } }
+                @if rows.is_empty() { p { "No lesson was started in this lab yet." } }
             }
         }
     }

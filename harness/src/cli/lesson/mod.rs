@@ -22,19 +22,19 @@ use crate::cli::output::write_json;
 use crate::credential::Credential;
 use crate::credential::exec::{EXEC_INFO, ExecInfo};
 use crate::lab::{Lab, lab_option};
-use crate::lesson::{self, Bench, Goal, Learner, Lesson, LessonError, Progress, Started};
+use crate::lesson::{self, Goal, Learner, Lesson, LessonError, Progress, Started, Workspace};
 use crate::shell_word::quoted;
 
 /// Arguments of `authlab lesson`.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
-A lesson needs a lab that is up: `authlab up`, or `authlab up --learners 20` for a class. What you make is in a namespace and a
-directory of your own; both go with the lab. kubectl and what else you use is what you have at work.
+A lesson needs a lab that is up: `authlab up`, or `authlab up --learners 20` for a class. You work in a namespace and a directory
+of your own, which are removed with the lab, and with your own kubectl and other tools.
 
 Exit codes:
-  0  it was done; `check`: every goal holds
+  0  success; `check`: every goal holds
   1  `check`: a goal does not hold; there is no such lab, or the lesson was not started
-  2  wrong usage, such as a lesson that is not there
+  2  wrong usage, such as an unknown lesson
   5  interrupted")]
 pub struct LessonArguments {
     #[command(subcommand)]
@@ -46,23 +46,25 @@ pub struct LessonArguments {
 enum LessonCommand {
     /// List the lessons, and how far you are
     List(ByLearner<NoOptions>),
-    /// Start a lesson: lay out its files, bring the cluster into its start state, say what to do
+    /// Start a lesson, and show the task
+    ///
+    /// Its files are laid out, and the cluster is brought into its start state.
     Start(ByLearner<Named>),
-    /// Check the goals; for each that does not hold, show the server's answer
+    /// Check the goals, and show the server's answer where one does not hold
     Check(ByLearner<Which>),
-    /// Give a hint on what to look at next; each further call says more
+    /// Show a hint on what to look at next; each further call says more
     Hint(ByLearner<Which>),
     /// Show the task, and where to work on it
     Show(ByLearner<Which>),
-    /// Restore the start state; what you made is deleted
+    /// Restore the start state, and delete what you made
     Reset(ByLearner<Which>),
-    /// Show the commands that solve it
+    /// Show the commands that solve the lesson
     Solution(ByLearner<SolutionArguments>),
     /// Show the progress of all learners
     Board(ByLearner<board::BoardArguments>),
     /// Run the auth proxy that your auth-proxy.json describes, until Ctrl-C
     Proxy(ByLearner<Which>),
-    /// A token of your identity provider: the plugin in the kubeconfigs of lessons
+    /// Print a token of your identity provider, for the lessons' kubeconfigs
     #[command(hide = true)]
     Token(ByLearner<TokenFile>),
 }
@@ -72,7 +74,7 @@ enum LessonCommand {
 struct ByLearner<T: Args> {
     #[command(flatten)]
     what: T,
-    /// Learner, in a class
+    /// Learner in a class
     #[arg(
         long,
         env = "AUTHLAB_LEARNER",
@@ -93,7 +95,7 @@ struct NoOptions {}
 /// A lesson.
 #[derive(Args, Clone, Debug)]
 struct Named {
-    /// The lesson
+    /// Name of the lesson
     #[arg(value_name = "NAME")]
     name: String,
 }
@@ -101,7 +103,7 @@ struct Named {
 /// A lesson, or the current one.
 #[derive(Args, Clone, Debug)]
 struct Which {
-    /// The lesson; the one that you started last when not given
+    /// Name of the lesson [default: the one that you started last]
     #[arg(value_name = "NAME")]
     name: Option<String>,
 }
@@ -119,7 +121,7 @@ struct TokenFile {
 struct SolutionArguments {
     #[command(flatten)]
     which: Which,
-    /// Run them
+    /// Run the commands
     #[arg(long)]
     run: bool,
 }
@@ -152,7 +154,7 @@ pub async fn run(arguments: LessonArguments, session: &Session, out: &mut dyn Wr
         }
         LessonCommand::Show(by) => {
             let classroom = by.classroom(by.what.name(), session).await?;
-            classroom.show(&classroom.bench(&by.what)?, out)
+            classroom.show(&classroom.workspace(&by.what)?, out)
         }
         LessonCommand::Reset(by) => {
             let classroom = by.classroom(by.what.name(), session).await?;
@@ -200,7 +202,7 @@ fn list(progress: &Progress, as_json: bool, out: &mut dyn Write) -> Result<Exit,
     let width = all.iter().map(|one| one.name.len()).max().unwrap_or_default();
     for (kind, heading) in [
         (lesson::Kind::Make, "Make it work:"),
-        (lesson::Kind::Mend, "Find out why it does not:"),
+        (lesson::Kind::Mend, "Find out why it fails:"),
     ] {
         writeln!(out, "{heading}")?;
         for one in all.iter().filter(|one| one.kind == kind) {
@@ -226,12 +228,12 @@ struct Classroom<'a> {
 }
 
 impl Classroom<'_> {
-    fn of(&self, lesson: &'static Lesson) -> Bench<'_> {
-        Bench::new(&self.lab, &self.learner, lesson, &self.program)
+    fn of(&self, lesson: &'static Lesson) -> Workspace<'_> {
+        Workspace::new(&self.lab, &self.learner, lesson, &self.program)
     }
 
     /// Returns the workspace of the named lesson, or of the current one.
-    fn bench(&self, which: &Which) -> Result<Bench<'_>, CommandError> {
+    fn workspace(&self, which: &Which) -> Result<Workspace<'_>, CommandError> {
         let progress = Progress::of(&self.learner, &self.lab).map_err(lesson_error)?;
         let none = || LessonError::NoneStarted {
             learner: self.learner.name().to_owned(),
@@ -251,34 +253,34 @@ impl Classroom<'_> {
     }
 
     async fn start(&self, name: &str, out: &mut dyn Write) -> Result<Exit, CommandError> {
-        let bench = self.of(lesson::named(name).map_err(lesson_error)?);
-        match bench.start().await.map_err(lesson_error)? {
+        let workspace = self.of(lesson::named(name).map_err(lesson_error)?);
+        match workspace.start().await.map_err(lesson_error)? {
             Started::Before => writeln!(
                 out,
-                "It is under way: nothing was changed. `{}` brings the start state back.\n",
+                "This lesson is in progress already: nothing was changed. `{}` restores its start state.\n",
                 self.typed("reset")
             )?,
             Started::Anew(Some(before)) => writeln!(
                 out,
-                "The lesson '{before}' is put away: its objects are gone from the cluster, its files are kept.\n"
+                "The lesson '{before}' is closed: its objects are deleted from the cluster, its files are kept.\n"
             )?,
             Started::Anew(None) => {}
         }
-        self.show(&bench, out)
+        self.show(&workspace, out)
     }
 
-    fn show(&self, bench: &Bench<'_>, out: &mut dyn Write) -> Result<Exit, CommandError> {
-        let text = bench.text().map_err(lesson_error)?;
+    fn show(&self, workspace: &Workspace<'_>, out: &mut dyn Write) -> Result<Exit, CommandError> {
+        let text = workspace.text().map_err(lesson_error)?;
         if self.session.output.json {
-            let told = json!({ "lesson": bench.lesson.name, "learner": self.learner.name(), "directory": bench.directory,
+            let told = json!({ "lesson": workspace.lesson.name, "learner": self.learner.name(), "directory": workspace.directory,
                 "kubeconfig": self.learner.kubeconfig(&self.lab), "text": text });
             return write_json(&told, out);
         }
         writeln!(out, "{}", text.trim_end())?;
-        writeln!(out, "\n{}", place(&bench.directory, &self.learner.kubeconfig(&self.lab)))?;
+        writeln!(out, "\n{}", place(&workspace.directory, &self.learner.kubeconfig(&self.lab)))?;
         writeln!(
             out,
-            "\n`{}` looks how far you are, `{}` helps.",
+            "\n`{}` checks the goals, `{}` gives a hint.",
             self.typed("check"),
             self.typed("hint")
         )?;
@@ -286,13 +288,13 @@ impl Classroom<'_> {
     }
 
     async fn check(&self, which: &Which, out: &mut dyn Write) -> Result<Exit, CommandError> {
-        let bench = self.bench(which)?;
-        let (done, goals) = bench.check(&lab_source::vocabulary()).await.map_err(lesson_error)?;
+        let workspace = self.workspace(which)?;
+        let (done, goals) = workspace.check(&lab_source::vocabulary()).await.map_err(lesson_error)?;
         let held = goals.iter().filter(|goal| goal.holds).count();
         let exit = if held == goals.len() { Exit::Success } else { Exit::Failed };
         if self.session.output.json {
             write_json(
-                &json!({ "lesson": bench.lesson.name, "learner": self.learner.name(), "done": done, "goals": goals }),
+                &json!({ "lesson": workspace.lesson.name, "learner": self.learner.name(), "done": done, "goals": goals }),
                 out,
             )?;
             return Ok(exit);
@@ -300,14 +302,14 @@ impl Classroom<'_> {
         for line in &done {
             writeln!(out, "{line}")?;
         }
-        writeln!(out, "{}: {held} of {} goals hold", bench.lesson.name, goals.len())?;
+        writeln!(out, "{}: {held} of {} goals hold", workspace.lesson.name, goals.len())?;
         for goal in &goals {
             self.tell(goal, out)?;
         }
         if exit == Exit::Success {
             writeln!(out, "\nDone. `{}` shows the next one.", self.typed("list"))?;
         } else {
-            writeln!(out, "\n`{}` says what to look at.", self.typed("hint"))?;
+            writeln!(out, "\n`{}` gives a hint.", self.typed("hint"))?;
         }
         Ok(exit)
     }
@@ -333,39 +335,37 @@ impl Classroom<'_> {
     }
 
     async fn hint(&self, which: &Which, out: &mut dyn Write) -> Result<Exit, CommandError> {
-        let bench = self.bench(which)?;
-        let hint = bench.hint().await.map_err(lesson_error)?;
+        let workspace = self.workspace(which)?;
+        let hint = workspace.hint().await.map_err(lesson_error)?;
         if self.session.output.json {
-            return write_json(&json!({ "lesson": bench.lesson.name, "hint": hint }), out);
+            return write_json(&json!({ "lesson": workspace.lesson.name, "hint": hint }), out);
         }
         match hint {
             Some(hint) => writeln!(out, "{hint}")?,
-            None => writeln!(
-                out,
-                "Everything that a hint looks at is as it should be: `{}` says whether it works.",
-                self.typed("check")
-            )?,
+            None => writeln!(out, "The hints find nothing wrong: `{}` checks the goals.", self.typed("check"))?,
         }
         Ok(Exit::Success)
     }
 
     async fn reset(&self, which: &Which, out: &mut dyn Write) -> Result<Exit, CommandError> {
-        let bench = self.bench(which)?;
-        bench.reset().await.map_err(lesson_error)?;
-        writeln!(out, "'{}' is as it was in the beginning.", bench.lesson.name)?;
+        let workspace = self.workspace(which)?;
+        workspace.reset().await.map_err(lesson_error)?;
+        writeln!(out, "'{}' is back in its start state.", workspace.lesson.name)?;
         Ok(Exit::Success)
     }
 
     async fn solution(&self, arguments: &SolutionArguments, out: &mut dyn Write) -> Result<Exit, CommandError> {
-        let bench = self.bench(&arguments.which)?;
-        let solution = bench.solution().map_err(lesson_error)?;
+        let workspace = self.workspace(&arguments.which)?;
+        let solution = workspace.solution().map_err(lesson_error)?;
         if !arguments.run {
             write!(out, "{solution}")?;
             return Ok(Exit::Success);
         }
         let mut script = tokio::process::Command::new("bash");
         // `-x` shows the commands that the script runs, as a terminal would.
-        script.args(["-euxo", "pipefail", "-c", &solution]).current_dir(&bench.directory);
+        script
+            .args(["-euxo", "pipefail", "-c", &solution])
+            .current_dir(&workspace.directory);
         script.env("KUBECONFIG", self.learner.kubeconfig(&self.lab));
         script.env("AUTHLAB_LAB", &self.lab.description().name);
         script.env("AUTHLAB_LEARNER", self.learner.name());
@@ -374,8 +374,8 @@ impl Classroom<'_> {
         self.session
             .unless_interrupted(async move {
                 let ended = script.status().await.map_err(|error| {
-                    CommandError::new(Exit::Failed, format!("bash cannot be run: {error}"))
-                        .hint("a solution is a script for bash: install it")
+                    CommandError::new(Exit::Failed, format!("cannot run bash: {error}"))
+                        .hint("install bash, which runs the solution's script")
                 })?;
                 Ok(if ended.success() { Exit::Success } else { Exit::Failed })
             })
@@ -391,8 +391,8 @@ impl Classroom<'_> {
     }
 
     async fn proxy(&self, which: &Which, out: &mut dyn Write) -> Result<Exit, CommandError> {
-        let bench = self.bench(which)?;
-        let started = self.lab.learners_proxy(&bench.directory);
+        let workspace = self.workspace(which)?;
+        let started = self.lab.learners_proxy(&workspace.directory);
         let started = started.map_err(|error| CommandError::new(Exit::Failed, error));
         let (proxy, _) = self.session.unless_interrupted(started).await?;
         let url = proxy.url();

@@ -159,7 +159,7 @@ async fn end(mut child: Child, grace: Option<Duration>) -> Result<(), String> {
         return Ok(());
     }
     let last = crate::process::last_lines(&log, 12).join("\n");
-    Err(format!("its process ended without a record ({status})\n{last}")
+    Err(format!("its process exited without a record ({status})\n{last}")
         .trim_end()
         .to_owned())
 }
@@ -174,7 +174,7 @@ pub(super) fn with(mut arguments: Vec<OsString>, words: Vec<OsString>) -> Vec<Os
 /// Returns a cell's result in one line, for the user.
 fn in_a_line(record: &RunRecord) -> String {
     if let Some(error) = &record.error {
-        return format!("came to nothing: {}", error.lines().next().unwrap_or_default());
+        return format!("was not carried out: {}", error.lines().next().unwrap_or_default());
     }
     let totals = record.totals;
     let interrupted = if record.interrupted { ", interrupted" } else { "" };

@@ -37,7 +37,7 @@ use plan::{LabsOptions, Plan};
 /// Arguments of `authlab matrix`.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
-A cell is a driver with a version: its suite is carried out in a lab of its own, by a process of its own. A cell that cannot be
+A cell is a driver with a version. Each cell runs the scenarios in a lab and a process of its own. A cell that cannot be
 carried out fails with its reason, and the others go on.
 
 Exit codes:
@@ -48,7 +48,7 @@ Exit codes:
   4  a cell's lab could not be started, and no scenario failed
   5  interrupted (and everything was stopped); the cells that are finished are kept")]
 pub struct MatrixArguments {
-    /// Feature files or folders, on disk or among those that authlab brings along; all of the latter when not given
+    /// Feature files or folders, on disk or built in [default: all built in]
     #[arg(value_name = "FEATURE", env = "AUTHLAB_FEATURES", value_delimiter = ':')]
     pub features: Vec<PathBuf>,
     /// The versions and drivers of the labs.
@@ -63,31 +63,35 @@ pub struct MatrixArguments {
     /// Number of scenarios at a time, in each lab
     #[arg(long, env = "AUTHLAB_CONCURRENCY", value_name = "N", default_value_t = CONCURRENCY, value_parser = at_least_one, help_heading = "Scenarios")]
     pub concurrency: usize,
-    /// Number of labs at a time, at most; as many as there are cores and memory for when not given
+    /// Maximum number of labs at a time [default: by cores and memory]
     #[arg(long = "labs", env = "AUTHLAB_LABS", value_name = "N", value_parser = at_least_one, help_heading = "Cells")]
     pub most_labs: Option<usize>,
     /// Show the cells with their indexes, and start nothing
     #[arg(long, help_heading = "Cells")]
     pub list: bool,
-    /// Go on with a matrix that was interrupted: carry out the cells that the report does not have yet
+    /// Continue a matrix that was interrupted
+    ///
+    /// Carries out the cells that the report does not have yet.
     #[arg(long, env = "AUTHLAB_RESUME", value_parser = FalseyValueParser::new(), requires = "report", help_heading = "Cells")]
     pub resume: bool,
     /// Carry out one cell only, the one with this index, in this process
     #[arg(long, env = "AUTHLAB_INDEX", value_name = "I", help_heading = "Cells")]
     pub index: Option<usize>,
-    /// With --index: print the record, compressed, on standard output, where `report merge` finds it in a pod's log
+    /// With --index: print the compressed record on standard output
+    ///
+    /// `report merge` finds it in the log of a pod.
     #[arg(long, env = "AUTHLAB_RECORD_TO_LOG", value_parser = FalseyValueParser::new(), requires = "index", help_heading = "Output")]
     pub record_to_log: bool,
     /// With --index: print events, one per line; for internal use
     #[arg(long, hide = true, requires = "index")]
     pub events: bool,
-    /// Keep what was proved in the project's own file (`report keep`)
+    /// Keep results in the project's file (`report keep`)
     #[arg(long, help_heading = "Output")]
     pub update: bool,
-    /// Print a manifest that carries the cells out elsewhere, and start nothing
+    /// Print a manifest that runs the cells in a cluster, and start nothing
     #[arg(long, value_enum, value_name = "WHAT", conflicts_with_all = ["index", "resume", "update"], help_heading = "Elsewhere")]
     pub print: Option<Printed>,
-    /// Image with authlab and the servers, such as `.github/image/Dockerfile` makes
+    /// Image with authlab and the servers, as of `.github/image/Dockerfile`
     #[arg(long, env = "AUTHLAB_IMAGE", value_name = "IMAGE", default_value = job::IMAGE, help_heading = "Elsewhere")]
     pub image: String,
     /// Namespace in which it runs
@@ -116,14 +120,14 @@ pub async fn run(arguments: MatrixArguments, session: &Session) -> Result<Exit, 
     if arguments.scenarios.invert {
         return Err(CommandError::new(
             Exit::Usage,
-            "--invert does not go with a matrix: what passes inverted proves no behaviour",
+            "--invert cannot be used with a matrix: an inverted scenario that passes proves no behaviour",
         )
         .hint("`authlab run --invert --kubernetes VERSION` inverts the scenarios on one version"));
     }
     if arguments.scenarios.report.force {
         return Err(CommandError::new(
             Exit::Usage,
-            "--force does not go with a matrix: it removes what an earlier one left",
+            "--force cannot be used with a matrix, which removes the report of an earlier one",
         )
         .hint("name a directory that does not exist, is empty, or holds the report of a matrix"));
     }
@@ -150,10 +154,11 @@ pub async fn run(arguments: MatrixArguments, session: &Session) -> Result<Exit, 
     }
     if let Some(index) = arguments.index {
         let Some(planned) = plan.cells.get(index) else {
-            return Err(
-                CommandError::new(Exit::Usage, format!("there is no cell {index}: there are {}", plan.cells.len()))
-                    .hint("`--list` shows the cells with their indexes, from 0"),
-            );
+            return Err(CommandError::new(
+                Exit::Usage,
+                format!("no cell has the index {index} (number of cells: {})", plan.cells.len()),
+            )
+            .hint("`--list` shows the cells with their indexes, from 0"));
         };
         return one::run(planned, planned.selected(&selection, &suite), &arguments, session, &mut out).await;
     }
@@ -166,9 +171,8 @@ async fn all(arguments: &MatrixArguments, plan: &Plan, session: &Session, out: &
         // Checked now: after the run it would be too late to refuse.
         keep::file(keep::FIXTURES.as_ref())?;
         if !plan.asked.selection.is_empty() {
-            return Err(
-                CommandError::new(Exit::Usage, "--update keeps the result of the whole suite").hint("leave out what selects scenarios")
-            );
+            return Err(CommandError::new(Exit::Usage, "--update needs the result of the whole suite")
+                .hint("leave out the options that select scenarios"));
         }
     }
     // Records always go through files; without a report the files are temporary.

@@ -14,7 +14,7 @@ use crate::cli::options::{
 };
 use crate::cli::scenarios;
 use crate::report::cell::Cell;
-use crate::report::matrix::Asked;
+use crate::report::matrix::RequestedMatrix;
 use crate::scenario::selection::Shard;
 use crate::scenario::{Selected, Selection, Suite};
 use crate::server_binaries::Versions;
@@ -23,7 +23,7 @@ use crate::{cluster, identity_provider};
 /// The versions and drivers of the labs.
 #[derive(Args, Clone, Debug)]
 pub struct LabsOptions {
-    /// Kubernetes versions: ranges and lists, `1.30..1.37`, `1.34`, `..1.32,1.37`, `all`
+    /// Kubernetes versions: `1.34`, `1.30..1.37`, `..1.32,1.37`, `all`
     #[arg(
         long,
         env = "AUTHLAB_KUBERNETES",
@@ -32,7 +32,7 @@ pub struct LabsOptions {
         help_heading = "Cells"
     )]
     pub kubernetes: String,
-    /// Drivers that run the API servers, with commas between them
+    /// Drivers that run the API servers, separated by commas
     #[arg(
         long,
         env = "AUTHLAB_CLUSTER",
@@ -53,7 +53,7 @@ pub struct LabsOptions {
         help_heading = "Cells"
     )]
     pub identity_provider: Choice<identity_provider::Driver>,
-    /// Keycloak versions, with commas between them: `26.0,26.x`; the newest that is pinned when not given
+    /// Keycloak versions, such as `26.0,26.x` [default: the newest pinned]
     #[arg(
         long,
         env = "AUTHLAB_KEYCLOAK",
@@ -76,7 +76,7 @@ pub struct LabsOptions {
 /// The cells of a matrix, in the order in which they are carried out.
 pub(super) struct Plan {
     pub(super) cells: Vec<PlannedCell>,
-    pub(super) asked: Asked,
+    pub(super) asked: RequestedMatrix,
 }
 
 /// A cell, and the lab for it.
@@ -96,8 +96,13 @@ impl Plan {
         if labs.cluster.contains(&Choice(Some(cluster::Driver::Existing)))
             || labs.identity_provider == Choice(Some(identity_provider::Driver::Existing))
         {
-            return Err(CommandError::new(Exit::Usage, "a matrix starts its clusters and identity providers itself")
-                .hint("`authlab run --cluster existing --kubeconfig FILE --report DIR` is one cell; `authlab report merge` puts it beside others"));
+            return Err(CommandError::new(
+                Exit::Usage,
+                "a matrix cannot use an existing cluster or identity provider: it starts its own",
+            )
+            .hint(
+                "`authlab run --cluster existing --kubeconfig FILE --report DIR` is one cell; `authlab report merge` puts it beside others",
+            ));
         }
         let versions = Versions::pinned()
             .kubernetes_in(&labs.kubernetes)
@@ -133,7 +138,7 @@ impl Plan {
                         lab.versions.keycloak().map_err(|error| CommandError::new(Exit::Usage, error))?;
                         let cell = scenarios::cell(&lab, shard);
                         if cells.iter().any(|other| other.cell == cell) {
-                            return Err(CommandError::new(Exit::Usage, format!("the cell {cell} is asked for twice")));
+                            return Err(CommandError::new(Exit::Usage, format!("the cell {cell} is given twice")));
                         }
                         cells.push(PlannedCell { cell, lab, shard });
                     }
@@ -145,12 +150,12 @@ impl Plan {
             if planned.selected(selection, suite).is_empty() && !all.is_empty() {
                 return Err(CommandError::new(
                     Exit::NothingSelected,
-                    format!("the cell {} would have none of the {} scenarios selected", planned.cell, all.len()),
+                    format!("the cell {} would have none of the {} selected scenarios", planned.cell, all.len()),
                 )
                 .hint("ask for fewer shards"));
             }
         }
-        let asked = Asked {
+        let asked = RequestedMatrix {
             cells: cells.iter().map(|planned| planned.cell.to_string()).collect(),
             selection: selection_words(arguments),
             scenarios: all.len(),

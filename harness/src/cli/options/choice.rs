@@ -7,12 +7,10 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 pub(in crate::cli) const AUTO: &str = "auto";
 
 /// The meaning of `auto` for a cluster.
-pub(in crate::cli) const AUTO_CLUSTER: &str =
-    "Processes on Linux; elsewhere containers whose images are there, otherwise processes that are built";
+pub(in crate::cli) const AUTO_CLUSTER: &str = "Processes on Linux; elsewhere containers if images exist, or processes";
 
 /// The meaning of `auto` for an identity provider.
-pub(in crate::cli) const AUTO_IDENTITY_PROVIDER: &str =
-    "A container when the cluster is in containers and the image is there, otherwise a process";
+pub(in crate::cli) const AUTO_IDENTITY_PROVIDER: &str = "A container with a cluster in containers and an image, or a process";
 
 /// One of the values of `T`; `None` if the choice is left to authlab, by the value `auto`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -12,10 +12,12 @@ use crate::secret::Secret;
 /// An existing cluster.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ClusterFile {
-    /// Kubeconfig of the cluster to use with `--cluster existing`; there is no default, not even the current kubeconfig
+    /// Kubeconfig of the cluster to use with `--cluster existing`
+    ///
+    /// There is no default; your current kubeconfig is never used.
     #[arg(long, env = "AUTHLAB_KUBECONFIG", value_name = "FILE", help_heading = "Existing cluster")]
     pub kubeconfig: Option<PathBuf>,
-    /// Context of that kubeconfig; its current one when not given
+    /// Context of that kubeconfig [default: its current one]
     #[arg(long, env = "AUTHLAB_CONTEXT", value_name = "NAME", help_heading = "Existing cluster")]
     pub context: Option<String>,
 }
@@ -24,11 +26,11 @@ impl ClusterFile {
     /// Fails unless a kubeconfig is given exactly when the driver is `existing`.
     pub(in crate::cli) fn check(&self, existing: bool) -> Result<(), CommandError> {
         if existing != self.kubeconfig.is_some() {
-            let error = CommandError::new(Exit::Usage, "--cluster existing and --kubeconfig FILE belong together");
-            return Err(error.hint("the current kubeconfig is never taken by itself: name the file of the cluster you mean"));
+            let error = CommandError::new(Exit::Usage, "--cluster existing and --kubeconfig FILE must be used together");
+            return Err(error.hint("your current kubeconfig is never used by default: name the kubeconfig of the cluster"));
         }
         if self.context.is_some() && !existing {
-            return Err(CommandError::new(Exit::Usage, "--context NAME is for --cluster existing"));
+            return Err(CommandError::new(Exit::Usage, "--context NAME needs --cluster existing"));
         }
         Ok(())
     }
@@ -37,7 +39,9 @@ impl ClusterFile {
 /// An existing identity provider, and a user who can log in there.
 #[derive(Args, Clone, Debug, Default)]
 pub struct IssuerOptions {
-    /// URL of the issuer to use with `--identity-provider existing`, exactly as in its tokens
+    /// URL of the issuer to use with `--identity-provider existing`
+    ///
+    /// It must be exactly as in the tokens.
     #[arg(
         long,
         env = "AUTHLAB_ISSUER",
@@ -68,7 +72,9 @@ pub struct IssuerOptions {
         help_heading = "Existing identity provider"
     )]
     pub password_file: Option<PathBuf>,
-    /// PEM file with the authority of the issuer's certificate; those of the system when not given
+    /// PEM file with the issuer's authority [default: those of the system]
+    ///
+    /// It verifies the certificate of the issuer.
     #[arg(
         long,
         env = "AUTHLAB_ISSUER_AUTHORITY",
@@ -80,7 +86,7 @@ pub struct IssuerOptions {
 
 /// A file that an option names cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("the file {} of {option} cannot be read", path.display())]
+#[error("cannot read the file {} of {option}", path.display())]
 struct NotRead {
     option: &'static str,
     path: PathBuf,
@@ -92,13 +98,13 @@ impl IssuerOptions {
     pub(in crate::cli) fn settings(&self, existing: bool) -> Result<Option<Settings>, CommandError> {
         if !existing {
             if self.issuer.is_some() {
-                return Err(CommandError::new(Exit::Usage, "--issuer URL is for --identity-provider existing"));
+                return Err(CommandError::new(Exit::Usage, "--issuer URL needs --identity-provider existing"));
             }
             return Ok(None);
         }
         let missing = |option: &str| {
             CommandError::new(Exit::Usage, format!("--identity-provider existing needs {option}"))
-                .hint("it takes --issuer URL --client-id ID [--client-secret-file FILE] --user NAME --password-file FILE")
+                .hint("give --issuer URL --client-id ID [--client-secret-file FILE] --user NAME --password-file FILE")
         };
         let file = |option, path: &Option<PathBuf>| path.as_deref().map(|path| read(option, path)).transpose();
         Ok(Some(Settings {

@@ -42,7 +42,7 @@ pub struct LabArguments {
     /// The existing identity provider, if one is used.
     #[command(flatten)]
     pub issuer: IssuerOptions,
-    /// Name of the lab: one that is up is used, if it matches
+    /// Name of the lab; one that is up is used if it matches
     #[arg(long, env = "AUTHLAB_LAB", value_name = "NAME", help_heading = "Lab")]
     pub lab: Option<String>,
     /// Keep the lab's directory, with logs and evidence, also after success
@@ -59,10 +59,12 @@ pub struct LabArguments {
 /// The versions of Kubernetes and Keycloak in a lab.
 #[derive(Args, Clone, Debug, Default)]
 pub struct VersionOptions {
-    /// Kubernetes version, `1.37` or `1.37.2`; the newest that is pinned when not given
+    /// Kubernetes version, `1.37` or `1.37.2` [default: the newest pinned]
     #[arg(long, env = "AUTHLAB_KUBERNETES", value_name = "VERSION", help_heading = "Lab")]
     pub kubernetes: Option<String>,
-    /// Keycloak version, `26.7.4`, `26.7` or `26.x`; the default is that of `server-binaries list`
+    /// Keycloak version, `26.7.4`, `26.7` or `26.x`
+    ///
+    /// The default is the one that `authlab server-binaries list` shows as such.
     #[arg(long, env = "AUTHLAB_KEYCLOAK", value_name = "VERSION", help_heading = "Lab")]
     pub keycloak: Option<String>,
 }
@@ -100,14 +102,14 @@ impl LabArguments {
         let VersionOptions { kubernetes, keycloak } = self.versions.clone();
         self.versions.keycloak().map_err(|error| CommandError::new(Exit::Usage, error))?;
         if keycloak.is_some() && self.lab.is_some() {
-            return Err(CommandError::new(Exit::Usage, "--keycloak does not go with --lab NAME")
+            return Err(CommandError::new(Exit::Usage, "--keycloak cannot be used with --lab NAME")
                 .hint("a lab that is up has the Keycloak that it was started with"));
         }
         if existing {
             self.check_existing(identity_provider)?;
         } else if issuer.is_some() {
             return Err(
-                CommandError::new(Exit::Usage, "--identity-provider existing goes with --cluster existing")
+                CommandError::new(Exit::Usage, "--identity-provider existing needs --cluster existing")
                     .hint("a cluster that authlab starts trusts the Keycloak that it starts"),
             );
         }
@@ -130,7 +132,7 @@ impl LabArguments {
     /// Refuses options that have no meaning with an existing cluster.
     fn check_existing(&self, identity_provider: Option<identity_provider::Driver>) -> Result<(), CommandError> {
         let refusal = |option: &str, hint: &str| {
-            Err(CommandError::new(Exit::Usage, format!("{option} does not go with --cluster existing")).hint(hint))
+            Err(CommandError::new(Exit::Usage, format!("{option} cannot be used with --cluster existing")).hint(hint))
         };
         if self.versions.kubernetes.is_some() {
             return refusal("--kubernetes", "the version is what the cluster runs");
@@ -139,13 +141,13 @@ impl LabArguments {
             return refusal("--keycloak", "the issuer is what the cluster trusts");
         }
         if self.lab.is_some() {
-            return refusal("--lab", "the cluster is used as it is; there is no lab to name");
+            return refusal("--lab", "an existing cluster is used as it is, and has no lab name");
         }
         match identity_provider {
             None | Some(identity_provider::Driver::Existing) => Ok(()),
             Some(driver) => refusal(
                 &format!("--identity-provider {}", driver.name()),
-                "the cluster would not trust an issuer of ours; give one that it trusts with --identity-provider existing",
+                "the cluster does not trust an issuer that authlab starts; give one that it trusts with --identity-provider existing",
             ),
         }
     }

@@ -20,7 +20,9 @@ pub use sources::{RegistryOption, SourceOptions};
 /// Output options.
 #[derive(Args, Clone, Debug, Default)]
 pub struct OutputOptions {
-    /// Print the record (the content of `run.json`, or the command's own) on standard output, nothing else
+    /// Print only the record, as JSON on standard output
+    ///
+    /// It is the content of `run.json`, or the command's own record.
     #[arg(long, global = true, env = "AUTHLAB_JSON", value_parser = FalseyValueParser::new(), help_heading = "Output")]
     pub json: bool,
     /// Print failures and totals only

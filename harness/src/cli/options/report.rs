@@ -12,11 +12,15 @@ use crate::report::directory::{Others, ReportDirectory};
 /// The report's directory.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ReportOptions {
-    /// Write a report into a directory that is new, empty or an earlier report: `index.html`, `run.json`, `junit.xml`, `cucumber.json`;
-    /// of a matrix `matrix.json` and a report for each cell, of sabotages `sabotage.json`
+    /// Write a report into a directory
+    ///
+    /// The directory must be new, empty or an earlier report. It gets `index.html`, `run.json`, `junit.xml` and `cucumber.json`; for a
+    /// matrix `matrix.json` and a report for each cell, and for sabotages `sabotage.json`.
     #[arg(long, env = "AUTHLAB_REPORT", value_name = "DIR", help_heading = "Output")]
     pub report: Option<PathBuf>,
-    /// Write the report into DIR even if that holds something else, of which no file is touched
+    /// Write the report into DIR even if it holds something else
+    ///
+    /// No other file in DIR is touched.
     #[arg(long, env = "AUTHLAB_FORCE", value_parser = FalseyValueParser::new(), help_heading = "Output")]
     pub force: bool,
 }

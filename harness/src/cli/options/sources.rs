@@ -10,11 +10,13 @@ use crate::server_binaries::{ETCD_RELEASES, KEYCLOAK_RELEASES, KUBERNETES_RELEAS
 /// The possible sources of server binaries.
 #[derive(Args, Clone, Debug)]
 pub struct SourceOptions {
-    /// Directory with etcd, kube-apiserver, kube-controller-manager and kubectl; KUBEBUILDER_ASSETS is used too, if it has all four
-    #[arg(long, env = "AUTHLAB_SERVER_BINARIES", value_name = "DIRECTORY", help_heading = "Server binaries")]
+    /// Directory with the servers of Kubernetes
+    ///
+    /// It must have etcd, kube-apiserver, kube-controller-manager and kubectl. KUBEBUILDER_ASSETS is used too, if it has all four.
+    #[arg(long, env = "AUTHLAB_SERVER_BINARIES", value_name = "DIR", help_heading = "Server binaries")]
     pub server_binaries: Option<PathBuf>,
-    /// Unpacked Keycloak
-    #[arg(long, env = "AUTHLAB_KEYCLOAK_HOME", value_name = "DIRECTORY", help_heading = "Server binaries")]
+    /// Directory with an unpacked Keycloak
+    #[arg(long, env = "AUTHLAB_KEYCLOAK_HOME", value_name = "DIR", help_heading = "Server binaries")]
     pub keycloak_home: Option<PathBuf>,
     /// Base address of Kubernetes' release files
     #[arg(long, env = "AUTHLAB_RELEASE_MIRROR", hide_env_values = true, value_name = "URL", default_value = KUBERNETES_RELEASES, help_heading = "Server binaries")]
@@ -25,10 +27,10 @@ pub struct SourceOptions {
     /// Base address of Keycloak's release files
     #[arg(long, env = "AUTHLAB_KEYCLOAK_MIRROR", hide_env_values = true, value_name = "URL", default_value = KEYCLOAK_RELEASES, help_heading = "Server binaries")]
     pub keycloak_mirror: String,
-    /// Use no network: everything must be on this machine already
+    /// Use no network: all files must be on this machine already
     #[arg(long, env = "AUTHLAB_OFFLINE", value_parser = FalseyValueParser::new(), help_heading = "Server binaries")]
     pub offline: bool,
-    /// The `kind` command; the first in PATH when not given
+    /// The `kind` command [default: the first in PATH]
     #[arg(long, env = "AUTHLAB_KIND", value_name = "FILE", help_heading = "Server binaries")]
     pub kind: Option<PathBuf>,
     /// The source of images.
@@ -55,7 +57,9 @@ impl From<SourceOptions> for Options {
 /// The source of images.
 #[derive(Args, Clone, Debug)]
 pub struct RegistryOption {
-    /// Registry and path that take the place of registry.k8s.io, docker.io and quay.io in the names of images
+    /// Registry and path to use instead of the public registries
+    ///
+    /// It takes the place of registry.k8s.io, docker.io and quay.io in the names of images.
     #[arg(
         long,
         env = "AUTHLAB_IMAGE_PREFIX",

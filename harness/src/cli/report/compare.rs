@@ -15,12 +15,12 @@ use crate::report::matrix::{merge, terminal};
 /// Arguments of `authlab report compare`.
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Cells of the same name are compared; a report of one cell with another of one cell, whatever they are. Words of reasons and times are
-told and do not change how the command ends.
+Cells of the same name are compared; two reports of one cell each are compared whatever their names. Differences in the wording of
+reasons and in times are shown, and do not change the exit code.
 
 Exit codes:
   0  no behaviour and no scenario differs
-  1  one does
+  1  a behaviour or a scenario differs
   2  wrong usage: a record that cannot be used, or reports that have no cell in common")]
 pub struct CompareArguments {
     /// Report of a run or of a matrix

@@ -15,25 +15,30 @@ use crate::report::{cucumber, github, html, junit, saved};
 /// Arguments of `authlab report draw`.
 #[derive(Args, Debug)]
 pub struct DrawArguments {
-    /// Directories of reports or their `run.json`; several are drawn side by side
+    /// Reports, or their `run.json`; several are drawn side by side
     #[arg(value_name = "RECORD", required = true)]
     records: Vec<PathBuf>,
-    /// Write the page into a file
+    /// Write the HTML page into a file
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     html: Option<PathBuf>,
-    /// Write JUnit's XML into a file
+    /// Write JUnit XML into a file
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     junit: Option<PathBuf>,
-    /// Write Cucumber's JSON into a file
+    /// Write Cucumber JSON into a file
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     cucumber: Option<PathBuf>,
     /// Write a summary in Markdown into a file
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     markdown: Option<PathBuf>,
-    /// Write a whole report into a directory that is new, empty or an earlier report; with one directory as RECORD alone, that one
+    /// Write a whole report into a directory
+    ///
+    /// The directory must be new, empty or an earlier report. The default is RECORD, if it is a single directory and no other output is
+    /// asked for.
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     out: Option<PathBuf>,
-    /// Replace files that exist, and write into a directory that holds something else, of which no file is touched
+    /// Replace existing files, and write into any directory
+    ///
+    /// No file is touched in a directory that holds something else.
     #[arg(long, help_heading = "Output")]
     force: bool,
 }
@@ -66,7 +71,7 @@ impl DrawArguments {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("`{path}` cannot be written")]
+#[error("cannot write `{path}`")]
 struct WriteError {
     path: PathBuf,
     source: io::Error,
@@ -80,8 +85,8 @@ pub fn run(arguments: &DrawArguments, session: &Session, out: &mut dyn Write) ->
     let files = arguments.files();
     let directory = arguments.directory(!files.is_empty());
     if files.is_empty() && directory.is_none() {
-        return Err(CommandError::new(Exit::Usage, "it is not said where to draw")
-            .hint("`--out DIR` takes a whole report, `--html FILE` and its like a part of one"));
+        return Err(CommandError::new(Exit::Usage, "nothing to write: no output is named")
+            .hint("`--out DIR` writes a whole report; `--html FILE`, `--junit FILE` and others write a part of one"));
     }
     for (path, _) in &files {
         refuse_taken(path, arguments.force)?;

@@ -25,8 +25,8 @@ pub(in crate::cli) const FIXTURES: &str = "fixtures";
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Exit codes:
-  0  the file is written; `UPDATE=1 cargo test --test tidy behaviours` makes BEHAVIOURS.md of it
-  2  wrong usage: a report that is not of the whole suite on one driver and every version, or a directory that is not the project's")]
+  0  the file is written; `UPDATE=1 cargo test --test tidy behaviours` updates BEHAVIOURS.md from it
+  2  wrong usage: the report is not of the whole suite on one driver and every version, or the directory is not the project's")]
 pub struct KeepArguments {
     /// Report of a matrix, and further reports from elsewhere
     #[arg(value_name = "DIR", required = true)]
@@ -71,9 +71,8 @@ pub(in crate::cli) fn keep(records: &[RunRecord], folder: &Path) -> Result<PathB
     let proved = file(folder)?;
     let table = Table::of(records);
     let at = records.iter().map(|record| record.started).max().unwrap_or_default();
-    let kept = Proved::of(&table, at).map_err(|error| {
-        usage(error.to_string()).hint("carry it out again: `authlab matrix --cluster DRIVER --report DIR`, and `--resume`")
-    })?;
+    let kept = Proved::of(&table, at)
+        .map_err(|error| usage(error.to_string()).hint("run it again: `authlab matrix --cluster DRIVER --report DIR`, and `--resume`"))?;
     let all: BTreeSet<String> = {
         let suite = scenarios::suite(&scenarios::files(&[])?, &Selection::default())?;
         suite.scenarios().map(|scenario| scenario.id.clone()).collect()
@@ -82,11 +81,11 @@ pub(in crate::cli) fn keep(records: &[RunRecord], folder: &Path) -> Result<PathB
         let count = column.totals.passed + column.totals.failed + column.totals.skipped;
         if count < all.len() {
             return Err(usage(format!(
-                "the cell {} has {count} of {} scenarios; kept is the result of all",
+                "the cell {} has {count} of {} scenarios (expected all of them)",
                 column.name,
                 all.len()
             ))
-            .hint("leave out what selects scenarios"));
+            .hint("leave out the options that select scenarios"));
         }
     }
     let kept_minors: BTreeSet<String> = kept.minors().collect();
@@ -97,10 +96,10 @@ pub(in crate::cli) fn keep(records: &[RunRecord], folder: &Path) -> Result<PathB
     let missing: Vec<String> = pinned.filter(|minor| !kept_minors.contains(minor)).collect();
     if !missing.is_empty() {
         return Err(usage(format!(
-            "{} is not there; kept is the result on every version that is pinned",
+            "no result for {} (expected one for every pinned version)",
             missing.join(", ")
         ))
-        .hint("give the reports of the others, too: several directories are read together"));
+        .hint("also give the reports of the missing versions: several directories are read together"));
     }
     fs_err::write(&proved, kept.to_toml())?;
     Ok(proved)

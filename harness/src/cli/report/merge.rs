@@ -12,7 +12,7 @@ use crate::cli::github;
 use crate::cli::options::ReportOptions;
 use crate::report::cell::Cell;
 use crate::report::matrix::directory::MatrixDirectory;
-use crate::report::matrix::{Asked, MatrixRecord, merge, terminal};
+use crate::report::matrix::{MatrixRecord, RequestedMatrix, merge, terminal};
 
 /// Arguments of `authlab report merge`.
 #[derive(Args, Debug)]
@@ -24,10 +24,14 @@ Exit codes:
   4  a cell's lab could not be started, and no scenario failed
   5  a run was interrupted")]
 pub struct MergeArguments {
-    /// Reports of runs (`run.json`), of matrices, directories of such, and logs of pods that carried a cell out
+    /// Reports of runs or matrices, directories of such, or logs of pods
+    ///
+    /// The report of a run is its directory or `run.json`. A pod's log has the record of a cell.
     #[arg(value_name = "DIR", required = true)]
     places: Vec<PathBuf>,
-    /// Write the report of all of them into a directory that is new, empty or an earlier report of a matrix
+    /// Write the merged report into a directory
+    ///
+    /// The directory must be new, empty or an earlier report of a matrix.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -40,9 +44,9 @@ pub(super) fn run(arguments: &MergeArguments, session: &Session, out: &mut dyn W
     let found = merge::find(&arguments.places).map_err(|error| CommandError::hinted(Exit::Usage, error))?;
     let matrix = MatrixRecord::of(&found.records, found.asked.clone());
     if let Some(place) = &arguments.out {
-        let asked = found.asked.unwrap_or_else(|| Asked {
+        let asked = found.asked.unwrap_or_else(|| RequestedMatrix {
             cells: matrix.cells.iter().map(|cell| cell.name.clone()).collect(),
-            ..Asked::default()
+            ..RequestedMatrix::default()
         });
         let directory = MatrixDirectory::begin(place, &asked).map_err(|error| CommandError::hinted(Exit::Usage, error))?;
         for record in &found.records {

@@ -23,11 +23,15 @@ pub struct ReportArguments {
 
 #[derive(Debug, Subcommand)]
 enum ReportCommand {
-    /// Put reports of cells and shards side by side, into one table, wherever they were carried out
+    /// Merge reports of cells and shards into one table
     Merge(merge::MergeArguments),
-    /// Show what changed between two reports: in behaviour, in the wording of reasons, in time
+    /// Show what changed between two reports
+    ///
+    /// Shows changes in behaviour, in the wording of reasons, and in time.
     Compare(compare::CompareArguments),
-    /// Keep what a report of the whole suite proved in the project's own file
+    /// Update the project's file of results from a report of the whole suite
+    ///
+    /// The file lists what was proved on which version.
     Keep(keep::KeepArguments),
     /// Draw reports again from saved records, without a lab
     Draw(draw::DrawArguments),

@@ -54,8 +54,5 @@ pub(in crate::cli) fn has_screen() -> bool {
 }
 
 fn tell(error: &io::Error) -> io::Result<()> {
-    writeln!(
-        anstream::stderr(),
-        "no browser could be opened ({error}); the page is at the path above"
-    )
+    writeln!(anstream::stderr(), "cannot open a browser ({error}); the page is at the path above")
 }

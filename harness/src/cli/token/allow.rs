@@ -19,12 +19,12 @@ use crate::login::{ApiServer, Audience, SYSTEM};
 /// The logins at an issuer, and the API server that may use them.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
-A login is given to the API server that it was made for. Others have to be allowed, at the terminal or by this command: any server
-that is shown a token can use it. The line that says so has the whole command.
+A login is given to the API server that it was made for. Other servers must be allowed, at the terminal or with this command,
+because any server that receives a token can use it. The error that asks for this has the whole command.
 
 Exit codes:
   0  logins may be given to the server
-  1  that cannot be kept
+  1  the permission cannot be stored
   2  wrong usage")]
 pub struct AllowArguments {
     /// URL of the issuer, exactly as in its tokens
@@ -36,10 +36,12 @@ pub struct AllowArguments {
     /// API server, as the kubeconfig names it
     #[arg(long, value_name = "URL")]
     server: String,
-    /// Verification of its certificate: `system`, or the fingerprint in the error that refuses it
+    /// Authority of its certificate: `system`, or a fingerprint
+    ///
+    /// The fingerprint is in the error that asks for this command.
     #[arg(long, value_name = "FINGERPRINT", default_value = SYSTEM)]
     verified_by: String,
-    /// Directory with the logins; `logins` in the cache directory when not given
+    /// Directory with the logins [default: `logins` in the cache]
     #[arg(long, env = "AUTHLAB_LOGIN_DIR", value_name = "DIR")]
     login_dir: Option<PathBuf>,
 }

@@ -28,15 +28,15 @@ pub use oidc::OidcArguments;
 /// Arguments of `authlab token`.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
-It is an exec credential plugin (client.authentication.k8s.io/v1, or v1beta1 where the client asks for that): its answer
-is on standard output, and an error is one line on standard error. `authlab kubeconfig PERSON --as exec` prints a
+This is an exec credential plugin (client.authentication.k8s.io/v1, or v1beta1 if the client asks for that): it prints the
+credential on standard output, and an error as one line on standard error. `authlab kubeconfig PERSON --as exec` prints a
 kubeconfig that runs it.
 
 Exit codes:
   0  a credential was printed
-  1  there is none
+  1  no credential could be obtained
   2  wrong usage
-  5  interrupted, or nobody reads the answer any more")]
+  5  interrupted, or the reader of standard output is gone")]
 pub struct TokenArguments {
     #[command(subcommand)]
     command: TokenCommand,
@@ -56,22 +56,24 @@ enum TokenCommand {
 enum CredentialCommand {
     /// Log in at an OpenID Connect issuer, or use and refresh an earlier login
     Oidc(Box<OidcArguments>),
-    /// A token of a service account of a lab that is up
+    /// Print a token of a service account in a lab that is up
     ServiceAccount(OfLab<AccountName>),
-    /// A new client certificate for someone of the cast of a lab that is up
+    /// Print a new client certificate for a person of the cast
+    ///
+    /// It is signed by a lab that is up.
     Certificate(OfLab<PersonName>),
 }
 
 /// A credential from a lab that is up.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
-With provideClusterInfo, it is only given for API servers and auth proxies of that lab.
+With provideClusterInfo, the credential is only printed for API servers and auth proxies of that lab.
 
 Exit codes:
   0  a credential was printed
-  1  there is none: the error is one line
+  1  no credential could be obtained: the error is one line
   2  wrong usage
-  5  interrupted, or nobody reads the answer any more")]
+  5  interrupted, or the reader of standard output is gone")]
 struct OfLab<N: Args> {
     #[command(flatten)]
     name: N,
@@ -86,7 +88,7 @@ struct OfLab<N: Args> {
 /// A service account.
 #[derive(Args, Clone, Debug)]
 struct AccountName {
-    /// Service account in the lab's namespace `authlab`; created if it does not exist
+    /// Service account in the namespace `authlab`; created if missing
     #[arg(value_name = "NAME")]
     name: String,
 }
@@ -94,7 +96,7 @@ struct AccountName {
 /// A person.
 #[derive(Args, Clone, Debug)]
 struct PersonName {
-    /// Someone of the cast
+    /// Person of the cast
     #[arg(value_name = "PERSON")]
     name: String,
 }
@@ -141,7 +143,7 @@ pub async fn run(arguments: TokenArguments, session: &Session, out: &mut dyn Wri
         biased;
         () = session.interrupt.requested() => Err(interrupted("interrupted")),
         answered = answer(command) => answered,
-        () = reader::is_gone() => Err(interrupted("nobody reads the answer any more")),
+        () = reader::is_gone() => Err(interrupted("the reader of standard output is gone")),
     };
     match answered {
         Ok(answer) => {
@@ -201,7 +203,7 @@ async fn lab_for(named: &NamedLab, cluster: Option<&ExecCluster>) -> Result<Lab,
         ),
     };
     let same = |(url, _): &&(String, String)| url.trim_end_matches('/') == cluster.server.trim_end_matches('/');
-    let (_, authority) = endpoints.iter().find(same).ok_or_else(|| refused("is not of the lab"))?;
+    let (_, authority) = endpoints.iter().find(same).ok_or_else(|| refused("does not belong to the lab"))?;
     if !is_verified_by(cluster, authority) {
         return Err(refused("is not verified by the authority of the lab"));
     }

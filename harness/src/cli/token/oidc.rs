@@ -28,7 +28,7 @@ enum Interactive {
     /// If the client allows it; when run by hand, if there is a terminal
     #[default]
     Auto,
-    /// Also without a terminal, for programs with a window
+    /// Always, also without a terminal, for programs with a window
     Always,
     /// Never: only an earlier login is used and refreshed
     Never,
@@ -37,17 +37,17 @@ enum Interactive {
 /// The issuer, and the way to log in there.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
-A login is kept in the cache directory, for you alone, and refreshed before it expires; however many clients ask at once,
-one of them logs in, and the others end as it does. With provideClusterInfo, the cluster's extension
-client.authentication.k8s.io/exec may say `issuer`, `clientId`, `scopes` and `certificateAuthorityData` in place of the
-options; a password or a client's secret is not sent to an issuer that it named. The login is given to the API server that
-it was made for; another has to be allowed, at the terminal or with `authlab token allow`.
+A login is kept in the cache directory, readable only by you, and refreshed before it expires. If many clients ask at once,
+one of them logs in, and the others get its result. With provideClusterInfo, the cluster's extension
+client.authentication.k8s.io/exec may set `issuer`, `clientId`, `scopes` and `certificateAuthorityData` instead of the
+options; a password or a client secret is not sent to an issuer that the extension named. The login is given to the API server
+that it was made for; another server must be allowed, at the terminal or with `authlab token allow`.
 
 Exit codes:
   0  a token was printed
-  1  there is none: the error is one line
+  1  no token could be obtained: the error is one line
   2  wrong usage
-  5  interrupted, or nobody reads the answer any more")]
+  5  interrupted, or the reader of standard output is gone")]
 pub struct OidcArguments {
     /// URL of the issuer, exactly as in its tokens
     #[arg(long, env = "AUTHLAB_ISSUER", hide_env_values = true, value_name = "URL")]
@@ -55,7 +55,9 @@ pub struct OidcArguments {
     /// Client that logs users in
     #[arg(long, env = "AUTHLAB_CLIENT_ID", value_name = "ID")]
     client_id: Option<String>,
-    /// The client's secret; other users can see it in the list of processes, so prefer a file
+    /// Secret of the client; prefer --client-secret-file
+    ///
+    /// Other users can see it in the list of processes.
     #[arg(
         long,
         env = "AUTHLAB_CLIENT_SECRET",
@@ -67,7 +69,9 @@ pub struct OidcArguments {
     /// File with the client's secret; a public client has none
     #[arg(long, env = "AUTHLAB_CLIENT_SECRET_FILE", value_name = "FILE")]
     client_secret_file: Option<PathBuf>,
-    /// PEM file with the authority of the issuer's certificate; those of the system when not given
+    /// PEM file with the issuer's authority [default: those of the system]
+    ///
+    /// It verifies the certificate of the issuer.
     #[arg(long, env = "AUTHLAB_ISSUER_AUTHORITY", value_name = "FILE")]
     certificate_authority: Option<PathBuf>,
     /// Scope to request in addition to `openid`; can be given several times
@@ -79,7 +83,9 @@ pub struct OidcArguments {
     /// User who logs in with a password
     #[arg(long, env = "AUTHLAB_USER", value_name = "NAME")]
     username: Option<String>,
-    /// The user's password; other users can see it in the list of processes, so prefer a file
+    /// Password of the user; prefer --password-file
+    ///
+    /// Other users can see it in the list of processes.
     #[arg(
         long,
         env = "AUTHLAB_PASSWORD",
@@ -88,16 +94,20 @@ pub struct OidcArguments {
         conflicts_with = "password_file"
     )]
     password: Option<String>,
-    /// File with the user's password; asked for in the terminal when not given
+    /// File with the user's password [default: ask in the terminal]
     #[arg(long, env = "AUTHLAB_PASSWORD_FILE", value_name = "FILE")]
     password_file: Option<PathBuf>,
-    /// Program that opens the login page, with its address as argument, or `none`; the system's browser when not given
+    /// Program that opens the login page, or `none`
+    ///
+    /// It gets the address as its argument. The default is the system's browser.
     #[arg(long, env = "AUTHLAB_BROWSER", value_name = "PROGRAM")]
     browser: Option<PathBuf>,
-    /// Directory with the logins, which must be yours alone; `logins` in the cache directory when not given
+    /// Directory with the logins [default: `logins` in the cache]
+    ///
+    /// Only you may have access to it.
     #[arg(long, env = "AUTHLAB_LOGIN_DIR", value_name = "DIR")]
     login_dir: Option<PathBuf>,
-    /// Ask the user for a new login
+    /// Condition for asking the user for a new login
     #[arg(long, value_enum, default_value_t)]
     interactive: Interactive,
     /// Time limit for a new login, in seconds
@@ -125,7 +135,7 @@ pub(super) async fn credential(arguments: OidcArguments, info: &ExecInfo) -> Res
     let cluster: ClusterLogin = cluster
         .filter(|config| !config.is_null())
         .map_or_else(|| Ok(ClusterLogin::default()), serde_json::from_value)
-        .map_err(|error| Refusal::usage(format!("the cluster's extension cannot be read: {error}")))?;
+        .map_err(|error| Refusal::usage(format!("cannot read the cluster's extension: {error}")))?;
     let sitting = Sitting {
         interactive: match arguments.interactive {
             Interactive::Auto => info.spec.interactive,
@@ -158,13 +168,15 @@ fn settings(arguments: OidcArguments, cluster: ClusterLogin, server: Option<ApiS
     let named_by_cluster = arguments.issuer.is_none() && cluster.issuer.is_some()
         || arguments.client_id.is_none() && cluster.client_id.is_some()
         || arguments.certificate_authority.is_none() && cluster.certificate_authority_data.is_some();
-    let missing = |option: &str| Refusal::usage(format!("{option} is missing, and the client does not say it either"));
+    let missing = |option: &str| Refusal::usage(format!("{option} is missing, and the client does not give it either"));
     let authority = match (&arguments.certificate_authority, cluster.certificate_authority_data) {
         (Some(path), _) => Some(read("--certificate-authority", path)?),
         (None, Some(data)) => {
             let bytes = base64::engine::general_purpose::STANDARD.decode(data).ok();
             let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-            Some(text.ok_or_else(|| Refusal::usage("certificateAuthorityData of the cluster's extension is no PEM text in base64"))?)
+            Some(text.ok_or_else(|| {
+                Refusal::usage("certificateAuthorityData of the cluster's extension is invalid (expected PEM text in base64)")
+            })?)
         }
         (None, None) => None,
     };
@@ -201,6 +213,5 @@ fn settings(arguments: OidcArguments, cluster: ClusterLogin, server: Option<ApiS
 }
 
 fn read(option: &str, path: &Path) -> Result<String, Refusal> {
-    std::fs::read_to_string(path)
-        .map_err(|error| Refusal::usage(format!("the file {} of {option} cannot be read: {error}", path.display())))
+    std::fs::read_to_string(path).map_err(|error| Refusal::usage(format!("cannot read the file {} of {option}: {error}", path.display())))
 }

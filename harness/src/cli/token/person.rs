@@ -13,7 +13,7 @@ use super::super::blocking;
 use super::super::report::open::has_screen;
 use super::super::terminal::Silence;
 use super::tell;
-use crate::login::{Person, Sharing, Told};
+use crate::login::{Notice, Person, Sharing};
 use crate::printable::printable;
 use crate::secret::Secret;
 
@@ -60,25 +60,25 @@ impl Person for Sitting {
         .boxed()
     }
 
-    fn tell(&self, told: &Told<'_>) {
-        tell(&match told {
-            Told::LoggingInFor(server) => format!("Logging in for the API server {}", server.url),
-            Told::Opened { address } => format!("Log in in the browser that was opened, or open this address in one: {address}"),
-            Told::Address { address, why } => {
+    fn tell(&self, notice: &Notice<'_>) {
+        tell(&match notice {
+            Notice::LoggingInFor(server) => format!("Logging in for the API server {}", server.url),
+            Notice::Opened { address } => format!("Log in in the browser that was opened, or open this address in one: {address}"),
+            Notice::Address { address, why } => {
                 format!("Open this address in a browser on this machine to log in: {address} (no browser was opened: {why})")
             }
-            Told::Code {
+            Notice::Code {
                 complete: Some(complete),
                 code,
                 ..
             } => format!("Open this address in a browser anywhere to log in, and see that its code is {code}: {complete}"),
-            Told::Code { address, code, .. } => {
+            Notice::Code { address, code, .. } => {
                 format!("Open this address in a browser anywhere to log in, and type the code {code}: {address}")
             }
-            Told::Waiting => "Another login at this issuer is under way; waiting for it".to_owned(),
-            Told::Untrusted(untrusted) => format!("{untrusted}; logging in again"),
-            Told::UntrustedServers(untrusted) => untrusted.to_string(),
-            Told::Ended(error) => format!("The earlier login is over ({}); logging in again", error.told()),
+            Notice::Waiting => "Another login at this issuer is under way; waiting for it".to_owned(),
+            Notice::Untrusted(untrusted) => format!("{untrusted}; logging in again"),
+            Notice::UntrustedServers(untrusted) => untrusted.to_string(),
+            Notice::Ended(error) => format!("The earlier login is over ({}); logging in again", error.told()),
         });
     }
 }
@@ -89,7 +89,7 @@ fn question(sharing: &Sharing) -> String {
     let same = known.iter().any(|known| known.url == server.url);
     let known: Vec<&str> = known.iter().map(|known| known.url.as_str()).collect();
     let known = match known.as_slice() {
-        [] => "It was given to none yet.".to_owned(),
+        [] => "It was given to no server yet.".to_owned(),
         _ if same => "Its certificate is verified in another way than before.".to_owned(),
         _ => format!("It was given to {} so far.", known.join(", ")),
     };
@@ -110,7 +110,7 @@ enum Echo {
 async fn typed(prompt: &str, echo: Echo) -> io::Result<String> {
     let stdin = io::stdin();
     if !stdin.is_terminal() {
-        return Err(io::Error::other("standard input is no terminal"));
+        return Err(io::Error::other("standard input is not a terminal"));
     }
     // The cursor stays behind the prompt unless the typed line end is shown.
     let at_its_end = NewLine;

@@ -29,13 +29,13 @@ const ENVIRONMENT: &[&str] = &[
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
     /// There is no such command.
-    #[error("there is no `kind` command: {looked}")]
+    #[error("cannot find the `kind` command: {looked}")]
     Absent {
         /// The places that were searched.
         looked: String,
     },
     /// The command is older than the release that knows the node's image.
-    #[error("{} is kind {seen}, expected {expected} or newer", path.display())]
+    #[error("{} is kind {seen} (expected {expected} or newer)", path.display())]
     TooOld {
         /// The command.
         path: PathBuf,
@@ -45,7 +45,7 @@ pub enum CommandError {
         expected: String,
     },
     /// The command does not print a version.
-    #[error("{} does not say which version of kind it is, it says: {seen}", path.display())]
+    #[error("cannot read the version of {}; its output is: {seen}", path.display())]
     Unreadable {
         /// The command.
         path: PathBuf,
@@ -68,7 +68,7 @@ pub enum CommandError {
     #[error(transparent)]
     Process(#[from] ProcessError),
     /// Its output cannot be kept or read.
-    #[error("the lab's directory cannot be used")]
+    #[error("cannot use the lab's directory")]
     Directory(#[from] io::Error),
 }
 
@@ -104,7 +104,7 @@ impl KindCommand {
             Some(path) if is_program(path) => path.to_owned(),
             Some(path) => {
                 return Err(CommandError::Absent {
-                    looked: format!("{} is no program", path.display()),
+                    looked: format!("{} is not an executable file", path.display()),
                 });
             }
             None => which::which("kind").map_err(|_| CommandError::Absent {
@@ -333,7 +333,7 @@ mod tests {
         let (_place, old) = fake("version) echo 'kind v0.20.0 go1.20.4 linux/amd64';;");
         let error = found(&old).await.unwrap_err();
         assert!(
-            error.to_string().contains("is kind 0.20.0, expected 0.33 or newer") && hinted(&error),
+            error.to_string().contains("is kind 0.20.0 (expected 0.33 or newer)") && hinted(&error),
             "{error}"
         );
 

@@ -86,7 +86,7 @@ impl fmt::Display for Algorithm {
 
 /// A name that is not in [`Algorithm::ALL`].
 #[derive(Debug, thiserror::Error)]
-#[error("unknown signature algorithm {0:?}; there are RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 and ES512")]
+#[error("unknown signature algorithm {0:?} (known: RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512)")]
 pub struct NoAlgorithm(String);
 
 impl std::str::FromStr for Algorithm {

@@ -269,7 +269,7 @@ impl Signer {
             if wanted.insert(path.clone(), (issuer, own)).is_some() {
                 return Err(IssuerError::Path {
                     path,
-                    why: "it is there twice",
+                    why: "it is a duplicate",
                 });
             }
         }
@@ -354,7 +354,7 @@ impl Signer {
             .strangers
             .iter()
             .find(|key| key.family == family)
-            .ok_or_else(|| family.fault("no issuer has one, so no stranger has"))
+            .ok_or_else(|| family.fault("no issuer has a key of this kind, so no stranger has"))
     }
 
     /// Returns the keys that the issuer at `path` publishes (RFC 7517 §5).
@@ -418,10 +418,10 @@ fn check(issuer: &IssuerPath) -> Result<(), IssuerError> {
     };
     let plain = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
     if !issuer.path.split('/').all(plain) {
-        return refuse("it is made of words of letters, digits, - and _ with slashes between them");
+        return refuse("expected words of letters, digits, - and _, separated by slashes");
     }
     if issuer.algorithms.is_empty() {
-        return refuse("it signs with no algorithm");
+        return refuse("it has no signature algorithm");
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ mod token;
 pub use algorithm::{Algorithm, NoAlgorithm};
 pub use egress::{Egress, HIDDEN};
 pub use keys::{IssuerPath, Signer};
-pub use server::{Asked, Issuer, ListeningIssuer};
+pub use server::{Issuer, ListeningIssuer, RequestCounts};
 pub use token::{Forgery, Token};
 
 use std::path::PathBuf;
@@ -26,7 +26,7 @@ use crate::jwt::NotAJwt;
 #[derive(Debug, thiserror::Error)]
 pub enum IssuerError {
     /// The issuer cannot listen.
-    #[error("the issuer could not listen on {address}")]
+    #[error("the issuer cannot listen on {address}")]
     Listen {
         /// The address to listen on.
         address: std::net::IpAddr,
@@ -35,7 +35,7 @@ pub enum IssuerError {
         source: std::io::Error,
     },
     /// The issuer's own certificate cannot be used.
-    #[error("the issuer's certificate cannot be served")]
+    #[error("cannot serve the issuer's certificate")]
     Certificate(#[from] crate::tls::TlsError),
     /// A path that nobody can request, or a duplicate.
     #[error("{path:?} is not an issuer path: {why}")]
@@ -46,7 +46,7 @@ pub enum IssuerError {
         why: &'static str,
     },
     /// There is no such issuer path.
-    #[error("no issuer at {path:?}; there are: {}", known.join(", "))]
+    #[error("no issuer at {path:?} (known: {})", known.join(", "))]
     UnknownPath {
         /// The requested path.
         path: String,
@@ -54,7 +54,7 @@ pub enum IssuerError {
         known: Vec<String>,
     },
     /// The issuer path has no key for the algorithm.
-    #[error("the issuer {path:?} does not sign with {algorithm}; it signs with {}", known.join(", "))]
+    #[error("the issuer {path:?} does not sign with {algorithm} (known: {})", known.join(", "))]
     UnknownAlgorithm {
         /// The issuer path.
         path: String,
@@ -64,13 +64,13 @@ pub enum IssuerError {
         known: Vec<String>,
     },
     /// An RSA key could not be generated.
-    #[error("could not make an RSA key")]
+    #[error("cannot generate an RSA key")]
     Rsa(#[from] rsa::Error),
     /// The thread that generated a key did not finish.
-    #[error("making a key was given up")]
+    #[error("cannot generate a key: the thread was cancelled")]
     GivenUp(#[source] tokio::task::JoinError),
     /// A key could not be encoded or decoded.
-    #[error("could not encode or decode a {what} key: {why}")]
+    #[error("cannot encode or decode a {what} key: {why}")]
     Key {
         /// The kind of key.
         what: &'static str,
@@ -78,13 +78,13 @@ pub enum IssuerError {
         why: String,
     },
     /// A certificate for a token's header could not be created.
-    #[error("could not make a certificate for a token's header")]
+    #[error("cannot make a certificate for a token's header")]
     HeaderCertificate(#[from] crate::pki::PkiError),
     /// The signing library returned an error.
-    #[error("could not sign a token")]
+    #[error("cannot sign a token")]
     Sign(#[from] jsonwebtoken::errors::Error),
     /// Claims or keys could not be written as JSON or read from it.
-    #[error("could not write or read {what}")]
+    #[error("cannot write or read {what}")]
     Json {
         /// The claims or keys.
         what: &'static str,
@@ -93,7 +93,7 @@ pub enum IssuerError {
         source: serde_json::Error,
     },
     /// The saved keys could not be read.
-    #[error("could not read the issuer's keys from {}", path.display())]
+    #[error("cannot read the issuer's keys from {}", path.display())]
     File {
         /// The file.
         path: PathBuf,

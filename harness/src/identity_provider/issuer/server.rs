@@ -36,7 +36,7 @@ const KEYS: &str = "/keys";
 
 /// The numbers of requests to an issuer path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Asked {
+pub struct RequestCounts {
     /// Requests for the discovery document.
     pub discovery: u64,
     /// Requests for the keys.
@@ -45,7 +45,7 @@ pub struct Asked {
 
 #[derive(Debug, Default)]
 struct Record {
-    paths: BTreeMap<String, Asked>,
+    paths: BTreeMap<String, RequestCounts>,
     strangers: u64,
 }
 
@@ -153,7 +153,7 @@ impl Issuer {
     }
 
     /// Returns the numbers of requests to the issuer at `path`.
-    pub fn asked(&self, path: &str) -> Asked {
+    pub fn asked(&self, path: &str) -> RequestCounts {
         self.record
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -216,7 +216,7 @@ impl Service {
         if let Some(issuer) = path.strip_suffix(KEYS).and_then(|path| self.issuer(path)) {
             self.write(|record| record.paths.entry(issuer.path.clone()).or_default().keys += 1);
             if issuer.withholds_keys {
-                return Ok(Some(text(StatusCode::SERVICE_UNAVAILABLE, "the keys cannot be had")));
+                return Ok(Some(text(StatusCode::SERVICE_UNAVAILABLE, "the keys are unavailable")));
             }
             return Ok(Some(document(&self.signer.published(&issuer.path)?)));
         }

@@ -98,7 +98,7 @@ async fn every_algorithm_is_verified_by_a_relying_party() {
         let token = issuer.signer().token("all").unwrap().algorithm(algorithm).sign().unwrap();
         assert_eq!(judge.judge(&token), Ok("alice".to_owned()), "{algorithm}");
     }
-    assert_eq!(issuer.asked("all"), Asked { discovery: 1, keys: 1 });
+    assert_eq!(issuer.asked("all"), RequestCounts { discovery: 1, keys: 1 });
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -224,7 +224,7 @@ async fn another_process_signs_with_the_kept_keys() {
 async fn what_is_not_there_is_named_with_what_is() {
     let (issuer, _) = started(elliptic()).await;
     let unknown = issuer.signer().token("rs256").unwrap_err().to_string();
-    assert_eq!(unknown, r#"no issuer at "rs256"; there are: es256, team/es384"#);
+    assert_eq!(unknown, r#"no issuer at "rs256" (known: es256, team/es384)"#);
     let unable = issuer
         .signer()
         .token("es256")
@@ -233,7 +233,7 @@ async fn what_is_not_there_is_named_with_what_is() {
         .sign()
         .unwrap_err()
         .to_string();
-    assert_eq!(unable, r#"the issuer "es256" does not sign with RS256; it signs with ES256"#);
+    assert_eq!(unable, r#"the issuer "es256" does not sign with RS256 (known: ES256)"#);
     for path in ["", "/a", "a/", "a//b", ".stranger", "a b"] {
         let refused = Signer::generate("https://127.0.0.1:1".to_owned(), vec![IssuerPath::new(path, &[Algorithm::Es256])]).await;
         assert!(matches!(refused, Err(IssuerError::Path { .. })), "{path:?}");
@@ -258,7 +258,7 @@ async fn who_asks_before_the_keys_are_made_waits_for_them() {
     let listening = Issuer::listen(&leaf, elliptic()).await.unwrap();
     assert_eq!(
         listening.url("rs256").unwrap_err().to_string(),
-        r#"no issuer at "rs256"; there are: es256, team/es384"#
+        r#"no issuer at "rs256" (known: es256, team/es384)"#
     );
     let url = listening.url("es256").unwrap();
     let root = reqwest::Certificate::from_pem(authority.certificate().as_bytes()).unwrap();

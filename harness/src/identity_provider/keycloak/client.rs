@@ -58,8 +58,8 @@ pub struct KeycloakClient {
     realm: Arc<KeycloakDescription>,
     session: Arc<tokio::sync::Mutex<Session>>,
     exchanges: Exchanges,
-    /// The caller that exchanges are reported with; `None` leaves it to [`Exchanges::speaks`].
-    speaker: Option<&'static str>,
+    /// The caller that exchanges are reported with; `None` leaves it to [`Exchanges::set_caller`].
+    caller: Option<&'static str>,
 }
 
 impl KeycloakClient {
@@ -73,7 +73,7 @@ impl KeycloakClient {
             realm: Arc::new(realm.clone()),
             session: Arc::default(),
             exchanges: Exchanges::default(),
-            speaker: None,
+            caller: None,
         })
     }
 
@@ -115,7 +115,7 @@ impl KeycloakClient {
             realm: Arc::new(realm.clone()),
             session: Arc::default(),
             exchanges: self.exchanges.clone(),
-            speaker: self.speaker,
+            caller: self.caller,
         })
     }
 
@@ -133,7 +133,7 @@ impl KeycloakClient {
     /// The realm has no such client.
     pub fn admin_as(&self, client: &str) -> Result<KeycloakAdmin, KeycloakError> {
         let client = Self {
-            speaker: Some("Keycloak's administrator"),
+            caller: Some("Keycloak's administrator"),
             ..self.as_client(client)?
         };
         Ok(KeycloakAdmin::new(client, Arc::clone(&self.session)))
@@ -297,7 +297,7 @@ impl KeycloakClient {
         let (http, request) = request.build_split();
         let request = request.map_err(unreachable)?;
         let mut exchange = Exchange {
-            from: self.speaker.unwrap_or_default().to_owned(),
+            from: self.caller.unwrap_or_default().to_owned(),
             to: "Keycloak".to_owned(),
             request: format!("{} {} ({name})", request.method(), request.url().path()),
             presented: presented(&request),
@@ -411,7 +411,7 @@ mod tests {
         assert_eq!(refused.code(), Some("invalid_grant"));
         assert_eq!(
             refused.to_string(),
-            "keycloak refused the password grant with 400 Bad Request: invalid_grant (Account disabled)"
+            "Keycloak refused the password grant with 400 Bad Request: invalid_grant (Account disabled)"
         );
     }
 

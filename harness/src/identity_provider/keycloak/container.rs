@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::error::file;
 use super::image::PreparedImage;
 use super::java::Java;
 use super::launch::{self, ArchiveUse, Launch, Listen};
@@ -233,11 +232,11 @@ impl KeycloakContainerSpec {
         let http = client::https(&self.authority)?;
         let realm = self.secrets.0.keys().next().map_or("master", String::as_str);
         let url = format!("https://127.0.0.1:{port}/realms/{realm}");
-        let ready = wait::until("an answer of keycloak's realm", self.limit, || async {
+        let ready = wait::until("an answer of Keycloak's realm", self.limit, || async {
             let text = fs_err::read(&log).unwrap_or_default();
             // Before that, the engine's forwarder accepts a connection and closes it.
             if !String::from_utf8_lossy(&text).contains("Listening on: https://") {
-                return Ok(wait::Condition::NotYet("it has not said yet that it listens".to_owned()));
+                return Ok(wait::Condition::NotYet("it has not logged yet that it listens".to_owned()));
             }
             server::answers(&http, &url, ()).await
         });
@@ -248,7 +247,7 @@ impl KeycloakContainerSpec {
                 container.expect_running().await?;
                 // The log ended but the container runs: the engine's end of the log is gone.
                 return Err(KeycloakError::NotReady {
-                    why: "the engine ended keycloak's log before it answered".to_owned(),
+                    why: "Keycloak's log ended before it responded".to_owned(),
                     tail: crate::process::last_lines(&log, 12),
                     log,
                 });

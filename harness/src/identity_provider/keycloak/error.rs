@@ -20,7 +20,7 @@ pub enum KeycloakError {
     #[error(transparent)]
     Java(#[from] JavaError),
     /// The directory is not an unpacked Keycloak.
-    #[error("{} is no unpacked Keycloak: there is no {missing}", home.display())]
+    #[error("{} is not an unpacked Keycloak: {missing} is missing", home.display())]
     Home {
         /// The directory.
         home: PathBuf,
@@ -34,7 +34,7 @@ pub enum KeycloakError {
     #[error(transparent)]
     Realm(#[from] RealmError),
     /// A file or directory cannot be used.
-    #[error("could not {doing} {}", path.display())]
+    #[error("cannot {doing} {}", path.display())]
     File {
         /// The attempted operation: `read`, `write`, `lock`.
         doing: &'static str,
@@ -51,7 +51,7 @@ pub enum KeycloakError {
     #[error(transparent)]
     Process(#[from] ProcessError),
     /// A step of the preparation failed.
-    #[error("keycloak's {step} ended with {status}; its log is {}\n{}", log.display(), tail.join("\n"))]
+    #[error("Keycloak's {step} failed ({status}); its log is {}\n{}", log.display(), tail.join("\n"))]
     Preparation {
         /// The step.
         step: &'static str,
@@ -79,13 +79,13 @@ pub enum KeycloakError {
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// The container started without publishing its port.
-    #[error("keycloak's container does not publish its port {port}")]
+    #[error("Keycloak's container does not publish its port {port}")]
     NotPublished {
         /// The port in the container.
         port: u16,
     },
     /// The image is not a Keycloak image.
-    #[error("{image} is not a Keycloak image; it said\n{}", tail.join("\n"))]
+    #[error("{image} is not a Keycloak image; its output is\n{}", tail.join("\n"))]
     NotKeycloak {
         /// The image's reference.
         image: String,
@@ -93,7 +93,7 @@ pub enum KeycloakError {
         tail: Vec<String>,
     },
     /// The image has another version of Keycloak.
-    #[error("{image} holds Keycloak {has}, not {wanted}")]
+    #[error("{image} has Keycloak {has} (expected {wanted})")]
     ImageVersion {
         /// The image's reference.
         image: String,
@@ -106,10 +106,10 @@ pub enum KeycloakError {
     #[error("the realm to import is not valid JSON")]
     Import(#[source] serde_json::Error),
     /// A realm's document does not name its realm.
-    #[error("the realm to import has no name: there is no text `realm` in it")]
+    #[error("the realm to import has no name: the string `realm` is missing")]
     NoRealm,
     /// The public address is unavailable.
-    #[error("could not listen on {interface} for keycloak")]
+    #[error("cannot listen on {interface} for Keycloak")]
     Listen {
         /// The address of the interface.
         interface: std::net::IpAddr,
@@ -118,7 +118,7 @@ pub enum KeycloakError {
         source: std::io::Error,
     },
     /// Keycloak refused a request, in OAuth's own words (RFC 6749 §5.2).
-    #[error("keycloak refused the {request} with {status}: {error}{}", described(description.as_deref()))]
+    #[error("Keycloak refused the {request} with {status}: {error}{}", described(description.as_deref()))]
     Refused {
         /// The request.
         request: String,
@@ -130,7 +130,7 @@ pub enum KeycloakError {
         description: Option<String>,
     },
     /// Keycloak returned an unexpected response.
-    #[error("keycloak answered the {request} with {status}: {body}")]
+    #[error("Keycloak answered the {request} with {status}: {body}")]
     Unexpected {
         /// The request.
         request: String,
@@ -140,7 +140,7 @@ pub enum KeycloakError {
         body: String,
     },
     /// Keycloak could not be reached.
-    #[error("could not send the {request} to keycloak")]
+    #[error("cannot send the {request} to Keycloak")]
     Unreachable {
         /// The request.
         request: String,
@@ -149,7 +149,7 @@ pub enum KeycloakError {
         source: reqwest::Error,
     },
     /// Keycloak's response violates the protocol.
-    #[error("keycloak's answer to the {request} is not what the protocol says")]
+    #[error("cannot read Keycloak's response to the {request}")]
     Malformed {
         /// The request.
         request: String,
@@ -158,10 +158,10 @@ pub enum KeycloakError {
         source: serde_json::Error,
     },
     /// No client can be created from the description.
-    #[error("could not make an HTTPS client that trusts keycloak's authority")]
+    #[error("cannot create an HTTPS client that trusts Keycloak's authority")]
     HttpsClient(#[source] reqwest::Error),
     /// The realm has no such client.
-    #[error("the realm {realm} has no client '{client}'; it has {}", known.join(", "))]
+    #[error("the realm {realm} has no client '{client}' (known: {})", known.join(", "))]
     NoSuchClient {
         /// The realm.
         realm: String,
@@ -171,7 +171,7 @@ pub enum KeycloakError {
         known: Vec<String>,
     },
     /// Keycloak has no such realm.
-    #[error("keycloak has no realm '{realm}'")]
+    #[error("Keycloak has no realm '{realm}'")]
     NoSuchRealm {
         /// The requested realm.
         realm: String,
@@ -214,13 +214,13 @@ impl Hint for KeycloakError {
             Self::Java(error) => error.hint(),
             Self::Engine(error) => error.hint(),
             Self::NotKeycloak { .. } | Self::ImageVersion { .. } => {
-                Some("name the official image of the version that is pinned, or one made from it, with --keycloak-image".to_owned())
+                Some("name the official image of the pinned version, or one made from it, with --keycloak-image".to_owned())
             }
             Self::Home { .. } => Some("name the directory that holds Keycloak's bin, conf and lib with AUTHLAB_KEYCLOAK_HOME".to_owned()),
             Self::File { .. } => Some("free some space, or name another directory with AUTHLAB_CACHE_DIR".to_owned()),
             Self::Cache(error) => error.hint(),
             Self::Process(error @ ProcessError::Privileged { .. }) => error.hint(),
-            Self::Process(_) | Self::NotReady { .. } => Some("look at the log; another Java can be chosen with AUTHLAB_JAVA".to_owned()),
+            Self::Process(_) | Self::NotReady { .. } => Some("read the log; another Java can be chosen with AUTHLAB_JAVA".to_owned()),
             _ => None,
         }
     }

@@ -217,7 +217,7 @@ struct Making<'a> {
 
 impl Making<'_> {
     async fn make(&self, prefix: &str, version: &str, events: &Events, phase: &Phase) -> Result<(Image, Record, Secrets), KeycloakError> {
-        phase.detail(format!("looking at {}", self.source));
+        phase.detail(format!("inspecting {}", self.source));
         let found = self.look().await?;
         if found.version != version {
             return Err(KeycloakError::ImageVersion {
@@ -234,7 +234,7 @@ impl Making<'_> {
         if kept.is_err() {
             // An image that another one is built on stays as long as that one does.
             if let Err(error) = Image::remove(self.engine, &built.id).await {
-                events.note(format!("an image without a name is left over: {error}"));
+                events.note(format!("cannot remove an image without a name: {error}"));
             }
         }
         kept
@@ -329,13 +329,13 @@ impl Making<'_> {
         let archive = place.join(CLASSES);
         if record.java.archive != Archive::Nothing {
             let running = self.serve(built, &record, &network, &place, &secrets, Some(&archive)).await?;
-            training::practise(&running.realm(REALM)?).await?;
+            training::warm_up(&running.realm(REALM)?).await?;
             running.finish(GRACE).await?;
             if archive.exists() {
                 record.archive = record.java.archive;
             } else {
                 events.note(format!(
-                    "the Java of {} wrote no class archive, so Keycloak starts slower",
+                    "the Java of {} did not write a class archive, so Keycloak starts more slowly",
                     self.source
                 ));
             }

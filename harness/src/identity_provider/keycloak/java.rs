@@ -46,13 +46,13 @@ pub struct Java {
 #[derive(Debug, thiserror::Error)]
 pub enum JavaError {
     /// No Java was found, or only ones that are too old.
-    #[error("found no Java from {} on for Keycloak; looked at {}", SUPPORTED.start(), seen(looked_at))]
+    #[error("cannot find Java {} or newer for Keycloak; looked at {}", SUPPORTED.start(), seen(looked_at))]
     NotFound {
         /// The candidates, each with its result.
         looked_at: Vec<String>,
     },
     /// The named Java is unsuitable.
-    #[error("AUTHLAB_JAVA names {}, which is no Java from {} on: {seen}", program.display(), SUPPORTED.start())]
+    #[error("AUTHLAB_JAVA names {}, which is not Java {} or newer: {seen}", program.display(), SUPPORTED.start())]
     Named {
         /// The program.
         program: PathBuf,
@@ -63,7 +63,7 @@ pub enum JavaError {
 
 impl Hint for JavaError {
     fn hint(&self) -> Option<String> {
-        Some("install OpenJDK 25 (17 and 21 do, slower), or set AUTHLAB_JAVA to its home or to its java program".to_owned())
+        Some("install OpenJDK 25 (17 and 21 work, more slowly), or set AUTHLAB_JAVA to its home or to its java program".to_owned())
     }
 }
 
@@ -164,13 +164,13 @@ async fn probe(program: &Path) -> Result<Java, String> {
         .map_err(|error| std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string))?;
     let status = match tokio::time::timeout(std::time::Duration::from_secs(20), child.ended()).await {
         Ok(status) => status.map_err(|error| error.to_string())?,
-        Err(_) => return Err("it did not answer within 20 s".to_owned()),
+        Err(_) => return Err("it did not respond within 20 s".to_owned()),
     };
     let text = fs_err::read_to_string(&log).map_err(|error| error.to_string())?;
     if !status.success() {
-        return Err(format!("it ended with {status}"));
+        return Err(format!("it failed ({status})"));
     }
-    read(program, &text).ok_or_else(|| "it did not say its version".to_owned())
+    read(program, &text).ok_or_else(|| "it did not print its version".to_owned())
 }
 
 /// Reads the output of `java -XshowSettings:properties -version`.

@@ -264,13 +264,13 @@ async fn make(directory: &Path, home: &Path, version: String, java: Java, events
             authority: authority.certificate(),
         };
         let running = server::serve(&launch, settings, &secrets, usage).await?;
-        training::practise(&running.description()).await?;
+        training::warm_up(&running.description()).await?;
         running.finish(GRACE).await?;
         if archive.exists() {
             kept = java.archive;
         } else {
             events.note(format!(
-                "{} wrote no class archive, so Keycloak starts slower",
+                "{} did not write a class archive, so Keycloak starts more slowly",
                 java.program.display()
             ));
         }

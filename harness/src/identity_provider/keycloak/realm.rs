@@ -63,7 +63,7 @@ pub enum RealmError {
         source: serde_json::Error,
     },
     /// The cast is not valid TOML.
-    #[error("the cast is not valid")]
+    #[error("the cast is invalid")]
     Cast(#[from] toml::de::Error),
     /// A realm lacks a list.
     #[error("the realm {realm} has no list {list}")]
@@ -207,7 +207,7 @@ mod tests {
         assert_eq!(alice["credentials"][0]["value"], secrets.0[REALM].passwords["alice"].expose());
         assert!(
             !users.iter().any(|user| user["username"] == "deployer"),
-            "a service account is none of Keycloak's"
+            "a service account is not a user of Keycloak"
         );
         let roles: Vec<_> = realm["roles"]["realm"]
             .as_array()

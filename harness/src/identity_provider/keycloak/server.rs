@@ -40,7 +40,7 @@ enum Server {
     Container(KeycloakContainer),
 }
 
-/// What Keycloak is started with, however it runs.
+/// The inputs of a start of Keycloak, however it runs.
 #[derive(Debug)]
 pub struct Settings<'a> {
     /// The public address, which opens once the realm answers.
@@ -175,7 +175,7 @@ async fn ready(child: &mut Child, authority: &str, limit: Duration) -> Result<u1
     let http = client::https(authority)?;
     let log = child.log().to_owned();
     let mut running = || child.expect_running();
-    let waited = wait::until("an answer of keycloak's realm", limit, || {
+    let waited = wait::until("an answer of Keycloak's realm", limit, || {
         // The call is not inside the future, which cannot borrow what the next one needs too.
         let running: Result<(), ProcessError> = running();
         let (http, log) = (http.clone(), log.clone());
@@ -183,7 +183,7 @@ async fn ready(child: &mut Child, authority: &str, limit: Duration) -> Result<u1
             running?;
             let text = fs_err::read(&log).unwrap_or_default();
             let Some(port) = port(&String::from_utf8_lossy(&text)) else {
-                return Ok(Condition::NotYet("it has not said yet where it listens".to_owned()));
+                return Ok(Condition::NotYet("it has not logged yet where it listens".to_owned()));
             };
             answers(&http, &format!("https://127.0.0.1:{port}/realms/{REALM}"), port).await
         }

@@ -1,13 +1,13 @@
 //! The requests that a lab will send to Keycloak, sent once while its class archive is being written.
 //!
-//! [`practise`] sends them all: classes that are used now are in the archive, and need not be read, checked
+//! [`warm_up`] sends them all: classes that are used now are in the archive, and need not be read, checked
 //! and linked at each later start.
 
 use super::realm::new_secret;
 use super::{CLIENT, KeycloakClient, KeycloakDescription, KeycloakError};
 
 /// Sends each kind of request once, and checks nothing: scenarios find the faults.
-pub(super) async fn practise(realm: &KeycloakDescription) -> Result<(), KeycloakError> {
+pub(super) async fn warm_up(realm: &KeycloakDescription) -> Result<(), KeycloakError> {
     let client = KeycloakClient::new(realm)?.as_client(CLIENT)?;
     client.discovery().await?;
     client.keys().await?;

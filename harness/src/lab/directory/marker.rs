@@ -42,10 +42,10 @@ pub enum NotALab {
     #[error(transparent)]
     Untrusted(#[from] NotPrivate),
     /// It has no marker, and is not empty.
-    #[error("it is not empty and has no {MARKER}, which authlab writes into each lab's directory")]
+    #[error("it is not empty and has no {MARKER}, which every lab's directory has")]
     Unmarked,
     /// Its marker was not written by authlab.
-    #[error("its {MARKER} is not to be trusted: {0}")]
+    #[error("its {MARKER} is invalid: {0}")]
     Damaged(String),
 }
 
@@ -89,7 +89,7 @@ impl Marker {
         file.take(LARGEST).read_to_string(&mut text).map_err(|error| damaged(&error))?;
         let marker: Self = serde_json::from_str(&text).map_err(|error| damaged(&error))?;
         if marker.schema != SCHEMA {
-            return Err(damaged(&format!("its form is {}, not {SCHEMA}", marker.schema)));
+            return Err(damaged(&format!("its schema is {} (expected {SCHEMA})", marker.schema)));
         }
         Ok(Some(marker))
     }

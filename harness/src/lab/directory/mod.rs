@@ -84,7 +84,7 @@ impl Directory {
                 There::Other(why) => return Err(LabError::NotALab { path: path.clone(), why }),
             }
             let lock = lock::take(&path).map_err(wrong)?;
-            Ok(lock.map_or_else(|| Condition::NotYet("somebody has it".to_owned()), Condition::Met))
+            Ok(lock.map_or_else(|| Condition::NotYet("another process has it".to_owned()), Condition::Met))
         });
         let lock = locked.await.map_err(|error| match error {
             WaitError::Failed(error) => error,
@@ -218,7 +218,7 @@ impl Abandoned {
             }
             let lock = lock::take(path).map_err(wrong)?;
             Ok(lock.map_or_else(
-                || Condition::NotYet("somebody has it".to_owned()),
+                || Condition::NotYet("another process has it".to_owned()),
                 |lock| Condition::Met(Some(lock)),
             ))
         });

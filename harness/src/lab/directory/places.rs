@@ -13,7 +13,7 @@ use crate::private::{self, Others};
 
 /// A name that is not one path component of letters, digits, `-`, `_` and `.`.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' cannot be a lab's name: up to 40 letters, digits, '-', '_' and '.' can, beginning with a letter or digit")]
+#[error("'{0}' cannot be a lab's name (expected up to 40 letters, digits, '-', '_' and '.', beginning with a letter or digit)")]
 pub struct InvalidName(pub String);
 
 /// A lab's directory that was found.

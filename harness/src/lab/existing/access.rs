@@ -144,13 +144,13 @@ fn address(context: &str, cluster: &Cluster) -> Result<String, ExistingError> {
     if cluster.insecure_skip_tls_verify == Some(true) {
         return Err(unsupported(
             "insecure-skip-tls-verify".to_owned(),
-            "give the cluster's certificate-authority instead: refusals in TLS would prove nothing otherwise",
+            "give the cluster's certificate-authority instead: without it, a refusal in TLS would prove nothing",
         ));
     }
     if let Some(name) = cluster.tls_server_name.as_ref().filter(|name| !name.is_empty()) {
         return Err(unsupported(
             format!("the tls-server-name '{name}'"),
-            "give an address that the API server's certificate is for",
+            "give an address that is in the API server's certificate",
         ));
     }
     if cluster.proxy_url.as_ref().is_some_and(|proxy| !proxy.is_empty()) {
@@ -179,7 +179,7 @@ async fn credential(context: &str, user: &AuthInfo) -> Result<Credential, Existi
         return Err(ExistingError::Unsupported {
             context: context.to_owned(),
             what: format!("the auth provider '{}'", provider.name),
-            instead: "use an exec plugin or a kubeconfig with a credential in it: kubectl knows auth providers no more, either",
+            instead: "use an exec plugin or a kubeconfig with a credential in it: kubectl has no auth providers any more, either",
         });
     }
     let mut presented = Vec::new();
@@ -248,7 +248,7 @@ fn certificate(context: &str, user: &AuthInfo) -> Result<Option<Leaf>, ExistingE
         }
         _ => Err(ExistingError::Incomplete {
             context: context.to_owned(),
-            what: "a user with half a client certificate: certificate and key belong together",
+            what: "a user with a client certificate or a key, but not both",
         }),
     }
 }
@@ -366,18 +366,18 @@ mod tests {
         let missing = Access::read(Path::new("nowhere/kubeconfig"), None)
             .await
             .expect_err("it is not there");
-        assert_eq!(missing.to_string(), "the kubeconfig nowhere/kubeconfig cannot be read");
+        assert_eq!(missing.to_string(), "cannot read the kubeconfig nowhere/kubeconfig");
     }
 
     #[tokio::test]
     async fn the_context_meant_is_never_guessed() {
         let none = refusal(|file| _ = file.as_object_mut().map(|file| file.remove("current-context"))).await;
-        assert!(none.contains("has no current context; its contexts are: theirs"), "{none}");
+        assert!(none.contains("has no current context (known: theirs)"), "{none}");
         let other = read(&sound().to_string(), Some("ours"))
             .await
             .expect_err("there is none")
             .to_string();
-        assert!(other.contains("no context called 'ours'; its contexts are: theirs"), "{other}");
+        assert!(other.contains("no context named 'ours' (known: theirs)"), "{other}");
     }
 
     #[tokio::test]
@@ -395,7 +395,7 @@ mod tests {
                 "a cluster without a certificate authority",
             ),
             ("users", "auth-provider", json!({ "name": "gcp" }), "auth provider 'gcp'"),
-            ("users", "client-key-data", json!("eA=="), "half a client certificate"),
+            ("users", "client-key-data", json!("eA=="), "but not both"),
         ] {
             let inner = part.trim_end_matches('s');
             let text = refusal(|file| file[part][0][inner][field] = value.clone()).await;

@@ -220,7 +220,7 @@ where
         .collect())
 }
 
-/// Deletes an object; returns the error, if any. An object that is already gone is no error.
+/// Deletes an object; returns the error, if any. An object that is already gone is not an error.
 async fn delete_one(client: &Client, found: &CreatedObject) -> Option<String> {
     let parameters = DeleteParams::default();
     let (client, name) = (client.clone(), found.name.as_str());

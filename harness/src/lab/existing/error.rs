@@ -12,7 +12,7 @@ type Cause = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug, thiserror::Error)]
 pub enum ExistingError {
     /// The file cannot be read.
-    #[error("the kubeconfig {} cannot be read", path.display())]
+    #[error("cannot read the kubeconfig {}", path.display())]
     File {
         /// The file.
         path: PathBuf,
@@ -30,7 +30,7 @@ pub enum ExistingError {
         source: Cause,
     },
     /// No context was given, and the kubeconfig has no current one.
-    #[error("the kubeconfig {} has no current context; its contexts are: {}", path.display(), known.join(", "))]
+    #[error("the kubeconfig {} has no current context (known: {})", path.display(), known.join(", "))]
     NoCurrentContext {
         /// The file.
         path: PathBuf,
@@ -38,7 +38,7 @@ pub enum ExistingError {
         known: Vec<String>,
     },
     /// There is no context of that name.
-    #[error("the kubeconfig {} has no context called '{name}'; its contexts are: {}", path.display(), known.join(", "))]
+    #[error("the kubeconfig {} has no context named '{name}' (known: {})", path.display(), known.join(", "))]
     NoSuchContext {
         /// The file.
         path: PathBuf,
@@ -66,7 +66,7 @@ pub enum ExistingError {
         instead: &'static str,
     },
     /// The contents of the context cannot be read.
-    #[error("the {what} of the context '{context}' cannot be read")]
+    #[error("cannot read the {what} of the context '{context}'")]
     Unreadable {
         /// The context.
         context: String,
@@ -85,7 +85,7 @@ pub enum ExistingError {
         since: String,
     },
     /// The exec plugin was not found or cannot be started.
-    #[error("the exec plugin `{command}` of the kubeconfig could not be started")]
+    #[error("cannot start the exec plugin `{command}` of the kubeconfig")]
     PluginNotStarted {
         /// The command.
         command: String,
@@ -96,7 +96,7 @@ pub enum ExistingError {
         source: std::io::Error,
     },
     /// The exec plugin failed.
-    #[error("the exec plugin `{command}` of the kubeconfig failed ({status}); it said:\n{said}")]
+    #[error("the exec plugin `{command}` of the kubeconfig failed ({status}); its output is:\n{said}")]
     PluginFailed {
         /// The command.
         command: String,
@@ -106,14 +106,14 @@ pub enum ExistingError {
         said: String,
     },
     /// The exec plugin does not end.
-    #[error("the exec plugin `{command}` of the kubeconfig did not end within {seconds} s")]
+    #[error("the exec plugin `{command}` of the kubeconfig timed out after {seconds} s")]
     PluginHangs {
         /// The command.
         command: String,
         /// The time limit, in seconds.
         seconds: u64,
     },
-    /// The exec plugin's output is no credential.
+    /// The exec plugin's output is not a credential.
     #[error("the exec plugin `{command}` of the kubeconfig gave no credential: {why}")]
     PluginAnswer {
         /// The command.
@@ -122,7 +122,7 @@ pub enum ExistingError {
         why: String,
     },
     /// The address does not respond, or its TLS certificate is not trusted.
-    #[error("the API server {server} does not answer: {why}")]
+    #[error("the API server {server} does not respond: {why}")]
     Unreachable {
         /// Its address.
         server: String,
@@ -140,7 +140,7 @@ pub enum ExistingError {
         kind: String,
     },
     /// The API server responds, but not with its version.
-    #[error("the API server {server} does not tell its version: {why}")]
+    #[error("cannot read the version of the API server {server}: {why}")]
     NoVersion {
         /// Its address.
         server: String,
@@ -148,7 +148,7 @@ pub enum ExistingError {
         why: String,
     },
     /// The version is too old to be supported.
-    #[error("the cluster runs Kubernetes {version}; the oldest that is supported is {oldest}")]
+    #[error("the cluster runs Kubernetes {version} (expected {oldest} or newer)")]
     TooOld {
         /// The cluster's version.
         version: String,
@@ -156,27 +156,27 @@ pub enum ExistingError {
         oldest: String,
     },
     /// The identity provider that was given cannot be used.
-    #[error("the issuer that was given cannot be used")]
+    #[error("cannot use the given issuer")]
     Issuer(#[from] ExistingIssuerError),
     /// Objects that were created are still there.
-    #[error("what was created in the cluster could not be deleted: {what}")]
+    #[error("cannot delete the objects that were created in the cluster: {what}")]
     Left {
         /// The objects that are left, and the reasons.
         what: String,
     },
     /// Objects in the cluster cannot be listed.
-    #[error("what authlab created in the cluster cannot be listed")]
+    #[error("cannot list the objects that authlab created in the cluster")]
     NotListed(#[source] Box<kube::Error>),
 }
 
 impl Hint for ExistingError {
     fn hint(&self) -> Option<String> {
         let text = match self {
-            Self::File { .. } | Self::NotAKubeconfig { .. } => "name the kubeconfig of the cluster you mean with --kubeconfig FILE",
+            Self::File { .. } | Self::NotAKubeconfig { .. } => "name the kubeconfig of the cluster with --kubeconfig FILE",
             Self::NoCurrentContext { .. } | Self::NoSuchContext { .. } => "name one of them with --context NAME",
-            Self::Incomplete { .. } => "`kubectl config view` shows what the file says; --context NAME names another context",
+            Self::Incomplete { .. } => "`kubectl config view` shows the file; --context NAME selects another context",
             Self::Unsupported { instead, .. } => instead,
-            Self::Unreadable { .. } => "correct the file, or name another context with --context NAME",
+            Self::Unreadable { .. } => "correct the file, or select another context with --context NAME",
             Self::Expired { .. } => "renew it, or use another kubeconfig",
             Self::PluginNotStarted { install, .. } => {
                 return install
@@ -187,14 +187,14 @@ impl Hint for ExistingError {
                 "run the plugin by hand, log in if it asks for that, and try again"
             }
             Self::Unreachable { .. } => {
-                "check the address and the authority in the kubeconfig, and that the cluster runs; no proxy is used"
+                "check the address and the authority in the kubeconfig, and that the cluster is running; no proxy is used"
             }
-            Self::Unauthenticated { .. } => "log in again, or use a kubeconfig with a credential that is still good",
-            Self::NoVersion { .. } => "the user of the kubeconfig has to be allowed to read /version",
+            Self::Unauthenticated { .. } => "log in again, or use a kubeconfig with a valid credential",
+            Self::NoVersion { .. } => "allow the user of the kubeconfig to read /version",
             Self::TooOld { .. } => "upgrade the cluster, or let authlab start one of its own (`authlab run`)",
             Self::Issuer(error) => return error.hint(),
             Self::Left { .. } | Self::NotListed(_) => {
-                "`authlab down --cluster existing --kubeconfig FILE` tries again; all of it has the label app.kubernetes.io/managed-by=authlab"
+                "`authlab down --cluster existing --kubeconfig FILE` tries again; all objects have the label app.kubernetes.io/managed-by=authlab"
             }
         };
         Some(text.to_owned())

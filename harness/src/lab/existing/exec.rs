@@ -43,7 +43,7 @@ pub(super) async fn credential(context: &str, exec: &ExecConfig) -> Result<Crede
     if exec.interactive_mode == Some(ExecInteractiveMode::Always) {
         return Err(ExistingError::Unsupported {
             context: context.to_owned(),
-            what: format!("the exec plugin `{command}` that has to talk to a person"),
+            what: format!("the exec plugin `{command}` that needs a terminal"),
             instead: "use a kubeconfig with a credential in it",
         });
     }

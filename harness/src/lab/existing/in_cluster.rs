@@ -47,7 +47,7 @@ impl InCluster {
             .and_then(|text| serde_json::from_str::<Self>(&text).ok());
         Some(Self {
             lab: lab.to_owned(),
-            server: noted.map_or_else(|| "that it did not note down".to_owned(), |noted| noted.server),
+            server: noted.map_or_else(|| "(address not recorded)".to_owned(), |noted| noted.server),
         })
     }
 

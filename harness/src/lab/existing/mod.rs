@@ -100,9 +100,9 @@ impl Survey {
 
 /// The objects that scenarios create, in words.
 const CREATES: &[&str] = &[
-    "namespaces authlab-HASH, a scenario each, with service accounts, secrets, configmaps, pods that nobody schedules, roles and role bindings in them",
-    "cluster roles and cluster role bindings authlab-N-HASH, for subjects of a scenario's own",
-    "certificate signing requests request-N-HASH, and one authlab-question-HASH that asks whether somebody signs",
+    "namespaces authlab-HASH, one per scenario, with service accounts, secrets, configmaps, pods that are not scheduled, roles and role bindings",
+    "cluster roles and cluster role bindings authlab-N-HASH, for the subjects of one scenario",
+    "certificate signing requests request-N-HASH, and one authlab-question-HASH that shows whether requests are signed",
 ];
 
 /// Asks an existing cluster the questions that leave no trace, and creates nothing.
@@ -178,8 +178,8 @@ pub(super) async fn start(options: &LabOptions, events: &Events) -> Result<Lab, 
         access.url, access.context, reached.kubernetes, reached.user
     ));
     events.note(format!(
-        "what is created in it has the label {}={}, is in namespaces of its own where it can be, and is deleted at the end; \
-         --dry-run shows what that is",
+        "objects created in it have the label {}={}, are in their own namespaces where possible, and are deleted at the end; \
+         --dry-run shows them",
         created_objects::MANAGED_BY,
         created_objects::AUTHLAB
     ));
@@ -193,7 +193,7 @@ pub(super) async fn start(options: &LabOptions, events: &Events) -> Result<Lab, 
     let created = CreatedObjects::new((&name, directory.path()), &home, &reached.server, &access.credential);
     created.begin()?;
     let labels = created.labels();
-    let phase = events.phase("questions to the cluster");
+    let phase = events.phase("reading the cluster's capabilities");
     let answers = questions::ask(&reached.questioned(), Asking::Labelled(&labels)).await;
     phase.succeeded();
     for (capability, Observed { able, why }) in &answers.observed {
@@ -298,7 +298,7 @@ impl Reached {
             .unwrap_or_default();
         let minor: Minor = told.parse().map_err(|_| ExistingError::NoVersion {
             server: access.url.clone(),
-            why: format!("it calls itself '{told}'"),
+            why: format!("its version is '{told}'"),
         })?;
         let oldest = Versions::pinned().kubernetes.iter().map(|pinned| pinned.version.minor).min();
         if let Some(oldest) = oldest.map(|minor| Minor(minor.into())).filter(|oldest| minor < *oldest) {

@@ -115,7 +115,7 @@ fn no(why: impl Into<String>) -> Observed {
 }
 
 /// The reason given for a capability that cannot be observed without a trace.
-pub(super) const NOT_ASKED: &str = "asked only when scenarios are carried out";
+pub(super) const NOT_ASKED: &str = "only checked when scenarios are carried out";
 
 /// Observes anonymous requests. A request without credential is anonymous where it is not refused as unauthenticated; some clusters
 /// allow anonymous requests for a few paths only (`AuthenticationConfiguration.anonymous.conditions`).
@@ -134,7 +134,7 @@ async fn anonymous(server: &ApiServer) -> Observed {
         yes(format!("a request without credential is anonymous ({})", status(&who)))
     } else {
         no(format!(
-            "anonymous people may not even ask whether the API server is alive ({})",
+            "anonymous requests may not even read the API server's health ({})",
             status(&alive)
         ))
     }
@@ -199,7 +199,7 @@ async fn may(client: &Client, verb: &str, group: &str, resource: &str) -> kube::
 /// Observes whether client certificates are signed: the only proof is to request one.
 async fn signer(client: &Client, asking: Asking<'_>, administrator: &Observed) -> Observed {
     if !administrator.able {
-        return no("requests can only be approved by an administrator, and there is none");
+        return no("approving requests needs an administrator, which the kubeconfig's user is not");
     }
     let Asking::Labelled(labels) = asking else {
         return no(NOT_ASKED);
@@ -209,7 +209,7 @@ async fn signer(client: &Client, asking: Asking<'_>, administrator: &Observed) -
     match asked {
         Ok(Ok(())) => yes(format!("{SIGNER} has signed one")),
         Ok(Err(late)) => no(late),
-        Err(error) => no(format!("none could be asked for: {error}")),
+        Err(error) => no(format!("cannot create a request: {error}")),
     }
 }
 
@@ -229,21 +229,22 @@ async fn certificate(requests: &Api<CertificateSigningRequest>, labels: &BTreeMa
         },
     }))?;
     let mut made = requests.create(&PostParams::default(), &request).await?;
-    let approved = json!({ "type": "Approved", "status": "True", "reason": "Authlab", "message": "a question whether somebody signs" });
+    let approved =
+        json!({ "type": "Approved", "status": "True", "reason": "Authlab", "message": "a question whether requests are signed" });
     made.status.get_or_insert_default().conditions = Some(vec![serde_json::from_value(approved)?]);
     made.metadata.managed_fields = None;
     let decided = requests
         .replace_subresource("approval", &made.name_any(), &PostParams::default(), &made)
         .await;
     let signed = match decided {
-        Err(error) => Err(format!("approving is refused: {error}")),
+        Err(error) => Err(format!("cannot approve the request: {error}")),
         Ok(_) => until_gently("a certificate", SIGNER_LIMIT, || async {
             let request = requests.get(&name).await?;
             let signed = request.status.and_then(|status| status.certificate).is_some();
             Ok::<_, kube::Error>(if signed {
                 Condition::Met(())
             } else {
-                Condition::NotYet("nobody signs".to_owned())
+                Condition::NotYet("it is not signed".to_owned())
             })
         })
         .await
@@ -280,7 +281,7 @@ async fn identity(questioned: &Questioned<'_>, asking: Asking<'_>) -> (Observed,
             ),
             None => (
                 no(format!(
-                    "{} is accepted as \"{}\", which is no claim of the token with a prefix: the cluster names people in a way of its own",
+                    "{} is accepted as \"{}\", which is not a claim of the token with a prefix: the cluster maps usernames in another way",
                     issuer.user(),
                     identity.user
                 )),

@@ -16,7 +16,7 @@ use crate::lab::{LabError, LabOptions};
 use crate::server_binaries::images::Images;
 use crate::server_binaries::{self, ServerBinaries};
 
-/// What a cluster is started from.
+/// The programs or images that a cluster is started from.
 pub(in crate::lab) enum ClusterPlan {
     /// A control plane of processes.
     Processes(Binaries),

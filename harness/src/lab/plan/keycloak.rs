@@ -8,7 +8,7 @@ use crate::identity_provider::keycloak::{self, KeycloakImage, Prepared, Prepared
 use crate::server_binaries;
 use crate::server_binaries::images::OWN_PREFIX;
 
-/// What Keycloak is started from.
+/// The programs or images that Keycloak is started from.
 pub(in crate::lab) enum KeycloakPlan {
     /// An installation.
     Process(Prepared),

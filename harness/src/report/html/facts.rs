@@ -9,7 +9,7 @@ use crate::report::progress::seconds;
 pub(super) fn draw(page: &Page<'_>) -> Markup {
     html! {
         @if page.records.iter().any(|record| record.inverted) {
-            p.note { "Inverted: the sound twin was presented in place of each flawed credential, and a scenario passed when it turned red." }
+            p.note { "Inverted: the sound twin was presented in place of each flawed credential, and a scenario passed if it noticed that." }
         }
         @if let [record] = page.records {
             dl.facts {

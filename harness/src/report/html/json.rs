@@ -52,7 +52,10 @@ fn time(name: &str, value: &Value) -> Option<String> {
         .contains(&name)
         .then(|| value.as_f64())
         .flatten()?;
-    #[expect(clippy::cast_possible_truncation, reason = "what is out of range is no time, and is not shown")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a number that is out of range is not a time, and is not shown"
+    )]
     let time = Timestamp::from_second(seconds as i64).ok()?;
     Some(time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
 }

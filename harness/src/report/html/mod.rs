@@ -101,16 +101,16 @@ pub fn draw(records: &[RunRecord]) -> String {
                         (summary::filters(&page))
                         @if shortened > 0 {
                             p.note {
-                                (shortened) " scenarios are shown in short, to keep this page quick; "
-                                code { "run.json" } " has all of them whole."
+                                (shortened) " scenarios are shortened, to keep this page fast; "
+                                code { "run.json" } " has all of them in full."
                             }
                         }
                         (page.groups(&drawn))
-                        p.none hidden { "No scenario is left. " button type="button" data-clear { "Show all" } }
+                        p.none hidden { "No scenario matches. " button type="button" data-clear { "Show all" } }
                     }
                     (catalogue::draw(&page))
                 }
-                footer { p { "Drawn by authlab " (env!("CARGO_PKG_VERSION")) " from " code { "run.json" } ", which holds the same for programs." } }
+                footer { p { "Drawn by authlab " (env!("CARGO_PKG_VERSION")) " from " code { "run.json" } ", which has the same data for programs." } }
                 script { (PreEscaped(SCRIPT)) }
             }
         }

@@ -51,7 +51,7 @@ pub(super) fn draw(page: &Page<'_>, entry: &Entry<'_>, depth: Depth) -> Markup {
                 @if let Some(rule) = &scenario.rule { p.rule { (rule) } }
                 @if let Some(failed) = &scenario.failure { (failed_because(failed, depth)) }
                 @if let Some(inversion) = &scenario.inversion {
-                    p { strong { "With the sound twin in its place, it turned red: " } (inversion.step) }
+                    p { strong { "With the sound twin in its place, it failed: " } (inversion.step) }
                     pre { (shortened(&inversion.cause.to_string(), 600)) }
                 }
                 @if !scenario.steps.is_empty() { h5 { "Steps" } (steps(&scenario.steps)) }
@@ -140,7 +140,7 @@ fn happened(number: usize, scenario: &ScenarioReport, depth: Depth) -> Markup {
             }
         } @else if scenario.outcome != Outcome::Skipped {
             h5 { "Answers" }
-            @if exchanges.is_empty() { p.meta { "The record of this scenario holds no requests." } }
+            @if exchanges.is_empty() { p.meta { "The record of this scenario has no requests." } }
             @if scenario.answers.is_empty() {
                 p.meta { "No request was sent." }
             } @else {

@@ -29,7 +29,7 @@ pub(super) fn draw(page: &Page<'_>) -> Markup {
             @if let [record] = page.records {
                 @if !record.phases.is_empty() || !record.notes.is_empty() {
                     details.more {
-                        summary { "What took how long" }
+                        summary { "Durations" }
                         @if !record.phases.is_empty() {
                             div.scroll role="region" aria-label="Phases" tabindex="0" {
                                 table {

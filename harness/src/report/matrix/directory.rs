@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 use serde::Deserialize;
 
-use super::{Asked, CELLS, MatrixRecord, RECORD};
+use super::{CELLS, MatrixRecord, RECORD, RequestedMatrix};
 use crate::hint::Hint;
 use crate::report::cell::Cell;
 use crate::report::directory::is_ours;
@@ -40,7 +40,7 @@ pub enum MatrixDirectoryError {
         other: String,
     },
     /// The path is not a directory, or the directory cannot be read or written.
-    #[error("the report's directory `{}` cannot be used", directory.display())]
+    #[error("cannot use the report's directory `{}`", directory.display())]
     Unusable {
         /// The directory.
         directory: PathBuf,
@@ -48,7 +48,7 @@ pub enum MatrixDirectoryError {
         source: io::Error,
     },
     /// No matrix was begun in the directory, so there is nothing to resume.
-    #[error("`{}` holds no matrix that was begun", directory.display())]
+    #[error("`{}` has no matrix to resume", directory.display())]
     NothingBegun {
         /// The directory.
         directory: PathBuf,
@@ -62,7 +62,7 @@ pub enum MatrixDirectoryError {
         problem: String,
     },
     /// Another matrix was begun in the directory.
-    #[error("`{}` holds another matrix: {difference}", directory.display())]
+    #[error("`{}` has another matrix: {difference}", directory.display())]
     Another {
         /// The directory.
         directory: PathBuf,
@@ -77,9 +77,9 @@ impl Hint for MatrixDirectoryError {
             match self {
                 Self::HoldsOther { .. } => "name a directory that does not exist, is empty, or holds the report of a matrix",
                 Self::Unusable { .. } => return None,
-                Self::NothingBegun { .. } => "leave `--resume` out to begin",
-                Self::Damaged { .. } => "leave `--resume` out to begin anew",
-                Self::Another { .. } => "repeat the options that it was begun with, or leave `--resume` out to begin anew",
+                Self::NothingBegun { .. } => "leave out `--resume` to start a matrix",
+                Self::Damaged { .. } => "leave out `--resume` to start again",
+                Self::Another { .. } => "repeat the options that it was started with, or leave out `--resume` to start again",
             }
             .to_owned(),
         )
@@ -91,7 +91,7 @@ impl MatrixDirectory {
     ///
     /// # Errors
     /// Fails if the directory holds other files, or cannot be created.
-    pub fn begin(directory: &Path, asked: &Asked) -> Result<Self, MatrixDirectoryError> {
+    pub fn begin(directory: &Path, asked: &RequestedMatrix) -> Result<Self, MatrixDirectoryError> {
         let this = Self::open(directory)?;
         let unusable = |source| MatrixDirectoryError::Unusable {
             directory: directory.to_owned(),
@@ -110,7 +110,7 @@ impl MatrixDirectory {
     ///
     /// # Errors
     /// Fails if the directory holds other files, or if another matrix was begun in it.
-    pub fn resume(directory: &Path, asked: &Asked) -> Result<Self, MatrixDirectoryError> {
+    pub fn resume(directory: &Path, asked: &RequestedMatrix) -> Result<Self, MatrixDirectoryError> {
         let file = directory.join(ASKED);
         let Ok(text) = fs::read_to_string(&file) else {
             return Err(MatrixDirectoryError::NothingBegun {
@@ -118,7 +118,7 @@ impl MatrixDirectory {
             });
         };
         let mut reader = serde_json::Deserializer::from_str(&text);
-        let begun: Asked = serde_path_to_error::deserialize(&mut reader).map_err(|error| MatrixDirectoryError::Damaged {
+        let begun: RequestedMatrix = serde_path_to_error::deserialize(&mut reader).map_err(|error| MatrixDirectoryError::Damaged {
             file,
             problem: format!("field `{}`: {}", error.path(), error.inner()),
         })?;
@@ -214,10 +214,10 @@ impl MatrixDirectory {
 }
 
 /// Returns the requested cells and scenarios of the matrix in `directory`, if that is a matrix' report.
-pub(super) fn asked(directory: &Path) -> Option<Asked> {
+pub(super) fn asked(directory: &Path) -> Option<RequestedMatrix> {
     #[derive(Deserialize)]
     struct Begun {
-        asked: Option<Asked>,
+        asked: Option<RequestedMatrix>,
     }
     let read = |name: &str| fs::read(directory.join(name)).ok();
     let begun = read(ASKED).and_then(|text| serde_json::from_slice(&text).ok());
@@ -225,25 +225,25 @@ pub(super) fn asked(directory: &Path) -> Option<Asked> {
 }
 
 /// Returns the first difference between two matrices.
-fn difference(begun: &Asked, asked: &Asked) -> Option<String> {
+fn difference(begun: &RequestedMatrix, asked: &RequestedMatrix) -> Option<String> {
     let words = |words: &[String]| if words.is_empty() { "nothing".to_owned() } else { words.join(" ") };
     if begun.cells != asked.cells {
         return Some(format!(
-            "its cells are {}; asked for are {}",
+            "its cells are {} (requested: {})",
             words(&begun.cells),
             words(&asked.cells)
         ));
     }
     if begun.selection != asked.selection {
         return Some(format!(
-            "its scenarios were selected by {}; this selects by {}",
+            "its scenarios were selected by {}, and this selects by {}",
             words(&begun.selection),
             words(&asked.selection)
         ));
     }
     if begun != asked {
         return Some(format!(
-            "it has {} scenarios, and now there are {}, or others: the features were changed meanwhile",
+            "it has {} scenarios, and now there are {}, or different ones: the features were changed in the meantime",
             begun.scenarios, asked.scenarios
         ));
     }
@@ -255,8 +255,8 @@ mod tests {
     use super::*;
     use crate::report::record::Recorder;
 
-    fn asked() -> Asked {
-        Asked {
+    fn asked() -> RequestedMatrix {
+        RequestedMatrix {
             cells: vec!["process-1.36".to_owned(), "process-1.37".to_owned()],
             selection: vec!["--tags".to_owned(), "@oidc".to_owned()],
             scenarios: 48,
@@ -268,28 +268,28 @@ mod tests {
     fn a_matrix_goes_on_only_with_what_it_was_begun_with() {
         let root = tempfile::tempdir().expect("a temporary directory");
         let place = root.path().join("report");
-        let refusal = |asked: &Asked| {
+        let refusal = |asked: &RequestedMatrix| {
             let error = MatrixDirectory::resume(&place, asked).expect_err("it is refused");
             error.to_string().replace(&place.display().to_string(), "DIR")
         };
-        assert_eq!(refusal(&asked()), "`DIR` holds no matrix that was begun");
+        assert_eq!(refusal(&asked()), "`DIR` has no matrix to resume");
         MatrixDirectory::begin(&place, &asked()).expect("a new directory");
         MatrixDirectory::resume(&place, &asked()).expect("the same");
         let mut other = asked();
         other.cells.pop();
         assert_eq!(
             refusal(&other),
-            "`DIR` holds another matrix: its cells are process-1.36 process-1.37; asked for are process-1.36"
+            "`DIR` has another matrix: its cells are process-1.36 process-1.37 (requested: process-1.36)"
         );
         let mut other = asked();
         other.selection.clear();
         assert_eq!(
             refusal(&other),
-            "`DIR` holds another matrix: its scenarios were selected by --tags @oidc; this selects by nothing"
+            "`DIR` has another matrix: its scenarios were selected by --tags @oidc, and this selects by nothing"
         );
         let mut other = asked();
         other.digest = "d2".to_owned();
-        assert!(refusal(&other).contains("the features were changed meanwhile"));
+        assert!(refusal(&other).contains("the features were changed in the meantime"));
         std::fs::write(place.join(ASKED), r#"{"cells": [7]}"#).expect("a file");
         assert!(
             refusal(&asked()).starts_with("`DIR/asked.json` is damaged: field `cells[0]`: "),

@@ -35,7 +35,7 @@ pub enum InLogError {
         line: usize,
     },
     /// Lines are missing or changed.
-    #[error("the record that begins at line {line} lost something on its way: {problem}")]
+    #[error("the record that begins at line {line} is incomplete: {problem}")]
     Damaged {
         /// The line on which the record begins.
         line: usize,
@@ -43,7 +43,7 @@ pub enum InLogError {
         problem: String,
     },
     /// The record is complete, but this version cannot read it.
-    #[error("the record that begins at line {line} cannot be read")]
+    #[error("cannot read the record that begins at line {line}")]
     Saved {
         /// The line on which the record begins.
         line: usize,
@@ -121,7 +121,7 @@ fn decode(line: usize, hash: &str, text: &str) -> Result<RunRecord, InLogError> 
     let compressed = BASE64_STANDARD.decode(text).map_err(|error| damaged(error.to_string()))?;
     let json = unpacked(&compressed, LARGEST).map_err(damaged)?;
     if hex::encode(Sha256::digest(&json)) != hash {
-        return Err(damaged("its hash is another".to_owned()));
+        return Err(damaged("its hash differs".to_owned()));
     }
     saved::parse(format!("(line {line})").as_ref(), &json).map_err(|source| InLogError::Saved { line, source })
 }
@@ -192,8 +192,8 @@ mod tests {
             "the record that begins at line 1 has no end"
         );
         let hollow = format!("{}\n{}", lines[0], lines[lines.len() - 1]);
-        assert!(refusal(hollow).starts_with("the record that begins at line 1 lost something on its way: "));
+        assert!(refusal(hollow).starts_with("the record that begins at line 1 is incomplete: "));
         let other = log.replacen(&lines[0][BEGIN.len()..BEGIN.len() + 8], "00000000", 1);
-        assert!(refusal(other).ends_with("its hash is another"));
+        assert!(refusal(other).ends_with("its hash differs"));
     }
 }

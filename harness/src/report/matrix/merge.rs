@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 
-use super::{Asked, CELLS, directory, in_log};
+use super::{CELLS, RequestedMatrix, directory, in_log};
 use crate::hint::Hint;
 use crate::report::cell::Cell;
 use crate::report::record::RunRecord;
@@ -18,7 +18,7 @@ pub struct Found {
     /// The records, in the order of the places and, within a matrix, of its cells.
     pub records: Vec<RunRecord>,
     /// The requested cells and scenarios, if all records are of one matrix.
-    pub asked: Option<Asked>,
+    pub asked: Option<RequestedMatrix>,
 }
 
 /// An error of records that cannot be put side by side.
@@ -28,13 +28,13 @@ pub enum MergeError {
     #[error(transparent)]
     Saved(#[from] SavedError),
     /// The place holds no record.
-    #[error("`{}` holds no record of a run", place.display())]
+    #[error("`{}` has no record of a run", place.display())]
     Nothing {
         /// The place.
         place: PathBuf,
     },
     /// The place cannot be read.
-    #[error("`{}` cannot be read", place.display())]
+    #[error("cannot read `{}`", place.display())]
     Unreadable {
         /// The place.
         place: PathBuf,
@@ -42,7 +42,7 @@ pub enum MergeError {
         source: io::Error,
     },
     /// The record in a log is incomplete or damaged.
-    #[error("the record in the log `{}` cannot be used", place.display())]
+    #[error("cannot use the record in the log `{}`", place.display())]
     Log {
         /// The log.
         place: PathBuf,
@@ -102,7 +102,7 @@ impl Hint for MergeError {
             }
             Self::Unreadable { .. } => None,
             Self::Log { source, .. } => source.hint(),
-            Self::Inverted { .. } => Some("leave it out: `authlab report draw` draws it alone".to_owned()),
+            Self::Inverted { .. } => Some("leave it out: `authlab report draw` draws it on its own".to_owned()),
             Self::Twice { .. } => Some("name only one of them".to_owned()),
             Self::Parts { .. } | Self::Overlap { .. } => {
                 Some("all shards of a cell must come from the same build of authlab and the same selection".to_owned())

@@ -39,7 +39,7 @@ pub struct MatrixRecord {
     pub interrupted: bool,
     /// The requested cells and scenarios; `None` if records from anywhere were merged.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub asked: Option<Asked>,
+    pub asked: Option<RequestedMatrix>,
     /// The cells, in the order in which they were requested.
     pub cells: Vec<CellSummary>,
     /// The table of behaviours × cells.
@@ -48,7 +48,7 @@ pub struct MatrixRecord {
 
 /// The requested cells and scenarios of a matrix: a later run resumes it only if it requests the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Asked {
+pub struct RequestedMatrix {
     /// The cells' names.
     pub cells: Vec<String>,
     /// The options that select scenarios, as typed on the command line.
@@ -84,7 +84,7 @@ pub struct CellSummary {
 impl MatrixRecord {
     /// Returns the result of `records`. Cells that `asked` requests and that have no record are listed without one.
     #[must_use]
-    pub fn of(records: &[RunRecord], asked: Option<Asked>) -> Self {
+    pub fn of(records: &[RunRecord], asked: Option<RequestedMatrix>) -> Self {
         let mut cells: Vec<CellSummary> = records.iter().map(CellSummary::of).collect();
         if let Some(asked) = &asked {
             for name in &asked.cells {

@@ -36,7 +36,7 @@ pub fn draw(matrix: &MatrixRecord, quiet: bool, out: &mut dyn Write) -> io::Resu
     cells(matrix, &mut text);
     bad(&matrix.table, &mut text);
     for missing in matrix.missing() {
-        let _ = writeln!(text, "\n{BAD}Missing{BAD:#} {TITLE}{missing}{TITLE:#}: nobody has a record of it");
+        let _ = writeln!(text, "\n{BAD}Missing{BAD:#} {TITLE}{missing}{TITLE:#}: there is no record of it");
     }
     totals(matrix, &mut text);
     out.write_all(text.as_bytes())?;
@@ -229,7 +229,7 @@ fn draw_pair(pair: &Pair, quiet: bool, text: &mut String) {
     }
     for change in &pair.scenarios {
         let words = |outcome: Option<Outcome>| match outcome {
-            None => "not there",
+            None => "absent",
             Some(Outcome::Passed) => "passed",
             Some(Outcome::Failed) => "failed",
             Some(Outcome::Skipped) => "skipped",
@@ -240,7 +240,7 @@ fn draw_pair(pair: &Pair, quiet: bool, text: &mut String) {
         return;
     }
     for change in &pair.reasons {
-        let _ = writeln!(text, "  {}: other words", change.scenario);
+        let _ = writeln!(text, "  {}: different wording", change.scenario);
         for (sign, reasons) in [('-', &change.first), ('+', &change.second)] {
             for reason in reasons {
                 let _ = writeln!(text, "    {DIM}{sign} {reason}{DIM:#}");

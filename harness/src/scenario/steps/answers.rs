@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
-use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -231,27 +230,13 @@ fn audit_event_says(world: &mut World, message: String) -> Step {
     Ok(())
 }
 
-/// The kind of a sound credential, in words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
-#[param(name = "sound_thing", regex = "certificate|token|login|announcement")]
-enum SoundThing {
-    Certificate,
-    Token,
-    Login,
-    Announcement,
-}
-
-impl FromStr for SoundThing {
-    type Err = anyhow::Error;
-
-    fn from_str(said: &str) -> anyhow::Result<Self> {
-        Ok(match said {
-            "certificate" => Self::Certificate,
-            "token" => Self::Token,
-            "login" => Self::Login,
-            "announcement" => Self::Announcement,
-            other => anyhow::bail!("no sound credential is called a {other}"),
-        })
+phrases! {
+    /// The kind of a sound credential, in words.
+    enum SoundThing as "sound_thing" {
+        Certificate = "certificate",
+        Token = "token",
+        Login = "login",
+        Announcement = "announcement",
     }
 }
 

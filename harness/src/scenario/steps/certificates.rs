@@ -152,9 +152,7 @@ requires!(cluster_signing_key);
 #[then(expr = "{person}, with a client certificate, is accepted")]
 async fn accepted_with_certificate(world: &mut World, person: Person) -> Step {
     let leaf = world.client_authority()?.issue(&Request::client(&person.user(), &[]))?;
-    let answer = world
-        .ask_with(&person, &Credential::Certificate(leaf), &Question::who_am_i())
-        .await;
+    let answer = world.ask_with(&person, &Credential::Certificate(leaf), &Question::who_am_i()).await;
     answers::accepted(&answer, &person.user())
 }
 

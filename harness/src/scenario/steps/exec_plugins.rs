@@ -5,7 +5,6 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -36,87 +35,36 @@ cat "$answer"
 exit "$(cat "$here/ends")"
 "#;
 
-/// The credential that a plugin gives, in words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
-#[param(name = "plugin_gift", regex = "a token|a certificate and its key")]
-enum Gift {
-    Token,
-    Certificate,
-}
-
-impl FromStr for Gift {
-    type Err = anyhow::Error;
-
-    fn from_str(said: &str) -> Result<Self> {
-        Ok(match said {
-            "a token" => Self::Token,
-            "a certificate and its key" => Self::Certificate,
-            other => anyhow::bail!("no plugin gives {other}"),
-        })
+phrases! {
+    /// The credential that a plugin gives, in words.
+    enum Gift as "plugin_gift" {
+        Token = "a token",
+        Certificate = "a certificate and its key",
     }
 }
 
-/// The flaw of a plugin, or of its entry in the kubeconfig.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
-#[param(
-    name = "plugin_flaw",
-    regex = "is not there|ends with an error|answers in another version|answers without a status|answers without a credential|answers with a certificate without its key|needs a terminal|does not say whether it needs a terminal"
-)]
-enum PluginFlaw {
-    Missing,
-    Fails,
-    OtherVersion,
-    NoStatus,
-    NoCredential,
-    HalfPair,
-    NeedsTerminal,
-    NoMode,
-}
-
-impl FromStr for PluginFlaw {
-    type Err = anyhow::Error;
-
-    fn from_str(said: &str) -> Result<Self> {
-        Ok(match said {
-            "is not there" => Self::Missing,
-            "ends with an error" => Self::Fails,
-            "answers in another version" => Self::OtherVersion,
-            "answers without a status" => Self::NoStatus,
-            "answers without a credential" => Self::NoCredential,
-            "answers with a certificate without its key" => Self::HalfPair,
-            "needs a terminal" => Self::NeedsTerminal,
-            "does not say whether it needs a terminal" => Self::NoMode,
-            other => anyhow::bail!("no plugin {other}"),
-        })
+phrases! {
+    /// The flaw of a plugin, or of its entry in the kubeconfig.
+    enum PluginFlaw as "plugin_flaw" {
+        Missing = "is not there",
+        Fails = "ends with an error",
+        OtherVersion = "answers in another version",
+        NoStatus = "answers without a status",
+        NoCredential = "answers without a credential",
+        HalfPair = "answers with a certificate without its key",
+        NeedsTerminal = "needs a terminal",
+        NoMode = "does not say whether it needs a terminal",
     }
 }
 
-/// A client's policy for plugins (KEP-3104), as in its user's preferences.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
-#[param(
-    name = "plugin_policy",
-    regex = "no plugins at all|only another plugin|only this plugin|only plugins of a list that is missing|only plugins of an empty list"
-)]
-enum Policy {
-    Deny,
-    Another,
-    This,
-    NoList,
-    EmptyList,
-}
-
-impl FromStr for Policy {
-    type Err = anyhow::Error;
-
-    fn from_str(said: &str) -> Result<Self> {
-        Ok(match said {
-            "no plugins at all" => Self::Deny,
-            "only another plugin" => Self::Another,
-            "only this plugin" => Self::This,
-            "only plugins of a list that is missing" => Self::NoList,
-            "only plugins of an empty list" => Self::EmptyList,
-            other => anyhow::bail!("no client allows {other}"),
-        })
+phrases! {
+    /// A client's policy for plugins (KEP-3104), as in its user's preferences.
+    enum Policy as "plugin_policy" {
+        Deny = "no plugins at all",
+        Another = "only another plugin",
+        This = "only this plugin",
+        NoList = "only plugins of a list that is missing",
+        EmptyList = "only plugins of an empty list",
     }
 }
 

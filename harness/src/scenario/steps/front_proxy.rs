@@ -1,9 +1,6 @@
 //! The front proxy announces people: with its own certificate it says, in headers, on whose behalf it calls.
 //! Others may try the same.
 
-use std::str::FromStr;
-
-use anyhow::Result;
 use cucumber::given;
 
 use super::{Person, Step, Texts};
@@ -12,38 +9,17 @@ use crate::credential::Credential;
 use crate::pki::{Authority, Flaw, Leaf, Request};
 use crate::scenario::world::{Twin, World};
 
-/// The credential with which another party than the front proxy announces people, in words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
-#[param(
-    name = "announced_with",
-    regex = "a certificate of the front proxy's authority for another name|an expired certificate of the front proxy|a client certificate in the front proxy's name|a certificate of a stranger's authority|a certificate of an impostor of the front proxy's authority|a client certificate of her own|a token of her own|nothing of her own"
-)]
-enum AnnouncedWith {
-    AnotherName,
-    Expired,
-    ClientAuthority,
-    Stranger,
-    Impostor,
-    OwnCertificate,
-    OwnToken,
-    Nothing,
-}
-
-impl FromStr for AnnouncedWith {
-    type Err = anyhow::Error;
-
-    fn from_str(said: &str) -> Result<Self> {
-        Ok(match said {
-            "a certificate of the front proxy's authority for another name" => Self::AnotherName,
-            "an expired certificate of the front proxy" => Self::Expired,
-            "a client certificate in the front proxy's name" => Self::ClientAuthority,
-            "a certificate of a stranger's authority" => Self::Stranger,
-            "a certificate of an impostor of the front proxy's authority" => Self::Impostor,
-            "a client certificate of her own" => Self::OwnCertificate,
-            "a token of her own" => Self::OwnToken,
-            "nothing of her own" => Self::Nothing,
-            other => bail!("nobody is announced with: {other}"),
-        })
+phrases! {
+    /// The credential with which another party than the front proxy announces people, in words.
+    enum AnnouncedWith as "announced_with" {
+        AnotherName = "a certificate of the front proxy's authority for another name",
+        Expired = "an expired certificate of the front proxy",
+        ClientAuthority = "a client certificate in the front proxy's name",
+        Stranger = "a certificate of a stranger's authority",
+        Impostor = "a certificate of an impostor of the front proxy's authority",
+        OwnCertificate = "a client certificate of her own",
+        OwnToken = "a token of her own",
+        Nothing = "nothing of her own",
     }
 }
 
@@ -129,23 +105,11 @@ fn others_announce(world: &mut World, announcer: Person, person: Person, with: A
     Ok(world.hold(&announcer, credential, twin)?)
 }
 
-/// The headers in which people claim an identity of their own choice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
-#[param(name = "words_of", regex = "a front proxy|an impersonator")]
-enum WordsOf {
-    FrontProxy,
-    Impersonator,
-}
-
-impl FromStr for WordsOf {
-    type Err = anyhow::Error;
-
-    fn from_str(said: &str) -> Result<Self> {
-        Ok(match said {
-            "a front proxy" => Self::FrontProxy,
-            "an impersonator" => Self::Impersonator,
-            other => bail!("nobody has words like {other}"),
-        })
+phrases! {
+    /// The headers in which people claim an identity of their own choice.
+    enum WordsOf as "words_of" {
+        FrontProxy = "a front proxy",
+        Impersonator = "an impersonator",
     }
 }
 

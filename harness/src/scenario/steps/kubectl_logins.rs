@@ -2,7 +2,6 @@
 //! (k8s.io/client-go `plugin/pkg/client/auth/oidc`).
 
 use std::path::Path;
-use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -36,28 +35,12 @@ impl AtHand {
     }
 }
 
-/// The flaw of a login in a kubeconfig.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
-#[param(
-    name = "login_flaw",
-    regex = "a client that Keycloak does not know|an authority that did not sign Keycloak's certificate|a refresh that brings no ID token"
-)]
-enum LoginFlaw {
-    Client,
-    Authority,
-    NoIdToken,
-}
-
-impl FromStr for LoginFlaw {
-    type Err = anyhow::Error;
-
-    fn from_str(said: &str) -> Result<Self> {
-        Ok(match said {
-            "a client that Keycloak does not know" => Self::Client,
-            "an authority that did not sign Keycloak's certificate" => Self::Authority,
-            "a refresh that brings no ID token" => Self::NoIdToken,
-            other => anyhow::bail!("no login has {other}"),
-        })
+phrases! {
+    /// The flaw of a login in a kubeconfig.
+    enum LoginFlaw as "login_flaw" {
+        Client = "a client that Keycloak does not know",
+        Authority = "an authority that did not sign Keycloak's certificate",
+        NoIdToken = "a refresh that brings no ID token",
     }
 }
 

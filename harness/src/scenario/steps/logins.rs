@@ -284,7 +284,9 @@ requires!(administrator);
 async fn former_token_may(world: &mut World, resource: String) -> Step {
     let former = world.notes::<AtKeycloak>().former.clone().context("there is no former token")?;
     let question = asking::list(world, &resource).await?;
-    let answer = world.ask_with(&Person::called("she"), &Credential::Token(former.id), &question).await;
+    let answer = world
+        .ask_with(&Person::called("she"), &Credential::Token(former.id), &question)
+        .await;
     expect!(answer.verdict == Verdict::Accepted, "accepted with the former token", "{answer}");
     Ok(())
 }

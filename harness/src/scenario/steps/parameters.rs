@@ -25,24 +25,40 @@ pub(crate) use crate::scenario::Person;
 /// The first form defines the enum, with `words()`; the second one reads an existing type. A phrase must not contain characters that are
 /// special in a regular expression, except where they are escaped.
 macro_rules! phrases {
-    ($(#[$meta:meta])* enum $name:ident as $parameter:literal { $($(#[$of_variant:meta])* $variant:ident = $phrase:literal),+ $(,)? }) => {
+    ($(#[$meta:meta])* enum $name:ident as $parameter:literal {
+        $(#[$of_first:meta])* $first:ident = $first_phrase:literal $(, $(#[$of_variant:meta])* $variant:ident = $phrase:literal)* $(,)?
+    }) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         enum $name {
-            $($(#[$of_variant])* $variant,)+
+            $(#[$of_first])*
+            $first,
+            $($(#[$of_variant])* $variant,)*
         }
 
-        #[allow(dead_code, reason = "not every parameter is put into words again")]
         impl $name {
             /// Returns the phrase of the features.
             fn words(self) -> &'static str {
                 match self {
-                    $(Self::$variant => $phrase,)+
+                    Self::$first => $first_phrase,
+                    $(Self::$variant => $phrase,)*
                 }
             }
         }
 
-        phrases! { $name as $parameter { $($phrase => Self::$variant),+ } }
+        impl cucumber::codegen::Parameter for $name {
+            const REGEX: &'static str = concat!($first_phrase $(, "|", $phrase)*);
+            const NAME: &'static str = $parameter;
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = anyhow::Error;
+
+            fn from_str(said: &str) -> anyhow::Result<Self> {
+                let mut all = [Self::$first $(, Self::$variant)*].into_iter();
+                all.find(|one| one.words() == said).ok_or_else(|| anyhow::anyhow!("unknown {}: {said}", $parameter))
+            }
+        }
     };
     ($name:ident as $parameter:literal { $first:literal => $first_value:expr $(, $phrase:literal => $value:expr)* $(,)? }) => {
         impl cucumber::codegen::Parameter for $name {

@@ -26,10 +26,7 @@ async fn asks_for_metadata(world: &mut World, person: Person) -> Step {
 #[when(expr = "{person} asks for the keys that verify service account tokens")]
 async fn asks_for_keys(world: &mut World, person: Person) -> Step {
     // A request that accepts nothing but JSON gets 406.
-    Ok(world
-        .ask(&person, &Question::get(KEYS).header("Accept", KEY_SET))
-        .await
-        .map(drop)?)
+    Ok(world.ask(&person, &Question::get(KEYS).header("Accept", KEY_SET)).await.map(drop)?)
 }
 
 #[then(expr = "{person} is told the issuer of its own token")]
@@ -67,7 +64,9 @@ fn verified(world: &mut World) -> Step {
 #[then(expr = "the token is for the API server itself")]
 async fn for_the_server(world: &mut World) -> Step {
     let who = world.administrator_credential()?;
-    let answer = world.ask_with(&Person::called("the administrator"), &who, &Question::get(METADATA)).await;
+    let answer = world
+        .ask_with(&Person::called("the administrator"), &who, &Question::get(METADATA))
+        .await;
     let issuer = &answer.body["issuer"];
     let claims = service_accounts::claims(world)?;
     let seen = claims.get("aud").and_then(Value::as_array).cloned().unwrap_or_default();

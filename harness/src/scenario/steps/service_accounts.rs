@@ -170,7 +170,9 @@ async fn one_like_it_is_accepted(world: &mut World) -> Step {
     let user = account(world).await?.user();
     let spec = world.notes::<Deployer>().asked.clone().context("the token was not asked for")?;
     let credential = Credential::Token(request(world, &spec).await?);
-    let answer = world.ask_with(&Person::called("the deployer"), &credential, &Question::who_am_i()).await;
+    let answer = world
+        .ask_with(&Person::called("the deployer"), &credential, &Question::who_am_i())
+        .await;
     answers::accepted(&answer, &user)
 }
 
@@ -296,7 +298,9 @@ async fn accepted_with_new_token(world: &mut World, person: Person) -> Step {
 async fn another_account_is_accepted(world: &mut World) -> Step {
     let other = create_account(world, "other").await?;
     let credential = Credential::Token(request_for(world, &other, &TokenRequestSpec::default()).await?);
-    let answer = world.ask_with(&Person::called("another service account"), &credential, &Question::who_am_i()).await;
+    let answer = world
+        .ask_with(&Person::called("another service account"), &credential, &Question::who_am_i())
+        .await;
     answers::accepted(&answer, &other.user())
 }
 

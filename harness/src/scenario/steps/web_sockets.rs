@@ -1,8 +1,5 @@
 //! Tokens in a sub-protocol of a WebSocket (kubernetes/apiserver `pkg/authentication/request/websocket/protocol.go`).
 
-use std::str::FromStr;
-
-use anyhow::Result;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cucumber::{given, then, when};
@@ -18,32 +15,14 @@ use crate::secret::{Secret, TOKEN_PROTOCOL};
 /// The protocol to negotiate: any name will do for a watch.
 const SPOKEN: &str = "authlab.watch";
 
-/// The form of a token in sub-protocols, in words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
-#[param(
-    name = "as_sub_protocol",
-    regex = "as a sub-protocol|as two sub-protocols|as a sub-protocol alone|as a sub-protocol that is cut short|as a sub-protocol that is no text"
-)]
-enum Carried {
-    Sound,
-    Twice,
-    Alone,
-    CutShort,
-    NoText,
-}
-
-impl FromStr for Carried {
-    type Err = anyhow::Error;
-
-    fn from_str(said: &str) -> Result<Self> {
-        Ok(match said {
-            "as a sub-protocol" => Self::Sound,
-            "as two sub-protocols" => Self::Twice,
-            "as a sub-protocol alone" => Self::Alone,
-            "as a sub-protocol that is cut short" => Self::CutShort,
-            "as a sub-protocol that is no text" => Self::NoText,
-            other => bail!("no token is carried {other}"),
-        })
+phrases! {
+    /// The form of a token in sub-protocols, in words.
+    enum Carried as "as_sub_protocol" {
+        Sound = "as a sub-protocol",
+        Twice = "as two sub-protocols",
+        Alone = "as a sub-protocol alone",
+        CutShort = "as a sub-protocol that is cut short",
+        NoText = "as a sub-protocol that is no text",
     }
 }
 

@@ -176,10 +176,10 @@ impl World {
     pub fn person(&mut self, said: &Person) -> Result<Person> {
         if said.is_pronoun() {
             let current = self.current.clone();
-            return current.with_context(|| format!("'{}' before anybody was named", said.name()));
+            return current.with_context(|| format!("'{}' is used before a person is named", said.name()));
         }
         self.current = Some(said.clone());
-        self.exchanges.speaks(said.name());
+        self.exchanges.set_caller(said.name());
         Ok(said.clone())
     }
 
@@ -263,7 +263,7 @@ impl World {
         twins
             .into_iter()
             .next()
-            .context("nobody holds a flawed credential that has a sound counterpart")
+            .context("nobody holds a flawed credential that has a sound twin")
     }
 
     /// Sends all requests to `endpoint` from now on, once its API server knows the rights granted so far.
@@ -324,7 +324,7 @@ impl World {
     /// # Errors
     /// No request was sent yet.
     pub fn answer(&self) -> Result<&Answer> {
-        self.answers.last().context("nothing was asked yet")
+        self.answers.last().context("no request was sent yet")
     }
 
     /// Returns all answers, in order.
@@ -363,7 +363,7 @@ impl Stage for World {
 
     fn enter(&mut self, site: Site, scenario: SharedScenario) {
         if !site.exchanges {
-            self.exchanges = Exchanges::unheard();
+            self.exchanges = Exchanges::discarding();
         }
         self.site = Some(site);
         self.scenario = Some(scenario);
@@ -401,7 +401,7 @@ impl Stage for World {
             Err(error) => Left {
                 log,
                 evidence: None,
-                problem: Some(format!("the evidence could not be kept: {error:#}")),
+                problem: Some(format!("cannot keep the evidence: {error:#}")),
                 ..Left::default()
             },
         }

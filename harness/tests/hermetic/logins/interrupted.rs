@@ -91,7 +91,7 @@ fn when_nobody_reads_the_answer_any_more_nobody_logs_in() {
     // As when the client that reads the token is killed.
     drop(login.child.stdout.take());
     assert_eq!(login.end(), Some(5));
-    login.expect("authlab token: nobody reads the answer any more");
+    login.expect("authlab token: the reader of standard output is gone");
 }
 
 #[test]

@@ -119,7 +119,10 @@ fn a_login_by_hand_was_given_to_no_server_yet() {
     let by_hand = ["--flow", "password", "--username", "alice", "--password-file", display(&file)];
     let first = token(said(&mut home.login(&issuer, &by_hand)));
     let line = refusal(for_cluster(&home, &issuer, &server("https://prod.test")));
-    assert!(line.contains("it was given to none yet, and nobody can be asked here"), "{line}");
+    assert!(
+        line.contains("it was given to no server yet, and this process cannot ask you"),
+        "{line}"
+    );
     paste(&home, &command_in(&line));
     assert_eq!(token(for_cluster(&home, &issuer, &server("https://prod.test"))), first);
 }
@@ -139,7 +142,7 @@ fn at_a_terminal_the_person_is_asked_once() {
         login.expect("to the API server https://staging.test? It was given to https://prod.test so far. [y/N] ");
         login.types(answer);
         assert_eq!(login.end(), Some(1));
-        login.expect("you did not allow the API server https://staging.test to have the login");
+        login.expect("you did not allow the API server https://staging.test to get the login");
     }
     let mut login = staging();
     login.expect("[y/N] ");

@@ -78,7 +78,7 @@ fn no_secret_goes_to_an_issuer_that_the_cluster_named() {
         &["issuer", "clientId", "certificateAuthorityData"],
         &[("AUTHLAB_PASSWORD", "hunter22")],
     ));
-    assert!(line.contains("a new login needs a person"), "{line}");
+    assert!(line.contains("cannot ask for a new login"), "{line}");
 }
 
 #[test]
@@ -109,7 +109,10 @@ fn an_address_that_is_not_safe_is_refused_by_its_name_before_it_is_used() {
             ..Manners::default()
         });
         let line = refusal(said(&mut home.login(&issuer, options)));
-        assert!(line.contains(&format!("its {field} is {address}, expected {expected}; ")), "{line}");
+        assert!(
+            line.contains(&format!("its {field} is {address} (expected {expected}); ")),
+            "{line}"
+        );
         assert_eq!(issuer.asked(), ["GET /.well-known/openid-configuration "], "{field}");
     }
     assert_eq!(home.opened(), Vec::<String>::new());
@@ -135,7 +138,7 @@ fn a_page_to_type_a_code_into_is_no_file_and_no_program() {
     for field in ["verification_uri", "verification_uri_complete"] {
         let line = refusal(login(codes(field, "vscode://evil.test/x")));
         assert!(
-            line.contains(&format!("its {field} is vscode://evil.test/x, expected https, or http at")),
+            line.contains(&format!("its {field} is vscode://evil.test/x (expected https, or http at")),
             "{line}"
         );
     }

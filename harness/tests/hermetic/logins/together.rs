@@ -39,7 +39,7 @@ fn a_login_that_is_given_up_is_given_up_for_all_who_waited_for_it() {
     assert_eq!(first.end(), Some(5));
     for mut other in others {
         assert_eq!(other.end(), Some(1), "{}", other.shown());
-        other.expect("another login at this issuer, which this one waited for, came to nothing: it was interrupted; run it again");
+        other.expect("another login at this issuer, which this one waited for, failed: it was interrupted; run it again");
     }
     opened(&home);
     // A later client does not get this result.
@@ -56,7 +56,7 @@ fn a_login_that_is_killed_is_over_for_all_who_waited_for_it() {
     assert_eq!(first.end(), None);
     for mut other in others {
         assert_eq!(other.end(), Some(1), "{}", other.shown());
-        other.expect("came to nothing: its process was killed");
+        other.expect("failed: its process was killed");
     }
     opened(&home);
 }
@@ -73,7 +73,7 @@ fn a_login_that_the_issuer_refuses_is_refused_to_all_who_waited_for_it() {
     assert_eq!(first.end(), Some(1));
     for mut other in others {
         assert_eq!(other.end(), Some(1), "{}", other.shown());
-        other.expect("came to nothing: the issuer refused the code: access_denied (Account disabled)");
+        other.expect("failed: the issuer refused the code: access_denied (Account disabled)");
     }
     opened(&home);
 }

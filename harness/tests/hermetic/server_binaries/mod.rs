@@ -271,6 +271,6 @@ async fn refused(server: &ReleaseServer, kubernetes: &Kubernetes) -> String {
         "nothing that looks finished is left"
     );
     assert_eq!(told.notes().len(), 1, "people are told once: {:?}", told.notes());
-    assert!(told.notes()[0].starts_with("release files are not used: "), "{:?}", told.notes());
+    assert!(told.notes()[0].starts_with("not using release files: "), "{:?}", told.notes());
     error.to_string()
 }

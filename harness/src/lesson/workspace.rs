@@ -1,6 +1,6 @@
 //! A learner's workspace for one lesson: the state it starts with, the check of its goals, and the reset.
 //!
-//! The main type is [`Bench`].
+//! The main type is [`Workspace`].
 
 use std::path::{Path, PathBuf};
 
@@ -18,7 +18,7 @@ use crate::template::{fill, fill_json};
 
 /// A learner's directory for one lesson, in a lab.
 #[derive(Debug)]
-pub struct Bench<'a> {
+pub struct Workspace<'a> {
     /// The lab.
     pub lab: &'a Lab,
     /// The learner who owns it.
@@ -31,7 +31,7 @@ pub struct Bench<'a> {
     pub program: PathBuf,
 }
 
-/// The outcome of [`Bench::start`].
+/// The outcome of [`Workspace::start`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Started {
     /// The lesson was started from its beginning. The lesson that was in progress before, if any, lost its objects.
@@ -40,7 +40,7 @@ pub enum Started {
     Before,
 }
 
-impl<'a> Bench<'a> {
+impl<'a> Workspace<'a> {
     /// Creates the workspace of `learner` for `lesson`; `program` is the program that the lesson's files call to get a token.
     pub fn new(lab: &'a Lab, learner: &'a Learner, lesson: &'static Lesson, program: &Path) -> Self {
         Self {
@@ -105,8 +105,8 @@ impl<'a> Bench<'a> {
     /// The lesson was not started, or the lab lacks what the goal needs.
     pub async fn check(&self, vocabulary: &Vocabulary) -> Result<(Vec<String>, Vec<Goal>), LessonError> {
         self.expect_started()?;
-        let done = match self.lesson.desk {
-            Some(desk) => desk.serve(self).await?,
+        let done = match self.lesson.signer {
+            Some(signer) => signer.serve(self).await?,
             None => Vec::new(),
         };
         // Wait until objects that were created a moment ago are in force.

@@ -1,6 +1,6 @@
 //! Work that learners may not do themselves, since it would let them become any user: it is done for them while a lesson is checked.
 //!
-//! The main type is [`Desk`].
+//! The main type is [`RequestSigner`].
 
 use k8s_openapi::api::certificates::v1::{CertificateSigningRequest, CertificateSigningRequestCondition, CertificateSigningRequestSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -9,7 +9,7 @@ use kube::{Api, ResourceExt as _};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::bench::Bench;
+use super::workspace::Workspace;
 use super::{Learner, LessonError};
 use crate::lab::put;
 use crate::pki::Requested;
@@ -18,7 +18,7 @@ use crate::shell_word::quoted;
 /// The party that does the work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Desk {
+pub(super) enum RequestSigner {
     /// The client CA signs each `NAME.csr` in the learner's directory, and writes `NAME.crt` beside it.
     Authority,
     /// An administrator approves the CertificateSigningRequests that the learner created.
@@ -31,12 +31,12 @@ const SIGNER: &str = "kubernetes.io/kube-apiserver-client";
 /// The timeout for issuing the certificate of an approved request.
 const ISSUED: std::time::Duration = std::time::Duration::from_secs(20);
 
-impl Desk {
+impl RequestSigner {
     /// Does the pending work and returns one line for each thing done.
-    pub(super) async fn serve(self, bench: &Bench<'_>) -> Result<Vec<String>, LessonError> {
+    pub(super) async fn serve(self, workspace: &Workspace<'_>) -> Result<Vec<String>, LessonError> {
         match self {
-            Self::Authority => sign(bench),
-            Self::Approver => approve(bench).await,
+            Self::Authority => sign(workspace),
+            Self::Approver => approve(workspace).await,
         }
     }
 }
@@ -46,22 +46,22 @@ fn objection(learner: &Learner, asked: &Requested) -> Option<String> {
     let prefix = format!("{}:", learner.name());
     if !asked.user().starts_with(&prefix) {
         return Some(format!(
-            "its common name is {:?}, and your people are called {prefix}…",
+            "its common name is {:?} (the names of your people begin with {prefix})",
             asked.user()
         ));
     }
     let foreign = asked.groups().iter().find(|group| !group.starts_with(&prefix))?;
     Some(format!(
-        "its organization {foreign:?} is a group, and your groups are called {prefix}…"
+        "its organization {foreign:?} is a group (the names of your groups begin with {prefix})"
     ))
 }
 
-fn sign(bench: &Bench<'_>) -> Result<Vec<String>, LessonError> {
+fn sign(workspace: &Workspace<'_>) -> Result<Vec<String>, LessonError> {
     let mut done = Vec::new();
-    for name in bench.files_ending("csr")? {
-        let request = bench.directory.join(format!("{name}.csr"));
-        let certificate = bench.directory.join(format!("{name}.crt"));
-        let text = bench.read(&request)?;
+    for name in workspace.files_ending("csr")? {
+        let request = workspace.directory.join(format!("{name}.csr"));
+        let certificate = workspace.directory.join(format!("{name}.crt"));
+        let text = workspace.read(&request)?;
         let is_older = || {
             let time = |path: &std::path::Path| std::fs::metadata(path).and_then(|file| file.modified()).ok();
             time(&certificate) >= time(&request)
@@ -76,25 +76,25 @@ fn sign(bench: &Bench<'_>) -> Result<Vec<String>, LessonError> {
                 continue;
             }
         };
-        if let Some(why) = objection(bench.learner, &asked) {
+        if let Some(why) = objection(workspace.learner, &asked) {
             done.push(format!("the authority does not sign {name}.csr: {why}"));
             continue;
         }
-        put(&certificate, &bench.lab.authorities()?.clients.sign(&text)?)?;
+        put(&certificate, &workspace.lab.authorities()?.clients.sign(&text)?)?;
         done.push(format!("the authority signed {name}.csr: its certificate is in {name}.crt"));
     }
     Ok(done)
 }
 
-async fn approve(bench: &Bench<'_>) -> Result<Vec<String>, LessonError> {
-    let requests: Api<CertificateSigningRequest> = Api::all(bench.lab.administrator().client());
+async fn approve(workspace: &Workspace<'_>) -> Result<Vec<String>, LessonError> {
+    let requests: Api<CertificateSigningRequest> = Api::all(workspace.lab.administrator().client());
     let all = requests.list(&ListParams::default()).await;
     let all = all.map_err(wrong("a list of the signing requests".to_owned()))?;
     let mut done = Vec::new();
     for request in all.items {
         let is_decided = request.status.as_ref().and_then(|status| status.conditions.as_ref()).is_some();
-        if request.spec.username.as_deref() == Some(bench.learner.name()) && !is_decided {
-            done.push(decide(&requests, bench.learner, &request).await?);
+        if request.spec.username.as_deref() == Some(workspace.learner.name()) && !is_decided {
+            done.push(decide(&requests, workspace.learner, &request).await?);
         }
     }
     Ok(done)
@@ -115,7 +115,7 @@ async fn decide(
     match requests.patch_approval(&name, &PatchParams::default(), &patch).await {
         Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {
             return Ok(format!(
-                "the administrator does not approve {name}: it was changed while it was looked at"
+                "the administrator does not approve {name}: it was changed while it was checked"
             ));
         }
         approved => drop(approved.map_err(wrong(format!("the approval of {name}")))?),
@@ -141,14 +141,14 @@ async fn decide(
         deleted => drop(deleted.map_err(wrong(format!("the end of {name}")))?),
     }
     Ok(format!(
-        "the administrator deleted {name}: what was issued for it is not what was approved: {difference}"
+        "the administrator deleted {name}: the issued certificate differs from the approved request: {difference}"
     ))
 }
 
 /// Returns what a request asks for if the learner may have it, else the reason for the refusal.
 fn acceptable(learner: &Learner, spec: &CertificateSigningRequestSpec) -> Result<Requested, String> {
     if spec.signer_name != SIGNER {
-        return Err(format!("its signer is {:?}, expected {SIGNER:?}", spec.signer_name));
+        return Err(format!("its signer is {:?} (expected {SIGNER:?})", spec.signer_name));
     }
     let asked = Requested::read(&String::from_utf8_lossy(&spec.request.0)).map_err(|error| error.to_string())?;
     match objection(learner, &asked) {
@@ -197,7 +197,7 @@ async fn issued(requests: &Api<CertificateSigningRequest>, request: &Certificate
         Ok::<_, kube::Error>(match (status.certificate, failed) {
             (Some(certificate), _) => Condition::Met(Issued::Certificate(String::from_utf8_lossy(&certificate.0).into_owned())),
             (None, Some(failed)) => Condition::Met(Issued::Refused(failed.message.unwrap_or_default())),
-            (None, None) => Condition::NotYet("nobody signed it".to_owned()),
+            (None, None) => Condition::NotYet("it is not signed yet".to_owned()),
         })
     });
     issued.await.map_err(|error| LessonError::NotSeen(Box::new(error)))
