@@ -129,7 +129,7 @@ fn not_started(world: &mut World, reason: String) -> Step {
     let seen = seen.replace("\\\"", "\"");
     let reason = Behaviours::known().worded(&reason, world.version());
     expect!(
-        seen.contains("ended by itself") && seen.contains(reason),
+        seen.contains("exited (") && seen.contains(reason),
         "it ends, because: {reason}",
         "{seen}"
     );

@@ -11,14 +11,14 @@ use crate::token_webhook::vouched_for;
 requires!(further_api_servers);
 #[given(expr = "{person} holds the token that a file has for {word}")]
 fn holds_static_token(world: &mut World, person: Person, _whom: String) -> Step {
-    let token = world.secret(&person.user())?;
+    let token = world.secret(&person.name().to_lowercase())?;
     Ok(world.hold(&person, Credential::Token(token), None)?)
 }
 
 requires!(further_api_servers, token_webhook);
 #[given(expr = "{person} holds the token that a file has for {word}, and that the webhook vouches for, too")]
 fn holds_static_token_vouched_for(world: &mut World, person: Person, _whom: String) -> Step {
-    let token = vouched_for(&person.user(), &world.webhook_seed()?);
+    let token = vouched_for(&person.name().to_lowercase(), &world.webhook_seed()?);
     Ok(world.hold(&person, Credential::Token(token), None)?)
 }
 
