@@ -133,7 +133,8 @@ Feature: Impersonation can be constrained to what is done by it
       And the group "system:nodes" may list configmaps
       And the deployer impersonates the node that its pod is on
       When it asks to list configmaps
-      Then it is accepted as the node, in exactly its groups
+      Then it is accepted as the node
+      And it is in exactly the groups "system:nodes" and "system:authenticated"
       And the audit event says that the impersonation was constrained by "impersonate:associated-node"
 
     @K5

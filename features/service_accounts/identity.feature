@@ -1,5 +1,5 @@
 @service-account
-Feature: A token of a service account says which service account holds it
+Feature: A service account token says which service account holds it
 
   Software that runs in or beside a cluster has an account in a namespace. The API server signs its tokens itself.
 
@@ -14,26 +14,26 @@ Feature: A token of a service account says which service account holds it
       And it has the UID of its service account
       And the credential's id is the token's
 
-  Rule: A token that is bound to a pod says which pod that is
+  Rule: A token that is bound to a pod names the pod
 
     @S6
-    Scenario: The deployer's token is bound to its pod
+    Scenario: A token bound to the deployer's pod names the pod
       Given the deployer holds a service account token bound to its pod
       When it asks the API server who it is
       Then it is accepted as its service account
       And it is known to run in its pod
 
     @S1
-    Scenario: The deployer's token is bound to nothing
+    Scenario: A token bound to nothing names no pod
       Given the deployer holds a service account token
       When it asks the API server who it is
       Then it is accepted as its service account
-      And it is not known to run in any pod
+      And it is known to run in no pod
 
-  Rule: What a service account may do is decided by its name and by its namespace's group
+  Rule: A service account has the rights of its name and of its namespace's group
 
     @S1
-    Scenario: The deployer may by its name
+    Scenario: The deployer lists configmaps by a right of its own
       Given the deployer holds a service account token
       And its service account may list configmaps
       When it asks to list configmaps
@@ -41,7 +41,7 @@ Feature: A token of a service account says which service account holds it
       But it may not list secrets
 
     @S1
-    Scenario: The deployer may by its namespace
+    Scenario: The deployer lists configmaps by a right of its namespace's service accounts
       Given the deployer holds a service account token
       And all service accounts of its namespace may list configmaps
       When it asks to list configmaps

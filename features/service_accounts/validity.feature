@@ -1,24 +1,24 @@
 @service-account
-Feature: A token of a service account is good for one audience, for a time, and while its account exists
+Feature: A service account token is good for one audience, for a time, and while its account exists
 
   Rule: The token must be for the API server
 
     @S19
-    Scenario: The deployer's token was asked for without an audience
+    Scenario: A token requested without an audience is for the API server
       Given the deployer holds a service account token
       When it asks the API server who it is
       Then it is accepted as its service account
       And the token is for the API server itself
 
     @S18
-    Scenario: The deployer's token is for the vault
+    Scenario: The API server refuses a token for the vault
       Given the deployer holds a service account token for the audience "vault"
       When it asks the API server who it is
       Then it is refused as unauthenticated, because 'token audiences ["vault"] is invalid for the target audiences'
       But the deployer, whose token is sound, is still accepted
 
     @S18
-    Scenario: The vault has the deployer's token reviewed
+    Scenario: The vault has a token reviewed that is meant for it
       Given Dana holds a client certificate with the organization "system:masters"
       And the deployer holds a service account token for the audience "vault"
       When Dana has the deployer's token reviewed for the audience "vault"
@@ -27,7 +27,7 @@ Feature: A token of a service account is good for one audience, for a time, and 
 
   Rule: The token must be valid now, and be signed by the cluster
 
-    Scenario Outline: Mallory's token <flaw>
+    Scenario Outline: A token that <flaw> is refused
       Given Mallory holds a service account token that <flaw>
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "<reason>"
@@ -51,27 +51,27 @@ Feature: A token of a service account is good for one audience, for a time, and 
   Rule: A token that should have been renewed is still good, and the audit log says so
 
     @S22
-    Scenario: The deployer's token is stale
+    Scenario: A token that should have been renewed is accepted and recorded as stale
       Given the deployer holds a service account token that should have been renewed an hour ago
       When it asks the API server who it is
       Then it is accepted as its service account
       And the audit event says that the token is stale
 
     @S22
-    Scenario: The deployer's token is fresh
+    Scenario: A fresh token is accepted and not recorded as stale
       Given the deployer holds a service account token
       When it asks the API server who it is
       Then it is accepted as its service account
-      And the audit event says nothing of a stale token
+      And the audit event does not say that the token is stale
 
   Rule: A bound token ends with what it is bound to
 
-    Scenario Outline: The deployer's <object> is deleted
+    Scenario Outline: A token ends when its <object> is deleted
       Given the deployer holds a service account token bound to its <object>
       And one like it is accepted
       When its <object> is deleted
       Then it is soon refused as unauthenticated, because "service account token has been invalidated"
-      But with a new token of its service account it is accepted
+      But with a new token of its service account, it is accepted
 
       @S12
       Examples: A pod
@@ -84,34 +84,34 @@ Feature: A token of a service account is good for one audience, for a time, and 
         | Secret |
 
     @S13 @S17
-    Scenario Outline: The deployer's <object> is deleted and made anew
+    Scenario Outline: A token ends when its <object> is deleted and recreated
       Given the deployer holds a service account token bound to its <object>
       And one like it is accepted
-      When its <object> is deleted and made anew
+      When its <object> is deleted and recreated
       Then it is soon refused as unauthenticated, because "<reason>"
-      But with a new token of its service account it is accepted
+      But with a new token of its service account, it is accepted
 
       Examples:
-        | object | reason                                                 |
-        | pod    | does not match service account pod ref claim           |
-        | Secret | does not match service account secret ref claim        |
+        | object | reason                                          |
+        | pod    | does not match service account pod ref claim    |
+        | Secret | does not match service account secret ref claim |
 
   Rule: Every token ends with its service account
 
     @S12 @S16
-    Scenario: The deployer's service account is deleted
+    Scenario: A token ends when its service account is deleted
       Given Dana holds a client certificate with the organization "system:masters"
       And the deployer holds a service account token
       And one like it is accepted
       When its service account is deleted
       Then it is soon refused as unauthenticated, because 'serviceaccounts "deployer" not found'
       And reviewed by Dana for the API server itself, the token is refused, because 'serviceaccounts "deployer" not found'
-      But another service account of its namespace is accepted
+      But with a new token of another service account, the robot is accepted
 
     @S16
-    Scenario: The deployer's service account is deleted and made anew
+    Scenario: A token ends when its service account is deleted and recreated
       Given the deployer holds a service account token
       And one like it is accepted
-      When its service account is deleted and made anew
+      When its service account is deleted and recreated
       Then it is soon refused as unauthenticated, because "does not match claim"
-      But with a new token of its service account it is accepted
+      But with a new token of its service account, it is accepted

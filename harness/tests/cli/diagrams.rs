@@ -22,7 +22,7 @@ const DIAGRAMS: &[(&str, &str)] = &[
     ),
     (
         "service-accounts",
-        "service_accounts/validity::The deployer's token is for the vault",
+        "service_accounts/validity::The API server refuses a token for the vault",
     ),
     ("oidc", "oidc/sessions::Alice refreshes her login"),
     (

@@ -12,8 +12,8 @@ use cucumber::{given, then, when};
 use serde_json::{Value, json};
 
 use super::asking::{HEARD, until_accepted};
-use super::nodes::{OnNode, on_node};
 use super::requested_certificates::Damage;
+use super::service_accounts::{OnNode, on_node};
 use super::{Person, Step};
 use crate::event::Verdict;
 use crate::pem;

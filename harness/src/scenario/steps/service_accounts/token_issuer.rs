@@ -6,7 +6,8 @@ use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{DecodingKey, Validation, decode, decode_header};
 use serde_json::{Map, Value};
 
-use super::{Person, Step, answers, service_accounts};
+use super::super::{Person, Step, answers};
+use super::{claims, token};
 use crate::credential::Credential;
 use crate::event::Verdict;
 use crate::probe::{Answer, Question};
@@ -18,21 +19,28 @@ const KEYS: &str = "/openid/v1/jwks";
 /// The media type of a key set (RFC 7517 §8.5.2).
 const KEY_SET: &str = "application/jwk-set+json";
 
-#[when(expr = "{person} asks who issues service account tokens")]
-async fn asks_for_metadata(world: &mut World, person: Person) -> Step {
-    Ok(world.ask(&person, &Question::get(METADATA)).await.map(drop)?)
+phrases! {
+    /// A document that the API server publishes.
+    enum Published as "published" {
+        Metadata = "the issuer's metadata",
+        Keys = "the issuer's keys",
+    }
 }
 
-#[when(expr = "{person} asks for the keys that verify service account tokens")]
-async fn asks_for_keys(world: &mut World, person: Person) -> Step {
-    // A request that accepts nothing but JSON gets 406.
-    Ok(world.ask(&person, &Question::get(KEYS).header("Accept", KEY_SET)).await.map(drop)?)
+#[when(expr = "{person} asks the API server for {published}")]
+async fn asks_for(world: &mut World, person: Person, published: Published) -> Step {
+    let question = match published {
+        Published::Metadata => Question::get(METADATA),
+        // A request that accepts nothing but JSON gets 406.
+        Published::Keys => Question::get(KEYS).header("Accept", KEY_SET),
+    };
+    Ok(world.ask(&person, &question).await.map(drop)?)
 }
 
 #[then(expr = "{person} is told the issuer of its own token")]
 fn told_issuer(world: &mut World, person: Person) -> Step {
     world.person(&person)?;
-    let claims = service_accounts::claims(world)?;
+    let claims = claims(world)?;
     let answer = published(world, "application/json")?;
     let (issuer, expected) = (&answer.body["issuer"], claims.get("iss"));
     expect!(
@@ -50,7 +58,7 @@ fn told_issuer(world: &mut World, person: Person) -> Step {
 
 #[then(expr = "its token is verified by one of the keys")]
 fn verified(world: &mut World) -> Step {
-    let token = service_accounts::token(world)?;
+    let token = token(world)?;
     let keys: JwkSet = serde_json::from_value(published(world, KEY_SET)?.body.clone())?;
     let header = decode_header(token.expose())?;
     let kid = header.kid.context("the token does not say which key verifies it")?;
@@ -68,7 +76,7 @@ async fn for_the_server(world: &mut World) -> Step {
         .ask_with(&Person::called("the administrator"), &who, &Question::get(METADATA))
         .await;
     let issuer = &answer.body["issuer"];
-    let claims = service_accounts::claims(world)?;
+    let claims = claims(world)?;
     let seen = claims.get("aud").and_then(Value::as_array).cloned().unwrap_or_default();
     // Without --api-audiences, the API server's own audience is its issuer. A cluster that is not ours may have more.
     let is_expected = match world.service_account_issuer() {
@@ -79,20 +87,20 @@ async fn for_the_server(world: &mut World) -> Step {
     Ok(())
 }
 
-#[then(expr = "the answer may be kept for an hour")]
-fn may_be_kept(world: &mut World) -> Step {
+#[then(expr = "the answer may be cached for an hour")]
+fn may_be_cached(world: &mut World) -> Step {
     let seen = world.answer()?.header("cache-control").unwrap_or_default();
     expect!(
         seen == "public, max-age=3600",
-        "an answer that everybody may keep for an hour",
+        "an answer that everybody may cache for an hour",
         "\"{seen}\""
     );
     Ok(())
 }
 
 requires!(anonymous_requests);
-#[then(expr = "{person}, with no credential, is not told")]
-async fn not_told(world: &mut World, person: Person) -> Step {
+#[then(expr = "{person}, who asks the same with no credential, is refused as forbidden, because {string}")]
+async fn refused_without_credential(world: &mut World, person: Person, reason: String) -> Step {
     let path = world
         .answer()?
         .request
@@ -100,7 +108,7 @@ async fn not_told(world: &mut World, person: Person) -> Step {
         .map(|(_, path)| path.to_owned())
         .unwrap_or_default();
     let answer = world.ask_with(&person, &Credential::Nothing, &Question::get(path)).await;
-    answers::refused(world.version(), &answer, Verdict::Forbidden, "system:anonymous")
+    answers::refused(world.version(), &answer, Verdict::Forbidden, &reason)
 }
 
 /// Returns the last answer, if it has this content type.

@@ -3,7 +3,8 @@
 use cucumber::{then, when};
 use serde_json::{Value, json};
 
-use super::{Person, Step, service_accounts};
+use super::super::{Person, Step};
+use super::{account, token};
 use crate::event::Verdict;
 use crate::probe::Question;
 use crate::scenario::world::World;
@@ -15,7 +16,7 @@ async fn has_token_reviewed(world: &mut World, person: Person, audience: String)
 
 #[then(expr = "the token is accepted as the deployer's, for the audience {string}")]
 async fn accepted_as_deployers(world: &mut World, audience: String) -> Step {
-    let user = service_accounts::account(world).await?.user();
+    let user = account(world).await?.user();
     let status = status(world)?;
     expect!(
         status["authenticated"] == true && status["user"]["username"] == user.as_str(),
@@ -40,7 +41,7 @@ async fn refused_for_server(world: &mut World, person: Person, reason: String) -
 }
 
 async fn review(world: &mut World, person: &Person, audiences: &[&str]) -> Step {
-    let token = service_accounts::token(world)?;
+    let token = token(world)?;
     let review = json!({
         "apiVersion": "authentication.k8s.io/v1",
         "kind": "TokenReview",

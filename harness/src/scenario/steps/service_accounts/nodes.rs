@@ -1,0 +1,180 @@
+//! Nodes that exist in name only, the pods on them, and their kubelets.
+//!
+//! The main type is [`OnNode`]: a node of the scenario's own, with the deployer's pod on it.
+
+use anyhow::Context;
+use cucumber::given;
+use k8s_openapi::api::authentication::v1::{BoundObjectReference, TokenRequestSpec};
+use k8s_openapi::api::core::v1::{Node, Pod};
+use kube::api::{ApiResource, DeleteParams, DynamicObject, PostParams};
+use kube::{Api, ResourceExt};
+use serde_json::{Value, json};
+
+use super::super::asking::{HEARD, until_accepted};
+use super::super::pod_certificates::{SIGNER, SIGNER_OF_KUBERNETES};
+use super::super::rights::{Right, grant_everywhere};
+use super::super::{Person, Step};
+use super::bound_objects::reference;
+use super::requests::question;
+use super::{Account, account};
+use crate::credential::Credential;
+use crate::pki::Request;
+use crate::scenario::world::World;
+
+/// The audience of the token that the deployer's pod mounts.
+const MOUNTED: &str = "vault";
+
+/// A node, and the deployer's pod on it.
+#[derive(Clone, Debug)]
+pub(in super::super) struct OnNode {
+    pub(in super::super) account: Account,
+    pub(in super::super) node: String,
+    pub(in super::super) node_uid: String,
+    pub(in super::super) pod: String,
+    pub(in super::super) pod_uid: String,
+}
+
+impl OnNode {
+    pub(super) fn pod_reference(&self) -> BoundObjectReference {
+        reference("Pod", &self.pod, Some(self.pod_uid.clone()))
+    }
+
+    pub(super) fn node_reference(&self) -> BoundObjectReference {
+        reference("Node", &self.node, Some(self.node_uid.clone()))
+    }
+
+    /// Returns the user name of its kubelet.
+    pub(super) fn user(&self) -> String {
+        format!("system:node:{}", self.node)
+    }
+}
+
+#[derive(Default)]
+struct Made(Option<OnNode>);
+
+phrases! {
+    /// A node that somebody impersonates.
+    enum ImpersonatedNode as "impersonated_node" {
+        Own = "the node that its pod is on",
+        Other = "another node",
+    }
+}
+
+requires!(administrator, cluster_signing_key, nodes);
+#[given(expr = "{person} is the kubelet of the node that the deployer's pod is on")]
+async fn is_kubelet(world: &mut World, person: Person) -> Step {
+    let made = on_node(world).await?;
+    let leaf = world.client_authority()?.issue(&Request::client(&made.user(), &["system:nodes"]))?;
+    let credential = Credential::Certificate(leaf);
+    world.hold(&person, credential.clone(), None)?;
+    // The API server knows a node's permissions for a pod as soon as it knows the pod.
+    let spec = TokenRequestSpec {
+        audiences: vec![MOUNTED.to_owned()],
+        bound_object_ref: Some(made.pod_reference()),
+        ..TokenRequestSpec::default()
+    };
+    let question = question(&made.account.namespace, &made.account.name, &spec)?;
+    until_accepted(
+        &world.endpoint(),
+        "the pod on the node",
+        "the kubelet",
+        &credential,
+        &question,
+        HEARD,
+    )
+    .await
+    .map(drop)
+}
+
+#[given(expr = "its service account may impersonate the node that its pod is on, and list {word} by that")]
+async fn may_impersonate_node(world: &mut World, resource: String) -> Step {
+    let user = on_node(world).await?.account.user();
+    let rights = [
+        Right::new("impersonate:associated-node", "authentication.k8s.io", "nodes"),
+        Right::new("impersonate-on:associated-node:list", "", resource),
+    ];
+    grant_everywhere(world, "User", &user, &rights).await
+}
+
+#[given(expr = "{person} impersonates {impersonated_node}")]
+async fn impersonates_node(world: &mut World, person: Person, node: ImpersonatedNode) -> Step {
+    let user = match node {
+        ImpersonatedNode::Own => on_node(world).await?.user(),
+        ImpersonatedNode::Other => format!("system:node:{}", world.unique("another")),
+    };
+    let own = Box::new(world.holding(&person)?.credential.clone());
+    let headers = vec![("Impersonate-User".to_owned(), user)];
+    Ok(world.hold(&person, Credential::Impersonation { own, headers }, None)?)
+}
+
+fn nodes(world: &World) -> Step<Api<Node>> {
+    Ok(Api::all(world.administrator()?))
+}
+
+/// Returns the scenario's node, or the name of one that does not exist, with the deployer's pod.
+pub(super) fn made(world: &mut World) -> Step<OnNode> {
+    Ok(world.notes::<Made>().0.clone().context("there is no node")?)
+}
+
+/// Deletes the scenario's node.
+pub(super) async fn delete(world: &mut World) -> Step {
+    let name = made(world)?.node;
+    nodes(world)?.delete(&name, &DeleteParams::default()).await?;
+    Ok(())
+}
+
+/// Returns the deployer's pod on a node that does not exist, created anew.
+pub(super) async fn on_missing_node(world: &mut World) -> Step<OnNode> {
+    let name = world.unique("missing");
+    let made = pod_on(world, &name, "").await?;
+    world.notes::<Made>().0 = Some(made.clone());
+    Ok(made)
+}
+
+/// Returns the scenario's node with the deployer's pod, created on first use.
+pub(in super::super) async fn on_node(world: &mut World) -> Step<OnNode> {
+    if let Some(made) = &world.notes::<Made>().0 {
+        return Ok(made.clone());
+    }
+    let name = world.unique("node");
+    let node = serde_json::from_value(json!({ "metadata": world.metadata(&name) }))?;
+    let uid = nodes(world)?.create(&PostParams::default(), &node).await?.uid().unwrap_or_default();
+    let made = pod_on(world, &name, &uid).await?;
+    world.notes::<Made>().0 = Some(made.clone());
+    Ok(made)
+}
+
+/// Creates the deployer's pod on the node called `node`.
+async fn pod_on(world: &mut World, node: &str, node_uid: &str) -> Step<OnNode> {
+    let account = account(world).await?;
+    // Untyped, since the types of older versions lack fields of pods.
+    let resource = ApiResource::erase::<Pod>(&());
+    let pods: Api<DynamicObject> = Api::namespaced_with(world.administrator()?, &account.namespace, &resource);
+    let pod = serde_json::from_value(pod(world, &account, node))?;
+    let made = pods.create(&PostParams::default(), &pod).await?;
+    Ok(OnNode {
+        node: node.to_owned(),
+        node_uid: node_uid.to_owned(),
+        pod: made.name_any(),
+        pod_uid: made.uid().unwrap_or_default(),
+        account,
+    })
+}
+
+fn pod(world: &World, account: &Account, node: &str) -> Value {
+    let mut metadata = world.metadata("on-a-node");
+    metadata["namespace"] = account.namespace.clone().into();
+    // A node can request certificates only of signers that one of its pods mounts a certificate of; older versions ignore this.
+    let certificate = |signer: &str, file: &str| json!({ "podCertificate": { "signerName": signer, "keyType": "ECDSAP256", "credentialBundlePath": file } });
+    json!({ "apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {
+        "nodeName": node,
+        "serviceAccountName": account.name,
+        "automountServiceAccountToken": false,
+        "containers": [{ "name": "main", "image": "nothing-runs-in-a-lab" }],
+        "volumes": [{ "name": "token", "projected": { "sources": [
+            { "serviceAccountToken": { "path": "token", "audience": MOUNTED } },
+            certificate(SIGNER, "own.pem"),
+            certificate(SIGNER_OF_KUBERNETES, "kubernetes.pem"),
+        ] } }],
+    } })
+}
