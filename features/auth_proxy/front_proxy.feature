@@ -176,7 +176,7 @@ Feature: The API server believes what its front proxy says of people
     @P12 @P13
     Scenario: The authority of another front proxy comes to be trusted while the API server runs
       Given a front proxy of a new authority announces Alice, and is refused
-      When the new authority is added to those of front proxies
+      When the new authority is added to the API server's front proxy authorities
       Then she is soon accepted as "alice"
       And aggregated APIs are told of the new authority, and of the front proxy's name and headers
 
@@ -186,6 +186,6 @@ Feature: The API server believes what its front proxy says of people
     Scenario: Mallory's certificate comes to be a client's, and still announces others
       Given an API server with a front proxy of any name
       And Mallory holds a certificate of the front proxy's authority, and is refused with it
-      When the front proxy's authority is added to those of clients
+      When the front proxy's authority is added to the API server's client authorities
       Then she is soon accepted as "mallory"
       And announcing Alice with the same certificate, she is accepted as "alice"

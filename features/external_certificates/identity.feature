@@ -6,35 +6,35 @@ Feature: A client certificate says who its holder is
   Rule: The common name is the user
 
     @X1 @F15
-    Scenario: Alice is known by her certificate
+    Scenario: Alice is authenticated by her client certificate
       Given Alice holds a client certificate
       When she asks the API server who she is
       Then she is accepted as "alice"
       And she is in exactly the groups "system:authenticated"
 
-  Rule: The certificate's hash is the credential's id
+  Rule: The credential id is the certificate's SHA-256
 
     @X1
-    Scenario: Alice's certificate can be told from others of hers
+    Scenario: Alice's credential id tells which certificate she presented
       Given Alice holds a client certificate
       When she asks the API server who she is
       Then she is accepted as "alice"
-      And the credential's id is the SHA-256 of the certificate
+      And she has the certificate's SHA-256 as credential id
 
   Rule: Each organization is a group
 
     @X2
-    Scenario: Alice belongs to two teams
+    Scenario: Alice is in both groups that her certificate names
       Given Alice holds a client certificate with the organizations "platform-team" and "on-call"
       When she asks the API server who she is
       Then she is accepted as "alice"
       And she is in exactly the groups "platform-team", "on-call" and "system:authenticated"
 
-  Rule: A certificate with no purpose named is good for any
+  Rule: A certificate without extended key usages is good for any purpose
 
     @X1
-    Scenario: Alice's certificate was signed without extended key usages
-      Given Alice holds a client certificate without any extended key usage
+    Scenario: A certificate without extended key usages is accepted
+      Given Alice holds a client certificate without extended key usages
       When she asks the API server who she is
       Then she is accepted as "alice"
 
@@ -42,7 +42,7 @@ Feature: A client certificate says who its holder is
 
     @X11
     @requires:certificate_uid
-    Scenario: Alice's certificate carries a UID
+    Scenario: Alice has the UID that her certificate names
       Given Alice holds a client certificate with the UID "4711"
       When she asks the API server who she is
       Then she is accepted as "alice"
@@ -50,7 +50,7 @@ Feature: A client certificate says who its holder is
 
     @X15
     @requires:certificate_uid
-    Scenario: Alice's UID is not looked at where that is switched off
+    Scenario: A certificate's UID is ignored where UIDs are switched off
       Given an API server with UIDs of certificates switched off
       And Alice holds a client certificate with the UID "4711"
       When she asks the API server who she is
@@ -59,28 +59,28 @@ Feature: A client certificate says who its holder is
 
     @X15
     @requires:certificate_uid
-    Scenario: Alice's UID may be empty where it is not looked at
+    Scenario: A certificate with an empty UID is accepted where UIDs are switched off
       Given an API server with UIDs of certificates switched off
       And Alice holds a client certificate that has an empty UID
       When she asks the API server who she is
       Then she is accepted as "alice"
       And she has no UID
 
-  Rule: The API server counts how long the certificates still live that it sees
+  Rule: The API server counts client certificates by the time until they expire
 
     @X16
-    Scenario: Alice's certificate ends in less than an hour
+    Scenario: A certificate that expires within the hour is counted as such
       Given an API server with nodes
-      And Alice holds a client certificate that ends in 45 minutes
+      And Alice holds a client certificate valid for 45 minutes
       And it is noted what the API server has counted so far
       When she asks the API server who she is
       Then she is accepted as "alice"
-      And one more certificate is counted that ends within the hour, and none that ends within half of it
+      And one more certificate is counted as expiring within 60 minutes, and none within 30
 
-  Rule: What a certificate's holder may do is decided by name and by group
+  Rule: Permissions go to the user and to the groups that a certificate names
 
     @X1
-    Scenario: Alice may by her name
+    Scenario: Alice may list configmaps as the user that she is
       Given Alice holds a client certificate
       And the user "alice" may list configmaps
       When she asks to list configmaps
@@ -88,7 +88,7 @@ Feature: A client certificate says who its holder is
       But she may not list secrets
 
     @X2
-    Scenario: Alice may by her group
+    Scenario: Alice may list configmaps as a member of her group
       Given Alice holds a client certificate with the organization "platform-team"
       And the group "platform-team" may list configmaps
       When she asks to list configmaps
@@ -96,7 +96,7 @@ Feature: A client certificate says who its holder is
       But she may not list secrets
 
     @X18
-    Scenario: Dana's group is above all rules
+    Scenario: Dana may list secrets as a member of system:masters
       Given Dana holds a client certificate with the organization "system:masters"
       When she asks to list secrets
       Then she is accepted as "da-admin"

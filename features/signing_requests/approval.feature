@@ -1,11 +1,11 @@
 @signing-request
-Feature: A certificate is signed only after somebody with a say in its signer has approved
+Feature: A certificate is signed only after somebody with permission for its signer has approved
 
-  Rule: Approving takes a permission for the signer that is asked for
+  Rule: Approving a request takes permission for its signer
 
     @C1 @C4 @C16
-    Scenario Outline: Carol, who decides for "<signer>", approves a client certificate
-      Given Carol may decide about requests for the signer "<signer>"
+    Scenario Outline: Carol approves a request by her permission for "<signer>"
+      Given Carol may approve requests for the signer "<signer>"
       And Alice may request certificates
       And she has requested a certificate
       When Carol approves the request
@@ -18,61 +18,61 @@ Feature: A certificate is signed only after somebody with a say in its signer ha
         | kubernetes.io/*                     |
 
     @C3
-    Scenario: Bob may approve, but for no signer
-      Given Bob may decide about requests, but for no signer
+    Scenario: Bob's approval without permission for any signer is refused
+      Given Bob may approve requests for no signer
       And Alice may request certificates
       And she has requested a certificate from the signer "example.com/internal"
       When Bob approves the request
       Then he is refused as forbidden, because 'user not permitted to approve requests with signerName "example.com/internal"'
-      But once allowed to decide for the signer "example.com/internal", he can approve it
+      But he can approve it once permitted for the signer "example.com/internal"
 
     @C3 @C4
-    Scenario: Bob may approve for another signer
-      Given Bob may decide about requests for the signer "example.com/external"
+    Scenario: Bob's approval with permission for another signer is refused
+      Given Bob may approve requests for the signer "example.com/external"
       And Alice may request certificates
       And she has requested a certificate from the signer "example.com/internal"
       When Bob approves the request
       Then he is refused as forbidden, because 'user not permitted to approve requests with signerName "example.com/internal"'
-      But once allowed to decide for the signer "example.com/*", he can approve it
+      But he can approve it once permitted for the signer "example.com/*"
 
-  Rule: Signing takes a permission of its own
+  Rule: Signing a request takes a permission of its own
 
     @C5 @C16
-    Scenario: Carol, who may only approve, signs
-      Given Carol may decide about requests for the signer "example.com/internal"
-      And she may issue certificates, but for no signer
+    Scenario: Carol may approve for a signer, but her signature is refused
+      Given Carol may approve requests for the signer "example.com/internal"
+      And she may sign requests for no signer
       And Alice may request certificates
       And she has requested a certificate from the signer "example.com/internal"
-      When Carol puts a certificate into the request
+      When Carol signs the request
       Then she is refused as forbidden, because 'user not permitted to sign requests with signerName "example.com/internal"'
-      But once allowed to sign for the signer "example.com/internal", she can do so
+      But she can sign it once permitted for the signer "example.com/internal"
 
-  Rule: What is approved is signed only where a signer of that name is at work
+  Rule: An approved request is signed only where its signer is at work
 
     @C13
-    Scenario: Nobody signs for Alice's signer
-      Given Carol may decide about requests for the signer "example.com/internal"
+    Scenario: Alice's approved request stays unsigned, since its signer is not at work
+      Given Carol may approve requests for the signer "example.com/internal"
       And Alice may request certificates
       And she has requested a certificate from the signer "example.com/internal"
       When Carol approves the request
       Then the request is approved
       But the request stays approved without a certificate, while a later one of Alice is signed
 
-  Rule: What is denied is never signed
+  Rule: A denied request is never signed
 
     @C14
-    Scenario: Carol denies Mallory's request
-      Given Carol may decide about requests for the signer "kubernetes.io/kube-apiserver-client"
+    Scenario: Mallory's denied request stays unsigned
+      Given Carol may approve requests for the signer "kubernetes.io/kube-apiserver-client"
       And Mallory may request certificates
-      And he has requested a certificate
+      And she has requested a certificate
       When Carol denies the request
       Then the request stays denied without a certificate, while a later one of Mallory is signed
 
-  Rule: A signer fails a request that is not for it
+  Rule: A signer fails a request for a usage that it does not sign
 
     @C12
-    Scenario: Alice's client certificate shall serve, too
-      Given Carol may decide about requests for the signer "kubernetes.io/kube-apiserver-client"
+    Scenario: Alice's approved request for servers, too, fails at the signer of client certificates
+      Given Carol may approve requests for the signer "kubernetes.io/kube-apiserver-client"
       And Alice may request certificates
       And she has requested a certificate for servers, too
       When Carol approves the request
@@ -80,31 +80,31 @@ Feature: A certificate is signed only after somebody with a say in its signer ha
       But the request fails with "SignerValidationFailure", because "invalid usage for client certificate: server auth"
       And the request stays failed without a certificate, while a later one of Alice is signed
 
-  Rule: Only kubelets' requests are approved by themselves, and only for who may request them so
+  Rule: Only kubelets' certificates are approved automatically, and only for requesters with permission
 
     @C15
-    Scenario: The robot requests a certificate for a kubelet
+    Scenario: The robot's request for a kubelet is approved automatically
       Given the robot may request certificates for kubelets
       When it requests a kubelet's certificate
-      Then the request is approved by itself, because "Auto approving kubelet client certificate after SubjectAccessReview."
+      Then the request is approved with "AutoApproved", because "Auto approving kubelet client certificate after SubjectAccessReview."
       And the request is signed
 
     @C15
-    Scenario: A node requests its next certificate
-      Given the robot is a node that may request its own certificate
+    Scenario: A node's request for its next certificate is approved automatically
+      Given the robot may request certificates for its own node
       When it requests a kubelet's certificate
-      Then the request is approved by itself, because "Auto approving self kubelet client certificate after SubjectAccessReview."
+      Then the request is approved with "AutoApproved", because "Auto approving self kubelet client certificate after SubjectAccessReview."
       And the request is signed
 
     @C15
-    Scenario: Mallory requests a certificate for a kubelet
+    Scenario: Mallory's request for a kubelet, without permission, stays pending
       Given Mallory may request certificates
       And the robot may request certificates for kubelets
       When Mallory requests a kubelet's certificate
-      Then the request stays pending, while a later one of the robot for a kubelet is approved by itself
+      Then the request stays pending without a certificate, while a later one of the robot for a kubelet is approved
 
     @C15
-    Scenario: The robot requests a kubelet's identity from the signer for everybody
+    Scenario: The robot's request for a kubelet from another signer stays pending
       Given the robot may request certificates for kubelets
       When it requests a kubelet's certificate from the signer "kubernetes.io/kube-apiserver-client"
-      Then the request stays pending, while a later one of the robot for a kubelet is approved by itself
+      Then the request stays pending without a certificate, while a later one of the robot for a kubelet is approved

@@ -1,80 +1,80 @@
 @signing-request
-Feature: A certificate that the cluster has signed is a client certificate like any other
+Feature: A cluster-signed certificate is a client certificate like any other
 
-  Rule: Its subject is who its holder is
+  Rule: The subject is the user and the groups
 
     @C1
-    Scenario: Alice is known by the certificate that the cluster has signed
-      Given Alice holds a certificate with the organizations "platform-team" and "on-call" that the cluster has signed
+    Scenario: Alice is authenticated by her cluster-signed certificate
+      Given Alice holds a cluster-signed certificate with the organizations "platform-team" and "on-call"
       When she asks the API server who she is
       Then she is accepted as "alice"
       And she is in exactly the groups "platform-team", "on-call" and "system:authenticated"
 
     @C1 @C2
-    Scenario: Alice requests her next certificate with the one she has
-      Given Alice holds a certificate that the cluster has signed, and that is good for requesting others
+    Scenario: Alice requests her next certificate with the one that she has
+      Given Alice holds a cluster-signed certificate of a team that may request certificates
       When she requests a certificate
       Then the request is accepted, and recorded as made by "alice"
 
-  Rule: What its holder may do is decided by name and by group
+  Rule: Permissions go to the user and to the groups that a certificate names
 
     @C1
-    Scenario: Alice may by her name
-      Given Alice holds a certificate that the cluster has signed
+    Scenario: Alice may list configmaps as the user that she is
+      Given Alice holds a cluster-signed certificate
       And the user "alice" may list configmaps
       When she asks to list configmaps
       Then she is accepted as "alice"
       But she may not list secrets
 
     @C1
-    Scenario: Alice may by her group
-      Given Alice holds a certificate with the organization "platform-team" that the cluster has signed
+    Scenario: Alice may list configmaps as a member of her group
+      Given Alice holds a cluster-signed certificate with the organization "platform-team"
       And the group "platform-team" may list configmaps
       When she asks to list configmaps
       Then she is accepted as "alice"
       But she may not list secrets
 
-  Rule: It lives as long as was asked for, but never longer than the signer lets it
+  Rule: A certificate is valid for as long as requested, but not for longer than its signer allows
 
-    A signer dates certificates back by five minutes. Those for less than eight hours are not cut short by that.
+    A signer dates certificates back by five minutes, and adds these to a lifetime below eight hours.
 
-    Scenario Outline: Alice's certificate <asked>
-      Given Alice holds a certificate <asked> that the cluster has signed
+    Scenario Outline: A certificate that was requested for <requested> is valid for <lifetime>
+      Given Alice holds a cluster-signed certificate valid for <requested>
       When she asks the API server who she is
       Then she is accepted as "alice"
       And the certificate is valid for <lifetime>
 
       @C9
-      Examples: Longer than the signer lets it
-        | asked               | lifetime |
-        | valid for 100 hours | 24 hours |
+      Examples: Longer than the signer allows
+        | requested | lifetime |
+        | 100 hours | 24 hours |
 
       @C10
-      Examples: As asked for
-        | asked              | lifetime |
-        | valid for 20 hours | 20 hours |
-        | valid for 8 hours  | 8 hours  |
+      Examples: As requested
+        | requested | lifetime |
+        | 20 hours  | 20 hours |
+        | 8 hours   | 8 hours  |
 
       @C10
-      Examples: As asked for, and what was dated back
-        | asked                 | lifetime              |
-        | valid for 479 minutes | 484 minutes           |
-        | valid for 2 hours     | 2 hours and 5 minutes |
-        | valid for 10 minutes  | 15 minutes            |
+      Examples: As requested, with five minutes added
+        | requested   | lifetime              |
+        | 479 minutes | 484 minutes           |
+        | 2 hours     | 2 hours and 5 minutes |
+        | 10 minutes  | 15 minutes            |
 
     @C8
-    Scenario: Alice asks for no particular time
-      Given Alice holds a certificate that the cluster has signed
+    Scenario: A certificate that was requested for no particular time is valid for 24 hours
+      Given Alice holds a cluster-signed certificate
       When she asks the API server who she is
       Then she is accepted as "alice"
       And the certificate is valid for 24 hours
 
-  Rule: The API server counts who asks for a lifetime, and who gets it
+  Rule: The API server counts the lifetimes that are requested, and those that are honoured
 
     @C18
-    Scenario: Alice gets the lifetime that she asked for
+    Scenario: Alice's requested lifetime is counted as honoured
       Given it is noted what the API server has counted so far
-      And Alice holds a certificate valid for 20 hours that the cluster has signed
+      And Alice holds a cluster-signed certificate valid for 20 hours
       When she asks the API server who she is
       Then she is accepted as "alice"
       And at least one more request for a lifetime is counted, and as one that was honoured

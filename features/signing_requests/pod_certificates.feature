@@ -10,90 +10,74 @@ Feature: A node requests certificates for its pods
   Rule: The signer decides alone, and once
 
     @PC1
-    Scenario: The signer issues
+    Scenario Outline: The signer <decides>, and that is final
       Given the robot has requested a pod certificate
-      When the signer puts a certificate into the request
-      Then the request is "Issued", with its certificate
-      And it may not be changed any more, because "immutable after PodCertificateRequest is issued, denied, or failed"
-
-    @PC1
-    Scenario Outline: The signer says that the request is <condition>
-      Given the robot has requested a pod certificate
-      When the signer marks the request as "<condition>"
-      Then the request is "<condition>", without a certificate
-      And it may not be changed any more, because "immutable after PodCertificateRequest is issued, denied, or failed"
+      When the signer <decides>
+      Then the request is <decided>
+      And the signer can change nothing any more, because "immutable after PodCertificateRequest is issued, denied, or failed"
 
       Examples:
-        | condition |
-        | Denied    |
-        | Failed    |
+        | decides              | decided                      |
+        | issues a certificate | issued with the certificate  |
+        | denies the request   | denied without a certificate |
+        | fails the request    | failed without a certificate |
 
-  Rule: The key is a strong one, and its holder's
+  Rule: A pod certificate is for a strong key, which its holder has proved to have
 
     @PC2
-    Scenario Outline: The kubelet requests <what>
+    Scenario Outline: A pod certificate for <key> is refused
       Given the robot has requested a pod certificate
-      When it requests <what>
+      When it requests a pod certificate for <key>
       Then the request is refused as bad, because "<reason>"
       But it may still request a pod certificate
 
       Examples:
-        | what                                       | reason                                         |
-        | a pod certificate for a short RSA key      | RSA keys must have modulus size 3072 or 4096   |
-        | a pod certificate for somebody else's key  | invalid signature |
+        | key                 | reason                                       |
+        | a short RSA key     | RSA keys must have modulus size 3072 or 4096 |
+        | somebody else's key | invalid signature                            |
 
-  Rule: It lives for an hour at least, and for 91 days at most, one of Kubernetes' own for a day
+  Rule: A pod certificate is valid for an hour to 91 days, from a signer of Kubernetes for a day at most
 
     @PC3
-    Scenario: Nothing is said of its life
+    Scenario: A pod certificate that is requested for no particular time is for a day
       Given the robot has requested a pod certificate
       When it requests a pod certificate
-      Then what it has requested is good for a day
+      Then the request is accepted for 24 hours
 
     @PC3
-    Scenario Outline: The kubelet requests too <much>
+    Scenario Outline: A pod certificate for <lifetime> is refused
       Given the robot has requested a pod certificate
-      When it requests <what>
+      When it requests a pod certificate for <lifetime>
       Then the request is refused as bad, because "<reason>"
       But it may still request a pod certificate for an hour
 
       Examples:
-        | much           | what                                              | reason                                 |
-        | little         | a pod certificate for less than an hour           | must be in the range [3600, 7862400]   |
-        | much           | a pod certificate for 92 days                     | must be in the range [3600, 7862400]   |
-        | much for Kubernetes | a pod certificate of Kubernetes' own for 25 hours | must be in the range [3600, 86400] |
+        | lifetime                             | reason                               |
+        | less than an hour                    | must be in the range [3600, 7862400] |
+        | 92 days                              | must be in the range [3600, 7862400] |
+        | 25 hours from a signer of Kubernetes | must be in the range [3600, 86400]   |
 
-  Rule: A kubelet requests for pods of its own node
+  Rule: A kubelet requests certificates for pods on its own node
 
     @PC4
-    Scenario Outline: The kubelet requests <what>
+    Scenario: A kubelet's request in another node's name is refused
       Given the robot has requested a pod certificate
-      When it requests <what>
-      Then it is refused as forbidden, because "<reason>"
+      When it requests a pod certificate in another node's name
+      Then it is refused as forbidden, because "which is not the requesting node"
       But it may still request a pod certificate
 
-      Examples:
-        | what                                   | reason                           |
-        | a pod certificate in another node's name | which is not the requesting node |
-
-  Rule: What is issued is what was requested
+  Rule: A signer issues what was requested
 
     @PC5
-    Scenario Outline: The signer puts <what> into the request
+    Scenario Outline: A signer that <acts> is refused
       Given the robot has requested a pod certificate
-      When the signer puts <what> into the request
+      When the signer <acts>
       Then the request is refused as bad, because "<reason>"
-      But a sound certificate is accepted in it
+      But the signer can still issue a certificate
 
       Examples:
-        | what                                            | reason                                                      |
-        | a certificate that lives longer than requested  | leaf certificate lifetime must be <= spec.maxExpirationSeconds |
-        | a certificate for another key                   | leaf certificate was not issued to the requested public key |
-        | a certificate without saying when to renew it   | must be present and in the range                            |
-
-    @PC5
-    Scenario: The signer changes what was requested
-      Given the robot has requested a pod certificate
-      When the signer changes what was requested
-      Then the request is refused as bad, because "field is immutable"
-      But a sound certificate is accepted in it
+        | acts                                                  | reason                                                         |
+        | issues a certificate that lives longer than requested | leaf certificate lifetime must be <= spec.maxExpirationSeconds |
+        | issues a certificate for another key                  | leaf certificate was not issued to the requested public key    |
+        | issues a certificate without a renewal time           | must be present and in the range                               |
+        | changes the requested lifetime                        | field is immutable                                             |

@@ -1,26 +1,26 @@
 @signing-request
 Feature: A signing request is recorded as its requester's
 
-  Who may request certificates may ask for any subject. So the API server writes down who asked: whoever approves
-  the request decides by that.
+  Anybody who may request certificates may request any subject. So the API server records the requester, by whom an
+  approver can decide.
 
-  Rule: Who asked is recorded, and nobody can change that
+  Rule: The requester is recorded, and nobody can change that
 
     @C2
-    Scenario: Alice's request is recorded as hers
+    Scenario: Alice is recorded as the requester of her certificate
       Given Alice may request certificates
       When she requests a certificate
       Then the request is accepted, and recorded as made by "alice"
       But not even the administrator can change who is recorded
 
     @C2
-    Scenario: Mallory writes somebody else's name into his request
+    Scenario: Mallory is recorded as the requester, although she names Alice
       Given Mallory may request certificates
-      When he requests a certificate in the name of "alice"
+      When she requests a certificate in the name of "alice"
       Then the request is accepted, and recorded as made by "mallory"
 
     @C2 @I10
-    Scenario: Alice requests a certificate as Bob
+    Scenario: Bob is recorded as the requester when Alice impersonates him
       Given Alice is a support engineer
       And she may impersonate the user "bob" with the UID "4711"
       And she impersonates the user "bob" with the UID "4711"
@@ -32,31 +32,37 @@ Feature: A signing request is recorded as its requester's
   Rule: Nobody becomes a cluster administrator by a signing request
 
     @C6
-    Scenario: Mallory asks to be above all rules
+    Scenario: Mallory's request for a certificate of system:masters is refused
       Given Mallory may request certificates
-      When he requests a certificate with the organization "system:masters"
-      Then he is refused as forbidden, because "use of kubernetes.io/kube-apiserver-client signer with system:masters group is not allowed"
-      But he may still request a certificate with the organization "platform-team"
+      When she requests a certificate with the organization "system:masters"
+      Then she is refused as forbidden, because "use of kubernetes.io/kube-apiserver-client signer with system:masters group is not allowed"
+      But she may still request a certificate with the organization "platform-team"
 
-  Rule: What is requested must be a sound PKCS#10 request
+  Rule: A request is sound PKCS#10, and names its signer and its usages
 
-    @C7
-    Scenario Outline: Bob requests a certificate by a <flaw>
+    Scenario Outline: A request that <flaw> is refused
       Given Bob may request certificates
-      When he requests a certificate by a <flaw>
+      When he requests a certificate in a request that <flaw>
       Then the request is refused as bad, because "<reason>"
       But he may still request a certificate
 
-      Examples:
-        | flaw                             | reason                                     |
-        | text that is no request          | PEM block type must be CERTIFICATE REQUEST |
-        | request that was cut short       | asn1: syntax error: data truncated         |
-        | request with another's signature | x509: ECDSA verification failure           |
+      @C7
+      Examples: Not PKCS#10
+        | flaw                            | reason                                     |
+        | is no PEM block                 | PEM block type must be CERTIFICATE REQUEST |
+        | was cut short                   | asn1: syntax error: data truncated         |
+        | was changed after it was signed | x509: ECDSA verification failure           |
 
-  Rule: A certificate lives for ten minutes at least
+      @C19
+      Examples: Incomplete
+        | flaw            | reason                          |
+        | names no signer | spec.signerName: Required value |
+        | names no usages | spec.usages: Required value     |
+
+  Rule: A certificate is valid for ten minutes at least
 
     @C11
-    Scenario Outline: Bob requests a certificate for <lifetime>
+    Scenario Outline: A request for <lifetime> is refused
       Given Bob may request certificates
       When he requests a certificate valid for <lifetime>
       Then the request is refused as bad, because "may not specify a duration less than 600 seconds (10 minutes)"
@@ -67,24 +73,10 @@ Feature: A signing request is recorded as its requester's
         | 599 seconds |
         | -1 seconds  |
 
-  Rule: A request names its signer and its usages itself
-
-    @C19
-    Scenario Outline: Dana forgets to name <field>
-      Given Dana holds a client certificate with the organization "system:masters"
-      When she requests a certificate, but forgets to name <field>
-      Then the request is refused as bad, because "<reason>"
-      But she may request one that names both
-
-      Examples:
-        | field    | reason                         |
-        | a signer | spec.signerName: Required value |
-        | usages   | spec.usages: Required value     |
-
   Rule: Requests are found by their signer and by their name
 
     @C17
-    Scenario: Dana looks for the requests of one signer
+    Scenario: Dana is shown the requests of one signer, and the one of a name
       Given Dana holds a client certificate with the organization "system:masters"
       And three requests for one signer, and one for another
       When Dana lists the requests for the one signer

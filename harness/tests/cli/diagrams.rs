@@ -14,11 +14,11 @@ use crate::stage::shared;
 const DIAGRAMS: &[(&str, &str)] = &[
     (
         "external-certificates",
-        "external_certificates/trust::Mallory's certificate expired an hour ago [expired an hour ago, x509: certificate has expired or is not yet valid]",
+        "external_certificates/trust::An expired client certificate is refused",
     ),
     (
         "signing-requests",
-        "signing_requests/certificates::Alice is known by the certificate that the cluster has signed",
+        "signing_requests/certificates::Alice is authenticated by her cluster-signed certificate",
     ),
     (
         "service-accounts",

@@ -1,7 +1,5 @@
 //! Authorities that the API server starts to trust while it runs, of clients and of front proxies.
 
-use std::path::PathBuf;
-
 use anyhow::Context;
 use cucumber::{given, then, when};
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -12,7 +10,7 @@ use super::{Person, Step, answers, front_proxy};
 use crate::cluster::{FRONT_PROXY, TrustedAuthority};
 use crate::credential::Credential;
 use crate::event::Verdict;
-use crate::pki::{Authority, Leaf, Request};
+use crate::pki::{Authority, Request};
 use crate::probe::Question;
 use crate::process::wait::{Condition, until};
 use crate::scenario::world::World;
@@ -21,69 +19,75 @@ use crate::scenario::world::World;
 #[derive(Default)]
 struct New {
     authority: Option<Authority>,
-    leaf: Option<Leaf>,
     trusted: Option<TrustedAuthority>,
 }
 
-#[given(expr = "{person} holds a client certificate of a new authority, and is refused with it")]
-async fn holds_certificate_of_new_authority(world: &mut World, person: Person) -> Step {
-    let authority = Authority::root(&world.unique("new authority"))?;
-    let leaf = authority.issue(&Request::client(&person.user(), &[]))?;
-    world.hold(&person, Credential::Certificate(leaf), None)?;
-    world.notes::<New>().authority = Some(authority);
-    is_refused(world, &person).await
+phrases! {
+    /// A certificate of an authority that is not trusted for clients.
+    enum UntrustedCertificate as "untrusted_certificate" {
+        OfNewAuthority = "a client certificate of a new authority",
+        OfFrontProxysAuthority = "a certificate of the front proxy's authority",
+    }
 }
 
-requires!(front_proxy);
-#[given(expr = "{person} holds a certificate of the front proxy's authority, and is refused with it")]
-async fn holds_certificate_of_proxies_authority(world: &mut World, person: Person) -> Step {
-    let leaf = world.request_header_authority()?.issue(&Request::client(&person.user(), &[]))?;
-    world.hold(&person, Credential::Certificate(leaf.clone()), None)?;
-    world.notes::<New>().leaf = Some(leaf);
+requires!(front_proxy if "the front proxy's authority");
+#[given(expr = "{person} holds {untrusted_certificate}, and is refused with it")]
+async fn holds_untrusted_certificate(world: &mut World, person: Person, certificate: UntrustedCertificate) -> Step {
+    let request = Request::client(&world.user(&person)?, &[]);
+    let leaf = match certificate {
+        UntrustedCertificate::OfNewAuthority => create_authority(world)?.issue(&request)?,
+        UntrustedCertificate::OfFrontProxysAuthority => world.request_header_authority()?.issue(&request)?,
+    };
+    world.hold(&person, Credential::Certificate(leaf), None)?;
     is_refused(world, &person).await
 }
 
 requires!(front_proxy);
 #[given(expr = "a front proxy of a new authority announces {person}, and is refused")]
 async fn new_front_proxy_announces(world: &mut World, person: Person) -> Step {
-    let authority = Authority::root(&world.unique("new front proxies"))?;
-    let leaf = authority.issue(&Request::client(FRONT_PROXY, &[]))?;
+    let leaf = create_authority(world)?.issue(&Request::client(FRONT_PROXY, &[]))?;
     world.hold(&person, front_proxy::announced(leaf, front_proxy::user(&person)), None)?;
-    world.notes::<New>().authority = Some(authority);
     is_refused(world, &person).await
 }
 
-requires!(authority_files);
-#[when(expr = "the new authority is added to those that the API server trusts")]
-fn new_authority_is_added(world: &mut World) -> Step {
-    let file = world.endpoint().server.client_authorities;
-    let certificate = new_authority(world)?;
-    trust(world, file, &certificate)
+phrases! {
+    /// An authority that the API server comes to trust.
+    enum AddedAuthority as "added_authority" {
+        New = "the new authority",
+        FrontProxys = "the front proxy's authority",
+    }
 }
 
-requires!(authority_files);
-#[when(expr = "the new authority is added to those of front proxies")]
-fn new_authority_of_front_proxies_is_added(world: &mut World) -> Step {
-    let file = world.endpoint().server.request_header_authorities;
-    let certificate = new_authority(world)?;
-    trust(world, file, &certificate)
+phrases! {
+    /// Those whose certificates an authority signs.
+    enum SignsFor as "signs_for" {
+        Clients = "client",
+        FrontProxies = "front proxy",
+    }
 }
 
-requires!(authority_files, front_proxy);
-#[when(expr = "the front proxy's authority is added to those of clients")]
-fn authority_of_front_proxies_is_added(world: &mut World) -> Step {
-    let file = world.endpoint().server.client_authorities;
-    let certificate = world.request_header_authority()?.certificate().to_owned();
-    trust(world, file, &certificate)
+requires!(authority_files, front_proxy if "the front proxy's authority");
+#[when(expr = "{added_authority} is added to the API server's {signs_for} authorities")]
+fn authority_is_added(world: &mut World, added: AddedAuthority, holders: SignsFor) -> Step {
+    let server = world.endpoint().server;
+    let file = match holders {
+        SignsFor::Clients => server.client_authorities,
+        SignsFor::FrontProxies => server.request_header_authorities,
+    };
+    let file = file.context("the API server's file of authorities is not ours to rewrite")?;
+    let certificate = match added {
+        AddedAuthority::New => new_authority(world)?,
+        AddedAuthority::FrontProxys => world.request_header_authority()?.certificate().to_owned(),
+    };
+    world.notes::<New>().trusted = Some(TrustedAuthority::add(&file, &certificate)?);
+    Ok(())
 }
 
 #[then(expr = "announcing {person} with the same certificate, {person} is accepted as {string}")]
 async fn announces_with_same(world: &mut World, announced: Person, person: Person, user: String) -> Step {
-    let leaf = world
-        .notes::<New>()
-        .leaf
-        .clone()
-        .context("nobody holds a certificate of the front proxy's authority")?;
+    let Credential::Certificate(leaf) = world.holding(&person)?.credential.clone() else {
+        bail!("{} holds no certificate", person.name())
+    };
     let credential = front_proxy::announced(leaf, front_proxy::user(&announced));
     let who = world.person(&person)?;
     let answer = world.ask_with(&who, &credential, &Question::who_am_i()).await;
@@ -130,15 +134,15 @@ async fn is_refused(world: &mut World, person: &Person) -> Step {
     )
 }
 
+/// Creates the scenario's new authority.
+fn create_authority(world: &mut World) -> Step<Authority> {
+    let authority = Authority::root(&world.unique("new authority"))?;
+    world.notes::<New>().authority = Some(authority.clone());
+    Ok(authority)
+}
+
+/// Returns the certificate of the new authority.
 fn new_authority(world: &mut World) -> Step<String> {
     let authority = world.notes::<New>().authority.as_ref().context("there is no new authority")?;
     Ok(authority.certificate().to_owned())
-}
-
-/// Adds `certificate` to the authorities in `file` until the scenario ends.
-fn trust(world: &mut World, file: Option<PathBuf>, certificate: &str) -> Step {
-    let file = file.context("the API server's file of authorities is not ours to rewrite")?;
-    let trusted = TrustedAuthority::add(&file, certificate)?;
-    world.notes::<New>().trusted = Some(trusted);
-    Ok(())
 }

@@ -1,151 +1,139 @@
-//! Client certificates, signed outside of Kubernetes.
+//! Client certificates, signed outside of Kubernetes: a sound one is a [`ClientCertificate`], the flaw of another a [`CertificateFlaw`].
 
 use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use cucumber::{given, then};
 
 use super::counts::Counts;
 use super::{Person, Step, Texts, answers};
 use crate::credential::Credential;
-use crate::pki::{Authority, Flaw, Leaf, Purpose, Request};
+use crate::pki::{Authority, Flaw, Purpose, Request};
 use crate::probe::Question;
 use crate::scenario::world::{Twin, World};
 
-/// The flaw of a client certificate, in words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
+/// A sound client certificate: `a client certificate with the organization "platform-team"`.
+#[derive(Clone, Debug, PartialEq, Eq, cucumber::Parameter)]
 #[param(
-    name = "certificate_flaw",
-    regex = "expired an hour ago|is not valid before an hour from now|is only for servers|was signed by a stranger's authority|was signed by an impostor of the authority|was signed by its holder alone|has an empty UID|has a UID that is a number|has two UIDs"
+    name = "client_certificate",
+    regex = r#"a client certificate(?: for "[^"]*"| with the organizations? "[^"]*"(?:(?:, | and )"[^"]*")*| with the UID "[^"]*"| with its intermediate certificate| without extended key usages| valid for \d+ minutes)?"#
 )]
+enum ClientCertificate {
+    Plain,
+    For(String),
+    Organizations(Texts),
+    Uid(String),
+    WithIntermediate,
+    WithoutPurpose,
+    ValidFor(Duration),
+}
+
+impl FromStr for ClientCertificate {
+    type Err = anyhow::Error;
+
+    fn from_str(said: &str) -> Result<Self> {
+        let Texts(quoted) = said.parse()?;
+        let one = || quoted.first().cloned().context("nothing is quoted");
+        let words = said.split('"').next().unwrap_or_default();
+        Ok(match words.trim_start_matches("a client certificate").trim() {
+            "" => Self::Plain,
+            "for" => Self::For(one()?),
+            "with the organization" | "with the organizations" => Self::Organizations(Texts(quoted)),
+            "with the UID" => Self::Uid(one()?),
+            "with its intermediate certificate" => Self::WithIntermediate,
+            "without extended key usages" => Self::WithoutPurpose,
+            other => {
+                let number = other.strip_prefix("valid for ").and_then(|rest| rest.strip_suffix(" minutes"));
+                let minutes: u64 = number.with_context(|| format!("no client certificate is {other}"))?.parse()?;
+                Self::ValidFor(Duration::from_secs(60 * minutes))
+            }
+        })
+    }
+}
+
+/// The flaw of a client certificate, in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum CertificateFlaw {
     In(Flaw),
     Stranger,
     Impostor,
     SelfSigned,
+    NoIntermediate,
+    ExpiredIntermediate,
 }
 
-impl FromStr for CertificateFlaw {
-    type Err = anyhow::Error;
-
-    fn from_str(said: &str) -> Result<Self> {
-        Ok(match said {
-            "expired an hour ago" => Self::In(Flaw::Expired),
-            "is not valid before an hour from now" => Self::In(Flaw::NotYetValid),
-            "is only for servers" => Self::In(Flaw::ServerOnly),
-            "has an empty UID" => Self::In(Flaw::EmptyUid),
-            "has a UID that is a number" => Self::In(Flaw::NumericUid),
-            "has two UIDs" => Self::In(Flaw::TwoUids),
-            "was signed by a stranger's authority" => Self::Stranger,
-            "was signed by an impostor of the authority" => Self::Impostor,
-            "was signed by its holder alone" => Self::SelfSigned,
-            other => bail!("no certificate has the flaw: {other}"),
-        })
+phrases! {
+    CertificateFlaw as "certificate_flaw" {
+        "expired an hour ago" => Self::In(Flaw::Expired),
+        "is not valid before an hour from now" => Self::In(Flaw::NotYetValid),
+        "is only for servers" => Self::In(Flaw::ServerOnly),
+        "has no common name" => Self::In(Flaw::NoCommonName),
+        "has an empty UID" => Self::In(Flaw::EmptyUid),
+        "has a UID that is a number" => Self::In(Flaw::NumericUid),
+        "has two UIDs" => Self::In(Flaw::TwoUids),
+        "was signed by a stranger's authority" => Self::Stranger,
+        "was signed by an impostor of the authority" => Self::Impostor,
+        "was signed by its holder alone" => Self::SelfSigned,
+        "lacks its intermediate certificate" => Self::NoIntermediate,
+        "has an expired intermediate certificate" => Self::ExpiredIntermediate,
     }
 }
 
-/// The certificate that a person holds, for steps that inspect it.
-#[derive(Default)]
-struct Held(Option<Leaf>);
+/// The common name of intermediate authorities.
+const INTERMEDIATE: &str = "authlab department";
 
 requires!(cluster_signing_key);
-#[given(expr = "{person} holds a client certificate")]
-fn holds_certificate(world: &mut World, person: Person) -> Step {
-    issue(world, &person, &Request::client(&person.user(), &[]))
-}
-
-requires!(cluster_signing_key);
-#[given(expr = "{person} holds a client certificate with the organization(s) {texts}")]
-fn holds_certificate_with_organizations(world: &mut World, person: Person, organizations: Texts) -> Step {
-    issue(world, &person, &Request::client(&person.user(), &organizations.all()))
-}
-
-requires!(cluster_signing_key);
-#[given(expr = "{person} holds a client certificate for {string}")]
-fn holds_certificate_for(world: &mut World, person: Person, name: String) -> Step {
-    issue(world, &person, &Request::client(&name, &[]))
-}
-
-requires!(cluster_signing_key);
-#[given(expr = "{person} holds a client certificate with the UID {string}")]
-fn holds_certificate_with_uid(world: &mut World, person: Person, uid: String) -> Step {
-    issue(world, &person, &Request::client_with_uid(&person.user(), &uid, &[]))
-}
-
-requires!(cluster_signing_key);
-#[given(expr = "{person} holds a client certificate without any extended key usage")]
-fn holds_certificate_without_purpose(world: &mut World, person: Person) -> Step {
-    issue(world, &person, &Request::client(&person.user(), &[]).purpose(Purpose::Unsaid))
-}
-
-requires!(cluster_signing_key);
-#[given(expr = "{person} holds a client certificate that names nobody")]
-fn holds_certificate_without_name(world: &mut World, person: Person) -> Step {
+#[given(expr = "{person} holds {client_certificate}")]
+fn holds_certificate(world: &mut World, person: Person, certificate: ClientCertificate) -> Step {
+    let user = world.user(&person)?;
+    let plain = Request::client(&user, &[]);
     let clients = world.client_authority()?;
-    let leaf = clients.issue(&Request::flawed(&person.user(), &["platform-team"], Flaw::NoCommonName))?;
-    let twin = Twin {
-        credential: Credential::Certificate(clients.issue(&Request::client(&person.user(), &["platform-team"]))?),
-        user: person.user(),
+    let leaf = match certificate {
+        ClientCertificate::Plain => clients.issue(&plain),
+        ClientCertificate::For(name) => clients.issue(&Request::client(&name, &[])),
+        ClientCertificate::Organizations(organizations) => clients.issue(&Request::client(&user, &organizations.all())),
+        ClientCertificate::Uid(uid) => clients.issue(&Request::client_with_uid(&user, &uid, &[])),
+        ClientCertificate::WithIntermediate => clients.intermediate(INTERMEDIATE)?.issue(&plain),
+        ClientCertificate::WithoutPurpose => clients.issue(&plain.purpose(Purpose::Unsaid)),
+        ClientCertificate::ValidFor(lifetime) => clients.issue(&plain.lifetime(lifetime)),
     };
-    keep(world, &person, leaf, Some(twin))
-}
-
-requires!(cluster_signing_key);
-#[given(expr = "{person} holds a client certificate of an intermediate authority, and sends that along")]
-fn holds_certificate_of_intermediate(world: &mut World, person: Person) -> Step {
-    let leaf = intermediate(world)?.issue(&Request::client(&person.user(), &[]))?;
-    keep(world, &person, leaf, None)
-}
-
-requires!(cluster_signing_key);
-#[given(expr = "{person} holds a client certificate of an intermediate authority, and does not send that along")]
-fn holds_certificate_without_chain(world: &mut World, person: Person) -> Step {
-    let whole = intermediate(world)?.issue(&Request::client(&person.user(), &[]))?;
-    let twin = Twin {
-        credential: Credential::Certificate(whole.clone()),
-        user: person.user(),
-    };
-    keep(
-        world,
-        &person,
-        Leaf {
-            chain: String::new(),
-            ..whole
-        },
-        Some(twin),
-    )
-}
-
-requires!(cluster_signing_key);
-#[given(expr = "{person} holds a client certificate of an intermediate authority that has expired, and sends that along")]
-fn holds_certificate_of_expired_intermediate(world: &mut World, person: Person) -> Step {
-    let request = Request::client(&person.user(), &[]);
-    let expired = world.client_authority()?.expired_intermediate("authlab department")?;
-    let twin = Twin {
-        credential: Credential::Certificate(intermediate(world)?.issue(&request)?),
-        user: person.user(),
-    };
-    keep(world, &person, expired.issue(&request)?, Some(twin))
+    Ok(world.hold(&person, Credential::Certificate(leaf?), None)?)
 }
 
 requires!(cluster_signing_key);
 #[given(expr = "{person} holds a client certificate that {certificate_flaw}")]
 fn holds_flawed_certificate(world: &mut World, person: Person, flaw: CertificateFlaw) -> Step {
-    let clients = &world.client_authority()?;
-    let sound = Request::client("alice", &[]);
+    const ALICE: &str = "alice";
+    let user = world.user(&person)?;
+    let clients = world.client_authority()?;
+    // Without a common name, another part of the subject shows that it is not empty.
+    let organizations: &[&str] = match flaw {
+        CertificateFlaw::In(Flaw::NoCommonName) => &["platform-team"],
+        _ => &[],
+    };
+    let (request, sound) = (Request::client(&user, organizations), Request::client(ALICE, organizations));
+    let (leaf, twin) = match flaw {
+        CertificateFlaw::In(flaw) => (clients.issue(&Request::flawed(&user, organizations, flaw))?, clients.issue(&sound)?),
+        CertificateFlaw::Stranger => (Authority::root("stranger")?.issue(&request)?, clients.issue(&sound)?),
+        CertificateFlaw::Impostor => (clients.impostor()?.issue(&request)?, clients.issue(&sound)?),
+        CertificateFlaw::SelfSigned => (Authority::self_signed(&request)?, clients.issue(&sound)?),
+        CertificateFlaw::NoIntermediate => {
+            let intermediate = clients.intermediate(INTERMEDIATE)?;
+            let mut leaf = intermediate.issue(&request)?;
+            leaf.chain.clear();
+            (leaf, intermediate.issue(&sound)?)
+        }
+        CertificateFlaw::ExpiredIntermediate => (
+            clients.expired_intermediate(INTERMEDIATE)?.issue(&request)?,
+            clients.intermediate(INTERMEDIATE)?.issue(&sound)?,
+        ),
+    };
     let twin = Twin {
-        credential: Credential::Certificate(clients.issue(&sound)?),
-        user: "alice".to_owned(),
+        credential: Credential::Certificate(twin),
+        user: ALICE.to_owned(),
     };
-    let request = Request::client(&person.user(), &[]);
-    let leaf = match flaw {
-        CertificateFlaw::In(flaw) => clients.issue(&Request::flawed(&person.user(), &[], flaw))?,
-        CertificateFlaw::Stranger => Authority::root("stranger")?.issue(&request)?,
-        CertificateFlaw::Impostor => clients.impostor()?.issue(&request)?,
-        CertificateFlaw::SelfSigned => Authority::self_signed(&request)?,
-    };
-    keep(world, &person, leaf, Some(twin))
+    Ok(world.hold(&person, Credential::Certificate(leaf), Some(twin))?)
 }
 
 requires!(cluster_signing_key);
@@ -156,58 +144,67 @@ async fn accepted_with_certificate(world: &mut World, person: Person) -> Step {
     answers::accepted(&answer, &person.user())
 }
 
-requires!(cluster_signing_key);
-#[given(expr = "{person} holds a client certificate that ends in 45 minutes")]
-fn holds_certificate_that_ends(world: &mut World, person: Person) -> Step {
-    issue(
-        world,
-        &person,
-        &Request::client(&person.user(), &[]).lifetime(Duration::from_secs(45 * 60)),
-    )
-}
-
 /// kubernetes/apiserver `pkg/authentication/request/x509/x509.go`: a histogram of how long certificates still live.
-#[then(expr = "one more certificate is counted that ends within the hour, and none that ends within half of it")]
-async fn end_is_counted(world: &mut World) -> Step {
+#[then(expr = "one more certificate is counted as expiring within {int} minutes, and none within {int}")]
+async fn expiry_is_counted(world: &mut World, longer: u32, shorter: u32) -> Step {
     const SERIES: &str = "apiserver_client_certificate_expiration_seconds_bucket";
-    let hour = Counts::growth(world, SERIES, &[("le", "3600")]).await?;
-    let half = Counts::growth(world, SERIES, &[("le", "1800")]).await?;
+    let seconds = [longer, shorter].map(|minutes| (60 * minutes).to_string());
+    let within_longer = Counts::growth(world, SERIES, &[("le", &seconds[0])]).await?;
+    let within_shorter = Counts::growth(world, SERIES, &[("le", &seconds[1])]).await?;
     expect!(
-        hour >= 1.0 && half < 1.0,
-        "one certificate that ends between half an hour and an hour",
-        "{half} and {hour} more"
+        within_longer >= 1.0 && within_shorter < 1.0,
+        "one certificate that expires between {shorter} and {longer} minutes from now",
+        "{within_shorter} and {within_longer} more"
     );
     Ok(())
 }
 
 requires!(certificate_credential_id);
-#[then(expr = "the credential's id is the SHA-256 of the certificate")]
-fn credential_id(world: &mut World) -> Step {
-    let fingerprint = world
-        .notes::<Held>()
-        .0
-        .as_ref()
-        .map(Leaf::fingerprint)
-        .transpose()?
-        .unwrap_or_default();
+#[then(expr = "{person} has the certificate's SHA-256 as credential id")]
+fn has_credential_id(world: &mut World, person: Person) -> Step {
+    let Credential::Certificate(leaf) = &world.holding(&person)?.credential else {
+        bail!("{} holds no certificate", person.name())
+    };
+    let expected = vec![format!("X509SHA256={}", leaf.fingerprint()?)];
     let identity = answers::identity(world.answer()?)?;
     let seen = identity.extra.get("authentication.kubernetes.io/credential-id");
-    let expected = vec![format!("X509SHA256={fingerprint}")];
     expect!(seen == Some(&expected), "the credential-id {expected:?}", "{:?}", identity.extra);
     Ok(())
 }
 
-/// Gives the person the certificate that the client authority issues for `request`.
-fn issue(world: &mut World, person: &Person, request: &Request) -> Step {
-    let leaf = world.client_authority()?.issue(request)?;
-    keep(world, person, leaf, None)
-}
+#[cfg(test)]
+mod tests {
+    use cucumber::codegen::Parameter as _;
+    use regex::Regex;
 
-fn intermediate(world: &World) -> Step<Authority> {
-    Ok(world.client_authority()?.intermediate("authlab department")?)
-}
+    use super::*;
 
-fn keep(world: &mut World, person: &Person, leaf: Leaf, twin: Option<Twin>) -> Step {
-    world.notes::<Held>().0 = Some(leaf.clone());
-    Ok(world.hold(&person, Credential::Certificate(leaf), twin)?)
+    #[test]
+    fn every_sound_certificate_is_read() {
+        let read = |said: &str| {
+            assert!(
+                Regex::new(&format!("^(?:{})$", ClientCertificate::REGEX))
+                    .expect("it is a pattern")
+                    .is_match(said)
+            );
+            said.parse::<ClientCertificate>().expect("it is a certificate")
+        };
+        assert_eq!(read("a client certificate"), ClientCertificate::Plain);
+        assert_eq!(
+            read(r#"a client certificate for "carol@example.com""#),
+            ClientCertificate::For("carol@example.com".to_owned())
+        );
+        assert_eq!(
+            read(r#"a client certificate with the organizations "a" and "b""#),
+            ClientCertificate::Organizations(Texts(vec!["a".to_owned(), "b".to_owned()]))
+        );
+        assert_eq!(
+            read(r#"a client certificate with the UID "4711""#),
+            ClientCertificate::Uid("4711".to_owned())
+        );
+        assert_eq!(
+            read("a client certificate valid for 45 minutes"),
+            ClientCertificate::ValidFor(Duration::from_secs(2700))
+        );
+    }
 }

@@ -23,7 +23,7 @@ mod secrets;
 mod token_issuer;
 mod tokens;
 
-pub(super) use nodes::{OnNode, on_node};
+pub(super) use nodes::{OnNode, SIGNER, SIGNER_OF_KUBERNETES, on_node};
 
 /// The name of the service account that scenarios are about, in the scenario's own namespace.
 const DEPLOYER: &str = "deployer";

@@ -11,7 +11,6 @@ use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
 use super::super::asking::{HEARD, until_accepted};
-use super::super::pod_certificates::{SIGNER, SIGNER_OF_KUBERNETES};
 use super::super::rights::{Right, grant_everywhere};
 use super::super::{Person, Step};
 use super::bound_objects::reference;
@@ -20,6 +19,12 @@ use super::{Account, account};
 use crate::credential::Credential;
 use crate::pki::Request;
 use crate::scenario::world::World;
+
+/// The signer of the pod's certificate: the harness itself.
+pub(in super::super) const SIGNER: &str = "authlab.example/pods";
+
+/// The signer of another one, which belongs to Kubernetes by its name.
+pub(in super::super) const SIGNER_OF_KUBERNETES: &str = "kubernetes.io/kube-apiserver-client-pod";
 
 /// The audience of the token that the deployer's pod mounts.
 const MOUNTED: &str = "vault";

@@ -1,4 +1,4 @@
-//! The certificates that people request in the features.
+//! The certificates that people request in the features, and flaws of their requests.
 //!
 //! The main type is [`RequestedCertificate`]; [`Lifetime`] is how long one is valid.
 
@@ -8,46 +8,67 @@ use std::sync::LazyLock;
 use anyhow::{Context, Result};
 use regex::Regex;
 
-use super::Texts;
 use crate::pem;
+use crate::scenario::steps::Texts;
 
-/// The certificate that a person requests: `a certificate with the organization "platform-team" valid for 2 hours`.
+/// The certificate that a person requests: `certificate with the organization "platform-team" valid for 2 hours`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, cucumber::Parameter)]
 #[param(
     name = "requested_certificate",
-    regex = r#"a (?:kubelet's )?certificate(?: with the organizations? "[^"]*"(?:(?:, | and )"[^"]*")*)?(?: for servers, too,?)?(?: valid for -?\d+ (?:seconds|minutes|hours))?(?: from the signer "[^"]*")?(?: in the name of "[^"]*")?(?: by a text that is no request| by a request that was cut short| by a request with another's signature)?"#
+    regex = r#"(?:kubelet's )?certificate(?: of a team that may request certificates)?(?: with the organizations? "[^"]*"(?:(?:, | and )"[^"]*")*)?(?: for servers, too,?)?(?: valid for -?\d+ (?:seconds|minutes|hours))?(?: from the signer "[^"]*")?(?: in the name of "[^"]*")?"#
 )]
 pub(super) struct RequestedCertificate {
     pub(super) kubelet: bool,
+    /// Whether it names the scenario's own group, whose permissions the holder then has.
+    pub(super) of_team: bool,
     pub(super) organizations: Vec<String>,
     pub(super) servers: bool,
     pub(super) lifetime: Option<Lifetime>,
     pub(super) signer: Option<String>,
     pub(super) in_name_of: Option<String>,
-    pub(super) damage: Option<Damage>,
 }
 
-/// A defect of the PKCS#10 request that is sent.
+/// A flaw of a request, in words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Damage {
-    NoRequest,
+pub(super) enum RequestFlaw {
+    NoPem,
     CutShort,
-    Signature,
+    Changed,
+    Missing(&'static str),
 }
 
-impl Damage {
-    /// Returns the sound request `pem` with this defect.
+phrases! {
+    RequestFlaw as "request_flaw" {
+        "is no PEM block" => Self::NoPem,
+        "was cut short" => Self::CutShort,
+        "was changed after it was signed" => Self::Changed,
+        "names no signer" => Self::Missing("signerName"),
+        "names no usages" => Self::Missing("usages"),
+    }
+}
+
+impl RequestFlaw {
+    /// Returns the sound PKCS#10 request `pem` with this flaw.
     pub(super) fn done_to(self, pem: &str) -> Result<String> {
         match self {
-            Self::NoRequest => Ok("please".to_owned()),
+            Self::NoPem => Ok("please".to_owned()),
             Self::CutShort => rewritten(pem, |der| der.truncate(der.len() / 2)),
             // The signature is over another common name than the one that the request then has: the name comes before
             // the key, and its letters are the first lower-case ones.
-            Self::Signature => rewritten(pem, |der| {
+            Self::Changed => rewritten(pem, |der| {
                 if let Some(letter) = der.iter_mut().find(|byte| byte.is_ascii_lowercase()) {
                     letter.make_ascii_uppercase();
                 }
             }),
+            Self::Missing(_) => Ok(pem.to_owned()),
+        }
+    }
+
+    /// Returns the field that the request lacks.
+    pub(super) fn missing_field(self) -> Option<&'static str> {
+        match self {
+            Self::Missing(field) => Some(field),
+            _ => None,
         }
     }
 }
@@ -65,7 +86,7 @@ impl FromStr for RequestedCertificate {
     fn from_str(said: &str) -> Result<Self> {
         static PARTS: LazyLock<Result<Regex, regex::Error>> = LazyLock::new(|| {
             Regex::new(
-                r#"^a (?<kubelet>kubelet's )?certificate(?: with the organizations? (?<organizations>"[^"]*"(?:(?:, | and )"[^"]*")*))?(?<servers> for servers, too,?)?(?: valid for (?<lifetime>-?\d+ \w+))?(?: from the signer "(?<signer>[^"]*)")?(?: in the name of "(?<name>[^"]*)")?(?: by a (?<damage>.*))?$"#,
+                r#"^(?<kubelet>kubelet's )?certificate(?<team> of a team that may request certificates)?(?: with the organizations? (?<organizations>"[^"]*"(?:(?:, | and )"[^"]*")*))?(?<servers> for servers, too,?)?(?: valid for (?<lifetime>-?\d+ \w+))?(?: from the signer "(?<signer>[^"]*)")?(?: in the name of "(?<name>[^"]*)")?$"#,
             )
         });
         let parts = PARTS
@@ -74,20 +95,14 @@ impl FromStr for RequestedCertificate {
             .with_context(|| format!("nobody can request: {said}"))?;
         let text = |part: &str| parts.name(part).map(|found| found.as_str());
         let organizations = text("organizations").map(|all| all.parse::<Texts>().map_or_else(|never| match never {}, |all| all.0));
-        let damage = text("damage").map(|damage| match damage {
-            "text that is no request" => Ok(Damage::NoRequest),
-            "request that was cut short" => Ok(Damage::CutShort),
-            "request with another's signature" => Ok(Damage::Signature),
-            other => Err(anyhow::anyhow!("no request is a {other}")),
-        });
         Ok(Self {
             kubelet: text("kubelet").is_some(),
+            of_team: text("team").is_some(),
             organizations: organizations.unwrap_or_default(),
             servers: text("servers").is_some(),
             lifetime: text("lifetime").map(str::parse).transpose()?,
             signer: text("signer").map(str::to_owned),
             in_name_of: text("name").map(str::to_owned),
-            damage: damage.transpose()?,
         })
     }
 }
@@ -121,7 +136,7 @@ mod tests {
 
     #[test]
     fn every_part_of_a_wish_is_read() {
-        let said = r#"a certificate with the organizations "a" and "b" for servers, too, valid for 20 hours from the signer "x/y" in the name of "z""#;
+        let said = r#"certificate with the organizations "a" and "b" for servers, too, valid for 20 hours from the signer "x/y" in the name of "z""#;
         let requested: RequestedCertificate = said.parse().expect("it is a request");
         let expected = RequestedCertificate {
             organizations: vec!["a".to_owned(), "b".to_owned()],
@@ -132,14 +147,10 @@ mod tests {
             ..RequestedCertificate::default()
         };
         assert_eq!(requested, expected);
-        let requested: RequestedCertificate = "a certificate by a request that was cut short".parse().expect("it is a request");
-        assert_eq!(
-            requested,
-            RequestedCertificate {
-                damage: Some(Damage::CutShort),
-                ..RequestedCertificate::default()
-            }
-        );
+        let requested: RequestedCertificate = "kubelet's certificate of a team that may request certificates"
+            .parse()
+            .expect("it is a request");
+        assert!(requested.kubelet && requested.of_team, "{requested:?}");
         assert_eq!("2 hours and 5 minutes".parse::<Lifetime>().ok(), Some(Lifetime(7500)));
     }
 }

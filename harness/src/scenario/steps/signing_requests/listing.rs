@@ -1,44 +1,24 @@
-//! The fields that signing requests must have, and those that they are selected by.
+//! Lists of requests, selected by a field. The main type is [`Made`].
 
 use std::collections::BTreeSet;
-use std::str::FromStr;
 
-use anyhow::{Context, Result};
+use anyhow::Context;
 use base64::Engine as _;
 use cucumber::{given, then, when};
 use serde_json::{Value, json};
 
-use super::counts::Counts;
-use super::{Person, Step};
+use super::PATH;
 use crate::event::Verdict;
 use crate::pki::signing_request;
 use crate::probe::Question;
+use crate::scenario::steps::{Person, Step};
 use crate::scenario::world::World;
-
-const PATH: &str = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
 
 /// The signers and the names of the scenario's requests.
 #[derive(Clone, Default)]
 struct Made {
     signer: String,
     names: BTreeSet<String>,
-}
-
-/// A required field of a request, in words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
-#[param(name = "request_field", regex = "a signer|usages")]
-struct Field(&'static str);
-
-impl FromStr for Field {
-    type Err = anyhow::Error;
-
-    fn from_str(said: &str) -> Result<Self> {
-        Ok(Self(match said {
-            "a signer" => "signerName",
-            "usages" => "usages",
-            other => anyhow::bail!("no request does without {other}"),
-        }))
-    }
 }
 
 requires!(administrator);
@@ -84,34 +64,6 @@ async fn shown_one(world: &mut World, person: Person) -> Step {
     world.ask(&person, &question).await?;
     let seen = names(world)?;
     expect!(seen == BTreeSet::from([name.clone()]), "the request {name} alone", "{seen:?}");
-    Ok(())
-}
-
-requires!(administrator);
-#[when(expr = "{person} requests a certificate, but forgets to name {request_field}")]
-async fn forgets(world: &mut World, person: Person, field: Field) -> Step {
-    let mut body = request(world, &world.unique("incomplete"), "authlab.example/any")?;
-    body["spec"].as_object_mut().context("a request has a spec")?.remove(field.0);
-    Ok(world.ask(&person, &Question::post(PATH, body)).await.map(drop)?)
-}
-
-requires!(administrator);
-#[then(expr = "{person} may request one that names both")]
-async fn may_request_whole(world: &mut World, person: Person) -> Step {
-    let body = request(world, &world.unique("complete"), "authlab.example/any")?;
-    let answer = world.ask(&person, &Question::post(PATH, body)).await?;
-    expect!(answer.verdict == Verdict::Accepted, "requested", "{answer}");
-    Ok(())
-}
-
-/// kubernetes `pkg/registry/certificates/certificates/storage/metrics.go`.
-#[then(expr = "at least one more request for a lifetime is counted, and as one that was honoured")]
-async fn lifetime_is_counted(world: &mut World) -> Step {
-    let signer = [("signerName", "kubernetes.io/kube-apiserver-client")];
-    for series in ["requested", "honored"] {
-        let series = format!("apiserver_certificates_registry_csr_{series}_duration_total");
-        Counts::at_least_one_more(world, &series, &signer).await?;
-    }
     Ok(())
 }
 

@@ -1,33 +1,17 @@
 //! The states of a signing request: its conditions in a word ([`RequestState`]), and accessors for its status.
 
-use std::str::FromStr;
-
-use anyhow::Result;
 use k8s_openapi::api::certificates::v1::{CertificateSigningRequest, CertificateSigningRequestCondition};
 
-/// A decision on a request.
-#[derive(Clone, Copy)]
-pub(super) enum Decision {
-    Approved,
-    Denied,
-}
-
 /// The conditions of a request, in a word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
-#[param(name = "request_state", regex = "pending|approved|denied|failed")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct RequestState(pub(super) &'static [&'static str]);
 
-impl FromStr for RequestState {
-    type Err = anyhow::Error;
-
-    fn from_str(said: &str) -> Result<Self> {
-        Ok(Self(match said {
-            "pending" => &[],
-            "approved" => &["Approved"],
-            "denied" => &["Denied"],
-            "failed" => &["Approved", "Failed"],
-            other => anyhow::bail!("no request is {other}"),
-        }))
+phrases! {
+    RequestState as "request_state" {
+        "pending" => Self(&[]),
+        "approved" => Self(&["Approved"]),
+        "denied" => Self(&["Denied"]),
+        "failed" => Self(&["Approved", "Failed"]),
     }
 }
 
@@ -79,12 +63,8 @@ impl Status for CertificateSigningRequest {
     }
 }
 
-/// Returns `request` with the decision among its conditions.
-pub(super) fn with_decision(mut request: CertificateSigningRequest, decision: Decision) -> CertificateSigningRequest {
-    let kind = match decision {
-        Decision::Approved => "Approved",
-        Decision::Denied => "Denied",
-    };
+/// Returns `request` with the condition `kind` added.
+pub(super) fn with_condition(mut request: CertificateSigningRequest, kind: &str) -> CertificateSigningRequest {
     let condition = CertificateSigningRequestCondition {
         type_: kind.to_owned(),
         status: "True".to_owned(),

@@ -2,39 +2,28 @@
 //!
 //! The main type is [`Asked`]: a request as it is sent, with one flaw or none.
 
-use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Context;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cucumber::{given, then, when};
 use serde_json::{Value, json};
 
-use super::asking::{HEARD, until_accepted};
-use super::requested_certificates::Damage;
-use super::service_accounts::{OnNode, on_node};
-use super::{Person, Step};
+use super::requested_certificate::{Lifetime, RequestFlaw};
 use crate::event::Verdict;
 use crate::pem;
 use crate::pki::{Authority, Leaf, Request, signing_request_for};
 use crate::probe::{Answer, Question};
+use crate::scenario::steps::asking::{HEARD, until_accepted};
+use crate::scenario::steps::service_accounts::{OnNode, SIGNER, SIGNER_OF_KUBERNETES, on_node};
+use crate::scenario::steps::{Person, Step, answers};
 use crate::scenario::world::World;
-
-/// The default signer: the harness itself.
-pub(super) const SIGNER: &str = "authlab.example/pods";
-
-/// A signer that belongs to Kubernetes by its name.
-pub(super) const SIGNER_OF_KUBERNETES: &str = "kubernetes.io/kube-apiserver-client-pod";
 
 const HOUR: u64 = 3600;
 
 /// The requested certificate, in words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
-#[param(
-    name = "pod_certificate",
-    regex = "a pod certificate|a pod certificate for an hour|a pod certificate for less than an hour|a pod certificate for 92 days|a pod certificate of Kubernetes' own for 25 hours|a pod certificate for a short RSA key|a pod certificate for somebody else's key|a pod certificate in another node's name"
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Asked {
     Sound,
     Lasting(u64),
@@ -44,30 +33,21 @@ enum Asked {
     OtherNode,
 }
 
-impl FromStr for Asked {
-    type Err = anyhow::Error;
-
-    fn from_str(said: &str) -> Result<Self> {
-        Ok(match said {
-            "a pod certificate" => Self::Sound,
-            "a pod certificate for an hour" => Self::Lasting(HOUR),
-            "a pod certificate for less than an hour" => Self::Lasting(HOUR - 1),
-            "a pod certificate for 92 days" => Self::Lasting(92 * 24 * HOUR),
-            "a pod certificate of Kubernetes' own for 25 hours" => Self::OfKubernetes(25 * HOUR),
-            "a pod certificate for a short RSA key" => Self::ShortKey,
-            "a pod certificate for somebody else's key" => Self::OthersKey,
-            "a pod certificate in another node's name" => Self::OtherNode,
-            other => bail!("nobody requests {other}"),
-        })
+phrases! {
+    Asked as "pod_certificate" {
+        "a pod certificate" => Self::Sound,
+        "a pod certificate for an hour" => Self::Lasting(HOUR),
+        "a pod certificate for less than an hour" => Self::Lasting(HOUR - 1),
+        "a pod certificate for 92 days" => Self::Lasting(92 * 24 * HOUR),
+        "a pod certificate for 25 hours from a signer of Kubernetes" => Self::OfKubernetes(25 * HOUR),
+        "a pod certificate for a short RSA key" => Self::ShortKey,
+        "a pod certificate for somebody else's key" => Self::OthersKey,
+        "a pod certificate in another node's name" => Self::OtherNode,
     }
 }
 
-/// The result that a signer writes into a request, in words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
-#[param(
-    name = "issued",
-    regex = "a certificate|a certificate that lives longer than requested|a certificate for another key|a certificate without saying when to renew it"
-)]
+/// The certificate that a signer writes into a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Issued {
     Sound,
     TooLong,
@@ -75,17 +55,35 @@ enum Issued {
     NoRefresh,
 }
 
-impl FromStr for Issued {
-    type Err = anyhow::Error;
+/// What a signer does with a request, in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SignerAction {
+    Issue(Issued),
+    Mark(&'static str),
+    ChangeLifetime,
+}
 
-    fn from_str(said: &str) -> Result<Self> {
-        Ok(match said {
-            "a certificate" => Self::Sound,
-            "a certificate that lives longer than requested" => Self::TooLong,
-            "a certificate for another key" => Self::OtherKey,
-            "a certificate without saying when to renew it" => Self::NoRefresh,
-            other => bail!("no signer issues {other}"),
-        })
+phrases! {
+    SignerAction as "signer_action" {
+        "issues a certificate" => Self::Issue(Issued::Sound),
+        "issues a certificate that lives longer than requested" => Self::Issue(Issued::TooLong),
+        "issues a certificate for another key" => Self::Issue(Issued::OtherKey),
+        "issues a certificate without a renewal time" => Self::Issue(Issued::NoRefresh),
+        "denies the request" => Self::Mark("Denied"),
+        "fails the request" => Self::Mark("Failed"),
+        "changes the requested lifetime" => Self::ChangeLifetime,
+    }
+}
+
+/// The condition of a request that its signer has decided about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Decided(&'static str);
+
+phrases! {
+    Decided as "decided" {
+        "issued with the certificate" => Self("Issued"),
+        "denied without a certificate" => Self("Denied"),
+        "failed without a certificate" => Self("Failed"),
     }
 }
 
@@ -129,74 +127,64 @@ async fn requests(world: &mut World, person: Person, asked: Asked) -> Step {
     Ok(world.ask(&person, &question).await.map(drop)?)
 }
 
-#[when(expr = "the signer puts {issued} into the request")]
-async fn signer_issues(world: &mut World, issued: Issued) -> Step {
-    issue(world, issued).await.map(drop)
+#[when(expr = "the signer {signer_action}")]
+async fn signer_acts(world: &mut World, action: SignerAction) -> Step {
+    match action {
+        SignerAction::Issue(issued) => issue(world, issued).await.map(drop),
+        SignerAction::Mark(kind) => update(world, json!({ "conditions": [condition(kind)] })).await.map(drop),
+        SignerAction::ChangeLifetime => {
+            let mut object = world.notes::<Requested>().object.clone();
+            object["spec"]["maxExpirationSeconds"] = json!(2 * HOUR);
+            let question = Question::put(path(&object)?, object);
+            let credential = world.administrator_credential()?;
+            world.ask_with(&Person::called("the signer"), &credential, &question).await;
+            Ok(())
+        }
+    }
 }
 
-#[when(expr = "the signer marks the request as {string}")]
-async fn signer_marks(world: &mut World, condition: String) -> Step {
-    update(world, json!({ "conditions": [self::condition(&condition)] }))
-        .await
-        .map(drop)
-}
-
-#[when(expr = "the signer changes what was requested")]
-async fn signer_changes(world: &mut World) -> Step {
-    let mut object = world.notes::<Requested>().object.clone();
-    object["spec"]["maxExpirationSeconds"] = json!(2 * HOUR);
-    let question = Question::put(path(&object)?, object);
-    let credential = world.administrator_credential()?;
-    world.ask_with(&Person::called("the signer"), &credential, &question).await;
-    Ok(())
-}
-
-#[then(expr = "the request is {string}, with its certificate")]
-fn is_issued(world: &mut World, condition: String) -> Step {
-    let status = status(world, &condition)?;
-    let chain = status["certificateChain"].as_str().unwrap_or_default();
+#[then(expr = "the request is {decided}")]
+fn is_decided(world: &mut World, decided: Decided) -> Step {
+    let status = status(world, decided.0)?;
+    let chain = status["certificateChain"].as_str();
+    if decided.0 != "Issued" {
+        expect!(chain.is_none(), "no certificate", "{status}");
+        return Ok(());
+    }
     let leaf = world.notes::<Requested>().leaf.as_ref().context("nothing was issued")?;
     expect!(
-        chain.trim() == leaf.certificate.trim(),
+        chain.unwrap_or_default().trim() == leaf.certificate.trim(),
         "the certificate that was issued",
-        "{chain}"
+        "{status}"
     );
     Ok(())
 }
 
-#[then(expr = "the request is {string}, without a certificate")]
-fn is_marked(world: &mut World, condition: String) -> Step {
-    let status = status(world, &condition)?;
-    expect!(status.get("certificateChain").is_none(), "no certificate", "{status}");
-    Ok(())
-}
-
-#[then(expr = "a sound certificate is accepted in it")]
-async fn sound_is_accepted(world: &mut World) -> Step {
+#[then("the signer can still issue a certificate")]
+async fn can_still_issue(world: &mut World) -> Step {
     let answer = issue(world, Issued::Sound).await?;
     expect!(answer.verdict == Verdict::Accepted, "the certificate is accepted", "{answer}");
     Ok(())
 }
 
-#[then(expr = "it may not be changed any more, because {string}")]
+#[then(expr = "the signer can change nothing any more, because {string}")]
 async fn is_final(world: &mut World, reason: String) -> Step {
     world.notes::<Requested>().object = world.answer()?.body.clone();
     // A new time alone may be no change: it is in seconds.
     let mut changed = condition("Failed");
     changed["message"] = "another message".into();
     let answer = update(world, json!({ "conditions": [changed] })).await?;
-    super::answers::refused(world.version(), &answer, Verdict::BadRequest, &reason)
+    answers::refused(world.version(), &answer, Verdict::BadRequest, &reason)
 }
 
-#[then(expr = "what {person} has requested is good for a day")]
-fn good_for_a_day(world: &mut World, person: Person) -> Step {
-    world.person(&person)?;
+#[then(expr = "the request is accepted for {lifetime}")]
+fn is_accepted_for(world: &mut World, lifetime: Lifetime) -> Step {
     let answer = world.answer()?;
     expect!(answer.verdict == Verdict::Accepted, "the request is accepted", "{answer}");
-    let spec = &answer.body["spec"];
+    let (expected, spec) = (lifetime.0, &answer.body["spec"]);
     expect!(
-        spec["maxExpirationSeconds"] == json!(24 * HOUR),
-        "a day, where nothing was said",
+        spec["maxExpirationSeconds"] == json!(expected),
+        "a request for {expected} s",
         "{spec}"
     );
     Ok(())
@@ -217,8 +205,8 @@ fn request(world: &mut World, made: &OnNode, asked: Asked) -> Step<(Question, Le
     let own = signing_request_for("pod", &[], &leaf.key)?;
     let pem = match asked {
         // Generated once, with a key that was thrown away.
-        Asked::ShortKey => include_str!("../../../../fixtures/signing_requests/rsa_2048.csr").to_owned(),
-        Asked::OthersKey => Damage::Signature.done_to(&own)?,
+        Asked::ShortKey => include_str!("../../../../../fixtures/signing_requests/rsa_2048.csr").to_owned(),
+        Asked::OthersKey => RequestFlaw::Changed.done_to(&own)?,
         _ => own,
     };
     let pem = pem::first(&pem)?;
