@@ -67,37 +67,37 @@ Feature: The API server counts who comes and what comes of it
     @G35
     Scenario: Alice's token is timed
       Given an API server with issuers of every kind
-      And Alice holds a token of the issuer "metered"
+      And Alice holds a token of the issuer "unshared"
       And it is noted what the API server has counted so far
       When she asks the API server who she is
-      Then Alice, who asks the same, is accepted as "metered:alice"
-      And one more token of the issuer "metered" is timed as a success, and one more only
+      Then Alice, who asks the same, is accepted as "unshared:alice"
+      And one more token of the issuer "unshared" is timed as a success, and one more only
 
     @G35
     @requires:server_log
     Scenario: Mallory's forged token is timed as one that failed
       Given an API server with issuers of every kind
-      And Mallory holds a token of the issuer "discovered" that was changed after it was signed
+      And Mallory holds a token of the issuer "discovery-url" that was changed after it was signed
       And it is noted what the API server has counted so far
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "oidc: verify token: failed to verify signature"
-      And one more token of the issuer "discovered" is timed as a failure, and one more only
+      And one more token of the issuer "discovery-url" is timed as a failure, and one more only
       But Alice, whose token is sound, is still accepted
 
     @G34
     Scenario: The API server got the keys of an issuer
       Given an API server with issuers of every kind
-      And Alice holds a token of the issuer "mapped"
+      And Alice holds a token of the issuer "expressions"
       When she asks the API server who she is
       Then she is accepted as "alice"
-      And the API server tells when it got the keys of the issuer "mapped", and which
+      And the API server tells when it got the keys of the issuer "expressions", and which
 
     @G34
     @requires:server_log
     Scenario: The API server did not get the keys of an issuer
       Given an API server with issuers of every kind
-      And Alice holds a token of the issuer "keyless"
+      And Alice holds a token of the issuer "unreachable-keys"
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "failed to verify signature"
-      And the API server tells when it did not get the keys of the issuer "keyless"
-      But Alice, whose token is of another issuer, is accepted as "alice"
+      And the API server tells when it did not get the keys of the issuer "unreachable-keys"
+      But Alice, with a token of the issuer "es256", is accepted as "alice"

@@ -1,13 +1,13 @@
 @bootstrap-token @bearer
-Feature: A bootstrap token is as good as its Secret
+Feature: A bootstrap token is valid as its Secret says
 
   Background:
     Given an API server with tokens of every kind
 
-  Rule: Who holds the token may join, in the groups that its Secret names
+  Rule: A bootstrap token's holder is in the group of those who join, and in the groups that the Secret names
 
     @T1
-    Scenario: The robot joins
+    Scenario: The robot is accepted with a bootstrap token
       Given the robot holds a bootstrap token
       When it asks the API server who it is
       Then it is accepted as the holder of the bootstrap token
@@ -15,16 +15,16 @@ Feature: A bootstrap token is as good as its Secret
       And it has no UID
 
     @T1
-    Scenario: The robot joins in a group of its own
+    Scenario: The robot is in the groups that the Secret names
       Given the robot holds a bootstrap token with the groups "system:bootstrappers:workers" and "system:bootstrappers:east"
       When it asks the API server who it is
       Then it is accepted as the holder of the bootstrap token
       And it is in exactly the groups "system:bootstrappers", "system:bootstrappers:workers", "system:bootstrappers:east" and "system:authenticated"
 
-  Rule: Every flaw gets the same refusal, and a line of its own in the log
+  Rule: The log alone tells why a bootstrap token is refused
 
     @T3
-    Scenario Outline: Mallory's bootstrap token <flaw>
+    Scenario Outline: A bootstrap token that <flaw> is refused
       Given Mallory holds a bootstrap token that <flaw>
       When she asks the API server who she is
       Then she is refused as unauthenticated, only because "invalid bearer token"
@@ -32,20 +32,20 @@ Feature: A bootstrap token is as good as its Secret
       But the robot, whose token is sound, is still accepted
 
       Examples:
-        | flaw                                      | line                                                       |
-        | has no Secret                             | to match bootstrap bearer token                            |
-        | has another id than its Secret says       | has invalid value for key token-id.                        |
-        | has a Secret of another type              | has invalid type, expected bootstrap.kubernetes.io/token   |
-        | has a Secret that is about to go          | is deleted and awaiting removal                            |
-        | expired an hour ago                       | Expired bootstrap token in kube-system/                    |
-        | expires at a time that nobody can read    | Unparseable expiration time (tomorrow)                     |
-        | is not meant for authentication           | not marked usage-bootstrap-authentication=true             |
-        | brings the group of administrators along  | has invalid value for key auth-extra-groups: bootstrap group |
+        | flaw                               | line                                                         |
+        | has no Secret                      | to match bootstrap bearer token                              |
+        | has another id than its Secret     | has invalid value for key token-id.                          |
+        | has a Secret of another type       | has invalid type, expected bootstrap.kubernetes.io/token     |
+        | has a Secret that is being deleted | is deleted and awaiting removal                              |
+        | expired an hour ago                | Expired bootstrap token in kube-system/                      |
+        | has an unreadable expiration time  | Unparseable expiration time (tomorrow)                       |
+        | is not meant for authentication    | not marked usage-bootstrap-authentication=true               |
+        | has the group of administrators    | has invalid value for key auth-extra-groups: bootstrap group |
 
-  Rule: A secret that was guessed is not repeated in the log
+  Rule: The log does not repeat a guessed secret
 
     @T4 @T3
-    Scenario: Mallory guesses the secret
+    Scenario: Mallory guesses the secret of a bootstrap token, and is refused
       Given Mallory holds a bootstrap token that has another secret than its Secret
       When she asks the API server who she is
       Then she is refused as unauthenticated, only because "invalid bearer token"
@@ -53,21 +53,21 @@ Feature: A bootstrap token is as good as its Secret
       And the secret that was presented stands nowhere in the API server's log
       But the robot, whose token is sound, is still accepted
 
-  Rule: What does not look like a bootstrap token is none
+  Rule: A bootstrap token is written in lower case
 
     @T2
-    Scenario: Mallory's bootstrap token is written in capitals
+    Scenario: A bootstrap token in capitals is refused
       Given Mallory holds a bootstrap token that is written in capitals
       When she asks the API server who she is
       Then she is refused as unauthenticated, only because "invalid bearer token"
       But the robot, whose token is sound, is still accepted
 
-  Rule: A token that was accepted is remembered for ten seconds
+  Rule: The API server remembers an accepted token for ten seconds
 
     @F9
-    Scenario: The Secret of Carol's bootstrap token is deleted
+    Scenario: Carol's bootstrap token is refused soon after its Secret is deleted
       Given Carol holds a bootstrap token
-      And she was accepted with her bootstrap token
+      And she was once accepted with it
       When the Secret of her bootstrap token is deleted
       Then she, who asks again, is accepted as the holder of the bootstrap token
       But she is soon refused as unauthenticated, because "invalid bearer token"

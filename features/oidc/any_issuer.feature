@@ -1,22 +1,22 @@
 @oidc
-Feature: Whoever logs in at an issuer that the cluster trusts is somebody to the API server
+Feature: Any issuer that the cluster trusts can identify its users
 
   This holds for any issuer: no group, role or name is expected, and nobody's account is changed.
 
-  Rule: The token says who its holder is
+  Rule: The token names its holder
 
     @O1
-    Scenario: Alice logs in at the issuer
-      Given Alice has logged in at the issuer that the cluster trusts
+    Scenario: A token of the issuer is accepted
+      Given Alice holds a token of the issuer that the cluster trusts
       When she asks the API server who she is
-      Then she is accepted as who the token says
+      Then she is accepted as the user that the token names
       And she is in the group "system:authenticated"
 
-  Rule: A token is good as the issuer signed it
+  Rule: A token is valid only as the issuer signed it
 
     @O8 @F1
-    Scenario: Mallory changes a token of the issuer
-      Given Mallory holds a token of the issuer that the cluster trusts, changed after it was signed
+    Scenario: A token of the issuer is refused when it was changed
+      Given Mallory holds a changed token of the issuer that the cluster trusts
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "oidc: verify token: failed to verify signature"
       And the answer gives nothing away

@@ -1,106 +1,105 @@
 @oidc
-Feature: What a token says besides who its holder is
+Feature: Claims decide more than the user's name
 
-  Rule: An address counts unless it is known not to be verified
+  Rule: An e-mail address is accepted unless it is marked as unverified
 
-    Scenario Outline: Alice is known by her address, and the token says that "<verified>" of whether it was verified
+    Background:
       Given an API server with issuers of every kind
-      And Alice holds a token of the issuer "email" that says
-        | email_verified | <verified> |
+
+    @O14
+    Scenario: An e-mail address is accepted if the token does not say whether it was verified
+      Given Alice holds a token of the issuer "email"
       When she asks the API server who she is
       Then she is accepted as "email:alice@example.com"
 
-      @O14
-      Examples: Nothing
-        | verified |
-        |          |
-
-      @O13
-      Examples: Verified
-        | verified |
-        | true     |
-
-    @requires:server_log
-    Scenario Outline: Alice's address is said to be verified: <verified>
-      Given an API server with issuers of every kind
-      And Alice holds a token of the issuer "email" that says
-        | email_verified | <verified> |
+    @O13
+    Scenario: A verified e-mail address is accepted
+      Given Alice holds a token of the issuer "email" with the claim
+        | email_verified | true |
       When she asks the API server who she is
-      Then she is refused as unauthenticated, because "<reason>"
+      Then she is accepted as "email:alice@example.com"
+
+    @O13
+    @requires:server_log
+    Scenario: An unverified e-mail address is refused
+      Given Alice holds a token of the issuer "email" with the claim
+        | email_verified | false |
+      When she asks the API server who she is
+      Then she is refused as unauthenticated, because "oidc: email not verified"
       But Alice, whose token is sound, is still accepted
 
-      @O13
-      Examples: Not verified
-        | verified | reason                   |
-        | false    | oidc: email not verified |
+    @O15
+    @requires:server_log
+    Scenario: An e-mail address is refused if it is marked as verified by a string
+      Given Alice holds a token of the issuer "email" with the claim
+        | email_verified | "true" |
+      When she asks the API server who she is
+      Then she is refused as unauthenticated, because "parse 'email_verified' claim: json: cannot unmarshal string"
+      But Alice, whose token is sound, is still accepted
 
-      @O15
-      Examples: A text
-        | verified | reason                                                                                               |
-        | "true"   | oidc: parse 'email_verified' claim: json: cannot unmarshal string into Go value of type bool         |
-
-  Rule: A name that is empty is a name, where it comes from a claim alone
+  Rule: A claim may name a user whose name is empty
 
     @O21
-    Scenario: Alice's token says that she is nobody
-      Given Alice holds a token of the issuer "es256" that says
+    Scenario: Alice's token has an empty user name, and she is forbidden to list
+      Given Alice holds a token of the issuer "es256" with the claim
         | username | "" |
       When she asks to list configmaps
       Then she is refused as forbidden, because 'User "" cannot list resource "configmaps"'
 
-  Rule: The token's id is the credential's
+  Rule: The token's id is the credential's id
 
     @O22
     @requires:jwt_credential_id
-    Scenario: Alice's token has an id
-      Given Alice holds a token of the issuer "es256" that says
+    Scenario: The id of Alice's token becomes the credential's id
+      Given Alice holds a token of the issuer "es256" with the claim
         | jti | alices-token |
       When she asks the API server who she is
       Then she is accepted as "alice"
       And she has the extra "authentication.kubernetes.io/credential-id" with "JTI=alices-token"
 
     @O22
-    Scenario: Alice's token has a number for an id
-      Given Alice holds a token of the issuer "es256" that says
+    Scenario: An id that is a number is ignored
+      Given Alice holds a token of the issuer "es256" with the claim
         | jti | 4711 |
       When she asks the API server who she is
       Then she is accepted as "alice"
       And she has no extra "authentication.kubernetes.io/credential-id"
 
-  Rule: Groups may be told elsewhere
+  Rule: A token may refer to another token for its groups
+
+    Background:
+      Given an API server with issuers of every kind
 
     @O23
-    Scenario: Alice's token says where her groups are told
-      Given an API server with issuers of every kind
-      And Alice holds a token whose groups are told elsewhere: "platform-team"
+    Scenario: Alice has the groups that another token names
+      Given Alice holds a token that gets its groups from another token
       When she asks the API server who she is
-      Then she is accepted as "distributed:alice"
-      And she is in exactly the groups "distributed:platform-team" and "system:authenticated"
+      Then she is accepted as "distributed-claims:alice"
+      And she is in exactly the groups "distributed-claims:platform-team" and "system:authenticated"
 
     @O23
     @requires:server_log
-    Scenario Outline: Alice's groups are told <elsewhere>
-      Given an API server with issuers of every kind
-      And Alice holds a token whose groups are told <elsewhere>
+    Scenario Outline: A token that gets its groups from <source> is refused
+      Given Alice holds a token that gets its groups from <source>
       When she asks the API server who she is
       Then she is refused as unauthenticated, because '<reason>'
       But Alice, whose token is sound, is still accepted
 
       Examples:
-        | elsewhere                             | reason                                                                                                                              |
-        | where nobody says anything            | oidc: could not expand distributed claims: while getting distributed claim "groups": error while getting distributed claim JWT: 404 |
-        | by a token that says no groups        | oidc: could not expand distributed claims: jwt returned by distributed claim endpoint                                              |
-        | by a token that has expired           | oidc: could not expand distributed claims: verify distributed claim token: oidc: token is expired                                   |
-        | by a token for another cluster        | oidc: could not expand distributed claims: verify distributed claim token: oidc: expected audience "kubernetes" got                 |
-        | by a token that somebody else signed  | oidc: could not expand distributed claims: verify distributed claim token: failed to verify signature                               |
-        | by no token at all                    | oidc: could not expand distributed claims: getting untrusted issuer from endpoint                                                  |
-        | by a source that it does not name     | source does not exist                                                                                                               |
+        | source                             | reason                                                                      |
+        | an address that does not exist     | error while getting distributed claim JWT: 404                              |
+        | a token without groups             | jwt returned by distributed claim endpoint                                  |
+        | an expired token                   | verify distributed claim token: oidc: token is expired                      |
+        | a token for another cluster        | verify distributed claim token: oidc: expected audience "kubernetes" got    |
+        | a token signed with an unknown key | verify distributed claim token: failed to verify signature                  |
+        | a document that is not a token     | could not expand distributed claims: getting untrusted issuer from endpoint |
+        | a source that it does not name     | source does not exist                                                       |
 
-  Rule: Every algorithm with a public key will do, where it is a configuration that names the issuer
+  Rule: An issuer in a configuration file may sign with any asymmetric algorithm
 
     @O10 @G36
-    Scenario Outline: Alice's token is signed with <algorithm>
-      Given Alice holds a token of the issuer "<issuer>", signed with <algorithm>
+    Scenario Outline: A token that is signed with <algorithm> is accepted
+      Given Alice holds a token of the issuer "<issuer>" that is signed with <algorithm>
       When she asks the API server who she is
       Then she is accepted as "<user>"
 

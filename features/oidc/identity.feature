@@ -34,7 +34,8 @@ Feature: A token of a trusted issuer says who its holder is
 
     @O7
     Scenario: The issuer names an audience that is one of two configured
-      Given Alice holds a token of the issuer "rs256" with the audience "kubernetes-too"
+      Given Alice holds a token of the issuer "rs256" with the claim
+        | aud | kubernetes-too |
       When she asks the API server who she is
       Then she is accepted as "rs256:alice"
 
@@ -70,7 +71,8 @@ Feature: A token of a trusted issuer says who its holder is
 
     @O1 @O19 @G3
     Scenario Outline: Alice holds a token of the issuer "<issuer>"
-      Given Alice holds a token of the issuer "<issuer>" with the groups "platform-team" and "on-call"
+      Given Alice holds a token of the issuer "<issuer>" with the claim
+        | groups | ["platform-team", "on-call"] |
       When she asks the API server who she is
       Then she is accepted as "<user>"
       And she is in exactly the groups "<first>", "<second>" and "system:authenticated"

@@ -1,16 +1,18 @@
 @structured-configuration @oidc
-Feature: Expressions and rules decide who a token's holder is
+Feature: Expressions and rules over claims decide who a token's holder is
 
-  Rule: Name, groups, UID and extra are what expressions make of the claims
+  Background:
+    Given an API server with issuers of every kind
+
+  Rule: Expressions over claims can set the user name, groups, UID and extra
 
     @G20 @G24
-    Scenario: Alice's token says much
-      Given an API server with issuers of every kind
-      And Alice holds a token of the issuer "mapped" that says
-        | roles         | engineer,on-call             |
-        | team          | platform                     |
+    Scenario: Alice has the groups and extra that expressions take from her token
+      Given Alice holds a token of the issuer "expressions" with the claims
+        | roles         | engineer,on-call               |
+        | team          | platform                       |
         | profile       | {"clearance": ["low", "high"]} |
-        | kubernetes.io | {"namespace": "platform"}    |
+        | kubernetes.io | {"namespace": "platform"}      |
       When she asks the API server who she is
       Then she is accepted as "alice"
       And she is in exactly the groups "role:engineer", "role:on-call" and "system:authenticated"
@@ -19,18 +21,16 @@ Feature: Expressions and rules decide who a token's holder is
       And she has the extra "example.org/namespace" with "platform"
 
     @G20
-    Scenario: Alice's token says who she is by a number, too
-      Given an API server with issuers of every kind
-      And Alice holds a token of the issuer "mapped" that says
+    Scenario: Alice has the UID that an expression takes from her token
+      Given Alice holds a token of the issuer "expressions" with the claim
         | sub | "4711" |
       When she asks the API server who she is
       Then she is accepted as "alice"
       And she has the UID "4711"
 
     @G24
-    Scenario: Alice's token says little
-      Given an API server with issuers of every kind
-      And Alice holds a token of the issuer "mapped"
+    Scenario: Alice has no groups and no extra if her token lacks the claims
+      Given Alice holds a token of the issuer "expressions"
       When she asks the API server who she is
       Then she is accepted as "alice"
       And she is in exactly the group "system:authenticated"
@@ -38,114 +38,109 @@ Feature: Expressions and rules decide who a token's holder is
 
     @G24
     @requires:escaped_claim_names
-    Scenario: Alice's token has a claim whose name is no word
-      Given an API server with issuers of every kind
-      And Alice holds a token of the issuer "escaped" that says
+    Scenario: An expression can read a claim whose name has to be escaped
+      Given Alice holds a token of the issuer "escaped-claim" with the claim
         | kubernetes.io | {"namespace": "platform"} |
       When she asks the API server who she is
       Then she is accepted as "platform:alice"
 
-  Rule: What an expression cannot make anything of is refused
+  Rule: A token is refused if an expression has no result, or a rule does not hold
 
     @requires:server_log
-    Scenario Outline: Alice's token says <claim> = <value>
-      Given an API server with issuers of every kind
-      And Alice holds a token of the issuer "mapped" that says
+    Scenario Outline: A token with <claim> = <value> is refused
+      Given Alice holds a token of the issuer "expressions" with the claim
         | <claim> | <value> |
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "<reason>"
       But Alice, whose token is sound, is still accepted
 
       @O21
-      Examples: Nobody
-        | claim    | value | reason                                                         |
-        | username | ""    | oidc: empty username via CEL expression is not allowed         |
+      Examples: An empty user name
+        | claim    | value | reason                                           |
+        | username | ""    | empty username via CEL expression is not allowed |
 
       @G20
-      Examples: Not a text
-        | claim    | value | reason                                                                                            |
-        | username | 4711  | oidc: error evaluating username claim expression: username claim expression must return a string  |
+      Examples: A number
+        | claim    | value | reason                                         |
+        | username | 4711  | username claim expression must return a string |
 
       @G23
       Examples: Missing
-        | claim    | value | reason                                                                                                |
-        | username |       | oidc: error evaluating username claim expression: expression 'claims.username' resulted in error: no such key: username |
+        | claim    | value | reason                                                                |
+        | username |       | expression 'claims.username' resulted in error: no such key: username |
 
       @G21
       Examples: A rule about claims
-        | claim | value | reason                                                                                                                                            |
-        | iat   | 1     | oidc: error evaluating claim validation expression: validation expression 'claims.exp - claims.iat <= 86400' failed: the token lives for more than a day |
+        | claim | value | reason                                                                         |
+        | iat   | 1     | 'claims.exp - claims.iat <= 86400' failed: the token lives for more than a day |
 
       @G22
       Examples: A rule about users
-        | claim    | value            | reason                                                                                                                                              |
-        | username | system:admin     | oidc: error evaluating user info validation rule: validation expression '!user.username.startsWith('system:')' failed: names of the system are reserved |
-        | roles    | engineer,intern  | failed: interns stay outside                                                                                                                        |
+        | claim    | value           | reason                                                                          |
+        | username | system:admin    | '!user.username.startsWith('system:')' failed: names of the system are reserved |
+        | roles    | engineer,intern | failed: interns stay outside                                                    |
 
       @G25 @requires:jwt_credential_id
-      Examples: A token that was stolen
-        | claim | value  | reason                                                                                                        |
-        | jti   | stolen | failed: the credential is revoked                                                                             |
+      Examples: A stolen token
+        | claim | value  | reason                            |
+        | jti   | stolen | failed: the credential is revoked |
 
-  Rule: A rule may take a claim for granted
+  Rule: A rule fails if the claim that it reads is wrong or missing
 
+    @G21
     @requires:server_log
-    Scenario Outline: Alice's token says that her domain is "<value>"
-      Given an API server with issuers of every kind
-      And Alice holds a token of the issuer "strict" that says
-        | hd | <value> |
+    Scenario: A token for people of another domain is refused
+      Given Alice holds a token of the issuer "claim-rule" with the claim
+        | hd | example.org |
       When she asks the API server who she is
-      Then she is refused as unauthenticated, because "<reason>"
+      Then she is refused as unauthenticated, because "validation expression 'claims.hd == 'example.com'' failed: only for people of example.com"
       But Alice, whose token is sound, is still accepted
 
-      @G21
-      Examples: Wrong
-        | value       | reason                                                                                                                                                          |
-        | example.org | oidc: error evaluating claim validation expression: validation expression 'claims.hd == 'example.com'' failed: only for people of example.com                   |
+    @G23
+    @requires:server_log
+    Scenario: A token without the claim that a rule reads is refused
+      Given Alice holds a token of the issuer "claim-rule" with the claim
+        | hd |  |
+      When she asks the API server who she is
+      Then she is refused as unauthenticated, because "expression 'claims.hd == 'example.com'' resulted in error: no such key: hd"
+      But Alice, whose token is sound, is still accepted
 
-      @G23
-      Examples: Missing
-        | value | reason                                                                                                                                             |
-        |       | oidc: error evaluating claim validation expression: expression 'claims.hd == 'example.com'' resulted in error: no such key: hd                     |
-
-  Rule: A claim may be required without an expression
+  Rule: A configuration can require a claim without an expression
 
     @O20
     @requires:server_log
-    Scenario Outline: Alice's token says that her domain is "<value>", and another is required
-      Given an API server with issuers of every kind
-      And Alice holds a token of the issuer "required" that says
+    Scenario Outline: A token is refused when the required claim is "<value>"
+      Given Alice holds a token of the issuer "required-claim" with the claim
         | hd | <value> |
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "<reason>"
       But Alice, whose token is sound, is still accepted
 
       Examples:
-        | value       | reason                                                                                        |
-        | example.org | oidc: required claim hd value does not match. Got = example.org, want = example.com           |
-        | 4711        | oidc: parse claim hd: json: cannot unmarshal number into Go value of type string              |
-        |             | oidc: required claim hd not present in ID token                                               |
+        | value       | reason                                                                        |
+        | example.org | required claim hd value does not match. Got = example.org, want = example.com |
+        | 4711        | parse claim hd: json: cannot unmarshal number into Go value of type string    |
+        |             | required claim hd not present in ID token                                     |
 
-  Rule: An issuer may be found elsewhere than where it says it is
+  Rule: The discovery document of an issuer may have another URL
 
     @G8
-    Scenario Outline: Alice's issuer is "<issuer>", found elsewhere
-      Given an API server with issuers of every kind
-      And Alice holds a token of the issuer "<issuer>"
+    Scenario: A token of an issuer with a discovery URL is accepted
+      Given Alice holds a token of the issuer "discovery-url"
       When she asks the API server who she is
-      Then she is accepted as "<issuer>:alice"
+      Then she is accepted as "discovery-url:alice"
 
-      Examples:
-        | issuer          |
-        | discovered      |
-        | discovered-deep |
+    @G8
+    Scenario: A token of an issuer with a path and a discovery URL is accepted
+      Given Alice holds a token of the issuer "discovery-url-with-path"
+      When she asks the API server who she is
+      Then she is accepted as "discovery-url-with-path:alice"
 
-  Rule: An issuer may be reached on a way that only the configuration names
+  Rule: An issuer may be reachable only through an egress proxy
 
     @G26
     @requires:issuer_egress
-    Scenario: Alice's issuer is hidden from all but the egress
-      Given an API server with issuers of every kind
-      And Alice holds a token of the issuer "hidden"
+    Scenario: A token of an issuer behind an egress proxy is accepted
+      Given Alice holds a token of the issuer "behind-egress"
       When she asks the API server who she is
-      Then she is accepted as "hidden:alice"
+      Then she is accepted as "behind-egress:alice"

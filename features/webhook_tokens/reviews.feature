@@ -1,13 +1,13 @@
 @webhook-token @bearer
-Feature: The API server has tokens that it does not know reviewed by a webhook
+Feature: A webhook reviews the tokens that the API server does not know
 
   Background:
     Given an API server with tokens of every kind
 
-  Rule: Whom the webhook vouches for is who calls, with all that it says of them
+  Rule: A user that the webhook accepts has the groups, UID and extra that it names
 
     @W1
-    Scenario: The webhook vouches for Alice
+    Scenario: Alice is accepted as the user that the webhook names
       Given Alice holds a token that the webhook accepts
       When she asks the API server who she is
       Then she is accepted as "alice"
@@ -15,11 +15,11 @@ Feature: The API server has tokens that it does not know reviewed by a webhook
       And she has the UID "webhook-alice"
       And she has the extra "example.com/shift" with "blue" and "green"
 
-  Rule: Why the webhook refuses somebody is in the API server's log alone
+  Rule: The webhook's reason for a refusal is in the API server's log alone
 
     @W2 @F1 @F2
     @requires:server_log
-    Scenario: The webhook says why it refuses Mallory
+    Scenario: The webhook refuses Mallory's token with a reason
       Given Mallory holds a token that the webhook refuses because "her account is locked"
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "her account is locked"
@@ -27,32 +27,32 @@ Feature: The API server has tokens that it does not know reviewed by a webhook
       But Mallory, whose token is sound, is still accepted
 
     @W2
-    Scenario: The webhook refuses Mallory without a word
+    Scenario: The webhook refuses Mallory's token without a reason
       Given Mallory holds a token that the webhook refuses
       When she asks the API server who she is
       Then she is refused as unauthenticated, only because "invalid bearer token"
       But Mallory, whose token is sound, is still accepted
 
-  Rule: A token is for the audiences that the webhook names, and for every one asked for where it names none
+  Rule: A token is valid for the audiences that the webhook names, or for all if it names none
 
     @W3
-    Scenario: Mallory's token is for somebody else
+    Scenario: A token is refused if the webhook names another audience
       Given Mallory holds a token that the webhook accepts for the audience "another-cluster"
       When she asks the API server who she is
       Then she is refused as unauthenticated, only because "invalid bearer token"
       But Mallory, whose token is sound, is still accepted
 
     @W4
-    Scenario: The webhook knows nothing of audiences
+    Scenario: A token is accepted if the webhook names no audience
       Given Alice holds a token that the webhook accepts
       When she asks the API server who she is
       Then she is accepted as "alice"
       And the webhook was asked for the API server's own audience, in the API version "authentication.k8s.io/v1"
 
-  Rule: A webhook that is out of order is asked again, as long as that makes sense
+  Rule: A webhook that fails is asked again if the failure may be temporary
 
     @W5
-    Scenario Outline: The webhook answers with the status <status> at first
+    Scenario Outline: Alice is accepted although the webhook first answers with the status <status>
       Given Alice holds a token that the webhook first answers with the status <status>, and then accepts
       When she asks the API server who she is
       Then she is accepted as "alice"
@@ -64,7 +64,7 @@ Feature: The API server has tokens that it does not know reviewed by a webhook
         | 429    |
 
     @W5
-    Scenario Outline: The webhook goes on answering with the status <status>
+    Scenario Outline: Mallory is refused when the webhook always answers with the status <status>
       Given Mallory holds a token that the webhook answers with the status <status>
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "the token webhook is out of order (asked: <times>)"
@@ -77,47 +77,47 @@ Feature: The API server has tokens that it does not know reviewed by a webhook
         | 404    | 1     |
 
     @W5
-    Scenario: The webhook hangs up
+    Scenario: Mallory is refused when the webhook closes the connection
       Given Mallory holds a token that the webhook hangs up on
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "EOF"
       And the API server logs that it could not ask the webhook
       But Mallory, whose token is sound, is still accepted
 
-  Rule: What the webhook answered is remembered, unless it was an error
+  Rule: The API server remembers the webhook's answers, except errors
 
     @W6
-    Scenario: Alice's token was accepted
+    Scenario: Alice is still accepted after her token was revoked
       Given Alice holds a token that the webhook first accepts, and then refuses because "it was revoked"
-      And she was accepted with it once
+      And she was once accepted with it
       When she asks the API server who she is
       Then she is accepted as "alice"
       And the webhook was asked once
 
     @W6
-    Scenario: Mallory's token was refused without a word
+    Scenario: Mallory is still refused after her token became valid
       Given Mallory holds a token that the webhook first refuses, and then accepts
-      And she was refused with it once, because "invalid bearer token"
+      And she was once refused with it, because "invalid bearer token"
       When she asks the API server who she is
       Then she is refused as unauthenticated, only because "invalid bearer token"
       But Mallory, whose token is sound, is still accepted
 
     @W6 @F9
     @requires:server_log
-    Scenario: Alice's token was refused with an error
+    Scenario: Alice is accepted after her token was refused with an error
       Given Alice holds a token that the webhook first refuses because "not yet", and then accepts
-      And she was refused with it once, because "not yet"
+      And she was once refused with it, because "not yet"
       When she asks the API server who she is
       Then she is accepted as "alice"
       And the webhook was asked twice
 
-  Rule: A webhook that cannot be trusted is not asked
+  Rule: The API server does not ask a webhook that it does not trust
 
     @W8
-    Scenario: The webhook's certificate is of an unknown authority
+    Scenario: Mallory is refused when an unknown authority signed the webhook's certificate
       Given an API server with a webhook that it does not trust
       And Mallory holds a token that the webhook accepts
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "x509: certificate signed by unknown authority"
       And the API server logs that it could not ask the webhook
-      But she, who asks an API server that trusts the webhook, is accepted as "mallory"
+      But she, who asks an API server with tokens of every kind, is accepted as "mallory"

@@ -45,6 +45,11 @@ impl ConfigurationChange {
         all().iter().map(|change| change.name.as_str())
     }
 
+    /// Returns `true` if it adds issuers as authenticators of their own, which an API server looks for before it accepts them.
+    pub fn adds_issuers(&self) -> bool {
+        !self.pieces.is_empty()
+    }
+
     /// Returns the file that replaces the one of `setting`. No two are identical: an API server does not reload a file whose
     /// bytes it has just read.
     ///
@@ -123,7 +128,7 @@ mod tests {
             let text = change.file(&setting, Minor(37), &Placeholders::example()).expect("it can be made");
             serde_json::from_str(&text).expect("it is JSON")
         };
-        let without = file("takes a name from a claim and says no prefix");
+        let without = file("takes the user name from a claim without a prefix");
         assert_eq!(
             without["jwt"][0]["claimMappings"]["username"],
             serde_json::json!({ "claim": "username" })

@@ -8,24 +8,24 @@ use crate::identity_provider::issuer::{Algorithm, HIDDEN, IssuerPath};
 pub(super) fn paths() -> Vec<IssuerPath> {
     use Algorithm::{Es256, Es384, Es512, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
     let plain = [
-        "mapped",
-        "strict",
-        "required",
+        "expressions",
+        "claim-rule",
+        "required-claim",
         "email",
-        "distributed",
-        "metered",
-        "escaped",
+        "distributed-claims",
+        "unshared",
+        "escaped-claim",
         "learners",
     ];
-    let discovered = IssuerPath::new("discovered", &[Es256]).called("https://issuer.example");
-    let discovered_deep = IssuerPath::new("discovered-deep", &[Es256]).called("https://issuer.example/a/b");
+    let discovery_url = IssuerPath::new("discovery-url", &[Es256]).called("https://issuer.example");
+    let discovery_url_with_path = IssuerPath::new("discovery-url-with-path", &[Es256]).called("https://issuer.example/a/b");
     let mut paths = vec![
         IssuerPath::new("rs256", &[Rs256, Rs384, Rs512, Ps256, Ps384, Ps512]),
         IssuerPath::new("es256", &[Es256, Es384, Es512]),
-        IssuerPath::new("keyless", &[Es256]).withholding_keys(),
-        discovered,
-        discovered_deep,
-        IssuerPath::new("hidden", &[Es256]).called(format!("https://{HIDDEN}/hidden")),
+        IssuerPath::new("unreachable-keys", &[Es256]).withholding_keys(),
+        discovery_url,
+        discovery_url_with_path,
+        IssuerPath::new("behind-egress", &[Es256]).called(format!("https://{HIDDEN}/behind-egress")),
     ];
     paths.extend(plain.map(|path| IssuerPath::new(path, &[Es256])));
     paths

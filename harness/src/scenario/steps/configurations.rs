@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Context;
 use cucumber::{given, then, when};
 
 use super::counts::Counts;
 use super::endpoints::Configured;
-use super::{Person, Step, tokens};
+use super::{Step, tokens};
 use crate::cluster::{Behaviours, ConfigurationChange, Setting};
 use crate::credential::Credential;
 use crate::event::Verdict;
@@ -28,21 +28,14 @@ struct Made {
     reload: Reload,
 }
 
-/// The API server's reaction to a new configuration, in words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
-#[param(name = "stage", regex = "read|validated|put into force")]
+/// The stage at which the API server refuses a new configuration, in words.
 struct At(Stage);
 
-impl std::str::FromStr for At {
-    type Err = anyhow::Error;
-
-    fn from_str(said: &str) -> Result<Self> {
-        Ok(Self(match said {
-            "read" => Stage::Read,
-            "validated" => Stage::Validated,
-            "put into force" => Stage::PutIntoForce,
-            other => anyhow::bail!("nothing is {other}"),
-        }))
+phrases! {
+    At as "stage" {
+        "read" => Self(Stage::Read),
+        "validated" => Self(Stage::Validated),
+        "put into force" => Self(Stage::PutIntoForce),
     }
 }
 
@@ -50,28 +43,29 @@ impl std::str::FromStr for At {
 #[derive(Default)]
 struct NotStarted(Option<String>);
 
-requires!(further_api_servers, issuer, server_log);
-#[given("the API server trusts one issuer")]
-async fn trusts_one(world: &mut World) -> Step {
-    in_force(world, "trusts one issuer", Verdict::Accepted).await
+phrases! {
+    /// The issuers that a configuration names.
+    enum Trusted as "trusted_issuers" {
+        One = "one issuer",
+        None = "no issuer",
+    }
 }
 
 requires!(further_api_servers, issuer, server_log);
-#[given("the API server trusts no issuer")]
-async fn trusts_none(world: &mut World) -> Step {
-    in_force(world, "trusts no issuer", Verdict::Unauthenticated).await
+#[given(expr = "the API server trusts {trusted_issuers}")]
+async fn trusts(world: &mut World, trusted: Trusted) -> Step {
+    let verdict = match trusted {
+        Trusted::One => Verdict::Accepted,
+        Trusted::None => Verdict::Unauthenticated,
+    };
+    in_force(world, &format!("trusts {}", trusted.words()), verdict).await
 }
 
 requires!(further_api_servers, server_log);
 #[when(regex = "^Dana replaces the configuration by one that (.+)$")]
 async fn replaces(world: &mut World, change: String) -> Step {
-    replace(world, &change, TOLD).await
-}
-
-requires!(further_api_servers, server_log);
-#[when(regex = "^Dana waits until the API server gives up a configuration that (.+)$")]
-async fn gives_up(world: &mut World, change: String) -> Step {
-    replace(world, &change, TRYING).await
+    let adds_issuers = ConfigurationChange::named(&change).is_some_and(ConfigurationChange::adds_issuers);
+    replace(world, &change, if adds_issuers { TRYING } else { TOLD }).await
 }
 
 #[then(expr = "the new configuration is refused when it is {stage}, because {string}")]
@@ -92,7 +86,7 @@ fn is_in_force(world: &mut World) -> Step {
     Ok(())
 }
 
-#[then(expr = "one more reload is counted as a {word}, and one more only")]
+#[then(expr = "exactly one more reload is counted as a {word}")]
 async fn is_counted(world: &mut World, status: String) -> Step {
     Counts::one_more(world, RELOADS, &[("status", &status)]).await?;
     let now = Counts::now(world).await?;
@@ -134,12 +128,6 @@ fn not_started(world: &mut World, reason: String) -> Step {
         "{seen}"
     );
     Ok(())
-}
-
-requires!(issuer);
-#[then(expr = "{person}, who asks an API server that did start, is accepted as {string}")]
-async fn accepted_by_started(world: &mut World, person: Person, user: String) -> Step {
-    tokens::accepted_with_another(world, person, user).await
 }
 
 /// `apiserver_authentication_config_controller_…`, kubernetes/apiserver `pkg/server/options/authenticationconfig/metrics`.

@@ -1,49 +1,42 @@
 //! The endpoints that people use: the API servers with their settings, the auth proxies.
 
-use anyhow::Result;
-use cucumber::given;
+use cucumber::{given, then};
 
-use super::Step;
-use crate::probe::Endpoint;
+use super::{Person, Step, answers};
+use crate::probe::{Endpoint, Question};
 use crate::scenario::world::World;
 
 /// An API server as the features call it, and the setting it is started with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
-#[param(
-    name = "configured",
-    regex = "the OIDC flags|the configuration file|issuers of every kind|issuers that change|anonymous people for its health alone|everything allowed to everybody|anonymous requests switched off|no UIDs from the front proxy|tokens of every kind|a front proxy of any name|a webhook that it does not trust|nodes|UIDs of certificates switched off|constrained impersonation switched off|UIDs of token requests switched off|OIDC flags beside a configuration file|an OIDC issuer and no client|a symmetric algorithm|anonymous requests in a flag and in the file|a token file whose row has no UID|a file of passwords|UIDs of the front proxy under another name alone|a blank for the front proxy's name"
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Configured(pub(super) &'static str);
 
-impl std::str::FromStr for Configured {
-    type Err = anyhow::Error;
-
-    fn from_str(said: &str) -> Result<Self> {
-        Ok(Self(match said {
-            "the OIDC flags" | "anonymous requests switched off" => "oidc_flags",
-            "the configuration file" => "main",
-            "issuers of every kind" | "anonymous people for its health alone" => "structured",
-            "everything allowed to everybody" | "issuers that change" => "always_allow",
-            // Most settings lack the flag for these headers; this one documents that.
-            "no UIDs from the front proxy" => "always_allow",
-            "tokens of every kind" => "tokens",
-            "a front proxy of any name"
-            | "a webhook that it does not trust"
-            | "nodes"
-            | "UIDs of certificates switched off"
-            | "constrained impersonation switched off"
-            | "UIDs of token requests switched off" => "variant",
-            // No API server starts with these.
-            "OIDC flags beside a configuration file" => "oidc_flags_and_file",
-            "an OIDC issuer and no client" => "issuer_without_client",
-            "a symmetric algorithm" => "symmetric_algorithm",
-            "anonymous requests in a flag and in the file" => "anonymous_twice",
-            "a token file whose row has no UID" => "token_rows_too_short",
-            "a file of passwords" => "basic_auth",
-            "UIDs of the front proxy under another name alone" => "uid_header_of_its_own",
-            "a blank for the front proxy's name" => "blank_proxy_name",
-            other => anyhow::bail!("no API server is configured by {other}"),
-        }))
+phrases! {
+    Configured as "configured" {
+        "the OIDC flags" => Self("oidc_flags"),
+        "anonymous requests switched off" => Self("oidc_flags"),
+        "the configuration file" => Self("main"),
+        "issuers of every kind" => Self("structured"),
+        "anonymous people for its health alone" => Self("structured"),
+        "everything allowed to everybody" => Self("always_allow"),
+        "issuers that change" => Self("always_allow"),
+        // Most settings lack the flag for these headers; this one documents that.
+        "no UIDs from the front proxy" => Self("always_allow"),
+        "tokens of every kind" => Self("tokens"),
+        "a front proxy of any name" => Self("variant"),
+        "a webhook that it does not trust" => Self("variant"),
+        "nodes" => Self("variant"),
+        "UIDs of certificates switched off" => Self("variant"),
+        "constrained impersonation switched off" => Self("variant"),
+        "UIDs of token requests switched off" => Self("variant"),
+        // No API server starts with these.
+        "OIDC flags beside a configuration file" => Self("oidc_flags_and_file"),
+        "an OIDC issuer and no client" => Self("issuer_without_client"),
+        "a symmetric algorithm" => Self("symmetric_algorithm"),
+        "anonymous requests in a flag and in the file" => Self("anonymous_twice"),
+        "a token file whose row has no UID" => Self("token_rows_too_short"),
+        "a file of passwords" => Self("basic_auth"),
+        "UIDs of the front proxy under another name alone" => Self("uid_header_of_its_own"),
+        "a blank for the front proxy's name" => Self("blank_proxy_name"),
     }
 }
 
@@ -54,16 +47,27 @@ async fn an_api_server(world: &mut World, configured: Configured) -> Step {
     Ok(world.go_to(Endpoint::of(&server)).await?)
 }
 
-requires!(auth_proxy);
-#[given(expr = "everyone comes through the auth proxy")]
-async fn through_the_proxy(world: &mut World) -> Step {
-    let endpoint = world.auth_proxy("request-headers")?;
-    Ok(world.go_to(endpoint).await?)
+requires!(further_api_servers);
+#[then(expr = "{person}, who asks an API server with {configured}, is accepted as {string}")]
+async fn accepted_elsewhere(world: &mut World, person: Person, configured: Configured, user: String) -> Step {
+    an_api_server(world, configured).await?;
+    let answer = world.ask(&person, &Question::who_am_i()).await?;
+    answers::accepted(&answer, &user)
+}
+
+/// An auth proxy as the features call it, and its name in the lab.
+struct AuthProxy(&'static str);
+
+phrases! {
+    AuthProxy as "auth_proxy" {
+        "the auth proxy" => Self("request-headers"),
+        "the impersonating auth proxy" => Self("impersonation"),
+    }
 }
 
 requires!(auth_proxy);
-#[given(expr = "everyone comes through the impersonating auth proxy")]
-async fn through_the_impersonating_proxy(world: &mut World) -> Step {
-    let endpoint = world.auth_proxy("impersonation")?;
+#[given(expr = "everyone comes through {auth_proxy}")]
+async fn through_a_proxy(world: &mut World, proxy: AuthProxy) -> Step {
+    let endpoint = world.auth_proxy(proxy.0)?;
     Ok(world.go_to(endpoint).await?)
 }

@@ -10,7 +10,7 @@ use anyhow::Context;
 use cucumber::then;
 
 use super::Step;
-use super::bootstrap_tokens::Made;
+use super::tokens::bootstrap::Made;
 use crate::cluster::ApiServer;
 use crate::process::wait::{Condition, until};
 use crate::scenario::world::World;

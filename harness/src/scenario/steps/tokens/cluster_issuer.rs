@@ -6,10 +6,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cucumber::{given, then};
 use serde_json::{Value, json};
 
-use super::{Person, Step, answers};
 use crate::credential::Credential;
 use crate::jwt::{Jwt, NotAJwt};
 use crate::lab::Login;
+use crate::scenario::steps::{Person, Step, answers};
 use crate::scenario::world::{Twin, World};
 use crate::secret::Secret;
 
@@ -17,39 +17,45 @@ use crate::secret::Secret;
 #[derive(Default)]
 struct LoggedIn(Option<Login>);
 
+phrases! {
+    /// The token of a login.
+    enum LoginToken as "login_token" {
+        AsSigned = "a token",
+        Changed = "a changed token",
+    }
+}
+
 requires!(identity_provider);
-#[given(expr = "{person} has logged in at the issuer that the cluster trusts")]
-async fn logged_in(world: &mut World, person: Person) -> Step {
+#[given(expr = "{person} holds {login_token} of the issuer that the cluster trusts")]
+async fn holds_token(world: &mut World, person: Person, token: LoginToken) -> Step {
     world.person(&person)?;
     let login = world.login().await?;
-    let token = login.token.clone();
-    world.notes::<LoggedIn>().0 = Some(login);
-    Ok(world.hold(&person, Credential::Token(token), None)?)
-}
-
-requires!(identity_provider);
-#[given(expr = "{person} holds a token of the issuer that the cluster trusts, changed after it was signed")]
-async fn holds_changed(world: &mut World, person: Person) -> Step {
-    world.person(&person)?;
-    let (login, other) = (world.login().await?, world.login().await?);
-    let twin = Twin {
-        credential: Credential::Token(other.token),
-        user: other.user,
+    let (token, twin) = match token {
+        LoginToken::AsSigned => (login.token.clone(), None),
+        LoginToken::Changed => {
+            let other = world.login().await?;
+            let twin = Twin {
+                credential: Credential::Token(other.token),
+                user: other.user,
+            };
+            (changed(&login.token)?, Some(twin))
+        }
     };
-    Ok(world.hold(&person, Credential::Token(changed(&login.token)?), Some(twin))?)
+    world.notes::<LoggedIn>().0 = Some(login);
+    Ok(world.hold(&person, Credential::Token(token), twin)?)
 }
 
-#[then(expr = "{person} is accepted as who the token says")]
-fn accepted_as_token_says(world: &mut World, person: Person) -> Step {
+#[then(expr = "{person} is accepted as the user that the token names")]
+fn accepted_as_named(world: &mut World, person: Person) -> Step {
     world.person(&person)?;
     let login = world.notes::<LoggedIn>().0.clone().context("nobody has logged in yet")?;
     let claims = Jwt::parse(login.token.expose())?.claims;
-    let says = claims.get(&login.claim).and_then(Value::as_str).unwrap_or_default();
+    let named = claims.get(&login.claim).and_then(Value::as_str).unwrap_or_default();
     let (user, claim) = (&login.user, &login.claim);
     expect!(
-        !says.is_empty() && user.ends_with(says),
+        !named.is_empty() && user.ends_with(named),
         "a claim {claim} that is the end of \"{user}\"",
-        "\"{says}\""
+        "\"{named}\""
     );
     answers::accepted(world.answer()?, &login.user)
 }

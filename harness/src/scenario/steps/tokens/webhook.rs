@@ -10,10 +10,10 @@ use anyhow::{Context, Result};
 use cucumber::{given, then};
 use regex::Regex;
 
-use super::{Person, Step, answers};
+use super::bootstrap::{self, BootstrapToken};
+use super::sound;
 use crate::credential::Credential;
-use crate::event::Verdict;
-use crate::probe::{Endpoint, Question};
+use crate::scenario::steps::{Person, Step, answers};
 use crate::scenario::world::{Twin, World};
 use crate::token_webhook::{CLAIM, Reply, Script, Voucher, told, vouched_for};
 
@@ -92,7 +92,7 @@ requires!(token_webhook);
 #[given(expr = "{person} holds a token that the webhook {webhook_answers}")]
 fn holds_token(world: &mut World, person: Person, said: Answers) -> Step {
     let seed = world.webhook_seed()?;
-    let user = person.user();
+    let user = world.user(&person)?;
     let twin = Twin {
         credential: Credential::Token(Script::new(vec![Reply::Accept(voucher(&user))]).token(&seed)),
         user: user.clone(),
@@ -103,58 +103,50 @@ fn holds_token(world: &mut World, person: Person, said: Answers) -> Step {
     Ok(world.hold(&person, Credential::Token(token), (!is_sound).then_some(twin))?)
 }
 
-requires!(issuer, token_webhook);
-#[given(expr = "{person} holds a token of the issuer {string} that the webhook vouches for, too")]
-fn holds_issuers_token(world: &mut World, person: Person, issuer: String) -> Step {
+phrases! {
+    /// The authenticators that know a token, in words.
+    enum KnownTo as "known_to" {
+        WebhookAlone = "only the webhook knows",
+        File = "a file and the webhook know",
+        Secret = "a Secret and the webhook know",
+        Issuer = "an issuer and the webhook know",
+    }
+}
+
+requires!(token_webhook, administrator if "a Secret and the webhook", issuer if "an issuer and the webhook");
+#[given(expr = "{person} holds a token that {known_to}")]
+async fn holds_known_token(world: &mut World, person: Person, known_to: KnownTo) -> Step {
     let seed = world.webhook_seed()?;
-    let script = Script::new(vec![Reply::Accept(voucher("vouched-for-by-the-webhook"))]);
-    let user = person.user();
-    let token = world.signer()?.token(&issuer)?.subject(&user).claim("username", user);
-    let token = token.claim(CLAIM, script.text(&seed)).sign()?;
-    Ok(world.hold(&person, Credential::Token(token), None)?)
-}
-
-requires!(token_webhook);
-#[given(expr = "{person} holds a made-up token that the webhook vouches for")]
-fn holds_made_up_token(world: &mut World, person: Person) -> Step {
-    let token = vouched_for(&world.unique("made-up"), &world.webhook_seed()?);
-    Ok(world.hold(&person, Credential::Token(token), None)?)
-}
-
-#[given(expr = "{person} was accepted with it once")]
-async fn was_accepted(world: &mut World, person: Person) -> Step {
-    let answer = world.ask(&person, &Question::who_am_i()).await?;
-    expect!(answer.verdict == Verdict::Accepted, "accepted", "{answer}");
-    Ok(())
-}
-
-#[given(expr = "{person} was refused with it once, because {string}")]
-async fn was_refused(world: &mut World, person: Person, reason: String) -> Step {
-    let answer = world.ask(&person, &Question::who_am_i()).await?;
-    answers::refused(world.version(), &answer, Verdict::Unauthenticated, &reason)
-}
-
-requires!(further_api_servers);
-#[then(expr = "{person}, who asks an API server that trusts the webhook, is accepted as {string}")]
-async fn accepted_by_trusting(world: &mut World, person: Person, user: String) -> Step {
-    let server = world.api_server("tokens").await?;
-    world.go_to(Endpoint::of(&server)).await?;
-    let answer = world.ask(&person, &Question::who_am_i()).await?;
-    answers::accepted(&answer, &user)
-}
-
-#[then(expr = "the webhook was asked {word}")]
-fn was_asked(world: &mut World, times: String) -> Step {
-    let expected = match times.as_str() {
-        "once" => "1",
-        "twice" => "2",
-        other => bail!("nobody is asked {other}"),
+    let user = world.user(&person)?;
+    let token = match known_to {
+        KnownTo::WebhookAlone => vouched_for(&world.unique("made-up"), &seed),
+        KnownTo::File => vouched_for(&user, &seed),
+        KnownTo::Secret => return bootstrap::hold(world, &person, || BootstrapToken::vouched_for(&seed), &[]).await,
+        KnownTo::Issuer => {
+            let script = Script::new(vec![Reply::Accept(voucher("vouched-for-by-the-webhook"))]);
+            sound(world, "es256", &user)?.claim(CLAIM, script.text(&seed)).sign()?
+        }
     };
+    Ok(world.hold(&person, Credential::Token(token), None)?)
+}
+
+/// A number of requests, as the webhook says it.
+struct Times(&'static str);
+
+phrases! {
+    Times as "times" {
+        "once" => Self("1"),
+        "twice" => Self("2"),
+    }
+}
+
+#[then(expr = "the webhook was asked {times}")]
+fn was_asked(world: &mut World, times: Times) -> Step {
     let identity = answers::identity(world.answer()?)?;
-    let seen = identity.extra.get(told::ASKED);
+    let (expected, seen) = (times.0, identity.extra.get(told::ASKED));
     expect!(
         seen.is_some_and(|seen| seen == &[expected]),
-        "the webhook was asked {times}",
+        "a webhook that was asked {expected} times",
         "it says {seen:?}"
     );
     Ok(())

@@ -3,27 +3,28 @@
 //!
 //! The main type is [`BootstrapToken`].
 
+use std::convert::Infallible;
 use std::str::FromStr;
 
-use anyhow::{Context, Result};
+use anyhow::Context;
 use cucumber::{given, then, when};
 use k8s_openapi::api::core::v1::Secret as SecretObject;
 use kube::Api;
 use kube::api::{DeleteParams, PostParams};
 use serde_json::{Value, json};
 
-use super::asking::{HEARD, until_accepted};
-use super::{Person, Step, Texts, answers};
 use crate::credential::Credential;
 use crate::pki::Seed;
 use crate::probe::Question;
+use crate::scenario::steps::asking::{HEARD, until_accepted};
+use crate::scenario::steps::{Person, Step, Texts, answers};
 use crate::scenario::world::{Twin, World};
 use crate::secret::Secret;
 use crate::token_webhook::{VOUCHED_FOR, VOUCHED_FOR_DIGITS};
 
 /// A token and its Secret.
 #[derive(Clone, Debug)]
-struct BootstrapToken {
+pub(super) struct BootstrapToken {
     id: String,
     secret: Secret,
 }
@@ -74,7 +75,7 @@ impl BootstrapToken {
     }
 
     /// Returns a token with the secret that the webhook vouches for.
-    fn vouched_for(seed: &Seed) -> Self {
+    pub(super) fn vouched_for(seed: &Seed) -> Self {
         let token = Self::random(VOUCHED_FOR);
         let secret = seed.secret(&token.id);
         Self {
@@ -114,19 +115,19 @@ impl BootstrapToken {
 
 /// The token that the scenario is about.
 #[derive(Clone, Default)]
-pub(super) struct Made {
+pub(crate) struct Made {
     token: Option<BootstrapToken>,
     presented: Option<Secret>,
 }
 
 impl Made {
     /// Returns its id, which log lines about it repeat.
-    pub(super) fn id(&self) -> Step<&str> {
+    pub(crate) fn id(&self) -> Step<&str> {
         Ok(&self.token()?.id)
     }
 
     /// Returns the secret that is presented with the id in place of its own.
-    pub(super) fn presented(&self) -> Step<&Secret> {
+    pub(crate) fn presented(&self) -> Step<&Secret> {
         Ok(self.presented.as_ref().context("nobody presents another secret")?)
     }
 
@@ -135,46 +136,23 @@ impl Made {
     }
 }
 
-/// The flaw of a bootstrap token, in words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
-#[param(
-    name = "bootstrap_token_flaw",
-    regex = "has no Secret|has another secret than its Secret|has another id than its Secret says|has a Secret of another type|has a Secret that is about to go|expired an hour ago|expires at a time that nobody can read|is not meant for authentication|brings the group of administrators along|is written in capitals"
-)]
-enum TokenFlaw {
-    NoSecret,
-    OtherSecret,
-    OtherId,
-    OtherType,
-    Going,
-    Expired,
-    Unreadable,
-    OtherUsage,
-    ForbiddenGroup,
-    Capitals,
-}
-
-impl FromStr for TokenFlaw {
-    type Err = anyhow::Error;
-
-    fn from_str(said: &str) -> Result<Self> {
-        Ok(match said {
-            "has no Secret" => Self::NoSecret,
-            "has another secret than its Secret" => Self::OtherSecret,
-            "has another id than its Secret says" => Self::OtherId,
-            "has a Secret of another type" => Self::OtherType,
-            "has a Secret that is about to go" => Self::Going,
-            "expired an hour ago" => Self::Expired,
-            "expires at a time that nobody can read" => Self::Unreadable,
-            "is not meant for authentication" => Self::OtherUsage,
-            "brings the group of administrators along" => Self::ForbiddenGroup,
-            "is written in capitals" => Self::Capitals,
-            other => bail!("no bootstrap token has the flaw: {other}"),
-        })
+phrases! {
+    /// The flaw of a bootstrap token, in words.
+    enum Flaw as "bootstrap_token_flaw" {
+        NoSecret = "has no Secret",
+        OtherSecret = "has another secret than its Secret",
+        OtherId = "has another id than its Secret",
+        OtherType = "has a Secret of another type",
+        Going = "has a Secret that is being deleted",
+        Expired = "expired an hour ago",
+        Unreadable = "has an unreadable expiration time",
+        OtherUsage = "is not meant for authentication",
+        ForbiddenGroup = "has the group of administrators",
+        Capitals = "is written in capitals",
     }
 }
 
-impl TokenFlaw {
+impl Flaw {
     /// Returns the Secret of a token with this flaw, made from the sound `object`.
     fn object(self, mut object: Value, other: &BootstrapToken) -> Value {
         match self {
@@ -199,42 +177,42 @@ impl TokenFlaw {
 /// The finalizer that keeps a Secret that is being deleted.
 const FINALIZER: &str = "authlab/bootstrap-token";
 
-requires!(administrator);
-#[given(expr = "{person} holds a bootstrap token")]
-async fn holds_token(world: &mut World, person: Person) -> Step {
-    hold(world, &person, BootstrapToken::present, &[]).await
+/// The groups that a token's Secret names, if it names any: ` with the groups "a" and "b"`.
+#[derive(Clone, Debug, PartialEq, Eq, cucumber::Parameter)]
+#[param(name = "with_groups", regex = r#"(?: with the groups? "[^"]*"(?:(?:, | and )"[^"]*")*)?"#)]
+struct WithGroups(Texts);
+
+impl FromStr for WithGroups {
+    type Err = Infallible;
+
+    fn from_str(said: &str) -> Result<Self, Infallible> {
+        said.parse().map(Self)
+    }
 }
 
 requires!(administrator);
-#[given(expr = "{person} holds a bootstrap token with the group(s) {texts}")]
-async fn holds_token_with_groups(world: &mut World, person: Person, groups: Texts) -> Step {
-    hold(world, &person, BootstrapToken::present, &groups.0).await
-}
-
-requires!(administrator, token_webhook);
-#[given(expr = "{person} holds a bootstrap token that the webhook vouches for, too")]
-async fn holds_token_vouched_for(world: &mut World, person: Person) -> Step {
-    let seed = world.webhook_seed()?;
-    hold(world, &person, || BootstrapToken::vouched_for(&seed), &[]).await
+#[given(expr = "{person} holds a bootstrap token{with_groups}")]
+async fn holds_token(world: &mut World, person: Person, groups: WithGroups) -> Step {
+    hold(world, &person, BootstrapToken::present, &groups.0.0).await
 }
 
 requires!(administrator);
 #[given(expr = "{person} holds a bootstrap token that {bootstrap_token_flaw}")]
-async fn holds_flawed_token(world: &mut World, person: Person, flaw: TokenFlaw) -> Step {
+async fn holds_flawed_token(world: &mut World, person: Person, flaw: Flaw) -> Step {
     let other = BootstrapToken::random(start::ABSENT);
     let token = match flaw {
-        TokenFlaw::NoSecret => BootstrapToken::random(start::ABSENT),
+        Flaw::NoSecret => BootstrapToken::random(start::ABSENT),
         _ => BootstrapToken::create(world, BootstrapToken::present, |token| flaw.object(token.object(world), &other)).await?,
     };
     let credential = match flaw {
-        TokenFlaw::OtherSecret => {
+        Flaw::OtherSecret => {
             world.notes::<Made>().presented = Some(other.secret.clone());
             Credential::Token(Secret::new(format!("{}.{}", token.id, other.secret.expose())))
         }
-        TokenFlaw::Capitals => Credential::Token(Secret::new(format!("{}.{}", token.id.to_uppercase(), token.secret.expose()))),
+        Flaw::Capitals => Credential::Token(Secret::new(format!("{}.{}", token.id.to_uppercase(), token.secret.expose()))),
         _ => token.credential(),
     };
-    if flaw == TokenFlaw::Going {
+    if flaw == Flaw::Going {
         secrets(world)?.delete(&token.name(), &DeleteParams::default()).await?;
     }
     world.notes::<Made>().token = Some(token);
@@ -246,13 +224,6 @@ async fn holds_flawed_token(world: &mut World, person: Person, flaw: TokenFlaw) 
         user: sound.user(),
     };
     Ok(world.hold(&person, credential, Some(twin))?)
-}
-
-#[given(expr = "{person} was accepted with her bootstrap token")]
-async fn was_accepted(world: &mut World, person: Person) -> Step {
-    let user = world.notes::<Made>().token()?.user();
-    let answer = world.ask(&person, &Question::who_am_i()).await?;
-    answers::accepted(&answer, &user)
 }
 
 #[when(expr = "the Secret of {word} bootstrap token is deleted")]
@@ -268,22 +239,30 @@ async fn is_deleted(world: &mut World, _whose: String) -> Step {
     Ok(world.spoil(&Person::called("she"), twin)?)
 }
 
-#[then(expr = "{person} is accepted as the holder of the bootstrap token")]
-fn accepted_as_holder(world: &mut World, person: Person) -> Step {
-    world.person(&person)?;
-    let user = world.notes::<Made>().token()?.user();
-    answers::accepted(world.answer()?, &user)
+/// `, who asks again,`, or nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
+#[param(name = "asking_again", regex = "(?:, who asks again,)?")]
+struct AskingAgain(bool);
+
+impl FromStr for AskingAgain {
+    type Err = Infallible;
+
+    fn from_str(said: &str) -> Result<Self, Infallible> {
+        Ok(Self(!said.is_empty()))
+    }
 }
 
-#[then(expr = "{person}, who asks again, is accepted as the holder of the bootstrap token")]
-async fn still_accepted(world: &mut World, person: Person) -> Step {
+#[then(expr = "{person}{asking_again} is accepted as the holder of the bootstrap token")]
+async fn accepted_as_holder(world: &mut World, person: Person, again: AskingAgain) -> Step {
     let user = world.notes::<Made>().token()?.user();
-    let answer = world.ask(&person, &Question::who_am_i()).await?;
-    answers::accepted(&answer, &user)
+    if again.0 {
+        world.ask(&person, &Question::who_am_i()).await?;
+    }
+    answers::accepted(world.answer_to(&person)?, &user)
 }
 
 /// Gives the person a sound token from `drawn`, with `groups` of its own, and waits until the API server knows it.
-async fn hold(world: &mut World, person: &Person, drawn: impl Fn() -> BootstrapToken, groups: &[String]) -> Step {
+pub(super) async fn hold(world: &mut World, person: &Person, drawn: impl Fn() -> BootstrapToken, groups: &[String]) -> Step {
     let token = BootstrapToken::create(world, drawn, |token| {
         let mut object = token.object(world);
         if !groups.is_empty() {
@@ -294,7 +273,7 @@ async fn hold(world: &mut World, person: &Person, drawn: impl Fn() -> BootstrapT
     .await?;
     let behind = BootstrapToken::sound(world).await?;
     heard(world, &behind).await?;
-    world.hold(&person, token.credential(), None)?;
+    world.hold(person, token.credential(), None)?;
     world.notes::<Made>().token = Some(token);
     Ok(())
 }
