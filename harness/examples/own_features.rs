@@ -8,8 +8,8 @@ use authlab::cli::features::{OwnFeatures, main_with};
 use authlab::credential::Credential;
 use authlab::pki::Request;
 use authlab::probe::Question;
-use authlab::scenario::Differs;
 use authlab::scenario::world::World;
+use authlab::scenario::{Differs, Person};
 use cucumber::{given, then, when};
 
 fn main() -> ExitCode {
@@ -23,15 +23,15 @@ fn main() -> ExitCode {
 // itself what it requires of the cluster: a lab without that skips the scenario, with the reason.
 authlab::requires!(cluster_signing_key);
 #[given(regex = r"^(\w+) wears the badge of the (.+)$")]
-fn wears_a_badge(world: &mut World, person: String, team: String) -> Result<()> {
+fn wears_a_badge(world: &mut World, person: Person, team: String) -> Result<()> {
     let group = team.replace(' ', "-");
-    let badge = Request::client(&person.to_lowercase(), &[&group]);
+    let badge = Request::client(&world.user(&person)?, &[&group]);
     let certificate = world.client_authority()?.issue(&badge)?;
     world.hold(&person, Credential::Certificate(certificate), None)
 }
 
 #[when(regex = r"^(\w+) looks at the machines$")]
-async fn looks_at_the_machines(world: &mut World, person: String) -> Result<()> {
+async fn looks_at_the_machines(world: &mut World, person: Person) -> Result<()> {
     world.ask(&person, &Question::get("/api/v1/nodes")).await.map(drop)
 }
 

@@ -86,7 +86,7 @@ fn an_issuer_that_the_api_server_cannot_reach_is_told_from_one_that_is_not_there
             &format!("the API server itself cannot reach the issuer {keycloak}, which can be read from this machine"),
             "its log says at ",
             "403 Forbidden",
-            "the egress",
+            "its egress proxy",
         ],
     );
     let nowhere = format!("{}/es265", bench.signer.base());
@@ -144,7 +144,7 @@ fn an_api_server_says_which_issuers_it_has_found_and_what_it_runs_with() {
     }
     let refusal = look("no-such").refusal(2);
     assert!(
-        refusal.contains("no API server \"no-such\" runs in the lab (known: main"),
+        refusal.contains("no API server named \"no-such\" runs in the lab (known: main"),
         "{refusal}"
     );
 }

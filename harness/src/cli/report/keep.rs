@@ -58,8 +58,8 @@ pub(in crate::cli) fn file(folder: &Path) -> Result<PathBuf, CommandError> {
     if file.exists() {
         return Ok(file);
     }
-    let error = CommandError::new(Exit::Usage, format!("there is no {}", file.display()));
-    Err(error.hint("go to the project's root, or name its folder with --into"))
+    let error = CommandError::new(Exit::Usage, format!("file not found: {}", file.display()));
+    Err(error.hint("run this in the project's root, or name its folder with --into"))
 }
 
 /// Writes the results in `records` into the file of `folder`, which must exist; returns its path.
