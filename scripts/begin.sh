@@ -1,21 +1,21 @@
 # shellcheck shell=bash
-# What every walk-through begins with: a directory and a kubeconfig of its own, and the words that it uses.
-# Then each block of it is shown and carried out, so that what is read and what happens stand side by side.
-# The kubeconfig that KUBECONFIG named is read, and never written.
+# The start of every walk-through: a directory and a kubeconfig of its own, and the functions that it uses.
+# Each block of the walk-through is shown and then run, so that commands and their output stand together.
+# The kubeconfig in KUBECONFIG is read, and never written.
 #
-# Several walk-throughs can be under way in one lab: each has a namespace of its own, and WALK_ID, eight characters that no
-# other has. It goes into the name of every object that has no namespace.
+# Several walk-throughs can run in one lab: each has its own namespace and its own WALK_ID, eight characters that are
+# part of the name of every object without a namespace.
 #
-# How a walk-through is written: blank lines stand between blocks. In a block, lines that begin with # and come
-# first are prose, and the rest is one command. The first block, which begins, is not shown.
+# Format of a walk-through: blank lines separate blocks. The lines at the start of a block that begin with # are prose,
+# the rest is one command. The first block, which loads this file, is not shown.
 #
-#   needs TOOL 'STEP'         what has to be installed, and for which step
-#   temporary KIND/NAME…      an object without a namespace that is made; it goes at the end
-#   refused 'TEXT' COMMAND…   a command that is meant to be refused, with TEXT in what is answered
+#   needs TOOL 'STEP'         a required tool, and the step that needs it
+#   temporary KIND/NAME…      an object without a namespace, which is deleted at the end
+#   refused 'TEXT' COMMAND…   a command that must be refused, with TEXT in its output
 
 set -euo pipefail
 
-# Ends the walk-through, and says why.
+# Ends the walk-through with a message.
 surprise() {
     printf '\nstopped: %s\n' "$1" >&2
     WALK_TOLD=yes
@@ -31,46 +31,46 @@ refused() {
     shift
     said="$("$@" 2>&1)" || status=$?
     printf '%s\n' "$said"
-    [[ $status -ne 0 ]] || surprise "this was meant to be refused, and was not"
-    [[ $said == *"$text"* ]] || surprise "this was refused, but not with: $text"
+    [[ $status -ne 0 ]] || surprise "this command should have been refused"
+    [[ $said == *"$text"* ]] || surprise "this command was refused, but not with: $text"
 }
 
 temporary() {
     TEMPORARY+=("$@")
 }
 
-# kubectl of who may do everything, whatever the walk-through makes of its own kubeconfig.
+# Runs kubectl as the lab's administrator, whatever the walk-through's own kubeconfig contains.
 administrator() {
     kubectl --kubeconfig="$ADMINISTRATOR" "$@" >/dev/null
 }
 
-# Waits until the API server allows what `kubectl auth can-i` is asked with these arguments.
+# Waits until `kubectl auth can-i` says yes to these arguments.
 until_allowed() {
     local _
     for _ in {1..300}; do
         administrator auth can-i "$@" && return
     done
-    surprise "the API server does not know a right that was granted"
+    surprise "the API server does not apply a right that was granted"
 }
 
-# The end: nothing is left, neither in the cluster nor in the directory. A namespace goes some seconds after it was deleted;
-# nobody has to wait for that.
+# Deletes everything that was created, in the cluster and on disk. A namespace ends some seconds after its deletion, which need
+# not be waited for.
 leave() {
     local status=$?
-    [[ $status -eq 0 || -n ${WALK_TOLD-} ]] || printf '\nstopped: this was not meant to fail\n' >&2
+    [[ $status -eq 0 || -n ${WALK_TOLD-} ]] || printf '\nstopped: this command should not have failed\n' >&2
     cd /
     administrator delete --ignore-not-found --wait=false "namespace/$NAMESPACE" "${TEMPORARY[@]}" || true
     rm -rf "$WALK_DIRECTORY"
 }
 
 [[ -n ${LAB_API_SERVER-} && -n ${KUBECONFIG-} ]] ||
-    surprise "there is no lab here: \`authlab up\` starts one, and in \`authlab shell\` this can be run" 2
+    surprise "no lab found: start one with \`authlab up\`, and run this in \`authlab shell\`" 2
 [[ ${AUTHLAB_PERSON-} == administrator ]] ||
-    surprise "this begins as the lab's administrator: \`authlab shell\` without a name" 2
-needs kubectl "ask the API server"
+    surprise "run this as the lab's administrator: \`authlab shell\` without a name" 2
+needs kubectl "send requests to the API server"
 
 [[ -n ${WALK_STEP-} ]] || exec 3<"$0"
-# A lab is on this machine: whatever proxy is set is not asked for it.
+# A lab is on this machine, so no proxy is used for it.
 export NO_PROXY="127.0.0.1,localhost${NO_PROXY:+,$NO_PROXY}"
 export no_proxy="$NO_PROXY"
 WALK_ID="${WALK_ID:-$(od -An -N4 -tx1 /dev/urandom | tr -d ' \n')}"
@@ -78,7 +78,7 @@ NAMESPACE="walk-$WALK_ID"
 TEMPORARY=("clusterrolebinding/demo-rbac-admin-$WALK_ID")
 ADMINISTRATOR="$KUBECONFIG"
 umask 077
-# `authlab walk` has a directory of its own, to go on in another time.
+# `authlab walk` has a directory of its own, which it keeps to resume later.
 if [[ -z ${WALK_STEP-} ]]; then
     WALK_DIRECTORY="$(mktemp -d)"
     trap leave EXIT
@@ -105,10 +105,10 @@ metadata: { name: demo-rbac-admin-$WALK_ID }
 roleRef: { apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin }
 subjects: [{ kind: ServiceAccount, name: demo-rbac-admin, namespace: $NAMESPACE }]
 YAML
-    # The API server hears of a new right a moment later.
+    # The API server applies a new right a moment later.
     until_allowed --as="system:serviceaccount:$NAMESPACE:demo-rbac-admin" '*' '*'
     WALK_TOKEN="$(kubectl --kubeconfig="$ADMINISTRATOR" --namespace="$NAMESPACE" create token demo-rbac-admin --duration=8h)"
-    # Not an argument of a command: everybody on the machine can read those.
+    # Every user of the machine can read the arguments of a command, so the token is not one.
     cat >"$KUBECONFIG" <<YAML
 apiVersion: v1
 kind: Config
@@ -123,10 +123,10 @@ YAML
     } >/dev/null
 fi
 
-# In `authlab walk`, somebody else shows the blocks and asks for each.
+# `authlab walk` shows the blocks itself.
 [[ -z ${WALK_STEP-} ]] || return 0
 
-# Shows the block that is about to be carried out, on standard error like a shell's own `set -v`.
+# Shows the block that runs next, on standard error like a shell's own `set -v`.
 show() {
     local line mark='$ ' prose="$WALK_PROSE" command="$WALK_COMMAND"
     printf '\n%s' "$prose" >&2

@@ -2,36 +2,36 @@
 # shellcheck source=scripts/begin.sh
 . "$(dirname "${BASH_SOURCE[0]}")/begin.sh"
 
-# Client certificates, signed outside of the cluster
+# Client certificates signed outside the cluster
 #
-# Somebody who holds the key of the client authority signs a certificate for user1.
-# The API server trusts that authority (--client-ca-file): who the certificate names is who asks.
+# An administrator with the key of the client authority signs a certificate for user1.
+# The API server trusts that authority (--client-ca-file) and takes the caller for the user that the certificate names.
 
 needs openssl "make user1's key, request and certificate"
 
-needs jq "show who the API server takes user1 for"
+needs jq "show the user that the API server sees"
 
-# In the article the administrator has the authority's files at hand; here they are the lab's.
+# Administrator: use the authority of the API server, here the lab's.
 cp "$LAB_CLIENT_AUTHORITY" cluster-ca.crt
 
 cp "$LAB_CLIENT_AUTHORITY_KEY" cluster-ca.key
 
-# User: generate user private key (if not exist).
+# User: generate a private key.
 openssl genrsa -out user1.key 2048
 
-# User: generate user CSR. CN becomes the user's name, each O a group.
+# User: generate a certificate signing request. CN is the name of the user, each O is a group.
 openssl req -new -key user1.key -out user1.csr -subj "/CN=user1/O=group1/O=group2"
 
-# Admin: sign user client cert, as the article does.
+# Administrator: sign the certificate.
 openssl x509 -req -in user1.csr -CA cluster-ca.crt -CAkey cluster-ca.key \
     -set_serial 101 -extensions client -days 365 -outform PEM -out user1.crt
 
-# There is no file in which openssl could find the extensions "client", so it leaves them out:
-# the certificate has none, and nothing says what it is for.
+# Without a file that defines the extensions "client", openssl leaves them out:
+# the certificate does not say what it may be used for.
 openssl x509 -in user1.crt -noout -subject -serial -ext extendedKeyUsage
 
-# The API server takes it even so: a certificate without the extension is good for everything.
-# The form that says "for clients" names a file with that section.
+# The API server accepts it even so: a certificate without the extension may be used for everything.
+# To limit it to clients, define the extensions in a file and sign again.
 cat > client.cnf <<SECTION
 [client]
 basicConstraints = critical, CA:FALSE
@@ -44,13 +44,13 @@ openssl x509 -req -in user1.csr -CA cluster-ca.crt -CAkey cluster-ca.key \
 
 openssl x509 -in user1.crt -noout -subject -serial -ext extendedKeyUsage
 
-# User: use with kubectl via options …
+# User: present the certificate with kubectl's options.
 kubectl --client-key=user1.key --client-certificate=user1.crt get nodes
 
-# Who is that, to the API server? The kubeconfig's own token went along, too: a certificate comes first.
+# The API server takes the caller for user1. The kubeconfig's token was sent along, but a certificate takes precedence.
 kubectl --client-key=user1.key --client-certificate=user1.crt auth whoami -o json | jq .status.userInfo
 
-# … or kubeconfig.
+# User: store the certificate in the kubeconfig.
 kubectl config set-credentials user1 --client-key user1.key --client-certificate user1.crt --embed-certs
 
 kubectl config set-context user1 --cluster demo-rbac --user user1
@@ -63,10 +63,10 @@ kubectl config get-contexts
 
 kubectl get nodes
 
-# user1 may see nodes, since group1 may; what nobody allowed is forbidden, and the answer says who user1 is.
+# user1 may list nodes, because group1 may. Other requests are forbidden, and the response names the user.
 refused 'User "user1" cannot list resource "secrets"' kubectl get secrets
 
-# Mallory signs for herself: the same words, another authority. Nobody believes her, and is not told why.
+# Mallory signs a certificate with the same subject herself. The API server refuses it, and does not tell her why.
 openssl genrsa -out mallory.key 2048
 
 openssl req -x509 -new -key mallory.key -out mallory.crt -subj "/CN=user1/O=group1/O=group2" -days 1

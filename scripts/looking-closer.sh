@@ -2,36 +2,36 @@
 # shellcheck source=scripts/begin.sh disable=SC2155
 . "$(dirname "${BASH_SOURCE[0]}")/begin.sh"
 
-# Looking closer
+# Requests and kubeconfigs in detail
 #
-# What goes over the wire, and what kubectl has in its file: curl, kubectl, jq.
+# The requests that clients send, and the contents of a kubeconfig, with curl, kubectl and jq.
 
-needs curl "ask the API server by hand"
+needs curl "send requests to the API server"
 
-needs jq "read the answers"
+needs jq "read the responses"
 
-needs less "page through a long answer"
+needs less "page through a long response"
 
-# A token of the administrator, and the address that the article leaves out.
+# Get a token of the administrator, and set the address of a request.
 TOKEN="$(kubectl create token demo-rbac-admin)"
 
 NODES="${LAB_API_SERVER}/api/v1/nodes"
 
-# With -k curl takes anybody for the API server, and hands the token to whoever answers. It works, and nothing is proved.
+# With -k, curl does not check the server's certificate, and sends the token to any server that answers.
 curl -k -v -XGET -H "Authorization: Bearer ${TOKEN}" \
   "${NODES}" | jq -C . | less -R
 
-# The lab's authority in place of -k: the same answer, from the one who was meant.
+# With the lab's authority, curl sends the token to the API server alone.
 curl --cacert "${LAB_API_SERVER_AUTHORITY}" -v -XGET -H "Authorization: Bearer ${TOKEN}" \
   "${NODES}" | jq -r '.items[].metadata.name'
 
-# No credential at all is somebody: anonymous, and forbidden.
+# A request without a credential is anonymous, and forbidden.
 refused '"code": 403' curl -sS --fail-with-body --cacert "${LAB_API_SERVER_AUTHORITY}" "${NODES}"
 
-# A bad one is nobody: unauthenticated.
+# A request with an invalid credential is unauthenticated.
 refused '"code": 401' curl -sS --fail-with-body --cacert "${LAB_API_SERVER_AUTHORITY}" -H "Authorization: Bearer nonsense" "${NODES}"
 
-# An example of a kubeconfig: where (clusters), as whom (users), and both together under a name (contexts).
+# Write a kubeconfig: servers (clusters), credentials (users), and named pairs of both (contexts).
 cat > kc.yaml <<KUBECONFIG
 apiVersion: v1
 kind: Config
@@ -52,18 +52,18 @@ contexts:
 current-context: demo-rbac
 KUBECONFIG
 
-# A kubeconfig can be named by an option …
+# Select a kubeconfig with an option.
 kubectl --kubeconfig=kc.yaml get nodes
 
-# … or by the environment.
+# Select a kubeconfig with a variable.
 export KUBECONFIG="$(pwd)/config.yaml"
 
 kubectl get nodes
 
-# kubectl says what it asks, too. It leaves the token out.
+# Show kubectl's requests. It leaves the token out.
 kubectl get nodes --v=9
 
-# The kubeconfig taken apart: the context that is current, whom it names, and whom kubectl would trust.
+# Read a kubeconfig: its contexts, the current one, and everything but the secrets.
 kubectl --kubeconfig=kc.yaml config get-contexts
 
 kubectl --kubeconfig=kc.yaml config current-context
@@ -72,5 +72,5 @@ kubectl --kubeconfig=kc.yaml config view
 
 kubectl --kubeconfig=kc.yaml config view --raw -o json | jq '.users[].user | map_values(length)'
 
-# Two files at once: what the first has, counts.
+# Combine two files: entries of the first take precedence.
 KUBECONFIG="$(pwd)/kc.yaml:$(pwd)/config.yaml" kubectl config view -o json | jq '[.contexts[].name]'

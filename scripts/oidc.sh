@@ -4,28 +4,27 @@
 
 # OIDC tokens of an identity provider
 #
-# Keycloak knows the people and signs who they are; the API server knows Keycloak's issuer URL and checks the signature.
-# The article sets four flags (--oidc-issuer-url, --oidc-client-id, --oidc-username-claim, --oidc-groups-claim);
-# the lab's API server has the same in an AuthenticationConfiguration, with the prefix "keycloak:" for names and groups.
+# Keycloak authenticates users and signs their identity; the API server is configured with Keycloak's issuer URL and checks the signature.
+# The four flags --oidc-issuer-url, --oidc-client-id, --oidc-username-claim and --oidc-groups-claim configure it. The lab's API
+# server has the same settings in an AuthenticationConfiguration, with the prefix "keycloak:" for users and groups.
 
-needs curl "ask Keycloak for tokens"
+needs curl "request tokens from Keycloak"
 
-needs jq "read Keycloak's answers"
+needs jq "read Keycloak's responses"
 
 needs authlab "log in for kubectl"
 
-# What the article has in its environment, and which address it leaves out.
+# Set the client's secret, the user's password, and the token endpoint.
 CLIENT_SECRET="$(cat "$LAB_CLIENT_SECRET_FILE")"
 
 USER_PASSWORD="$(cat "$LAB_PASSWORDS/da-admin")"
 
 TOKEN_ENDPOINT="${LAB_ISSUER}/protocol/openid-connect/token"
 
-# curl does not know the authority of Keycloak's certificate.
+# curl does not trust the authority of Keycloak's certificate.
 refused 'SSL certificate problem' curl -sS "${TOKEN_ENDPOINT}"
 
-# It is named each time, rather than looking away with -k.
-# Login request from the client with visualization of the response.
+# Log in, and show the response. The option --cacert names the authority.
 curl --cacert "${LAB_ISSUER_AUTHORITY}" "${TOKEN_ENDPOINT}" \
   -d "grant_type=password" \
   -d "scope=openid" \
@@ -35,8 +34,8 @@ curl --cacert "${LAB_ISSUER_AUTHORITY}" "${TOKEN_ENDPOINT}" \
   -d "password=${USER_PASSWORD}" \
   | jq .
 
-# Login: the same request but with response tokens saved in environment variables for use in the followup commands.
-# What the article has here asks with a refresh token, which nobody has yet: Keycloak refuses, and all three are empty.
+# Save the tokens of a response in variables. This request presents a refresh token, and there is none yet:
+# Keycloak refuses it, and the variables stay empty.
 REFRESH_TOKEN=""
 
 eval "$(curl -d "grant_type=refresh_token" -d "client_id=kubernetes" \
@@ -45,14 +44,14 @@ eval "$(curl -d "grant_type=refresh_token" -d "client_id=kubernetes" \
   jq -r '"REFRESH_TOKEN="+.refresh_token,"TOKEN="+.access_token,"ID_TOKEN="+.id_token')" ; \
   echo ; echo "TOKEN=${TOKEN}" ; echo ; echo "ID_TOKEN=${ID_TOKEN}" ; echo
 
-# The password is what it meant.
+# Log in with the password, and save the tokens.
 eval "$(curl -d "grant_type=password" -d "scope=openid" -d "client_id=kubernetes" \
   -d "client_secret=${CLIENT_SECRET}" -d "username=da-admin" -d "password=${USER_PASSWORD}" \
   --cacert "${LAB_ISSUER_AUTHORITY}" "${TOKEN_ENDPOINT}" | \
   jq -r '"REFRESH_TOKEN="+.refresh_token,"TOKEN="+.access_token,"ID_TOKEN="+.id_token')" ; \
   echo ; echo "TOKEN=${TOKEN}" ; echo ; echo "ID_TOKEN=${ID_TOKEN}" ; echo
 
-# Refresh token request with visualized response.
+# Refresh the login, and show the response.
 curl \
   -d "grant_type=refresh_token" \
   -d "client_id=kubernetes" \
@@ -60,20 +59,20 @@ curl \
   -d "refresh_token=${REFRESH_TOKEN}" \
   --cacert "${LAB_ISSUER_AUTHORITY}" "${TOKEN_ENDPOINT}" | jq -r .
 
-# Refresh: the same request with response tokens saved in the environment variables.
+# Refresh the login, and save the tokens.
 eval "$(curl -d "grant_type=refresh_token" -d "client_id=kubernetes" \
 -d "client_secret=${CLIENT_SECRET}" -d "refresh_token=${REFRESH_TOKEN}" \
 --cacert "${LAB_ISSUER_AUTHORITY}" "${TOKEN_ENDPOINT}" | \
 jq -r '"REFRESH_TOKEN="+.refresh_token,"TOKEN="+.access_token,"ID_TOKEN="+.id_token')" ; \
 echo ; echo "TOKEN=${TOKEN}" ; echo ; echo "ID_TOKEN=${ID_TOKEN}" ; echo
 
-# Token introspection request: Keycloak says whether the token is still good, and what is in it. The API server never asks that.
+# Introspect the token: Keycloak reports whether it is still active, and its claims. The API server never sends this request.
 curl --cacert "${LAB_ISSUER_AUTHORITY}" "${TOKEN_ENDPOINT}/introspect" \
   --user "kubernetes:${CLIENT_SECRET}" \
   -d "token=${TOKEN}" \
   | jq .
 
-# kubectl kubeconfig configuration and request. kubectl is told no authority here, as in the article, and trusts the machine's.
+# Let kubectl log in with the refresh token. Without an authority in the kubeconfig, kubectl trusts only those of the machine.
 kubectl config set-credentials da-admin \
    "--auth-provider=oidc" \
    "--auth-provider-arg=idp-issuer-url=${LAB_ISSUER}" \
@@ -85,7 +84,7 @@ kubectl config set-context da-admin --cluster=demo-rbac --user=da-admin
 
 refused 'certificate signed by unknown authority' kubectl --context=da-admin get nodes
 
-# With the authority of Keycloak's certificate it fetches an ID token by itself, and keeps it in the kubeconfig.
+# With the authority of Keycloak's certificate, kubectl fetches an ID token by itself, and stores it in the kubeconfig.
 kubectl config set-credentials da-admin \
    "--auth-provider=oidc" \
    "--auth-provider-arg=idp-certificate-authority=${LAB_ISSUER_AUTHORITY}"
@@ -96,14 +95,14 @@ kubectl --context=da-admin auth whoami -o json | jq .status.userInfo
 
 kubectl config view -o json | jq '.users[] | select(.name == "da-admin").user["auth-provider"].config | keys'
 
-# da-admin is Keycloak's name; the API server's has the prefix, and so has the group that a RoleBinding must name.
+# da-admin is the name at Keycloak. At the API server, users and groups have the prefix: a binding must name them with it.
 refused 'User "keycloak:da-admin" cannot list resource "secrets"' kubectl --context=da-admin get secrets
 
-# An auth provider is built into kubectl; the one for OIDC is the last that is left.
-# What took its place is an exec plugin: any program that prints a credential. This one is the login of above.
+# The OIDC auth provider is built into kubectl. Its successor is the exec plugin: any program that prints a credential.
+# This plugin logs in as above.
 mkdir bin
 
-# (It is in a directory of its own since kubectl writes down where it is from the kubeconfig on, and looks for a bare name in PATH.)
+# (It is in a directory because kubectl stores its path relative to the kubeconfig, and looks for a bare name in PATH.)
 cat > bin/login <<PLUGIN
 #!/bin/sh
 curl -sS --cacert "${LAB_ISSUER_AUTHORITY}" "${TOKEN_ENDPOINT}" \
@@ -123,8 +122,8 @@ kubectl --context=da-admin-exec get nodes
 
 kubectl --context=da-admin-exec auth whoami -o json | jq .status.userInfo
 
-# A plugin that is made for that keeps the login for its owner alone, and refreshes it before it expires.
-# Without --flow it opens the browser; here it is told the password, as nobody sits at the screen.
+# The plugin `authlab token oidc` stores the login for its owner alone, and refreshes it before it expires.
+# Without --flow it opens a browser; here it reads the password from a file.
 kubectl config set-credentials da-admin-login --exec-api-version=client.authentication.k8s.io/v1 \
    --exec-interactive-mode=IfAvailable --exec-command=authlab \
    --exec-arg=token --exec-arg=oidc \
@@ -141,10 +140,10 @@ kubectl config set-context da-admin-login --cluster=demo-rbac --user=da-admin-lo
 
 kubectl --context=da-admin-login get nodes
 
-# Nobody logs in for this one: the token that is kept is still good.
+# This request needs no login: the stored token is still valid.
 kubectl --context=da-admin-login auth whoami -o json | jq .status.userInfo
 
-# A token from which somebody took the signature is nobody's.
+# A token without its signature is refused.
 kubectl config set-credentials mallory "--token=${ID_TOKEN%.*}."
 
 kubectl config set-context mallory --cluster=demo-rbac --user=mallory

@@ -4,25 +4,25 @@
 
 # Bearer tokens of a service account
 #
-# The cluster itself says who somebody is: it signs a token for a service account, and later believes its own signature.
+# The cluster signs tokens for its service accounts, and accepts its own signature.
 
-needs jq "take a token apart"
+needs jq "decode a token"
 
-# Create service account.
+# Create a service account.
 kubectl create serviceaccount sa1
 
-# Get service account token. Until Kubernetes 1.23 a Secret with a token was made by itself, and the account named it.
+# Get its token. Until Kubernetes 1.23, each account had a Secret with a token, and named it.
 kubectl get -o yaml sa sa1
 
 SA_SECRET="$(kubectl get sa sa1 -o jsonpath='{.secrets[0].name}')"
 
-# Today there is none, so there is no name, and the next command has nothing to ask for.
+# Today there is no such Secret, so the variable is empty and the next command fails.
 echo "SA_SECRET=${SA_SECRET}"
 
 refused 'resource name may not be empty' kubectl get -o yaml secret "${SA_SECRET}"
 
-# A Secret of this type that names the account is filled by the cluster: the article's way, made by hand.
-# Its token never expires, which is why it is not made by itself any more.
+# The cluster adds a token to a Secret of this type that names the account.
+# This token never expires, which is why the cluster no longer creates it by itself.
 kubectl apply -f - <<SECRET
 apiVersion: v1
 kind: Secret
@@ -35,7 +35,7 @@ SECRET
 
 SA_SECRET="sa1-token"
 
-# The cluster does that on its own, a moment later: so ask until it is done.
+# The cluster does so asynchronously: repeat until the token is there.
 for _ in {1..300}; do
   [[ -n "$(kubectl get secret "${SA_SECRET}" -o jsonpath='{.data.token}')" ]] && break
 done
@@ -44,7 +44,7 @@ kubectl get -o yaml secret "${SA_SECRET}"
 
 SA_TOKEN="$(kubectl get secret "${SA_SECRET}" -o jsonpath='{.data.token}' | base64 -d)"
 
-# Send request.
+# Send requests with the token.
 kubectl "--token=${SA_TOKEN}" get nodes
 
 kubectl config set-credentials sa1 "--token=${SA_TOKEN}"
@@ -53,17 +53,17 @@ kubectl config set-context sa1 --cluster demo-rbac --user sa1
 
 kubectl --context=sa1 auth whoami -o json | jq .status.userInfo
 
-# The way of today: a token that is asked for, for an hour, and bound to the account.
+# The current way: request a token that is valid for an hour.
 SA_TOKEN="$(kubectl create token sa1 --duration=1h)"
 
-# A token is three parts with dots between them; the second says who, for whom and until when. Anybody can read it.
+# A token has three parts, separated by dots. The second has the claims: subject, audience and expiry. Anyone can read it.
 jq -rn --arg token "${SA_TOKEN}" '$token | split(".")[1] | gsub("-";"+") | gsub("_";"/") | . + "=" * ((4 - length % 4) % 4) | @base64d | fromjson'
 
 kubectl config set-credentials sa1 "--token=${SA_TOKEN}"
 
 kubectl --context=sa1 get nodes
 
-# It is for this API server. A token for somebody else is not accepted here.
+# The token is for this API server. A token for another audience is refused.
 VAULT_TOKEN="$(kubectl create token sa1 --audience=vault)"
 
 kubectl config set-credentials sa1-vault "--token=${VAULT_TOKEN}"
@@ -72,7 +72,7 @@ kubectl config set-context sa1-vault --cluster demo-rbac --user sa1-vault
 
 refused 'You must be logged in to the server (Unauthorized)' kubectl --context=sa1-vault get nodes
 
-# With the account go its tokens, long before they expire.
+# Deleting the account invalidates its tokens, long before they expire.
 SA_TOKEN="$(kubectl create token sa1 --duration=1h)"
 
 kubectl delete serviceaccount sa1

@@ -2,27 +2,27 @@
 # shellcheck source=scripts/begin.sh disable=SC2002
 . "$(dirname "${BASH_SOURCE[0]}")/begin.sh"
 
-# Client certificates, signed by the cluster
+# Client certificates signed by the cluster
 #
-# The key of the authority stays where it is. user2 asks for a certificate with an object of the API,
-# somebody approves it, and the cluster's signer signs.
+# The authority's key never leaves the cluster. user2 creates a CertificateSigningRequest, an administrator approves it,
+# and the cluster's signer signs.
 
 needs openssl "make user2's key and request, and read the certificate"
 
-needs jq "show who the API server takes user2 for"
+needs jq "show the user that the API server sees"
 
-# A signing request has no namespace: this name is one that nobody else has.
+# A signing request has no namespace, so its name must be unique in the cluster.
 CSR="user2-${WALK_ID}"
 
 temporary "csr/${CSR}" "csr/${CSR}-denied"
 
-# User: generate user private key (if not exist).
+# User: generate a private key.
 openssl genrsa -out user2.key 2048
 
-# User: generate user CSR.
+# User: generate a certificate signing request.
 openssl req -new -key user2.key -out user2.csr -subj "/CN=user2/O=group1/O=group2"
 
-# Admin: use Kubernetes API server to sign the CSR. The article is from the days of v1beta1, which went with Kubernetes 1.22.
+# Administrator: ask the API server to sign it. The version v1beta1 ended with Kubernetes 1.22.
 refused 'no matches for kind "CertificateSigningRequest" in version "certificates.k8s.io/v1beta1"' kubectl apply -f - <<REQUEST
 apiVersion: certificates.k8s.io/v1beta1
 kind: CertificateSigningRequest
@@ -34,7 +34,7 @@ spec:
     'client auth']
 REQUEST
 
-# The version alone is not enough: v1 wants to know which signer is meant.
+# In v1, a request must name its signer.
 refused 'spec.signerName: Required value' kubectl apply -f - <<REQUEST
 apiVersion: certificates.k8s.io/v1
 kind: CertificateSigningRequest
@@ -46,7 +46,7 @@ spec:
     'client auth']
 REQUEST
 
-# This one is for client certificates that the API server accepts. The certificate may be asked for a short life, too.
+# This signer issues client certificates that the API server accepts. The request may ask for a short lifetime, too.
 kubectl apply -f - <<REQUEST
 apiVersion: certificates.k8s.io/v1
 kind: CertificateSigningRequest
@@ -62,13 +62,13 @@ REQUEST
 
 kubectl get csr "${CSR}"
 
-# Admin (approver): approve or deny the CSR in the Kubernetes API.
+# Administrator (approver): approve the request.
 kubectl certificate approve "${CSR}"
 
-# One of the two, and for good.
+# An approved request cannot be denied any more.
 refused 'is already Approved' kubectl certificate deny "${CSR}"
 
-# What is denied is not signed.
+# A denied request is not signed.
 kubectl apply -f - <<REQUEST
 apiVersion: certificates.k8s.io/v1
 kind: CertificateSigningRequest
@@ -84,11 +84,11 @@ kubectl certificate deny "${CSR}-denied"
 
 kubectl get csr "${CSR}-denied" -o json | jq '{conditions: [.status.conditions[].type], certificate: .status.certificate}'
 
-# Admin: extract the approved and signed certificate from the Kubernetes API.
+# Administrator: read the signed certificate from the API.
 kubectl get csr "${CSR}" -o jsonpath='{.status.certificate}' | \
 base64 --decode > user2.crt
 
-# The signer works on its own, and what was approved has its certificate a moment later: so ask until it is there.
+# The signer works asynchronously: repeat until the certificate is there.
 for _ in {1..300}; do
   [[ -s user2.crt ]] && break
   kubectl get csr "${CSR}" -o jsonpath='{.status.certificate}' | base64 --decode > user2.crt
@@ -96,7 +96,7 @@ done
 
 openssl x509 -in user2.crt -noout -subject -issuer -ext extendedKeyUsage
 
-# User: use with kubectl via options or kubeconfig.
+# User: present the certificate with kubectl's options, or store it in the kubeconfig.
 kubectl --client-key=user2.key --client-certificate=user2.crt get nodes
 
 kubectl config set-credentials user2 --client-key user2.key --client-certificate user2.crt --embed-certs
@@ -105,5 +105,19 @@ kubectl config set-context user2 --cluster demo-rbac --user user2
 
 kubectl --context=user2 auth whoami -o json | jq .status.userInfo
 
-# user2 cannot approve for anybody: whoever may approve for this signer decides who people are.
+# user2 may not approve requests. Approval is as good as an identity: the requester chose the name in the request.
 refused 'User "user2" cannot get resource "certificatesigningrequests"' kubectl --context=user2 certificate approve "${CSR}"
+
+# The signer refuses one group altogether: no certificate makes its holder a member of system:masters.
+openssl req -new -key user2.key -out masters.csr -subj "/CN=user2/O=system:masters"
+
+refused 'system:masters group is not allowed' kubectl apply -f - <<REQUEST
+apiVersion: certificates.k8s.io/v1
+kind: CertificateSigningRequest
+metadata:
+  name: ${CSR}-masters
+spec:
+  signerName: kubernetes.io/kube-apiserver-client
+  request: $(cat masters.csr | base64 | tr -d '\n')
+  usages: ['client auth']
+REQUEST

@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 
 use super::AuthProxyError;
-use super::caller::Caller;
+use super::caller::{By, Caller};
 use super::status::Refusal;
 use crate::cause::with_causes;
 use crate::jwt::Jwt;
@@ -181,6 +181,7 @@ impl Bearer {
             groups,
             uid: None,
             extra: BTreeMap::new(),
+            by: By::Token,
         })
     }
 

@@ -15,6 +15,7 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, SignatureScheme};
+use serde::{Deserialize, Serialize};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::bearer::Bearer;
@@ -25,7 +26,7 @@ use crate::pki::Holder;
 use crate::secret::{Secret, TOKEN_PROTOCOL};
 
 /// A caller that the proxy has identified.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Caller {
     /// The user.
     pub user: String,
@@ -35,6 +36,18 @@ pub struct Caller {
     pub uid: Option<String>,
     /// Extra attributes of the user.
     pub extra: BTreeMap<String, Vec<String>>,
+    /// The kind of credential that identified the caller.
+    pub by: By,
+}
+
+/// The kind of credential that identified a caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum By {
+    /// A client certificate.
+    Certificate,
+    /// A bearer token.
+    Token,
 }
 
 /// Identifies callers.
@@ -111,6 +124,7 @@ impl Callers {
             groups,
             uid,
             extra: BTreeMap::new(),
+            by: By::Certificate,
         })
     }
 

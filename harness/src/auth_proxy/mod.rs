@@ -10,18 +10,21 @@ mod caller;
 mod connection_headers;
 mod forward;
 mod identity_headers;
+mod record;
 mod server;
 mod status;
 #[cfg(test)]
 mod tests;
 
 pub use bearer::TokenIssuer;
-pub use caller::Caller;
+pub use caller::{By, Caller};
 pub use forward::Backend;
 pub use identity_headers::{HeaderNames, PassOn, ProxyCredential};
+pub use record::{Handled, Verdict};
 pub use server::AuthProxy;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::pki::Leaf;
@@ -44,6 +47,8 @@ pub struct Settings {
     pub extra: BTreeMap<String, Vec<String>>,
     /// The timeouts for the backend.
     pub patience: Patience,
+    /// The file to which each request that was handled is appended ([`Handled`]); `None` to keep no record.
+    pub record: Option<PathBuf>,
 }
 
 /// The times that the proxy waits for the backend before it answers with 504 itself. There is no limit
@@ -71,6 +76,9 @@ pub enum AuthProxyError {
     /// The proxy cannot listen.
     #[error("the auth proxy cannot listen on 127.0.0.1")]
     Listen(#[source] std::io::Error),
+    /// The record cannot be opened.
+    #[error("the auth proxy could not open its record of requests")]
+    Record(#[source] std::io::Error),
     /// A certificate, key or authority cannot be used.
     #[error("the auth proxy cannot use its {what}")]
     Certificate {

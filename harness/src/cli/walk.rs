@@ -16,7 +16,8 @@ use super::output::write_json;
 use crate::cluster::Driver;
 use crate::interrupt::Interrupt;
 use crate::lab::{self, DEFAULT_NAME, Lab, attach_or_start, lab_option};
-use crate::walk_through::{self, Session, SessionError, Step, Taken, WalkThrough, draw};
+use crate::report::sequence::Sequence;
+use crate::walk_through::{self, Session, SessionError, Step, Taken, WalkThrough};
 
 /// Arguments of `authlab walk`.
 #[derive(Args, Clone, Debug)]
@@ -235,7 +236,7 @@ impl Walk<'_> {
         }
         write!(self.out, "{}", taken.output)?;
         if !taken.exchanges.is_empty() {
-            writeln!(self.out, "\n{}", draw(&taken.exchanges))?;
+            writeln!(self.out, "\n{}", Sequence::of(&taken.exchanges))?;
         }
         if surprising {
             writeln!(
@@ -263,7 +264,7 @@ impl Walk<'_> {
                 "s" => return Ok(Decision::Skip),
                 "q" => return Ok(Decision::Leave),
                 "d" => {
-                    let drawn = self.session.as_ref().map(|session| draw(session.exchanges())).unwrap_or_default();
+                    let drawn = self.session.as_ref().map(drawn).unwrap_or_default();
                     let drawn = if drawn.is_empty() { "No request was sent yet." } else { &drawn };
                     writeln!(self.out, "\n{drawn}")?;
                 }
@@ -336,7 +337,7 @@ impl Walk<'_> {
         let Some(session) = self.session.take() else {
             return Ok(Exit::Success);
         };
-        let drawn = draw(session.exchanges());
+        let drawn = drawn(&session);
         session.finish().await.map_err(session_error)?;
         if self.json {
             let record = json!({ "name": self.walk_through.name, "title": self.walk_through.title, "steps": self.record });
@@ -351,6 +352,11 @@ impl Walk<'_> {
         )?;
         Ok(Exit::Success)
     }
+}
+
+/// Draws the requests so far; empty if there were none.
+fn drawn(session: &Session) -> String {
+    Sequence::of(session.exchanges()).to_string()
 }
 
 fn first_line(command: &str) -> &str {

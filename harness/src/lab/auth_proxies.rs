@@ -1,6 +1,7 @@
 //! The auth proxies of a lab, in front of its main API server. The main function is [`start`].
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::description::AuthProxyDescription;
 use super::{Administrator, LabError, seed_objects};
@@ -13,6 +14,7 @@ pub(super) async fn start(
     authorities: &Authorities,
     administrator: &Administrator,
     places: &Placeholders,
+    records: &Path,
 ) -> Result<BTreeMap<String, AuthProxy>, LabError> {
     // As in `fixtures/authentication/keycloak.toml`: a user of a proxy has the same name as at the API server's own endpoint.
     let prefix = || "keycloak:".to_owned();
@@ -22,7 +24,7 @@ pub(super) async fn start(
         groups_prefix: prefix(),
         ..TokenIssuer::new(&places.keycloak, &places.serving_authority, "kubernetes")
     };
-    let settings = |pass_on| {
+    let settings = |name: &str, pass_on| {
         Ok::<_, LabError>(auth_proxy::Settings {
             certificate: authorities.serving_certificate("auth proxy")?,
             caller_authority: Some(authorities.clients.certificate().to_owned()),
@@ -34,6 +36,7 @@ pub(super) async fn start(
             pass_on,
             extra: BTreeMap::new(),
             patience: auth_proxy::Patience::default(),
+            record: Some(records.join(format!("{name}.jsonl"))),
         })
     };
     let names = auth_proxy::HeaderNames::default();
@@ -45,19 +48,21 @@ pub(super) async fn start(
     let impersonation = PassOn::Impersonation {
         credential: ProxyCredential::Token(token),
     };
-    let headers = AuthProxy::start(settings(headers)?).await?;
-    let impersonation = AuthProxy::start(settings(impersonation)?).await?;
-    Ok(BTreeMap::from([
-        ("request-headers".to_owned(), headers),
-        ("impersonation".to_owned(), impersonation),
-    ]))
+    let mut proxies = BTreeMap::new();
+    for (name, pass_on) in [("request-headers", headers), ("impersonation", impersonation)] {
+        proxies.insert(name.to_owned(), AuthProxy::start(settings(name, pass_on)?).await?);
+    }
+    Ok(proxies)
 }
 
 /// Returns where each of `proxies` is asked.
 pub(super) fn described(proxies: &BTreeMap<String, AuthProxy>) -> BTreeMap<String, AuthProxyDescription> {
     let described = proxies.iter().map(|(name, proxy)| {
-        let url = format!("https://{}", proxy.address());
-        (name.clone(), AuthProxyDescription { url })
+        let description = AuthProxyDescription {
+            url: format!("https://{}", proxy.address()),
+            record: proxy.record().map(Path::to_owned),
+        };
+        (name.clone(), description)
     });
     described.collect()
 }

@@ -72,6 +72,9 @@ pub struct LabDescription {
 pub struct AuthProxyDescription {
     /// Its address.
     pub url: String,
+    /// The file with its record of requests.
+    #[serde(default)]
+    pub record: Option<PathBuf>,
 }
 
 /// A server's process.

@@ -112,6 +112,7 @@ impl Lab {
             },
             extra: BTreeMap::new(),
             patience: Patience::default(),
+            record: None,
         })
         .await?;
         let endpoint = Endpoint {

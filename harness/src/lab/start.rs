@@ -84,7 +84,7 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
         if let Some(sabotage) = &options.sabotage {
             seed_objects::add(&client, &sabotage.objects).await?;
         }
-        auth_proxies::start(&main, &authorities, &administrator, &places).await
+        auth_proxies::start(&main, &authorities, &administrator, &places, &directory.below("auth-proxies")?).await
     });
     let proxies = objects.await?;
 

@@ -4,6 +4,7 @@
 //! all of them. It is also the only place where texts of servers are
 //! redacted and made printable: no reporter ever sees a secret, or a character that a terminal obeys.
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::event::{Event, Events};
@@ -25,6 +26,7 @@ pub mod proved;
 pub mod record;
 pub mod sabotage;
 pub mod saved;
+pub mod sequence;
 pub mod table;
 pub mod terminal;
 
@@ -64,6 +66,14 @@ fn redacted(event: Event) -> Event {
     text.unwrap_or_else(|error| Event::Note {
         text: format!("cannot redact an event, which is not shown: {error}"),
     })
+}
+
+/// Returns `text` with at most `most` characters.
+fn shortened(text: &str, most: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(most) {
+        Some((at, _)) => Cow::Owned(format!("{}…", text[..at].trim_end())),
+        None => Cow::Borrowed(text),
+    }
 }
 
 #[cfg(test)]

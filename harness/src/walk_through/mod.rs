@@ -3,16 +3,14 @@
 //! The main types are [`WalkThrough`], the parsed script, and [`Session`], one run of it.
 //! The format of a script is described in `scripts/begin.sh`; a script also runs without this program.
 
-mod diagram;
-mod seen;
+mod calls;
+mod requests;
 mod session;
 
 use std::sync::LazyLock;
 
 use regex::Regex;
 
-pub use diagram::draw;
-pub use seen::{Exchange, Party};
 pub use session::{Session, SessionError, Taken};
 
 static SCRIPTS: include_dir::Dir<'_> = include_dir::include_dir!("$CARGO_MANIFEST_DIR/../scripts");

@@ -4,20 +4,21 @@
 //! below the lab's, and variables (`scripts/step.sh`). Several users can run walk-throughs in one lab, even the same one:
 //! each session has its own directory, which is locked while the session is open, and its own names in the cluster.
 
-use std::ffi::OsString;
-use std::fs::File;
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, Permissions};
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use super::seen::{self, Exchange, Party};
+use super::requests::{Records, mark};
 use super::{SCRIPTS, Step, WalkThrough, is_housekeeping};
+use crate::event::Exchange;
 use crate::hint::Hint;
 use crate::lab::cast::{ADMINISTRATOR, CastError};
 use crate::lab::{Lab, LabError};
-use crate::probe::End;
 use crate::process::{ProcessError, Program};
 use crate::secret::redact;
 
@@ -27,8 +28,8 @@ const PROGRESS: &str = "progress.json";
 /// The file that is locked while a session is open.
 const LOCK: &str = "lock";
 
-/// The file for curl's response headers, which show that a server responded.
-const HEADERS: &str = "headers";
+/// The programs that leave records of their requests, and the variables with the real ones (`scripts/walk/`).
+const PROGRAMS: [(&str, &str); 2] = [("kubectl", "WALK_KUBECTL"), ("curl", "WALK_CURL")];
 
 /// A run of a walk-through.
 #[derive(Debug)]
@@ -36,7 +37,7 @@ pub struct Session {
     walk_through: &'static WalkThrough,
     place: Place,
     environment: Vec<(String, OsString)>,
-    audit_log: Option<PathBuf>,
+    records: Records,
     progress: Progress,
 }
 
@@ -58,10 +59,28 @@ impl Place {
         let lock = File::create_new(path.join(LOCK))?;
         lock.lock()?;
         let place = Self { path, _lock: lock };
-        for private in [place.work(), place.scripts()] {
+        for private in [place.work(), place.scripts(), place.programs()] {
             fs_err::create_dir(private)?;
         }
         Ok(place)
+    }
+
+    /// Writes the scripts, and the programs in front of those that are found in `path`.
+    fn fill(&self, path: &OsStr) -> Result<(), SessionError> {
+        for script in SCRIPTS.files() {
+            if let (Some(name), Some(text)) = (script.path().file_name(), script.contents_utf8()) {
+                crate::pki::write_private(&self.scripts().join(name), text)?;
+            }
+        }
+        for (program, _) in PROGRAMS.iter().filter(|(program, _)| found(program, path).is_some()) {
+            let text = SCRIPTS
+                .get_file(format!("walk/{program}"))
+                .and_then(include_dir::File::contents_utf8);
+            let file = self.programs().join(program);
+            crate::pki::write_private(&file, text.unwrap_or_default())?;
+            fs_err::set_permissions(file, Permissions::from_mode(0o700))?;
+        }
+        Ok(())
     }
 
     /// Returns the sessions of `name` that were left before the end, the most recent first.
@@ -83,8 +102,8 @@ impl Place {
     }
 
     /// Returns the id that tells this session's names in the cluster from all others.
-    fn id(&self) -> OsString {
-        self.path.file_name().unwrap_or_default().to_owned()
+    fn id(&self) -> String {
+        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
     /// The working directory of the commands.
@@ -96,18 +115,40 @@ impl Place {
         self.path.join("scripts")
     }
 
-    /// Returns the environment variables of the scripts.
-    fn environment(&self) -> [(String, OsString); 3] {
-        [
-            ("WALK_ID".to_owned(), self.id()),
+    /// The programs that come first in `PATH` while a step runs.
+    fn programs(&self) -> PathBuf {
+        self.path.join("programs")
+    }
+
+    /// The directory in which curl keeps its calls.
+    fn calls(&self) -> PathBuf {
+        self.path.join("calls")
+    }
+
+    /// Returns the environment variables of the scripts, which find other programs in `path`.
+    fn environment(&self, path: &OsStr) -> Vec<(String, OsString)> {
+        let mut environment: Vec<(String, OsString)> = vec![
+            ("WALK_ID".to_owned(), self.id().into()),
+            ("WALK_MARK".to_owned(), mark(&self.id()).into()),
             ("WALK_DIRECTORY".to_owned(), self.work().into()),
-            ("CURL_HOME".to_owned(), self.scripts().into()),
-        ]
+            ("WALK_PROGRAMS".to_owned(), self.programs().into()),
+            ("WALK_CALLS".to_owned(), self.calls().into()),
+        ];
+        let programs = PROGRAMS
+            .iter()
+            .filter_map(|(program, variable)| Some((*variable, found(program, path)?)));
+        environment.extend(programs.map(|(variable, program)| (variable.to_owned(), program.into())));
+        environment
     }
 
     fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
+}
+
+/// Returns the place of `program`, if it is in `path`.
+fn found(program: &str, path: &OsStr) -> Option<PathBuf> {
+    which::which_in_global(program, Some(path)).ok()?.next()
 }
 
 /// The progress of a session, and the exchanges so far.
@@ -172,19 +213,20 @@ impl Session {
     pub async fn open(lab: &Lab, walk_through: &'static WalkThrough, resume: bool) -> Result<Self, SessionError> {
         let kubeconfig = lab.kubeconfig_of(ADMINISTRATOR).await?;
         let workplace = lab.workplace(ADMINISTRATOR, &kubeconfig)?;
+        let path = workplace.path();
         let mut environment: Vec<(String, OsString)> = vec![
             ("KUBECONFIG".to_owned(), workplace.kubeconfig.clone().into()),
             ("KUBECACHEDIR".to_owned(), workplace.cache.clone().into()),
-            ("PATH".to_owned(), workplace.path()),
+            ("PATH".to_owned(), path.clone()),
             ("AUTHLAB_PERSON".to_owned(), ADMINISTRATOR.into()),
         ];
         let variables = lab.variables(&workplace).await?;
         environment.extend(variables.into_iter().map(|(name, value)| (name.to_owned(), value)));
         let session = |place: Place, progress: Progress| Self {
             walk_through,
-            environment: environment.iter().cloned().chain(place.environment()).collect(),
+            environment: environment.iter().cloned().chain(place.environment(&path)).collect(),
+            records: Records::of(lab, &place.id(), place.calls()),
             place,
-            audit_log: lab.main().logs.as_ref().map(|logs| logs.audit_log.clone()),
             progress,
         };
         let walks = workplace.directory.join("walks");
@@ -201,13 +243,7 @@ impl Session {
             session(place, Progress::default()).finish().await?;
         }
         let place = Place::create(&walks, &walk_through.name)?;
-        for script in SCRIPTS.files() {
-            if let (Some(name), Some(text)) = (script.path().file_name(), script.contents_utf8()) {
-                crate::pki::write_private(&place.scripts().join(name), text)?;
-            }
-        }
-        let curl = format!("dump-header = \"{}\"\n", place.file(HEADERS).display());
-        crate::pki::write_private(&place.scripts().join(".curlrc"), &curl)?;
+        place.fill(&path)?;
         let session = session(place, Progress::default());
         session.save()?;
         Ok(session)
@@ -229,30 +265,14 @@ impl Session {
     /// # Errors
     /// The shell cannot be started, or a file cannot be written.
     pub async fn take(&mut self, command: &str) -> Result<Taken, SessionError> {
-        let audited_before = self.audit_log.as_deref().map(End::of);
-        let headers = self.place.file(HEADERS);
-        let _ = std::fs::remove_file(&headers);
+        let before = self.records.before_step()?;
         let (output, code) = self.shell(command).await?;
-        if is_housekeeping(command) {
-            return Ok(Taken {
-                output,
-                code,
-                exchanges: Vec::new(),
-            });
-        }
-        let mut exchanges = self.asked_with_curl(command, &headers);
-        if let (Some(log), Some(start)) = (&self.audit_log, audited_before) {
-            let through_proxy = exchanges.iter().any(|one| one.to == Party::AuthProxy) || self.kubectl_asks_proxy(command);
-            if through_proxy && exchanges.is_empty() {
-                exchanges.push(Exchange {
-                    from: Party::You,
-                    to: Party::AuthProxy,
-                    asked: "kubectl's request".to_owned(),
-                    answered: "its answer, passed on".to_owned(),
-                });
-            }
-            exchanges.extend(seen::audited(log, start, through_proxy));
-        }
+        // A command about the walk-through itself is no part of the story.
+        let exchanges = if is_housekeeping(command) {
+            Vec::new()
+        } else {
+            self.records.since(&before)
+        };
         self.progress.exchanges.extend(exchanges.iter().cloned());
         self.save()?;
         Ok(Taken { output, code, exchanges })
@@ -292,42 +312,6 @@ impl Session {
         let output = redact(&String::from_utf8_lossy(&fs_err::read(&log)?)).into_owned();
         fs_err::remove_file(&log)?;
         Ok((output, status.code().unwrap_or(-1)))
-    }
-
-    /// Returns curl's requests to Keycloak or an auth proxy: the response headers show that there was one, the command names the server.
-    fn asked_with_curl(&self, command: &str, headers: &std::path::Path) -> Vec<Exchange> {
-        let to = if ["LAB_AUTH_PROXY}", "LAB_AUTH_PROXY/", "LAB_IMPERSONATING_PROXY"]
-            .iter()
-            .any(|word| command.contains(word))
-        {
-            (Party::AuthProxy, "request")
-        } else if ["TOKEN_ENDPOINT}/introspect"].iter().any(|word| command.contains(word)) {
-            (Party::Keycloak, "POST introspect")
-        } else if ["TOKEN_ENDPOINT", "LAB_ISSUER", "da-admin-exec"]
-            .iter()
-            .any(|word| command.contains(word))
-        {
-            (Party::Keycloak, "POST token")
-        } else {
-            return Vec::new();
-        };
-        let exchange = |status: String| Exchange {
-            from: Party::You,
-            to: to.0,
-            asked: to.1.to_owned(),
-            answered: status,
-        };
-        seen::statuses(headers).into_iter().map(exchange).collect()
-    }
-
-    fn kubectl_asks_proxy(&self, command: &str) -> bool {
-        let kubeconfig = self.place.work().join("config.yaml");
-        let proxies = self.environment.iter().filter(|(name, _)| name.ends_with("_PROXY"));
-        let kubectl = command.starts_with("kubectl") && !command.starts_with("kubectl config");
-        kubectl
-            && proxies
-                .filter_map(|(_, url)| url.to_str())
-                .any(|url| seen::goes_to(command, &kubeconfig, url))
     }
 
     fn save(&self) -> Result<(), SessionError> {

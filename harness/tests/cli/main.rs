@@ -24,5 +24,6 @@ mod robot;
 mod story;
 mod transcript;
 mod usage;
+mod walk_pages;
 mod walk_throughs;
 mod walking;

@@ -1,6 +1,6 @@
 //! The environment of the tested command: a state directory of its own, and the shared cache.
 //!
-//! The main type is [`Stage`]. [`shared`], [`by_hand`] and [`walked`] are stages with a running lab, for all tests that only use it.
+//! The main type is [`Stage`]. [`shared`] and [`by_hand`] are stages with a running lab, for all tests that only use it.
 
 use std::fs::DirBuilder;
 use std::io::Read;
@@ -202,12 +202,6 @@ pub fn shared() -> &'static Shared {
 
 /// The lab of the tests that type commands into a shell, and of guests.
 pub fn by_hand() -> &'static Shared {
-    static SHARED: OnceLock<Shared> = OnceLock::new();
-    SHARED.get_or_init(|| Shared::new(&["up"]))
-}
-
-/// The lab of `authlab walk`, which draws the requests of kubectl and curl during a step: no other test uses them in this lab.
-pub fn walked() -> &'static Shared {
     static SHARED: OnceLock<Shared> = OnceLock::new();
     SHARED.get_or_init(|| Shared::new(&["up"]))
 }

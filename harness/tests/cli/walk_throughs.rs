@@ -1,15 +1,16 @@
-//! The walk-throughs in `scripts/` as users run them, several at once in one lab: on the newest and the oldest version, compared with
-//! stored transcripts (`UPDATE=1` stores them anew); and everything that stops one.
+//! The walk-throughs in `scripts/` as users run them, several at once in one lab: their output is compared with the pages that show it
+//! (`UPDATE=1` writes it there), they succeed on the oldest version, too, and a command with another outcome stops them.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use authlab::process::wait::Condition;
 use authlab::server_binaries::Versions;
-use authlab::walk_through;
+use authlab::walk_through::{self, WalkThrough};
 
 use crate::stage::{Said, Stage, by_hand, said, wait};
-use crate::transcript::kept;
+use crate::transcript::{outputs, shown};
+use crate::walk_pages::{page_of, with_outputs};
 
 fn scripts() -> PathBuf {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts"))
@@ -29,37 +30,21 @@ fn run(stage: &Stage, lab: &str, script: &Path, temporary: &Path) -> Said {
     )
 }
 
-/// Runs every walk-through in a lab of `version`, two of each at a time, and compares their transcripts.
-fn compare(stage: &Stage, lab: &str, version: &str) {
-    let folder = scripts().join("transcripts").join(version);
-    let mut different = Vec::new();
-    for walk_through in walk_through::all() {
-        let carry_out = || transcript(stage, lab, &walk_through.name);
-        let (now, other) = std::thread::scope(|scope| {
+/// Runs every walk-through in a lab, two of each at a time, and returns their outputs, one for each step.
+fn run_all(stage: &Stage, lab: &str) -> Vec<(&'static WalkThrough, [Vec<Vec<String>>; 2])> {
+    let both = |walk_through: &'static WalkThrough| {
+        let carry_out = || outputs_of(stage, lab, walk_through);
+        std::thread::scope(|scope| {
             let other = scope.spawn(carry_out);
-            (carry_out(), other.join().unwrap())
-        });
-        let file = folder.join(format!("{}.txt", walk_through.name));
-        if std::env::var_os("UPDATE").is_some() {
-            std::fs::create_dir_all(&folder).unwrap();
-            std::fs::write(&file, &now).unwrap();
-        }
-        let before = std::fs::read_to_string(&file).unwrap_or_default();
-        for printed in [now, other] {
-            if let Some((one, other)) = first_difference(&before, &printed) {
-                different.push(format!("{}\n  kept: {one}\n  now:  {other}", file.display()));
-            }
-        }
-    }
-    assert!(
-        different.is_empty(),
-        "transcripts differ; if that is meant: UPDATE=1 cargo test --test cli walk_throughs\n{}",
-        different.join("\n")
-    );
+            (walk_through, [carry_out(), other.join().unwrap()])
+        })
+    };
+    walk_through::all().iter().map(both).collect()
 }
 
-/// Returns the transcript of the walk-through `name`, in its stored form.
-fn transcript(stage: &Stage, lab: &str, name: &str) -> String {
+/// Runs a walk-through, which leaves no file, and returns the output of each step as pages show it.
+fn outputs_of(stage: &Stage, lab: &str, walk_through: &WalkThrough) -> Vec<Vec<String>> {
+    let name = &walk_through.name;
     let temporary = tempfile::tempdir().unwrap();
     let ended = run(stage, lab, &scripts().join(format!("{name}.sh")), temporary.path());
     assert_eq!(ended.code, 0, "{name}: {}", ended.out);
@@ -68,11 +53,12 @@ fn transcript(stage: &Stage, lab: &str, name: &str) -> String {
         .map(|entry| entry.unwrap().path())
         .collect();
     assert!(left.is_empty(), "{name} left {left:?}");
-    let state = stage.state().display().to_string();
-    kept(
-        &ended.out,
-        &[(&state, "<STATE>"), (&temporary.path().display().to_string(), "<TMP>")],
-    )
+    let places = [stage.state(), temporary.path()].map(|path| path.display().to_string());
+    let outputs = outputs(&walk_through.steps, &ended.out);
+    outputs
+        .into_iter()
+        .map(|output| shown(output, &places.each_ref().map(String::as_str)))
+        .collect()
 }
 
 fn first_difference<'a>(one: &'a str, other: &'a str) -> Option<(&'a str, &'a str)> {
@@ -87,18 +73,34 @@ fn first_difference<'a>(one: &'a str, other: &'a str) -> Option<(&'a str, &'a st
 }
 
 #[test]
-fn every_walk_through_ends_as_it_was_kept_on_the_newest_version() {
-    let version = Versions::pinned().newest().version.minor_version();
-    compare(&by_hand().stage, "default", &version);
+fn pages_show_every_walk_through_with_its_output() {
+    let mut different = Vec::new();
+    for (walk_through, outputs) in run_all(&by_hand().stage, "default") {
+        let page = page_of(&walk_through.name);
+        for outputs in outputs {
+            let before = std::fs::read_to_string(&page).unwrap();
+            let now = with_outputs(&before, walk_through, &outputs);
+            if std::env::var_os("UPDATE").is_some() {
+                std::fs::write(&page, &now).unwrap();
+            } else if let Some((one, other)) = first_difference(&before, &now) {
+                different.push(format!("{}\n  page: {one}\n  now:  {other}", page.display()));
+            }
+        }
+    }
+    assert!(
+        different.is_empty(),
+        "pages differ; if that is meant: UPDATE=1 cargo test --test cli walk_throughs\n{}",
+        different.join("\n")
+    );
 }
 
 #[test]
 #[ignore = "needs the servers of the oldest version: cargo test --test cli -- --ignored"]
-fn every_walk_through_ends_as_it_was_kept_on_the_oldest_version() {
+fn every_walk_through_succeeds_on_the_oldest_version() {
     let version = Versions::pinned().kubernetes[0].version.minor_version();
     let stage = Stage::new();
     stage.authlab(&["up", "--lab", "oldest", "--kubernetes", &version]).success();
-    compare(&stage, "oldest", &version);
+    assert_eq!(run_all(&stage, "oldest").len(), walk_through::names().len());
     stage.authlab(&["down", "--lab", "oldest"]).success();
 }
 
@@ -118,13 +120,13 @@ fn written(blocks: &str) -> (tempfile::TempDir, PathBuf) {
 #[test]
 fn a_walk_through_stops_at_the_first_surprise() {
     for (surprise, told) in [
-        ("refused 'no' true", "stopped: this was meant to be refused, and was not"),
+        ("refused 'no' true", "stopped: this command should have been refused"),
         (
             "refused 'forbidden' ls nowhere",
-            "stopped: this was refused, but not with: forbidden",
+            "stopped: this command was refused, but not with: forbidden",
         ),
-        ("ls nowhere", "stopped: this was not meant to fail"),
-        ("false | cat", "stopped: this was not meant to fail"),
+        ("ls nowhere", "stopped: this command should not have failed"),
+        ("false | cat", "stopped: this command should not have failed"),
         (
             "needs no-such-tool 'weave'",
             "stopped: no-such-tool is not installed; it is needed to weave",
@@ -173,12 +175,12 @@ fn a_walk_through_without_a_lab_or_as_somebody_else_says_what_to_do() {
     let script = scripts().join("oidc.sh");
     let alone = said(std::process::Command::new("bash").arg(&script).env_remove("LAB_API_SERVER"));
     let refusal = alone.refusal(2);
-    assert!(refusal.contains("there is no lab here: `authlab up` starts one"), "{refusal}");
+    assert!(refusal.contains("no lab found: start one with `authlab up`"), "{refusal}");
     let stage = &by_hand().stage;
     let alice = said(stage.command(&["shell", "alice", "--", "bash"]).arg(&script));
     let refusal = alice.refusal(2);
     assert!(
-        refusal.contains("this begins as the lab's administrator: `authlab shell`"),
+        refusal.contains("run this as the lab's administrator: `authlab shell`"),
         "{refusal}"
     );
 }
@@ -201,7 +203,7 @@ fn a_tool_that_is_missing_is_named_with_its_step() {
     );
     let refusal = said.refusal(2);
     assert!(
-        refusal.ends_with("stopped: jq is not installed; it is needed to read Keycloak's answers\n"),
+        refusal.ends_with("stopped: jq is not installed; it is needed to read Keycloak's responses\n"),
         "{refusal}"
     );
 }

@@ -6,13 +6,11 @@
 use std::io::Write;
 use std::process::Stdio;
 
-use serial_test::serial;
-
-use crate::stage::{Said, Stage, walked};
+use crate::stage::{Said, Stage, by_hand};
 
 /// Runs the command with these lines as its whole input.
 fn typed(arguments: &[&str], lines: &str) -> Said {
-    let mut child = walked()
+    let mut child = by_hand()
         .stage
         .command(arguments)
         .stdin(Stdio::piped())
@@ -72,9 +70,8 @@ fn what_makes_no_sense_is_refused_before_anything_starts() {
 }
 
 #[test]
-#[serial(a_drawing_has_all_that_kubectl_and_curl_ask_in_the_lab)]
 fn a_whole_way_shows_prose_commands_output_and_who_asked_whom() {
-    let said = walked().stage.authlab(&["walk", "oidc", "--yes", "--lab", "default"]).success();
+    let said = by_hand().stage.authlab(&["walk", "oidc", "--yes", "--lab", "default"]).success();
     for shown in [
         "] OIDC tokens of an identity provider\n",
         "$ curl --cacert \"${LAB_ISSUER_AUTHORITY}\" \"${TOKEN_ENDPOINT}\" \\\n>   -d \"grant_type=password\" \\\n",
@@ -91,7 +88,7 @@ fn a_whole_way_shows_prose_commands_output_and_who_asked_whom() {
         !said.contains("authlab-administrator"),
         "what is made ready is no part of the story: {said}"
     );
-    let description = std::fs::read_to_string(walked().stage.lab("default").join("lab.json")).unwrap();
+    let description = std::fs::read_to_string(by_hand().stage.lab("default").join("lab.json")).unwrap();
     let description: serde_json::Value = serde_json::from_str(&description).unwrap();
     let keycloak = &description["keycloak"];
     for secret in [&keycloak["client_secret"], &keycloak["passwords"]["da-admin"]] {
@@ -99,15 +96,14 @@ fn a_whole_way_shows_prose_commands_output_and_who_asked_whom() {
     }
     let signed = regex::Regex::new(r"eyJ[\w-]+\.[\w-]+\.[\w-]{20,}").unwrap();
     assert!(!signed.is_match(&said), "{said}");
-    let walks = walked().stage.lab("default").join("workplace/walks/oidc");
+    let walks = by_hand().stage.lab("default").join("workplace/walks/oidc");
     assert_eq!(std::fs::read_dir(walks).unwrap().count(), 0, "its files are gone");
 }
 
 #[test]
-#[serial(a_drawing_has_all_that_kubectl_and_curl_ask_in_the_lab)]
 fn the_record_has_every_step_with_what_it_printed() {
     let arguments = ["walk", "auth-proxy", "--yes", "--json", "--lab", "default"];
-    let record = walked().stage.authlab(&arguments).json();
+    let record = by_hand().stage.authlab(&arguments).json();
     assert_eq!(record["name"], "auth-proxy");
     let steps = record["steps"].as_array().unwrap();
     let step = |command: &str| {
@@ -120,13 +116,38 @@ fn the_record_has_every_step_with_what_it_printed() {
     let kubectl = step("kubectl --context=user1 get nodes");
     assert!(kubectl["output"].as_str().unwrap().contains("lab-node"), "{kubectl}");
     let exchanges = kubectl["exchanges"].as_array().unwrap();
-    assert_eq!((&exchanges[0]["from"], &exchanges[0]["to"]), (&"you".into(), &"auth_proxy".into()));
-    assert_eq!(exchanges[1]["from"], "auth_proxy");
-    assert_eq!(exchanges[1]["answered"], "200 as user1");
+    assert_eq!((&exchanges[0]["from"], &exchanges[0]["to"]), (&"you".into(), &"auth proxy".into()));
+    assert_eq!(exchanges[0]["request"], "GET /api/v1/nodes");
+    assert_eq!(
+        (&exchanges[1]["from"], &exchanges[1]["to"]),
+        (&"auth proxy".into(), &"API server".into())
+    );
+    assert_eq!(
+        (&exchanges[1]["status"], &exchanges[1]["answer"]),
+        (&200.into(), &"as user1".into())
+    );
+    assert_eq!(exchanges.len(), 2, "{kubectl}");
+    // The proxy's refusal never came to the API server.
+    let refused = step("curl -sS --fail-with-body")["exchanges"].as_array().unwrap();
+    assert_eq!(
+        (refused.len(), &refused[0]["to"], &refused[0]["status"]),
+        (1, &"auth proxy".into(), &401.into())
+    );
+    let token = step("ID_TOKEN=")["exchanges"].as_array().unwrap();
+    assert_eq!(
+        (token.len(), &token[0]["to"], &token[0]["request"]),
+        (1, &"Keycloak".into(), &"POST token".into())
+    );
+    let direct = step("curl -sS --fail-with-body --cacert \"$LAB_API_SERVER_AUTHORITY\" \\\n  --cert")["exchanges"]
+        .as_array()
+        .unwrap();
+    assert_eq!(
+        (direct.len(), &direct[0]["from"], &direct[0]["answer"]),
+        (1, &"you".into(), &"as anybody".into())
+    );
 }
 
 #[test]
-#[serial(a_drawing_has_all_that_kubectl_and_curl_ask_in_the_lab)]
 fn somebody_edits_skips_draws_leaves_and_comes_back() {
     let flow = ["walk", "impersonation", "--lab", "default"];
     // Runs the first command, another one in place of the second, and leaves the third for later.
@@ -155,7 +176,7 @@ fn somebody_edits_skips_draws_leaves_and_comes_back() {
     // A new start discards all of that; resuming fails when there is no session to resume.
     let anew = typed(&flow, "e\necho it is ${MINE-gone}\n\nq\n").success();
     assert!(anew.contains("it is gone\n"), "{anew}");
-    let nobody = walked()
+    let nobody = by_hand()
         .stage
         .authlab(&["walk", "looking-closer", "--lab", "default", "--resume"])
         .refusal(1);
@@ -167,7 +188,6 @@ fn somebody_edits_skips_draws_leaves_and_comes_back() {
 }
 
 #[test]
-#[serial(a_drawing_has_all_that_kubectl_and_curl_ask_in_the_lab)]
 fn a_command_that_surprises_is_told_and_may_be_tried_again() {
     let flow = ["walk", "service-account", "--lab", "default"];
     // The step that creates the account is skipped, so the account does not exist.

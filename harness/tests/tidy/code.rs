@@ -174,7 +174,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "template",
         ],
     ),
-    ("walk_through", &["hint", "lab", "pki", "probe", "process", "secret"]),
+    (
+        "walk_through",
+        &["auth_proxy", "event", "hint", "lab", "pki", "probe", "process", "secret"],
+    ),
     // Reports get everything from events: they know no lab and no scenario, only the catalogue that scenarios refer to.
     ("report", &["behaviour", "event", "hint", "printable", "secret", "shell_word"]),
 ];

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::stage::{Stage, soon};
-use crate::auth_proxy::{AuthProxy, AuthProxyError, Backend, Patience, Settings};
+use crate::auth_proxy::{AuthProxy, AuthProxyError, Backend, Patience, Settings, Verdict};
 use crate::pki::Authority;
 
 /// Returns status, reason and message of the response after checking that it is a Kubernetes `Status`.
@@ -17,6 +17,17 @@ async fn answer(stage: &Stage, settings: Settings, path: &str) -> (u16, String, 
     let status: Value = answer.json().await.unwrap();
     assert_eq!((&status["kind"], &status["code"]), (&"Status".into(), &code.into()));
     let message = status["message"].as_str().unwrap().to_owned();
+    let handled = proxy.handled().pop().unwrap();
+    assert_eq!(
+        (handled.caller.unwrap().user.as_str(), handled.verdict),
+        (
+            "alice",
+            Verdict::Refused {
+                status: code,
+                why: message.clone()
+            }
+        )
+    );
     (code, status["reason"].as_str().unwrap().to_owned(), message)
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 
 use super::stage::Stage;
-use crate::auth_proxy::{AuthProxy, Settings};
+use crate::auth_proxy::{AuthProxy, By, Settings, Verdict};
 use crate::identity_provider::issuer::{Forgery, Token};
 use crate::pki::{Authority, Flaw, Leaf, Request};
 
@@ -27,6 +27,15 @@ async fn refused(stage: &Stage, proxy: &AuthProxy, leaf: Option<&Leaf>, token: O
     assert_eq!((&status["reason"], &status["code"]), (&"Unauthorized".into(), &401.into()));
     assert_eq!(stage.backend.seen().len(), before, "a refused request is not passed on");
     let message = status["message"].as_str().unwrap().to_owned();
+    let last = proxy.handled().pop().unwrap();
+    assert_eq!(
+        last.verdict,
+        Verdict::Refused {
+            status: 401,
+            why: message.clone()
+        }
+    );
+    assert_eq!(last.caller, None);
     message
         .strip_prefix("the auth proxy does not know the caller: ")
         .unwrap()
@@ -51,17 +60,24 @@ async fn a_certificate_of_the_proxys_authority_is_a_user_in_groups() {
         .send()
         .await
         .unwrap();
-    assert_eq!(response.headers()["audit-id"], "audit-1");
     assert_eq!(
         (response.status().as_u16(), response.text().await.unwrap()),
         (200, "hello".to_owned())
     );
-    let seen = stage.backend.only();
-    assert_eq!(seen.path, "/api?watch=1");
+
+    let handled = proxy.handled().pop().unwrap();
+    let caller = handled.caller.unwrap();
     assert_eq!(
-        (seen.all("x-remote-user"), seen.all("x-remote-group"), seen.all("x-remote-uid")),
-        (vec!["alice"], vec!["platform", "people"], vec!["u-1"])
+        (caller.user.as_str(), caller.groups, caller.by),
+        ("alice", vec!["platform".to_owned(), "people".to_owned()], By::Certificate)
     );
+    assert_eq!(caller.uid.as_deref(), Some("u-1"));
+    assert_eq!((handled.method.as_str(), handled.target.as_str()), ("GET", "/api?watch=1"));
+    assert_eq!(
+        (handled.verdict, handled.audit_id.as_deref()),
+        (Verdict::PassedOn { status: 200 }, Some("audit-1"))
+    );
+    assert_eq!(stage.backend.only().path, "/api?watch=1");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -86,7 +102,7 @@ async fn a_certificate_that_cannot_be_verified_is_refused_and_the_refusal_says_w
             "{why}: {message}"
         );
         // A valid token makes up for it, as in the API server.
-        let token = token(&stage).subject("carol").sign().unwrap();
+        let token = token(&stage).sign().unwrap();
         let answer = stage
             .client(Some(&leaf))
             .get(proxy.url())
@@ -95,7 +111,7 @@ async fn a_certificate_that_cannot_be_verified_is_refused_and_the_refusal_says_w
             .await
             .unwrap();
         assert_eq!(answer.status(), 200);
-        assert_eq!(stage.backend.seen().pop().unwrap().all("x-remote-user"), ["carol"]);
+        assert_eq!(proxy.handled().pop().unwrap().caller.unwrap().by, By::Token);
     }
 }
 
@@ -124,10 +140,10 @@ async fn a_token_of_the_issuer_is_a_user_in_groups() {
             .await
             .unwrap();
         assert_eq!(answer.status(), 200);
-        let seen = stage.backend.seen().pop().unwrap();
+        let caller = proxy.handled().pop().unwrap().caller.unwrap();
         assert_eq!(
-            (seen.all("x-remote-user"), seen.all("x-remote-group")),
-            (vec!["oidc:alice"], groups)
+            (caller.user.as_str(), caller.groups, caller.by),
+            ("oidc:alice", groups.into_iter().map(str::to_owned).collect(), By::Token)
         );
     }
     // The issuer was discovered once for all of them.

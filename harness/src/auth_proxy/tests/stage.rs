@@ -22,7 +22,7 @@ use tokio_rustls::client::TlsStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 use x509_parser::prelude::FromDer;
 
-use crate::auth_proxy::{AuthProxy, Backend, HeaderNames, PassOn, Patience, ProxyCredential, Settings, TokenIssuer};
+use crate::auth_proxy::{AuthProxy, Backend, Handled, HeaderNames, PassOn, Patience, ProxyCredential, Settings, TokenIssuer};
 use crate::identity_provider::issuer::{Algorithm, Issuer, IssuerPath};
 use crate::pki::{Authority, Leaf, Request as Wanted};
 use crate::secret::Secret;
@@ -33,6 +33,8 @@ pub(super) struct Stage {
     pub(super) fronts: Authority,
     pub(super) issuer: Issuer,
     pub(super) backend: StandIn,
+    /// The directory of the proxies' records.
+    records: tempfile::TempDir,
 }
 
 impl Stage {
@@ -51,10 +53,11 @@ impl Stage {
             fronts,
             issuer,
             backend,
+            records: tempfile::tempdir().unwrap(),
         }
     }
 
-    /// Returns settings with front-proxy headers, for a test to change.
+    /// Returns settings with front-proxy headers, for a test to change. Each has a record of its own.
     pub(super) fn settings(&self) -> Settings {
         let url = self.issuer.signer().url("people").unwrap();
         let issuer = TokenIssuer {
@@ -75,6 +78,7 @@ impl Stage {
             },
             extra: BTreeMap::new(),
             patience: Patience::default(),
+            record: Some(self.records.path().join(format!("{:x}.jsonl", rand::random::<u64>()))),
         }
     }
 
@@ -126,15 +130,12 @@ impl Stage {
         }
         String::from_utf8(head).unwrap()
     }
+}
 
-    /// Returns the response's body, which has the length that `head` says.
-    pub(super) async fn body(stream: &mut TlsStream<TcpStream>, head: &str) -> String {
-        let length = head
-            .lines()
-            .find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
-        let mut body = vec![0; length.unwrap()];
-        soon(stream.read_exact(&mut body)).await.unwrap();
-        String::from_utf8(body).unwrap()
+impl AuthProxy {
+    /// Returns all requests so far, oldest first.
+    pub(super) fn handled(&self) -> Vec<Handled> {
+        Handled::all(&std::fs::read_to_string(self.record().unwrap()).unwrap())
     }
 }
 

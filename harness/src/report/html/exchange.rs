@@ -7,6 +7,7 @@ use super::scenario::Depth;
 use super::{credential, json, shortened};
 use crate::event::{Exchange, NOT_OBSERVABLE, Presented, ReasonSource, ServerRecord, Verdict};
 use crate::report::progress::seconds;
+use crate::report::sequence::request;
 
 /// The most characters shown of one text.
 const TEXT: usize = 1500;
@@ -26,11 +27,6 @@ pub(super) fn verdict(verdict: Verdict, status: Option<u16>) -> (String, &'stati
         _ => "re",
     };
     (words, class)
-}
-
-/// Returns the request without the `?` of an empty query.
-pub(super) fn request(exchange: &Exchange) -> &str {
-    exchange.request.trim_end_matches('?')
 }
 
 /// Draws the requests of the scenario `number`.

@@ -3,16 +3,15 @@
 //! The main item is [`draw`]. Several records (cells: versions, drivers) go onto one page, which starts with a table of behaviours
 //! by cells. The template engine escapes all text of servers and feature files, so it stays text.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest as _, Sha256};
 
-use super::cell;
 use super::record::{RunRecord, Totals};
 use super::table::Table;
+use super::{cell, shortened};
 use crate::event::{Outcome, ScenarioReport};
 
 mod catalogue;
@@ -280,13 +279,5 @@ fn outcome_word(outcome: Outcome) -> &'static str {
         Outcome::Passed => "passed",
         Outcome::Failed => "failed",
         Outcome::Skipped => "skipped",
-    }
-}
-
-/// Returns `text` with at most `most` characters.
-fn shortened(text: &str, most: usize) -> Cow<'_, str> {
-    match text.char_indices().nth(most) {
-        Some((at, _)) => Cow::Owned(format!("{}…", text[..at].trim_end())),
-        None => Cow::Borrowed(text),
     }
 }

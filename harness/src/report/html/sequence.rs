@@ -1,13 +1,13 @@
-//! A sequence diagram of the requests that were really sent: a lifeline per party, an arrow per request, a dashed arrow
-//! per response. The main items are [`draw`], for the page, and [`alone`], a picture in a file of its own.
+//! A [`Sequence`] as a picture: a lifeline per party, an arrow per request, a dashed arrow per response. The main items are [`draw`], for the page, and [`alone`], a picture in a file of its own.
 //!
 //! Widths are estimated from the number of characters: labels use a monospaced font.
 
 use maud::{Markup, PreEscaped, html};
 
-use super::exchange::{request, verdict};
+use super::exchange::verdict;
 use super::{counted, credential, shortened};
 use crate::event::{Exchange, ScenarioReport, StepReport};
+use crate::report::sequence::{Row, Sequence, request, without_beginning};
 
 /// The width of a character in a label, and in a party's name.
 const LABEL: usize = 7;
@@ -94,18 +94,13 @@ struct Drawing<'a> {
 
 impl<'a> Drawing<'a> {
     fn of(exchanges: &'a [Exchange], steps: &[StepReport]) -> Self {
-        let names = parties(exchanges);
-        let place = |name: &str| names.iter().position(|other| *other == name).unwrap_or_default();
-        let rows: Vec<(usize, usize, Labels)> = exchanges
-            .iter()
-            .enumerate()
-            .map(|(index, exchange)| (place(&exchange.from), place(&exchange.to), labels(index, exchange)))
-            .collect();
-        let (places, width) = places(&names, &rows);
+        let Sequence { parties: names, rows } = Sequence::of(exchanges);
+        let labels: Vec<Labels> = rows.iter().enumerate().map(|(index, row)| labels(index, row.exchange)).collect();
+        let (places, width) = places(&names, &rows, &labels);
         let mut y = HEAD;
         let mut step = None;
         let mut drawn = Vec::new();
-        for (exchange, (from, to, labels)) in exchanges.iter().zip(&rows) {
+        for (Row { from, to, exchange }, labels) in rows.iter().zip(&labels) {
             let begun = exchange.step.filter(|_| exchange.step != step);
             step = exchange.step;
             if let Some(text) = begun.and_then(|index| steps.get(index)).map(|step| step.text.as_str()) {
@@ -148,26 +143,6 @@ fn description(exchanges: &[Exchange]) -> String {
     told.collect()
 }
 
-/// Returns the parties: first those that only send requests, then those that do both, then those that only receive them.
-fn parties(exchanges: &[Exchange]) -> Vec<&str> {
-    let mut names: Vec<&str> = Vec::new();
-    for name in exchanges.iter().flat_map(|exchange| [&exchange.from, &exchange.to]) {
-        if !names.contains(&name.as_str()) {
-            names.push(name);
-        }
-    }
-    names.sort_by_key(|name| {
-        let asks = exchanges.iter().any(|exchange| exchange.from == **name);
-        let is_asked = exchanges.iter().any(|exchange| exchange.to == **name);
-        match (asks, is_asked) {
-            (true, false) => 0,
-            (true, true) => 1,
-            _ => 2,
-        }
-    });
-    names
-}
-
 fn labels(index: usize, exchange: &Exchange) -> Labels {
     let with: String = exchange
         .presented
@@ -188,24 +163,12 @@ fn labels(index: usize, exchange: &Exchange) -> Labels {
     }
 }
 
-/// Shortens a request whose path is too long to the end of the path, which says the most.
-fn without_beginning(request: &str, most: usize) -> String {
-    let (method, path) = request.split_once(' ').unwrap_or(("", request));
-    if request.chars().count() <= most || !path.starts_with('/') {
-        return shortened(request, most).into_owned();
-    }
-    let room = most.saturating_sub(method.chars().count() + 2);
-    let ends = path.match_indices('/').map(|(at, _)| &path[at..]);
-    let end = ends.into_iter().find(|end| end.chars().count() <= room);
-    end.map_or_else(|| shortened(request, most).into_owned(), |end| format!("{method} …{end}"))
-}
-
 /// Returns the position of each party, with room for every label, and the total width.
-fn places<'a>(names: &[&'a str], rows: &[(usize, usize, Labels)]) -> (Vec<Party<'a>>, usize) {
+fn places<'a>(names: &[&'a str], rows: &[Row<'_>], labels: &[Labels]) -> (Vec<Party<'a>>, usize) {
     let half = |name: &str| shortened(name, LONGEST_NAME).chars().count() * NAME / 2 + 8;
     let mut gaps: Vec<usize> = names.windows(2).map(|pair| half(pair[0]) + half(pair[1]) + 16).collect();
     let mut right = names.last().map_or(0, |name| half(name)) + 8;
-    for (from, to, labels) in rows {
+    for (Row { from, to, .. }, labels) in rows.iter().zip(labels) {
         let longest = labels.request.chars().count().max(labels.answer.chars().count() + 2);
         let needed = longest * LABEL + 28;
         let (first, last) = (*from.min(to), *from.max(to));

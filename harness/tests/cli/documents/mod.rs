@@ -35,12 +35,16 @@ struct Block {
 }
 
 impl Block {
-    /// Returns every block of a document.
+    /// Returns every block of a document, without those of walk-throughs, whose commands a script types.
     fn all(document: &str) -> Vec<Self> {
         let text = std::fs::read_to_string(root().join(document)).unwrap();
         let mut blocks: Vec<Self> = Vec::new();
-        let mut inside = false;
+        let (mut inside, mut in_walk_through) = (false, false);
         for (index, line) in text.lines().enumerate() {
+            in_walk_through = (in_walk_through || line.starts_with("<!-- walk: ")) && line != "<!-- end -->";
+            if in_walk_through {
+                continue;
+            }
             match line.strip_prefix("```") {
                 Some(_) if inside => inside = false,
                 Some(info) => {
