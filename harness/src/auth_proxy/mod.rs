@@ -77,7 +77,7 @@ pub enum AuthProxyError {
     #[error("the auth proxy cannot listen on 127.0.0.1")]
     Listen(#[source] std::io::Error),
     /// The record cannot be opened.
-    #[error("the auth proxy could not open its record of requests")]
+    #[error("the auth proxy cannot open its record of requests")]
     Record(#[source] std::io::Error),
     /// A certificate, key or authority cannot be used.
     #[error("the auth proxy cannot use its {what}")]

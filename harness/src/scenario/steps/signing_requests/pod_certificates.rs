@@ -55,7 +55,7 @@ enum Issued {
     NoRefresh,
 }
 
-/// What a signer does with a request, in words.
+/// The way a signer deals with a request, in words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum SignerAction {
     Issue(Issued),
