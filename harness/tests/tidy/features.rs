@@ -116,6 +116,15 @@ fn a_scenario_has_one_when_and_says_what_comes_of_it() {
 }
 
 #[test]
+fn the_table_of_the_cast_has_everybody() {
+    let mut broken = Broken::rule("the cast in features/README.md is that of fixtures/cast.toml");
+    let readme = text_of("features/README.md");
+    for (called, user) in authlab::lab::cast::called() {
+        broken.unless(readme.contains(&format!("\n| {called} | ")), || format!("there is no row for {called} ({user})"));
+    }
+}
+
+#[test]
 fn a_background_is_short() {
     let mut broken = Broken::rule("a Background has at most 3 steps, all of them Given: a reader has to remember it");
     for (path, feature) in features() {
