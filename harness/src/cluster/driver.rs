@@ -25,6 +25,9 @@ pub enum Driver {
     Existing,
 }
 
+/// Returns the images that a driver's containers run, each with its name.
+type NamedImages = fn(&Images) -> Vec<(&'static str, Reference)>;
+
 /// The facts about a driver.
 pub(super) struct DriverFacts {
     /// Its name, as options and files spell it.
@@ -34,7 +37,7 @@ pub(super) struct DriverFacts {
     /// The text of its file in `fixtures/capabilities/`.
     pub(super) capabilities: &'static str,
     /// The images that its containers run, each with its name; `None` if it starts no container.
-    pub(super) images: Option<fn(&Images) -> Vec<(&'static str, Reference)>>,
+    pub(super) images: Option<NamedImages>,
     /// The note that is given when it is chosen by itself because processes cannot run here; `None` if it never is.
     pub(super) chosen: Option<&'static str>,
 }

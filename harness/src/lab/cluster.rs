@@ -18,7 +18,7 @@ enum Servers {
     /// A control plane started by authlab, which can have more API servers.
     ControlPlane(Box<ControlPlane>),
     /// A distribution, which has one.
-    Distribution(Distribution),
+    Distribution(Box<Distribution>),
 }
 
 impl Cluster {
@@ -34,7 +34,7 @@ impl Cluster {
     pub(super) fn distribution(driver: Driver, distribution: Distribution) -> Self {
         Self {
             driver,
-            servers: Servers::Distribution(distribution),
+            servers: Servers::Distribution(Box::new(distribution)),
         }
     }
 

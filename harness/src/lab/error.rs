@@ -36,7 +36,7 @@ pub enum LabError {
         what: &'static str,
         /// The cause.
         #[source]
-        source: ClusterError,
+        source: Box<ClusterError>,
     },
     /// The container engine does not do what it is asked to.
     #[error(transparent)]
@@ -285,7 +285,7 @@ impl LabError {
     pub(super) fn of_cluster(driver: Driver) -> impl Fn(ClusterError) -> Self {
         move |source| Self::Cluster {
             what: driver.cluster(),
-            source,
+            source: Box::new(source),
         }
     }
 }

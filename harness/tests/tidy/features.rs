@@ -120,7 +120,9 @@ fn the_table_of_the_cast_has_everybody() {
     let mut broken = Broken::rule("the cast in features/README.md is that of fixtures/cast.toml");
     let readme = text_of("features/README.md");
     for (called, user) in authlab::lab::cast::called() {
-        broken.unless(readme.contains(&format!("\n| {called} | ")), || format!("there is no row for {called} ({user})"));
+        broken.unless(readme.contains(&format!("\n| {called} | ")), || {
+            format!("there is no row for {called} ({user})")
+        });
     }
 }
 

@@ -274,7 +274,7 @@ async fn twin_accepted(world: &mut World, person: Person, what: SoundThing) -> S
 
 /// Asks until the verdict is `verdict`, each time with another spare credential while there are any. The last answer counts.
 async fn soon(world: &mut World, person: &Person, verdict: Verdict) -> Step {
-    let who = world.person(&person)?;
+    let who = world.person(person)?;
     let held = world.holding(&who)?.credential.clone();
     let mut credentials = std::mem::take(&mut world.notes::<Spares>().0);
     credentials.push(held);

@@ -125,7 +125,7 @@ async fn aggregated_apis_are_told(world: &mut World) -> Step {
 }
 
 async fn is_refused(world: &mut World, person: &Person) -> Step {
-    let answer = world.ask(&person, &Question::who_am_i()).await?;
+    let answer = world.ask(person, &Question::who_am_i()).await?;
     answers::refused(
         world.version(),
         &answer,

@@ -144,5 +144,5 @@ async fn carry(world: &mut World, person: &Person, before: &str, after: &str, so
     let token = service_accounts::fresh_token(world).await?;
     let header = Secret::new(format!("{before}{}{after}", token.expose()));
     let twin = if sound { None } else { Some(service_accounts::fresh(world).await?) };
-    Ok(world.hold(&person, Credential::Authorization(header), twin)?)
+    Ok(world.hold(person, Credential::Authorization(header), twin)?)
 }

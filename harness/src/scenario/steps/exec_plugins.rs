@@ -306,12 +306,12 @@ fn with_status(status: &Value) -> String {
 }
 
 fn certificate(world: &mut World, person: &Person) -> Step<Leaf> {
-    let person = world.person(&person)?;
+    let person = world.person(person)?;
     Ok(world.client_authority()?.issue(&Request::client(&person.user(), &[]))?)
 }
 
 fn sound(world: &mut World, person: &Person, gift: Gift) -> Step<String> {
-    let person = world.person(&person)?;
+    let person = world.person(person)?;
     match gift {
         Gift::Token => {
             let token = world.signer()?.token("rs256")?.subject(&person.user()).sign()?;
@@ -326,7 +326,7 @@ fn sound(world: &mut World, person: &Person, gift: Gift) -> Step<String> {
 
 /// Writes the plugin and a kubeconfig that runs it.
 fn lay_out(world: &mut World, person: &Person, plugin: &Plugin) -> Step {
-    let person = world.person(&person)?;
+    let person = world.person(person)?;
     let own = world.signer()?.token("rs256")?.subject(&person.user()).sign()?;
     world.notes::<OwnToken>().0 = Some(own);
     let home = world.temporary()?;

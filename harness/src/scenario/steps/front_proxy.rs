@@ -164,7 +164,7 @@ pub(super) fn announced(certificate: Leaf, headers: Vec<(String, String)>) -> Cr
 /// Makes the front proxy announce `person` with `headers`.
 fn announce(world: &mut World, person: &Person, headers: Vec<(String, String)>) -> Step {
     let credential = announced(world.front_proxy()?, headers);
-    Ok(world.hold(&person, credential, None)?)
+    Ok(world.hold(person, credential, None)?)
 }
 
 /// Returns the front proxy's own announcement of Alice.

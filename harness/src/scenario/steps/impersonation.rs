@@ -414,7 +414,7 @@ fn incomplete(world: &mut World, reason: String) -> Step {
 }
 
 async fn lists(world: &mut World, person: &Person, credential: &Credential, resource: &str) -> Step {
-    let name = world.person(&person)?;
+    let name = world.person(person)?;
     let question = asking::list(world, resource).await?;
     let answer = world.ask_with(&name, credential, &question).await;
     expect!(answer.verdict == Verdict::Accepted, "allowed to list {resource}", "{answer}");
@@ -423,7 +423,7 @@ async fn lists(world: &mut World, person: &Person, credential: &Credential, reso
 
 /// Grants `rights` to the impersonator's own user, and to nobody else.
 async fn allow(world: &mut World, person: &Person, rights: &[Right]) -> Step {
-    world.person(&person)?;
+    world.person(person)?;
     let user = Impersonator::of(world)?.user;
     grant_everywhere(world, "User", &user, rights).await
 }
@@ -432,12 +432,12 @@ async fn allow(world: &mut World, person: &Person, rights: &[Right]) -> Step {
 fn put_on(world: &mut World, person: &Person, headers: Vec<(String, String)>, twin: Option<Twin>) -> Step {
     let credential = Impersonator::of(world)?.credential(headers.clone());
     world.notes::<Impersonator>().headers = headers;
-    Ok(world.hold(&person, credential, twin)?)
+    Ok(world.hold(person, credential, twin)?)
 }
 
 /// Asks once for the person's identity, impersonating `identity`.
 async fn ask_as(world: &mut World, person: &Person, identity: &ImpersonatedIdentity) -> Step<Answer> {
-    let name = world.person(&person)?;
+    let name = world.person(person)?;
     let headers = identity.headers(&world.namespace().await?);
     let credential = Impersonator::of(world)?.credential(headers);
     Ok(world.ask_with(&name, &credential, &Question::who_am_i()).await)

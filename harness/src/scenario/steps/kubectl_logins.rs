@@ -114,7 +114,7 @@ pub(super) fn accepted((succeeded, text): &(bool, String), user: &str) -> Step {
 
 /// Writes a kubeconfig whose ID token has expired, so that kubectl needs the refresh token.
 async fn write(world: &mut World, person: &Person, flaw: Option<LoginFlaw>) -> Step {
-    let person = world.person(&person)?;
+    let person = world.person(person)?;
     let keycloak = world.realm().await?;
     let realm = keycloak.description();
     let password = realm.passwords.get(&person.user()).context("their password is known")?;

@@ -313,7 +313,7 @@ async fn sound_login(world: &World) -> Step<Twin> {
 }
 
 async fn make_account(world: &mut World, person: &Person, roles: &[&str]) -> Step {
-    world.person(&person)?;
+    world.person(person)?;
     let name = world.unique(&person.user());
     let mut password = [0_u8; 18];
     rand::thread_rng().fill_bytes(&mut password);
@@ -327,7 +327,7 @@ async fn make_account(world: &mut World, person: &Person, roles: &[&str]) -> Ste
 fn keep(world: &mut World, person: &Person, login: TokenSet) -> Step {
     let notes = world.notes::<AtKeycloak>();
     notes.former = notes.login.replace(login.clone());
-    Ok(world.hold(&person, Credential::Token(login.id), None)?)
+    Ok(world.hold(person, Credential::Token(login.id), None)?)
 }
 
 fn account(world: &mut World) -> Step<NewUser> {

@@ -87,7 +87,7 @@ async fn twin_watches(world: &mut World, person: Person, resource: String) -> St
 async fn open(world: &mut World, person: &Person, credential: &Credential, resource: &str) -> Step {
     let namespace = world.namespace().await?;
     let question = Question::web_socket(format!("/api/v1/namespaces/{namespace}/{resource}?watch=true"));
-    let who = world.person(&person)?;
+    let who = world.person(person)?;
     let (answer, opened) = watch(&world.endpoint(), who.name(), credential, &question).await;
     world.answered(answer);
     world.notes::<Opened>().0 = opened;

@@ -48,7 +48,7 @@ async fn review(world: &mut World, person: &Person, audiences: &[&str]) -> Step 
         "spec": { "token": token.expose(), "audiences": audiences },
     });
     let question = Question::post("/apis/authentication.k8s.io/v1/tokenreviews", review);
-    Ok(world.ask(&person, &question).await.map(drop)?)
+    Ok(world.ask(person, &question).await.map(drop)?)
 }
 
 /// Returns the status of the review in the last answer.

@@ -286,7 +286,7 @@ fn requests_api(world: &World) -> Step<Api<CertificateSigningRequest>> {
 
 /// Returns the scenario's own group that the person is in, by a certificate of theirs.
 fn team(world: &mut World, person: &Person) -> Step<String> {
-    let person = world.person(&person)?;
+    let person = world.person(person)?;
     let team = world.unique(&format!("{}-team", person.user()));
     if world.holding(&person).is_err() {
         let leaf = world.client_authority()?.issue(&Request::client(&person.user(), &[&team]))?;
