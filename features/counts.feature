@@ -1,10 +1,10 @@
 @counts
-Feature: The API server counts who comes and what comes of it
+Feature: The API server's metrics record authentication attempts and their results
 
-  Rule: Every attempt is counted by its result, every request by a name that gives nobody away
+  Rule: Attempts are counted by result, and requests by a label that hides the user name
 
     @F4
-    Scenario Outline: <person> comes with a certificate for "<name>"
+    Scenario Outline: <person> authenticates with a certificate for "<name>"
       Given an API server with everything allowed to everybody
       And <person> holds a client certificate for "<name>"
       And it is noted what the API server has counted so far
@@ -20,7 +20,7 @@ Feature: The API server counts who comes and what comes of it
         | Carol  | carol@example.com | email_id |
 
     @F4
-    Scenario: Bob comes with nothing
+    Scenario: Bob sends no credential
       Given an API server with everything allowed to everybody
       And Bob holds no credential
       And it is noted what the API server has counted so far
@@ -30,7 +30,7 @@ Feature: The API server counts who comes and what comes of it
       But Alice, with a client certificate, is accepted
 
     @F4
-    Scenario: Mallory comes with a bad token
+    Scenario: Mallory sends a bad token
       Given an API server with everything allowed to everybody
       And Mallory carries a made-up token
       And it is noted what the API server has counted so far
@@ -39,10 +39,10 @@ Feature: The API server counts who comes and what comes of it
       And at least one more attempt is counted as "error"
       But the deployer, whose token is sound, is still accepted
 
-  Rule: A token is looked at once and then remembered, and both is counted
+  Rule: A token is verified once and then cached, and metrics count both
 
     @F10
-    Scenario: Alice comes twice with one token
+    Scenario: Alice uses one token twice
       Given an API server with issuers of every kind
       And Alice holds a token of the issuer "es256"
       And it is noted what the API server has counted so far
@@ -53,7 +53,7 @@ Feature: The API server counts who comes and what comes of it
       And at least one more token is looked for in the cache as a "hit"
 
     @F10
-    Scenario: Mallory's token is looked at in vain
+    Scenario: Mallory's token fails verification
       Given an API server with issuers of every kind
       And Mallory holds a token of the issuer "es256" that was changed after it was signed
       And it is noted what the API server has counted so far
@@ -62,10 +62,10 @@ Feature: The API server counts who comes and what comes of it
       And at least one more token is looked at, with the result "error"
       But Alice, whose token is sound, is still accepted
 
-  Rule: Each issuer is measured on its own
+  Rule: Metrics are kept per issuer
 
     @G35
-    Scenario: Alice's token is timed
+    Scenario: The verification of Alice's token is timed
       Given an API server with issuers of every kind
       And Alice holds a token of the issuer "unshared"
       And it is noted what the API server has counted so far
@@ -75,7 +75,7 @@ Feature: The API server counts who comes and what comes of it
 
     @G35
     @requires:server_log
-    Scenario: Mallory's forged token is timed as one that failed
+    Scenario: The failed verification of Mallory's forged token is timed
       Given an API server with issuers of every kind
       And Mallory holds a token of the issuer "discovery-url" that was changed after it was signed
       And it is noted what the API server has counted so far
@@ -85,7 +85,7 @@ Feature: The API server counts who comes and what comes of it
       But Alice, whose token is sound, is still accepted
 
     @G34
-    Scenario: The API server got the keys of an issuer
+    Scenario: The API server fetches the keys of an issuer
       Given an API server with issuers of every kind
       And Alice holds a token of the issuer "expressions"
       When she asks the API server who she is
@@ -94,7 +94,7 @@ Feature: The API server counts who comes and what comes of it
 
     @G34
     @requires:server_log
-    Scenario: The API server did not get the keys of an issuer
+    Scenario: The API server fails to fetch the keys of an issuer
       Given an API server with issuers of every kind
       And Alice holds a token of the issuer "unreachable-keys"
       When she asks the API server who she is

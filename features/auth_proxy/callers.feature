@@ -1,12 +1,12 @@
 @auth-proxy
-Feature: Who comes through the auth proxy is who they are at the API server
+Feature: The auth proxy passes each caller's identity on to the API server
 
   There are two ways of passing on who calls: as the API server's front proxy, or by impersonation. People need not know which.
 
-  Rule: The caller's certificate is verified by the proxy, and its holder arrives
+  Rule: The proxy verifies the caller's certificate, and passes on its identity
 
     @P1 @P2
-    Scenario Outline: Alice comes through <endpoint>
+    Scenario Outline: Alice uses a client certificate through <endpoint>
       Given everyone comes through <endpoint>
       And Alice holds a client certificate with the organizations "platform-team" and "on-call"
       When she asks the API server who she is
@@ -18,7 +18,7 @@ Feature: Who comes through the auth proxy is who they are at the API server
         | the auth proxy               |
         | the impersonating auth proxy |
 
-    Scenario Outline: Alice's UID comes through <endpoint>
+    Scenario Outline: The UID of Alice's certificate is passed on through <endpoint>
       Given everyone comes through <endpoint>
       And Alice holds a client certificate with the UID "4711"
       When she asks the API server who she is
@@ -34,10 +34,10 @@ Feature: Who comes through the auth proxy is who they are at the API server
         | endpoint                         |
         | the impersonating auth proxy |
 
-  Rule: The caller's Keycloak token is verified by the proxy, and its holder is the same as at the API server itself
+  Rule: The proxy verifies the caller's Keycloak token, and passes on the identity that the API server itself would read
 
     @P1 @P2
-    Scenario Outline: Alice comes through <endpoint> with a login
+    Scenario Outline: Alice uses a Keycloak token through <endpoint>
       Given everyone comes through <endpoint>
       And Alice has logged in to Keycloak
       When she asks the API server who she is
@@ -49,10 +49,10 @@ Feature: Who comes through the auth proxy is who they are at the API server
         | the auth proxy               |
         | the impersonating auth proxy |
 
-  Rule: What callers may do is decided by name and by group
+  Rule: Callers are authorized by user name and by group
 
     @P1
-    Scenario Outline: Alice may by her name, through <endpoint>
+    Scenario Outline: Alice is authorized by her user name through <endpoint>
       Given everyone comes through <endpoint>
       And Alice holds a client certificate
       And the user "alice" may list configmaps
@@ -66,7 +66,7 @@ Feature: Who comes through the auth proxy is who they are at the API server
         | the impersonating auth proxy |
 
     @P2
-    Scenario Outline: Alice may by her group, through <endpoint>
+    Scenario Outline: Alice is authorized by her group through <endpoint>
       Given everyone comes through <endpoint>
       And Alice holds a client certificate with the organization "platform-team"
       And the group "platform-team" may list configmaps
@@ -80,7 +80,7 @@ Feature: Who comes through the auth proxy is who they are at the API server
         | the impersonating auth proxy |
 
     @P1
-    Scenario Outline: Alice may by her name at Keycloak, through <endpoint>
+    Scenario Outline: Alice is authorized by her Keycloak user name through <endpoint>
       Given everyone comes through <endpoint>
       And Alice has logged in to Keycloak
       And the user "keycloak:alice" may list configmaps
@@ -94,7 +94,7 @@ Feature: Who comes through the auth proxy is who they are at the API server
         | the impersonating auth proxy |
 
     @P2
-    Scenario Outline: Alice may by her group at Keycloak, through <endpoint>
+    Scenario Outline: Alice is authorized by her Keycloak group through <endpoint>
       Given everyone comes through <endpoint>
       And Alice has logged in to Keycloak
       And the group "keycloak:platform-team" may list configmaps
@@ -107,7 +107,7 @@ Feature: Who comes through the auth proxy is who they are at the API server
         | the auth proxy               |
         | the impersonating auth proxy |
 
-  Rule: What callers say of themselves counts for nothing
+  Rule: Identity headers that a caller sends are ignored
 
     @P9
     Scenario Outline: Mallory claims to be Dana in the words of <whom>, through <endpoint>
@@ -126,9 +126,9 @@ Feature: Who comes through the auth proxy is who they are at the API server
         | a front proxy   | the impersonating auth proxy |
         | an impersonator | the impersonating auth proxy |
 
-  Rule: Whom the proxy does not know gets no further
+  Rule: The proxy refuses callers that it cannot authenticate
 
-    Scenario Outline: Mallory comes through <endpoint> with a certificate that <flaw>
+    Scenario Outline: Mallory is refused at <endpoint> with a certificate that <flaw>
       Given everyone comes through <endpoint>
       And Mallory holds a client certificate that <flaw>
       When she asks the API server who she is
@@ -143,21 +143,21 @@ Feature: Who comes through the auth proxy is who they are at the API server
         | the auth proxy               | is only for servers                        | does not allow extended key usage for client authentication       |
         | the impersonating auth proxy | was signed by a stranger's authority       | client certificate: invalid peer certificate: UnknownIssuer       |
 
-    Scenario: Mallory comes through the auth proxy with a token that she has signed in Keycloak's name
+    Scenario: The auth proxy refuses a token that Mallory forged in Keycloak's name
       Given everyone comes through the auth proxy
       And Mallory has signed a token in Keycloak's name
       When she asks the API server who she is
       Then she is refused by the auth proxy as unauthenticated, because "bearer token: Signature verification failed: No matching key found"
       But Alice, whose login is sound, is still accepted
 
-    Scenario: Alice comes through the auth proxy with a login at another realm
+    Scenario: The auth proxy refuses a token of another realm
       Given everyone comes through the auth proxy
       And Alice has logged in to another realm of Keycloak
       When she asks the API server who she is
       Then she is refused by the auth proxy as unauthenticated, because "bearer token: Invalid issuer"
       But Alice, whose login is sound, is still accepted
 
-    Scenario Outline: Alice comes through the auth proxy with a token of the client "<client>"
+    Scenario Outline: The auth proxy refuses a token issued for the OIDC client "<client>"
       Given everyone comes through the auth proxy
       And Alice has logged in to Keycloak for "<client>"
       When she asks the API server who she is, once the token is as old as it gets
@@ -170,7 +170,7 @@ Feature: Who comes through the auth proxy is who they are at the API server
         | tokens-expire-at-once | bearer token: Expired: ID token expired at                          |
         | without-username      | bearer token: it has no claim preferred_username, which is the user |
 
-    Scenario Outline: Bob comes through <endpoint> with nothing
+    Scenario Outline: Bob sends no credential through <endpoint>
       Given everyone comes through <endpoint>
       And Alice holds a client certificate
       And Bob holds no credential

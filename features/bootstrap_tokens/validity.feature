@@ -1,10 +1,10 @@
 @bootstrap-token @bearer
-Feature: A bootstrap token is valid as its Secret says
+Feature: The Secret of a bootstrap token decides whether it is valid
 
   Background:
     Given an API server with tokens of every kind
 
-  Rule: A bootstrap token's holder is in the group of those who join, and in the groups that the Secret names
+  Rule: A bootstrap token's user is in the group system:bootstrappers, and in those of the Secret
 
     @T1
     Scenario: The robot is accepted with a bootstrap token
@@ -21,7 +21,7 @@ Feature: A bootstrap token is valid as its Secret says
       Then it is accepted as the holder of the bootstrap token
       And it is in exactly the groups "system:bootstrappers", "system:bootstrappers:workers", "system:bootstrappers:east" and "system:authenticated"
 
-  Rule: The log alone tells why a bootstrap token is refused
+  Rule: Only the log says why a bootstrap token is refused
 
     @T3
     Scenario Outline: A bootstrap token that <flaw> is refused

@@ -1,7 +1,7 @@
 @exec-plugin
-Feature: A client without a credential asks nothing
+Feature: A client that gets no credential from its plugin fails before it sends a request
 
-  Rule: A plugin that gives no credential is an error of the client
+  Rule: If the plugin gives no credential, the client reports an error
 
     Scenario Outline: Alice's plugin <flaw>
       Given Alice has a plugin that <flaw>
@@ -35,7 +35,7 @@ Feature: A client without a credential asks nothing
         | does not say whether it needs a terminal | interactiveMode must be specified for lab to use exec authentication plugin |
 
     @E5
-    Scenario Outline: Alice's plugin is wordless: it <flaw>
+    Scenario Outline: Alice's plugin gives an incomplete answer: it <flaw>
       Given Alice has a plugin that <flaw>
       When she asks the command-line client who she is
       Then the client is refused, because "<reason>"
@@ -48,20 +48,20 @@ Feature: A client without a credential asks nothing
         | answers with a certificate without its key | exec plugin returned only certificate or key, not both     |
 
     @E2
-    Scenario: There is no plugin for a client made with kube
+    Scenario: A client built on the Rust crate kube has no plugin
       Given Alice has a plugin that is not there
       When she asks a client made with kube who she is
       Then the client is refused, because "unable to run auth exec"
       But with a plugin that is sound, the client made with kube says that she is accepted as "rs256:alice"
 
     @E3
-    Scenario: A plugin fails for a client made with kube
+    Scenario: The plugin of a client built on the Rust crate kube fails
       Given Alice has a plugin that ends with an error
       When she asks a client made with kube who she is
       Then the client is refused, because "failed with status exit status: 7"
       But with a plugin that is sound, the client made with kube says that she is accepted as "rs256:alice"
 
-  Rule: A person's preferences say which plugins may run
+  Rule: The user's kuberc file decides which plugins may run
 
     Scenario Outline: Alice's client allows <policy>
       Given Alice has a plugin that gives her a token

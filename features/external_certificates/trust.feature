@@ -1,7 +1,7 @@
 @external-certificate
-Feature: A client certificate is trusted only as far as its authority
+Feature: A client certificate is accepted only if a trusted CA vouches for it
 
-  Rule: A client certificate is signed by the client authority
+  Rule: A client certificate is signed by a trusted client CA
 
     @X3 @F1 @F2
     Scenario Outline: A client certificate that <flaw> is refused
@@ -17,7 +17,7 @@ Feature: A client certificate is trusted only as far as its authority
         | was signed by an impostor of the authority |
         | was signed by its holder alone             |
 
-  Rule: A client certificate is valid between its two dates
+  Rule: A client certificate is valid only between its two dates
 
     @X4 @F1
     Scenario: An expired client certificate is refused
@@ -35,7 +35,7 @@ Feature: A client certificate is trusted only as far as its authority
       And the answer gives nothing away
       But Alice, whose certificate is sound, is still accepted
 
-  Rule: A client certificate is meant for clients
+  Rule: A client certificate must allow client authentication
 
     @X6 @F1
     Scenario: A certificate for servers only is refused
@@ -45,7 +45,7 @@ Feature: A client certificate is trusted only as far as its authority
       And the answer gives nothing away
       But Alice, whose certificate is sound, is still accepted
 
-  Rule: A client certificate names one UID at most, and that is a text
+  Rule: A client certificate has at most one UID, a string that is not empty
 
     @X12 @requires:certificate_uid
     Scenario: A client certificate with an empty UID is refused
@@ -62,7 +62,7 @@ Feature: A client certificate is trusted only as far as its authority
       But Alice, whose certificate is sound, is still accepted
 
     @X13
-    Scenario: A client certificate whose UID is a number is refused in TLS
+    Scenario: A client certificate whose UID is a number is refused in the TLS handshake
       Given Mallory holds a client certificate that has a UID that is a number
       When she asks the API server who she is
       Then she is refused in TLS, because "received fatal alert: DecodeError"
@@ -90,10 +90,10 @@ Feature: A client certificate is trusted only as far as its authority
       Then she is refused as unauthenticated, because "x509: certificate has expired or is not yet valid"
       But Alice, whose certificate is sound, is still accepted
 
-  Rule: An authority is trusted as soon as it is in the API server's file
+  Rule: A CA is trusted as soon as it is in the client CA file, without a restart
 
     @X17
-    Scenario: Alice's new authority comes to be trusted while the API server runs
+    Scenario: Alice's new CA becomes trusted while the API server runs
       Given Alice holds a client certificate of a new authority, and is refused with it
       When the new authority is added to the API server's client authorities
       Then she is soon accepted as "alice"
@@ -101,7 +101,7 @@ Feature: A client certificate is trusted only as far as its authority
 
   Rule: A client certificate without a common name names no user
 
-    The authenticator of client certificates has no opinion about it. The front proxy's does not know its authority.
+    The x509 authenticator ignores such a certificate; the front-proxy authenticator refuses it, because it trusts a different CA.
 
     @X9
     Scenario: Bob's certificate without a common name is refused

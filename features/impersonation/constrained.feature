@@ -1,12 +1,12 @@
 @impersonation @requires:constrained_impersonation
-Feature: Impersonation can be constrained to what is done by it
+Feature: Impersonation can be limited to particular actions
 
-  Taking somebody on, and doing something as somebody else, are two permissions. Both are needed.
+  Impersonating an identity and performing an action while impersonating are two permissions. Both are needed.
 
   Background:
     Given Alice is a support engineer
 
-  Rule: Who may do both is taken for the other, and the audit event says by which constraint
+  Rule: With both permissions, the caller acts as the other user, and the audit event names the mode
 
     @K1
     Scenario: Alice may list configmaps as Bob
@@ -19,7 +19,7 @@ Feature: Impersonation can be constrained to what is done by it
       And the audit event says that the impersonation was constrained by "impersonate:user-info"
 
     @K1
-    Scenario: Alice may as Bob only what Bob may
+    Scenario: As Bob, Alice may do only what Bob may do
       Given Alice may take on the user "bob"
       And she may list secrets as another user
       And she may list configmaps as another user
@@ -39,7 +39,7 @@ Feature: Impersonation can be constrained to what is done by it
       Then she is accepted as the impersonated service account, in exactly its groups
       And the audit event says that the impersonation was constrained by "impersonate:serviceaccount"
 
-  Rule: Doing something as somebody else takes a permission for just that
+  Rule: An action while impersonating requires a permission for that action
 
     @K2
     Scenario: Alice may not list secrets as Bob
@@ -51,10 +51,10 @@ Feature: Impersonation can be constrained to what is done by it
       Then she is refused as forbidden, because 'cannot impersonate-on:user-info:list resource "secrets" in API group ""'
       But she may list configmaps
 
-  Rule: Taking somebody on takes a permission for just them
+  Rule: Impersonating a user requires a permission for that user
 
     @K3
-    Scenario: Alice may not be Carol
+    Scenario: Alice may not impersonate Carol
       Given Alice may take on the user "bob"
       And she may list configmaps as another user
       And the group "system:authenticated" may list configmaps
@@ -63,10 +63,10 @@ Feature: Impersonation can be constrained to what is done by it
       Then she is refused as forbidden, because 'cannot impersonate:user-info resource "users" in API group "authentication.k8s.io" at the cluster scope'
       But impersonating the user "bob", she may list configmaps
 
-  Rule: Nobody becomes a cluster administrator by it
+  Rule: Constrained impersonation makes nobody a cluster administrator
 
     @K7
-    Scenario: Alice puts Bob above all rules
+    Scenario: Alice adds Bob to system:masters
       Given Alice may take on the user "bob" in the groups "on-call" and "system:masters"
       And she may list configmaps as another user
       And the group "on-call" may list configmaps
@@ -85,7 +85,7 @@ Feature: Impersonation can be constrained to what is done by it
       Then she is refused as forbidden, because "impersonating the empty string group is not allowed"
       But impersonating the user "bob" in the group "on-call", she may list configmaps
 
-  Rule: A permission without constraint is still good for everything
+  Rule: An ordinary impersonate permission still allows every action
 
     @K10
     Scenario: Alice may impersonate Bob without constraint
@@ -95,19 +95,19 @@ Feature: Impersonation can be constrained to what is done by it
       Then she is accepted as "bob"
       And the audit event says that the impersonation was not constrained
 
-  Rule: Who has impersonated nobody yet is told what the first constraint lacks
+  Rule: A first attempt without any permission names the permission that the first mode lacks
 
     @I2 @K2
-    Scenario: Alice may impersonate nobody
+    Scenario: Alice has no permission to impersonate
       Given Alice impersonates the user "bob"
       When she asks the API server who she is
       Then she is refused as forbidden, because 'cannot impersonate-on:user-info:create resource "selfsubjectreviews" in API group "authentication.k8s.io"'
       But as herself, she is accepted
 
-  Rule: Nodes are taken on by name, and in no groups but theirs
+  Rule: Nodes are impersonated by name, and only with the groups of nodes
 
     @K6
-    Scenario: Alice may not be a node
+    Scenario: Alice may not impersonate a node
       Given Alice may list configmaps as any node
       And the group "system:nodes" may list configmaps
       And she impersonates the user "system:node:worker"
@@ -116,7 +116,7 @@ Feature: Impersonation can be constrained to what is done by it
       And she is refused as forbidden, because 'cannot impersonate:arbitrary-node resource "nodes"'
 
     @K6
-    Scenario: Alice may be one node
+    Scenario: Alice may impersonate one node
       Given Alice may take on the node "worker"
       And she may list configmaps as any node
       And the group "system:nodes" may list configmaps
@@ -127,7 +127,7 @@ Feature: Impersonation can be constrained to what is done by it
       And the audit event says that the impersonation was constrained by "impersonate:arbitrary-node"
 
     @K5
-    Scenario: The deployer may be the node that its pod is on
+    Scenario: The deployer may impersonate the node that its pod runs on
       Given the deployer holds a service account token bound to its pod on a node
       And its service account may impersonate the node that its pod is on, and list configmaps by that
       And the group "system:nodes" may list configmaps
@@ -138,7 +138,7 @@ Feature: Impersonation can be constrained to what is done by it
       And the audit event says that the impersonation was constrained by "impersonate:associated-node"
 
     @K5
-    Scenario: The deployer may not be another node
+    Scenario: The deployer may not impersonate another node
       Given the deployer holds a service account token bound to its pod on a node
       And its service account may impersonate the node that its pod is on, and list configmaps by that
       And the group "system:nodes" may list configmaps
@@ -146,10 +146,10 @@ Feature: Impersonation can be constrained to what is done by it
       When it asks to list configmaps
       Then it is refused as forbidden, because "cannot impersonate-on:arbitrary-node:list"
 
-  Rule: Four groups or more are asked for at once, before each is asked for alone
+  Rule: For four groups or more, the permission for all groups is checked first, and then that for each
 
     @K9
-    Scenario: Alice may take on whichever group, asked for at once
+    Scenario: Alice, with permission for all groups, impersonates four groups
       Given Alice may take on the user "bob" in the group "*"
       And she may list configmaps as another user
       And the group "on-call" may list configmaps
@@ -158,7 +158,7 @@ Feature: Impersonation can be constrained to what is done by it
       Then she is accepted as "bob"
 
     @K9
-    Scenario: Three groups are asked for one by one
+    Scenario: For three groups, each permission is checked alone
       Given Alice may take on the user "bob" in the group "*"
       And she may list configmaps as another user
       And the group "on-call" may list configmaps
@@ -167,10 +167,10 @@ Feature: Impersonation can be constrained to what is done by it
       Then she is refused as forbidden, because 'groups.authentication.k8s.io "on-call" is forbidden'
       But impersonating the user "bob" in the groups "on-call", "a", "b" and "c", she may list configmaps
 
-  Rule: Where it is switched off, only a permission without constraint counts
+  Rule: Where the feature is off, only an ordinary impersonate permission counts
 
     @K13
-    Scenario: Alice's constrained permission is good for nothing
+    Scenario: Alice's constrained permission has no effect
       Given an API server with constrained impersonation switched off
       And Alice may take on the user "bob"
       And she may list configmaps as another user
@@ -180,10 +180,10 @@ Feature: Impersonation can be constrained to what is done by it
       Then she is refused as forbidden, because 'cannot impersonate resource "users" in API group ""'
       But asking an API server with it switched on, she may list configmaps
 
-  Rule: What is tried is counted by its constraint
+  Rule: Attempts are counted by mode
 
     @K12
-    Scenario: Alice is counted as one node
+    Scenario: Alice's impersonation of a node is counted
       Given Alice may take on the node "worker"
       And she may list configmaps as any node
       And the group "system:nodes" may list configmaps

@@ -1,9 +1,9 @@
 @oidc
-Feature: Any issuer that the cluster trusts can identify its users
+Feature: Users can authenticate with any issuer that the cluster trusts
 
-  This holds for any issuer: no group, role or name is expected, and nobody's account is changed.
+  These scenarios run against any issuer: they expect no particular group, role or name, and change no account.
 
-  Rule: The token names its holder
+  Rule: The token identifies its user
 
     @O1
     Scenario: A token of the issuer is accepted
@@ -12,7 +12,7 @@ Feature: Any issuer that the cluster trusts can identify its users
       Then she is accepted as the user that the token names
       And she is in the group "system:authenticated"
 
-  Rule: A token is valid only as the issuer signed it
+  Rule: A token that was modified after signing is refused
 
     @O8 @F1
     Scenario: A token of the issuer is refused when it was changed

@@ -1,5 +1,5 @@
 @oidc
-Feature: Claims decide more than the user's name
+Feature: Claims decide about the user's name, groups and credential id
 
   Rule: An e-mail address is accepted unless it is marked as unverified
 
@@ -30,23 +30,23 @@ Feature: Claims decide more than the user's name
 
     @O15
     @requires:server_log
-    Scenario: An e-mail address is refused if it is marked as verified by a string
+    Scenario: An e-mail address is refused if email_verified is the string "true"
       Given Alice holds a token of the issuer "email" with the claim
         | email_verified | "true" |
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "parse 'email_verified' claim: json: cannot unmarshal string"
       But Alice, whose token is sound, is still accepted
 
-  Rule: A claim may name a user whose name is empty
+  Rule: The claim of the user name may be empty
 
     @O21
-    Scenario: Alice's token has an empty user name, and she is forbidden to list
+    Scenario: Alice's token has an empty user name, and she is denied permission to list
       Given Alice holds a token of the issuer "es256" with the claim
         | username | "" |
       When she asks to list configmaps
       Then she is refused as forbidden, because 'User "" cannot list resource "configmaps"'
 
-  Rule: The token's id is the credential's id
+  Rule: The jti claim becomes the credential id
 
     @O22
     @requires:jwt_credential_id
@@ -58,14 +58,14 @@ Feature: Claims decide more than the user's name
       And she has the extra "authentication.kubernetes.io/credential-id" with "JTI=alices-token"
 
     @O22
-    Scenario: An id that is a number is ignored
+    Scenario: A jti claim that is a number is ignored
       Given Alice holds a token of the issuer "es256" with the claim
         | jti | 4711 |
       When she asks the API server who she is
       Then she is accepted as "alice"
       And she has no extra "authentication.kubernetes.io/credential-id"
 
-  Rule: A token may refer to another token for its groups
+  Rule: A token may get its groups from a distributed claim
 
     Background:
       Given an API server with issuers of every kind
@@ -95,7 +95,7 @@ Feature: Claims decide more than the user's name
         | a document that is not a token     | could not expand distributed claims: getting untrusted issuer from endpoint |
         | a source that it does not name     | source does not exist                                                       |
 
-  Rule: An issuer in a configuration file may sign with any asymmetric algorithm
+  Rule: An issuer in a configuration file may sign with RSA and elliptic curves of every size
 
     @O10 @G36
     Scenario Outline: A token that is signed with <algorithm> is accepted

@@ -1,7 +1,7 @@
 @oidc
-Feature: Keycloak decides about logins, the API server only about tokens
+Feature: Keycloak manages logins; the API server only checks tokens
 
-  Rule: A login brings tokens that Keycloak vouches for
+  Rule: A login yields tokens that Keycloak confirms as active
 
     @O1
     Scenario: Alice logs in with her password
@@ -17,7 +17,7 @@ Feature: Keycloak decides about logins, the API server only about tokens
       Then Keycloak refuses the login with "invalid_grant", because "Invalid user credentials"
       But with the right password she is let in
 
-  Rule: A refresh brings a new token without a password
+  Rule: A refresh yields a new token without a password
 
     @O1
     Scenario: Alice refreshes her login
@@ -27,7 +27,7 @@ Feature: Keycloak decides about logins, the API server only about tokens
       Then she has a new token
       And the API server accepts her token
 
-  Rule: A logout ends the login; a token that is out stays good until it expires
+  Rule: A logout ends the login; a token already issued stays valid until it expires
 
     Scenario: Alice logs out
       Given Alice has an account of her own in Keycloak
@@ -54,7 +54,7 @@ Feature: Keycloak decides about logins, the API server only about tokens
       And Keycloak refuses her password with "invalid_grant"
       But the API server still accepts her token
 
-  Rule: A role counts from the next token on
+  Rule: Role changes take effect with the next token
 
     @O16
     Scenario: Alice is granted a role

@@ -1,5 +1,5 @@
 @service-account
-Feature: A service account token is good for one audience, for a time, and while its account exists
+Feature: A service account token is valid for one audience, for a limited time, and while its account exists
 
   Rule: The token must be for the API server
 
@@ -11,21 +11,21 @@ Feature: A service account token is good for one audience, for a time, and while
       And the token is for the API server itself
 
     @S18
-    Scenario: The API server refuses a token for the vault
+    Scenario: The API server refuses a token for another audience
       Given the deployer holds a service account token for the audience "vault"
       When it asks the API server who it is
       Then it is refused as unauthenticated, because 'token audiences ["vault"] is invalid for the target audiences'
       But the deployer, whose token is sound, is still accepted
 
     @S18
-    Scenario: The vault has a token reviewed that is meant for it
+    Scenario: A TokenReview for another audience accepts a token with that audience
       Given Dana holds a client certificate with the organization "system:masters"
       And the deployer holds a service account token for the audience "vault"
       When Dana has the deployer's token reviewed for the audience "vault"
       Then the token is accepted as the deployer's, for the audience "vault"
       But reviewed by Dana for the API server itself, the token is refused, because 'token audiences ["vault"] is invalid for the target audiences'
 
-  Rule: The token must be valid now, and be signed by the cluster
+  Rule: The token must be within its validity period, and signed by the cluster's key
 
     Scenario Outline: A token that <flaw> is refused
       Given Mallory holds a service account token that <flaw>
@@ -48,7 +48,7 @@ Feature: A service account token is good for one audience, for a time, and while
         | flaw                             | reason                           |
         | was signed with a stranger's key | error in cryptographic primitive |
 
-  Rule: A token that should have been renewed is still good, and the audit log says so
+  Rule: A token past its warn-after time is still accepted, and the audit log says so
 
     @S22
     Scenario: A token that should have been renewed is accepted and recorded as stale
@@ -64,7 +64,7 @@ Feature: A service account token is good for one audience, for a time, and while
       Then it is accepted as its service account
       And the audit event does not say that the token is stale
 
-  Rule: A bound token ends with what it is bound to
+  Rule: A bound token stops being valid when its object is deleted
 
     Scenario Outline: A token ends when its <object> is deleted
       Given the deployer holds a service account token bound to its <object>
@@ -96,7 +96,7 @@ Feature: A service account token is good for one audience, for a time, and while
         | pod    | does not match service account pod ref claim    |
         | Secret | does not match service account secret ref claim |
 
-  Rule: Every token ends with its service account
+  Rule: Every token stops being valid when its service account is deleted
 
     @S12 @S16
     Scenario: A token ends when its service account is deleted

@@ -1,10 +1,10 @@
 @signing-request
-Feature: A certificate is signed only after somebody with permission for its signer has approved
+Feature: A certificate is signed only after an approval by somebody who may approve for its signer
 
-  Rule: Approving a request takes permission for its signer
+  Rule: Approving a request requires the approve permission on its signer
 
     @C1 @C4 @C16
-    Scenario Outline: Carol approves a request by her permission for "<signer>"
+    Scenario Outline: Carol, with permission for "<signer>", approves a request
       Given Carol may approve requests for the signer "<signer>"
       And Alice may request certificates
       And she has requested a certificate
@@ -18,7 +18,7 @@ Feature: A certificate is signed only after somebody with permission for its sig
         | kubernetes.io/*                     |
 
     @C3
-    Scenario: Bob's approval without permission for any signer is refused
+    Scenario: Bob has no permission to approve, and his approval is refused
       Given Bob may approve requests for no signer
       And Alice may request certificates
       And she has requested a certificate from the signer "example.com/internal"
@@ -38,7 +38,7 @@ Feature: A certificate is signed only after somebody with permission for its sig
   Rule: Signing a request takes a permission of its own
 
     @C5 @C16
-    Scenario: Carol may approve for a signer, but her signature is refused
+    Scenario: Carol may approve for a signer, but may not sign
       Given Carol may approve requests for the signer "example.com/internal"
       And she may sign requests for no signer
       And Alice may request certificates
@@ -47,10 +47,10 @@ Feature: A certificate is signed only after somebody with permission for its sig
       Then she is refused as forbidden, because 'user not permitted to sign requests with signerName "example.com/internal"'
       But she can sign it once permitted for the signer "example.com/internal"
 
-  Rule: An approved request is signed only where its signer is at work
+  Rule: An approved request is signed only if a controller for its signer runs
 
     @C13
-    Scenario: Alice's approved request stays unsigned, since its signer is not at work
+    Scenario: Alice's approved request stays unsigned while no controller for its signer runs
       Given Carol may approve requests for the signer "example.com/internal"
       And Alice may request certificates
       And she has requested a certificate from the signer "example.com/internal"
@@ -68,10 +68,10 @@ Feature: A certificate is signed only after somebody with permission for its sig
       When Carol denies the request
       Then the request stays denied without a certificate, while a later one of Mallory is signed
 
-  Rule: A signer fails a request for a usage that it does not sign
+  Rule: A signer fails a request for key usages that it does not allow
 
     @C12
-    Scenario: Alice's approved request for servers, too, fails at the signer of client certificates
+    Scenario: Alice's approved request that also asks for server auth fails at the signer of client certificates
       Given Carol may approve requests for the signer "kubernetes.io/kube-apiserver-client"
       And Alice may request certificates
       And she has requested a certificate for servers, too
@@ -80,31 +80,31 @@ Feature: A certificate is signed only after somebody with permission for its sig
       But the request fails with "SignerValidationFailure", because "invalid usage for client certificate: server auth"
       And the request stays failed without a certificate, while a later one of Alice is signed
 
-  Rule: Only kubelets' certificates are approved automatically, and only for requesters with permission
+  Rule: Only kubelets' client certificates are approved automatically, and only for requesters with permission
 
     @C15
-    Scenario: The robot's request for a kubelet is approved automatically
+    Scenario: A joining node's request is approved automatically
       Given the robot may request certificates for kubelets
       When it requests a kubelet's certificate
       Then the request is approved with "AutoApproved", because "Auto approving kubelet client certificate after SubjectAccessReview."
       And the request is signed
 
     @C15
-    Scenario: A node's request for its next certificate is approved automatically
+    Scenario: A node's request for a renewed certificate is approved automatically
       Given the robot may request certificates for its own node
       When it requests a kubelet's certificate
       Then the request is approved with "AutoApproved", because "Auto approving self kubelet client certificate after SubjectAccessReview."
       And the request is signed
 
     @C15
-    Scenario: Mallory's request for a kubelet, without permission, stays pending
+    Scenario: Mallory, without permission, requests a kubelet's certificate, which stays pending
       Given Mallory may request certificates
       And the robot may request certificates for kubelets
       When Mallory requests a kubelet's certificate
       Then the request stays pending without a certificate, while a later one of the robot for a kubelet is approved
 
     @C15
-    Scenario: The robot's request for a kubelet from another signer stays pending
+    Scenario: A joining node's request to another signer stays pending
       Given the robot may request certificates for kubelets
       When it requests a kubelet's certificate from the signer "kubernetes.io/kube-apiserver-client"
       Then the request stays pending without a certificate, while a later one of the robot for a kubelet is approved

@@ -7,7 +7,7 @@ Feature: A node requests certificates for its pods
     Given an API server with nodes
     And the robot is the kubelet of the node that the deployer's pod is on
 
-  Rule: The signer decides alone, and once
+  Rule: Only the signer decides, and only once
 
     @PC1
     Scenario Outline: The signer <decides>, and that is final
@@ -22,7 +22,7 @@ Feature: A node requests certificates for its pods
         | denies the request   | denied without a certificate |
         | fails the request    | failed without a certificate |
 
-  Rule: A pod certificate is for a strong key, which its holder has proved to have
+  Rule: A pod certificate needs a strong key, and a proof of its possession
 
     @PC2
     Scenario Outline: A pod certificate for <key> is refused
@@ -36,10 +36,10 @@ Feature: A node requests certificates for its pods
         | a short RSA key     | RSA keys must have modulus size 3072 or 4096 |
         | somebody else's key | invalid signature                            |
 
-  Rule: A pod certificate is valid for an hour to 91 days, from a signer of Kubernetes for a day at most
+  Rule: A pod certificate is valid for 1 hour to 91 days, from a kubernetes.io signer for at most 24 hours
 
     @PC3
-    Scenario: A pod certificate that is requested for no particular time is for a day
+    Scenario: A request without a lifetime gets 24 hours
       Given the robot has requested a pod certificate
       When it requests a pod certificate
       Then the request is accepted for 24 hours
@@ -57,10 +57,10 @@ Feature: A node requests certificates for its pods
         | 92 days                              | must be in the range [3600, 7862400] |
         | 25 hours from a signer of Kubernetes | must be in the range [3600, 86400]   |
 
-  Rule: A kubelet requests certificates for pods on its own node
+  Rule: A kubelet may request certificates only for pods on its own node
 
     @PC4
-    Scenario: A kubelet's request in another node's name is refused
+    Scenario: A kubelet's request for another node is refused
       Given the robot has requested a pod certificate
       When it requests a pod certificate in another node's name
       Then it is refused as forbidden, because "which is not the requesting node"
@@ -69,7 +69,7 @@ Feature: A node requests certificates for its pods
   Rule: A signer issues what was requested
 
     @PC5
-    Scenario Outline: A signer that <acts> is refused
+    Scenario Outline: The update of a signer that <acts> is refused
       Given the robot has requested a pod certificate
       When the signer <acts>
       Then the request is refused as bad, because "<reason>"

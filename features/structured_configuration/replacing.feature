@@ -3,7 +3,7 @@ Feature: A configuration is replaced while the API server runs
 
   The API server watches the file. A valid configuration replaces the old one; an invalid one changes nothing.
 
-  Rule: An invalid configuration is refused, and the old one stays in force
+  Rule: An invalid configuration is refused, and the old one stays in effect
 
     Scenario Outline: Dana's new configuration is refused when it <mistake>
       Given an API server with issuers of every kind
@@ -119,7 +119,7 @@ Feature: A configuration is replaced while the API server runs
   Rule: Every refusal of a configuration is counted
 
     @G28 @G32
-    Scenario Outline: Dana's new configuration is counted as a failure when it <mistake>
+    Scenario Outline: Dana's new configuration counts as a failed reload when it <mistake>
       Given an API server with issuers of every kind
       And Alice holds a token of the issuer "es256"
       And it is noted what the API server has counted so far
@@ -168,7 +168,7 @@ Feature: A configuration is replaced while the API server runs
 
     # Takes a minute and a half: the API server keeps its metrics of the old issuer for that long.
     @G37 @ignore
-    Scenario: Dana's new configuration trusts another issuer, and the metrics of the old one end
+    Scenario: Dana's new configuration trusts another issuer, and the metrics of the old one are removed
       Given the API server trusts one issuer
       When Dana replaces the configuration by one that trusts another issuer
       Then the new configuration is in force

@@ -15,7 +15,7 @@ Feature: A webhook reviews the tokens that the API server does not know
       And she has the UID "webhook-alice"
       And she has the extra "example.com/shift" with "blue" and "green"
 
-  Rule: The webhook's reason for a refusal is in the API server's log alone
+  Rule: The webhook's reason for a refusal is only in the API server's log
 
     @W2 @F1 @F2
     @requires:server_log
@@ -84,7 +84,7 @@ Feature: A webhook reviews the tokens that the API server does not know
       And the API server logs that it could not ask the webhook
       But Mallory, whose token is sound, is still accepted
 
-  Rule: The API server remembers the webhook's answers, except errors
+  Rule: The API server caches the webhook's answers, except errors
 
     @W6
     Scenario: Alice is still accepted after her token was revoked

@@ -22,12 +22,12 @@ const DIAGRAMS: &[(&str, &str)] = &[
     ),
     (
         "service-accounts",
-        "service_accounts/validity::The API server refuses a token for the vault",
+        "service_accounts/validity::The API server refuses a token for another audience",
     ),
     ("oidc", "oidc/sessions::Alice refreshes her login"),
     (
         "auth-proxy",
-        "auth_proxy/callers::Alice comes through the auth proxy with a login [the auth proxy]",
+        "auth_proxy/callers::Alice uses a Keycloak token through the auth proxy [the auth proxy]",
     ),
     ("impersonation", "impersonation/identity::Alice impersonates Bob"),
 ];
