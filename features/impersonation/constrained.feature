@@ -167,7 +167,7 @@ Feature: Impersonation can be limited to particular actions
       Then she is refused as forbidden, because 'groups.authentication.k8s.io "on-call" is forbidden'
       But impersonating the user "bob" in the groups "on-call", "a", "b" and "c", she may list configmaps
 
-  Rule: Where the feature is off, only an ordinary impersonate permission counts
+  Rule: With the feature off, only an ordinary impersonate permission counts
 
     @K13
     Scenario: Alice's constrained permission has no effect
