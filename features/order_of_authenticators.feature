@@ -32,15 +32,15 @@ Feature: Of several credentials, the first that is sound decides
       And it is in the groups of service accounts and in no other
 
       Examples:
-        | flaw                                 |
-        | was signed by a stranger's authority |
-        | expired an hour ago                  |
+        | flaw                        |
+        | was signed by an unknown CA |
+        | expired an hour ago         |
 
   Rule: When none is sound, the log says what is wrong with each, and the answer nothing
 
     @F1 @F2
     Scenario: Mallory's certificate and token are both bad
-      Given Mallory holds a client certificate that was signed by a stranger's authority
+      Given Mallory holds a client certificate that was signed by an unknown CA
       And she also presents a made-up token
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "x509: certificate signed by unknown authority" and because "invalid bearer token"
@@ -51,7 +51,7 @@ Feature: Of several credentials, the first that is sound decides
 
     @F3
     Scenario: Mallory is refused in a format that she reads
-      Given Mallory holds a client certificate that was signed by a stranger's authority
+      Given Mallory holds a client certificate that was signed by an unknown CA
       And she also presents a made-up token
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "invalid bearer token"
@@ -60,7 +60,7 @@ Feature: Of several credentials, the first that is sound decides
 
     @F3
     Scenario: Mallory is refused in a format that she did not wish
-      Given Mallory holds a client certificate that was signed by a stranger's authority
+      Given Mallory holds a client certificate that was signed by an unknown CA
       And she also presents a made-up token
       When she asks the API server who she is, in a format that it does not write
       Then she is refused as unauthenticated, because "invalid bearer token"

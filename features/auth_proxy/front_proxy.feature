@@ -175,17 +175,17 @@ Feature: The API server believes what its front proxy says of people
 
     @P12 @P13
     Scenario: The authority of another front proxy comes to be trusted while the API server runs
-      Given a front proxy of a new authority announces Alice, and is refused
-      When the new authority is added to the API server's front proxy authorities
+      Given a front proxy of a new CA announces Alice, and is refused
+      When the new CA is added to the API server's front proxy CA file
       Then she is soon accepted as "alice"
-      And aggregated APIs are told of the new authority, and of the front proxy's name and headers
+      And aggregated API servers are told the new CA, and the front proxy's name and headers
 
   Rule: An authority of front proxies that is one of clients, too, opens both doors
 
     @X19 @F11
     Scenario: Mallory's certificate comes to be a client's, and still announces others
       Given an API server with a front proxy of any name
-      And Mallory holds a certificate of the front proxy's authority, and is refused with it
-      When the front proxy's authority is added to the API server's client authorities
+      And Mallory holds a certificate of the front proxy's CA, and is refused with it
+      When the front proxy's CA is added to the API server's client CA file
       Then she is soon accepted as "mallory"
       And announcing Alice with the same certificate, she is accepted as "alice"

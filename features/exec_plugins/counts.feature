@@ -1,37 +1,37 @@
 @exec-plugin
-Feature: A client counts what comes of its plugin
+Feature: A client has metrics about its plugin
 
-  Rule: Every call is counted by what came of it
-
-    @E13
-    Scenario: Alice's plugin gives a certificate to a client that counts
-      Given Alice has a plugin that gives her a certificate and its key
-      When she runs a client that counts what comes of its plugin
-      Then the client counts a call of its plugin as "no_error" with the code 0
-      And the client tells how long its certificate is good for
+  Rule: Each call of the plugin is counted by its result
 
     @E13
-    Scenario: Alice's plugin gives a token to a client that counts
-      Given Alice has a plugin that gives her a token
-      When she runs a client that counts what comes of its plugin
-      Then the client counts a call of its plugin as "no_error" with the code 0
-      And the client tells of no certificate that could run out
+    Scenario: A controller manager counts a call that returned a certificate
+      Given Alice has a plugin that returns a certificate and its key
+      When she runs a controller manager with the plugin
+      Then the controller manager counts a plugin call as "no_error" with the code 0
+      And the controller manager reports how long its certificate remains valid
 
     @E13
-    Scenario Outline: Alice's plugin <flaw>, and a client counts that
+    Scenario: A controller manager counts a call that returned a token
+      Given Alice has a plugin that returns a token
+      When she runs a controller manager with the plugin
+      Then the controller manager counts a plugin call as "no_error" with the code 0
+      And the controller manager reports no certificate that expires
+
+    @E13
+    Scenario Outline: A controller manager counts a call of a plugin that <flaw>
       Given Alice has a plugin that <flaw>
-      When she runs a client that counts what comes of its plugin
-      Then the client counts a call of its plugin as "<status>" with the code <code>
+      When she runs a controller manager with the plugin
+      Then the controller manager counts a plugin call as "<status>" with the code <code>
 
       Examples:
-        | flaw               | status                 | code |
-        | ends with an error | plugin_execution_error | 7    |
-        | is not there       | plugin_not_found_error | 1    |
+        | flaw                | status                 | code |
+        | exits with an error | plugin_execution_error | 7    |
+        | does not exist      | plugin_not_found_error | 1    |
 
-  Rule: A certificate that another takes the place of is counted
+  Rule: The replacement of an expired certificate is counted
 
     @E13
-    Scenario: Alice's plugin gives one certificate after the other
-      Given Alice has a plugin whose first certificate is over at once
-      When she runs a client that counts what comes of its plugin
-      Then the client counts a certificate that another took the place of
+    Scenario: A controller manager counts that its certificate was replaced
+      Given Alice has a plugin that first returns a certificate whose expiry is in the past
+      When she runs a controller manager with the plugin
+      Then the controller manager counts the replacement of a certificate

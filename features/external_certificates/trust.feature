@@ -12,10 +12,10 @@ Feature: A client certificate is accepted only if a trusted CA vouches for it
       But Alice, whose certificate is sound, is still accepted
 
       Examples:
-        | flaw                                       |
-        | was signed by a stranger's authority       |
-        | was signed by an impostor of the authority |
-        | was signed by its holder alone             |
+        | flaw                                                  |
+        | was signed by an unknown CA                           |
+        | was signed by a CA with the same name but another key |
+        | is self-signed                                        |
 
   Rule: A client certificate is valid only between its two dates
 
@@ -94,8 +94,8 @@ Feature: A client certificate is accepted only if a trusted CA vouches for it
 
     @X17
     Scenario: Alice's new CA becomes trusted while the API server runs
-      Given Alice holds a client certificate of a new authority, and is refused with it
-      When the new authority is added to the API server's client authorities
+      Given Alice holds a client certificate of a new CA, and is refused with it
+      When the new CA is added to the API server's client CA file
       Then she is soon accepted as "alice"
       And Bob, with a client certificate, is accepted
 

@@ -100,7 +100,7 @@ Feature: A forged token is refused, however it was forged
     @requires:server_log
     Scenario: A token that is signed with another algorithm is refused
       Given an API server with the OIDC flags
-      And Mallory has signed a token in Keycloak's name with PS256
+      And Mallory has forged a Keycloak token, signed with PS256
       When she asks the API server who she is
       Then she is refused as unauthenticated, because 'unsupported algorithm, expected ["RS256"] got "PS256"'
       But Alice, whose login is sound, is still accepted

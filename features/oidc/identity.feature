@@ -3,10 +3,10 @@ Feature: A token of a trusted issuer says who its holder is
 
   The API server takes user and groups from claims; which ones, and with which prefix, is its configuration.
 
-  Rule: Keycloak's users come in with the prefixes that the API server was told, or with the issuer's URL
+  Rule: User and groups have the configured prefixes; without one, the user has the issuer's URL
 
     @O1 @O16 @O19
-    Scenario Outline: Alice logs in to Keycloak, for an API server with <configuration>
+    Scenario Outline: A Keycloak token is accepted by an API server with <configuration>
       Given an API server with <configuration>
       And Alice has logged in to Keycloak
       When she asks the API server who she is
@@ -21,9 +21,9 @@ Feature: A token of a trusted issuer says who its holder is
   Rule: One audience of several is enough
 
     @O7
-    Scenario Outline: Alice's token is for two clusters, one with <configuration>
+    Scenario Outline: A token for two clusters is accepted by an API server with <configuration>
       Given an API server with <configuration>
-      And Alice has logged in to Keycloak for "audience-listed-second"
+      And Alice has logged in to Keycloak, and her token is for two clusters
       When she asks the API server who she is
       Then she is accepted as "<user>"
 
@@ -33,18 +33,18 @@ Feature: A token of a trusted issuer says who its holder is
         | the configuration file | keycloak:alice   |
 
     @O7
-    Scenario: The issuer names an audience that is one of two configured
+    Scenario: A token is accepted if its audience is one of two that are configured
       Given Alice holds a token of the issuer "rs256" with the claim
         | aud | kubernetes-too |
       When she asks the API server who she is
       Then she is accepted as "rs256:alice"
 
-  Rule: Groups may be a list, a single text, or missing
+  Rule: The groups claim may be a list, a single string, or missing
 
     @O16
-    Scenario Outline: Alice's only group is a text, for an API server with <configuration>
+    Scenario Outline: A single group as a string is accepted by an API server with <configuration>
       Given an API server with <configuration>
-      And Alice has logged in to Keycloak for "groups-as-string"
+      And Alice has logged in to Keycloak, and her token has its group as a string
       When she asks the API server who she is
       Then she is accepted as "<user>"
       And she is in the group "<group>"
@@ -55,9 +55,9 @@ Feature: A token of a trusted issuer says who its holder is
         | the configuration file | keycloak:alice   | keycloak:platform-team |
 
     @O18
-    Scenario Outline: Alice's token names no groups, for an API server with <configuration>
+    Scenario Outline: A token without groups is accepted by an API server with <configuration>
       Given an API server with <configuration>
-      And Alice has logged in to Keycloak for "without-groups"
+      And Alice has logged in to Keycloak, and her token names no groups
       When she asks the API server who she is
       Then she is accepted as "<user>"
       And she is in exactly the group "system:authenticated"
@@ -70,7 +70,7 @@ Feature: A token of a trusted issuer says who its holder is
   Rule: Several issuers are trusted side by side, each with its own algorithm, claims and prefixes
 
     @O1 @O19 @G3
-    Scenario Outline: Alice holds a token of the issuer "<issuer>"
+    Scenario Outline: A token of the issuer "<issuer>" gives Alice a user name and groups
       Given Alice holds a token of the issuer "<issuer>" with the claim
         | groups | ["platform-team", "on-call"] |
       When she asks the API server who she is
@@ -82,10 +82,10 @@ Feature: A token of a trusted issuer says who its holder is
         | rs256  | rs256:alice | rs256:platform-team | rs256:on-call |
         | es256  | alice       | platform-team       | on-call       |
 
-  Rule: What a token's holder may do is decided by name and by group, prefixes included
+  Rule: Permissions go to the user and to the groups with their prefixes
 
     @O1 @O19
-    Scenario Outline: Alice may by her name, at an API server with <configuration>
+    Scenario Outline: Alice is authorized by her user name at an API server with <configuration>
       Given an API server with <configuration>
       And Alice has logged in to Keycloak
       And the user "<user>" may list configmaps
@@ -99,7 +99,7 @@ Feature: A token of a trusted issuer says who its holder is
         | the configuration file | keycloak:alice   |
 
     @O16 @O19
-    Scenario Outline: Alice may by her group, at an API server with <configuration>
+    Scenario Outline: Alice is authorized by her group at an API server with <configuration>
       Given an API server with <configuration>
       And Alice has logged in to Keycloak
       And the group "<group>" may list configmaps
@@ -113,7 +113,7 @@ Feature: A token of a trusted issuer says who its holder is
         | the configuration file | keycloak:alice   | keycloak:platform-team |
 
     @O19
-    Scenario: A right without the prefix is nobody's
+    Scenario: A permission for a user name without the prefix is not Alice's
       Given Alice has logged in to Keycloak
       And the user "alice" may list configmaps
       When she asks to list configmaps

@@ -1,26 +1,26 @@
 @oidc
-Feature: The command-line client keeps a login alive by itself
+Feature: kubectl refreshes an expired token by itself
 
-  Rule: A token that has expired is refreshed, and kept
+  Rule: An expired token is replaced by a new one, which the kubeconfig keeps
 
     @O27
-    Scenario: Alice asks an hour too late
-      Given Alice has a kubeconfig with a login at Keycloak whose token has expired
-      When she asks the command-line client who she is
-      Then the client says that she is accepted as "keycloak:alice"
+    Scenario: kubectl refreshes Alice's expired token
+      Given Alice has a kubeconfig with an expired Keycloak token and a refresh token
+      When she asks the API server who she is through the command-line client
+      Then the client is accepted as "keycloak:alice"
       And the kubeconfig holds a token that has not expired
 
-  Rule: Without a new token nothing is asked
+  Rule: If kubectl gets no new token, it reports an error and sends no request
 
     @O27
-    Scenario Outline: Alice's kubeconfig has <flaw>
-      Given Alice has a kubeconfig with a login at Keycloak whose token has expired, with <flaw>
-      When she asks the command-line client who she is
-      Then the client is refused a token, because "<reason>"
-      But with a login that is sound, the client says that she is accepted as "keycloak:alice"
+    Scenario Outline: kubectl cannot refresh Alice's expired token with <flaw>
+      Given Alice has a kubeconfig with an expired Keycloak token and <flaw>
+      When she asks the API server who she is through the command-line client
+      Then the client fails, because "<reason>"
+      But with a valid refresh token, the client is accepted as "keycloak:alice"
 
       Examples:
-        | flaw                                                   | reason                                                        |
-        | a client that Keycloak does not know                   | failed to refresh token: oauth2:                              |
-        | an authority that did not sign Keycloak's certificate  | x509: certificate signed by unknown authority                 |
-        | a refresh that brings no ID token                      | token response did not contain an id_token                    |
+        | flaw                                          | reason                                        |
+        | a client ID that Keycloak does not know       | failed to refresh token: oauth2:              |
+        | a CA that did not sign Keycloak's certificate | x509: certificate signed by unknown authority |
+        | a refresh token that yields no ID token       | token response did not contain an id_token    |

@@ -1,39 +1,39 @@
 @oidc
-Feature: A token that is not sound proves nothing
+Feature: A token that is not valid for the API server is refused
 
   Rule: A Keycloak token must be fresh, for this cluster, and name its user
 
-    Scenario Outline: Alice's token comes from the client "<client>", for an API server with <configuration>
+    Scenario Outline: A Keycloak token that <flaw> is refused by an API server with <configuration>
       Given an API server with <configuration>
-      And Alice has logged in to Keycloak for "<client>"
-      When she asks the API server who she is, once the token is as old as it gets
+      And Alice has logged in to Keycloak, and her token <flaw>
+      When she asks the API server who she is
       Then she is refused as unauthenticated, because '<reason>'
       But Alice, whose login is sound, is still accepted
 
       @O3
       Examples: Expired
-        | configuration          | client                 | reason                                                          |
-        | the OIDC flags         | tokens-expire-at-once  | oidc: verify token: oidc: token is expired (Token Expiry:      |
-        | the configuration file | tokens-expire-at-once  | oidc: verify token: oidc: token is expired (Token Expiry:      |
+        | configuration          | flaw        | reason                                                    |
+        | the OIDC flags         | has expired | oidc: verify token: oidc: token is expired (Token Expiry: |
+        | the configuration file | has expired | oidc: verify token: oidc: token is expired (Token Expiry: |
 
       @O5
-      Examples: For somebody else
-        | configuration          | client             | reason                                                                |
-        | the OIDC flags         | audience-elsewhere | oidc: verify token: oidc: expected audience "kubernetes" got ["       |
-        | the configuration file | audience-elsewhere | oidc: verify token: oidc: expected audience "kubernetes" got ["       |
+      Examples: For another audience
+        | configuration          | flaw                   | reason                                                          |
+        | the OIDC flags         | is for another cluster | oidc: verify token: oidc: expected audience "kubernetes" got [" |
+        | the configuration file | is for another cluster | oidc: verify token: oidc: expected audience "kubernetes" got [" |
 
       @O12
-      Examples: Without the user's name
-        | configuration          | client           | reason                                                              |
-        | the OIDC flags         | without-username | oidc: parse username claims "preferred_username": claim not present |
-        | the configuration file | without-username | oidc: parse username claims "preferred_username": claim not present |
+      Examples: Without a user name
+        | configuration          | flaw          | reason                                                              |
+        | the OIDC flags         | names no user | oidc: parse username claims "preferred_username": claim not present |
+        | the configuration file | names no user | oidc: parse username claims "preferred_username": claim not present |
 
   Rule: A Keycloak token must be signed by Keycloak
 
     @O8
-    Scenario Outline: Mallory signs a token in Keycloak's name, for an API server with <configuration>
+    Scenario Outline: A forged Keycloak token is refused by an API server with <configuration>
       Given an API server with <configuration>
-      And Mallory has signed a token in Keycloak's name
+      And Mallory has forged a Keycloak token, signed with RS256
       When she asks the API server who she is
       Then she is refused as unauthenticated, because 'oidc: verify token: failed to verify signature'
       But Alice, whose login is sound, is still accepted
@@ -43,10 +43,10 @@ Feature: A token that is not sound proves nothing
         | the OIDC flags         |
         | the configuration file |
 
-  Rule: An issuer is the one that is configured, to the letter
+  Rule: The issuer of a token must equal a configured issuer exactly
 
     @O2 @O28
-    Scenario Outline: Alice logs in to another realm, for an API server with <configuration>
+    Scenario Outline: A token of another realm is refused by an API server with <configuration>
       Given an API server with <configuration>
       And Alice has logged in to another realm of Keycloak
       When she asks the API server who she is
@@ -59,7 +59,7 @@ Feature: A token that is not sound proves nothing
         | the configuration file |
 
     @O2
-    Scenario: The API server with the OIDC flags knows one issuer only
+    Scenario: An API server with the OIDC flags refuses a token of a second issuer
       Given an API server with the OIDC flags
       And Alice holds a token of the issuer "rs256"
       When she asks the API server who she is
@@ -67,15 +67,15 @@ Feature: A token that is not sound proves nothing
       But Alice, who asks an API server with the configuration file, is accepted as "rs256:alice"
 
     @O2 @O28
-    Scenario: A trailing slash makes another issuer
+    Scenario: A token is refused if its issuer has a trailing slash
       Given Alice holds a token of the issuer "rs256" that has a slash at the end of its issuer
       When she asks the API server who she is
       Then she is refused as unauthenticated, because 'invalid bearer token'
       But Alice, whose token is sound, is still accepted
 
-  Rule: Whatever is wrong with an issuer's token, the log says so
+  Rule: The log says why a token of an issuer is refused
 
-    Scenario Outline: Mallory holds a token of the issuer "<issuer>" that <flaw>
+    Scenario Outline: A token of the issuer "<issuer>" that <flaw> is refused
       Given Mallory holds a token of the issuer "<issuer>" that <flaw>
       When she asks the API server who she is
       Then she is refused as unauthenticated, because '<reason>'
@@ -110,11 +110,11 @@ Feature: A token that is not sound proves nothing
         | rs256  | was changed after it was signed                     | oidc: verify token: failed to verify signature     |
 
       @O12
-      Examples: No user
+      Examples: Without a user name
         | issuer | flaw               | reason                                                     |
         | es256  | names no user      | oidc: parse username claims "username": claim not present |
 
       @O17
-      Examples: Groups that are none
+      Examples: Invalid groups
         | issuer | flaw                     | reason                            |
         | es256  | has a number for a group | oidc: parse groups claim "groups" |

@@ -163,7 +163,7 @@ fn steps_speak_of_people_and_rules() {
 
 #[test]
 fn a_refusal_says_why_and_stands_beside_what_is_accepted() {
-    let refusal = Regex::new(r"\brefuse[sd]?\b").unwrap();
+    let refusal = Regex::new(r"\b(refuse[sd]?|client fails)\b").unwrap();
     let reason = Regex::new(r#"\b(because|with) (".+"|'.+')|\bwith no reason logged$"#).unwrap();
     let control = Regex::new(r"\b(accepted|accepts|may|can|let in|given|signed|found to be)\b").unwrap();
     let mut excuses: BTreeSet<&str> = WITHOUT_REASON.iter().chain(WITHOUT_CONTROL).map(|(title, _)| *title).collect();

@@ -1,5 +1,7 @@
 //! Client certificates, signed outside of Kubernetes: a sound one is a [`ClientCertificate`], the flaw of another a [`CertificateFlaw`].
 
+mod authorities;
+
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -56,8 +58,8 @@ impl FromStr for ClientCertificate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum CertificateFlaw {
     In(Flaw),
-    Stranger,
-    Impostor,
+    UnknownCa,
+    SameName,
     SelfSigned,
     NoIntermediate,
     ExpiredIntermediate,
@@ -72,9 +74,9 @@ phrases! {
         "has an empty UID" => Self::In(Flaw::EmptyUid),
         "has a UID that is a number" => Self::In(Flaw::NumericUid),
         "has two UIDs" => Self::In(Flaw::TwoUids),
-        "was signed by a stranger's authority" => Self::Stranger,
-        "was signed by an impostor of the authority" => Self::Impostor,
-        "was signed by its holder alone" => Self::SelfSigned,
+        "was signed by an unknown CA" => Self::UnknownCa,
+        "was signed by a CA with the same name but another key" => Self::SameName,
+        "is self-signed" => Self::SelfSigned,
         "lacks its intermediate certificate" => Self::NoIntermediate,
         "has an expired intermediate certificate" => Self::ExpiredIntermediate,
     }
@@ -115,8 +117,8 @@ fn holds_flawed_certificate(world: &mut World, person: Person, flaw: Certificate
     let (request, sound) = (Request::client(&user, organizations), Request::client(ALICE, organizations));
     let (leaf, twin) = match flaw {
         CertificateFlaw::In(flaw) => (clients.issue(&Request::flawed(&user, organizations, flaw))?, clients.issue(&sound)?),
-        CertificateFlaw::Stranger => (Authority::root("stranger")?.issue(&request)?, clients.issue(&sound)?),
-        CertificateFlaw::Impostor => (clients.impostor()?.issue(&request)?, clients.issue(&sound)?),
+        CertificateFlaw::UnknownCa => (Authority::root("stranger")?.issue(&request)?, clients.issue(&sound)?),
+        CertificateFlaw::SameName => (clients.impostor()?.issue(&request)?, clients.issue(&sound)?),
         CertificateFlaw::SelfSigned => (Authority::self_signed(&request)?, clients.issue(&sound)?),
         CertificateFlaw::NoIntermediate => {
             let intermediate = clients.intermediate(INTERMEDIATE)?;

@@ -1,5 +1,6 @@
 //! A client's metrics about its plugin (k8s.io/client-go `plugin/pkg/client/auth/exec/metrics.go`). kubectl exposes none; components of the
-//! cluster are clients, too, and do: here a kube-controller-manager with a kubeconfig of its own and one controller without permissions.
+//! cluster are clients, too, and do. [`Running`] is a kube-controller-manager with a kubeconfig of its own and one controller without
+//! permissions.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,8 +9,6 @@ use anyhow::Context;
 use cucumber::{then, when};
 use serde_json::Value;
 
-use super::kubectl_logins::AtHand;
-use super::{Person, Step};
 use crate::cluster::ApiServer;
 use crate::credential::Credential;
 use crate::pem;
@@ -17,6 +16,8 @@ use crate::pki::write_private;
 use crate::probe::{Endpoint, Metrics};
 use crate::process::wait::{Condition, WaitError, until, until_gently};
 use crate::process::{Child, ProcessError, Program, port};
+use crate::scenario::steps::clients::Home;
+use crate::scenario::steps::{Person, Step};
 use crate::scenario::world::World;
 
 /// The time until the client listens, and until it needs its plugin, at most.
@@ -29,17 +30,17 @@ const CALLS: &str = "rest_client_exec_plugin_call_total";
 const TTL: &str = "rest_client_exec_plugin_ttl_seconds";
 const ROTATIONS: &str = "rest_client_exec_plugin_certificate_rotation_age_count";
 
-/// The client, and the endpoint of its metrics.
+/// The controller manager, and the endpoint of its metrics.
 #[derive(Default)]
-struct Counting(Option<(Child, Endpoint)>);
+struct Running(Option<(Child, Endpoint)>);
 
 requires!(issuer, kubectl);
-#[when(expr = "{person} runs a client that counts what comes of its plugin")]
+#[when(expr = "{person} runs a controller manager with the plugin")]
 async fn runs(world: &mut World, person: Person) -> Step {
     world.person(&person)?;
     let program = world.kubectl()?.with_file_name("kube-controller-manager");
-    let home = world.notes::<AtHand>().home()?.to_owned();
-    let (leaf, authority) = world.serving_certificate("a client that counts")?;
+    let home = world.notes::<Home>().path()?.to_owned();
+    let (leaf, authority) = world.serving_certificate("a controller manager")?;
     let authority = authority.to_owned();
     write_private(&home.join("serving.crt"), &leaf.full_chain())?;
     write_private(&home.join("serving.key"), leaf.key.expose())?;
@@ -48,7 +49,7 @@ async fn runs(world: &mut World, person: Person) -> Step {
         let port = port::free()?;
         let mut child = started(&program, &home, port).await?;
         let endpoint = endpoint(&home, port, authority.clone());
-        let listens = until("a client that tells what it counts", LIMIT, || {
+        let listens = until("a controller manager that serves its metrics", LIMIT, || {
             let running = child.expect_running();
             let endpoint = &endpoint;
             async move {
@@ -61,7 +62,7 @@ async fn runs(world: &mut World, person: Person) -> Step {
         });
         match listens.await {
             Ok(()) => {
-                world.notes::<Counting>().0 = Some((child, endpoint));
+                world.notes::<Running>().0 = Some((child, endpoint));
                 return Ok(());
             }
             Err(WaitError::Failed(ProcessError::Ended { tail, .. }))
@@ -72,41 +73,53 @@ async fn runs(world: &mut World, person: Person) -> Step {
     unreachable!("the last attempt returns")
 }
 
-#[then(expr = "the client counts a call of its plugin as {string} with the code {word}")]
+#[then(expr = "the controller manager counts a plugin call as {string} with the code {word}")]
 async fn counts_call(world: &mut World, status: String, code: String) -> Step {
     counted(world, CALLS, &[("call_status", &status), ("code", &code)]).await
 }
 
-#[then("the client counts a certificate that another took the place of")]
+#[then("the controller manager counts the replacement of a certificate")]
 async fn counts_rotation(world: &mut World) -> Step {
     counted(world, ROTATIONS, &[]).await
 }
 
-#[then("the client tells how long its certificate is good for")]
-async fn tells_life(world: &mut World) -> Step {
-    let answer = std::fs::read_to_string(world.notes::<AtHand>().home()?.join("answer"))?;
-    let answer: Value = serde_json::from_str(&answer)?;
-    let certificate = answer["status"]["clientCertificateData"].as_str().context("the plugin gives one")?;
-    let block = pem::first(certificate)?;
-    let end = block.parse_x509()?.validity().not_after.timestamp();
+phrases! {
+    /// The remaining life of the plugin's credential.
+    enum RemainingLife as "remaining_life" {
+        OfCertificate = "how long its certificate remains valid",
+        Endless = "no certificate that expires",
+    }
+}
+
+#[then(expr = "the controller manager reports {remaining_life}")]
+async fn reports_life(world: &mut World, life: RemainingLife) -> Step {
     let before = jiff::Timestamp::now().as_second();
-    let told = now(world).await?.value(TTL, &[]).context("it tells none")?;
+    let told = now(world).await?.value(TTL, &[]);
     let after = jiff::Timestamp::now().as_second();
-    #[expect(clippy::cast_precision_loss, reason = "seconds of a day")]
-    let (most, least) = ((end - before) as f64, (end - after - 1) as f64);
-    expect!(
-        told <= most && told >= least,
-        "between {least} and {most} seconds in {TTL}",
-        "{told}"
-    );
+    match life {
+        RemainingLife::OfCertificate => {
+            let end = certificates_end(world)?;
+            let told = told.context("it reports none")?;
+            #[expect(clippy::cast_precision_loss, reason = "seconds of a day")]
+            let (most, least) = ((end - before) as f64, (end - after - 1) as f64);
+            expect!(
+                told <= most && told >= least,
+                "between {least} and {most} seconds in {TTL}",
+                "{told}"
+            );
+        }
+        RemainingLife::Endless => expect!(told == Some(f64::INFINITY), "no end in {TTL}", "{told:?}"),
+    }
     Ok(())
 }
 
-#[then("the client tells of no certificate that could run out")]
-async fn tells_of_none(world: &mut World) -> Step {
-    let told = now(world).await?.value(TTL, &[]);
-    expect!(told == Some(f64::INFINITY), "no end in {TTL}", "{told:?}");
-    Ok(())
+/// Returns the end of the plugin's certificate, in seconds.
+fn certificates_end(world: &mut World) -> Step<i64> {
+    let answer = std::fs::read_to_string(world.notes::<Home>().path()?.join("answer"))?;
+    let answer: Value = serde_json::from_str(&answer)?;
+    let certificate = answer["status"]["clientCertificateData"].as_str().context("the plugin gives one")?;
+    let block = pem::first(certificate)?;
+    Ok(block.parse_x509()?.validity().not_after.timestamp())
 }
 
 /// Starts the client. It finds nothing but its plugin, and serves its metrics.
@@ -135,7 +148,7 @@ async fn started(program: &Path, home: &Path, port: u16) -> Result<Child, Proces
 
 fn endpoint(home: &Path, port: u16, authority: String) -> Endpoint {
     Endpoint::of(&ApiServer {
-        name: "a client that counts".to_owned(),
+        name: "a controller manager".to_owned(),
         url: format!("https://127.0.0.1:{port}"),
         serving_authority: authority,
         logs: None,
@@ -149,14 +162,14 @@ fn endpoint(home: &Path, port: u16, authority: String) -> Endpoint {
 
 /// Reads the client's current metrics.
 async fn now(world: &mut World) -> Step<Metrics> {
-    let (_, endpoint) = world.notes::<Counting>().0.as_ref().context("nobody runs a client that counts")?;
+    let (_, endpoint) = world.notes::<Running>().0.as_ref().context("no controller manager runs")?;
     Ok(Metrics::of(endpoint, &Credential::Nothing).await?)
 }
 
 /// Waits until the series called `name` with `labels` has counted something.
 async fn counted(world: &mut World, name: &str, labels: &[(&str, &str)]) -> Step {
-    let (_, endpoint) = world.notes::<Counting>().0.as_ref().context("nobody runs a client that counts")?;
-    let counted = until_gently("what the client counts", LIMIT, || async {
+    let (_, endpoint) = world.notes::<Running>().0.as_ref().context("no controller manager runs")?;
+    let counted = until_gently("what the controller manager counts", LIMIT, || async {
         let value = Metrics::of(endpoint, &Credential::Nothing).await?.value(name, labels);
         Ok::<_, crate::probe::NoMetrics>(match value {
             Some(value) if value >= 1.0 => Condition::Met(()),

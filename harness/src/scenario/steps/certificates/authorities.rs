@@ -5,14 +5,14 @@ use cucumber::{given, then, when};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 
-use super::answers::TRUSTED;
-use super::{Person, Step, answers, front_proxy};
 use crate::cluster::{FRONT_PROXY, TrustedAuthority};
 use crate::credential::Credential;
 use crate::event::Verdict;
 use crate::pki::{Authority, Request};
 use crate::probe::Question;
 use crate::process::wait::{Condition, until};
+use crate::scenario::steps::answers::TRUSTED;
+use crate::scenario::steps::{Person, Step, answers, front_proxy};
 use crate::scenario::world::World;
 
 /// The new authority: first created, then trusted until the scenario ends.
@@ -25,12 +25,12 @@ struct New {
 phrases! {
     /// A certificate of an authority that is not trusted for clients.
     enum UntrustedCertificate as "untrusted_certificate" {
-        OfNewAuthority = "a client certificate of a new authority",
-        OfFrontProxysAuthority = "a certificate of the front proxy's authority",
+        OfNewAuthority = "a client certificate of a new CA",
+        OfFrontProxysAuthority = "a certificate of the front proxy's CA",
     }
 }
 
-requires!(front_proxy if "the front proxy's authority");
+requires!(front_proxy if "the front proxy's CA");
 #[given(expr = "{person} holds {untrusted_certificate}, and is refused with it")]
 async fn holds_untrusted_certificate(world: &mut World, person: Person, certificate: UntrustedCertificate) -> Step {
     let request = Request::client(&world.user(&person)?, &[]);
@@ -43,7 +43,7 @@ async fn holds_untrusted_certificate(world: &mut World, person: Person, certific
 }
 
 requires!(front_proxy);
-#[given(expr = "a front proxy of a new authority announces {person}, and is refused")]
+#[given(expr = "a front proxy of a new CA announces {person}, and is refused")]
 async fn new_front_proxy_announces(world: &mut World, person: Person) -> Step {
     let leaf = create_authority(world)?.issue(&Request::client(FRONT_PROXY, &[]))?;
     world.hold(&person, front_proxy::announced(leaf, front_proxy::user(&person)), None)?;
@@ -53,21 +53,21 @@ async fn new_front_proxy_announces(world: &mut World, person: Person) -> Step {
 phrases! {
     /// An authority that the API server comes to trust.
     enum AddedAuthority as "added_authority" {
-        New = "the new authority",
-        FrontProxys = "the front proxy's authority",
+        New = "the new CA",
+        FrontProxys = "the front proxy's CA",
     }
 }
 
 phrases! {
     /// Those whose certificates an authority signs.
     enum SignsFor as "signs_for" {
-        Clients = "client",
-        FrontProxies = "front proxy",
+        Clients = "client CA file",
+        FrontProxies = "front proxy CA file",
     }
 }
 
-requires!(authority_files, front_proxy if "the front proxy's authority");
-#[when(expr = "{added_authority} is added to the API server's {signs_for} authorities")]
+requires!(authority_files, front_proxy if "the front proxy's CA");
+#[when(expr = "{added_authority} is added to the API server's {signs_for}")]
 fn authority_is_added(world: &mut World, added: AddedAuthority, holders: SignsFor) -> Step {
     let server = world.endpoint().server;
     let file = match holders {
@@ -95,7 +95,7 @@ async fn announces_with_same(world: &mut World, announced: Person, person: Perso
 }
 
 requires!(administrator);
-#[then(expr = "aggregated APIs are told of the new authority, and of the front proxy's name and headers")]
+#[then(expr = "aggregated API servers are told the new CA, and the front proxy's name and headers")]
 async fn aggregated_apis_are_told(world: &mut World) -> Step {
     let certificate = new_authority(world)?;
     let told: Api<ConfigMap> = Api::namespaced(world.administrator()?, "kube-system");
