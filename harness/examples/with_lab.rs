@@ -11,7 +11,6 @@ use authlab::probe::{Endpoint, Question, ask};
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    authlab::tls::choose_provider();
     // The library prints nothing: it reports progress as events.
     let events = Events::new(|event| {
         if let Event::Note { text } = event {

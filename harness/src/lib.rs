@@ -1,46 +1,76 @@
 //! authlab: a test harness and lab kit for Kubernetes authentication.
 //!
-//! The library starts real servers ([`lab`]), sends them requests to find out how
-//! they identify a credential ([`probe`]) and runs feature files against them
-//! ([`scenario`]). It never prints and never exits: it emits [`event`]s, and
-//! the command on top of it decides what the user sees.
+//! The library starts real servers, sends them requests with any credential, and shows how they identify it, or why they refuse it.
+//! It never prints and never exits: it emits [`event`]s, and the command on top of it decides what the user sees.
+//!
+//! Start with these modules:
+//!
+//! - [`lab`]: [`with_lab`](lab::with_lab) uses a lab that is up or starts one, and ends what it started.
+//! - [`pki`] and [`credential`]: certificates, sound and flawed, and everything else that can be presented to an API server;
+//!   [`identity_provider`] has an issuer that signs any token.
+//! - [`probe`]: one request, and the answer with the server's own record of it.
+//! - [`scenario`] and [`cli::features`]: feature files with steps of your own ([`World`](scenario::World),
+//!   [`main_with`](cli::features::main_with)).
+//!
+//! A complete program, `cargo run --example with_lab`:
+//!
+//! ```rust,ignore
+#![doc = include_str!("../examples/with_lab.rs")]
+//! ```
 
-pub mod auth_proxy;
-pub mod behaviour;
-pub mod cache;
-pub mod cause;
 pub mod cli;
 pub mod cluster;
 pub mod credential;
-pub mod dirs;
-pub mod engine;
 pub mod event;
-pub mod explain;
-pub mod hint;
 pub mod identity_provider;
-pub mod interrupt;
-pub mod jwt;
-pub mod kubeconfig;
 pub mod lab;
-pub mod lesson;
-pub mod listener;
-pub mod login;
-pub mod loopback;
-pub mod merge_patch;
-pub mod owner;
-pub mod pem;
 pub mod pki;
-pub mod printable;
-pub mod private;
 pub mod probe;
-pub mod process;
-pub mod report;
-pub mod sabotage;
 pub mod scenario;
 pub mod secret;
+
+// The command's own parts, which this package's tests and benchmarks look at.
+#[doc(hidden)]
+pub mod behaviour;
+#[doc(hidden)]
+pub mod engine;
+#[doc(hidden)]
+pub mod hint;
+#[doc(hidden)]
+pub mod interrupt;
+#[doc(hidden)]
+pub mod jwt;
+#[doc(hidden)]
+pub mod lesson;
+#[doc(hidden)]
+pub mod owner;
+#[doc(hidden)]
+pub mod printable;
+#[doc(hidden)]
+pub mod process;
+#[doc(hidden)]
+pub mod report;
+#[doc(hidden)]
+pub mod sabotage;
+#[doc(hidden)]
 pub mod server_binaries;
-pub mod shell_word;
-pub mod template;
+#[doc(hidden)]
 pub mod tls;
-pub mod token_webhook;
+#[doc(hidden)]
 pub mod walk_through;
+
+mod auth_proxy;
+mod cache;
+mod cause;
+mod dirs;
+mod explain;
+mod kubeconfig;
+mod listener;
+mod login;
+mod loopback;
+mod merge_patch;
+mod pem;
+mod private;
+mod shell_word;
+mod template;
+mod token_webhook;

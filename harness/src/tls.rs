@@ -38,7 +38,7 @@ pub enum TlsError {
 }
 
 /// Chooses the cryptography provider for this process, unless one was chosen. Two can be compiled in by accident, and rustls then chooses
-/// none on its own; call this before the first connection.
+/// none on its own. The command does so first, and so does everything that starts or finds a lab.
 pub fn choose_provider() {
     let _chosen_already = rustls::crypto::ring::default_provider().install_default();
 }

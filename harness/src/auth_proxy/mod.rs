@@ -17,7 +17,7 @@ mod status;
 mod tests;
 
 pub use bearer::TokenIssuer;
-pub use caller::{By, Caller};
+pub use caller::Caller;
 pub use forward::Backend;
 pub use identity_headers::{HeaderNames, PassOn, ProxyCredential};
 pub use record::{Handled, Verdict};

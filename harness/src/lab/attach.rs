@@ -37,6 +37,7 @@ where
 /// # Errors
 /// The running lab of the given name does not match or has learners, or no lab could be started.
 pub async fn attach_or_start(options: &LabOptions, events: &Events) -> Result<Lab, LabError> {
+    crate::tls::choose_provider();
     // An existing cluster has no lab to attach to: the cluster itself is what stays up. And no lab records its Keycloak version.
     if options.cluster == Some(Driver::Existing) || options.own || options.keycloak.is_some() {
         return Lab::start(options, events).await;

@@ -26,9 +26,9 @@ use tokio::task::JoinHandle;
 use crate::event::Events;
 use crate::process::wait::BackOff;
 
+pub use activity::Activity;
 use activity::Crowd;
-pub use activity::{Activity, Busy};
-pub use http::{Answer, BodyError, Connection, Service, read_body};
+pub use http::{Answer, Connection, Service, read_body};
 pub use relay::relay;
 
 /// The limits on the resources that callers may use.
@@ -88,8 +88,8 @@ impl Listener {
     }
 
     /// Replaces the default limits.
-    #[must_use]
-    pub fn within(mut self, limits: Limits) -> Self {
+    #[cfg(test)]
+    fn within(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
