@@ -42,7 +42,7 @@ mod parameters;
 mod answers;
 mod asking;
 mod authorities;
-mod bearer;
+mod bearer_tokens;
 mod certificates;
 mod configurations;
 mod connections;
@@ -62,7 +62,6 @@ mod service_accounts;
 mod signing_requests;
 mod tokens;
 mod watches;
-mod web_sockets;
 
 pub(crate) use parameters::{Person, Texts};
 
