@@ -19,7 +19,7 @@ Feature: The API server names its CAs to every client, and closes connections of
 
     @F7
     Scenario: The connection of Mallory's invalid token is closed
-      Given Mallory carries a made-up token
+      Given Mallory presents a made-up token
       When she asks the API server who she is, over a connection for many requests
       Then the answer is 401, and the API server ends the connection
       But Alice, with a client certificate, is answered twice over one connection

@@ -32,7 +32,7 @@ Feature: The API server's metrics record authentication attempts and their resul
     @F4
     Scenario: Mallory sends a bad token
       Given an API server with everything allowed to everybody
-      And Mallory carries a made-up token
+      And Mallory presents a made-up token
       And it is noted what the API server has counted so far
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "invalid bearer token"

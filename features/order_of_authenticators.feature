@@ -12,7 +12,7 @@ Feature: Of several credentials, the first that is sound decides
       When she asks the API server who she is
       Then she is accepted as "alice"
       And she is in exactly the groups "platform-team" and "system:authenticated"
-      But she, with the token alone, is accepted as the service account
+      But she, with the service account token alone, is accepted as the service account
 
     @F12
     Scenario: Alice's certificate comes with a bad token

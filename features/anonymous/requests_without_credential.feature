@@ -47,7 +47,7 @@ Feature: Who presents no credential is anonymous
 
     @F8 @F1
     Scenario: Mallory presents a bad token and may not
-      Given Mallory carries a made-up token
+      Given Mallory presents a made-up token
       And the group "system:unauthenticated" may list configmaps
       When she asks to list configmaps
       Then she is refused as unauthenticated, because "invalid bearer token"

@@ -14,7 +14,7 @@ Feature: The auth proxy passes each caller's identity on to the API server
       And she is in exactly the groups "platform-team", "on-call" and "system:authenticated"
 
       Examples:
-        | endpoint                         |
+        | endpoint                     |
         | the auth proxy               |
         | the impersonating auth proxy |
 
@@ -27,11 +27,11 @@ Feature: The auth proxy passes each caller's identity on to the API server
 
       @P4 @requires:remote_uid_header
       Examples: As the front proxy
-        | endpoint           |
+        | endpoint       |
         | the auth proxy |
 
       Examples: By impersonation
-        | endpoint                         |
+        | endpoint                     |
         | the impersonating auth proxy |
 
   Rule: The proxy verifies the caller's Keycloak token, and passes on the identity that the API server itself would read
@@ -45,7 +45,7 @@ Feature: The auth proxy passes each caller's identity on to the API server
       And she is in exactly the groups "keycloak:platform-team" and "system:authenticated"
 
       Examples:
-        | endpoint                         |
+        | endpoint                     |
         | the auth proxy               |
         | the impersonating auth proxy |
 
@@ -61,7 +61,7 @@ Feature: The auth proxy passes each caller's identity on to the API server
       But she may not list secrets
 
       Examples:
-        | endpoint                         |
+        | endpoint                     |
         | the auth proxy               |
         | the impersonating auth proxy |
 
@@ -75,7 +75,7 @@ Feature: The auth proxy passes each caller's identity on to the API server
       But she may not list secrets
 
       Examples:
-        | endpoint                         |
+        | endpoint                     |
         | the auth proxy               |
         | the impersonating auth proxy |
 
@@ -89,7 +89,7 @@ Feature: The auth proxy passes each caller's identity on to the API server
       But she may not list secrets
 
       Examples:
-        | endpoint                         |
+        | endpoint                     |
         | the auth proxy               |
         | the impersonating auth proxy |
 
@@ -103,24 +103,24 @@ Feature: The auth proxy passes each caller's identity on to the API server
       But she may not list secrets
 
       Examples:
-        | endpoint                         |
+        | endpoint                     |
         | the auth proxy               |
         | the impersonating auth proxy |
 
   Rule: Identity headers that a caller sends are ignored
 
     @P9
-    Scenario Outline: Mallory claims to be Dana in the words of <whom>, through <endpoint>
+    Scenario Outline: Mallory claims to be Dana through <endpoint>, as <whom> would
       Given everyone comes through <endpoint>
       And Mallory holds a client certificate
-      And she claims, in the words of <whom>, to be Dana in the group "system:masters"
+      And she claims to be Dana in the group "system:masters", as <whom> would
       When she asks the API server who she is
       Then she is accepted as "mallory"
       And she is in exactly the groups "system:authenticated"
       But she may not list secrets
 
       Examples:
-        | whom            | endpoint                         |
+        | whom            | endpoint                     |
         | a front proxy   | the auth proxy               |
         | an impersonator | the auth proxy               |
         | a front proxy   | the impersonating auth proxy |
@@ -179,6 +179,6 @@ Feature: The auth proxy passes each caller's identity on to the API server
       But Alice, who asks the same, is accepted as "alice"
 
       Examples:
-        | endpoint                         |
+        | endpoint                     |
         | the auth proxy               |
         | the impersonating auth proxy |

@@ -1,10 +1,10 @@
 @auth-proxy
-Feature: The API server believes what its front proxy says of people
+Feature: The API server trusts what its front proxy says about a caller
 
-  The front proxy authenticates people itself. With a certificate of its own it then announces, request by request, on
-  whose behalf it calls.
+  The front proxy authenticates callers itself. With a certificate of its own it then *announces* them: it says in headers,
+  request by request, on whose behalf it calls.
 
-  Rule: Whom the front proxy announces is who calls
+  Rule: The caller is the user whom the front proxy announces, with the announced groups
 
     @P1
     Scenario: Alice is announced
@@ -15,8 +15,8 @@ Feature: The API server believes what its front proxy says of people
       And she has no UID
 
     @P1
-    Scenario: Of two who are announced, the first one counts
-      Given the front proxy announces Alice first and Bob second
+    Scenario: The first of two announced names counts
+      Given the front proxy announces Alice with the second name "bob"
       When she asks the API server who she is
       Then she is accepted as "alice"
 
@@ -28,50 +28,50 @@ Feature: The API server believes what its front proxy says of people
       And she is in exactly the groups "platform-team", "on-call" and "system:authenticated"
 
     @P2
-    Scenario: Dana is announced in the group that is above all rules
+    Scenario: Dana is announced in the group system:masters
       Given the front proxy announces Dana in the group "system:masters"
       When she asks to list secrets
       Then she is accepted as "da-admin"
       And she is in the group "system:masters"
 
-  Rule: Whatever else the front proxy announces is kept under a key in lower case, with its escapes undone once
+  Rule: The key of announced extra is stored in lower case, and percent-decoded once
 
     @P3
-    Scenario Outline: What is announced as <announced> is kept as <kept>
+    Scenario Outline: Extra that is announced as <announced> is stored as <stored>
       Given the front proxy announces Alice with the extra "<announced>" of "blue" and "green"
       When she asks the API server who she is
       Then she is accepted as "alice"
-      And she has the extra "<kept>" with "blue" and "green"
+      And she has the extra "<stored>" with "blue" and "green"
 
       Examples:
-        | announced             | kept                |
+        | announced             | stored              |
         | Shift                 | shift               |
         | example.com%2Fshift   | example.com/shift   |
         | example.com%252Fshift | example.com%2fshift |
         | half%shift            | half%shift          |
 
-  Rule: A UID counts where the API server was told to listen for it
+  Rule: An announced UID counts if the API server is configured to read it
 
     @P4
     @requires:remote_uid_header
-    Scenario: Alice is announced with her UID
+    Scenario: Alice has the announced UID
       Given the front proxy announces Alice with the UID "4711"
       When she asks the API server who she is
       Then she is accepted as "alice"
       And she has the UID "4711"
 
     @P4
-    Scenario: Nobody told the API server of UIDs
+    Scenario: Alice has no UID at an API server that reads none
       Given an API server with no UIDs from the front proxy
       And the front proxy announces Alice with the UID "4711"
       When she asks the API server who she is
       Then she is accepted as "alice"
       And she has no UID
 
-  Rule: Who is announced may do what their name and their groups may
+  Rule: A request is authorized by the announced name and groups
 
     @P1
-    Scenario: Alice may by the name she is announced with
+    Scenario: Alice is authorized by the announced name
       Given the front proxy announces Alice
       And the user "alice" may list configmaps
       When she asks to list configmaps
@@ -79,39 +79,39 @@ Feature: The API server believes what its front proxy says of people
       But she may not list secrets
 
     @P2
-    Scenario: Alice may by the group she is announced in
+    Scenario: Alice is authorized by the announced group
       Given the front proxy announces Alice in the group "platform-team"
       And the group "platform-team" may list configmaps
       When she asks to list configmaps
       Then she is accepted as "alice"
       But she may not list secrets
 
-  Rule: Nobody else can announce anybody
+  Rule: An announcement counts only with the front proxy's certificate
 
-    Scenario Outline: Mallory announces Alice with <what>, and is refused
+    Scenario Outline: Mallory is refused when she announces Alice with <what>
       Given Mallory announces Alice with <what>
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "<reason>"
       But Alice, whose announcement is sound, is still accepted
 
       @P6
-      Examples: The right authority, but another name
+      Examples: Another name
         | what                                                          | reason                                                   |
         | a certificate of the front proxy's authority for another name | x509: subject with cn=mallory is not in the allowed list |
 
       @P8
-      Examples: No authority that counts
+      Examples: Another authority
         | what                                                        | reason                                                                   |
         | a certificate of a stranger's authority                     | x509: certificate signed by unknown authority, verifying certificate SN= |
         | a certificate of an impostor of the front proxy's authority | x509: ECDSA verification failure                                         |
 
       @P8
-      Examples: Too late
+      Examples: Expired
         | what                                      | reason                                            |
         | an expired certificate of the front proxy | x509: certificate has expired or is not yet valid |
 
     @P8 @P9
-    Scenario Outline: Mallory announces Alice with <what>, and is taken for who she is
+    Scenario Outline: Mallory is accepted as "<user>" when she announces Alice with <what>
       Given Mallory announces Alice with <what>
       When she asks the API server who she is
       Then she is accepted as "<user>"
@@ -125,65 +125,66 @@ Feature: The API server believes what its front proxy says of people
         | a token of her own                             | rs256:mallory      |
 
     @P9
-    Scenario: Mallory announces Alice with nothing, and is anonymous
+    Scenario: Mallory is anonymous when she announces Alice without a credential
       Given Mallory announces Alice with nothing of her own
       When she asks the API server who she is
       Then she is refused as forbidden, because "system:anonymous"
       But Alice, whose announcement is sound, is still accepted
 
-  Rule: An announcement without a name announces nobody
+  Rule: Announced groups without a name authenticate nobody
 
     @P10
-    Scenario: The front proxy forgets Alice's name
+    Scenario: Alice is refused if the front proxy announces only her group
       Given the front proxy announces only that Alice is in the group "platform-team"
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "x509: certificate signed by unknown authority"
       But Alice, whose announcement is sound, is still accepted
 
     @P10
-    Scenario: The front proxy forgets Alice's name, but not her token
-      Given the front proxy announces only that Alice is in the group "platform-team", and passes on her own token
+    Scenario: Alice is accepted by her token if the front proxy announces only her group
+      Given the front proxy announces only that Alice is in the group "platform-team"
+      And she also presents a token of the issuer "rs256"
       When she asks the API server who she is
       Then she is accepted as "rs256:alice"
       And she is in exactly the groups "system:authenticated"
 
-  Rule: Where no name is asked of a front proxy, every certificate of its authority will do
+  Rule: If no name is configured for the front proxy, every certificate of its authority counts
 
     @P7
-    Scenario: Mallory announces Alice to an API server that asks for no name
+    Scenario: Mallory announces Alice to an API server that allows any name
       Given an API server with a front proxy of any name
       And Mallory announces Alice with a certificate of the front proxy's authority for another name
       When she asks the API server who she is
       Then she is accepted as "alice"
 
-  Rule: An API server does not start with names that mean nobody
+  Rule: An API server does not start with unusable names for the front proxy or its headers
 
     @P5
     @requires:remote_uid_header
-    Scenario: UIDs come under another name alone
+    Scenario: An API server refuses to start if it reads UIDs only under another name
       When Dana starts an API server with UIDs of the front proxy under another name alone
       Then the API server refuses to start, because "--requestheader-uid-headers is set without specifying the standard X-Remote-Uid header - API aggregation will not work"
       But Alice, with a client certificate, is accepted
 
     @P11
-    Scenario: The front proxy's name is a blank
+    Scenario: An API server refuses to start if the front proxy's name is blank
       When Dana starts an API server with a blank for the front proxy's name
       Then the API server refuses to start, because 'empty value in "requestheader-allowed-names"'
       But Alice, with a client certificate, is accepted
 
-  Rule: The authorities of front proxies are those that the API server trusts now, and it tells aggregated APIs of them
+  Rule: A front proxy's CA is trusted as soon as it is in the file, and aggregated APIs learn of it
 
     @P12 @P13
-    Scenario: The authority of another front proxy comes to be trusted while the API server runs
+    Scenario: The CA of another front proxy becomes trusted while the API server runs
       Given a front proxy of a new CA announces Alice, and is refused
       When the new CA is added to the API server's front proxy CA file
       Then she is soon accepted as "alice"
       And aggregated API servers are told the new CA, and the front proxy's name and headers
 
-  Rule: An authority of front proxies that is one of clients, too, opens both doors
+  Rule: A certificate counts both ways if the front proxy's CA is a client CA, too
 
     @X19 @F11
-    Scenario: Mallory's certificate comes to be a client's, and still announces others
+    Scenario: Mallory's certificate authenticates her, and still lets her announce Alice
       Given an API server with a front proxy of any name
       And Mallory holds a certificate of the front proxy's CA, and is refused with it
       When the front proxy's CA is added to the API server's client CA file

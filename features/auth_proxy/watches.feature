@@ -1,31 +1,31 @@
 @auth-proxy
-Feature: Answers that go on come through the auth proxy as they come
+Feature: A watch through the auth proxy is not delayed
 
-  Rule: An event passes at once, not when the watch ends
+  Rule: The proxy passes on each event, or a refusal, at once
 
     @P1
-    Scenario Outline: Alice watches through <endpoint>
+    Scenario Outline: Alice sees each event at once through <endpoint>
       Given everyone comes through <endpoint>
       And Alice holds a client certificate
       And the user "alice" may watch configmaps
-      When she watches configmaps
+      When she watches configmaps over HTTP
       Then she is accepted as "alice"
-      And each of three new configmaps reaches her before the next one is made
-      And the watch still goes on
+      And each of three new configmaps reaches her before the next is created
+      And the watch is still open
 
       Examples:
-        | endpoint                         |
+        | endpoint                     |
         | the auth proxy               |
         | the impersonating auth proxy |
 
     @P1
-    Scenario Outline: Bob, who has no right to watch, is told so at once by <endpoint>
+    Scenario Outline: Bob, who may not watch, is refused through <endpoint>
       Given everyone comes through <endpoint>
       And Bob holds a client certificate
-      When he watches configmaps
+      When he watches configmaps over HTTP
       Then he is refused as forbidden, because "cannot watch resource"
 
       Examples:
-        | endpoint                         |
+        | endpoint                     |
         | the auth proxy               |
         | the impersonating auth proxy |

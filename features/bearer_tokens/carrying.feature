@@ -1,11 +1,11 @@
 @bearer
-Feature: A bearer token counts when it is carried as one
+Feature: A bearer token counts only in an Authorization header of the right form
 
-  Rule: The scheme's capitals do not matter
+  Rule: The scheme is "Bearer", in capital or small letters
 
     @B3
-    Scenario Outline: The deployer's token comes under the scheme <scheme>
-      Given the deployer carries a service account token under the scheme "<scheme>"
+    Scenario Outline: The deployer's token is accepted with the scheme <scheme>
+      Given the deployer presents a service account token with the scheme "<scheme>"
       When it asks the API server who it is
       Then it is accepted as its service account
 
@@ -15,46 +15,46 @@ Feature: A bearer token counts when it is carried as one
         | bearer |
         | BEARER |
 
-  Rule: What is carried otherwise is no token, and its holder is anonymous
+  Rule: A caller whose header has no token of this form is anonymous
 
     @B2
     @requires:anonymous_requests
-    Scenario: The deployer's token comes under another scheme
-      Given the deployer carries a service account token under the scheme "Basic"
+    Scenario: The deployer is anonymous with a token and another scheme
+      Given the deployer presents a service account token with the scheme "Basic"
       When it asks the API server who it is
       Then it is refused as forbidden, because "system:anonymous"
       But the deployer, whose token is sound, is still accepted
 
     @B4
     @requires:anonymous_requests
-    Scenario: The deployer's token is empty
-      Given the deployer carries an empty token
+    Scenario: The deployer is anonymous with an empty token
+      Given the deployer presents an empty token
       When it asks the API server who it is
       Then it is refused as forbidden, because "system:anonymous"
       But the deployer, whose token is sound, is still accepted
 
     @B5
     @requires:anonymous_requests
-    Scenario: The deployer's token comes after two spaces
-      Given the deployer carries a service account token after two spaces
+    Scenario: The deployer is anonymous, and warned, with a token after two spaces
+      Given the deployer presents a service account token after two spaces
       When it asks the API server who it is
       Then it is refused as forbidden, because "system:anonymous"
       And it is warned that "contains extra space before the bearer token, and is ignored"
       But the deployer, whose token is sound, is still accepted
 
-  Rule: What follows the token is not looked at
+  Rule: Words after the token are ignored
 
     @B7
-    Scenario: The deployer's token is followed by another word
-      Given the deployer carries a service account token followed by another word
+    Scenario: The deployer's token is accepted with another word after it
+      Given the deployer presents a service account token followed by another word
       When it asks the API server who it is
       Then it is accepted as its service account
 
-  Rule: A token must be known to somebody
+  Rule: A token that no authenticator knows is refused
 
     @B6 @F1
-    Scenario: Mallory's token is made up
-      Given Mallory carries a made-up token
+    Scenario: Mallory is refused with a made-up token
+      Given Mallory presents a made-up token
       When she asks the API server who she is
       Then she is refused as unauthenticated, only because "invalid bearer token"
       And the answer gives nothing away

@@ -108,7 +108,7 @@ Feature: A client certificate is accepted only if a trusted CA vouches for it
       Given Bob holds a client certificate that has no common name
       When he asks the API server who he is
       Then he is refused as unauthenticated, only because "x509: certificate signed by unknown authority"
-      But with a service account token beside it, he is accepted as the service account
+      But he, with a service account token beside the certificate, is accepted as the service account
 
   Rule: A client without a credential is anonymous
 

@@ -1,10 +1,10 @@
 @impersonation
-Feature: Who may impersonate somebody is taken for them
+Feature: A caller who impersonates a user is treated as that user
 
   Background:
     Given Alice is a support engineer
 
-  Rule: The request is the impersonated user's, and the audit event names both
+  Rule: The request is the impersonated user's, and the audit event names both users
 
     @I1
     Scenario: Alice impersonates Bob
@@ -38,10 +38,10 @@ Feature: Who may impersonate somebody is taken for them
         | the extra "example.com/scopes" of "view"  | example.com/scopes |
         | the unescaped extra "almost%zz" of "view" | almost%zz          |
 
-  Rule: What the request may do is decided by the impersonated name and groups alone
+  Rule: The request is authorized by the impersonated name and groups alone
 
     @I1
-    Scenario: Alice may what Bob may
+    Scenario: Alice may do what Bob may do
       Given Alice may impersonate the user "bob"
       And the user "bob" may list configmaps
       And she impersonates the user "bob"
@@ -50,7 +50,7 @@ Feature: Who may impersonate somebody is taken for them
       But she may not list secrets
 
     @I1
-    Scenario: Alice may what Bob's group may
+    Scenario: Alice may do what the impersonated group may do
       Given Alice may impersonate the user "bob" in the group "on-call"
       And the group "on-call" may list configmaps
       And she impersonates the user "bob" in the group "on-call"
@@ -59,22 +59,23 @@ Feature: Who may impersonate somebody is taken for them
       But she may not list secrets
 
     @I1
-    Scenario: Alice's own rights do not come along
+    Scenario: Alice's own rights do not count while she impersonates Bob
       Given the group "support-engineers" may list secrets
-      And she may impersonate the user "bob"
+      And Alice may impersonate the user "bob"
       And she impersonates the user "bob"
       When she asks to list secrets
       Then she is refused as forbidden, because 'User "bob" cannot list resource "secrets"'
-      But as herself, she may list secrets
+      But she may list secrets as herself
 
-  Rule: A service account comes with its groups, unless others are asked for
+  Rule: An impersonated service account has its own groups, unless the request names groups
 
     @I4
     Scenario: Alice impersonates the deployer
       Given Alice may impersonate the service account "deployer"
       And she impersonates the service account "deployer"
       When she asks the API server who she is
-      Then she is accepted as the impersonated service account, in exactly its groups
+      Then she is accepted as the deployer's service account
+      And she is in the groups of service accounts and in no other
 
     @I5
     Scenario: Alice impersonates the deployer in another group
@@ -83,7 +84,7 @@ Feature: Who may impersonate somebody is taken for them
       When she asks the API server who she is
       Then she is in exactly the groups "on-call" and "system:authenticated"
 
-  Rule: Everybody is in the group of the authenticated, unless asked for as unauthenticated
+  Rule: An impersonated user is in the group system:authenticated, unless the request is for an unauthenticated one
 
     Scenario Outline: Alice impersonates <whom>
       Given Alice may impersonate <whom>
@@ -91,17 +92,17 @@ Feature: Who may impersonate somebody is taken for them
       And she impersonates <whom>
       When she asks to list configmaps
       Then she is in exactly the groups <groups>
-      And each of the impersonated user's groups is named once
+      And the audit event names each of the impersonated user's groups once
 
       @I6
-      Examples: Somebody
+      Examples: A user with a name
         | whom                                                 | decisive               | groups                               |
         | the user "bob" in the group "on-call"                | system:authenticated   | "on-call" and "system:authenticated" |
         | the user "bob" in the group "system:authenticated"   | system:authenticated   | "system:authenticated"               |
         | the user "bob" in the group "system:unauthenticated" | system:unauthenticated | "system:unauthenticated"             |
 
       @I7
-      Examples: Nobody in particular
+      Examples: The anonymous user
         | whom                                                              | decisive               | groups                   |
         | the user "system:anonymous"                                       | system:unauthenticated | "system:unauthenticated" |
         | the user "system:anonymous" in the group "system:unauthenticated" | system:unauthenticated | "system:unauthenticated" |

@@ -6,12 +6,12 @@ Feature: A node requests certificates for its pods
   Background:
     Given an API server with nodes
     And the robot is the kubelet of the node that the deployer's pod is on
+    And it has requested a pod certificate
 
   Rule: Only the signer decides, and only once
 
     @PC1
     Scenario Outline: The signer <decides>, and that is final
-      Given the robot has requested a pod certificate
       When the signer <decides>
       Then the request is <decided>
       And the signer can change nothing any more, because "immutable after PodCertificateRequest is issued, denied, or failed"
@@ -26,8 +26,7 @@ Feature: A node requests certificates for its pods
 
     @PC2
     Scenario Outline: A pod certificate for <key> is refused
-      Given the robot has requested a pod certificate
-      When it requests a pod certificate for <key>
+      When the robot requests a pod certificate for <key>
       Then the request is refused as bad, because "<reason>"
       But it may still request a pod certificate
 
@@ -40,14 +39,12 @@ Feature: A node requests certificates for its pods
 
     @PC3
     Scenario: A request without a lifetime gets 24 hours
-      Given the robot has requested a pod certificate
-      When it requests a pod certificate
+      When the robot requests a pod certificate
       Then the request is accepted for 24 hours
 
     @PC3
     Scenario Outline: A pod certificate for <lifetime> is refused
-      Given the robot has requested a pod certificate
-      When it requests a pod certificate for <lifetime>
+      When the robot requests a pod certificate for <lifetime>
       Then the request is refused as bad, because "<reason>"
       But it may still request a pod certificate for an hour
 
@@ -55,22 +52,20 @@ Feature: A node requests certificates for its pods
         | lifetime                             | reason                               |
         | less than an hour                    | must be in the range [3600, 7862400] |
         | 92 days                              | must be in the range [3600, 7862400] |
-        | 25 hours from a signer of Kubernetes | must be in the range [3600, 86400]   |
+        | 25 hours from a kubernetes.io signer | must be in the range [3600, 86400]   |
 
   Rule: A kubelet may request certificates only for pods on its own node
 
     @PC4
     Scenario: A kubelet's request for another node is refused
-      Given the robot has requested a pod certificate
-      When it requests a pod certificate in another node's name
+      When the robot requests a pod certificate in another node's name
       Then it is refused as forbidden, because "which is not the requesting node"
       But it may still request a pod certificate
 
   Rule: A signer issues what was requested
 
     @PC5
-    Scenario Outline: The update of a signer that <acts> is refused
-      Given the robot has requested a pod certificate
+    Scenario Outline: The signer is refused if it <acts>
       When the signer <acts>
       Then the request is refused as bad, because "<reason>"
       But the signer can still issue a certificate

@@ -24,7 +24,7 @@ Feature: A signing request is recorded as its requester's
       Given Alice is a support engineer
       And she may impersonate the user "bob" with the UID "4711"
       And she impersonates the user "bob" with the UID "4711"
-      And whom she impersonates may request certificates
+      And the user that she impersonates may request certificates
       When she requests a certificate
       Then the request is accepted, and recorded as made by "bob"
       And she has the UID "4711"

@@ -14,6 +14,6 @@ Feature: Kubernetes accepts no passwords
     @T8
     @requires:anonymous_requests
     Scenario: Bob is anonymous with his name and a password
-      Given Bob sends his name and a password
+      Given Bob presents his name and a password
       When he asks the API server who he is
       Then he is refused as forbidden, because "system:anonymous"

@@ -1,9 +1,12 @@
 //! The front proxy announces people: with its own certificate it says, in headers, on whose behalf it calls.
 //! Others may try the same.
 
+use std::str::FromStr;
+
+use anyhow::Result;
 use cucumber::given;
 
-use super::{Person, Step, Texts};
+use super::{Person, Step, Texts, tokens};
 use crate::auth_proxy::HeaderNames;
 use crate::credential::Credential;
 use crate::pki::{Authority, Flaw, Leaf, Request};
@@ -23,42 +26,38 @@ phrases! {
     }
 }
 
-requires!(front_proxy);
-#[given(expr = "the front proxy announces {person}")]
-fn announces(world: &mut World, person: Person) -> Step {
-    announce(world, &person, user(&person))
+/// The headers that the front proxy sends beside a person's name: ` in the groups "a" and "b"`, or none.
+#[derive(Clone, Debug, PartialEq, Eq, cucumber::Parameter)]
+#[param(
+    name = "announcement",
+    regex = r#"(?: (?:in the groups?|with the second name|with the UID|with the extra "[^"]*" of) "[^"]*"(?:(?:, | and )"[^"]*")*)?"#
+)]
+struct Announcement(Vec<(String, String)>);
+
+impl FromStr for Announcement {
+    type Err = anyhow::Error;
+
+    fn from_str(said: &str) -> Result<Self> {
+        let Texts(mut values) = said.parse()?;
+        let names = HeaderNames::default();
+        let words = said.split('"').next().unwrap_or_default();
+        let name = match words.trim() {
+            "" | "with the second name" => names.user,
+            "in the group" | "in the groups" => names.group,
+            "with the UID" => names.uid,
+            "with the extra" => format!("{}{}", names.extra_prefix, values.remove(0)),
+            other => anyhow::bail!("nobody is announced {other}"),
+        };
+        Ok(Self(values.into_iter().map(|value| (name.clone(), value)).collect()))
+    }
 }
 
 requires!(front_proxy);
-#[given(expr = "the front proxy announces {person} first and {person} second")]
-fn announces_two(world: &mut World, first: Person, second: Person) -> Step {
-    let headers = [user(&first), user(&second)].concat();
-    announce(world, &first, headers)
-}
-
-requires!(front_proxy);
-#[given(expr = "the front proxy announces {person} in the group(s) {texts}")]
-fn announces_in_groups(world: &mut World, person: Person, groups: Texts) -> Step {
-    let mut headers = user(&person);
-    headers.extend(groups.0.into_iter().map(|group| (HeaderNames::default().group, group)));
-    announce(world, &person, headers)
-}
-
-requires!(front_proxy);
-#[given(expr = "the front proxy announces {person} with the extra {string} of {texts}")]
-fn announces_with_extra(world: &mut World, person: Person, key: String, values: Texts) -> Step {
-    let mut headers = user(&person);
-    let name = format!("{}{key}", HeaderNames::default().extra_prefix);
-    headers.extend(values.0.into_iter().map(|value| (name.clone(), value)));
-    announce(world, &person, headers)
-}
-
-requires!(front_proxy);
-#[given(expr = "the front proxy announces {person} with the UID {string}")]
-fn announces_with_uid(world: &mut World, person: Person, uid: String) -> Step {
-    let mut headers = user(&person);
-    headers.push((HeaderNames::default().uid, uid));
-    announce(world, &person, headers)
+#[given(expr = "the front proxy announces {person}{announcement}")]
+fn announces(world: &mut World, person: Person, more: Announcement) -> Step {
+    let headers = [user(&person), more.0].concat();
+    let credential = announced(world.front_proxy()?, headers);
+    Ok(world.hold(&person, credential, None)?)
 }
 
 requires!(front_proxy);
@@ -67,15 +66,6 @@ fn announces_group_only(world: &mut World, person: Person, group: String) -> Ste
     let credential = announced(world.front_proxy()?, vec![(HeaderNames::default().group, group)]);
     let twin = Some(sound(world)?);
     Ok(world.hold(&person, credential, twin)?)
-}
-
-requires!(front_proxy, issuer);
-#[given(expr = "the front proxy announces only that {person} is in the group {string}, and passes on {word} own token")]
-fn announces_group_only_with_token(world: &mut World, person: Person, group: String, _whose: String) -> Step {
-    let nameless = announced(world.front_proxy()?, vec![(HeaderNames::default().group, group)]);
-    let token = token(world, &person)?;
-    let twin = Some(sound(world)?);
-    Ok(world.hold(&person, Credential::Together(vec![nameless, token]), twin)?)
 }
 
 requires!(front_proxy, cluster_signing_key if "a client certificate", issuer if "a token of her own");
@@ -98,7 +88,7 @@ fn others_announce(world: &mut World, announcer: Person, person: Person, with: A
         headers: user(&person),
     };
     let credential = match with {
-        AnnouncedWith::OwnToken => Credential::Together(vec![announcement, token(world, &announcer)?]),
+        AnnouncedWith::OwnToken => Credential::Together(vec![announcement, tokens::of_issuer(world, &announcer, "rs256")?]),
         _ => announcement,
     };
     let twin = Some(sound(world)?);
@@ -107,24 +97,24 @@ fn others_announce(world: &mut World, announcer: Person, person: Person, with: A
 
 phrases! {
     /// The headers in which people claim an identity of their own choice.
-    enum WordsOf as "words_of" {
+    enum Claimant as "claimant" {
         FrontProxy = "a front proxy",
         Impersonator = "an impersonator",
     }
 }
 
 requires!(cluster_signing_key);
-#[given(expr = "{person} claims, in the words of {words_of}, to be {person} in the group {string}")]
-fn claims(world: &mut World, claimant: Person, words: WordsOf, person: Person, group: String) -> Step {
-    let own = world.holding(&claimant)?.credential.clone();
+#[given(expr = "{person} claims to be {person} in the group {string}, as {claimant} would")]
+fn claims(world: &mut World, caller: Person, person: Person, group: String, like: Claimant) -> Step {
+    let own = world.holding(&caller)?.credential.clone();
     // The sound counterpart is a certificate for the claimed identity.
     let leaf = world.client_authority()?.issue(&Request::client(&person.user(), &[&group]))?;
     let twin = Twin {
         credential: Credential::Certificate(leaf),
         user: person.user(),
     };
-    let credential = match words {
-        WordsOf::FrontProxy => {
+    let credential = match like {
+        Claimant::FrontProxy => {
             let mut headers = user(&person);
             headers.push((HeaderNames::default().group, group));
             Credential::Together(vec![
@@ -135,7 +125,7 @@ fn claims(world: &mut World, claimant: Person, words: WordsOf, person: Person, g
                 },
             ])
         }
-        WordsOf::Impersonator => {
+        Claimant::Impersonator => {
             let headers = vec![
                 ("Impersonate-User".to_owned(), person.user()),
                 ("Impersonate-Group".to_owned(), group),
@@ -146,7 +136,7 @@ fn claims(world: &mut World, claimant: Person, words: WordsOf, person: Person, g
             }
         }
     };
-    Ok(world.hold(&claimant, credential, Some(twin))?)
+    Ok(world.hold(&caller, credential, Some(twin))?)
 }
 
 /// Returns the header in which the front proxy announces `person`.
@@ -161,12 +151,6 @@ pub(super) fn announced(certificate: Leaf, headers: Vec<(String, String)>) -> Cr
     }
 }
 
-/// Makes the front proxy announce `person` with `headers`.
-fn announce(world: &mut World, person: &Person, headers: Vec<(String, String)>) -> Step {
-    let credential = announced(world.front_proxy()?, headers);
-    Ok(world.hold(person, credential, None)?)
-}
-
 /// Returns the front proxy's own announcement of Alice.
 fn sound(world: &World) -> Step<Twin> {
     let alice = Person::called("Alice");
@@ -174,10 +158,4 @@ fn sound(world: &World) -> Step<Twin> {
         credential: announced(world.front_proxy()?, user(&alice)),
         user: alice.user(),
     })
-}
-
-/// Signs a new token of the issuer that `fixtures/authentication/rs256.toml` trusts.
-fn token(world: &World, person: &Person) -> Step<Credential> {
-    let token = world.signer()?.token("rs256")?.subject(&person.user());
-    Ok(Credential::Token(token.sign()?))
 }

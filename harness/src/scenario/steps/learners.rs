@@ -3,21 +3,19 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use cucumber::{given, then};
+use cucumber::given;
 
 use super::{Person, Step};
 use crate::auth_proxy::AuthProxy;
 use crate::credential::Credential;
-use crate::event::Verdict;
 use crate::explain::{kubeconfig, run_plugin};
-use crate::probe::Question;
 use crate::scenario::world::World;
 
 /// The auth proxy in front of the API server while the scenario lasts.
 #[derive(Default)]
 struct Standing(Option<AuthProxy>);
 
-#[given(expr = "{person} uses the kubeconfig at hand")]
+#[given(expr = "{person} uses the kubeconfig in the workspace")]
 async fn uses_kubeconfig(world: &mut World, person: Person) -> Step {
     let place = world.learners_place()?;
     let file = place.directory.join(format!("{}.kubeconfig", person.user()));
@@ -26,29 +24,12 @@ async fn uses_kubeconfig(world: &mut World, person: Person) -> Step {
 }
 
 requires!(auth_proxy, front_proxy);
-#[given(expr = "everybody goes through the auth proxy")]
+#[given(expr = "all requests go through the auth proxy in the workspace")]
 async fn through_proxy(world: &mut World) -> Step {
     let place = world.learners_place()?;
     let (proxy, endpoint) = world.learners_proxy(&place.directory).await?;
     world.go_to(endpoint).await?;
     world.notes::<Standing>().0 = Some(proxy);
-    Ok(())
-}
-
-#[then(expr = "{person} may not act as {string}")]
-async fn may_not_act_as(world: &mut World, person: Person, other: String) -> Step {
-    let other = world.filled(&other)?;
-    let own = match &world.holding(&person)?.credential {
-        Credential::Impersonation { own, .. } => own.as_ref().clone(),
-        credential => credential.clone(),
-    };
-    let credential = Credential::Impersonation {
-        own: Box::new(own),
-        headers: vec![("Impersonate-User".to_owned(), other.clone())],
-    };
-    let who = world.person(&person)?;
-    let answer = world.ask_with(&who, &credential, &Question::who_am_i()).await;
-    expect!(answer.verdict == Verdict::Forbidden, "forbidden to act as \"{other}\"", "{answer}");
     Ok(())
 }
 

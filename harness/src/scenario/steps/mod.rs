@@ -41,7 +41,7 @@ mod parameters;
 
 mod answers;
 mod asking;
-mod bearer;
+mod bearer_tokens;
 mod certificates;
 mod clients;
 mod configurations;
@@ -60,7 +60,6 @@ mod service_accounts;
 mod signing_requests;
 mod tokens;
 mod watches;
-mod web_sockets;
 
 pub(crate) use parameters::{Person, Texts};
 

@@ -18,7 +18,8 @@ phrases! {
     /// The identity that a service account's token gives its holder.
     enum OwnIdentity as "own_identity" {
         Account = "its service account",
-        Node = "the node",
+        DeployersAccount = "the deployer's service account",
+        Node = "the node of its pod",
     }
 }
 
@@ -36,7 +37,7 @@ requires!(audit_log unless "asks the API server who");
 #[then(expr = "{person} is accepted as {own_identity}")]
 async fn accepted_as(world: &mut World, person: Person, identity: OwnIdentity) -> Step {
     let user = match identity {
-        OwnIdentity::Account => account(world).await?.user(),
+        OwnIdentity::Account | OwnIdentity::DeployersAccount => account(world).await?.user(),
         OwnIdentity::Node => nodes::made(world)?.user(),
     };
     answers::accepted(world.answer_to(&person)?, &user)

@@ -11,7 +11,6 @@ use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
 use super::super::asking::{HEARD, until_accepted};
-use super::super::rights::{Right, grant_everywhere};
 use super::super::{Person, Step};
 use super::bound_objects::reference;
 use super::requests::question;
@@ -57,14 +56,6 @@ impl OnNode {
 #[derive(Default)]
 struct Made(Option<OnNode>);
 
-phrases! {
-    /// A node that somebody impersonates.
-    enum ImpersonatedNode as "impersonated_node" {
-        Own = "the node that its pod is on",
-        Other = "another node",
-    }
-}
-
 requires!(administrator, cluster_signing_key, nodes);
 #[given(expr = "{person} is the kubelet of the node that the deployer's pod is on")]
 async fn is_kubelet(world: &mut World, person: Person) -> Step {
@@ -89,27 +80,6 @@ async fn is_kubelet(world: &mut World, person: Person) -> Step {
     )
     .await
     .map(drop)
-}
-
-#[given(expr = "its service account may impersonate the node that its pod is on, and list {word} by that")]
-async fn may_impersonate_node(world: &mut World, resource: String) -> Step {
-    let user = on_node(world).await?.account.user();
-    let rights = [
-        Right::new("impersonate:associated-node", "authentication.k8s.io", "nodes"),
-        Right::new("impersonate-on:associated-node:list", "", resource),
-    ];
-    grant_everywhere(world, "User", &user, &rights).await
-}
-
-#[given(expr = "{person} impersonates {impersonated_node}")]
-async fn impersonates_node(world: &mut World, person: Person, node: ImpersonatedNode) -> Step {
-    let user = match node {
-        ImpersonatedNode::Own => on_node(world).await?.user(),
-        ImpersonatedNode::Other => format!("system:node:{}", world.unique("another")),
-    };
-    let own = Box::new(world.holding(&person)?.credential.clone());
-    let headers = vec![("Impersonate-User".to_owned(), user)];
-    Ok(world.hold(&person, Credential::Impersonation { own, headers }, None)?)
 }
 
 fn nodes(world: &World) -> Step<Api<Node>> {

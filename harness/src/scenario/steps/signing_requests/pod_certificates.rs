@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use cucumber::{given, then, when};
 use serde_json::{Value, json};
 
-use super::requested_certificate::{Lifetime, RequestFlaw};
+use super::requested_certificate::RequestFlaw;
 use crate::event::Verdict;
 use crate::pem;
 use crate::pki::{Authority, Leaf, Request, signing_request_for};
@@ -39,7 +39,7 @@ phrases! {
         "a pod certificate for an hour" => Self::Lasting(HOUR),
         "a pod certificate for less than an hour" => Self::Lasting(HOUR - 1),
         "a pod certificate for 92 days" => Self::Lasting(92 * 24 * HOUR),
-        "a pod certificate for 25 hours from a signer of Kubernetes" => Self::OfKubernetes(25 * HOUR),
+        "a pod certificate for 25 hours from a kubernetes.io signer" => Self::OfKubernetes(25 * HOUR),
         "a pod certificate for a short RSA key" => Self::ShortKey,
         "a pod certificate for somebody else's key" => Self::OthersKey,
         "a pod certificate in another node's name" => Self::OtherNode,
@@ -75,15 +75,21 @@ phrases! {
     }
 }
 
-/// The condition of a request that its signer has decided about.
+/// The state of a request in the last answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Decided(&'static str);
+enum State {
+    /// Accepted, for a lifetime in seconds.
+    Accepted(u64),
+    Issued,
+    WithoutCertificate(&'static str),
+}
 
 phrases! {
-    Decided as "decided" {
-        "issued with the certificate" => Self("Issued"),
-        "denied without a certificate" => Self("Denied"),
-        "failed without a certificate" => Self("Failed"),
+    State as "pod_certificate_state" {
+        "accepted for 24 hours" => Self::Accepted(24 * HOUR),
+        "issued with the certificate" => Self::Issued,
+        "denied without a certificate" => Self::WithoutCertificate("Denied"),
+        "failed without a certificate" => Self::WithoutCertificate("Failed"),
     }
 }
 
@@ -143,21 +149,17 @@ async fn signer_acts(world: &mut World, action: SignerAction) -> Step {
     }
 }
 
-#[then(expr = "the request is {decided}")]
-fn is_decided(world: &mut World, decided: Decided) -> Step {
-    let status = status(world, decided.0)?;
-    let chain = status["certificateChain"].as_str();
-    if decided.0 != "Issued" {
-        expect!(chain.is_none(), "no certificate", "{status}");
-        return Ok(());
+#[then(expr = "the request is {pod_certificate_state}")]
+fn is_in_state(world: &mut World, state: State) -> Step {
+    match state {
+        State::Accepted(lifetime) => is_accepted_for(world, lifetime),
+        State::Issued => is_issued(world),
+        State::WithoutCertificate(condition) => {
+            let status = status(world, condition)?;
+            expect!(status["certificateChain"].is_null(), "no certificate", "{status}");
+            Ok(())
+        }
     }
-    let leaf = world.notes::<Requested>().leaf.as_ref().context("nothing was issued")?;
-    expect!(
-        chain.unwrap_or_default().trim() == leaf.certificate.trim(),
-        "the certificate that was issued",
-        "{status}"
-    );
-    Ok(())
 }
 
 #[then("the signer can still issue a certificate")]
@@ -177,11 +179,19 @@ async fn is_final(world: &mut World, reason: String) -> Step {
     answers::refused(world.version(), &answer, Verdict::BadRequest, &reason)
 }
 
-#[then(expr = "the request is accepted for {lifetime}")]
-fn is_accepted_for(world: &mut World, lifetime: Lifetime) -> Step {
+#[then(expr = "{person} may still request {pod_certificate}")]
+async fn may_still_request(world: &mut World, person: Person, asked: Asked) -> Step {
+    requests(world, person, asked).await?;
     let answer = world.answer()?;
     expect!(answer.verdict == Verdict::Accepted, "the request is accepted", "{answer}");
-    let (expected, spec) = (lifetime.0, &answer.body["spec"]);
+    Ok(())
+}
+
+/// Fails unless the request is accepted for `expected` seconds.
+fn is_accepted_for(world: &World, expected: u64) -> Step {
+    let answer = world.answer()?;
+    expect!(answer.verdict == Verdict::Accepted, "the request is accepted", "{answer}");
+    let spec = &answer.body["spec"];
     expect!(
         spec["maxExpirationSeconds"] == json!(expected),
         "a request for {expected} s",
@@ -190,11 +200,16 @@ fn is_accepted_for(world: &mut World, lifetime: Lifetime) -> Step {
     Ok(())
 }
 
-#[then(expr = "{person} may still request {pod_certificate}")]
-async fn may_still_request(world: &mut World, person: Person, asked: Asked) -> Step {
-    requests(world, person, asked).await?;
-    let answer = world.answer()?;
-    expect!(answer.verdict == Verdict::Accepted, "the request is accepted", "{answer}");
+/// Fails unless the request has the certificate that the signer issued.
+fn is_issued(world: &mut World) -> Step {
+    let status = status(world, "Issued")?;
+    let leaf = world.notes::<Requested>().leaf.as_ref().context("nothing was issued")?;
+    let chain = status["certificateChain"].as_str().unwrap_or_default();
+    expect!(
+        chain.trim() == leaf.certificate.trim(),
+        "the certificate that was issued",
+        "{status}"
+    );
     Ok(())
 }
 

@@ -107,6 +107,11 @@ async fn was_answered(world: &mut World, person: Person, earlier: EarlierAnswer)
     Ok(())
 }
 
+/// Returns a sound token that the issuer at `path` signs for `person`.
+pub(super) fn of_issuer(world: &World, person: &Person, path: &str) -> Step<Credential> {
+    Ok(Credential::Token(sound(world, path, &person.user())?.sign()?))
+}
+
 /// Returns a sound token of the issuer at `path`, with all claims that the configurations of `fixtures/authentication/` read.
 pub(super) fn sound(world: &World, path: &str, user: &str) -> Step<Token> {
     let token = world.signer()?.token(path).with_context(|| format!("the issuer {path}"))?;
