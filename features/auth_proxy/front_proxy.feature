@@ -151,7 +151,7 @@ Feature: The API server believes what its front proxy says of people
 
     @P7
     Scenario: Mallory announces Alice to an API server that asks for no name
-      Given an API server with a front proxy of any name
+      Given an API server with front proxies of any name
       And Mallory announces Alice with a certificate of the front proxy's authority for another name
       When she asks the API server who she is
       Then she is accepted as "alice"
@@ -177,15 +177,15 @@ Feature: The API server believes what its front proxy says of people
     Scenario: The authority of another front proxy comes to be trusted while the API server runs
       Given a front proxy of a new authority announces Alice, and is refused
       When the new authority is added to the API server's front proxy authorities
-      Then she is soon accepted as "alice"
+      Then she, who asks the API server who she is, is soon accepted as "alice"
       And aggregated APIs are told of the new authority, and of the front proxy's name and headers
 
   Rule: An authority of front proxies that is one of clients, too, opens both doors
 
     @X19 @F11
     Scenario: Mallory's certificate comes to be a client's, and still announces others
-      Given an API server with a front proxy of any name
+      Given an API server with front proxies of any name
       And Mallory holds a certificate of the front proxy's authority, and is refused with it
       When the front proxy's authority is added to the API server's client authorities
-      Then she is soon accepted as "mallory"
+      Then she, who asks the API server who she is, is soon accepted as "mallory"
       And announcing Alice with the same certificate, she is accepted as "alice"

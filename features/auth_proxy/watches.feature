@@ -5,7 +5,7 @@ Feature: Answers that go on come through the auth proxy as they come
 
     @P1
     Scenario Outline: Alice watches through <endpoint>
-      Given everyone comes through <endpoint>
+      Given all requests go through <endpoint>
       And Alice holds a client certificate
       And the user "alice" may watch configmaps
       When she watches configmaps
@@ -20,7 +20,7 @@ Feature: Answers that go on come through the auth proxy as they come
 
     @P1
     Scenario Outline: Bob, who has no right to watch, is told so at once by <endpoint>
-      Given everyone comes through <endpoint>
+      Given all requests go through <endpoint>
       And Bob holds a client certificate
       When he watches configmaps
       Then he is refused as forbidden, because "cannot watch resource"

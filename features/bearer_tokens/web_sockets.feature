@@ -21,8 +21,8 @@ Feature: A bearer token can come as a sub-protocol of a WebSocket
       Given Mallory carries a service account token <carried>
       And its service account may watch configmaps
       When she watches configmaps over a WebSocket
-      Then she is refused as unauthenticated, only because "<reason>"
-      And the answer gives nothing away
+      Then she is refused as unauthenticated, with no other error than "<reason>"
+      And the response does not reveal the reason
       But Mallory, whose sub-protocols are sound, may watch configmaps over a WebSocket
 
       @WS2

@@ -188,7 +188,7 @@ Feature: Impersonation can be limited to particular actions
       And she may list configmaps as any node
       And the group "system:nodes" may list configmaps
       And she impersonates the user "system:node:worker"
-      And it is noted what the API server has counted so far
+      And the current metric values are recorded
       When she asks to list configmaps
       Then she is accepted as "system:node:worker"
       And at least one more impersonation is counted as "arbitrary-node" and "allowed", with the questions that it took

@@ -64,7 +64,7 @@ Feature: A token that is not sound proves nothing
       And Alice holds a token of the issuer "rs256"
       When she asks the API server who she is
       Then she is refused as unauthenticated, because 'invalid bearer token'
-      But Alice, who asks an API server with the configuration file, is accepted as "rs256:alice"
+      But Alice is accepted as "rs256:alice" by an API server with the configuration file
 
     @O2 @O28
     Scenario: A trailing slash makes another issuer

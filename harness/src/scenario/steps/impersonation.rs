@@ -10,9 +10,9 @@ use anyhow::{Context, Result};
 use cucumber::{given, then};
 use regex::Regex;
 
-use super::counts::Counts;
 use super::rights::{Right, grant_everywhere};
-use super::{Person, Step, Texts, answers, asking};
+use super::servers::metrics::Counts;
+use super::{Person, Step, Texts, answers, requests};
 use crate::cluster::Behaviours;
 use crate::credential::Credential;
 use crate::event::Verdict;
@@ -415,7 +415,7 @@ fn incomplete(world: &mut World, reason: String) -> Step {
 
 async fn lists(world: &mut World, person: &Person, credential: &Credential, resource: &str) -> Step {
     let name = world.person(person)?;
-    let question = asking::list(world, resource).await?;
+    let question = requests::list(world, resource).await?;
     let answer = world.ask_with(&name, credential, &question).await;
     expect!(answer.verdict == Verdict::Accepted, "allowed to list {resource}", "{answer}");
     Ok(())

@@ -40,15 +40,9 @@ macro_rules! bail {
 mod parameters;
 
 mod answers;
-mod asking;
 mod authorities;
 mod bearer;
 mod certificates;
-mod configurations;
-mod connections;
-mod counts;
-mod crowds;
-mod endpoints;
 mod exec_plugin_counts;
 mod exec_plugins;
 mod front_proxy;
@@ -56,8 +50,9 @@ mod impersonation;
 mod kubectl_logins;
 mod learners;
 mod logins;
+mod requests;
 mod rights;
-mod server_logs;
+mod servers;
 mod service_accounts;
 mod signing_requests;
 mod tokens;
