@@ -1,14 +1,14 @@
 @bearer @external-certificate
-Feature: Every refusal has a reason of its own
+Feature: The API server logs the reason of every refusal
 
-  To whoever asks, all refused credentials look the same; only the API server's log tells them apart.
+  All unauthenticated requests get the same response; only the API server's log tells the reasons apart.
 
-  Rule: However many are refused at once, each refusal is bound to its own reason
+  Rule: Each of many requests at the same time has its own reason in the log
 
     @F1 @F2
     Scenario: Fifty people are refused at the same time
-      Given fifty people whose credentials are flawed, each in a way of their own
-      When all of them ask the API server at once who they are
-      Then each of them is refused as unauthenticated, for the flaw of their own credential
-      And to all of them the API server said the same
-      But fifty people whose credentials are sound are accepted as themselves
+      Given fifty people hold credentials, each with a flaw of its own
+      When all of them ask the API server at the same time who they are
+      Then each of them is refused as unauthenticated, and the log names the flaw of their own credential
+      And the responses do not reveal the reason
+      But with sound credentials, each of them is accepted under their own name

@@ -1,75 +1,75 @@
 @anonymous
-Feature: Who presents no credential is anonymous
+Feature: A request without a credential is anonymous
 
-  Rule: Anonymous people are a user and a group, and belong to nobody authenticated
+  Rule: An anonymous request has the user system:anonymous and the group system:unauthenticated
 
     @A1 @B1
-    Scenario: Bob asks for the API server's health
+    Scenario: Bob asks whether the API server is alive, and is accepted as anonymous
       Given Bob holds no credential
       When he asks whether the API server is alive
       Then he is accepted as "system:anonymous"
       And he is in exactly the groups "system:unauthenticated"
 
-  Rule: Anonymous people may do what their user or their group may do, and nothing else
+  Rule: Anonymous requests are authorized by the anonymous user and its group
 
     @A1
-    Scenario: Bob may not even ask who he is
+    Scenario: Bob has no permission to ask who he is
       Given Bob holds no credential
       When he asks the API server who he is
       Then he is refused as forbidden, because 'User "system:anonymous" cannot create resource "selfsubjectreviews"'
       But Alice, with a client certificate, is accepted
 
     @A1
-    Scenario: Bob may by the anonymous user's name
+    Scenario: Bob may list what the anonymous user may list
       Given Bob holds no credential
       And the user "system:anonymous" may list configmaps
       When he asks to list configmaps
       Then he is accepted as "system:anonymous"
-      And he is in no group "system:authenticated"
+      And he is not in the group "system:authenticated"
       But he may not list secrets
 
     @A1
-    Scenario: Bob may by the group of the unauthenticated
+    Scenario: Bob may list what the group of unauthenticated users may list
       Given Bob holds no credential
       And the group "system:unauthenticated" may list configmaps
       When he asks to list configmaps
       Then he is accepted as "system:anonymous"
       But he may not list secrets
 
-  Rule: A bad credential is not the same as none
+  Rule: A request with an invalid credential is refused, not anonymous
 
     @F8
-    Scenario: Bob presents nothing and may
+    Scenario: Bob is accepted without a credential
       Given Bob holds no credential
       And the group "system:unauthenticated" may list configmaps
       When he asks to list configmaps
       Then he is accepted as "system:anonymous"
 
     @F8 @F1
-    Scenario: Mallory presents a bad token and may not
+    Scenario: Mallory is refused with an invalid token
       Given Mallory presents a made-up token
       And the group "system:unauthenticated" may list configmaps
       When she asks to list configmaps
       Then she is refused as unauthenticated, because "invalid bearer token"
-      And the answer gives nothing away
+      And the response does not reveal the reason
       But the deployer, whose token is sound, is still accepted
 
-  Rule: An API server may have no anonymous people
+  Rule: An API server without anonymous requests refuses requests without a credential
 
     @A6 @F1
-    Scenario: Bob presents nothing where that is switched off
+    Scenario: Bob is refused where anonymous requests are switched off
       Given an API server with anonymous requests switched off
       And Bob holds no credential
       When he asks the API server who he is
-      Then he is refused as unauthenticated with nothing logged, because "Unauthorized"
-      And the answer gives nothing away
+      Then he is refused as unauthenticated without an error in the log, because "Unauthorized"
+      And the response does not reveal the reason
       But Alice, with a client certificate, is accepted
 
     @A5 @F1
-    Scenario: Bob presents nothing where everything is allowed to everybody
-      Given an API server with everything allowed to everybody
+    Scenario: Bob is refused where the authorizer would allow everything
+      Given an API server with the AlwaysAllow authorizer
       And Bob holds no credential
       When he asks the API server who he is
-      Then he is refused as unauthenticated with nothing logged, because "Unauthorized"
-      And the API server logs of its start that "AnonymousAuth is not allowed with the AlwaysAllow authorizer"
+      Then he is refused as unauthenticated without an error in the log, because "Unauthorized"
+      And the API server's log about its start says "AnonymousAuth is not allowed with the AlwaysAllow authorizer"
       But Alice, with a client certificate, is accepted

@@ -7,7 +7,7 @@ Feature: The auth proxy passes each caller's identity on to the API server
 
     @P1 @P2
     Scenario Outline: Alice uses a client certificate through <endpoint>
-      Given everyone comes through <endpoint>
+      Given all requests go through <endpoint>
       And Alice holds a client certificate with the organizations "platform-team" and "on-call"
       When she asks the API server who she is
       Then she is accepted as "alice"
@@ -19,7 +19,7 @@ Feature: The auth proxy passes each caller's identity on to the API server
         | the impersonating auth proxy |
 
     Scenario Outline: The UID of Alice's certificate is passed on through <endpoint>
-      Given everyone comes through <endpoint>
+      Given all requests go through <endpoint>
       And Alice holds a client certificate with the UID "4711"
       When she asks the API server who she is
       Then she is accepted as "alice"
@@ -38,7 +38,7 @@ Feature: The auth proxy passes each caller's identity on to the API server
 
     @P1 @P2
     Scenario Outline: Alice uses a Keycloak token through <endpoint>
-      Given everyone comes through <endpoint>
+      Given all requests go through <endpoint>
       And Alice has logged in to Keycloak
       When she asks the API server who she is
       Then she is accepted as "keycloak:alice"
@@ -53,7 +53,7 @@ Feature: The auth proxy passes each caller's identity on to the API server
 
     @P1
     Scenario Outline: Alice is authorized by her user name through <endpoint>
-      Given everyone comes through <endpoint>
+      Given all requests go through <endpoint>
       And Alice holds a client certificate
       And the user "alice" may list configmaps
       When she asks to list configmaps
@@ -67,7 +67,7 @@ Feature: The auth proxy passes each caller's identity on to the API server
 
     @P2
     Scenario Outline: Alice is authorized by her group through <endpoint>
-      Given everyone comes through <endpoint>
+      Given all requests go through <endpoint>
       And Alice holds a client certificate with the organization "platform-team"
       And the group "platform-team" may list configmaps
       When she asks to list configmaps
@@ -81,7 +81,7 @@ Feature: The auth proxy passes each caller's identity on to the API server
 
     @P1
     Scenario Outline: Alice is authorized by her Keycloak user name through <endpoint>
-      Given everyone comes through <endpoint>
+      Given all requests go through <endpoint>
       And Alice has logged in to Keycloak
       And the user "keycloak:alice" may list configmaps
       When she asks to list configmaps
@@ -95,7 +95,7 @@ Feature: The auth proxy passes each caller's identity on to the API server
 
     @P2
     Scenario Outline: Alice is authorized by her Keycloak group through <endpoint>
-      Given everyone comes through <endpoint>
+      Given all requests go through <endpoint>
       And Alice has logged in to Keycloak
       And the group "keycloak:platform-team" may list configmaps
       When she asks to list configmaps
@@ -111,7 +111,7 @@ Feature: The auth proxy passes each caller's identity on to the API server
 
     @P9
     Scenario Outline: Mallory claims to be Dana through <endpoint>, as <whom> would
-      Given everyone comes through <endpoint>
+      Given all requests go through <endpoint>
       And Mallory holds a client certificate
       And she claims to be Dana in the group "system:masters", as <whom> would
       When she asks the API server who she is
@@ -129,7 +129,7 @@ Feature: The auth proxy passes each caller's identity on to the API server
   Rule: The proxy refuses callers that it cannot authenticate
 
     Scenario Outline: Mallory is refused at <endpoint> with a certificate that <flaw>
-      Given everyone comes through <endpoint>
+      Given all requests go through <endpoint>
       And Mallory holds a client certificate that <flaw>
       When she asks the API server who she is
       Then she is refused by the auth proxy as unauthenticated, because "<reason>"
@@ -144,21 +144,21 @@ Feature: The auth proxy passes each caller's identity on to the API server
         | the impersonating auth proxy | was signed by an unknown CA                           | client certificate: invalid peer certificate: UnknownIssuer       |
 
     Scenario: The auth proxy refuses a token that Mallory forged in Keycloak's name
-      Given everyone comes through the auth proxy
+      Given all requests go through the auth proxy
       And Mallory has forged a Keycloak token, signed with RS256
       When she asks the API server who she is
       Then she is refused by the auth proxy as unauthenticated, because "bearer token: Signature verification failed: No matching key found"
       But Alice, whose login is sound, is still accepted
 
     Scenario: The auth proxy refuses a token of another realm
-      Given everyone comes through the auth proxy
+      Given all requests go through the auth proxy
       And Alice has logged in to another realm of Keycloak
       When she asks the API server who she is
       Then she is refused by the auth proxy as unauthenticated, because "bearer token: Invalid issuer"
       But Alice, whose login is sound, is still accepted
 
     Scenario Outline: The auth proxy refuses a Keycloak token that <flaw>
-      Given everyone comes through the auth proxy
+      Given all requests go through the auth proxy
       And Alice has logged in to Keycloak, and her token <flaw>
       When she asks the API server who she is
       Then she is refused by the auth proxy as unauthenticated, because "<reason>"
@@ -171,12 +171,12 @@ Feature: The auth proxy passes each caller's identity on to the API server
         | names no user          | bearer token: it has no claim preferred_username, which is the user |
 
     Scenario Outline: Bob sends no credential through <endpoint>
-      Given everyone comes through <endpoint>
+      Given all requests go through <endpoint>
       And Alice holds a client certificate
       And Bob holds no credential
       When he asks the API server who he is
       Then he is refused by the auth proxy as unauthenticated, because "neither a client certificate nor a bearer token was presented"
-      But Alice, who asks the same, is accepted as "alice"
+      But Alice, who asks the API server who she is, is accepted as "alice"
 
       Examples:
         | endpoint                     |

@@ -152,7 +152,7 @@ Feature: The API server trusts what its front proxy says about a caller
 
     @P7
     Scenario: Mallory announces Alice to an API server that allows any name
-      Given an API server with a front proxy of any name
+      Given an API server with front proxies of any name
       And Mallory announces Alice with a certificate of the front proxy's authority for another name
       When she asks the API server who she is
       Then she is accepted as "alice"
@@ -178,15 +178,15 @@ Feature: The API server trusts what its front proxy says about a caller
     Scenario: The CA of another front proxy becomes trusted while the API server runs
       Given a front proxy of a new CA announces Alice, and is refused
       When the new CA is added to the API server's front proxy CA file
-      Then she is soon accepted as "alice"
+      Then she, who asks the API server who she is, is soon accepted as "alice"
       And aggregated API servers are told the new CA, and the front proxy's name and headers
 
   Rule: A certificate counts both ways if the front proxy's CA is a client CA, too
 
     @X19 @F11
     Scenario: Mallory's certificate authenticates her, and still lets her announce Alice
-      Given an API server with a front proxy of any name
+      Given an API server with front proxies of any name
       And Mallory holds a certificate of the front proxy's CA, and is refused with it
       When the front proxy's CA is added to the API server's client CA file
-      Then she is soon accepted as "mallory"
+      Then she, who asks the API server who she is, is soon accepted as "mallory"
       And announcing Alice with the same certificate, she is accepted as "alice"

@@ -5,7 +5,7 @@ Feature: A watch through the auth proxy is not delayed
 
     @P1
     Scenario Outline: Alice sees each event at once through <endpoint>
-      Given everyone comes through <endpoint>
+      Given all requests go through <endpoint>
       And Alice holds a client certificate
       And the user "alice" may watch configmaps
       When she watches configmaps over HTTP
@@ -20,7 +20,7 @@ Feature: A watch through the auth proxy is not delayed
 
     @P1
     Scenario Outline: Bob, who may not watch, is refused through <endpoint>
-      Given everyone comes through <endpoint>
+      Given all requests go through <endpoint>
       And Bob holds a client certificate
       When he watches configmaps over HTTP
       Then he is refused as forbidden, because "cannot watch resource"

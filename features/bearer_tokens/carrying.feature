@@ -56,6 +56,6 @@ Feature: A bearer token counts only in an Authorization header of the right form
     Scenario: Mallory is refused with a made-up token
       Given Mallory presents a made-up token
       When she asks the API server who she is
-      Then she is refused as unauthenticated, only because "invalid bearer token"
-      And the answer gives nothing away
+      Then she is refused as unauthenticated, with no other error than "invalid bearer token"
+      And the response does not reveal the reason
       But the deployer, whose token is sound, is still accepted

@@ -21,8 +21,8 @@ Feature: A bearer token can be a sub-protocol of a WebSocket
       Given Mallory presents a service account token <form>
       And its service account may watch configmaps
       When she watches configmaps over a WebSocket
-      Then she is refused as unauthenticated, only because "<reason>"
-      And the answer gives nothing away
+      Then she is refused as unauthenticated, with no other error than "<reason>"
+      And the response does not reveal the reason
       But Mallory, who presents valid sub-protocols, may watch configmaps
 
       @WS2

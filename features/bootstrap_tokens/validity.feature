@@ -2,7 +2,7 @@
 Feature: The Secret of a bootstrap token decides whether it is valid
 
   Background:
-    Given an API server with tokens of every kind
+    Given an API server with a token file, bootstrap tokens, a token webhook and an issuer
 
   Rule: A bootstrap token's user is in the group system:bootstrappers, and in those of the Secret
 
@@ -27,8 +27,8 @@ Feature: The Secret of a bootstrap token decides whether it is valid
     Scenario Outline: A bootstrap token that <flaw> is refused
       Given Mallory holds a bootstrap token that <flaw>
       When she asks the API server who she is
-      Then she is refused as unauthenticated, only because "invalid bearer token"
-      And the API server logs of the token that "<line>"
+      Then she is refused as unauthenticated, with no other error than "invalid bearer token"
+      And the API server's log about the token says "<line>"
       But the robot, whose token is sound, is still accepted
 
       Examples:
@@ -48,9 +48,9 @@ Feature: The Secret of a bootstrap token decides whether it is valid
     Scenario: Mallory guesses the secret of a bootstrap token, and is refused
       Given Mallory holds a bootstrap token that has another secret than its Secret
       When she asks the API server who she is
-      Then she is refused as unauthenticated, only because "invalid bearer token"
-      And the API server logs of the token that "has invalid value for key token-secret."
-      And the secret that was presented stands nowhere in the API server's log
+      Then she is refused as unauthenticated, with no other error than "invalid bearer token"
+      And the API server's log about the token says "has invalid value for key token-secret."
+      And the API server's log does not contain the secret that was presented
       But the robot, whose token is sound, is still accepted
 
   Rule: A bootstrap token is written in lower case
@@ -59,7 +59,7 @@ Feature: The Secret of a bootstrap token decides whether it is valid
     Scenario: A bootstrap token in capitals is refused
       Given Mallory holds a bootstrap token that is written in capitals
       When she asks the API server who she is
-      Then she is refused as unauthenticated, only because "invalid bearer token"
+      Then she is refused as unauthenticated, with no other error than "invalid bearer token"
       But the robot, whose token is sound, is still accepted
 
   Rule: The API server remembers an accepted token for ten seconds
@@ -69,5 +69,5 @@ Feature: The Secret of a bootstrap token decides whether it is valid
       Given Carol holds a bootstrap token
       And she was once accepted with it
       When the Secret of her bootstrap token is deleted
-      Then she, who asks again, is accepted as the holder of the bootstrap token
+      Then she, who asks the API server again who she is, is accepted as the holder of the bootstrap token
       But she is soon refused as unauthenticated, because "invalid bearer token"

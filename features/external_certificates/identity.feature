@@ -70,9 +70,9 @@ Feature: A client certificate says who its holder is
 
     @X16
     Scenario: A certificate that expires within the hour is counted as such
-      Given an API server with nodes
+      Given an API server with the Node authorizer
       And Alice holds a client certificate valid for 45 minutes
-      And it is noted what the API server has counted so far
+      And the current metric values are recorded
       When she asks the API server who she is
       Then she is accepted as "alice"
       And one more certificate is counted as expiring within 60 minutes, and none within 30

@@ -8,7 +8,7 @@ Feature: A client certificate is accepted only if a trusted CA vouches for it
       Given Mallory holds a client certificate that <flaw>
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "x509: certificate signed by unknown authority"
-      And the answer gives nothing away
+      And the response does not reveal the reason
       But Alice, whose certificate is sound, is still accepted
 
       Examples:
@@ -24,7 +24,7 @@ Feature: A client certificate is accepted only if a trusted CA vouches for it
       Given Mallory holds a client certificate that expired an hour ago
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "x509: certificate has expired or is not yet valid"
-      And the answer gives nothing away
+      And the response does not reveal the reason
       But Alice, whose certificate is sound, is still accepted
 
     @X5 @F1
@@ -32,7 +32,7 @@ Feature: A client certificate is accepted only if a trusted CA vouches for it
       Given Mallory holds a client certificate that is not valid before an hour from now
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "x509: certificate has expired or is not yet valid"
-      And the answer gives nothing away
+      And the response does not reveal the reason
       But Alice, whose certificate is sound, is still accepted
 
   Rule: A client certificate must allow client authentication
@@ -42,7 +42,7 @@ Feature: A client certificate is accepted only if a trusted CA vouches for it
       Given Mallory holds a client certificate that is only for servers
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "x509: certificate specifies an incompatible key usage"
-      And the answer gives nothing away
+      And the response does not reveal the reason
       But Alice, whose certificate is sound, is still accepted
 
   Rule: A client certificate has at most one UID, a string that is not empty
@@ -65,7 +65,7 @@ Feature: A client certificate is accepted only if a trusted CA vouches for it
     Scenario: A client certificate whose UID is a number is refused in the TLS handshake
       Given Mallory holds a client certificate that has a UID that is a number
       When she asks the API server who she is
-      Then she is refused in TLS, because "received fatal alert: DecodeError"
+      Then she is refused in the TLS handshake, because "received fatal alert: DecodeError"
       But Alice, whose certificate is sound, is still accepted
 
   Rule: The client sends the intermediate certificates
@@ -96,7 +96,7 @@ Feature: A client certificate is accepted only if a trusted CA vouches for it
     Scenario: Alice's new CA becomes trusted while the API server runs
       Given Alice holds a client certificate of a new CA, and is refused with it
       When the new CA is added to the API server's client CA file
-      Then she is soon accepted as "alice"
+      Then she, who asks the API server who she is, is soon accepted as "alice"
       And Bob, with a client certificate, is accepted
 
   Rule: A client certificate without a common name names no user
@@ -107,7 +107,7 @@ Feature: A client certificate is accepted only if a trusted CA vouches for it
     Scenario: Bob's certificate without a common name is refused
       Given Bob holds a client certificate that has no common name
       When he asks the API server who he is
-      Then he is refused as unauthenticated, only because "x509: certificate signed by unknown authority"
+      Then he is refused as unauthenticated, with no other error than "x509: certificate signed by unknown authority"
       But he, with a service account token beside the certificate, is accepted as the service account
 
   Rule: A client without a credential is anonymous

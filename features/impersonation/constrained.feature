@@ -182,7 +182,7 @@ Feature: Permission to impersonate can be limited to some actions
       Given Alice may impersonate the node "worker" to list configmaps
       And the group "system:nodes" may list configmaps
       And she impersonates the node "worker"
-      And it is noted what the API server has counted so far
+      And the current metric values are recorded
       When she asks to list configmaps
       Then she is accepted as "system:node:worker"
       And at least one more impersonation in the mode "arbitrary-node" is counted as "allowed", with its permission checks

@@ -19,5 +19,5 @@ Feature: Users can authenticate with any issuer that the cluster trusts
       Given Mallory holds a changed token of the issuer that the cluster trusts
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "oidc: verify token: failed to verify signature"
-      And the answer gives nothing away
+      And the response does not reveal the reason
       But Alice, whose token is sound, is still accepted

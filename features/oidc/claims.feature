@@ -4,7 +4,7 @@ Feature: Claims decide about the user's name, groups and credential id
   Rule: An e-mail address is accepted unless it is marked as unverified
 
     Background:
-      Given an API server with issuers of every kind
+      Given an API server with many differently configured issuers
 
     @O14
     Scenario: An e-mail address is accepted if the token does not say whether it was verified
@@ -68,7 +68,7 @@ Feature: Claims decide about the user's name, groups and credential id
   Rule: A token may get its groups from a distributed claim
 
     Background:
-      Given an API server with issuers of every kind
+      Given an API server with many differently configured issuers
 
     @O23
     Scenario: Alice has the groups that another token names

@@ -64,7 +64,7 @@ Feature: A token that is not valid for the API server is refused
       And Alice holds a token of the issuer "rs256"
       When she asks the API server who she is
       Then she is refused as unauthenticated, because 'invalid bearer token'
-      But Alice, who asks an API server with the configuration file, is accepted as "rs256:alice"
+      But Alice is accepted as "rs256:alice" by an API server with the configuration file
 
     @O2 @O28
     Scenario: A token is refused if its issuer has a trailing slash

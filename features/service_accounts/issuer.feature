@@ -9,7 +9,7 @@ Feature: Service account tokens can be verified with published keys
       When it asks the API server for the issuer's metadata
       Then it is told the issuer of its own token
       And the answer may be cached for an hour
-      But Bob, who asks the same with no credential, is refused as forbidden, because "system:anonymous"
+      But Bob, who sends the same request without a credential, is refused as forbidden, because "system:anonymous"
 
     @S24
     Scenario: The deployer verifies its token with a published key
@@ -17,4 +17,4 @@ Feature: Service account tokens can be verified with published keys
       When it asks the API server for the issuer's keys
       Then its token is verified by one of the keys
       And the answer may be cached for an hour
-      But Bob, who asks the same with no credential, is refused as forbidden, because "system:anonymous"
+      But Bob, who sends the same request without a credential, is refused as forbidden, because "system:anonymous"

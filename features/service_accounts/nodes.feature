@@ -47,7 +47,7 @@ Feature: A service account token can name the node that its holder runs on
     @S29
     @requires:node_audience_restriction
     Scenario: A kubelet is refused a token for an audience that no pod mounts
-      Given an API server with nodes
+      Given an API server with the Node authorizer
       And the robot is the kubelet of the node that the deployer's pod is on
       When it asks for a token of the deployer bound to its pod on a node for the audience "bank"
       Then it is refused as forbidden, because 'is not authorized to request tokens for audience "bank"'

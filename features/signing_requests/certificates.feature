@@ -73,7 +73,7 @@ Feature: A cluster-signed certificate is a client certificate like any other
 
     @C18
     Scenario: Alice's requested lifetime is counted as honoured
-      Given it is noted what the API server has counted so far
+      Given the current metric values are recorded
       And Alice holds a cluster-signed certificate valid for 20 hours
       When she asks the API server who she is
       Then she is accepted as "alice"

@@ -4,7 +4,7 @@ Feature: A node requests certificates for its pods
   Nobody approves such a request: its signer issues, denies or fails it, and that is final.
 
   Background:
-    Given an API server with nodes
+    Given an API server with the Node authorizer
     And the robot is the kubelet of the node that the deployer's pod is on
     And it has requested a pod certificate
 

@@ -2,7 +2,7 @@
 Feature: An API server can be given tokens in a file
 
   Background:
-    Given an API server with tokens of every kind
+    Given an API server with a token file, bootstrap tokens, a token webhook and an issuer
 
   Rule: A row of the file names the token's holder and the groups
 
@@ -30,8 +30,8 @@ Feature: An API server can be given tokens in a file
       When she asks the API server who she is
       Then she is accepted as "caroline"
       And she has the UID "static-caroline"
-      And the API server logs of its start that "duplicate token has been found in token file"
-      And the API server logs of its start that "empty token has been found in token file"
+      And the API server's log about its start says "duplicate token has been found in token file"
+      And the API server's log about its start says "empty token has been found in token file"
 
   Rule: A row needs a token, a name and a UID
 
@@ -40,4 +40,4 @@ Feature: An API server can be given tokens in a file
       Given Alice holds a token from the token file
       When Dana starts an API server with a token file whose row has no UID
       Then the API server refuses to start, because "must have at least 3 columns (token, user name, user uid), found 2"
-      But Alice, who asks the same, is accepted as "alice"
+      But Alice, who asks the API server who she is, is accepted as "alice"

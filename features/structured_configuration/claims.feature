@@ -2,7 +2,7 @@
 Feature: Expressions and rules over claims decide who a token's holder is
 
   Background:
-    Given an API server with issuers of every kind
+    Given an API server with many differently configured issuers
 
   Rule: Expressions over claims can set the user name, groups, UID and extra
 

@@ -6,11 +6,11 @@ Feature: A configuration is replaced while the API server runs
   Rule: An invalid configuration is refused, and the old one stays in effect
 
     Scenario Outline: Dana's new configuration is refused when it <mistake>
-      Given an API server with issuers of every kind
+      Given an API server with many differently configured issuers
       And Alice holds a token of the issuer "es256"
       When Dana replaces the configuration by one that <mistake>
       Then the new configuration is refused when it is validated, because '<reason>'
-      But Alice, who asks the same, is accepted as "alice"
+      But Alice, who asks the API server who she is, is accepted as "alice"
 
       @G4
       Examples: Issuers twice
@@ -120,13 +120,13 @@ Feature: A configuration is replaced while the API server runs
 
     @G28 @G32
     Scenario Outline: Dana's new configuration counts as a failed reload when it <mistake>
-      Given an API server with issuers of every kind
+      Given an API server with many differently configured issuers
       And Alice holds a token of the issuer "es256"
-      And it is noted what the API server has counted so far
+      And the current metric values are recorded
       When Dana replaces the configuration by one that <mistake>
       Then the new configuration is refused when it is <stage>, because '<reason>'
       And exactly one more reload is counted as a failure
-      But Alice, who asks the same, is accepted as "alice"
+      But Alice, who asks the API server who she is, is accepted as "alice"
 
       Examples:
         | mistake                       | stage     | reason                                                       |
@@ -137,7 +137,7 @@ Feature: A configuration is replaced while the API server runs
   Rule: A valid configuration replaces the old one
 
     Background:
-      Given an API server with issuers that change
+      Given an API server with issuers that can be replaced
 
     @G30
     Scenario: Dana's new configuration no longer trusts Alice's issuer
@@ -145,7 +145,7 @@ Feature: A configuration is replaced while the API server runs
       And Alice holds a token of the issuer "es256"
       When Dana replaces the configuration by one that trusts no issuer
       Then the new configuration is in force
-      And Alice, who asks the same, is refused as unauthenticated, because "invalid bearer token"
+      And Alice, who asks the API server who she is, is refused as unauthenticated, because "invalid bearer token"
       But Alice, with a client certificate, is accepted
 
     @G27
@@ -160,11 +160,11 @@ Feature: A configuration is replaced while the API server runs
     Scenario: Dana's new configuration trusts Alice's issuer
       Given the API server trusts no issuer
       And Alice holds a token of the issuer "es256"
-      And it is noted what the API server has counted so far
+      And the current metric values are recorded
       When Dana replaces the configuration by one that trusts one issuer
       Then the new configuration is in force
       And exactly one more reload is counted as a success
-      And Alice, who asks the same, is accepted as "alice"
+      And Alice, who asks the API server who she is, is accepted as "alice"
 
     # Takes a minute and a half: the API server keeps its metrics of the old issuer for that long.
     @G37 @ignore
@@ -172,15 +172,15 @@ Feature: A configuration is replaced while the API server runs
       Given the API server trusts one issuer
       When Dana replaces the configuration by one that trusts another issuer
       Then the new configuration is in force
-      And the API server soon tells nothing more of the keys of the issuer "es256"
+      And the key metrics of the issuer "es256" are soon removed
 
     # Takes a minute: the API server looks for the issuer for that long.
     @G29 @ignore
     Scenario: Dana's new configuration is refused when its issuer does not exist
       Given the API server trusts one issuer
       And Alice holds a token of the issuer "es256"
-      And it is noted what the API server has counted so far
+      And the current metric values are recorded
       When Dana replaces the configuration by one that trusts an issuer that does not exist
       Then the new configuration is refused when it is put into force, because "is not healthy: 404 Not Found"
       And exactly one more reload is counted as a failure
-      But Alice, who asks the same, is accepted as "alice"
+      But Alice, who asks the API server who she is, is accepted as "alice"

@@ -33,7 +33,7 @@ Feature: An API server starts only with a configuration that is complete and con
     @G33 @O24
     @requires:server_log
     Scenario: A token of an issuer that does not exist is refused
-      Given an API server with issuers of every kind
+      Given an API server with many differently configured issuers
       And Alice holds a token of the issuer "es256" that names an issuer that does not exist
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "oidc: authenticator not initialized"

@@ -2,7 +2,7 @@
 Feature: A webhook reviews the tokens that the API server does not know
 
   Background:
-    Given an API server with tokens of every kind
+    Given an API server with a token file, bootstrap tokens, a token webhook and an issuer
 
   Rule: A user that the webhook accepts has the groups, UID and extra that it names
 
@@ -23,14 +23,14 @@ Feature: A webhook reviews the tokens that the API server does not know
       Given Mallory holds a token that the webhook refuses because "her account is locked"
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "her account is locked"
-      And the answer gives nothing away
+      And the response does not reveal the reason
       But Mallory, whose token is sound, is still accepted
 
     @W2
     Scenario: The webhook refuses Mallory's token without a reason
       Given Mallory holds a token that the webhook refuses
       When she asks the API server who she is
-      Then she is refused as unauthenticated, only because "invalid bearer token"
+      Then she is refused as unauthenticated, with no other error than "invalid bearer token"
       But Mallory, whose token is sound, is still accepted
 
   Rule: A token is valid for the audiences that the webhook names, or for all if it names none
@@ -39,7 +39,7 @@ Feature: A webhook reviews the tokens that the API server does not know
     Scenario: A token is refused if the webhook names another audience
       Given Mallory holds a token that the webhook accepts for the audience "another-cluster"
       When she asks the API server who she is
-      Then she is refused as unauthenticated, only because "invalid bearer token"
+      Then she is refused as unauthenticated, with no other error than "invalid bearer token"
       But Mallory, whose token is sound, is still accepted
 
     @W4
@@ -68,7 +68,7 @@ Feature: A webhook reviews the tokens that the API server does not know
       Given Mallory holds a token that the webhook answers with the status <status>
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "the token webhook is out of order (asked: <times>)"
-      And the API server logs that it could not ask the webhook
+      And the API server's log about the request says "Failed to make webhook authenticator request: "
       But Mallory, whose token is sound, is still accepted
 
       Examples:
@@ -81,7 +81,7 @@ Feature: A webhook reviews the tokens that the API server does not know
       Given Mallory holds a token that the webhook hangs up on
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "EOF"
-      And the API server logs that it could not ask the webhook
+      And the API server's log about the request says "Failed to make webhook authenticator request: "
       But Mallory, whose token is sound, is still accepted
 
   Rule: The API server caches the webhook's answers, except errors
@@ -99,7 +99,7 @@ Feature: A webhook reviews the tokens that the API server does not know
       Given Mallory holds a token that the webhook first refuses, and then accepts
       And she was once refused with it, because "invalid bearer token"
       When she asks the API server who she is
-      Then she is refused as unauthenticated, only because "invalid bearer token"
+      Then she is refused as unauthenticated, with no other error than "invalid bearer token"
       But Mallory, whose token is sound, is still accepted
 
     @W6 @F9
@@ -119,5 +119,5 @@ Feature: A webhook reviews the tokens that the API server does not know
       And Mallory holds a token that the webhook accepts
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "x509: certificate signed by unknown authority"
-      And the API server logs that it could not ask the webhook
-      But she, who asks an API server with tokens of every kind, is accepted as "mallory"
+      And the API server's log about the request says "Failed to make webhook authenticator request: "
+      But she is accepted as "mallory" by an API server with a webhook that it trusts

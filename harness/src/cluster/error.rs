@@ -90,6 +90,16 @@ pub enum ClusterError {
     },
 }
 
+impl ClusterError {
+    /// Returns `true` if a server exited.
+    pub fn is_server_exit(&self) -> bool {
+        matches!(
+            self,
+            Self::Process(ProcessError::Ended { .. }) | Self::Engine(EngineError::Ended { .. })
+        )
+    }
+}
+
 impl Hint for ClusterError {
     fn hint(&self) -> Option<String> {
         match self {

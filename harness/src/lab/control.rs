@@ -58,6 +58,7 @@ enum Reply {
     UnderWay,
     Ending,
     Refused(String),
+    ServerExit(String),
 }
 
 /// A client of a lab's owner.
@@ -70,6 +71,7 @@ impl Client {
         match self.ask(Wanted::ApiServer(name.to_owned()), START_LIMIT).await? {
             Reply::ApiServer(server) => Ok(*server),
             Reply::Refused(why) => Err(LabError::Refused(why)),
+            Reply::ServerExit(why) => Err(LabError::ServerExit(why)),
             Reply::Ending => Err(LabError::Ended),
             Reply::UnderWay => Err(another_answer()),
         }
@@ -81,7 +83,7 @@ impl Client {
             (Reply::UnderWay, stream) => Ok(UnderWay { _connection: stream }),
             (Reply::Refused(why), _) => Err(LabError::Refused(why)),
             (Reply::Ending, _) => Err(LabError::Ended),
-            (Reply::ApiServer(_), _) => Err(another_answer()),
+            (Reply::ApiServer(_) | Reply::ServerExit(_), _) => Err(another_answer()),
         }
     }
 
@@ -90,7 +92,7 @@ impl Client {
         match self.ask(Wanted::End {}, WORD_LIMIT).await? {
             Reply::Ending => Ok(()),
             Reply::Refused(why) => Err(LabError::Refused(why)),
-            Reply::ApiServer(_) | Reply::UnderWay => Err(another_answer()),
+            Reply::ApiServer(_) | Reply::UnderWay | Reply::ServerExit(_) => Err(another_answer()),
         }
     }
 
@@ -184,6 +186,7 @@ async fn serve(accepted: Accepted, known: &Secret, answers: impl Answers, end: &
     let reply = match wanted.map(|request| request.wanted) {
         Some(Wanted::ApiServer(name)) => match answers.api_server(name).await {
             Ok(server) => Reply::ApiServer(Box::new(server)),
+            Err(error) if error.is_server_exit() => Reply::ServerExit(with_causes(&error)),
             Err(error) => Reply::Refused(with_causes(&error)),
         },
         Some(Wanted::Run(run)) if !is_label(&run) => Reply::Refused("invalid id of the run".to_owned()),
@@ -233,7 +236,10 @@ mod tests {
         type UnderWay = Arc<()>;
 
         async fn api_server(&self, name: String) -> Result<ApiServer, LabError> {
-            Err(LabError::Refused(format!("{name} is not here")))
+            Err(match name.as_str() {
+                "basic_auth" => LabError::ServerExit(format!("{name} exited")),
+                _ => LabError::Refused(format!("{name} is not here")),
+            })
         }
 
         fn begins(&self, _: String) -> Arc<()> {
@@ -299,6 +305,19 @@ mod tests {
         // One notification is kept; the wrong guess left none.
         end.notified().await;
         assert!(futures::FutureExt::now_or_never(end.notified()).is_none());
+    }
+
+    #[tokio::test]
+    async fn a_server_that_exited_is_told_apart() {
+        let server = server().await;
+        let client = Client(server.description().clone());
+        let error = client.api_server("basic_auth").await.expect_err("it exited");
+        assert!(
+            error.is_server_exit() && error.to_string().ends_with("basic_auth exited"),
+            "{error:?}"
+        );
+        let error = client.api_server("tokens").await.expect_err("it was not started");
+        assert!(!error.is_server_exit(), "{error:?}");
     }
 
     #[tokio::test]

@@ -243,6 +243,9 @@ pub enum LabError {
     /// The owner of the lab could not do what it was asked to.
     #[error("the owner of the lab answers: {0}")]
     Refused(String),
+    /// The owner of the lab started a server, which exited.
+    #[error("the owner of the lab answers: {0}")]
+    ServerExit(String),
     /// The API server does not learn the permissions of the lab's users in time, or does not respond.
     #[error(transparent)]
     Rights(#[from] WaitError<kube::Error>),
@@ -286,6 +289,16 @@ impl LabError {
         move |source| Self::Cluster {
             what: driver.cluster(),
             source: Box::new(source),
+        }
+    }
+
+    /// Returns `true` if a server exited, here or at the lab's owner.
+    pub fn is_server_exit(&self) -> bool {
+        match self {
+            Self::Cluster { source, .. } => source.is_server_exit(),
+            Self::ServerExit(_) => true,
+            Self::Shared(error) => error.is_server_exit(),
+            _ => false,
         }
     }
 }

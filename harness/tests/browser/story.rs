@@ -420,7 +420,7 @@ fn failed() -> ScenarioReport {
         failure: Some(Failure {
             step: "Then she is refused as unauthenticated, because \"certificate signed by unknown authority\"".to_owned(),
             place: "features/external_certificates/trust.feature:31".to_owned(),
-            definition: Some("harness/src/scenario/steps/answers.rs:77".to_owned()),
+            definition: Some("harness/src/scenario/steps/answers/refusals.rs:26".to_owned()),
             cause: Cause::Differs {
                 expected: "a reason with `certificate signed by unknown authority`".to_owned(),
                 seen: format!("`{EXPIRED}`"),

@@ -41,7 +41,7 @@ impl Further {
     }
 
     fn structured(bench: &Bench) -> Self {
-        Self::start(bench, "issuers of every kind", "structured")
+        Self::start(bench, "many differently configured issuers", "structured")
     }
 
     fn options(&self) -> [&str; 4] {

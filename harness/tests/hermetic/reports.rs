@@ -191,7 +191,7 @@ fn cucumber_s_form_has_every_step_and_says_by_them_how_a_scenario_ended() {
         ]
     );
     let failed = &features[2]["elements"][0]["steps"][2];
-    assert_eq!(failed["match"]["location"], "harness/src/scenario/steps/answers.rs:77");
+    assert_eq!(failed["match"]["location"], "harness/src/scenario/steps/answers/refusals.rs:26");
     let message = failed["result"]["error_message"].as_str().unwrap();
     assert!(message.contains("expected a reason with"), "{message}");
     assert_eq!(features[2]["elements"][1]["steps"][0]["result"]["duration"], 4_000_000);

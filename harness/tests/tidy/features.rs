@@ -145,7 +145,7 @@ fn a_background_is_short() {
 #[test]
 fn steps_speak_of_people_and_rules() {
     let machine = Regex::new(NOT_IN_STEPS).unwrap();
-    let servers_words = Regex::new(r#"(because|says|that) (".*"|'.*')"#).unwrap();
+    let servers_words = Regex::new(r#"(because|than|says|that) (".*"|'.*')"#).unwrap();
     let mut broken = Broken::rule(
         "a step says what is promised, not how it is asked for: no command, URL, header, flag, YAML, JSON or doc string; the step's function knows those",
     );
@@ -164,7 +164,7 @@ fn steps_speak_of_people_and_rules() {
 #[test]
 fn a_refusal_says_why_and_stands_beside_what_is_accepted() {
     let refusal = Regex::new(r"\b(refuse[sd]?|client fails)\b").unwrap();
-    let reason = Regex::new(r#"\b(because|with) (".+"|'.+')|\bwith no reason logged$"#).unwrap();
+    let reason = Regex::new(r#"\b(because|with|than) (".+"|'.+')|\bwith no reason logged$"#).unwrap();
     let control = Regex::new(r"\b(accepted|accepts|may|can|let in|given|signed|found to be)\b").unwrap();
     let mut excuses: BTreeSet<&str> = WITHOUT_REASON.iter().chain(WITHOUT_CONTROL).map(|(title, _)| *title).collect();
     let mut excused = |list: &[(&str, &str)], scenario: &Scenario| {

@@ -40,22 +40,17 @@ macro_rules! bail {
 mod parameters;
 
 mod answers;
-mod asking;
 mod bearer_tokens;
 mod certificates;
 mod clients;
-mod configurations;
-mod connections;
-mod counts;
-mod crowds;
-mod endpoints;
 mod exec_plugins;
 mod front_proxy;
 mod impersonation;
 mod learners;
 mod logins;
+mod requests;
 mod rights;
-mod server_logs;
+mod servers;
 mod service_accounts;
 mod signing_requests;
 mod tokens;

@@ -8,44 +8,46 @@ use kube::Api;
 use kube::api::PostParams;
 use serde_json::json;
 
-use super::{Person, Step, asking};
+use super::{Person, Step, requests};
 use crate::event::Verdict;
 use crate::lab::AccessReview;
 use crate::scenario::world::World;
 
-requires!(administrator);
-#[given(expr = "the user {string} may list {word}")]
-async fn user_may_list(world: &mut World, user: String, resource: String) -> Step {
-    grant(world, "User", &user, "list", &resource).await
+phrases! {
+    /// The kind of a subject that a role is bound to.
+    enum SubjectKind as "subject_kind" {
+        User = "user",
+        Group = "group",
+    }
 }
 
 requires!(administrator);
-#[given(expr = "the user {string} may watch {word}")]
-async fn user_may_watch(world: &mut World, user: String, resource: String) -> Step {
-    grant(world, "User", &user, "watch", &resource).await
+#[given(expr = "the {subject_kind} {string} may {word} {word}")]
+async fn subject_may(world: &mut World, kind: SubjectKind, subject: String, verb: String, resource: String) -> Step {
+    let kind = match kind {
+        SubjectKind::User => "User",
+        SubjectKind::Group => "Group",
+    };
+    grant(world, kind, &subject, &verb, &resource).await
+}
+
+/// The verdict on a request that somebody may send, or may not.
+struct Permitted(Verdict);
+
+phrases! {
+    Permitted as "permitted" {
+        "may" => Self(Verdict::Accepted),
+        "may not" => Self(Verdict::Forbidden),
+    }
 }
 
 requires!(administrator);
-#[given(expr = "the group {string} may list {word}")]
-async fn group_may_list(world: &mut World, group: String, resource: String) -> Step {
-    grant(world, "Group", &group, "list", &resource).await
-}
-
-requires!(administrator);
-#[then(expr = "{person} may not list {word}")]
-async fn may_not_list(world: &mut World, person: Person, resource: String) -> Step {
-    let question = asking::list(world, &resource).await?;
+#[then(expr = "{person} {permitted} list {word}")]
+async fn may_list(world: &mut World, person: Person, permitted: Permitted, resource: String) -> Step {
+    let question = requests::list(world, &resource).await?;
     let answer = world.ask(&person, &question).await?;
-    expect!(answer.verdict == Verdict::Forbidden, "forbidden to list {resource}", "{answer}");
-    Ok(())
-}
-
-requires!(administrator);
-#[then(expr = "{person} may list {word}")]
-async fn may_list(world: &mut World, person: Person, resource: String) -> Step {
-    let question = asking::list(world, &resource).await?;
-    let answer = world.ask(&person, &question).await?;
-    expect!(answer.verdict == Verdict::Accepted, "allowed to list {resource}", "{answer}");
+    let (expected, words) = (permitted.0, permitted.0.words());
+    expect!(answer.verdict == expected, "{words}, asking to list {resource}", "{answer}");
     Ok(())
 }
 

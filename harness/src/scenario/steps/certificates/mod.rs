@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use cucumber::{given, then};
 
-use super::counts::Counts;
+use super::servers::metrics::Counts;
 use super::{Person, Step, Texts, answers};
 use crate::credential::Credential;
 use crate::pki::{Authority, Flaw, Purpose, Request};

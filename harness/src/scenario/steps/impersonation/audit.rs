@@ -8,7 +8,7 @@ use cucumber::then;
 
 use super::impersonator;
 use crate::probe::AuditEvent;
-use crate::scenario::steps::counts::Counts;
+use crate::scenario::steps::servers::metrics::Counts;
 use crate::scenario::steps::{Person, Step};
 use crate::scenario::world::World;
 

@@ -117,7 +117,7 @@ async fn may_act(world: &mut World, person: Person, may: MayAct, identity: Imper
 
 #[then(expr = "{person} may list {word} as {impersonated}")]
 async fn may_list_as(world: &mut World, person: Person, resource: String, identity: ImpersonatedIdentity) -> Step {
-    let question = asking::list(world, &resource).await?;
+    let question = requests::list(world, &resource).await?;
     let answer = ask_as(world, &person, &identity, &question).await?;
     expect!(answer.verdict == Verdict::Accepted, "allowed to list {resource}", "{answer}");
     Ok(())
@@ -127,7 +127,7 @@ async fn may_list_as(world: &mut World, person: Person, resource: String, identi
 #[then(expr = "{person} may list {word} where constrained impersonation is on")]
 async fn may_list_at_main(world: &mut World, person: Person, resource: String) -> Step {
     world.go_to(Endpoint::of(&world.main().clone())).await?;
-    let question = asking::list(world, &resource).await?;
+    let question = requests::list(world, &resource).await?;
     let answer = world.ask(&person, &question).await?;
     expect!(answer.verdict == Verdict::Accepted, "allowed to list {resource}", "{answer}");
     Ok(())

@@ -252,7 +252,7 @@ requires!(administrator);
 #[then(expr = "with her former token she may still list {word}")]
 async fn former_token_may(world: &mut World, resource: String) -> Step {
     let former = world.notes::<AtKeycloak>().former.clone().context("there is no former token")?;
-    let question = asking::list(world, &resource).await?;
+    let question = requests::list(world, &resource).await?;
     let answer = world
         .ask_with(&Person::called("she"), &Credential::Token(former.id), &question)
         .await;

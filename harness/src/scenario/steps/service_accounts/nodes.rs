@@ -10,7 +10,7 @@ use kube::api::{ApiResource, DeleteParams, DynamicObject, PostParams};
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
-use super::super::asking::{HEARD, until_accepted};
+use super::super::requests::{HEARD, until_accepted};
 use super::super::{Person, Step};
 use super::bound_objects::reference;
 use super::requests::question;

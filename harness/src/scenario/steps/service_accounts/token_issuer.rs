@@ -99,7 +99,7 @@ fn may_be_cached(world: &mut World) -> Step {
 }
 
 requires!(anonymous_requests);
-#[then(expr = "{person}, who asks the same with no credential, is refused as forbidden, because {string}")]
+#[then(expr = "{person}, who sends the same request without a credential, is refused as forbidden, because {string}")]
 async fn refused_without_credential(world: &mut World, person: Person, reason: String) -> Step {
     let path = world
         .answer()?

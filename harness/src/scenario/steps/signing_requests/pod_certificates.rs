@@ -15,7 +15,7 @@ use crate::event::Verdict;
 use crate::pem;
 use crate::pki::{Authority, Leaf, Request, signing_request_for};
 use crate::probe::{Answer, Question};
-use crate::scenario::steps::asking::{HEARD, until_accepted};
+use crate::scenario::steps::requests::{HEARD, until_accepted};
 use crate::scenario::steps::service_accounts::{OnNode, SIGNER, SIGNER_OF_KUBERNETES, on_node};
 use crate::scenario::steps::{Person, Step, answers};
 use crate::scenario::world::World;

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::credential::Credential;
 use crate::pki::Seed;
 use crate::probe::Question;
-use crate::scenario::steps::asking::{HEARD, until_accepted};
+use crate::scenario::steps::requests::{HEARD, until_accepted};
 use crate::scenario::steps::{Person, Step, Texts, answers};
 use crate::scenario::world::{Twin, World};
 use crate::secret::Secret;
@@ -241,7 +241,7 @@ async fn is_deleted(world: &mut World, _whose: String) -> Step {
 
 /// `, who asks again,`, or nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
-#[param(name = "asking_again", regex = "(?:, who asks again,)?")]
+#[param(name = "asking_again", regex = "(?:, who asks the API server again who (?:she|he|it|they) is,)?")]
 struct AskingAgain(bool);
 
 impl FromStr for AskingAgain {

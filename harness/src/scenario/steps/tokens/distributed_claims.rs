@@ -9,7 +9,7 @@ use super::{sound, user};
 use crate::credential::Credential;
 use crate::identity_provider::issuer::{Forgery, Token};
 use crate::probe::Question;
-use crate::scenario::steps::asking::until_accepted;
+use crate::scenario::steps::requests::until_accepted;
 use crate::scenario::steps::{Person, Step};
 use crate::scenario::world::{Twin, World};
 

@@ -5,14 +5,14 @@ use std::time::Duration;
 use anyhow::Context;
 use cucumber::{given, then, when};
 
-use super::counts::Counts;
-use super::endpoints::Configured;
-use super::{Step, tokens};
+use super::super::{Step, tokens};
+use super::Configured;
+use super::metrics::Counts;
 use crate::cluster::{Behaviours, ConfigurationChange, Setting};
 use crate::credential::Credential;
 use crate::event::Verdict;
-pub(super) use crate::probe::hash;
-use crate::probe::{Gate, LAST_CONFIGURATION, Question, Reload, Stage, TOLD, TRYING, ask, configuration_gate, replace_configuration};
+use crate::lab::LabError;
+use crate::probe::{Gate, LAST_CONFIGURATION, Question, Reload, Stage, TOLD, TRYING, ask, configuration_gate, hash, replace_configuration};
 use crate::scenario::world::World;
 
 /// The new configuration, and the API server's reaction to it.
@@ -39,9 +39,9 @@ phrases! {
     }
 }
 
-/// The reason for which an API server did not start.
+/// The error of the API server that did not start.
 #[derive(Default)]
-struct NotStarted(Option<String>);
+struct NotStarted(Option<anyhow::Error>);
 
 phrases! {
     /// The issuers that a configuration names.
@@ -108,25 +108,22 @@ async fn tells_which(world: &mut World) -> Step {
 requires!(further_api_servers);
 #[when(expr = "Dana starts an API server with {configured}")]
 async fn starts(world: &mut World, configured: Configured) -> Step {
-    let why = match world.api_server_in_silence(configured.0).await {
+    let error = match world.api_server_in_silence(configured.0).await {
         Ok(server) => differs!("no API server starts with this", "it answers at {}", server.url),
-        Err(error) => format!("{error:#}"),
+        Err(error) => error,
     };
-    world.notes::<NotStarted>().0 = Some(why);
+    world.notes::<NotStarted>().0 = Some(error);
     Ok(())
 }
 
 #[then(expr = "the API server refuses to start, because {string}")]
 fn not_started(world: &mut World, reason: String) -> Step {
-    let seen = world.notes::<NotStarted>().0.clone().context("no API server was started")?;
-    // A log escapes its quotes.
-    let seen = seen.replace("\\\"", "\"");
     let reason = Behaviours::known().worded(&reason, world.version());
-    expect!(
-        seen.contains("exited (") && seen.contains(reason),
-        "it ends, because: {reason}",
-        "{seen}"
-    );
+    let error = world.notes::<NotStarted>().0.as_ref().context("no API server was started")?;
+    let exited = error.downcast_ref::<LabError>().is_some_and(LabError::is_server_exit);
+    // A log escapes its quotes.
+    let seen = format!("{error:#}").replace("\\\"", "\"");
+    expect!(exited && seen.contains(reason), "it ends, because: {reason}", "{seen}");
     Ok(())
 }
 
@@ -145,7 +142,7 @@ async fn replace(world: &mut World, change: &str, limit: Duration) -> Step {
         ConfigurationChange::named(change).with_context(|| format!("no configuration {change}; there are those that: {}", names()))?;
     let content = known.file(&Setting::named(&server.name)?, world.version(), &world.placeholders()?)?;
     let gate = hold_gate(world).await?;
-    Counts::note_if_asked(world).await?;
+    Counts::record_if_asked(world).await?;
     let reload = replace_configuration(&server, &gate, &content, limit).await?;
     let replaced = world.notes::<Replaced>();
     replaced.gate = Some(gate);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use cucumber::{then, when};
 
-use super::{Person, Step};
+use super::super::{Person, Step};
 use crate::credential::Credential;
 use crate::pem;
 use crate::pki::{Authority, Request};
@@ -24,8 +24,8 @@ struct Seen {
     http2: Option<(Http2, u16)>,
 }
 
-#[when(expr = "{person} begins to speak with the API server, and says nothing of herself")]
-async fn begins(world: &mut World, person: Person) -> Step {
+#[when(expr = "{person} starts a TLS handshake without a certificate")]
+async fn starts_handshake(world: &mut World, person: Person) -> Step {
     world.person(&person)?;
     let authorities = acceptable_authorities(&world.endpoint()).await?;
     world.notes::<Seen>().authorities = authorities;
@@ -33,7 +33,7 @@ async fn begins(world: &mut World, person: Person) -> Step {
 }
 
 requires!(cluster_signing_key, front_proxy, named_authorities);
-#[then(expr = "the API server has named the authorities of clients and of front proxies")]
+#[then(expr = "the API server has named the authorities of client certificates and of front proxies")]
 fn named_authorities(world: &mut World) -> Step {
     let (clients, proxies) = (subject(&world.client_authority()?)?, subject(world.request_header_authority()?)?);
     let seen = &world.notes::<Seen>().authorities;
@@ -46,7 +46,7 @@ fn named_authorities(world: &mut World) -> Step {
     Ok(())
 }
 
-#[when(expr = "{person} asks the API server who {word} is, over a connection for many requests")]
+#[when(expr = "{person} asks the API server who {word} is, over an HTTP\\/2 connection")]
 async fn asks_over_http2(world: &mut World, person: Person, _pronoun: String) -> Step {
     let credential = world.holding(&person)?.credential.clone();
     let asked = first(world, &credential).await?;
@@ -54,9 +54,9 @@ async fn asks_over_http2(world: &mut World, person: Person, _pronoun: String) ->
     Ok(())
 }
 
-#[then(expr = "the answer is {int}, and the API server ends the connection")]
+#[then(expr = "the response has the status {int}, and the API server closes the connection")]
 async fn connection_ends(world: &mut World, status: u16) -> Step {
-    let (connection, seen) = world.notes::<Seen>().http2.take().context("nobody asked over such a connection")?;
+    let (connection, seen) = world.notes::<Seen>().http2.take().context("nobody asked over HTTP/2")?;
     expect!(seen == status, "the status {status}", "{seen}");
     let connection = &connection;
     let ended = until("the end of the connection", LIMIT, || async move {
@@ -70,7 +70,7 @@ async fn connection_ends(world: &mut World, status: u16) -> Step {
 }
 
 requires!(cluster_signing_key);
-#[then(expr = "{person}, with a client certificate, is answered twice over one connection")]
+#[then(expr = "{person}, with a client certificate, gets two responses over one connection")]
 async fn answered_twice(world: &mut World, person: Person) -> Step {
     let leaf = world.client_authority()?.issue(&Request::client(&person.user(), &[]))?;
     let (mut connection, first) = first(world, &Credential::Certificate(leaf)).await?;

@@ -1,4 +1,7 @@
-//! Requests to an API server.
+//! Requests to an API server. This file is about single ones; the modules are about connections and about many requests at once.
+
+mod connections;
+mod crowds;
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -39,7 +42,7 @@ async fn asks_to_list(world: &mut World, person: Person, resource: String) -> St
     Ok(world.ask(&person, &question).await.map(drop)?)
 }
 
-#[when(expr = "{person} asks the API server who {word} is, in a format that it does not write")]
+#[when(expr = "{person} asks the API server who {word} is, in a response format that it does not support")]
 async fn asks_who_in_another_format(world: &mut World, person: Person, _pronoun: String) -> Step {
     Ok(world
         .ask(&person, &Question::who_am_i().header("Accept", "text/csv"))
@@ -47,14 +50,21 @@ async fn asks_who_in_another_format(world: &mut World, person: Person, _pronoun:
         .map(drop)?)
 }
 
-#[when(expr = "{person} asks whether the API server is alive")]
-async fn asks_whether_alive(world: &mut World, person: Person) -> Step {
-    Ok(world.ask(&person, &Question::get("/livez")).await.map(drop)?)
+phrases! {
+    /// A state of the API server that it tells.
+    enum Health as "health" {
+        Alive = "alive",
+        Healthy = "healthy",
+    }
 }
 
-#[when(expr = "{person} asks whether the API server is healthy")]
-async fn asks_whether_healthy(world: &mut World, person: Person) -> Step {
-    Ok(world.ask(&person, &Question::get("/healthz")).await.map(drop)?)
+#[when(expr = "{person} asks whether the API server is {health}")]
+async fn asks_for_health(world: &mut World, person: Person, health: Health) -> Step {
+    let path = match health {
+        Health::Alive => "/livez",
+        Health::Healthy => "/healthz",
+    };
+    Ok(world.ask(&person, &Question::get(path)).await.map(drop)?)
 }
 
 /// Returns the request that lists `resource` in the scenario's namespace.

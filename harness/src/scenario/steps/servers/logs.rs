@@ -9,8 +9,8 @@ use std::time::Duration;
 use anyhow::Context;
 use cucumber::then;
 
-use super::Step;
-use super::tokens::bootstrap::Made;
+use super::super::Step;
+use super::super::tokens::bootstrap::Made;
 use crate::cluster::ApiServer;
 use crate::process::wait::{Condition, until};
 use crate::scenario::world::World;
@@ -19,35 +19,39 @@ use crate::secret::redact;
 /// The time until an engine passes a log line on, at most.
 const LIMIT: Duration = Duration::from_secs(5);
 
-requires!(server_log);
-#[then(expr = "the API server logs of its start that {string}")]
-async fn logs_of_its_start(world: &mut World, text: String) -> Step {
-    line(&world.endpoint().server, &[&text]).await.map(drop)
+phrases! {
+    /// The part of the log that a step is about.
+    enum Topic as "log_topic" {
+        Start = "its start",
+        /// The last request; lines about others do not count.
+        Request = "the request",
+        /// The bootstrap token, whose id the lines repeat.
+        Token = "the token",
+    }
 }
 
 requires!(server_log);
-#[then(expr = "the API server logs that it could not ask the webhook")]
-fn logs_of_the_webhook(world: &mut World) -> Step {
-    let lines = &world.answer()?.record.log;
-    expect!(
-        lines
-            .iter()
-            .any(|line| line.contains("Failed to make webhook authenticator request: ")),
-        "a line about the webhook",
-        "there are {lines:?}"
-    );
-    Ok(())
+#[then(expr = "the API server's log about {log_topic} says {string}")]
+async fn says(world: &mut World, topic: Topic, text: String) -> Step {
+    let id = match topic {
+        Topic::Start => None,
+        Topic::Token => Some(world.notes::<Made>().id()?.to_owned()),
+        Topic::Request => {
+            let lines = &world.answer()?.record.log;
+            expect!(
+                lines.iter().any(|line| line.contains(&text)),
+                "a line that says \"{text}\"",
+                "there are {lines:?}"
+            );
+            return Ok(());
+        }
+    };
+    let texts: Vec<&str> = id.iter().map(String::as_str).chain([text.as_str()]).collect();
+    line(&world.endpoint().server, &texts).await.map(drop)
 }
 
 requires!(server_log);
-#[then(expr = "the API server logs of the token that {string}")]
-async fn logs_of_the_token(world: &mut World, text: String) -> Step {
-    let made = world.notes::<Made>().clone();
-    line(&world.endpoint().server, &[made.id()?, &text]).await.map(drop)
-}
-
-requires!(server_log);
-#[then(expr = "the secret that was presented stands nowhere in the API server's log")]
+#[then(expr = "the API server's log does not contain the secret that was presented")]
 async fn secret_is_not_logged(world: &mut World) -> Step {
     let made = world.notes::<Made>().clone();
     let logs = world.endpoint().server.logs.context("the API server's log cannot be read")?;

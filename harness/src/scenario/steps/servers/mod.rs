@@ -1,4 +1,9 @@
-//! The endpoints that people use: the API servers with their settings, the auth proxies.
+//! The servers that people use: API servers with their settings, auth proxies. The modules are about an API server's configuration,
+//! log and metrics.
+
+mod configurations;
+mod logs;
+pub(super) mod metrics;
 
 use cucumber::{given, then};
 
@@ -15,16 +20,17 @@ phrases! {
         "the OIDC flags" => Self("oidc_flags"),
         "anonymous requests switched off" => Self("oidc_flags"),
         "the configuration file" => Self("main"),
-        "issuers of every kind" => Self("structured"),
-        "anonymous people for its health alone" => Self("structured"),
-        "everything allowed to everybody" => Self("always_allow"),
-        "issuers that change" => Self("always_allow"),
+        "many differently configured issuers" => Self("structured"),
+        "anonymous requests for its liveness check only" => Self("structured"),
+        "the AlwaysAllow authorizer" => Self("always_allow"),
+        "issuers that can be replaced" => Self("always_allow"),
         // Most settings lack the flag for these headers; this one documents that.
         "no UIDs from the front proxy" => Self("always_allow"),
-        "tokens of every kind" => Self("tokens"),
-        "a front proxy of any name" => Self("variant"),
+        "a token file, bootstrap tokens, a token webhook and an issuer" => Self("tokens"),
+        "a webhook that it trusts" => Self("tokens"),
+        "front proxies of any name" => Self("variant"),
         "a webhook that it does not trust" => Self("variant"),
-        "nodes" => Self("variant"),
+        "the Node authorizer" => Self("variant"),
         "UIDs of certificates switched off" => Self("variant"),
         "constrained impersonation switched off" => Self("variant"),
         "UIDs of token requests switched off" => Self("variant"),
@@ -48,8 +54,8 @@ async fn an_api_server(world: &mut World, configured: Configured) -> Step {
 }
 
 requires!(further_api_servers);
-#[then(expr = "{person}, who asks an API server with {configured}, is accepted as {string}")]
-async fn accepted_elsewhere(world: &mut World, person: Person, configured: Configured, user: String) -> Step {
+#[then(expr = "{person} is accepted as {string} by an API server with {configured}")]
+async fn accepted_elsewhere(world: &mut World, person: Person, user: String, configured: Configured) -> Step {
     an_api_server(world, configured).await?;
     let answer = world.ask(&person, &Question::who_am_i()).await?;
     answers::accepted(&answer, &user)
@@ -66,7 +72,7 @@ phrases! {
 }
 
 requires!(auth_proxy);
-#[given(expr = "everyone comes through {auth_proxy}")]
+#[given(expr = "all requests go through {auth_proxy}")]
 async fn through_a_proxy(world: &mut World, proxy: AuthProxy) -> Step {
     let endpoint = world.auth_proxy(proxy.0)?;
     Ok(world.go_to(endpoint).await?)
