@@ -42,7 +42,7 @@ Feature: The API server's metrics record authentication attempts and their resul
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "invalid bearer token"
       And the metrics count at least one more authentication attempt with the result "error"
-      But the deployer, whose token is sound, is still accepted
+      But the deployer, with a valid token, is still accepted
 
   Rule: The API server verifies a token once and caches the result, and counts verifications and cache lookups
 
@@ -65,7 +65,7 @@ Feature: The API server's metrics record authentication attempts and their resul
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "failed to verify signature"
       And the metrics count at least one more token verification with the result "error"
-      But Alice, whose token is sound, is still accepted
+      But Alice, with a valid token, is still accepted
 
   Rule: The API server times the verification of tokens, separately for each issuer and not for cache hits
 
@@ -89,7 +89,7 @@ Feature: The API server's metrics record authentication attempts and their resul
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "oidc: verify token: failed to verify signature"
       And the metrics time exactly one more token verification of the issuer "discovery-url", with the result "failure"
-      But Alice, whose token is sound, is still accepted
+      But Alice, with a valid token, is still accepted
 
   Rule: The metrics show whether the API server could fetch an issuer's keys
 

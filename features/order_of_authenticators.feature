@@ -46,7 +46,7 @@ Feature: The first valid credential of a request decides who the caller is
       Then she is refused as unauthenticated, because "x509: certificate signed by unknown authority"
       And she is refused as unauthenticated, because "invalid bearer token"
       And the response does not reveal the reason
-      But Alice, whose certificate is sound, is still accepted
+      But Alice, with a valid certificate, is still accepted
 
   Rule: The audit event lists the authenticators that were tried only if the client wants an unsupported response format
 
@@ -57,7 +57,7 @@ Feature: The first valid credential of a request decides who the caller is
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "invalid bearer token"
       And the audit event says "Unauthorized"
-      But Alice, whose certificate is sound, is still accepted
+      But Alice, with a valid certificate, is still accepted
 
     @F3
     Scenario: Mallory asks for an unsupported format, and the audit event lists what was tried
@@ -66,7 +66,7 @@ Feature: The first valid credential of a request decides who the caller is
       When she asks the API server who she is, in a response format that it does not support
       Then she is refused as unauthenticated, because "invalid bearer token"
       And the audit event says "Authentication failed, attempted: bearer, x509"
-      But Alice, whose certificate is sound, is still accepted
+      But Alice, with a valid certificate, is still accepted
 
     @F3
     Scenario: Bob asks for an unsupported format, and the audit event says that he sent no credential

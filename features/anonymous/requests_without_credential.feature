@@ -52,7 +52,7 @@ Feature: A request without a credential is anonymous
       When she asks to list configmaps
       Then she is refused as unauthenticated, because "invalid bearer token"
       And the response does not reveal the reason
-      But the deployer, whose token is sound, is still accepted
+      But the deployer, with a valid token, is still accepted
 
   Rule: An API server without anonymous requests refuses requests without a credential
 

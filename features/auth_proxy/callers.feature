@@ -133,7 +133,7 @@ Feature: The auth proxy passes each caller's identity on to the API server
       And Mallory holds a client certificate that <flaw>
       When she asks the API server who she is
       Then she is refused by the auth proxy as unauthenticated, because "<reason>"
-      But Alice, whose certificate is sound, is still accepted
+      But Alice, with a valid certificate, is still accepted
 
       Examples:
         | endpoint                     | flaw                                                  | reason                                                            |
@@ -148,21 +148,21 @@ Feature: The auth proxy passes each caller's identity on to the API server
       And Mallory has forged a Keycloak token, signed with RS256
       When she asks the API server who she is
       Then she is refused by the auth proxy as unauthenticated, because "bearer token: Signature verification failed: No matching key found"
-      But Alice, whose login is sound, is still accepted
+      But Alice, with a valid login, is still accepted
 
     Scenario: The auth proxy refuses a token of another realm
       Given all requests go through the auth proxy
       And Alice has logged in to another realm of Keycloak
       When she asks the API server who she is
       Then she is refused by the auth proxy as unauthenticated, because "bearer token: Invalid issuer"
-      But Alice, whose login is sound, is still accepted
+      But Alice, with a valid login, is still accepted
 
     Scenario Outline: The auth proxy refuses a Keycloak token that <flaw>
       Given all requests go through the auth proxy
       And Alice has logged in to Keycloak, and her token <flaw>
       When she asks the API server who she is
       Then she is refused by the auth proxy as unauthenticated, because "<reason>"
-      But Alice, whose login is sound, is still accepted
+      But Alice, with a valid login, is still accepted
 
       Examples:
         | flaw                   | reason                                                              |

@@ -92,18 +92,18 @@ Feature: The API server trusts what its front proxy says about a caller
       Given Mallory announces Alice with <what>
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "<reason>"
-      But Alice, whose announcement is sound, is still accepted
+      But Alice, with a valid announcement, is still accepted
 
       @P6
       Examples: Another name
-        | what                                                          | reason                                                   |
-        | a certificate of the front proxy's authority for another name | x509: subject with cn=mallory is not in the allowed list |
+        | what                                                   | reason                                                   |
+        | a certificate of the front proxy's CA for another name | x509: subject with cn=mallory is not in the allowed list |
 
       @P8
-      Examples: Another authority
-        | what                                                        | reason                                                                   |
-        | a certificate of a stranger's authority                     | x509: certificate signed by unknown authority, verifying certificate SN= |
-        | a certificate of an impostor of the front proxy's authority | x509: ECDSA verification failure                                         |
+      Examples: Another CA
+        | what                                                                 | reason                                                                   |
+        | a certificate of an unknown CA                                       | x509: certificate signed by unknown authority, verifying certificate SN= |
+        | a certificate of a CA with the front proxy CA's name and another key | x509: ECDSA verification failure                                         |
 
       @P8
       Examples: Expired
@@ -116,7 +116,7 @@ Feature: The API server trusts what its front proxy says about a caller
       When she asks the API server who she is
       Then she is accepted as "<user>"
       And she is in exactly the groups "system:authenticated"
-      But Alice, whose announcement is sound, is still accepted
+      But Alice, with a valid announcement, is still accepted
 
       Examples:
         | what                                           | user               |
@@ -129,7 +129,7 @@ Feature: The API server trusts what its front proxy says about a caller
       Given Mallory announces Alice with nothing of her own
       When she asks the API server who she is
       Then she is refused as forbidden, because "system:anonymous"
-      But Alice, whose announcement is sound, is still accepted
+      But Alice, with a valid announcement, is still accepted
 
   Rule: Announced groups without a name authenticate nobody
 
@@ -138,7 +138,7 @@ Feature: The API server trusts what its front proxy says about a caller
       Given the front proxy announces only that Alice is in the group "platform-team"
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "x509: certificate signed by unknown authority"
-      But Alice, whose announcement is sound, is still accepted
+      But Alice, with a valid announcement, is still accepted
 
     @P10
     Scenario: Alice is accepted by her token if the front proxy announces only her group
@@ -148,12 +148,12 @@ Feature: The API server trusts what its front proxy says about a caller
       Then she is accepted as "rs256:alice"
       And she is in exactly the groups "system:authenticated"
 
-  Rule: If no name is configured for the front proxy, every certificate of its authority counts
+  Rule: If no name is configured for the front proxy, every certificate of its CA counts
 
     @P7
     Scenario: Mallory announces Alice to an API server that allows any name
       Given an API server with front proxies of any name
-      And Mallory announces Alice with a certificate of the front proxy's authority for another name
+      And Mallory announces Alice with a certificate of the front proxy's CA for another name
       When she asks the API server who she is
       Then she is accepted as "alice"
 

@@ -23,7 +23,7 @@ Feature: A bearer token counts only in an Authorization header of the right form
       Given the deployer presents a service account token with the scheme "Basic"
       When it asks the API server who it is
       Then it is refused as forbidden, because "system:anonymous"
-      But the deployer, whose token is sound, is still accepted
+      But the deployer, with a valid token, is still accepted
 
     @B4
     @requires:anonymous_requests
@@ -31,7 +31,7 @@ Feature: A bearer token counts only in an Authorization header of the right form
       Given the deployer presents an empty token
       When it asks the API server who it is
       Then it is refused as forbidden, because "system:anonymous"
-      But the deployer, whose token is sound, is still accepted
+      But the deployer, with a valid token, is still accepted
 
     @B5
     @requires:anonymous_requests
@@ -40,7 +40,7 @@ Feature: A bearer token counts only in an Authorization header of the right form
       When it asks the API server who it is
       Then it is refused as forbidden, because "system:anonymous"
       And it is warned that "contains extra space before the bearer token, and is ignored"
-      But the deployer, whose token is sound, is still accepted
+      But the deployer, with a valid token, is still accepted
 
   Rule: Words after the token are ignored
 
@@ -58,4 +58,4 @@ Feature: A bearer token counts only in an Authorization header of the right form
       When she asks the API server who she is
       Then she is refused as unauthenticated, with no other error than "invalid bearer token"
       And the response does not reveal the reason
-      But the deployer, whose token is sound, is still accepted
+      But the deployer, with a valid token, is still accepted

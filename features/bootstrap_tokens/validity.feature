@@ -29,7 +29,7 @@ Feature: The Secret of a bootstrap token decides whether it is valid
       When she asks the API server who she is
       Then she is refused as unauthenticated, with no other error than "invalid bearer token"
       And the API server's log about the token says "<line>"
-      But the robot, whose token is sound, is still accepted
+      But the robot, with a valid token, is still accepted
 
       Examples:
         | flaw                               | line                                                         |
@@ -51,7 +51,7 @@ Feature: The Secret of a bootstrap token decides whether it is valid
       Then she is refused as unauthenticated, with no other error than "invalid bearer token"
       And the API server's log about the token says "has invalid value for key token-secret."
       And the API server's log does not contain the secret that was presented
-      But the robot, whose token is sound, is still accepted
+      But the robot, with a valid token, is still accepted
 
   Rule: A bootstrap token is written in lower case
 
@@ -60,7 +60,7 @@ Feature: The Secret of a bootstrap token decides whether it is valid
       Given Mallory holds a bootstrap token that is written in capitals
       When she asks the API server who she is
       Then she is refused as unauthenticated, with no other error than "invalid bearer token"
-      But the robot, whose token is sound, is still accepted
+      But the robot, with a valid token, is still accepted
 
   Rule: The API server remembers an accepted token for ten seconds
 

@@ -1,7 +1,7 @@
 @external-certificate
 Feature: A client certificate says who its holder is
 
-  A certificate that the cluster's client authority has signed needs no account anywhere: its subject is the identity.
+  A certificate that the cluster's client CA has signed needs no account anywhere: its subject is the identity.
 
   Rule: The common name is the user
 

@@ -9,7 +9,7 @@ Feature: A client certificate is accepted only if a trusted CA vouches for it
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "x509: certificate signed by unknown authority"
       And the response does not reveal the reason
-      But Alice, whose certificate is sound, is still accepted
+      But Alice, with a valid certificate, is still accepted
 
       Examples:
         | flaw                                                  |
@@ -25,7 +25,7 @@ Feature: A client certificate is accepted only if a trusted CA vouches for it
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "x509: certificate has expired or is not yet valid"
       And the response does not reveal the reason
-      But Alice, whose certificate is sound, is still accepted
+      But Alice, with a valid certificate, is still accepted
 
     @X5 @F1
     Scenario: A client certificate that is not valid yet is refused
@@ -33,7 +33,7 @@ Feature: A client certificate is accepted only if a trusted CA vouches for it
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "x509: certificate has expired or is not yet valid"
       And the response does not reveal the reason
-      But Alice, whose certificate is sound, is still accepted
+      But Alice, with a valid certificate, is still accepted
 
   Rule: A client certificate must allow client authentication
 
@@ -43,7 +43,7 @@ Feature: A client certificate is accepted only if a trusted CA vouches for it
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "x509: certificate specifies an incompatible key usage"
       And the response does not reveal the reason
-      But Alice, whose certificate is sound, is still accepted
+      But Alice, with a valid certificate, is still accepted
 
   Rule: A client certificate has at most one UID, a string that is not empty
 
@@ -52,21 +52,21 @@ Feature: A client certificate is accepted only if a trusted CA vouches for it
       Given Mallory holds a client certificate that has an empty UID
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "UID cannot be an empty string"
-      But Alice, whose certificate is sound, is still accepted
+      But Alice, with a valid certificate, is still accepted
 
     @X14 @requires:certificate_uid
     Scenario: A client certificate with two UIDs is refused
       Given Mallory holds a client certificate that has two UIDs
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "expected 1 UID, but found multiple"
-      But Alice, whose certificate is sound, is still accepted
+      But Alice, with a valid certificate, is still accepted
 
     @X13
     Scenario: A client certificate whose UID is a number is refused in the TLS handshake
       Given Mallory holds a client certificate that has a UID that is a number
       When she asks the API server who she is
       Then she is refused in the TLS handshake, because "received fatal alert: DecodeError"
-      But Alice, whose certificate is sound, is still accepted
+      But Alice, with a valid certificate, is still accepted
 
   Rule: The client sends the intermediate certificates
 
@@ -81,14 +81,14 @@ Feature: A client certificate is accepted only if a trusted CA vouches for it
       Given Bob holds a client certificate that lacks its intermediate certificate
       When he asks the API server who he is
       Then he is refused as unauthenticated, because "x509: certificate signed by unknown authority"
-      But Alice, whose certificate is sound, is still accepted
+      But Alice, with a valid certificate, is still accepted
 
     @X8
     Scenario: A client certificate with an expired intermediate certificate is refused
       Given Mallory holds a client certificate that has an expired intermediate certificate
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "x509: certificate has expired or is not yet valid"
-      But Alice, whose certificate is sound, is still accepted
+      But Alice, with a valid certificate, is still accepted
 
   Rule: A CA is trusted as soon as it is in the client CA file, without a restart
 

@@ -20,4 +20,4 @@ Feature: Users can authenticate with any issuer that the cluster trusts
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "oidc: verify token: failed to verify signature"
       And the response does not reveal the reason
-      But Alice, whose token is sound, is still accepted
+      But Alice, with a valid token, is still accepted

@@ -26,7 +26,7 @@ Feature: Claims decide about the user's name, groups and credential id
         | email_verified | false |
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "oidc: email not verified"
-      But Alice, whose token is sound, is still accepted
+      But Alice, with a valid token, is still accepted
 
     @O15
     @requires:server_log
@@ -35,7 +35,7 @@ Feature: Claims decide about the user's name, groups and credential id
         | email_verified | "true" |
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "parse 'email_verified' claim: json: cannot unmarshal string"
-      But Alice, whose token is sound, is still accepted
+      But Alice, with a valid token, is still accepted
 
   Rule: The claim of the user name may be empty
 
@@ -83,7 +83,7 @@ Feature: Claims decide about the user's name, groups and credential id
       Given Alice holds a token that gets its groups from <source>
       When she asks the API server who she is
       Then she is refused as unauthenticated, because '<reason>'
-      But Alice, whose token is sound, is still accepted
+      But Alice, with a valid token, is still accepted
 
       Examples:
         | source                             | reason                                                                      |

@@ -14,7 +14,7 @@ Feature: A forged token is refused, however it was forged
       Then she is refused as unauthenticated, because 'unsupported algorithm, expected ["ES256" "ES384" "ES512" "PS256" "PS384" "PS512" "RS256" "RS384" "RS512"] got "<algorithm>"'
       And the response does not reveal the reason
       And the API server requested no stranger's keys
-      But Alice, whose token is sound, is still accepted
+      But Alice, with a valid token, is still accepted
 
       Examples:
         | issuer | forgery                                       | algorithm |
@@ -33,7 +33,7 @@ Feature: A forged token is refused, however it was forged
       Then she is refused as unauthenticated, because "oidc: verify token: failed to verify signature"
       And the response does not reveal the reason
       And the API server requested no stranger's keys
-      But Alice, whose token is sound, is still accepted
+      But Alice, with a valid token, is still accepted
 
       Examples: A key that the forger chose
         | issuer | forgery                            |
@@ -71,7 +71,7 @@ Feature: A forged token is refused, however it was forged
       When she asks the API server who she is
       Then she is refused as unauthenticated, with no other error than "invalid bearer token"
       And the response does not reveal the reason
-      But Alice, whose token is sound, is still accepted
+      But Alice, with a valid token, is still accepted
 
       Examples:
         | issuer | forgery                         |
@@ -103,7 +103,7 @@ Feature: A forged token is refused, however it was forged
       And Mallory has forged a Keycloak token, signed with PS256
       When she asks the API server who she is
       Then she is refused as unauthenticated, because 'unsupported algorithm, expected ["RS256"] got "PS256"'
-      But Alice, whose login is sound, is still accepted
+      But Alice, with a valid login, is still accepted
 
   Rule: A token is refused if the keys of its issuer are unreachable
 

@@ -8,7 +8,7 @@ Feature: A token that is not valid for the API server is refused
       And Alice has logged in to Keycloak, and her token <flaw>
       When she asks the API server who she is
       Then she is refused as unauthenticated, because '<reason>'
-      But Alice, whose login is sound, is still accepted
+      But Alice, with a valid login, is still accepted
 
       @O3
       Examples: Expired
@@ -36,7 +36,7 @@ Feature: A token that is not valid for the API server is refused
       And Mallory has forged a Keycloak token, signed with RS256
       When she asks the API server who she is
       Then she is refused as unauthenticated, because 'oidc: verify token: failed to verify signature'
-      But Alice, whose login is sound, is still accepted
+      But Alice, with a valid login, is still accepted
 
       Examples:
         | configuration          |
@@ -51,7 +51,7 @@ Feature: A token that is not valid for the API server is refused
       And Alice has logged in to another realm of Keycloak
       When she asks the API server who she is
       Then she is refused as unauthenticated, because 'invalid bearer token'
-      But Alice, whose login is sound, is still accepted
+      But Alice, with a valid login, is still accepted
 
       Examples:
         | configuration          |
@@ -71,7 +71,7 @@ Feature: A token that is not valid for the API server is refused
       Given Alice holds a token of the issuer "rs256" that has a slash at the end of its issuer
       When she asks the API server who she is
       Then she is refused as unauthenticated, because 'invalid bearer token'
-      But Alice, whose token is sound, is still accepted
+      But Alice, with a valid token, is still accepted
 
   Rule: The log says why a token of an issuer is refused
 
@@ -79,7 +79,7 @@ Feature: A token that is not valid for the API server is refused
       Given Mallory holds a token of the issuer "<issuer>" that <flaw>
       When she asks the API server who she is
       Then she is refused as unauthenticated, because '<reason>'
-      But Alice, whose token is sound, is still accepted
+      But Alice, with a valid token, is still accepted
 
       @O3
       Examples: Expired

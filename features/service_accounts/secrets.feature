@@ -33,4 +33,4 @@ Feature: A service account token is kept in a Secret only on request
       Given the deployer holds a service account token from a Secret
       When the Secret with its token is deleted
       Then it is soon refused as unauthenticated, because "Token has been invalidated"
-      But the deployer, whose token is sound, is still accepted
+      But the deployer, with a valid token, is still accepted

@@ -15,7 +15,7 @@ Feature: A service account token is valid for one audience, for a limited time, 
       Given the deployer holds a service account token for the audience "vault"
       When it asks the API server who it is
       Then it is refused as unauthenticated, because 'token audiences ["vault"] is invalid for the target audiences'
-      But the deployer, whose token is sound, is still accepted
+      But the deployer, with a valid token, is still accepted
 
     @S18
     Scenario: A TokenReview for another audience accepts a token with that audience
@@ -31,7 +31,7 @@ Feature: A service account token is valid for one audience, for a limited time, 
       Given Mallory holds a service account token that <flaw>
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "<reason>"
-      But the deployer, whose token is sound, is still accepted
+      But the deployer, with a valid token, is still accepted
 
       @S14
       Examples: Too late

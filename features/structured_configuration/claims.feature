@@ -52,7 +52,7 @@ Feature: Expressions and rules over claims decide who a token's holder is
         | <claim> | <value> |
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "<reason>"
-      But Alice, whose token is sound, is still accepted
+      But Alice, with a valid token, is still accepted
 
       @O21
       Examples: An empty user name
@@ -94,7 +94,7 @@ Feature: Expressions and rules over claims decide who a token's holder is
         | hd | example.org |
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "validation expression 'claims.hd == 'example.com'' failed: only for people of example.com"
-      But Alice, whose token is sound, is still accepted
+      But Alice, with a valid token, is still accepted
 
     @G23
     @requires:server_log
@@ -103,7 +103,7 @@ Feature: Expressions and rules over claims decide who a token's holder is
         | hd |  |
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "expression 'claims.hd == 'example.com'' resulted in error: no such key: hd"
-      But Alice, whose token is sound, is still accepted
+      But Alice, with a valid token, is still accepted
 
   Rule: A configuration can require a claim without an expression
 
@@ -114,7 +114,7 @@ Feature: Expressions and rules over claims decide who a token's holder is
         | hd | <value> |
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "<reason>"
-      But Alice, whose token is sound, is still accepted
+      But Alice, with a valid token, is still accepted
 
       Examples:
         | value       | reason                                                                        |

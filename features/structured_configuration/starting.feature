@@ -37,4 +37,4 @@ Feature: An API server starts only with a configuration that is complete and con
       And Alice holds a token of the issuer "es256" that names an issuer that does not exist
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "oidc: authenticator not initialized"
-      But Alice, whose token is sound, is still accepted
+      But Alice, with a valid token, is still accepted

@@ -24,14 +24,14 @@ Feature: A webhook reviews the tokens that the API server does not know
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "her account is locked"
       And the response does not reveal the reason
-      But Mallory, whose token is sound, is still accepted
+      But Mallory, with a valid token, is still accepted
 
     @W2
     Scenario: The webhook refuses Mallory's token without a reason
       Given Mallory holds a token that the webhook refuses
       When she asks the API server who she is
       Then she is refused as unauthenticated, with no other error than "invalid bearer token"
-      But Mallory, whose token is sound, is still accepted
+      But Mallory, with a valid token, is still accepted
 
   Rule: A token is valid for the audiences that the webhook names, or for all if it names none
 
@@ -40,7 +40,7 @@ Feature: A webhook reviews the tokens that the API server does not know
       Given Mallory holds a token that the webhook accepts for the audience "another-cluster"
       When she asks the API server who she is
       Then she is refused as unauthenticated, with no other error than "invalid bearer token"
-      But Mallory, whose token is sound, is still accepted
+      But Mallory, with a valid token, is still accepted
 
     @W4
     Scenario: A token is accepted if the webhook names no audience
@@ -69,7 +69,7 @@ Feature: A webhook reviews the tokens that the API server does not know
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "the token webhook is out of order (asked: <times>)"
       And the API server's log about the request says "Failed to make webhook authenticator request: "
-      But Mallory, whose token is sound, is still accepted
+      But Mallory, with a valid token, is still accepted
 
       Examples:
         | status | times |
@@ -82,7 +82,7 @@ Feature: A webhook reviews the tokens that the API server does not know
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "EOF"
       And the API server's log about the request says "Failed to make webhook authenticator request: "
-      But Mallory, whose token is sound, is still accepted
+      But Mallory, with a valid token, is still accepted
 
   Rule: The API server caches the webhook's answers, except errors
 
@@ -100,7 +100,7 @@ Feature: A webhook reviews the tokens that the API server does not know
       And she was once refused with it, because "invalid bearer token"
       When she asks the API server who she is
       Then she is refused as unauthenticated, with no other error than "invalid bearer token"
-      But Mallory, whose token is sound, is still accepted
+      But Mallory, with a valid token, is still accepted
 
     @W6 @F9
     @requires:server_log
@@ -114,7 +114,7 @@ Feature: A webhook reviews the tokens that the API server does not know
   Rule: The API server does not ask a webhook that it does not trust
 
     @W8
-    Scenario: Mallory is refused when an unknown authority signed the webhook's certificate
+    Scenario: Mallory is refused when an unknown CA signed the webhook's certificate
       Given an API server with a webhook that it does not trust
       And Mallory holds a token that the webhook accepts
       When she asks the API server who she is

@@ -13,10 +13,8 @@
 //!   [`main_with`](cli::features::main_with)).
 //!
 //! A complete program, `cargo run --example with_lab`:
-//!
-//! ```rust,ignore
-#![doc = include_str!("../examples/with_lab.rs")]
-//! ```
+
+#![doc = concat!("```rust,ignore\n", include_str!("../examples/with_lab.rs"), "```")]
 
 pub mod cli;
 pub mod cluster;

@@ -29,7 +29,7 @@ use crate::event::{ReasonSource, Verdict};
 use crate::probe::{Answer, Endpoint, Identity, Question, acceptable_authorities, ask, latest_log};
 use crate::secret::redact;
 use issuers::Issuer;
-pub use plugin::{PluginError, run as run_plugin};
+pub use plugin::run as run_plugin;
 
 /// The timeout for an issuer's public documents.
 const PATIENCE: Duration = Duration::from_secs(10);

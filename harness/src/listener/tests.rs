@@ -10,6 +10,7 @@ use hyper::{Response, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
 
+use super::http::BodyError;
 use super::strangers::closed;
 use super::*;
 use crate::pki::{Authority, Request};

@@ -37,8 +37,8 @@ impl Judged {
     }
 }
 
-/// The beginning, after the person, of the step that presents the twin itself: its failure shows nothing about the flaw.
-const TWIN_STEP: &str = " is sound, is still accepted";
+/// The end of the step that presents the twin itself: its failure shows nothing about the flaw.
+const TWIN_STEP: &str = ", is still accepted";
 
 /// The words by which a step expects an acceptance.
 const ACCEPTED: &str = "accepted as ";

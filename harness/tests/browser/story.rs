@@ -257,11 +257,7 @@ fn expired(index: usize) -> ScenarioReport {
                 Some(Outcome::Passed),
                 0,
             ),
-            step(
-                "But Alice, whose certificate is sound, is still accepted",
-                Some(Outcome::Passed),
-                11,
-            ),
+            step("But Alice, with a valid certificate, is still accepted", Some(Outcome::Passed), 11),
         ],
         answers: vec![
             answer("mallory → main: who am I", Verdict::Unauthenticated, 401, Some(EXPIRED), None),

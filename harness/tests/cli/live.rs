@@ -184,7 +184,7 @@ fn runs_in_a_lab_share_further_api_servers_and_leave_nothing_behind() {
     let stage = Stage::new();
     stage.authlab(&["up"]).success();
     let feature = stage.state().join("endpoints.feature");
-    let text = "@requires:further_api_servers @requires:cluster_signing_key\nFeature: Endpoints\n  Scenario: A further API server\n    Given an API server with everything allowed to everybody\n    \
+    let text = "@requires:further_api_servers @requires:cluster_signing_key\nFeature: Endpoints\n  Scenario: A further API server\n    Given an API server with the AlwaysAllow authorizer\n    \
         And Alice holds a client certificate\n    When she asks the API server who she is\n    Then she is accepted as \"alice\"\n";
     std::fs::write(&feature, text).unwrap();
     let feature = feature.to_str().unwrap();

@@ -48,7 +48,7 @@ async fn a_scenario_that_stays_green_can_be_fooled_and_the_assertion_that_should
 #[tokio::test]
 async fn a_scenario_that_fails_elsewhere_has_not_noticed() {
     let ran = run_inverted(
-        "  Scenario: In the set-up\n    Inverted\n    Given the world falls apart\n    Then the answer is right\n  Scenario: For the twin\n    Inverted\n    Then the answer is right\n    But Alice, whose certificate is sound, is still accepted\n  Scenario: For want of an answer\n    Inverted\n    When nobody answers\n    Then the answer is wrong\n  Scenario: In the clean-up\n    Inverted\n    Given a mess is left\n    Then the answer is right\n",
+        "  Scenario: In the set-up\n    Inverted\n    Given the world falls apart\n    Then the answer is right\n  Scenario: For the twin\n    Inverted\n    Then the answer is right\n    But Alice, with a valid certificate, is still accepted\n  Scenario: For want of an answer\n    Inverted\n    When nobody answers\n    Then the answer is wrong\n  Scenario: In the clean-up\n    Inverted\n    Given a mess is left\n    Then the answer is right\n",
     )
     .await;
     for name in ["In the set-up", "For the twin", "For want of an answer", "In the clean-up"] {

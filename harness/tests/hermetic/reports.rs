@@ -187,7 +187,7 @@ fn cucumber_s_form_has_every_step_and_says_by_them_how_a_scenario_ended() {
                 "Then she is refused as unauthenticated, because \"x509: certificate has expired or is not yet valid\"",
                 "failed"
             ),
-            step("But Alice, whose certificate is sound, is still accepted", "skipped"),
+            step("But Alice, with a valid certificate, is still accepted", "skipped"),
         ]
     );
     let failed = &features[2]["elements"][0]["steps"][2];

@@ -94,7 +94,7 @@ fn falls_apart(_toy: &mut Toy) {
     panic!("no namespace could be made");
 }
 
-#[then("Alice, whose certificate is sound, is still accepted")]
+#[then("Alice, with a valid certificate, is still accepted")]
 fn twin_is_refused(_toy: &mut Toy) {
     panic!("the twin is refused");
 }

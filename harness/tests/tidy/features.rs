@@ -173,7 +173,7 @@ fn a_refusal_says_why_and_stands_beside_what_is_accepted() {
     };
     let mut broken = Broken::rule(
         "a refusal names its kind and the server's own reason (refused as …, because \"…\"), and stands beside what is accepted or allowed, \
-         so that nothing is refused by accident (But Alice, whose … is sound, is still accepted); an exception is data in harness/tests/tidy/features.rs",
+         so that nothing is refused by accident (But Alice, with a valid …, is still accepted); an exception is data in harness/tests/tidy/features.rs",
     );
     for (path, feature) in features() {
         for scenario in scenarios(&feature) {

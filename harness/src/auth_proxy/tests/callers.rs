@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 
 use super::stage::Stage;
-use crate::auth_proxy::{AuthProxy, By, Settings, Verdict};
+use crate::auth_proxy::caller::By;
+use crate::auth_proxy::{AuthProxy, Settings, Verdict};
 use crate::identity_provider::issuer::{Forgery, Token};
 use crate::pki::{Authority, Flaw, Leaf, Request};
 

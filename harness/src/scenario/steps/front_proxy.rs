@@ -15,11 +15,11 @@ use crate::scenario::world::{Twin, World};
 phrases! {
     /// The credential with which another party than the front proxy announces people, in words.
     enum AnnouncedWith as "announced_with" {
-        AnotherName = "a certificate of the front proxy's authority for another name",
+        AnotherName = "a certificate of the front proxy's CA for another name",
         Expired = "an expired certificate of the front proxy",
         ClientAuthority = "a client certificate in the front proxy's name",
-        Stranger = "a certificate of a stranger's authority",
-        Impostor = "a certificate of an impostor of the front proxy's authority",
+        Stranger = "a certificate of an unknown CA",
+        Impostor = "a certificate of a CA with the front proxy CA's name and another key",
         OwnCertificate = "a client certificate of her own",
         OwnToken = "a token of her own",
         Nothing = "nothing of her own",

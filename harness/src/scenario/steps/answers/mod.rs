@@ -80,8 +80,8 @@ async fn asks_and_is(world: &mut World, person: Person, _pronoun: String, outcom
 }
 
 phrases! {
-    /// The kind of a sound credential, in words.
-    enum SoundThing as "sound_thing" {
+    /// The kind of a valid credential, in words.
+    enum ValidCredential as "valid_credential" {
         Certificate = "certificate",
         Token = "token",
         Login = "login",
@@ -89,7 +89,7 @@ phrases! {
     }
 }
 
-impl SoundThing {
+impl ValidCredential {
     /// Returns whether `credential` is of this kind; a login is a token that the identity provider signed.
     fn is(self, world: &World, credential: &Credential) -> bool {
         match (self, credential) {
@@ -105,15 +105,15 @@ impl SoundThing {
     }
 }
 
-#[then(expr = "{person}, whose {sound_thing} is sound, is still accepted")]
-async fn twin_accepted(world: &mut World, person: Person, what: SoundThing) -> Step {
+#[then(expr = "{person}, with a valid {valid_credential}, is still accepted")]
+async fn twin_accepted(world: &mut World, person: Person, what: ValidCredential) -> Step {
     let twin = match world.answers().last() {
         Some(_) => world.twin()?,
         None => bail!("nothing was asked yet"),
     };
     expect!(
         what.is(world, &twin.credential),
-        "the sound counterpart to be a {what:?}",
+        "the valid counterpart to be a {what:?}",
         "it is: {:?}",
         twin.credential
     );

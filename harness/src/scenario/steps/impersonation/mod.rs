@@ -10,7 +10,7 @@ use cucumber::{given, then};
 
 use self::identity::{ImpersonatedIdentity, Whom, node_user};
 use super::rights::{Right, grant_everywhere};
-use super::{Person, Step, answers, asking, service_accounts};
+use super::{Person, Step, answers, requests, service_accounts};
 use crate::cluster::Behaviours;
 use crate::credential::Credential;
 use crate::event::Verdict;

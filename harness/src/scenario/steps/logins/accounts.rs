@@ -14,7 +14,7 @@ use crate::credential::Credential;
 use crate::event::Verdict;
 use crate::identity_provider::keycloak::{KeycloakError, NewUser, TokenSet};
 use crate::probe::Question;
-use crate::scenario::steps::{Person, Step, answers, asking};
+use crate::scenario::steps::{Person, Step, answers, requests};
 use crate::scenario::world::World;
 use crate::secret::Secret;
 
