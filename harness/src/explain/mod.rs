@@ -8,6 +8,7 @@
 pub mod api_server;
 pub mod bindings;
 pub mod certificate;
+mod finding;
 pub mod flags;
 pub mod issuers;
 pub mod kubeconfig;
@@ -28,68 +29,12 @@ use crate::credential::Credential;
 use crate::event::{ReasonSource, Verdict};
 use crate::probe::{Answer, Endpoint, Identity, Question, acceptable_authorities, ask, latest_log};
 use crate::secret::redact;
+pub use finding::{Basis, Effect, Finding};
 use issuers::Issuer;
 pub use plugin::{PluginError, run as run_plugin};
 
 /// The timeout for an issuer's public documents.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// The result of one check.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    /// The behaviour in the catalogue; `None` for an error in a file.
-    pub behaviour: Option<&'static str>,
-    /// The strength of the evidence that this is why the credential is refused.
-    pub weight: Weight,
-    /// The compared values and the result.
-    pub seen: String,
-    /// The change that helps.
-    pub change: Option<String>,
-}
-
-/// The strength of a finding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Weight {
-    /// The server's own record proves it.
-    Proved,
-    /// A server refuses such a credential.
-    Cause,
-    /// It is only informative.
-    Note,
-}
-
-impl Finding {
-    /// Returns a finding for which a server refuses a credential.
-    pub fn cause(behaviour: &'static str, seen: impl Into<String>, change: impl Into<String>) -> Self {
-        Self {
-            behaviour: Some(behaviour),
-            weight: Weight::Cause,
-            seen: seen.into(),
-            change: Some(change.into()),
-        }
-    }
-
-    /// Returns a finding that is only informative.
-    pub fn note(behaviour: &'static str, seen: impl Into<String>) -> Self {
-        Self {
-            behaviour: Some(behaviour),
-            weight: Weight::Note,
-            seen: seen.into(),
-            change: None,
-        }
-    }
-
-    /// Returns a finding about an error in a file.
-    pub fn of_file(seen: impl Into<String>, change: impl Into<String>) -> Self {
-        Self {
-            behaviour: None,
-            weight: Weight::Cause,
-            seen: seen.into(),
-            change: Some(change.into()),
-        }
-    }
-}
 
 /// The known facts about a server, before any request.
 #[derive(Clone, Debug, Default)]
@@ -200,10 +145,8 @@ fn told(endpoint: &Endpoint, credential: &Credential, answer: &Answer, mut findi
     let reason = answer.record.reason.clone().or_else(|| answer.message().map(str::to_owned));
     let reason = reason.map(|reason| redact(&reason).into_owned());
     if answer.verdict == Verdict::Accepted {
-        // The server accepted the credential, so nothing that looks wrong matters here.
-        for finding in &mut findings {
-            finding.weight = Weight::Note;
-        }
+        // The server accepted the credential: what seems wrong with it here is not.
+        findings.retain(|finding| finding.effect != Effect::Cause);
     } else if let Some(proved) = reason.as_deref().and_then(|reason| reasons::read(reason, answer.verdict)) {
         // To the server's log, an untrusted front proxy is a certificate signed by an unknown authority.
         let same = |finding: &Finding| {
@@ -214,10 +157,10 @@ fn told(endpoint: &Endpoint, credential: &Credential, answer: &Answer, mut findi
         if seen.is_empty() {
             findings.push(proved);
         } else {
-            seen.iter_mut().for_each(|finding| finding.weight = Weight::Proved);
+            seen.iter_mut().for_each(|finding| finding.basis = Basis::Proved);
         }
     }
-    findings.sort_by_key(|finding| finding.weight);
+    findings.sort_by_key(Finding::rank);
     let identity = answer.identity.as_ref().filter(|_| answer.verdict == Verdict::Accepted);
     Explanation {
         server: endpoint.url.clone(),

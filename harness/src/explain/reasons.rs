@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{Finding, Weight};
+use super::Finding;
 use crate::event::Verdict;
 
 /// Part of a reason, the behaviour, and the change that helps. The first match counts, so more specific parts come first.
@@ -123,22 +123,12 @@ pub(super) fn read(reason: &str, verdict: Verdict) -> Option<Finding> {
         _ => {}
     }
     let (_, behaviour, change) = REASONS.iter().find(|(part, ..)| reason.contains(part))?;
-    Some(Finding {
-        behaviour: Some(*behaviour),
-        weight: Weight::Proved,
-        seen: format!("the API server says: {reason}"),
-        change: Some((*change).to_owned()),
-    })
+    Some(Finding::proved(behaviour, format!("the API server says: {reason}"), *change))
 }
 
 /// Returns the finding for a forbidden request: the user is authenticated and lacks an RBAC rule.
 fn forbidden(reason: &str) -> Finding {
-    let proved = |behaviour, change: String| Finding {
-        behaviour: Some(behaviour),
-        weight: Weight::Proved,
-        seen: format!("the API server says: {reason}"),
-        change: Some(change),
-    };
+    let proved = |behaviour, change: String| Finding::proved(behaviour, format!("the API server says: {reason}"), change);
     if reason.contains("\"system:anonymous\"") {
         return proved(
             "A1",

@@ -286,7 +286,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::explain::Weight;
+    use crate::explain::Effect;
 
     const URL: &str = "https://kc.test/realms/a";
 
@@ -328,7 +328,7 @@ mod tests {
         let found = check(&token(changes), &known(), &keys, at(1000));
         found
             .into_iter()
-            .filter(|finding| finding.weight == Weight::Cause)
+            .filter(|finding| finding.effect == Effect::Cause)
             .filter_map(|finding| finding.behaviour)
             .collect()
     }
