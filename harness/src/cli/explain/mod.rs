@@ -299,7 +299,12 @@ async fn known(
             .any(|server| server.url == endpoint.server.url)
     });
     if let Some(lab) = ours.filter(|lab| lab.description().cluster != Driver::Existing) {
-        known.service_account_issuer = Some(SERVICE_ACCOUNT_ISSUER.to_owned());
+        known.service_account_issuers = vec![SERVICE_ACCOUNT_ISSUER.to_owned()];
+        if let Some(flags) = lab.flags_of(&endpoint.server) {
+            known.service_account_issuers = flags::service_account_issuers(&flags);
+            known.api_audiences = flags::api_audiences(&flags);
+            known.others = Some(flags::other_authenticators(&flags));
+        }
         known.administrator = Some(lab.administrator_of(&endpoint.server).map_err(use_error)?.credential().clone());
         if let Ok(authorities) = lab.authorities() {
             known.proxy_authorities = Some(authorities.request_headers.certificate().to_owned());
