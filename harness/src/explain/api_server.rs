@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::issuers::{self, Issuer};
-use super::{Finding, PATIENCE, Weight, waiting};
+use super::{Finding, PATIENCE, waiting};
 use crate::cluster::ApiServer;
 use crate::credential::Credential;
 use crate::event::ReasonSource;
@@ -106,7 +106,7 @@ pub async fn look(server: &ApiServer, flags: Option<Vec<String>>, issuers: &[Iss
             state,
         });
     }
-    findings.sort_by_key(|finding| finding.weight);
+    findings.sort_by_key(Finding::rank);
     Look {
         server: server.url.clone(),
         name: server.name.clone(),
@@ -148,17 +148,14 @@ pub fn configuration(file: &str, lies_there: &str, report: &ConfigurationReport)
     let change = "correct the file: the API server reads it again when it changes, and every minute";
     match (&report.in_force, refusal) {
         (Some(hash), _) if hash == lies_there => Finding::note("G27", format!("the configuration in {file} is in force ({hash})")),
-        (Some(hash), Some((at, reason))) => Finding {
-            weight: Weight::Proved,
-            ..Finding::cause(
-                "G28",
-                format!(
-                    "the configuration in {file} ({lies_there}) is not in force: the API server still uses the previous one ({hash}), and \
-                    its log says at {at}: {reason}"
-                ),
-                change,
-            )
-        },
+        (Some(hash), Some((at, reason))) => Finding::proved(
+            "G28",
+            format!(
+                "the configuration in {file} ({lies_there}) is not in force: the API server still uses the previous one ({hash}), and \
+                its log says at {at}: {reason}"
+            ),
+            change,
+        ),
         (Some(hash), None) => Finding::cause(
             "G28",
             format!(
@@ -196,6 +193,7 @@ pub fn whose_state(issuer: &str) -> Secret {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::explain::{Basis, Effect};
     use crate::probe::Stage;
 
     fn refused() -> Option<(String, Reload)> {
@@ -217,19 +215,19 @@ mod tests {
                 last,
             };
             let found = configuration("authentication.json", "sha256:new", &report);
-            (found.behaviour.unwrap_or_default(), found.weight, found.seen)
+            (found.behaviour.unwrap_or_default(), found.rank(), found.seen)
         };
-        let (behaviour, weight, _) = said(Some("sha256:new"), refused());
+        let (behaviour, rank, _) = said(Some("sha256:new"), refused());
         // An earlier refusal is no longer relevant.
-        assert_eq!((behaviour, weight), ("G27", Weight::Note));
-        let (behaviour, weight, seen) = said(Some("sha256:old"), refused());
-        assert_eq!((behaviour, weight), ("G28", Weight::Proved));
+        assert_eq!((behaviour, rank.0), ("G27", Effect::Note));
+        let (behaviour, rank, seen) = said(Some("sha256:old"), refused());
+        assert_eq!((behaviour, rank), ("G28", (Effect::Cause, Basis::Proved)));
         assert!(
             seen.contains("previous one (sha256:old)") && seen.ends_with("at 07:00:01: jwt[0].issuer.url: Invalid value"),
             "{seen}"
         );
-        let (behaviour, weight, seen) = said(Some("sha256:old"), None);
-        assert_eq!((behaviour, weight), ("G28", Weight::Cause));
+        let (behaviour, rank, seen) = said(Some("sha256:old"), None);
+        assert_eq!((behaviour, rank), ("G28", (Effect::Cause, Basis::Compared)));
         assert!(seen.ends_with("does not say why"), "{seen}");
     }
 
@@ -244,7 +242,7 @@ mod tests {
             last: Some(("07:00:01".to_owned(), Reload::InForce)),
             ..ConfigurationReport::default()
         };
-        assert_eq!(configuration("a", "sha256:new", &report).weight, Weight::Note);
+        assert_eq!(configuration("a", "sha256:new", &report).effect, Effect::Note);
     }
 
     #[test]

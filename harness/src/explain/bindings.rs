@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Finding, Weight};
+use super::Finding;
 
 /// The lists of bindings (rbac.authorization.k8s.io/v1), as paths of an API server.
 pub(super) const LISTS: [&str; 2] = [
@@ -87,13 +87,11 @@ pub fn finding(user: &str, groups: &[String], end: Timestamp, now: Timestamp, bi
             "to lock its holder out now, {bound}. To do so permanently, {authority}. Have the next one signed for hours only (expirationSeconds)"
         )
     };
+    let seen =
+        format!("the certificate is valid until {end} ({left}), and cannot be revoked before: Kubernetes does not check revocation lists");
     Finding {
-        behaviour: Some("X20"),
-        weight: Weight::Note,
-        seen: format!(
-            "the certificate is valid until {end} ({left}), and cannot be revoked before: Kubernetes does not check revocation lists"
-        ),
         change: Some(change),
+        ..Finding::note("X20", seen)
     }
 }
 

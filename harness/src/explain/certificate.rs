@@ -167,7 +167,7 @@ fn identity(leaf: &X509Certificate<'_>) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::explain::Weight;
+    use crate::explain::Effect;
     use crate::pki::{Authority, Flaw, Leaf, Request};
 
     fn names(authority: &Authority) -> Vec<Vec<u8>> {
@@ -177,7 +177,7 @@ mod tests {
 
     fn causes(leaf: &Leaf, advertised: &[Vec<u8>], known: &Known) -> Vec<&'static str> {
         let found = check(&leaf.full_chain(), advertised, known, Timestamp::now());
-        let causes = found.into_iter().filter(|finding| finding.weight == Weight::Cause);
+        let causes = found.into_iter().filter(|finding| finding.effect == Effect::Cause);
         causes.filter_map(|finding| finding.behaviour).collect()
     }
 

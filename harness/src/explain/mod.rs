@@ -8,6 +8,7 @@
 pub mod api_server;
 pub mod bindings;
 pub mod certificate;
+mod finding;
 pub mod flags;
 pub mod issuers;
 pub mod kubeconfig;
@@ -17,7 +18,6 @@ pub mod signing_request;
 pub mod token;
 pub mod waiting;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -28,68 +28,12 @@ use crate::credential::Credential;
 use crate::event::{ReasonSource, Verdict};
 use crate::probe::{Answer, Endpoint, Identity, Question, acceptable_authorities, ask, latest_log};
 use crate::secret::redact;
+pub use finding::{Basis, Effect, Finding};
 use issuers::Issuer;
 pub use plugin::run as run_plugin;
 
 /// The timeout for an issuer's public documents.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// The result of one check.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    /// The behaviour in the catalogue; `None` for an error in a file.
-    pub behaviour: Option<&'static str>,
-    /// The strength of the evidence that this is why the credential is refused.
-    pub weight: Weight,
-    /// The compared values and the result.
-    pub seen: String,
-    /// The change that helps.
-    pub change: Option<String>,
-}
-
-/// The strength of a finding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Weight {
-    /// The server's own record proves it.
-    Proved,
-    /// A server refuses such a credential.
-    Cause,
-    /// It is only informative.
-    Note,
-}
-
-impl Finding {
-    /// Returns a finding for which a server refuses a credential.
-    pub fn cause(behaviour: &'static str, seen: impl Into<String>, change: impl Into<String>) -> Self {
-        Self {
-            behaviour: Some(behaviour),
-            weight: Weight::Cause,
-            seen: seen.into(),
-            change: Some(change.into()),
-        }
-    }
-
-    /// Returns a finding that is only informative.
-    pub fn note(behaviour: &'static str, seen: impl Into<String>) -> Self {
-        Self {
-            behaviour: Some(behaviour),
-            weight: Weight::Note,
-            seen: seen.into(),
-            change: None,
-        }
-    }
-
-    /// Returns a finding about an error in a file.
-    pub fn of_file(seen: impl Into<String>, change: impl Into<String>) -> Self {
-        Self {
-            behaviour: None,
-            weight: Weight::Cause,
-            seen: seen.into(),
-            change: Some(change.into()),
-        }
-    }
-}
 
 /// The known facts about a server, before any request.
 #[derive(Clone, Debug, Default)]
@@ -98,14 +42,42 @@ pub struct Known {
     pub issuers: Vec<Issuer>,
     /// `true` if `issuers` is complete: the server does not know any other issuer.
     pub all: bool,
-    /// The issuer of its service-account tokens.
-    pub service_account_issuer: Option<String>,
+    /// The issuers of its service-account tokens (`--service-account-issuer`); empty if unknown.
+    pub service_account_issuers: Vec<String>,
+    /// Its audiences (`--api-audiences`); empty if they are not set, or unknown.
+    pub api_audiences: Vec<String>,
+    /// Its other authenticators of tokens; `None` if unknown.
+    pub others: Option<OtherAuthenticators>,
     /// The allowed common names of front proxies; `None` if unknown.
     pub proxy_names: Option<Vec<String>>,
     /// The CAs of front proxies, PEM; `None` if unknown.
     pub proxy_authorities: Option<String>,
     /// The credential that lists the server's bindings; `None`: the explained credential does so itself.
     pub administrator: Option<Credential>,
+}
+
+impl Known {
+    /// Returns the server's audiences, which are its service account issuers if they are not set; empty if unknown (kubernetes
+    /// `pkg/kubeapiserver/options/authentication.go`).
+    #[must_use]
+    pub fn api_audiences(&self) -> Vec<String> {
+        if self.api_audiences.is_empty() {
+            self.service_account_issuers.clone()
+        } else {
+            self.api_audiences.clone()
+        }
+    }
+}
+
+/// The authenticators of a server that know tokens of any form.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OtherAuthenticators {
+    /// A file of tokens (`--token-auth-file`).
+    pub file: bool,
+    /// Bootstrap tokens (`--enable-bootstrap-token-auth`).
+    pub bootstrap: bool,
+    /// A webhook (`--authentication-token-webhook-config-file`).
+    pub webhook: bool,
 }
 
 /// The identity of a credential, or why it has none.
@@ -148,8 +120,9 @@ pub async fn explain(endpoint: &Endpoint, credential: &Credential, known: &Known
     let bearer = parts.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("authorization"));
     for (_, value) in bearer {
         if let Some(token) = value.expose().strip_prefix("Bearer ") {
-            let keys = public_keys(token, known, &answer, endpoint, &mut findings).await;
-            findings.extend(token::check(token, known, &keys, now));
+            let evidence = token::gather(token, known, endpoint, credential, &answer, PATIENCE).await;
+            findings.extend(waited_for(token, known, &evidence, endpoint));
+            findings.extend(token::check(token, known, &evidence, now));
         }
     }
     if parts.certificate.is_none() && parts.headers.is_empty() {
@@ -200,24 +173,25 @@ fn told(endpoint: &Endpoint, credential: &Credential, answer: &Answer, mut findi
     let reason = answer.record.reason.clone().or_else(|| answer.message().map(str::to_owned));
     let reason = reason.map(|reason| redact(&reason).into_owned());
     if answer.verdict == Verdict::Accepted {
-        // The server accepted the credential, so nothing that looks wrong matters here.
-        for finding in &mut findings {
-            finding.weight = Weight::Note;
-        }
+        // The server accepted the credential: what seems wrong with it here is not.
+        findings.retain(|finding| finding.effect != Effect::Cause);
     } else if let Some(proved) = reason.as_deref().and_then(|reason| reasons::read(reason, answer.verdict)) {
         // To the server's log, an untrusted front proxy is a certificate signed by an unknown authority.
         let same = |finding: &Finding| {
-            finding.behaviour == proved.behaviour || (finding.behaviour == Some("P6") && proved.behaviour == Some("X3"))
+            finding.effect == Effect::Cause
+                && (finding.behaviour == proved.behaviour || (finding.behaviour == Some("P6") && proved.behaviour == Some("X3")))
         };
         // A finding from a comparison says more than the server's reason.
         let mut seen = findings.iter_mut().filter(|finding| same(finding)).collect::<Vec<_>>();
         if seen.is_empty() {
             findings.push(proved);
         } else {
-            seen.iter_mut().for_each(|finding| finding.weight = Weight::Proved);
+            for finding in &mut seen {
+                (finding.basis, finding.settle) = (Basis::Proved, None);
+            }
         }
     }
-    findings.sort_by_key(|finding| finding.weight);
+    findings.sort_by_key(Finding::rank);
     let identity = answer.identity.as_ref().filter(|_| answer.verdict == Verdict::Accepted);
     Explanation {
         server: endpoint.url.clone(),
@@ -272,51 +246,11 @@ fn clock(answer: &Answer, server: Timestamp) -> Option<Finding> {
     })
 }
 
-/// Returns the key ids of the token's issuer, if the server knows that issuer; also compares the issuer's discovery document, and checks
-/// whether the server has found it.
-async fn public_keys(
-    token: &str,
-    known: &Known,
-    answer: &Answer,
-    endpoint: &Endpoint,
-    findings: &mut Vec<Finding>,
-) -> BTreeMap<String, Vec<String>> {
-    let mut keys = BTreeMap::new();
-    let Some(url) = token::issuer(token) else { return keys };
-    // No request goes to an issuer that only the token names.
-    let Some(issuer) = known.issuers.iter().find(|issuer| issuer.url == url) else {
-        return keys;
-    };
-    let fetched = issuers::fetch(issuer, PATIENCE).await;
-    let is_waited_for = answer
-        .record
-        .reason
-        .as_deref()
-        .is_some_and(|reason| reason.contains(waiting::NOT_READY));
-    if is_waited_for {
-        let attempt = waiting::attempt(&latest_log(&endpoint.server), issuer);
-        let here = fetched.as_ref().map(|_| ()).map_err(String::as_str);
-        findings.push(waiting::finding(issuer, attempt.as_ref(), here));
-    }
-    match fetched {
-        Ok(fetched) => {
-            if fetched.issuer != issuer.url {
-                findings.push(Finding::cause(
-                    "O28",
-                    format!(
-                        "the issuer's discovery document says {}, and the API server is configured with {}",
-                        fetched.issuer, issuer.url
-                    ),
-                    "configure the API server with the issuer's own URL",
-                ));
-            }
-            keys.insert(url, fetched.keys);
-        }
-        Err(_) if is_waited_for => {}
-        Err(why) => findings.push(Finding::note(
-            "O26",
-            format!("the issuer {url} cannot be read from this machine ({why}); the API server may still reach it"),
-        )),
-    }
-    keys
+/// Returns the finding on an issuer that the server knows and has not found yet.
+fn waited_for(token: &str, known: &Known, evidence: &token::Evidence, endpoint: &Endpoint) -> Option<Finding> {
+    let issuer = token::configured(known, &token::issuer(token)?)?;
+    let fetched = evidence.issuer.as_ref().filter(|_| evidence.is_waited_for())?;
+    let attempt = waiting::attempt(&latest_log(&endpoint.server), issuer);
+    let here = fetched.as_ref().map(|_| ()).map_err(String::as_str);
+    Some(waiting::finding(issuer, attempt.as_ref(), here))
 }

@@ -3,94 +3,45 @@
 use std::sync::LazyLock;
 
 use regex::Regex;
+use serde::Deserialize;
 
-use super::{Finding, Weight};
+use super::Finding;
 use crate::event::Verdict;
 
-/// Part of a reason, the behaviour, and the change that helps. The first match counts, so more specific parts come first.
-const REASONS: &[(&str, &str, &str)] = &[
-    (
-        "email not verified",
-        "O13",
-        "make the issuer verify the address, or use another claim such as sub",
-    ),
-    (
-        "expected audience",
-        "O5",
-        "make the issuer put the API server's audience into `aud` (in Keycloak: a mapper of the type Audience), or log in as that client",
-    ),
-    (
-        "is invalid for the target audiences",
-        "S18",
-        "request a token without an audience, or with that of the API server",
-    ),
-    ("service account token has expired", "S14", "request a new token"),
-    ("service account token is not valid yet", "S15", "correct the clocks (NTP)"),
-    (
-        "does not match service account pod ref claim",
-        "S13",
-        "the pod was recreated: request a token that is bound to the new one",
-    ),
-    (
-        "does not match service account secret ref claim",
-        "S13",
-        "the Secret was recreated: request a token that is bound to the new one",
-    ),
-    (
-        "service account token has been invalidated",
-        "S12",
-        "the token's bound object (pod, Secret, node or account) is deleted: request a new token",
-    ),
-    (
-        "token is expired",
-        "O3",
-        "get a new token: log in again, or let a plugin refresh it (`authlab token oidc`)",
-    ),
-    ("before the nbf", "O4", "correct the clocks of issuer and API server (NTP)"),
-    (
-        "failed to verify signature",
-        "O8",
-        "get a new token: the issuer has rotated the key out, or never had it",
-    ),
-    (
-        "unexpected signature algorithm",
-        "O9",
-        "add the algorithm to --oidc-signing-algs, or make the issuer sign with RS256",
-    ),
-    (
-        "authenticator not initialized",
-        "O24",
-        "wait: the API server has not read the issuer's configuration yet, or cannot (its log gives the reason every ten seconds)",
-    ),
-    ("parse username claims", "O12", "make the issuer send the claim, or map another one"),
-    ("parse groups claim", "O17", "make the issuer send the claim as a list of strings"),
-    (
-        "Z is before ",
-        "X5",
-        "wait, or correct the clocks of the signer and of the API server (NTP)",
-    ),
-    (
-        "certificate has expired or is not yet valid",
-        "X4",
-        "have a new certificate signed, or correct the clocks",
-    ),
-    (
-        "incompatible key usage",
-        "X6",
-        "have it signed for clients (extendedKeyUsage=clientAuth)",
-    ),
-    (
-        "subject with cn=",
-        "P6",
-        "give the proxy a certificate with an allowed name, or add its name to --requestheader-allowed-names",
-    ),
-    // The other authenticator reports this, too, beside the actual error of the certificate.
-    (
-        "signed by unknown authority",
-        "X3",
-        "have the certificate signed by an authority of --client-ca-file",
-    ),
-];
+/// A row of `fixtures/reasons.toml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    /// The parts of the reason, all of which must be there.
+    parts: Vec<String>,
+    /// `true` if the server also says it beside the real reason.
+    #[serde(default)]
+    beside: bool,
+    /// The behaviour.
+    behaviour: String,
+    /// The meaning.
+    seen: String,
+    /// The change that helps.
+    change: String,
+}
+
+impl Row {
+    /// Returns how closely the row matches: longer parts say more.
+    fn weight(&self) -> (bool, usize) {
+        (!self.beside, self.parts.iter().map(String::len).sum())
+    }
+}
+
+/// Returns the rows of the table.
+fn table() -> &'static [Row] {
+    #[derive(Deserialize)]
+    struct Table {
+        reason: Vec<Row>,
+    }
+    static TABLE: LazyLock<Table> =
+        LazyLock::new(|| toml::from_str(include_str!("../../../fixtures/reasons.toml")).expect("fixtures/reasons.toml is read by a test"));
+    &TABLE.reason
+}
 
 /// Part of a connection error, its meaning, and the change that helps.
 const CONNECTIONS: &[(&str, &str, &str)] = &[
@@ -122,23 +73,15 @@ pub(super) fn read(reason: &str, verdict: Verdict) -> Option<Finding> {
         }
         _ => {}
     }
-    let (_, behaviour, change) = REASONS.iter().find(|(part, ..)| reason.contains(part))?;
-    Some(Finding {
-        behaviour: Some(*behaviour),
-        weight: Weight::Proved,
-        seen: format!("the API server says: {reason}"),
-        change: Some((*change).to_owned()),
-    })
+    let matching = table().iter().filter(|row| row.parts.iter().all(|part| reason.contains(part)));
+    let row = matching.max_by_key(|row| row.weight())?;
+    let seen = format!("{} (the API server says: {reason})", row.seen);
+    Some(Finding::proved(&row.behaviour, seen, &row.change))
 }
 
 /// Returns the finding for a forbidden request: the user is authenticated and lacks an RBAC rule.
 fn forbidden(reason: &str) -> Finding {
-    let proved = |behaviour, change: String| Finding {
-        behaviour: Some(behaviour),
-        weight: Weight::Proved,
-        seen: format!("the API server says: {reason}"),
-        change: Some(change),
-    };
+    let proved = |behaviour, change: String| Finding::proved(behaviour, format!("the API server says: {reason}"), change);
     if reason.contains("\"system:anonymous\"") {
         return proved(
             "A1",
@@ -202,6 +145,66 @@ mod tests {
         let reason = r#"[invalid bearer token, oidc: verify token: oidc: expected audience "kubernetes" got ["account"]]"#;
         assert_eq!(read(reason, Verdict::Unauthenticated).and_then(|found| found.behaviour), Some("O5"));
         assert_eq!(read("invalid bearer token", Verdict::Unauthenticated), None);
+    }
+
+    #[test]
+    fn every_row_is_found_by_its_own_words_and_names_a_behaviour() {
+        for row in table() {
+            let reason = row.parts.join(" … ");
+            let found = read(&reason, Verdict::Unauthenticated).expect("the row itself");
+            assert!(found.seen.starts_with(&row.seen), "{reason}: {found:?}");
+            let known = include_str!("../../../fixtures/behaviours.toml");
+            assert!(known.contains(&format!("\n[{}]\n", row.behaviour)), "{}", row.behaviour);
+        }
+    }
+
+    #[test]
+    fn reasons_of_tokens_are_understood() {
+        for (reason, behaviour) in [
+            (
+                r#"[invalid bearer token, oidc: could not expand distributed claims: while getting distributed claim "groups": error while getting distributed claim JWT: 401 Unauthorized]"#,
+                "O23",
+            ),
+            ("[invalid bearer token, go-jose/go-jose: error in cryptographic primitive]", "B6"),
+            ("[invalid bearer token, square/go-jose: error in cryptographic primitive]", "B6"),
+            ("[invalid bearer token, invalid signature, no keys found]", "B6"),
+            ("[invalid bearer token, oidc: verify token: oidc: source does not exist]", "O23"),
+            (
+                "[invalid bearer token, oidc: verify token: oidc: malformed jwt: illegal base64 data at input byte 342]",
+                "B6",
+            ),
+            (
+                "[invalid bearer token, converting (v1.Status) to (v1beta1.TokenReview): unknown conversion]",
+                "W8",
+            ),
+            (
+                "[invalid bearer token, the server has asked for the client to provide credentials]",
+                "W8",
+            ),
+            (
+                r#"[invalid bearer token, oidc: verify token: oidc: id token signed with unsupported algorithm, expected ["RS256"] got "ES384"]"#,
+                "O9",
+            ),
+            (
+                r#"[invalid bearer token, oidc: verify token: oidc: id token signed with unsupported algorithm, expected ["RS256"] got "none"]"#,
+                "O25",
+            ),
+            (
+                "[invalid bearer token, converting (v1.TokenReview) to (v1beta1.TokenReview): unknown conversion]",
+                "W8",
+            ),
+            (
+                "[invalid bearer token, oidc: verify token: failed to verify signature: fetching keys oidc: get keys failed: 503]",
+                "O26",
+            ),
+            (
+                "[x509: certificate signed by unknown authority, x509: certificate has expired or is not yet valid: current time 2026-11-27T03:50:28Z is after 2026-11-27T03:50:27Z]",
+                "X4",
+            ),
+        ] {
+            let found = read(reason, Verdict::Unauthenticated).and_then(|found| found.behaviour);
+            assert_eq!(found, Some(behaviour), "{reason}");
+        }
     }
 
     #[test]

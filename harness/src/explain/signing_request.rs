@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Finding, Known, Weight, certificate};
+use super::{Effect, Finding, Known, certificate};
 use crate::secret::redact;
 use crate::shell_word::quoted;
 
@@ -64,18 +64,13 @@ const OWN_SIGNERS: [&str; 4] = [
 /// Returns the finding for a missing request (kubernetes `pkg/controller/certificates/cleaner/cleaner.go`).
 #[must_use]
 pub fn gone(name: &str) -> Finding {
-    Finding {
-        behaviour: None,
-        weight: Weight::Cause,
-        seen: format!(
+    Finding::of_file(
+        format!(
             "no signing request named {name:?}: it was never made in this cluster, or kube-controller-manager has removed it. That happens a \
             day after it was made without a decision, an hour after it was denied or signed, and when its certificate has expired"
         ),
-        change: Some(
-            "check that this is the right cluster, and make the request again; the issued certificate is only kept in the request"
-                .to_owned(),
-        ),
-    }
+        "check that this is the right cluster, and make the request again; the issued certificate is only kept in the request",
+    )
 }
 
 /// Returns the state of `request` at `now`, and the findings, the most important first.
@@ -93,25 +88,19 @@ pub fn check(request: &Value, now: Timestamp) -> (State, Vec<Finding>) {
         of_certificate(&certificate, now)
     } else if let Some(failed) = condition("Failed") {
         let usages = request.pointer("/spec/usages").cloned().unwrap_or_default();
-        let finding = Finding {
-            weight: Weight::Proved,
-            ..Finding::cause(
-                "C12",
-                format!("the signer {signer} could not sign: {}; its usages are {usages}", said(failed)),
-                "make the request again with usages that its signer allows: for client certificates `client auth`, `digital signature` \
+        let finding = Finding::proved(
+            "C12",
+            format!("the signer {signer} could not sign: {}; its usages are {usages}", said(failed)),
+            "make the request again with usages that its signer allows: for client certificates `client auth`, `digital signature` \
                 and `key encipherment`, no others",
-            )
-        };
+        );
         (State::Failed, vec![finding])
     } else if let Some(denied) = condition("Denied") {
-        let finding = Finding {
-            weight: Weight::Proved,
-            ..Finding::cause(
-                "C14",
-                format!("it was denied: {}; it is never signed", said(denied)),
-                "ask the person who denied it (their name is in the audit log), and make a new one",
-            )
-        };
+        let finding = Finding::proved(
+            "C14",
+            format!("it was denied: {}; it is never signed", said(denied)),
+            "ask the person who denied it (their name is in the audit log), and make a new one",
+        );
         (State::Denied, vec![finding])
     } else if let Some(approved) = condition("Approved") {
         (State::Approved, vec![unsigned(signer, approved, now)])
@@ -148,11 +137,11 @@ fn issued(request: &Value) -> Option<String> {
 /// Checks an issued certificate: the user that it names, and its validity.
 fn of_certificate(certificate: &str, now: Timestamp) -> (State, Vec<Finding>) {
     let mut findings = certificate::check(certificate, &[], &Known::default(), now);
-    let flawed = findings.iter().any(|finding| finding.weight == Weight::Cause);
+    let flawed = findings.iter().any(|finding| finding.effect == Effect::Cause);
     if let Some((end, _)) = certificate::end(certificate) {
         findings.push(Finding::note("C10", format!("the certificate is valid until {end}")));
     }
-    findings.sort_by_key(|finding| finding.weight);
+    findings.sort_by_key(Finding::rank);
     (if flawed { State::Flawed } else { State::Issued }, findings)
 }
 
@@ -208,6 +197,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::explain::Basis;
     use crate::pki::{Authority, Flaw, Request};
 
     fn request(signer: &str, status: Value) -> Value {
@@ -269,7 +259,7 @@ mod tests {
     fn denied_and_failed_say_what_the_condition_says() {
         let approved = || condition("Approved", "", "");
         let (state, found) = first("example.com/mine", &[condition("Denied", "NoWay", "not you")]);
-        assert_eq!((state, found.behaviour, found.weight), (State::Denied, Some("C14"), Weight::Proved));
+        assert_eq!((state, found.behaviour, found.basis), (State::Denied, Some("C14"), Basis::Proved));
         assert!(found.seen.contains("NoWay, \"not you\""), "{found:?}");
         let failed = condition("Failed", "SignerValidationFailure", "invalid usage");
         let (state, found) = first("kubernetes.io/kube-apiserver-client", &[approved(), failed]);

@@ -2,8 +2,8 @@
 //!
 //! The main functions are [`attempt`] and [`finding`]: no input, no output.
 
+use super::Finding;
 use super::issuers::Issuer;
-use super::{Finding, Weight};
 use crate::secret::redact;
 
 /// The reason for which a server refuses a token whose issuer it has not found yet
@@ -83,12 +83,7 @@ pub fn finding(issuer: &Issuer, attempt: Option<&Attempt>, here: Result<(), &str
             "start the issuer, or configure the API server with its address",
         ),
     };
-    Finding {
-        behaviour: Some("O24"),
-        weight: Weight::Proved,
-        seen,
-        change: Some(change.to_owned()),
-    }
+    Finding::proved("O24", seen, change)
 }
 
 /// Returns whether a TLS error of Go is the cause (crypto/tls, crypto/x509).
@@ -99,6 +94,7 @@ fn untrusted(why: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::explain::Basis;
 
     const LOG: &str = concat!(
         "E1127 07:00:01.123456   12345 oidc.go:433] oidc authenticator: initializing plugin: ",
@@ -129,7 +125,7 @@ mod tests {
         let said = |url: &str, here| {
             let issuer = issuer(url);
             let found = finding(&issuer, attempt(LOG, &issuer).as_ref(), here);
-            assert_eq!((found.behaviour, found.weight), (Some("O24"), Weight::Proved));
+            assert_eq!((found.behaviour, found.basis), (Some("O24"), Basis::Proved));
             found.seen
         };
         let seen = said("https://kc.test/realms/a", Ok(()));

@@ -4,6 +4,7 @@
 //! kubeconfigs that it judges field by field: kube refuses the whole file for one wrong field.
 
 mod administrator;
+mod client;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,6 +13,7 @@ use kube::config::{Context, NamedAuthInfo, NamedCluster, NamedContext};
 use serde_json::{Value, json};
 
 pub use administrator::{AdministratorKubeconfig, UnreadableKubeconfig};
+pub use client::{AuthProvider, ClientConfig, ClusterConfig, ExecConfig, Impersonate, Place, Trouble, UserConfig};
 
 use crate::credential::Credential;
 

@@ -245,6 +245,10 @@ impl Hint for LoginError {
             }
             Self::Lacks { .. } => "choose another --flow",
             Self::NoIdToken => "allow the client the scope openid",
+            Self::Over(error) if matches!(**error, Self::NoIdToken) => {
+                "this issuer refreshes a login without an ID token, which it may (OpenID Connect Core 1.0 §12.2): log in again in a terminal \
+                 when the token has expired, or have the issuer send one"
+            }
             Self::NobodyThere | Self::Over(_) => "log in once in a terminal; later calls use and refresh that login",
             Self::NotReturned { .. } => "open the address that was printed in a browser on this machine, or use --flow device",
             Self::Password { .. } => "give --password-file FILE",

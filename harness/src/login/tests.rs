@@ -107,3 +107,12 @@ fn a_token_that_lives_for_seconds_is_used_nearly_to_its_end() {
     assert_eq!(of(1000, 1001).usable_until(), 1001);
     assert_eq!(of(1000, 900).usable_until(), 900);
 }
+
+#[test]
+fn an_issuer_that_refreshes_without_an_id_token_is_not_called_misconfigured() {
+    use crate::hint::Hint;
+    let hint = |error: LoginError| error.hint().unwrap_or_default();
+    let over = hint(LoginError::Over(Box::new(LoginError::NoIdToken)));
+    assert!(over.starts_with("this issuer refreshes a login without an ID token"), "{over}");
+    assert!(hint(LoginError::NoIdToken).contains("scope openid"));
+}

@@ -61,6 +61,20 @@ impl Metrics {
         })
     }
 
+    /// Returns the value of `label` in the first series named `name` that has all of `labels`.
+    pub fn label_among(&self, name: &str, label: &str, labels: &[(&str, &str)]) -> Option<&str> {
+        self.0.lines().find_map(|line| {
+            let (written, _) = line.strip_prefix(name)?.strip_prefix('{')?.rsplit_once("} ")?;
+            let pairs = written.split(',').filter_map(|pair| {
+                let (label, value) = pair.split_once('=')?;
+                Some((label, value.strip_prefix('"')?.strip_suffix('"')?))
+            });
+            let all: Vec<(&str, &str)> = pairs.collect();
+            let has = labels.iter().all(|wanted| all.contains(wanted));
+            all.iter().find(|(name, _)| has && *name == label).map(|(_, value)| *value)
+        })
+    }
+
     /// Returns the hash of the AuthenticationConfiguration in force, if the server exposes it
     /// (kubernetes/apiserver `pkg/server/options/authenticationconfig/metrics`).
     pub fn configuration_in_force(&self) -> Option<&str> {
@@ -90,6 +104,13 @@ mod tests {
         assert_eq!(metrics.value("attempts", &[("result", "error"), ("x", "1")]), Some(15.0));
         assert_eq!(metrics.value("attempts_total", &[]), Some(9.0));
         assert_eq!(metrics.value("attempts", &[("result", "failure")]), None);
+    }
+
+    #[test]
+    fn a_label_is_read_of_the_series_with_others() {
+        let metrics = Metrics("keys{issuer=\"a\",hash=\"1\"} 1\nkeys{issuer=\"b\",hash=\"2\"} 1\n".to_owned());
+        assert_eq!(metrics.label_among("keys", "hash", &[("issuer", "b")]), Some("2"));
+        assert_eq!(metrics.label_among("keys", "hash", &[("issuer", "c")]), None);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod command;
+mod explaining;
 mod inverting;
 mod logins;
 #[path = "../browser/story.rs"]

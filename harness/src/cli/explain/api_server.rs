@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::{CommandError, Exit, Session, given, list, use_error, write_json};
 use crate::explain::api_server::{Look, look};
-use crate::explain::{Finding, Weight};
+use crate::explain::{Effect, Finding};
 use crate::lab::Lab;
 
 /// Inspects the API server with the setting `name` of the lab named `lab`, and reports.
@@ -25,13 +25,13 @@ pub(super) async fn run(name: &str, lab: &str, session: &Session, out: &mut dyn 
     // A problem with the server's own file comes first.
     look.findings
         .extend(unsound.map(|why| Finding::of_file(why, "correct the file: the API server applies no part of an invalid one")));
-    look.findings.sort_by_key(|finding| finding.weight);
+    look.findings.sort_by_key(Finding::rank);
     if session.output.json {
         write_json(&look, out)?;
     } else {
         show(&look, out)?;
     }
-    let sound = look.findings.iter().all(|finding| finding.weight == Weight::Note);
+    let sound = look.findings.iter().all(|finding| finding.effect == Effect::Note);
     Ok(if sound { Exit::Success } else { Exit::Failed })
 }
 

@@ -19,7 +19,7 @@ use crate::cluster::{ApiServer, Driver, FRONT_PROXY, SERVICE_ACCOUNT_ISSUER};
 use crate::credential::Credential;
 use crate::event::{ReasonSource, Verdict};
 use crate::explain::issuers::{self, Issuer};
-use crate::explain::{self, Explanation, Finding, Known, Weight, flags, kubeconfig};
+use crate::explain::{self, Basis, Effect, Explanation, Finding, Known, flags, kubeconfig};
 use crate::lab::Lab;
 use crate::pki::Leaf;
 use crate::probe::Endpoint;
@@ -169,7 +169,7 @@ pub async fn run(arguments: ExplainArguments, session: &Session, out: &mut dyn W
     let mut explanation = explain::explain(&endpoint, &credential, &known).await;
     explanation.findings.extend(unread);
     if let Some(finding) = stale(&explanation, &endpoint, &known).await {
-        let place = explanation.findings.iter().position(|other| other.weight > finding.weight);
+        let place = explanation.findings.iter().position(|other| other.rank() > finding.rank());
         explanation.findings.insert(place.unwrap_or(explanation.findings.len()), finding);
     }
     // Problems of the file explain those of the credential, so they come first.
@@ -177,7 +177,7 @@ pub async fn run(arguments: ExplainArguments, session: &Session, out: &mut dyn W
     explanation.findings.splice(0..0, told);
     if !refused {
         for finding in &mut explanation.findings {
-            finding.weight = Weight::Note;
+            finding.effect = finding.effect.max(Effect::Note);
         }
     }
     if session.output.json {
@@ -299,7 +299,12 @@ async fn known(
             .any(|server| server.url == endpoint.server.url)
     });
     if let Some(lab) = ours.filter(|lab| lab.description().cluster != Driver::Existing) {
-        known.service_account_issuer = Some(SERVICE_ACCOUNT_ISSUER.to_owned());
+        known.service_account_issuers = vec![SERVICE_ACCOUNT_ISSUER.to_owned()];
+        if let Some(flags) = lab.flags_of(&endpoint.server) {
+            known.service_account_issuers = flags::service_account_issuers(&flags);
+            known.api_audiences = flags::api_audiences(&flags);
+            known.others = Some(flags::other_authenticators(&flags));
+        }
         known.administrator = Some(lab.administrator_of(&endpoint.server).map_err(use_error)?.credential().clone());
         if let Ok(authorities) = lab.authorities() {
             known.proxy_authorities = Some(authorities.request_headers.certificate().to_owned());
@@ -312,7 +317,7 @@ async fn known(
             }
             Ok(None) => {}
             Err(why) => unread.push(Finding {
-                weight: Weight::Note,
+                effect: Effect::Note,
                 ..Finding::of_file(why, "`authlab explain --api-server` says which configuration is in force")
             }),
         }
@@ -354,7 +359,7 @@ async fn stale(explanation: &Explanation, endpoint: &Endpoint, known: &Known) ->
         .as_ref()
         .filter(|_| explanation.verdict == Verdict::Unauthenticated)?;
     let finding = explain::api_server::of_configuration(&endpoint.server, administrator).await?;
-    (finding.weight < Weight::Note).then_some(finding)
+    (finding.effect < Effect::Note).then_some(finding)
 }
 
 async fn configured(file: &Path) -> Result<Vec<Issuer>, CommandError> {
@@ -403,10 +408,13 @@ fn show(explanation: &Explanation, out: &mut dyn Write) -> io::Result<()> {
 fn list(findings: &[Finding], out: &mut dyn Write) -> io::Result<()> {
     for (index, finding) in findings.iter().enumerate() {
         let id = finding.behaviour.map(|id| format!(" [{id}]")).unwrap_or_default();
-        let label = match finding.weight {
-            Weight::Proved => "because",
-            Weight::Cause => "likely cause (checked locally, not proved by the server)",
-            Weight::Note => "note",
+        let label = match (finding.effect, finding.basis) {
+            (Effect::Cause, Basis::Proved) => "because",
+            (Effect::Cause, Basis::Compared) => "because (compared here, not said by the server)",
+            (Effect::Cause, Basis::Likely) => "likely",
+            (Effect::Unjudged, _) => "cannot be judged here",
+            (Effect::Note, _) => "note",
+            (Effect::Right, _) => "right",
         };
         writeln!(out, "\n{}. {label}{id}: {}", index + 1, finding.seen)?;
         if let Some(change) = finding.change.as_ref().filter(|change| !change.is_empty()) {
