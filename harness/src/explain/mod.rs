@@ -10,10 +10,13 @@ pub mod bindings;
 pub mod certificate;
 mod finding;
 pub mod flags;
+pub mod impersonation;
 pub mod issuers;
 pub mod kubeconfig;
+pub mod near;
 mod plugin;
 mod reasons;
+pub mod rights;
 pub mod signing_request;
 pub mod token;
 pub mod waiting;
@@ -23,11 +26,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::credential::Credential;
 use crate::event::{ReasonSource, Verdict};
-use crate::probe::{Answer, Endpoint, Identity, Question, acceptable_authorities, ask, latest_log};
+use crate::probe::{Answer, Endpoint, Question, acceptable_authorities, ask, latest_log};
 use crate::secret::redact;
 pub use finding::{Basis, Effect, Finding};
 use issuers::Issuer;
@@ -45,6 +48,8 @@ pub struct Known {
     pub all: bool,
     /// The issuer of its service-account tokens.
     pub service_account_issuer: Option<String>,
+    /// The CAs of client certificates (--client-ca-file), PEM; `None` if unknown.
+    pub client_authorities: Option<String>,
     /// The allowed common names of front proxies; `None` if unknown.
     pub proxy_names: Option<Vec<String>>,
     /// The CAs of front proxies, PEM; `None` if unknown.
@@ -88,7 +93,12 @@ pub async fn explain(endpoint: &Endpoint, credential: &Credential, known: &Known
     if let Some(leaf) = &parts.certificate {
         // This connection presents no credential.
         let advertised = acceptable_authorities(endpoint).await.unwrap_or_default();
-        findings.extend(certificate::check(&leaf.full_chain(), &advertised, known, now));
+        let authorities = certificate::Authorities {
+            advertised: &advertised,
+            clients: known.client_authorities.as_deref(),
+            serving: Some(&endpoint.authority),
+        };
+        findings.extend(certificate::check(&leaf.full_chain(), &authorities, known, now));
     }
     let bearer = parts.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("authorization"));
     for (_, value) in bearer {
@@ -103,6 +113,13 @@ pub async fn explain(endpoint: &Endpoint, credential: &Credential, known: &Known
             "no credential is presented: the request is system:anonymous, or refused where anonymous requests are disabled",
             "present a token or a client certificate",
         ));
+    }
+    if let (Verdict::Forbidden, Credential::Impersonation { own, headers }) = (answer.verdict, credential) {
+        let said = answer.message().unwrap_or_default();
+        findings.extend(impersonation::findings(endpoint, own, headers, said).await);
+    }
+    if let Some(identity) = answer.identity.as_ref().filter(|_| answer.verdict == Verdict::Accepted) {
+        findings.extend(bindings::unnamed(&identity.user));
     }
     if let Some(finding) = revocation(endpoint, credential, &answer, known, now).await {
         findings.insert(0, finding);
@@ -145,8 +162,8 @@ fn told(endpoint: &Endpoint, credential: &Credential, answer: &Answer, mut findi
     let reason = answer.record.reason.clone().or_else(|| answer.message().map(str::to_owned));
     let reason = reason.map(|reason| redact(&reason).into_owned());
     if answer.verdict == Verdict::Accepted {
-        // The server accepted the credential: what seems wrong with it here is not.
-        findings.retain(|finding| finding.effect != Effect::Cause);
+        // The server accepted the credential: what seems wrong with it here is not, and nothing is left to be judged.
+        findings.retain(|finding| finding.effect > Effect::Unjudged);
     } else if let Some(proved) = reason.as_deref().and_then(|reason| reasons::read(reason, answer.verdict)) {
         // To the server's log, an untrusted front proxy is a certificate signed by an unknown authority.
         let same = |finding: &Finding| {
@@ -174,29 +191,8 @@ fn told(endpoint: &Endpoint, credential: &Credential, answer: &Answer, mut findi
             .map(|identity| identity.groups.iter().cloned().collect())
             .unwrap_or_default(),
         findings,
-        binding: identity.map(binding),
+        binding: identity.and_then(|identity| bindings::granting(&identity.user, &identity.groups)),
     }
-}
-
-/// Returns a RoleBinding for the identity: the user, and each group that does not contain everybody.
-fn binding(identity: &Identity) -> Value {
-    let group = "rbac.authorization.k8s.io";
-    let account = identity
-        .user
-        .strip_prefix("system:serviceaccount:")
-        .and_then(|rest| rest.split_once(':'));
-    let mut subjects = vec![match account {
-        Some((namespace, name)) => json!({ "kind": "ServiceAccount", "namespace": namespace, "name": name }),
-        None => json!({ "kind": "User", "apiGroup": group, "name": identity.user }),
-    }];
-    let own = identity.groups.iter().filter(|name| !name.starts_with("system:"));
-    subjects.extend(own.map(|name| json!({ "kind": "Group", "apiGroup": group, "name": name })));
-    json!({
-        "apiVersion": format!("{group}/v1"), "kind": "RoleBinding",
-        "metadata": { "name": "view", "namespace": "default" },
-        "roleRef": { "apiGroup": group, "kind": "ClusterRole", "name": "view" },
-        "subjects": subjects,
-    })
 }
 
 /// Returns the server's time, from the `Date` of its response (RFC 9110 §6.6.1), else this machine's.
