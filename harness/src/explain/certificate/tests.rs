@@ -1,3 +1,5 @@
+//! Tests of client certificates, with fixtures (fixtures/explain/README.md) and certificates made on the spot.
+
 use super::*;
 use crate::explain::Basis;
 use crate::pki::{Authority, Flaw, Leaf, Request};

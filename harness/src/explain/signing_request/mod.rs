@@ -147,7 +147,7 @@ fn requested(request: &Value) -> Option<Requested> {
     Requested::read(&String::from_utf8_lossy(&bytes)).ok()
 }
 
-/// Checks an issued certificate: the user or the server that it names, and its validity. What it is for is its signer's business.
+/// Checks an issued certificate: the user or the server that it names, and its validity. Its purpose is up to its signer.
 fn of_certificate(certificate: &str, now: Timestamp) -> (State, Vec<Finding>) {
     let mut findings = certificate::issued(certificate, now);
     let flawed = findings.iter().any(|finding| finding.effect == Effect::Cause);

@@ -1,3 +1,5 @@
+//! Tests of signing requests, with the answers of a real server (fixtures/explain/README.md).
+
 use serde_json::json;
 
 use super::*;
