@@ -111,7 +111,7 @@ impl Callers {
             .verify_client_cert(leaf, intermediates, UnixTime::now())
             .map_err(|error| error.to_string())?;
         let (_, certificate) = X509Certificate::from_der(leaf).map_err(|error| error.to_string())?;
-        let Holder { user, groups, uids } = Holder::read(certificate.subject()).map_err(|error| error.to_string())?;
+        let Holder { user, groups, uids, .. } = Holder::read(certificate.subject()).map_err(|error| error.to_string())?;
         if user.is_empty() {
             return Err("it has no common name, which is the user".to_owned());
         }

@@ -1,9 +1,12 @@
-//! The bindings that name the holder of a certificate: removing them locks the holder out, since a certificate cannot be revoked.
+//! The bindings that name a user: those to remove, since a certificate cannot be revoked, and one that grants a right.
 //!
-//! The main functions are [`naming`] and [`finding`]: no input, no output.
+//! The main functions are [`naming`], [`finding`] and [`granting`]: no input, no output. Subjects are compared as in kubernetes
+//! `pkg/registry/rbac/validation/rule.go` (`appliesToUser`): to the letter.
+
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Finding;
 
@@ -17,7 +20,7 @@ pub(super) const LISTS: [&str; 2] = [
 const MASTERS: &str = "system:masters";
 
 /// Groups that everybody is in.
-const OF_ALL: [&str; 2] = ["system:authenticated", "system:unauthenticated"];
+pub(super) const OF_ALL: [&str; 2] = ["system:authenticated", "system:unauthenticated"];
 
 /// Describes the bindings in `lists` that name `user` or one of `groups`, except for groups that everybody is in.
 #[must_use]
@@ -28,32 +31,98 @@ pub fn naming(lists: &[Value], user: &str, groups: &[String]) -> Vec<String> {
 
 fn described(binding: &Value, user: &str, groups: &[String]) -> Option<String> {
     let text = |path: &str| binding.pointer(path).and_then(Value::as_str).unwrap_or_default();
-    let subjects = binding.get("subjects")?.as_array()?;
-    let by: Vec<String> = subjects
-        .iter()
-        .filter_map(|subject| {
-            let name = subject.get("name")?.as_str()?;
-            match subject.get("kind")?.as_str()? {
-                "User" if name == user => Some(format!("the user {name:?}")),
-                "Group" if groups.iter().any(|group| group == name) && !OF_ALL.contains(&name) => Some(format!("the group {name:?}")),
-                _ => None,
+    let by: Vec<String> = subjects(binding)
+        .filter_map(|subject| match subject.kind {
+            "User" if subject.name == user => Some(format!("the user {user:?}")),
+            "ServiceAccount" if subject.account().as_deref() == Some(user) => Some(format!("the service account {user:?}")),
+            "Group" if groups.iter().any(|group| group == subject.name) && !OF_ALL.contains(&subject.name) => {
+                Some(format!("the group {:?}", subject.name))
             }
+            _ => None,
         })
         .collect();
-    if by.is_empty() {
-        return None;
+    (!by.is_empty()).then(|| {
+        let (kind, name) = (text("/roleRef/kind"), text("/roleRef/name"));
+        format!("{} ({kind} {name}), by {}", place(binding), by.join(" and "))
+    })
+}
+
+/// A subject of a binding.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Subject<'a> {
+    /// `User`, `Group` or `ServiceAccount`.
+    pub(super) kind: &'a str,
+    /// The name.
+    pub(super) name: &'a str,
+    /// The namespace, for a service account: its own, or that of the binding. Empty if there is none.
+    pub(super) namespace: &'a str,
+}
+
+impl Subject<'_> {
+    /// Returns the user name of a service account.
+    pub(super) fn account(&self) -> Option<String> {
+        let named = self.kind == "ServiceAccount" && !self.namespace.is_empty();
+        named.then(|| format!("system:serviceaccount:{}:{}", self.namespace, self.name))
     }
-    // Items of a list have no kind; only RoleBindings have a namespace.
-    let place = match text("/metadata/namespace") {
+}
+
+/// Returns the subjects of a binding.
+pub(super) fn subjects(binding: &Value) -> impl Iterator<Item = Subject<'_>> {
+    let subjects = binding.get("subjects").and_then(Value::as_array);
+    subjects.into_iter().flatten().map(|subject| {
+        let read = |path: &str| subject.pointer(path).and_then(Value::as_str).unwrap_or_default();
+        let namespace = match read("/namespace") {
+            "" => binding.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or_default(),
+            own => own,
+        };
+        Subject {
+            kind: read("/kind"),
+            name: read("/name"),
+            namespace,
+        }
+    })
+}
+
+/// Returns the kind and the name of a binding. Items of a list have no kind; only RoleBindings have a namespace.
+pub(super) fn place(binding: &Value) -> String {
+    let text = |path: &str| binding.pointer(path).and_then(Value::as_str).unwrap_or_default();
+    match text("/metadata/namespace") {
         "" => format!("ClusterRoleBinding {}", text("/metadata/name")),
         namespace => format!("RoleBinding {namespace}/{}", text("/metadata/name")),
-    };
-    Some(format!(
-        "{place} ({} {}), by {}",
-        text("/roleRef/kind"),
-        text("/roleRef/name"),
-        by.join(" and ")
-    ))
+    }
+}
+
+/// Returns a RoleBinding for `user` and each of `groups` that does not contain everybody; `None` if there is nobody to name: a subject needs
+/// a name (kubernetes `pkg/apis/rbac/validation`).
+#[must_use]
+pub fn granting(user: &str, groups: &BTreeSet<String>) -> Option<Value> {
+    let group = "rbac.authorization.k8s.io";
+    let account = user.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':'));
+    let mut subjects = Vec::new();
+    match account {
+        Some((namespace, name)) => subjects.push(json!({ "kind": "ServiceAccount", "namespace": namespace, "name": name })),
+        None if user.is_empty() => {}
+        None => subjects.push(json!({ "kind": "User", "apiGroup": group, "name": user })),
+    }
+    let own = groups.iter().filter(|name| !name.is_empty() && !name.starts_with("system:"));
+    subjects.extend(own.map(|name| json!({ "kind": "Group", "apiGroup": group, "name": name })));
+    (!subjects.is_empty()).then(|| {
+        json!({
+            "apiVersion": format!("{group}/v1"), "kind": "RoleBinding",
+            "metadata": { "name": "view", "namespace": "default" },
+            "roleRef": { "apiGroup": group, "kind": "ClusterRole", "name": "view" },
+            "subjects": subjects,
+        })
+    })
+}
+
+/// Returns the finding about an accepted user whose name is empty, as a webhook may send it.
+#[must_use]
+pub fn unnamed(user: &str) -> Option<Finding> {
+    user.is_empty().then(|| Finding {
+        change: Some("have the token webhook or the proxy send a user name".to_owned()),
+        ..Finding::remark("the user name is empty: no RoleBinding can name this user, only one of its groups")
+    })
 }
 
 /// Returns the finding that a certificate valid until `end` cannot be revoked, and how to lock its holder out: `bindings` name the holder,
@@ -132,6 +201,43 @@ mod tests {
             ]
         );
         assert!(naming(&lists(), "carol", &[]).is_empty());
+    }
+
+    #[test]
+    fn a_service_account_is_found_by_its_namespace_and_name() {
+        let role = json!({ "kind": "ClusterRole", "name": "view" });
+        let of = |namespace: Value, kind: &str, name: &str| {
+            json!({ "items": [{ "metadata": { "name": "b", "namespace": "shop" }, "roleRef": role,
+                "subjects": [{ "kind": kind, "name": name, "namespace": namespace }] }] })
+        };
+        let user = "system:serviceaccount:shop:cart";
+        let found = naming(&[of(Value::Null, "ServiceAccount", "cart")], user, &[]);
+        assert_eq!(
+            found,
+            ["RoleBinding shop/b (ClusterRole view), by the service account \"system:serviceaccount:shop:cart\""]
+        );
+        assert_eq!(naming(&[of("shop".into(), "ServiceAccount", "cart")], user, &[]).len(), 1);
+        assert!(naming(&[of("else".into(), "ServiceAccount", "cart")], user, &[]).is_empty());
+        assert!(naming(&[of(Value::Null, "ServiceAccount", user)], user, &[]).is_empty());
+        assert_eq!(naming(&[of(Value::Null, "User", user)], user, &[]).len(), 1);
+    }
+
+    #[test]
+    fn nobody_without_a_name_is_bound() {
+        let groups = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+        let everybody = groups(&["system:authenticated"]);
+        assert_eq!(granting("", &everybody), None);
+        let binding = granting("", &groups(&["dev", "system:authenticated", ""])).expect("a binding");
+        assert_eq!(
+            binding["subjects"],
+            json!([{ "kind": "Group", "apiGroup": "rbac.authorization.k8s.io", "name": "dev" }])
+        );
+        let binding = granting("system:serviceaccount:shop:cart", &everybody).expect("a binding");
+        assert_eq!(
+            binding["subjects"],
+            json!([{ "kind": "ServiceAccount", "namespace": "shop", "name": "cart" }])
+        );
+        assert!(unnamed("").is_some() && unnamed("alice").is_none());
     }
 
     #[test]

@@ -1,19 +1,27 @@
 //! Explains why a credential is accepted or refused, and what to change.
 //!
-//! The main type is [`Explanation`]: the server's verdict, and [`Finding`]s as data, each with its behaviour in the catalogue, the
-//! comparison that led to it, and the change that helps. Checks without the server are functions without input or output
-//! ([`token`], [`certificate`], [`kubeconfig`]); the server's own reason, if its log can be read, comes first. A credential is sent only
-//! to the server that was named; issuers are asked only for public documents.
+//! The main function is [`explain`]: it asks once, as kubectl does, judges the answer for what it is, and checks everything that can be
+//! checked without the server. Its result is an [`Explanation`] with [`Finding`]s as data: each says what it rests on, the behaviour in
+//! the catalogue, and the change that helps. A credential is sent only to the server that was named; issuers are asked only for public
+//! documents.
 
+pub mod answer;
 pub mod api_server;
 pub mod bindings;
 pub mod certificate;
+pub mod client_key;
+pub mod connection;
+mod explanation;
 mod finding;
 pub mod flags;
+pub mod impersonation;
 pub mod issuers;
-pub mod kubeconfig;
+mod known;
+pub mod near;
 mod plugin;
 mod reasons;
+pub mod rights;
+mod sent;
 pub mod signing_request;
 pub mod token;
 pub mod waiting;
@@ -21,108 +29,107 @@ pub mod waiting;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Serialize;
-use serde_json::{Value, json};
 
 use crate::credential::Credential;
-use crate::event::{ReasonSource, Verdict};
-use crate::probe::{Answer, Endpoint, Identity, Question, acceptable_authorities, ask, latest_log};
-use crate::secret::redact;
+use crate::event::Verdict;
+use crate::probe::{Answer, Endpoint, Question, acceptable_authorities, ask, latest_log};
+use answer::Answered;
+pub use explanation::{Explanation, Outcome};
 pub use finding::{Basis, Effect, Finding};
-use issuers::Issuer;
-pub use plugin::run as run_plugin;
+pub use known::{Known, OtherAuthenticators};
+pub use plugin::{about_answer, not_run};
+pub use sent::Sent;
 
 /// The timeout for an issuer's public documents.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The known facts about a server, before any request.
-#[derive(Clone, Debug, Default)]
-pub struct Known {
-    /// The issuers of its configuration.
-    pub issuers: Vec<Issuer>,
-    /// `true` if `issuers` is complete: the server does not know any other issuer.
-    pub all: bool,
-    /// The issuers of its service-account tokens (`--service-account-issuer`); empty if unknown.
-    pub service_account_issuers: Vec<String>,
-    /// Its audiences (`--api-audiences`); empty if they are not set, or unknown.
-    pub api_audiences: Vec<String>,
-    /// Its other authenticators of tokens; `None` if unknown.
-    pub others: Option<OtherAuthenticators>,
-    /// The allowed common names of front proxies; `None` if unknown.
-    pub proxy_names: Option<Vec<String>>,
-    /// The CAs of front proxies, PEM; `None` if unknown.
-    pub proxy_authorities: Option<String>,
-    /// The credential that lists the server's bindings; `None`: the explained credential does so itself.
-    pub administrator: Option<Credential>,
-}
-
-impl Known {
-    /// Returns the server's audiences, which are its service account issuers if they are not set; empty if unknown (kubernetes
-    /// `pkg/kubeapiserver/options/authentication.go`).
-    #[must_use]
-    pub fn api_audiences(&self) -> Vec<String> {
-        if self.api_audiences.is_empty() {
-            self.service_account_issuers.clone()
-        } else {
-            self.api_audiences.clone()
-        }
-    }
-}
-
-/// The authenticators of a server that know tokens of any form.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct OtherAuthenticators {
-    /// A file of tokens (`--token-auth-file`).
-    pub file: bool,
-    /// Bootstrap tokens (`--enable-bootstrap-token-auth`).
-    pub bootstrap: bool,
-    /// A webhook (`--authentication-token-webhook-config-file`).
-    pub webhook: bool,
-}
-
-/// The identity of a credential, or why it has none.
-#[derive(Clone, Debug, Serialize)]
-pub struct Explanation {
-    /// The address of the server.
-    pub server: String,
-    /// A description of the credential.
-    pub presented: String,
-    /// The verdict of the response.
-    pub verdict: Verdict,
-    /// The status of the response.
-    pub status: Option<u16>,
-    /// The server's own reason, redacted.
-    pub reason: Option<String>,
-    /// The place where the reason was read.
-    pub reason_source: ReasonSource,
-    /// The user name that the server assigned.
-    pub user: Option<String>,
-    /// The user's groups.
-    pub groups: Vec<String>,
-    /// The findings, the most important first.
-    pub findings: Vec<Finding>,
-    /// A binding for the identity, ready to be applied.
-    pub binding: Option<Value>,
+/// Returns why `credential` cannot be presented at all; empty if it can be.
+#[must_use]
+pub fn unusable(credential: &Credential) -> Option<(Outcome, Finding)> {
+    let leaf = credential.presentation().certificate?;
+    let error = crate::tls::client_identity(&leaf.full_chain(), &leaf.key).err()?;
+    let outcome = match error.go_says() {
+        Some(_) => Outcome::NotSent,
+        None => Outcome::NotAsked,
+    };
+    Some((outcome, client_key::finding(&error)))
 }
 
 /// Asks the server for the identity of `credential`, and checks everything that can be checked without the server.
 pub async fn explain(endpoint: &Endpoint, credential: &Credential, known: &Known) -> Explanation {
-    let answer = ask(endpoint, "you", credential, &Question::who_am_i()).await;
+    let (answer, answered) = answer::who_am_i(endpoint, credential).await;
     let now = server_time(&answer);
+    let outcome = match &answered {
+        Answered::Nothing => Outcome::NoAnswer,
+        _ if answered.identity().is_some() => Outcome::Accepted,
+        _ if answered.is_of_api_server() && answer.verdict.is_refusal() && matches!(answer.status, Some(400 | 401 | 403 | 422)) => {
+            Outcome::Refused
+        }
+        _ if answered.is_of_api_server() => Outcome::NotJudged,
+        _ => Outcome::NotAnApiServer,
+    };
+    let explanation = Explanation::unanswered(outcome, &endpoint.url, &credential.to_string(), Vec::new());
+    let connection = match &answer.failure {
+        Some(failure) => connection::findings(endpoint, failure, now),
+        None => connection::checked(endpoint, &answer, now),
+    };
+    let explanation = explanation.with(answer::findings(endpoint, &answer, &answered)).with(connection);
+    match outcome {
+        Outcome::Accepted => {
+            let checked = checked(endpoint, credential, &answer, known, now).await;
+            // The server accepted the credential: what seems wrong with it here is not, and nothing is left to be judged.
+            let checked = checked.into_iter().filter(|finding| finding.effect > Effect::Unjudged);
+            let identity = answer.identity.iter().flat_map(|identity| bindings::unnamed(&identity.user));
+            let bindings = bound(endpoint, credential, &answer, known, now).await;
+            explanation
+                .with(bindings.into_iter().chain(identity).chain(checked))
+                .answered(&answer)
+        }
+        Outcome::Refused => {
+            let mut findings = checked(endpoint, credential, &answer, known, now).await;
+            if let (Verdict::Forbidden, Credential::Impersonation { own, headers }) = (answer.verdict, credential) {
+                let said = answer.message().unwrap_or_default();
+                findings.extend(impersonation::findings(endpoint, own, headers, said).await);
+            }
+            prove(&mut findings, &answer);
+            explanation.with(findings).answered(&answer)
+        }
+        // Without an API server's answer, nothing about the credential explains anything.
+        _ => Explanation {
+            status: answer.status,
+            ..explanation
+        },
+    }
+}
+
+/// Checks the parts of `credential`.
+async fn checked(endpoint: &Endpoint, credential: &Credential, answer: &Answer, known: &Known, now: Timestamp) -> Vec<Finding> {
     let mut findings = Vec::new();
-    findings.extend(clock(&answer, now));
+    findings.extend(clock(answer, now));
     let parts = credential.presentation();
     if let Some(leaf) = &parts.certificate {
         // This connection presents no credential.
         let advertised = acceptable_authorities(endpoint).await.unwrap_or_default();
-        findings.extend(certificate::check(&leaf.full_chain(), &advertised, known, now));
+        let authorities = certificate::Authorities {
+            advertised: &advertised,
+            clients: known.client_authorities.as_deref(),
+            serving: Some(&endpoint.authority),
+        };
+        findings.extend(certificate::check(&leaf.full_chain(), &authorities, known, now));
     }
     let bearer = parts.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("authorization"));
     for (_, value) in bearer {
         if let Some(token) = value.expose().strip_prefix("Bearer ") {
-            let evidence = token::gather(token, known, endpoint, credential, &answer, PATIENCE).await;
+            let evidence = token::gather(token, known, endpoint, credential, answer, PATIENCE).await;
             findings.extend(waited_for(token, known, &evidence, endpoint));
             findings.extend(token::check(token, known, &evidence, now));
+        } else if value.expose().starts_with("Basic ") {
+            // Removed in 1.19 (kubernetes#89069).
+            findings.push(Finding::cause(
+                "B6",
+                "the request carries a user name and a password (`Authorization: Basic`), and API servers since 1.19 read only bearer tokens there",
+                "present a token or a client certificate",
+            ));
         }
     }
     if parts.certificate.is_none() && parts.headers.is_empty() {
@@ -132,20 +139,34 @@ pub async fn explain(endpoint: &Endpoint, credential: &Credential, known: &Known
             "present a token or a client certificate",
         ));
     }
-    if let Some(finding) = revocation(endpoint, credential, &answer, known, now).await {
-        findings.insert(0, finding);
-    }
-    told(endpoint, credential, &answer, findings)
+    findings
 }
 
-/// Returns the finding on how to lock out the holder of an accepted certificate.
-async fn revocation(endpoint: &Endpoint, credential: &Credential, answer: &Answer, known: &Known, now: Timestamp) -> Option<Finding> {
-    let identity = answer.identity.as_ref().filter(|_| answer.verdict == Verdict::Accepted)?;
-    let (end, name) = certificate::end(&credential.presentation().certificate?.certificate)?;
-    // The identity may come from elsewhere: from impersonation headers, or from a token that takes precedence.
-    if identity.user != name {
-        return None;
+/// Combines the server's own reason with the findings: it proves the finding that says the same, or is one itself.
+fn prove(findings: &mut Vec<Finding>, answer: &Answer) {
+    let reason = explanation::reason(answer);
+    let Some(proved) = reason.as_deref().and_then(|reason| reasons::read(reason, answer.verdict)) else {
+        return;
+    };
+    // To the server's log, an untrusted front proxy is a certificate signed by an unknown authority.
+    let same = |finding: &Finding| {
+        finding.effect == Effect::Cause
+            && (finding.behaviour == proved.behaviour || (finding.behaviour == Some("P6") && proved.behaviour == Some("X3")))
+    };
+    // A finding from a comparison says more than the server's reason.
+    let mut seen = findings.iter_mut().filter(|finding| same(finding)).collect::<Vec<_>>();
+    if seen.is_empty() {
+        findings.push(proved);
+        return;
     }
+    for finding in &mut seen {
+        (finding.basis, finding.settle) = (Basis::Proved, None);
+    }
+}
+
+/// Returns the findings on the bindings of an accepted user: those that almost name it, and how to lock out the holder of a certificate.
+async fn bound(endpoint: &Endpoint, credential: &Credential, answer: &Answer, known: &Known, now: Timestamp) -> Vec<Finding> {
+    let Some(identity) = &answer.identity else { return Vec::new() };
     let groups: Vec<String> = identity.groups.iter().cloned().collect();
     let (endpoint, reader) = match &known.administrator {
         Some(administrator) => (Endpoint::of(&endpoint.server), administrator),
@@ -161,73 +182,27 @@ async fn revocation(endpoint: &Endpoint, credential: &Credential, answer: &Answe
             ),
         });
     }
-    let named = lists
-        .into_iter()
-        .collect::<Result<Vec<_>, _>>()
-        .map(|lists| bindings::naming(&lists, &identity.user, &groups));
-    Some(bindings::finding(&identity.user, &groups, end, now, &named))
+    let lists: Result<Vec<_>, _> = lists.into_iter().collect();
+    let near = lists
+        .as_ref()
+        .ok()
+        .and_then(|lists| near::finding(&near::near(lists, &identity.user, &groups)));
+    let end = credential
+        .presentation()
+        .certificate
+        .and_then(|leaf| certificate::end(&leaf.certificate));
+    // The identity may come from elsewhere: from impersonation headers, or from a token that takes precedence.
+    let revocation = end.filter(|(_, name)| identity.user == *name).map(|(end, _)| {
+        let named = lists.map(|lists| bindings::naming(&lists, &identity.user, &groups));
+        bindings::finding(&identity.user, &groups, end, now, &named)
+    });
+    near.into_iter().chain(revocation).collect()
 }
 
-/// Combines the server's own reason with the findings.
-fn told(endpoint: &Endpoint, credential: &Credential, answer: &Answer, mut findings: Vec<Finding>) -> Explanation {
-    let reason = answer.record.reason.clone().or_else(|| answer.message().map(str::to_owned));
-    let reason = reason.map(|reason| redact(&reason).into_owned());
-    if answer.verdict == Verdict::Accepted {
-        // The server accepted the credential: what seems wrong with it here is not.
-        findings.retain(|finding| finding.effect != Effect::Cause);
-    } else if let Some(proved) = reason.as_deref().and_then(|reason| reasons::read(reason, answer.verdict)) {
-        // To the server's log, an untrusted front proxy is a certificate signed by an unknown authority.
-        let same = |finding: &Finding| {
-            finding.effect == Effect::Cause
-                && (finding.behaviour == proved.behaviour || (finding.behaviour == Some("P6") && proved.behaviour == Some("X3")))
-        };
-        // A finding from a comparison says more than the server's reason.
-        let mut seen = findings.iter_mut().filter(|finding| same(finding)).collect::<Vec<_>>();
-        if seen.is_empty() {
-            findings.push(proved);
-        } else {
-            for finding in &mut seen {
-                (finding.basis, finding.settle) = (Basis::Proved, None);
-            }
-        }
-    }
-    findings.sort_by_key(Finding::rank);
-    let identity = answer.identity.as_ref().filter(|_| answer.verdict == Verdict::Accepted);
-    Explanation {
-        server: endpoint.url.clone(),
-        presented: credential.to_string(),
-        verdict: answer.verdict,
-        status: answer.status,
-        reason,
-        reason_source: answer.record.source,
-        user: identity.map(|identity| identity.user.clone()),
-        groups: identity
-            .map(|identity| identity.groups.iter().cloned().collect())
-            .unwrap_or_default(),
-        findings,
-        binding: identity.map(binding),
-    }
-}
-
-/// Returns a RoleBinding for the identity: the user, and each group that does not contain everybody.
-fn binding(identity: &Identity) -> Value {
-    let group = "rbac.authorization.k8s.io";
-    let account = identity
-        .user
-        .strip_prefix("system:serviceaccount:")
-        .and_then(|rest| rest.split_once(':'));
-    let mut subjects = vec![match account {
-        Some((namespace, name)) => json!({ "kind": "ServiceAccount", "namespace": namespace, "name": name }),
-        None => json!({ "kind": "User", "apiGroup": group, "name": identity.user }),
-    }];
-    let own = identity.groups.iter().filter(|name| !name.starts_with("system:"));
-    subjects.extend(own.map(|name| json!({ "kind": "Group", "apiGroup": group, "name": name })));
-    json!({
-        "apiVersion": format!("{group}/v1"), "kind": "RoleBinding",
-        "metadata": { "name": "view", "namespace": "default" },
-        "roleRef": { "apiGroup": group, "kind": "ClusterRole", "name": "view" },
-        "subjects": subjects,
-    })
+/// Checks the authorities in `text` by which kubectl verifies the server's certificate.
+#[must_use]
+pub fn authorities(text: &str) -> Vec<Finding> {
+    certificate::bundle::check(text, "the certificate authority", Timestamp::now())
 }
 
 /// Returns the server's time, from the `Date` of its response (RFC 9110 §6.6.1), else this machine's.

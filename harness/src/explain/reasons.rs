@@ -2,10 +2,9 @@
 
 use std::sync::LazyLock;
 
-use regex::Regex;
 use serde::Deserialize;
 
-use super::Finding;
+use super::{Finding, rights};
 use crate::event::Verdict;
 
 /// A row of `fixtures/reasons.toml`.
@@ -43,102 +42,45 @@ fn table() -> &'static [Row] {
     &TABLE.reason
 }
 
-/// Part of a connection error, its meaning, and the change that helps.
-const CONNECTIONS: &[(&str, &str, &str)] = &[
-    (
-        "UnknownIssuer",
-        "the server's certificate is not signed by the authority of the kubeconfig",
-        "give the authority that signed it (certificate-authority, certificate-authority-data)",
-    ),
-    (
-        "NotValidForName",
-        "the server's certificate does not have the name in its address",
-        "use an address that is among its names, or set tls-server-name",
-    ),
-    ("Expired", "the server's certificate has expired", "renew it"),
-    (
-        "onnection refused",
-        "the server's address refuses connections",
-        "check the address and port, and that the cluster is running",
-    ),
-];
-
 /// Returns the finding for a reason of the server, or `None` if the reason is not conclusive by itself.
 pub(super) fn read(reason: &str, verdict: Verdict) -> Option<Finding> {
-    match verdict {
-        Verdict::Forbidden => return Some(forbidden(reason)),
-        Verdict::TlsRefused | Verdict::Unreachable => {
-            let (_, seen, change) = CONNECTIONS.iter().find(|(part, ..)| reason.contains(part))?;
-            return Some(Finding::of_file(format!("{seen} ({reason})"), *change));
-        }
-        _ => {}
+    if verdict == Verdict::Forbidden {
+        return Some(rights::forbidden(reason));
     }
-    let matching = table().iter().filter(|row| row.parts.iter().all(|part| reason.contains(part)));
-    let row = matching.max_by_key(|row| row.weight())?;
+    if let Some(finding) = nameless(reason) {
+        return Some(finding);
+    }
+    // An error about a server that the API server asks, such as a webhook, is not about the client's certificate.
+    let elsewhere = reason.contains("tls: failed to verify certificate: ") && !reason.contains(VERIFYING);
+    let says = |row: &&Row| row.parts.iter().all(|part| reason.contains(part)) && !(elsewhere && row.behaviour.starts_with('X'));
+    let row = table().iter().filter(says).max_by_key(|row| row.weight())?;
     let seen = format!("{} (the API server says: {reason})", row.seen);
     Some(Finding::proved(&row.behaviour, seen, &row.change))
 }
 
-/// Returns the finding for a forbidden request: the user is authenticated and lacks an RBAC rule.
-fn forbidden(reason: &str) -> Finding {
-    let proved = |behaviour, change: String| Finding::proved(behaviour, format!("the API server says: {reason}"), change);
-    if reason.contains("\"system:anonymous\"") {
-        return proved(
-            "A1",
-            "no credential reached the server: present a token or a client certificate".to_owned(),
-        );
-    }
-    static PATTERN: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r#"^(\S+?) (?:"([^"]*)" )?is forbidden: .* cannot (\S+) resource "([^"]+)" in API group "([^"]*)""#)
-            .expect("a constant pattern, used by a test")
-    });
-    let Some(found) = PATTERN.captures(reason) else {
-        return proved("I2", "grant the missing right".to_owned());
-    };
-    let part = |index: usize| found.get(index).map_or("", |part| part.as_str());
-    let names = if part(2).is_empty() {
-        String::new()
-    } else {
-        format!(", resourceNames: [{:?}]", part(2))
-    };
-    let rule = format!(
-        "{{apiGroups: [{:?}], resources: [{:?}], verbs: [{:?}]{names}}}",
-        part(5),
-        part(4),
-        part(3)
-    );
-    let behaviour = match part(3) {
-        "impersonate" => "I2",
-        verb if verb.starts_with("impersonate-on:") => "K2",
-        verb if verb.starts_with("impersonate:") => "K3",
-        _ => "R4",
-    };
-    // Constrained impersonation (KEP-5284) checks both rules before it checks the old verb.
-    let beside = match behaviour {
-        "K2" => {
-            "; and one that names the identity: {apiGroups: [\"authentication.k8s.io\"], resources: [\"users\"], verbs: [\"impersonate:user-info\"]}; \
-            or the older one, which allows everything: {apiGroups: [\"\"], resources: [\"users\"], verbs: [\"impersonate\"]}"
-        }
-        _ => "",
-    };
-    proved(behaviour, format!("grant this rule to the caller: {rule}{beside}"))
+/// The words before the error about a client's certificate.
+const VERIFYING: &str = "verifying certificate SN=";
+
+/// Returns the finding for a certificate that only the front proxies' authority refuses: that of clients has verified it, and found nobody in
+/// it, or there is none (kubernetes/apiserver `pkg/authentication/request/x509/x509.go`, `CommonNameUserConversion`).
+fn nameless(reason: &str) -> Option<Finding> {
+    let first = reason.trim_start_matches('[');
+    let alone = first.starts_with("x509: certificate signed by unknown authority") && reason.matches("x509: ").count() == 1;
+    alone.then(|| Finding {
+        behaviour: Some("X9"),
+        ..Finding::likely(
+            format!(
+                "the API server says: {reason}; that is about front proxies alone: as a client's certificate it was not refused, and names no user"
+            ),
+            "have it signed with a common name, which is the user",
+            "`openssl x509 -noout -subject -in FILE` shows the common name; without --client-ca-file, the API server takes no client's certificate",
+        )
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_missing_right_is_said_as_a_rule() {
-        let reason = r#"users "bob" is forbidden: User "alice" cannot impersonate resource "users" in API group "" at the cluster scope"#;
-        let found = read(reason, Verdict::Forbidden).expect("it is known");
-        assert_eq!(found.behaviour, Some("I2"));
-        let change = found.change.expect("it is known");
-        assert!(
-            change.ends_with(r#"{apiGroups: [""], resources: ["users"], verbs: ["impersonate"], resourceNames: ["bob"]}"#),
-            "{change}"
-        );
-    }
 
     #[test]
     fn the_log_is_understood() {
@@ -216,5 +158,56 @@ mod tests {
             read(&reason, Verdict::Unauthenticated).and_then(|found| found.behaviour),
             Some("X4")
         );
+    }
+
+    // From the logs of 1.30.14 and 1.37.2; the first half of each is about the front proxies' authority.
+    #[test]
+    fn certificates_are_understood() {
+        const VERIFYING: &str = "verifying certificate SN=17, SKID=E1:58, AKID=7D:AC failed: x509: ";
+        let unknown = "x509: certificate signed by unknown authority";
+        let because = |why: &str| {
+            format!(
+                "certificate signed by unknown authority (possibly because of {why:?} while trying to verify candidate authority certificate \"authlab clients\")"
+            )
+        };
+        for (reason, behaviour, part) in [
+            (
+                because("x509: cannot verify signature: insecure algorithm ECDSA-SHA1"),
+                "X21",
+                "SHA-256",
+            ),
+            (
+                because("x509: cannot verify signature: insecure algorithm SHA1-RSA"),
+                "X21",
+                "SHA-256",
+            ),
+            (
+                because("x509: ECDSA verification failure"),
+                "X3",
+                "another authority of the same name",
+            ),
+            (
+                because("crypto/rsa: verification error"),
+                "X3",
+                "another authority of the same name",
+            ),
+            (
+                because("x509: invalid signature: parent certificate cannot sign this kind of certificate"),
+                "X3",
+                "CA:TRUE",
+            ),
+            ("certificate signed by unknown authority".to_owned(), "X3", "--client-ca-file"),
+            ("certificate specifies an incompatible key usage".to_owned(), "X6", "clientAuth"),
+            ("too many intermediates for path length constraint".to_owned(), "X3", "pathlen"),
+        ] {
+            let reason = format!("[{unknown}, {VERIFYING}{reason}]");
+            let found = read(&reason, Verdict::Unauthenticated).expect("it is known");
+            assert_eq!(found.behaviour, Some(behaviour), "{reason}");
+            assert!(found.change.as_ref().is_some_and(|change| change.contains(part)), "{found:?}");
+        }
+        let webhook = "[invalid bearer token, Post \"https://127.0.0.1:1/\": tls: failed to verify certificate: x509: certificate signed by unknown authority]";
+        assert_eq!(read(webhook, Verdict::Unauthenticated), None, "the webhook's certificate");
+        let found = read(unknown, Verdict::Unauthenticated).expect("a guess");
+        assert_eq!((found.behaviour, found.basis), (Some("X9"), crate::explain::Basis::Likely));
     }
 }

@@ -25,6 +25,7 @@ use x509_cert::spki::{ObjectIdentifier, SubjectPublicKeyInfo, SubjectPublicKeyIn
 use x509_cert::time::{Time, Validity};
 
 use super::request::{Flaw, Purpose, Request, key_identifier};
+use super::weak::Sha1Signer;
 use crate::pem;
 use crate::secret::Secret;
 
@@ -440,9 +441,12 @@ fn sign(
     if !names.is_empty() {
         builder.add_extension(&SubjectAltName(names))?;
     }
-    let certificate = builder
-        .build::<_, DerSignature>(&SigningKey::from(issuer_key))
-        .map_err(PkiError::Build)?;
+    let certificate = if request.sha1 {
+        builder.build::<_, DerSignature>(&Sha1Signer::new(issuer_key))
+    } else {
+        builder.build::<_, DerSignature>(&SigningKey::from(issuer_key))
+    };
+    let certificate = certificate.map_err(PkiError::Build)?;
     Ok(certificate.to_pem(LineEnding::LF)?)
 }
 

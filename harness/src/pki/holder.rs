@@ -13,13 +13,15 @@ use super::request::{COMMON_NAME, ORGANIZATION, UID};
 pub struct Holder {
     /// The last common name: Kubernetes' user. Empty when there is none.
     pub user: String,
+    /// The common names before it, which do not count.
+    pub earlier: Vec<String>,
     /// The organizations, in order: Kubernetes' groups.
     pub groups: Vec<String>,
     /// The UIDs, in order. An API server takes one at most.
     pub uids: Vec<String>,
 }
 
-/// An attribute of a subject that API servers read is not text.
+/// An attribute of a subject is not text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("its {attribute} is not text")]
 pub struct NotText {
@@ -31,18 +33,21 @@ impl Holder {
     /// common name counts, and every organization does.
     ///
     /// # Errors
-    /// A common name, an organization or a UID is not text: Go does not read such a certificate at all.
+    /// A part of the subject is not text: Go does not read such a certificate at all.
     pub fn read(subject: &X509Name<'_>) -> Result<Self, NotText> {
         let mut holder = Self::default();
         for attribute in subject.iter_attributes() {
             let kind = attribute.attr_type().to_id_string();
             let read = |attribute_name| text(attribute.attr_value()).ok_or(NotText { attribute: attribute_name });
             if kind == COMMON_NAME.to_string() {
-                holder.user = read("common name")?;
+                let earlier = std::mem::replace(&mut holder.user, read("common name")?);
+                holder.earlier.extend((!earlier.is_empty()).then_some(earlier));
             } else if kind == ORGANIZATION.to_string() {
                 holder.groups.push(read("organization")?);
             } else if kind == UID.to_string() {
                 holder.uids.push(read("UID")?);
+            } else {
+                read("subject")?;
             }
         }
         Ok(holder)
@@ -52,15 +57,22 @@ impl Holder {
 /// Returns the text of an attribute (`crypto/x509`, `parseASN1String`).
 fn text(value: &Any<'_>) -> Option<String> {
     let utf8 = || String::from_utf8(value.data.to_vec()).ok();
+    let of = |letter: fn(char) -> bool| utf8().filter(|text| text.chars().all(letter));
     match value.tag() {
         Tag::Utf8String => utf8(),
-        Tag::PrintableString | Tag::Ia5String | Tag::NumericString => utf8().filter(|text| text.is_ascii()),
+        // Go takes the last two letters as well, which the standard does not have.
+        Tag::PrintableString => of(|letter| letter.is_ascii_alphanumeric() || " '()+,-./:=?*&".contains(letter)),
+        Tag::Ia5String => of(|letter| letter.is_ascii()),
+        Tag::NumericString => of(|letter| letter.is_ascii_digit() || letter == ' '),
         Tag::TeletexString => Some(value.data.iter().copied().map(char::from).collect()),
         Tag::BmpString => {
             let (pairs, rest) = value.data.as_chunks::<2>();
             let mut units: Vec<u16> = pairs.iter().map(|pair| u16::from_be_bytes(*pair)).collect();
             units.pop_if(|last| *last == 0);
-            String::from_utf16(&units).ok().filter(|_| rest.is_empty())
+            let is_letter = |unit: &u16| !matches!(unit, 0xd800..=0xdfff | 0xfdd0..=0xfdef | 0xfffe | 0xffff);
+            String::from_utf16(&units)
+                .ok()
+                .filter(|_| rest.is_empty() && units.iter().all(is_letter))
         }
         _ => None,
     }
@@ -93,6 +105,7 @@ mod tests {
             holder,
             Ok(Holder {
                 user: "last".to_owned(),
+                earlier: vec!["first".to_owned()],
                 groups: ["a", "b", "c"].map(str::to_owned).into(),
                 uids: vec!["7".to_owned()],
             })
@@ -107,11 +120,31 @@ mod tests {
             assert_eq!(holder.user, "bob", "tag {kind}");
         }
         assert_eq!(read(&[&[(COMMON_NAME, 20, b"\xe9")]]).expect("text").user, "é");
-        // VisibleString and INTEGER, and invalid UTF-8 and UTF-16.
-        for (kind, bytes) in [(26, &b"bob"[..]), (2, b"\x07"), (UTF8, b"\xff"), (30, b"b")] {
+        // NumericString, and the letters that Go adds to PrintableString.
+        for (kind, bytes) in [(18, &b"1 2"[..]), (19, b"a*&b")] {
+            assert!(read(&[&[(COMMON_NAME, kind, bytes)]]).is_ok(), "tag {kind}");
+        }
+        // VisibleString and INTEGER, invalid UTF-8 and UTF-16, a surrogate, and letters that a kind does not have.
+        for (kind, bytes) in [
+            (26, &b"bob"[..]),
+            (2, b"\x07"),
+            (UTF8, b"\xff"),
+            (30, b"b"),
+            (30, b"\xd8\x3d\xde\0"),
+            (18, b"bob"),
+            (19, b"b_b"),
+            (22, b"\xe9"),
+        ] {
             let error = read(&[&[(COMMON_NAME, UTF8, b"bob")], &[(COMMON_NAME, kind, bytes)]]).expect_err("no text");
             assert_eq!(error.to_string(), "its common name is not text", "tag {kind}");
         }
+    }
+
+    #[test]
+    fn another_part_that_is_not_text_spoils_the_subject() {
+        let unit = ObjectIdentifier::new_unwrap("2.5.4.11");
+        let error = read(&[&[(COMMON_NAME, UTF8, b"bob")], &[(unit, 26, b"unit")]]).expect_err("no text");
+        assert_eq!(error.to_string(), "its subject is not text");
     }
 
     #[test]

@@ -5,12 +5,15 @@
 //! organizations, and any number of them is kept, in order.
 
 mod authority;
+pub mod chain;
 mod holder;
 mod request;
 mod requested;
 mod seed;
+pub mod signature;
 #[cfg(test)]
 mod tests;
+mod weak;
 
 pub use authority::{Authority, Leaf, PkiError, key_pair};
 pub(crate) use authority::{same_key, write_private};

@@ -50,6 +50,8 @@ pub enum Flaw {
     NumericUid,
     /// It has two UID attributes.
     TwoUids,
+    /// It is signed with SHA-1.
+    Sha1,
 }
 
 /// The requested content of a certificate. Starts as a client certificate that is valid for a day.
@@ -61,6 +63,8 @@ pub struct Request {
     pub(super) addresses: Vec<IpAddr>,
     pub(super) not_before: SystemTime,
     pub(super) not_after: SystemTime,
+    /// `true` if it is to be signed with SHA-1.
+    pub(super) sha1: bool,
 }
 
 impl Request {
@@ -78,6 +82,11 @@ impl Request {
         request
     }
 
+    /// Requests a certificate with several common names, in order, as Active Directory makes them.
+    pub fn client_with_common_names(names: &[&str]) -> Self {
+        Self::with(names.iter().map(|name| string(COMMON_NAME, name)).collect(), Purpose::Client)
+    }
+
     /// Requests a certificate for `user` in `groups`, with one flaw.
     pub fn flawed(user: &str, groups: &[&str], flaw: Flaw) -> Self {
         const HOUR: Duration = Duration::from_secs(3600);
@@ -91,6 +100,7 @@ impl Request {
             }
             Flaw::EmptyUid => request.subject = extended(&request.subject, [string(UID, "")]),
             Flaw::NumericUid => request.subject = extended(&request.subject, [number(UID, 7)]),
+            Flaw::Sha1 => request.sha1 = true,
             Flaw::TwoUids => {
                 request.subject = extended(&request.subject, [string(UID, "one"), string(UID, "two")]);
             }
@@ -145,6 +155,7 @@ impl Request {
             // hour ago was valid before that.
             not_before: now - Duration::from_secs(300 + 4 * 3600),
             not_after: now + Duration::from_secs(24 * 3600),
+            sha1: false,
         }
     }
 }

@@ -10,6 +10,7 @@ mod exchange;
 mod gate;
 mod handshake;
 mod http2;
+mod klog;
 mod metrics;
 mod question;
 mod record;

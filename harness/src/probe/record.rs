@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::Identity;
+use super::{Identity, klog};
 use crate::cluster::ApiServer;
 use crate::event::ReasonSource;
 use crate::process::wait::{Condition, until};
@@ -119,9 +119,10 @@ impl Mark {
     }
 }
 
-/// Returns the reasons of all refusals in `log`, in order.
+/// Returns the reasons of all refusals in `log`, in order. A reason whose end is not written yet is left out.
 pub(super) fn refusals(log: &str) -> Vec<String> {
-    log.lines().filter_map(refusal).collect()
+    let reasons = klog::after(log, REFUSAL).filter_map(|(_, value)| klog::value(value));
+    reasons.map(|reason| redact(&reason).into_owned()).collect()
 }
 
 /// The end of a log that the API server rotates: it renames a large file and starts a new one (gopkg.in/natefinch/lumberjack.v2).
@@ -194,52 +195,35 @@ fn since(path: &Path, offset: u64) -> std::io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Returns the reason in a log line about a refusal.
-fn refusal(line: &str) -> Option<String> {
-    let (_, quoted) = line.split_once(REFUSAL)?;
-    Some(redact(&unquoted(quoted)).into_owned())
-}
-
-/// Reads a string as Go's `strconv.Quote` writes it, up to its closing quote.
-pub(super) fn unquoted(text: &str) -> String {
-    let mut plain = String::new();
-    let mut rest = text.strip_prefix('"').unwrap_or(text).chars();
-    while let Some(c) = rest.next() {
-        match c {
-            '"' => break,
-            '\\' => match rest.next() {
-                Some('n') => plain.push('\n'),
-                Some('t') => plain.push('\t'),
-                Some('r') => plain.push('\r'),
-                Some('x') => plain.extend(code_point(&mut rest, 2)),
-                Some('u') => plain.extend(code_point(&mut rest, 4)),
-                Some('U') => plain.extend(code_point(&mut rest, 8)),
-                Some(other) => plain.push(other),
-                None => break,
-            },
-            other => plain.push(other),
-        }
-    }
-    plain
-}
-
-fn code_point(rest: &mut std::str::Chars<'_>, digits: usize) -> Option<char> {
-    let digits: String = rest.take(digits).collect();
-    u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_reason_is_what_the_log_quotes() {
-        let line = r#"E1124 12:00:01.233000    4242 authentication.go:75] "Unable to authenticate the request" err="[x509: certificate has expired, oidc: expected audience \"kubernetes\" got [\"other\"]]""#;
+        let log = r#"E1124 12:00:01.233000    4242 authentication.go:75] "Unable to authenticate the request" err="[x509: certificate has expired, oidc: expected audience \"kubernetes\" got [\"other\"]]""#;
         assert_eq!(
-            refusal(line).as_deref(),
-            Some(r#"[x509: certificate has expired, oidc: expected audience "kubernetes" got ["other"]]"#)
+            refusals(log),
+            [r#"[x509: certificate has expired, oidc: expected audience "kubernetes" got ["other"]]"#]
         );
-        assert_eq!(refusal(r#"I1124 12:00:01.2 1 x.go:1] "Something else" err="no""#), None);
+        assert!(refusals(r#"I1124 12:00:01.2 1 x.go:1] "Something else" err="no""#).is_empty());
+    }
+
+    #[test]
+    fn a_reason_of_several_lines_is_read_whole() {
+        // kube-apiserver 1.37.2, about a certificate of the front proxies' authority whose common name has line breaks.
+        let log = "E1129 10:52:32.044541   23141 authentication.go:76] \"Unable to authenticate the request\" err=<\n\
+            \t[x509: subject with cn=two\n\tlines\n\t\n\tof it is not in the allowed list, verifying certificate SN=17 failed: x509: \
+            certificate signed by unknown authority]\n >\nI1129 10:52:32.1 1 x.go:1] \"Something else\"\n";
+        assert_eq!(
+            refusals(log),
+            [
+                "[x509: subject with cn=two\nlines\n\nof it is not in the allowed list, verifying certificate SN=17 failed: x509: certificate \
+            signed by unknown authority]"
+            ]
+        );
+        let half = &log[..log.find(" >").expect("its end")];
+        assert!(refusals(half).is_empty(), "its end is not written yet");
     }
 
     #[test]
@@ -260,10 +244,5 @@ mod tests {
         std::fs::rename(&log, home.path().join("audit-2026-11-28T10-00-00.000.jsonl")).expect("ours");
         append("three\n");
         assert_eq!(mark.since(&log).expect("readable"), "one\ntwo\nthree\n");
-    }
-
-    #[test]
-    fn escapes_are_read_as_go_writes_them() {
-        assert_eq!(unquoted(r#""a\tb\u00e9\x41\\" and more"#), "a\tbéA\\");
     }
 }

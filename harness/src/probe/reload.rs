@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Gate, Mark};
+use super::{Gate, Mark, klog};
 use crate::cluster::ApiServer;
 use crate::pki::{PkiError, write_private};
 use crate::process::wait::{Condition, WaitError, until};
@@ -125,41 +125,28 @@ fn file(server: &ApiServer) -> Result<&Path, ReloadError> {
 #[must_use]
 pub fn last_reload(log: &str) -> Option<(String, Reload)> {
     let words = [Stage::Read, Stage::Validated, Stage::PutIntoForce].map(Stage::failure);
-    let last = words.iter().chain([&SUCCESS]).filter_map(|words| log.rfind(words)).max()?;
-    let begin = log[..last].rfind('\n').map_or(0, |end| end + 1);
+    let last = words
+        .into_iter()
+        .chain([SUCCESS])
+        .filter_map(|words| klog::after(log, words).last());
+    let begin = last.map(|(begin, _)| begin).max()?;
     // The header of a klog line: severity and date, time, thread, place.
-    let at = log[begin..last].split_whitespace().nth(1)?.split('.').next()?;
+    let at = log[begin..].split_whitespace().nth(1)?.split('.').next()?;
     Some((at.to_owned(), said(&log[begin..])?))
 }
 
 /// Returns the first result of a reload in the lines of a log.
 fn said(text: &str) -> Option<Reload> {
-    let at = |words: &str| text.find(words).map(|start| (start, start + words.len()));
+    let at = |words: &'static str| klog::after(text, words).next();
     let failures = [Stage::Read, Stage::Validated, Stage::PutIntoForce]
         .into_iter()
         .filter_map(|stage| {
-            let (start, end) = at(stage.failure())?;
-            let reason = redact(&value(&text[end..])?).into_owned();
+            let (start, value) = at(stage.failure())?;
+            let reason = redact(&klog::value(value)?).into_owned();
             Some((start, Reload::Refused { stage, reason }))
         });
     let success = at(SUCCESS).map(|(start, _)| (start, Reload::InForce));
     failures.chain(success).min_by_key(|(start, _)| *start).map(|(_, said)| said)
-}
-
-/// Reads a value as klog writes it: quoted as in Go, or, if it has several lines, between `<` and `>` with a tab before each
-/// (k8s.io/klog/v2 `internal/serialize/keyvalues.go`). Returns `None` until its end is written.
-fn value(text: &str) -> Option<String> {
-    let Some(lines) = text.strip_prefix("<\n") else {
-        return Some(super::record::unquoted(text));
-    };
-    let mut plain = Vec::new();
-    for line in lines.lines() {
-        match line.strip_prefix('\t') {
-            Some(line) => plain.push(line),
-            None => return Some(plain.join("\n")),
-        }
-    }
-    None
 }
 
 #[cfg(test)]

@@ -238,7 +238,11 @@ fn certificates_are_explained() {
         &["clientAuth"],
     );
     let stranger = Authority::root("stranger").unwrap().issue(&Request::client("alice", &[])).unwrap();
-    expect(bench.certificate(&stranger), "X3", &["CN=stranger", "the server accepts those of"]);
+    expect(
+        bench.certificate(&stranger),
+        "X3",
+        &["CN=stranger", "neither in the file nor in --client-ca-file"],
+    );
     let proxy = bench.authorities.request_headers.issue(&Request::client("nginx", &[])).unwrap();
     expect(
         bench.certificate(&proxy),

@@ -83,7 +83,7 @@ fn a_request_says_what_it_waits_for() {
         &[
             "SignerValidationFailure",
             "invalid usage for client certificate: server auth",
-            "[\"server auth\",\"client auth\"]",
+            "[\"server auth\", \"client auth\"]",
         ],
     );
     Requests::kubectl(&["delete", "csr", "explained-failed"]).success();

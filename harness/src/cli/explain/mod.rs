@@ -306,6 +306,8 @@ async fn known(
             known.others = Some(flags::other_authenticators(&flags));
         }
         known.administrator = Some(lab.administrator_of(&endpoint.server).map_err(use_error)?.credential().clone());
+        let clients = endpoint.server.client_authorities.as_ref();
+        known.client_authorities = clients.and_then(|path| std::fs::read_to_string(path).ok());
         if let Ok(authorities) = lab.authorities() {
             known.proxy_authorities = Some(authorities.request_headers.certificate().to_owned());
             known.proxy_names = Some(vec![FRONT_PROXY.to_owned()]);

@@ -19,12 +19,13 @@ use crate::scenario::world::{Twin, World};
 #[derive(Clone, Debug, PartialEq, Eq, cucumber::Parameter)]
 #[param(
     name = "client_certificate",
-    regex = r#"a client certificate(?: for "[^"]*"| with the organizations? "[^"]*"(?:(?:, | and )"[^"]*")*| with the UID "[^"]*"| with its intermediate certificate| without extended key usages| valid for \d+ minutes)?"#
+    regex = r#"a client certificate(?: for "[^"]*"| with the organizations? "[^"]*"(?:(?:, | and )"[^"]*")*| with the common names "[^"]*" and "[^"]*"| with the UID "[^"]*"| with its intermediate certificate| without extended key usages| valid for \d+ minutes)?"#
 )]
 enum ClientCertificate {
     Plain,
     For(String),
     Organizations(Texts),
+    CommonNames(Texts),
     Uid(String),
     WithIntermediate,
     WithoutPurpose,
@@ -42,6 +43,7 @@ impl FromStr for ClientCertificate {
             "" => Self::Plain,
             "for" => Self::For(one()?),
             "with the organization" | "with the organizations" => Self::Organizations(Texts(quoted)),
+            "with the common names" => Self::CommonNames(Texts(quoted)),
             "with the UID" => Self::Uid(one()?),
             "with its intermediate certificate" => Self::WithIntermediate,
             "without extended key usages" => Self::WithoutPurpose,
@@ -74,6 +76,7 @@ phrases! {
         "has an empty UID" => Self::In(Flaw::EmptyUid),
         "has a UID that is a number" => Self::In(Flaw::NumericUid),
         "has two UIDs" => Self::In(Flaw::TwoUids),
+        "was signed with SHA-1" => Self::In(Flaw::Sha1),
         "was signed by an unknown CA" => Self::UnknownCa,
         "was signed by a CA with the same name but another key" => Self::SameName,
         "is self-signed" => Self::SelfSigned,
@@ -95,6 +98,7 @@ fn holds_certificate(world: &mut World, person: Person, certificate: ClientCerti
         ClientCertificate::Plain => clients.issue(&plain),
         ClientCertificate::For(name) => clients.issue(&Request::client(&name, &[])),
         ClientCertificate::Organizations(organizations) => clients.issue(&Request::client(&user, &organizations.all())),
+        ClientCertificate::CommonNames(names) => clients.issue(&Request::client_with_common_names(&names.all())),
         ClientCertificate::Uid(uid) => clients.issue(&Request::client_with_uid(&user, &uid, &[])),
         ClientCertificate::WithIntermediate => clients.intermediate(INTERMEDIATE)?.issue(&plain),
         ClientCertificate::WithoutPurpose => clients.issue(&plain.purpose(Purpose::Unsaid)),
