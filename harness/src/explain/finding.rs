@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::kubeconfig::Place;
+use crate::kubeconfig::{Place, Trouble};
 
 /// The result of one check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -132,5 +132,16 @@ impl Finding {
     #[must_use]
     pub fn rank(&self) -> (Effect, Basis) {
         (self.effect, self.basis)
+    }
+}
+
+impl From<Trouble> for Finding {
+    fn from(trouble: Trouble) -> Self {
+        let finding = Self::of_file(trouble.seen, trouble.change).at(trouble.place);
+        Self {
+            behaviour: trouble.behaviour,
+            effect: if trouble.is_refused { Effect::Cause } else { Effect::Note },
+            ..finding
+        }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The main type is [`Explanation`]: the server's verdict, and [`Finding`]s as data, each with its behaviour in the catalogue, the
 //! comparison that led to it, and the change that helps. Checks without the server are functions without input or output
-//! ([`token`], [`certificate`], [`kubeconfig`]); the server's own reason, if its log can be read, comes first. A credential is sent only
+//! ([`token`], [`certificate`]); the server's own reason, if its log can be read, comes first. A credential is sent only
 //! to the server that was named; issuers are asked only for public documents.
 
 pub mod api_server;
@@ -11,7 +11,6 @@ pub mod certificate;
 mod finding;
 pub mod flags;
 pub mod issuers;
-pub mod kubeconfig;
 mod plugin;
 mod reasons;
 pub mod signing_request;
@@ -31,7 +30,7 @@ use crate::probe::{Answer, Endpoint, Identity, Question, acceptable_authorities,
 use crate::secret::redact;
 pub use finding::{Basis, Effect, Finding};
 use issuers::Issuer;
-pub use plugin::{PluginError, run as run_plugin};
+pub use plugin::about_answer;
 
 /// The timeout for an issuer's public documents.
 const PATIENCE: Duration = Duration::from_secs(10);

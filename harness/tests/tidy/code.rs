@@ -51,7 +51,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("credential", &["pki", "secret"]),
-    ("kubeconfig", &["credential", "secret"]),
+    ("kubeconfig", &["credential", "hint", "pki", "secret", "shell_word"]),
     (
         "server_binaries",
         &["cache", "cause", "dirs", "event", "hint", "private", "process", "secret"],
@@ -90,6 +90,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "cluster",
             "credential",
             "event",
+            "hint",
             "jwt",
             "kubeconfig",
             "pem",
