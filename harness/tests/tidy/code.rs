@@ -139,7 +139,6 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "credential",
             "dirs",
             "event",
-            "explain",
             "hint",
             "identity_provider",
             "interrupt",
