@@ -23,7 +23,7 @@ pub struct ClientConfig {
     pub cluster: ClusterConfig,
     /// Its user; without credentials if the context names none.
     pub user: UserConfig,
-    /// What kubectl reads without a word, and a person may not expect.
+    /// The things that kubectl reads without a word, and a person may not expect.
     pub remarks: Vec<Trouble>,
 }
 
@@ -158,7 +158,7 @@ impl fmt::Display for Place {
 pub struct Trouble {
     /// Where it is.
     pub place: Option<Place>,
-    /// What is there, in one sentence without a full stop; kubectl's own words where it has some.
+    /// The content, in one sentence without a full stop; kubectl's own words where it has some.
     pub seen: String,
     /// The change that helps: an imperative, a command, or the corrected lines.
     pub change: String,

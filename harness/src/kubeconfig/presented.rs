@@ -1,4 +1,4 @@
-//! What a context presents with each request, except what a plugin gives (client-go `transport/round_trippers.go`).
+//! The credentials and headers that a context presents with each request, except those of a plugin (client-go `transport/round_trippers.go`).
 
 use std::fmt::Write as _;
 

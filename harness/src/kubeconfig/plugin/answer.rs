@@ -11,7 +11,7 @@ use crate::kubeconfig::reading::{is_header, json_of};
 use crate::pki::Leaf;
 use crate::secret::Secret;
 
-/// What a plugin gives: a token, a certificate, or both.
+/// The credentials from a plugin: a token, a certificate, or both.
 #[derive(Clone, Debug)]
 pub struct PluginAnswer {
     /// The credentials.

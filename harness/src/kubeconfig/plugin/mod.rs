@@ -135,7 +135,7 @@ pub async fn run(exec: &ExecConfig, cluster: &ClusterConfig, surroundings: Surro
             source,
         }),
         Ok(Ok((status, printed))) => {
-            // What it left running belongs to the user.
+            // Processes that it left running belong to the user.
             group.0 = None;
             if status.success() {
                 answer::read(&printed, exec)

@@ -19,7 +19,7 @@ pub(super) struct Checked {
     pub(super) value: Value,
     /// The lines of the fields by their path, such as `users.0.user.token`.
     pub(super) lines: BTreeMap<String, usize>,
-    /// What kubectl ignores, with the path of the entry that it is in.
+    /// The things that kubectl ignores, with the path of the entry that it is in.
     pub(super) remarks: Vec<(String, Trouble)>,
 }
 

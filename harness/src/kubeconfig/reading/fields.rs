@@ -11,7 +11,7 @@ pub(super) struct Fields {
     pub(super) fields: &'static [(&'static str, Shape)],
 }
 
-/// What a field holds.
+/// The type of a field.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Shape {
     /// A text; a type of its own has its name in messages.

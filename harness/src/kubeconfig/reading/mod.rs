@@ -44,7 +44,7 @@ pub(in crate::kubeconfig) fn json_of(bytes: &[u8]) -> Option<serde_json::Value> 
 /// The server that kubectl asks if the kubeconfig names none.
 const ELSEWHERE: &str = "http://localhost:8080";
 
-/// What is said about kubeconfigs.
+/// The messages about kubeconfigs.
 #[derive(Default)]
 struct Told {
     troubles: Vec<Trouble>,
