@@ -2,16 +2,16 @@
 
 use serde::Serialize;
 
-use crate::kubeconfig::Place;
+use crate::kubeconfig::{Place, Trouble};
 
 /// The result of one check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// The behaviour in the catalogue; `None` for an error in a file.
     pub behaviour: Option<&'static str>,
-    /// What it means for the verdict.
+    /// Its meaning for the verdict.
     pub effect: Effect,
-    /// What it rests on.
+    /// Its evidence.
     pub basis: Basis,
     /// The compared values and the result, in one or two sentences without a full stop at the end.
     pub seen: String,
@@ -132,5 +132,16 @@ impl Finding {
     #[must_use]
     pub fn rank(&self) -> (Effect, Basis) {
         (self.effect, self.basis)
+    }
+}
+
+impl From<Trouble> for Finding {
+    fn from(trouble: Trouble) -> Self {
+        let finding = Self::of_file(trouble.seen, trouble.change).at(trouble.place);
+        Self {
+            behaviour: trouble.behaviour,
+            effect: if trouble.is_refused { Effect::Cause } else { Effect::Note },
+            ..finding
+        }
     }
 }

@@ -2,9 +2,14 @@
 //!
 //! The main functions are [`value`] and [`issuer`]: no input or output except for a file that a flag names, which a function reads.
 
+use std::io;
+use std::path::Path;
+
 use super::OtherAuthenticators;
 use super::issuers::{Issuer, Mapping};
-use super::kubeconfig::Reader;
+
+/// A function that reads the files that flags name.
+pub type Reader<'a> = &'a dyn Fn(&Path) -> io::Result<String>;
 
 /// Returns the value of the flag `name` (without its dashes) in `arguments`: if it is given twice, the last one counts (spf13/pflag).
 #[must_use]

@@ -1,102 +1,48 @@
-//! Runs an exec plugin as a client does, and reports its error output, which clients do not show.
-//!
-//! The main function is [`run`].
+//! Findings about exec plugins: why one gives no credential, and what is worth knowing about its answer.
 
-use std::process::Stdio;
-
-use serde_json::{Value, json};
+use jiff::Timestamp;
 
 use super::Finding;
-use crate::credential::Credential;
-use crate::credential::exec::EXEC_INFO;
-use crate::pki::Leaf;
-use crate::secret::{Secret, redact};
-
-/// The reason why a plugin returns no credential: the behaviour, and the observation.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{seen}")]
-pub struct PluginError {
-    behaviour: &'static str,
-    seen: String,
-    change: &'static str,
-}
+use crate::hint::Hint as _;
+use crate::kubeconfig::plugin::{PluginAnswer, PluginError};
 
 impl From<PluginError> for Finding {
     fn from(error: PluginError) -> Self {
-        Self::cause(error.behaviour, error.seen, error.change)
+        Self::cause(error.behaviour(), error.to_string(), error.hint().unwrap_or_default())
     }
 }
 
-/// Runs the plugin of a kubeconfig's user, with information about `cluster` if the plugin asks for it. It runs non-interactively.
-///
-/// # Errors
-/// The plugin does not exist, fails, or returns something other than a credential.
-pub async fn run(exec: &Value, cluster: &Value) -> Result<Credential, PluginError> {
-    let text = |name: &str| exec.get(name).and_then(Value::as_str).unwrap_or_default();
-    let (program, version) = (text("command"), text("apiVersion"));
-    let wrong = |behaviour, seen: String, change| PluginError { behaviour, seen, change };
-    let mut info = json!({ "apiVersion": version, "kind": "ExecCredential", "spec": { "interactive": false } });
-    if exec.get("provideClusterInfo") == Some(&Value::Bool(true)) {
-        info["spec"]["cluster"] = cluster.clone();
-    }
-    let list = |name: &str| exec.get(name).and_then(Value::as_array).into_iter().flatten();
-    let mut command = tokio::process::Command::new(program);
-    command
-        .args(list("args").filter_map(Value::as_str))
-        .env(EXEC_INFO, info.to_string())
-        .stdin(Stdio::null())
-        .kill_on_drop(true);
-    for entry in list("env") {
-        let part = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
-        command.env(part("name"), part("value"));
-    }
-    let ended = command.output().await.map_err(|error| {
-        wrong(
-            "E2",
-            format!("cannot run the plugin {program:?}: {error}"),
-            "install it, or give its full path in the kubeconfig",
-        )
-    })?;
-    if !ended.status.success() {
-        let said = String::from_utf8_lossy(&ended.stderr);
-        let seen = format!(
-            "the plugin {program:?} failed with {}; its output is: {}",
-            ended.status,
-            redact(said.trim())
-        );
-        return Err(wrong("E3", seen, "follow its output; clients only show its exit code"));
-    }
-    let answer: Value = serde_json::from_slice(&ended.stdout).map_err(|_| {
-        wrong(
-            "E5",
-            format!("the plugin {program:?} did not print an ExecCredential"),
-            "make it print nothing else on its standard output",
-        )
-    })?;
-    let answered = answer.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
-    if answered != version {
-        let seen = format!("the kubeconfig asks the plugin for {version:?}, and it answers in {answered:?}");
-        return Err(wrong(
-            "E4",
-            seen,
-            "set the version in the kubeconfig to one that the plugin supports",
-        ));
-    }
-    let field = |name: &str| {
-        let value = answer.pointer(&format!("/status/{name}")).and_then(Value::as_str);
-        value.filter(|value| !value.is_empty()).map(str::to_owned)
-    };
-    match (field("token"), field("clientCertificateData"), field("clientKeyData")) {
-        (Some(token), ..) => Ok(Credential::Token(Secret::new(token))),
-        (None, Some(certificate), Some(key)) => Ok(Credential::Certificate(Leaf {
-            certificate,
-            chain: String::new(),
-            key: Secret::new(key),
-        })),
-        _ => Err(wrong(
-            "E5",
-            format!("the plugin {program:?} gives neither a token nor a certificate with its key"),
-            "run it by hand, and check its output",
-        )),
+/// Returns a finding about an answer that says of itself that it is of the past (client-go uses it once, and runs the plugin again for the
+/// next request).
+pub(super) fn expired(answer: &PluginAnswer, now: Timestamp) -> Option<Finding> {
+    let end = answer.expires.filter(|end| *end <= now)?;
+    Some(Finding::note(
+        "E1",
+        format!(
+            "the plugin's expirationTimestamp is {end}, which is past: kubectl uses the credential once, and runs the plugin for each request"
+        ),
+    ))
+}
+
+/// Returns what is worth knowing about a plugin's answer.
+#[must_use]
+pub fn about_answer(answer: &PluginAnswer) -> Option<Finding> {
+    expired(answer, Timestamp::now())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_expired_answer_is_told() {
+        let now: Timestamp = "2026-01-01T00:00:00Z".parse().expect("a time");
+        let answer = |expires: Option<&str>| PluginAnswer {
+            credentials: Vec::new(),
+            expires: expires.map(|text| text.parse().expect("a time")),
+        };
+        let told = expired(&answer(Some("2025-12-31T23:00:00Z")), now).expect("it is told");
+        assert!(told.seen.contains("2025-12-31T23:00:00Z, which is past"), "{}", told.seen);
+        assert!(expired(&answer(Some("2026-01-01T01:00:00Z")), now).is_none() && expired(&answer(None), now).is_none());
     }
 }

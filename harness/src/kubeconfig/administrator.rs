@@ -4,7 +4,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Kubeconfig, text_of};
+use super::Kubeconfig;
+use super::reading::base64;
 
 /// The kubeconfig lacks a required field.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +48,10 @@ impl AdministratorKubeconfig {
         let data = field(name, cluster.certificate_authority_data)?;
         Ok(Self {
             server,
-            serving_authority: text_of(&data).map_err(|_| missing(&format!("readable clusters[0].cluster.{name}")))?,
+            serving_authority: base64(&data)
+                .ok()
+                .and_then(|bytes| String::from_utf8(bytes).ok())
+                .ok_or_else(|| missing(&format!("readable clusters[0].cluster.{name}")))?,
         })
     }
 

@@ -23,7 +23,7 @@ pub struct ClientConfig {
     pub cluster: ClusterConfig,
     /// Its user; without credentials if the context names none.
     pub user: UserConfig,
-    /// What kubectl reads without a word, and a person may not expect.
+    /// The things that kubectl reads without a word, and a person may not expect.
     pub remarks: Vec<Trouble>,
 }
 
@@ -40,6 +40,8 @@ pub struct ClusterConfig {
     pub proxy_url: Option<String>,
     /// `true` if the server's certificate is not verified.
     pub insecure_skip_tls_verify: bool,
+    /// `true` if answers are asked for without compression.
+    pub disable_compression: bool,
     /// The CA of the server's certificate, PEM; `None`: the system's.
     pub authority: Option<String>,
     /// The extension that is passed to plugins (`client.authentication.k8s.io/exec`).
@@ -69,6 +71,25 @@ pub struct UserConfig {
     pub impersonate: Impersonate,
     /// The place of the entry.
     pub place: Option<Place>,
+}
+
+impl UserConfig {
+    /// Returns the plugin if kubectl runs it: not beside a token, a password or a certificate (client-go `UpdateTransportConfig`).
+    #[must_use]
+    pub fn plugin(&self) -> Option<&ExecConfig> {
+        let has_credential = self.token.is_some() || self.basic.is_some() || self.certificate.is_some();
+        self.exec.as_ref().filter(|_| !has_credential)
+    }
+
+    /// Returns the provider's ID token if kubectl presents it: not beside a token or a password.
+    #[must_use]
+    pub fn id_token(&self) -> Option<&Secret> {
+        let provider = self
+            .auth_provider
+            .as_ref()
+            .filter(|_| self.token.is_none() && self.basic.is_none())?;
+        provider.config.get("id-token").filter(|token| !token.expose().is_empty())
+    }
 }
 
 /// A plugin that prints a credential (client.authentication.k8s.io).
@@ -137,8 +158,12 @@ impl fmt::Display for Place {
 pub struct Trouble {
     /// Where it is.
     pub place: Option<Place>,
-    /// What is there, in one sentence without a full stop; kubectl's own words where it has some.
+    /// The content, in one sentence without a full stop; kubectl's own words where it has some.
     pub seen: String,
     /// The change that helps: an imperative, a command, or the corrected lines.
     pub change: String,
+    /// `true` if kubectl refuses it, `false` if it is only worth knowing.
+    pub is_refused: bool,
+    /// The behaviour in the catalogue, if there is one.
+    pub behaviour: Option<&'static str>,
 }

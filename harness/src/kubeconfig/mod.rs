@@ -1,10 +1,13 @@
 //! Kubeconfigs, on kube's types: written for one credential with nothing of the user's, and read back.
 //!
-//! The main functions are [`single`] and [`json`]; [`AdministratorKubeconfig`] is what a distribution wrote. `explain` reads the
-//! kubeconfigs that it judges field by field: kube refuses the whole file for one wrong field.
+//! The main functions are [`single`] and [`json`], and [`read`], which reads a user's files as kubectl does; [`AdministratorKubeconfig`] is what a
+//! distribution wrote. [`plugin`] runs exec plugins.
 
 mod administrator;
 mod client;
+pub mod plugin;
+mod presented;
+mod reading;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,6 +17,7 @@ use serde_json::{Value, json};
 
 pub use administrator::{AdministratorKubeconfig, UnreadableKubeconfig};
 pub use client::{AuthProvider, ClientConfig, ClusterConfig, ExecConfig, Impersonate, Place, Trouble, UserConfig};
+pub use reading::{Contexts, Reader, contexts, default_files, files_of, read, read_with};
 
 use crate::credential::Credential;
 
@@ -21,24 +25,6 @@ use crate::credential::Credential;
 #[derive(Debug, thiserror::Error)]
 #[error("a kubeconfig cannot carry {0}")]
 pub struct NotInKubeconfig(String);
-
-/// Inline data of a kubeconfig that is not text in base64.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub enum NotText {
-    /// It is not base64.
-    Base64(#[from] base64::DecodeError),
-    /// It is not UTF-8.
-    Utf8(#[from] std::string::FromUtf8Error),
-}
-
-/// Returns the text that the fields with the ending `-data` contain in base64.
-///
-/// # Errors
-/// `data` is not text in base64.
-pub fn text_of(data: &str) -> Result<String, NotText> {
-    Ok(String::from_utf8(STANDARD.decode(data.trim())?)?)
-}
 
 /// Returns a kubeconfig with one cluster, one user and one context, the current one, all named `name`.
 #[must_use]

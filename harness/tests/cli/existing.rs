@@ -279,7 +279,12 @@ fn a_kubeconfig_that_cannot_be_used_is_one_clear_error() {
             "run the plugin by hand",
         ),
         (
-            |file| file["users"][0]["user"] = json!({ "exec": { "command": "no-such-plugin", "installHint": "ask the front desk" } }),
+            |file| {
+                file["users"][0]["user"] = {
+                    json!({ "exec": { "apiVersion": "client.authentication.k8s.io/v1beta1", "command": "no-such-plugin",
+                "installHint": "ask the front desk" } })
+                }
+            },
             "error: cannot start the exec plugin `no-such-plugin` of the kubeconfig",
             "hint: ask the front desk",
         ),

@@ -258,12 +258,17 @@ fn a_kubeconfig_with_several_problems_is_told_all_of_them() {
     let bench = Bench::new();
     let said = bench.kubeconfig(
         json!({ "server": "http://127.0.0.1:1" }),
-        json!({ "client-certificate-data": "???", "token": "Bearer x" }),
+        json!({ "client-certificate-data": "???", "as-groups": ["dev"] }),
     );
     let told: Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!(told["verdict"], "not_asked");
     assert!(told["findings"].as_array().unwrap().len() >= 3, "{told}");
-    expect(said, "", &["server is \"http://127.0.0.1:1\"", "only sent over TLS"]);
+    assert!(
+        said.out
+            .contains("server is \\\"http://127.0.0.1:1\\\": credentials are only sent over TLS"),
+        "{said:?}"
+    );
+    expect(said, "", &["illegal base64 data at input byte 0 (client-certificate-data)"]);
     let stranger = bench.file("stranger.pem", Authority::root("stranger").unwrap().certificate());
     let said = bench.kubeconfig(json!({ "certificate-authority": stranger }), json!({ "token": "x" }));
     let told: Value = serde_json::from_str(&said.out).unwrap();

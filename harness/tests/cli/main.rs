@@ -13,6 +13,7 @@ mod explaining;
 mod explaining_requests;
 mod explaining_servers;
 mod failing_starts;
+mod kubeconfigs;
 mod lessons;
 mod live;
 mod logins;

@@ -5,6 +5,9 @@ use std::process::Command;
 /// Sets the window's title, clears the screen, and reverses the reading direction.
 const ATTACK: &str = "\u{1b}]0;title\u{7}\u{9b}2J\u{202e}";
 
+/// Text in the form of a certificate, in base64.
+const AUTHORITY: &str = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tClFVSkQKLS0tLS1FTkQgQ0VSVElGSUNBVEUtLS0tLQo=";
+
 /// Runs a command without a lab and returns standard output and standard error.
 fn said(arguments: &[&str]) -> (String, String) {
     let state = tempfile::tempdir().unwrap();
@@ -23,7 +26,7 @@ fn what_is_explained_and_what_is_refused_is_text() {
     let kubeconfig = folder.path().join("kubeconfig");
     let file = serde_json::json!({
         "apiVersion": "v1", "kind": "Config", "current-context": "lab",
-        "clusters": [{ "name": "lab", "cluster": { "server": "https://127.0.0.1:1", "certificate-authority-data": "eA==" } }],
+        "clusters": [{ "name": "lab", "cluster": { "server": "https://127.0.0.1:1", "certificate-authority-data": AUTHORITY } }],
         "contexts": [{ "name": "lab", "context": { "cluster": "lab", "user": "me" } }],
         "users": [{ "name": "me", "user": { "exec": {
             "apiVersion": "client.authentication.k8s.io/v1", "interactiveMode": "Never",

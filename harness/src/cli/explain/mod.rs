@@ -5,7 +5,7 @@
 mod api_server;
 mod signing_request;
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args};
@@ -19,9 +19,11 @@ use crate::cluster::{ApiServer, Driver, FRONT_PROXY, SERVICE_ACCOUNT_ISSUER};
 use crate::credential::Credential;
 use crate::event::{ReasonSource, Verdict};
 use crate::explain::issuers::{self, Issuer};
-use crate::explain::{self, Basis, Effect, Explanation, Finding, Known, flags, kubeconfig};
+use crate::explain::{self, Basis, Effect, Explanation, Finding, Known, flags};
+use crate::kubeconfig::{self, ClusterConfig, ExecConfig, plugin};
 use crate::lab::Lab;
 use crate::pki::Leaf;
+use crate::printable::printable;
 use crate::probe::Endpoint;
 use crate::secret::Secret;
 
@@ -46,7 +48,7 @@ Exit codes:
 pub struct ExplainArguments {
     /// Kubeconfig with the credential and its server
     ///
-    /// An exec plugin is run, but not interactively.
+    /// An exec plugin is run as kubectl runs it, for at most a minute.
     #[arg(long, value_name = "FILE", help_heading = "Subject")]
     kubeconfig: Option<PathBuf>,
     /// Context of that kubeconfig [default: its current one]
@@ -143,9 +145,12 @@ pub async fn run(arguments: ExplainArguments, session: &Session, out: &mut dyn W
     let Some(server) = asked.server else {
         return show_file_alone(&told, session, out);
     };
-    if let Some(plugin) = &asked.exec {
-        match explain::run_plugin(plugin, &asked.cluster).await {
-            Ok(credential) => asked.credentials.push(credential),
+    if let Some((exec, cluster)) = &asked.plugin {
+        match run_plugin(exec, cluster).await {
+            Ok(answer) => {
+                told.extend(explain::about_answer(&answer));
+                asked.credentials.extend(answer.credentials);
+            }
             Err(error) => {
                 told.push(error.into());
                 return show_file_alone(&told, session, out);
@@ -194,32 +199,15 @@ struct Wanted {
     server: Option<String>,
     authority: Option<String>,
     credentials: Vec<Credential>,
-    exec: Option<serde_json::Value>,
-    /// The description of the cluster that is passed to a plugin.
-    cluster: serde_json::Value,
+    /// The plugin that gives the credential, with the cluster that it is told of.
+    plugin: Option<(ExecConfig, ClusterConfig)>,
     impersonated: Vec<(String, String)>,
 }
 
 async fn asked(arguments: &ExplainArguments, told: &mut Vec<Finding>) -> Result<Wanted, CommandError> {
     let mut wanted = Wanted::default();
     if let Some(path) = &arguments.kubeconfig {
-        let text = read(path).await?;
-        let directory = path.parent().unwrap_or(Path::new(".")).to_owned();
-        let context = arguments.context.clone();
-        let found = blocking(move || {
-            let beside = |name: &Path| std::fs::read_to_string(directory.join(name));
-            kubeconfig::read(&text, context.as_deref(), &beside)
-        });
-        let found = found.await;
-        told.extend(found.findings);
-        return Ok(Wanted {
-            server: found.server,
-            authority: found.authority,
-            credentials: found.credentials,
-            exec: found.exec,
-            cluster: found.cluster,
-            impersonated: found.impersonated,
-        });
+        return of_kubeconfig(path, arguments.context.clone(), told).await;
     }
     if let Some(path) = &arguments.token_file {
         wanted.credentials.push(Credential::Token(Secret::new(read(path).await?.trim())));
@@ -240,6 +228,59 @@ async fn asked(arguments: &ExplainArguments, told: &mut Vec<Finding>) -> Result<
         wanted.authority = Some(read(path).await?);
     }
     Ok(wanted)
+}
+
+/// Reads the kubeconfig `path`; without a server if kubectl would refuse it.
+async fn of_kubeconfig(path: &Path, context: Option<String>, told: &mut Vec<Finding>) -> Result<Wanted, CommandError> {
+    let files = kubeconfig::files_of(path.as_os_str());
+    if let [file] = files.as_slice() {
+        let (path, there) = (file.clone(), file.clone());
+        let there = blocking(move || std::fs::metadata(there)).await;
+        there.map_err(|source| CommandError::new(Exit::Usage, NotRead { path, source }))?;
+    }
+    let config = match blocking(move || kubeconfig::read(&files, context.as_deref())).await {
+        Ok(config) => config,
+        Err(troubles) => {
+            told.extend(troubles.into_iter().map(Finding::from));
+            return Ok(Wanted::default());
+        }
+    };
+    told.extend(config.remarks.iter().cloned().map(Finding::from));
+    let mut wanted = Wanted {
+        authority: config.cluster.authority.clone(),
+        credentials: config.credentials(),
+        plugin: config.user.plugin().cloned().map(|exec| (exec, config.cluster.clone())),
+        impersonated: config.user.impersonate.headers(),
+        server: None,
+    };
+    for credential in &wanted.credentials {
+        if let Credential::Certificate(leaf) = credential
+            && let Err(error) = crate::tls::identity(leaf)
+        {
+            let seen = format!("cannot use the client certificate or its key: {error}");
+            told.push(Finding::of_file(seen, "give both as PEM text").at(config.user.place.clone()));
+            return Ok(Wanted::default());
+        }
+    }
+    // Credentials are only sent over TLS.
+    let server = config.cluster.server.trim_end_matches('/').to_owned();
+    wanted.server = Some(server).filter(|server| server.starts_with("https://"));
+    Ok(wanted)
+}
+
+/// Runs the plugin, and shows on standard error which program it is and what it says.
+async fn run_plugin(exec: &ExecConfig, cluster: &ClusterConfig) -> Result<plugin::PluginAnswer, plugin::PluginError> {
+    let mut show = |text: &str| {
+        let mut shown = io::stderr();
+        let _nobody_reads_it = write!(shown, "{}", printable(text)).and_then(|()| shown.flush());
+    };
+    show(&format!(
+        "running the plugin {} of the kubeconfig\n",
+        plugin::program(exec)?.display()
+    ));
+    let mut surroundings = plugin::Surroundings::new(&mut show);
+    surroundings.is_terminal = io::stdin().is_terminal();
+    plugin::run(exec, cluster, surroundings).await
 }
 
 async fn read(path: &Path) -> Result<String, CommandError> {

@@ -2,19 +2,15 @@
 //!
 //! The main type is [`Access`]. Every credential is read once, at the beginning; the file is not changed.
 
-use std::path::Path;
-
-use kube::config::{AuthInfo, Cluster, KubeConfigOptions, Kubeconfig, KubeconfigError};
-use secrecy::ExposeSecret;
+use std::path::{Path, PathBuf};
 
 use super::error::ExistingError;
-use super::exec;
 use crate::cluster::{ApiServer, MAIN};
 use crate::credential::Credential;
-use crate::kubeconfig::text_of;
+use crate::kubeconfig::plugin::{self, PluginError, Surroundings};
+use crate::kubeconfig::{self, ClientConfig, ClusterConfig, Trouble};
 use crate::pem;
 use crate::pki::Leaf;
-use crate::secret::Secret;
 
 /// An API server, and the credential that is presented to it.
 #[derive(Clone, Debug)]
@@ -32,57 +28,30 @@ pub(super) struct Access {
 impl Access {
     /// Reads the context `context`, or the current one, of the kubeconfig `path`.
     pub(super) async fn read(path: &Path, context: Option<&str>) -> Result<Self, ExistingError> {
-        let file = file(path)?;
-        let known: Vec<String> = file.contexts.iter().map(|context| context.name.clone()).collect();
-        let context = match context.or(file.current_context.as_deref().filter(|name| !name.is_empty())) {
-            Some(name) if known.iter().any(|context| context == name) => name.to_owned(),
-            Some(name) => {
-                return Err(ExistingError::NoSuchContext {
-                    path: path.to_owned(),
-                    name: name.to_owned(),
-                    known,
-                });
-            }
-            None => {
-                return Err(ExistingError::NoCurrentContext {
-                    path: path.to_owned(),
-                    known,
-                });
-            }
-        };
+        // The file may be a pipe, which can be read once.
+        let bytes = std::fs::read(path).map_err(|source| ExistingError::File {
+            path: path.to_owned(),
+            source,
+        })?;
+        let read = |file: &Path| if file == path { Ok(bytes.clone()) } else { std::fs::read(file) };
+        let context = chosen(path, context, &read)?;
+        let config = kubeconfig::read_with(&[path.to_owned()], Some(&context), &read, jiff::Timestamp::now());
+        let config = config.map_err(|troubles| ExistingError::Refused {
+            context: context.clone(),
+            why: told(troubles),
+        })?;
         let incomplete = |what| ExistingError::Incomplete {
             context: context.clone(),
             what,
         };
-        let named = file.contexts.iter().find(|named| named.name == context);
-        let meant = named
-            .and_then(|named| named.context.clone())
-            .ok_or_else(|| incomplete("no cluster"))?;
-        let cluster = file.clusters.iter().find(|named| named.name == meant.cluster);
-        let cluster = cluster
-            .and_then(|named| named.cluster.clone())
-            .ok_or_else(|| incomplete("a cluster that the file does not describe"))?;
-        let known_user = file.auth_infos.iter().any(|named| Some(&named.name) == meant.user.as_ref());
-        if !known_user {
+        if config.user.place.is_none() {
             return Err(incomplete("a user that the file does not describe"));
         }
-        let url = address(&context, &cluster)?;
-        // kube reads the rest as kubectl does: files beside the kubeconfig, inline data, the cluster information for a plugin.
-        let options = KubeConfigOptions {
-            context: Some(context.clone()),
-            ..KubeConfigOptions::default()
-        };
-        let config = kube::Config::from_custom_kubeconfig(file, &options)
-            .await
-            .map_err(|source| unreadable(&context, "cluster", source))?;
-        let authority = config
-            .root_cert
-            .filter(|certificates| !certificates.is_empty())
-            .ok_or_else(|| incomplete("a cluster without a certificate authority"))?;
-        let authority: Result<String, _> = authority.iter().map(|der| pem::encode(pem::CERTIFICATE, der)).collect();
-        let authority = authority.map_err(|source| unreadable(&context, "certificate authority", source))?;
+        let url = address(&context, &config.cluster)?;
+        let authority = config.cluster.authority.clone();
+        let authority = authority.ok_or_else(|| incomplete("a cluster without a certificate authority"))?;
         crate::tls::roots(&authority).map_err(|source| unreadable(&context, "certificate authority", source))?;
-        let credential = credential(&context, &config.auth_info).await?;
+        let credential = credential(&context, &config).await?;
         Ok(Self {
             context,
             url,
@@ -107,23 +76,33 @@ impl Access {
     }
 }
 
-fn file(path: &Path) -> Result<Kubeconfig, ExistingError> {
-    let not_one = |source: Box<dyn std::error::Error + Send + Sync>| ExistingError::NotAKubeconfig {
+/// Returns the name of the context `wanted`, or of the current one.
+fn chosen(path: &Path, wanted: Option<&str>, read: kubeconfig::Reader<'_>) -> Result<String, ExistingError> {
+    let not_one = |why: String| ExistingError::NotAKubeconfig {
         path: path.to_owned(),
-        source,
+        source: why.into(),
     };
-    let file = Kubeconfig::read_from(path).map_err(|error| match error {
-        KubeconfigError::ReadConfig(source, path) if source.kind() != std::io::ErrorKind::InvalidData => {
-            ExistingError::File { path, source }
-        }
-        // The whole error would quote the file, secrets included.
-        KubeconfigError::Parse(_) => not_one("it is not YAML of that form".into()),
-        other => not_one(other.into()),
-    })?;
-    if file.contexts.is_empty() {
-        return Err(not_one("it has no context".into()));
+    let contexts = kubeconfig::contexts(&[path.to_owned()], read).map_err(|troubles| not_one(told(troubles)))?;
+    let known = contexts.names;
+    if known.is_empty() {
+        return Err(not_one("it has no context".to_owned()));
     }
-    Ok(file)
+    let path = PathBuf::from(path);
+    match wanted.map(str::to_owned).or(contexts.current) {
+        Some(name) if known.contains(&name) => Ok(name),
+        Some(name) => Err(ExistingError::NoSuchContext { path, name, known }),
+        None => Err(ExistingError::NoCurrentContext { path, known }),
+    }
+}
+
+/// Returns the faults of a kubeconfig in one line each.
+fn told(troubles: Vec<Trouble>) -> String {
+    let refused = troubles.into_iter().filter(|trouble| trouble.is_refused);
+    let lines = refused.map(|Trouble { place, seen, change, .. }| {
+        let place = place.map(|place| format!("{place}: ")).unwrap_or_default();
+        format!("{place}{seen} ({change})")
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn unreadable(context: &str, what: &'static str, source: impl std::error::Error + Send + Sync + 'static) -> ExistingError {
@@ -135,35 +114,31 @@ fn unreadable(context: &str, what: &'static str, source: impl std::error::Error 
 }
 
 /// Returns the address, if scenarios can use it.
-fn address(context: &str, cluster: &Cluster) -> Result<String, ExistingError> {
+fn address(context: &str, cluster: &ClusterConfig) -> Result<String, ExistingError> {
     let unsupported = |what: String, instead| ExistingError::Unsupported {
         context: context.to_owned(),
         what,
         instead,
     };
-    if cluster.insecure_skip_tls_verify == Some(true) {
+    if cluster.insecure_skip_tls_verify {
         return Err(unsupported(
             "insecure-skip-tls-verify".to_owned(),
             "give the cluster's certificate-authority instead: without it, a refusal in TLS would prove nothing",
         ));
     }
-    if let Some(name) = cluster.tls_server_name.as_ref().filter(|name| !name.is_empty()) {
+    if let Some(name) = &cluster.tls_server_name {
         return Err(unsupported(
             format!("the tls-server-name '{name}'"),
             "give an address that is in the API server's certificate",
         ));
     }
-    if cluster.proxy_url.as_ref().is_some_and(|proxy| !proxy.is_empty()) {
+    if cluster.proxy_url.is_some() {
         return Err(unsupported(
             "a proxy-url".to_owned(),
             "run authlab where the API server can be reached directly",
         ));
     }
-    let url = cluster.server.clone().filter(|url| !url.is_empty());
-    let url = url.ok_or_else(|| ExistingError::Incomplete {
-        context: context.to_owned(),
-        what: "a cluster without a server",
-    })?;
+    let url = &cluster.server;
     let uri: hyper::Uri = url.parse().map_err(|source| unreadable(context, "server's address", source))?;
     if uri.scheme_str() != Some("https") || !uri.path().trim_end_matches('/').is_empty() {
         return Err(unsupported(
@@ -174,113 +149,75 @@ fn address(context: &str, cluster: &Cluster) -> Result<String, ExistingError> {
     Ok(url.trim_end_matches('/').to_owned())
 }
 
-async fn credential(context: &str, user: &AuthInfo) -> Result<Credential, ExistingError> {
-    if let Some(provider) = &user.auth_provider {
+async fn credential(context: &str, config: &ClientConfig) -> Result<Credential, ExistingError> {
+    let user = &config.user;
+    let mut presented = config.credentials();
+    if let Some(provider) = user
+        .auth_provider
+        .as_ref()
+        .filter(|_| presented.is_empty() || user.id_token().is_some())
+    {
         return Err(ExistingError::Unsupported {
             context: context.to_owned(),
             what: format!("the auth provider '{}'", provider.name),
-            instead: "use an exec plugin or a kubeconfig with a credential in it: kubectl has no auth providers any more, either",
+            instead: "use an exec plugin or a kubeconfig with a credential in it: kubectl's auth providers are deprecated",
         });
     }
-    let mut presented = Vec::new();
-    if let Some(leaf) = certificate(context, user)? {
-        presented.push(Credential::Certificate(leaf));
+    if let Some(exec) = user.plugin() {
+        let mut show = |_: &str| {};
+        let answer = plugin::run(exec, &config.cluster, Surroundings::new(&mut show)).await;
+        presented.extend(answer.map_err(|error| failed(context, &exec.command, error))?.credentials);
     }
-    if let Some(token) = token(context, user)? {
-        presented.push(Credential::Token(token));
-    } else if let (Some(name), Some(password)) = (&user.username, &user.password) {
-        use base64::Engine;
-        let pair = base64::engine::general_purpose::STANDARD.encode(format!("{name}:{}", password.expose_secret()));
-        presented.push(Credential::Authorization(Secret::new(format!("Basic {pair}"))));
+    for leaf in presented.iter().filter_map(|credential| match credential {
+        Credential::Certificate(leaf) => Some(leaf),
+        _ => None,
+    }) {
+        crate::tls::identity(leaf).map_err(|source| unreadable(context, "client certificate", source))?;
     }
-    if let Some(plugin) = &user.exec {
-        presented.push(exec::credential(context, plugin).await?);
+    if presented.is_empty() {
+        return Err(ExistingError::Incomplete {
+            context: context.to_owned(),
+            what: "a user without a credential",
+        });
     }
-    let own = match presented.len() {
-        0 => {
-            return Err(ExistingError::Incomplete {
-                context: context.to_owned(),
-                what: "a user without a credential",
-            });
-        }
-        1 => presented.remove(0),
-        _ => Credential::Together(presented),
-    };
-    if let Some(since) = own.presentation().certificate.as_ref().and_then(expired) {
+    let credential = Credential::of(presented, user.impersonate.headers());
+    if let Some(since) = credential.presentation().certificate.as_ref().and_then(expired) {
         return Err(ExistingError::Expired {
             context: context.to_owned(),
             since,
         });
     }
-    for (_, value) in own.presentation().headers {
+    for (_, value) in credential.presentation().headers {
         hyper::header::HeaderValue::try_from(value.expose()).map_err(|source| unreadable(context, "token", source))?;
     }
-    let headers = impersonation(user);
-    Ok(if headers.is_empty() {
-        own
-    } else {
-        Credential::Impersonation {
-            own: Box::new(own),
-            headers,
-        }
-    })
+    Ok(credential)
 }
 
-fn certificate(context: &str, user: &AuthInfo) -> Result<Option<Leaf>, ExistingError> {
-    let key = user.client_key_data.as_ref().map(|data| data.expose_secret().to_owned());
-    let certificate = text(
-        context,
-        "client certificate",
-        user.client_certificate_data.as_deref(),
-        &user.client_certificate,
-    )?;
-    let key = text(context, "client key", key.as_deref(), &user.client_key)?;
-    match (certificate, key) {
-        (None, None) => Ok(None),
-        (Some(certificate), Some(key)) => {
-            let leaf = Leaf {
-                certificate,
-                chain: String::new(),
-                key: Secret::new(key),
-            };
-            crate::tls::identity(&leaf).map_err(|source| unreadable(context, "client certificate", source))?;
-            Ok(Some(leaf))
-        }
-        _ => Err(ExistingError::Incomplete {
+fn failed(context: &str, command: &str, error: PluginError) -> ExistingError {
+    let command = command.to_owned();
+    match error {
+        PluginError::NotStarted {
+            help,
+            install_hint,
+            source,
+            ..
+        } => ExistingError::PluginNotStarted {
+            command,
+            install: install_hint.or(Some(help)),
+            source,
+        },
+        PluginError::NoTerminal { .. } => ExistingError::Unsupported {
             context: context.to_owned(),
-            what: "a user with a client certificate or a key, but not both",
-        }),
+            what: format!("the exec plugin `{command}` that needs a terminal"),
+            instead: "use a kubeconfig with a credential in it",
+        },
+        PluginError::Failed { status, said, .. } => ExistingError::PluginFailed { command, status, said },
+        PluginError::Hangs { seconds, .. } => ExistingError::PluginHangs { command, seconds },
+        error @ (PluginError::Version { .. } | PluginError::Answer { .. }) => ExistingError::PluginAnswer {
+            command,
+            why: error.to_string(),
+        },
     }
-}
-
-/// Returns the data in the file if there is any, or the content of the file that it names.
-fn text(context: &str, what: &'static str, data: Option<&str>, path: &Option<String>) -> Result<Option<String>, ExistingError> {
-    if let Some(data) = data.filter(|data| !data.is_empty()) {
-        return text_of(data).map(Some).map_err(|source| unreadable(context, what, source));
-    }
-    let Some(path) = path.as_ref().filter(|path| !path.is_empty()) else {
-        return Ok(None);
-    };
-    std::fs::read_to_string(path).map(Some).map_err(|source| {
-        let path = Path::new(path).display();
-        unreadable(context, what, std::io::Error::new(source.kind(), format!("{path}: {source}")))
-    })
-}
-
-fn token(context: &str, user: &AuthInfo) -> Result<Option<Secret>, ExistingError> {
-    if let Some(token) = &user.token {
-        return Ok(Some(Secret::new(token.expose_secret())));
-    }
-    Ok(text(context, "token", None, &user.token_file)?.map(|token| Secret::new(token.trim())))
-}
-
-/// Returns the impersonation headers, if the kubeconfig asks for them (`as`, `as-groups`, `as-uid`).
-fn impersonation(user: &AuthInfo) -> Vec<(String, String)> {
-    let header = |name: &str, value: &String| (format!("Impersonate-{name}"), value.clone());
-    let name = user.impersonate.iter().map(|name| header("User", name));
-    let uid = user.impersonate_uid.iter().map(|uid| header("Uid", uid));
-    let groups = user.impersonate_groups.iter().flatten().map(|group| header("Group", group));
-    name.chain(uid).chain(groups).collect()
 }
 
 /// Returns the time at which the certificate expired, if it has.
@@ -302,6 +239,7 @@ mod tests {
     use crate::hint::Hint;
     use crate::kubeconfig;
     use crate::pki::{Authority, Flaw, Request};
+    use crate::secret::Secret;
     use serde_json::{Value, json};
 
     fn sound() -> Value {
@@ -394,8 +332,18 @@ mod tests {
                 json!(""),
                 "a cluster without a certificate authority",
             ),
-            ("users", "auth-provider", json!({ "name": "gcp" }), "auth provider 'gcp'"),
-            ("users", "client-key-data", json!("eA=="), "but not both"),
+            (
+                "users",
+                "auth-provider",
+                json!({ "name": "gcp" }),
+                "The gcp auth plugin has been removed",
+            ),
+            (
+                "users",
+                "client-certificate-data",
+                json!("eA=="),
+                "client-key-data or client-key must be specified",
+            ),
         ] {
             let inner = part.trim_end_matches('s');
             let text = refusal(|file| file[part][0][inner][field] = value.clone()).await;

@@ -65,6 +65,14 @@ pub enum ExistingError {
         /// The alternative.
         instead: &'static str,
     },
+    /// kubectl refuses the kubeconfig, too.
+    #[error("cannot use the context '{context}' of the kubeconfig, and kubectl cannot either:\n{why}")]
+    Refused {
+        /// The context.
+        context: String,
+        /// The faults, one in each line.
+        why: String,
+    },
     /// The contents of the context cannot be read.
     #[error("cannot read the {what} of the context '{context}'")]
     Unreadable {
@@ -176,7 +184,7 @@ impl Hint for ExistingError {
             Self::NoCurrentContext { .. } | Self::NoSuchContext { .. } => "name one of them with --context NAME",
             Self::Incomplete { .. } => "`kubectl config view` shows the file; --context NAME selects another context",
             Self::Unsupported { instead, .. } => instead,
-            Self::Unreadable { .. } => "correct the file, or select another context with --context NAME",
+            Self::Refused { .. } | Self::Unreadable { .. } => "correct the file, or select another context with --context NAME",
             Self::Expired { .. } => "renew it, or use another kubeconfig",
             Self::PluginNotStarted { install, .. } => {
                 return install

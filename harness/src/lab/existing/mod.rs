@@ -7,7 +7,6 @@
 mod access;
 pub(crate) mod created_objects;
 mod error;
-mod exec;
 mod home;
 mod in_cluster;
 mod questions;

@@ -1,6 +1,6 @@
 //! A learner's work: the goals of lessons check the learner's own files.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context;
 use cucumber::given;
@@ -8,7 +8,7 @@ use cucumber::given;
 use super::{Person, Step};
 use crate::auth_proxy::AuthProxy;
 use crate::credential::Credential;
-use crate::explain::{kubeconfig, run_plugin};
+use crate::kubeconfig::{self, plugin};
 use crate::scenario::world::World;
 
 /// The auth proxy in front of the API server while the scenario lasts.
@@ -36,19 +36,22 @@ async fn through_proxy(world: &mut World) -> Step {
 /// Returns the credential in the kubeconfig `file`, which must be for the lab's API server.
 async fn credential(world: &World, file: &Path) -> Step<Credential> {
     let name = file.file_name().unwrap_or_default().display();
-    let text = std::fs::read_to_string(file).with_context(|| format!("there is no {name}"))?;
-    let directory = file.parent().map(PathBuf::from).unwrap_or_default();
-    let beside = |named: &Path| std::fs::read_to_string(directory.join(named));
-    let read = kubeconfig::read(&text, None, &beside);
-    if let Some(finding) = read.findings.first() {
-        bail!("{name}: {}", finding.seen);
-    }
+    ensure!(file.is_file(), "there is no {name}");
+    let read = match kubeconfig::read(&[file.to_owned()], None) {
+        Ok(read) => read,
+        Err(troubles) => bail!(
+            "{name}: {}",
+            troubles.first().map(|trouble| trouble.seen.as_str()).unwrap_or_default()
+        ),
+    };
     let main = world.main();
-    let server = read.server.unwrap_or_default();
+    let server = read.cluster.server.trim_end_matches('/');
     ensure!(server == main.url, "{name} is for {server}, and the API server is {}", main.url);
-    let mut credentials = read.credentials;
-    if let Some(plugin) = &read.exec {
-        credentials.push(run_plugin(plugin, &read.cluster).await.with_context(|| name.to_string())?);
+    let mut credentials = read.credentials();
+    if let Some(exec) = read.user.plugin() {
+        let mut show = |_: &str| {};
+        let answer = plugin::run(exec, &read.cluster, plugin::Surroundings::new(&mut show)).await;
+        credentials.extend(answer.with_context(|| name.to_string())?.credentials);
     }
-    Ok(Credential::of(credentials, read.impersonated))
+    Ok(Credential::of(credentials, read.user.impersonate.headers()))
 }

@@ -1,0 +1,227 @@
+//! Exec plugins, run as kubectl runs them (client-go `plugin/pkg/client/auth/exec/exec.go`), with a time limit.
+//!
+//! The main function is [`run`]; [`program`] says before what will run.
+
+mod answer;
+mod error;
+mod live;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rustix::process::{Pid, Signal};
+use serde_json::{Map, Value, json};
+use tokio::process::Command;
+
+use super::{ClusterConfig, ExecConfig};
+use crate::credential::exec::EXEC_INFO;
+use crate::secret::redact;
+use crate::shell_word::quoted;
+pub use answer::PluginAnswer;
+pub use error::PluginError;
+
+/// The time that a plugin may take: some ask a remote server.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// The circumstances of a run.
+pub struct Surroundings<'a> {
+    /// `true` if the standard input is a terminal: the plugin may ask the user, if its `interactiveMode` allows that.
+    pub is_terminal: bool,
+    /// A function that shows the plugin's error output as it comes, redacted.
+    pub show: &'a mut (dyn FnMut(&str) + Send),
+    /// The time that it may take.
+    pub limit: Duration,
+}
+
+impl<'a> Surroundings<'a> {
+    /// Returns the usual ones, without a terminal.
+    pub fn new(show: &'a mut (dyn FnMut(&str) + Send)) -> Self {
+        Self {
+            is_terminal: false,
+            show,
+            limit: LIMIT,
+        }
+    }
+}
+
+/// Returns the program that will run: beside the kubeconfig if the command has a slash (`loader.go`), else the first in `PATH`.
+///
+/// # Errors
+/// There is no such program.
+pub fn program(exec: &ExecConfig) -> Result<PathBuf, PluginError> {
+    let looked = if exec.command.contains('/') {
+        let path = exec.directory.join(&exec.command);
+        which::which(absolute(&path)).map_err(|_| path)
+    } else {
+        which::which(&exec.command).map_err(|_| PathBuf::from(&exec.command))
+    };
+    looked.map_err(|path| PluginError::NotStarted {
+        program: path.display().to_string(),
+        help: missing(exec),
+        install_hint: exec.install_hint.clone(),
+        source: io::ErrorKind::NotFound.into(),
+    })
+}
+
+/// Returns the command line, to be run by hand.
+#[must_use]
+pub fn command_line(exec: &ExecConfig) -> String {
+    let words = std::iter::once(&exec.command).chain(&exec.args);
+    let line = words.map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
+    redact(&line).into_owned()
+}
+
+/// Runs the plugin, with the information about `cluster` if the kubeconfig asks for that.
+///
+/// # Errors
+/// The plugin does not exist, fails, takes too long, or returns something that kubectl does not take.
+pub async fn run(exec: &ExecConfig, cluster: &ClusterConfig, surroundings: Surroundings<'_>) -> Result<PluginAnswer, PluginError> {
+    let mode = exec.interactive_mode.as_deref();
+    if mode == Some("Always") && !surroundings.is_terminal {
+        return Err(PluginError::NoTerminal { line: command_line(exec) });
+    }
+    let is_interactive = surroundings.is_terminal && mode != Some("Never");
+    let program = program(exec)?;
+    // Not a `process::Program`: its output is a secret that must not be in a file, and it needs the user's environment.
+    let mut command = Command::new(&program);
+    command
+        .args(&exec.args)
+        .envs(exec.env.iter().map(|(name, value)| (name, value)))
+        .env(EXEC_INFO, info(exec, cluster, is_interactive).to_string())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    if is_interactive {
+        // Only the terminal's own process group may read from it.
+        command.stdin(Stdio::inherit());
+    } else {
+        command.process_group(0);
+    }
+    let mut child = command.spawn().map_err(|source| PluginError::NotStarted {
+        program: program.display().to_string(),
+        help: "make the file executable, and let it begin with `#!` and the path of its interpreter".to_owned(),
+        install_hint: None,
+        source,
+    })?;
+    let mut group = Group(
+        child
+            .id()
+            .filter(|_| !is_interactive)
+            .and_then(|pid| Pid::from_raw(pid.cast_signed())),
+    );
+    let mut said = String::new();
+    let answered = {
+        let work = live::output(&mut child, surroundings.show, &mut said);
+        tokio::time::timeout(surroundings.limit, work).await
+    };
+    let said_last = || error::last_lines(&said);
+    match answered {
+        Err(_) => Err(PluginError::Hangs {
+            line: command_line(exec),
+            seconds: surroundings.limit.as_secs(),
+            said: said_last(),
+        }),
+        Ok(Err(source)) => Err(PluginError::NotStarted {
+            program: program.display().to_string(),
+            help: "run it by hand".to_owned(),
+            install_hint: None,
+            source,
+        }),
+        Ok(Ok((status, printed))) => {
+            // Processes that it left running belong to the user.
+            group.0 = None;
+            if status.success() {
+                answer::read(&printed, exec)
+            } else {
+                Err(PluginError::Failed {
+                    program: exec.command.clone(),
+                    status,
+                    said: said_last(),
+                })
+            }
+        }
+    }
+}
+
+/// Returns the plugin's input (client-go `rest/exec.go`, `pkg/apis/clientauthentication`).
+fn info(exec: &ExecConfig, cluster: &ClusterConfig, is_interactive: bool) -> Value {
+    let mut spec = json!({ "interactive": is_interactive });
+    if exec.provide_cluster_info {
+        let mut told = Map::new();
+        told.insert("server".to_owned(), address(&cluster.server).into());
+        if let Some(name) = &cluster.tls_server_name {
+            told.insert("tls-server-name".to_owned(), name.as_str().into());
+        }
+        if cluster.insecure_skip_tls_verify {
+            told.insert("insecure-skip-tls-verify".to_owned(), true.into());
+        }
+        if let Some(authority) = &cluster.authority {
+            told.insert("certificate-authority-data".to_owned(), STANDARD.encode(authority).into());
+        }
+        if let Some(proxy) = &cluster.proxy_url {
+            told.insert("proxy-url".to_owned(), proxy.as_str().into());
+        }
+        if cluster.disable_compression {
+            told.insert("disable-compression".to_owned(), true.into());
+        }
+        told.insert("config".to_owned(), cluster.exec_extension.clone().unwrap_or_default());
+        spec["cluster"] = told.into();
+    }
+    json!({ "kind": "ExecCredential", "apiVersion": exec.api_version, "spec": spec })
+}
+
+/// Returns the address as client-go keeps it: with a path, it has neither query nor fragment (`client_config.go`).
+fn address(server: &str) -> &str {
+    let end = server.find(['?', '#']).unwrap_or(server.len());
+    let begin = server.find("://").map_or(0, |at| at + 3);
+    match server.get(begin..end).and_then(|rest| rest.find('/')) {
+        Some(slash) if begin + slash + 1 < end => &server[..end],
+        _ => server,
+    }
+}
+
+/// Returns the change that helps for a program that is not there.
+fn missing(exec: &ExecConfig) -> String {
+    let name = Path::new(&exec.command).file_name().unwrap_or_default().display().to_string();
+    if exec.command.starts_with("~/") {
+        return "give the whole path of the program: kubectl takes ~ for the name of a directory".to_owned();
+    }
+    if exec.command.contains('\\') {
+        return "give the path of a program of this system".to_owned();
+    }
+    if exec.command.contains('/') {
+        return match which::which(&name) {
+            Ok(path) => format!(
+                "correct the path, which is relative to the kubeconfig ({} is in PATH)",
+                path.display()
+            ),
+            Err(_) => "correct the path, which is relative to the kubeconfig, or install the program".to_owned(),
+        };
+    }
+    if exec.directory.join(&name).is_file() {
+        return format!("write ./{name}: without a slash, kubectl looks for it in PATH, and it lies beside the kubeconfig");
+    }
+    "install it, or give its full path in the kubeconfig".to_owned()
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// A process group that is killed when this is dropped.
+struct Group(Option<Pid>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(pid) = self.0 {
+            let _gone = rustix::process::kill_process_group(pid, Signal::KILL);
+        }
+    }
+}
