@@ -153,12 +153,9 @@ impl Read {
                     chain: String::new(),
                     key: Secret::new(key),
                 };
-                match crate::tls::identity(&leaf) {
+                match crate::tls::client_identity(&leaf.certificate, &leaf.key) {
                     Ok(_) => self.credentials.push(Credential::Certificate(leaf)),
-                    Err(error) => self.wrong(
-                        format!("cannot use the client certificate or its key: {error}"),
-                        "give both as PEM text",
-                    ),
+                    Err(error) => self.findings.push(super::client_key::finding(&error)),
                 }
             }
             (None, None) => {}

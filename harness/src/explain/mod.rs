@@ -5,9 +5,12 @@
 //! ([`token`], [`certificate`], [`kubeconfig`]); the server's own reason, if its log can be read, comes first. A credential is sent only
 //! to the server that was named; issuers are asked only for public documents.
 
+pub mod answer;
 pub mod api_server;
 pub mod bindings;
 pub mod certificate;
+pub mod client_key;
+pub mod connection;
 mod finding;
 pub mod flags;
 pub mod issuers;
@@ -80,14 +83,27 @@ pub struct Explanation {
 
 /// Asks the server for the identity of `credential`, and checks everything that can be checked without the server.
 pub async fn explain(endpoint: &Endpoint, credential: &Credential, known: &Known) -> Explanation {
-    let answer = ask(endpoint, "you", credential, &Question::who_am_i()).await;
+    let (mut answer, answered) = answer::who_am_i(endpoint, credential).await;
+    if answer.verdict == Verdict::Accepted && answered.identity().is_none() {
+        // Only the API server itself accepts; what else answered did not reach it.
+        answer.verdict = Verdict::Unreachable;
+    }
     let now = server_time(&answer);
-    let mut findings = Vec::new();
+    let mut findings = answer::findings(endpoint, &answer, &answered);
+    findings.extend(
+        answer
+            .failure
+            .iter()
+            .flat_map(|failure| connection::findings(endpoint, failure, now)),
+    );
     findings.extend(clock(&answer, now));
     let parts = credential.presentation();
     if let Some(leaf) = &parts.certificate {
         // This connection presents no credential.
-        let advertised = acceptable_authorities(endpoint).await.unwrap_or_default();
+        let advertised = match answer.failure {
+            None => acceptable_authorities(endpoint).await.unwrap_or_default(),
+            Some(_) => Vec::new(),
+        };
         findings.extend(certificate::check(&leaf.full_chain(), &advertised, known, now));
     }
     let bearer = parts.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("authorization"));

@@ -92,34 +92,11 @@ const REASONS: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// Part of a connection error, its meaning, and the change that helps.
-const CONNECTIONS: &[(&str, &str, &str)] = &[
-    (
-        "UnknownIssuer",
-        "the server's certificate is not signed by the authority of the kubeconfig",
-        "give the authority that signed it (certificate-authority, certificate-authority-data)",
-    ),
-    (
-        "NotValidForName",
-        "the server's certificate does not have the name in its address",
-        "use an address that is among its names, or set tls-server-name",
-    ),
-    ("Expired", "the server's certificate has expired", "renew it"),
-    (
-        "onnection refused",
-        "the server's address refuses connections",
-        "check the address and port, and that the cluster is running",
-    ),
-];
-
 /// Returns the finding for a reason of the server, or `None` if the reason is not conclusive by itself.
 pub(super) fn read(reason: &str, verdict: Verdict) -> Option<Finding> {
     match verdict {
         Verdict::Forbidden => return Some(forbidden(reason)),
-        Verdict::TlsRefused | Verdict::Unreachable => {
-            let (_, seen, change) = CONNECTIONS.iter().find(|(part, ..)| reason.contains(part))?;
-            return Some(Finding::of_file(format!("{seen} ({reason})"), *change));
-        }
+        Verdict::TlsRefused | Verdict::Unreachable => return None,
         _ => {}
     }
     let (_, behaviour, change) = REASONS.iter().find(|(part, ..)| reason.contains(part))?;

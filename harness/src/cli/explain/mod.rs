@@ -20,6 +20,7 @@ use crate::credential::Credential;
 use crate::event::{ReasonSource, Verdict};
 use crate::explain::issuers::{self, Issuer};
 use crate::explain::{self, Basis, Effect, Explanation, Finding, Known, flags, kubeconfig};
+use crate::kubeconfig::ClusterConfig;
 use crate::lab::Lab;
 use crate::pki::Leaf;
 use crate::probe::Endpoint;
@@ -159,7 +160,21 @@ pub async fn run(arguments: ExplainArguments, session: &Session, out: &mut dyn W
         ));
         return show_file_alone(&told, session, out);
     };
-    let endpoint = endpoint(lab.as_ref(), &server, authority);
+    let cluster = ClusterConfig {
+        server: server.clone(),
+        authority: Some(authority.clone()),
+        ..ClusterConfig::default()
+    };
+    let endpoint = match Endpoint::kubectl(&cluster) {
+        Ok(Endpoint { route, .. }) => Endpoint {
+            route,
+            ..endpoint(lab.as_ref(), &server, authority)
+        },
+        Err(error) => {
+            told.push(explain::connection::of_route(&cluster, &error));
+            return show_file_alone(&told, session, out);
+        }
+    };
     let credential = Credential::of(asked.credentials, asked.impersonated);
     if let Some(name) = &arguments.signing_request {
         return signing_request::run(name, &endpoint, &credential, told, session, out).await;
