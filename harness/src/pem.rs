@@ -1,5 +1,8 @@
 //! PEM (RFC 7468): DER in base64 between two lines with a label. The main functions are [`encode`] and [`blocks`].
 
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 use x509_cert::der;
 use x509_cert::der::pem::{LineEnding, encode_string};
 pub use x509_parser::error::PEMError;
@@ -31,9 +34,68 @@ pub fn first(text: &str) -> Result<Pem, PEMError> {
         .unwrap_or(Err(PEMError::MissingHeader))
 }
 
+/// A block as Go reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// The label.
+    pub label: String,
+    /// The header lines before the base64 text (RFC 1421 §4.6), as in encrypted keys of older programs.
+    pub headers: Vec<String>,
+    /// The DER.
+    pub contents: Vec<u8>,
+}
+
+/// Returns the blocks of `text` that Go's `encoding/pem` `Decode` finds, in order: it allows headers, skips damaged blocks, and requires the
+/// same label in both lines.
+pub fn blocks_of_go(text: &str) -> Vec<Block> {
+    const BASE64: GeneralPurpose = GeneralPurpose::new(&STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
+    let lines: Vec<&str> = text.split('\n').map(|line| line.trim_end_matches([' ', '\t', '\r'])).collect();
+    let mut blocks = Vec::new();
+    let mut at = 0;
+    while at < lines.len() {
+        let label = lines[at].strip_prefix("-----BEGIN ").and_then(|rest| rest.strip_suffix("-----"));
+        at += 1;
+        let Some(label) = label else { continue };
+        let headers: Vec<String> = lines[at..]
+            .iter()
+            .take_while(|line| line.contains(':'))
+            .map(|line| (*line).to_owned())
+            .collect();
+        let begin = at + headers.len();
+        let Some(length) = lines[begin..].iter().position(|line| line.starts_with("-----END ")) else {
+            continue;
+        };
+        if lines[begin + length] != format!("-----END {label}-----") {
+            continue;
+        }
+        let body: String = lines[begin..begin + length].concat().replace([' ', '\t'], "");
+        if let Ok(contents) = BASE64.decode(body) {
+            blocks.push(Block {
+                label: label.to_owned(),
+                headers,
+                contents,
+            });
+            at = begin + length + 1;
+        }
+    }
+    blocks
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn blocks_of_go_may_have_headers_and_need_the_same_label_twice() {
+        let text = "-----BEGIN A-----\r\nProc-Type: 4,ENCRYPTED\r\nDEK-Info: AES-128-CBC,00\r\n\r\nAQID\r\n-----END A-----\r\n\
+            -----BEGIN B-----\nAQID\n-----END C-----\n  -----BEGIN D-----\nAQID\n-----END D-----\n\
+            -----BEGIN E-----\nA Q\nID\n-----END E-----\n-----BEGIN F-----\n???\n-----END F-----\n-----BEGIN G-----\nAQID";
+        let seen: Vec<_> = blocks_of_go(text)
+            .into_iter()
+            .map(|block| (block.label, block.headers.len(), block.contents))
+            .collect();
+        assert_eq!(seen, [("A".to_owned(), 2, vec![1, 2, 3]), ("E".to_owned(), 0, vec![1, 2, 3])]);
+    }
 
     #[test]
     fn blocks_are_read_with_their_labels_as_they_were_written() {

@@ -119,6 +119,7 @@ impl Lab {
             name: "your auth proxy".to_owned(),
             url: proxy.url(),
             authority: serving,
+            route: None,
             server: main.clone(),
             exchanges: Exchanges::default(),
         };

@@ -259,6 +259,7 @@ impl Lab {
             name: format!("{name} proxy"),
             url: proxy.url.clone(),
             authority: self.authorities()?.serving.certificate().to_owned(),
+            route: None,
             server: self.main().clone(),
             exchanges: Exchanges::default(),
         })

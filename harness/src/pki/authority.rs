@@ -239,6 +239,14 @@ impl Authority {
         })
     }
 
+    /// Issues a certificate as requested for a public key of any kind, SubjectPublicKeyInfo, DER.
+    #[cfg(test)]
+    pub(crate) fn issue_for(&self, public: &[u8], request: &Request) -> Result<String, PkiError> {
+        use x509_cert::der::Decode as _;
+        let public = SubjectPublicKeyInfoOwned::from_der(public)?;
+        sign(&self.name, &self.key, &request.subject, &public, request, false)
+    }
+
     /// Issues a certificate as requested for the key of `leaf`.
     ///
     /// # Errors

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Record;
+use super::{Failure, Record};
 use crate::event::{AnswerReport, NOT_OBSERVABLE, ReasonSource, Verdict};
+use crate::tls::ServerCertificate;
 
 /// The caller's identity according to the server (authentication.k8s.io/v1 `UserInfo`). Groups are a set: their order is not promised.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -42,6 +43,10 @@ pub struct Answer {
     pub identity: Option<Identity>,
     /// The evidence in the server's logs.
     pub record: Record,
+    /// The reason for a missing response.
+    pub failure: Option<Failure>,
+    /// The certificate of the server that answered, if it was looked at.
+    pub server_certificate: Option<ServerCertificate>,
 }
 
 impl Answer {

@@ -1,20 +1,21 @@
 //! One request to an API server: a connection of its own, the unchanged credential, the response with its record.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
 
 use super::exchange::{Exchanged, Reading, connect};
+use super::failure::{Failure, Progress};
+use super::route::{LIMIT, Route, RouteError};
 use super::{Answer, Gate, Identity, Mark, Question, Record, Watch, record, seen};
 use crate::cluster::{ApiServer, LogDelay};
 use crate::credential::Credential;
 use crate::event::{Exchanges, ReasonSource, Verdict};
+use crate::kubeconfig::ClusterConfig;
 use crate::pki::{Authority, Request};
 use crate::process::wait::{Condition, until};
 use crate::secret::redact;
-
-/// The time limit of a request: nothing in a scenario takes this long unless it hangs.
-const LIMIT: Duration = Duration::from_secs(30);
 
 /// The longest time that the engine may take to forward a log line.
 const MARK_LIMIT: Duration = Duration::from_secs(5);
@@ -36,6 +37,8 @@ pub struct Endpoint {
     pub url: String,
     /// The CA of its serving certificate, PEM.
     pub authority: String,
+    /// The way that kubectl takes; `None`: directly, trusting `authority` alone.
+    pub route: Option<Route>,
     /// The API server behind it, whose record proves the response.
     pub server: ApiServer,
     /// The receiver of the requests and responses at this endpoint.
@@ -49,9 +52,33 @@ impl Endpoint {
             name: server.name.clone(),
             url: server.url.clone(),
             authority: server.serving_authority.clone(),
+            route: None,
             server: server.clone(),
             exchanges: Exchanges::default(),
         }
+    }
+
+    /// Returns the endpoint that kubectl asks for a cluster, with the proxy of this process's environment. Its logs are unknown.
+    ///
+    /// # Errors
+    /// kubectl would not connect, or go a way that this program does not know.
+    pub fn kubectl(cluster: &ClusterConfig) -> Result<Self, RouteError> {
+        let route = Route::of(cluster, &|name| std::env::var(name).ok())?;
+        let server = ApiServer {
+            name: "server".to_owned(),
+            url: cluster.server.clone(),
+            serving_authority: cluster.authority.clone().unwrap_or_default(),
+            logs: None,
+            gate: PathBuf::new(),
+            client_authorities: None,
+            authentication: None,
+            request_header_authorities: None,
+            own_authorities: None,
+        };
+        Ok(Self {
+            route: Some(route),
+            ..Self::of(&server)
+        })
     }
 }
 
@@ -70,27 +97,37 @@ pub async fn watch(endpoint: &Endpoint, who: &str, credential: &Credential, ques
 
 async fn carry(endpoint: &Endpoint, who: &str, credential: &Credential, question: &Question, reading: Reading) -> (Answer, Option<Watch>) {
     let request = format!("{who} → {}: {question}", endpoint.name);
-    let presentation = credential.presentation();
+    let mut presentation = credential.presentation();
+    if endpoint.route.as_ref().is_some_and(|route| route.plain) {
+        presentation.certificate = None;
+        presentation
+            .headers
+            .retain(|(name, _)| name.to_ascii_lowercase().starts_with("impersonate-"));
+    }
     // Only requests are logged, so connecting does not have to wait for its turn.
-    let connected = tokio::time::timeout(LIMIT, connect(endpoint, &presentation)).await;
+    let limit = endpoint.route.as_ref().map_or(LIMIT, |route| route.limit);
+    let progress = Progress::default();
+    let connected = tokio::time::timeout(limit, connect(endpoint, &presentation, &progress)).await;
     let waiting = Instant::now();
     let gate = Gate::enter(&endpoint.server.gate).await;
     let connected = match connected {
-        Ok(Ok(_)) if waiting.elapsed() > STALE => tokio::time::timeout(LIMIT, connect(endpoint, &presentation)).await,
+        Ok(Ok(_)) if waiting.elapsed() > STALE => tokio::time::timeout(limit, connect(endpoint, &presentation, &progress)).await,
         connected => connected,
     };
     let mark = Mark::now(&endpoint.server);
     let began = SystemTime::now();
+    let mut certificate = None;
     let (connecting, sent) = match connected {
-        Ok(Ok(connected)) => {
+        Ok(Ok(mut connected)) => {
             let took = connected.took;
+            certificate = connected.certificate.take();
             (
                 took,
-                tokio::time::timeout(LIMIT, connected.exchange(&presentation, question, reading)).await,
+                tokio::time::timeout(limit, connected.exchange(&presentation, question, reading)).await,
             )
         }
         Ok(Err(error)) => (Duration::ZERO, Ok(Err(error))),
-        Err(late) => (LIMIT, Err(late)),
+        Err(late) => (limit, Err(late)),
     };
     let lasted = connecting + began.elapsed().unwrap_or_default();
     let unauthenticated = matches!(&sent, Ok(Ok((exchanged, _))) if exchanged.status == 401);
@@ -117,7 +154,7 @@ async fn carry(endpoint: &Endpoint, who: &str, credential: &Credential, question
             log: String::new(),
         },
     };
-    let (answer, watch) = match sent {
+    let (mut answer, watch) = match sent {
         Ok(Ok((mut exchanged, watch))) => {
             // A response that changes the protocol does not repeat the request's audit id.
             if exchanged.status == 101 {
@@ -128,19 +165,24 @@ async fn carry(endpoint: &Endpoint, who: &str, credential: &Credential, question
             (answer(endpoint, request, exchanged, mark, logged).await, watch)
         }
         Ok(Err(error)) => {
-            let reason = cause(&*error);
-            let verdict = if is_tls(&*error) {
+            let (reason, failure) = (cause(&*error), Failure::of(&*error, progress.stage()));
+            let verdict = if is_tls(&*error) || failure.is_tls() {
                 Verdict::TlsRefused
             } else {
                 Verdict::Unreachable
             };
-            (unanswered(request, verdict, reason), None)
+            (unanswered(request, verdict, reason, failure), None)
         }
-        Err(_) => (
-            unanswered(request, Verdict::Unreachable, format!("no answer within {LIMIT:?}")),
-            None,
-        ),
+        Err(_) => {
+            let stage = progress.stage();
+            let reason = format!("no answer within {limit:?}");
+            (
+                unanswered(request, Verdict::Unreachable, reason, Failure::TimedOut { stage, limit }),
+                None,
+            )
+        }
     };
+    answer.server_certificate = certificate;
     if endpoint.exchanges.is_recording() {
         for told in seen::exchanges(endpoint, who, &presentation, question, &answer) {
             endpoint.exchanges.tell(began, lasted, told);
@@ -161,7 +203,7 @@ async fn until_marked(server: &ApiServer, mark: Mark) -> Result<Vec<String>, Str
     let presentation = Credential::Certificate(stranger).presentation();
     // The outcome does not matter: without its line there is no reason either.
     let _answered = async {
-        let connected = connect(&Endpoint::of(server), &presentation).await?;
+        let connected = connect(&Endpoint::of(server), &presentation, &Progress::default()).await?;
         connected.exchange(&presentation, &Question::who_am_i(), Reading::Whole).await
     }
     .await;
@@ -247,6 +289,8 @@ async fn answer(endpoint: &Endpoint, request: String, exchanged: Exchanged, mark
             .and_then(|event| event.identity())
     });
     Answer {
+        failure: None,
+        server_certificate: None,
         request,
         verdict,
         status: Some(status),
@@ -278,8 +322,10 @@ fn through_stand_in(endpoint: &Endpoint, exchanged: Exchanged, refusals: &Result
     }
 }
 
-fn unanswered(request: String, verdict: Verdict, reason: String) -> Answer {
+fn unanswered(request: String, verdict: Verdict, reason: String, failure: Failure) -> Answer {
     Answer {
+        failure: Some(failure),
+        server_certificate: None,
         request,
         verdict,
         status: None,

@@ -1,7 +1,6 @@
 //! One connection for one request: connecting, sending, reading the response.
 
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
@@ -9,14 +8,14 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::ServerName;
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 
+use super::dial::{Unconnected as Failure, dial};
+use super::failure::{Progress, Stage};
 use super::watch::Connection;
 use super::{Endpoint, Question, Watch};
 use crate::credential::Presentation;
 use crate::event::Verdict;
+use crate::tls::ServerCertificate;
 
 /// The way in which the answer's body is read.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -37,36 +36,38 @@ pub(super) struct Exchanged {
     pub(super) text: String,
 }
 
-/// The reason for a missing response.
-pub(super) type Failure = Box<dyn std::error::Error + Send + Sync>;
-
 /// An open connection that has carried no request yet.
 pub(super) struct Connected {
-    authority: hyper::http::uri::Authority,
+    authority: String,
+    /// The path that precedes that of the request.
+    path: String,
     sender: SendRequest<Full<Bytes>>,
     connection: Connection,
+    /// The server's certificate, if it was looked at.
+    pub(super) certificate: Option<ServerCertificate>,
     /// The duration of connecting.
     pub(super) took: Duration,
 }
 
 /// Connects to `endpoint`, with the certificate of `presentation`.
-pub(super) async fn connect(endpoint: &Endpoint, presentation: &Presentation) -> Result<Connected, Failure> {
+pub(super) async fn connect(endpoint: &Endpoint, presentation: &Presentation, progress: &Progress) -> Result<Connected, Failure> {
     let began = Instant::now();
-    let uri: hyper::Uri = endpoint.url.parse()?;
-    let authority = uri.authority().ok_or("the address has no host")?.clone();
-    let socket = TcpStream::connect((authority.host(), authority.port_u16().unwrap_or(443))).await?;
-    socket.set_nodelay(true)?;
-    let name = ServerName::try_from(authority.host().to_owned())?;
-    let mut tls = crate::tls::client(&endpoint.authority, presentation.certificate.as_ref())?;
-    // A resumed session would carry the identity of an earlier certificate.
-    tls.resumption = rustls::client::Resumption::disabled();
-    let connector = TlsConnector::from(Arc::new(tls));
-    let stream = connector.connect(name, socket).await?;
-    let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let dialled = dial(endpoint, presentation.certificate.as_ref(), progress, |_| {}).await?;
+    progress.at(Stage::Request);
+    let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(dialled.stream)).await?;
+    let (authority, path) = match &endpoint.route {
+        Some(route) => (route.given.clone(), route.path.clone()),
+        None => {
+            let uri: hyper::Uri = endpoint.url.parse()?;
+            (uri.authority().ok_or("the address has no host")?.to_string(), String::new())
+        }
+    };
     Ok(Connected {
         authority,
+        path,
         sender,
         connection: Connection(tokio::spawn(connection.with_upgrades())),
+        certificate: dialled.certificate,
         took: began.elapsed(),
     })
 }
@@ -81,13 +82,14 @@ impl Connected {
     ) -> Result<(Exchanged, Option<Watch>), Failure> {
         let Self {
             authority,
+            path,
             sender,
             mut connection,
             ..
         } = self;
         let mut request = hyper::Request::builder()
             .method(question.method.clone())
-            .uri(&question.path)
+            .uri(path + &question.path)
             .header("Host", authority.as_str())
             .header("User-Agent", "authlab");
         if !question.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("Accept")) {

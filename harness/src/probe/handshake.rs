@@ -6,26 +6,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::SignatureScheme;
 use rustls::client::ResolvesClientCert;
-use rustls::pki_types::ServerName;
 use rustls::sign::CertifiedKey;
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 
 use super::Endpoint;
+use super::dial::{Unconnected, dial};
+use super::failure::{Failure, Progress};
+use super::route::LIMIT;
 
 /// The handshake was not completed.
 #[derive(Debug, thiserror::Error)]
-pub enum HandshakeError {
-    /// The server's address has no host or no port.
-    #[error("the address '{0}' has no host and port")]
-    Address(String),
-    /// The TLS configuration cannot be made.
-    #[error(transparent)]
-    Tls(#[from] crate::tls::TlsError),
-    /// The connection broke.
-    #[error("the handshake broke off")]
-    Broken(#[from] std::io::Error),
-}
+#[error("the handshake broke off")]
+pub struct HandshakeError(#[source] Unconnected);
 
 /// Presents no client certificate; records which CAs the server accepts.
 #[derive(Debug, Default)]
@@ -48,15 +39,15 @@ impl ResolvesClientCert for Listening {
 /// # Errors
 /// The handshake was not completed.
 pub async fn acceptable_authorities(endpoint: &Endpoint) -> Result<Vec<Vec<u8>>, HandshakeError> {
-    let wrong = || HandshakeError::Address(endpoint.url.clone());
-    let uri: hyper::Uri = endpoint.url.parse().map_err(|_| wrong())?;
-    let (host, port) = (uri.host().ok_or_else(wrong)?, uri.port_u16().ok_or_else(wrong)?);
-    let name = ServerName::try_from(host.to_owned()).map_err(|_| wrong())?;
     let listening = Arc::new(Listening::default());
-    let mut tls = crate::tls::client(&endpoint.authority, None)?;
-    tls.client_auth_cert_resolver = listening.clone();
-    let socket = TcpStream::connect((host, port)).await?;
-    let _connected = TlsConnector::from(Arc::new(tls)).connect(name, socket).await?;
+    let listen = |tls: &mut rustls::ClientConfig| tls.client_auth_cert_resolver = listening.clone();
+    let (progress, limit) = (Progress::default(), endpoint.route.as_ref().map_or(LIMIT, |route| route.limit));
+    let connected = tokio::time::timeout(limit, dial(endpoint, None, &progress, listen)).await;
+    let late = |_| {
+        let stage = progress.stage();
+        HandshakeError(Failure::TimedOut { stage, limit }.into())
+    };
+    let _connected = connected.map_err(late)?.map_err(HandshakeError)?;
     let heard = listening.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
     Ok(heard)
 }

@@ -6,26 +6,36 @@
 
 mod answer;
 mod ask;
+mod dial;
 mod exchange;
+mod failure;
 mod gate;
 mod handshake;
 mod http2;
 mod klog;
 mod metrics;
+mod proxy;
 mod question;
 mod record;
 mod reload;
+mod route;
 mod seen;
+#[cfg(test)]
+mod tests;
+mod tunnel;
 mod watch;
 mod web_socket;
 
 pub use answer::{Answer, Identity};
 pub use ask::{Endpoint, ask, watch};
+pub use failure::{Failure, ProxyFailure, Refusal, Stage as RequestStage, alert_name, socks_reply};
 pub use gate::Gate;
 pub use handshake::{HandshakeError, acceptable_authorities};
 pub use http2::{Http2, Http2Error};
 pub use metrics::{LAST_CONFIGURATION, Metrics, NoMetrics, hash};
+pub use proxy::{Proxy, ProxyError, ProxyScheme};
 pub use question::Question;
 pub use record::{AuditEvent, End, Mark, Record, latest_log};
 pub use reload::{Reload, ReloadError, Stage, TOLD, TRYING, configuration_gate, last_reload, replace_configuration};
+pub use route::{Route, RouteError};
 pub use watch::{Watch, WatchError};

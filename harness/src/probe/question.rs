@@ -50,8 +50,13 @@ impl Question {
 
     /// Returns a SelfSubjectReview ("who am I?"), which every authenticated user may create (KEP-3325).
     pub fn who_am_i() -> Self {
-        let review = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview" });
-        Self::post("/apis/authentication.k8s.io/v1/selfsubjectreviews", review)
+        Self::who_am_i_in("v1")
+    }
+
+    /// Returns a SelfSubjectReview in an older version: `v1beta1` is there from Kubernetes 1.27, `v1alpha1` from 1.26.
+    pub fn who_am_i_in(version: &str) -> Self {
+        let review = json!({ "apiVersion": format!("authentication.k8s.io/{version}"), "kind": "SelfSubjectReview" });
+        Self::post(format!("/apis/authentication.k8s.io/{version}/selfsubjectreviews"), review)
     }
 
     /// Returns a watch of `path` over a WebSocket (RFC 6455 §4.1). It sets its own audit id, since the response has none.

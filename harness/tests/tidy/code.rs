@@ -34,7 +34,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("listener", &["event", "process"]),
     ("engine", &["event", "hint", "owner", "process", "secret", "shell_word"]),
     ("pki", &["pem", "private", "secret"]),
-    ("tls", &["pki"]),
+    ("tls", &["pem", "pki", "secret"]),
     (
         "login",
         &[
@@ -82,7 +82,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("auth_proxy", &["cause", "jwt", "listener", "pki", "process", "secret", "tls"]),
     ("token_webhook", &["identity_provider", "jwt", "listener", "pki", "secret", "tls"]),
-    ("probe", &["cluster", "credential", "event", "pki", "process", "secret", "tls"]),
+    (
+        "probe",
+        &["cluster", "credential", "event", "kubeconfig", "pki", "process", "secret", "tls"],
+    ),
     (
         "explain",
         &[

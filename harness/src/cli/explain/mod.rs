@@ -3,57 +3,61 @@
 //! The main type is [`ExplainArguments`].
 
 mod api_server;
+mod asked;
+mod known;
+mod show;
 mod signing_request;
 
 use std::io::{self, IsTerminal as _, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 
+use super::Session;
 use super::error::{CommandError, use_error};
 use super::exit::Exit;
 use super::options::NamedLab;
-use super::{Session, blocking};
 use crate::cli::output::write_json;
-use crate::cluster::{ApiServer, Driver, FRONT_PROXY, SERVICE_ACCOUNT_ISSUER};
-use crate::credential::Credential;
-use crate::event::{ReasonSource, Verdict};
-use crate::explain::issuers::{self, Issuer};
-use crate::explain::{self, Basis, Effect, Explanation, Finding, Known, flags};
-use crate::kubeconfig::{self, ClusterConfig, ExecConfig, plugin};
+use crate::explain::{self, Explanation, Outcome, Sent};
+use crate::kubeconfig::plugin::{self, PluginAnswer, PluginError};
+use crate::kubeconfig::{ClusterConfig, ExecConfig};
 use crate::lab::Lab;
-use crate::pki::Leaf;
 use crate::printable::printable;
 use crate::probe::Endpoint;
-use crate::secret::Secret;
+use asked::Unsent;
+use show::{list, show};
 
 /// Arguments of `authlab explain`.
 #[derive(Args, Clone, Debug)]
 #[command(
-    group = ArgGroup::new("what").required(true).multiple(true)
-        .args(["kubeconfig", "token_file", "certificate", "signing_request", "api_server"]),
-    group = ArgGroup::new("presented").args(["kubeconfig", "token_file", "certificate"]),
+    group = ArgGroup::new("presented").multiple(true).args(["kubeconfig", "token_file", "certificate"]),
     after_help = "\
-The credential is sent to one server only: the kubeconfig's, that of --server, or the main API server of the lab.
+Without arguments, the current kubeconfig is used, as kubectl reads it: the files of KUBECONFIG, else ~/.kube/config. It is named first.
+The credential is sent to one server only, where kubectl would send it: the kubeconfig's, that of --server, or the lab's main API server.
 If a certificate is accepted, the role bindings for its user are read there, too.
 For a server of a lab that is up, its own log gives the reason; for other servers, authlab compares what it can see from outside.
-Each finding names its behaviour in BEHAVIOURS.md. No secret is printed.
+Each finding says what it rests on, and names its behaviour in BEHAVIOURS.md. No secret is printed.
 
 Exit codes:
-  0  the credential is accepted; the signing request has its certificate; the API server applies its configuration
-  1  one of these does not hold: the reason is printed
+  0  the API server itself said who this is; the signing request has its certificate; the API server applies its configuration
+  1  one of these does not hold, or cannot be judged: the reason is printed
   2  wrong usage
   5  interrupted"
 )]
 pub struct ExplainArguments {
     /// Kubeconfig with the credential and its server
     ///
-    /// An exec plugin is run as kubectl runs it, for at most a minute.
+    /// Several are merged as kubectl merges those of KUBECONFIG.
     #[arg(long, value_name = "FILE", help_heading = "Subject")]
-    kubeconfig: Option<PathBuf>,
-    /// Context of that kubeconfig [default: its current one]
-    #[arg(long, value_name = "NAME", requires = "kubeconfig", help_heading = "Subject")]
+    kubeconfig: Vec<PathBuf>,
+    /// Context of the kubeconfig [default: its current one]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["token_file", "certificate"], help_heading = "Subject")]
     context: Option<String>,
+    /// Do not run the kubeconfig's exec plugin
+    ///
+    /// Without it, the plugin is named, and then run as kubectl runs it, but not interactively.
+    #[arg(long, help_heading = "Subject")]
+    no_plugin: bool,
     /// File with a token, `-` for standard input
     #[arg(long, value_name = "FILE", help_heading = "Subject")]
     token_file: Option<PathBuf>,
@@ -65,8 +69,9 @@ pub struct ExplainArguments {
     key: Option<PathBuf>,
     /// Name of a CertificateSigningRequest: shows what it waits for
     ///
-    /// Shows its state, too. It is read with the credential that is also given, or else as the administrator of the lab.
-    #[arg(long, value_name = "NAME", help_heading = "Subject")]
+    /// Shows its state, too. It is read with the credential that is also given, or else as the administrator of the lab. The name of a
+    /// file with one that was not sent yet shows what the API server would refuse.
+    #[arg(long, value_name = "NAME|FILE", help_heading = "Subject")]
     signing_request: Option<String>,
     /// API server of the lab: shows what it really runs with
     ///
@@ -82,20 +87,17 @@ pub struct ExplainArguments {
     )]
     api_server: Option<String>,
     /// API server, or a proxy in front of it: `https://HOST:PORT`
-    #[arg(
-        long,
-        value_name = "URL",
-        requires = "certificate_authority",
-        conflicts_with = "kubeconfig",
-        help_heading = "Server"
-    )]
+    #[arg(long, value_name = "URL", conflicts_with = "kubeconfig", help_heading = "Server")]
     server: Option<String>,
-    /// PEM file with the authority of its certificate
+    /// PEM file with the authority of its certificate [default: the system's]
     #[arg(long, value_name = "FILE", requires = "server", help_heading = "Server")]
     certificate_authority: Option<PathBuf>,
     /// The server's AuthenticationConfiguration, to compare tokens with
     #[arg(long, value_name = "FILE", help_heading = "Server")]
     authentication_config: Option<PathBuf>,
+    /// The server's --client-ca-file, to compare certificates with
+    #[arg(long, value_name = "FILE", help_heading = "Server")]
+    client_authority: Option<PathBuf>,
     /// The server's issuer (--oidc-issuer-url), to compare tokens with
     #[arg(long, value_name = "URL", requires = "audience", help_heading = "Server")]
     issuer: Option<String>,
@@ -105,9 +107,23 @@ pub struct ExplainArguments {
     /// PEM file with the authority of the issuer's certificate (--oidc-ca-file)
     #[arg(long, value_name = "FILE", requires = "issuer", help_heading = "Server")]
     issuer_authority: Option<PathBuf>,
+    /// Print the request that kubectl would send, and send nothing
+    #[arg(long, conflicts_with_all = ["api_server", "signing_request"], help_heading = "Output")]
+    show_request: bool,
+    /// Print everything that was checked, and a binding for the user
+    #[arg(long, short, help_heading = "Output")]
+    verbose: bool,
     /// The lab.
     #[command(flatten)]
     lab: NamedLab,
+}
+
+impl ExplainArguments {
+    /// Returns `true` if a kubeconfig is meant: one that is named, or the current one because nothing else is.
+    fn means_kubeconfig(&self) -> bool {
+        let names_another = self.token_file.is_some() || self.certificate.is_some() || self.server.is_some();
+        !self.kubeconfig.is_empty() || !(names_another || self.signing_request.is_some())
+    }
 }
 
 /// A file that an option names cannot be read.
@@ -126,343 +142,112 @@ pub async fn run(arguments: ExplainArguments, session: &Session, out: &mut dyn W
     if let Some(name) = &arguments.api_server {
         return api_server::run(name, &arguments.lab.lab, session, out).await;
     }
-    let lab = Lab::attach(&arguments.lab.lab).await.map_err(use_error)?;
-    let mut told = Vec::new();
-    let mut asked = asked(&arguments, &mut told).await?;
-    if asked.server.is_none() && arguments.kubeconfig.is_none() {
-        let lab = match lab.clone() {
-            Some(lab) => lab,
-            // No such lab is up: the error lists those that are.
-            None => Lab::existing(&arguments.lab.lab).await.map_err(use_error)?,
-        };
-        asked.server = Some(lab.main().url.clone());
-        asked.authority = Some(lab.main().serving_authority.clone());
-        let presents = arguments.token_file.is_some() || arguments.certificate.is_some();
-        if arguments.signing_request.is_some() && !presents {
-            asked.credentials.push(lab.administrator().credential().clone());
-        }
+    if let Some(file) = arguments.signing_request.as_ref().map(PathBuf::from)
+        && file.is_file()
+    {
+        return signing_request::manifest(&file, session, out).await;
     }
-    let Some(server) = asked.server else {
-        return show_file_alone(&told, session, out);
+    let told = |explanation: Explanation, out: &mut dyn Write| report(&explanation, &arguments, session, out);
+    let unsent = |server: &str, presented: &str, findings| Explanation::unanswered(Outcome::NotSent, server, presented, findings);
+    let lab = Lab::attach(&arguments.lab.lab).await.map_err(use_error)?;
+    let mut asked = match asked::asked(&arguments, session).await? {
+        Ok(asked) => asked,
+        Err(Unsent(findings)) => return told(unsent("", "the kubeconfig", findings), out),
     };
-    if let Some((exec, cluster)) = &asked.plugin {
-        match run_plugin(exec, cluster).await {
+    let endpoint = match asked.cluster.as_ref().map(|cluster| (cluster, Endpoint::kubectl(cluster))) {
+        Some((_, Ok(endpoint))) => known::of_lab(lab.as_ref(), endpoint),
+        Some((cluster, Err(error))) => {
+            let finding = explain::connection::of_route(cluster, &error);
+            return told(unsent(&cluster.server, "the kubeconfig", vec![finding]), out);
+        }
+        None => {
+            let lab = match lab.clone() {
+                Some(lab) => lab,
+                // No such lab is up: the error lists those that are.
+                None => Lab::existing(&arguments.lab.lab).await.map_err(use_error)?,
+            };
+            if asked.credentials.is_empty() {
+                asked.credentials.push(lab.administrator().credential().clone());
+            }
+            Endpoint::of(lab.main())
+        }
+    };
+    if arguments.show_request {
+        let program = asked.plugin.as_ref().map(plugin::command_line);
+        return show_request(&Sent::new(&endpoint, &asked.credential(), program), session, out);
+    }
+    if let Some(exec) = &asked.plugin {
+        if arguments.no_plugin {
+            let presented = "the plugin's credential";
+            let explanation = Explanation::unanswered(Outcome::NotAsked, &endpoint.url, presented, vec![explain::not_run(exec)]);
+            return told(explanation, out);
+        }
+        let cluster = asked.cluster.clone().unwrap_or_default();
+        match session.unless_interrupted(async { Ok(run_plugin(exec, &cluster).await) }).await? {
             Ok(answer) => {
-                told.extend(explain::about_answer(&answer));
+                asked.findings.extend(explain::about_answer(&answer));
                 asked.credentials.extend(answer.credentials);
             }
-            Err(error) => {
-                told.push(error.into());
-                return show_file_alone(&told, session, out);
-            }
+            Err(error) => return told(unsent(&endpoint.url, "the plugin's credential", vec![error.into()]), out),
         }
     }
-    let Some(authority) = asked.authority else {
-        told.push(Finding::of_file(
-            "no request was sent: the authority of the server's certificate is not given",
-            "give certificate-authority in the kubeconfig",
-        ));
-        return show_file_alone(&told, session, out);
-    };
-    let endpoint = endpoint(lab.as_ref(), &server, authority);
-    let credential = Credential::of(asked.credentials, asked.impersonated);
+    let credential = asked.credential();
+    if let Some((outcome, finding)) = explain::unusable(&credential) {
+        let explanation = Explanation::unanswered(outcome, &endpoint.url, &credential.to_string(), vec![finding]);
+        return told(explanation.with(asked.findings), out);
+    }
     if let Some(name) = &arguments.signing_request {
-        return signing_request::run(name, &endpoint, &credential, told, session, out).await;
+        return signing_request::run(name, &endpoint, &credential, asked.findings, session, out).await;
     }
-    let mut unread = Vec::new();
-    let known = known(&arguments, lab.as_ref(), &endpoint, &mut unread).await?;
-    let mut explanation = explain::explain(&endpoint, &credential, &known).await;
-    explanation.findings.extend(unread);
-    if let Some(finding) = stale(&explanation, &endpoint, &known).await {
-        let place = explanation.findings.iter().position(|other| other.rank() > finding.rank());
-        explanation.findings.insert(place.unwrap_or(explanation.findings.len()), finding);
-    }
-    // Problems of the file explain those of the credential, so they come first.
-    let refused = explanation.verdict.is_refusal();
-    explanation.findings.splice(0..0, told);
-    if !refused {
-        for finding in &mut explanation.findings {
-            finding.effect = finding.effect.max(Effect::Note);
-        }
-    }
-    if session.output.json {
-        write_json(&explanation, out)?;
-    } else {
-        show(&explanation, out)?;
-    }
-    Ok(if refused { Exit::Failed } else { Exit::Success })
-}
-
-/// The server to ask, and the credentials to present to it.
-#[derive(Default)]
-struct Wanted {
-    server: Option<String>,
-    authority: Option<String>,
-    credentials: Vec<Credential>,
-    /// The plugin that gives the credential, with the cluster that it is told of.
-    plugin: Option<(ExecConfig, ClusterConfig)>,
-    impersonated: Vec<(String, String)>,
-}
-
-async fn asked(arguments: &ExplainArguments, told: &mut Vec<Finding>) -> Result<Wanted, CommandError> {
-    let mut wanted = Wanted::default();
-    if let Some(path) = &arguments.kubeconfig {
-        return of_kubeconfig(path, arguments.context.clone(), told).await;
-    }
-    if let Some(path) = &arguments.token_file {
-        wanted.credentials.push(Credential::Token(Secret::new(read(path).await?.trim())));
-    }
-    if let (Some(certificate), Some(key)) = (&arguments.certificate, &arguments.key) {
-        let leaf = Leaf {
-            certificate: read(certificate).await?,
-            chain: String::new(),
-            key: Secret::new(read(key).await?),
-        };
-        if let Err(error) = crate::tls::identity(&leaf) {
-            return Err(CommandError::new(Exit::Usage, error).hint("give a certificate and its key as PEM text"));
-        }
-        wanted.credentials.push(Credential::Certificate(leaf));
-    }
-    wanted.server = arguments.server.as_ref().map(|server| server.trim_end_matches('/').to_owned());
-    if let Some(path) = &arguments.certificate_authority {
-        wanted.authority = Some(read(path).await?);
-    }
-    Ok(wanted)
-}
-
-/// Reads the kubeconfig `path`; without a server if kubectl would refuse it.
-async fn of_kubeconfig(path: &Path, context: Option<String>, told: &mut Vec<Finding>) -> Result<Wanted, CommandError> {
-    let files = kubeconfig::files_of(path.as_os_str());
-    if let [file] = files.as_slice() {
-        let (path, there) = (file.clone(), file.clone());
-        let there = blocking(move || std::fs::metadata(there)).await;
-        there.map_err(|source| CommandError::new(Exit::Usage, NotRead { path, source }))?;
-    }
-    let config = match blocking(move || kubeconfig::read(&files, context.as_deref())).await {
-        Ok(config) => config,
-        Err(troubles) => {
-            told.extend(troubles.into_iter().map(Finding::from));
-            return Ok(Wanted::default());
-        }
-    };
-    told.extend(config.remarks.iter().cloned().map(Finding::from));
-    let mut wanted = Wanted {
-        authority: config.cluster.authority.clone(),
-        credentials: config.credentials(),
-        plugin: config.user.plugin().cloned().map(|exec| (exec, config.cluster.clone())),
-        impersonated: config.user.impersonate.headers(),
-        server: None,
-    };
-    for credential in &wanted.credentials {
-        if let Credential::Certificate(leaf) = credential
-            && let Err(error) = crate::tls::identity(leaf)
-        {
-            let seen = format!("cannot use the client certificate or its key: {error}");
-            told.push(Finding::of_file(seen, "give both as PEM text").at(config.user.place.clone()));
-            return Ok(Wanted::default());
-        }
-    }
-    // Credentials are only sent over TLS.
-    let server = config.cluster.server.trim_end_matches('/').to_owned();
-    wanted.server = Some(server).filter(|server| server.starts_with("https://"));
-    Ok(wanted)
+    let (known, unread) = known::known(&arguments, lab.as_ref(), &endpoint).await?;
+    let work = async { Ok(explain::explain(&endpoint, &credential, &known).await) };
+    let explanation = session.unless_interrupted(work).await?;
+    let stale = known::stale(&explanation, &endpoint, &known).await;
+    let authority = asked.cluster.as_ref().and_then(|cluster| cluster.authority.as_deref());
+    // A certificate authority matters only where the server's certificate was not accepted.
+    let authorities = authority
+        .filter(|_| explanation.outcome == Outcome::NoAnswer)
+        .map(explain::authorities);
+    let further = unread
+        .into_iter()
+        .chain(asked.findings)
+        .chain(stale)
+        .chain(authorities.unwrap_or_default());
+    told(explanation.with(further), out)
 }
 
 /// Runs the plugin, and shows on standard error which program it is and what it says.
-async fn run_plugin(exec: &ExecConfig, cluster: &ClusterConfig) -> Result<plugin::PluginAnswer, plugin::PluginError> {
+async fn run_plugin(exec: &ExecConfig, cluster: &ClusterConfig) -> Result<PluginAnswer, PluginError> {
     let mut show = |text: &str| {
         let mut shown = io::stderr();
         let _nobody_reads_it = write!(shown, "{}", printable(text)).and_then(|()| shown.flush());
     };
+    let program = plugin::program(exec)?;
     show(&format!(
-        "running the plugin {} of the kubeconfig\n",
-        plugin::program(exec)?.display()
+        "runs the kubeconfig's exec plugin, {} (--no-plugin does not)\n",
+        program.display()
     ));
     let mut surroundings = plugin::Surroundings::new(&mut show);
     surroundings.is_terminal = io::stdin().is_terminal();
     plugin::run(exec, cluster, surroundings).await
 }
 
-async fn read(path: &Path) -> Result<String, CommandError> {
-    let path = path.to_owned();
-    let read = blocking(move || {
-        let text = if path == Path::new("-") {
-            io::read_to_string(io::stdin())
-        } else {
-            std::fs::read_to_string(&path)
-        };
-        text.map_err(|source| CommandError::new(Exit::Usage, NotRead { path, source }))
-    });
-    read.await
-}
-
-/// Returns the endpoint to ask: a server of the lab, whose record can be read, or a server elsewhere.
-fn endpoint(lab: Option<&Lab>, server: &str, authority: String) -> Endpoint {
-    let behind = |server: &ApiServer| Endpoint::of(server);
-    if let Some(lab) = lab {
-        let description = lab.description();
-        if let Some(there) = description.api_servers.values().find(|there| there.url == server) {
-            return Endpoint {
-                authority,
-                ..behind(there)
-            };
-        }
-        let proxy = description.auth_proxies.iter().find(|(_, proxy)| proxy.url == server);
-        if let Some(Ok(endpoint)) = proxy.map(|(name, _)| lab.auth_proxy(name)) {
-            return Endpoint { authority, ..endpoint };
-        }
+fn report(explanation: &Explanation, arguments: &ExplainArguments, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
+    if session.output.json {
+        write_json(explanation, out)?;
+    } else {
+        show(explanation, arguments.verbose, out)?;
     }
-    behind(&ApiServer {
-        name: "server".to_owned(),
-        url: server.to_owned(),
-        serving_authority: authority,
-        logs: None,
-        gate: PathBuf::new(),
-        client_authorities: None,
-        authentication: None,
-        request_header_authorities: None,
-        own_authorities: None,
+    Ok(match explanation.outcome {
+        Outcome::Accepted => Exit::Success,
+        _ => Exit::Failed,
     })
 }
 
-/// Returns the known facts about that server: from the lab if it is the lab's own, otherwise from the options.
-async fn known(
-    arguments: &ExplainArguments,
-    lab: Option<&Lab>,
-    endpoint: &Endpoint,
-    unread: &mut Vec<Finding>,
-) -> Result<Known, CommandError> {
-    let mut known = Known::default();
-    let ours = lab.filter(|lab| {
-        lab.description()
-            .api_servers
-            .values()
-            .any(|server| server.url == endpoint.server.url)
-    });
-    if let Some(lab) = ours.filter(|lab| lab.description().cluster != Driver::Existing) {
-        known.service_account_issuers = vec![SERVICE_ACCOUNT_ISSUER.to_owned()];
-        if let Some(flags) = lab.flags_of(&endpoint.server) {
-            known.service_account_issuers = flags::service_account_issuers(&flags);
-            known.api_audiences = flags::api_audiences(&flags);
-            known.others = Some(flags::other_authenticators(&flags));
-        }
-        known.administrator = Some(lab.administrator_of(&endpoint.server).map_err(use_error)?.credential().clone());
-        let clients = endpoint.server.client_authorities.as_ref();
-        known.client_authorities = clients.and_then(|path| std::fs::read_to_string(path).ok());
-        if let Ok(authorities) = lab.authorities() {
-            known.proxy_authorities = Some(authorities.request_headers.certificate().to_owned());
-            known.proxy_names = Some(vec![FRONT_PROXY.to_owned()]);
-        }
-        match given(lab, &endpoint.server) {
-            Ok(Some(issuers)) => {
-                known.issuers = issuers;
-                known.all = true;
-            }
-            Ok(None) => {}
-            Err(why) => unread.push(Finding {
-                effect: Effect::Note,
-                ..Finding::of_file(why, "`authlab explain --api-server` says which configuration is in force")
-            }),
-        }
-    }
-    if let Some(file) = &arguments.authentication_config {
-        known.issuers = configured(file).await?;
-        known.all = true;
-    }
-    if let (Some(issuer), Some(audience)) = (&arguments.issuer, &arguments.audience) {
-        let mut issuer = Issuer::by_flags(issuer, audience);
-        if let Some(path) = &arguments.issuer_authority {
-            issuer.authority = Some(read(path).await?);
-        }
-        known.issuers.push(issuer);
-    }
-    Ok(known)
-}
-
-/// Returns the issuers that an API server of the lab was given, by file or by flags; `None` if neither can be seen.
-///
-/// # Errors
-/// A message that says why the file cannot be used.
-fn given(lab: &Lab, server: &ApiServer) -> Result<Option<Vec<Issuer>>, String> {
-    if let Some(file) = &server.authentication {
-        let text = std::fs::read_to_string(file).map_err(|error| format!("the file {} cannot be read: {error}", file.display()))?;
-        let issuers = issuers::of_configuration(&text);
-        return issuers
-            .map(Some)
-            .map_err(|why| format!("the API server's file {} cannot be used: {why}", file.display()));
-    }
-    let flags = lab.flags_of(server);
-    Ok(flags.map(|flags| flags::issuer(&flags, &|path| std::fs::read_to_string(path)).into_iter().collect()))
-}
-
-/// Returns a finding if a token is refused by a server of the lab whose configuration, with which it was compared, is not in force.
-async fn stale(explanation: &Explanation, endpoint: &Endpoint, known: &Known) -> Option<Finding> {
-    let administrator = known
-        .administrator
-        .as_ref()
-        .filter(|_| explanation.verdict == Verdict::Unauthenticated)?;
-    let finding = explain::api_server::of_configuration(&endpoint.server, administrator).await?;
-    (finding.effect < Effect::Note).then_some(finding)
-}
-
-async fn configured(file: &Path) -> Result<Vec<Issuer>, CommandError> {
-    issuers::of_configuration(&read(file).await?)
-        .map_err(|why| CommandError::new(Exit::Usage, format!("the file {} cannot be used: {why}", file.display())))
-}
-
-/// Shows the findings when they are so severe that no request was sent.
-fn show_file_alone(findings: &[Finding], session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
+fn show_request(sent: &Sent, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
     if session.output.json {
-        write_json(&serde_json::json!({ "verdict": "not_asked", "findings": findings }), out)?;
-    } else {
-        writeln!(out, "No request was sent: the credential is already invalid.")?;
-        list(findings, out)?;
+        return write_json(sent, out);
     }
-    Ok(Exit::Failed)
-}
-
-fn show(explanation: &Explanation, out: &mut dyn Write) -> io::Result<()> {
-    let Explanation { server, presented, .. } = explanation;
-    match &explanation.user {
-        Some(user) => writeln!(out, "{server} accepts {presented}: you are \"{user}\", in {:?}", explanation.groups)?,
-        None => {
-            let status = explanation.status.map(|status| format!(" ({status})")).unwrap_or_default();
-            writeln!(out, "{server} does not accept {presented}: {}{status}", explanation.verdict.words())?;
-        }
-    }
-    if let Some(reason) = &explanation.reason {
-        let source = match explanation.reason_source {
-            ReasonSource::Log => "its log says",
-            ReasonSource::Audit => "its audit log says",
-            ReasonSource::Body => "it answers",
-            ReasonSource::NotObservable => "its log cannot be read here, it answers",
-            ReasonSource::None => "it says",
-        };
-        writeln!(out, "  {source}: {reason}")?;
-    }
-    list(&explanation.findings, out)?;
-    if let Some(binding) = &explanation.binding {
-        writeln!(out, "\nTo let this identity read the namespace `default`:\n---")?;
-        write!(out, "{}", serde_saphyr::to_string(binding).map_err(io::Error::other)?)?;
-    }
-    Ok(())
-}
-
-fn list(findings: &[Finding], out: &mut dyn Write) -> io::Result<()> {
-    for (index, finding) in findings.iter().enumerate() {
-        let id = finding.behaviour.map(|id| format!(" [{id}]")).unwrap_or_default();
-        let label = match (finding.effect, finding.basis) {
-            (Effect::Cause, Basis::Proved) => "because",
-            (Effect::Cause, Basis::Compared) => "because (compared here, not said by the server)",
-            (Effect::Cause, Basis::Likely) => "likely",
-            (Effect::Unjudged, _) => "cannot be judged here",
-            (Effect::Note, _) => "note",
-            (Effect::Right, _) => "right",
-        };
-        writeln!(out, "\n{}. {label}{id}: {}", index + 1, finding.seen)?;
-        if let Some(change) = finding.change.as_ref().filter(|change| !change.is_empty()) {
-            writeln!(out, "   change: {change}")?;
-        }
-    }
-    Ok(())
+    write!(out, "{sent}")?;
+    Ok(Exit::Success)
 }

@@ -1,7 +1,16 @@
 //! TLS from PEM: rustls configurations for our own servers and clients.
 //!
-//! The main functions are [`server`] and [`client`]. Only HTTP/1.1 is offered: upgrades
+//! The main functions are [`server`] and [`client`]; [`client_identity`] and [`kubectl`] do as kubectl does. Only HTTP/1.1 is offered: upgrades
 //! (exec, attach, port-forward) need it, and one protocol is easier to watch than two.
+
+mod identity;
+pub(crate) mod kubectl;
+mod private_key;
+mod roots;
+mod server_certificate;
+mod signing;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +22,10 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, InconsistentKeys, RootCertStore, ServerConfig};
 
 use crate::pki::Leaf;
+pub use identity::{ClientIdentity, IdentityError, client_identity};
+pub use kubectl::{Flaw, Judged, Trust};
+pub(crate) use roots::Roots;
+pub use server_certificate::ServerCertificate;
 
 /// A certificate or key that cannot be used for TLS.
 #[derive(Debug, thiserror::Error)]
