@@ -27,5 +27,5 @@ Feature: A client certificate is read as Go reads it
       Given Mallory holds a client certificate that was signed with SHA-1
       When she asks the API server who she is
       Then she is refused as unauthenticated, because "insecure algorithm ECDSA-SHA1"
-      And the answer gives nothing away
-      But Alice, whose certificate is sound, is still accepted
+      And the response does not reveal the reason
+      But Alice, with a valid certificate, is still accepted

@@ -33,6 +33,8 @@ pub mod behaviour;
 #[doc(hidden)]
 pub mod engine;
 #[doc(hidden)]
+pub mod explain;
+#[doc(hidden)]
 pub mod hint;
 #[doc(hidden)]
 pub mod interrupt;
@@ -61,7 +63,6 @@ mod auth_proxy;
 mod cache;
 mod cause;
 mod dirs;
-mod explain;
 mod kubeconfig;
 mod listener;
 mod login;

@@ -233,7 +233,11 @@ fn carry_out(command_line: Authlab) -> Result<Exit, CommandError> {
         Command::Walk(arguments) => walk::run(*arguments, session, &mut out).await,
         Command::Lesson(arguments) => lesson::run(*arguments, session, &mut out).await,
         Command::Token(arguments) => token::run(arguments, session, &mut out).await,
-        Command::Explain(arguments) => session.unless_interrupted(explain::run(*arguments, session, &mut out)).await,
+        // Its styles are its own, and it makes each text printable.
+        Command::Explain(arguments) => {
+            let mut styled = AutoStream::auto(io::stdout());
+            session.unless_interrupted(explain::run(*arguments, session, &mut styled)).await
+        }
         // Its styles are its own, and saved texts were made printable when they were read.
         Command::Report(arguments) => {
             let own = session.clone();

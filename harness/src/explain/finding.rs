@@ -9,9 +9,9 @@ use crate::kubeconfig::{Place, Trouble};
 pub struct Finding {
     /// The behaviour in the catalogue; `None` for an error in a file.
     pub behaviour: Option<&'static str>,
-    /// Its meaning for the verdict.
+    /// The meaning for the verdict.
     pub effect: Effect,
-    /// Its evidence.
+    /// The evidence.
     pub basis: Basis,
     /// The compared values and the result, in one or two sentences without a full stop at the end.
     pub seen: String,

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 
 use super::Finding;
 use crate::hint::Hint as _;
-use crate::kubeconfig::plugin::{PluginAnswer, PluginError};
+use crate::kubeconfig::ExecConfig;
+use crate::kubeconfig::plugin::{PluginAnswer, PluginError, command_line};
 
 impl From<PluginError> for Finding {
     fn from(error: PluginError) -> Self {
@@ -22,6 +23,18 @@ pub(super) fn expired(answer: &PluginAnswer, now: Timestamp) -> Option<Finding> 
             "the plugin's expirationTimestamp is {end}, which is past: kubectl uses the credential once, and runs the plugin for each request"
         ),
     ))
+}
+
+/// Returns the finding for a plugin that was not run.
+#[must_use]
+pub fn not_run(exec: &ExecConfig) -> Finding {
+    Finding::unjudged(
+        "the credential comes from the exec plugin, which was not run (--no-plugin)",
+        format!(
+            "run it by hand, and look at what it prints: `{}`; `authlab explain --token-file FILE --server URL` judges its token",
+            command_line(exec)
+        ),
+    )
 }
 
 /// Returns what is worth knowing about a plugin's answer.

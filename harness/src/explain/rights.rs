@@ -304,9 +304,9 @@ mod tests {
         ] {
             assert!(change.contains(part), "{part}: {change}");
         }
-        let (_, change) = of(concat!(
-            r#"pods is forbidden: User "p" cannot impersonate-on:serviceaccount:list resource "pods" in API group "" in the namespace "a""#
-        ));
+        let (_, change) = of(
+            r#"pods is forbidden: User "p" cannot impersonate-on:serviceaccount:list resource "pods" in API group "" in the namespace "a""#,
+        );
         assert!(
             change.contains(r#"resources: ["serviceaccounts"], verbs: ["impersonate:serviceaccount"]"#),
             "{change}"

@@ -23,7 +23,7 @@ pub struct ClientConfig {
     pub cluster: ClusterConfig,
     /// Its user; without credentials if the context names none.
     pub user: UserConfig,
-    /// The things that kubectl reads without a word, and a person may not expect.
+    /// The parts that kubectl reads without a word, and a person may not expect.
     pub remarks: Vec<Trouble>,
 }
 
@@ -156,9 +156,9 @@ impl fmt::Display for Place {
 /// Something in a kubeconfig that keeps kubectl from using it, or that a person may not expect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
-    /// Where it is.
+    /// Its place.
     pub place: Option<Place>,
-    /// The content, in one sentence without a full stop; kubectl's own words where it has some.
+    /// The observation, in one sentence without a full stop; kubectl's own words where it has some.
     pub seen: String,
     /// The change that helps: an imperative, a command, or the corrected lines.
     pub change: String,

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 pub use administrator::{AdministratorKubeconfig, UnreadableKubeconfig};
 pub use client::{AuthProvider, ClientConfig, ClusterConfig, ExecConfig, Impersonate, Place, Trouble, UserConfig};
-pub use reading::{Contexts, Reader, contexts, default_files, files_of, read, read_with};
+pub use reading::{Reader, contexts, default_files, files_of, read, read_with};
 
 use crate::credential::Credential;
 

@@ -17,9 +17,9 @@ pub enum Refusal {
     /// A certificate has the name of the issuer, and cannot be used as such.
     Candidate {
         /// The certificate that was signed.
-        child: Link,
+        child: Box<Link>,
         /// The candidate for its issuer.
-        parent: Link,
+        parent: Box<Link>,
         /// The reason.
         why: Unfit,
     },
@@ -169,8 +169,8 @@ impl<'a> Search<'a> {
             candidates += 1;
             if let Some(why) = unfit(child, parent, chain.len() - 1, is_root, self.now) {
                 self.refused.push(Refusal::Candidate {
-                    child: Link::of(child),
-                    parent: Link::of(parent),
+                    child: Box::new(Link::of(child)),
+                    parent: Box::new(Link::of(parent)),
                     why,
                 });
                 continue;

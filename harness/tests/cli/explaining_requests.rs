@@ -111,7 +111,7 @@ fn a_request_that_was_signed_says_who_its_certificate_makes_of_its_holder() {
         .authlab(&["explain", "--signing-request", "explained-signed"])
         .success();
     assert!(
-        text.contains(": issued\n") && text.contains("note [C10]: the certificate is valid until "),
+        text.contains(": issued\n") && text.contains("Note: the certificate is valid until "),
         "{text}"
     );
 }

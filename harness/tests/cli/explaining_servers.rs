@@ -137,7 +137,7 @@ fn an_api_server_says_which_issuers_it_has_found_and_what_it_runs_with() {
         "API server main at https://",
         "/rs256: ready",
         "\n    --authorization-mode=RBAC\n",
-        "note [G27]",
+        "[G27]",
         "is in force (sha256:",
     ] {
         assert!(text.contains(part), "{part}: {text}");

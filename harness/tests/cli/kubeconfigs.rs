@@ -8,16 +8,21 @@ use std::sync::Mutex;
 
 use authlab::pki::{Authority, Request};
 
+#[expect(dead_code, reason = "two columns are about the reader")]
 #[path = "../../src/kubeconfig/reading/table.rs"]
 mod table;
 
 use table::{Case, Pem, Verdict, cases};
 
+use crate::stage::shared;
+
 /// Returns the kubectl of each version in the cache.
-fn kubectls() -> Vec<PathBuf> {
-    let cache = authlab::dirs::cache().unwrap().join("kubernetes");
-    let versions = std::fs::read_dir(cache).unwrap();
-    let all = versions.map(|version| version.unwrap().path().join("kubectl"));
+pub fn kubectls() -> Vec<PathBuf> {
+    let ours = shared().stage.authlab(&["shell", "--", "sh", "-c", "command -v kubectl"]).success();
+    let versions = Path::new(ours.trim()).ancestors().nth(2).unwrap();
+    let all = std::fs::read_dir(versions)
+        .unwrap()
+        .map(|version| version.unwrap().path().join("kubectl"));
     all.filter(|kubectl| kubectl.is_file()).collect()
 }
 

@@ -10,6 +10,7 @@ mod documents;
 mod engines;
 mod existing;
 mod explaining;
+mod explaining_like_kubectl;
 mod explaining_requests;
 mod explaining_servers;
 mod failing_starts;

@@ -46,7 +46,10 @@ fn help_of_every_command_says_what_it_does_and_how_it_ends() {
         ("walk", "--resume goes on from there"),
         ("kubeconfig", "A login at Keycloak that kubectl refreshes itself"),
         ("token", "This is an exec credential plugin"),
-        ("explain", "1  one of these does not hold: the reason is printed"),
+        (
+            "explain",
+            "1  one of these does not hold, or cannot be judged: the reason is printed",
+        ),
         ("report", "Show what changed between two reports"),
         ("report", "Draw reports again from saved records, without a lab"),
         ("server-binaries", "prune"),

@@ -2,11 +2,12 @@
 
 use std::process::Command;
 
+use authlab::pki::Authority;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 /// Sets the window's title, clears the screen, and reverses the reading direction.
 const ATTACK: &str = "\u{1b}]0;title\u{7}\u{9b}2J\u{202e}";
-
-/// Text in the form of a certificate, in base64.
-const AUTHORITY: &str = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tClFVSkQKLS0tLS1FTkQgQ0VSVElGSUNBVEUtLS0tLQo=";
 
 /// Runs a command without a lab and returns standard output and standard error.
 fn said(arguments: &[&str]) -> (String, String) {
@@ -24,9 +25,10 @@ fn said(arguments: &[&str]) -> (String, String) {
 fn what_is_explained_and_what_is_refused_is_text() {
     let folder = tempfile::tempdir().unwrap();
     let kubeconfig = folder.path().join("kubeconfig");
+    let authority = STANDARD.encode(Authority::root("an authority").unwrap().certificate());
     let file = serde_json::json!({
         "apiVersion": "v1", "kind": "Config", "current-context": "lab",
-        "clusters": [{ "name": "lab", "cluster": { "server": "https://127.0.0.1:1", "certificate-authority-data": AUTHORITY } }],
+        "clusters": [{ "name": "lab", "cluster": { "server": "https://127.0.0.1:1", "certificate-authority-data": authority } }],
         "contexts": [{ "name": "lab", "context": { "cluster": "lab", "user": "me" } }],
         "users": [{ "name": "me", "user": { "exec": {
             "apiVersion": "client.authentication.k8s.io/v1", "interactiveMode": "Never",

@@ -2,10 +2,12 @@
 
 use std::io::Write;
 
-use super::{CommandError, Exit, Session, given, list, use_error, write_json};
+use super::known::given;
+use super::{CommandError, Exit, Session, list, use_error, write_json};
 use crate::explain::api_server::{Look, look};
 use crate::explain::{Effect, Finding};
 use crate::lab::Lab;
+use crate::printable::printable;
 
 /// Inspects the API server with the setting `name` of the lab named `lab`, and reports.
 pub(super) async fn run(name: &str, lab: &str, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
@@ -38,16 +40,16 @@ pub(super) async fn run(name: &str, lab: &str, session: &Session, out: &mut dyn 
 fn show(look: &Look, out: &mut dyn Write) -> std::io::Result<()> {
     writeln!(out, "API server {} at {}", look.name, look.server)?;
     for issuer in &look.issuers {
-        writeln!(out, "  issuer {}: {}", issuer.url, issuer.state.name())?;
+        writeln!(out, "  issuer {}: {}", printable(&issuer.url), issuer.state.name())?;
     }
     match &look.flags {
         Some(flags) => {
             writeln!(out, "  it runs with")?;
             for flag in flags {
-                writeln!(out, "    {flag}")?;
+                writeln!(out, "    {}", printable(flag))?;
             }
         }
         None => writeln!(out, "  its flags cannot be read from this machine")?,
     }
-    list(&look.findings, out)
+    list(&look.findings, false, true, out)
 }

@@ -222,10 +222,29 @@ pub fn findings(endpoint: &Endpoint, answer: &Answer, answered: &Answered) -> Ve
     };
     let finding = match answered {
         Answered::Review(_) | Answered::Nothing => return Vec::new(),
-        Answered::Status(status) => match of_status(url, status, by) {
+        Answered::Status(status) => match of_status(endpoint, status, by) {
             Some(finding) => finding,
             None => return Vec::new(),
         },
+        Answered::Text {
+            status: status @ 502..=504,
+            ..
+        }
+        | Answered::OtherJson {
+            status: status @ 502..=504,
+            ..
+        }
+        | Answered::Html {
+            status: status @ 502..=504,
+            ..
+        }
+        | Answered::Empty {
+            status: status @ 502..=504,
+        } => Finding::likely(
+            format!("{url} answers {status}: a proxy or a load balancer is there{probably}, and does not reach the API server behind it"),
+            "ask again later, or ask the API server at its own address",
+            "the log of that proxy; and whether the API server runs",
+        ),
         Answered::Redirect { status, to } => Finding {
             change: Some(match status {
                 307 | 308 => format!("give that address in `server:`, if it is the API server's: {}", server_of(to)),
@@ -259,9 +278,19 @@ pub fn findings(endpoint: &Endpoint, answer: &Answer, answered: &Answered) -> Ve
     vec![finding.at(place)]
 }
 
-fn of_status(url: &str, status: &Status, by: Option<&str>) -> Option<Finding> {
+fn of_status(endpoint: &Endpoint, status: &Status, by: Option<&str>) -> Option<Finding> {
     let Status { code, message, .. } = status;
+    let url = &endpoint.url;
+    let path = endpoint.route.as_ref().map_or("", |route| route.path.as_str());
     match code {
+        404 if status.of_api_server && !path.is_empty() => Some(Finding::likely(
+            format!("the address has the path {path}, and the API server that answers there knows nothing below it: {message}"),
+            "remove the path from `server:`, or give the address of the proxy that serves it (Rancher's, for instance)",
+            format!(
+                "`curl -k {}/version` answers without the path",
+                url.trim_end_matches('/').trim_end_matches(path)
+            ),
+        )),
         404 if status.of_api_server => Some(Finding::unjudged(
             format!(
                 "the API server does not know SelfSubjectReview (Kubernetes 1.28 and newer do), so it cannot say who this is; it did not refuse the credential \

@@ -1,4 +1,4 @@
-//! Tests of client certificates, with fixtures (fixtures/explain/README.md) and certificates made on the spot.
+//! Tests of the whole check of a certificate, with fixtures that openssl has made.
 
 use super::*;
 use crate::explain::Basis;

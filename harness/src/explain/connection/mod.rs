@@ -12,7 +12,6 @@ use super::Finding;
 use crate::kubeconfig::ClusterConfig;
 use crate::probe::{Answer, Endpoint, Failure, Proxy, ProxyFailure, RequestStage, Route, RouteError, alert_name, socks_reply};
 use crate::tls::Trust;
-pub use server_certificate::hostname_error;
 use server_certificate::refused;
 
 /// Returns the findings about a server that did not answer a request of kubectl's kind. The first one is what kubectl stops at.

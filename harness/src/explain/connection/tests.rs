@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rustls::AlertDescription;
 
+use super::server_certificate::hostname_error;
 use super::*;
 use crate::explain::{Basis, Effect};
 use crate::kubeconfig::Place;

@@ -120,7 +120,7 @@ impl Directives {
             }
             let fields = matches!(name.as_str(), "no-cache" | "private");
             let ends = |byte: &u8| matches!(byte, b' ' | b'\t') || (*byte == b',' && !fields);
-            let length = bytes[start..].iter().position(|byte| ends(byte)).unwrap_or(bytes.len() - start);
+            let length = bytes[start..].iter().position(ends).unwrap_or(bytes.len() - start);
             let text = value.get(start..start + length).ok_or(())?;
             found.pair(&name, text.strip_suffix(',').unwrap_or(text))?;
             at = start + length;

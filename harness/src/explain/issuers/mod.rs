@@ -11,7 +11,7 @@ mod keys;
 pub use configuration::of_configuration;
 pub use difference::difference;
 pub use document::{Fetched, fetch};
-pub use kept::{Kept, REFETCH_WINDOW};
+pub use kept::Kept;
 pub use keys::{Key, KeySet};
 
 /// The signature algorithms that a configuration file allows, and the only ones that flags can

@@ -16,7 +16,7 @@ use super::{Effect, Finding, certificate};
 use crate::secret::redact;
 use crate::shell_word::quoted;
 pub use manifest::check as manifest;
-pub use requested::{Flaw, Requested};
+pub use requested::Requested;
 pub use signer::{Broken, Signer};
 
 /// The state of a request.
@@ -147,7 +147,7 @@ fn requested(request: &Value) -> Option<Requested> {
     Requested::read(&String::from_utf8_lossy(&bytes)).ok()
 }
 
-/// Checks an issued certificate: the user or the server that it names, and its validity. Its purpose is up to its signer.
+/// Checks an issued certificate: the user or the server that it names, and its validity. Its purpose is its signer's business.
 fn of_certificate(certificate: &str, now: Timestamp) -> (State, Vec<Finding>) {
     let mut findings = certificate::issued(certificate, now);
     let flawed = findings.iter().any(|finding| finding.effect == Effect::Cause);

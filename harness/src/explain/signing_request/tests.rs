@@ -1,4 +1,4 @@
-//! Tests of signing requests, with the answers of a real server (fixtures/explain/README.md).
+//! Tests of signing requests, with the answers of real API servers.
 
 use serde_json::json;
 

@@ -24,11 +24,9 @@ mod times;
 use jiff::Timestamp;
 use serde_json::Value;
 
-pub use eks::Eks;
-pub use evidence::{Evidence, LastFetch, gather};
+pub use evidence::{Evidence, gather};
 pub use issuer::configured;
-pub use kind::{Encoding, Kind, Wrapping};
-pub use service_account::Published;
+pub use kind::Kind;
 
 use super::{Basis, Effect, Finding, Known, reasons};
 use crate::event::Verdict;

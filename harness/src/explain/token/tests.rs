@@ -9,6 +9,7 @@ use p256::elliptic_curve::Generate;
 use p256::pkcs8::{EncodePrivateKey, LineEnding};
 use serde_json::{Value, json};
 
+use super::evidence::LastFetch;
 use super::*;
 use crate::explain::issuers::{ALGORITHMS, Fetched, Issuer, Kept, KeySet, Mapping, Source};
 use crate::explain::{Basis, Effect};

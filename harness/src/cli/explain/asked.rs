@@ -1,0 +1,153 @@
+//! The request of `authlab explain`, and its server: from a kubeconfig as kubectl reads it, or from the options. The main type is [`Asked`].
+
+use std::env;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::{ExplainArguments, NotRead};
+use crate::cli::error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::{Session, blocking};
+use crate::credential::Credential;
+use crate::explain::Finding;
+use crate::kubeconfig::{self, ClientConfig, ClusterConfig, ExecConfig};
+use crate::pki::Leaf;
+use crate::secret::Secret;
+
+/// The server to ask, and what to present to it.
+#[derive(Default)]
+pub(super) struct Asked {
+    /// The server, if one is named; otherwise it is the main API server of the lab.
+    pub(super) cluster: Option<ClusterConfig>,
+    /// The credentials, except those of a plugin.
+    pub(super) credentials: Vec<Credential>,
+    /// The impersonation headers.
+    pub(super) impersonation: Vec<(String, String)>,
+    /// The plugin that has the credential.
+    pub(super) plugin: Option<ExecConfig>,
+    /// The findings about the files.
+    pub(super) findings: Vec<Finding>,
+}
+
+/// Why no request can be made: kubectl would not make one either.
+pub(super) struct Unsent(pub(super) Vec<Finding>);
+
+impl Asked {
+    /// Returns what is presented.
+    pub(super) fn credential(&self) -> Credential {
+        Credential::of(self.credentials.clone(), self.impersonation.clone())
+    }
+}
+
+/// Reads the files that the options name, or those of the current kubeconfig.
+///
+/// # Errors
+/// A file that an option names cannot be read.
+pub(super) async fn asked(arguments: &ExplainArguments, session: &Session) -> Result<Result<Asked, Unsent>, CommandError> {
+    if arguments.means_kubeconfig() {
+        return of_kubeconfig(arguments, session).await;
+    }
+    let mut asked = Asked::default();
+    if let Some(path) = &arguments.token_file {
+        asked.credentials.push(Credential::Token(Secret::new(read(path).await?.trim())));
+    }
+    if let (Some(certificate), Some(key)) = (&arguments.certificate, &arguments.key) {
+        asked.credentials.push(Credential::Certificate(Leaf {
+            certificate: read(certificate).await?,
+            chain: String::new(),
+            key: Secret::new(read(key).await?),
+        }));
+    }
+    if let Some(server) = &arguments.server {
+        let authority = match &arguments.certificate_authority {
+            Some(path) => Some(read(path).await?),
+            None => None,
+        };
+        asked.cluster = Some(ClusterConfig {
+            server: server.clone(),
+            authority,
+            ..ClusterConfig::default()
+        });
+    }
+    Ok(Ok(asked))
+}
+
+async fn of_kubeconfig(arguments: &ExplainArguments, session: &Session) -> Result<Result<Asked, Unsent>, CommandError> {
+    let is_named = !arguments.kubeconfig.is_empty();
+    // As client-go does (`util/homedir`).
+    let home = env::var_os("HOME").map(PathBuf::from);
+    let files: Vec<PathBuf> = match is_named {
+        true => arguments
+            .kubeconfig
+            .iter()
+            .flat_map(|list| kubeconfig::files_of(list.as_os_str()))
+            .collect(),
+        false => kubeconfig::default_files(env::var_os("KUBECONFIG").as_deref(), home.as_deref()),
+    };
+    if let ([file], true) = (files.as_slice(), is_named) {
+        let (path, there) = (file.clone(), file.clone());
+        let there = blocking(move || std::fs::metadata(there)).await;
+        there.map_err(|source| CommandError::new(Exit::Usage, NotRead { path, source }))?;
+    }
+    let named: Vec<String> = files.iter().map(|path| path.display().to_string()).collect();
+    if !is_named {
+        session.events.note(format!("explains the current kubeconfig, {}", named.join(":")));
+    }
+    let wanted = arguments.context.clone();
+    let config = match blocking(move || kubeconfig::read(&files, wanted.as_deref())).await {
+        Ok(config) => config,
+        Err(troubles) => return Ok(Err(Unsent(troubles.into_iter().map(Finding::from).collect()))),
+    };
+    if !is_named {
+        let ClientConfig {
+            context,
+            user,
+            cluster,
+            namespace,
+            ..
+        } = &config;
+        let namespace = namespace.as_deref().unwrap_or("default");
+        session.events.note(format!(
+            "its context is {context}: the user {:?} of the cluster {:?}, in the namespace {namespace:?}",
+            user.name, cluster.name
+        ));
+    }
+    Ok(Ok(of_config(config)))
+}
+
+fn of_config(config: ClientConfig) -> Asked {
+    let credentials = config.credentials();
+    let mut findings: Vec<Finding> = config.remarks.into_iter().map(Finding::from).collect();
+    if let [Credential::Certificate(_), _, ..] = credentials[..] {
+        // k8s.io/kubernetes `pkg/kubeapiserver/authenticator/config.go`: the authenticators' order.
+        findings.push(Finding::note(
+            "F12",
+            "kubectl presents the client certificate and the token at once; API servers look at the certificate first, so its user counts \
+            if it is valid",
+        ));
+    }
+    Asked {
+        credentials,
+        impersonation: config.user.impersonate.headers(),
+        plugin: config.user.plugin().cloned(),
+        cluster: Some(config.cluster),
+        findings,
+    }
+}
+
+/// Reads a file that an option names; `-` is standard input.
+///
+/// # Errors
+/// It cannot be read.
+pub(super) async fn read(path: &Path) -> Result<String, CommandError> {
+    let path = path.to_owned();
+    let read = blocking(move || {
+        let text = if path == Path::new("-") {
+            io::read_to_string(io::stdin())
+        } else {
+            std::fs::read_to_string(&path)
+        };
+        text.map_err(|source| CommandError::new(Exit::Usage, NotRead { path, source }))
+    });
+    read.await
+}
