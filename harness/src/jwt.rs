@@ -1,10 +1,11 @@
-//! JSON Web Tokens in compact form (RFC 7515 §3.1), decoded and not verified. The main type is [`Jwt`].
+//! JSON Web Tokens in compact form (RFC 7515 §3.1), decoded and not verified. The main type is [`Jwt`]; [`seconds`] reads a time in one.
 
 use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::{Map, Value};
+use jiff::Timestamp;
+use serde_json::{Map, Number, Value};
 
 /// The decoded parts of a token.
 #[derive(Clone, PartialEq, Eq)]
@@ -40,6 +41,28 @@ impl Jwt {
     }
 }
 
+/// The first time that is told apart from earlier ones, in seconds since 1970: [`Timestamp::MIN`].
+pub const FIRST: i64 = -377_705_023_201;
+
+/// The seconds from the year 1, in which Go counts, to 1970.
+const BEFORE_1970: i64 = 62_135_596_800;
+
+/// Returns the time of a claim as Go reads it, in seconds since 1970 (coreos/go-oidc and client-go, `jsonTime`): a number, or a number as
+/// text, without its fraction. Times that [`Timestamp`] does not have become the nearest that it has.
+#[must_use]
+pub fn seconds(value: &Value) -> Option<i64> {
+    let number: Number = match value {
+        Value::Number(number) => number.clone(),
+        Value::String(text) if text.trim() == text => text.parse().ok()?,
+        _ => return None,
+    };
+    #[expect(clippy::cast_possible_truncation, reason = "seconds since 1970, cut as Go cuts them")]
+    let seconds = number.as_i64().or_else(|| Some(number.as_f64()? as i64))?;
+    // Go's sum wraps around: such a time is long past.
+    let seconds = if seconds.checked_add(BEFORE_1970).is_some() { seconds } else { FIRST };
+    Some(seconds.clamp(FIRST, Timestamp::MAX.as_second()))
+}
+
 /// Leaves the signature out: with it, the token could be presented.
 impl fmt::Debug for Jwt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -61,6 +84,35 @@ mod tests {
         assert_eq!((&jwt.header["alg"], &jwt.claims["sub"]), (&"RS256".into(), &"alice".into()));
         assert_eq!(jwt.signature, b"sig");
         assert!(Jwt::parse("e30.e30.").expect("an unsigned token").signature.is_empty());
+    }
+
+    #[test]
+    fn every_time_has_its_place_among_those_of_the_calendar() {
+        let last = Timestamp::MAX.as_second();
+        assert_eq!(FIRST, Timestamp::MIN.as_second());
+        for (text, expected) in [
+            ("1001", Some(1001)),
+            ("1001.9", Some(1001)),
+            ("-1.5", Some(-1)),
+            ("\"1001\"", Some(1001)),
+            ("\"1e3\"", Some(1000)),
+            ("1e15", Some(last)),
+            ("-1e300", Some(FIRST)),
+            ("1e300", Some(FIRST)),
+            ("9223372036854775807", Some(FIRST)),
+            ("18446744073709551615", Some(FIRST)),
+            ("-9223372036854775808", Some(FIRST)),
+            ("null", None),
+            ("true", None),
+            ("\"\"", None),
+            ("\"inf\"", None),
+            ("\" 1\"", None),
+            ("\"tomorrow\"", None),
+        ] {
+            let value = serde_json::from_str(text).expect("JSON");
+            assert_eq!(seconds(&value), expected, "{text}");
+            assert!(expected.is_none_or(|second| Timestamp::from_second(second).is_ok()), "{text}");
+        }
     }
 
     #[test]

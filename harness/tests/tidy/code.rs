@@ -51,7 +51,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("credential", &["pki", "secret"]),
-    ("kubeconfig", &["credential", "hint", "pki", "secret", "shell_word"]),
+    ("kubeconfig", &["credential", "hint", "jwt", "pki", "secret", "shell_word"]),
     (
         "server_binaries",
         &["cache", "cause", "dirs", "event", "hint", "private", "process", "secret"],

@@ -7,23 +7,13 @@ use serde_json::{Map, Value};
 
 use super::about;
 use crate::explain::Finding;
+use crate::jwt::seconds;
 
 /// The leeway for an `nbf` ahead of the server's clock, in seconds (coreos/go-oidc `verify.go`); `exp` has no such leeway.
 const LEEWAY: i64 = 60;
 
 /// The leeway for each time of a service account's token, in seconds (go-jose `jwt/validation.go`, `DefaultLeeway`).
 const ACCOUNTS_LEEWAY: i64 = 60;
-
-/// Returns a time as go-oidc reads it (`oidc.go`, `jsonTime`): a number, or a number as text, without its fraction.
-fn seconds(value: &Value) -> Option<i64> {
-    let number = match value {
-        Value::Number(number) => number.as_f64(),
-        Value::String(text) => text.parse().ok(),
-        _ => None,
-    };
-    #[expect(clippy::cast_possible_truncation, reason = "seconds since 1970, cut as Go cuts them")]
-    number.map(|number: f64| number as i64)
-}
 
 /// Returns the findings about the times of a token of an OpenID Connect issuer (coreos/go-oidc `verify.go`).
 pub(super) fn of_issuer(claims: &Map<String, Value>, now: Timestamp) -> Vec<Finding> {
@@ -47,13 +37,13 @@ pub(super) fn of_issuer(claims: &Map<String, Value>, now: Timestamp) -> Vec<Find
             "O3",
             format!(
                 "the token expired {} ago by the server's clock, at {}, and Kubernetes allows no leeway for that",
-                lasted(now - end),
+                lasted(now.saturating_sub(end)),
                 time(end)
             ),
-            match second("iat").filter(|begin| end - begin <= 900) {
+            match second("iat").filter(|begin| end.saturating_sub(*begin) <= 900) {
                 Some(begin) => format!(
                     "get a new token right before it is used: this issuer's last {}",
-                    lasted(end - begin)
+                    lasted(end.saturating_sub(begin))
                 ),
                 None => "get a new token: log in again, or let a plugin refresh it (`authlab token oidc`)".to_owned(),
             },
@@ -70,7 +60,7 @@ pub(super) fn of_issuer(claims: &Map<String, Value>, now: Timestamp) -> Vec<Find
             "O4",
             format!(
                 "the token is not valid before {} s from now by the server's clock, whose leeway is {LEEWAY} s",
-                begin - now
+                begin.saturating_sub(now)
             ),
             "correct the clocks of issuer and API server (NTP)",
         ));
@@ -95,7 +85,7 @@ pub(super) fn of_account(claims: &Map<String, Value>, now: Timestamp) -> Vec<Fin
             "S14",
             format!(
                 "the token expired {} ago by the server's clock, at {}, whose leeway is {ACCOUNTS_LEEWAY} s",
-                lasted(now - end),
+                lasted(now.saturating_sub(end)),
                 time(end)
             ),
             "request a new token (`kubectl create token NAME`); in a pod, read the file again for each request, since the kubelet renews it",
@@ -107,7 +97,7 @@ pub(super) fn of_account(claims: &Map<String, Value>, now: Timestamp) -> Vec<Fin
                 "S15",
                 format!(
                     "the token's {name} is {} s ahead of the server's clock, whose leeway is {ACCOUNTS_LEEWAY} s",
-                    begin - now
+                    begin.saturating_sub(now)
                 ),
                 "correct the clocks of the API servers (NTP)",
             ));
@@ -189,6 +179,24 @@ mod tests {
         ] {
             assert_eq!(causes(of_account, &claims), expected, "{claims}");
         }
+    }
+
+    #[test]
+    fn a_time_beyond_the_calendar_is_compared_too() {
+        let now = Timestamp::from_second(2_000_000_000).expect("a time");
+        for text in ["-1e300", "1e300", "1e15", "-9223372036854775808", "9223372036854775807", "0", "1e11"] {
+            let time: Value = serde_json::from_str(text).expect("a number");
+            for other in [json!(0), json!(-1e300), json!(1e15), json!(i64::MAX)] {
+                let claims = json!({ "exp": time, "nbf": other, "iat": other, "kubernetes.io": { "warnafter": time } });
+                let claims = claims.as_object().expect("an object");
+                let expired = of_issuer(claims, now).iter().any(|one| one.behaviour == Some("O3"));
+                assert_eq!(expired, !["1e15", "1e11"].contains(&text), "{text}");
+                of_account(claims, now);
+            }
+        }
+        let claims = json!({ "exp": -1e300, "iat": 1e15 });
+        let found = of_issuer(claims.as_object().expect("an object"), now);
+        assert!(found[0].seen.contains("ago by the server's clock, at -009999"), "{found:?}");
     }
 
     #[test]

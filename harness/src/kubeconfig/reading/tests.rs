@@ -213,6 +213,43 @@ fn a_credential_beside_a_plugin_or_a_provider_takes_precedence() {
 }
 
 #[test]
+fn what_kubectl_would_do_first_is_said() {
+    let now = Timestamp::from_second(2_000_000_000).unwrap();
+    let beyond = |user: &str| of(SOUND, user).unwrap().beyond(now).unwrap_or_default();
+    let oidc = |fields: &str| format!("{{auth-provider: {{name: oidc, config: {{idp-issuer-url: 'https://i.test', client-id: a, {fields}}}}}}}");
+    // The ID tokens expire at 1000, 4000000000, -1e300, and never.
+    let expired = "id-token: e30.eyJleHAiOjEwMDB9.x, refresh-token: r";
+    let refreshes = "kubectl would refresh the ID token at https://i.test first; authlab does not";
+    assert_eq!(beyond(&oidc(expired)), refreshes);
+    assert_eq!(beyond(&oidc("id-token: e30.eyJleHAiOi0xZTMwMH0.x, refresh-token: r")), refreshes);
+    assert_eq!(beyond(&oidc("id-token: e30.e30.x, refresh-token: r")), refreshes);
+    assert!(beyond(&oidc("refresh-token: r")).starts_with("kubectl would fetch an ID token at https://i.test first"));
+    assert_eq!(beyond(&oidc("id-token: e30.eyJleHAiOjQwMDAwMDAwMDB9.x, refresh-token: r")), "");
+    let asks = "kubectl would ask for a user name and a password first; authlab does not";
+    for user in ["{}", "{as: alice}", "{password: p}"] {
+        assert_eq!(beyond(user), asks, "{user}");
+    }
+    for user in [
+        "{token: t}",
+        "{username: a}",
+        "{exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: x}}",
+        &oidc(expired).replace("{auth", "{token: t, auth"),
+    ] {
+        assert_eq!(beyond(user), "", "{user}");
+    }
+    let plain = of("{server: 'http://a.test'}", "{}").unwrap();
+    assert_eq!(plain.beyond(now), None);
+    // A token of the command line.
+    let mut given = of(SOUND, "{}").unwrap();
+    given.user.token = Some(Secret::new("t"));
+    assert_eq!(given.beyond(now), None);
+    let numberless = seen(&of(SOUND, &oidc("id-token: e30.eyJleHAiOm51bGx9.x, refresh-token: r")).unwrap_err());
+    assert!(numberless.contains("parsing claims: exp of the id-token is no number"), "{numberless}");
+    let long_ago = seen(&of(SOUND, &oidc("id-token: e30.eyJleHAiOi0xZTMwMH0.x")).unwrap_err());
+    assert!(long_ago.contains("the id-token expired long ago"), "{long_ago}");
+}
+
+#[test]
 fn the_token_of_the_file_counts_without_blanks() {
     let token = |user: &str, content: &str| {
         let folder = Folder::of(&[("place/k", &file(SOUND, user)), ("place/t", content)]);
