@@ -59,7 +59,11 @@ pub fn seconds(value: &Value) -> Option<i64> {
     #[expect(clippy::cast_possible_truncation, reason = "seconds since 1970, cut as Go cuts them")]
     let seconds = number.as_i64().or_else(|| Some(number.as_f64()? as i64))?;
     // Go's sum wraps around: such a time is long past.
-    let seconds = if seconds.checked_add(BEFORE_1970).is_some() { seconds } else { FIRST };
+    let seconds = if seconds.checked_add(BEFORE_1970).is_some() {
+        seconds
+    } else {
+        FIRST
+    };
     Some(seconds.clamp(FIRST, Timestamp::MAX.as_second()))
 }
 

@@ -9,6 +9,9 @@ use super::{Issuer, Kept, KeySet};
 use crate::cause::with_causes;
 use crate::probe;
 
+/// The longest document that is read, in bytes.
+const MOST: usize = 1024 * 1024;
+
 /// An issuer's own description of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fetched {
@@ -52,6 +55,31 @@ async fn read(http: &reqwest::Client, url: &str) -> Result<(String, Kept), Strin
         return Err(format!("{url} answers {}", answer.status()));
     }
     let kept = Kept::of(|name| answer.headers().get(name)?.to_str().ok(), Timestamp::now());
-    let text = answer.text().await.map_err(|error| format!("{url}: {}", failed(error)))?;
+    let text = text(answer).await.map_err(|why| format!("{url}: {why}"))?;
     Ok((text, kept))
+}
+
+/// Reads the text of an answer, unless it is too long for a document.
+async fn text(mut answer: reqwest::Response) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    while let Some(piece) = answer.chunk().await.map_err(|error| with_causes(&error.without_url()))? {
+        bytes.extend_from_slice(&piece);
+        if bytes.len() > MOST {
+            return Err("the answer is longer than 1 MiB, which no document of an issuer is".to_owned());
+        }
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_document_without_an_end_is_not_read_to_it() {
+        let of = |length: usize| text(reqwest::Response::from(hyper::Response::new(vec![b' '; length])));
+        assert_eq!(of(MOST).await.map(|text| text.len()), Ok(MOST));
+        let why = of(MOST + 1).await.expect_err("it is too long");
+        assert!(why.starts_with("the answer is longer than 1 MiB"), "{why}");
+    }
 }

@@ -9,7 +9,7 @@ mod kept;
 mod keys;
 
 pub use configuration::of_configuration;
-pub use difference::difference;
+pub use difference::{Difference, difference};
 pub use document::{Fetched, fetch};
 pub use kept::Kept;
 pub use keys::{Key, KeySet};

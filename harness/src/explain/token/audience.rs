@@ -5,6 +5,7 @@
 
 use serde_json::Value;
 
+use super::identity::kind;
 use super::{Claims, entra};
 use crate::explain::Finding;
 use crate::explain::issuers::Issuer;
@@ -28,7 +29,10 @@ pub(super) fn check(claims: &Claims<'_>, issuer: &Issuer) -> Option<Finding> {
                 issuer.audiences
             )
         }
-        Some(other) => format!("the claim `aud` is {other}, and the API server reads a string or a list of strings there"),
+        Some(other) => format!(
+            "the claim `aud` is {}, and the API server reads a string or a list of strings there",
+            kind(other)
+        ),
     };
     let (what, change) = hint(claims, &audiences, issuer, wanted);
     Some(Finding::cause(behaviour, format!("{seen}{what}"), change))

@@ -6,6 +6,7 @@
 
 use serde_json::{Map, Value};
 
+use super::identity::kind;
 use super::{Claims, about};
 use crate::explain::Finding;
 use crate::explain::issuers::{Issuer, Mapping};
@@ -21,9 +22,13 @@ const FEWER: &str = "limit the groups in the token: in Entra ID, send only group
 pub(super) fn check(claims: &Claims<'_>, issuer: &Issuer) -> Option<Finding> {
     let names = claims.get("_claim_names").filter(|names| !names.is_null())?;
     let cause = |seen: String| Finding::cause("O23", seen, FEWER);
-    let Some(names) = names.as_object().filter(|names| names.values().all(Value::is_string)) else {
+    let Some(names_of) = names.as_object().filter(|names| names.values().all(Value::is_string)) else {
         return Some(cause(format!(
-            "the claim `_claim_names` is {names}, and the API server reads an object of strings there"
+            "the claim `_claim_names` is {}, and the API server reads an object of strings there",
+            match names {
+                Value::Object(_) => "an object with values that are not strings",
+                other => kind(other),
+            }
         )));
     };
     let none = Map::new();
@@ -32,12 +37,13 @@ pub(super) fn check(claims: &Claims<'_>, issuer: &Issuer) -> Option<Finding> {
         Some(Value::Object(sources)) => sources,
         Some(other) => {
             return Some(cause(format!(
-                "the claim `_claim_sources` is {other}, and the API server reads an object there"
+                "the claim `_claim_sources` is {}, and the API server reads an object there",
+                kind(other)
             )));
         }
     };
     // go-oidc looks up the source of every name, whether it is used or not.
-    for (name, source) in names {
+    for (name, source) in names_of {
         let source = source.as_str().unwrap_or_default();
         if !sources.contains_key(source) {
             return Some(cause(format!(
@@ -51,7 +57,7 @@ pub(super) fn check(claims: &Claims<'_>, issuer: &Issuer) -> Option<Finding> {
     if claims.get(claim).is_some() {
         return None;
     }
-    let source = &sources[names.get(claim)?.as_str()?];
+    let source = &sources[names_of.get(claim)?.as_str()?];
     let text = |field: &str| source.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
     // An aggregated claim (`JWT`) is not read.
     let endpoint = text("endpoint")?;
@@ -160,9 +166,14 @@ mod tests {
             json!({ "_claim_names": { "address": "src2" } }),
             json!({ "_claim_names": ["groups"] }),
             json!({ "_claim_sources": [] }),
+            json!({ "_claim_sources": [{ "access_token": "t0ken" }] }),
+            json!({ "_claim_sources": "t0ken" }),
+            json!({ "_claim_names": "t0ken" }),
+            json!({ "_claim_names": { "groups": { "access_token": "t0ken" } } }),
         ] {
             let one = found(&changes, Mapping::Unset).expect("a finding");
             assert_eq!((one.effect, one.basis), (Effect::Cause, Basis::Compared), "{changes}");
+            assert!(!format!("{one:?}").contains("t0ken"), "{one:?}");
         }
     }
 }

@@ -18,6 +18,7 @@ pub(super) enum Unclear {
 pub(super) fn evaluate(expression: &str, claims: &Map<String, Value>) -> Result<Value, Unclear> {
     let mut parser = Parser {
         rest: expression.trim_start(),
+        depth: 0,
         claims,
     };
     match parser.comparison() {
@@ -30,8 +31,12 @@ pub(super) fn evaluate(expression: &str, claims: &Map<String, Value>) -> Result<
     }
 }
 
+/// The most expressions within each other that are evaluated here.
+const DEEPEST: usize = 100;
+
 struct Parser<'a> {
     rest: &'a str,
+    depth: usize,
     claims: &'a Map<String, Value>,
 }
 
@@ -51,7 +56,18 @@ impl Parser<'_> {
         if self.take(token) { Ok(()) } else { Err(Unclear::Unknown) }
     }
 
+    /// Every expression within another one is read by this function.
     fn comparison(&mut self) -> Result<Value, Unclear> {
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            return Err(Unclear::Unknown);
+        }
+        let value = self.compared();
+        self.depth -= 1;
+        value
+    }
+
+    fn compared(&mut self) -> Result<Value, Unclear> {
         let left = self.sum()?;
         let equal = if self.take("==") {
             true
@@ -180,6 +196,19 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn an_expression_within_too_many_others_is_not_evaluated() {
+        let claims = Map::new();
+        let within =
+            |open: &str, close: &str, count: usize| evaluate(&format!("{}true{}", open.repeat(count), close.repeat(count)), &claims);
+        assert_eq!(within("(", ")", 99), Ok(Value::Bool(true)));
+        for (open, close) in [("(", ")"), ("[", "]"), ("claims.?a.orValue(", ")"), ("(", ""), ("[(", "")] {
+            assert_eq!(within(open, close, 100_000), Err(Unclear::Unknown), "{open}");
+        }
+        let beside = vec!["(true)"; 1000].join(", ");
+        assert!(evaluate(&format!("[{beside}]"), &claims).is_ok());
+    }
 
     #[test]
     fn the_common_expressions_have_a_value() {

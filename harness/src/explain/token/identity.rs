@@ -39,14 +39,16 @@ fn absent(found: Option<&Value>) -> String {
     found.map_or_else(|| "is missing".to_owned(), |value| format!("is {}, not a string", kind(value)))
 }
 
-/// Returns the JSON type of a claim, with its article.
+/// Returns the JSON type of a claim, with its article: its value may be a secret where another type is expected.
 pub(super) fn kind(value: &Value) -> &'static str {
     match value {
+        Value::Array(all) if all.iter().all(Value::is_string) => "a list",
         Value::Array(_) => "a list with items that are not strings",
         Value::Object(_) => "an object",
         Value::Number(_) => "a number",
         Value::Bool(_) => "a boolean",
-        Value::String(_) | Value::Null => "a string",
+        Value::String(_) => "a string",
+        Value::Null => "null",
     }
 }
 
@@ -167,7 +169,10 @@ fn of_claim(claims: &Claims<'_>, issuer: &Issuer, claim: &str, prefix: &str) -> 
             } else {
                 "O15"
             },
-            format!("the user is the claim email, and email_verified is {verified}"),
+            match verified {
+                Value::Bool(_) | Value::Null => format!("the user is the claim email, and email_verified is {verified}"),
+                other => format!("the user is the claim email, and email_verified is {}, not a boolean", kind(other)),
+            },
             "make the issuer verify the address, or use another claim such as sub",
         ));
     }
@@ -189,7 +194,13 @@ pub(super) fn literal_dash(what: &str, prefix: &str, source: Source) -> Option<F
 fn required(claims: &Claims<'_>, claim: &str, value: &str) -> Option<Finding> {
     let seen = match claims.get(claim) {
         Some(Value::String(found)) if found == value => return None,
-        Some(found) => format!("the API server demands the claim {claim:?} with the value {value:?}, and the token's is {found}"),
+        Some(Value::String(found)) => {
+            format!("the API server demands the claim {claim:?} with the value {value:?}, and the token's is {found:?}")
+        }
+        Some(other) => format!(
+            "the API server demands the claim {claim:?} with the value {value:?}, and the token's is {}, not a string",
+            kind(other)
+        ),
         None => format!("the API server demands the claim {claim:?} with the value {value:?}, and the token does not have it"),
     };
     Some(Finding::cause(

@@ -4,7 +4,7 @@
 
 use super::{Claims, entra};
 use crate::explain::issuers::{Issuer, Mapping, difference};
-use crate::explain::{Finding, Known};
+use crate::explain::{Basis, Finding, Known};
 
 /// The two spellings of Google's issuer, which an API server takes for one (kubernetes/apiserver
 /// `plugin/pkg/authenticator/token/oidc/oidc.go`, `untrustedIssuer`).
@@ -24,7 +24,10 @@ pub(super) fn unknown(claims: &Claims<'_>, known: &Known) -> Option<Finding> {
         return None;
     }
     let said = claims.issuer();
-    let alike = |issuer: &&Issuer| difference(said, &issuer.url).map(|how| (issuer.url.clone(), how));
+    let alike = known
+        .issuers
+        .iter()
+        .find_map(|issuer| Some((&issuer.url, difference(said, &issuer.url)?)));
     let of_entra = known
         .issuers
         .iter()
@@ -37,18 +40,32 @@ pub(super) fn unknown(claims: &Claims<'_>, known: &Known) -> Option<Finding> {
         )
     } else if let Some((seen, change)) = of_entra {
         Finding::cause("O28", seen, change)
-    } else if let Some((url, how)) = known.issuers.iter().find_map(|issuer| alike(&issuer)) {
-        Finding::cause(
+    } else if let Some((url, how)) = alike {
+        let finding = Finding::cause(
             "O28",
-            format!("the token's issuer is {said:?}, and the API server's is {url:?}: {how}"),
+            format!("the token's issuer is {said:?}, and the API server's is {url:?}: {}", how.how),
             "make the two exactly the same: the API server gives no reason for a token of an unknown issuer",
-        )
+        );
+        if how.is_one_issuer {
+            finding
+        } else {
+            let change = "if both are one issuer, make the two exactly the same; if not, log in at the API server's";
+            let settle = format!(
+                "the discovery documents of both ({}): the same jwks_uri means one issuer",
+                Issuer::by_flags(url, "").discovery_url()
+            );
+            Finding {
+                change: Some(change.to_owned()),
+                ..likely(finding, settle)
+            }
+        }
     } else {
         let urls: Vec<&str> = known.issuers.iter().map(|issuer| issuer.url.as_str()).collect();
         let seen = if urls.is_empty() {
             format!("the token's issuer is {said:?}, and the API server is configured with no issuer")
         } else {
-            format!("the token's issuer is {said:?}, and the API server's issuers are {urls:?}")
+            let known = if known.all { "" } else { "known " };
+            format!("the token's issuer is {said:?}, and the API server's {known}issuers are {urls:?}")
         };
         Finding::cause(
             "O2",
@@ -58,13 +75,27 @@ pub(super) fn unknown(claims: &Claims<'_>, known: &Known) -> Option<Finding> {
     };
     // A webhook may know the token's issuer, and may have another reason to refuse it.
     Some(match known.others {
-        Some(others) if others.webhook => Finding {
-            settle: Some("the API server also asks its token webhook, whose own log says why it refused".to_owned()),
-            basis: crate::explain::Basis::Likely,
-            ..finding
-        },
-        _ => finding,
+        Some(others) if others.webhook => likely(
+            finding,
+            "the API server also asks its token webhook, whose own log says why it refused",
+        ),
+        Some(_) if known.all => finding,
+        Some(_) => likely(finding, "the API server's configuration, which may have more issuers"),
+        None => likely(
+            finding,
+            "the API server's configuration, which may have more issuers, or a token webhook that knows this one (EKS, AKS and Rancher have one)",
+        ),
     })
+}
+
+/// Returns the finding as a guess; what settles it is said after what it already says.
+fn likely(finding: Finding, settle: impl Into<String>) -> Finding {
+    let settle = settle.into();
+    Finding {
+        settle: Some(finding.settle.map_or_else(|| settle.clone(), |first| format!("{first}; {settle}"))),
+        basis: Basis::Likely,
+        ..finding
+    }
 }
 
 /// Returns the finding on a discovery document whose issuer is not the configured one: the API server never gets ready for it then
@@ -100,13 +131,14 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::explain::{Basis, OtherAuthenticators};
+    use crate::explain::OtherAuthenticators;
     use crate::jwt::Jwt;
 
     fn known(urls: &[&str]) -> Known {
         Known {
             issuers: urls.iter().map(|url| Issuer::by_flags(url, "kubernetes")).collect(),
             all: true,
+            others: Some(OtherAuthenticators::default()),
             ..Known::default()
         }
     }
@@ -145,6 +177,46 @@ mod tests {
         );
         let elsewhere = Known::default();
         assert_eq!(found(&json!("https://issuer.test"), &elsewhere), None);
+    }
+
+    #[test]
+    fn two_issuers_are_not_taken_for_one() {
+        let said = |issuer: &str, url: &str| {
+            let found = found(&json!(issuer), &known(&[url])).expect("a finding");
+            (found.behaviour, found.basis)
+        };
+        for (issuer, url) in [
+            ("https://accounts.google.com", "https://dev-1.okta.com"),
+            ("https://gitlab.example/project/a", "https://gitlab.example"),
+        ] {
+            assert_eq!(said(issuer, url), (Some("O2"), Basis::Compared), "{issuer}");
+        }
+        let realm = "https://kc.test/realms/a";
+        assert_eq!(said("https://kc.test/realms/a/", realm), (Some("O28"), Basis::Compared));
+        for issuer in [
+            "https://kc.test/realms/b",
+            "https://keycloak.svc/realms/a",
+            "https://kc.test:8443/realms/a",
+        ] {
+            assert_eq!(said(issuer, realm), (Some("O28"), Basis::Likely), "{issuer}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_configuration_may_know_better() {
+        let sound = known(&["https://kc.test/realms/a"]);
+        let no_flags = Known {
+            others: None,
+            ..sound.clone()
+        };
+        let one_of_them = Known { all: false, ..sound };
+        for (known, part) in [(&no_flags, "EKS, AKS and Rancher"), (&one_of_them, "more issuers")] {
+            for issuer in ["https://issuer.test", "https://kc.test/realms/a/", ""] {
+                let one = found(&json!(issuer), known).expect("a finding");
+                assert_eq!(one.basis, Basis::Likely, "{one:?}");
+                assert!(one.settle.as_deref().is_some_and(|settle| settle.contains(part)), "{one:?}");
+            }
+        }
     }
 
     #[test]

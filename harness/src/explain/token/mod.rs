@@ -79,8 +79,7 @@ fn of_jwt(token: &str, claims: &Claims<'_>, known: &Known, evidence: &Evidence, 
 /// A token of an unknown issuer is not looked at any further; its times are told all the same, since they hold everywhere.
 fn unknown_issuer(claims: &Claims<'_>, known: &Known, now: Timestamp) -> Vec<Finding> {
     let mut findings: Vec<Finding> = issuer::unknown(claims, known).into_iter().collect();
-    let judged = !findings.is_empty();
-    if !judged {
+    if findings.is_empty() {
         findings.push(Finding::unjudged(
             format!(
                 "the token's issuer is {:?}, and the API server's issuers are not known here",
@@ -91,7 +90,8 @@ fn unknown_issuer(claims: &Claims<'_>, known: &Known, now: Timestamp) -> Vec<Fin
     }
     let times = times::of_issuer(&claims.jwt.claims, now).into_iter();
     // Another reader of the token (a webhook) may not demand an expiry.
-    findings.extend(times.filter(|_| judged || claims.get("exp").is_some()));
+    let is_sure = findings.iter().any(|finding| finding.rank() == (Effect::Cause, Basis::Compared));
+    findings.extend(times.filter(|_| is_sure || claims.get("exp").is_some()));
     findings
 }
 

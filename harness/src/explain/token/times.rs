@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::about;
+use super::identity::kind;
 use crate::explain::Finding;
 use crate::jwt::seconds;
 
@@ -26,7 +27,10 @@ pub(super) fn of_issuer(claims: &Map<String, Value>, now: Timestamp) -> Vec<Find
         {
             findings.push(Finding::cause(
                 if name == "exp" { "O3" } else { "O4" },
-                format!("the claim {name:?} is {value}, and the API server reads seconds since 1970 there"),
+                format!(
+                    "the claim {name:?} is {}, and the API server reads seconds since 1970 there",
+                    kind(value)
+                ),
                 format!("make the issuer send {name:?} as a number"),
             ));
         }
@@ -184,7 +188,15 @@ mod tests {
     #[test]
     fn a_time_beyond_the_calendar_is_compared_too() {
         let now = Timestamp::from_second(2_000_000_000).expect("a time");
-        for text in ["-1e300", "1e300", "1e15", "-9223372036854775808", "9223372036854775807", "0", "1e11"] {
+        for text in [
+            "-1e300",
+            "1e300",
+            "1e15",
+            "-9223372036854775808",
+            "9223372036854775807",
+            "0",
+            "1e11",
+        ] {
             let time: Value = serde_json::from_str(text).expect("a number");
             for other in [json!(0), json!(-1e300), json!(1e15), json!(i64::MAX)] {
                 let claims = json!({ "exp": time, "nbf": other, "iat": other, "kubernetes.io": { "warnafter": time } });

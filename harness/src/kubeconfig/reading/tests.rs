@@ -216,7 +216,8 @@ fn a_credential_beside_a_plugin_or_a_provider_takes_precedence() {
 fn what_kubectl_would_do_first_is_said() {
     let now = Timestamp::from_second(2_000_000_000).unwrap();
     let beyond = |user: &str| of(SOUND, user).unwrap().beyond(now).unwrap_or_default();
-    let oidc = |fields: &str| format!("{{auth-provider: {{name: oidc, config: {{idp-issuer-url: 'https://i.test', client-id: a, {fields}}}}}}}");
+    let oidc =
+        |fields: &str| format!("{{auth-provider: {{name: oidc, config: {{idp-issuer-url: 'https://i.test', client-id: a, {fields}}}}}}}");
     // The ID tokens expire at 1000, 4000000000, -1e300, and never.
     let expired = "id-token: e30.eyJleHAiOjEwMDB9.x, refresh-token: r";
     let refreshes = "kubectl would refresh the ID token at https://i.test first; authlab does not";
@@ -244,7 +245,10 @@ fn what_kubectl_would_do_first_is_said() {
     given.user.token = Some(Secret::new("t"));
     assert_eq!(given.beyond(now), None);
     let numberless = seen(&of(SOUND, &oidc("id-token: e30.eyJleHAiOm51bGx9.x, refresh-token: r")).unwrap_err());
-    assert!(numberless.contains("parsing claims: exp of the id-token is no number"), "{numberless}");
+    assert!(
+        numberless.contains("parsing claims: exp of the id-token is no number"),
+        "{numberless}"
+    );
     let long_ago = seen(&of(SOUND, &oidc("id-token: e30.eyJleHAiOi0xZTMwMH0.x")).unwrap_err());
     assert!(long_ago.contains("the id-token expired long ago"), "{long_ago}");
 }
