@@ -50,35 +50,45 @@ pub struct Block {
 pub fn blocks_of_go(text: &str) -> Vec<Block> {
     const BASE64: GeneralPurpose = GeneralPurpose::new(&STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
     let lines: Vec<&str> = text.split('\n').map(|line| line.trim_end_matches([' ', '\t', '\r'])).collect();
-    let mut blocks = Vec::new();
-    let mut at = 0;
+    // Found once for all lines: a file may have a BEGIN line in each.
+    let behind_headers = next(&lines, |line| !line.contains(':'));
+    let ends = next(&lines, |line| line.starts_with("-----END "));
+    let others = next(&lines, |line| {
+        line.contains(|c: char| !c.is_ascii_alphanumeric() && !"+/= \t".contains(c))
+    });
+    let (mut blocks, mut damaged, mut at) = (Vec::new(), None, 0);
     while at < lines.len() {
         let label = lines[at].strip_prefix("-----BEGIN ").and_then(|rest| rest.strip_suffix("-----"));
         at += 1;
         let Some(label) = label else { continue };
-        let headers: Vec<String> = lines[at..]
-            .iter()
-            .take_while(|line| line.contains(':'))
-            .map(|line| (*line).to_owned())
-            .collect();
-        let begin = at + headers.len();
-        let Some(length) = lines[begin..].iter().position(|line| line.starts_with("-----END ")) else {
-            continue;
-        };
-        if lines[begin + length] != format!("-----END {label}-----") {
+        let begin = behind_headers[at];
+        let end = ends[begin];
+        if end == lines.len() || lines[end] != format!("-----END {label}-----") || others[begin] < end || damaged == Some(begin) {
             continue;
         }
-        let body: String = lines[begin..begin + length].concat().replace([' ', '\t'], "");
-        if let Ok(contents) = BASE64.decode(body) {
-            blocks.push(Block {
-                label: label.to_owned(),
-                headers,
-                contents,
-            });
-            at = begin + length + 1;
+        let body = lines[begin..end].concat().replace([' ', '\t'], "");
+        match BASE64.decode(body) {
+            Ok(contents) => {
+                blocks.push(Block {
+                    label: label.to_owned(),
+                    headers: lines[at..begin].iter().map(|line| (*line).to_owned()).collect(),
+                    contents,
+                });
+                at = end + 1;
+            }
+            Err(_) => damaged = Some(begin),
         }
     }
     blocks
+}
+
+/// Returns for each line, and for the end, the number of the next line that `is` true for, itself included; the number of lines if none is.
+fn next(lines: &[&str], is: impl Fn(&str) -> bool) -> Vec<usize> {
+    let mut next = vec![lines.len(); lines.len() + 1];
+    for at in (0..lines.len()).rev() {
+        next[at] = if is(lines[at]) { at } else { next[at + 1] };
+    }
+    next
 }
 
 #[cfg(test)]
@@ -95,6 +105,17 @@ mod tests {
             .map(|block| (block.label, block.headers.len(), block.contents))
             .collect();
         assert_eq!(seen, [("A".to_owned(), 2, vec![1, 2, 3]), ("E".to_owned(), 0, vec![1, 2, 3])]);
+    }
+
+    #[test]
+    fn many_begin_lines_take_no_long_time() {
+        let began = std::time::Instant::now();
+        let many = |line: &str| line.repeat(60_000);
+        let (begin, with_colon, body) = (many("-----BEGIN A-----\n"), many("-----BEGIN A:B-----\n"), many("AQIDB\n"));
+        assert!(blocks_of_go(&begin).is_empty() && blocks(&begin).is_empty());
+        assert_eq!(blocks_of_go(&format!("{begin}AQID\n-----END A-----")).len(), 1);
+        assert!(blocks_of_go(&format!("{with_colon}{body}A\n-----END A:B-----")).is_empty());
+        assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
     }
 
     #[test]

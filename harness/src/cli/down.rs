@@ -185,7 +185,7 @@ async fn clear_existing(arguments: &DownArguments, session: &Session, out: &mut 
     };
     let whose = if arguments.all { Whose::Everybody } else { Whose::Crashed };
     let Deleted { deleted, others } = tokio::select! {
-        deleted = lab::clear_existing(&options, whose) => deleted.map_err(use_error)?,
+        deleted = lab::clear_existing(&options, whose, &session.events) => deleted.map_err(use_error)?,
         () = session.interrupt.requested() => return Err(CommandError::new(Exit::Interrupted, "interrupted before everything was deleted")),
     };
     if session.output.json {

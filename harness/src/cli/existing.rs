@@ -5,6 +5,7 @@ use std::io::Write;
 
 use serde::Serialize;
 
+use super::Session;
 use super::error::{CommandError, lab_error};
 use super::exit::Exit;
 use super::lab_source;
@@ -29,7 +30,7 @@ struct DryRun {
 pub(super) async fn dry_run(
     options: &LabArguments,
     selected: &Selected<'_>,
-    json: bool,
+    session: &Session,
     out: &mut dyn Write,
 ) -> Result<Exit, CommandError> {
     let options = options.lab()?;
@@ -38,7 +39,7 @@ pub(super) async fn dry_run(
             CommandError::new(Exit::Usage, "--dry-run needs --cluster existing").hint("`--list` shows which scenarios are selected")
         );
     }
-    let survey = lab::survey(&options).await.map_err(lab_error)?;
+    let survey = lab::survey(&options, &session.events).await.map_err(lab_error)?;
     let capabilities = survey.capabilities();
     let (mut would_run, mut would_skip) = (Vec::new(), BTreeMap::new());
     for scenario in selected.scenarios() {
@@ -52,7 +53,7 @@ pub(super) async fn dry_run(
         would_run,
         would_skip,
     };
-    if json {
+    if session.output.json {
         return write_json(&dry_run, out);
     }
     dry_run.write(out)?;

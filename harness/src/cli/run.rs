@@ -75,7 +75,7 @@ pub async fn run(arguments: RunArguments, session: &Session) -> Result<Exit, Com
     if arguments.dry_run {
         let mut out = Printable::new(out);
         return tokio::select! {
-            done = existing::dry_run(&arguments.lab, &selected, session.output.json, &mut out) => done,
+            done = existing::dry_run(&arguments.lab, &selected, session, &mut out) => done,
             () = session.interrupt.requested() => Err(CommandError::new(Exit::Interrupted, "interrupted; nothing was created")),
         };
     }

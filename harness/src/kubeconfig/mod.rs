@@ -3,8 +3,10 @@
 //! The main functions are [`single`] and [`json`], and [`read`], which reads a user's files as kubectl does; [`AdministratorKubeconfig`] is what a
 //! distribution wrote. [`plugin`] runs exec plugins.
 
+mod address;
 mod administrator;
 mod client;
+mod limited;
 pub mod plugin;
 mod presented;
 mod reading;
@@ -15,8 +17,10 @@ pub use kube::config::{AuthInfo, Cluster, Kubeconfig};
 use kube::config::{Context, NamedAuthInfo, NamedCluster, NamedContext};
 use serde_json::{Value, json};
 
+pub use address::without_user;
 pub use administrator::{AdministratorKubeconfig, UnreadableKubeconfig};
 pub use client::{AuthProvider, ClientConfig, ClusterConfig, ExecConfig, Impersonate, Place, Trouble, UserConfig};
+pub use limited::{LARGEST, read_limited};
 pub use reading::{Reader, contexts, default_files, files_of, read, read_with};
 
 use crate::credential::Credential;

@@ -216,20 +216,15 @@ pub async fn run(arguments: ExplainArguments, session: &Session, out: &mut dyn W
     told(explanation.with(further), out)
 }
 
-/// Runs the plugin, and shows on standard error which program it is and what it says.
+/// Runs the plugin, and shows on standard error which one it is and what it says.
 async fn run_plugin(exec: &ExecConfig, cluster: &ClusterConfig) -> Result<PluginAnswer, PluginError> {
     let mut show = |text: &str| {
         let mut shown = io::stderr();
         let _nobody_reads_it = write!(shown, "{}", printable(text)).and_then(|()| shown.flush());
     };
-    let program = plugin::program(exec)?;
-    show(&format!(
-        "runs the kubeconfig's exec plugin, {} (--no-plugin does not)\n",
-        program.display()
-    ));
     let mut surroundings = plugin::Surroundings::new(&mut show);
     surroundings.is_terminal = io::stdin().is_terminal();
-    plugin::run(exec, cluster, surroundings).await
+    plugin::announced_run(exec, cluster, surroundings).await
 }
 
 fn report(explanation: &Explanation, arguments: &ExplainArguments, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::asked::read;
 use super::{CommandError, Exit, Session, list, write_json};
 use crate::credential::Credential;
-use crate::explain::signing_request::{State, check, gone};
+use crate::explain::signing_request::{State, of_answer};
 use crate::explain::{self, Effect, Finding};
 use crate::printable::printable;
 use crate::probe::{Endpoint, Question, ask};
@@ -39,17 +39,7 @@ pub(super) async fn run(
 ) -> Result<Exit, CommandError> {
     let path = format!("/apis/certificates.k8s.io/v1/certificatesigningrequests/{name}");
     let answer = ask(endpoint, "you", credential, &Question::get(path)).await;
-    let (state, found) = match answer.status {
-        Some(200) => check(&answer.body, Timestamp::now()),
-        Some(404) => (State::Gone, vec![gone(name)]),
-        _ => {
-            let unread = Finding::of_file(
-                format!("the signing request {name:?} cannot be read: {answer}"),
-                "use a credential that may `get` certificatesigningrequests; without --signing-request, `authlab explain` says why it is refused",
-            );
-            (State::Unread, vec![unread])
-        }
-    };
+    let (state, found) = of_answer(endpoint, name, &answer, Timestamp::now());
     let findings = [told, found].concat();
     if session.output.json {
         write_json(

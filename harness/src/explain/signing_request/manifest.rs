@@ -19,18 +19,82 @@ pub fn check(text: &str) -> Vec<Finding> {
             Err(flaw) => vec![refused(flaw)],
         };
     }
-    let manifest: Value = match serde_saphyr::from_str(text) {
-        Ok(manifest) => manifest,
-        Err(error) => {
-            let indented = "spec.request is base64 on one line: `base64 -w0 < x.csr`";
-            return vec![Finding::of_file(format!("the file is not YAML: {error}"), indented)];
+    let (mut findings, mut manifests) = (Vec::new(), Vec::new());
+    for (begin, document) in documents(text) {
+        match serde_saphyr::from_str::<Value>(&document) {
+            Ok(manifest) => manifests.extend(items(manifest)),
+            Err(error) => {
+                // The error itself repeats lines of the file, which may have secrets.
+                let within = error.location().and_then(|location| usize::try_from(location.line()).ok());
+                let line = begin + within.unwrap_or(1).saturating_sub(1);
+                findings.push(Finding::of_file(
+                    format!("the file is not YAML in line {line}, or before it"),
+                    "correct the line; spec.request is base64 on one line: `base64 -w0 < x.csr`",
+                ));
+            }
         }
-    };
-    let field = |path: &str| manifest.pointer(path).and_then(Value::as_str).unwrap_or_default();
-    if field("/kind") != "CertificateSigningRequest" {
-        let change = "give a CertificateSigningRequest, or the signing request itself";
-        return vec![Finding::of_file(format!("the file is of the kind {:?}", field("/kind")), change)];
     }
+    let kind = |manifest: &Value| manifest.get("kind").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let requests: Vec<&Value> = manifests.iter().filter(|manifest| kind(manifest) == KIND).collect();
+    if requests.is_empty() && findings.is_empty() {
+        let kinds: Vec<String> = manifests.iter().map(|manifest| format!("{:?}", kind(manifest))).collect();
+        let of = if kinds.is_empty() { "\"\"".to_owned() } else { kinds.join(", ") };
+        let change = "give a CertificateSigningRequest, or the signing request itself";
+        return vec![Finding::of_file(format!("the file is of the kind {of}"), change)];
+    }
+    for request in &requests {
+        let found = checked(request).into_iter().map(|finding| match (requests.len(), name(request)) {
+            (1, _) => finding,
+            (_, name) => Finding {
+                seen: format!("{name:?}: {}", finding.seen),
+                ..finding
+            },
+        });
+        findings.extend(found);
+    }
+    findings.sort_by_key(Finding::rank);
+    findings
+}
+
+/// The kind of a signing request.
+const KIND: &str = "CertificateSigningRequest";
+
+fn name(manifest: &Value) -> &str {
+    manifest.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Returns the documents with the lines of their beginnings, divided as kubectl does (apimachinery `pkg/util/yaml/decoder.go` `YAMLReader`).
+fn documents(text: &str) -> Vec<(usize, String)> {
+    let mut documents = vec![(1, String::new())];
+    for (index, line) in text.lines().enumerate() {
+        let rest = line.strip_prefix("---").map(str::trim);
+        if rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('#')) {
+            documents.push((index + 2, String::new()));
+        } else if let Some((_, document)) = documents.last_mut() {
+            document.push_str(line);
+            document.push('\n');
+        }
+    }
+    let is_content = |line: &str| !matches!(line.trim_start().chars().next(), None | Some('#'));
+    documents.retain(|(_, document)| document.lines().any(is_content));
+    documents
+}
+
+/// Returns the objects of a document: those of a `List`, too.
+fn items(manifest: Value) -> Vec<Value> {
+    match (
+        manifest.get("kind").and_then(Value::as_str),
+        manifest.get("items").and_then(Value::as_array),
+    ) {
+        (Some("List"), Some(items)) => items.clone(),
+        _ if manifest.is_null() => Vec::new(),
+        _ => vec![manifest],
+    }
+}
+
+/// Checks the manifest of one request.
+fn checked(manifest: &Value) -> Vec<Finding> {
+    let field = |path: &str| manifest.pointer(path).and_then(Value::as_str).unwrap_or_default();
     let mut findings = Vec::new();
     if field("/apiVersion") != "certificates.k8s.io/v1" {
         findings.push(Finding::of_file(
@@ -41,7 +105,7 @@ pub fn check(text: &str) -> Vec<Finding> {
             "write `apiVersion: certificates.k8s.io/v1`, with spec.signerName and spec.usages",
         ));
     }
-    let (signer, usages) = (field("/spec/signerName"), usages(&manifest));
+    let (signer, usages) = (field("/spec/signerName"), usages(manifest));
     if signer.is_empty() || usages.is_empty() {
         let missing = if signer.is_empty() { "spec.signerName" } else { "spec.usages" };
         findings.push(Finding::cause(
@@ -81,7 +145,6 @@ pub fn check(text: &str) -> Vec<Finding> {
             findings.push(right(&requested));
         }
     }
-    findings.sort_by_key(Finding::rank);
     findings
 }
 
@@ -186,6 +249,36 @@ mod tests {
             "apiVersion: certificates.k8s.io/v1\nkind: CertificateSigningRequest\nspec:\n  signerName: {CLIENT}\n  usages: [client auth]\n  request: |\n    {one}\n    {two}\n"
         );
         assert_eq!(check(&yaml).len(), 1);
+    }
+
+    #[test]
+    fn each_document_of_a_file_is_read() {
+        let (pem, _) = signing_request("alice", &[]).expect("a request");
+        let sound = manifest(&STANDARD.encode(&pem), CLIENT, &["client auth"]);
+        let other = "---\n# only this\n--- # more\nkind: Namespace\nmetadata: {name: n}\n---\n";
+        let found = check(&format!("{other}{sound}\n"));
+        assert_eq!((found.len(), found[0].effect), (1, Effect::Right), "{found:?}");
+        let wrong = sound
+            .replace("\"name\":\"a\"", "\"name\":\"b\"")
+            .replace("client auth", "server auth");
+        let (behaviour, said) = first(&format!("{sound}\n---\n{wrong}\n"));
+        assert!(behaviour == Some("C12") && said.starts_with("\"b\": once approved"), "{said}");
+        let list = format!("{{\"kind\": \"List\", \"apiVersion\": \"v1\", \"items\": [{sound}]}}");
+        assert_eq!(check(&list)[0].effect, Effect::Right);
+        assert!(first(other).1.contains("of the kind \"Namespace\""));
+        // A PEM line is no end of a document.
+        assert_eq!(documents("a: |\n-----BEGIN A-----\n---\nb: 1\n").len(), 2);
+    }
+
+    #[test]
+    fn what_is_not_yaml_is_told_with_its_line_alone() {
+        for (text, line) in [
+            ("kind: Secret\n---\nkind: a\npassword: s3cret: s3cret\n", "line 4"),
+            ("token: s3cret\n  s3cret: [\n", "line "),
+        ] {
+            let (_, said) = first(text);
+            assert!(said.contains(line) && !said.contains("s3cret"), "{said}");
+        }
     }
 
     #[test]

@@ -12,7 +12,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Effect, Finding, certificate};
+use super::answer::{Answered, findings, judge};
+use super::{Effect, Finding, certificate, connection};
+use crate::probe::{Answer, Endpoint};
 use crate::secret::redact;
 use crate::shell_word::quoted;
 pub use manifest::check as manifest;
@@ -68,6 +70,37 @@ pub fn gone(name: &str) -> Finding {
         ),
         "check that this is the right cluster, and make the request again; the issued certificate is only kept in the request",
     )
+}
+
+/// Returns the state of the request `name` according to the answer of `endpoint` for it, and the findings, the most important first.
+#[must_use]
+pub fn of_answer(endpoint: &Endpoint, name: &str, answer: &Answer, now: Timestamp) -> (State, Vec<Finding>) {
+    let text = |path: &str| answer.body.pointer(path).and_then(Value::as_str).unwrap_or_default();
+    let answered = judge(answer);
+    let unread = || {
+        Finding::of_file(
+            format!("the signing request {name:?} cannot be read: {answer}"),
+            "use a credential that may `get` certificatesigningrequests; without --signing-request, `authlab explain` says why it is refused",
+        )
+    };
+    match &answered {
+        // Anything else that answers 200 is no request that waits.
+        Answered::OtherJson { status: 200, .. } if text("/kind") == "CertificateSigningRequest" && text("/metadata/name") == name => {
+            check(&answer.body, now)
+        }
+        // Without the name, it is the path that the API server does not know.
+        Answered::Status(status) if status.of_api_server && status.code == 404 && text("/details/name") == name => {
+            (State::Gone, vec![gone(name)])
+        }
+        Answered::Status(status) if status.of_api_server => (State::Unread, vec![unread()]),
+        _ => {
+            let found = match &answer.failure {
+                Some(failure) => connection::findings(endpoint, failure, now),
+                None => findings(endpoint, answer, &answered),
+            };
+            (State::Unread, if found.is_empty() { vec![unread()] } else { found })
+        }
+    }
 }
 
 /// Returns the state of `request` at `now`, and the findings, the most important first.

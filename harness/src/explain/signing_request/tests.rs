@@ -3,8 +3,11 @@
 use serde_json::json;
 
 use super::*;
+use crate::event::{ReasonSource, Verdict};
 use crate::explain::Basis;
+use crate::kubeconfig::ClusterConfig;
 use crate::pki::{Authority, Flaw, Request};
+use crate::probe::Record;
 
 fn request(signer: &str, status: Value) -> Value {
     json!({ "metadata": { "name": "mine" }, "status": status,
@@ -216,4 +219,56 @@ fn a_custom_signers_certificate_is_not_judged_as_a_clients() {
     let (state, found) = super::check(&request("example.com/mine", json!({ "certificate": encoded })), Timestamp::now());
     assert_eq!(state, State::Issued);
     assert!(found.iter().any(|finding| finding.seen.contains("hook.ns.svc")), "{found:?}");
+}
+
+#[test]
+fn only_a_request_is_taken_for_one() {
+    let of = |status: u16, audit_id: Option<&str>, text: &str| {
+        let answer = Answer {
+            request: String::new(),
+            verdict: Verdict::of_status(status),
+            status: Some(status),
+            headers: audit_id.map(|id| ("audit-id".to_owned(), id.to_owned())).into_iter().collect(),
+            body: serde_json::from_str(text).unwrap_or_else(|_| text.into()),
+            text: text.to_owned(),
+            identity: None,
+            record: Record {
+                reason: None,
+                source: ReasonSource::None,
+                audit_id: None,
+                event: None,
+                log: Vec::new(),
+            },
+            failure: None,
+            server_certificate: None,
+        };
+        let cluster = ClusterConfig {
+            server: "https://api.test:6443".to_owned(),
+            insecure_skip_tls_verify: true,
+            ..ClusterConfig::default()
+        };
+        let (state, found) = of_answer(&Endpoint::kubectl(&cluster).expect("an endpoint"), "mine", &answer, at());
+        (state, found[0].seen.clone())
+    };
+    let mut sound = request("example.com/mine", json!({}));
+    sound["kind"] = "CertificateSigningRequest".into();
+    assert_eq!(of(200, Some("1"), &sound.to_string()).0, State::Pending);
+    let (state, seen) = of(200, None, "<!doctype html><title>Log in</title>");
+    assert!(state == State::Unread && seen.contains("a page titled \"Log in\" (200)"), "{seen}");
+    for other in ["{}", "{\"kind\":\"CertificateSigningRequest\"}", "ok", "", "[]"] {
+        let (state, seen) = of(200, None, other);
+        assert!(state == State::Unread && seen.contains("is not an API server"), "{other}: {seen}");
+    }
+    let status = |code: u16, details: Value| {
+        json!({ "apiVersion": "v1", "kind": "Status", "status": "Failure", "code": code, "message": "no", "details": details }).to_string()
+    };
+    let named = json!({ "name": "mine", "group": "certificates.k8s.io", "kind": "certificatesigningrequests" });
+    assert_eq!(of(404, Some("1"), &status(404, named.clone())).0, State::Gone);
+    let (state, seen) = of(404, Some("1"), &status(404, json!({})));
+    assert!(state == State::Unread && seen.contains("cannot be read"), "{seen}");
+    let (state, seen) = of(404, None, &status(404, named));
+    assert!(state == State::Unread && seen.contains("without an audit id"), "{seen}");
+    assert_eq!(of(404, None, "404 page not found").0, State::Unread);
+    let (state, seen) = of(403, Some("1"), &status(403, json!({})));
+    assert!(state == State::Unread && seen.contains("cannot be read"), "{seen}");
 }

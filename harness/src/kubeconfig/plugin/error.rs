@@ -27,7 +27,7 @@ pub enum PluginError {
     /// It wants a terminal, and there is none.
     #[error("the plugin needs a terminal (interactiveMode: Always), and the standard input is none")]
     NoTerminal {
-        /// The command line.
+        /// The command line, as people may see it.
         line: String,
     },
     /// It failed.
@@ -40,13 +40,13 @@ pub enum PluginError {
         /// The end of its error output, redacted.
         said: String,
     },
-    /// It does not end.
+    /// It does not end within authlab's own limit.
     #[error(
-        "the plugin did not end within {seconds} s: it waits for somebody; its output is: {}",
+        "authlab stopped waiting for the plugin after {seconds} s; kubectl waits on; its output is: {}",
         or_nothing(said)
     )]
     Hangs {
-        /// The command line.
+        /// The command line, as people may see it.
         line: String,
         /// The limit.
         seconds: u64,
@@ -74,6 +74,12 @@ pub enum PluginError {
 }
 
 impl PluginError {
+    /// Returns `true` if kubectl gets no credential either; the time limit is authlab's own.
+    #[must_use]
+    pub fn is_kubectls(&self) -> bool {
+        !matches!(self, Self::Hangs { .. })
+    }
+
     /// Returns the behaviour in the catalogue.
     #[must_use]
     pub fn behaviour(&self) -> &'static str {
@@ -91,9 +97,9 @@ impl Hint for PluginError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::NotStarted { help, install_hint, .. } => install_hint.clone().unwrap_or_else(|| help.clone()),
-            Self::NoTerminal { line } => format!("run this in a terminal, or `{line}` by hand"),
+            Self::NoTerminal { line } => format!("run this in a terminal, or the plugin by hand (`{line}`)"),
             Self::Failed { .. } => "follow its output; clients only show its exit code".to_owned(),
-            Self::Hangs { line, .. } => format!("run `{line}` by hand once"),
+            Self::Hangs { line, .. } => format!("run the plugin by hand once (`{line}`): it waits for somebody, or for a server"),
             Self::Version { answered, .. } if answered.is_empty() => {
                 "let it print an ExecCredential with the apiVersion of its input (KUBERNETES_EXEC_INFO)".to_owned()
             }

@@ -1,6 +1,6 @@
 //! Exec plugins, run as kubectl runs them (client-go `plugin/pkg/client/auth/exec/exec.go`), with a time limit.
 //!
-//! The main function is [`run`]; [`program`] says before what will run.
+//! The main functions are [`announced_run`], which says first what will run, and [`run`].
 
 mod answer;
 mod error;
@@ -69,12 +69,56 @@ pub fn program(exec: &ExecConfig) -> Result<PathBuf, PluginError> {
     })
 }
 
-/// Returns the command line, to be run by hand.
+/// The text in place of a word that may be a secret.
+const HIDDEN: &str = "…";
+
+/// Returns the command line as people may see it: the words up to the first flag, then the names of the flags alone, since any value may be a
+/// secret.
 #[must_use]
 pub fn command_line(exec: &ExecConfig) -> String {
-    let words = std::iter::once(&exec.command).chain(&exec.args);
-    let line = words.map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
-    redact(&line).into_owned()
+    let mut words = vec![quoted(&exec.command).into_owned()];
+    let mut args = exec.args.iter();
+    let flags = args.clone().position(|word| word.starts_with('-')).unwrap_or(exec.args.len());
+    words.extend(args.by_ref().take(flags).map(|word| quoted(word).into_owned()));
+    words.extend(args.map(|word| flag(word)));
+    redact(&words.join(" ")).into_owned()
+}
+
+/// Returns the name of a flag; hidden, if the word does not look like one. A value may stand behind a letter (`-pPASSWORD`).
+fn flag(word: &str) -> String {
+    let (name, value) = word.split_once('=').map_or((word, ""), |(name, _)| (name, HIDDEN));
+    let is_name = |name: &str| {
+        name.chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c))
+    };
+    let equals = if value.is_empty() { "" } else { "=" };
+    match name.strip_prefix("--") {
+        Some(long) if is_name(long) => format!("{name}{equals}{value}"),
+        Some(_) => HIDDEN.to_owned(),
+        None => match name.strip_prefix('-').map(|short| short.chars().collect::<Vec<_>>()).as_deref() {
+            Some([letter]) if letter.is_ascii_alphanumeric() => format!("-{letter}{equals}{value}"),
+            Some([letter, ..]) if letter.is_ascii_alphanumeric() => format!("-{letter}{HIDDEN}"),
+            _ => HIDDEN.to_owned(),
+        },
+    }
+}
+
+/// Runs the plugin, and says before which one, in a line of its own.
+///
+/// # Errors
+/// Those of [`run`].
+pub async fn announced_run(
+    exec: &ExecConfig,
+    cluster: &ClusterConfig,
+    surroundings: Surroundings<'_>,
+) -> Result<PluginAnswer, PluginError> {
+    let program = program(exec)?;
+    (surroundings.show)(&format!(
+        "runs the kubeconfig's exec plugin `{}`, which is {}\n",
+        command_line(exec),
+        program.display()
+    ));
+    run(exec, cluster, surroundings).await
 }
 
 /// Runs the plugin, with the information about `cluster` if the kubeconfig asks for that.

@@ -218,10 +218,15 @@ async fn a_plugin_that_waits_is_ended_with_its_children() {
     assert!(began.elapsed() < Duration::from_secs(20));
     let told = error.to_string();
     assert!(
-        told.contains("did not end within 1 s: it waits for somebody; its output is: waiting"),
+        told.contains("authlab stopped waiting for the plugin after 1 s; kubectl waits on; its output is: waiting"),
         "{told}"
     );
-    assert!(error.hint().unwrap().starts_with("run `sh -c 'echo waiting"), "{:?}", error.hint());
+    assert!(!error.is_kubectls());
+    assert!(
+        error.hint().unwrap().starts_with("run the plugin by hand once (`sh -c …`)"),
+        "{:?}",
+        error.hint()
+    );
     let pid: i32 = std::fs::read_to_string(pid).unwrap().trim().parse().unwrap();
     let state = || std::fs::read_to_string(format!("/proc/{pid}/stat")).ok();
     while state().is_some_and(|stat| !stat.contains(") Z ")) {
@@ -238,4 +243,61 @@ async fn a_plugin_that_needs_a_terminal_is_not_run_without_one() {
     };
     let (behaviour, told) = refused(&always).await;
     assert!(behaviour == "E6" && told.contains("needs a terminal"), "{told}");
+}
+
+#[tokio::test]
+async fn a_child_that_is_left_with_the_error_output_is_not_waited_for() {
+    let place = tempfile::tempdir().unwrap();
+    let pid = place.path().join("pid");
+    let mut exec = printing(&json!({ "token": "t" }));
+    exec.args[1].insert_str(
+        0,
+        &format!("sleep 600 >/dev/null & echo $! > '{}'; printf unfinished >&2\n", pid.display()),
+    );
+    let mut heard = String::new();
+    let mut show = |text: &str| heard.push_str(text);
+    let began = Instant::now();
+    let given = run(&exec, &ClusterConfig::default(), Surroundings::new(&mut show)).await;
+    let took = began.elapsed();
+    let left = std::fs::read_to_string(pid).unwrap().trim().parse().unwrap();
+    rustix::process::kill_process(Pid::from_raw(left).unwrap(), Signal::KILL).unwrap();
+    assert!(given.is_ok(), "{given:?}");
+    assert!(took < Duration::from_secs(20), "{took:?}");
+    assert_eq!(heard, "unfinished");
+}
+
+#[tokio::test]
+async fn what_runs_is_said_before_without_the_values_of_flags() {
+    let line = |args: &[&str]| {
+        let args = args.iter().map(|word| (*word).to_owned()).collect();
+        command_line(&ExecConfig {
+            command: "/opt/my plugin".to_owned(),
+            args,
+            env: vec![("PASSWORD".to_owned(), "pw123456789".to_owned())],
+            ..ExecConfig::default()
+        })
+    };
+    for (args, shown) in [
+        (&["get-token", "-p", "pw123456789"][..], "get-token -p …"),
+        (&["get-token", "-ppw123456789"], "get-token -p…"),
+        (
+            &["--region", "eu", "eks", "get-token", "--cluster-name=pw123456789"],
+            "--region … … … --cluster-name=…",
+        ),
+        (&["-p", "--PW123456789", "-", "--", "x"], "-p … … -- …"),
+        (&["-p=pw123456789"], "-p=…"),
+        (&["a b", "c"], "'a b' c"),
+    ] {
+        assert_eq!(line(args), format!("'/opt/my plugin' {shown}"));
+    }
+    let mut heard = String::new();
+    let mut show = |text: &str| heard.push_str(text);
+    let exec = printing(&json!({ "token": "t" }));
+    announced_run(&exec, &ClusterConfig::default(), Surroundings::new(&mut show))
+        .await
+        .unwrap();
+    assert!(
+        heard.starts_with("runs the kubeconfig's exec plugin `sh -c …`, which is /"),
+        "{heard}"
+    );
 }

@@ -4,7 +4,7 @@
 
 use super::file::{Cluster, Entry};
 use super::{ELSEWHERE, Reader, Told, is_tls, of_file, other_path};
-use crate::kubeconfig::ClusterConfig;
+use crate::kubeconfig::{ClusterConfig, without_user};
 
 /// The extension of a cluster that is passed to plugins.
 const EXEC_EXTENSION: &str = "client.authentication.k8s.io/exec";
@@ -59,7 +59,7 @@ pub(super) fn read(name: &str, entry: &Entry<Cluster>, read: Reader<'_>, told: &
 /// Tells about an address that kubectl does not use as it is meant.
 fn server(entry: &Entry<Cluster>, told: &mut Told) {
     let server = &entry.value.server;
-    let place = entry.place("server");
+    let (place, shown) = (entry.place("server"), without_user(server));
     let tls = "begin the address with https://";
     if server.is_empty() {
         told.refuse(
@@ -70,7 +70,7 @@ fn server(entry: &Entry<Cluster>, told: &mut Told) {
     } else if server.to_ascii_lowercase().starts_with("http://") {
         told.remark(
             place,
-            format!("the cluster's server is {server:?}: credentials are only sent over TLS, and kubectl presents none here"),
+            format!("the cluster's server is {shown:?}: credentials are only sent over TLS, and kubectl presents none here"),
             tls,
         );
     } else if !is_tls(server) {
@@ -78,11 +78,11 @@ fn server(entry: &Entry<Cluster>, told: &mut Told) {
         if path.is_empty() {
             told.remark(
                 place,
-                format!("the cluster's server is {server:?}: kubectl takes that for http://, and presents no credential"),
+                format!("the cluster's server is {shown:?}: kubectl takes that for http://, and presents no credential"),
                 tls,
             );
         } else {
-            told.refuse(place, format!("host must be a URL or a host:port pair: {server:?}"), tls);
+            told.refuse(place, format!("host must be a URL or a host:port pair: {shown:?}"), tls);
         }
     }
 }
@@ -112,7 +112,7 @@ fn authority(name: &str, entry: &Entry<Cluster>, is_tls: bool, read: Reader<'_>,
                 } else {
                     format!("unable to read certificate-authority {} for {name} due to {why}", path.display())
                 };
-                told.refuse(entry.place("certificate-authority"), seen, other_path(file));
+                told.refuse(entry.place("certificate-authority"), seen, other_path(file, &error));
                 return None;
             }
         }
@@ -146,17 +146,6 @@ fn authority(name: &str, entry: &Entry<Cluster>, is_tls: bool, read: Reader<'_>,
 /// Returns `true` if Go finds the beginning of a PEM block: at the beginning of a line (`encoding/pem`).
 pub(super) fn has_pem(text: &str) -> bool {
     text.starts_with("-----BEGIN ") || text.contains("\n-----BEGIN ")
-}
-
-/// Returns the address without the user and the password in it.
-fn without_user(url: &str) -> String {
-    match url.rsplit_once('@') {
-        Some((before, after)) => {
-            let scheme = before.find("://").map_or("", |at| &before[..at + 3]);
-            format!("{scheme}…@{after}")
-        }
-        None => url.to_owned(),
-    }
 }
 
 /// Checks the proxy's address (client-go `parseProxyURL`, Go `net/url`).

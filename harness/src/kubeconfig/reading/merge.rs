@@ -49,7 +49,13 @@ impl Merged {
             match read(path) {
                 Ok(bytes) => merged.add(File::read(path, &bytes, told)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => missing.push(path),
-                Err(error) => told.refuse(Some(whole(path)), super::of_file(path, &error), "name a file that you may read"),
+                Err(error) => {
+                    let change = match error.kind() {
+                        io::ErrorKind::FileTooLarge => super::TOO_LARGE,
+                        _ => "name a file that you may read",
+                    };
+                    told.refuse(Some(whole(path)), super::of_file(path, &error), change);
+                }
             }
         }
         let are_all_missing = missing.len() == paths.len();

@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::{ClientConfig, Place, Trouble};
+use super::{ClientConfig, LARGEST, Place, Trouble, read_limited};
 use merge::Merged;
 pub use merge::{default_files, files_of};
 pub(in crate::kubeconfig) use text::base64;
@@ -40,6 +40,9 @@ pub(in crate::kubeconfig) fn json_of(bytes: &[u8]) -> Option<serde_json::Value> 
     }
     Some(yaml::parse(&text::decoded(bytes).ok()?).ok()?.json())
 }
+
+/// The change that helps for a file above the limit.
+const TOO_LARGE: &str = "name the file that is meant: kubeconfigs, certificates, keys and tokens are far smaller";
 
 /// The server that kubectl asks if the kubeconfig names none.
 const ELSEWHERE: &str = "http://localhost:8080";
@@ -80,7 +83,7 @@ fn remark(place: Option<Place>, seen: impl Into<String>, change: impl Into<Strin
 /// Everything for which kubectl refuses the files or the context, or asks another server than theirs; and then what is only worth
 /// knowing (`is_refused` tells them apart).
 pub fn read(files: &[PathBuf], context: Option<&str>) -> Result<ClientConfig, Vec<Trouble>> {
-    read_with(files, context, &|path| std::fs::read(path), Timestamp::now())
+    read_with(files, context, &|path| read_limited(path, LARGEST), Timestamp::now())
 }
 
 /// Reads the same with `read` as the files, at the time `now`.
@@ -235,8 +238,11 @@ fn of_file(path: &Path, error: &io::Error) -> String {
     }
 }
 
-/// Returns the change that helps for a file that is not there.
-fn other_path(name: &str) -> String {
+/// Returns the change that helps for a file that is not there, or cannot be read for `error`.
+fn other_path(name: &str, error: &io::Error) -> String {
+    if error.kind() == io::ErrorKind::FileTooLarge {
+        return TOO_LARGE.to_owned();
+    }
     let bytes = name.as_bytes();
     if name.starts_with("~/") {
         return format!("give the whole path: kubectl takes ~ for the name of a directory (`echo {name}` shows it)");

@@ -1,5 +1,7 @@
 //! The syntax that YAML 1.2 allows, and kubectl's YAML 1.1 does not (go-yaml v2 `scannerc.go`).
 
+use std::collections::BTreeSet;
+
 use granit_parser::ScalarStyle;
 
 use super::yaml::NotYaml;
@@ -44,7 +46,7 @@ fn has_escaped_slash(source: &str) -> bool {
 }
 
 /// The lines of a text that begin with a tab and have nothing else: allowed within quotes, blocks of text and brackets alone.
-pub(super) struct Lines(Vec<usize>);
+pub(super) struct Lines(BTreeSet<usize>);
 
 impl Lines {
     pub(super) fn new(text: &str) -> Self {
@@ -55,12 +57,14 @@ impl Lines {
 
     /// Allows them from the line `begin` to the line `end`.
     pub(super) fn covers(&mut self, begin: usize, end: usize) {
-        self.0.retain(|line| !(begin..=end).contains(line));
+        while let Some(line) = self.0.range(begin..=end.max(begin)).next().copied() {
+            self.0.remove(&line);
+        }
     }
 
     /// Refuses those that are left, up to the end of the document in the line `end`.
     pub(super) fn check(&self, end: usize) -> Result<(), NotYaml> {
-        match self.0.iter().find(|line| **line < end) {
+        match self.0.first().filter(|line| **line < end) {
             Some(line) => Err(NotYaml {
                 why: "found a tab character that violates indentation".to_owned(),
                 line: *line,

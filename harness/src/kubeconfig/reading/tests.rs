@@ -290,6 +290,14 @@ fn impersonation_is_read_with_all_of_its_parts() {
     assert_eq!(user.groups, ["dev", "ops"]);
     assert_eq!(user.extra["scopes"], ["view", "edit"]);
     assert_eq!(user.extra["a.b/c"], ["x"]);
+    for field in ["as-groups: [\"a\\nb\"]", "as-user-extra: {scopes: [view, \"a\\nb\"]}"] {
+        let told = seen(&of(SOUND, &format!("{{token: t, as: alice, {field}}}")).unwrap_err());
+        let (name, _) = field.split_once(':').unwrap();
+        assert!(
+            told.contains(&format!("invalid header field value: {name} has a line end")),
+            "{told}"
+        );
+    }
     let remarks = of(SOUND, "{token: t, act-as: alice}").unwrap().remarks;
     assert!(
         seen(&remarks).contains("kubectl does not know the field \"act-as\" here, and ignores it -> write `as:`"),
@@ -355,4 +363,37 @@ fn no_message_has_a_secret() {
     assert!(!told.contains("s3cret"), "{told}");
     let told = seen(&of("{server: 'https://a.test', proxy-url: 'socks4://u:s3cret@p.test'}", "{token: t}").unwrap_err());
     assert!(!told.contains("s3cret") && told.contains("\"socks4://…@p.test\""), "{told}");
+    for (server, shown) in [
+        ("http://u:s3cret@a.test", "\"http://…@a.test\": credentials are only"),
+        ("u:s3cret@a.test", "\"…@a.test\": kubectl takes that for http://"),
+        ("ftp://u:s3cret@a.test/x", "pair: \"ftp://…@a.test/x\""),
+    ] {
+        let read = of(&format!("{{server: '{server}'}}"), "{token: t}");
+        let told = seen(&read.map_or_else(|told| told, |read| read.remarks));
+        assert!(!told.contains("s3cret") && told.contains(shown), "{told}");
+    }
+}
+
+#[test]
+fn a_file_that_never_ends_is_refused() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("k");
+    std::fs::write(
+        &path,
+        file(
+            "{server: 'https://a.test', certificate-authority: /dev/zero}",
+            "{tokenFile: /dev/zero}",
+        ),
+    )
+    .unwrap();
+    let told = seen(&super::read(&[path], None).unwrap_err());
+    assert!(
+        told.matches("read /dev/zero: it has more than 16 MiB, and authlab reads no more")
+            .count()
+            == 2
+            && told.contains("far smaller"),
+        "{told}"
+    );
+    let told = seen(&super::read(&["/dev/zero".into()], None).unwrap_err());
+    assert!(told.contains("16 MiB") && told.contains("far smaller"), "{told}");
 }

@@ -110,6 +110,9 @@ fn impersonation(name: &str, entry: &Entry<User>, told: &mut Told) -> Impersonat
     }
     let values = [("as", &user.impersonate), ("as-uid", &user.as_uid)].into_iter();
     let values = values.chain(user.as_groups.iter().map(|group| ("as-groups", group)));
+    // The keys are escaped in the header's name.
+    let extra = user.as_user_extra.values().flatten();
+    let values = values.chain(extra.map(|value| ("as-user-extra", value)));
     for (field, _) in values.filter(|(_, value)| !is_header(value)) {
         told.refuse(
             entry.place(field),
@@ -178,7 +181,7 @@ fn certificate(name: &str, entry: &Entry<User>, read: Reader<'_>, told: &mut Tol
             Err(error) => {
                 let why = of_file(&path, &error);
                 let seen = format!("unable to read {what} {} for {name} due to {why}", path.display());
-                told.refuse(entry.place(field), seen, other_path(file));
+                told.refuse(entry.place(field), seen, other_path(file, &error));
                 (field, String::new())
             }
         }
@@ -245,7 +248,11 @@ fn token(entry: &Entry<User>, read: Reader<'_>, told: &mut Told) -> Option<Secre
                 }
             }
             (Err(error), None) => {
-                told.refuse(entry.place("tokenFile"), of_file(&path, &error), other_path(&user.token_file));
+                told.refuse(
+                    entry.place("tokenFile"),
+                    of_file(&path, &error),
+                    other_path(&user.token_file, &error),
+                );
                 return None;
             }
             (Err(error), inline) => {
@@ -255,7 +262,7 @@ fn token(entry: &Entry<User>, read: Reader<'_>, told: &mut Told) -> Option<Secre
                         "cannot read the file of tokenFile ({}), and kubectl takes token",
                         of_file(&path, &error)
                     ),
-                    other_path(&user.token_file),
+                    other_path(&user.token_file, &error),
                 );
                 ("token", inline)
             }

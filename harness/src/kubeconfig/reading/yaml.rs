@@ -2,7 +2,7 @@
 //!
 //! The main function is [`parse`]. As for kubectl (sigs.k8s.io/yaml), the last of two equal keys counts, and further documents are not read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use granit_parser::{Event, Options, Parser, ScalarStyle, StructureStyle};
 use serde_json::{Number, Value};
@@ -99,6 +99,8 @@ struct Open {
     anchor: usize,
     /// The key that waits for its value.
     key: Option<Key>,
+    /// The places of a mapping's keys among its entries.
+    places: HashMap<String, usize>,
     is_flow: bool,
 }
 
@@ -188,6 +190,7 @@ impl Document {
             node: Node { content, line },
             anchor,
             key: None,
+            places: HashMap::new(),
             is_flow: matches!(style, StructureStyle::Flow),
         });
         None
@@ -213,15 +216,11 @@ impl Document {
                 None if is_merge => open.key = Some(Key::Merge(line)),
                 None => open.key = Some(Key::Named(key(node)?, line)),
                 Some(Key::Named(name, line)) => {
-                    let node = Node { line, ..node };
-                    if let Some(before) = entries.iter_mut().find(|(key, _)| *key == name) {
-                        before.1 = node;
+                    if put(entries, &mut open.places, &name, Node { line, ..node }) {
                         repeated.push(name);
-                    } else {
-                        entries.push((name, node));
                     }
                 }
-                Some(Key::Merge(line)) => merge(entries, node).map_err(|why| NotYaml { why, line })?,
+                Some(Key::Merge(line)) => merge(entries, &mut open.places, node).map_err(|why| NotYaml { why, line })?,
             },
             _ => {}
         }
@@ -229,8 +228,19 @@ impl Document {
     }
 }
 
+/// Puts an entry in the place of the one with that name, or behind all others. Returns `true` if there was one.
+fn put(entries: &mut Vec<(String, Node)>, places: &mut HashMap<String, usize>, name: &str, node: Node) -> bool {
+    if let Some(before) = places.get(name).and_then(|place| entries.get_mut(*place)) {
+        before.1 = node;
+        return true;
+    }
+    places.insert(name.to_owned(), entries.len());
+    entries.push((name.to_owned(), node));
+    false
+}
+
 /// Adds the entries of `<<` (go-yaml's `merge`): of a list, the first one takes precedence.
-fn merge(entries: &mut Vec<(String, Node)>, node: Node) -> Result<(), String> {
+fn merge(entries: &mut Vec<(String, Node)>, places: &mut HashMap<String, usize>, node: Node) -> Result<(), String> {
     let all = match node.content {
         Content::List(items) => items,
         content => vec![Node { content, ..node }],
@@ -240,10 +250,7 @@ fn merge(entries: &mut Vec<(String, Node)>, node: Node) -> Result<(), String> {
             return Err("map merge requires map or sequence of maps as the value".to_owned());
         };
         for (key, value) in more {
-            match entries.iter_mut().find(|(known, _)| *known == key) {
-                Some(before) => before.1 = value,
-                None => entries.push((key, value)),
-            }
+            put(entries, places, &key, value);
         }
     }
     Ok(())
@@ -315,6 +322,19 @@ mod tests {
         assert_eq!(value(""), Value::Null);
         assert_eq!(value("# only this\n"), Value::Null);
         assert_eq!(value("---\n"), Value::Null);
+    }
+
+    #[test]
+    fn many_keys_and_many_blank_lines_take_no_long_time() {
+        let began = std::time::Instant::now();
+        let text: String = (0..60_000).map(|n| format!("k{n}: 'v'\n")).collect();
+        let Content::Map { entries, .. } = parse(&text).unwrap().content else {
+            panic!()
+        };
+        assert_eq!(entries.len(), 60_000);
+        let text: String = (0..60_000).map(|n| format!("- 'v{n}\n\t\n  '\n")).collect();
+        assert!(parse(&text).is_ok());
+        assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
     }
 
     #[test]

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use super::error::ExistingError;
 use crate::cluster::{ApiServer, MAIN};
 use crate::credential::Credential;
+use crate::event::Events;
 use crate::kubeconfig::plugin::{self, PluginError, Surroundings};
-use crate::kubeconfig::{self, ClientConfig, ClusterConfig, Trouble};
+use crate::kubeconfig::{self, ClientConfig, ClusterConfig, LARGEST, Trouble, read_limited, without_user};
 use crate::pem;
 use crate::pki::Leaf;
 
@@ -27,13 +28,21 @@ pub(super) struct Access {
 
 impl Access {
     /// Reads the context `context`, or the current one, of the kubeconfig `path`.
-    pub(super) async fn read(path: &Path, context: Option<&str>) -> Result<Self, ExistingError> {
+    ///
+    /// A plugin is run, and `events` say which one before.
+    pub(super) async fn read(path: &Path, context: Option<&str>, events: &Events) -> Result<Self, ExistingError> {
         // The file may be a pipe, which can be read once.
-        let bytes = std::fs::read(path).map_err(|source| ExistingError::File {
+        let bytes = read_limited(path, LARGEST).map_err(|source| ExistingError::File {
             path: path.to_owned(),
             source,
         })?;
-        let read = |file: &Path| if file == path { Ok(bytes.clone()) } else { std::fs::read(file) };
+        let read = |file: &Path| {
+            if file == path {
+                Ok(bytes.clone())
+            } else {
+                read_limited(file, LARGEST)
+            }
+        };
         let context = chosen(path, context, &read)?;
         let config = kubeconfig::read_with(&[path.to_owned()], Some(&context), &read, jiff::Timestamp::now());
         let config = config.map_err(|troubles| ExistingError::Refused {
@@ -51,7 +60,7 @@ impl Access {
         let authority = config.cluster.authority.clone();
         let authority = authority.ok_or_else(|| incomplete("a cluster without a certificate authority"))?;
         crate::tls::roots(&authority).map_err(|source| unreadable(&context, "certificate authority", source))?;
-        let credential = credential(&context, &config).await?;
+        let credential = credential(&context, &config, events).await?;
         Ok(Self {
             context,
             url,
@@ -140,16 +149,17 @@ fn address(context: &str, cluster: &ClusterConfig) -> Result<String, ExistingErr
     }
     let url = &cluster.server;
     let uri: hyper::Uri = url.parse().map_err(|source| unreadable(context, "server's address", source))?;
-    if uri.scheme_str() != Some("https") || !uri.path().trim_end_matches('/').is_empty() {
+    let has_user = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
+    if has_user || uri.scheme_str() != Some("https") || !uri.path().trim_end_matches('/').is_empty() {
         return Err(unsupported(
-            format!("the server {url}"),
+            format!("the server {}", without_user(url)),
             "give an address of the form https://HOST:PORT, of the API server itself",
         ));
     }
     Ok(url.trim_end_matches('/').to_owned())
 }
 
-async fn credential(context: &str, config: &ClientConfig) -> Result<Credential, ExistingError> {
+async fn credential(context: &str, config: &ClientConfig, events: &Events) -> Result<Credential, ExistingError> {
     let user = &config.user;
     let mut presented = config.credentials();
     if let Some(provider) = user
@@ -164,8 +174,12 @@ async fn credential(context: &str, config: &ClientConfig) -> Result<Credential, 
         });
     }
     if let Some(exec) = user.plugin() {
-        let mut show = |_: &str| {};
-        let answer = plugin::run(exec, &config.cluster, Surroundings::new(&mut show)).await;
+        let mut show = |text: &str| {
+            for line in text.lines().filter(|line| !line.trim().is_empty()) {
+                events.note(line);
+            }
+        };
+        let answer = plugin::announced_run(exec, &config.cluster, Surroundings::new(&mut show)).await;
         presented.extend(answer.map_err(|error| failed(context, &exec.command, error))?.credentials);
     }
     for leaf in presented.iter().filter_map(|credential| match credential {
@@ -235,7 +249,10 @@ fn expired(leaf: &Leaf) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use super::*;
+    use crate::event::Event;
     use crate::hint::Hint;
     use crate::kubeconfig;
     use crate::pki::{Authority, Flaw, Request};
@@ -252,7 +269,7 @@ mod tests {
         let place = tempfile::tempdir().expect("a directory");
         let path = place.path().join("kubeconfig");
         std::fs::write(&path, text).expect("a file");
-        Access::read(&path, context).await
+        Access::read(&path, context, &Events::silent()).await
     }
 
     async fn refusal(change: impl FnOnce(&mut Value)) -> String {
@@ -301,7 +318,7 @@ mod tests {
             let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
             assert!(!cause.contains("s3cret"), "{cause}");
         }
-        let missing = Access::read(Path::new("nowhere/kubeconfig"), None)
+        let missing = Access::read(Path::new("nowhere/kubeconfig"), None, &Events::silent())
             .await
             .expect_err("it is not there");
         assert_eq!(missing.to_string(), "cannot read the kubeconfig nowhere/kubeconfig");
@@ -326,6 +343,8 @@ mod tests {
             ("clusters", "proxy-url", json!("http://p"), "proxy-url"),
             ("clusters", "server", json!("http://plain"), "http://plain"),
             ("clusters", "server", json!("https://h/path"), "https://h/path"),
+            ("clusters", "server", json!("https://u:s3cret@h"), "the server https://…@h"),
+            ("clusters", "server", json!("http://u:s3cret@h"), "the server http://…@h"),
             (
                 "clusters",
                 "certificate-authority-data",
@@ -347,7 +366,7 @@ mod tests {
         ] {
             let inner = part.trim_end_matches('s');
             let text = refusal(|file| file[part][0][inner][field] = value.clone()).await;
-            assert!(text.contains(says), "{field}: {text}");
+            assert!(text.contains(says) && !text.contains("s3cret"), "{field}: {text}");
         }
         for user in [json!({}), Value::Null] {
             let text = refusal(|file| file["users"][0]["user"] = user).await;
@@ -356,6 +375,28 @@ mod tests {
         let absent = |file: &mut Value| _ = file["users"][0].as_object_mut().and_then(|user| user.remove("user"));
         let text = refusal(absent).await;
         assert!(text.contains("a user without a credential"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_plugin_is_named_before_it_runs_and_heard() {
+        let mut file = sound();
+        let answer = json!({ "apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": { "token": "t" } });
+        file["users"][0]["user"] = json!({ "exec": { "apiVersion": "client.authentication.k8s.io/v1", "interactiveMode": "Never",
+            "command": "sh", "args": ["-c", format!("echo enter ABC >&2; echo '{answer}'"), "s3cret"] } });
+        let place = tempfile::tempdir().expect("a directory");
+        let path = place.path().join("kubeconfig");
+        std::fs::write(&path, file.to_string()).expect("a file");
+        let notes = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&notes);
+        let events = Events::new(move |event| {
+            if let Event::Note { text } = event {
+                kept.lock().expect("no panic").push(text);
+            }
+        });
+        Access::read(&path, None, &events).await.expect("it is sound");
+        let notes = notes.lock().expect("no panic").clone();
+        assert!(notes[0].starts_with("runs the kubeconfig's exec plugin `sh -c … …`"), "{notes:?}");
+        assert_eq!(notes[1..], ["enter ABC"]);
     }
 
     #[tokio::test]

@@ -114,7 +114,7 @@ pub enum ExistingError {
         said: String,
     },
     /// The exec plugin does not end.
-    #[error("the exec plugin `{command}` of the kubeconfig timed out after {seconds} s")]
+    #[error("authlab stopped waiting for the exec plugin `{command}` of the kubeconfig after {seconds} s; kubectl waits on")]
     PluginHangs {
         /// The command.
         command: String,

@@ -104,12 +104,12 @@ const CREATES: &[&str] = &[
     "certificate signing requests request-N-HASH, and one authlab-question-HASH that shows whether requests are signed",
 ];
 
-/// Asks an existing cluster the questions that leave no trace, and creates nothing.
+/// Asks an existing cluster the questions that leave no trace, and creates nothing. A plugin of the kubeconfig is told to `events`.
 ///
 /// # Errors
 /// The kubeconfig or the cluster cannot be used.
-pub async fn survey(options: &LabOptions) -> Result<Survey, LabError> {
-    let access = access(options).await?;
+pub async fn survey(options: &LabOptions, events: &Events) -> Result<Survey, LabError> {
+    let access = access(options, events).await?;
     let reached = Reached::by(&access, Path::new(""), options).await?;
     let answers = questions::ask(&reached.questioned(), Asking::WithoutTrace).await;
     let unknown = answers.observed.iter().filter(|(_, answer)| answer.why == questions::NOT_ASKED);
@@ -142,8 +142,8 @@ pub struct Deleted {
 ///
 /// # Errors
 /// The cluster cannot be used, or an object cannot be deleted.
-pub async fn clear(options: &LabOptions, whose: Whose<'_>) -> Result<Deleted, LabError> {
-    let access = access(options).await?;
+pub async fn clear(options: &LabOptions, whose: Whose<'_>, events: &Events) -> Result<Deleted, LabError> {
+    let access = access(options, events).await?;
     let reached = Reached::by(&access, Path::new(""), &LabOptions::default()).await?;
     let (client, home) = (reached.administrator.client(), Home::here()?);
     let deleted = created_objects::delete(&client, &home, whose).await?;
@@ -168,7 +168,7 @@ async fn forget(server: &str) -> Result<(), LabError> {
 
 /// Uses an existing cluster until the lab ends.
 pub(super) async fn start(options: &LabOptions, events: &Events) -> Result<Lab, LabError> {
-    let access = access(options).await?;
+    let access = access(options, events).await?;
     let name = passing_name();
     let directory = Arc::new(Directory::create(&name).await?);
     let reached = Reached::by(&access, directory.path(), options).await?;
@@ -244,9 +244,9 @@ pub(super) async fn start(options: &LabOptions, events: &Events) -> Result<Lab, 
     })))
 }
 
-async fn access(options: &LabOptions) -> Result<Access, LabError> {
+async fn access(options: &LabOptions, events: &Events) -> Result<Access, LabError> {
     let path = options.kubeconfig.as_deref().ok_or(LabError::Lacks { what: "a kubeconfig" })?;
-    Ok(Access::read(path, options.context.as_deref()).await?)
+    Ok(Access::read(path, options.context.as_deref(), events).await?)
 }
 
 /// An API server that responded, and accepts the kubeconfig's user.
