@@ -73,7 +73,9 @@ pub async fn explain(endpoint: &Endpoint, credential: &Credential, known: &Known
         Some(failure) => connection::findings(endpoint, failure, now),
         None => connection::checked(endpoint, &answer, now),
     };
-    let explanation = explanation.with(answer::findings(endpoint, &answer, &answered)).with(connection);
+    let explanation = explanation
+        .with(answer::findings(endpoint, credential, &answer, &answered))
+        .with(connection);
     match outcome {
         Outcome::Accepted => {
             let checked = checked(endpoint, credential, &answer, known, now).await;

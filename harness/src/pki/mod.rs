@@ -21,3 +21,10 @@ pub use holder::{Holder, NotText};
 pub use request::{Flaw, Purpose, Request, signing_request, signing_request_for, subject};
 pub use requested::Requested;
 pub use seed::Seed;
+
+/// Returns the address of an alternative name (RFC 5280 §4.2.1.6).
+#[must_use]
+pub fn address(bytes: &[u8]) -> Option<std::net::IpAddr> {
+    let four = <[u8; 4]>::try_from(bytes).map(std::net::IpAddr::from).ok();
+    four.or_else(|| <[u8; 16]>::try_from(bytes).map(std::net::IpAddr::from).ok())
+}

@@ -5,8 +5,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
 
+use super::address::without_user;
 use super::exchange::{Exchanged, Reading, connect};
 use super::failure::{Failure, Progress};
+use super::header::unsendable;
 use super::route::{LIMIT, Route, RouteError};
 use super::{Answer, Gate, Identity, Mark, Question, Record, Watch, record, seen};
 use crate::cluster::{ApiServer, LogDelay};
@@ -66,7 +68,7 @@ impl Endpoint {
         let route = Route::of(cluster, &|name| std::env::var(name).ok())?;
         let server = ApiServer {
             name: "server".to_owned(),
-            url: cluster.server.clone(),
+            url: without_user(&cluster.server),
             serving_authority: cluster.authority.clone().unwrap_or_default(),
             logs: None,
             gate: PathBuf::new(),
@@ -107,7 +109,10 @@ async fn carry(endpoint: &Endpoint, who: &str, credential: &Credential, question
     // Only requests are logged, so connecting does not have to wait for its turn.
     let limit = endpoint.route.as_ref().map_or(LIMIT, |route| route.limit);
     let progress = Progress::default();
-    let connected = tokio::time::timeout(limit, connect(endpoint, &presentation, &progress)).await;
+    let connected = match unsendable(&presentation) {
+        Some(failure) => Ok(Err(failure.into())),
+        None => tokio::time::timeout(limit, connect(endpoint, &presentation, &progress)).await,
+    };
     let waiting = Instant::now();
     let gate = Gate::enter(&endpoint.server.gate).await;
     let connected = match connected {

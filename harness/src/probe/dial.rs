@@ -1,9 +1,11 @@
 //! A connection to an endpoint, as far as HTTP: TCP, perhaps a proxy, TLS. The main function is [`dial`].
 
 use std::io;
-use std::pin::Pin;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
@@ -74,14 +76,14 @@ async fn along(
 ) -> Result<Dialled, Failure> {
     let secure = async |socket, name: &str, of_proxy| secure(route, identity, socket, name, of_proxy, progress, adjust).await;
     let socket = match &route.proxy {
-        None => tcp(&route.host, route.port, progress).await?,
+        None => tcp(&route.host, route.port, route.limit, progress).await?,
         Some(proxy) => {
             let refused = |failure| Failure::Proxy {
                 proxy: proxy.to_string(),
                 failure,
             };
             let unreachable = |failure| refused(ProxyFailure::Unreachable(Box::new(failure)));
-            let mut socket = tcp(&proxy.host, proxy.port, progress).await.map_err(unreachable)?;
+            let mut socket = tcp(&proxy.host, proxy.port, route.limit, progress).await.map_err(unreachable)?;
             if proxy.scheme == ProxyScheme::Https {
                 // Go uses the settings of the server for the proxy, too: its CA, its expected name, the client's certificate.
                 let name = route.tls_server_name.as_deref().unwrap_or(&proxy.host);
@@ -107,21 +109,74 @@ async fn through(proxy: &Proxy, socket: Box<dyn Duplex>, route: &Route) -> Resul
     }
 }
 
+/// The time after which addresses of the other family are tried, too (`net.Dialer`, `FallbackDelay`).
+const FALLBACK: Duration = Duration::from_millis(300);
+
 /// Looks the host up, and connects to the first of its addresses that takes the connection.
-async fn tcp(host: &str, port: u16, progress: &Progress) -> Result<Box<dyn Duplex>, Failure> {
+async fn tcp(host: &str, port: u16, limit: Duration, progress: &Progress) -> Result<Box<dyn Duplex>, Failure> {
     progress.at(Stage::Lookup);
-    let lookup = || Failure::Lookup { host: host.to_owned() };
-    let addresses = tokio::net::lookup_host((host, port)).await.map_err(|_| lookup())?;
+    let found = tokio::net::lookup_host((host, port)).await;
+    let addresses: Vec<SocketAddr> = found.map_err(|error| Failure::of_lookup(&error, host))?.collect();
     progress.at(Stage::Connecting);
-    let mut failed = lookup();
-    for address in addresses {
-        match TcpStream::connect(address).await {
-            Ok(socket) => {
-                // Without it, the connection is only slower.
-                let _slower = socket.set_nodelay(true);
-                return Ok(Box::new(socket));
-            }
-            Err(error) => failed = Failure::of_connecting(&error, authority(host, port)),
+    let socket = race(&addresses, limit).await.map_err(|error| match error {
+        Some(error) => Failure::of_connecting(&error, authority(host, port)),
+        None => Failure::Lookup { host: host.to_owned() },
+    })?;
+    // Without it, the connection is only slower.
+    let _slower = socket.set_nodelay(true);
+    Ok(Box::new(socket))
+}
+
+/// Connects to one of `addresses` within `limit`: those of the first one's family, and a moment later the others, too (`net`,
+/// `dialParallel`). Of several errors, the first address's counts; there is none without an address.
+async fn race(addresses: &[SocketAddr], limit: Duration) -> Result<TcpStream, Option<io::Error>> {
+    let first = addresses.first().map(SocketAddr::is_ipv4);
+    let (near, other): (Vec<SocketAddr>, Vec<SocketAddr>) = addresses.iter().partition(|address| Some(address.is_ipv4()) == first);
+    let until = Instant::now() + limit;
+    let near = in_turn(&near, until);
+    if other.is_empty() {
+        return near.await;
+    }
+    let mut near = pin!(near);
+    let failed = match tokio::time::timeout(FALLBACK, &mut near).await {
+        Ok(Ok(socket)) => return Ok(socket),
+        Ok(Err(error)) => Some(error),
+        Err(_) => None,
+    };
+    let mut other = pin!(in_turn(&other, until));
+    if let Some(error) = failed {
+        return other.await.map_err(|_| error);
+    }
+    tokio::select! {
+        connected = &mut near => match connected {
+            Ok(socket) => Ok(socket),
+            Err(error) => other.await.map_err(|_| error),
+        },
+        connected = &mut other => match connected {
+            Ok(socket) => Ok(socket),
+            Err(_) => near.await,
+        },
+    }
+}
+
+/// Connects to the first of `addresses` that takes the connection, each in its share of the time (`net`, `dialSerial`).
+async fn in_turn(addresses: &[SocketAddr], until: Instant) -> Result<TcpStream, Option<io::Error>> {
+    const LEAST: Duration = Duration::from_secs(2);
+    let mut failed = None;
+    for (left, address) in (1..=addresses.len()).rev().zip(addresses) {
+        let connecting = TcpStream::connect(address);
+        let rest = until.saturating_duration_since(Instant::now());
+        let share = (rest / u32::try_from(left).unwrap_or(u32::MAX)).max(LEAST.min(rest));
+        // The last one has the rest, which the whole request's limit ends.
+        let connected = match left {
+            1 => connecting.await,
+            _ => tokio::time::timeout(share, connecting)
+                .await
+                .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
+        };
+        match connected {
+            Ok(socket) => return Ok(socket),
+            Err(error) => _ = failed.get_or_insert(error),
         }
     }
     Err(failed)
@@ -222,5 +277,28 @@ impl AsyncWrite for Watched {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn another_family_is_tried_soon() {
+        let limit = Duration::from_secs(20);
+        let listening = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let open = listening.local_addr().unwrap();
+        let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        // Documentation's network (RFC 3849): no route, or packets that are dropped.
+        let far: SocketAddr = "[2001:db8::1]:6443".parse().unwrap();
+        for addresses in [&[open][..], &[closed, open], &[far, open], &[far, closed, open], &[open, far]] {
+            let began = Instant::now();
+            assert_eq!(race(addresses, limit).await.unwrap().peer_addr().unwrap(), open, "{addresses:?}");
+            assert!(began.elapsed() < limit / 4, "{addresses:?}");
+        }
+        let refused = race(&[closed], limit).await.unwrap_err().unwrap();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+        assert!(race(&[], limit).await.unwrap_err().is_none());
     }
 }

@@ -4,18 +4,21 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Bytes, Incoming};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::{Body, Bytes, Incoming};
 use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
 
 use super::dial::{Unconnected as Failure, dial};
-use super::failure::{Progress, Stage};
+use super::failure::{Failure as Typed, Progress, Stage};
 use super::watch::Connection;
 use super::{Endpoint, Question, Watch};
 use crate::credential::Presentation;
 use crate::event::Verdict;
 use crate::tls::ServerCertificate;
+
+/// The largest body that is read; API servers' own are far smaller.
+const LARGEST: usize = 64 << 20;
 
 /// The way in which the answer's body is read.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -130,7 +133,7 @@ impl Connected {
                 Some(watch),
             ));
         }
-        let bytes = answer.into_body().collect().await?.to_bytes();
+        let bytes = whole(answer.into_body(), LARGEST).await?;
         Ok((
             Exchanged {
                 status,
@@ -139,6 +142,18 @@ impl Connected {
             },
             None,
         ))
+    }
+}
+
+/// Reads a body of at most `limit` bytes.
+async fn whole<B>(body: B, limit: usize) -> Result<Bytes, Failure>
+where
+    B: Body<Data = Bytes, Error: Into<Failure>>,
+{
+    match Limited::new(body, limit).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Typed::TooLarge { limit }.into()),
+        Err(error) => Err(error),
     }
 }
 
@@ -168,5 +183,19 @@ async fn send(
             Some(error) => Err(error.into()),
             None => Err("the connection ended without an answer".into()),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_is_read_up_to_its_limit() {
+        let body = || Full::new(Bytes::from_static(b"0123456789"));
+        assert_eq!(whole(body(), 10).await.unwrap(), "0123456789");
+        let error = whole(body(), 9).await.unwrap_err();
+        assert_eq!(Typed::of(&*error, Stage::Request), Typed::TooLarge { limit: 9 });
+        assert_eq!(Typed::TooLarge { limit: LARGEST }.to_string(), "the answer is larger than 64 MiB");
     }
 }

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use rustls::AlertDescription;
 
+use super::HeaderFault;
+use super::route::LIMIT;
 use crate::tls::{Flaw, IdentityError, ServerCertificate};
 
 /// The reason for which a server was not asked, or did not answer.
@@ -17,6 +19,14 @@ pub enum Failure {
     Lookup {
         /// The host.
         host: String,
+    },
+    /// The name server did not answer, or with an error.
+    #[error("the host {host:?} cannot be looked up: {why}")]
+    Resolver {
+        /// The host.
+        host: String,
+        /// The system's words.
+        why: String,
     },
     /// Nobody listens.
     #[error("{address} refuses connections")]
@@ -60,6 +70,20 @@ pub enum Failure {
     NotTls {
         /// The first bytes, as text.
         begins: String,
+    },
+    /// The server's answer is longer than any that is read.
+    #[error("the answer is larger than {} MiB", .limit >> 20)]
+    TooLarge {
+        /// The largest number of bytes that are read.
+        limit: usize,
+    },
+    /// A header of the request cannot be sent.
+    #[error("the request is not sent: its header {name:?} has {fault}")]
+    Header {
+        /// The name of the header.
+        name: String,
+        /// The reason.
+        fault: HeaderFault,
     },
     /// The server's certificate is not taken.
     #[error("the server's certificate is refused")]
@@ -209,6 +233,24 @@ impl Failure {
         }
     }
 
+    /// Reads the error of looking up `host`. The standard library keeps no code of it, only the words of the C library: those of glibc,
+    /// musl and macOS for a name that does not exist are known, in the C locale, which a Rust program has.
+    pub(super) fn of_lookup(error: &io::Error, host: &str) -> Self {
+        const UNKNOWN: [&str; 5] = [
+            "Name or service not known",
+            "No address associated with hostname",
+            "Name does not resolve",
+            "Name has no usable address",
+            "nodename nor servname provided, or not known",
+        ];
+        let (host, why) = (host.to_owned(), error.to_string());
+        if UNKNOWN.iter().any(|words| why.ends_with(words)) {
+            return Self::Lookup { host };
+        }
+        let why = why.rsplit_once(": ").map_or(why.as_str(), |(_, detail)| detail).to_owned();
+        Self::Resolver { host, why }
+    }
+
     /// Reads the error of connecting to `address`.
     pub(super) fn of_connecting(error: &io::Error, address: String) -> Self {
         match error.kind() {
@@ -218,7 +260,7 @@ impl Failure {
             }
             io::ErrorKind::TimedOut => Self::TimedOut {
                 stage: Stage::Connecting,
-                limit: super::route::LIMIT,
+                limit: LIMIT,
             },
             _ => Self::Other(format!("cannot connect to {address}: {error}")),
         }
@@ -277,4 +319,23 @@ pub fn socks_reply(code: u8) -> String {
         other => return format!("unknown code: {other}"),
     }
     .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_does_not_exist_is_told_from_a_name_server_that_is_silent() {
+        let of = |detail: &str| {
+            let error = io::Error::other(format!("failed to lookup address information: {detail}"));
+            Failure::of_lookup(&error, "api.test")
+        };
+        let host = "api.test".to_owned();
+        for known in ["Name or service not known", "Name does not resolve"] {
+            assert_eq!(of(known), Failure::Lookup { host: host.clone() });
+        }
+        let why = "Temporary failure in name resolution".to_owned();
+        assert_eq!(of(&why), Failure::Resolver { host, why });
+    }
 }

@@ -4,6 +4,7 @@
 //! according to the server, and the [`Record`]: the reason in its log and the event in its audit log,
 //! bound to this very request.
 
+mod address;
 mod answer;
 mod ask;
 mod dial;
@@ -11,6 +12,7 @@ mod exchange;
 mod failure;
 mod gate;
 mod handshake;
+mod header;
 mod http2;
 mod klog;
 mod metrics;
@@ -26,11 +28,13 @@ mod tunnel;
 mod watch;
 mod web_socket;
 
+pub use address::without_user;
 pub use answer::{Answer, Identity};
 pub use ask::{Endpoint, ask, watch};
 pub use failure::{Failure, ProxyFailure, Refusal, Stage as RequestStage, alert_name, socks_reply};
 pub use gate::Gate;
 pub use handshake::{HandshakeError, acceptable_authorities};
+pub use header::{HeaderFault, unsendable};
 pub use http2::{Http2, Http2Error};
 pub use metrics::{LAST_CONFIGURATION, Metrics, NoMetrics, hash};
 pub use proxy::{Proxy, ProxyError, ProxyScheme};

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 
 use reqwest::Url;
 
+use super::address::without_user;
 use super::route::authority;
-use crate::secret::Secret;
+use crate::secret::{REDACTED, Secret};
 
 /// A proxy.
 #[derive(Clone, Debug)]
@@ -66,10 +67,12 @@ impl Proxy {
     /// # Errors
     /// kubectl refuses it.
     pub fn of_kubeconfig(url: &str) -> Result<Self, ProxyError> {
-        let unreadable = || ProxyError::Unreadable(without_password(url));
+        let unreadable = || ProxyError::Unreadable(without_user(url));
         let scheme = scheme(url).ok_or_else(unreadable)?;
         if !matches!(scheme.as_str(), "http" | "https" | "socks5") {
-            return Err(ProxyError::Scheme(scheme));
+            // Without slashes, it may be a user name.
+            let is_plain = url.contains("://") || !url.contains('@');
+            return Err(ProxyError::Scheme(if is_plain { scheme } else { REDACTED.to_owned() }));
         }
         Self::read(url, None).ok_or_else(unreadable)
     }
@@ -130,16 +133,6 @@ fn scheme(url: &str) -> Option<String> {
         // "first path segment in URL cannot contain colon"
         _ if url.split('/').next().is_some_and(|first| first.contains(':')) => None,
         _ => Some(String::new()),
-    }
-}
-
-/// Returns an address without the password in it.
-pub(super) fn without_password(url: &str) -> String {
-    let begin = url.find("://").map_or(0, |at| at + 3);
-    let end = url[begin..].find('/').map_or(url.len(), |at| begin + at);
-    match url[begin..end].rfind('@') {
-        Some(at) => format!("{}[redacted]{}", &url[..begin], &url[begin + at..]),
-        None => url.to_owned(),
     }
 }
 
@@ -244,6 +237,15 @@ mod tests {
         assert_eq!(of("proxy").unwrap_err(), ProxyError::Scheme(String::new()));
         assert_eq!(of("socks5h://p:1").unwrap_err(), ProxyError::Scheme("socks5h".to_owned()));
         assert_eq!(of("10.0.0.1:3128").unwrap_err(), ProxyError::Unreadable("10.0.0.1:3128".to_owned()));
+        for hidden in [
+            "http://user:hunter2/sswordX@proxy:3128",
+            "hunter2:x@proxy",
+            "user:hunter2://x@proxy",
+            "1:hunter2@proxy",
+        ] {
+            let error = of(hidden).unwrap_err().to_string();
+            assert!(!error.contains("hunter2") && !error.contains("ssword"), "{error}");
+        }
         assert_eq!(of("10.0.0.1:3128").unwrap_err().to_string(), "could not parse: 10.0.0.1:3128");
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use reqwest::Url;
 use rustls::pki_types::ServerName;
 
+use super::address::without_user;
 use super::proxy::{Proxy, ProxyError};
 use crate::kubeconfig::{ClusterConfig, Place};
 use crate::tls::{Roots, Trust};
@@ -102,7 +103,7 @@ impl Route {
         };
         let proxy = match cluster.proxy_url.as_deref().filter(|url| !url.is_empty()) {
             Some(url) => Some(Proxy::of_kubeconfig(url).map_err(|why| RouteError::Proxy {
-                url: super::proxy::without_password(url),
+                url: without_user(url),
                 cluster: cluster.name.clone(),
                 why,
             })?),
@@ -111,7 +112,7 @@ impl Route {
         if plain && proxy.is_some() {
             return Err(RouteError::Unsupported(format!(
                 "the address {} is http, and asked by a proxy",
-                cluster.server
+                without_user(&cluster.server)
             )));
         }
         let route = Self {
@@ -169,7 +170,7 @@ pub(super) fn authority(host: &str, port: u16) -> String {
 /// (`tools/clientcmd/client_config.go` `ClientConfig`). The second part of the result is host and port, verbatim.
 fn address(server: &str) -> Result<(Url, String), RouteError> {
     let wrong = |why: &str| RouteError::Address {
-        url: super::proxy::without_password(server),
+        url: without_user(server),
         why: why.to_owned(),
     };
     if server.chars().any(|c| c.is_whitespace() || c.is_control()) {
@@ -193,6 +194,11 @@ fn address(server: &str) -> Result<(Url, String), RouteError> {
     if !url.username().is_empty() || url.password().is_some() {
         return Err(RouteError::Unsupported(
             "the address has a user name in it, which kubectl sends as a basic credential instead of the one of the user".to_owned(),
+        ));
+    }
+    if server.contains('@') {
+        return Err(RouteError::Unsupported(
+            "the address has an @ behind its host: in a password, a slash has to be written as %2F".to_owned(),
         ));
     }
     let behind = whole.split_once("://").map_or(whole.as_str(), |(_, rest)| rest);
@@ -288,7 +294,21 @@ mod tests {
         ] {
             assert!(matches!(route(wrong), Err(RouteError::Address { .. })), "{wrong}");
         }
+        for hidden in [
+            "https://u:hunter2@api.test",
+            "https://u:hunter2/x@api.test",
+            "https://u:1234/hunter2@api.test",
+            "u:hunter2@api.test",
+            "ftp://u:hunter2@api.test",
+            "https:// u:hunter2@api.test",
+            "hunter2://x@api.test",
+        ] {
+            let error = route(hidden).unwrap_err();
+            assert!(!error.to_string().contains("hunter2@"), "{error}");
+            assert!(!error.to_string().contains("u:"), "{error}");
+        }
         assert!(matches!(route("https://u:p@api.test"), Err(RouteError::Unsupported(_))));
+        assert!(matches!(route("https://u:1234/x@api.test"), Err(RouteError::Unsupported(_))));
         let cluster = |authority: &str, insecure, name: &str| ClusterConfig {
             server: "https://api.test".to_owned(),
             authority: Some(authority.to_owned()),
@@ -308,7 +328,13 @@ mod tests {
             of(&proxied).to_string(),
             r#"invalid 'proxy-url' "proxy.test:3128" for cluster "": unsupported scheme "proxy.test", must be http, https, or socks5"#
         );
-        proxied.proxy_url = Some("http://u:secret@proxy.test:port".to_owned());
-        assert!(!of(&proxied).to_string().contains("secret"));
+        for url in [
+            "http://u:secret@proxy.test:port",
+            "http://u:secret/x@proxy.test:3128",
+            "secret:x@proxy.test",
+        ] {
+            proxied.proxy_url = Some(url.to_owned());
+            assert!(!of(&proxied).to_string().contains("secret"), "{url}");
+        }
     }
 }

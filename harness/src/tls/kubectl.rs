@@ -202,7 +202,7 @@ impl Judge {
             // At `now` the certificate itself is valid, so a wrong date is another certificate's.
             Trusted::System(Some(verifier)) => {
                 let error = verifier.verify_server_cert(leaf, others, name, &[], now).err()?;
-                Some(super::roots::flaw(&error))
+                Some(super::roots::flaw(&error, leaf))
             }
         }
     }
@@ -241,7 +241,9 @@ impl ServerCertVerifier for Judge {
                     why: "it cannot be read".to_owned(),
                 }),
             }
-            let weak = certificate.as_ref().and_then(|one| one.weak_algorithm.clone());
+            // For known authorities, the chain itself tells which signatures count.
+            let weak = matches!(self.roots, Trusted::System(_)).then(|| certificate.as_ref()?.weak_algorithm.clone());
+            let weak = weak.flatten();
             let chain = self.chain(leaf, others, name, within);
             // The system's verifier tells names, too.
             let chain = chain.filter(|flaw| !flaws.contains(flaw));

@@ -11,6 +11,7 @@ use x509_parser::x509::X509Version;
 
 use super::kubectl::{Flaw, VERIFYING};
 use crate::pem::{self, CERTIFICATE};
+use crate::pki::chain::{Link, Refusal, Unfit, chains, signed_by};
 
 /// The CAs.
 #[derive(Debug)]
@@ -48,36 +49,106 @@ impl Roots {
             .iter()
             .find(|root| verify(std::iter::once(*root), leaf, others, now).is_ok());
         let Some(root) = signer.and_then(|root| parsed(root)) else {
-            return Some(flaw(&error));
+            return Some(match flaw(&error, leaf) {
+                // ring does not verify all that Go does, and rustls takes no authority for a server.
+                refused @ (Flaw::UnknownIssuer { .. } | Flaw::Unjudged { .. }) => self.by_go(leaf, others, now, refused),
+                flaw => flaw,
+            });
         };
-        let authority = root.subject().to_string();
-        let at = |time: i64| Timestamp::from_second(time).unwrap_or_default();
         Some(match signs(&root) {
-            true => Flaw::AuthorityDates {
-                authority,
-                not_before: at(root.validity().not_before.timestamp()),
-                not_after: at(root.validity().not_after.timestamp()),
+            true => out_of_date(&root),
+            false => Flaw::NoAuthority {
+                authority: root.subject().to_string(),
             },
-            false => Flaw::NoAuthority { authority },
         })
+    }
+
+    /// Returns what Go says of a chain that rustls refuses for the flaw `refused`.
+    fn by_go(&self, leaf: &CertificateDer<'_>, others: &[CertificateDer<'_>], now: UnixTime, refused: Flaw) -> Flaw {
+        let Some(own) = parsed(leaf) else { return refused };
+        let presented: Vec<_> = std::iter::once(own).chain(others.iter().filter_map(parsed)).collect();
+        let roots: Vec<_> = self.all.iter().filter_map(parsed).collect();
+        let (child, parent, why) = match chains(&presented, &roots, seconds(now)) {
+            // It would be taken, except that rustls looks at more than signatures, dates and rights.
+            Ok(_) => {
+                return match refused {
+                    Flaw::Unjudged { .. } => refused,
+                    _ => unjudged("authlab's TLS library does not take its authority"),
+                };
+            }
+            Err(Refusal::NoIssuer(_)) => return Flaw::UnknownIssuer { same_name: false },
+            Err(Refusal::Candidate { child, parent, why }) => (child, parent, why),
+        };
+        let root = roots.iter().find(|root| Link::of(root) == *parent);
+        match why {
+            Unfit::OtherKey => Flaw::UnknownIssuer { same_name: root.is_some() },
+            Unfit::Insecure(algorithm) => Flaw::WeakSignature {
+                algorithm: algorithm.to_owned(),
+            },
+            Unfit::Expired(_) | Unfit::NotYetValid(_) => root.map_or(Flaw::IntermediateDates, out_of_date),
+            Unfit::NoAuthority => {
+                let child = presented.iter().find(|one| Link::of(one) == *child);
+                match root.zip(child).map(|(root, child)| signed_by(child, root)) {
+                    Some(None) => Flaw::NoAuthority { authority: parent.subject },
+                    Some(Some(Unfit::OtherKey)) => Flaw::UnknownIssuer { same_name: true },
+                    _ => unjudged(format!("{:?}, which comes with it, may not sign certificates", parent.subject)),
+                }
+            }
+            Unfit::Unsupported(what) | Unfit::Unknown(what) => unjudged(format!(
+                "the signature by {:?} is of a kind that authlab does not verify ({what})",
+                parent.subject
+            )),
+            Unfit::Critical(extension) => unjudged(format!("{:?} has the critical extension {extension}", parent.subject)),
+            Unfit::PathLength(limit) => unjudged(format!(
+                "{:?} allows {limit} intermediate certificates below it, and there are more",
+                parent.subject
+            )),
+        }
     }
 }
 
+fn out_of_date(root: &X509Certificate<'_>) -> Flaw {
+    let at = |time: i64| Timestamp::from_second(time).unwrap_or_default();
+    Flaw::AuthorityDates {
+        authority: root.subject().to_string(),
+        not_before: at(root.validity().not_before.timestamp()),
+        not_after: at(root.validity().not_after.timestamp()),
+    }
+}
+
+fn unjudged(why: impl Into<String>) -> Flaw {
+    Flaw::Unjudged { why: why.into() }
+}
+
 /// Returns the flaw of a chain for which rustls refuses it.
-pub(super) fn flaw(error: &Error) -> Flaw {
+pub(super) fn flaw(error: &Error, leaf: &CertificateDer<'_>) -> Flaw {
     let Error::InvalidCertificate(error) = error else {
-        return Flaw::Unjudged { why: error.to_string() };
+        return unjudged("authlab's TLS library cannot verify it");
     };
     match error {
         CertificateError::UnknownIssuer => Flaw::UnknownIssuer { same_name: false },
-        CertificateError::BadSignature => Flaw::UnknownIssuer { same_name: true },
+        // ring says so of every RSA key below 2048 bits, too.
+        CertificateError::BadSignature => unjudged("authlab's TLS library cannot verify a signature in its chain"),
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => Flaw::OtherNames,
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => Flaw::WrongUsage,
         CertificateError::Expired
         | CertificateError::ExpiredContext { .. }
         | CertificateError::NotValidYet
         | CertificateError::NotValidYetContext { .. } => Flaw::IntermediateDates,
-        error => Flaw::Unjudged { why: error.to_string() },
+        CertificateError::UnhandledCriticalExtension => unjudged("a critical extension in its chain is unknown to authlab's TLS library"),
+        CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            unjudged("a signature in its chain has an algorithm that is unknown to authlab's TLS library")
+        }
+        _ => unjudged(match parsed(leaf) {
+            Some(leaf) if leaf.is_ca() => {
+                "it may sign certificates itself (CA:TRUE), and authlab's TLS library takes no such certificate for a server's"
+            }
+            Some(leaf) if leaf.version() != X509Version::V3 => {
+                "it is of an old version of X.509, which authlab's TLS library does not know"
+            }
+            _ => "authlab's TLS library refuses it, and does not say for what",
+        }),
     }
 }
 
@@ -112,8 +183,11 @@ fn signs(root: &X509Certificate<'_>) -> bool {
 }
 
 fn is_valid(root: &X509Certificate<'_>, now: UnixTime) -> bool {
-    let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-    (root.validity().not_before.timestamp()..=root.validity().not_after.timestamp()).contains(&now)
+    (root.validity().not_before.timestamp()..=root.validity().not_after.timestamp()).contains(&seconds(now))
+}
+
+fn seconds(now: UnixTime) -> i64 {
+    i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
 }
 
 fn is_for_others(leaf: &CertificateDer<'_>) -> bool {

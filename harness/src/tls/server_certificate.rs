@@ -8,15 +8,8 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 
-use crate::pki::Holder;
-
-/// Signature algorithms that Go refuses in certificates (`crypto/x509` `checkSignature`), with Go's names for them.
-const WEAK: [(&str, &str); 4] = [
-    ("1.2.840.113549.1.1.2", "MD2-RSA"),
-    ("1.2.840.113549.1.1.4", "MD5-RSA"),
-    ("1.2.840.113549.1.1.5", "SHA1-RSA"),
-    ("1.2.840.10045.4.1", "ECDSA-SHA1"),
-];
+use crate::pki::signature::insecure;
+use crate::pki::{Holder, address};
 
 /// A server's certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,11 +92,6 @@ impl ServerCertificate {
     }
 }
 
-fn address(bytes: &[u8]) -> Option<IpAddr> {
-    let four = <[u8; 4]>::try_from(bytes).map(IpAddr::from).ok();
-    four.or_else(|| <[u8; 16]>::try_from(bytes).map(IpAddr::from).ok())
-}
-
 fn usages(certificate: &X509Certificate<'_>) -> Vec<String> {
     let Ok(Some(usage)) = certificate.extended_key_usage() else {
         return Vec::new();
@@ -123,7 +111,5 @@ fn usages(certificate: &X509Certificate<'_>) -> Vec<String> {
 }
 
 fn weak(certificate: &X509Certificate<'_>) -> Option<String> {
-    let used = certificate.signature_algorithm.algorithm.to_id_string();
-    let (_, name) = WEAK.iter().find(|(id, _)| *id == used)?;
-    Some((*name).to_owned())
+    insecure(&certificate.signature_algorithm).map(str::to_owned)
 }

@@ -6,7 +6,9 @@ use super::*;
 use crate::event::{ReasonSource, Verdict};
 use crate::explain::{Basis, Effect};
 use crate::kubeconfig::ClusterConfig;
+use crate::pki::{Authority, Request};
 use crate::probe::Record;
+use crate::secret::Secret;
 
 fn answer(status: u16, headers: &[(&str, &str)], text: &str) -> Answer {
     Answer {
@@ -41,8 +43,12 @@ fn endpoint() -> Endpoint {
     .expect("an endpoint")
 }
 
+fn token() -> Credential {
+    Credential::Token(Secret::new("token"))
+}
+
 fn only(answer: &Answer) -> Finding {
-    let mut found = findings(&endpoint(), answer, &judge(answer));
+    let mut found = findings(&endpoint(), &token(), answer, &judge(answer));
     assert_eq!(found.len(), 1, "{found:?}");
     found.remove(0)
 }
@@ -89,12 +95,28 @@ fn a_status_is_the_api_servers_if_it_has_an_audit_id() {
         json!({ "apiVersion": "v1", "kind": "Status", "status": "Failure", "message": message, "code": code }).to_string()
     };
     let refused = answer(401, &[("audit-id", "1")], &status(401, "Unauthorized"));
-    assert!(judge(&refused).is_of_api_server() && findings(&endpoint(), &refused, &judge(&refused)).is_empty());
+    assert!(judge(&refused).is_of_api_server() && findings(&endpoint(), &token(), &refused, &judge(&refused)).is_empty());
     let message = r#"selfsubjectreviews.authentication.k8s.io is forbidden: User "al\"ice" cannot create resource "selfsubjectreviews" in API group "authentication.k8s.io" at the cluster scope"#;
     let Answered::Status(forbidden) = judge(&answer(403, &[("audit-id", "1")], &status(403, message))) else {
         panic!("a Status")
     };
     assert_eq!(forbidden.user.as_deref(), Some("al\"ice"));
+    let forbidden = answer(403, &[("audit-id", "1")], &status(403, message));
+    assert_eq!(judge(&forbidden).named_user(), Some("al\"ice"));
+    let found = only(&forbidden);
+    assert_eq!((found.effect, found.basis), (Effect::Note, Basis::Proved));
+    assert!(
+        found
+            .seen
+            .contains("takes the caller for \"al\\\"ice\": the credential is accepted"),
+        "{found:?}"
+    );
+    // Somebody else's words, and a refusal of another kind.
+    assert_eq!(judge(&answer(403, &[], &status(403, message))).named_user(), None);
+    let acting = r#"users "bob" is forbidden: User "alice" cannot impersonate resource "users" in API group "" at the cluster scope"#;
+    let acting = answer(403, &[("audit-id", "1")], &status(403, acting));
+    assert_eq!(judge(&acting).named_user(), Some("alice"));
+    assert!(findings(&endpoint(), &token(), &acting, &judge(&acting)).is_empty());
     let found = only(&answer(401, &[("server", "nginx")], &status(401, "must authenticate")));
     assert_eq!(found.basis, Basis::Likely);
     assert!(found.seen.contains("without an audit id: probably nginx"), "{found:?}");
@@ -205,4 +227,45 @@ fn a_long_body_is_cut() {
         panic!("a text")
     };
     assert_eq!(begins.chars().count(), SHOWN + 1);
+}
+
+#[test]
+fn a_credential_of_a_caller_who_is_anonymous_has_not_arrived() {
+    let review = json!({
+        "apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview",
+        "status": { "userInfo": { "username": ANONYMOUS, "groups": ["system:unauthenticated"] } },
+    });
+    let message =
+        "selfsubjectreviews.authentication.k8s.io is forbidden: User \"system:anonymous\" cannot create resource \"selfsubjectreviews\"";
+    let forbidden = json!({ "apiVersion": "v1", "kind": "Status", "message": message, "code": 403 });
+    let leaf = Authority::root("a").unwrap().issue(&Request::client("alice", &[])).unwrap();
+    let authorization = |value: &str| Credential::Authorization(Secret::new(value));
+    let acting = |user: &str| Credential::of(vec![token()], vec![("Impersonate-User".to_owned(), user.to_owned())]);
+    for answer in [
+        answer(201, &[("audit-id", "1")], &review.to_string()),
+        answer(403, &[("audit-id", "1")], &forbidden.to_string()),
+    ] {
+        let of = |endpoint: &Endpoint, credential: &Credential| findings(endpoint, credential, &answer, &judge(&answer));
+        for (credential, words) in [
+            (token(), "the token has not arrived"),
+            (leaf.clone().into(), "or the API server is started without --client-ca-file"),
+            (acting("bob"), "the token has not arrived"),
+        ] {
+            let found = of(&endpoint(), &credential);
+            assert!(found.len() == 1 && found[0].basis == Basis::Likely, "{found:?}");
+            assert!(found[0].seen.contains(words), "{found:?}");
+        }
+        for credential in [
+            Credential::Nothing,
+            authorization("Basic x"),
+            authorization("Bearer "),
+            authorization("Bearer  x"),
+            acting(ANONYMOUS),
+        ] {
+            assert!(of(&endpoint(), &credential).is_empty(), "{credential}");
+        }
+        let mut plain = endpoint();
+        plain.route.as_mut().unwrap().plain = true;
+        assert!(of(&plain, &token()).is_empty());
+    }
 }

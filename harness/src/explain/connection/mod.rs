@@ -9,8 +9,9 @@ mod tests;
 use jiff::Timestamp;
 
 use super::Finding;
+use crate::credential::Credential;
 use crate::kubeconfig::ClusterConfig;
-use crate::probe::{Answer, Endpoint, Failure, Proxy, ProxyFailure, RequestStage, Route, RouteError, alert_name, socks_reply};
+use crate::probe::{Answer, Endpoint, Failure, HeaderFault, Proxy, ProxyFailure, RequestStage, Route, RouteError, alert_name, socks_reply};
 use crate::tls::Trust;
 use server_certificate::refused;
 
@@ -20,6 +21,8 @@ pub fn findings(endpoint: &Endpoint, failure: &Failure, now: Timestamp) -> Vec<F
     let place = endpoint.route.as_ref().and_then(|route| route.place.clone());
     let found = match failure {
         Failure::Certificate(refusal) => refused(endpoint, refusal, now),
+        // The place is the user's, not the cluster's.
+        Failure::Header { name, fault } => return vec![of_header(name, *fault)],
         Failure::Identity(error) => vec![super::client_key::finding(error)],
         Failure::KeyDeclined { kind } => vec![Finding::of_file(
             format!("{} asks for a client certificate, and takes no signature of a {kind}", endpoint.url),
@@ -120,6 +123,42 @@ pub fn of_route(cluster: &ClusterConfig, error: &RouteError) -> Finding {
     Finding::of_file(format!("kubectl does not connect: {error}"), change).at(cluster.place.clone())
 }
 
+/// Returns the finding for a credential that kubectl does not send, since a header of it has a line break or the like; `None` if there is
+/// no such header.
+#[must_use]
+pub fn unsendable(credential: &Credential) -> Option<Finding> {
+    match crate::probe::unsendable(&credential.presentation())? {
+        Failure::Header { name, fault } => Some(of_header(&name, fault)),
+        _ => None,
+    }
+}
+
+/// Returns the finding for a header that kubectl does not send, without its value.
+fn of_header(name: &str, fault: HeaderFault) -> Finding {
+    let lower = name.to_ascii_lowercase();
+    let field = match lower.as_str() {
+        "authorization" => "the token, or user name and password, of the user".to_owned(),
+        "impersonate-user" => "`as` (--as)".to_owned(),
+        "impersonate-group" => "an entry of `as-groups` (--as-group)".to_owned(),
+        "impersonate-uid" => "`as-uid` (--as-uid)".to_owned(),
+        other => match other.strip_prefix("impersonate-extra-") {
+            Some(key) => format!("the entry {key:?} of `as-user-extra` (--as-user-extra)"),
+            None => format!("the header {name:?}"),
+        },
+    };
+    let part = if fault == HeaderFault::Name { "name" } else { "value" };
+    Finding::of_file(
+        format!(
+            "kubectl does not send this request: {field} has {fault} (kubectl says: net/http: invalid header field {part} for {name:?})"
+        )
+        .replace("field name for", "field name"),
+        match fault {
+            HeaderFault::Name => format!("give {field} a name of letters, digits and hyphens"),
+            _ => format!("write {field} on one line, without control characters"),
+        },
+    )
+}
+
 /// Returns whose address did not answer: the server's, or the proxy's.
 fn of_network(endpoint: &Endpoint, failure: &Failure) -> Finding {
     let url = &endpoint.url;
@@ -138,6 +177,16 @@ fn of_network(endpoint: &Endpoint, failure: &Failure) -> Finding {
         Failure::Lookup { host } => Finding::of_file(
             format!("this machine knows no address for the host {host:?} of {url} (kubectl says: dial tcp: lookup {host}: no such host)"),
             "correct the host in `server:`, or connect to the network (VPN) whose name server knows it",
+        ),
+        Failure::Resolver { host, why } => unclear(
+            format!(
+                "this machine's name server says nothing about the host {host:?} of {url}: {why} (kubectl says: dial tcp: lookup {host}: server misbehaving, or: i/o timeout)"
+            ),
+            "`getent hosts HOST`: if it finds no other name either, the name server of this machine is not reached (/etc/resolv.conf, VPN)",
+        ),
+        Failure::TooLarge { .. } => unclear(
+            format!("{url} does not answer as an API server does{directly}: {failure}, and the rest was not read"),
+            "`curl -vk` the address: its headers and the beginning of its body show what answers there",
         ),
         Failure::Refused { address } => Finding::of_file(
             format!(

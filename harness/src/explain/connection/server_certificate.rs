@@ -165,6 +165,7 @@ impl Subject<'_> {
                 format!("have it made with `subjectAltName={name}:{expected}`; tls-server-name cannot help"),
             );
         }
+        let name = best(certificate).filter(|_| self.is_of_authority());
         if let Some(given) = given {
             let host = route.map_or("", |route| route.host.as_str());
             let own = all.iter().any(|name| name.eq_ignore_ascii_case(host));
@@ -174,15 +175,18 @@ impl Subject<'_> {
                     self.whose,
                     listed(&all)
                 ),
-                match (own, best(certificate)) {
+                match (own, name) {
                     (true, _) => format!("remove the line `tls-server-name: {given}`: the certificate is for {host}"),
                     (false, Some(name)) => format!("correct the line: `tls-server-name: {name}`"),
                     (false, None) => format!("correct the line `tls-server-name: {given}`"),
                 },
             );
         }
-        let mut change = String::new();
-        if let Some(name) = best(certificate) {
+        let mut change = format!(
+            "check that {} is the API server's address: another server's certificate has other names, too; if it is, ",
+            self.endpoint.url
+        );
+        if let Some(name) = name {
             change = format!(
                 "keep the address, and say which name to expect, under `cluster:` in the kubeconfig:\n    server: {}\n    tls-server-name: {name}\nor ",
                 self.endpoint.url
@@ -200,6 +204,15 @@ impl Subject<'_> {
             ),
             change,
         )
+    }
+
+    /// Returns whether the kubeconfig's own authority vouches for the server, whatever its names: only then may they be said to be expected.
+    /// Any server on the way has a certificate that the system trusts, for its own names.
+    fn is_of_authority(&self) -> bool {
+        let trust = self.endpoint.route.as_ref().map(|route| &route.trust);
+        let mut flaws = self.refusal.flaws.iter();
+        !matches!(trust, Some(Trust::System | Trust::Unverified))
+            && flaws.all(|flaw| matches!(flaw, Flaw::OtherNames | Flaw::Expired | Flaw::NotYetValid))
     }
 
     fn unknown_issuer(&self, same_name: bool) -> Finding {

@@ -280,11 +280,11 @@ async fn the_networks_failures_have_their_types() {
     tls::choose_provider();
     let (authority, leaf) = pair();
     let to = |server: String| cluster(authority.certificate(), server);
-    assert_eq!(
-        failed(&to("https://nowhere.invalid:6443".to_owned())).await,
-        Failure::Lookup {
-            host: "nowhere.invalid".to_owned()
-        }
+    // Where no name server answers, nobody says that there is no such host.
+    let unknown = failed(&to("https://nowhere.invalid:6443".to_owned())).await;
+    assert!(
+        matches!(&unknown, Failure::Lookup { host } | Failure::Resolver { host, .. } if host == "nowhere.invalid"),
+        "{unknown:?}"
     );
     let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     assert_eq!(
@@ -374,6 +374,21 @@ async fn with_a_broken_half_of_a_credential_nothing_is_asked() {
     );
     assert!(asked.lock().unwrap().is_empty());
     accepted(&asking(other).await);
+}
+
+#[tokio::test]
+async fn a_header_with_a_line_break_is_not_sent() {
+    let (authority, leaf) = pair();
+    let (listening, asked) = sound(&leaf).await;
+    let to = cluster(authority.certificate(), format!("https://127.0.0.1:{}", listening.address().port()));
+    let token = Credential::Token(Secret::new("first\nsecond"));
+    let answer = ask(&endpoint(&to, &[]), "you", &token, &Question::who_am_i()).await;
+    let expected = Failure::Header {
+        name: "Authorization".to_owned(),
+        fault: HeaderFault::LineBreak,
+    };
+    assert_eq!(answer.failure, Some(expected));
+    assert!(asked.lock().unwrap().is_empty() && !format!("{answer:?}").contains("second"));
 }
 
 #[tokio::test]
