@@ -88,6 +88,7 @@ Feature: Claims decide about the user's name, groups and credential id
       Examples:
         | source                             | reason                                                                      |
         | an address that does not exist     | error while getting distributed claim JWT: 404                              |
+        | a directory that demands a login   | error while getting distributed claim JWT: 401                              |
         | a token without groups             | jwt returned by distributed claim endpoint                                  |
         | an expired token                   | verify distributed claim token: oidc: token is expired                      |
         | a token for another cluster        | verify distributed claim token: oidc: expected audience "kubernetes" got    |

@@ -84,6 +84,44 @@ Feature: A webhook reviews the tokens that the API server does not know
       And the API server's log about the request says "Failed to make webhook authenticator request: "
       But Mallory, with a valid token, is still accepted
 
+  Rule: The webhook must answer in the version that it is asked in
+
+    @W1 @W4
+    Scenario: Alice is accepted if the webhook is asked, and answers, in v1beta1
+      Given an API server with a webhook that it asks in v1beta1
+      And Alice holds a token that the webhook accepts
+      When she asks the API server who she is
+      Then she is accepted as "alice"
+      And the webhook was asked for the API server's own audience, in the API version "authentication.k8s.io/v1beta1"
+
+    @W9
+    Scenario Outline: Alice is refused if the webhook is asked in <asked> and answers in <answered>
+      Given an API server with a webhook that it asks in <asked>
+      And Alice holds a token that the webhook accepts in the version "authentication.k8s.io/<answered>"
+      When she asks the API server who she is
+      Then she is refused as unauthenticated, because "converting (<answered>.TokenReview) to (<asked>.TokenReview): unknown conversion"
+      But Alice, with a valid token, is still accepted
+
+      Examples:
+        | asked   | answered |
+        | v1beta1 | v1       |
+        | v1      | v1beta1  |
+
+  Rule: The webhook must answer with a review, even if it refuses
+
+    @W10
+    Scenario Outline: Mallory is refused if the webhook answers with <answer>
+      Given Mallory holds a token that the webhook answers with <answer>
+      When she asks the API server who she is
+      Then she is refused as unauthenticated, because "<reason>"
+      And the API server's log about the request says "Failed to make webhook authenticator request: "
+      But Mallory, with a valid token, is still accepted
+
+      Examples:
+        | answer                          | reason                                                         |
+        | a Status in place of a review   | converting (v1.Status) to (v1.TokenReview): unknown conversion |
+        | the status 401 and nothing else | the server has asked for the client to provide credentials     |
+
   Rule: The API server caches the webhook's answers, except errors
 
     @W6

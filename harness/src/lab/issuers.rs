@@ -14,6 +14,7 @@ pub(super) fn paths() -> Vec<IssuerPath> {
         "email",
         "distributed-claims",
         "unshared",
+        "keys-not-kept",
         "escaped-claim",
         "learners",
     ];
@@ -23,6 +24,7 @@ pub(super) fn paths() -> Vec<IssuerPath> {
         IssuerPath::new("rs256", &[Rs256, Rs384, Rs512, Ps256, Ps384, Ps512]),
         IssuerPath::new("es256", &[Es256, Es384, Es512]),
         IssuerPath::new("unreachable-keys", &[Es256]).withholding_keys(),
+        IssuerPath::new("keys-kept-for-a-day", &[Es256]).letting_keys_be_kept(),
         discovery_url,
         discovery_url_with_path,
         IssuerPath::new("behind-egress", &[Es256]).called(format!("https://{HIDDEN}/behind-egress")),

@@ -63,8 +63,10 @@ pub enum Reply {
     Accept(Voucher),
     /// The token belongs to nobody; the error, if any, gives the reason.
     Refuse(Option<String>),
-    /// An HTTP status instead of a review.
+    /// An HTTP status instead of a review, with a `Status` that says so.
     Status(u16),
+    /// An HTTP status instead of a review, without a body.
+    BareStatus(u16),
     /// No response: the connection is closed.
     HangUp,
 }
@@ -82,6 +84,9 @@ pub struct Voucher {
     pub extra: BTreeMap<String, Vec<String>>,
     /// The audiences that the token is for; empty for a webhook that does not know about audiences.
     pub audiences: Vec<String>,
+    /// The API version of the review, if it is not that of the request.
+    #[serde(default)]
+    pub api_version: Option<String>,
 }
 
 impl Script {

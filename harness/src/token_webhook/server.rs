@@ -101,18 +101,26 @@ async fn review(request: Request<Incoming>, asked: Arc<Reviews>) -> Result<Respo
         *times
     };
     Ok(match script.reply(times) {
-        Some(Reply::Accept(voucher)) => reviewed(&review, &accepted(voucher, &review, times)),
+        Some(Reply::Accept(voucher)) => {
+            let status = accepted(voucher, &review, times);
+            match &voucher.api_version {
+                Some(other) => reviewed(&json!({ "apiVersion": other }), &status),
+                None => reviewed(&review, &status),
+            }
+        }
         Some(Reply::Refuse(Some(error))) => reviewed(
             &review,
             &json!({ "authenticated": false, "error": format!("{error} (asked: {times})") }),
         ),
         Some(Reply::Refuse(None)) | None => reviewed(&review, &json!({ "authenticated": false })),
-        Some(Reply::Status(code)) => status(
-            StatusCode::from_u16(*code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
-            &format!("the token webhook is out of order (asked: {times})"),
-        ),
+        Some(Reply::Status(code)) => status(known(*code), &format!("the token webhook is out of order (asked: {times})")),
+        Some(Reply::BareStatus(code)) => answer::text(known(*code), ""),
         Some(Reply::HangUp) => return Err(HungUp),
     })
+}
+
+fn known(code: u16) -> StatusCode {
+    StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 /// Returns the status of a review of an accepted token, with the webhook's report on itself.
@@ -135,6 +143,7 @@ fn accepted(voucher: &Voucher, review: &Value, times: usize) -> Value {
     status
 }
 
+/// Returns the review with `status`, in the version of `review`.
 fn reviewed(review: &Value, status: &Value) -> Response<Full<Bytes>> {
     answer::json(
         StatusCode::OK,

@@ -39,6 +39,9 @@ pub struct IssuerPath {
     /// `true` if requests for its keys fail.
     #[serde(default)]
     pub withholds_keys: bool,
+    /// `true` if its keys may be kept for a day (RFC 9111 §5.2.2.1); otherwise nothing says for how long.
+    #[serde(default)]
+    pub lets_keys_be_kept: bool,
 }
 
 impl IssuerPath {
@@ -49,6 +52,7 @@ impl IssuerPath {
             algorithms: algorithms.to_vec(),
             called: None,
             withholds_keys: false,
+            lets_keys_be_kept: false,
         }
     }
 
@@ -66,6 +70,13 @@ impl IssuerPath {
         self
     }
 
+    /// Lets the issuer's keys be kept for a day.
+    #[must_use]
+    pub fn letting_keys_be_kept(mut self) -> Self {
+        self.lets_keys_be_kept = true;
+        self
+    }
+
     /// Returns the issuer URL, with `base` as the start of its address.
     pub(super) fn url(&self, base: &str) -> String {
         self.called.clone().unwrap_or_else(|| self.address(base))
@@ -74,6 +85,11 @@ impl IssuerPath {
     /// Returns the issuer's address, below `base`.
     pub(super) fn address(&self, base: &str) -> String {
         format!("{base}/{}", self.path)
+    }
+
+    /// Returns the URL of the issuer's keys, below `base`.
+    pub(super) fn keys_url(&self, base: &str) -> String {
+        format!("{}{}", self.address(base), super::server::KEYS)
     }
 }
 
@@ -135,7 +151,7 @@ pub(super) struct PrivateKey {
 }
 
 impl PrivateKey {
-    async fn generate(family: Family) -> Result<Self, IssuerError> {
+    pub(super) async fn generate(family: Family) -> Result<Self, IssuerError> {
         Ok(Self {
             family,
             pem: family.generate().await?,
@@ -306,6 +322,22 @@ impl Signer {
         self.entry(path).map(|entry| entry.issuer.url(&self.0.base))
     }
 
+    /// Returns the URL of the keys of the issuer at `path`.
+    ///
+    /// # Errors
+    /// There is no such issuer path.
+    pub fn keys_url(&self, path: &str) -> Result<String, IssuerError> {
+        self.issuer(path).map(|issuer| issuer.keys_url(&self.0.base))
+    }
+
+    /// Returns the issuer at `path`.
+    ///
+    /// # Errors
+    /// There is no such issuer path.
+    pub fn issuer(&self, path: &str) -> Result<&IssuerPath, IssuerError> {
+        self.entry(path).map(|entry| &entry.issuer)
+    }
+
     /// Returns the issuer paths.
     pub fn paths(&self) -> impl Iterator<Item = &IssuerPath> {
         self.0.entries.values().map(|entry| &entry.issuer)
@@ -379,6 +411,11 @@ impl Signer {
     /// Returns the URL that serves `token` as distributed claims.
     pub fn claims_url(&self, token: &Secret) -> String {
         format!("{}{}{}", self.0.base, super::server::CLAIMS, token.expose())
+    }
+
+    /// Returns the URL of a user directory that answers 401, as Microsoft's does to API servers.
+    pub fn directory_url(&self) -> String {
+        format!("{}{}", self.0.base, super::server::DIRECTORY)
     }
 
     /// Returns the URL that reports how often a stranger's keys or certificate were requested.

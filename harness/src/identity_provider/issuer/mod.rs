@@ -6,6 +6,7 @@
 
 mod algorithm;
 mod egress;
+mod further_key;
 mod keys;
 mod server;
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod token;
 
 pub use algorithm::{Algorithm, NoAlgorithm};
 pub use egress::{Egress, HIDDEN};
+pub use further_key::FurtherKey;
 pub use keys::{IssuerPath, Signer};
 pub use server::{Issuer, ListeningIssuer, RequestCounts};
 pub use token::{Forgery, Token};

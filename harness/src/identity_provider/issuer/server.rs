@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
+use hyper::header::{AUTHORIZATION, CACHE_CONTROL, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
+use jsonwebtoken::jwk::Jwk;
 use rustls::ServerConfig;
 use serde_json::{Value, json};
 
@@ -30,9 +32,14 @@ pub(super) const STRANGER_CERTIFICATES: &str = "/.stranger/certificates";
 pub(super) const STRANGERS_ASKED: &str = "/.stranger/asked";
 /// The path of distributed claims (OpenID Connect Core 1.0 §5.6.2); a token follows it, and is the response.
 pub(super) const CLAIMS: &str = "/.claims/";
+/// The path of a user directory that demands a login.
+pub(super) const DIRECTORY: &str = "/.directory";
 /// The path of discovery documents (OpenID Connect Discovery 1.0 §4).
 const DISCOVERY: &str = "/.well-known/openid-configuration";
-const KEYS: &str = "/keys";
+/// The path of keys, below an issuer's.
+pub(super) const KEYS: &str = "/keys";
+/// The header of keys that may be kept for a day (RFC 9111 §5.2.2.1).
+const FOR_A_DAY: HeaderValue = HeaderValue::from_static("public, max-age=86400");
 
 /// The numbers of requests to an issuer path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,6 +54,8 @@ pub struct RequestCounts {
 struct Record {
     paths: BTreeMap<String, RequestCounts>,
     strangers: u64,
+    /// The keys that each issuer path publishes beside its first ones.
+    further_keys: BTreeMap<String, Vec<Jwk>>,
 }
 
 /// An issuer whose addresses are known and whose keys are not generated yet: requests wait until
@@ -177,14 +186,32 @@ struct Service {
 
 impl Service {
     fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+        if request.method() == Method::POST {
+            return self.publish(request);
+        }
         if request.method() != Method::GET {
-            return text(StatusCode::METHOD_NOT_ALLOWED, "only GET is served");
+            return text(StatusCode::METHOD_NOT_ALLOWED, "only GET and POST are served");
         }
         match self.found(request.uri().path()) {
             Ok(Some(answer)) => answer,
             Ok(None) => text(StatusCode::NOT_FOUND, "no issuer has this address"),
             Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
         }
+    }
+
+    /// Publishes a further key, which the issuer itself has signed ([`Signer::publication`]).
+    fn publish(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+        let path = request.uri().path().strip_prefix('/').and_then(|path| path.strip_suffix(KEYS));
+        let Some(issuer) = path.and_then(|path| self.issuer(path)) else {
+            return text(StatusCode::NOT_FOUND, "no issuer has this address");
+        };
+        let authorization = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let token = authorization.and_then(|value| value.strip_prefix("Bearer "));
+        let Some(key) = token.and_then(|token| self.signer.to_publish(&issuer.path, token)) else {
+            return text(StatusCode::FORBIDDEN, "the issuer publishes the keys that it has signed itself");
+        };
+        self.write(|record| record.further_keys.entry(issuer.path.clone()).or_default().push(key));
+        text(StatusCode::OK, "published")
     }
 
     fn found(&self, path: &str) -> Result<Option<Response<Full<Bytes>>>, IssuerError> {
@@ -208,6 +235,10 @@ impl Service {
         if let Some(token) = path.strip_prefix(CLAIMS).filter(|token| !token.is_empty()) {
             return Ok(Some(text(StatusCode::OK, token.to_owned())));
         }
+        if path == DIRECTORY {
+            let error = json!({ "code": "InvalidAuthenticationToken", "message": "Access token is empty." });
+            return Ok(Some(answer::json(StatusCode::UNAUTHORIZED, &json!({ "error": error }))));
+        }
         let Some(path) = path.strip_prefix('/') else { return Ok(None) };
         if let Some(issuer) = path.strip_suffix(DISCOVERY).and_then(|path| self.issuer(path)) {
             self.write(|record| record.paths.entry(issuer.path.clone()).or_default().discovery += 1);
@@ -218,9 +249,21 @@ impl Service {
             if issuer.withholds_keys {
                 return Ok(Some(text(StatusCode::SERVICE_UNAVAILABLE, "the keys are unavailable")));
             }
-            return Ok(Some(document(&self.signer.published(&issuer.path)?)));
+            return Ok(Some(self.keys(issuer)?));
         }
         Ok(None)
+    }
+
+    /// Returns the keys that `issuer` publishes by now.
+    fn keys(&self, issuer: &IssuerPath) -> Result<Response<Full<Bytes>>, IssuerError> {
+        let mut keys = self.signer.key_set(&issuer.path)?;
+        let record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.extend(record.further_keys.get(&issuer.path).into_iter().flatten().cloned());
+        let mut answer = document(&json!({ "keys": keys }));
+        if issuer.lets_keys_be_kept {
+            answer.headers_mut().insert(CACHE_CONTROL, FOR_A_DAY);
+        }
+        Ok(answer)
     }
 
     fn issuer(&self, path: &str) -> Option<&IssuerPath> {
@@ -234,7 +277,7 @@ impl Service {
         Ok(json!({
             "issuer": issuer.url(self.signer.base()),
             "authorization_endpoint": format!("{url}/authorize"),
-            "jwks_uri": format!("{url}{KEYS}"),
+            "jwks_uri": issuer.keys_url(self.signer.base()),
             "response_types_supported": ["id_token"],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": issuer.algorithms,

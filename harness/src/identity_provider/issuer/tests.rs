@@ -221,6 +221,37 @@ async fn another_process_signs_with_the_kept_keys() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_further_key_is_published_when_the_issuer_itself_asks_for_it() {
+    let kept = IssuerPath::new("kept", &[Algorithm::Es256]).letting_keys_be_kept();
+    let (issuer, http) = started([elliptic(), vec![kept]].concat()).await;
+    let signer = issuer.signer();
+    let key = signer.further_key("kept").await.unwrap();
+    let token = signer.token("kept").unwrap().key(&key).sign().unwrap();
+    let publish = async |url: &str, token: &str| http.post(url).bearer_auth(token).send().await.unwrap().status();
+    let url = signer.keys_url("kept").unwrap();
+
+    // A token for API servers, and requests that others signed.
+    let with_key = signer.token("kept").unwrap().claim("jwk", serde_json::json!({ "kty": "EC" }));
+    let publication = signer.publication(&key).unwrap();
+    for refused in ["", token.expose(), with_key.sign().unwrap().expose(), &publication.expose()[1..]] {
+        assert_eq!(publish(&url, refused).await, 403);
+    }
+    let others = signer.keys_url("es256").unwrap();
+    assert_eq!(publish(&others, publication.expose()).await, 403);
+    let judge = Judge::of(&issuer, &http, "kept").await;
+    assert!(judge.judge(&token).unwrap_err().ends_with("No matching key found"));
+
+    assert_eq!(publish(&url, publication.expose()).await, 200);
+    let judge = Judge::of(&issuer, &http, "kept").await;
+    assert_eq!(judge.judge(&token), Ok("alice".to_owned()));
+    assert_eq!(judge.judge(&signer.token("kept").unwrap().sign().unwrap()), Ok("alice".to_owned()));
+
+    let kept = async |url: &str| http.get(url).send().await.unwrap().headers().get("cache-control").cloned();
+    assert_eq!(kept(&url).await.unwrap(), "public, max-age=86400");
+    assert_eq!(kept(&others).await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_there_is_named_with_what_is() {
     let (issuer, _) = started(elliptic()).await;
     let unknown = issuer.signer().token("rs256").unwrap_err().to_string();

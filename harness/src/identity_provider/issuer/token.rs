@@ -11,7 +11,8 @@ use jsonwebtoken::EncodingKey;
 use serde_json::{Map, Value, json};
 
 use super::algorithm::Algorithm;
-use super::keys::Signer;
+use super::further_key::FurtherKey;
+use super::keys::{PrivateKey, Signer};
 use super::{IssuerError, server};
 use crate::jwt::NotAJwt;
 use crate::secret::Secret;
@@ -61,6 +62,8 @@ pub struct Token {
     header: Map<String, Value>,
     claims: Map<String, Value>,
     without_kid: bool,
+    /// The key that signs, in place of the first one of its kind.
+    key: Option<PrivateKey>,
     forgery: Option<Forgery>,
 }
 
@@ -84,6 +87,7 @@ impl Token {
             header: Map::new(),
             claims,
             without_kid: false,
+            key: None,
             forgery: None,
         }
     }
@@ -160,6 +164,13 @@ impl Token {
         self
     }
 
+    /// Signs with the issuer's further key `key`.
+    #[must_use]
+    pub fn key(mut self, key: &FurtherKey) -> Self {
+        self.key = Some(key.key.clone());
+        self
+    }
+
     /// Names `kid` as the key, whichever key signs.
     #[must_use]
     pub fn kid(self, kid: &str) -> Self {
@@ -194,7 +205,10 @@ impl Token {
     /// The issuer path has no key for the algorithm, or the library returns an error.
     pub fn sign(&self) -> Result<Secret, IssuerError> {
         let algorithm = self.algorithm;
-        let issuers = self.signer.key(&self.path, algorithm)?;
+        let issuers = match &self.key {
+            Some(key) => key,
+            None => self.signer.key(&self.path, algorithm)?,
+        };
         let published = issuers.published(algorithm)?;
         let stranger = self.signer.stranger(algorithm)?;
 

@@ -28,6 +28,8 @@ phrases! {
         "no UIDs from the front proxy" => Self("always_allow"),
         "a token file, bootstrap tokens, a token webhook and an issuer" => Self("tokens"),
         "a webhook that it trusts" => Self("tokens"),
+        "a webhook that it asks in v1" => Self("tokens"),
+        "a webhook that it asks in v1beta1" => Self("webhook_without_version"),
         "front proxies of any name" => Self("variant"),
         "a webhook that it does not trust" => Self("variant"),
         "the Node authorizer" => Self("variant"),

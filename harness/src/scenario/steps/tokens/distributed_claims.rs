@@ -24,6 +24,7 @@ phrases! {
     enum GroupsSource as "groups_source" {
         Token = "another token",
         Nowhere = "an address that does not exist",
+        Directory = "a directory that demands a login",
         NoGroups = "a token without groups",
         Expired = "an expired token",
         OtherAudience = "a token for another cluster",
@@ -43,6 +44,7 @@ async fn holds_token(world: &mut World, person: Person, source: GroupsSource) ->
     let token = match source {
         GroupsSource::Token => referring(world, &name, &other)?,
         GroupsSource::Nowhere => referring_to(world, &name, &format!("{}/nowhere", world.signer()?.base()))?,
+        GroupsSource::Directory => referring_to(world, &name, &world.signer()?.directory_url())?,
         GroupsSource::NoGroups => referring(world, &name, &other.without("groups"))?,
         GroupsSource::Expired => referring(world, &name, &other.expired(Duration::from_secs(3600)))?,
         GroupsSource::OtherAudience => referring(world, &name, &other.audience("another-cluster"))?,

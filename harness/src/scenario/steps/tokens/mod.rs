@@ -5,6 +5,7 @@ pub(super) mod bootstrap;
 mod changes;
 mod cluster_issuer;
 mod distributed_claims;
+mod issuer_keys;
 mod static_file;
 mod webhook;
 
@@ -67,17 +68,6 @@ async fn accepted_with_token(world: &mut World, person: Person, issuer: String, 
     let token = sound(world, &issuer, &who.user())?.sign()?;
     let answer = world.ask_with(&who, &Credential::Token(token), &Question::who_am_i()).await;
     answers::accepted(&answer, &user)
-}
-
-#[then(expr = "the API server requested no stranger's keys")]
-async fn requested_no_keys(world: &mut World) -> Step {
-    let url = world.signer()?.strangers_asked_url();
-    // The issuer is the lab's own, wherever the API server's certificate comes from.
-    let authority = reqwest::Certificate::from_pem(world.issuer_authority()?.as_bytes())?;
-    let client = reqwest::Client::builder().tls_certs_only([authority]).no_proxy().build()?;
-    let asked: u64 = client.get(url).send().await?.error_for_status()?.json().await?;
-    expect!(asked == 0, "no request for a stranger's keys", "{asked} requests");
-    Ok(())
 }
 
 /// The answer to an earlier request with the same token: `accepted with it`, or `refused with it, because "not yet"`.

@@ -21,15 +21,16 @@ use crate::token_webhook::{CLAIM, Reply, Script, Voucher, told, vouched_for};
 #[derive(Clone, Debug, PartialEq, Eq, cucumber::Parameter)]
 #[param(
     name = "webhook_answers",
-    regex = r#"(?:first )?(?:accepts(?: for the audience "[^"]*")?|refuses(?: because "[^"]*")?|answers with the status \d+|hangs up on)(?:,? and then (?:accepts(?: for the audience "[^"]*")?|refuses(?: because "[^"]*")?))?"#
+    regex = r#"(?:first )?(?:accepts(?: (?:for the audience|in the version) "[^"]*")?|refuses(?: because "[^"]*")?|answers with (?:the status \d+(?: and nothing else)?|a Status in place of a review)|hangs up on)(?:,? and then (?:accepts(?: for the audience "[^"]*")?|refuses(?: because "[^"]*")?))?"#
 )]
 struct Answers(Vec<Said>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Said {
-    Accepts { audience: Option<String> },
+    Accepts { audience: Option<String>, version: Option<String> },
     Refuses { because: Option<String> },
     Status(u16),
+    BareStatus(u16),
     HangsUp,
 }
 
@@ -39,7 +40,7 @@ impl FromStr for Answers {
     fn from_str(said: &str) -> Result<Self> {
         static ONE: LazyLock<Result<Regex, regex::Error>> = LazyLock::new(|| {
             Regex::new(
-                r#"(?<accepts>accepts)(?: for the audience "(?<audience>[^"]*)")?|(?<refuses>refuses)(?: because "(?<because>[^"]*)")?|answers with the status (?<status>\d+)|hangs up on"#,
+                r#"(?<accepts>accepts)(?: for the audience "(?<audience>[^"]*)"| in the version "(?<version>[^"]*)")?|(?<refuses>refuses)(?: because "(?<because>[^"]*)")?|answers with the status (?<status>\d+)(?<bare> and nothing else)?|(?<kind>a Status in place of a review)|hangs up on"#,
             )
         });
         let mut all = Vec::new();
@@ -48,11 +49,20 @@ impl FromStr for Answers {
             all.push(if found.name("accepts").is_some() {
                 Said::Accepts {
                     audience: text("audience"),
+                    version: text("version"),
                 }
             } else if found.name("refuses").is_some() {
                 Said::Refuses { because: text("because") }
             } else if let Some(status) = text("status") {
-                Said::Status(status.parse()?)
+                let code = status.parse()?;
+                if found.name("bare").is_some() {
+                    Said::BareStatus(code)
+                } else {
+                    Said::Status(code)
+                }
+            } else if found.name("kind").is_some() {
+                // An answer that seems to have succeeded, and whose body is no review.
+                Said::Status(200)
             } else {
                 Said::HangsUp
             });
@@ -65,12 +75,14 @@ impl Answers {
     /// Returns the script of these answers, about a token of `user`'s.
     fn script(self, user: &str) -> Script {
         let reply = |said| match said {
-            Said::Accepts { audience } => Reply::Accept(Voucher {
+            Said::Accepts { audience, version } => Reply::Accept(Voucher {
                 audiences: Vec::from_iter(audience),
+                api_version: version,
                 ..voucher(user)
             }),
             Said::Refuses { because } => Reply::Refuse(because),
             Said::Status(code) => Reply::Status(code),
+            Said::BareStatus(code) => Reply::BareStatus(code),
             Said::HangsUp => Reply::HangUp,
         };
         Script::new(self.0.into_iter().map(reply).collect())
@@ -85,6 +97,7 @@ fn voucher(user: &str) -> Voucher {
         groups: vec!["platform-team".to_owned(), "on-call".to_owned()],
         extra: BTreeMap::from([("example.com/shift".to_owned(), vec!["blue".to_owned(), "green".to_owned()])]),
         audiences: Vec::new(),
+        api_version: None,
     }
 }
 
@@ -98,7 +111,13 @@ fn holds_token(world: &mut World, person: Person, said: Answers) -> Step {
         user: user.clone(),
     };
     // A token that is accepted without a condition is not flawed.
-    let is_sound = matches!(said.0[..], [Said::Accepts { audience: None }]);
+    let is_sound = matches!(
+        said.0[..],
+        [Said::Accepts {
+            audience: None,
+            version: None
+        }]
+    );
     let token = said.script(&user).token(&seed);
     Ok(world.hold(&person, Credential::Token(token), (!is_sound).then_some(twin))?)
 }
@@ -186,10 +205,20 @@ mod tests {
             [
                 refuses("it accepts later"),
                 Said::Accepts {
-                    audience: Some("x".to_owned())
+                    audience: Some("x".to_owned()),
+                    version: None
                 }
             ]
         );
+        assert_eq!(
+            read(r#"accepts in the version "authentication.k8s.io/v1""#),
+            [Said::Accepts {
+                audience: None,
+                version: Some("authentication.k8s.io/v1".to_owned())
+            }]
+        );
+        assert_eq!(read("answers with the status 401 and nothing else"), [Said::BareStatus(401)]);
+        assert_eq!(read("answers with a Status in place of a review"), [Said::Status(200)]);
         assert_eq!(
             read("first answers with the status 500, and then refuses"),
             [Said::Status(500), Said::Refuses { because: None }]
