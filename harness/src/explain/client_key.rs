@@ -16,6 +16,9 @@ pub fn finding(error: &IdentityError) -> Finding {
         IdentityError::NoKey { labels } if labels.iter().any(|label| label == "CERTIFICATE") => {
             "exchange the two: client-certificate names the certificate, client-key the key".to_owned()
         }
+        IdentityError::NoCertificate { labels } if labels.iter().any(|label| label.ends_with("CERTIFICATE REQUEST")) => {
+            "give the certificate that was issued for this request: `kubectl get csr NAME -o jsonpath={.status.certificate} | base64 -d`".to_owned()
+        }
         IdentityError::NoCertificate { .. } => "give the certificate as PEM text (-----BEGIN CERTIFICATE-----)".to_owned(),
         IdentityError::NoKey { .. } => "give the key as PEM text (-----BEGIN PRIVATE KEY-----)".to_owned(),
         IdentityError::UnreadableCertificate => "give the whole certificate: `openssl x509 -in FILE -noout -text` has to read it".to_owned(),

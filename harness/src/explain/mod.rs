@@ -40,12 +40,18 @@ pub use known::{Known, OtherAuthenticators};
 pub use plugin::{about_answer, not_run};
 pub use sent::Sent;
 
+/// The user of requests without a credential (kubernetes/apiserver `pkg/authentication/user`).
+const ANONYMOUS: &str = "system:anonymous";
+
 /// The timeout for an issuer's public documents.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Returns why `credential` cannot be presented at all; empty if it can be.
+/// Returns why `credential` cannot be presented at all; `None` if it can be.
 #[must_use]
 pub fn unusable(credential: &Credential) -> Option<(Outcome, Finding)> {
+    if let Some(finding) = connection::unsendable(credential) {
+        return Some((Outcome::NotSent, finding));
+    }
     let leaf = credential.presentation().certificate?;
     let error = crate::tls::client_identity(&leaf.full_chain(), &leaf.key).err()?;
     let outcome = match error.go_says() {
@@ -59,9 +65,15 @@ pub fn unusable(credential: &Credential) -> Option<(Outcome, Finding)> {
 pub async fn explain(endpoint: &Endpoint, credential: &Credential, known: &Known) -> Explanation {
     let (answer, answered) = answer::who_am_i(endpoint, credential).await;
     let now = server_time(&answer);
+    let presents = !matches!(credential, Credential::Nothing);
+    // A refusal that names the caller authenticates it, unless the caller is not the one that was asked about.
+    let impersonates = matches!(credential, Credential::Impersonation { .. });
+    let named = answered.named_user().filter(|user| !impersonates && *user != ANONYMOUS);
     let outcome = match &answered {
         Answered::Nothing => Outcome::NoAnswer,
-        _ if answered.identity().is_some() => Outcome::Accepted,
+        // The credential did not arrive.
+        Answered::Review(identity) if presents && identity.user == ANONYMOUS => Outcome::NotJudged,
+        _ if answered.identity().is_some() || named.is_some() => Outcome::Accepted,
         _ if answered.is_of_api_server() && answer.verdict.is_refusal() && matches!(answer.status, Some(400 | 401 | 403 | 422)) => {
             Outcome::Refused
         }
@@ -76,6 +88,12 @@ pub async fn explain(endpoint: &Endpoint, credential: &Credential, known: &Known
     let explanation = explanation
         .with(answer::findings(endpoint, credential, &answer, &answered))
         .with(connection);
+    if let Some(user) = named {
+        return Explanation {
+            user: Some(user.to_owned()),
+            ..explanation.answered(&answer)
+        };
+    }
     match outcome {
         Outcome::Accepted => {
             let checked = checked(endpoint, credential, &answer, known, now).await;
@@ -94,6 +112,9 @@ pub async fn explain(endpoint: &Endpoint, credential: &Credential, known: &Known
                 findings.extend(impersonation::findings(endpoint, own, headers, said).await);
             }
             prove(&mut findings, &answer);
+            if credential.presentation().certificate.is_some() {
+                lost(&mut findings);
+            }
             explanation.with(findings).answered(&answer)
         }
         // Without an API server's answer, nothing about the credential explains anything.
@@ -150,10 +171,12 @@ fn prove(findings: &mut Vec<Finding>, answer: &Answer) {
     let Some(proved) = reason.as_deref().and_then(|reason| reasons::read(reason, answer.verdict)) else {
         return;
     };
-    // To the server's log, an untrusted front proxy is a certificate signed by an unknown authority.
+    // To the server's log, an untrusted front proxy is a certificate signed by an unknown authority; and whoever presents something that is
+    // no token for it is anonymous.
+    let alike = [("P6", "X3"), ("B6", "A1")];
     let same = |finding: &Finding| {
-        finding.effect == Effect::Cause
-            && (finding.behaviour == proved.behaviour || (finding.behaviour == Some("P6") && proved.behaviour == Some("X3")))
+        let says = finding.behaviour.zip(proved.behaviour);
+        finding.effect == Effect::Cause && says.is_some_and(|says| says.0 == says.1 || alike.contains(&says))
     };
     // A finding from a comparison says more than the server's reason.
     let mut seen = findings.iter_mut().filter(|finding| same(finding)).collect::<Vec<_>>();
@@ -163,6 +186,21 @@ fn prove(findings: &mut Vec<Finding>, answer: &Answer) {
     }
     for finding in &mut seen {
         (finding.basis, finding.settle) = (Basis::Proved, None);
+    }
+}
+
+/// Says of the request with a client certificate that the API server took for an anonymous one: it would not do so with the certificate in
+/// hand, which is either verified or refused (kubernetes/apiserver `pkg/authentication/request/union/union.go`, `NewFailOnError`).
+fn lost(findings: &mut [Finding]) {
+    let causes = findings.iter_mut().filter(|finding| finding.effect == Effect::Cause);
+    let [only] = &mut causes.collect::<Vec<_>>()[..] else { return };
+    if only.behaviour == Some("A1") {
+        only.seen = format!("a client certificate is presented, and did not reach the API server: {}", only.seen);
+        only.change = Some(
+            "give the API server's own address: what ends TLS in front of it (a load balancer, an ingress) keeps the certificate; let that one \
+            pass TLS through, or present a token, which it passes on. If nothing is in front of it, it runs without --client-ca-file"
+                .to_owned(),
+        );
     }
 }
 
@@ -230,4 +268,34 @@ fn waited_for(token: &str, known: &Known, evidence: &token::Evidence, endpoint: 
     let attempt = waiting::attempt(&latest_log(&endpoint.server), issuer);
     let here = fetched.as_ref().map(|_| ()).map_err(String::as_str);
     Some(waiting::finding(issuer, attempt.as_ref(), here))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_that_makes_nobody_of_its_holder_did_not_arrive() {
+        let anonymous = || {
+            Finding::proved(
+                "A1",
+                "the API server says: User \"system:anonymous\" …",
+                "no credential reached the server",
+            )
+        };
+        let mut alone = [Finding::note("X2", "the user is \"alice\""), anonymous()];
+        lost(&mut alone);
+        assert!(
+            alone[1].seen.contains("did not reach the API server: the API server says"),
+            "{alone:?}"
+        );
+        assert!(alone[1].change.as_ref().is_some_and(|change| change.contains("pass TLS through")));
+        // A certificate without a common name arrives, and is nobody's.
+        let mut nameless = [
+            anonymous(),
+            Finding::cause("X9", "the certificate has no common name", "have one signed"),
+        ];
+        lost(&mut nameless);
+        assert_eq!(nameless[0], anonymous());
+    }
 }

@@ -117,11 +117,11 @@ mod tests {
             ),
             (
                 "[invalid bearer token, converting (v1.Status) to (v1beta1.TokenReview): unknown conversion]",
-                "W8",
+                "W10",
             ),
             (
                 "[invalid bearer token, the server has asked for the client to provide credentials]",
-                "W8",
+                "W10",
             ),
             (
                 r#"[invalid bearer token, oidc: verify token: oidc: id token signed with unsupported algorithm, expected ["RS256"] got "ES384"]"#,
@@ -133,7 +133,7 @@ mod tests {
             ),
             (
                 "[invalid bearer token, converting (v1.TokenReview) to (v1beta1.TokenReview): unknown conversion]",
-                "W8",
+                "W9",
             ),
             (
                 "[invalid bearer token, oidc: verify token: failed to verify signature: fetching keys oidc: get keys failed: 503]",

@@ -40,7 +40,7 @@ impl Bench {
         path
     }
 
-    fn token(&self, token: &Secret) -> Said {
+    pub fn token(&self, token: &Secret) -> Said {
         self.token_at(token, &[])
     }
 
@@ -61,7 +61,7 @@ impl Bench {
     }
 
     /// Explains a kubeconfig for the lab's main API server, with changes to its cluster and the user given.
-    fn kubeconfig(&self, cluster: Value, user: Value) -> Said {
+    pub fn kubeconfig(&self, cluster: Value, user: Value) -> Said {
         let main = &self.lab["api_servers"]["main"];
         let authority = self.file("serving.pem", main["serving_authority"].as_str().unwrap());
         let mut all = json!({ "server": main["url"], "certificate-authority": authority });
@@ -73,6 +73,15 @@ impl Bench {
         shared()
             .stage
             .authlab(&["explain", "--json", "--kubeconfig", file.to_str().unwrap()])
+    }
+
+    /// Returns the options for the lab's main API server under another name, by which `explain` does not know it as the lab's.
+    pub fn outside(&self) -> Vec<String> {
+        let main = &self.lab["api_servers"]["main"];
+        let authority = self.file("outside.pem", main["serving_authority"].as_str().unwrap());
+        let url = main["url"].as_str().unwrap().replace("127.0.0.1", "localhost");
+        let options = ["--server", &url, "--certificate-authority", authority.to_str().unwrap()];
+        options.map(str::to_owned).to_vec()
     }
 
     /// Returns a kubeconfig's user with an administrator's certificate.
@@ -284,7 +293,7 @@ fn a_kubeconfig_with_several_problems_is_told_all_of_them() {
     let told: Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!(told["outcome"], "no_answer", "{told}");
     assert!(said.out.contains("and the kubeconfig's certificate-authority is"), "{said:?}");
-    let said = bench.kubeconfig(json!({ "server": "https://127.0.0.1:1" }), json!({}));
+    let said = bench.kubeconfig(json!({ "server": "https://127.0.0.1:1" }), json!({ "token": "x" }));
     assert!(said.out.contains("nothing listens at 127.0.0.1:1"), "{said:?}");
 }
 

@@ -10,6 +10,8 @@ mod documents;
 mod engines;
 mod existing;
 mod explaining;
+mod explaining_cases;
+mod explaining_cases_tokens;
 mod explaining_like_kubectl;
 mod explaining_requests;
 mod explaining_servers;

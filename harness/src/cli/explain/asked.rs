@@ -1,8 +1,10 @@
 //! The request of `authlab explain`, and its server: from a kubeconfig as kubectl reads it, or from the options. The main type is [`Asked`].
 
 use std::env;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
 
 use super::{ExplainArguments, NotRead};
 use crate::cli::error::CommandError;
@@ -10,7 +12,7 @@ use crate::cli::exit::Exit;
 use crate::cli::{Session, blocking};
 use crate::credential::Credential;
 use crate::explain::Finding;
-use crate::kubeconfig::{self, ClientConfig, ClusterConfig, ExecConfig};
+use crate::kubeconfig::{self, ClientConfig, ClusterConfig, ExecConfig, LARGEST};
 use crate::pki::Leaf;
 use crate::secret::Secret;
 
@@ -25,6 +27,8 @@ pub(super) struct Asked {
     pub(super) impersonation: Vec<(String, String)>,
     /// The plugin that has the credential.
     pub(super) plugin: Option<ExecConfig>,
+    /// The step that kubectl would take before it asks the server, and authlab does not.
+    pub(super) beyond: Option<String>,
     /// The findings about the files.
     pub(super) findings: Vec<Finding>,
 }
@@ -77,17 +81,19 @@ async fn of_kubeconfig(arguments: &ExplainArguments, session: &Session) -> Resul
     // As client-go does (`util/homedir`).
     let home = env::var_os("HOME").map(PathBuf::from);
     let files: Vec<PathBuf> = match is_named {
-        true => arguments
-            .kubeconfig
-            .iter()
-            .flat_map(|list| kubeconfig::files_of(list.as_os_str()))
-            .collect(),
+        true => arguments.kubeconfig.iter().flat_map(|path| listed(path)).collect(),
         false => kubeconfig::default_files(env::var_os("KUBECONFIG").as_deref(), home.as_deref()),
     };
     if let ([file], true) = (files.as_slice(), is_named) {
         let (path, there) = (file.clone(), file.clone());
         let there = blocking(move || std::fs::metadata(there)).await;
         there.map_err(|source| CommandError::new(Exit::Usage, NotRead { path, source }))?;
+    }
+    if !is_named
+        && !files.iter().any(|file| file.exists())
+        && let Some(asked) = in_pod(session).await
+    {
+        return Ok(Ok(asked));
     }
     let named: Vec<String> = files.iter().map(|path| path.display().to_string()).collect();
     if !is_named {
@@ -115,8 +121,41 @@ async fn of_kubeconfig(arguments: &ExplainArguments, session: &Session) -> Resul
     Ok(Ok(of_config(config)))
 }
 
+/// Returns the files of an option's value: one file, or a list as in KUBECONFIG where no file has that name.
+fn listed(path: &Path) -> Vec<PathBuf> {
+    match path.exists() {
+        true => vec![path.to_owned()],
+        false => kubeconfig::files_of(path.as_os_str()),
+    }
+}
+
+/// The files of a pod's service account.
+const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+/// Returns the service account of the pod that this program runs in, which kubectl uses without a kubeconfig (client-go
+/// `rest/config.go`, `InClusterConfig`).
+async fn in_pod(session: &Session) -> Option<Asked> {
+    let (host, port) = (env::var("KUBERNETES_SERVICE_HOST").ok()?, env::var("KUBERNETES_SERVICE_PORT").ok()?);
+    let directory = Path::new(SERVICE_ACCOUNT);
+    let token = read(&directory.join("token")).await.ok()?;
+    session
+        .events
+        .note(format!("explains the pod's service account, in {SERVICE_ACCOUNT}"));
+    let host = if host.contains(':') { format!("[{host}]") } else { host };
+    Some(Asked {
+        cluster: Some(ClusterConfig {
+            server: format!("https://{host}:{port}"),
+            authority: read(&directory.join("ca.crt")).await.ok(),
+            ..ClusterConfig::default()
+        }),
+        credentials: vec![Credential::Token(Secret::new(token.trim()))],
+        ..Asked::default()
+    })
+}
+
 fn of_config(config: ClientConfig) -> Asked {
     let credentials = config.credentials();
+    let beyond = config.beyond(Timestamp::now());
     let mut findings: Vec<Finding> = config.remarks.into_iter().map(Finding::from).collect();
     if let [Credential::Certificate(_), _, ..] = credentials[..] {
         // k8s.io/kubernetes `pkg/kubeapiserver/authenticator/config.go`: the authenticators' order.
@@ -128,6 +167,7 @@ fn of_config(config: ClientConfig) -> Asked {
     }
     Asked {
         credentials,
+        beyond,
         impersonation: config.user.impersonate.headers(),
         plugin: config.user.plugin().cloned(),
         cluster: Some(config.cluster),
@@ -143,9 +183,10 @@ pub(super) async fn read(path: &Path) -> Result<String, CommandError> {
     let path = path.to_owned();
     let read = blocking(move || {
         let text = if path == Path::new("-") {
-            io::read_to_string(io::stdin())
+            io::read_to_string(io::stdin().take(LARGEST))
         } else {
-            std::fs::read_to_string(&path)
+            kubeconfig::read_limited(&path, LARGEST)
+                .and_then(|bytes| String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error)))
         };
         text.map_err(|source| CommandError::new(Exit::Usage, NotRead { path, source }))
     });

@@ -9,9 +9,10 @@ use super::{ExplainArguments, use_error};
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cluster::{ApiServer, Driver, FRONT_PROXY, SERVICE_ACCOUNT_ISSUER};
+use crate::credential::Credential;
 use crate::event::Verdict;
 use crate::explain::issuers::{self, Issuer};
-use crate::explain::{self, Effect, Explanation, Finding, Known, flags};
+use crate::explain::{self, Basis, Effect, Explanation, Finding, Known, flags};
 use crate::lab::Lab;
 use crate::probe::Endpoint;
 
@@ -119,11 +120,15 @@ pub(super) fn given(lab: &Lab, server: &ApiServer) -> Result<Option<Vec<Issuer>>
 }
 
 /// Returns a finding if a token is refused by a server of the lab whose configuration, with which it was compared, is not in force.
-pub(super) async fn stale(explanation: &Explanation, endpoint: &Endpoint, known: &Known) -> Option<Finding> {
-    let administrator = known
-        .administrator
-        .as_ref()
-        .filter(|_| explanation.verdict == Some(Verdict::Unauthenticated))?;
+pub(super) async fn stale(explanation: &Explanation, credential: &Credential, endpoint: &Endpoint, known: &Known) -> Option<Finding> {
+    // A cause of another credential that the server's own words prove has nothing to do with the issuers.
+    let is_proved_elsewhere = explanation
+        .findings
+        .iter()
+        .any(|finding| finding.rank() == (Effect::Cause, Basis::Proved) && !finding.behaviour.is_some_and(|id| id.starts_with('O')));
+    let is_refused = explanation.verdict == Some(Verdict::Unauthenticated);
+    let compared = is_refused && !is_proved_elsewhere && explain::token::is_of_issuer(credential);
+    let administrator = known.administrator.as_ref().filter(|_| compared)?;
     let finding = explain::api_server::of_configuration(&endpoint.server, administrator).await?;
     (finding.effect < Effect::Note).then_some(finding)
 }

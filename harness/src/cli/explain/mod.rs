@@ -18,12 +18,12 @@ use super::error::{CommandError, use_error};
 use super::exit::Exit;
 use super::options::NamedLab;
 use crate::cli::output::write_json;
-use crate::explain::{self, Explanation, Outcome, Sent};
+use crate::explain::{self, Explanation, Finding, Outcome, Sent};
 use crate::kubeconfig::plugin::{self, PluginAnswer, PluginError};
 use crate::kubeconfig::{ClusterConfig, ExecConfig};
 use crate::lab::Lab;
 use crate::printable::printable;
-use crate::probe::Endpoint;
+use crate::probe::{Endpoint, RouteError};
 use asked::Unsent;
 use show::{list, show};
 
@@ -158,7 +158,12 @@ pub async fn run(arguments: ExplainArguments, session: &Session, out: &mut dyn W
         Some((_, Ok(endpoint))) => known::of_lab(lab.as_ref(), endpoint),
         Some((cluster, Err(error))) => {
             let finding = explain::connection::of_route(cluster, &error);
-            return told(unsent(&cluster.server, "the kubeconfig", vec![finding]), out);
+            let outcome = match error {
+                // kubectl may reach the server in a way that is not known here.
+                RouteError::Unsupported { .. } => Outcome::NotAsked,
+                _ => Outcome::NotSent,
+            };
+            return told(Explanation::unanswered(outcome, "", "the kubeconfig", vec![finding]), out);
         }
         None => {
             let lab = match lab.clone() {
@@ -172,9 +177,26 @@ pub async fn run(arguments: ExplainArguments, session: &Session, out: &mut dyn W
             Endpoint::of(lab.main())
         }
     };
+    // Without TLS, kubectl sends no credential (client-go `rest/transport.go`), so nothing is learned about it.
+    let withheld = endpoint.route.as_ref().is_some_and(|route| route.plain) && !asked.credentials.is_empty();
+    if withheld {
+        asked.credentials.clear();
+        asked.findings.push(Finding::unjudged(
+            "the credential was not sent: kubectl sends none to an address that begins with http://",
+            "the API server at its https:// address",
+        ));
+    }
     if arguments.show_request {
         let program = asked.plugin.as_ref().map(plugin::command_line);
         return show_request(&Sent::new(&endpoint, &asked.credential(), program), session, out);
+    }
+    if let Some(beyond) = &asked.beyond {
+        let finding = Finding::unjudged(
+            beyond,
+            "`kubectl auth whoami`, which also stores a new ID token; then `authlab explain` again, or with --token-file",
+        );
+        let explanation = Explanation::unanswered(Outcome::NotAsked, &endpoint.url, "the user's credential", vec![finding]);
+        return told(explanation.with(asked.findings), out);
     }
     if let Some(exec) = &asked.plugin {
         if arguments.no_plugin {
@@ -188,7 +210,11 @@ pub async fn run(arguments: ExplainArguments, session: &Session, out: &mut dyn W
                 asked.findings.extend(explain::about_answer(&answer));
                 asked.credentials.extend(answer.credentials);
             }
-            Err(error) => return told(unsent(&endpoint.url, "the plugin's credential", vec![error.into()]), out),
+            Err(error) => {
+                let outcome = if error.is_kubectls() { Outcome::NotSent } else { Outcome::NotAsked };
+                let explanation = Explanation::unanswered(outcome, &endpoint.url, "the plugin's credential", vec![error.into()]);
+                return told(explanation, out);
+            }
         }
     }
     let credential = asked.credential();
@@ -201,8 +227,11 @@ pub async fn run(arguments: ExplainArguments, session: &Session, out: &mut dyn W
     }
     let (known, unread) = known::known(&arguments, lab.as_ref(), &endpoint).await?;
     let work = async { Ok(explain::explain(&endpoint, &credential, &known).await) };
-    let explanation = session.unless_interrupted(work).await?;
-    let stale = known::stale(&explanation, &endpoint, &known).await;
+    let mut explanation = session.unless_interrupted(work).await?;
+    if withheld && explanation.outcome == Outcome::Accepted {
+        explanation.outcome = Outcome::NotJudged;
+    }
+    let stale = known::stale(&explanation, &credential, &endpoint, &known).await;
     let authority = asked.cluster.as_ref().and_then(|cluster| cluster.authority.as_deref());
     // A certificate authority matters only where the server's certificate was not accepted.
     let authorities = authority
@@ -243,6 +272,6 @@ fn show_request(sent: &Sent, session: &Session, out: &mut dyn Write) -> Result<E
     if session.output.json {
         return write_json(sent, out);
     }
-    write!(out, "{sent}")?;
+    write!(out, "{}", printable(&sent.to_string()))?;
     Ok(Exit::Success)
 }

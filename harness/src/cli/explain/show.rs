@@ -46,7 +46,10 @@ pub(super) fn show(explanation: &Explanation, verbose: bool, out: &mut dyn Write
 }
 
 fn headline(explanation: &Explanation, out: &mut dyn Write) -> io::Result<()> {
-    let Explanation { presented, .. } = explanation;
+    let presented = match explanation.presented.as_str() {
+        "no credential" => "a request without a credential",
+        presented => presented,
+    };
     let server = printable(&explanation.server);
     let status = explanation.status.map(|status| format!(" ({status})")).unwrap_or_default();
     match explanation.outcome {
@@ -107,10 +110,16 @@ pub(super) fn list(findings: &[Finding], accepted: bool, verbose: bool, out: &mu
     for finding in of(Effect::Unjudged) {
         one("Cannot judge", finding, true, out)?;
     }
-    // Beside a cause, a note only distracts; beside an acceptance, it matters if there is something to do.
+    // Beside a cause, a note only distracts, unless it is about a line of the user's file; beside an acceptance, it matters if there is
+    // something to do.
     let mut hidden = (0, 0);
     for finding in of(Effect::Note) {
-        let matters = if accepted { finding.change.is_some() } else { causes.is_empty() };
+        let is_to_do = finding.change.is_some();
+        let matters = if accepted {
+            is_to_do
+        } else {
+            causes.is_empty() || is_to_do && finding.place.is_some()
+        };
         if verbose || matters {
             one("Note", finding, true, out)?;
         } else {
@@ -224,6 +233,26 @@ Why: the token is for ["account"], and the API server's audiences are ["kubernet
 1 note and 1 check that passed: --verbose shows them
 "#;
         assert_eq!(shown(&refused(), false), expected);
+    }
+
+    #[test]
+    fn a_line_of_the_users_file_is_shown_beside_a_cause() {
+        let mut explanation = refused();
+        let place = crate::kubeconfig::Place {
+            file: "b".into(),
+            line: Some(5),
+        };
+        explanation.findings.push(Finding {
+            change: Some("rename one".to_owned()),
+            ..Finding::remark("the user is that of a; the one of b is not used").at(Some(place))
+        });
+        let text = shown(&explanation, false);
+        assert!(
+            text.contains("\nNote: b:5: the user is that of a; the one of b is not used\n    Do: rename one\n\n1 note and"),
+            "{text}"
+        );
+        "no credential".clone_into(&mut explanation.presented);
+        assert!(shown(&explanation, false).contains("does not accept a request without a credential"));
     }
 
     #[test]

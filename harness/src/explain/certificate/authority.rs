@@ -59,7 +59,7 @@ fn trusted(leaf: &X509Certificate<'_>, found: &[Vec<&X509Certificate<'_>>]) -> F
     };
     if found.iter().all(constrained) {
         return Finding::unjudged(
-            "cannot judge the constraints of the authorities (names or policies): the signatures are right",
+            "the signatures are right; the constraints of the authorities (names or policies) are not judged here",
             "ask `openssl verify -purpose sslclient -CAfile client-ca.crt -untrusted FILE FILE`",
         );
     }
@@ -119,7 +119,7 @@ fn refused(refusal: &Refusal, certificates: &[X509Certificate<'_>], authorities:
             "have it signed with ECDSA or RSA (2048 bits or more) and SHA-256",
         ),
         Unfit::Unknown(what) => Finding::unjudged(
-            format!("cannot judge the signature of {parent_name:?} on {child_name:?}: {what}"),
+            format!("the signature of {parent_name:?} on {child_name:?}: {what}"),
             "ask `openssl verify -CAfile client-ca.crt FILE`",
         ),
         Unfit::NoAuthority => Finding::cause(
@@ -250,9 +250,7 @@ fn by_name(certificates: &[X509Certificate<'_>], authorities: &Authorities<'_>) 
         administrator, then `openssl verify -CAfile` with it";
     let Some(first) = same_name.first() else {
         return Some(Finding::unjudged(
-            format!(
-                "cannot judge the signature: the server accepts an authority with the issuer's name, {issuer:?}, and its key is not in hand"
-            ),
+            format!("the signature: the server accepts an authority with the issuer's name, {issuer:?}, and its key is not in hand"),
             ask,
         ));
     };

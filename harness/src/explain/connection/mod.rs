@@ -42,7 +42,8 @@ pub fn checked(endpoint: &Endpoint, answer: &Answer, now: Timestamp) -> Vec<Find
     };
     let url = &endpoint.url;
     let mut found = Vec::new();
-    if route.plain {
+    // The reading of the kubeconfig says it of the line there.
+    if route.plain && route.place.is_none() {
         found.push(plain(endpoint));
     }
     match (&route.trust, &answer.server_certificate) {

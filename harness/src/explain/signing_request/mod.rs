@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::answer::{Answered, findings, judge};
 use super::{Effect, Finding, certificate, connection};
+use crate::credential::Credential;
 use crate::probe::{Answer, Endpoint};
 use crate::secret::redact;
 use crate::shell_word::quoted;
@@ -96,7 +97,7 @@ pub fn of_answer(endpoint: &Endpoint, name: &str, answer: &Answer, now: Timestam
         _ => {
             let found = match &answer.failure {
                 Some(failure) => connection::findings(endpoint, failure, now),
-                None => findings(endpoint, answer, &answered),
+                None => findings(endpoint, &Credential::Nothing, answer, &answered),
             };
             (State::Unread, if found.is_empty() { vec![unread()] } else { found })
         }

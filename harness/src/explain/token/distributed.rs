@@ -64,6 +64,18 @@ pub(super) fn check(claims: &Claims<'_>, issuer: &Issuer) -> Option<Finding> {
     Some(elsewhere(claim, endpoint, text("access_token").is_some()))
 }
 
+/// Returns the guess about a token whose issuer's settings are not known: most of them take the groups from the claim `groups`.
+pub(super) fn of_no_issuer(claims: &Claims<'_>) -> Option<Finding> {
+    let source = claims.get("_claim_names")?.get("groups")?.as_str()?;
+    let source = claims.get("_claim_sources")?.get(source)?;
+    let endpoint = source.get("endpoint")?.as_str().filter(|_| claims.get("groups").is_none())?;
+    let guess = elsewhere("groups", endpoint, source.get("access_token").is_some());
+    Some(Finding {
+        seen: format!("if the API server takes the groups from the claim \"groups\": {}", guess.seen),
+        ..guess
+    })
+}
+
 fn elsewhere(claim: &str, endpoint: &str, has_token: bool) -> Finding {
     let with = if has_token { "with the token beside it" } else { "without a token" };
     let microsoft = reqwest::Url::parse(endpoint)

@@ -107,7 +107,7 @@ pub(super) fn difference(said: &str, configured: &str, audiences: &[String]) -> 
             )
         });
     }
-    let application = audiences.first().map_or_else(String::new, |audience| format!(" {audience}"));
+    let application = audiences.first().map_or_else(String::new, |audience| format!(" ({audience})"));
     let wanted = match server.version {
         Version::One => "null",
         Version::Two => "2",

@@ -45,6 +45,8 @@ pub enum Encoding {
     Padded,
     /// A part is in the alphabet with `+` and `/`.
     Standard,
+    /// The whole token is in base64 once more, as in the `data` of a Secret.
+    Twice,
 }
 
 /// Text around a token.
@@ -100,8 +102,15 @@ fn of_parts(token: &str) -> Kind {
     match parts.len() {
         5 if header(parts[0]).is_some_and(|header| header.get("enc").is_some()) => Kind::Encrypted,
         3 => encoding(&parts).map_or(Kind::Garbled, Kind::Encoded),
+        1 if is_encoded(token) => Kind::Encoded(Encoding::Twice),
         _ => Kind::Opaque,
     }
+}
+
+/// Returns `true` if `text` is a JSON Web Token in base64.
+fn is_encoded(text: &str) -> bool {
+    let decoded = STANDARD_NO_PAD.decode(text.trim_end_matches('='));
+    decoded.is_ok_and(|bytes| std::str::from_utf8(&bytes).is_ok_and(|token| Jwt::parse(token.trim()).is_ok()))
 }
 
 /// Returns the header of a token in compact form, if it is one.
@@ -197,5 +206,10 @@ mod tests {
         assert!(header.contains(['+', '/']), "{header}");
         let standard = JWT.replacen("eyJhbGciOiJSUzI1NiJ9", &header, 1);
         assert_eq!(Kind::of(&standard), Kind::Encoded(Encoding::Standard));
+        for text in [JWT.to_owned(), format!("{JWT}\n")] {
+            let twice = base64::engine::general_purpose::STANDARD.encode(text);
+            assert_eq!(Kind::of(&twice), Kind::Encoded(Encoding::Twice), "{twice}");
+        }
+        assert_eq!(Kind::of(&STANDARD_NO_PAD.encode("static-token")), Kind::Opaque);
     }
 }

@@ -29,6 +29,7 @@ pub use issuer::configured;
 pub use kind::Kind;
 
 use super::{Basis, Effect, Finding, Known, reasons};
+use crate::credential::Credential;
 use crate::event::Verdict;
 use crate::jwt::Jwt;
 
@@ -37,6 +38,18 @@ use crate::jwt::Jwt;
 pub fn issuer(token: &str) -> Option<String> {
     let jwt = Jwt::parse(token.trim()).ok()?;
     jwt.claims.get("iss")?.as_str().map(str::to_owned)
+}
+
+/// Returns `true` if `credential` presents a token that the configured issuers decide about: a JWT, and none of a service account.
+#[must_use]
+pub fn is_of_issuer(credential: &Credential) -> bool {
+    credential.presentation().headers.iter().any(|(_, value)| {
+        let token = value.expose().strip_prefix("Bearer ");
+        match token.map(|token| Kind::of(token.trim())) {
+            Some(Kind::Jwt(jwt)) => service_account::Account::of(&Claims::of(&jwt)).is_none(),
+            _ => false,
+        }
+    })
 }
 
 /// Checks everything that an API server checks, in its order: the decisive comes first.
@@ -87,6 +100,8 @@ fn unknown_issuer(claims: &Claims<'_>, known: &Known, now: Timestamp) -> Vec<Fin
             ),
             "give --authentication-config FILE, or --issuer and --audience, as the API server is configured",
         ));
+        findings.extend(signature::of_no_issuer(claims));
+        findings.extend(distributed::of_no_issuer(claims));
     }
     let times = times::of_issuer(&claims.jwt.claims, now).into_iter();
     // Another reader of the token (a webhook) may not demand an expiry.

@@ -27,6 +27,10 @@ pub(super) fn findings(token: &str, kind: &Kind, known: &Known, evidence: &Evide
             "the token is encoded with `+` and `/`, and the API server reads base64url, with `-` and `_` (RFC 7515 §2)",
             "replace them: `tr +/ -_`",
         ),
+        Kind::Encoded(Encoding::Twice) => cause(
+            "the token is in base64 once more, as the `data` of a Secret is, and no API server decodes it",
+            "give the token itself: `kubectl get secret NAME -o jsonpath={.data.token} | base64 -d`",
+        ),
         Kind::Encrypted => about(
             "B6",
             Finding::likely(

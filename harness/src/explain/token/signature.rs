@@ -97,6 +97,20 @@ pub(super) fn beyond(claims: &Claims<'_>, keys: &KeySet) -> Option<Finding> {
     ))
 }
 
+/// Returns the guess about a token whose issuer's settings are not known, and whose signature no setting makes right.
+pub(super) fn of_no_issuer(claims: &Claims<'_>) -> Option<Finding> {
+    let unlike = never(claims.algorithm()).map(|finding| Finding {
+        basis: crate::explain::Basis::Likely,
+        settle: Some("only a token webhook could take it: ask the cluster's operator whether there is one".to_owned()),
+        ..finding
+    });
+    unlike.or_else(|| {
+        let (seen, change) = entra::is_for_microsoft_alone(claims.jwt).then(|| microsoft(claims))?;
+        let settle = "no key of the issuer verifies it: jwt.ms and other tools say the same";
+        Some(about("O8", Finding::likely(seen, change, settle)))
+    })
+}
+
 fn named(key: &Key) -> String {
     key.id.as_ref().map_or_else(|| "without an id".to_owned(), |id| format!("{id:?}"))
 }
@@ -107,6 +121,25 @@ fn algorithm(algorithm: &str, issuer: &Issuer) -> Option<Finding> {
     if issuer.algorithms.iter().any(|allowed| allowed == algorithm) {
         return None;
     }
+    if let Some(finding) = never(algorithm) {
+        return Some(finding);
+    }
+    let change = match issuer.source {
+        Source::Flags => format!("add {algorithm} to --oidc-signing-algs, or move to an AuthenticationConfiguration, which allows it"),
+        Source::File => "make the issuer sign with RS256".to_owned(),
+    };
+    Some(Finding::cause(
+        "O9",
+        format!(
+            "the token is signed with {algorithm}, and --oidc-signing-algs only allows {}",
+            issuer.algorithms.join(", ")
+        ),
+        change,
+    ))
+}
+
+/// Returns the finding about an algorithm that no setting allows.
+fn never(algorithm: &str) -> Option<Finding> {
     if algorithm == "none" || algorithm.starts_with("HS") {
         return Some(Finding::cause(
             "O25",
@@ -124,18 +157,7 @@ fn algorithm(algorithm: &str, issuer: &Issuer) -> Option<Finding> {
             "make the issuer sign with RS256 or ES256",
         ));
     }
-    let change = match issuer.source {
-        Source::Flags => format!("add {algorithm} to --oidc-signing-algs, or move to an AuthenticationConfiguration, which allows it"),
-        Source::File => "make the issuer sign with RS256".to_owned(),
-    };
-    Some(Finding::cause(
-        "O9",
-        format!(
-            "the token is signed with {algorithm}, and --oidc-signing-algs only allows {}",
-            issuer.algorithms.join(", ")
-        ),
-        change,
-    ))
+    None
 }
 
 /// Returns the finding about a signature that no key of the issuer made.
@@ -216,6 +238,7 @@ fn server_keys(key: &Key, fetched: &Fetched, evidence: &Evidence) -> Option<Find
     let kept = &fetched.kept;
     let last = evidence.last_fetch.as_ref();
     let since = last.map_or_else(String::new, |last| format!(", which it fetched at {}", last.at));
+    let behaviour = if kept.outlives_a_new_key() { "O29" } else { "O8" };
     let change = if kept.outlives_a_new_key() {
         format!(
             "restart the API server to mend it now; from then on publish each new key for longer than {} s before signing with it, or let \
@@ -244,17 +267,17 @@ fn server_keys(key: &Key, fetched: &Fetched, evidence: &Evidence) -> Option<Find
                 is now {}, its own {hash}{keeps}",
                 fetched.hash
             );
-            Some(Finding::cause("O8", seen, change))
+            Some(Finding::cause(behaviour, seen, change))
         }
-        None if unverified && kept.outlives_a_new_key() => Some(Finding::cause("O8", seen, change)),
+        None if unverified && kept.outlives_a_new_key() => Some(Finding::cause(behaviour, seen, change)),
         None if unverified => {
             let settle = "read the keys from where the API server runs, and compare them";
-            Some(about("O8", Finding::likely(seen, change, settle)))
+            Some(about(behaviour, Finding::likely(seen, change, settle)))
         }
         None if kept.outlives_a_new_key() => {
             let settle = "the API server's log (failed to verify id token signature), or from 1.35 on its metric \
                 apiserver_authentication_jwt_authenticator_jwks_fetch_last_timestamp_seconds, says whether it has the key";
-            Some(about("O8", Finding::likely(seen, change, settle)))
+            Some(about(behaviour, Finding::likely(seen, change, settle)))
         }
         None => None,
     }

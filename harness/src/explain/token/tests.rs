@@ -167,7 +167,7 @@ fn a_key_that_the_api_server_may_not_have_yet_is_said_to_be_new() {
     let cause = |found: Vec<Finding>| found.into_iter().find(|one| one.effect == Effect::Cause);
 
     let one = cause(with(86400, refusal, None)).expect("a cause");
-    assert_eq!((one.behaviour, one.basis), (Some("O8"), Basis::Compared));
+    assert_eq!((one.behaviour, one.basis), (Some("O29"), Basis::Compared));
     for part in [
         "publishes the key \"k2\"",
         "86400 s (Cache-Control: public, max-age=86400)",
@@ -424,4 +424,62 @@ fn what_is_no_token_is_said_to_be_none() {
         let found = checked(text, &known(), &refused);
         assert_eq!(found[0].behaviour, Some("B6"), "{text}");
     }
+}
+
+#[test]
+fn what_no_setting_makes_right_is_guessed_of_an_issuer_that_is_not_known() {
+    let signer = Signer::new(Some("k1"));
+    let evidence = Evidence {
+        refused: true,
+        ..Evidence::default()
+    };
+    let guesses = |changes: Value| {
+        let found = checked(&signer.token(&changes), &Known::default(), &evidence);
+        let likely = found.into_iter().filter(|one| one.effect == Effect::Cause);
+        likely
+            .map(|one| (one.basis, one.behaviour, one.seen, one.settle.is_some()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(guesses(json!({})), []);
+    let sources = json!({ "src1": { "endpoint": "https://graph.microsoft.com/v1.0/users/a/getMemberObjects" } });
+    let elsewhere = json!({ "_claim_names": { "groups": "src1" }, "_claim_sources": sources, "groups": "absent" });
+    for (changes, behaviour, part) in [
+        (json!({ "alg": "EdDSA" }), "O9", "takes no EdDSA, whatever is configured"),
+        (json!({ "alg": "HS256" }), "O25", "which no API server accepts"),
+        (
+            json!({ "iss": "https://sts.windows.net/11111111-2222-3333-4444-555555555555/", "nonce": "n" }),
+            "O8",
+            "Microsoft alone",
+        ),
+        (
+            elsewhere.clone(),
+            "O23",
+            "if the API server takes the groups from the claim \"groups\"",
+        ),
+    ] {
+        let found = guesses(changes);
+        let [(Basis::Likely, Some(id), seen, true)] = found.as_slice() else {
+            panic!("{found:?}");
+        };
+        assert!(*id == behaviour && seen.contains(part), "{found:?}");
+    }
+    let mut beside = elsewhere;
+    beside["groups"] = json!(["dev"]);
+    assert_eq!(guesses(beside), []);
+}
+
+#[test]
+fn only_tokens_of_issuers_are_decided_about_by_their_configuration() {
+    let signer = Signer::new(Some("k1"));
+    let account = json!({ "iss": HERE, "sub": "system:serviceaccount:a:b", "kubernetes.io": { "namespace": "a", "serviceaccount": { "name": "b", "uid": "u" } } });
+    for (token, is_of_issuer) in [
+        (signer.token(&json!({})), true),
+        (signer.token(&account), false),
+        ("k8s-aws-v1.aHR0cHM6Ly9zdHM".to_owned(), false),
+        ("07401b.f395accd246ae52d".to_owned(), false),
+    ] {
+        let credential = Credential::Token(crate::secret::Secret::new(token.as_str()));
+        assert_eq!(super::is_of_issuer(&credential), is_of_issuer, "{token}");
+    }
+    assert!(!super::is_of_issuer(&Credential::Nothing));
 }

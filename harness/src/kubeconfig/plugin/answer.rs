@@ -29,6 +29,12 @@ pub(super) fn read(printed: &[u8], exec: &ExecConfig) -> Result<PluginAnswer, Pl
     };
     let alone = "make it print nothing else on its standard output";
     let by_hand = "run it by hand, and check its output";
+    if printed.trim_ascii().is_empty() {
+        return Err(wrong(
+            "printed nothing on its standard output",
+            "let it print an ExecCredential there; run it by hand to see what it does",
+        ));
+    }
     let answer = json_of(printed)
         .filter(Value::is_object)
         .ok_or_else(|| wrong("did not print an ExecCredential", alone))?;

@@ -98,6 +98,9 @@ impl Hint for PluginError {
         Some(match self {
             Self::NotStarted { help, install_hint, .. } => install_hint.clone().unwrap_or_else(|| help.clone()),
             Self::NoTerminal { line } => format!("run this in a terminal, or the plugin by hand (`{line}`)"),
+            Self::Failed { said, .. } if said.is_empty() => {
+                "run it by hand, and follow what it says on its standard output: neither kubectl nor authlab shows that, since it may be a secret".to_owned()
+            }
             Self::Failed { .. } => "follow its output; clients only show its exit code".to_owned(),
             Self::Hangs { line, .. } => format!("run the plugin by hand once (`{line}`): it waits for somebody, or for a server"),
             Self::Version { answered, .. } if answered.is_empty() => {

@@ -61,11 +61,20 @@ pub fn program(exec: &ExecConfig) -> Result<PathBuf, PluginError> {
     } else {
         which::which(&exec.command).map_err(|_| PathBuf::from(&exec.command))
     };
-    looked.map_err(|path| PluginError::NotStarted {
-        program: path.display().to_string(),
-        help: missing(exec),
-        install_hint: exec.install_hint.clone(),
-        source: io::ErrorKind::NotFound.into(),
+    looked.map_err(|path| {
+        let is_there = exec.command.contains('/') && path.is_file();
+        let (help, source) = if is_there {
+            let help = format!("make it executable: `chmod +x {}`", quoted(&path.display().to_string()));
+            (help, io::Error::new(io::ErrorKind::PermissionDenied, "permission denied"))
+        } else {
+            (missing(exec), io::Error::new(io::ErrorKind::NotFound, "no such file or directory"))
+        };
+        PluginError::NotStarted {
+            program: path.display().to_string(),
+            help,
+            install_hint: exec.install_hint.clone().filter(|_| !is_there),
+            source,
+        }
     })
 }
 

@@ -120,6 +120,17 @@ async fn a_command_with_a_slash_lies_beside_the_kubeconfig_and_another_one_in_pa
             "{command}: {told}"
         );
     }
+    std::fs::write(bin.join("plain.sh"), "#!/bin/sh\n").unwrap();
+    let plain = ExecConfig {
+        directory: bin.clone(),
+        install_hint: Some("get it at the front desk".to_owned()),
+        ..beside("./plain.sh")
+    };
+    let (_, told) = refused(&plain).await;
+    assert!(
+        told.contains("plain.sh\": permission denied -> make it executable: `chmod +x "),
+        "{told}"
+    );
     let hinted = ExecConfig {
         install_hint: Some("get it at the front desk".to_owned()),
         ..beside("no-such-plugin")
@@ -180,9 +191,13 @@ async fn an_answer_that_kubectl_does_not_take_is_refused() {
             "{status}: {told}"
         );
     }
-    for printed in ["hello", "[]", ""] {
+    for (printed, why) in [
+        ("hello", "did not print an ExecCredential"),
+        ("[]", "did not print an ExecCredential"),
+        ("", "printed nothing on its standard output -> let it print an ExecCredential"),
+    ] {
         let (behaviour, told) = refused(&plugin(&format!("echo '{printed}'"))).await;
-        assert!(behaviour == "E5" && told.contains("did not print an ExecCredential"), "{told}");
+        assert!(behaviour == "E5" && told.contains(why), "{told}");
     }
 }
 

@@ -60,7 +60,7 @@ pub(super) fn read(name: &str, entry: &Entry<Cluster>, read: Reader<'_>, told: &
 fn server(entry: &Entry<Cluster>, told: &mut Told) {
     let server = &entry.value.server;
     let (place, shown) = (entry.place("server"), without_user(server));
-    let tls = "begin the address with https://";
+    let tls = "begin the address with https://; for `kubectl proxy`, http:// is right, and the proxy's own credential counts";
     if server.is_empty() {
         told.refuse(
             place,

@@ -62,7 +62,8 @@ impl Merged {
         for path in missing {
             let seen = format!("stat {}: no such file or directory", path.display());
             if are_all_missing {
-                told.refuse(Some(whole(path)), seen, "name a kubeconfig that is there");
+                told.refuse(Some(whole(path)), seen, "name a kubeconfig that is there (--kubeconfig FILE, or KUBECONFIG): without one, kubectl asks http://localhost:8080; kubeadm's is \
+                    /etc/kubernetes/admin.conf");
             } else {
                 told.remark(
                     Some(whole(path)),

@@ -238,7 +238,7 @@ fn what_was_checked_is_told() {
     let found = seen(&other, Some(soon));
     assert!(found[0].seen.contains("is not verified") && found[1].seen.contains("through the proxy socks5://proxy.test:1080 (proxy-url)"));
     let mut plain = cluster();
-    (plain.server, plain.authority) = ("api.test:6443".to_owned(), None);
+    (plain.server, plain.authority, plain.place) = ("api.test:6443".to_owned(), None, None);
     let found = seen(&plain, None);
     assert!(
         found[0]
