@@ -69,11 +69,18 @@ pub async fn explain(endpoint: &Endpoint, credential: &Credential, known: &Known
     // A refusal that names the caller authenticates it, unless the caller is not the one that was asked about.
     let impersonates = matches!(credential, Credential::Impersonation { .. });
     let named = answered.named_user().filter(|user| !impersonates && *user != ANONYMOUS);
+    // A forbidden path is one that the API server does not have: the address is wrong.
+    let is_elsewhere = named.is_some()
+        && answer
+            .message()
+            .is_none_or(|message| !message.contains("resource \"selfsubjectreviews\""));
+    let named = named.filter(|_| !is_elsewhere);
     let outcome = match &answered {
         Answered::Nothing => Outcome::NoAnswer,
         // The credential did not arrive.
         Answered::Review(identity) if presents && identity.user == ANONYMOUS => Outcome::NotJudged,
         _ if answered.identity().is_some() || named.is_some() => Outcome::Accepted,
+        _ if is_elsewhere => Outcome::NotJudged,
         _ if answered.is_of_api_server() && answer.verdict.is_refusal() && matches!(answer.status, Some(400 | 401 | 403 | 422)) => {
             Outcome::Refused
         }
@@ -88,6 +95,14 @@ pub async fn explain(endpoint: &Endpoint, credential: &Credential, known: &Known
     let explanation = explanation
         .with(answer::findings(endpoint, credential, &answer, &answered))
         .with(connection);
+    let path = endpoint.route.as_ref().map_or("", |route| route.path.as_str());
+    let explanation = explanation.with(is_elsewhere.then(|| {
+        Finding::likely(
+            format!("the API server has nothing at the path {path:?} of the address: it refuses the path, not the credential"),
+            "remove the path from `server:`, or give the address of the proxy that serves it (Rancher's, for instance)",
+            "the same request without the path",
+        )
+    }));
     if let Some(user) = named {
         return Explanation {
             user: Some(user.to_owned()),
