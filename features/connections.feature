@@ -1,5 +1,5 @@
 @connection
-Feature: The API server names its CAs to every client, and closes connections of unauthenticated ones
+Feature: The API server names its CAs, closes connections of unauthenticated clients, and sees only what reaches it
 
   Rule: The API server names the CAs whose certificates it accepts to anyone who connects
 
@@ -23,3 +23,30 @@ Feature: The API server names its CAs to every client, and closes connections of
       When she asks the API server who she is, over an HTTP/2 connection
       Then the response has the status 401, and the API server closes the connection
       But Alice, with a client certificate, gets two responses over one connection
+
+  Rule: A load balancer that ends TLS keeps its clients' certificates from the API server
+
+    @F16
+    @requires:anonymous_requests
+    Scenario: Alice is anonymous when her certificate ends at a load balancer
+      Given all requests go through a load balancer that ends TLS
+      And Alice holds a client certificate
+      When she asks the API server who she is
+      Then she is refused as forbidden, because "system:anonymous"
+      But she is accepted as "alice" by the API server itself
+
+    @F16
+    @requires:anonymous_requests
+    Scenario: Alice is anonymous when the front proxy's certificate ends at a load balancer
+      Given all requests go through a load balancer that ends TLS
+      And the front proxy announces Alice
+      When she asks the API server who she is
+      Then she is refused as forbidden, because "system:anonymous"
+      But she is accepted as "alice" by the API server itself
+
+    @F16
+    Scenario: Alice's token reaches the API server through a load balancer
+      Given all requests go through a load balancer that ends TLS
+      And Alice holds a token of the issuer "rs256"
+      When she asks the API server who she is
+      Then she is accepted as "rs256:alice"

@@ -1,5 +1,5 @@
 //! Features are part of the binary: a change of one is a change of the program.
 
 fn main() {
-    println!("cargo::rerun-if-changed=../features");
+    println!("cargo::rerun-if-changed=features");
 }

@@ -172,6 +172,15 @@ Feature: The API server trusts what its front proxy says about a caller
       Then the API server refuses to start, because 'empty value in "requestheader-allowed-names"'
       But Alice, with a client certificate, is accepted
 
+  Rule: A CA of clients and front proxies demands the front proxy's name
+
+    @P16
+    @requires:overlapping_authorities_refused
+    Scenario: An API server refuses to start if every client of its CA could be a front proxy
+      When Dana starts an API server with one CA for clients and for front proxies of any name
+      Then the API server refuses to start, because "--requestheader-client-ca-file and --client-ca-file contain overlapping certificates"
+      But Alice, with a client certificate, is accepted
+
   Rule: A front proxy's CA is trusted as soon as it is in the file, and aggregated APIs learn of it
 
     @P12 @P13

@@ -36,9 +36,9 @@ Feature: A bearer token can be a sub-protocol of a WebSocket
         | as a sub-protocol that is cut short | invalid base64.bearer.authorization token encoding |
 
       @WS4
-      Examples: No text
-        | form                              | reason                                    |
-        | as a sub-protocol that is no text | invalid base64.bearer.authorization token |
+      Examples: Not text
+        | form                               | reason                                    |
+        | as a sub-protocol that is not text | invalid base64.bearer.authorization token |
 
       @WS5
       Examples: No other sub-protocol

@@ -61,7 +61,7 @@ Feature: A client certificate is accepted only if a trusted CA vouches for it
       Then she is refused as unauthenticated, because "expected 1 UID, but found multiple"
       But Alice, with a valid certificate, is still accepted
 
-    @X13
+    @X13 @requires:certificate_uid_of_text_alone
     Scenario: A client certificate whose UID is a number is refused in the TLS handshake
       Given Mallory holds a client certificate that has a UID that is a number
       When she asks the API server who she is
@@ -96,6 +96,15 @@ Feature: A client certificate is accepted only if a trusted CA vouches for it
     Scenario: Alice's new CA becomes trusted while the API server runs
       Given Alice holds a client certificate of a new CA, and is refused with it
       When the new CA is added to the API server's client CA file
+      Then she, who asks the API server who she is, is soon accepted as "alice"
+      And Bob, with a client certificate, is accepted
+
+  Rule: An API server knows no revocation: there is no flag for a list, and one beside the CA is not read
+
+    @X20
+    Scenario: Alice's certificate is accepted although the CA's list revokes it
+      Given Alice holds a client certificate of a new CA, and is refused with it
+      When the new CA with a list that revokes her certificate is added to the API server's client CA file
       Then she, who asks the API server who she is, is soon accepted as "alice"
       And Bob, with a client certificate, is accepted
 

@@ -11,7 +11,7 @@ Feature: A forged token is refused, however it was forged
     Scenario Outline: A token of the issuer "<issuer>" that <forgery> is refused
       Given Mallory holds a token of the issuer "<issuer>" that <forgery>
       When she asks the API server who she is
-      Then she is refused as unauthenticated, because 'unsupported algorithm, expected ["ES256" "ES384" "ES512" "PS256" "PS384" "PS512" "RS256" "RS384" "RS512"] got "<algorithm>"'
+      Then she is refused as unauthenticated, because 'unexpected signature algorithm "<algorithm>"; expected ["ES256" "ES384" "ES512" "ML-DSA-44" "ML-DSA-65" "ML-DSA-87" "PS256" "PS384" "PS512" "RS256" "RS384" "RS512"]'
       And the response does not reveal the reason
       And the API server requested no stranger's keys
       But Alice, with a valid token, is still accepted
@@ -102,7 +102,7 @@ Feature: A forged token is refused, however it was forged
       Given an API server with the OIDC flags
       And Mallory has forged a Keycloak token, signed with PS256
       When she asks the API server who she is
-      Then she is refused as unauthenticated, because 'unsupported algorithm, expected ["RS256"] got "PS256"'
+      Then she is refused as unauthenticated, because 'unexpected signature algorithm "PS256"; expected ["RS256"]'
       But Alice, with a valid login, is still accepted
 
   Rule: A token is refused if the keys of its issuer are unreachable

@@ -6,7 +6,7 @@ Feature: An issuer may publish new keys while the API server runs
 
   Rule: The API server keeps an issuer's keys for as long as the issuer allows
 
-    @O29
+    @O29 @requires:issuer_keys_kept
     Scenario: A token that is signed with a new key is refused while the older keys may be kept
       Given Alice holds a token of the issuer "keys-kept-for-a-day"
       And she was once accepted with it

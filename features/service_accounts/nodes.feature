@@ -42,6 +42,25 @@ Feature: A service account token can name the node that its holder runs on
       Then the request is refused as bad, because 'cannot bind token to a Node object as the "ServiceAccountTokenNodeBinding" feature-gate is disabled'
       But asking for a token of the deployer, she is given one
 
+  Rule: A kubelet gets tokens only for pods on its own node
+
+    @S30
+    Scenario: A kubelet is refused a token that is bound to no pod
+      Given an API server with the Node authorizer
+      And the robot is the kubelet of the node that the deployer's pod is on
+      When it asks for a token of the deployer
+      Then it is refused as forbidden, because "node requested token not bound to a pod"
+      But asking for a token of the deployer bound to its pod on a node for the audience "vault", it is given one
+
+    @S30
+    Scenario: A kubelet is refused a token for a pod on another node
+      Given an API server with the Node authorizer
+      And the deployer has a pod on another node, too
+      And the robot is the kubelet of the node that the deployer's pod is on
+      When it asks for a token of the deployer bound to its pod on another node
+      Then it is refused as forbidden, because "node requested token bound to a pod scheduled on a different node"
+      But asking for a token of the deployer bound to its pod on a node for the audience "vault", it is given one
+
   Rule: A kubelet gets tokens only for audiences that a pod on its node mounts
 
     @S29
@@ -51,4 +70,31 @@ Feature: A service account token can name the node that its holder runs on
       And the robot is the kubelet of the node that the deployer's pod is on
       When it asks for a token of the deployer bound to its pod on a node for the audience "bank"
       Then it is refused as forbidden, because 'is not authorized to request tokens for audience "bank"'
+      But asking for a token of the deployer bound to its pod on a node for the audience "vault", it is given one
+
+    @S32
+    @requires:node_audience_restriction
+    Scenario: A kubelet is given a token for the audience that its pod's CSI driver asks for
+      Given an API server with the Node authorizer
+      And the deployer's pod has a volume of a CSI driver that asks for tokens for the audience "bank"
+      And the robot is the kubelet of the node that the deployer's pod is on
+      When it asks for a token of the deployer bound to its pod on a node for the audience "bank"
+      Then the token is created
+
+    @S32
+    @requires:node_audience_restriction
+    Scenario: A kubelet is given a token for an audience that RBAC lets it ask for
+      Given an API server with the Node authorizer
+      And the robot is the kubelet of the node that the deployer's pod is on
+      And RBAC lets the kubelet request tokens for the audience "bank"
+      When it asks for a token of the deployer bound to its pod on a node for the audience "bank"
+      Then the token is created
+
+    @S32
+    @requires:node_audience_restriction
+    Scenario: A kubelet is refused a token for two audiences
+      Given an API server with the Node authorizer
+      And the robot is the kubelet of the node that the deployer's pod is on
+      When it asks for a token of the deployer bound to its pod on a node for the audiences "vault" and "bank"
+      Then it is refused as forbidden, because "node may only request 0 or 1 audiences"
       But asking for a token of the deployer bound to its pod on a node for the audience "vault", it is given one

@@ -62,6 +62,26 @@ Feature: A node requests certificates for its pods
       Then it is refused as forbidden, because "which is not the requesting node"
       But it may still request a pod certificate
 
+    @PC4
+    Scenario: A kubelet's request for a pod that does not exist is refused
+      When the robot requests a pod certificate for a pod that does not exist
+      Then it is refused with an internal error, because 'pod "nobody" not found'
+      But it may still request a pod certificate
+
+  Rule: A kubelet may request certificates only of signers that the pod or RBAC names
+
+    @PC7
+    Scenario: A kubelet's request for another signer is refused
+      When the robot requests a pod certificate of a signer that the pod does not name
+      Then it is refused as forbidden, because "does not mount a podCertificate projected volume for signer"
+      But it may still request a pod certificate
+
+    @PC7
+    Scenario: A kubelet's request for a signer that RBAC names is accepted
+      Given RBAC lets the kubelet request pod certificates of the signer "authlab.example/others"
+      When the robot requests a pod certificate of a signer that the pod does not name
+      Then the request is accepted for 24 hours
+
   Rule: A signer issues what was requested
 
     @PC5

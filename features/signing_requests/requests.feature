@@ -38,6 +38,17 @@ Feature: A signing request is recorded as its requester's
       Then she is refused as forbidden, because "use of kubernetes.io/kube-apiserver-client signer with system:masters group is not allowed"
       But she may still request a certificate with the organization "platform-team"
 
+  Rule: A kubelet requests certificates only in the name of its own node
+
+    @C20
+    @requires:node_certificate_names
+    Scenario: A kubelet's request for the certificate of another node is refused
+      Given an API server with the Node authorizer
+      And the robot is the kubelet of the node that the deployer's pod is on
+      When it requests a kubelet's certificate in the name of "system:node:another"
+      Then it is refused as forbidden, because "can only create a node CSR with CN=system:node:"
+      But it may still request a kubelet's certificate
+
   Rule: A request is sound PKCS#10, and names its signer and its usages
 
     Scenario Outline: A request that <flaw> is refused

@@ -167,7 +167,7 @@ Feature: A configuration is replaced while the API server runs
       And Alice, who asks the API server who she is, is accepted as "alice"
 
     # Takes a minute and a half: the API server keeps its metrics of the old issuer for that long.
-    @G37 @ignore
+    @G37 @nightly
     Scenario: Dana's new configuration trusts another issuer, and the metrics of the old one are removed
       Given the API server trusts one issuer
       When Dana replaces the configuration by one that trusts another issuer
@@ -175,7 +175,7 @@ Feature: A configuration is replaced while the API server runs
       And the key metrics of the issuer "es256" are soon removed
 
     # Takes a minute: the API server looks for the issuer for that long.
-    @G29 @ignore
+    @G29 @nightly
     Scenario: Dana's new configuration is refused when its issuer does not exist
       Given the API server trusts one issuer
       And Alice holds a token of the issuer "es256"

@@ -30,7 +30,15 @@ Feature: An API server starts only with a configuration that is complete and con
 
   Rule: An API server starts although it cannot reach an issuer
 
-    @G33 @O24
+    @R6
+    Scenario: A token is accepted once the API server has found the issuer, which failed at its start
+      Given an API server with many differently configured issuers
+      And Alice holds a token of the issuer "late"
+      When she asks the API server who she is
+      Then the API server's log about its start says "oidc authenticator: initializing plugin: 503 Service Unavailable: the issuer is starting"
+      And she, who asks the API server who she is, is soon accepted as "late:alice"
+
+    @R6 @G33 @O24
     @requires:server_log
     Scenario: A token of an issuer that does not exist is refused
       Given an API server with many differently configured issuers

@@ -63,7 +63,7 @@ Feature: A webhook reviews the tokens that the API server does not know
         | 500    |
         | 429    |
 
-    @W5
+    @W5 @W7
     Scenario Outline: Mallory is refused when the webhook always answers with the status <status>
       Given Mallory holds a token that the webhook answers with the status <status>
       When she asks the API server who she is
@@ -74,7 +74,9 @@ Feature: A webhook reviews the tokens that the API server does not know
       Examples:
         | status | times |
         | 500    | 5     |
+        | 429    | 5     |
         | 404    | 1     |
+        | 503    | 1     |
 
     @W5
     Scenario: Mallory is refused when the webhook closes the connection

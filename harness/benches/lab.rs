@@ -5,6 +5,8 @@
 #![expect(clippy::print_stdout, reason = "this program is its output")]
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on stops")]
 
+mod by_hand;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -22,9 +24,11 @@ use authlab::identity_provider::keycloak::{self, Front, KeycloakImage, PreparedI
 use authlab::lab::{Lab, LabOptions};
 use authlab::probe::{Endpoint, Question, ask};
 use authlab::process::wait::{Condition, until};
-use authlab::process::{Child, Program, port};
+use authlab::process::{Program, port};
 use authlab::server_binaries::images::{Images, OWN_PREFIX};
 use authlab::server_binaries::{self, Kubernetes, ServerBinaries, Versions};
+
+use by_hand::{ApiServer, answers, median, ratio};
 
 /// The number of measurements; the median counts.
 const ROUNDS: usize = 3;
@@ -97,22 +101,6 @@ async fn measure() {
     }
 }
 
-/// Prints both medians and their ratio.
-fn ratio(what: &str, ours: &mut [Duration], theirs: &mut [Duration]) {
-    let (ours, theirs) = (median(ours), median(theirs));
-    println!(
-        "{what}: {:.2} s / {:.2} s = {:.2}",
-        ours.as_secs_f64(),
-        theirs.as_secs_f64(),
-        ours.as_secs_f64() / theirs.as_secs_f64()
-    );
-}
-
-fn median<T: Copy + Ord>(values: &mut [T]) -> T {
-    values.sort_unstable();
-    values[values.len() / 2]
-}
-
 /// Waits until the API server accepts a user of Keycloak.
 async fn first_keycloak_identity(lab: &Lab) {
     let keycloak = lab.keycloak().await.unwrap();
@@ -162,7 +150,9 @@ async fn control_plane_alone(binaries: &ServerBinaries, containers: Option<&Cont
         serving_authority: authorities.serving.certificate().to_owned(),
         serving_authority_file: authorities.file("serving.crt").display().to_string(),
         egress_file: String::new(),
+        detour: String::new(),
         token_webhook: String::new(),
+        access_webhook_file: String::new(),
         pki: pki.display().to_string(),
     };
     let runtime = match &scope {
@@ -174,6 +164,7 @@ async fn control_plane_alone(binaries: &ServerBinaries, containers: Option<&Cont
         authorities: &authorities,
         version: Minor(binaries.version.minor.into()),
         places: &places,
+        main: None,
     };
     let start = ControlPlane::start(runtime, inputs, None, events);
     let (started, _issuer) = futures::join!(start, issuer.serve());
@@ -266,48 +257,10 @@ async fn keycloak_alone(prepared: &keycloak::Prepared, inside: Option<(&Engine, 
 
 /// Starts etcd, then kube-apiserver, with the minimal options.
 async fn control_plane_by_hand(binaries: &ServerBinaries) -> Duration {
-    let place = tempfile::tempdir().unwrap();
-    let file = |name: &str| place.path().join(name);
-    let (private, public) = authlab::pki::key_pair().unwrap();
-    std::fs::write(file("key"), private.expose()).unwrap();
-    std::fs::write(file("pub"), public).unwrap();
     let begun = Instant::now();
-    let (client, peer) = (port::free().unwrap(), port::free().unwrap());
-    let url = format!("http://127.0.0.1:{client}");
-    let mut etcd = Program::new("etcd", &binaries.etcd, file("etcd.log"))
-        .argument(format!("--data-dir={}", file("etcd").display()))
-        .arguments([format!("--listen-client-urls={url}"), format!("--advertise-client-urls={url}")])
-        .arguments([
-            format!("--listen-peer-urls=http://127.0.0.1:{peer}"),
-            "--unsafe-no-fsync".to_owned(),
-        ])
-        .start()
-        .await
-        .unwrap();
-    answers(&mut etcd, &format!("{url}/health")).await;
-    let secure = port::free().unwrap();
-    let mut server = Program::new("kube-apiserver", &binaries.kube_apiserver, file("kube-apiserver.log"))
-        .argument(format!("--etcd-servers={url}"))
-        .argument(format!("--secure-port={secure}"))
-        .argument(format!("--cert-dir={}", place.path().display()))
-        .argument(format!("--service-account-key-file={}", file("pub").display()))
-        .argument(format!("--service-account-signing-key-file={}", file("key").display()))
-        .arguments([
-            "--service-account-issuer=https://kubernetes.default.svc",
-            "--service-cluster-ip-range=10.0.0.0/24",
-        ])
-        .arguments([
-            "--bind-address=127.0.0.1",
-            "--endpoint-reconciler-type=none",
-            "--authorization-mode=RBAC",
-        ])
-        .start()
-        .await
-        .unwrap();
-    answers(&mut server, &format!("https://127.0.0.1:{secure}/readyz")).await;
+    let (server, _url) = ApiServer::start(binaries, &["--authorization-mode=RBAC"]).await;
     let took = begun.elapsed();
-    server.kill().await.unwrap();
-    etcd.kill().await.unwrap();
+    server.end().await;
     took
 }
 
@@ -328,25 +281,6 @@ async fn stock_keycloak(home: &Path, java: &Path) -> Duration {
     let took = begun.elapsed();
     child.stop(Duration::from_secs(30)).await.unwrap();
     took
-}
-
-async fn answers(child: &mut Child, url: &str) {
-    let client = reqwest::Client::builder()
-        .tls_danger_accept_invalid_certs(true)
-        .no_proxy()
-        .build()
-        .unwrap();
-    let child = tokio::sync::Mutex::new(child);
-    until(url, Duration::from_secs(180), || async {
-        child.lock().await.expect_running()?;
-        Ok::<_, authlab::process::ProcessError>(match client.get(url).send().await {
-            Ok(answer) if answer.status().is_success() => Condition::Met(()),
-            Ok(answer) => Condition::NotYet(answer.status().to_string()),
-            Err(error) => Condition::NotYet(error.to_string()),
-        })
-    })
-    .await
-    .unwrap();
 }
 
 fn copy(from: &Path, to: &Path) {

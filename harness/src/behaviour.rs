@@ -48,7 +48,7 @@ impl Catalogue {
     /// Returns the catalogue that is compiled in.
     pub fn known() -> &'static Self {
         static KNOWN: LazyLock<Catalogue> = LazyLock::new(|| {
-            toml::from_str(include_str!("../../fixtures/behaviours.toml")).expect("fixtures/behaviours.toml is read by a test")
+            toml::from_str(include_str!("../fixtures/behaviours.toml")).expect("fixtures/behaviours.toml is read by a test")
         });
         &KNOWN
     }

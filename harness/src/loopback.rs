@@ -1,7 +1,7 @@
 //! Addresses of this machine only, and the access to a page served there: by the browser of the same user, for pages of the same origin.
 //!
 //! The main functions are [`is_asked_directly`], against pages of other sites, and [`is_from_this_user`], against other users of the
-//! machine.
+//! machine; [`caller`] tells those apart.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -52,15 +52,32 @@ fn is_here(authority: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || is_address(host)
 }
 
-/// Returns whether the other end of a connection, at `peer`, belongs to this user or to the administrator. A connection from outside this
-/// kernel's network does: a permitted user forwarded it. Only Linux can tell; elsewhere every caller counts as this user.
+/// The user at the other end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// This user, or the administrator.
+    Us,
+    /// Another user of the machine, by id.
+    Other(u32),
+    /// Nobody who can be told: the connection is closed already.
+    Unknown,
+}
+
+/// Returns the user at the other end of a connection, at `peer`. A connection from outside this kernel's network is ours: a permitted user
+/// forwarded it. Only Linux can tell; elsewhere every caller counts as this user.
 #[must_use]
-pub fn is_from_this_user(local: SocketAddr, peer: SocketAddr) -> bool {
+pub fn caller(local: SocketAddr, peer: SocketAddr) -> Caller {
     let read = |table: &str| std::fs::read_to_string(format!("/proc/self/net/{table}")).ok();
-    let Some(sockets) = read("tcp") else { return true };
+    let Some(sockets) = read("tcp") else { return Caller::Us };
     // A client may use a socket of IPv6 for an address of IPv4.
     let sockets = sockets + &read("tcp6").unwrap_or_default();
-    may_use(&sockets, local, peer, &users())
+    told(&sockets, local, peer, &users())
+}
+
+/// Returns whether the other end of a connection, at `peer`, belongs to this user or to the administrator, as [`caller`] tells.
+#[must_use]
+pub fn is_from_this_user(local: SocketAddr, peer: SocketAddr) -> bool {
+    caller(local, peer) == Caller::Us
 }
 
 /// Returns the ids of this user, also of the one who called `sudo`, and of the administrator.
@@ -76,8 +93,8 @@ fn users() -> Vec<u32> {
 /// The state of a connection of which neither end is closed (include/net/tcp_states.h).
 const ESTABLISHED: &str = "01";
 
-/// Returns whether the end at `peer` may use the page, according to the kernel's tables of sockets (proc_pid_net(5)).
-fn may_use(sockets: &str, local: SocketAddr, peer: SocketAddr, users: &[u32]) -> bool {
+/// Returns the owner of the end at `peer`, according to the kernel's tables of sockets (proc_pid_net(5)); `users` are us.
+fn told(sockets: &str, local: SocketAddr, peer: SocketAddr, users: &[u32]) -> Caller {
     let find = |from: SocketAddr, to: SocketAddr| {
         let (from, to) = (forms(from), forms(to));
         sockets.lines().find_map(|line| {
@@ -91,8 +108,11 @@ fn may_use(sockets: &str, local: SocketAddr, peer: SocketAddr, users: &[u32]) ->
     };
     match find(peer, local) {
         // The kernel does not report the owner of an end that is already closed.
-        Some((established, uid)) => established && users.contains(&uid),
-        None => find(local, peer).is_some_and(|(established, _)| established),
+        Some((false, _)) => Caller::Unknown,
+        Some((true, uid)) if users.contains(&uid) => Caller::Us,
+        Some((true, uid)) => Caller::Other(uid),
+        None if find(local, peer).is_some_and(|(established, _)| established) => Caller::Us,
+        None => Caller::Unknown,
     }
 }
 
@@ -173,17 +193,18 @@ mod tests {
         let (here, there) = ("0100007F:1F90", "0100007F:9C40");
         let mapped = "0000000000000000FFFF00000100007F:";
         let ours = row(here, there, "01", 1000);
-        let with = |row: String| may_use(&(format!("  sl  local_address …\n{ours}") + &row), local, peer, &[1000, 0]);
-        assert!(with(row(there, here, "01", 1000)));
-        assert!(with(row(there, here, "01", 0)));
-        assert!(!with(row(there, here, "01", 1001)));
+        let with = |row: String| told(&(format!("  sl  local_address …\n{ours}") + &row), local, peer, &[1000, 0]);
+        assert_eq!(with(row(there, here, "01", 1000)), Caller::Us);
+        assert_eq!(with(row(there, here, "01", 0)), Caller::Us);
+        assert_eq!(with(row(there, here, "01", 1001)), Caller::Other(1001));
         // The peer sent its request and closed, so that its owner is unknown.
-        assert!(!with(row(there, here, "05", 0)));
-        assert!(!with(row(&format!("{mapped}9C40"), &format!("{mapped}1F90"), "01", 1001)));
+        assert_eq!(with(row(there, here, "05", 0)), Caller::Unknown);
+        let through_ipv6 = row(&format!("{mapped}9C40"), &format!("{mapped}1F90"), "01", 1001);
+        assert_eq!(with(through_ipv6), Caller::Other(1001));
         // From another machine.
-        assert!(with(String::new()));
+        assert_eq!(with(String::new()), Caller::Us);
         // The connection is gone.
-        assert!(!may_use("", local, peer, &[1000, 0]));
+        assert_eq!(told("", local, peer, &[1000, 0]), Caller::Unknown);
     }
 
     #[tokio::test]

@@ -41,6 +41,16 @@ pub struct Backend {
     pub authority: String,
 }
 
+impl Backend {
+    /// Returns host and port of its address, or `None` unless that is `https://HOST[:PORT]`. IPv6 addresses have brackets only in a URL.
+    pub(super) fn host_and_port(&self) -> Option<(String, u16)> {
+        let uri: Uri = self.url.parse().ok()?;
+        let authority = uri.authority().filter(|_| uri.scheme_str() == Some("https"))?;
+        let host = authority.host().trim_matches(['[', ']']).to_owned();
+        Some((host, authority.port_u16().unwrap_or(443)))
+    }
+}
+
 /// The body of a response.
 pub(super) type AnswerBody = UnsyncBoxBody<Bytes, hyper::Error>;
 
@@ -59,13 +69,9 @@ impl Forwarder {
         let no_address = || AuthProxyError::Backend {
             url: settings.backend.url.clone(),
         };
+        let (host, port) = settings.backend.host_and_port().ok_or_else(no_address)?;
         let uri: Uri = settings.backend.url.parse().map_err(|_| no_address())?;
-        let authority = uri
-            .authority()
-            .filter(|_| uri.scheme_str() == Some("https"))
-            .ok_or_else(no_address)?;
-        // IPv6 addresses have brackets only in a URL.
-        let host = authority.host().trim_matches(['[', ']']).to_owned();
+        let authority = uri.authority().ok_or_else(no_address)?;
         let leaf = match &settings.pass_on {
             PassOn::Headers { certificate, .. }
             | PassOn::Impersonation {
@@ -81,7 +87,7 @@ impl Forwarder {
         })?;
         Ok(Self {
             name: ServerName::try_from(host.clone()).map_err(|_| no_address())?,
-            port: authority.port_u16().unwrap_or(443),
+            port,
             host_header: HeaderValue::try_from(authority.as_str()).map_err(|_| no_address())?,
             host,
             connector: TlsConnector::from(Arc::new(tls)),

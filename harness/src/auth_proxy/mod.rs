@@ -4,12 +4,14 @@
 //! certificate or OpenID Connect token itself, drops all identity headers
 //! that the caller sent, and states the identity in its own name ([`PassOn`]). Requests, responses and
 //! upgraded connections stream through; nothing is buffered, and there is no limit on the total time.
+//! [`LoadBalancer`] is its counterpart that knows nobody.
 
 mod bearer;
 mod caller;
 mod connection_headers;
 mod forward;
 mod identity_headers;
+mod load_balancer;
 mod record;
 mod server;
 mod status;
@@ -20,6 +22,7 @@ pub use bearer::TokenIssuer;
 pub use caller::Caller;
 pub use forward::Backend;
 pub use identity_headers::{HeaderNames, PassOn, ProxyCredential};
+pub use load_balancer::LoadBalancer;
 pub use record::{Handled, Verdict};
 pub use server::AuthProxy;
 

@@ -15,7 +15,7 @@ use super::output::write_json;
 use crate::cause::with_causes;
 use crate::cluster::Driver;
 use crate::hint::Hint;
-use crate::lab::{self, Cleared, Clearing, Deleted, InCluster, LabElsewhere, LabError, OfOthers, Stopped, Whose};
+use crate::lab::{self, Cleared, Clearing, Deleted, InCluster, LabElsewhere, LabError, OfOthers, Stopped, Unreached, Whose};
 
 /// Arguments of `authlab down`.
 #[derive(Args, Clone, Debug)]
@@ -25,7 +25,7 @@ to a lab of this user, on this machine, in this container is removed; everything
 
 Exit codes:
   0  nothing of the lab is left
-  1  there is no such lab, or part of it cannot be removed or proved to be abandoned
+  1  no such lab, or part of it (with --all, of any) cannot be removed or proved to be abandoned
   2  wrong usage
   5  interrupted")]
 pub struct DownArguments {
@@ -121,6 +121,7 @@ impl Ended {
             elsewhere,
             others,
             in_clusters,
+            unreached,
             ..
         } = &self.cleared;
         for EndedLab { name, how } in &self.labs {
@@ -151,11 +152,19 @@ impl Ended {
         for LabElsewhere { lab, of } in elsewhere {
             writeln!(out, "{lab}: left alone, since it was made by {of}; `--foreign` clears it")?;
         }
+        for Unreached { lab, directory, why } in unreached {
+            writeln!(
+                out,
+                "{lab}: left alone, since its containers cannot be cleared: {why}; `authlab down --all` clears it once that engine answers, \
+                 and removing {} forgets it",
+                directory.display()
+            )?;
+        }
         for OfOthers { of, things } in others {
             writeln!(out, "left alone: {things} containers, networks and volumes of {of}")?;
         }
         let done = !self.labs.is_empty() || !labs.is_empty() || *containers > 0 || *processes > 0;
-        if !done && self.errors.is_empty() && elsewhere.is_empty() {
+        if !done && self.errors.is_empty() && elsewhere.is_empty() && unreached.is_empty() {
             writeln!(out, "no lab is up, and nothing is left to clear")?;
         }
         Ok(())
@@ -169,6 +178,15 @@ impl Ended {
             return Err(CommandError::new(Exit::Failed, error).hint("if you know that they are not: `authlab down --all --foreign`"));
         }
         match self.errors.len() {
+            // Those of other labs are not in the way of ending one.
+            0 if arguments.all && !self.cleared.unreached.is_empty() => {
+                let names: Vec<&str> = self.cleared.unreached.iter().map(|left| left.lab.as_str()).collect();
+                let error = format!(
+                    "cannot clear the containers of these labs, whose engine does not answer: {}",
+                    names.join(", ")
+                );
+                Err(CommandError::new(Exit::Failed, error).hint("start the engine, and repeat the command"))
+            }
             0 => Ok(Exit::Success),
             1 => Err(use_error(self.errors.remove(0))),
             _ => Err(CommandError::hinted(Exit::Failed, Several(self.errors))),
@@ -237,10 +255,13 @@ async fn end(arguments: &DownArguments) -> Ended {
             Ok(how) => ended.labs.push(EndedLab { name, how }),
             // Another process has ended the lab in the meantime.
             Err(LabError::NotUp { .. }) if arguments.all => {}
+            // It is told with its name.
+            Err(LabError::Engine(_)) if arguments.all && cleared.unreached.iter().any(|left| left.lab == name) => {}
             Err(error) => {
                 // The error already names the lab that was asked for.
                 cleared.elsewhere.retain(|left| left.lab != name);
                 cleared.in_clusters.retain(|left| left.lab != name);
+                cleared.unreached.retain(|left| left.lab != name);
                 ended.errors.push(error);
             }
         }

@@ -123,8 +123,13 @@ impl From<io::Error> for CommandError {
 pub(super) fn lab_error(error: LabError) -> CommandError {
     let exit = match &error {
         LabError::Left(_) | LabError::Existing(ExistingError::Left { .. } | ExistingError::NotListed(_)) => Exit::Failed,
-        LabError::Version(_) | LabError::KeycloakVersion(_) | LabError::Name(_) | LabError::NoSuchProxy { .. } => Exit::Usage,
+        LabError::Version(_)
+        | LabError::KeycloakVersion(_)
+        | LabError::NoImage { .. }
+        | LabError::Name(_)
+        | LabError::NoSuchProxy { .. } => Exit::Usage,
         LabError::Ended | LabError::Interrupted => Exit::Interrupted,
+        refused if refused.is_refused_realm() => Exit::Usage,
         _ => Exit::LabNotStarted,
     };
     CommandError::hinted(exit, error)

@@ -13,9 +13,9 @@ use super::error::CommandError;
 use super::exit::Exit;
 use super::lab_source;
 use super::options::{LabArguments, OutputOptions};
-use super::output::progress_reporter;
+use super::output::{progress, progress_reporter};
 use super::scenarios::{self, ScenarioOptions, Work};
-use super::{Session, finish, on_runtime, open_files, watch_containers};
+use super::{Session, finish, nextest, on_runtime, open_files, watch_containers};
 use crate::report::Reporter;
 use crate::report::libtest::Libtest;
 use crate::scenario::RunOptions;
@@ -106,8 +106,9 @@ async fn test(arguments: TestArguments, own: OwnFeatures<'_>, session: &Session)
         no_capture: _,
         mut features,
         scenarios: options,
-        lab,
+        mut lab,
     } = arguments;
+    lab.attach_only = nextest::is_one_test_of_many();
     let terse = libtest.quiet || libtest.format == Some(FormatSetting::Terse);
     for (given, option) in [
         (libtest.format == Some(FormatSetting::Json), "--format json"),
@@ -118,15 +119,25 @@ async fn test(arguments: TestArguments, own: OwnFeatures<'_>, session: &Session)
                 .hint("`--report DIR` (AUTHLAB_REPORT) writes run.json, junit.xml and more"));
         }
     }
-    let narrowed = options.selection();
+    let mut narrowed = options.selection();
+    options.check_reports()?;
+    let rerun = options.failed_before()?;
+    if let Some(rerun) = &rerun {
+        rerun.narrow(&mut narrowed);
+    }
     if features.is_empty() {
         features.extend(own.files.iter().map(PathBuf::from));
     }
     let mut vocabulary = lab_source::vocabulary();
     vocabulary.tags.extend(own.tags.iter().map(|tag| (*tag).to_owned()));
     let suite = scenarios::suite_in_words_of(&vocabulary, &scenarios::files(&features)?, &narrowed)?;
+    // A report may be about other test binaries alone, and each test of many would tell the same.
+    let is_elsewhere = rerun.as_ref().is_some_and(|rerun| !rerun.is_about(&suite));
+    if let Some(rerun) = rerun.as_ref().filter(|_| !is_elsewhere && !lab.attach_only && !libtest.list) {
+        rerun.compare(&suite, options.invert, &progress(false))?;
+    }
     // A FILTER applies to all test binaries and may match nothing in this one; the tool's own options do not.
-    if narrowed.pick(&suite).is_empty() {
+    if !is_elsewhere && narrowed.pick(&suite).is_empty() {
         return Err(scenarios::nothing_selected(&suite));
     }
     let mut selection = narrowed;
@@ -168,11 +179,15 @@ async fn test(arguments: TestArguments, own: OwnFeatures<'_>, session: &Session)
             concurrency: libtest.test_threads.unwrap_or(CONCURRENCY),
             interrupt: session.interrupt.clone(),
             inverted: options.invert,
+            max_failures: options.failures(),
+            run_with: Vec::new(),
         },
         lab: &lab,
+        own: None,
+        visit: None,
         shard: options.shard,
         report: options.report.directory()?,
         no_exchanges: options.no_exchanges,
     };
-    work.carry_out_and_tell(reporters).await.tally.map(scenarios::exit)
+    work.carry_out_and_tell(reporters, false).await.tally.map(scenarios::exit)
 }

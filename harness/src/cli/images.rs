@@ -7,10 +7,11 @@ use std::io::Write;
 use clap::Args;
 use serde::Serialize;
 
-use super::error::CommandError;
+use super::error::{CommandError, lab_error};
 use super::exit::Exit;
 use super::options::{AUTO, Choice, RegistryOption, choice};
 use super::output::write_json;
+use crate::lab::LabError;
 use crate::server_binaries::Versions;
 use crate::server_binaries::images::{Images, Reference};
 use crate::shell_word::quoted;
@@ -20,6 +21,8 @@ use crate::{cluster, identity_provider};
 #[derive(Args, Debug)]
 pub struct ImagesArguments {
     /// Kubernetes version, `1.37` or `1.37.2` [default: the newest pinned]
+    ///
+    /// A pre-release is named in full: `1.38.0-beta.0`.
     #[arg(long, env = "AUTHLAB_KUBERNETES", value_name = "VERSION")]
     kubernetes: Option<String>,
     /// Driver that runs the API server [default: container]
@@ -67,7 +70,12 @@ pub(super) fn list(arguments: &ImagesArguments, json: bool, out: &mut dyn Write)
         None => versions.newest(),
     };
     let images = Images::of(kubernetes, arguments.registry.image_prefix.as_deref()).map_err(|error| usage(&error))?;
-    let mut needed = arguments.cluster.0.unwrap_or(cluster::Driver::Container).images(&images);
+    let driver = arguments.cluster.0.unwrap_or(cluster::Driver::Container);
+    let mut needed = driver.images(&images);
+    if driver.runs_in_containers() && needed.is_empty() {
+        let (driver, kubernetes) = (driver.name(), kubernetes.version);
+        return Err(lab_error(LabError::NoImage { driver, kubernetes }));
+    }
     if let None | Some(identity_provider::Driver::Container) = arguments.identity_provider.0 {
         needed.push(("keycloak", images.keycloak));
     }

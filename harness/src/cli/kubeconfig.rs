@@ -6,12 +6,14 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use serde_json::Value;
 
 use super::Session;
 use super::error::{CommandError, cast_error, use_error};
 use super::exit::Exit;
 use super::options::LoginFlow;
 use super::options::NamedLab;
+use super::project_people;
 use crate::lab::cast::{self, Way};
 use crate::lab::{Form, Lab, Plugin};
 
@@ -19,7 +21,7 @@ use crate::lab::{Form, Lab, Plugin};
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 The kubeconfig holds a new credential that is valid for a day at most, or with `--as exec` the command that fetches one.
-Keep it to yourself.
+Keep it to yourself. In a lab that is up for a project, PERSON is somebody in its authlab.toml.
 
 Exit codes:
   0  the kubeconfig was written
@@ -27,7 +29,7 @@ Exit codes:
   2  wrong usage, such as a person who is not in the cast
   5  interrupted")]
 pub struct KubeconfigArguments {
-    /// Person of the cast
+    /// Person of the cast, or of the project that the lab is for
     #[arg(value_name = "PERSON", default_value = cast::ADMINISTRATOR)]
     person: String,
     /// Form of the credential
@@ -109,19 +111,7 @@ struct NotWritten {
 /// # Errors
 /// The person is unknown, no such lab is up, or no credential is issued.
 pub async fn run(arguments: KubeconfigArguments, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
-    cast::check(&arguments.person).map_err(|error| CommandError::new(Exit::Usage, error))?;
-    let lab = Lab::existing(&arguments.lab.lab).await.map_err(use_error)?;
-    let plugin = Plugin {
-        program: std::env::current_exe()?,
-        flow: arguments
-            .flow
-            .to_possible_value()
-            .map(|value| value.get_name().to_owned())
-            .unwrap_or_default(),
-    };
-    let (form, by) = (arguments.form.into(), arguments.by.map(Way::from));
-    let kubeconfig = lab.kubeconfig_as(&arguments.person, form, by, &plugin);
-    let kubeconfig = kubeconfig.await.map_err(cast_error)?;
+    let kubeconfig = kubeconfig(&arguments, session).await?;
     let text = if session.output.json {
         format!("{kubeconfig:#}\n")
     } else {
@@ -140,4 +130,41 @@ pub async fn run(arguments: KubeconfigArguments, session: &Session, out: &mut dy
         None => out.write_all(text.as_bytes())?,
     }
     Ok(Exit::Success)
+}
+
+/// Returns the kubeconfig as JSON.
+async fn kubeconfig(arguments: &KubeconfigArguments, session: &Session) -> Result<Value, CommandError> {
+    let lab = lab_that_knows(&arguments.person, &arguments.lab.lab).await?;
+    if lab.description().project.is_some() && (arguments.form != FormName::Embedded || arguments.by.is_some()) {
+        return Err(
+            CommandError::new(Exit::Usage, "--as and --by cannot be used: the lab is for a project").hint(
+                "authlab.toml says how each of its people authenticates; without the two options, the credential is in the kubeconfig",
+            ),
+        );
+    }
+    if let Some(kubeconfig) = project_people::kubeconfig(&lab, &arguments.person, &session.events).await? {
+        return Ok(kubeconfig);
+    }
+    let plugin = Plugin {
+        program: std::env::current_exe()?,
+        flow: arguments
+            .flow
+            .to_possible_value()
+            .map(|value| value.get_name().to_owned())
+            .unwrap_or_default(),
+    };
+    let (form, by) = (arguments.form.into(), arguments.by.map(Way::from));
+    let kubeconfig = lab.kubeconfig_as(&arguments.person, form, by, &plugin);
+    kubeconfig.await.map_err(cast_error)
+}
+
+/// Returns the lab `name` that is up: one for a project has its people, any other one the cast.
+pub(super) async fn lab_that_knows(person: &str, name: &str) -> Result<Lab, CommandError> {
+    let in_cast = cast::check(person).map_err(|error| CommandError::new(Exit::Usage, error));
+    match Lab::existing(name).await {
+        Ok(lab) if lab.description().project.is_some() => Ok(lab),
+        Ok(lab) => in_cast.map(|()| lab),
+        // Without a lab, a name that is wrong is the greater mistake.
+        Err(error) => Err(in_cast.err().unwrap_or_else(|| use_error(error))),
+    }
 }

@@ -1,5 +1,6 @@
 //! The lab of `run` and `cargo test`: how it is found or started, its capabilities, and its end.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::{CommandError, lab_error};
@@ -13,7 +14,7 @@ use crate::lab::{LabError, LabStatus, attach_or_start};
 use crate::process::wait::{Condition, until_gently};
 use crate::scenario::step_definition::step_definitions;
 use crate::scenario::world::{Mode, Site, run_id};
-use crate::scenario::{Cleanup, SharedScenario, Vocabulary, parser};
+use crate::scenario::{Cleanup, OwnPeople, SharedScenario, UnderTest, Vocabulary, parser};
 
 pub use crate::scenario::world::World;
 
@@ -28,6 +29,8 @@ pub fn vocabulary() -> Vocabulary {
         behaviours: Catalogue::known().ids().map(str::to_owned).collect(),
         capabilities: crate::cluster::Capabilities::described(),
         steps: step_definitions::<World>(),
+        people: OwnPeople::default(),
+        is_own: false,
     }
 }
 
@@ -38,6 +41,32 @@ pub fn vocabulary() -> Vocabulary {
 /// The lab could not be started.
 pub async fn lab_for_run(options: &LabArguments, inverted: bool, events: &Events) -> Result<Lab, CommandError> {
     let lab = attach_or_start(&options.lab()?, events).await.map_err(lab_error)?;
+    tell_ready(&lab, events);
+    site(lab, None, inverted, events).await
+}
+
+/// Returns the place of a run in `lab`, whose owner is told of the run if the lab continues.
+pub(super) async fn site(
+    lab: crate::lab::Lab,
+    under_test: Option<UnderTest>,
+    inverted: bool,
+    events: &Events,
+) -> Result<Lab, CommandError> {
+    let run = run_id();
+    let under_way = lab.begin_run(run).await.map_err(lab_error)?;
+    Ok(Site {
+        under_test: under_test.map(Arc::new),
+        cleanup: under_way.map(|under_way| Cleanup::begin(lab.clone(), run.to_owned(), under_way)),
+        lab,
+        events: events.clone(),
+        exchanges: true,
+        mode: if inverted { Mode::Inverted } else { Mode::AsWritten },
+        learner: None,
+    })
+}
+
+/// Tells that `lab` is ready.
+pub(super) fn tell_ready(lab: &crate::lab::Lab, events: &Events) {
     let description = lab.description();
     events.emit(Event::LabReady {
         lab: LabReport {
@@ -49,27 +78,26 @@ pub async fn lab_for_run(options: &LabArguments, inverted: bool, events: &Events
                 .to_owned(),
         },
     });
-    let run = run_id();
-    let under_way = lab.begin_run(run).await.map_err(lab_error)?;
-    Ok(Site {
-        cleanup: under_way.map(|under_way| Cleanup::begin(lab.clone(), run.to_owned(), under_way)),
-        lab,
-        events: events.clone(),
-        exchanges: true,
-        mode: if inverted { Mode::Inverted } else { Mode::AsWritten },
-        learner: None,
-    })
 }
 
 /// The capabilities that become available last: Keycloak takes longest, and a further API server is started by its first request.
-pub const LAST: &[&str] = &["identity_provider", "realm_administration", "further_api_servers"];
+pub const LAST: &[&str] = &[
+    "identity_provider",
+    "realm_administration",
+    "further_api_servers",
+    "aggregated_apis",
+    "external_signer",
+];
 
 /// Returns the reason why `lab` cannot carry `scenario` out; `None` if it can.
 ///
 /// # Errors
 /// The scenario requires an unknown capability.
 pub fn fit(lab: &Lab, scenario: &SharedScenario) -> Result<Option<Skip>, CommandError> {
-    fit_for(&lab.lab.capabilities(), scenario)
+    if let Some(skip) = lab.under_test.as_ref().and_then(|under_test| under_test.keeps_out(scenario)) {
+        return Ok(Some(skip));
+    }
+    fit_for(&lab.capabilities(), scenario)
 }
 
 /// Like [`fit`], when only the capabilities are known.
@@ -120,7 +148,8 @@ pub async fn release(lab: Lab, options: &LabArguments, went_wrong: bool, events:
     if keep && lab.lab.is_owned() && lab.lab.description().cluster != Driver::Existing {
         events.note(format!("the servers' logs are kept in {}", lab.lab.directory().display()));
     }
-    let existing = lab.lab.description().cluster == Driver::Existing;
+    let is_visited = lab.under_test.as_ref().is_some_and(|under_test| under_test.is_visited());
+    let existing = lab.lab.description().cluster == Driver::Existing && !is_visited;
     let end = async {
         let cleaned = match &lab.cleanup {
             Some(cleanup) => cleanup.end().await,

@@ -17,7 +17,10 @@ use crate::interrupt::{Interrupt, interrupt};
 use crate::printable::Printable;
 
 pub mod build_images;
+mod check;
+mod ci;
 pub mod completion;
+pub mod doctor;
 pub mod down;
 pub mod error;
 pub mod existing;
@@ -26,26 +29,36 @@ pub mod explain;
 pub mod features;
 mod github;
 pub mod images;
+pub mod init;
+pub mod issuer;
 pub mod kubeconfig;
 pub mod lab_source;
 pub mod lesson;
 pub mod matrix;
+mod nextest;
 mod open_files;
 pub mod options;
 mod output;
+mod own;
+mod project_people;
 mod reader;
 pub mod report;
+mod rerun;
 pub mod run;
 pub mod sabotage;
 pub mod scenarios;
+pub mod serve;
 pub mod server_binaries;
 pub mod shell;
 mod signals;
 pub mod status;
+pub mod steps;
 mod supervise;
 mod terminal;
 pub mod token;
+mod trial;
 pub mod up;
+mod visiting;
 pub mod walk;
 pub mod watch_containers;
 
@@ -76,6 +89,18 @@ enum Command {
     /// A lab that is up is used if it matches; otherwise one is started for the run.
     #[command(after_help = exit::HELP)]
     Run(Box<run::RunArguments>),
+    /// Try your own configuration: who somebody is, and what they may do
+    Try(Box<trial::TryArguments>),
+    /// Check a configuration of your own by real requests, as a reviewer would
+    Check(Box<check::CheckArguments>),
+    /// Write a project to begin with: authlab.toml, a feature, CI workflows
+    Init(init::InitArguments),
+    /// Show the steps that features may use
+    Steps(steps::StepsArguments),
+    /// Serve a page on which you try configurations, manifests and claims
+    Serve(Box<serve::ServeArguments>),
+    /// Serve an OpenID Connect issuer for your own tests, in any language
+    Issuer(Box<issuer::IssuerArguments>),
     /// Run the scenarios in labs with one fault each: the right ones must fail
     #[command(after_help = sabotage::EXITS)]
     Sabotage(sabotage::SabotageArguments),
@@ -85,11 +110,13 @@ enum Command {
     Up(Box<up::UpArguments>),
     /// End a lab, and clear what crashes left behind
     Down(down::DownArguments),
+    /// Show what this machine has, what a run uses, and what is missing
+    Doctor(Box<doctor::DoctorArguments>),
     /// Show the labs that are up, and leftovers of others
     Status,
     /// Open a shell, or run a command, with kubectl set up for a lab
     Shell(shell::ShellArguments),
-    /// Print a kubeconfig for a person of the cast
+    /// Print a kubeconfig for a person of the cast, or of the project
     Kubeconfig(kubeconfig::KubeconfigArguments),
     /// Walk through one way of authenticating, command by command
     Walk(Box<walk::WalkArguments>),
@@ -223,12 +250,25 @@ fn carry_out(command_line: Authlab) -> Result<Exit, CommandError> {
     let mut out = Printable::new(AutoStream::auto(io::stdout()));
     on_runtime(output, async move |session| match command {
         Command::Run(arguments) => run::run(*arguments, session).await,
+        // Its styles are its own, and it makes each text printable.
+        Command::Try(arguments) => trial::run(*arguments, session, &mut AutoStream::auto(io::stdout())).await,
+        // Its styles are its own, and it makes each text printable.
+        Command::Check(arguments) => check::run(*arguments, session).await,
+        Command::Init(arguments) => session.unless_interrupted(init::run(arguments, session, &mut out)).await,
+        Command::Steps(arguments) => steps::run(&arguments, session, &mut out),
+        Command::Serve(arguments) => serve::run(*arguments, session, &mut out).await,
+        Command::Issuer(arguments) => issuer::run(*arguments, session, &mut out).await,
         Command::Sabotage(arguments) => sabotage::run(arguments, session).await,
         Command::Matrix(arguments) => matrix::run(*arguments, session).await,
         Command::Up(arguments) => up::run(*arguments, session, &mut out).await,
         Command::Down(arguments) => down::run(arguments, session, &mut out).await,
+        // Its styles are its own, and it makes each text printable.
+        Command::Doctor(arguments) => {
+            let mut styled = AutoStream::auto(io::stdout());
+            session.unless_interrupted(doctor::run(*arguments, session, &mut styled)).await
+        }
         Command::Status => session.unless_interrupted(status::run(session, &mut out)).await,
-        Command::Shell(arguments) => session.unless_interrupted(shell::run(arguments)).await,
+        Command::Shell(arguments) => session.unless_interrupted(shell::run(arguments, session)).await,
         Command::Kubeconfig(arguments) => session.unless_interrupted(kubeconfig::run(arguments, session, &mut out)).await,
         Command::Walk(arguments) => walk::run(*arguments, session, &mut out).await,
         Command::Lesson(arguments) => lesson::run(*arguments, session, &mut out).await,

@@ -13,7 +13,10 @@ use super::exit::Exit;
 use super::lab_source;
 use super::options::{LabArguments, at_least_one};
 use super::output::progress_reporter;
+use super::own::{Own, OwnOptions};
 use super::scenarios::{self, ScenarioOptions, Work};
+use super::visiting::VisitPlan;
+use crate::cluster::Driver;
 use crate::printable::Printable;
 use crate::report::terminal::Summary;
 use crate::scenario::runner::CONCURRENCY;
@@ -39,12 +42,15 @@ pub struct RunArguments {
     pub requires: bool,
     /// Show what a run would do in an existing cluster; create nothing
     ///
-    /// Shows what it would ask and create, and which scenarios it would carry out.
+    /// Shows what it would ask and create, and which scenarios it would carry out. With features of your own, nothing is asked, either.
     #[arg(long, help_heading = "Existing cluster")]
     pub dry_run: bool,
     /// Number of scenarios at a time
     #[arg(long, env = "AUTHLAB_CONCURRENCY", value_name = "N", default_value_t = CONCURRENCY, value_parser = at_least_one, help_heading = "Scenarios")]
     pub concurrency: usize,
+    /// Own features.
+    #[command(flatten)]
+    pub own: OwnOptions,
     /// The lab.
     #[command(flatten)]
     pub lab: LabArguments,
@@ -57,11 +63,22 @@ pub struct RunArguments {
 pub async fn run(arguments: RunArguments, session: &Session) -> Result<Exit, CommandError> {
     let mut selection = arguments.scenarios.selection();
     selection.ignored = scenarios::ignored(false, arguments.include_ignored);
-    let suite = scenarios::suite(&scenarios::files(&arguments.features)?, &selection)?;
+    arguments.scenarios.check_reports()?;
+    let rerun = arguments.scenarios.failed_before()?;
+    if let Some(rerun) = &rerun {
+        rerun.narrow(&mut selection);
+    }
+    let own = Own::read(&arguments.own, &arguments.features, arguments.lab.cluster.0)?;
+    let vocabulary = own.vocabulary();
+    let suite = scenarios::suite_in_words_of(&vocabulary, &scenarios::files(&own.features)?, &selection)?;
+    if let Some(rerun) = &rerun {
+        rerun.compare(&suite, arguments.scenarios.invert, &session.events)?;
+    }
     let selected = selection.pick(&suite);
     if selected.is_empty() {
         return Err(scenarios::nothing_selected(&suite));
     }
+    own.check(&selected, &vocabulary)?;
     let mut out = AutoStream::auto(io::stdout());
     if arguments.list {
         for scenario in selected.scenarios() {
@@ -72,6 +89,20 @@ pub async fn run(arguments: RunArguments, session: &Session) -> Result<Exit, Com
         }
         return Ok(Exit::Success);
     }
+    let is_own = own.is_for(&selected, &arguments.lab)?;
+    let visit = match arguments.lab.cluster.0 {
+        Some(Driver::Existing) if is_own => Some(VisitPlan::of(
+            &own,
+            &selected,
+            &vocabulary,
+            &arguments.lab,
+            arguments.scenarios.invert,
+        )?),
+        _ => None,
+    };
+    if let Some(visit) = visit.as_ref().filter(|_| arguments.dry_run) {
+        return visit.show(session, &mut Printable::new(out));
+    }
     if arguments.dry_run {
         let mut out = Printable::new(out);
         return tokio::select! {
@@ -79,13 +110,19 @@ pub async fn run(arguments: RunArguments, session: &Session) -> Result<Exit, Com
             () = session.interrupt.requested() => Err(CommandError::new(Exit::Interrupted, "interrupted; nothing was created")),
         };
     }
+    // A part of the features may be just what this lab skips.
+    let is_part = arguments.scenarios.shard.is_some() || arguments.scenarios.invert;
     let work = Work {
+        own: is_own.then_some(&own),
+        visit: visit.as_ref(),
         selected,
         options: RunOptions {
             last: lab_source::LAST,
             concurrency: arguments.concurrency,
             interrupt: session.interrupt.clone(),
             inverted: arguments.scenarios.invert,
+            max_failures: arguments.scenarios.failures(),
+            run_with: own.run_with(&arguments.own, &arguments.lab),
         },
         lab: &arguments.lab,
         shard: arguments.scenarios.shard,
@@ -93,7 +130,7 @@ pub async fn run(arguments: RunArguments, session: &Session) -> Result<Exit, Com
         no_exchanges: arguments.scenarios.no_exchanges,
     };
     let done = work
-        .carry_out_and_tell(progress_reporter(session.output.quiet).into_iter().collect())
+        .carry_out_and_tell(progress_reporter(session.output.quiet).into_iter().collect(), session.output.json)
         .await;
     let shown = if session.output.json {
         done.record
@@ -105,12 +142,18 @@ pub async fn run(arguments: RunArguments, session: &Session) -> Result<Exit, Com
     } else {
         Ok(())
     };
-    let exit = done.tally.map(scenarios::exit)?;
+    let tally = done.tally?;
     match shown {
         // The reader of the output is gone; the exit code still reports the result of the scenarios.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(exit),
-        shown => Ok(shown.map(|()| exit)?),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        shown => shown?,
     }
+    // Own features that prove nothing are no success, neither here nor at a cluster that exists.
+    if own.has_features_on_disk() && !is_part && tally.is_all_skipped() {
+        let skipped = done.record.scenarios.iter().filter_map(|scenario| scenario.skipped.as_ref());
+        return Err(scenarios::nothing_carried_out("here", skipped.map(|skip| skip.because.as_str())));
+    }
+    Ok(scenarios::exit(tally))
 }
 
 /// Writes a line for each requirement of `scenario`, with the tag or the first step that says so.

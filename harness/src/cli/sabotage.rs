@@ -293,10 +293,11 @@ impl Trials<'_> {
             concurrency: self.concurrency,
             last: lab_source::LAST,
             interrupt: self.interrupt.clone(),
-            inverted: false,
+            ..RunOptions::default()
         };
         let site = Site {
             cleanup: None,
+            under_test: None,
             lab: lab.clone(),
             events: Events::silent(),
             exchanges: false,

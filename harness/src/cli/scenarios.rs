@@ -11,11 +11,14 @@ use clap::Args;
 use regex::Regex;
 use tokio::sync::oneshot;
 
+use super::ci;
 use super::error::CommandError;
 use super::exit::Exit;
-use super::github;
 use super::lab_source::{self, World};
-use super::options::{AUTO, LabArguments, OutputOptions, ReportOptions};
+use super::options::{AUTO, LabArguments, OutputOptions, ReportOptions, at_least_one};
+use super::own::Own;
+use super::rerun::Rerun;
+use super::visiting::VisitPlan;
 use crate::cluster::{Behaviours, Driver};
 use crate::event::Events;
 use crate::interrupt::interrupt;
@@ -39,6 +42,19 @@ pub struct ScenarioOptions {
     /// Select one of N parts of the scenarios, about equal in number
     #[arg(long, env = "AUTHLAB_SHARD", value_name = "I/N", help_heading = "Scenarios")]
     pub shard: Option<Shard>,
+    /// Select the scenarios that failed in an earlier report
+    ///
+    /// REPORT is its directory or its `run.json`. A scenario that does not exist any more is named.
+    #[arg(long, env = "AUTHLAB_RERUN", value_name = "REPORT", help_heading = "Scenarios")]
+    pub rerun: Option<PathBuf>,
+    /// Stop after the first failure, like `--max-failures 1`
+    #[arg(long, env = "AUTHLAB_FAIL_FAST", value_parser = clap::builder::FalseyValueParser::new(), help_heading = "Scenarios")]
+    pub fail_fast: bool,
+    /// Stop after N failures: finish what runs, and begin nothing new
+    ///
+    /// The other scenarios are reported as not run. In a matrix, it applies to each cell.
+    #[arg(long, env = "AUTHLAB_MAX_FAILURES", value_name = "N", value_parser = at_least_one, help_heading = "Scenarios")]
+    pub max_failures: Option<usize>,
     /// Present the sound twin in place of each flawed credential
     ///
     /// A scenario that still passes does not notice the flaw, and fails the run.
@@ -68,7 +84,34 @@ impl ScenarioOptions {
         }
     }
 
-    /// Returns the selection that these options describe.
+    /// Returns the number of failures after which no further scenario begins.
+    #[must_use]
+    pub fn failures(&self) -> Option<usize> {
+        if self.fail_fast { Some(1) } else { self.max_failures }
+    }
+
+    /// Checks that `--report` does not replace the report that `--rerun` names: if the lab does not start, its list would be lost.
+    ///
+    /// # Errors
+    /// They are the same.
+    pub(super) fn check_reports(&self) -> Result<(), CommandError> {
+        let place = |path: &Option<PathBuf>| path.as_ref()?.canonicalize().ok();
+        match place(&self.rerun).zip(place(&self.report.report)) {
+            Some((before, report)) if before.starts_with(&report) => Err(CommandError::new(
+                Exit::Usage,
+                "--rerun and --report name the same report, which the run would replace",
+            )
+            .hint("write the new report into another directory")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the failed scenarios of the report that `--rerun` names.
+    pub(super) fn failed_before(&self) -> Result<Option<Rerun>, CommandError> {
+        self.rerun.as_deref().map(Rerun::read).transpose()
+    }
+
+    /// Returns the selection that these options describe, apart from `--rerun`.
     #[must_use]
     pub fn selection(&self) -> Selection {
         Selection {
@@ -106,9 +149,20 @@ pub(super) fn nothing_selected(suite: &Suite) -> CommandError {
     match suite.scenarios().count() {
         0 => CommandError::new(Exit::NothingSelected, "the feature files have no scenarios"),
         count => CommandError::new(Exit::NothingSelected, format!("none of the {count} scenarios is selected")).hint(
-            "`authlab run --list` shows their identities; `--tags`, `--name`, `--shard` and their AUTHLAB_… variables narrow the selection",
+            "`authlab run --list` shows their identities; `--tags`, `--name`, `--shard`, `--rerun` and their AUTHLAB_… variables narrow the selection",
         ),
     }
+}
+
+/// Returns the error for a selection of which nothing can be carried out at `place`, with each of the reasons once.
+pub(super) fn nothing_carried_out<'a>(place: &str, reasons: impl Iterator<Item = &'a str>) -> CommandError {
+    let mut reasons: Vec<&str> = reasons.collect();
+    reasons.sort_unstable();
+    reasons.dedup();
+    CommandError::new(
+        Exit::NothingSelected,
+        format!("none of the selected scenarios can be carried out {place}:\n{}", reasons.join("\n")),
+    )
 }
 
 /// Selected scenarios, ready to be carried out.
@@ -116,6 +170,10 @@ pub(super) struct Work<'a> {
     pub(super) selected: Selected<'a>,
     pub(super) options: RunOptions,
     pub(super) lab: &'a LabArguments,
+    /// The API server that is started in place of that lab, if the scenarios are about an own configuration.
+    pub(super) own: Option<&'a Own>,
+    /// The cluster that exists and is asked in place of both, if there is one.
+    pub(super) visit: Option<&'a VisitPlan>,
     /// The selected part of the scenarios.
     pub(super) shard: Option<Shard>,
     pub(super) report: Option<ReportDirectory>,
@@ -129,11 +187,11 @@ pub(super) struct Done {
 }
 
 impl Work<'_> {
-    /// Like [`Work::carry_out`], and also reports to GitHub if the command runs there.
-    pub(super) async fn carry_out_and_tell(self, reporters: Vec<Box<dyn Reporter>>) -> Done {
+    /// Like [`Work::carry_out`], and also reports to the CI system. Standard output is left as it is if it `is_taken`.
+    pub(super) async fn carry_out_and_tell(self, reporters: Vec<Box<dyn Reporter>>, is_taken: bool) -> Done {
         let done = self.carry_out(reporters).await;
-        // If standard error is closed, there is nowhere to report to.
-        let _ = github::tell(std::slice::from_ref(&done.record));
+        // If the output is closed, there is nowhere to report to.
+        let _ = ci::tell(std::slice::from_ref(&done.record), is_taken);
         done
     }
 
@@ -174,7 +232,12 @@ impl Work<'_> {
         let kept = Arc::clone(&ready);
         let (is_up, up) = oneshot::channel();
         let lab = async {
-            let mut lab = lab_source::lab_for_run(self.lab, self.options.inverted, events).await?;
+            let inverted = self.options.inverted;
+            let mut lab = match (self.own, self.visit) {
+                (Some(own), Some(visit)) => visit.open(own, events).await?,
+                (Some(own), None) => own.start(self.lab, inverted, events).await?,
+                (None, _) => lab_source::lab_for_run(self.lab, inverted, events).await?,
+            };
             lab.exchanges = !self.no_exchanges;
             let absent = Behaviours::known().absent(lab.lab.version()).map(str::to_owned).collect();
             recorder.lock().unwrap_or_else(PoisonError::into_inner).lacks(absent);
@@ -235,7 +298,7 @@ pub(super) fn cell(lab: &LabArguments, shard: Option<Shard>) -> Cell {
         // The version is that of the cluster.
         Some(Driver::Existing) => String::new(),
         _ => match lab.versions.kubernetes() {
-            Ok(pinned) => pinned.version.minor_version(),
+            Ok(pinned) => pinned.version.request(),
             // The run will fail, and its record shows the version as it was typed.
             Err(unknown) => unknown.asked,
         },

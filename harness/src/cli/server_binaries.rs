@@ -48,6 +48,8 @@ enum Command {
 #[derive(Args, Debug)]
 struct FetchArguments {
     /// Kubernetes versions, `1.37` or `1.37.2` [default: newest, Keycloak]
+    ///
+    /// A pre-release is named in full: `1.38.0-beta.0`.
     #[arg(value_name = "VERSION")]
     versions: Vec<String>,
     /// Fetch every pinned version, and Keycloak
@@ -63,6 +65,8 @@ struct FetchArguments {
 #[derive(Args, Debug)]
 struct BuildArguments {
     /// Kubernetes versions, `1.37` or `1.37.2` [default: the newest]
+    ///
+    /// A pre-release is named in full: `1.38.0-beta.0`.
     #[arg(value_name = "VERSION")]
     versions: Vec<String>,
     /// Use no network: the Go modules must be on this machine

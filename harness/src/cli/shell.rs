@@ -10,10 +10,12 @@ use std::process::Command;
 
 use clap::Args;
 
+use super::Session;
 use super::error::{CommandError, cast_error, use_error};
 use super::exit::Exit;
+use super::kubeconfig::lab_that_knows;
 use super::options::NamedLab;
-use crate::lab::Lab;
+use super::project_people;
 use crate::lab::cast;
 use crate::shell_word::quoted;
 
@@ -29,7 +31,7 @@ Exit codes: those of the shell or the command; before it runs
   2  wrong usage, such as a person who is not in the cast
   5  interrupted")]
 pub struct ShellArguments {
-    /// Person of the cast
+    /// Person of the cast, or of the project that the lab is for
     #[arg(value_name = "PERSON", default_value = cast::ADMINISTRATOR)]
     person: String,
     /// The lab.
@@ -52,15 +54,17 @@ struct NotRun {
 ///
 /// # Errors
 /// The person is unknown, no such lab is up, no credential is issued, or the command does not exist.
-pub async fn run(arguments: ShellArguments) -> Result<Exit, CommandError> {
+pub async fn run(arguments: ShellArguments, session: &Session) -> Result<Exit, CommandError> {
     let ShellArguments {
         person,
         lab: NamedLab { lab: name },
         command,
     } = arguments;
-    cast::check(&person).map_err(|error| CommandError::new(Exit::Usage, error))?;
-    let lab = Lab::existing(&name).await.map_err(use_error)?;
-    let kubeconfig = lab.kubeconfig_of(&person).await.map_err(cast_error)?;
+    let lab = lab_that_knows(&person, &name).await?;
+    let kubeconfig = match project_people::kubeconfig(&lab, &person, &session.events).await? {
+        Some(kubeconfig) => kubeconfig,
+        None => lab.kubeconfig_of(&person).await.map_err(cast_error)?,
+    };
     let workplace = lab.workplace(&person, &kubeconfig).map_err(use_error)?;
     let variables = lab.variables(&workplace).await.map_err(use_error)?;
     let mut shell = match command.split_first() {

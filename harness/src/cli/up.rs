@@ -11,14 +11,18 @@ use clap::Args;
 use super::Session;
 use super::error::{CommandError, lab_error, lesson_error};
 use super::exit::Exit;
-use super::options::LabArguments;
+use super::nextest::SetupScript;
+use super::options::{LabArguments, ProjectOption};
 use super::output::write_json;
-use super::supervise;
+use super::{supervise, trial};
 use crate::lab::{self, DEFAULT_NAME, Lab, LabStatus};
 use crate::lesson::{self, Learner, MOST};
 
 /// The hidden option of the process that owns the lab.
 const SUPERVISED: &str = "--supervised";
+
+/// The option of a setup script, which the owner of the lab is not.
+const NEXTEST: &str = "--nextest";
 
 /// Arguments of `authlab up`.
 #[derive(Args, Clone, Debug)]
@@ -32,6 +36,12 @@ pub struct UpArguments {
     /// The lab's name, drivers and versions.
     #[command(flatten)]
     pub lab: LabArguments,
+    /// The project whose API server the lab has, instead of our own.
+    #[command(flatten)]
+    pub project: ProjectOption,
+    /// Start the built-in lab, although there is a project
+    #[arg(long, help_heading = "Project")]
+    pub built_in: bool,
     /// Prepare the lab for a class of N learners
     ///
     /// Each gets a namespace, users, limits and a kubeconfig.
@@ -42,6 +52,16 @@ pub struct UpArguments {
     /// The main API server is not stopped, and no server is while a run is under way.
     #[arg(long, env = "AUTHLAB_IDLE", value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400), help_heading = "Lab")]
     pub idle: u64,
+    /// End the lab when the process PID exits
+    ///
+    /// It is for the setup of tests in any language; in a shell script, `$PPID` is the process that started it.
+    #[arg(long, value_name = "PID", help_heading = "Lab")]
+    pub until_exit: Option<u32>,
+    /// Start the lab of a run of cargo-nextest; use it in a setup script
+    ///
+    /// The lab ends with the run. The tests find it by AUTHLAB_LAB; if that is set already, the lab that it names is used, and stays up.
+    #[arg(long, conflicts_with = "until_exit", help_heading = "Lab")]
+    pub nextest: bool,
     /// Own the lab in this process: `up` starts it so.
     #[arg(long, hide = true)]
     supervised: bool,
@@ -51,13 +71,17 @@ impl UpArguments {
     /// Returns the options for the library.
     ///
     /// # Errors
-    /// This build does not have the driver.
+    /// This build does not have the driver, or the project has mistakes.
     pub(super) fn options(&self) -> Result<lab::LabOptions, CommandError> {
-        Ok(lab::LabOptions {
+        let options = lab::LabOptions {
             learners: self.learners.unwrap_or_default(),
             idle: Some(Duration::from_secs(self.idle)),
             ..self.lab.lab()?
-        })
+        };
+        match self.project.read()?.filter(|_| !self.built_in) {
+            Some(project) => trial::lab_options(&project, options),
+            None => Ok(options),
+        }
     }
 }
 
@@ -65,9 +89,39 @@ impl UpArguments {
 ///
 /// # Errors
 /// Wrong usage, a lab that is up already or cannot be started, or an interrupt.
-pub async fn run(arguments: UpArguments, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
+pub async fn run(mut arguments: UpArguments, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
     if arguments.supervised {
         return supervise::run(&arguments, session).await;
+    }
+    let mut more: Vec<OsString> = vec![SUPERVISED.into()];
+    let script = arguments.nextest.then(SetupScript::here).transpose()?;
+    if let Some(script) = &script {
+        if let Some(name) = &arguments.lab.lab
+            && let Some(lab) = Lab::attach(name).await.map_err(lab_error)?
+        {
+            script.tell_tests(name)?;
+            writeln!(
+                out,
+                "The tests use the lab '{name}' that is up: Kubernetes {}.",
+                lab.description().kubernetes
+            )?;
+            return Ok(Exit::Success);
+        }
+        if arguments.lab.lab.is_none() {
+            let name = script.lab();
+            more.extend(["--lab".into(), OsString::from(&name)]);
+            arguments.lab.lab = Some(name);
+        }
+        // Features in a test binary are about no project, unless one is named.
+        if arguments.project.project.is_none() && !arguments.built_in {
+            more.push("--built-in".into());
+            arguments.built_in = true;
+        }
+        more.extend(["--until-exit".into(), script.run.to_string().into()]);
+        arguments.until_exit = Some(script.run);
+    }
+    if let Some(pid) = arguments.until_exit {
+        supervise::process(pid)?;
     }
     let options = arguments.options()?;
     let learners = arguments.learners;
@@ -78,7 +132,8 @@ pub async fn run(arguments: UpArguments, session: &Session, out: &mut dyn Write)
     options.pinned().map_err(|error| lab_error(error.into()))?;
     let name = options.name.as_deref().unwrap_or(DEFAULT_NAME);
     let program = std::env::current_exe()?;
-    let arguments: Vec<OsString> = std::env::args_os().skip(1).chain([SUPERVISED.into()]).collect();
+    let given = std::env::args_os().skip(1).filter(|argument| argument != NEXTEST);
+    let arguments: Vec<OsString> = given.chain(more).collect();
     let description = lab::up(name, &program, &arguments, &session.events, &session.interrupt)
         .await
         .map_err(lab_error)?;
@@ -86,11 +141,22 @@ pub async fn run(arguments: UpArguments, session: &Session, out: &mut dyn Write)
         Some(count) => Some(admit(&description.name, count, session).await?),
         None => None,
     };
+    if let Some(script) = &script {
+        script.tell_tests(&description.name)?;
+    }
     if session.output.json {
         let status = LabStatus::of(&description.name).await.map_err(lab_error)?;
         return write_json(&status, out);
     }
     if session.output.quiet {
+        return Ok(Exit::Success);
+    }
+    if script.is_some() {
+        writeln!(
+            out,
+            "The lab '{}' is up until the tests have run: Kubernetes {}.",
+            description.name, description.kubernetes
+        )?;
         return Ok(Exit::Success);
     }
     let option = lab::lab_option(&description.name);
@@ -99,8 +165,12 @@ pub async fn run(arguments: UpArguments, session: &Session, out: &mut dyn Write)
         "The lab '{}' is up: Kubernetes {}, owned by process {}.",
         description.name, description.kubernetes, description.owner
     )?;
+    let first = match &description.project {
+        Some(_) => ("try", " --all", "who the people of the project are to its API server"),
+        None => ("shell", " alice", "a shell with kubectl, as alice"),
+    };
     let next = [
-        ("shell", " alice", "a shell with kubectl, as alice"),
+        first,
         ("status", "", "the lab's servers and their addresses"),
         ("down", "", "end it"),
     ];

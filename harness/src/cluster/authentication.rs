@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Behaviours, Minor, Setting, SettingError};
 use crate::template::{UnknownPlaceholder, fill_json};
 
-static PIECES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../fixtures/authentication");
+static PIECES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/fixtures/authentication");
 
 /// The values of the placeholders in fixtures, known once the lab has its ports.
 #[derive(Clone, Debug)]
@@ -23,8 +23,12 @@ pub struct Placeholders {
     pub serving_authority_file: String,
     /// The file that tells API servers of the lab's egress.
     pub egress_file: String,
+    /// The address of the detour to stand-ins for issuers, `HOST:PORT`.
+    pub detour: String,
     /// The URL of the token webhook.
     pub token_webhook: String,
+    /// The file that tells API servers of the access webhook.
+    pub access_webhook_file: String,
     /// The directory of the lab's certificates and keys.
     pub pki: String,
 }
@@ -39,6 +43,7 @@ impl Placeholders {
             "serving_authority_file" => &self.serving_authority_file,
             "egress_file" => &self.egress_file,
             "token_webhook" => &self.token_webhook,
+            "access_webhook_file" => &self.access_webhook_file,
             "pki" => &self.pki,
             _ => return None,
         };
@@ -58,7 +63,9 @@ impl Placeholders {
             serving_authority: "PEM".to_owned(),
             serving_authority_file: "serving.crt".to_owned(),
             egress_file: "egress.json".to_owned(),
+            detour: "127.0.0.1:4".to_owned(),
             token_webhook: "https://127.0.0.1:3/review".to_owned(),
+            access_webhook_file: "access-webhook.kubeconfig".to_owned(),
             pki: "pki".to_owned(),
         }
     }

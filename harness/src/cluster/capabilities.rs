@@ -70,7 +70,7 @@ impl Capabilities {
         }
     }
 
-    /// Returns these capabilities with the cluster's answers where its driver's file says "asked".
+    /// Returns these capabilities with the cluster's answers, which are known better than what its driver's file says.
     #[must_use]
     pub fn observed(mut self, observed: BTreeMap<String, Observed>) -> Self {
         self.observed = observed;
@@ -93,15 +93,12 @@ impl Capabilities {
                 because,
             }));
         }
-        match self.described.get(name) {
-            Some(Described::Known(true)) => Ok(Ok(())),
-            Some(Described::Known(false)) => Ok(Err(lacks(format!("the cluster driver '{}' lacks '{name}'", self.driver.name())))),
-            Some(Described::Found(_)) => Ok(match self.observed.get(name) {
-                Some(Observed { able: true, .. }) => Ok(()),
-                Some(Observed { why, .. }) => Err(lacks(format!("this cluster lacks '{name}': {why}"))),
-                None => Err(lacks(format!("this cluster was not checked for '{name}'"))),
-            }),
-            None => Err(UnknownCapability {
+        match (self.described.get(name), self.observed.get(name)) {
+            (Some(_), Some(Observed { able: true, .. })) | (Some(Described::Known(true)), None) => Ok(Ok(())),
+            (Some(_), Some(Observed { why, .. })) => Ok(Err(lacks(format!("this cluster lacks '{name}': {why}")))),
+            (Some(Described::Known(false)), None) => Ok(Err(lacks(format!("the cluster driver '{}' lacks '{name}'", self.driver.name())))),
+            (Some(Described::Found(_)), None) => Ok(Err(lacks(format!("this cluster was not checked for '{name}'")))),
+            (None, _) => Err(UnknownCapability {
                 name: name.to_owned(),
                 known: self.names(),
             }),

@@ -94,7 +94,7 @@ fn all() -> &'static [ConfigurationChange] {
         change: Vec<ConfigurationChange>,
     }
     static ALL: LazyLock<Vec<ConfigurationChange>> = LazyLock::new(|| {
-        let text = include_str!("../../../fixtures/configuration_changes.toml");
+        let text = include_str!("../../fixtures/configuration_changes.toml");
         let file: File = toml::from_str(text).expect("fixtures/configuration_changes.toml is read by a test");
         file.change
     });

@@ -15,7 +15,7 @@ use crate::server_binaries::images::Images;
 pub(super) const DRIVER: DriverFacts = DriverFacts {
     name: "container",
     cluster: "the control plane",
-    capabilities: include_str!("../../../fixtures/capabilities/container.toml"),
+    capabilities: include_str!("../../fixtures/capabilities/container.toml"),
     images: Some(|images| {
         vec![
             ("etcd", images.etcd.clone()),
@@ -70,7 +70,9 @@ impl ContainerGroup {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         let (ports, published) = match role {
             Role::Etcd => (&mut free.etcd, ETCD.len()),
-            Role::ApiServer | Role::ControllerManager => (&mut free.api_servers, API_SERVERS.len()),
+            Role::ApiServer | Role::ControllerManager | Role::AggregatedApi | Role::TokenSigner => {
+                (&mut free.api_servers, API_SERVERS.len())
+            }
         };
         let lowest = ports.iter().copied().min().ok_or(ClusterError::NoPortLeft { published })?;
         ports.retain(|port| *port != lowest);
@@ -95,6 +97,7 @@ impl ContainerGroup {
             Role::Etcd => (&self.images.etcd, "etcd"),
             Role::ApiServer => (&self.images.kube_apiserver, "kube-apiserver"),
             Role::ControllerManager => (&self.images.kube_controller_manager, "kube-controller-manager"),
+            Role::AggregatedApi | Role::TokenSigner => return Err(ClusterError::NoImage { server: wanted.name }),
         };
         // The official images differ in their entry points (`/go-runner`, none); all have the program on their PATH.
         let Scope { engine, network, labels } = &self.scope;

@@ -12,12 +12,17 @@ use super::authorities::{Authorities, FRONT_PROXY};
 use super::error::ClusterError;
 use super::readiness::ready;
 use super::runtime::{Role, Runtime, Server, Wanted};
-use super::{ApiServer, Inputs, Logs, MAIN, Minor, Placeholders, SERVICE_ACCOUNT_ISSUER, Setting, SettingError, Started};
+use super::{ApiServer, Inputs, Logs, MAIN, Minor, Placeholders, Program, SERVICE_ACCOUNT_ISSUER, Setting, SettingError, Started};
 use crate::event::Events;
-use crate::kubeconfig::{AuthInfo, Cluster, single};
-use crate::pki::write_private;
+use crate::pki::{Leaf, write_private};
 use crate::process::ProcessError;
 use crate::sabotage::Sabotage;
+
+mod aggregated_api;
+mod controllers;
+mod token_signer;
+
+pub use controllers::SIGNER_HOURS;
 
 /// The time limit for a server to become ready: ten times what a slow machine needs.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -33,23 +38,12 @@ const MEMORY: (&str, &str) = ("260MiB", "170MiB");
 /// The interval at which the API server compacts etcd, which discards replaced and deleted objects: a lab is small and changes fast.
 const COMPACTION: &str = "1m";
 
+/// The flags of the files with the authorizers and with the audit policy, in whose place a setting may have its own.
+const AUTHORIZATION: &str = ApiServer::AUTHORIZATION;
+const AUDIT_POLICY: &str = "audit-policy-file";
+
 /// The number of attempts to start a server whose port another process took in the meantime.
 const PORT_ATTEMPTS: usize = 4;
-
-/// The controllers that authentication needs: signing requests, service accounts
-/// with the tokens in their secrets, the CA that pods are given, and the deletion of namespaces.
-const CONTROLLERS: &[&str] = &[
-    "certificatesigningrequest-approving-controller",
-    "certificatesigningrequest-signing-controller",
-    "serviceaccount-controller",
-    "serviceaccount-token-controller",
-    "root-ca-certificate-publisher-controller",
-    "namespace-controller",
-];
-
-/// The controller that counts the objects in a namespace with limits (ResourceQuota). It watches every kind of object, so it runs only
-/// where there are limits.
-const LIMITS: &str = "resourcequota-controller";
 
 /// etcd, its API servers and the controllers. Dropping it kills processes; containers are removed by [`ControlPlane::stop`],
 /// or by their labels.
@@ -76,6 +70,18 @@ struct Running {
     setting: String,
     port: u16,
     server: Server,
+    /// The external signer of its service accounts' tokens.
+    signer: Option<Server>,
+}
+
+impl Running {
+    fn servers(self) -> impl Iterator<Item = Server> {
+        std::iter::once(self.server).chain(self.signer)
+    }
+
+    async fn kill(self) {
+        futures::future::join_all(self.servers().map(Server::kill)).await;
+    }
 }
 
 impl ControlPlane {
@@ -89,14 +95,22 @@ impl ControlPlane {
         sabotage: Option<Arc<Sabotage>>,
         events: &Events,
     ) -> Result<Started<Self>, ClusterError> {
+        let main = match inputs.main {
+            Some(given) => Setting::given(MAIN, given.clone()),
+            None => Setting::named(MAIN)?,
+        };
         events
-            .in_phase("control plane", async |_| Self::started(runtime, inputs, sabotage).await)
+            .in_phase("control plane", async |_| Self::started(runtime, inputs, &main, sabotage).await)
             .await
     }
 
     /// Starts both, again with other ports when another process took one in the meantime.
-    async fn started(mut runtime: Runtime, inputs: Inputs<'_>, sabotage: Option<Arc<Sabotage>>) -> Result<Started<Self>, ClusterError> {
-        let setting = Setting::named(MAIN)?;
+    async fn started(
+        mut runtime: Runtime,
+        inputs: Inputs<'_>,
+        setting: &Setting,
+        sabotage: Option<Arc<Sabotage>>,
+    ) -> Result<Started<Self>, ClusterError> {
         let mut attempt = 1;
         loop {
             let (etcd, etcd_url) = super::etcd::start(&runtime, inputs.directory, inputs.authorities).await?;
@@ -113,7 +127,7 @@ impl ControlPlane {
                 api_servers: Vec::new(),
                 controllers: None,
             };
-            match plane.api_server(&setting).await {
+            match plane.api_server(setting).await {
                 Ok(main) => {
                     return Ok(Started {
                         cluster: plane,
@@ -139,7 +153,7 @@ impl ControlPlane {
 
     /// Stops all servers started so far and returns the runtime for another attempt.
     async fn give_up(self) -> Runtime {
-        let api_servers = self.api_servers.into_iter().map(|running| running.server);
+        let api_servers = self.api_servers.into_iter().flat_map(Running::servers);
         let servers = api_servers.chain(self.controllers).chain([self.etcd]);
         futures::future::join_all(servers.map(Server::kill)).await;
         self.runtime
@@ -153,7 +167,11 @@ impl ControlPlane {
         let started = events.in_phase(format!("API server {}", setting.name), async |_| {
             let mut attempt = 1;
             loop {
-                match self.api_server(setting).await {
+                let started = match setting.program {
+                    Program::KubeApiserver => self.api_server(setting).await,
+                    Program::AggregatedApi => self.aggregated_api(setting).await,
+                };
+                match started {
                     Err(error) if attempt < PORT_ATTEMPTS && port_was_taken(&error) => attempt += 1,
                     started => return started,
                 }
@@ -170,64 +188,11 @@ impl ControlPlane {
         let found = self.api_servers.iter().position(|running| running.setting == name && name != MAIN);
         if let Some(found) = found {
             let ended = self.api_servers.swap_remove(found);
-            ended.server.kill().await;
-            self.runtime.give_back(ended.port);
+            let port = ended.port;
+            ended.kill().await;
+            self.runtime.give_back(port);
             fs_err::remove_dir_all(self.directory.join("api-servers").join(name))?;
         }
-        Ok(())
-    }
-
-    /// Starts the controllers without waiting for them: callers that need their work wait for its result.
-    ///
-    /// # Errors
-    /// They cannot be started.
-    pub async fn start_controllers(&mut self, limits: bool) -> Result<(), ClusterError> {
-        let file = |name: &str| self.authorities.file(name).display().to_string();
-        let kubeconfig = self.directory.join("kube-controller-manager.kubeconfig");
-        let main = Cluster {
-            server: Some(format!("https://127.0.0.1:{}", self.main_port.unwrap_or_default())),
-            certificate_authority: Some(file("api-servers.crt")),
-            ..Cluster::default()
-        };
-        let controllers = AuthInfo {
-            client_certificate: Some(file("kube-controller-manager.crt")),
-            client_key: Some(file("kube-controller-manager.key")),
-            ..AuthInfo::default()
-        };
-        write_private(&kubeconfig, &serde_json::json!(single("lab", main, controllers)).to_string())?;
-        let log = self.directory.join("kube-controller-manager.log");
-        let controllers: Vec<&str> = CONTROLLERS.iter().copied().chain(limits.then_some(LIMITS)).collect();
-        let mut arguments = vec![
-            format!("--kubeconfig={}", kubeconfig.display()),
-            format!("--controllers={}", controllers.join(",")),
-            format!("--cluster-signing-cert-file={}", file("clients.crt")),
-            format!("--cluster-signing-key-file={}", file("clients.key")),
-            format!("--cluster-signing-duration={SIGNER_HOURS}h"),
-            format!("--service-account-private-key-file={}", file("service-accounts.key")),
-            format!("--root-ca-file={}", file("api-servers.crt")),
-        ];
-        // RBAC gives each controller's rights to a service account of its own; the controller manager itself has none.
-        let fixed = [
-            "--use-service-account-credentials=true",
-            "--leader-elect=false",
-            "--secure-port=0",
-            "--kube-api-qps=200",
-            "--kube-api-burst=400",
-            "--profiling=false",
-        ];
-        arguments.extend(fixed.map(str::to_owned));
-        if let Some(sabotage) = &self.sabotage {
-            sabotage.change_controllers(&mut arguments, &file("")).map_err(SettingError::from)?;
-        }
-        let controllers = self.runtime.start(Wanted {
-            role: Role::ControllerManager,
-            name: "kube-controller-manager".to_owned(),
-            arguments,
-            ports: Vec::new(),
-            environment: Vec::new(),
-            log,
-        });
-        self.controllers = Some(controllers.await?);
         Ok(())
     }
 
@@ -237,15 +202,21 @@ impl ControlPlane {
     /// The server that exited, and the last lines of its log.
     pub async fn expect_running(&mut self) -> Result<(), ClusterError> {
         self.etcd.expect_running().await?;
-        let api_servers = self.api_servers.iter_mut().map(|running| &mut running.server);
-        for server in api_servers.chain(&mut self.controllers) {
-            server.expect_running().await?;
+        for running in &mut self.api_servers {
+            running.server.expect_running().await?;
+            if let Some(signer) = &mut running.signer {
+                signer.expect_running().await?;
+            }
+        }
+        if let Some(controllers) = &mut self.controllers {
+            controllers.expect_running().await?;
         }
         Ok(())
     }
 
     fn servers(&self) -> impl Iterator<Item = &Server> {
-        let api_servers = self.api_servers.iter().map(|running| &running.server);
+        let running = self.api_servers.iter();
+        let api_servers = running.flat_map(|running| std::iter::once(&running.server).chain(&running.signer));
         std::iter::once(&self.etcd).chain(api_servers).chain(&self.controllers)
     }
 
@@ -273,6 +244,7 @@ impl ControlPlane {
     }
 
     async fn api_server(&mut self, setting: &Setting) -> Result<ApiServer, ClusterError> {
+        let setting = &setting.placed(&self.places);
         let directory = self.directory.join("api-servers").join(&setting.name);
         fs_err::create_dir_all(&directory)?;
         let own = directory.join("pki");
@@ -288,7 +260,12 @@ impl ControlPlane {
         let (log, audit_log) = (directory.join("kube-apiserver.log"), directory.join("audit.jsonl"));
         let client_authorities = directory.join("client-authorities.crt");
         let configuration = super::authentication::configuration(setting, self.version, &self.places)?;
-        let authentication = configuration.as_ref().map(|_| directory.join("authentication.json"));
+        let own_configuration = setting.given.as_ref().and_then(|given| given.authentication.as_ref());
+        let authentication = match (&configuration, own_configuration) {
+            (None, None) => None,
+            // Its name says nothing about its form: an API server reads YAML and JSON alike.
+            _ => Some(directory.join("authentication.json")),
+        };
         let request_header_authorities = directory.join("request-header-authorities.crt");
         let server = ApiServer {
             name: setting.name.clone(),
@@ -318,7 +295,7 @@ impl ControlPlane {
         write_private(&client_authorities, accepted.clients.certificate())?;
         write_private(&request_header_authorities, self.authorities.request_headers.certificate())?;
         let policy = directory.join("audit-policy.json");
-        write_private(&policy, include_str!("../../../fixtures/audit_policy.json"))?;
+        write_private(&policy, include_str!("../../fixtures/audit_policy.json"))?;
 
         let name = if setting.name == MAIN {
             "kube-apiserver".to_owned()
@@ -350,6 +327,9 @@ impl ControlPlane {
         ];
         let fixed = [
             "--external-hostname=127.0.0.1",
+            // The default is the address of the default route, and a machine without a network has none: then it would not start
+            // (k8s.io/apimachinery pkg/util/net/interface.go, `ResolveBindAddress`).
+            "--advertise-address=127.0.0.1",
             // Every other reconciler type rejects a loopback address.
             "--endpoint-reconciler-type=none",
             "--authorization-mode=RBAC",
@@ -359,25 +339,42 @@ impl ControlPlane {
             "--requestheader-extra-headers-prefix=X-Remote-Extra-",
             "--audit-log-mode=blocking",
             "--profiling=false",
+            // Up to 1.30 by default, an API server shows the log directory of the machine, if a role allows it.
+            "--enable-logs-handler=false",
         ];
         arguments.extend(fixed.map(str::to_owned));
         let given = setting.flags(self.version, &self.places)?;
         // The flags of the setting take precedence over the common ones.
         let flag = |argument: &str| argument.split('=').next().map(str::to_owned);
         arguments.retain(|argument| !given.iter().any(|given| flag(given) == flag(argument)));
+        // A file with authorizers takes the place of the flag that names them; together they are refused.
+        let has_authorizers = setting.has_flag(AUTHORIZATION);
+        arguments.retain(|argument| !(has_authorizers && argument.starts_with("--authorization-mode=")));
         arguments.extend(given);
+        let has_audit_policy = setting.has_flag(AUDIT_POLICY);
+        arguments.retain(|argument| !(has_audit_policy && argument.starts_with(&format!("--{AUDIT_POLICY}="))));
         for (flag, content) in setting.files(&self.places, |name| self.authorities.secret(name).map_err(ClusterError::from))? {
             let path = directory.join(&flag);
             write_private(&path, content.expose())?;
+            if flag == AUTHORIZATION {
+                write_private(&path.with_extension("gate"), content.expose())?;
+            }
             arguments.push(format!("--{flag}={}", path.display()));
         }
-        if let (Some(mut configuration), Some(path)) = (configuration, authentication) {
-            if let Some(sabotage) = &self.sabotage {
-                let stranger = fs_err::read_to_string(self.authorities.file("stranger.crt"))?;
-                let changed = sabotage.change_authentication(setting.pieces(self.version), &mut configuration, &stranger);
-                changed.map_err(SettingError::from)?;
-            }
-            write_private(&path, &serde_json::to_string_pretty(&configuration).unwrap_or_default())?;
+        if let Some(path) = authentication {
+            let text = match (own_configuration, configuration) {
+                (Some(own), _) => own.clone(),
+                (None, configuration) => {
+                    let mut configuration = configuration.unwrap_or_default();
+                    if let Some(sabotage) = &self.sabotage {
+                        let stranger = fs_err::read_to_string(self.authorities.file("stranger.crt"))?;
+                        let changed = sabotage.change_authentication(setting.pieces(self.version), &mut configuration, &stranger);
+                        changed.map_err(SettingError::from)?;
+                    }
+                    serde_json::to_string_pretty(&configuration).unwrap_or_default()
+                }
+            };
+            write_private(&path, &text)?;
             write_private(&path.with_extension("gate"), "")?;
             arguments.push(format!("--authentication-config={}", path.display()));
         }
@@ -385,43 +382,58 @@ impl ControlPlane {
             let changed = sabotage.change_api_server(&setting.name, &mut arguments, &file(""));
             changed.map_err(SettingError::from)?;
         }
+        let signer = match setting.external_signer {
+            true => Some(self.token_signer(&setting.name, &directory, &mut arguments).await?),
+            false => None,
+        };
+        let own_environment = setting.given.iter().flat_map(|given| &given.environment);
+        let own_environment = own_environment.map(|(name, value)| (name.as_str(), value.as_str()));
         let (garbage, memory) = match setting.name == MAIN {
             true => (GARBAGE_OF_MAIN, MEMORY.0),
             false => ("100", MEMORY.1),
         };
-        let started = self.runtime.start(Wanted {
+        let wanted = Wanted {
             role: Role::ApiServer,
             name,
             arguments,
             ports: vec![port],
             environment: [("GOGC", garbage), ("GOMEMLIMIT", memory)]
+                .into_iter()
+                .chain(own_environment)
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .into(),
+                .collect(),
             log,
-        });
+        };
+        self.run(server, wanted, signer, &accepted.administrator()?).await
+    }
+
+    /// Starts the server that `wanted` describes, and waits until it says to `administrator` that it is ready.
+    async fn run(
+        &mut self,
+        server: ApiServer,
+        wanted: Wanted,
+        signer: Option<Server>,
+        administrator: &Leaf,
+    ) -> Result<ApiServer, ClusterError> {
+        let port = wanted.ports.first().copied().unwrap_or_default();
         self.api_servers.push(Running {
-            setting: setting.name.clone(),
+            setting: server.name.clone(),
             port,
-            server: started.await?,
+            server: self.runtime.start(wanted).await?,
+            signer,
         });
-        let administrator = accepted.administrator()?;
         let this = tokio::sync::Mutex::new(&mut *self);
-        let ready = ready(&server, &administrator, LIMIT, || async {
-            this.lock().await.expect_running().await
-        });
+        let ready = ready(&server, administrator, LIMIT, || async { this.lock().await.expect_running().await });
         if let Err(error) = ready.await {
             if let Some(failed) = self.api_servers.pop() {
-                failed.server.kill().await;
-                self.runtime.give_back(failed.port);
+                failed.kill().await;
+                self.runtime.give_back(port);
             }
             return Err(error);
         }
         Ok(server)
     }
 }
-
-/// The longest lifetime of a certificate that the cluster signs, in hours.
-pub const SIGNER_HOURS: u64 = 24;
 
 /// Returns `true` if the last lines of the server's log say that its port was taken.
 fn port_was_taken(error: &ClusterError) -> bool {

@@ -38,6 +38,12 @@ pub enum ClusterError {
         /// The number of published ports.
         published: usize,
     },
+    /// No image has the server's program.
+    #[error("cannot start {server} in a container: no image has it")]
+    NoImage {
+        /// The server's name.
+        server: String,
+    },
     /// A file or directory cannot be made.
     #[error("cannot use the lab's directory")]
     Directory(#[from] std::io::Error),

@@ -23,6 +23,7 @@ mod distribution;
 mod driver;
 mod error;
 mod etcd;
+pub mod given;
 pub mod k3s;
 pub mod kind;
 pub mod process;
@@ -41,13 +42,33 @@ pub use configuration_change::ConfigurationChange;
 pub use distribution::{Distribution, Written};
 pub use driver::Driver;
 pub use error::ClusterError;
+pub use given::Given;
 pub use provisions::Provisions;
-pub use setting::{Setting, SettingError};
+pub use setting::{Program, Setting, SettingError};
 pub use start::{Inputs, Started};
 pub use versions::{Behaviours, Minor};
 
 /// The API server that receives all requests unless a scenario names another.
 pub const MAIN: &str = "main";
+
+/// The setting of the API server behind the [`AGGREGATOR`] ([`Program::AggregatedApi`]).
+pub const AGGREGATED_API: &str = "aggregated_api";
+
+/// The setting of the API server that passes requests on to the aggregated API server.
+pub const AGGREGATOR: &str = "aggregator";
+
+/// Returns the settings of the servers that end with the one with the setting `name`, in order: those that cannot continue without it, and
+/// itself. A scenario asks for that one first, so that the owner of a lab knows of all.
+pub fn ending_with(name: &str) -> impl Iterator<Item = &str> {
+    (name == AGGREGATOR).then_some(AGGREGATED_API).into_iter().chain([name])
+}
+
+/// The user that the aggregated API server is when it delegates authentication and authorization.
+pub const AGGREGATED_API_USER: &str = "aggregated-api";
+
+/// The DNS name of the aggregated API server's service: `SERVICE.NAMESPACE.svc`, which kube-apiserver verifies
+/// (kube-aggregator `pkg/apiserver/handler_proxy.go`).
+pub const AGGREGATED_API_SERVICE: [&str; 2] = ["aggregated-api", "authlab"];
 
 /// The service-account issuer of the API servers that authlab starts (`--service-account-issuer`).
 pub const SERVICE_ACCOUNT_ISSUER: &str = "https://kubernetes.default.svc";
@@ -78,6 +99,18 @@ pub struct ApiServer {
     pub request_header_authorities: Option<PathBuf>,
     /// The directory with its own CA of clients and its own key of service accounts; `None` if it uses the lab's.
     pub own_authorities: Option<PathBuf>,
+}
+
+impl ApiServer {
+    /// The flag of the file with the authorizers, and the file's name.
+    pub(crate) const AUTHORIZATION: &str = "authorization-config";
+
+    /// Returns the file with its AuthorizationConfiguration. To replace it, hold the gate beside it, of the same name with the extension
+    /// `gate`, which holds the file as it was at the start; there is such a gate only if there is such a file.
+    #[must_use]
+    pub fn authorization(&self) -> PathBuf {
+        self.gate.with_file_name(Self::AUTHORIZATION)
+    }
 }
 
 /// The logs of an API server.

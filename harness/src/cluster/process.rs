@@ -9,12 +9,12 @@ use super::error::ClusterError;
 use super::runtime::{Role, Wanted};
 use crate::owner::LabId;
 use crate::process::{Child, Program, port};
-use crate::server_binaries::ServerBinaries;
+use crate::server_binaries::{AGGREGATED_API, ServerBinaries, TOKEN_SIGNER};
 
 pub(super) const DRIVER: DriverFacts = DriverFacts {
     name: "process",
     cluster: "the control plane",
-    capabilities: include_str!("../../../fixtures/capabilities/process.toml"),
+    capabilities: include_str!("../../fixtures/capabilities/process.toml"),
     images: None,
     chosen: None,
 };
@@ -28,6 +28,10 @@ pub struct Binaries {
     pub kube_apiserver: PathBuf,
     /// The path of kube-controller-manager.
     pub kube_controller_manager: PathBuf,
+    /// The path of the API server behind kube-apiserver; only a Go build has it.
+    pub aggregated_api: PathBuf,
+    /// The path of the external signer of service accounts' tokens; only a Go build has it.
+    pub token_signer: PathBuf,
     /// The lab that the servers belong to. It is in the environment of each, so that servers are found when their owner is gone.
     pub lab: LabId,
 }
@@ -39,6 +43,8 @@ impl Binaries {
             etcd: binaries.etcd.clone(),
             kube_apiserver: binaries.kube_apiserver.clone(),
             kube_controller_manager: binaries.kube_controller_manager.clone(),
+            aggregated_api: binaries.directory.join(AGGREGATED_API),
+            token_signer: binaries.directory.join(TOKEN_SIGNER),
             lab,
         }
     }
@@ -48,6 +54,8 @@ impl Binaries {
             Role::Etcd => &self.etcd,
             Role::ApiServer => &self.kube_apiserver,
             Role::ControllerManager => &self.kube_controller_manager,
+            Role::AggregatedApi => &self.aggregated_api,
+            Role::TokenSigner => &self.token_signer,
         };
         let mut program = Program::new(wanted.name, program, wanted.log)
             .arguments(wanted.arguments)

@@ -36,7 +36,7 @@ impl Provisions {
             write_private(file, "")?;
         }
         let policy = directory.join("audit-policy.json");
-        write_private(&policy, include_str!("../../../fixtures/audit_policy.json"))?;
+        write_private(&policy, include_str!("../../fixtures/audit_policy.json"))?;
         let flag = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let mut flags = vec![
             flag("audit-policy-file", &policy.to_string_lossy()),

@@ -29,6 +29,10 @@ pub enum Role {
     ApiServer,
     /// kube-controller-manager.
     ControllerManager,
+    /// An API server behind kube-apiserver.
+    AggregatedApi,
+    /// An external signer of service accounts' tokens.
+    TokenSigner,
 }
 
 /// A server to be started.

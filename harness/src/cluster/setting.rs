@@ -6,11 +6,11 @@ use include_dir::{Dir, include_dir};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Behaviours, Minor, Placeholders};
+use super::{Behaviours, Given, Minor, Placeholders};
 use crate::secret::Secret;
 use crate::template::{UnknownPlaceholder, fill};
 
-static SETTINGS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../fixtures/api_servers");
+static SETTINGS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/fixtures/api_servers");
 
 /// Flags that take several values, separated by commas.
 const MANY: &[&str] = &["feature-gates", "runtime-config"];
@@ -24,6 +24,12 @@ pub struct Setting {
     pub name: String,
     /// A one-line description.
     pub described_as: String,
+    /// The program that it is an instance of.
+    #[serde(default)]
+    pub program: Program,
+    /// `true` if an external signer signs its service accounts' tokens (KEP-740). The signer runs beside it, and ends with it.
+    #[serde(default)]
+    pub external_signer: bool,
     /// `true` if the server has a CA of clients and a key of service accounts of its own, so that it accepts no credential of the lab.
     #[serde(default)]
     pub own_authorities: bool,
@@ -44,6 +50,20 @@ pub struct Setting {
     /// Files, by the flag that names them.
     #[serde(default)]
     files: BTreeMap<String, String>,
+    /// The flags and files of somebody else's API server, in which nothing is filled in.
+    #[serde(skip)]
+    pub(super) given: Option<Given>,
+}
+
+/// A program that serves an API.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Program {
+    /// kube-apiserver.
+    #[default]
+    KubeApiserver,
+    /// `fixtures/control_plane/aggregated_api.go`: an API server behind kube-apiserver.
+    AggregatedApi,
 }
 
 /// An error in a setting.
@@ -90,12 +110,39 @@ impl Setting {
         Ok(setting)
     }
 
+    /// Returns the setting of an API server named `name` that is started with `given` alone.
+    #[must_use]
+    pub fn given(name: &str, given: Given) -> Self {
+        Self {
+            name: name.to_owned(),
+            described_as: "the configuration that was given".to_owned(),
+            program: Program::default(),
+            external_signer: false,
+            own_authorities: false,
+            authentication: Vec::new(),
+            authentication_with: BTreeMap::new(),
+            configuration_with: BTreeMap::new(),
+            flags: BTreeMap::new(),
+            flags_with: BTreeMap::new(),
+            files: BTreeMap::new(),
+            given: Some(given),
+        }
+    }
+
     /// Returns the names of all settings.
     pub fn names() -> Vec<String> {
         SETTINGS
             .files()
             .filter_map(|file| Some(file.path().file_stem()?.to_str()?.to_owned()))
             .collect()
+    }
+
+    /// Returns the same in a lab with `places`, for a setting that was given.
+    pub(super) fn placed(&self, places: &Placeholders) -> Self {
+        Self {
+            given: self.given.as_ref().map(|given| given.placed(places)),
+            ..self.clone()
+        }
     }
 
     /// Returns the pieces of its AuthenticationConfiguration for `version`, in order.
@@ -112,6 +159,12 @@ impl Setting {
             .collect()
     }
 
+    /// Returns whether it has the flag `name`, or a file that this flag names.
+    pub(super) fn has_flag(&self, name: &str) -> bool {
+        let given = self.given.as_ref().is_some_and(|given| given.names(name));
+        given || self.flags.contains_key(name) || self.files.contains_key(name)
+    }
+
     /// Returns its flags for `version`, `--NAME=VALUE`, in alphabetical order.
     ///
     /// # Errors
@@ -126,9 +179,11 @@ impl Setting {
                 _ => value.clone(),
             };
         }
+        let own = self.given.iter().flat_map(|given| &given.flags);
         flags
             .into_iter()
             .map(|(name, value)| Ok(format!("--{name}={}", fill(&value, |name| placeholders.value(name))?)))
+            .chain(own.map(|(name, value)| Ok(format!("--{name}={value}"))))
             .collect()
     }
 
@@ -159,13 +214,14 @@ impl Setting {
                 (content, None) => Ok((flag.clone(), Secret::new(content.map_err(SettingError::from)?))),
             }
         };
-        self.files.iter().map(filled).collect()
+        let own = self.given.iter().flat_map(|given| given.files.iter().cloned().map(Ok));
+        self.files.iter().map(filled).chain(own).collect()
     }
 }
 
 /// Returns the values in `all` that apply to `version`: one for each feature that it has.
 fn held<T>(all: &BTreeMap<String, T>, version: Minor) -> impl Iterator<Item = &T> {
-    let has = move |feature: &str| matches!(Behaviours::known().feature(feature, version), Some(Ok(())));
+    let has = move |feature: &str| Behaviours::known().has(feature, version);
     all.iter().filter(move |(feature, _)| has(feature)).map(|(_, what)| what)
 }
 

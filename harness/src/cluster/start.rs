@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{ApiServer, Authorities, Minor, Placeholders};
+use super::{ApiServer, Authorities, Given, Minor, Placeholders};
 
 /// The inputs that a lab gives to its cluster.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +15,8 @@ pub struct Inputs<'a> {
     pub version: Minor,
     /// The addresses of the lab's issuers.
     pub places: &'a Placeholders,
+    /// The flags and files of the main API server, in place of its setting.
+    pub main: Option<&'a Given>,
 }
 
 /// A cluster whose main API server is ready.

@@ -81,7 +81,7 @@ impl Behaviours {
     /// Returns the content of `fixtures/kubernetes.toml`.
     pub fn known() -> &'static Self {
         static KNOWN: LazyLock<Behaviours> = LazyLock::new(|| {
-            toml::from_str(include_str!("../../../fixtures/kubernetes.toml")).expect("fixtures/kubernetes.toml is read by a test")
+            toml::from_str(include_str!("../../fixtures/kubernetes.toml")).expect("fixtures/kubernetes.toml is read by a test")
         });
         &KNOWN
     }
@@ -103,6 +103,11 @@ impl Behaviours {
                 feature.described_as, feature.since
             ))
         })
+    }
+
+    /// Returns whether `version` has the feature `name`; `false` when no such feature is described.
+    pub fn has(&self, name: &str, version: Minor) -> bool {
+        matches!(self.feature(name, version), Some(Ok(())))
     }
 
     /// Returns the names of all features described.

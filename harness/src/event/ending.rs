@@ -35,6 +35,8 @@ pub enum SkipKind {
     Version,
     /// The scenario is tagged `@ignore`.
     Ignored,
+    /// The run stopped before it, after as many failures as were allowed.
+    NotRun,
     /// An inverted run ran it as written: no credential that has a sound twin is refused in it.
     NotInverted,
 }
@@ -46,6 +48,20 @@ impl Skip {
         Self {
             kind: SkipKind::Ignored,
             because: "tagged @ignore".to_owned(),
+        }
+    }
+
+    /// Returns the reason of a scenario that did not begin, since the run stopped after `failures`.
+    #[must_use]
+    pub fn not_run(failures: usize) -> Self {
+        let failures = if failures == 1 {
+            "1 failure".to_owned()
+        } else {
+            format!("{failures} failures")
+        };
+        Self {
+            kind: SkipKind::NotRun,
+            because: format!("not run: the run stopped after {failures}"),
         }
     }
 

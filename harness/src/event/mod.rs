@@ -117,6 +117,10 @@ pub struct ScenarioReport {
     pub tags: Vec<String>,
     /// The ids of the behaviours in the catalogue that it proves.
     pub behaviours: Vec<String>,
+    /// The arguments of `authlab run` that name its feature file, its configuration and a cluster that exists; none for a built-in feature
+    /// in a lab.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub run_with: Vec<String>,
     /// The outcome.
     pub outcome: Outcome,
     /// The reason why it was skipped, if it was.

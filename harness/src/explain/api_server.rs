@@ -86,6 +86,7 @@ pub async fn look(server: &ApiServer, flags: Option<Vec<String>>, issuers: &[Iss
     let endpoint = Endpoint::of(server);
     let mut findings: Vec<Finding> = of_configuration(server, administrator).await.into_iter().collect();
     let mut found = Vec::new();
+    let mut waiting = Vec::new();
     for issuer in issuers {
         let answer = ask(
             &endpoint,
@@ -96,15 +97,18 @@ pub async fn look(server: &ApiServer, flags: Option<Vec<String>>, issuers: &[Iss
         .await;
         let state = State::of(answer.record.reason.as_deref(), answer.record.source);
         if state == State::Waiting {
-            let here = issuers::fetch(issuer, PATIENCE).await;
-            let attempt = waiting::attempt(&latest_log(server), issuer);
-            let here = here.as_ref().map(|_| ()).map_err(String::as_str);
-            findings.push(waiting::finding(issuer, attempt.as_ref(), here));
+            waiting.push((issuer, issuers::fetch(issuer, PATIENCE).await));
         }
         found.push(Found {
             url: issuer.url.clone(),
             state,
         });
+    }
+    let log = latest_log(server);
+    for (issuer, here) in &waiting {
+        let attempt = waiting::attempt(&log, issuer, issuers.len() == 1);
+        let here = here.as_ref().map(|_| ()).map_err(String::as_str);
+        findings.push(waiting::finding(issuer, attempt.as_ref(), here));
     }
     findings.sort_by_key(Finding::rank);
     Look {

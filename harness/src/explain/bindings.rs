@@ -140,9 +140,7 @@ pub fn finding(user: &str, groups: &[String], end: Timestamp, now: Timestamp, bi
         format!("no change of a binding can limit {MASTERS}: {authority}")
     } else {
         let bound = match bindings {
-            Ok(bindings) if bindings.is_empty() => {
-                "no binding names the user or one of the groups, so there is nothing to remove".to_owned()
-            }
+            Ok(bindings) if bindings.is_empty() => "the user and its groups have no binding, so there is nothing to remove".to_owned(),
             Ok(bindings) => format!(
                 "remove the user and the groups from the bindings that name them: {}",
                 bindings.join("; ")

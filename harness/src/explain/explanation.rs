@@ -18,7 +18,7 @@ pub enum Outcome {
     Accepted,
     /// The API server refused the credential.
     Refused,
-    /// The API server answered, and did not say who this is.
+    /// The API server answered, and its answer does not say whether it accepts the credential.
     NotJudged,
     /// Something answered that is not an API server.
     NotAnApiServer,

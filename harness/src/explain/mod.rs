@@ -33,26 +33,25 @@ use jiff::Timestamp;
 use crate::credential::Credential;
 use crate::event::Verdict;
 use crate::probe::{Answer, Endpoint, Question, acceptable_authorities, ask, latest_log};
-use answer::Answered;
+use answer::ANONYMOUS;
+pub use answer::{not_sent, withheld};
 pub use explanation::{Explanation, Outcome};
 pub use finding::{Basis, Effect, Finding};
 pub use known::{Known, OtherAuthenticators};
 pub use plugin::{about_answer, not_run};
 pub use sent::Sent;
 
-/// The user of requests without a credential (kubernetes/apiserver `pkg/authentication/user`).
-const ANONYMOUS: &str = "system:anonymous";
-
 /// The timeout for an issuer's public documents.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Returns why `credential` cannot be presented at all; `None` if it can be.
+/// Returns why `credential` cannot be presented at `endpoint` at all; `None` if it can be.
 #[must_use]
-pub fn unusable(credential: &Credential) -> Option<(Outcome, Finding)> {
-    if let Some(finding) = connection::unsendable(credential) {
+pub fn unusable(endpoint: &Endpoint, credential: &Credential) -> Option<(Outcome, Finding)> {
+    let presented = endpoint.presented(credential);
+    if let Some(finding) = connection::unsendable(&presented) {
         return Some((Outcome::NotSent, finding));
     }
-    let leaf = credential.presentation().certificate?;
+    let leaf = presented.certificate?;
     let error = crate::tls::client_identity(&leaf.full_chain(), &leaf.key).err()?;
     let outcome = match error.go_says() {
         Some(_) => Outcome::NotSent,
@@ -65,53 +64,29 @@ pub fn unusable(credential: &Credential) -> Option<(Outcome, Finding)> {
 pub async fn explain(endpoint: &Endpoint, credential: &Credential, known: &Known) -> Explanation {
     let (answer, answered) = answer::who_am_i(endpoint, credential).await;
     let now = server_time(&answer);
-    let presents = !matches!(credential, Credential::Nothing);
-    // A refusal that names the caller authenticates it, unless the caller is not the one that was asked about.
-    let impersonates = matches!(credential, Credential::Impersonation { .. });
-    let named = answered.named_user().filter(|user| !impersonates && *user != ANONYMOUS);
-    // A forbidden path is one that the API server does not have: the address is wrong.
-    let is_elsewhere = named.is_some()
-        && answer
-            .message()
-            .is_none_or(|message| !message.contains("resource \"selfsubjectreviews\""));
-    let named = named.filter(|_| !is_elsewhere);
-    let outcome = match &answered {
-        Answered::Nothing => Outcome::NoAnswer,
-        // The credential did not arrive.
-        Answered::Review(identity) if presents && identity.user == ANONYMOUS => Outcome::NotJudged,
-        _ if answered.identity().is_some() || named.is_some() => Outcome::Accepted,
-        _ if is_elsewhere => Outcome::NotJudged,
-        _ if answered.is_of_api_server() && answer.verdict.is_refusal() && matches!(answer.status, Some(400 | 401 | 403 | 422)) => {
-            Outcome::Refused
-        }
-        _ if answered.is_of_api_server() => Outcome::NotJudged,
-        _ => Outcome::NotAnApiServer,
-    };
-    let explanation = Explanation::unanswered(outcome, &endpoint.url, &credential.to_string(), Vec::new());
+    let judged = answer::outcome(endpoint, credential, &answered);
     let connection = match &answer.failure {
         Some(failure) => connection::findings(endpoint, failure, now),
         None => connection::checked(endpoint, &answer, now),
     };
-    let explanation = explanation
-        .with(answer::findings(endpoint, credential, &answer, &answered))
+    let explanation = Explanation::unanswered(judged.outcome, &endpoint.url, &credential.to_string(), Vec::new())
+        .with(answer::findings(endpoint, &answer, &answered))
+        .with(judged.finding)
         .with(connection);
-    let path = endpoint.route.as_ref().map_or("", |route| route.path.as_str());
-    let explanation = explanation.with(is_elsewhere.then(|| {
-        Finding::likely(
-            format!("the API server has nothing at the path {path:?} of the address: it refuses the path, not the credential"),
-            "remove the path from `server:`, or give the address of the proxy that serves it (Rancher's, for instance)",
-            "the same request without the path",
-        )
-    }));
-    if let Some(user) = named {
-        return Explanation {
-            user: Some(user.to_owned()),
+    match judged.outcome {
+        // A refusal of the review names the user, and nothing else.
+        Outcome::Accepted if answered.identity().is_none() => Explanation {
+            user: judged.user,
             ..explanation.answered(&answer)
-        };
-    }
-    match outcome {
+        },
         Outcome::Accepted => {
-            let checked = checked(endpoint, credential, &answer, known, now).await;
+            let mut checked = checked(endpoint, credential, &answer, known, now).await;
+            // Nobody asked to be anonymous: the reason that the server takes the credential for none is worth knowing.
+            let is_meant = matches!(credential, Credential::Nothing | Credential::Impersonation { .. });
+            if judged.user.as_deref() == Some(ANONYMOUS) && !is_meant {
+                let causes = checked.iter_mut().filter(|finding| finding.effect == Effect::Cause);
+                causes.for_each(|finding| finding.effect = Effect::Note);
+            }
             // The server accepted the credential: what seems wrong with it here is not, and nothing is left to be judged.
             let checked = checked.into_iter().filter(|finding| finding.effect > Effect::Unjudged);
             let identity = answer.identity.iter().flat_map(|identity| bindings::unnamed(&identity.user));
@@ -127,9 +102,6 @@ pub async fn explain(endpoint: &Endpoint, credential: &Credential, known: &Known
                 findings.extend(impersonation::findings(endpoint, own, headers, said).await);
             }
             prove(&mut findings, &answer);
-            if credential.presentation().certificate.is_some() {
-                lost(&mut findings);
-            }
             explanation.with(findings).answered(&answer)
         }
         // Without an API server's answer, nothing about the credential explains anything.
@@ -204,21 +176,6 @@ fn prove(findings: &mut Vec<Finding>, answer: &Answer) {
     }
 }
 
-/// Says of the request with a client certificate that the API server took for an anonymous one: it would not do so with the certificate in
-/// hand, which is either verified or refused (kubernetes/apiserver `pkg/authentication/request/union/union.go`, `NewFailOnError`).
-fn lost(findings: &mut [Finding]) {
-    let causes = findings.iter_mut().filter(|finding| finding.effect == Effect::Cause);
-    let [only] = &mut causes.collect::<Vec<_>>()[..] else { return };
-    if only.behaviour == Some("A1") {
-        only.seen = format!("a client certificate is presented, and did not reach the API server: {}", only.seen);
-        only.change = Some(
-            "give the API server's own address: what ends TLS in front of it (a load balancer, an ingress) keeps the certificate; let that one \
-            pass TLS through, or present a token, which it passes on. If nothing is in front of it, it runs without --client-ca-file"
-                .to_owned(),
-        );
-    }
-}
-
 /// Returns the findings on the bindings of an accepted user: those that almost name it, and how to lock out the holder of a certificate.
 async fn bound(endpoint: &Endpoint, credential: &Credential, answer: &Answer, known: &Known, now: Timestamp) -> Vec<Finding> {
     let Some(identity) = &answer.identity else { return Vec::new() };
@@ -280,37 +237,7 @@ fn clock(answer: &Answer, server: Timestamp) -> Option<Finding> {
 fn waited_for(token: &str, known: &Known, evidence: &token::Evidence, endpoint: &Endpoint) -> Option<Finding> {
     let issuer = token::configured(known, &token::issuer(token)?)?;
     let fetched = evidence.issuer.as_ref().filter(|_| evidence.is_waited_for())?;
-    let attempt = waiting::attempt(&latest_log(&endpoint.server), issuer);
+    let attempt = waiting::attempt(&latest_log(&endpoint.server), issuer, known.issuers.len() == 1);
     let here = fetched.as_ref().map(|_| ()).map_err(String::as_str);
     Some(waiting::finding(issuer, attempt.as_ref(), here))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_certificate_that_makes_nobody_of_its_holder_did_not_arrive() {
-        let anonymous = || {
-            Finding::proved(
-                "A1",
-                "the API server says: User \"system:anonymous\" …",
-                "no credential reached the server",
-            )
-        };
-        let mut alone = [Finding::note("X2", "the user is \"alice\""), anonymous()];
-        lost(&mut alone);
-        assert!(
-            alone[1].seen.contains("did not reach the API server: the API server says"),
-            "{alone:?}"
-        );
-        assert!(alone[1].change.as_ref().is_some_and(|change| change.contains("pass TLS through")));
-        // A certificate without a common name arrives, and is nobody's.
-        let mut nameless = [
-            anonymous(),
-            Finding::cause("X9", "the certificate has no common name", "have one signed"),
-        ];
-        lost(&mut nameless);
-        assert_eq!(nameless[0], anonymous());
-    }
 }

@@ -38,7 +38,7 @@ fn table() -> &'static [Row] {
         reason: Vec<Row>,
     }
     static TABLE: LazyLock<Table> =
-        LazyLock::new(|| toml::from_str(include_str!("../../../fixtures/reasons.toml")).expect("fixtures/reasons.toml is read by a test"));
+        LazyLock::new(|| toml::from_str(include_str!("../../fixtures/reasons.toml")).expect("fixtures/reasons.toml is read by a test"));
     &TABLE.reason
 }
 
@@ -95,7 +95,7 @@ mod tests {
             let reason = row.parts.join(" … ");
             let found = read(&reason, Verdict::Unauthenticated).expect("the row itself");
             assert!(found.seen.starts_with(&row.seen), "{reason}: {found:?}");
-            let known = include_str!("../../../fixtures/behaviours.toml");
+            let known = include_str!("../../fixtures/behaviours.toml");
             assert!(known.contains(&format!("\n[{}]\n", row.behaviour)), "{}", row.behaviour);
         }
     }
@@ -129,6 +129,15 @@ mod tests {
             ),
             (
                 r#"[invalid bearer token, oidc: verify token: oidc: id token signed with unsupported algorithm, expected ["RS256"] got "none"]"#,
+                "O25",
+            ),
+            // Kubernetes 1.38.
+            (
+                r#"[invalid bearer token, oidc: verify token: oidc: malformed jwt: unexpected signature algorithm "PS256"; expected ["RS256"]]"#,
+                "O9",
+            ),
+            (
+                r#"[invalid bearer token, oidc: verify token: oidc: malformed jwt: unexpected signature algorithm "none"; expected ["RS256"]]"#,
                 "O25",
             ),
             (

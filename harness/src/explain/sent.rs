@@ -31,11 +31,12 @@ pub struct Sent {
 }
 
 impl Sent {
-    /// Returns the request for the caller's identity at `endpoint`, presenting `credential`, after running `plugin`.
+    /// Returns the request for the caller's identity at `endpoint`, presenting `credential`, after running `plugin`, which kubectl runs
+    /// only for addresses with TLS.
     #[must_use]
     pub fn new(endpoint: &Endpoint, credential: &Credential, plugin: Option<String>) -> Self {
         let question = Question::who_am_i();
-        let Presentation { certificate, headers } = credential.presentation();
+        let Presentation { certificate, headers } = endpoint.presented(credential);
         let (url, server_certificate, proxy) = match &endpoint.route {
             Some(route) => (address(route), trust(route), route.proxy.as_ref().map(ToString::to_string)),
             None => (endpoint.url.clone(), "signed by the lab's own authority".to_owned(), None),
@@ -50,7 +51,7 @@ impl Sent {
                 .iter()
                 .map(|(name, value)| (name.clone(), shown(name, value.expose())))
                 .collect(),
-            plugin,
+            plugin: plugin.filter(|_| !endpoint.is_plain()),
         }
     }
 }
@@ -93,7 +94,7 @@ fn shown(name: &str, value: &str) -> String {
                 let claim = |name: &str| jwt.claims.get(name).and_then(serde_json::Value::as_str).unwrap_or("none");
                 format!("Bearer (a JWT of the issuer {}, for the subject {})", claim("iss"), claim("sub"))
             }
-            Err(_) => format!("Bearer (a token that is no JWT, {} bytes)", token.len()),
+            Err(_) => format!("Bearer (a token of {} bytes that is not a JWT)", token.len()),
         },
         Some((scheme, _)) => format!("{scheme} (hidden)"),
         None => "(hidden)".to_owned(),
@@ -119,5 +120,42 @@ impl fmt::Display for Sent {
             writeln!(f, "  {name}: {value}")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::explain::answer::tests::token;
+    use crate::kubeconfig::ClusterConfig;
+
+    #[test]
+    fn without_tls_neither_a_credential_nor_a_plugin_is_in_the_request() {
+        let acting = Credential::of(vec![token()], vec![("Impersonate-User".to_owned(), "bob".to_owned())]);
+        let sent = |server: &str| {
+            let cluster = ClusterConfig {
+                server: server.to_owned(),
+                ..ClusterConfig::default()
+            };
+            Sent::new(
+                &Endpoint::kubectl(&cluster).expect("an endpoint"),
+                &acting,
+                Some("a-plugin".to_owned()),
+            )
+            .to_string()
+        };
+        assert_eq!(
+            sent("http://api.test:8001"),
+            "POST http://api.test:8001/apis/authentication.k8s.io/v1/selfsubjectreviews\n  server certificate: none: the connection is not \
+             encrypted\n  Impersonate-User: bob\n"
+        );
+        let secure = sent("https://api.test:6443");
+        for part in [
+            "Runs a-plugin first",
+            "Authorization: Bearer (a token of 5 bytes that is not a JWT)",
+            "Impersonate-User: bob",
+        ] {
+            assert!(secure.contains(part), "{part}: {secure}");
+        }
     }
 }

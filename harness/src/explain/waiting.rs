@@ -13,6 +13,11 @@ pub(super) const NOT_READY: &str = "oidc: authenticator not initialized";
 /// The prefix of the log message for each failed attempt, every ten seconds (same file).
 const IN_VAIN: &str = "oidc authenticator: initializing plugin: ";
 
+/// The change if the issuer cannot be read from anywhere.
+const START: &str = "start the issuer, or configure the API server with its address";
+
+const AGAIN: &str = "; it tries again every ten seconds";
+
 /// The last failed attempt of a server to find an issuer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
@@ -24,12 +29,13 @@ pub struct Attempt {
     pub named: bool,
 }
 
-/// Returns the last attempt at `issuer` in `log`: the last line with its address, else the last line with no address at all.
+/// Returns the last attempt at `issuer` in `log`: the last line with its address, else the last line with no address at all, unless that may
+/// be about another issuer (`alone` is `false`).
 #[must_use]
-pub fn attempt(log: &str, issuer: &Issuer) -> Option<Attempt> {
+pub fn attempt(log: &str, issuer: &Issuer, alone: bool) -> Option<Attempt> {
     let attempts: Vec<Attempt> = log.lines().filter_map(|line| read(line, issuer)).collect();
     let named = attempts.iter().rfind(|attempt| attempt.named);
-    let nameless = || attempts.iter().rfind(|attempt| !attempt.why.contains("https://"));
+    let nameless = || attempts.iter().rfind(|attempt| alone && !attempt.why.contains("https://"));
     named.or_else(nameless).cloned()
 }
 
@@ -57,30 +63,36 @@ fn read(line: &str, issuer: &Issuer) -> Option<Attempt> {
 pub fn finding(issuer: &Issuer, attempt: Option<&Attempt>, here: Result<(), &str>) -> Finding {
     let url = &issuer.url;
     let Some(attempt) = attempt else {
-        return Finding::cause(
-            "O24",
-            format!("the API server has not read the configuration of the issuer {url} yet"),
-            "wait: it tries every ten seconds, and its log says why that fails",
-        );
+        return match here {
+            Ok(()) => Finding::cause(
+                "O24",
+                format!("the API server has not read the configuration of the issuer {url} yet"),
+                "wait: it tries every ten seconds, and its log says why that fails",
+            ),
+            Err(why) => Finding::cause(
+                "O24",
+                format!("the API server waits for the issuer {url}, which cannot be read from this machine ({why}){AGAIN}"),
+                START,
+            ),
+        };
     };
     let nameless = if attempt.named { "" } else { " (a line that names no issuer)" };
     let said = format!("its log says at {}{nameless}: {}", attempt.at, attempt.why);
-    let again = "; it tries again every ten seconds";
     let (seen, change) = match here {
         Ok(()) if untrusted(&attempt.why) => (
             format!(
-                "the API server does not trust the certificate of the issuer {url}, which can be read from this machine: {said}{again}"
+                "the API server does not trust the certificate of the issuer {url}, which can be read from this machine: {said}{AGAIN}"
             ),
             "give the API server the authority of the issuer's certificate (certificateAuthority, --oidc-ca-file)",
         ),
         Ok(()) => (
-            format!("the API server itself cannot reach the issuer {url}, which can be read from this machine: {said}{again}"),
+            format!("the API server itself cannot reach the issuer {url}, which can be read from this machine: {said}{AGAIN}"),
             "check that the address works where the API server runs: its name servers and hosts file, routes and firewalls, \
             and its egress proxy; in a container, localhost is the container itself",
         ),
         Err(why) => (
-            format!("the API server waits for the issuer {url}, which cannot be read from this machine either ({why}): {said}{again}"),
-            "start the issuer, or configure the API server with its address",
+            format!("the API server waits for the issuer {url}, which cannot be read from this machine either ({why}): {said}{AGAIN}"),
+            START,
         ),
     };
     Finding::proved("O24", seen, change)
@@ -111,20 +123,22 @@ mod tests {
 
     #[test]
     fn the_last_attempt_at_the_very_issuer_counts() {
-        let found = attempt(LOG, &issuer("https://kc.test/realms/a")).expect("it is there");
+        let found = attempt(LOG, &issuer("https://kc.test/realms/a"), false).expect("it is there");
         assert_eq!((found.at.as_str(), found.named), ("07:00:01", true));
         assert!(found.why.ends_with("no such host"), "{found:?}");
         // A line without any address may be about an issuer that no other line names.
-        let found = attempt(LOG, &issuer("https://kc.test/realms/b")).expect("one could be it");
+        let other = issuer("https://kc.test/realms/b");
+        let found = attempt(LOG, &other, true).expect("one could be it");
         assert_eq!((found.at.as_str(), found.named), ("07:00:11", false));
-        assert_eq!(attempt("", &issuer("https://kc.test/realms/a")), None);
+        assert_eq!(attempt(LOG, &other, false), None);
+        assert_eq!(attempt("", &issuer("https://kc.test/realms/a"), true), None);
     }
 
     #[test]
     fn where_the_obstacle_is_depends_on_who_can_read_the_issuer() {
         let said = |url: &str, here| {
             let issuer = issuer(url);
-            let found = finding(&issuer, attempt(LOG, &issuer).as_ref(), here);
+            let found = finding(&issuer, attempt(LOG, &issuer, true).as_ref(), here);
             assert_eq!((found.behaviour, found.basis), (Some("O24"), Basis::Proved));
             found.seen
         };
@@ -143,6 +157,11 @@ mod tests {
         let seen = finding(&issuer("https://kc.test"), None, Ok(())).seen;
         assert!(
             seen.contains("not read the configuration of the issuer https://kc.test yet"),
+            "{seen}"
+        );
+        let seen = finding(&issuer("https://kc.test"), None, Err("it answers 503")).seen;
+        assert!(
+            seen.ends_with("from this machine (it answers 503); it tries again every ten seconds"),
             "{seen}"
         );
     }

@@ -5,7 +5,6 @@
 
 use std::net::IpAddr;
 
-use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 pub mod existing;
@@ -38,7 +37,8 @@ impl Address {
 }
 
 /// The way in which an identity provider runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum Driver {
     /// Keycloak as an ordinary process.

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Kubeconfig;
-use super::reading::base64;
+use crate::yaml::base64;
 
 /// The kubeconfig lacks a required field.
 #[derive(Debug, thiserror::Error)]

@@ -11,6 +11,8 @@ pub mod plugin;
 mod presented;
 mod reading;
 
+use std::path::Path;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 pub use kube::config::{AuthInfo, Cluster, Kubeconfig};
@@ -29,6 +31,24 @@ use crate::credential::Credential;
 #[derive(Debug, thiserror::Error)]
 #[error("a kubeconfig cannot carry {0}")]
 pub struct NotInKubeconfig(String);
+
+/// Returns a kubeconfig for `server` with one cluster, one user and one context, all named `name`. It names files: the server's authority,
+/// and the client's certificate and key.
+#[must_use]
+pub fn of_files(name: &str, server: String, authority: &Path, certificate: &Path, key: &Path) -> Kubeconfig {
+    let file = |path: &Path| Some(path.display().to_string());
+    let cluster = Cluster {
+        server: Some(server),
+        certificate_authority: file(authority),
+        ..Cluster::default()
+    };
+    let user = AuthInfo {
+        client_certificate: file(certificate),
+        client_key: file(key),
+        ..AuthInfo::default()
+    };
+    single(name, cluster, user)
+}
 
 /// Returns a kubeconfig with one cluster, one user and one context, the current one, all named `name`.
 #[must_use]

@@ -40,7 +40,7 @@ pub async fn attach_or_start(options: &LabOptions, events: &Events) -> Result<La
     crate::tls::choose_provider();
     // An existing cluster has no lab to attach to: the cluster itself is what stays up. And no lab records its Keycloak version.
     if options.cluster == Some(Driver::Existing) || options.own || options.keycloak.is_some() {
-        return Lab::start(options, events).await;
+        return start(options, events).await;
     }
     let name = options.name.as_deref().unwrap_or(DEFAULT_NAME);
     match (Lab::attach(name).await?, &options.name) {
@@ -68,6 +68,14 @@ pub async fn attach_or_start(options: &LabOptions, events: &Events) -> Result<La
         },
         (None, Some(name)) => return Err(not_up(name)?),
         (None, None) => {}
+    }
+    start(options, events).await
+}
+
+/// Starts a lab, unless only one that is up may be used. A cluster that exists needs no lab.
+async fn start(options: &LabOptions, events: &Events) -> Result<Lab, LabError> {
+    if options.attach_only && options.cluster != Some(Driver::Existing) {
+        return Err(LabError::NotShared);
     }
     Lab::start(options, events).await
 }
@@ -105,10 +113,10 @@ pub(super) async fn attach(name: &str) -> Result<Option<Lab>, LabError> {
     let signer = Signer::load(&path.join("issuer"))?;
     let administrator = Administrator::new(&main, authorities.administrator()?)?;
     let keycloak = match &description.keycloak {
-        Some(keycloak) => Keycloak::new(keycloak)?,
+        Some(keycloak) => watch::channel(Some(Ok(Keycloak::new(keycloak)?))).1,
+        None if description.identity_provider.is_none() => super::keycloak::none(),
         None => return Ok(None),
     };
-    let (_, keycloak) = watch::channel(Some(Ok(keycloak)));
     Ok(Some(Lab(Arc::new(Inner {
         description,
         authorities: Some(authorities),

@@ -6,13 +6,12 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::ServiceAccount;
-use kube::api::{Api, PostParams};
+use kube::api::Api;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{Lab, LabError, seed_objects};
+use super::{Lab, LabError, seed_objects, service_account};
 use crate::credential::Credential;
 use crate::identity_provider::keycloak::TokenSet;
 use crate::kubeconfig::{self, NotInKubeconfig};
@@ -101,7 +100,7 @@ struct Extra {
 
 fn cast() -> &'static Cast {
     static CAST: LazyLock<Cast> =
-        LazyLock::new(|| toml::from_str(include_str!("../../../fixtures/cast.toml")).expect("fixtures/cast.toml is read by a test"));
+        LazyLock::new(|| toml::from_str(include_str!("../../fixtures/cast.toml")).expect("fixtures/cast.toml is read by a test"));
     &CAST
 }
 
@@ -263,23 +262,7 @@ impl Lab {
             source: Box::new(source),
         };
         let accounts: Api<ServiceAccount> = Api::namespaced(self.administrator().client(), seed_objects::NAMESPACE);
-        let account = serde_json::from_value(json!({ "metadata": { "name": name } })).expect("a service account");
-        match accounts.create(&PostParams::default(), &account).await {
-            Err(kube::Error::Api(status)) if status.code == 409 => {}
-            created => drop(created.map_err(wrong)?),
-        }
-        let request = TokenRequest {
-            spec: TokenRequestSpec {
-                expiration_seconds: Some(lifetime.as_secs().cast_signed()),
-                ..TokenRequestSpec::default()
-            },
-            ..TokenRequest::default()
-        };
-        let made = accounts
-            .create_token_request(name, &PostParams::default(), &request)
-            .await
-            .map_err(wrong)?;
-        Ok(Secret::new(made.status.map(|status| status.token).unwrap_or_default()))
+        service_account::token(&accounts, name, lifetime).await.map_err(wrong)
     }
 
     /// Logs `name` in at Keycloak, by a password grant.

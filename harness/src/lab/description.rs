@@ -37,6 +37,12 @@ pub struct LabDescription {
     pub cluster: Driver,
     /// The driver of its identity provider; `None` in a lab without one.
     pub identity_provider: Option<identity_provider::Driver>,
+    /// The name of what its main API server was given, if that is not a setting ([`Given::name`](crate::cluster::Given::name)).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given: Option<String>,
+    /// The directory of the project that it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<PathBuf>,
     /// The observed capabilities of the cluster.
     #[serde(default)]
     pub observed: BTreeMap<String, Observed>,
@@ -51,6 +57,9 @@ pub struct LabDescription {
     pub keycloak_issuer: String,
     /// Keycloak, once it is ready.
     pub keycloak: Option<KeycloakDescription>,
+    /// The fingerprint of somebody's realm, if Keycloak has imported one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub realm: Option<String>,
     /// The auth proxies, by name.
     pub auth_proxies: BTreeMap<String, AuthProxyDescription>,
     /// The directory with a kubectl of the lab's version, if there is one.
@@ -149,6 +158,14 @@ impl LabDescription {
             let has = self.identity_provider.map_or("none", identity_provider::Driver::name);
             return Ok(Some(format!("its identity provider is {has}, not {}", asked.name())));
         }
+        if self.project != options.project {
+            let of = |project: &Option<PathBuf>| {
+                project
+                    .as_ref()
+                    .map_or_else(|| "no project".to_owned(), |path| path.display().to_string())
+            };
+            return Ok(Some(format!("it is for {}, not for {}", of(&self.project), of(&options.project))));
+        }
         if self.fingerprint != fingerprint() {
             return Ok(Some(format!("it was started by another build of authlab ({})", self.authlab)));
         }
@@ -158,7 +175,7 @@ impl LabDescription {
 
 /// Returns a hash of all that defines a lab: the fixtures that are compiled in.
 pub(super) fn fingerprint() -> String {
-    static FIXTURES: include_dir::Dir<'_> = include_dir::include_dir!("$CARGO_MANIFEST_DIR/../fixtures");
+    static FIXTURES: include_dir::Dir<'_> = include_dir::include_dir!("$CARGO_MANIFEST_DIR/fixtures");
     let mut hash = sha2::Sha256::new();
     let mut pending = vec![&FIXTURES];
     while let Some(directory) = pending.pop() {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::access_webhook::AccessWebhookError;
 use crate::auth_proxy::AuthProxyError;
 use crate::cluster::{ClusterError, Driver, SettingError};
 use crate::engine::EngineError;
@@ -14,7 +15,7 @@ use crate::pki::PkiError;
 use crate::private::NotPrivate;
 use crate::process::wait::WaitError;
 use crate::server_binaries::images::NotAReference;
-use crate::server_binaries::{ServerBinariesError, UnknownKeycloak, UnknownVersion};
+use crate::server_binaries::{KubernetesVersion, ServerBinariesError, UnknownKeycloak, UnknownVersion};
 use crate::token_webhook::TokenWebhookError;
 
 /// The reason why a lab cannot be started, used or ended.
@@ -26,6 +27,14 @@ pub enum LabError {
     /// The version of Keycloak is not one of those pinned.
     #[error(transparent)]
     KeycloakVersion(#[from] UnknownKeycloak),
+    /// The driver runs an image that does not exist for the version: a pre-release.
+    #[error("cannot start {driver} with Kubernetes {kubernetes}: there is no image of a pre-release")]
+    NoImage {
+        /// The driver's name.
+        driver: &'static str,
+        /// The version.
+        kubernetes: KubernetesVersion,
+    },
     /// Server binaries cannot be obtained.
     #[error(transparent)]
     ServerBinaries(#[from] ServerBinariesError),
@@ -74,6 +83,9 @@ pub enum LabError {
     /// The token webhook cannot be started.
     #[error("cannot start the token webhook")]
     TokenWebhook(#[from] TokenWebhookError),
+    /// The access webhook cannot be started.
+    #[error("cannot start the access webhook")]
+    AccessWebhook(#[from] AccessWebhookError),
     /// An auth proxy cannot be started.
     #[error("cannot start the auth proxy")]
     AuthProxy(#[from] AuthProxyError),
@@ -191,6 +203,11 @@ pub enum LabError {
         /// The names of the labs that are up.
         up: Vec<String>,
     },
+    /// Only a lab that is up may be used, and none is that matches.
+    #[error(
+        "no lab is up that this test can use, and a lab for each test would be started (cargo-nextest runs each in a process of its own)"
+    )]
+    NotShared,
     /// The lab has an owner, but cannot be attached to.
     #[error("cannot attach to the lab '{name}': it is still starting, or belongs to the run that started it")]
     NotReady {
@@ -243,6 +260,12 @@ pub enum LabError {
     /// The owner of the lab could not do what it was asked to.
     #[error("the owner of the lab answers: {0}")]
     Refused(String),
+    /// The API server does not start with what was given to it.
+    #[error("the API server does not start: {said}")]
+    NotAccepted {
+        /// Its own words, from its log, redacted.
+        said: String,
+    },
     /// The owner of the lab started a server, which exited.
     #[error("the owner of the lab answers: {0}")]
     ServerExit(String),
@@ -303,6 +326,18 @@ impl LabError {
     }
 }
 
+impl LabError {
+    /// Returns `true` if Keycloak does not import somebody's realm.
+    #[must_use]
+    pub fn is_refused_realm(&self) -> bool {
+        match self {
+            Self::Keycloak(error) => matches!(error, KeycloakError::RealmRefused { .. }),
+            Self::Shared(error) => error.is_refused_realm(),
+            _ => false,
+        }
+    }
+}
+
 fn not_reached(owner: Option<u32>, of: Option<&Elsewhere>) -> String {
     let process = owner.map_or_else(|| "its owner".to_owned(), |pid| format!("its owner, process {pid},"));
     match of {
@@ -323,6 +358,7 @@ impl Hint for LabError {
             Self::Cluster { source, .. } => source.hint(),
             Self::Keycloak(error) | Self::Login { source: error, .. } => error.hint(),
             Self::Shared(error) => error.hint(),
+            Self::NoImage { .. } => Some("choose --cluster process, which can be built from source, or --cluster container".to_owned()),
             Self::Existing(error) => error.hint(),
             Self::UpAlready { name, .. } => Some(format!(
                 "use it as it is (`authlab status`), or end it with `authlab down{}`",
@@ -330,6 +366,10 @@ impl Hint for LabError {
             )),
             Self::NotReady { .. } => Some("`authlab status` lists the labs".to_owned()),
             Self::ServerBinaries(error) => error.hint(),
+            Self::NotShared => Some(
+                "start one for all tests: `authlab up --nextest` in a setup script of cargo-nextest, or `authlab up` before the tests"
+                    .to_owned(),
+            ),
             Self::NotUp { name, .. } => Some(format!("`authlab up{}` starts it", super::lab_option(name))),
             Self::Mismatch { name, .. } => Some(format!(
                 "end it with `authlab down{}`, or choose another name with --lab",

@@ -18,7 +18,7 @@ use super::description::LabDescription;
 use super::supervisor::{LOG, save};
 use super::{Lab, LabError, ScenarioObjects};
 use crate::cause::with_causes;
-use crate::cluster::ApiServer;
+use crate::cluster::{ApiServer, ending_with};
 use crate::event::Events;
 
 /// The time without requests after which an API server ends, unless the user sets another.
@@ -177,12 +177,16 @@ impl Further {
             if used.next(self.0.idle).is_none_or(|(next, left)| next != name || !left.is_zero()) {
                 return Ok(());
             }
-            used.servers.remove(name);
+            for name in ending_with(name) {
+                used.servers.remove(name);
+            }
         }
         let lab = &self.0.lab;
         // The server leaves the description before it ends, so that no other process finds it.
         let mut description = LabDescription::load(lab.directory())?.ok_or(LabError::Ended)?;
-        description.api_servers.remove(name);
+        for name in ending_with(name) {
+            description.api_servers.remove(name);
+        }
         save(lab, description.clone()).await?;
         lab.end_api_server(name).await?;
         save(lab, description).await

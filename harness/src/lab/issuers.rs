@@ -25,6 +25,7 @@ pub(super) fn paths() -> Vec<IssuerPath> {
         IssuerPath::new("es256", &[Es256, Es384, Es512]),
         IssuerPath::new("unreachable-keys", &[Es256]).withholding_keys(),
         IssuerPath::new("keys-kept-for-a-day", &[Es256]).letting_keys_be_kept(),
+        IssuerPath::new("late", &[Es256]).failing_at_first(),
         discovery_url,
         discovery_url_with_path,
         IssuerPath::new("behind-egress", &[Es256]).called(format!("https://{HIDDEN}/behind-egress")),

@@ -14,12 +14,12 @@ use super::description::{ContainerDescription, ProcessDescription};
 use super::plan::KeycloakPlan;
 use super::sabotaged::without_mappers;
 use super::watched_scope::ScopeOnDemand;
-use super::{Directory, Keycloak, LabError};
+use super::{Directory, Keycloak, LabError, LabOptions};
 use crate::cluster::Authorities;
 use crate::event::Events;
+use crate::identity_provider::issuer::RealKeys;
 use crate::identity_provider::keycloak::{self, Front, KeycloakError, Settings};
 use crate::pki::Leaf;
-use crate::sabotage::Sabotage;
 
 /// A client of Keycloak, or the reason why it could not be started; `None` while it starts.
 pub(super) type Readiness = watch::Receiver<Option<Result<Keycloak, Arc<LabError>>>>;
@@ -98,14 +98,28 @@ impl Files {
     }
 }
 
-/// Begins to start Keycloak as `plan` says; `front` holds early requests.
+/// The places at which others find Keycloak.
+pub(super) struct Published {
+    /// Its public address, which holds early requests.
+    pub(super) front: Front,
+    /// The keys of somebody's realm.
+    pub(super) real_keys: RealKeys,
+}
+
+/// Returns the readiness of a Keycloak that nobody starts.
+pub(super) fn none() -> Readiness {
+    let lacks = LabError::Lacks { what: "a Keycloak" };
+    watch::channel(Some(Err(Arc::new(lacks)))).1
+}
+
+/// Begins to start Keycloak as `plan` says, with the realm and the faults in `options`.
 pub(super) async fn start(
     plan: KeycloakPlan,
     scope: &ScopeOnDemand<'_>,
-    front: Front,
+    Published { front, real_keys }: Published,
     directory: &Directory,
     authorities: &Authorities,
-    sabotage: Option<Arc<Sabotage>>,
+    options: &LabOptions,
     events: &Events,
 ) -> Result<(LabKeycloak, Readiness), LabError> {
     let files = Files {
@@ -114,10 +128,22 @@ pub(super) async fn start(
         authority: authorities.serving.certificate().to_owned(),
     };
     let events = events.clone();
+    let (sabotage, realm) = (options.sabotage.clone(), options.realm.clone());
     let starting: BoxFuture<'static, Result<keycloak::Keycloak, KeycloakError>> = match plan {
         KeycloakPlan::Process(prepared) => {
             let lab = directory.id().clone();
-            async move { keycloak::start(&prepared, &lab, files.settings(front), &events).await }.boxed()
+            async move {
+                match &realm {
+                    Some(realm) => {
+                        let started = keycloak::start_with_realm(&prepared, &lab, files.settings(front), realm, &events).await?;
+                        // Before anybody logs in: API servers ask again for keys that they do not know.
+                        real_keys.publish(&realm.issuer, &Keycloak::new(&started.description())?.keys().await?);
+                        Ok(started)
+                    }
+                    None => keycloak::start(&prepared, &lab, files.settings(front), &events).await,
+                }
+            }
+            .boxed()
         }
         KeycloakPlan::Container { engine, image } => {
             let scope = scope.in_engine(&engine).await?.scope.clone();

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -15,6 +15,7 @@ use super::description::LabDescription;
 use super::directory::{self, Abandoned, Claim, Marker, Ownership, There};
 use super::existing::InCluster;
 use super::processes::Left;
+use crate::cause::with_causes;
 use crate::engine::{self, Engine, Filter, Labels};
 use crate::owner::{LabId, Owner};
 use crate::process::Running;
@@ -38,6 +39,8 @@ pub struct Cleared {
     pub others: Vec<OfOthers>,
     /// Runs that were killed while they used an existing cluster: their objects may still be there.
     pub in_clusters: Vec<InCluster>,
+    /// Labs whose container engine does not answer; they were left as they are.
+    pub unreached: Vec<Unreached>,
     /// The failures.
     #[serde(skip)]
     pub failed: Vec<LabError>,
@@ -50,6 +53,17 @@ pub struct LabElsewhere {
     pub lab: String,
     /// The place of its creator.
     pub of: String,
+}
+
+/// A lab whose container engine does not answer, so that its containers cannot be cleared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unreached {
+    /// Its name.
+    pub lab: String,
+    /// The directory, which stays.
+    pub directory: PathBuf,
+    /// The engine's address and what was seen there.
+    pub why: String,
 }
 
 /// Objects of another owner in an engine.
@@ -126,6 +140,11 @@ pub async fn clear(clearing: Clearing) -> Cleared {
             Err(LabError::Elsewhere { of, .. }) => cleared.elsewhere.push(LabElsewhere {
                 lab: lab.name,
                 of: of.to_string(),
+            }),
+            Err(LabError::Engine(error)) => cleared.unreached.push(Unreached {
+                lab: lab.name,
+                directory: lab.path,
+                why: with_causes(&error),
             }),
             Err(error) => cleared.failed.push(error),
         }

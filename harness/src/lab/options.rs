@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cluster::Driver;
+use crate::cluster::{Driver, Given};
 use crate::identity_provider;
+use crate::identity_provider::keycloak::export::RealmImport;
 use crate::sabotage::Sabotage;
 use crate::server_binaries;
 
@@ -34,12 +35,22 @@ pub struct LabOptions {
     pub keep: bool,
     /// `true` to require a lab of this process: a running one is not used.
     pub own: bool,
+    /// `true` to use only a lab that is up, and to start none.
+    pub attach_only: bool,
     /// The number of learners in a class: an additional controller enforces their limits.
     pub learners: u32,
     /// `true` if a lab with learners may be used, since the work grants no rights.
     pub beside_learners: bool,
     /// The time without requests after which a further API server of a lab that stays up ends; two minutes if not given.
     pub idle: Option<Duration>,
+    /// `true` for an API server and nothing beside it: no Keycloak, no controllers, no objects and no auth proxies.
+    pub bare: bool,
+    /// The directory of the project that the lab is for; a lab that is up is used for no other.
+    pub project: Option<PathBuf>,
+    /// The flags and files of the main API server, in place of its setting.
+    pub main: Option<Arc<Given>>,
+    /// Somebody's realm, for a Keycloak in a bare lab.
+    pub realm: Option<Arc<RealmImport>>,
     /// The deliberate faults, in a lab of processes that this process owns.
     pub sabotage: Option<Arc<Sabotage>>,
 }

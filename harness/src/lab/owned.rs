@@ -1,16 +1,19 @@
 //! The servers of a lab that this process runs, and their end. The main type is [`Owned`].
 
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
 
 use super::LabError;
 use super::cluster::Cluster;
 use super::description::{ContainerDescription, ProcessDescription};
 use super::keycloak::LabKeycloak;
 use super::watched_scope::WatchedScope;
+use crate::access_webhook::AccessWebhook;
 use crate::auth_proxy::AuthProxy;
-use crate::cluster::{ApiServer, Setting};
+use crate::cluster::{ApiServer, Given, Setting};
 use crate::event::Events;
-use crate::identity_provider::issuer::{Egress, Issuer};
+use crate::identity_provider::issuer::{Detour, Egress, Issuer, StandInRequest};
 use crate::server_binaries::ServerBinaries;
 use crate::token_webhook::TokenWebhook;
 
@@ -18,9 +21,12 @@ use crate::token_webhook::TokenWebhook;
 #[derive(Debug)]
 pub(super) struct Owned {
     pub(super) cluster: tokio::sync::Mutex<Option<Cluster>>,
-    pub(super) keycloak: LabKeycloak,
-    pub(super) issuer: Mutex<Option<(Issuer, Egress)>>,
+    pub(super) keycloak: Option<LabKeycloak>,
+    /// The directory with what API servers beside those of the fixtures are started with ([`Given`]).
+    pub(super) given: PathBuf,
+    pub(super) issuer: Mutex<Option<(Issuer, Egress, Detour)>>,
     pub(super) token_webhook: Mutex<Option<TokenWebhook>>,
+    pub(super) access_webhook: Mutex<Option<AccessWebhook>>,
     pub(super) proxies: Mutex<Vec<AuthProxy>>,
     pub(super) scope: tokio::sync::Mutex<Option<WatchedScope>>,
     /// They stay in the cache as long as the lab lives.
@@ -30,7 +36,15 @@ pub(super) struct Owned {
 impl Owned {
     /// Starts the API server with the setting `name`.
     pub(super) async fn further(&self, name: &str, events: &Events) -> Result<ApiServer, LabError> {
-        let setting = Setting::named(name)?;
+        let directory = self.given.as_path();
+        let given = Given::load(directory, name).map_err(|source| LabError::Directory {
+            path: directory.to_owned(),
+            source,
+        })?;
+        let setting = match given {
+            Some(given) => Setting::given(name, given),
+            None => Setting::named(name)?,
+        };
         let mut cluster = self.cluster.lock().await;
         cluster.as_mut().ok_or(LabError::Ended)?.further(&setting, events).await
     }
@@ -48,7 +62,9 @@ impl Owned {
     /// # Errors
     /// A container could not be removed.
     pub(super) async fn stop(&self) -> Result<(), LabError> {
-        self.keycloak.give_up();
+        if let Some(keycloak) = &self.keycloak {
+            keycloak.give_up();
+        }
         self.proxies.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let cluster = async {
             match self.cluster.lock().await.take() {
@@ -56,9 +72,15 @@ impl Owned {
                 None => Ok(()),
             }
         };
-        let (stopped, ()) = futures::join!(cluster, self.keycloak.stop());
+        let keycloak = async {
+            if let Some(keycloak) = &self.keycloak {
+                keycloak.stop().await;
+            }
+        };
+        let (stopped, ()) = futures::join!(cluster, keycloak);
         self.issuer.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.token_webhook.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.access_webhook.lock().unwrap_or_else(PoisonError::into_inner).take();
         match self.scope.lock().await.take() {
             // Servers that could not be stopped individually are removed here, or reported.
             Some(scope) => scope.end().await,
@@ -66,16 +88,36 @@ impl Owned {
         }
     }
 
+    /// Returns the requests for documents of stand-ins since `begin`, in order.
+    pub(super) fn stand_in_requests(&self, begin: SystemTime) -> Vec<StandInRequest> {
+        let running = self.issuer.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((issuer, _, detour)) = running.as_ref() else {
+            return Vec::new();
+        };
+        let mut requests = issuer.stand_in_requests(begin);
+        requests.extend(detour.stand_in_requests(begin));
+        requests.sort_by_key(|request| request.at);
+        requests
+    }
+
     /// Returns the name and id of every container.
     pub(super) async fn containers(&self) -> Vec<ContainerDescription> {
         let cluster = self.cluster.lock().await.as_ref().map(Cluster::containers).unwrap_or_default();
-        cluster.into_iter().chain(self.keycloak.container().await).collect()
+        let keycloak = match &self.keycloak {
+            Some(keycloak) => keycloak.container().await,
+            None => None,
+        };
+        cluster.into_iter().chain(keycloak).collect()
     }
 
     /// Returns the name and process id of every server.
     pub(super) async fn processes(&self) -> Vec<ProcessDescription> {
         let cluster = self.cluster.lock().await.as_ref().map(Cluster::processes).unwrap_or_default();
-        cluster.into_iter().chain(self.keycloak.process().await).collect()
+        let keycloak = match &self.keycloak {
+            Some(keycloak) => keycloak.process().await,
+            None => None,
+        };
+        cluster.into_iter().chain(keycloak).collect()
     }
 
     /// Returns the address of the engine, if anything runs in containers.

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use crate::owner::LabId;
 use crate::process::Running;
+use crate::server_binaries::{AGGREGATED_API, TOKEN_SIGNER};
 
 /// A running process.
 #[derive(Clone, Debug)]
@@ -21,7 +22,14 @@ pub(super) struct Seen {
 }
 
 /// The programs of a lab that are displayed.
-const PROGRAMS: &[&str] = &["etcd", "kube-apiserver", "kube-controller-manager", "java"];
+const PROGRAMS: &[&str] = &[
+    "etcd",
+    "kube-apiserver",
+    "kube-controller-manager",
+    AGGREGATED_API,
+    TOKEN_SIGNER,
+    "java",
+];
 
 /// Returns the servers with the lab's directory `path` in an option, for display. Those of another container can have the same path.
 pub(super) fn servers(path: &Path) -> Vec<Seen> {
@@ -271,11 +279,17 @@ mod tests {
     #[cfg(target_os = "linux")]
     impl Stand {
         fn with(arguments: &[&str], variable: Option<String>) -> Self {
-            let mut command = std::process::Command::new("tail");
-            command.args(["-f", "/dev/null"]).env_clear().stdout(std::process::Stdio::null());
-            command.args(arguments).stderr(std::process::Stdio::null());
+            let mut command = std::process::Command::new("sh");
+            command.args(["-c", "read -r nothing", "sh"]).args(arguments).env_clear();
             command.envs(variable.map(|value| (LabId::VARIABLE, value)));
-            Self(command.spawn().expect("there is tail"))
+            Self::of(&mut command)
+        }
+
+        /// Starts a program that ends with its input, and so with this process, however that ends.
+        fn of(command: &mut std::process::Command) -> Self {
+            command.stdin(std::process::Stdio::piped());
+            command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+            Self(command.spawn().expect("the program is there"))
         }
     }
 
@@ -294,18 +308,8 @@ mod tests {
         assert!(!seen(beside.0.id()).is_contained());
         // As an engine creates it: in its own PID namespace, under the number that it has outside.
         let mut inside = std::process::Command::new("unshare");
-        inside.args([
-            "--user",
-            "--map-root-user",
-            "--pid",
-            "--fork",
-            "--kill-child",
-            "tail",
-            "-f",
-            "/dev/null",
-        ]);
-        inside.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
-        let mut inside = Stand(inside.spawn().unwrap());
+        inside.args(["--user", "--map-root-user", "--pid", "--fork", "--kill-child", "cat"]);
+        let mut inside = Stand::of(&mut inside);
         let began = until("a process in a namespace of its own", Duration::from_secs(20), || {
             let outer = inside.0.id();
             let children = std::fs::read_to_string(format!("/proc/{outer}/task/{outer}/children")).unwrap_or_default();

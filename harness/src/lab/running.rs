@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use tokio::sync::OnceCell;
 
@@ -11,10 +12,10 @@ use super::control::Client;
 use super::existing::Guest;
 use super::keycloak::Readiness;
 use super::owned::Owned;
-use super::{Administrator, Directory, Keycloak, LabDescription, LabError, LabOptions, UnderWay, processes, start};
-use crate::cluster::{ApiServer, Authorities, Capabilities, MAIN, Minor};
+use super::{Administrator, Directory, Keycloak, LabDescription, LabError, LabOptions, UnderWay, own_servers, processes, start};
+use crate::cluster::{AGGREGATED_API, AGGREGATOR, ApiServer, Authorities, Capabilities, Given, MAIN, Minor, ending_with};
 use crate::event::{Events, Exchanges};
-use crate::identity_provider::issuer::Signer;
+use crate::identity_provider::issuer::{Signer, StandInRequest};
 use crate::probe::Endpoint;
 
 /// A running lab. Cheap to clone.
@@ -193,7 +194,12 @@ impl Lab {
         };
         let started = cell.get_or_try_init(|| async {
             match &self.0.owner {
-                Owner::Us(owned) => owned.further(name, events).await,
+                Owner::Us(owned) => {
+                    if name == AGGREGATED_API {
+                        return self.aggregated_api(owned, events).await;
+                    }
+                    owned.further(name, events).await
+                }
                 Owner::Guest(_) => Err(LabError::Lacks {
                     what: "API servers that can be started",
                 }),
@@ -210,13 +216,63 @@ impl Lab {
         started.await.cloned()
     }
 
-    /// Ends the API server with the setting `name` in a lab of this process.
-    pub(super) async fn end_api_server(&self, name: &str) -> Result<(), LabError> {
-        self.0.further.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
-        match &self.0.owner {
-            Owner::Us(owned) => owned.end_further(name).await,
-            Owner::Guest(_) | Owner::Another(_) => Ok(()),
+    /// Starts the aggregated API server behind the [`AGGREGATOR`].
+    async fn aggregated_api(&self, owned: &Owned, events: &Events) -> Result<ApiServer, LabError> {
+        let front = Box::pin(self.api_server(AGGREGATOR, events)).await?;
+        let client = self.administrator().at(&front)?.client();
+        own_servers::prepare_aggregated_api(&client).await?;
+        // One that could not be registered may have been left.
+        owned.end_further(AGGREGATED_API).await?;
+        let server = owned.further(AGGREGATED_API, events).await?;
+        own_servers::register_aggregated_api(&client, &server).await?;
+        Ok(server)
+    }
+
+    /// Returns the API server that is started with `given`: the main one, one that runs, or a new one.
+    ///
+    /// # Errors
+    /// The server cannot be started ([`LabError::NotAccepted`] if it refuses what it is given), or the lab has learners.
+    pub async fn given(&self, given: &Given, events: &Events) -> Result<ApiServer, LabError> {
+        let name = given.name();
+        if self.description().given.as_ref() == Some(&name) {
+            return Ok(self.main().clone());
         }
+        given.save(&self.directory().join(start::GIVEN))?;
+        match self.api_server(&name, events).await {
+            Err(error) if error.is_server_exit() => match start::last_words(self.directory(), &name).await {
+                Some(said) => Err(LabError::NotAccepted { said }),
+                None => Err(error),
+            },
+            started => started,
+        }
+    }
+
+    /// Returns the requests of API servers for documents of stand-ins since `begin`, in order; none if another process owns the lab.
+    pub fn stand_in_requests(&self, begin: SystemTime) -> Vec<StandInRequest> {
+        match &self.0.owner {
+            Owner::Us(owned) => owned.stand_in_requests(begin),
+            Owner::Guest(_) | Owner::Another(_) => Vec::new(),
+        }
+    }
+
+    /// Ends the API server that was started with `given` in a lab of this process, unless it is the main one.
+    ///
+    /// # Errors
+    /// Its files cannot be removed.
+    pub async fn end_given(&self, given: &Given) -> Result<(), LabError> {
+        self.end_api_server(&given.name()).await
+    }
+
+    /// Ends the API server with the setting `name` in a lab of this process, and those behind it.
+    pub(super) async fn end_api_server(&self, name: &str) -> Result<(), LabError> {
+        let mut ended = Ok(());
+        for name in ending_with(name) {
+            self.0.further.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+            if let Owner::Us(owned) = &self.0.owner {
+                ended = ended.and(owned.end_further(name).await);
+            }
+        }
+        ended
     }
 
     /// Announces the run `run` to the owner of a lab that continues; does nothing in another lab. Until the result is dropped, or this

@@ -30,12 +30,18 @@ const AT_ONCE: usize = 8;
 const CORE: &str = "";
 const RBAC: &str = "rbac.authorization.k8s.io";
 const CERTIFICATES: &str = "certificates.k8s.io";
+const ADMISSION: &str = "admissionregistration.k8s.io";
+const STORAGE: &str = "storage.k8s.io";
 
-/// The kinds of objects that scenarios create outside their own namespaces, each with its namespace.
+/// The kinds of objects that scenarios create outside their own namespaces, each with its namespace. Versions of Kubernetes without one of
+/// them have none of its objects either.
 const ELSEWHERE: &[(&str, &str, Option<&str>)] = &[
     (RBAC, "ClusterRoleBinding", None),
     (RBAC, "ClusterRole", None),
     (CERTIFICATES, "CertificateSigningRequest", None),
+    (CERTIFICATES, "ClusterTrustBundle", None),
+    (ADMISSION, "ValidatingWebhookConfiguration", None),
+    (STORAGE, "CSIDriver", None),
     (CORE, "Node", None),
     (CORE, "Secret", Some("kube-system")),
 ];
@@ -81,7 +87,7 @@ impl ScenarioObjects {
         let elsewhere = ELSEWHERE.iter().map(|(group, kind, namespace)| async move {
             let api = api(client, group, kind, *namespace);
             let deleted = api.delete_collection(&now(), &self.params()).await;
-            deleted.map_err(|source| wrong(format!("the deletion of every {kind}"), source))
+            absent_is_fine(deleted.map(drop)).map_err(|source| wrong(format!("the deletion of every {kind}"), source))
         });
         futures::try_join!(try_join_all(elsewhere), self.namespaces(client))?;
         self.until_gone(client).await
@@ -106,7 +112,12 @@ impl ScenarioObjects {
             let mut left = Vec::new();
             for (group, kind, namespace) in kinds() {
                 let api = api(client, group, kind, namespace);
-                for object in api.list_metadata(&self.params()).await? {
+                let listed = match api.list_metadata(&self.params()).await {
+                    // This version does not have the kind.
+                    Err(kube::Error::Api(status)) if status.code == 404 => continue,
+                    listed => listed?,
+                };
+                for object in listed {
                     left.push(format!("{kind} {}", object.name_any()));
                     // A scenario set the finalizer to keep the object until the scenario ends.
                     if !object.finalizers().is_empty() {

@@ -1,8 +1,10 @@
 //! The objects that every lab has: a node, so that `get nodes` prints a row, and the right to see
 //! it for the members of the cast that have a group.
 
+use std::time::Duration;
+
 use k8s_openapi::api::authorization::v1::ResourceAttributes;
-use k8s_openapi::api::core::v1::{Namespace, Node};
+use k8s_openapi::api::core::v1::{Namespace, Node, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
 use kube::api::{Api, PostParams};
 use kube::{Client, Resource};
@@ -10,7 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::{AccessReview, LabError};
+use super::{AccessReview, LabError, service_account};
 
 /// The node's name.
 pub(super) const NODE: &str = "lab-node";
@@ -90,29 +92,14 @@ pub(super) async fn add(client: &Client, objects: &[crate::sabotage::Object]) ->
 
 /// Creates a service account for the impersonating auth proxy, and returns a token of it that outlives the lab.
 pub(super) async fn impersonator_token(client: &Client) -> Result<crate::secret::Secret, LabError> {
-    use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
-    use k8s_openapi::api::core::v1::ServiceAccount;
-    let wrong = |source| LabError::Objects {
-        what: "the auth proxy's service account".to_owned(),
-        source: Box::new(source),
-    };
     let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), NAMESPACE);
-    let account = serde_json::from_value(json!({ "metadata": { "name": IMPERSONATOR } })).expect("a service account");
-    accounts.create(&PostParams::default(), &account).await.map_err(wrong)?;
-    let request = TokenRequest {
-        spec: TokenRequestSpec {
-            expiration_seconds: Some(7 * 24 * 3600),
-            ..TokenRequestSpec::default()
-        },
-        ..TokenRequest::default()
-    };
-    let made = accounts
-        .create_token_request(IMPERSONATOR, &PostParams::default(), &request)
+    let week = Duration::from_secs(7 * 24 * 3600);
+    service_account::token(&accounts, IMPERSONATOR, week)
         .await
-        .map_err(wrong)?;
-    Ok(crate::secret::Secret::new(
-        made.status.map(|status| status.token).unwrap_or_default(),
-    ))
+        .map_err(|source| LabError::Objects {
+            what: "the auth proxy's service account".to_owned(),
+            source: Box::new(source),
+        })
 }
 
 async fn node(client: &Client, version: &str) -> Result<(), LabError> {

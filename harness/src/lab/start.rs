@@ -11,12 +11,16 @@ use super::plan::Plan;
 use super::sabotaged::in_hands;
 use super::watched_scope::ScopeOnDemand;
 use super::{
-    Administrator, Directory, Inner, Lab, LabError, LabOptions, Owner, auth_proxies, keycloak, kubectl, passing_name, seed_objects,
+    Administrator, Directory, Inner, Lab, LabError, LabOptions, Owner, auth_proxies, keycloak, kubectl, own_servers, passing_name,
+    seed_objects,
 };
 use crate::cluster::{Authorities, Driver, Inputs, MAIN, Minor};
 use crate::event::Events;
 use crate::identity_provider::Address;
 use crate::identity_provider::issuer::HIDDEN;
+
+/// The directory below a lab's with what API servers beside those of the fixtures are started with.
+pub(super) const GIVEN: &str = "given";
 
 /// Starts a lab that lives as long as this process.
 pub(super) async fn start(options: &LabOptions, events: &Events) -> Result<Lab, LabError> {
@@ -35,6 +39,14 @@ pub(super) async fn start_in(directory: Directory, name: &str, options: &LabOpti
     let directory = Arc::new(directory);
     directory.expect_space()?;
     let started = start_servers(&directory, name, options, events).await;
+    if options.bare
+        && let Err(error) = &started
+        && error.is_server_exit()
+        && let Some(said) = last_words(directory.path(), MAIN).await
+    {
+        // A server's words about its configuration are an answer, and need no evidence.
+        return Err(LabError::NotAccepted { said });
+    }
     if started.is_err() && has_logs(directory.path()) {
         directory.keep();
     }
@@ -44,8 +56,12 @@ pub(super) async fn start_in(directory: Directory, name: &str, options: &LabOpti
 /// Starts everything that a lab needs, in order.
 async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOptions, events: &Events) -> Result<Lab, LabError> {
     let plan = Plan::make(options, directory, events).await?;
-    let (driver, identity_provider) = (plan.cluster.driver(), plan.keycloak.driver());
+    let driver = plan.cluster.driver();
+    let identity_provider = plan.keycloak.as_ref().map(super::plan::KeycloakPlan::driver);
 
+    // The start of a bare lab is part of an answer that is awaited anyway: only fetching its servers is worth a word.
+    let silent = Events::silent();
+    let events = if options.bare { &silent } else { events };
     // Servers need each other's addresses, certificates and ports.
     let scope = ScopeOnDemand::new(name, directory, events);
     let address = plan.cluster.address(&scope).await?;
@@ -55,17 +71,28 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
         issuer,
         front,
         token_webhook,
+        access_webhook,
         egress,
+        detour,
         places,
     } = Listeners::open(&address, directory.path(), &ours).await?;
 
     // The servers, all at once. Keycloak takes longest, and nothing waits for it.
-    let (keycloak, readiness) = keycloak::start(plan.keycloak, &scope, front, directory, &ours, options.sabotage.clone(), events).await?;
+    let (keycloak, readiness) = match plan.keycloak {
+        Some(plan) => {
+            let real_keys = issuer.real_keys();
+            let published = keycloak::Published { front, real_keys };
+            let started = keycloak::start(plan, &scope, published, directory, &ours, options, events).await?;
+            (Some(started.0), started.1)
+        }
+        None => (None, keycloak::none()),
+    };
     let inputs = Inputs {
         directory: directory.path(),
         authorities: &ours,
         version: Minor(plan.version.version.minor.into()),
         places: &places,
+        main: options.main.as_deref(),
     };
     let (started, issuer) = futures::try_join!(
         plan.cluster.start(&scope, inputs, options, events),
@@ -79,6 +106,9 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
     let administrator = Administrator::new(&main, authorities.administrator()?)?;
     let (kubernetes, minor) = administrator.kubernetes().await?;
     let objects = events.in_phase("objects of the lab", async |_| {
+        if options.bare {
+            return Ok(BTreeMap::new());
+        }
         let client = administrator.client();
         seed_objects::prepare(&client, &format!("v{}", plan.version.version)).await?;
         if let Some(sabotage) = &options.sabotage {
@@ -90,13 +120,16 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
 
     // The lab, for this process and for others.
     let signer = issuer.signer().clone();
+    let own_servers = own_servers::observed(driver, plan.programs.as_ref());
     let (programs, kubectl) = kubectl::find(plan.programs.as_ref(), minor, directory.path()).await;
     let auth_proxies = auth_proxies::described(&proxies);
     let owned = Owned {
         cluster: tokio::sync::Mutex::new(Some(started.cluster)),
         keycloak,
-        issuer: Mutex::new(Some((issuer, egress))),
+        given: directory.below(GIVEN)?,
+        issuer: Mutex::new(Some((issuer, egress, detour))),
         token_webhook: Mutex::new(Some(token_webhook)),
+        access_webhook: Mutex::new(Some(access_webhook)),
         proxies: Mutex::new(proxies.into_values().collect()),
         scope: tokio::sync::Mutex::new(scope.into_made()),
         _programs: plan.programs,
@@ -111,13 +144,16 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
         kubernetes,
         minor,
         cluster: driver,
-        identity_provider: Some(identity_provider),
-        observed: BTreeMap::from([("kubectl".to_owned(), kubectl)]),
+        identity_provider,
+        given: options.main.as_ref().map(|given| given.name()),
+        project: options.project.clone(),
+        observed: std::iter::once(("kubectl".to_owned(), kubectl)).chain(own_servers).collect(),
         learners: options.learners,
         api_servers: BTreeMap::from([(MAIN.to_owned(), main.clone())]),
         issuer: places.issuer,
         keycloak_issuer: places.keycloak,
         keycloak: None,
+        realm: options.realm.as_ref().map(|realm| realm.fingerprint.clone()),
         auth_proxies,
         programs,
         processes: owned.processes().await,
@@ -144,6 +180,16 @@ async fn authorities(directory: &Directory, address: &Address) -> Result<Authori
     let (pki, hosts) = (directory.below("pki")?, vec![address.host.clone(), HIDDEN.to_owned()]);
     let created = tokio::task::spawn_blocking(move || Authorities::create(&pki, &hosts)).await;
     Ok(created.map_err(|_| LabError::Ended)??)
+}
+
+/// Returns the reason for which the API server `name` of the lab in `directory` ended, redacted.
+pub(super) async fn last_words(directory: &Path, name: &str) -> Option<String> {
+    let log_of = directory.join("api-servers").join(name).join("kube-apiserver.log");
+    let log = tokio::fs::read_to_string(&log_of).await.ok()?;
+    let said = crate::probe::failure(&log)?;
+    // The user knows what was given, and not where it was put.
+    let place = format!("{}/", log_of.parent().unwrap_or(directory).display());
+    Some(crate::secret::redact(&said.replace(&place, "")).into_owned())
 }
 
 /// Returns `true` if a server, or the owner, has written to its log.

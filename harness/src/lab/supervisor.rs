@@ -227,7 +227,8 @@ async fn publish(options: &LabOptions, events: &Events, end: Arc<Notify>) -> Res
 
     let lab = start::start_in(directory, name, options, events).await?;
     let keycloak = match lab.keycloak().await {
-        Ok(keycloak) => keycloak,
+        Ok(keycloak) => Some(keycloak),
+        Err(_) if options.bare && options.realm.is_none() => None,
         Err(error) => {
             // The logs say more than the error.
             lab.end(true).await?;
@@ -237,7 +238,7 @@ async fn publish(options: &LabOptions, events: &Events, end: Arc<Notify>) -> Res
     let further = Further::of(lab.clone(), options.idle.unwrap_or(IDLE));
     let control = control::Server::start(further.clone(), end).await.map_err(LabError::Control)?;
     let mut description = lab.description().clone();
-    description.keycloak = Some(keycloak.description().clone());
+    description.keycloak = keycloak.map(|keycloak| keycloak.description().clone());
     description.control = Some(control.description().clone());
     save(&lab, description).await?;
     Ok(Published { lab, control, further })

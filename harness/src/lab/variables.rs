@@ -64,6 +64,9 @@ impl Lab {
                 variables.push((variable, proxy.url.clone().into()));
             }
         }
+        if self.description().identity_provider.is_none() {
+            return Ok(variables);
+        }
         let keycloak = self.keycloak().await?;
         let keycloak = keycloak.description();
         variables.extend([

@@ -59,6 +59,7 @@ pub(super) async fn look(lesson: &Lesson, workspace: &Workspace<'_>, vocabulary:
     });
     let site = Site {
         cleanup: None,
+        under_test: None,
         lab: workspace.lab.clone(),
         events: events.clone(),
         exchanges: false,

@@ -29,9 +29,9 @@ const POLICY_NAME: &str = "authlab-learners";
 /// The validity of a learner's certificate: longer than any course.
 const COURSE: Duration = Duration::from_secs(7 * 24 * 3600);
 
-static LEARNER: &str = include_str!("../../../fixtures/learners/learner.json");
-static LIMITS: &str = include_str!("../../../fixtures/learners/limits.json");
-static POLICY: &str = include_str!("../../../fixtures/learners/policy.json");
+static LEARNER: &str = include_str!("../../fixtures/learners/learner.json");
+static LIMITS: &str = include_str!("../../fixtures/learners/limits.json");
+static POLICY: &str = include_str!("../../fixtures/learners/policy.json");
 
 /// A learner.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -27,7 +27,7 @@ pub use learner::{Learner, MOST, admit_class};
 pub use progress::{Progress, Reached, Row, board};
 pub use workspace::{Started, Workspace};
 
-static LESSONS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../fixtures/lessons");
+static LESSONS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/fixtures/lessons");
 
 /// A lesson, as its folder describes it. Texts have `{learner}` and other placeholders for a learner's own names ([`Workspace`]).
 #[derive(Clone, Debug, Deserialize)]

@@ -7,6 +7,8 @@ use std::task::{Context, Poll};
 
 use http_body_util::Full;
 use hyper::body::{Body, Bytes, Frame, SizeHint};
+#[cfg(feature = "issuer")]
+use hyper::header::REFERRER_POLICY;
 use hyper::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde_json::Value;
@@ -38,6 +40,26 @@ pub fn html(status: StatusCode, page: impl Into<Bytes>) -> Response<Full<Bytes>>
         answer.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     answer
+}
+
+/// Returns a response with a plain page for people: a title and `content`. Its address may hold a code, which other sites do not learn.
+#[cfg(feature = "issuer")]
+pub fn page(status: StatusCode, title: &str, content: &maud::Markup) -> Response<Full<Bytes>> {
+    let page = maud::html! {
+        (maud::DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { (title) }
+                style { "body{font:1.1rem/1.5 system-ui,sans-serif;max-width:36rem;margin:12vh auto;padding:0 1rem;color-scheme:light dark}input,button,textarea{font:inherit}" }
+            }
+            body { h1 { (title) } (content) }
+        }
+    };
+    let mut page = html(status, page.into_string());
+    page.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    page
 }
 
 /// Returns a response with a `Status` (kubernetes/apimachinery `pkg/apis/meta/v1/types.go`), so that Kubernetes clients repeat its message.

@@ -79,7 +79,15 @@ impl Listener {
     /// # Errors
     /// This machine has no such address, or no free port.
     pub async fn bind(interface: impl Into<IpAddr>) -> io::Result<Self> {
-        let socket = TcpListener::bind((interface.into(), 0)).await?;
+        Self::bind_to((interface.into(), 0)).await
+    }
+
+    /// Listens on `address`, whose port the user chose, or on a free one if that is 0.
+    ///
+    /// # Errors
+    /// The port is taken, or this machine has no such address.
+    pub async fn bind_to(address: impl Into<SocketAddr>) -> io::Result<Self> {
+        let socket = TcpListener::bind(address.into()).await?;
         Ok(Self {
             address: socket.local_addr()?,
             socket,
@@ -169,6 +177,19 @@ pub struct Accepted {
     /// Tells the listener whether the connection is in use.
     pub activity: Activity,
     ending: watch::Receiver<bool>,
+}
+
+impl Accepted {
+    /// Speaks HTTP on the connection until it ends, with `tls` or without, for a protocol that led there.
+    pub async fn serve<S, F, B, E>(self, tls: Option<ServerConfig>, service: S)
+    where
+        S: Service<F>,
+        F: Future<Output = Result<hyper::Response<B>, E>> + Send + 'static,
+        B: Answer,
+        E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
+    {
+        http::server(tls, Limits::default(), service)(self).await;
+    }
 }
 
 /// The receiver of accept errors of all listeners: the usual reason is a process without free file descriptors, not one listener.

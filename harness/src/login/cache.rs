@@ -296,6 +296,7 @@ mod tests {
             },
             limit: Duration::from_secs(1),
             server: None,
+            returns_to: crate::login::ReturnAddress::default(),
             named_by_cluster: false,
         })
     }

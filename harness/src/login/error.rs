@@ -244,6 +244,9 @@ impl Hint for LoginError {
                 "check --client-id and the client's secret, and that the client may use this flow"
             }
             Self::Lacks { .. } => "choose another --flow",
+            Self::Listen(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                "end the program that uses the port (perhaps another login), or give --redirect-uri another one that the client is registered with"
+            }
             Self::NoIdToken => "allow the client the scope openid",
             Self::Over(error) if matches!(**error, Self::NoIdToken) => {
                 "this issuer refreshes a login without an ID token, which it may (OpenID Connect Core 1.0 §12.2): log in again in a terminal \

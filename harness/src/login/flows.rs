@@ -18,7 +18,9 @@ impl Provider<'_> {
     pub(super) async fn in_a_browser(&self, person: &dyn Person) -> Result<Entry, LoginError> {
         let state = CsrfToken::new_random();
         let start = CsrfToken::new_random();
-        let mut redirect = Redirect::listen(state.secret(), start.secret()).await.map_err(LoginError::Listen)?;
+        let returns_to = self.settings.returns_to.clone();
+        let listening = Redirect::listen(returns_to, state.secret(), start.secret()).await;
+        let mut redirect = listening.map_err(LoginError::Listen)?;
         let url = RedirectUrl::new(redirect.url()).map_err(|error| LoginError::Listen(io::Error::other(error)))?;
         let client = self.client.clone().set_redirect_uri(url);
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();

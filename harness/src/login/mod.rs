@@ -12,6 +12,7 @@ mod flows;
 mod lock;
 mod provider;
 mod redirect;
+mod return_address;
 mod servers;
 
 use std::io;
@@ -23,6 +24,7 @@ use jiff::Timestamp;
 pub use address::BadAddress;
 pub use cache::{Audience, Cache, CacheError, Untrusted};
 pub use error::LoginError;
+pub use return_address::ReturnAddress;
 pub use servers::{ApiServer, SYSTEM};
 
 use crate::secret::Secret;
@@ -48,6 +50,8 @@ pub struct Settings {
     pub scopes: Vec<String>,
     /// The flow.
     pub flow: Flow,
+    /// The address that the login page returns to, if the flow is that of a browser.
+    pub returns_to: ReturnAddress,
     /// The time limit for the user.
     pub limit: Duration,
     /// The API server that the token is for, if known.

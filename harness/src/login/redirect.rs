@@ -13,11 +13,12 @@ use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::header::{HeaderValue, LOCATION, REFERRER_POLICY};
+use hyper::header::{HeaderValue, LOCATION};
 use hyper::{Request, Response, StatusCode};
-use maud::{DOCTYPE, html};
+use maud::html;
 use tokio::sync::{mpsc, oneshot};
 
+use super::return_address::ReturnAddress;
 use crate::listener::{Listener, Listening, answer};
 use crate::loopback::{is_asked_directly, is_from_this_user};
 use crate::secret::Secret;
@@ -25,10 +26,9 @@ use crate::secret::Secret;
 /// The time limit for the browser to read the last page.
 const LAST_PAGE: Duration = Duration::from_secs(5);
 
-const PATH: &str = "/callback";
-
 /// The listener that a login page returns to.
 pub(super) struct Redirect {
+    address: ReturnAddress,
     login: Arc<Login>,
     came: mpsc::Receiver<Returned>,
     listening: Listening,
@@ -66,9 +66,9 @@ pub(super) enum Came {
 }
 
 impl Redirect {
-    /// Listens on loopback, on a free port, for requests with `state`, and for the browser's first request, which has `start`.
-    pub(super) async fn listen(state: &str, start: &str) -> io::Result<Self> {
-        let listener = Listener::bind(Ipv4Addr::LOCALHOST).await?;
+    /// Listens at `address` for requests with `state`, and for the browser's first request, which has `start`.
+    pub(super) async fn listen(address: ReturnAddress, state: &str, start: &str) -> io::Result<Self> {
+        let listener = Listener::bind_to((Ipv4Addr::LOCALHOST, address.port())).await?;
         let here = listener.address();
         let (sender, came) = mpsc::channel(1);
         let login = Arc::new(Login {
@@ -77,24 +77,29 @@ impl Redirect {
             was_opened: AtomicBool::new(false),
             page: OnceLock::new(),
         });
-        let waiting = login.clone();
+        let (waiting, returns_to) = (login.clone(), address.clone());
         let listening = listener.serve(None, move |request, connection| {
-            let (login, sender) = (waiting.clone(), sender.clone());
+            let (login, returns_to, sender) = (waiting.clone(), returns_to.clone(), sender.clone());
             let may_ask = is_from_this_user(here, connection.peer()) && is_asked_directly(&request);
             async move {
                 Ok::<_, Infallible>(if may_ask {
-                    respond(&request, &login, &sender).await
+                    respond(&request, &login, &returns_to, &sender).await
                 } else {
                     refuse()
                 })
             }
         });
-        Ok(Self { login, came, listening })
+        Ok(Self {
+            address,
+            login,
+            came,
+            listening,
+        })
     }
 
-    /// Returns the address. Not `localhost`, which may be another machine's (RFC 8252 §8.3).
+    /// Returns the address.
     pub(super) fn url(&self) -> String {
-        format!("http://127.0.0.1:{}{PATH}", self.listening.address().port())
+        self.address.url(self.listening.address().port())
     }
 
     /// Returns an address that leads to `page` once, and reveals nothing about it.
@@ -128,11 +133,16 @@ fn refuse() -> Response<Full<Bytes>> {
     )
 }
 
-async fn respond<B>(request: &Request<B>, login: &Login, sender: &mpsc::Sender<Returned>) -> Response<Full<Bytes>> {
+async fn respond<B>(
+    request: &Request<B>,
+    login: &Login,
+    returns_to: &ReturnAddress,
+    sender: &mpsc::Sender<Returned>,
+) -> Response<Full<Bytes>> {
     if request.uri().path() == login.start {
         return lead(login);
     }
-    if request.uri().path() != PATH {
+    if !returns_to.is_path(request.uri().path()) {
         return page(
             StatusCode::NOT_FOUND,
             "This page does not exist",
@@ -197,22 +207,7 @@ fn read(query: &str, state: &str) -> Result<Came, &'static str> {
 }
 
 fn page(status: StatusCode, title: &str, text: &str) -> Response<Full<Bytes>> {
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (title) }
-                style { "body{font:1.1rem/1.5 system-ui,sans-serif;max-width:36rem;margin:15vh auto;padding:0 1rem;color-scheme:light dark}" }
-            }
-            body { h1 { (title) } p { (text) } }
-        }
-    };
-    let mut page = answer::html(status, page.into_string());
-    // The address contains the code: other sites must not learn it from here.
-    page.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    page
+    answer::page(status, title, &html! { p { (text) } })
 }
 
 #[cfg(test)]
@@ -237,7 +232,9 @@ mod tests {
     #[tokio::test]
     async fn callers_that_say_nothing_do_not_keep_the_login_page_from_returning() {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut redirect = Redirect::listen("right", "start").await.expect("a port is free");
+        let mut redirect = Redirect::listen(ReturnAddress::default(), "right", "start")
+            .await
+            .expect("a port is free");
         let _strangers = crate::listener::strangers::crowd(redirect.listening.address()).await;
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
         let asked = tokio::spawn(http.get(format!("{}?state=right&code=c", redirect.url())).send());
@@ -251,7 +248,9 @@ mod tests {
     #[tokio::test]
     async fn what_is_opened_leads_to_the_login_page_once_and_for_this_machine_alone() {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let redirect = Redirect::listen("right", "unguessable").await.expect("a port is free");
+        let redirect = Redirect::listen(ReturnAddress::default(), "right", "unguessable")
+            .await
+            .expect("a port is free");
         let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
         let http = http.build().expect("a client");
         let opened = redirect.lead_to(&"https://issuer.test/auth?state=right&nonce=n".parse().expect("a URL"));
@@ -272,7 +271,9 @@ mod tests {
     #[tokio::test]
     async fn a_stranger_is_answered_and_the_login_goes_on() {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut redirect = Redirect::listen("right", "start").await.expect("a port is free");
+        let mut redirect = Redirect::listen(ReturnAddress::default(), "right", "start")
+            .await
+            .expect("a port is free");
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
         let ask = async |query: &str| {
             let answer = http.get(format!("{}?{query}", redirect.url())).send().await.expect("it answers");

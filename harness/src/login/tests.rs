@@ -42,6 +42,7 @@ fn settings(issuer: &str) -> Settings {
         flow: Flow::Browser,
         limit: Duration::from_secs(1),
         server: None,
+        returns_to: crate::login::ReturnAddress::default(),
         named_by_cluster: false,
     }
 }

@@ -10,14 +10,15 @@ use p256::pkcs8::{DecodePrivateKey, EncodePrivateKey, EncodePublicKey};
 use serde::{Deserialize, Serialize};
 use sha2::Digest;
 use x509_cert::Certificate;
-use x509_cert::builder::{Builder, CertificateBuilder, profile::BuilderProfile};
+use x509_cert::builder::{Builder, CertificateBuilder, CrlBuilder, profile::BuilderProfile};
 use x509_cert::certificate::TbsCertificate;
-use x509_cert::der::asn1::{Ia5String, OctetString};
+use x509_cert::crl::RevokedCert;
+use x509_cert::der::asn1::{Ia5String, OctetString, Uint};
 use x509_cert::der::{DecodePem, Encode, EncodePem, pem::LineEnding};
 use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::ext::pkix::{
-    AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages, SubjectAltName, SubjectKeyIdentifier,
+    AuthorityKeyIdentifier, BasicConstraints, CrlNumber, ExtendedKeyUsage, KeyUsage, KeyUsages, SubjectAltName, SubjectKeyIdentifier,
 };
 use x509_cert::name::Name;
 use x509_cert::serial_number::SerialNumber;
@@ -270,6 +271,26 @@ impl Authority {
         let groups: Vec<&str> = asked.groups().iter().map(String::as_str).collect();
         let request = Request::client(asked.user(), &groups);
         sign(&self.name, &self.key, &request.subject, asked.key(), &request, false)
+    }
+
+    /// Returns a revocation list with the certificate of `leaf`, PEM (RFC 5280 §5).
+    ///
+    /// # Errors
+    /// It cannot be encoded.
+    pub fn revocation_list(&self, leaf: &Leaf) -> Result<String, PkiError> {
+        let now = time(SystemTime::now())?;
+        let revoked = RevokedCert {
+            serial_number: Certificate::from_pem(&leaf.certificate)?.tbs_certificate().serial_number().clone(),
+            revocation_date: now,
+            crl_entry_extensions: None,
+        };
+        let authority = Certificate::from_pem(&self.certificate)?;
+        let list =
+            CrlBuilder::new_with_this_update(&authority, CrlNumber(Uint::new(&[1])?), now)?.with_certificates(std::iter::once(revoked));
+        let list = list
+            .build::<_, DerSignature>(&SigningKey::from(&self.key))
+            .map_err(PkiError::Build)?;
+        Ok(list.to_pem(LineEnding::LF)?)
     }
 
     /// Writes `NAME.crt` and `NAME.key`, the key with mode 0600.

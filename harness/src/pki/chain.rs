@@ -254,7 +254,7 @@ mod tests {
     const LATER: i64 = 2_524_607_999;
 
     fn text(name: &str) -> String {
-        let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/explain/certificates");
+        let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/explain/certificates");
         std::fs::read_to_string(format!("{directory}/{name}.crt")).expect("a fixture")
     }
 

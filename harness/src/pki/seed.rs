@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
 use super::{PkiError, write_private};
@@ -14,7 +15,7 @@ use crate::secret::Secret;
 const LENGTH: usize = 16;
 
 /// The seed of a lab's secrets.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Seed(Secret);
 
 impl Seed {

@@ -29,3 +29,14 @@ fn attribute((oid, tag, bytes): &SubjectAttribute<'_>) -> AttributeTypeAndValue 
         value: Any::from_der(&der).expect("a value"),
     }
 }
+
+#[test]
+fn a_revocation_list_names_the_certificate_that_is_revoked() {
+    let authority = super::Authority::root("clients").unwrap();
+    let leaf = authority.issue(&super::Request::client("alice", &[])).unwrap();
+    let list = authority.revocation_list(&leaf).unwrap();
+    let list = crate::pem::first(&list).unwrap();
+    let (_, read) = x509_parser::parse_x509_crl(&list.contents).unwrap();
+    let revoked: Vec<String> = read.iter_revoked_certificates().map(|one| one.serial().to_string()).collect();
+    assert_eq!((list.label.as_str(), revoked), ("X509 CRL", vec![leaf.serial_number().unwrap()]));
+}

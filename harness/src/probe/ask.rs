@@ -1,20 +1,17 @@
 //! One request to an API server: a connection of its own, the unchanged credential, the response with its record.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
 
-use super::address::without_user;
 use super::exchange::{Exchanged, Reading, connect};
 use super::failure::{Failure, Progress};
 use super::header::unsendable;
-use super::route::{LIMIT, Route, RouteError};
-use super::{Answer, Gate, Identity, Mark, Question, Record, Watch, record, seen};
+use super::route::LIMIT;
+use super::{Answer, Endpoint, Gate, Identity, Mark, Question, Record, Watch, record, seen};
 use crate::cluster::{ApiServer, LogDelay};
 use crate::credential::Credential;
-use crate::event::{Exchanges, ReasonSource, Verdict};
-use crate::kubeconfig::ClusterConfig;
+use crate::event::{ReasonSource, Verdict};
 use crate::pki::{Authority, Request};
 use crate::process::wait::{Condition, until};
 use crate::secret::redact;
@@ -29,60 +26,6 @@ const STALE: Duration = Duration::from_secs(5);
 
 /// The number of log lines that are shown with a refusal.
 const LINES: usize = 12;
-
-/// The target of a request: an API server itself, or a server in front of it.
-#[derive(Clone, Debug)]
-pub struct Endpoint {
-    /// Its name in reports.
-    pub name: String,
-    /// Its address.
-    pub url: String,
-    /// The CA of its serving certificate, PEM.
-    pub authority: String,
-    /// The way that kubectl takes; `None`: directly, trusting `authority` alone.
-    pub route: Option<Route>,
-    /// The API server behind it, whose record proves the response.
-    pub server: ApiServer,
-    /// The receiver of the requests and responses at this endpoint.
-    pub exchanges: Exchanges,
-}
-
-impl Endpoint {
-    /// Returns the API server's own endpoint.
-    pub fn of(server: &ApiServer) -> Self {
-        Self {
-            name: server.name.clone(),
-            url: server.url.clone(),
-            authority: server.serving_authority.clone(),
-            route: None,
-            server: server.clone(),
-            exchanges: Exchanges::default(),
-        }
-    }
-
-    /// Returns the endpoint that kubectl asks for a cluster, with the proxy of this process's environment. Its logs are unknown.
-    ///
-    /// # Errors
-    /// kubectl would not connect, or go a way that this program does not know.
-    pub fn kubectl(cluster: &ClusterConfig) -> Result<Self, RouteError> {
-        let route = Route::of(cluster, &|name| std::env::var(name).ok())?;
-        let server = ApiServer {
-            name: "server".to_owned(),
-            url: without_user(&cluster.server),
-            serving_authority: cluster.authority.clone().unwrap_or_default(),
-            logs: None,
-            gate: PathBuf::new(),
-            client_authorities: None,
-            authentication: None,
-            request_header_authorities: None,
-            own_authorities: None,
-        };
-        Ok(Self {
-            route: Some(route),
-            ..Self::of(&server)
-        })
-    }
-}
 
 /// Asks `question` at `endpoint` as `who`, presenting `credential`.
 ///
@@ -99,13 +42,7 @@ pub async fn watch(endpoint: &Endpoint, who: &str, credential: &Credential, ques
 
 async fn carry(endpoint: &Endpoint, who: &str, credential: &Credential, question: &Question, reading: Reading) -> (Answer, Option<Watch>) {
     let request = format!("{who} → {}: {question}", endpoint.name);
-    let mut presentation = credential.presentation();
-    if endpoint.route.as_ref().is_some_and(|route| route.plain) {
-        presentation.certificate = None;
-        presentation
-            .headers
-            .retain(|(name, _)| name.to_ascii_lowercase().starts_with("impersonate-"));
-    }
+    let presentation = endpoint.presented(credential);
     // Only requests are logged, so connecting does not have to wait for its turn.
     let limit = endpoint.route.as_ref().map_or(LIMIT, |route| route.limit);
     let progress = Progress::default();

@@ -27,15 +27,37 @@ impl Gate {
     /// # Errors
     /// The file cannot be opened or locked.
     pub async fn enter(path: &Path) -> std::io::Result<Self> {
+        Self::enter_later(path, || ()).await
+    }
+
+    /// Waits for its turn like [`Gate::enter`], and calls `waits` once if somebody else is there.
+    ///
+    /// # Errors
+    /// The file cannot be opened or locked.
+    pub async fn enter_later(path: &Path, waits: impl FnOnce()) -> std::io::Result<Self> {
         let queue = {
             let mut queues = QUEUES.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             Arc::clone(queues.entry(path.to_owned()).or_default())
         };
-        let queue = queue.lock_owned().await;
+        let mut waits = Some(waits);
+        let queue = match Arc::clone(&queue).try_lock_owned() {
+            Ok(queue) => queue,
+            Err(_) => {
+                if let Some(waits) = waits.take() {
+                    waits();
+                }
+                queue.lock_owned().await
+            }
+        };
         let file = std::fs::File::options().read(true).write(true).open(path)?;
         let file = match file.try_lock() {
             Ok(()) => file,
-            Err(std::fs::TryLockError::WouldBlock) => tokio::task::spawn_blocking(move || file.lock().map(|()| file)).await??,
+            Err(std::fs::TryLockError::WouldBlock) => {
+                if let Some(waits) = waits.take() {
+                    waits();
+                }
+                tokio::task::spawn_blocking(move || file.lock().map(|()| file)).await??
+            }
             Err(std::fs::TryLockError::Error(error)) => return Err(error),
         };
         Ok(Self {

@@ -14,6 +14,15 @@ pub(super) fn after<'a>(log: &'a str, words: &'a str) -> impl Iterator<Item = (u
     })
 }
 
+/// Returns the reason why a program of Kubernetes ended at its start, whole (k8s.io/component-base `cli/run.go`); `None` if `log` has none.
+///
+/// A mistake in its flags is told before there is a log, as the program's own error (`run` in the same file).
+pub fn failure(log: &str) -> Option<String> {
+    let of_flags = || log.lines().filter_map(|line| line.strip_prefix("Error: ")).next_back();
+    let failed = after(log, "\"command failed\" err=").filter_map(|(_, text)| value(text)).last();
+    failed.or_else(|| of_flags().map(str::to_owned))
+}
+
 /// Reads the value at the beginning of `text`: quoted as in Go, or, if it has several lines, between `<` and `>` with a tab before each.
 /// Returns `None` until its end is written.
 pub(super) fn value(text: &str) -> Option<String> {
@@ -73,6 +82,14 @@ mod tests {
         // Another value follows on the same line.
         assert_eq!(value("<\n\tone\n > key=\"b\"\n"), Some("one".to_owned()));
         assert_eq!(value("<\n\tone\n"), None, "its end is not written yet");
+    }
+
+    #[test]
+    fn a_mistake_in_flags_is_the_reason_of_an_end() {
+        assert_eq!(failure("Error: unknown flag: --a\n").as_deref(), Some("unknown flag: --a"));
+        let logged = "Error: unknown flag: --a\nE1 1 run.go:72] \"command failed\" err=\"b\"\n";
+        assert_eq!(failure(logged).as_deref(), Some("b"));
+        assert_eq!(failure("I1 1 a.go:1] Error: no\n"), None);
     }
 
     #[test]

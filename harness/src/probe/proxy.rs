@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use reqwest::Url;
 
-use super::address::without_user;
 use super::route::authority;
+use crate::kubeconfig::without_user;
 use crate::secret::{REDACTED, Secret};
 
 /// A proxy.

@@ -98,7 +98,36 @@ pub async fn configuration_gate(server: &ApiServer) -> Result<Gate, ReloadError>
 /// # Errors
 /// The file cannot be replaced, or the server logs no result.
 pub async fn replace_configuration(server: &ApiServer, _gate: &Gate, content: &str, limit: Duration) -> Result<Reload, ReloadError> {
-    let path = file(server)?;
+    replaced(server, file(server)?, content, limit, said).await
+}
+
+/// Returns the gate of the AuthorizationConfiguration of `server`; only its holder may replace the file.
+///
+/// # Errors
+/// The server has no such file, or the gate cannot be used.
+pub async fn authorization_gate(server: &ApiServer) -> Result<Gate, ReloadError> {
+    let gate = server.authorization().with_extension("gate");
+    Gate::enter(&gate)
+        .await
+        .map_err(|source| ReloadError::Unusable { path: gate, source })
+}
+
+/// Replaces the AuthorizationConfiguration of `server` as [`replace_configuration`] does its AuthenticationConfiguration. Every failure is
+/// one of [`Stage::Validated`]: the server has one line for all.
+///
+/// # Errors
+/// The file cannot be replaced, or the server logs no result.
+pub async fn replace_authorization(server: &ApiServer, _gate: &Gate, content: &str, limit: Duration) -> Result<Reload, ReloadError> {
+    replaced(server, &server.authorization(), content, limit, said_of_authorization).await
+}
+
+async fn replaced(
+    server: &ApiServer,
+    path: &Path,
+    content: &str,
+    limit: Duration,
+    said: impl Fn(&str) -> Option<Reload>,
+) -> Result<Reload, ReloadError> {
     let mark = Mark::now(server);
     // Renamed into place, so that no reader sees half of it.
     let new = path.with_extension("new");
@@ -135,6 +164,24 @@ pub fn last_reload(log: &str) -> Option<(String, Reload)> {
     Some((at.to_owned(), said(&log[begin..])?))
 }
 
+/// Returns the first result of a reload of the authorizers in the lines of a log (kubernetes `pkg/kubeapiserver/authorizer/reload.go`).
+fn said_of_authorization(text: &str) -> Option<Reload> {
+    let failure = klog::after(text, "\"reloading authorization config\" err=")
+        .next()
+        .and_then(|(start, value)| {
+            let reason = redact(&klog::value(value)?).into_owned();
+            let stage = Stage::Validated;
+            Some((start, Reload::Refused { stage, reason }))
+        });
+    let success = klog::after(text, "\"reloaded authz config\"").next();
+    let success = success.map(|(start, _)| (start, Reload::InForce));
+    failure
+        .into_iter()
+        .chain(success)
+        .min_by_key(|(start, _)| *start)
+        .map(|(_, said)| said)
+}
+
 /// Returns the first result of a reload in the lines of a log.
 fn said(text: &str) -> Option<Reload> {
     let at = |words: &'static str| klog::after(text, words).next();
@@ -164,6 +211,21 @@ mod tests {
             Some(Reload::InForce)
         );
         assert_eq!(said("I1126 21:00:00.1 1 authentication.go:80] \"something else\"\n"), None);
+    }
+
+    #[test]
+    fn what_the_server_says_of_its_authorizers_is_read_with_its_reason() {
+        let found = "I1126 21:00:00.1 1 reload.go:262] \"found new authorization config data\"\n";
+        let refused = "E1126 21:00:00.1 1 reload.go:267] \"reloading authorization config\" err=\"missing required types: [RBAC]\"\n";
+        let reloaded = "I1126 21:00:05.1 1 reload.go:290] \"reloaded authz config\"\n";
+        let reason = "missing required types: [RBAC]".to_owned();
+        let stage = Stage::Validated;
+        assert_eq!(said_of_authorization(found), None);
+        assert_eq!(
+            said_of_authorization(&format!("{found}{refused}{reloaded}")),
+            Some(Reload::Refused { stage, reason })
+        );
+        assert_eq!(said_of_authorization(&format!("{found}{reloaded}{refused}")), Some(Reload::InForce));
     }
 
     #[test]

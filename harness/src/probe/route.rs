@@ -5,9 +5,8 @@ use std::time::Duration;
 use reqwest::Url;
 use rustls::pki_types::ServerName;
 
-use super::address::without_user;
 use super::proxy::{Proxy, ProxyError};
-use crate::kubeconfig::{ClusterConfig, Place};
+use crate::kubeconfig::{ClusterConfig, Place, without_user};
 use crate::tls::{Roots, Trust};
 
 /// The time limit of a request, if nothing else is said.

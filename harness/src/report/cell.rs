@@ -12,7 +12,7 @@ use super::record::RunRecord;
 pub struct Cell {
     /// The requested cluster driver; `auto` if authlab chooses it.
     pub cluster: String,
-    /// The requested minor version of Kubernetes (`1.37`); empty if the cluster decides and its version is still unknown.
+    /// The requested minor version of Kubernetes (`1.37`), or a pre-release (`1.38.0-beta.0`); empty if the cluster decides and its version is still unknown.
     pub kubernetes: String,
     /// The requested version of Keycloak; `None` if authlab chooses it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -34,6 +34,18 @@ pub fn names(records: &[RunRecord]) -> Vec<String> {
         names.push(name);
     }
     names
+}
+
+/// Returns whether a run was on a pre-release of Kubernetes, by its cell or by the lab that was up.
+#[must_use]
+pub fn is_on_pre_release(record: &RunRecord) -> bool {
+    is_of_pre_release(&Cell::of(record).to_string()) || record.lab.as_ref().is_some_and(|lab| is_of_pre_release(&lab.kubernetes))
+}
+
+/// Returns whether the cell `name` is of a pre-release of Kubernetes, which is optional in a matrix.
+#[must_use]
+pub fn is_of_pre_release(name: &str) -> bool {
+    ["-alpha.", "-beta.", "-rc."].iter().any(|stage| name.contains(stage))
 }
 
 /// Part `index` of `count`, from 1.
@@ -116,6 +128,11 @@ mod tests {
         cell.shard = Some(Part { index: 2, count: 4 });
         assert_eq!(cell.to_string(), "process-1.37-keycloak-26.0-2-of-4");
         assert_eq!(cell.whole().to_string(), "process-1.37-keycloak-26.0");
+        assert!(!is_of_pre_release(&cell.to_string()));
+        for pre_release in ["1.38.0-alpha.3", "1.38.0-beta.0", "1.38.0-rc.1"] {
+            cell.kubernetes = pre_release.to_owned();
+            assert!(is_of_pre_release(&cell.to_string()), "{cell}");
+        }
     }
 
     #[test]

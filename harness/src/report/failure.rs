@@ -90,5 +90,10 @@ pub fn run_alone(scenario: &ScenarioReport) -> String {
         }
     }
     pattern.push('$');
-    format!("authlab run --name {}", quoted(&pattern))
+    let mut command = format!("authlab run --name {}", quoted(&pattern));
+    for word in &scenario.run_with {
+        command.push(' ');
+        command.push_str(&quoted(word));
+    }
+    command
 }

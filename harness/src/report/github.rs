@@ -99,7 +99,7 @@ fn part(record: &RunRecord, cell: &str) -> String {
         totals.passed,
         totals.failed,
         totals.skipped,
-        if record.interrupted { ", interrupted" } else { "" },
+        ended(record),
         escaped(&record.lab.as_ref().map_or_else(
             || cell.to_owned(),
             |lab| format!("Kubernetes {} ({}), {}", lab.kubernetes, lab.cluster, lab.identity_provider)
@@ -125,6 +125,15 @@ fn part(record: &RunRecord, cell: &str) -> String {
         text.push('\n');
     }
     text
+}
+
+/// Returns why not all scenarios were carried out, as the end of the totals; empty if they were.
+fn ended(record: &RunRecord) -> String {
+    match record.not_run() {
+        _ if record.interrupted => ", interrupted".to_owned(),
+        0 => String::new(),
+        count => format!(" ({count} not run)"),
+    }
 }
 
 fn one_failure(scenario: &ScenarioReport) -> String {
@@ -172,4 +181,22 @@ fn truncated(mut text: String, most: usize) -> String {
         text.truncate(text[..end].rfind('\n').map_or(0, |at| at + 1));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_and_properties_are_escaped_as_github_reads_them() {
+        for (text, message, value) in [
+            ("plain, a: b", "plain, a: b", "plain%2C a%3A b"),
+            ("50 %", "50 %25", "50 %25"),
+            ("one\r\ntwo", "one%0D%0Atwo", "one%0D%0Atwo"),
+            ("%0A", "%250A", "%250A"),
+            ("::error::", "::error::", "%3A%3Aerror%3A%3A"),
+        ] {
+            assert_eq!((data(text).as_str(), property(text).as_str()), (message, value), "{text:?}");
+        }
+    }
 }

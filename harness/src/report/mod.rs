@@ -28,6 +28,7 @@ pub mod sabotage;
 pub mod saved;
 pub mod sequence;
 pub mod table;
+pub mod teamcity;
 pub mod terminal;
 
 /// A consumer of events, which draws or records them.
@@ -120,6 +121,7 @@ mod tests {
             place: "features/oidc/login.feature:3".to_owned(),
             tags: Vec::new(),
             behaviours: Vec::new(),
+            run_with: Vec::new(),
             outcome: crate::event::Outcome::Failed,
             skipped: None,
             failure: Some(crate::event::Failure {

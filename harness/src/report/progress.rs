@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::io::Write;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -14,8 +14,15 @@ use crate::event::{Event, GIVEN_UP, Outcome};
 pub enum Progress {
     /// Bars that come and go.
     Bars(Bars),
-    /// A line for the end of each phase, each note and each failure.
-    Lines(Box<dyn Write + Send>),
+    /// A line for the end of each phase, each note and each failure, and now and then for a phase that takes long.
+    Lines(Lines),
+}
+
+/// Plain lines.
+pub struct Lines {
+    to: Box<dyn Write + Send>,
+    /// The phases under way, each with the time of the last line about it.
+    phases: HashMap<String, Instant>,
 }
 
 /// Bars on standard error.
@@ -23,6 +30,8 @@ pub struct Bars {
     all: MultiProgress,
     phases: HashMap<String, ProgressBar>,
     scenarios: Option<ProgressBar>,
+    /// The scenarios that run, in the order in which they began.
+    running: Vec<String>,
     selected: usize,
 }
 
@@ -34,6 +43,7 @@ impl Progress {
             all: MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10)),
             phases: HashMap::new(),
             scenarios: None,
+            running: Vec::new(),
             selected: 0,
         })
     }
@@ -41,7 +51,10 @@ impl Progress {
     /// Returns a display that writes plain lines.
     #[must_use]
     pub fn lines(to: impl Write + Send + 'static) -> Self {
-        Self::Lines(Box::new(to))
+        Self::Lines(Lines {
+            to: Box::new(to),
+            phases: HashMap::new(),
+        })
     }
 }
 
@@ -49,13 +62,57 @@ impl Reporter for Progress {
     fn on(&mut self, event: &Event) {
         match self {
             Self::Bars(bars) => bars.on(event),
-            Self::Lines(to) => {
-                if let Some(line) = line(event) {
-                    // An error of standard error itself cannot be reported.
-                    let _ = writeln!(to, "{line}");
-                }
-            }
+            Self::Lines(lines) => lines.on(event, Instant::now()),
         }
+    }
+}
+
+/// The time after which a phase that is still under way gets a line.
+const LONG: Duration = Duration::from_secs(15);
+
+impl Lines {
+    fn on(&mut self, event: &Event, now: Instant) {
+        let line = match event {
+            Event::PhaseStarted { phase } => {
+                self.phases.insert(phase.clone(), now);
+                None
+            }
+            Event::PhaseProgress {
+                phase,
+                detail,
+                done,
+                total,
+            } => {
+                let told = self.phases.entry(phase.clone()).or_insert(now);
+                (now.duration_since(*told) >= LONG).then(|| {
+                    *told = now;
+                    format!("{phase}: {}", under_way(detail, *done, *total))
+                })
+            }
+            Event::PhaseFinished { phase, .. } => {
+                self.phases.remove(phase);
+                line(event)
+            }
+            event => line(event),
+        };
+        if let Some(line) = line {
+            // An error of standard error itself cannot be reported.
+            let _ = writeln!(self.to, "{line}");
+        }
+    }
+}
+
+/// Returns the state of a phase that is under way.
+fn under_way(detail: &str, done: Option<u64>, total: Option<u64>) -> String {
+    let percent = match (done, total) {
+        (Some(done), Some(total)) if total > 0 => format!("{} %", done.saturating_mul(100) / total),
+        _ => String::new(),
+    };
+    let parts: Vec<&str> = [detail, &percent].into_iter().filter(|part| !part.is_empty()).collect();
+    if parts.is_empty() {
+        "under way".to_owned()
+    } else {
+        parts.join(", ")
     }
 }
 
@@ -118,9 +175,14 @@ impl Bars {
             }
             Event::LabReady { .. } | Event::Note { .. } => self.line(event),
             Event::RunStarted { selected, .. } => self.selected = *selected,
-            Event::ScenarioStarted { id } => self.scenarios().set_message(id.clone()),
-            Event::ScenarioFinished { .. } => {
+            Event::ScenarioStarted { id } => {
+                self.running.push(id.clone());
+                self.show_running();
+            }
+            Event::ScenarioFinished { report } => {
+                self.running.retain(|id| *id != report.id);
                 self.scenarios().inc(1);
+                self.show_running();
                 self.line(event);
             }
             Event::RunFinished { .. } => self.clear(),
@@ -133,6 +195,16 @@ impl Bars {
         self.scenarios.get_or_insert_with(|| {
             all.add(ProgressBar::new(selected).with_style(style("{bar:20.cyan} {pos}/{len} scenarios {wide_msg:.dim}")))
         })
+    }
+
+    /// Shows the scenario that has run for the longest time: it is what the run waits for.
+    fn show_running(&mut self) {
+        let message = match self.running.as_slice() {
+            [] => String::new(),
+            [one] => one.clone(),
+            [first, others @ ..] => format!("{first} (and {} more)", others.len()),
+        };
+        self.scenarios().set_message(message);
     }
 
     fn line(&self, event: &Event) {
@@ -185,5 +257,50 @@ mod tests {
             line(12_345, Some("exited\nlog")).as_deref(),
             Some("etcd: failed after 12.3 s: exited")
         );
+    }
+
+    /// A sink whose text can be read.
+    #[derive(Clone, Default)]
+    struct Text(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+    impl Write for Text {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().expect("no panic").write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn without_a_terminal_a_phase_that_takes_long_gets_a_line_now_and_then() {
+        let text = Text::default();
+        let mut lines = Lines {
+            to: Box::new(text.clone()),
+            phases: HashMap::new(),
+        };
+        let begun = Instant::now();
+        let mut at = |second: u64, event: Event| lines.on(&event, begun + Duration::from_secs(second));
+        let progress = |detail: &str, done| Event::PhaseProgress {
+            phase: "build".to_owned(),
+            detail: detail.to_owned(),
+            done,
+            total: Some(200),
+        };
+        at(0, Event::PhaseStarted { phase: "build".to_owned() });
+        at(14, progress("a", None));
+        at(15, progress("b", None));
+        at(29, progress("c", None));
+        at(31, progress("d", Some(50)));
+        at(50, progress("", None));
+        let finished = Event::PhaseFinished {
+            phase: "build".to_owned(),
+            ms: 51_000,
+            failed: None,
+        };
+        at(51, finished);
+        let said = String::from_utf8(text.0.lock().expect("no panic").clone()).expect("it is text");
+        assert_eq!(said, "build: b\nbuild: d, 25 %\nbuild: under way\nbuild: 51.0 s\n");
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Reporter;
 use super::cell::Cell;
-use crate::event::{Event, LabReport, Outcome, ScenarioReport};
+use crate::event::{Event, LabReport, Outcome, ScenarioReport, SkipKind};
 
 /// The record's schema version. It changes when a field changes its meaning or is removed.
 pub const SCHEMA: u32 = 2;
@@ -96,6 +96,13 @@ impl RunRecord {
             *ms += scenario.ms;
         }
         flows
+    }
+
+    /// Returns the number of scenarios that did not begin, because the run stopped after as many failures as were allowed.
+    #[must_use]
+    pub fn not_run(&self) -> usize {
+        let reasons = self.scenarios.iter().filter_map(|scenario| scenario.skipped.as_ref());
+        reasons.filter(|skip| skip.kind == SkipKind::NotRun).count()
     }
 
     /// Returns the record as JSON.

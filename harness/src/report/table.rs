@@ -231,6 +231,8 @@ impl Column {
                 problems.push(format!("{part}{error}"));
             } else if record.interrupted {
                 problems.push(format!("{part}interrupted"));
+            } else if record.not_run() > 0 {
+                problems.push(format!("{part}stopped after failures, {} scenarios were not run", record.not_run()));
             }
         }
         let missing = missing(records);

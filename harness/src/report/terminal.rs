@@ -226,10 +226,14 @@ impl<'a> Summary<'a> {
         } else {
             PASSED
         };
-        let interrupted = if self.record.interrupted { ", interrupted" } else { "" };
+        let ended = match self.record.not_run() {
+            _ if self.record.interrupted => ", interrupted".to_owned(),
+            0 => String::new(),
+            count => format!(" ({count} not run)"),
+        };
         let _ = writeln!(
             text,
-            "\n{style}{} passed, {} failed, {} skipped{interrupted}{style:#} in {}",
+            "\n{style}{} passed, {} failed, {} skipped{ended}{style:#} in {}",
             totals.passed,
             totals.failed,
             totals.skipped,

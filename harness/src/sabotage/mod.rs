@@ -19,7 +19,7 @@ mod verdict;
 pub use distortion::{Distortion, StandIn};
 pub use verdict::{Verdict, verdict};
 
-static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../fixtures/sabotage");
+static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/fixtures/sabotage");
 
 /// One deliberate fault.
 #[derive(Clone, Debug, Deserialize)]

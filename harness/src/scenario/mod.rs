@@ -11,6 +11,7 @@ use camino::Utf8PathBuf;
 mod cleanup;
 mod comparison;
 mod evidence;
+mod failure_limit;
 mod inversion;
 pub mod outcome;
 pub mod parser;
@@ -24,23 +25,32 @@ mod steps;
 mod steps_taken;
 pub mod suite;
 mod told;
+mod under_test;
+mod unfit;
+mod visiting;
 pub mod vocabulary;
+pub mod wording;
 pub mod world;
 
 pub use cleanup::Cleanup;
 pub use comparison::Differs;
 pub use parser::FeatureFile;
-pub use person::Person;
+pub use person::{OwnPeople, OwnPerson, Person};
 pub use requirement::Requirement;
 pub use runner::{Ended, Left, RunOptions, Stage, Tally};
 pub use selection::{Selected, Selection};
 pub use suite::Suite;
+pub use under_test::{CONTEXTS, PROJECT, STAND_INS, Subject, UnderTest};
+pub use unfit::Unfit;
+pub use visiting::Visiting;
 pub use vocabulary::Vocabulary;
 
 /// The prefix of the tag that names a capability that a scenario requires beyond its steps.
 pub const REQUIRES: &str = "requires:";
 /// The tag of scenarios that run only on request.
 pub const IGNORE: &str = "ignore";
+/// The tag of scenarios that take minutes, which run on request, too: a workflow asks for them every night.
+pub const NIGHTLY: &str = "nightly";
 
 /// One scenario (or one row of an outline), independent of Gherkin's types.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,7 +87,13 @@ impl ScenarioContext {
     /// Returns whether it runs only on request.
     #[must_use]
     pub fn is_ignored(&self) -> bool {
-        self.tags.iter().any(|tag| tag == IGNORE)
+        self.tags.iter().any(|tag| tag == IGNORE) || self.is_nightly()
+    }
+
+    /// Returns whether it takes minutes, and is carried out every night.
+    #[must_use]
+    pub fn is_nightly(&self) -> bool {
+        self.tags.iter().any(|tag| tag == NIGHTLY)
     }
 
     /// Returns the capabilities that it requires, by its tags or its steps.

@@ -2,7 +2,7 @@
 //! follows each scenario from its first step to its report.
 
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::time::SystemTime;
 
@@ -10,9 +10,10 @@ use cucumber::event::{Cucumber, Feature, Hook, HookType, Rule, Scenario, Step, S
 use gherkin::{LineCol, StepType};
 
 use super::comparison::cause;
+use super::failure_limit::FailureLimit;
 use super::inversion::{Failing, Judged, judge};
-use super::runner::{Aftermath, Aftermaths, Key, Tally};
-use super::step_definition::{StepDefinition, nearest};
+use super::runner::{Aftermath, Aftermaths, Key, RunOptions, Tally};
+use super::step_definition::{StepDefinition, undefined};
 use super::steps_taken::Steps;
 use super::{ScenarioContext, SharedScenario};
 use crate::event::{AnswerReport, Cause, Event, Events, Failure, Outcome, ScenarioReport, Skip};
@@ -27,7 +28,10 @@ pub(super) struct Outcomes {
     /// The assertions that held so far, in an inverted run.
     held: HashMap<Key, Vec<gherkin::Step>>,
     events: Events,
+    limit: Rc<FailureLimit>,
+    finished: HashSet<Key>,
     inverted: bool,
+    run_with: Vec<String>,
     pub(super) tally: Tally,
 }
 
@@ -36,8 +40,9 @@ impl Outcomes {
         scenarios: Rc<HashMap<Key, SharedScenario>>,
         aftermaths: Aftermaths,
         definitions: Vec<StepDefinition>,
+        limit: Rc<FailureLimit>,
         events: Events,
-        inverted: bool,
+        options: &RunOptions,
     ) -> Self {
         Self {
             scenarios,
@@ -47,7 +52,10 @@ impl Outcomes {
             steps: HashMap::new(),
             held: HashMap::new(),
             events,
-            inverted,
+            limit,
+            finished: HashSet::new(),
+            inverted: options.inverted,
+            run_with: options.run_with.clone(),
             tally: Tally::default(),
         }
     }
@@ -66,7 +74,8 @@ impl Outcomes {
 
     fn on_scenario<W>(&mut self, at: SystemTime, key: Key, context: &ScenarioContext, own_steps: &[gherkin::Step], event: Scenario<W>) {
         match event {
-            Scenario::Started => self.events.emit(Event::ScenarioStarted { id: context.id.clone() }),
+            // Only after the hook: it may hold a scenario back for ever.
+            Scenario::Hook(HookType::Before, Hook::Passed) => self.events.emit(Event::ScenarioStarted { id: context.id.clone() }),
             Scenario::Background(step, event) | Scenario::Step(step, event) => {
                 self.steps.entry(key.clone()).or_default().on(at, &step, &event);
                 if self.inverted && step.ty == StepType::Then && matches!(event, Step::Passed(..)) {
@@ -91,7 +100,7 @@ impl Outcomes {
                 };
                 self.failures.entry(key).or_insert(failing);
             }
-            Scenario::Hook(..) | Scenario::Log(_) => {}
+            Scenario::Started | Scenario::Hook(..) | Scenario::Log(_) => {}
             Scenario::Finished => self.finished(&key, context, own_steps),
         }
     }
@@ -99,7 +108,7 @@ impl Outcomes {
     fn failing<W>(&self, step: &gherkin::Step, event: Step<W>) -> Option<Failing> {
         let (cause, definition) = match event {
             Step::Started | Step::Passed(..) => return None,
-            Step::Skipped | Step::Failed(_, _, _, StepError::NotFound) => (Cause::failed(self.undefined(step)), None),
+            Step::Skipped | Step::Failed(_, _, _, StepError::NotFound) => (Cause::failed(undefined(step, &self.definitions)), None),
             Step::Failed(_, _, _, StepError::AmbiguousMatch(matches)) => {
                 let places: Vec<String> = matches
                     .possible_matches
@@ -129,35 +138,6 @@ impl Outcomes {
             definition,
             cause,
         })
-    }
-
-    fn undefined(&self, step: &gherkin::Step) -> String {
-        let mut message = format!("no step is defined for `{}`", step.value);
-        let others: Vec<&StepDefinition> = self
-            .definitions
-            .iter()
-            .filter(|definition| definition.pattern.is_match(&step.value))
-            .collect();
-        if let Some(other) = others.first() {
-            message.push_str(&format!(
-                "; a {:?} step matches, at {}, and this is a {:?}",
-                other.kind, other.place, step.ty
-            ));
-            return message;
-        }
-        let near = nearest(step, &self.definitions);
-        if !near.is_empty() {
-            message.push_str("; the most similar:");
-            for definition in near {
-                message.push_str(&format!(
-                    "\n  {:?} {} at {}",
-                    definition.kind,
-                    definition.pattern.as_str(),
-                    definition.place
-                ));
-            }
-        }
-        message
     }
 
     fn finished(&mut self, key: &Key, context: &ScenarioContext, own_steps: &[gherkin::Step]) {
@@ -204,6 +184,8 @@ impl Outcomes {
             (None, None) => Outcome::Passed,
         };
         self.tally.count(outcome);
+        self.limit.judged(outcome == Outcome::Failed);
+        self.finished.insert(key.clone());
         let report = ScenarioReport {
             outcome,
             failure,
@@ -213,9 +195,20 @@ impl Outcomes {
             answers,
             exchanges: steps.placed(exchanges),
             steps: steps.told,
+            run_with: self.run_with.clone(),
             ..report(context, outcome)
         };
         self.events.emit(Event::ScenarioFinished { report: Box::new(report) });
+    }
+
+    /// Reports each scenario that did not begin, since the run stopped after `failures`.
+    pub(super) fn stopped_after(&mut self, failures: usize) {
+        let not_run = self.scenarios.iter().filter(|(key, _)| !self.finished.contains(*key));
+        let mut not_run: Vec<SharedScenario> = not_run.map(|(_, context)| context.clone()).collect();
+        not_run.sort_by(|one, other| one.id.cmp(&other.id));
+        for context in not_run {
+            self.skipped(&context, Skip::not_run(failures));
+        }
     }
 
     /// Reports a skipped scenario.
@@ -223,6 +216,7 @@ impl Outcomes {
         self.tally.count(Outcome::Skipped);
         let report = ScenarioReport {
             skipped: Some(skip),
+            run_with: self.run_with.clone(),
             ..report(context, Outcome::Skipped)
         };
         self.events.emit(Event::ScenarioFinished { report: Box::new(report) });
@@ -239,6 +233,7 @@ fn report(context: &ScenarioContext, outcome: Outcome) -> ScenarioReport {
         place: context.place(),
         tags: context.tags.clone(),
         behaviours: context.behaviours.clone(),
+        run_with: Vec::new(),
         outcome,
         skipped: None,
         failure: None,

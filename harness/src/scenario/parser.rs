@@ -10,7 +10,7 @@ use include_dir::{Dir, include_dir};
 
 use crate::hint::Hint;
 
-static FEATURES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../features");
+static FEATURES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/features");
 
 /// Returns the table of tags in the features' own README.
 #[must_use]

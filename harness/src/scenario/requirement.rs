@@ -8,17 +8,18 @@ use std::fmt;
 pub use cucumber::codegen::inventory;
 use gherkin::{Step, StepType};
 
-use super::REQUIRES;
 use super::step_definition::StepDefinition;
+use super::vocabulary::Vocabulary;
+use super::{OwnPeople, PROJECT, REQUIRES};
 
 /// Declares what the step definition below it requires of a cluster: capabilities in `fixtures/capabilities/`, features of
 /// Kubernetes in `fixtures/kubernetes.toml`.
 ///
-/// With `if`, a name counts where the scenario's steps so far contain a text, with `unless` where none of them does:
+/// With `if`, a name counts where the scenario's steps so far contain a text, with `unless` where none of them does, and none of those after `or`:
 /// `requires!(issuer, cluster_signing_key if "certificate");`.
 #[macro_export]
 macro_rules! requires {
-    ($($name:ident $(if $text:literal)? $(unless $other:literal)?),+ $(,)?) => {
+    ($($name:ident $(if $text:literal)? $(unless $other:literal $(or $more:literal)*)?),+ $(,)?) => {
         $crate::scenario::requirement::inventory::submit! {
             $crate::scenario::requirement::Declaration {
                 file: file!(),
@@ -26,7 +27,7 @@ macro_rules! requires {
                 needs: &[$($crate::scenario::requirement::Need {
                     name: stringify!($name),
                     with: &[$($text)?],
-                    without: &[$($other)?],
+                    without: &[$($other $(, $more)*)?],
                 }),+],
             }
         }
@@ -53,7 +54,7 @@ pub struct Need {
     pub name: &'static str,
     /// The text that the steps so far must contain, if there is one.
     pub with: &'static [&'static str],
-    /// The text that they must not contain, if there is one.
+    /// The texts of which they must contain none.
     pub without: &'static [&'static str],
 }
 
@@ -115,17 +116,32 @@ impl fmt::Display for Source {
     }
 }
 
+/// Returns the need for `name` without a condition.
+const fn always(name: &'static str) -> Need {
+    Need {
+        name,
+        with: &[],
+        without: &[],
+    }
+}
+
 /// The needs of all steps, looked up by text.
 pub(super) struct Needs<'a> {
     definitions: Vec<&'a StepDefinition>,
+    people: &'a OwnPeople,
     /// Most steps occur in many scenarios.
     known: HashMap<(StepType, String), Vec<Need>>,
 }
 
 impl<'a> Needs<'a> {
-    pub(super) fn new(definitions: &'a [StepDefinition]) -> Self {
+    pub(super) fn new(vocabulary: &'a Vocabulary) -> Self {
         Self {
-            definitions: definitions.iter().filter(|definition| !definition.requires.is_empty()).collect(),
+            people: &vocabulary.people,
+            definitions: vocabulary
+                .steps
+                .iter()
+                .filter(|definition| !definition.requires.is_empty())
+                .collect(),
             known: HashMap::new(),
         }
     }
@@ -150,8 +166,19 @@ impl<'a> Needs<'a> {
         let mut all: Vec<Requirement> = tagged.collect();
         let by_tags = all.len();
         let texts: Vec<&str> = steps.iter().map(|step| step.value.as_str()).collect();
+        let people = self.people;
+        // Those to whom a step gives a credential, which counts in place of the project's.
+        let mut introduced: Vec<&str> = Vec::new();
         for (index, step) in steps.iter().enumerate() {
-            for need in self.of(step).iter().filter(|need| need.applies(&texts[..=index])) {
+            let mut needs = self.of(step).to_vec();
+            if let Some(person) = people.in_step(&step.value) {
+                if step.ty == StepType::Given && needs.iter().any(|need| need.name == PROJECT) {
+                    introduced.push(&person.name);
+                } else if !introduced.contains(&person.name.as_str()) {
+                    needs.extend([PROJECT].into_iter().chain(person.requires).map(always));
+                }
+            }
+            for need in needs.iter().filter(|need| need.applies(&texts[..=index])) {
                 if all[by_tags..].iter().all(|known| known.name != need.name) {
                     all.push(Requirement {
                         name: need.name.to_owned(),
@@ -169,11 +196,7 @@ mod tests {
     use super::*;
 
     const fn need(name: &'static str) -> Need {
-        Need {
-            name,
-            with: &[],
-            without: &[],
-        }
+        always(name)
     }
 
     fn at(file: &'static str, line: u32, name: &'static str) -> Declaration {

@@ -22,6 +22,7 @@ use gherkin::Feature;
 
 use super::SharedScenario;
 use super::comparison::cause;
+use super::failure_limit::FailureLimit;
 use super::outcome::{Outcomes, panic_text};
 use super::selection::{Ignored, Selected};
 use super::step_definition::step_definitions;
@@ -81,6 +82,10 @@ pub struct RunOptions {
     pub interrupt: Interrupt,
     /// `true` if sound twins are presented in place of flawed credentials, so that the scenarios with one must fail.
     pub inverted: bool,
+    /// The number of failures after which no further scenario begins; `None` to carry out all.
+    pub max_failures: Option<usize>,
+    /// The arguments of `authlab run` that name the feature files and the configuration; none for the built-in features.
+    pub run_with: Vec<String>,
 }
 
 /// The default number of scenarios at a time. They wait for servers most of the time.
@@ -93,6 +98,8 @@ impl Default for RunOptions {
             last: &[],
             interrupt: Interrupt::never(),
             inverted: false,
+            max_failures: None,
+            run_with: Vec::new(),
         }
     }
 }
@@ -111,6 +118,18 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Returns `true` if there were scenarios, and all of them were skipped.
+    #[must_use]
+    pub fn is_all_skipped(&self) -> bool {
+        let Self {
+            passed,
+            failed,
+            skipped,
+            interrupted,
+        } = *self;
+        passed + failed == 0 && skipped > 0 && !interrupted
+    }
+
     pub(super) fn count(&mut self, outcome: Outcome) {
         match outcome {
             Outcome::Passed => self.passed += 1,
@@ -220,24 +239,29 @@ async fn carry_out<S: Stage, E>(
     let features = features.into_iter().map(|(feature, _)| feature);
     let runnable = Rc::new(runnable);
     let aftermaths = Aftermaths::default();
+    let limit = Rc::new(FailureLimit::new(options.max_failures));
     let mut outcomes = Outcomes::new(
         Rc::clone(&runnable),
         Rc::clone(&aftermaths),
         step_definitions::<S>(),
+        Rc::clone(&limit),
         events.clone(),
-        options.inverted,
+        options,
     );
     for (context, skip) in skipped {
         outcomes.skipped(context, skip);
     }
 
     let _only_one = PANIC_HOOK.lock().await;
-    let mut stream = scenarios::<S>(options, lab, runnable, aftermaths).run(stream::iter(features.into_iter().map(Ok)), Cli::default());
+    let mut stream = scenarios::<S>(options, lab, runnable, aftermaths, Rc::clone(&limit))
+        .run(stream::iter(features.into_iter().map(Ok)), Cli::default());
+    let mut is_whole = true;
     loop {
         tokio::select! {
             biased;
             () = options.interrupt.requested() => {
                 outcomes.tally.interrupted = true;
+                is_whole = false;
                 break;
             }
             event = stream.next() => match event {
@@ -249,6 +273,11 @@ async fn carry_out<S: Stage, E>(
                         tell_panics_elsewhere(events);
                     }
                     outcomes.on(at, event);
+                    if let Some(failures) = limit.has_ended_run() {
+                        outcomes.stopped_after(failures);
+                        is_whole = false;
+                        break;
+                    }
                 }
                 // Only parsing can fail, and the features are parsed already.
                 Some(Err(error)) => events.note(format!("cucumber: {error}")),
@@ -256,7 +285,7 @@ async fn carry_out<S: Stage, E>(
         }
     }
     drop(stream);
-    if outcomes.tally.interrupted {
+    if !is_whole {
         // The hook that cucumber found was dropped with the stream; this restores the standard library's own.
         drop(panic::take_hook());
     }
@@ -287,10 +316,12 @@ fn scenarios<S: Stage>(
     lab: S::Lab,
     runnable: Rc<HashMap<Key, SharedScenario>>,
     aftermaths: Aftermaths,
+    limit: Rc<FailureLimit>,
 ) -> impl cucumber::Runner<S, Cli = Cli, EventStream = stream::LocalBoxStream<'static, cucumber::parser::Result<cucumber::Event<Cucumber<S>>>>>
 {
     let begun: Rc<RefCell<HashMap<Key, Instant>>> = Rc::default();
     let also_begun = Rc::clone(&begun);
+    let also_limit = Rc::clone(&limit);
     let key = |feature: &Feature, scenario: &gherkin::Scenario| Key {
         file: feature.path.clone().unwrap_or_default(),
         line: scenario.position.line,
@@ -303,16 +334,21 @@ fn scenarios<S: Stage>(
         .retry_options(|_, _, _, _| None)
         .before(move |feature, _, scenario, world: &mut S| {
             let key = key(feature, scenario);
-            if let Some(context) = runnable.get(&key) {
-                world.enter(lab.clone(), Arc::clone(context));
+            let (limit, begun) = (Rc::clone(&limit), Rc::clone(&begun));
+            let entry = runnable.get(&key).map(|context| (lab.clone(), Arc::clone(context)));
+            async move {
+                limit.begin().await;
+                if let Some((lab, context)) = entry {
+                    world.enter(lab, context);
+                }
+                begun.borrow_mut().insert(key, Instant::now());
             }
-            begun.borrow_mut().insert(key, Instant::now());
-            async {}.boxed_local()
+            .boxed_local()
         })
         .after(move |feature, _, scenario, finished, world: Option<&mut S>| {
             let key = key(feature, scenario);
             let ended = ended(finished);
-            let (begun, aftermaths) = (Rc::clone(&also_begun), Rc::clone(&aftermaths));
+            let (begun, aftermaths, limit) = (Rc::clone(&also_begun), Rc::clone(&aftermaths), Rc::clone(&also_limit));
             async move {
                 let mut aftermath = Aftermath::default();
                 if let Some(world) = world {
@@ -327,6 +363,7 @@ fn scenarios<S: Stage>(
                 }
                 aftermath.ms = begun.borrow_mut().remove(&key).map_or(0, |begun| milliseconds(begun.elapsed()));
                 aftermaths.borrow_mut().insert(key, aftermath);
+                limit.left();
             }
             .boxed_local()
         })

@@ -1,6 +1,7 @@
 //! The selection of scenarios, the same for `authlab run` and for `cargo test`.
 //! The main types are [`Selection`], and [`Selected`], its result for a suite.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -21,6 +22,8 @@ pub struct Selection {
     pub skip: Vec<String>,
     /// `true` if filters must be the whole identity.
     pub exact: bool,
+    /// The identities to select; `None` means all.
+    pub only: Option<BTreeSet<String>>,
     /// The pattern that the identity must match.
     pub name: Option<Regex>,
     /// The expression that the tags must satisfy.
@@ -103,6 +106,7 @@ impl Selection {
         let names = |pattern: &String| if self.exact { id == pattern } else { id.contains(pattern.as_str()) };
         (self.filters.is_empty() || self.filters.iter().any(names))
             && !self.skip.iter().any(names)
+            && self.only.as_ref().is_none_or(|only| only.contains(id))
             && self.name.as_ref().is_none_or(|name| name.is_match(id))
             && self.tags.as_ref().is_none_or(|tags| tags.holds(&scenario.tags))
             && (self.ignored != Ignored::Only || scenario.is_ignored())

@@ -2,11 +2,13 @@
 //! one and for finding unused ones. The main type is
 //! [`StepDefinition`].
 
-use cucumber::codegen::{StepConstructor, WorldInventory, inventory};
+use cucumber::codegen::{Parameter as _, StepConstructor, WorldInventory, inventory};
 use gherkin::StepType;
 use regex::Regex;
 
+use super::Person;
 use super::requirement::{Need, declared};
+use super::wording::Wording;
 
 /// A step as its function defines it.
 #[derive(Clone, Debug)]
@@ -26,6 +28,14 @@ impl StepDefinition {
     #[must_use]
     pub fn defines(&self, step: &gherkin::Step) -> bool {
         self.kind == step.ty && self.pattern.is_match(&step.value)
+    }
+
+    /// Returns the person with whom `step` begins, if its definition begins with one.
+    #[must_use]
+    pub fn person(&self, step: &gherkin::Step) -> Option<Person> {
+        self.pattern.as_str().strip_prefix("^(")?.strip_prefix(Person::REGEX)?;
+        let found = self.pattern.captures(&step.value)?;
+        Some(Person::called(found.get(1)?.as_str()))
     }
 }
 
@@ -55,12 +65,38 @@ pub fn step_definitions<W: WorldInventory>() -> Vec<StepDefinition> {
         .collect()
 }
 
+/// Returns the objection to `step`, which none of `definitions` defines: a definition for another keyword, or the most similar ones.
+pub(super) fn undefined(step: &gherkin::Step, definitions: &[StepDefinition]) -> String {
+    let mut message = format!("no step is defined for `{}`", step.value);
+    let mut others = definitions.iter().filter(|definition| definition.pattern.is_match(&step.value));
+    if let Some(other) = others.next() {
+        message.push_str(&format!(
+            "; a {:?} step matches, at {}, and this is a {:?}",
+            other.kind, other.place, step.ty
+        ));
+        return message;
+    }
+    let near = nearest(step, definitions);
+    if !near.is_empty() {
+        message.push_str("; the most similar:");
+        for definition in near {
+            message.push_str(&format!("\n  {}", Wording::of(definition)));
+        }
+    }
+    message
+}
+
 /// Returns at most three definitions that resemble `step`, the nearest first.
-pub(super) fn nearest<'a>(step: &gherkin::Step, definitions: &'a [StepDefinition]) -> Vec<&'a StepDefinition> {
+fn nearest<'a>(step: &gherkin::Step, definitions: &'a [StepDefinition]) -> Vec<&'a StepDefinition> {
     let text = step.value.to_lowercase();
     let mut scored: Vec<(f64, &StepDefinition)> = definitions
         .iter()
-        .map(|definition| (strsim::sorensen_dice(&text, &words_of(definition.pattern.as_str())), definition))
+        .map(|definition| {
+            (
+                strsim::sorensen_dice(&text, &words_of(&Wording::of(definition).to_string())),
+                definition,
+            )
+        })
         .filter(|(score, _)| *score > 0.35)
         .collect();
     scored.sort_by(|(one, _), (other, _)| other.total_cmp(one));

@@ -103,7 +103,7 @@ impl Suite {
             features: Vec::new(),
             entries: Vec::new(),
         };
-        let mut needs = Needs::new(&vocabulary.steps);
+        let mut needs = Needs::new(vocabulary);
         let mut seen: HashMap<String, SharedScenario> = HashMap::new();
         for file in files {
             let feature = parse(file).map_err(|error| SuiteError::Syntax(Box::new(error)))?;
@@ -143,6 +143,13 @@ impl Suite {
         self.entries.iter().map(|entry| &entry.context)
     }
 
+    /// Returns the steps of `entry`, those of backgrounds first.
+    pub(super) fn steps(&self, entry: &Entry) -> impl Iterator<Item = &Step> {
+        let feature = &self.features[entry.feature];
+        let found = scenarios(feature).find(|(_, scenario)| scenario.position == entry.position);
+        found.into_iter().flat_map(|(rule, scenario)| steps(feature, rule, scenario))
+    }
+
     pub(super) fn entries(&self) -> &[Entry] {
         &self.entries
     }
@@ -155,6 +162,12 @@ fn scenarios(feature: &Feature) -> impl Iterator<Item = (Option<&Rule>, &Scenari
         .iter()
         .flat_map(|rule| rule.scenarios.iter().map(move |scenario| (Some(rule), scenario)));
     outside.chain(inside)
+}
+
+/// Returns the steps of `scenario`, those of backgrounds first.
+fn steps<'a>(feature: &'a Feature, rule: Option<&'a Rule>, scenario: &'a Scenario) -> impl Iterator<Item = &'a Step> {
+    let backgrounds = feature.background.iter().chain(rule.and_then(|rule| rule.background.as_ref()));
+    backgrounds.flat_map(|background| &background.steps).chain(&scenario.steps)
 }
 
 fn refuse_empty(feature: &Feature, file: &FeatureFile) -> Result<(), SuiteError> {
@@ -189,9 +202,7 @@ fn describe(file: &FeatureFile, feature: &Feature, rule: Option<&Rule>, scenario
             tags.push(tag.clone());
         }
     }
-    let backgrounds = feature.background.iter().chain(rule.and_then(|rule| rule.background.as_ref()));
-    let before = backgrounds.flat_map(|background| &background.steps);
-    let steps: Vec<&Step> = before.chain(&scenario.steps).collect();
+    let steps: Vec<&Step> = steps(feature, rule, scenario).collect();
     let requirements = needs.requirements(&tags, &steps);
     for requirement in &requirements {
         let tag = format!("{REQUIRES}{}", requirement.name);

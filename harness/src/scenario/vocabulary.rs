@@ -1,9 +1,10 @@
 //! The words of feature files: the tags in the features' README, the ids of the behaviours,
 //! the capabilities that a lab can have, and the steps. The main type is [`Vocabulary`].
 
-use super::REQUIRES;
 use super::step_definition::StepDefinition;
+use super::{OwnPeople, REQUIRES};
 use crate::hint::Hint;
+use crate::similar::similar;
 
 /// The words allowed as tags, all without `@`, and the steps.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +17,10 @@ pub struct Vocabulary {
     pub capabilities: Vec<String>,
     /// The definitions of steps, which require capabilities, too.
     pub steps: Vec<StepDefinition>,
+    /// The own people, whom steps may name beside the cast.
+    pub people: OwnPeople,
+    /// `true` if the features are a user's own, who says which further tags there are.
+    pub is_own: bool,
 }
 
 /// An unknown tag.
@@ -28,9 +33,25 @@ pub struct VocabularyError {
 }
 
 impl VocabularyError {
+    /// Returns the error for a tag in a user's own features.
+    fn own(tag: &str, known: &[String]) -> Self {
+        let near = similar(tag, known.iter().map(String::as_str), 3);
+        let near: Vec<String> = near.iter().map(|tag| format!("@{tag}")).collect();
+        let meant = if near.is_empty() {
+            String::new()
+        } else {
+            format!("did you mean {}? ", near.join(", "))
+        };
+        Self {
+            kind: "tag",
+            tag: tag.to_owned(),
+            hint: format!("{meant}tags of your own are named by `tags` of [features] in authlab.toml, or with --own-tags {tag}"),
+        }
+    }
+
     fn new(kind: &'static str, tag: &str, known: &[String], source_of_truth: &str) -> Self {
         let list = |tags: &[String]| tags.iter().map(|tag| format!("@{tag}")).collect::<Vec<_>>().join(", ");
-        let near = near(tag, known, 3);
+        let near = similar(tag, known.iter().map(String::as_str), 3);
         let hint = if !near.is_empty() {
             format!("did you mean {}? {source_of_truth} lists them all", list(&near))
         } else if !known.is_empty() {
@@ -95,7 +116,10 @@ impl Vocabulary {
         if known.iter().any(|word| word == tag) {
             return Ok(());
         }
-        Err(VocabularyError::new(kind, tag, &known, source_of_truth))
+        Err(match kind {
+            "tag" if self.is_own => VocabularyError::own(tag, &known),
+            _ => VocabularyError::new(kind, tag, &known, source_of_truth),
+        })
     }
 }
 
@@ -104,17 +128,6 @@ impl Vocabulary {
 pub fn is_behaviour(tag: &str) -> bool {
     let number = tag.trim_start_matches(|c: char| c.is_ascii_uppercase());
     number.len() < tag.len() && number.starts_with(|c: char| c.is_ascii_digit()) && number.chars().all(|c| c.is_ascii_alphanumeric())
-}
-
-/// Returns at most `count` of `words` that resemble `word`, the nearest first.
-fn near(word: &str, words: &[String], count: usize) -> Vec<String> {
-    let mut scored: Vec<(f64, &String)> = words
-        .iter()
-        .map(|other| (strsim::jaro_winkler(word, other), other))
-        .filter(|(score, _)| *score > 0.8)
-        .collect();
-    scored.sort_by(|(one, _), (other, _)| other.total_cmp(one));
-    scored.into_iter().take(count).map(|(_, word)| word.clone()).collect()
 }
 
 #[cfg(test)]
@@ -127,7 +140,7 @@ mod tests {
             tags: words(&["oidc", "serial", "external-certificate"]),
             behaviours: words(&["X1", "X4"]),
             capabilities: words(&["audit-log"]),
-            steps: Vec::new(),
+            ..Vocabulary::default()
         }
     }
 
@@ -162,5 +175,16 @@ mod tests {
             hint.as_deref(),
             Some("known in features/README.md: @oidc, @serial, @external-certificate")
         );
+    }
+
+    #[test]
+    fn tags_of_own_features_are_named_by_their_author() {
+        let own = Vocabulary {
+            is_own: true,
+            ..vocabulary()
+        };
+        let hint = own.check("seriall").err().and_then(|error| error.hint());
+        let how = "tags of your own are named by `tags` of [features] in authlab.toml, or with --own-tags seriall";
+        assert_eq!(hint.unwrap(), format!("did you mean @serial? {how}"));
     }
 }

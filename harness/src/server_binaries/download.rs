@@ -240,6 +240,14 @@ impl Mirror {
         self.ask_first(&format!("{}/{file}", self.base)).await.map(drop)
     }
 
+    /// Checks that the mirror responds, whatever it says about its base address.
+    pub(super) async fn responds(&self) -> Result<(), DownloadError> {
+        match self.ask_first(&self.base).await {
+            Ok(_) | Err(DownloadError::Status { .. } | DownloadError::Answer { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn ask_first(&self, address: &str) -> Result<reqwest::Response, DownloadError> {
         let answered = tokio::time::timeout(CONTACT, self.ask(address)).await;
         answered.unwrap_or_else(|_| {

@@ -1,7 +1,7 @@
 //! A build of the servers from source, with the Go toolchain.
 //!
-//! The main function is [`build`]. `k8s.io/kubernetes` is an ordinary Go module, checksummed by Go itself; `fixtures/control_plane/main.go`
-//! combines etcd, kube-apiserver, kube-controller-manager and kubectl in one program.
+//! The main function is [`build`]. `k8s.io/kubernetes` is an ordinary Go module, checksummed by Go itself; `fixtures/control_plane/`
+//! combines etcd, kube-apiserver, kube-controller-manager, kubectl and two servers of our own in one program.
 
 use std::fmt::Write as _;
 use std::io;
@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use crate::event::{Events, Phase};
 use crate::process::Program;
 
-use super::go_module::{MAIN, Toolchain, Upstream};
-use super::installed::{self, PROGRAMS};
+use super::go_module::{SOURCES as OUR_SOURCES, Toolchain, Upstream};
+use super::installed::{self, OWN_PROGRAMS, PROGRAMS};
 use super::options::Options;
 use super::tool::{self, INHERITED, ToolError};
 use super::versions::Kubernetes;
@@ -26,7 +26,7 @@ const FILES: &str = "files";
 const TEMPORARY: &str = "temporary";
 
 /// Variables that the Go toolchain reads (`go help environment`), besides the usual ones. `GOFLAGS` is set by authlab.
-const GO_VARIABLES: &[&str] = &[
+pub(super) const GO_VARIABLES: &[&str] = &[
     "GOPATH",
     "GOCACHE",
     "GOMODCACHE",
@@ -162,7 +162,9 @@ impl Build<'_> {
         let sources = self.staging.join(SOURCES);
         let write = |name: &str, text: &str| fs_err::write(sources.join(name), text).map_err(|source| self.storage(source));
         write("go.mod", &upstream.module_for(self.kubernetes))?;
-        write("main.go", MAIN)?;
+        for (name, text) in OUR_SOURCES {
+            write(name, text)?;
+        }
         let program = files.join(CONTROL_PLANE);
         let stamp = "k8s.io/component-base/version";
         let flags = format!(
@@ -177,14 +179,14 @@ impl Build<'_> {
         let mut progress = Progress::new(self.phase);
         self.checked(tool::run(command, self.log, LIMIT, |output| progress.tell(output)).await)?;
 
-        for name in PROGRAMS {
+        for name in PROGRAMS.into_iter().chain(OWN_PROGRAMS) {
             std::os::unix::fs::symlink(CONTROL_PLANE, files.join(name)).map_err(|source| self.storage(source))?;
         }
         for name in ["go.mod", "go.sum"] {
             fs_err::copy(sources.join(name), files.join(name)).map_err(|source| self.storage(source))?;
         }
         self.expect_version(&files, "kube-apiserver", &version.to_string()).await?;
-        self.expect_version(&files, "etcd", &self.kubernetes.etcd).await?;
+        self.expect_version(&files, "etcd", upstream.etcd(self.kubernetes)).await?;
         Ok(files)
     }
 

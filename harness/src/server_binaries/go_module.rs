@@ -10,8 +10,15 @@ use std::fmt::Write as _;
 use super::go_build::GoBuildError;
 use super::versions::Kubernetes;
 
-/// The source of the combined program.
-pub(super) const MAIN: &str = include_str!("../../../fixtures/control_plane/main.go");
+/// The sources of the combined program: their names and texts.
+pub(super) const SOURCES: [(&str, &str); 3] = [
+    ("main.go", include_str!("../../fixtures/control_plane/main.go")),
+    ("aggregated_api.go", include_str!("../../fixtures/control_plane/aggregated_api.go")),
+    ("token_signer.go", include_str!("../../fixtures/control_plane/token_signer.go")),
+];
+
+/// The module of etcd's server.
+const ETCD: &str = "go.etcd.io/etcd/server/v3";
 
 /// The Go toolchain, as reported by `go env -json`.
 #[derive(serde::Deserialize)]
@@ -67,6 +74,8 @@ fn compare_go(one: &str, other: &str) -> Ordering {
 pub(super) struct Upstream {
     pub(super) go: String,
     godebug: Vec<String>,
+    /// The version of etcd: the one that this `go.mod` requires.
+    etcd: Option<String>,
     /// The modules that are released from the same repository.
     staging: BTreeSet<String>,
 }
@@ -110,6 +119,7 @@ impl Upstream {
             match *directive {
                 ["go", version] => upstream.go = version.to_owned(),
                 ["godebug", setting] => upstream.godebug.push(setting.to_owned()),
+                ["require", ETCD, version] => upstream.etcd = version.strip_prefix('v').map(str::to_owned),
                 // Only exactly this version stands for "from the same repository": versions that merely begin like it belong to untagged
                 // modules.
                 ["require", module, "v0.0.0"] => {
@@ -121,10 +131,16 @@ impl Upstream {
         upstream
     }
 
+    /// Returns the version of etcd that a build of `kubernetes` has: the pinned one, and for a pre-release that of this `go.mod`.
+    pub(super) fn etcd<'a>(&'a self, kubernetes: &'a Kubernetes) -> &'a str {
+        let own = self.etcd.as_deref().filter(|_| kubernetes.version.is_pre_release());
+        own.unwrap_or(&kubernetes.etcd)
+    }
+
     /// Returns the `go.mod` of the combined program.
     pub(super) fn module_for(&self, kubernetes: &Kubernetes) -> String {
         let version = kubernetes.version;
-        let staging = format!("v0.{}.{}", version.minor, version.patch);
+        let staging = format!("v{}", version.of_staging());
         let mut text = format!("module authlab.dev/control-plane\n\ngo {}\n", self.go);
         for setting in &self.godebug {
             _ = writeln!(text, "godebug {setting}");
@@ -133,7 +149,7 @@ impl Upstream {
         for module in ["k8s.io/component-base", "k8s.io/kubectl"] {
             _ = writeln!(text, "require {module} {staging}");
         }
-        _ = writeln!(text, "require go.etcd.io/etcd/server/v3 v{}\n", kubernetes.etcd);
+        _ = writeln!(text, "require {ETCD} v{}\n", self.etcd(kubernetes));
         for module in &self.staging {
             let at = kubernetes.modules.get(module).map(|version| format!("v{version}"));
             _ = writeln!(text, "replace {module} => {module} {}", at.as_deref().unwrap_or(&staging));
@@ -187,7 +203,7 @@ require (
     fn the_module_replaces_what_is_staging_and_requires_what_main_imports() {
         let kubernetes = Versions::pinned().kubernetes("1.37").expect("pinned");
         let module = Upstream::parse(UPSTREAM).module_for(kubernetes);
-        let (version, staging) = (kubernetes.version, format!("v0.37.{}", kubernetes.version.patch));
+        let (version, staging) = (kubernetes.version, format!("v{}", kubernetes.version.of_staging()));
         assert_eq!(
             module,
             format!(
@@ -198,7 +214,8 @@ require (
                 kubernetes.etcd
             )
         );
-        for import in MAIN
+        let (_, main) = SOURCES[0];
+        for import in main
             .lines()
             .filter_map(|line| line.split('"').nth(1))
             .filter(|import| import.contains(".io/"))
@@ -218,6 +235,23 @@ require (
         let module = Upstream::parse(UPSTREAM).module_for(&kubernetes);
         assert!(module.contains("replace k8s.io/kubelet => k8s.io/kubelet v0.37.1\n"), "{module}");
         assert!(!module.contains("replace k8s.io/api => k8s.io/api v0.37.1\n"), "{module}");
+    }
+
+    #[test]
+    fn a_pre_release_is_built_with_the_etcd_of_its_own_module() {
+        let kubernetes = Versions::pinned().kubernetes("1.38.0-beta.0").expect("a pre-release");
+        let upstream = Upstream::parse(&UPSTREAM.replace("server/v3 v3.7.0", "server/v3 v3.7.3"));
+        let module = upstream.module_for(kubernetes);
+        for line in [
+            "require k8s.io/kubernetes v1.38.0-beta.0\n",
+            "require k8s.io/kubectl v0.38.0-beta.0\n",
+            "require go.etcd.io/etcd/server/v3 v3.7.3\n",
+            "replace k8s.io/api => k8s.io/api v0.38.0-beta.0\n",
+        ] {
+            assert!(module.contains(line), "{line}{module}");
+        }
+        let newest = Versions::pinned().newest();
+        assert_eq!(upstream.etcd(newest), newest.etcd, "a release has the pinned one");
     }
 
     #[test]

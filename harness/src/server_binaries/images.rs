@@ -132,10 +132,10 @@ pub struct Images {
     pub kube_apiserver: Reference,
     /// kube-controller-manager.
     pub kube_controller_manager: Reference,
-    /// k3s.
-    pub k3s: Reference,
-    /// A kind node.
-    pub kind_node: Reference,
+    /// k3s; `None` for a pre-release, of which there is no image.
+    pub k3s: Option<Reference>,
+    /// A kind node; `None` for a pre-release, of which there is no image.
+    pub kind_node: Option<Reference>,
     /// Keycloak.
     pub keycloak: Reference,
 }
@@ -154,8 +154,8 @@ impl Images {
             etcd: at(&places.etcd, &kubernetes.etcd_image)?,
             kube_apiserver: at(&places.kube_apiserver, &version)?,
             kube_controller_manager: at(&places.kube_controller_manager, &version)?,
-            k3s: at(&places.k3s, &kubernetes.k3s)?,
-            kind_node: at(&places.kind_node, &kubernetes.kind_node)?,
+            k3s: kubernetes.k3s.as_ref().map(|tag| at(&places.k3s, tag)).transpose()?,
+            kind_node: kubernetes.kind_node.as_ref().map(|tag| at(&places.kind_node, tag)).transpose()?,
             keycloak: at(&places.keycloak, &versions.keycloak.version)?,
         })
     }
@@ -238,10 +238,18 @@ mod tests {
         for kubernetes in &Versions::pinned().kubernetes {
             let minor = kubernetes.version.minor_version();
             let images = Images::of(kubernetes, None).unwrap();
-            assert!(images.kind_node.digest().is_some(), "kind asks for a digest: {minor}");
-            for image in [&images.k3s, &images.kind_node, &images.kube_apiserver] {
+            let (k3s, kind_node) = (images.k3s.expect("its tag is pinned"), images.kind_node.expect("its tag is pinned"));
+            assert!(kind_node.digest().is_some(), "kind asks for a digest: {minor}");
+            for image in [&k3s, &kind_node, &images.kube_apiserver] {
                 assert!(image.to_string().contains(&format!(":v{minor}.")), "{image}");
             }
         }
+    }
+
+    #[test]
+    fn a_pre_release_has_images_of_its_own_servers_alone() {
+        let images = Images::of(Versions::pinned().kubernetes("1.38.0-beta.0").unwrap(), None).unwrap();
+        assert_eq!(images.kube_apiserver.to_string(), "registry.k8s.io/kube-apiserver:v1.38.0-beta.0");
+        assert_eq!((images.k3s, images.kind_node), (None, None));
     }
 }

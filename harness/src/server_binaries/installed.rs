@@ -9,11 +9,21 @@ use std::time::Duration;
 use crate::process::wait::{self, Condition, WaitError};
 use crate::process::{ProcessError, Program};
 
+use super::kubernetes_version::KubernetesVersion;
 use super::tool::{self, INHERITED, ToolError};
-use super::versions::{Kubernetes, KubernetesVersion};
+use super::versions::Kubernetes;
 
 /// The programs of a Kubernetes version.
 pub const PROGRAMS: [&str; 4] = ["etcd", "kube-apiserver", "kube-controller-manager", "kubectl"];
+
+/// The API server behind kube-apiserver (`fixtures/control_plane/aggregated_api.go`).
+pub const AGGREGATED_API: &str = "aggregated-api";
+
+/// The external signer of service accounts' tokens (`fixtures/control_plane/token_signer.go`).
+pub const TOKEN_SIGNER: &str = "token-signer";
+
+/// The programs that only a Go build has: Kubernetes releases none of them.
+pub(super) const OWN_PROGRAMS: [&str; 2] = [AGGREGATED_API, TOKEN_SIGNER];
 
 /// The time limit for a program to print its version.
 const SAYING: Duration = Duration::from_secs(30);
@@ -68,7 +78,7 @@ pub enum InstalledError {
     },
 }
 
-/// Returns the version of the servers in `directory`: any patch of the minor version of `kubernetes`.
+/// Returns the version of the servers in `directory`: any patch of the minor version of `kubernetes`; of a pre-release, exactly this one.
 pub(super) async fn server_binaries(directory: &Path, kubernetes: &Kubernetes) -> Result<KubernetesVersion, InstalledError> {
     let missing: Vec<&str> = PROGRAMS.into_iter().filter(|name| !is_executable(&directory.join(name))).collect();
     if !missing.is_empty() {
@@ -89,15 +99,23 @@ pub(super) async fn server_binaries(directory: &Path, kubernetes: &Kubernetes) -
             source,
         })?;
     // Distributions append to the version: v1.37.2+k3s1, v1.37.2-eks-1234.
-    let plain = seen.split(['+', '-']).next().unwrap_or_default();
-    match plain.parse::<KubernetesVersion>() {
-        Ok(version) if version.minor == kubernetes.version.minor => Ok(version),
-        _ => Err(InstalledError::Version {
-            program,
-            expected: kubernetes.version.minor_version(),
-            seen,
-        }),
-    }
+    let without_build = seen.split('+').next().unwrap_or_default();
+    let (plain, appended) = without_build.split_once('-').unwrap_or((without_build, ""));
+    let is_before_a_release = ["alpha.", "beta.", "rc."].iter().any(|stage| appended.starts_with(stage));
+    // A build of a branch after a candidate (v1.37.0-rc.1.5+abcdef) is neither that nor the release.
+    let version = without_build
+        .parse::<KubernetesVersion>()
+        .or_else(|error| if is_before_a_release { Err(error) } else { plain.parse() });
+    let asked = kubernetes.version;
+    let serves = |version: &KubernetesVersion| match asked.is_pre_release() || version.is_pre_release() {
+        true => *version == asked,
+        false => version.minor == asked.minor,
+    };
+    version.ok().filter(serves).ok_or_else(|| InstalledError::Version {
+        program,
+        expected: asked.request(),
+        seen,
+    })
 }
 
 /// Returns the version of the unpacked Keycloak in `home`: any of the same major version as `expected`.
@@ -218,6 +236,25 @@ mod tests {
             let version = server_binaries(servers(says).path(), kubernetes).await.expect("it serves");
             assert_eq!((version.minor, version.patch), (37, patch));
         }
+    }
+
+    #[tokio::test]
+    async fn a_pre_release_serves_only_those_who_ask_for_it() {
+        let directory = servers("Kubernetes v1.38.0-beta.0");
+        let find = async |asked: &str| {
+            let kubernetes = Versions::pinned().kubernetes(asked).expect(asked);
+            server_binaries(directory.path(), kubernetes)
+                .await
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(find("1.38.0-beta.0").await.expect("it serves").to_string(), "1.38.0-beta.0");
+        for asked in ["1.38.0-beta.1", "1.38.0-rc.0", "1.37"] {
+            let error = find(asked).await.expect_err("another version");
+            assert!(error.ends_with(&format!("is 1.38.0-beta.0 (expected {asked})")), "{error}");
+        }
+        let candidate = servers("Kubernetes v1.37.0-rc.1");
+        let newest = Versions::pinned().kubernetes("1.37").expect("pinned");
+        assert!(server_binaries(candidate.path(), newest).await.is_err(), "it was not named");
     }
 
     #[tokio::test]

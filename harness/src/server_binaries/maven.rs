@@ -20,7 +20,7 @@ use super::versions::Keycloak;
 const LIMIT: Duration = Duration::from_secs(30 * 60);
 
 /// Variables that Maven and its Java runtime read, besides the usual ones.
-const MAVEN_VARIABLES: &[&str] = &[
+pub(super) const MAVEN_VARIABLES: &[&str] = &[
     "JAVA_HOME",
     "JAVACMD",
     "MAVEN_OPTS",

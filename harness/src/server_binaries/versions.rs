@@ -1,89 +1,31 @@
 //! The supported versions, read from `fixtures/versions.toml`.
 //!
 //! The main type is [`Versions`]: every Kubernetes minor with its pinned patch and
-//! the etcd that belongs to it, and the pinned Keycloak.
+//! the etcd that belongs to it, and the pinned Keycloak. Pre-releases of Kubernetes
+//! are not pinned: each is known by its full version ([`Versions::kubernetes`]).
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-/// A released version of Kubernetes 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct KubernetesVersion {
-    /// The number after the first dot.
-    pub minor: u16,
-    /// The number after the second dot.
-    pub patch: u16,
-}
-
-impl KubernetesVersion {
-    /// Returns the minor version in its usual form: `1.37`.
-    pub fn minor_version(self) -> String {
-        format!("1.{}", self.minor)
-    }
-}
-
-impl fmt::Display for KubernetesVersion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "1.{}.{}", self.minor, self.patch)
-    }
-}
-
-impl From<KubernetesVersion> for String {
-    fn from(version: KubernetesVersion) -> Self {
-        version.to_string()
-    }
-}
-
-impl TryFrom<String> for KubernetesVersion {
-    type Error = NotAVersion;
-
-    fn try_from(text: String) -> Result<Self, NotAVersion> {
-        text.parse()
-    }
-}
-
-/// The text is not a valid Kubernetes version.
-#[derive(Debug, thiserror::Error)]
-#[error("`{0}` is not a Kubernetes version (expected one such as 1.37.2)")]
-pub struct NotAVersion(String);
-
-/// Parses `1.37.2` or `v1.37.2`; a suffix such as `-rc.1` or `+k3s1` does not denote a release of Kubernetes and is refused.
-impl FromStr for KubernetesVersion {
-    type Err = NotAVersion;
-
-    fn from_str(text: &str) -> Result<Self, NotAVersion> {
-        let numbers: Option<Vec<u16>> = text
-            .strip_prefix('v')
-            .unwrap_or(text)
-            .split('.')
-            .map(|number| number.parse().ok())
-            .collect();
-        match numbers.as_deref() {
-            Some(&[1, minor, patch]) => Ok(Self { minor, patch }),
-            _ => Err(NotAVersion(text.to_owned())),
-        }
-    }
-}
+use super::kubernetes_version::KubernetesVersion;
 
 /// A supported Kubernetes version.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Kubernetes {
-    /// The pinned patch of its minor version.
+    /// The pinned patch of its minor version, or a pre-release.
     pub version: KubernetesVersion,
-    /// The version of etcd that its own `go.mod` lists.
+    /// The version of etcd that its own `go.mod` lists. For a pre-release, that of the newest release: a build takes the one of the
+    /// pre-release's `go.mod`.
     pub etcd: String,
     /// The tag of etcd's image.
     pub etcd_image: String,
-    /// The tag of k3s' image.
-    pub k3s: String,
-    /// The tag of the image of a kind node, with the image's digest.
-    pub kind_node: String,
+    /// The tag of k3s' image; `None` for a pre-release.
+    pub k3s: Option<String>,
+    /// The tag of the image of a kind node, with the image's digest; `None` for a pre-release.
+    pub kind_node: Option<String>,
     /// The release of kind with which this image was published: the oldest that is known to start it.
     pub kind: String,
     /// Pinned checksums of official release files, by their path in the release.
@@ -162,7 +104,7 @@ pub struct UnknownKeycloak {
 
 /// The requested Kubernetes version is not pinned.
 #[derive(Debug, thiserror::Error)]
-#[error("unknown Kubernetes version `{asked}` (known: {})", known.join(", "))]
+#[error("unknown Kubernetes version `{asked}` (known: {}, and pre-releases of these minor versions and later ones by their full version)", known.join(", "))]
 pub struct UnknownVersion {
     /// The requested version.
     pub asked: String,
@@ -174,7 +116,7 @@ impl Versions {
     /// Returns the versions that this authlab was made for.
     pub fn pinned() -> &'static Self {
         static PINNED: LazyLock<Versions> = LazyLock::new(|| {
-            let mut versions: Versions = toml::from_str(include_str!("../../../fixtures/versions.toml")).expect("covered by a test");
+            let mut versions: Versions = toml::from_str(include_str!("../../fixtures/versions.toml")).expect("covered by a test");
             versions.kubernetes.sort_by_key(|kubernetes| kubernetes.version);
             versions
         });
@@ -230,11 +172,24 @@ impl Versions {
         })
     }
 
-    /// Returns the Kubernetes that `asked` names: a minor version (`1.37`) or a pinned one (`1.37.2`), with or without `v`.
+    /// Returns the Kubernetes that `asked` names: a minor version (`1.37`), a pinned one (`1.37.2`), or a pre-release
+    /// (`1.38.0-beta.0`) of a minor version that is not older than the pinned ones, with or without `v`.
+    ///
+    /// # Errors
+    /// The version is neither; the error lists the pinned ones.
+    pub fn kubernetes(&self, asked: &str) -> Result<&Kubernetes, UnknownVersion> {
+        let oldest = self.kubernetes.first().map(|kubernetes| kubernetes.version.minor);
+        match asked.parse::<KubernetesVersion>() {
+            Ok(version) if version.is_pre_release() && Some(version.minor) >= oldest => Ok(pre_release(version)),
+            _ => self.released(asked),
+        }
+    }
+
+    /// Returns the pinned Kubernetes that `asked` names as in [`Versions::kubernetes`]; no pre-release.
     ///
     /// # Errors
     /// The version is not pinned; the error lists the pinned ones.
-    pub fn kubernetes(&self, asked: &str) -> Result<&Kubernetes, UnknownVersion> {
+    pub fn released(&self, asked: &str) -> Result<&Kubernetes, UnknownVersion> {
         let plain = asked.strip_prefix('v').unwrap_or(asked);
         self.kubernetes
             .iter()
@@ -244,6 +199,25 @@ impl Versions {
                 known: self.kubernetes.iter().map(|kubernetes| kubernetes.version.to_string()).collect(),
             })
     }
+}
+
+/// Returns the pre-release `version`, which shares what is not its own with the newest release.
+fn pre_release(version: KubernetesVersion) -> &'static Kubernetes {
+    // The few that one process asks for live as long as the pinned ones.
+    static ASKED: Mutex<BTreeMap<KubernetesVersion, &'static Kubernetes>> = Mutex::new(BTreeMap::new());
+    let newest = Versions::pinned().newest();
+    let mut asked = ASKED.lock().unwrap_or_else(PoisonError::into_inner);
+    asked.entry(version).or_insert_with(|| {
+        let etcd_files = newest.sha256.iter().filter(|(file, _)| file.starts_with("etcd-"));
+        Box::leak(Box::new(Kubernetes {
+            version,
+            k3s: None,
+            kind_node: None,
+            sha256: etcd_files.map(|(file, pin)| (file.clone(), pin.clone())).collect(),
+            modules: BTreeMap::new(),
+            ..newest.clone()
+        }))
+    })
 }
 
 #[cfg(test)]
@@ -349,11 +323,28 @@ mod tests {
     }
 
     #[test]
-    fn versions_order_by_number_and_only_releases_are_versions() {
-        let version = |text: &str| text.parse::<KubernetesVersion>();
-        assert!(version("1.9.10").expect("a version") < version("v1.30.2").expect("a version"));
-        for text in ["1.37", "1.37.0-rc.1", "1.37.2+k3s1", "2.1.0", "1..2", "v0.0.0-master"] {
-            assert!(version(text).is_err(), "{text}");
+    fn a_pre_release_is_known_by_its_full_version_alone() {
+        let versions = Versions::pinned();
+        let newest = versions.newest();
+        for asked in ["1.38.0-beta.0", "v1.38.0-beta.0", "1.38.0-alpha.1", "1.37.3-rc.0", "1.45.0-rc.1"] {
+            let found = versions.kubernetes(asked).expect("a pre-release");
+            assert_eq!(found.version.to_string(), asked.trim_start_matches('v'));
+            assert_eq!((&found.etcd, &found.k3s, &found.kind_node), (&newest.etcd, &None, &None));
+            assert!(found.sha256.keys().all(|file| file.starts_with("etcd-")), "{:?}", found.sha256);
+            assert!(versions.released(asked).is_err(), "{asked}");
         }
+        for asked in [
+            "1.38",
+            "1.38.0",
+            "1.38.0-beta",
+            "1.38.0-beta.0+k3s1",
+            "1.29.0-rc.1",
+            "1.0.0-alpha.1",
+        ] {
+            let error = versions.kubernetes(asked).expect_err(asked).to_string();
+            assert!(error.ends_with("later ones by their full version)"), "{error}");
+        }
+        assert_eq!(versions.newest().version, newest.version, "a named pre-release is not the newest");
+        assert!(versions.kubernetes.iter().all(|kubernetes| !kubernetes.version.is_pre_release()));
     }
 }

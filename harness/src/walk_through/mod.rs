@@ -13,7 +13,7 @@ use regex::Regex;
 
 pub use session::{Session, SessionError, Taken};
 
-static SCRIPTS: include_dir::Dir<'_> = include_dir::include_dir!("$CARGO_MANIFEST_DIR/../scripts");
+static SCRIPTS: include_dir::Dir<'_> = include_dir::include_dir!("$CARGO_MANIFEST_DIR/scripts");
 
 /// Scripts that are not walk-throughs: the part that all share, and the one that runs a single step.
 const COMMON: [&str; 2] = ["begin.sh", "step.sh"];

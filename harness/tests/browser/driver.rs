@@ -161,6 +161,17 @@ impl Browser {
         .await;
     }
 
+    /// Presses `key` while `held` is held down.
+    pub async fn chord(&self, held: &str, key: &str) {
+        let strokes = [("keyDown", held), ("keyDown", key), ("keyUp", key), ("keyUp", held)];
+        let strokes = strokes.map(|(stroke, key)| json!({"type": stroke, "value": key}));
+        self.post(
+            "/actions",
+            json!({"actions": [{"type": "key", "id": "keyboard", "actions": strokes}]}),
+        )
+        .await;
+    }
+
     pub async fn screen(&self, width: u32, height: u32) {
         let parameters = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
         self.tell("Emulation.setDeviceMetricsOverride", parameters).await;
@@ -180,7 +191,20 @@ impl Browser {
 
     /// Takes a screenshot.
     pub async fn picture(&self, path: &Path) {
-        let picture = self.tell("Page.captureScreenshot", json!({"format": "png"})).await;
+        self.capture(json!({"format": "png"}), path).await;
+    }
+
+    /// Takes a screenshot of the whole page, of which `scale` is left.
+    pub async fn small_picture(&self, scale: f64, path: &Path) {
+        let width = self.value("document.documentElement.scrollWidth").await;
+        let height = self.value("document.documentElement.scrollHeight").await;
+        let clip = json!({"x": 0, "y": 0, "width": width, "height": height, "scale": scale});
+        self.capture(json!({"format": "png", "clip": clip, "captureBeyondViewport": true}), path)
+            .await;
+    }
+
+    async fn capture(&self, parameters: Value, path: &Path) {
+        let picture = self.tell("Page.captureScreenshot", parameters).await;
         let bytes = base64::engine::general_purpose::STANDARD
             .decode(picture["data"].as_str().unwrap())
             .unwrap();
@@ -196,3 +220,5 @@ impl Browser {
 
 pub const TAB: &str = "\u{e004}";
 pub const ENTER: &str = "\u{e007}";
+pub const CONTROL: &str = "\u{e009}";
+pub const DOWN: &str = "\u{e015}";

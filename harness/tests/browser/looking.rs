@@ -9,7 +9,7 @@ use crate::{page, place, story};
 const OPEN: &str = "document.querySelectorAll('details').forEach(one => one.open = true)";
 
 /// Texts whose contrast with their background is below WCAG's 4.5 (success criterion 1.4.3).
-const PALE: &str = r"(() => {
+pub const PALE: &str = r"(() => {
   const parse = color => { const [r, g, b, a = 1] = color.match(/[\d.]+/g).map(Number); return [r, g, b, a]; };
   const light = ([r, g, b]) => [r, g, b].map(c => c / 255).map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
     .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);

@@ -136,6 +136,7 @@ fn scenario(flow: &str, file: &str, feature: &str, name: &str, behaviours: &[&st
             .map(|&tag| tag.to_owned())
             .collect(),
         behaviours: behaviours.iter().map(|&id| id.to_owned()).collect(),
+        run_with: Vec::new(),
         outcome: Outcome::Passed,
         skipped: None,
         failure: None,

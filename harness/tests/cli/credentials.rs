@@ -7,6 +7,7 @@ use crate::logins::{description, line};
 use crate::stage::{said, shared};
 
 #[test]
+#[ignore = "slow: it has a lab of its own"]
 fn a_cluster_of_another_lab_gets_no_credential_of_this_one() {
     let info = |cluster: serde_json::Value| {
         json!({ "apiVersion": "client.authentication.k8s.io/v1beta1", "kind": "ExecCredential",

@@ -19,11 +19,15 @@ use crate::stage::shared;
 /// Returns the kubectl of each version in the cache.
 pub fn kubectls() -> Vec<PathBuf> {
     let ours = shared().stage.authlab(&["shell", "--", "sh", "-c", "command -v kubectl"]).success();
-    let versions = Path::new(ours.trim()).ancestors().nth(2).unwrap();
+    // The lab has a link to its version's.
+    let ours = std::fs::canonicalize(ours.trim()).unwrap();
+    let versions = ours.ancestors().nth(2).unwrap();
     let all = std::fs::read_dir(versions)
         .unwrap()
         .map(|version| version.unwrap().path().join("kubectl"));
-    all.filter(|kubectl| kubectl.is_file()).collect()
+    let all: Vec<PathBuf> = all.filter(|kubectl| kubectl.is_file()).collect();
+    assert!(all.len() >= 2, "only one kubectl is in the cache: {all:?}");
+    all
 }
 
 fn pem() -> Pem {

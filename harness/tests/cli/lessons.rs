@@ -54,6 +54,7 @@ fn carry_out(stage: &Stage, lab: &str, learner: &str, lesson: &str) {
 }
 
 #[test]
+#[ignore = "slow: it has a lab of its own"]
 fn every_lesson_is_red_at_its_start_and_green_by_its_solution() {
     let stage = &class().stage;
     let names = names(stage);
@@ -297,6 +298,7 @@ fn a_learner_lifts_no_limit_and_gives_nobody_what_they_do_not_have() {
 }
 
 #[test]
+#[ignore = "slow: it has a lab of its own"]
 fn features_are_not_carried_out_beside_learners() {
     let stage = &class().stage;
     let refused = stage.authlab(&["run", "--tags", "@X1", "--lab", "default"]).refusal(4);

@@ -180,6 +180,7 @@ fn run_uses_the_lab_that_is_up_and_refuses_one_that_is_another() {
 
 /// Uses its own lab: in a shared one, the order of requests is random, and other tests create objects at the same time.
 #[test]
+#[ignore = "slow: it has a lab of its own"]
 fn runs_in_a_lab_share_further_api_servers_and_leave_nothing_behind() {
     let stage = Stage::new();
     stage.authlab(&["up"]).success();
@@ -240,6 +241,7 @@ fn runs_in_a_lab_share_further_api_servers_and_leave_nothing_behind() {
 
 /// Uses its own lab, whose idle API servers end soon.
 #[test]
+#[ignore = "slow: it has a lab of its own"]
 fn a_run_that_is_killed_leaves_nothing_and_api_servers_end_that_nobody_needs() {
     let stage = Stage::new();
     stage.authlab(&["up", "--idle", "1"]).success();

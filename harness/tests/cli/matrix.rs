@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use crate::stage::{Stage, said, shared, wait};
 
-const FEATURE: &str = "@external-certificate\nFeature: Endpoints\n  Scenario: One\n    When Bob asks for a list of pods\n  Scenario: Two\n    When Bob asks for a list of pods\n  \
-     Scenario: Three\n    When Bob asks for a list of pods\n";
+const FEATURE: &str = "@external-certificate\nFeature: Endpoints\n  Scenario: One\n    When Bob asks to list pods\n  Scenario: Two\n    When Bob asks to list pods\n  \
+     Scenario: Three\n    When Bob asks to list pods\n";
 
 /// Writes a feature of three scenarios that are never run, and returns its path.
 fn feature(stage: &Stage) -> String {
@@ -235,6 +235,7 @@ fn an_api_server_takes_the_job_that_is_printed() {
 }
 
 #[test]
+#[ignore = "slow: it has a lab of its own"]
 fn pods_would_carry_the_cells_out_and_their_logs_are_merged() {
     let stage = Stage::new();
     let (_, job) = job(
@@ -330,6 +331,7 @@ fn three(place: &str) -> [&str; 12] {
 
 #[cfg(target_os = "linux")]
 #[test]
+#[ignore = "slow: it has a lab of its own"]
 fn an_interrupted_matrix_keeps_what_is_finished_and_goes_on_later() {
     use rustix::process::{Pid, Signal, kill_process};
     let stage = Stage::new();

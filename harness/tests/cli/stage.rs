@@ -5,11 +5,15 @@
 use std::fs::DirBuilder;
 use std::io::Read;
 use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use authlab::cluster::{Driver, Given};
+use authlab::event::Events;
+use authlab::lab::{Lab, LabOptions};
 use authlab::owner::{LabId, Owner};
 use authlab::process::wait::{Condition, WaitError, until};
 use serde_json::Value;
@@ -90,8 +94,18 @@ impl Stage {
             command.env_remove(name);
         }
         // Reports of the tests must not show up in GitHub's job summary.
-        command.env_remove("GITHUB_ACTIONS").env_remove("GITHUB_STEP_SUMMARY");
+        for name in ["GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "TEAMCITY_VERSION"] {
+            command.env_remove(name);
+        }
         command.env("AUTHLAB_STATE_DIR", self.state()).args(arguments).stdin(Stdio::null());
+        // These tests may be run by `nohup`, whose effect is inherited.
+        // SAFETY: between fork and exec only one system call is made, which is async-signal-safe, and no memory is allocated.
+        unsafe {
+            command.pre_exec(|| {
+                libc::signal(libc::SIGHUP, libc::SIG_DFL);
+                Ok(())
+            });
+        }
         command
     }
 
@@ -145,6 +159,19 @@ impl Drop for Stage {
             let _ = self.command(&["down", "--all"]).output();
         }
     }
+}
+
+/// Starts a lab of the test's own: etcd and an API server with `given`, and nothing beside it.
+pub async fn bare_lab(given: Given) -> Lab {
+    authlab::tls::choose_provider();
+    let options = LabOptions {
+        bare: true,
+        own: true,
+        cluster: Some(Driver::Process),
+        main: Some(Arc::new(given)),
+        ..LabOptions::default()
+    };
+    Lab::start(&options, &Events::silent()).await.unwrap()
 }
 
 /// Runs a command to its end.
@@ -204,6 +231,12 @@ pub fn shared() -> &'static Shared {
 pub fn by_hand() -> &'static Shared {
     static SHARED: OnceLock<Shared> = OnceLock::new();
     SHARED.get_or_init(|| Shared::new(&["up"]))
+}
+
+/// A lab with the oldest version.
+pub fn oldest() -> &'static Shared {
+    static SHARED: OnceLock<Shared> = OnceLock::new();
+    SHARED.get_or_init(|| Shared::new(&["up", "--kubernetes", "1.30"]))
 }
 
 /// A lab for a class, for all tests about learners.

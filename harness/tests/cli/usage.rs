@@ -1,78 +1,8 @@
-//! Command lines that need no lab: help, and all usage errors.
+//! Command lines that need no lab, and all usage errors. The help of every command is in `tests/hermetic/help.rs`.
 
 use authlab::owner::Owner;
 
 use crate::stage::Stage;
-
-#[test]
-fn help_names_every_command_and_no_hidden_option() {
-    let help = Stage::new().authlab(&["--help"]).success();
-    for command in [
-        "run",
-        "sabotage",
-        "matrix",
-        "up",
-        "down",
-        "status",
-        "shell",
-        "kubeconfig",
-        "walk",
-        "token",
-        "explain",
-        "report",
-        "server-binaries",
-        "completion",
-    ] {
-        assert!(help.contains(&format!("\n  {command} ")), "{command}: {help}");
-    }
-    assert!(!help.contains("supervise"), "{help}");
-}
-
-#[test]
-fn help_of_every_command_says_what_it_does_and_how_it_ends() {
-    let stage = Stage::new();
-    for (command, says) in [
-        ("run", "4  the lab could not be started"),
-        ("sabotage", "1  in a lab, a fault went unnoticed"),
-        (
-            "matrix",
-            "5  interrupted (and everything was stopped); the cells that are finished are kept",
-        ),
-        ("up", "5  interrupted (and everything was stopped)"),
-        ("down", "1  there is no such lab"),
-        ("status", "Show the labs that are up"),
-        ("shell", "Your own kubeconfig is neither read nor written"),
-        ("kubeconfig", "Write to a file that only you can read"),
-        ("walk", "--resume goes on from there"),
-        ("kubeconfig", "A login at Keycloak that kubectl refreshes itself"),
-        ("token", "This is an exec credential plugin"),
-        (
-            "explain",
-            "1  one of these does not hold, or cannot be judged: the reason is printed",
-        ),
-        ("report", "Show what changed between two reports"),
-        ("report", "Draw reports again from saved records, without a lab"),
-        ("server-binaries", "prune"),
-        ("completion", "Shell to generate completions for"),
-    ] {
-        let help = stage.authlab(&[command, "--help"]).success();
-        assert!(help.contains(says), "{command}: {help}");
-        assert!(help.contains(&format!("Usage: authlab {command}")), "{command}: {help}");
-    }
-}
-
-#[test]
-fn help_of_every_report_command_says_how_it_ends() {
-    let stage = Stage::new();
-    for (command, says) in [
-        ("merge", "1  a scenario failed, or a cell or shard is missing"),
-        ("compare", "0  no behaviour and no scenario differs"),
-        ("keep", "UPDATE=1 cargo test --test tidy behaviours"),
-    ] {
-        let help = stage.authlab(&["report", command, "--help"]).success();
-        assert!(help.contains(says), "{command}: {help}");
-    }
-}
 
 #[test]
 fn completions_are_printed_for_every_shell_and_refused_for_what_is_none() {

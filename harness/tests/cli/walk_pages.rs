@@ -13,7 +13,8 @@ use regex::Regex;
 pub fn page_of(name: &str) -> PathBuf {
     let docs = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs"));
     let pages = std::fs::read_dir(docs).unwrap().map(|entry| entry.unwrap().path());
-    let shows = |page: &PathBuf| page.is_file() && std::fs::read_to_string(page).unwrap().contains(&format!("<!-- walk: {name} -->\n"));
+    let is_page = |page: &PathBuf| page.extension().is_some_and(|ending| ending == "md");
+    let shows = |page: &PathBuf| is_page(page) && std::fs::read_to_string(page).unwrap().contains(&format!("<!-- walk: {name} -->\n"));
     let pages: Vec<PathBuf> = pages.filter(shows).collect();
     let [page] = pages.as_slice() else {
         panic!("expected one page in docs/ with `<!-- walk: {name} -->`, found {pages:?}");

@@ -2,9 +2,16 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod command;
+mod described_containers;
+#[cfg(target_os = "linux")]
+mod doctor;
 mod explaining;
+mod help;
 mod inverting;
+mod issuing;
 mod logins;
+#[path = "../shown/mod.rs"]
+mod shown;
 #[path = "../browser/story.rs"]
 mod story;
 mod toy;
@@ -13,7 +20,10 @@ mod matrix;
 mod ownership;
 mod printing;
 mod privileges;
+mod rcgen_certificates;
 mod reports;
+mod rerunning;
 mod running;
 mod selecting;
 mod server_binaries;
+mod stopping;

@@ -143,6 +143,52 @@ fn placed(records: &[(&str, &RunRecord)]) -> (tempfile::TempDir, Vec<PathBuf>) {
     (root, places)
 }
 
+#[tokio::test]
+async fn the_cell_of_a_pre_release_is_shown_and_does_not_count() {
+    let beta = "1.38.0-beta.0";
+    let failed = async |kubernetes: &str| {
+        let mut record = ran(kubernetes, DIFFERS).await;
+        record.lab.as_mut().unwrap().kubernetes = kubernetes.to_owned();
+        record
+    };
+    let (holds, differs, older) = (ran("1.37", HOLDS).await, failed(beta).await, failed("1.36").await);
+    let merged = |records: &[(&str, &RunRecord)]| {
+        let (root, _) = placed(records);
+        crate::command::authlab(root.path(), &["report", "merge", "."])
+    };
+    let (code, out, err) = merged(&[("one", &holds), ("two", &differs)]);
+    assert_eq!(code, 0, "{out}{err}");
+    for part in [
+        "Differs from the expectation X4 on 1.38.0-beta.0 (pre-release): ",
+        "1 passed, 1 failed, 2 skipped in 2 cells",
+        "process-1.38.0-beta.0 is of a pre-release, and does not count: 1 failed\n",
+    ] {
+        assert!(out.contains(part), "{part} is not in\n{out}");
+    }
+    // By itself, it counts.
+    let (code, out, _) = merged(&[("two", &differs)]);
+    assert_eq!(code, 1, "{out}");
+    assert!(!out.contains("does not count"), "{out}");
+    // A release counts, whatever is beside it.
+    let (code, out, _) = merged(&[("one", &older), ("two", &differs)]);
+    assert_eq!(code, 1, "{out}");
+    let mut not_started = differs.clone();
+    not_started.scenarios.clear();
+    not_started.totals = Default::default();
+    not_started.error = Some("no server".to_owned());
+    let (code, out, _) = merged(&[("one", &holds), ("two", &not_started)]);
+    assert_eq!(code, 0, "{out}");
+    assert!(out.contains("process-1.38.0-beta.0 (pre-release): no server\n"), "{out}");
+    assert!(
+        out.ends_with("is of a pre-release, and does not count: it was not carried out\n"),
+        "{out}"
+    );
+    not_started.cell.as_mut().unwrap().kubernetes = "1.36".to_owned();
+    not_started.lab.as_mut().unwrap().kubernetes = "1.36.3".to_owned();
+    let (code, out, _) = merged(&[("one", &holds), ("two", &not_started)]);
+    assert_eq!(code, 4, "{out}");
+}
+
 fn refusal(root: &Path, places: &[PathBuf]) -> (String, String) {
     let error = merge::find(places).unwrap_err();
     let told = error.to_string().replace(&root.display().to_string(), "ROOT");

@@ -2,7 +2,7 @@
 
 use authlab::report::record::RunRecord;
 use authlab::report::terminal::{Detail, Summary};
-use authlab::report::{cucumber, failure, github, html, junit};
+use authlab::report::{cucumber, failure, github, html, junit, teamcity};
 use authlab::scenario::Selection;
 use serde_json::{Value, json};
 
@@ -264,4 +264,74 @@ fn several_runs_have_names_of_their_own_in_every_form() {
     let told = github::annotations(&records);
     assert_eq!(told.lines().count(), 2, "{told}");
     assert!(told.contains(" is refused (process-1.30)::"), "{told}");
+}
+
+#[tokio::test]
+async fn teamcity_reads_a_suite_per_flow_with_comparisons_and_reasons() {
+    let mut record = ran().await.record;
+    record.scenarios.iter_mut().for_each(|scenario| scenario.ms = 7);
+    let told = teamcity::messages(std::slice::from_ref(&record));
+    let lines: Vec<&str> = told.lines().collect();
+    assert_eq!(
+        lines[..2],
+        [
+            "##teamcity[testSuiteStarted name='external']",
+            "##teamcity[testStarted name='external/trust::It fails (always)']",
+        ]
+    );
+    let failed = lines[2];
+    assert!(
+        failed.starts_with(
+            "##teamcity[testFailed name='external/trust::It fails (always)' message='expected `right`; seen `<wrong>`' details='step      "
+        ),
+        "{failed}"
+    );
+    assert!(
+        failed.contains("|n") && failed.ends_with(" type='comparisonFailure' expected='`right`' actual='`<wrong>`']"),
+        "{failed}"
+    );
+    assert_eq!(
+        lines[3..],
+        [
+            "##teamcity[testFinished name='external/trust::It fails (always)' duration='7']",
+            "##teamcity[testStarted name='external/trust::It is skipped']",
+            "##teamcity[testIgnored name='external/trust::It is skipped' message='this lab has no audit-log']",
+            "##teamcity[testFinished name='external/trust::It is skipped' duration='7']",
+            "##teamcity[testStarted name='external/trust::Mallory|'s is refused']",
+            "##teamcity[testFinished name='external/trust::Mallory|'s is refused' duration='7']",
+            "##teamcity[testSuiteFinished name='external']",
+        ]
+    );
+    record.error = Some("cannot start etcd\nits log".to_owned());
+    record.scenarios.clear();
+    assert_eq!(
+        teamcity::messages(&[record]),
+        "##teamcity[buildProblem description='The lab could not be started: cannot start etcd|nits log' identity='authlab-lab-0']\n"
+    );
+}
+
+#[test]
+fn teamcity_is_told_on_standard_output_unless_that_is_for_programs() {
+    let folder = tempfile::tempdir().unwrap();
+    story::run().write(&folder.path().join("run.json")).unwrap();
+    let merge = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_authlab"));
+        for name in ["GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "NEXTEST", "TEAMCITY_VERSION"] {
+            command.env_remove(name);
+        }
+        let said = command
+            .args(["report", "merge"])
+            .arg(folder.path())
+            .args(arguments)
+            .envs(variables.iter().copied())
+            .output()
+            .unwrap();
+        String::from_utf8(said.stdout).unwrap()
+    };
+    let teamcity = ("TEAMCITY_VERSION", "2025.07");
+    assert!(merge(&[], &[teamcity]).starts_with("##teamcity[testSuiteStarted "));
+    for (arguments, variables) in [(&[][..], &[][..]), (&["--json"], &[teamcity]), (&[], &[teamcity, ("NEXTEST", "1")])] {
+        let told = merge(arguments, variables);
+        assert!(!told.contains("##teamcity"), "{arguments:?} {variables:?}: {told}");
+    }
 }

@@ -82,7 +82,7 @@ async fn an_undefined_step_fails_and_names_the_nearest() {
     let message = ran.message("Unheard of");
     assert!(
         message.starts_with(
-            "no step is defined for `Alice holds a toy certificat`; the most similar:\n  Given ^(Alice|Bob|Mallory) holds a toy certificate$ at "
+            "no step is defined for `Alice holds a toy certificat`; the most similar:\n  Given <Alice|Bob|Mallory> holds a toy certificate"
         ),
         "{message}"
     );

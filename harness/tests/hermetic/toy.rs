@@ -186,6 +186,7 @@ pub fn vocabulary() -> Vocabulary {
         behaviours: words(&["X4", "X5"]),
         capabilities: words(&["audit-log", "bell", "clock"]),
         steps: step_definitions::<Toy>(),
+        ..Vocabulary::default()
     }
 }
 
@@ -251,6 +252,16 @@ pub async fn run(files: &[FeatureFile], selection: &Selection, concurrency: usiz
 
 /// Does the same; with `inverted`, valid twins replace flawed credentials.
 pub async fn run_as(files: &[FeatureFile], selection: &Selection, concurrency: usize, inverted: bool) -> Ran {
+    let options = RunOptions {
+        concurrency,
+        inverted,
+        ..RunOptions::default()
+    };
+    run_with(files, selection, options).await
+}
+
+/// Does the same, with `options`; the interrupt among them is not used.
+pub async fn run_with(files: &[FeatureFile], selection: &Selection, options: RunOptions) -> Ran {
     let suite = suite(files).unwrap();
     let (interrupter, interrupt) = authlab::interrupt::interrupt();
     let lab = Arc::new(ToyLab {
@@ -276,12 +287,7 @@ pub async fn run_as(files: &[FeatureFile], selection: &Selection, concurrency: u
             because: format!("this lab has no {capability}"),
         }))
     };
-    let options = RunOptions {
-        concurrency,
-        interrupt,
-        inverted,
-        ..RunOptions::default()
-    };
+    let options = RunOptions { interrupt, ..options };
     let Ok(tally) = runner::run::<Toy, _>(&selection.pick(&suite), &options, lab_future, fit, &events).await;
     let record = recorder.lock().unwrap().record();
     let left = lab.left.lock().unwrap().clone();

@@ -90,7 +90,7 @@ fn proved_on(id: &str, proved: &Proved, is_covered: bool) -> String {
 }
 
 /// Formats a text as a cell of a Markdown table.
-fn cell(text: &str) -> String {
+pub(crate) fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace('<', "&lt;").replace('\n', " ")
 }
 
@@ -124,7 +124,8 @@ fn document() -> String {
         };
         writeln!(
             text,
-            "| {id} | {} | {since} | {} | {} |",
+            "| <a id=\"{}\"></a>{id} | {} | {since} | {} | {} |",
+            id.to_lowercase(),
             cell(&known.behaviour),
             changed_in(id),
             proved_on(id, proved, is_covered)
@@ -189,7 +190,7 @@ fn every_difference_between_versions_is_explained() {
                 Finding::Absent => broken.unless(explained, || {
                     format!("{id} is absent on {minor}: no feature that all of its scenarios ask for says so")
                 }),
-                // The ledger lists them, with the reason.
+                // The ledger lists them with the reason, or they are proved every night.
                 Finding::NotRun
                     if scenarios
                         .iter()

@@ -1,4 +1,4 @@
-//! Rules of the code: how files begin, how long they are, which modules may use which others, and which calls are restricted.
+//! Rules of the code: how files begin, how long they are, and which modules may use which others.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -7,12 +7,12 @@ use regex::Regex;
 
 use crate::{Broken, FILES, TextFile};
 
-/// The modules of the library, each with the modules that it may use. Everything else is forbidden: a new module gets a
-/// line, and a module that uses more than before changes one.
+/// The modules of the library, each with the modules that it may use; all others are forbidden to it.
 const MAY_USE: &[(&str, &[&str])] = &[
     // Independent ideas.
     ("behaviour", &[]),
     ("cause", &[]),
+    ("diagnostic", &["hint", "printable"]),
     ("dirs", &[]),
     ("event", &["jwt", "pem"]),
     ("hint", &[]),
@@ -26,7 +26,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("private", &[]),
     ("secret", &[]),
     ("shell_word", &[]),
+    ("similar", &[]),
     ("template", &[]),
+    ("token_shape", &["hint"]),
+    ("yaml", &[]),
     ("sabotage", &["event", "merge_patch", "template"]),
     // The parts of labs. None of them knows the lab or a scenario.
     ("process", &["hint", "secret", "shell_word"]),
@@ -50,8 +53,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "tls",
         ],
     ),
+    ("configuration", &["diagnostic", "similar", "yaml"]),
     ("credential", &["pki", "secret"]),
-    ("kubeconfig", &["credential", "hint", "jwt", "pki", "secret", "shell_word"]),
+    ("kubeconfig", &["credential", "hint", "jwt", "pki", "secret", "shell_word", "yaml"]),
     (
         "server_binaries",
         &["cache", "cause", "dirs", "event", "hint", "private", "process", "secret"],
@@ -76,12 +80,42 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "identity_provider",
         &[
-            "cache", "cause", "dirs", "engine", "event", "hint", "jwt", "listener", "owner", "pem", "pki", "private", "process", "secret",
+            "cache",
+            "cause",
+            "diagnostic",
+            "dirs",
+            "engine",
+            "event",
+            "hint",
+            "jwt",
+            "listener",
+            "owner",
+            "pem",
+            "pki",
+            "private",
+            "process",
+            "secret",
             "tls",
+        ],
+    ),
+    (
+        "issuer",
+        &[
+            "cause",
+            "hint",
+            "identity_provider",
+            "jwt",
+            "listener",
+            "loopback",
+            "pki",
+            "secret",
+            "tls",
+            "token_shape",
         ],
     ),
     ("auth_proxy", &["cause", "jwt", "listener", "pki", "process", "secret", "tls"]),
     ("token_webhook", &["identity_provider", "jwt", "listener", "pki", "secret", "tls"]),
+    ("access_webhook", &["identity_provider", "listener", "pki", "tls"]),
     (
         "probe",
         &["cluster", "credential", "event", "kubeconfig", "pki", "process", "secret", "tls"],
@@ -104,10 +138,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "tls",
         ],
     ),
+    ("project", &["diagnostic", "hint", "server_binaries", "similar"]),
     // The parts combined.
     (
         "lab",
         &[
+            "access_webhook",
             "auth_proxy",
             "cause",
             "cluster",
@@ -135,6 +171,69 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "trial",
+        &[
+            "cluster",
+            "configuration",
+            "credential",
+            "diagnostic",
+            "event",
+            "explain",
+            "hint",
+            "identity_provider",
+            "jwt",
+            "lab",
+            "pki",
+            "probe",
+            "process",
+            "project",
+            "secret",
+            "similar",
+            "token_shape",
+            "yaml",
+        ],
+    ),
+    // Tests alone.
+    (
+        "foreign_input",
+        &[
+            "configuration",
+            "credential",
+            "explain",
+            "kubeconfig",
+            "pem",
+            "pki",
+            "printable",
+            "probe",
+            "project",
+            "report",
+            "secret",
+            "token_shape",
+            "trial",
+        ],
+    ),
+    (
+        "playground",
+        &[
+            "cause",
+            "cluster",
+            "configuration",
+            "event",
+            "hint",
+            "jwt",
+            "lab",
+            "listener",
+            "loopback",
+            "project",
+            "report",
+            "server_binaries",
+            "shell_word",
+            "token_shape",
+            "trial",
+            "yaml",
+        ],
+    ),
+    (
         "scenario",
         &[
             "auth_proxy",
@@ -148,13 +247,18 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "jwt",
             "kubeconfig",
             "lab",
+            "listener",
             "pem",
             "pki",
             "probe",
             "process",
             "secret",
+            "similar",
             "template",
+            "tls",
+            "token_shape",
             "token_webhook",
+            "trial",
         ],
     ),
     (
@@ -191,7 +295,7 @@ const TOP: &str = "cli";
 /// The maximum number of lines in a file: a longer one has more than one idea.
 const LONGEST: usize = 500;
 
-fn sources() -> impl Iterator<Item = &'static TextFile> {
+pub(crate) fn sources() -> impl Iterator<Item = &'static TextFile> {
     FILES.iter().filter(|file| file.is_rust())
 }
 
@@ -321,110 +425,6 @@ fn the_list_of_who_may_use_whom_is_no_longer_than_needed() {
         };
         for other in *allowed {
             broken.unless(uses.contains(*other), || format!("`{module}` does not use `{other}`"));
-        }
-    }
-}
-
-/// The unspecified address of all interfaces, even in a string.
-const EVERY_INTERFACE: &str = r"\b0\.0\.0\.0\b|Ipv4Addr::UNSPECIFIED";
-
-/// Restricted code: a pattern, the files that may match it, and what to do instead.
-const FORBIDDEN: &[(&str, &[&str], &str)] = &[
-    (
-        r"\b(sleep|sleep_until|interval)\(",
-        &["harness/src/process/wait.rs"],
-        "the one poller is `process::wait::until`: ask it a condition that says `NotYet(why)`",
-    ),
-    (
-        r"\.accept\(\)|\bserver::conn\b",
-        // Stand-ins that only tests use.
-        &[
-            "harness/src/listener/",
-            "harness/src/engine/fake.rs",
-            "harness/src/auth_proxy/tests/",
-            "harness/tests/",
-        ],
-        "`listener::Listener` accepts connections, with limits, and does not end with a failed accept",
-    ),
-    (
-        r"\b(e?println!|e?print!|dbg!)|\b(stdout|stderr)\(\)|process::exit\b",
-        &["harness/src/cli/", "harness/build.rs", "harness/benches/", "harness/examples/"],
-        "the library never prints and never exits: tell it through `event::Events`, or return it",
-    ),
-    (
-        EVERY_INTERFACE,
-        // In a container, whose port is published on loopback; and an example of an address that is not loopback.
-        &[
-            "harness/src/identity_provider/keycloak/container.rs",
-            "harness/src/cluster/runtime.rs",
-            "harness/src/loopback.rs",
-        ],
-        "everything listens on loopback alone, on a port that was asked for",
-    ),
-    (
-        r"\biter_(common_name|organization)\b",
-        &[],
-        "`pki::Holder` reads whom a subject stands for, as API servers do",
-    ),
-    (r"\baws_lc_rs\b|\bnative_tls\b", &[], "ring is the one cryptography provider"),
-    (
-        r"#!?\[allow\(",
-        &[],
-        "`#[expect(lint, reason = \"…\")]` says why, and ends when it is not needed any more",
-    ),
-];
-
-#[test]
-fn nobody_does_what_only_some_may() {
-    let mut broken = Broken::rule("some things are done in one place only");
-    for (pattern, places, instead) in FORBIDDEN {
-        let pattern = Regex::new(pattern).unwrap();
-        // The rules themselves contain what they forbid.
-        let elsewhere = |path: &str| !path.starts_with("harness/tests/tidy") && !places.iter().any(|place| path.starts_with(place));
-        for file in sources().filter(|file| elsewhere(&file.path)) {
-            for (number, found) in found(&pattern, file) {
-                broken.by(format!("{}:{number}: `{found}`: {instead}", file.path));
-            }
-        }
-    }
-}
-
-/// Returns the lines of `file` that match, with the match; comments do not count.
-fn found<'a>(pattern: &Regex, file: &'a TextFile) -> Vec<(usize, &'a str)> {
-    // A shell command in a string is not Rust code; an address in a string counts.
-    let counts = |line: &str, start: usize| pattern.as_str() == EVERY_INTERFACE || !line[..start].contains('"');
-    file.lines()
-        .filter(|(_, line)| !line.trim_start().starts_with("//"))
-        .filter_map(|(number, line)| Some((number, pattern.find(line).filter(|found| counts(line, found.start()))?.as_str())))
-        .collect()
-}
-
-#[test]
-fn every_exception_is_needed() {
-    let mut broken = Broken::rule("remove from `FORBIDDEN` (harness/tests/tidy/code.rs) a place that does not do what only it may");
-    for (pattern, places, _) in FORBIDDEN {
-        let pattern = Regex::new(pattern).unwrap();
-        for place in *places {
-            let does = sources().any(|file| file.path.starts_with(place) && !found(&pattern, file).is_empty());
-            broken.unless(does, || format!("{place}: no match for `{pattern}`"));
-        }
-    }
-}
-
-#[test]
-fn no_file_knows_one_machine_or_holds_a_key() {
-    let homes = ["root", "work", "home/[a-z]", "Users/[A-Za-z]", "tmp/[A-Za-z]", "private/var"].join("|");
-    let machine = Regex::new(&format!(r#"(^|[\s`"'(=:])/({homes})[\w./-]*"#)).unwrap();
-    let key = Regex::new(r"-----BEGIN [A-Z ]*PRIVATE KEY-----\s*(\\n)?\s*[A-Za-z0-9+/=]{40}").unwrap();
-    let mut broken = Broken::rule(
-        "no path of somebody's machine (ask `dirs`, or a temporary directory) and no private key (make it anew) in a tracked file",
-    );
-    for file in FILES.iter().filter(|file| file.path != "Cargo.lock") {
-        broken.unless(!key.is_match(&file.text), || format!("{}: a private key", file.path));
-        for (number, line) in file.lines() {
-            if let Some(found) = machine.find(line) {
-                broken.by(format!("{}:{number}: `{}`", file.path, found.as_str().trim()));
-            }
         }
     }
 }

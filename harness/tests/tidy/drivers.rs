@@ -8,13 +8,15 @@ use authlab::scenario::SharedScenario;
 use authlab::server_binaries::Versions;
 
 use crate::features::all_scenarios;
-use crate::{Broken, root, text_of};
+use crate::generated::Generated;
 
-/// The page with the table.
-const PAGE: &str = "docs/reference/drivers.md";
-
-const BEGIN: &str = "<!-- Which driver can carry out what: UPDATE=1 cargo test --test tidy drivers -->\n";
-const END: &str = "<!-- (to here) -->\n";
+/// The table.
+const TABLE: Generated = Generated {
+    page: "docs/reference/drivers.md",
+    begin: "<!-- Which driver can carry out what: UPDATE=1 cargo test --test tidy drivers -->\n",
+    end: "<!-- (to here) -->\n",
+    rule: "the table between the marks in docs/reference/drivers.md is made by `UPDATE=1 cargo test --test tidy drivers`",
+};
 
 /// A driver's support for one flow.
 #[derive(Default)]
@@ -95,22 +97,7 @@ fn table() -> String {
 
 #[test]
 fn the_table_of_drivers_says_what_their_capabilities_say() {
-    let readme = text_of(PAGE);
-    let mut broken =
-        Broken::rule("the table between the marks in docs/reference/drivers.md is made by `UPDATE=1 cargo test --test tidy drivers`");
-    let parts = readme
-        .split_once(BEGIN)
-        .and_then(|(before, rest)| Some((before, rest.split_once(END)?)));
-    let Some((before, (there, after))) = parts else {
-        broken.by(format!("there are no marks: {BEGIN}{END}"));
-        return;
-    };
-    let table = table();
-    if std::env::var_os("UPDATE").is_some_and(|update| update == "1") {
-        std::fs::write(root().join(PAGE), format!("{before}{BEGIN}{table}{END}{after}")).unwrap();
-    } else {
-        broken.unless(there == table, || format!("it should be\n\n{table}"));
-    }
+    TABLE.check(&table());
 }
 
 #[test]

@@ -7,6 +7,10 @@ use authlab::behaviour::Catalogue;
 use authlab::cluster::Described;
 use authlab::sabotage::Sabotage;
 use authlab::scenario::selection::TagExpression;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+use x509_parser::pem::parse_x509_pem;
 
 use crate::features::all_scenarios;
 use crate::{Broken, FILES, text_of};
@@ -14,15 +18,17 @@ use crate::{Broken, FILES, text_of};
 const LEDGER: &str = "fixtures/uncovered.txt";
 
 /// Returns the ids in the ledger: the first word of each line except comments, in order.
-fn ledger() -> Vec<String> {
+pub(crate) fn ledger() -> Vec<String> {
     let text = text_of(LEDGER);
     let ids = text.lines().filter_map(|line| line.split('#').next()?.split_whitespace().next());
     ids.map(str::to_owned).collect()
 }
 
-/// Returns the ids that a scenario proves in an ordinary run.
-fn proved() -> BTreeSet<String> {
-    let scenarios = all_scenarios().into_iter().filter(|scenario| !scenario.is_ignored());
+/// Returns the ids that a scenario proves in an ordinary run, or every night.
+pub(crate) fn proved() -> BTreeSet<String> {
+    let scenarios = all_scenarios()
+        .into_iter()
+        .filter(|scenario| !scenario.is_ignored() || scenario.is_nightly());
     scenarios.flat_map(|scenario| scenario.behaviours.clone()).collect()
 }
 
@@ -50,6 +56,16 @@ fn the_ledger_holds_what_is_not_proved_and_nothing_else() {
             "{id} is listed, but the catalogue (fixtures/behaviours.toml) does not know it"
         ));
     }
+}
+
+#[test]
+fn every_night_the_scenarios_that_take_minutes_are_carried_out() {
+    let workflow = text_of(".github/workflows/nightly.yml");
+    Broken::rule("what a scenario tagged @nightly proves counts as proved, so .github/workflows/nightly.yml carries all of them out")
+        .unless(
+            workflow.contains("authlab run --include-ignored --tags @nightly") && workflow.contains("cron:"),
+            || "it does not".to_owned(),
+        );
 }
 
 #[test]
@@ -155,4 +171,43 @@ fn every_sabotage_names_who_can_notice() {
             format!("{name}: `among` is not an expression over tags")
         });
     }
+}
+
+/// Returns the end of each sound certificate in `text`, in seconds since 1970: of PEM blocks, and of base64 of such blocks.
+fn ends(text: &str) -> Vec<i64> {
+    const PEM: &str = "-----BEGIN CERTIFICATE-----\n";
+    let encoded = text.split('"').filter(|word| word.starts_with("LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0t"));
+    let decoded = encoded.map(|word| String::from_utf8(STANDARD.decode(word).expect("base64")).expect("PEM"));
+    let texts: Vec<String> = decoded.chain([text.to_owned()]).collect();
+    let blocks = texts.iter().flat_map(|text| text.match_indices(PEM).map(|(at, _)| &text[at..]));
+    let certificates = blocks.filter_map(|block| Some(parse_x509_pem(block.as_bytes()).ok()?.1));
+    certificates
+        .filter_map(|pem| Some(pem.parse_x509().ok()?.validity().not_after.timestamp()))
+        .collect()
+}
+
+#[test]
+fn a_certificate_of_the_fixtures_does_not_expire_while_it_is_used() {
+    const IN_2090: i64 = 3_786_912_000;
+    let mut broken = Broken::rule(
+        "tests that read a fixture pass on any day: its certificates are valid until 2090 at least, but that of a request named `expired`",
+    );
+    let mut found = 0;
+    for file in FILES.iter().filter(|file| file.path.starts_with("fixtures/explain/")) {
+        let requests: Option<Vec<Value>> = serde_json::from_str(&file.text).ok();
+        let texts: Vec<(String, String)> = match requests {
+            Some(all) => all
+                .iter()
+                .map(|one| (one["metadata"]["name"].to_string(), one.to_string()))
+                .filter(|(name, _)| name != "\"expired\"")
+                .collect(),
+            None => vec![(String::new(), file.text.clone())],
+        };
+        for (name, text) in texts {
+            let ends = ends(&text);
+            found += ends.len();
+            broken.unless(ends.iter().all(|end| *end > IN_2090), || format!("{} {name}", file.path));
+        }
+    }
+    assert!(found > 40, "only {found} certificates were found");
 }

@@ -37,9 +37,10 @@ fn targets(text: &str) -> Vec<String> {
     found.map(|found| found[1].to_owned()).collect()
 }
 
-/// Returns the anchors of a document's headings, as GitHub generates them.
+/// Returns the anchors of a document: those of its headings, as GitHub generates them, and `<a id="…">`.
 fn anchors(text: &str) -> BTreeSet<String> {
-    let mut anchors = BTreeSet::new();
+    let named = Regex::new(r#"<a id="([^"]+)">"#).unwrap();
+    let mut anchors: BTreeSet<String> = named.captures_iter(&prose(text)).map(|found| found[1].to_owned()).collect();
     let mut in_block = false;
     for line in text.lines() {
         in_block ^= line.starts_with("```");
@@ -61,7 +62,7 @@ fn anchors(text: &str) -> BTreeSet<String> {
 }
 
 /// Resolves `target`, relative to `document`, to a path from the root.
-fn resolved(document: &str, target: &str) -> String {
+pub(crate) fn resolved(document: &str, target: &str) -> String {
     let mut path = PathBuf::new();
     let folder = Path::new(document).parent().unwrap();
     for component in folder.join(target).components() {
@@ -113,7 +114,8 @@ fn every_page_and_picture_is_led_to() {
         .collect();
     for file in FILES.iter().map(|file| &file.path).filter(|path| path.starts_with("docs/")) {
         let is_led_to = match file.rsplit('.').next() {
-            Some("md") => file == "docs/README.md" || listed.contains(file),
+            // The list of pages of the site is made from the other one.
+            Some("md") => ["docs/README.md", "docs/SUMMARY.md"].contains(&file.as_str()) || listed.contains(file),
             _ => shown.contains(file),
         };
         broken.unless(is_led_to, || file.clone());
@@ -122,9 +124,9 @@ fn every_page_and_picture_is_led_to() {
 
 #[test]
 fn headings_and_links_are_read_as_github_reads_them() {
-    let text = "# A page\n## Why: `authlab explain`\n## Twice\n## Twice\n```\n# no heading\n[no](link.md)\n```\n[a](b.md#c) `[no](x)` ![d](e.svg)\n";
+    let text = "# A page\n## Why: `authlab explain`\n## Twice\n## Twice\n```\n# no heading\n[no](link.md)\n```\n<a id=\"x4\"></a>\n[a](b.md#c) `[no](x)` ![d](e.svg)\n";
     let anchors = anchors(text);
-    let expected = ["a-page", "twice", "twice-1", "why-authlab-explain"];
+    let expected = ["a-page", "twice", "twice-1", "why-authlab-explain", "x4"];
     assert_eq!(Vec::from_iter(anchors.iter().map(String::as_str)), expected);
     assert_eq!(targets(text), ["b.md#c", "e.svg"]);
     assert_eq!(resolved("docs/oidc.md", "../README.md"), "README.md");

@@ -2,6 +2,8 @@
 
 mod backend;
 mod callers;
+#[cfg(feature = "cli")]
+mod foreign_input;
 mod headers;
 mod stage;
 mod streams;

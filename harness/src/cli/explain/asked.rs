@@ -77,34 +77,21 @@ pub(super) async fn asked(arguments: &ExplainArguments, session: &Session) -> Re
 }
 
 async fn of_kubeconfig(arguments: &ExplainArguments, session: &Session) -> Result<Result<Asked, Unsent>, CommandError> {
-    let is_named = !arguments.kubeconfig.is_empty();
-    // As client-go does (`util/homedir`).
-    let home = env::var_os("HOME").map(PathBuf::from);
-    let files: Vec<PathBuf> = match is_named {
-        true => arguments.kubeconfig.iter().flat_map(|path| listed(path)).collect(),
-        false => kubeconfig::default_files(env::var_os("KUBECONFIG").as_deref(), home.as_deref()),
+    let is_current = arguments.kubeconfig.is_empty();
+    let files = if is_current {
+        match current(session).await {
+            Current::Files(files) => files,
+            Current::Pod(asked) => return Ok(Ok(*asked)),
+        }
+    } else {
+        named(arguments.kubeconfig.clone()).await?
     };
-    if let ([file], true) = (files.as_slice(), is_named) {
-        let (path, there) = (file.clone(), file.clone());
-        let there = blocking(move || std::fs::metadata(there)).await;
-        there.map_err(|source| CommandError::new(Exit::Usage, NotRead { path, source }))?;
-    }
-    if !is_named
-        && !files.iter().any(|file| file.exists())
-        && let Some(asked) = in_pod(session).await
-    {
-        return Ok(Ok(asked));
-    }
-    let named: Vec<String> = files.iter().map(|path| path.display().to_string()).collect();
-    if !is_named {
-        session.events.note(format!("explains the current kubeconfig, {}", named.join(":")));
-    }
     let wanted = arguments.context.clone();
     let config = match blocking(move || kubeconfig::read(&files, wanted.as_deref())).await {
         Ok(config) => config,
         Err(troubles) => return Ok(Err(Unsent(troubles.into_iter().map(Finding::from).collect()))),
     };
-    if !is_named {
+    if is_current {
         let ClientConfig {
             context,
             user,
@@ -121,12 +108,58 @@ async fn of_kubeconfig(arguments: &ExplainArguments, session: &Session) -> Resul
     Ok(Ok(of_config(config)))
 }
 
-/// Returns the files of an option's value: one file, or a list as in KUBECONFIG where no file has that name.
-fn listed(path: &Path) -> Vec<PathBuf> {
-    match path.exists() {
-        true => vec![path.to_owned()],
-        false => kubeconfig::files_of(path.as_os_str()),
+/// The credential that kubectl uses without an option.
+enum Current {
+    /// The files of the current kubeconfig.
+    Files(Vec<PathBuf>),
+    /// The service account of a pod.
+    Pod(Box<Asked>),
+}
+
+/// Returns the current kubeconfig, or the pod's service account where there is none, after naming it.
+async fn current(session: &Session) -> Current {
+    // As client-go does (`util/homedir`).
+    let home = env::var_os("HOME").map(PathBuf::from);
+    let files = kubeconfig::default_files(env::var_os("KUBECONFIG").as_deref(), home.as_deref());
+    let looked_for = files.clone();
+    let is_any_there = blocking(move || looked_for.iter().any(|file| file.exists())).await;
+    if !is_any_there && let Some(asked) = in_pod(session).await {
+        return Current::Pod(Box::new(asked));
     }
+    let names: Vec<String> = files.iter().map(|path| path.display().to_string()).collect();
+    session.events.note(format!("explains the current kubeconfig, {}", names.join(":")));
+    Current::Files(files)
+}
+
+/// Returns the files that the values of an option name: each is a file, or a list as in KUBECONFIG where no file has that name.
+///
+/// # Errors
+/// The only file is not there.
+async fn named(values: Vec<PathBuf>) -> Result<Vec<PathBuf>, CommandError> {
+    let found = blocking(move || {
+        let listed = |path: PathBuf| match path.exists() {
+            true => vec![path],
+            false => kubeconfig::files_of(path.as_os_str()),
+        };
+        let files: Vec<PathBuf> = values.into_iter().flat_map(listed).collect();
+        match files.as_slice() {
+            [path] => match std::fs::metadata(path) {
+                Ok(_) => Ok(files),
+                Err(source) => Err(NotRead {
+                    path: path.clone(),
+                    source,
+                }),
+            },
+            _ => Ok(files),
+        }
+    });
+    found.await.map_err(|error| CommandError::new(Exit::Usage, error))
+}
+
+/// Returns `true` if `path` is a file.
+pub(super) async fn is_file(path: &Path) -> bool {
+    let path = path.to_owned();
+    blocking(move || path.is_file()).await
 }
 
 /// The files of a pod's service account.

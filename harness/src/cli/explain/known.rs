@@ -1,6 +1,6 @@
 //! The known facts about a server before it is asked: from the lab if it is the lab's own, otherwise from the options.
 //!
-//! The main functions are [`endpoint`] and [`known`].
+//! The main functions are [`of_lab`] and [`known()`].
 
 use std::path::Path;
 
@@ -13,6 +13,7 @@ use crate::credential::Credential;
 use crate::event::Verdict;
 use crate::explain::issuers::{self, Issuer};
 use crate::explain::{self, Basis, Effect, Explanation, Finding, Known, flags};
+use crate::kubeconfig::without_user;
 use crate::lab::Lab;
 use crate::probe::Endpoint;
 
@@ -35,6 +36,25 @@ pub(super) fn of_lab(lab: Option<&Lab>, endpoint: Endpoint) -> Endpoint {
         },
         None => endpoint,
     }
+}
+
+/// Checks that an API server can be configured with the issuer `url` (kubernetes/apiserver `pkg/apis/apiserver/validation`,
+/// `validateIssuerURL`; `--oidc-issuer-url`).
+///
+/// # Errors
+/// It does not begin with `https://`.
+pub(super) fn possible_issuer(url: &str) -> Result<(), CommandError> {
+    let scheme = url.split_once("://").map(|(scheme, _)| scheme);
+    if scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("https")) {
+        return Ok(());
+    }
+    let error = format!(
+        "no API server has the issuer {:?} (--issuer): they take only https:// URLs",
+        without_user(url)
+    );
+    let hint = "give the issuer's https:// URL, as --oidc-issuer-url or the AuthenticationConfiguration has it; a token of an http:// issuer is \
+        accepted by no API server";
+    Err(CommandError::new(Exit::Usage, error).hint(hint))
 }
 
 /// Returns the known facts about that server, from the lab if it is the lab's own, otherwise from the options; and what could not be read.
@@ -136,4 +156,21 @@ pub(super) async fn stale(explanation: &Explanation, credential: &Credential, en
 async fn configured(file: &Path) -> Result<Vec<Issuer>, CommandError> {
     issuers::of_configuration(&read(file).await?)
         .map_err(|why| CommandError::new(Exit::Usage, format!("the file {} cannot be used: {why}", file.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_issuer_that_no_api_server_can_have_is_wrong_usage() {
+        for url in ["https://issuer.test/realms/a", "HTTPS://issuer.test"] {
+            assert!(possible_issuer(url).is_ok(), "{url}");
+        }
+        for url in ["http://issuer.test", "issuer.test", "", "https:issuer.test", "httpsx://issuer.test"] {
+            let error = possible_issuer(url).expect_err(url);
+            assert_eq!(error.exit(), Exit::Usage, "{url}");
+            assert!(error.render().contains("give the issuer's https:// URL"), "{url}");
+        }
+    }
 }

@@ -34,7 +34,7 @@ use show::{list, show};
     after_help = "\
 Without arguments, the current kubeconfig is used, as kubectl reads it: the files of KUBECONFIG, else ~/.kube/config. It is named first.
 The credential is sent to one server only, where kubectl would send it: the kubeconfig's, that of --server, or the lab's main API server.
-If a certificate is accepted, the role bindings for its user are read there, too.
+If it is accepted, the role bindings are read there, too: with it, or as the administrator of the lab.
 For a server of a lab that is up, its own log gives the reason; for other servers, authlab compares what it can see from outside.
 Each finding says what it rests on, and names its behaviour in BEHAVIOURS.md. No secret is printed.
 
@@ -55,7 +55,7 @@ pub struct ExplainArguments {
     context: Option<String>,
     /// Do not run the kubeconfig's exec plugin
     ///
-    /// Without it, the plugin is named, and then run as kubectl runs it, but not interactively.
+    /// Without this option, the plugin is named, and then run as kubectl runs it, for a minute at most. At a terminal it may ask you.
     #[arg(long, help_heading = "Subject")]
     no_plugin: bool,
     /// File with a token, `-` for standard input
@@ -142,8 +142,11 @@ pub async fn run(arguments: ExplainArguments, session: &Session, out: &mut dyn W
     if let Some(name) = &arguments.api_server {
         return api_server::run(name, &arguments.lab.lab, session, out).await;
     }
+    if let Some(url) = &arguments.issuer {
+        known::possible_issuer(url)?;
+    }
     if let Some(file) = arguments.signing_request.as_ref().map(PathBuf::from)
-        && file.is_file()
+        && asked::is_file(&file).await
     {
         return signing_request::manifest(&file, session, out).await;
     }
@@ -177,23 +180,19 @@ pub async fn run(arguments: ExplainArguments, session: &Session, out: &mut dyn W
             Endpoint::of(lab.main())
         }
     };
-    // Without TLS, kubectl sends no credential (client-go `rest/transport.go`), so nothing is learned about it.
-    let withheld = endpoint.route.as_ref().is_some_and(|route| route.plain) && !asked.credentials.is_empty();
-    if withheld {
-        asked.credentials.clear();
-        asked.findings.push(Finding::unjudged(
-            "the credential was not sent: kubectl sends none to an address that begins with http://",
-            "the API server at its https:// address",
-        ));
-    }
     if arguments.show_request {
         let program = asked.plugin.as_ref().map(plugin::command_line);
         return show_request(&Sent::new(&endpoint, &asked.credential(), program), session, out);
     }
+    if endpoint.is_plain() && (asked.plugin.is_some() || asked.beyond.is_some()) {
+        let (presented, finding) = ("the user's credential", explain::not_sent());
+        let explanation = Explanation::unanswered(Outcome::NotAsked, &endpoint.url, presented, vec![finding]);
+        return told(explanation.with(asked.findings), out);
+    }
     if let Some(beyond) = &asked.beyond {
         let finding = Finding::unjudged(
             beyond,
-            "`kubectl auth whoami`, which also stores a new ID token; then `authlab explain` again, or with --token-file",
+            "`kubectl auth whoami` does so, and says who you are; a new ID token is then in the kubeconfig, for `authlab explain`",
         );
         let explanation = Explanation::unanswered(Outcome::NotAsked, &endpoint.url, "the user's credential", vec![finding]);
         return told(explanation.with(asked.findings), out);
@@ -205,7 +204,7 @@ pub async fn run(arguments: ExplainArguments, session: &Session, out: &mut dyn W
             return told(explanation, out);
         }
         let cluster = asked.cluster.clone().unwrap_or_default();
-        match session.unless_interrupted(async { Ok(run_plugin(exec, &cluster).await) }).await? {
+        match run_plugin(exec, &cluster).await {
             Ok(answer) => {
                 asked.findings.extend(explain::about_answer(&answer));
                 asked.credentials.extend(answer.credentials);
@@ -218,19 +217,16 @@ pub async fn run(arguments: ExplainArguments, session: &Session, out: &mut dyn W
         }
     }
     let credential = asked.credential();
-    if let Some((outcome, finding)) = explain::unusable(&credential) {
+    if let Some((outcome, finding)) = explain::unusable(&endpoint, &credential) {
         let explanation = Explanation::unanswered(outcome, &endpoint.url, &credential.to_string(), vec![finding]);
         return told(explanation.with(asked.findings), out);
     }
     if let Some(name) = &arguments.signing_request {
+        asked.findings.extend(explain::withheld(&endpoint, &credential));
         return signing_request::run(name, &endpoint, &credential, asked.findings, session, out).await;
     }
     let (known, unread) = known::known(&arguments, lab.as_ref(), &endpoint).await?;
-    let work = async { Ok(explain::explain(&endpoint, &credential, &known).await) };
-    let mut explanation = session.unless_interrupted(work).await?;
-    if withheld && explanation.outcome == Outcome::Accepted {
-        explanation.outcome = Outcome::NotJudged;
-    }
+    let explanation = explain::explain(&endpoint, &credential, &known).await;
     let stale = known::stale(&explanation, &credential, &endpoint, &known).await;
     let authority = asked.cluster.as_ref().and_then(|cluster| cluster.authority.as_deref());
     // A certificate authority matters only where the server's certificate was not accepted.

@@ -74,11 +74,11 @@ fn headline(explanation: &Explanation, out: &mut dyn Write) -> io::Result<()> {
         ),
         Outcome::NotJudged => writeln!(
             out,
-            "{OPEN}Not judged:{OPEN:#} {server} did not say who this is{status}, so it is unknown whether {presented} is accepted"
+            "{OPEN}Not judged:{OPEN:#} the answer of {server}{status} does not say whether it accepts {presented}"
         ),
         Outcome::NotAnApiServer => writeln!(
             out,
-            "{OPEN}Not judged:{OPEN:#} what answers at {server} is not an API server{status}, so it is unknown whether {presented} is accepted"
+            "{OPEN}Not judged:{OPEN:#} {server} is not an API server{status}, so it is unknown whether {presented} is accepted"
         ),
         Outcome::NoAnswer => writeln!(out, "{BAD}No answer:{BAD:#} {server} could not be asked about {presented}"),
         Outcome::NotSent => writeln!(
@@ -174,7 +174,11 @@ fn one(label: &str, finding: &Finding, with_change: bool, out: &mut dyn Write) -
         writeln!(out, "    Do: {}", indented(change, 8))?;
     }
     if let Some(settle) = &finding.settle {
-        let label = if finding.effect == Effect::Unjudged { "Ask" } else { "To be sure" };
+        let label = if finding.effect == Effect::Unjudged {
+            "To find out"
+        } else {
+            "To be sure"
+        };
         writeln!(out, "    {label}: {}", indented(settle, 8))?;
     }
     Ok(())
@@ -269,10 +273,7 @@ Why: the token is for ["account"], and the API server's audiences are ["kubernet
             &Explanation::unanswered(Outcome::NotAnApiServer, "https://x", "a bearer token", vec![guess]),
             false,
         );
-        assert!(
-            text.starts_with("Not judged: what answers at https://x is not an API server"),
-            "{text}"
-        );
+        assert!(text.starts_with("Not judged: https://x is not an API server"), "{text}");
         assert!(
             text.contains("Likely: a login page answers  [a guess]\n    To be sure: `curl -v` shows the page"),
             "{text}"

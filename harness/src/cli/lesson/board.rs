@@ -129,7 +129,7 @@ fn page_of_error(why: &str) -> Markup {
 }
 
 const STYLE: &str = "\
-body{font:16px/1.5 system-ui,sans-serif;margin:2rem;color-scheme:light dark}\
+:root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;margin:2rem}\
 table{border-collapse:collapse}th,td{padding:.35rem .8rem;border-bottom:1px solid #8888;text-align:left}\
 .done{color:#0a7d33;font-weight:600}@media(prefers-color-scheme:dark){.done{color:#5fd38a}}";
 

@@ -3,7 +3,7 @@
 use std::thread;
 
 /// The memory that a lab needs at most, in bytes: eight API servers and Keycloak, with a margin (docs/reference/figures.md).
-const MEMORY_OF_A_LAB: u64 = 5 << 29;
+pub(in crate::cli) const MEMORY_OF_A_LAB: u64 = 5 << 29;
 
 /// The number of labs at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl Capacity {
 }
 
 /// Returns the bytes that are available without swapping; `None` if the system does not report them.
-fn available_memory() -> Option<u64> {
+pub(in crate::cli) fn available_memory() -> Option<u64> {
     let of_machine = fs_err::read_to_string("/proc/meminfo").ok().and_then(|text| {
         let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
         Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)

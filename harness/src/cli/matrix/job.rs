@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use super::MatrixArguments;
-use super::plan::{Plan, selection_words};
+use super::plan::{ALL, Plan, selection_words};
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::options::Choice;
@@ -48,7 +48,7 @@ fn job(arguments: &MatrixArguments, plan: &Plan) -> Value {
     let mut option = |name: &str, value: String| words.extend([name.to_owned(), value]);
     option("--cluster", "process".to_owned());
     option("--identity-provider", "process".to_owned());
-    option("--kubernetes", labs.kubernetes.clone());
+    option("--kubernetes", labs.kubernetes.clone().unwrap_or_else(|| ALL.to_owned()));
     if !labs.keycloak.is_empty() {
         option("--keycloak", labs.keycloak.join(","));
     }
@@ -56,6 +56,9 @@ fn job(arguments: &MatrixArguments, plan: &Plan) -> Value {
         option("--shards", shards.to_string());
     }
     option("--concurrency", arguments.concurrency.to_string());
+    if let Some(failures) = arguments.scenarios.failures() {
+        option("--max-failures", failures.to_string());
+    }
     // The Job controller sets the variable in each pod, and the kubelet expands it here.
     option("--index", "$(JOB_COMPLETION_INDEX)".to_owned());
     words.extend(["--record-to-log".to_owned(), "--offline".to_owned()]);

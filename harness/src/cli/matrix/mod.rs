@@ -9,10 +9,11 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, ValueEnum};
 
 use super::Session;
+use super::ci;
 use super::error::CommandError;
 use super::exit::Exit;
-use super::github;
 use super::options::at_least_one;
+use super::own::{Own, OwnOptions};
 use super::report::{keep, merge};
 use super::scenarios::{self, ScenarioOptions};
 use crate::event::milliseconds;
@@ -24,7 +25,7 @@ use crate::report::saved;
 use crate::scenario::Selection;
 use crate::scenario::runner::CONCURRENCY;
 
-mod capacity;
+pub(in crate::cli) mod capacity;
 mod job;
 mod labs;
 mod one;
@@ -38,19 +39,23 @@ use plan::{LabsOptions, Plan};
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 A cell is a driver with a version. Each cell runs the scenarios in a lab and a process of its own. A cell that cannot be
-carried out fails with its reason, and the others go on.
+carried out fails with its reason, and the others go on. Beside releases, a cell of a pre-release of Kubernetes is
+optional: its failures are shown, and do not change the exit code.
 
 Exit codes:
-  0  all passed, in every cell
+  0  all passed, in every cell that counts
   1  a scenario failed
   2  wrong usage
-  3  nothing was selected
+  3  nothing was selected, or all of your own scenarios were skipped in each cell
   4  a cell's lab could not be started, and no scenario failed
   5  interrupted (and everything was stopped); the cells that are finished are kept")]
 pub struct MatrixArguments {
     /// Feature files or folders, on disk or built in [default: all built in]
     #[arg(value_name = "FEATURE", env = "AUTHLAB_FEATURES", value_delimiter = ':')]
     pub features: Vec<PathBuf>,
+    /// Own features.
+    #[command(flatten)]
+    pub own: OwnOptions,
     /// The versions and drivers of the labs.
     #[command(flatten)]
     pub labs: LabsOptions,
@@ -116,7 +121,7 @@ pub enum Printed {
 ///
 /// # Errors
 /// Wrong usage, nothing selected, or a report that cannot be written. A cell without a result is not an error.
-pub async fn run(arguments: MatrixArguments, session: &Session) -> Result<Exit, CommandError> {
+pub async fn run(mut arguments: MatrixArguments, session: &Session) -> Result<Exit, CommandError> {
     if arguments.scenarios.invert {
         return Err(CommandError::new(
             Exit::Usage,
@@ -131,15 +136,32 @@ pub async fn run(arguments: MatrixArguments, session: &Session) -> Result<Exit, 
         )
         .hint("name a directory that does not exist, is empty, or holds the report of a matrix"));
     }
-    let selection = Selection {
+    let rerun = arguments.scenarios.failed_before()?;
+    if arguments.index.is_none() {
+        arguments.scenarios.check_reports()?;
+    }
+    let mut selection = Selection {
         shard: None,
         ignored: scenarios::ignored(false, arguments.include_ignored),
         ..arguments.scenarios.selection()
     };
-    let suite = scenarios::suite(&scenarios::files(&arguments.features)?, &selection)?;
-    if selection.pick(&suite).is_empty() {
+    if let Some(rerun) = &rerun {
+        rerun.narrow(&mut selection);
+    }
+    let own = Own::read(&arguments.own, &arguments.features, None)?;
+    if let (None, Some((versions, _))) = (&arguments.labs.kubernetes, &own.kubernetes) {
+        arguments.labs.kubernetes = Some(versions.clone());
+    }
+    let vocabulary = own.vocabulary();
+    let suite = scenarios::suite_in_words_of(&vocabulary, &scenarios::files(&own.features)?, &selection)?;
+    if let Some(rerun) = rerun.as_ref().filter(|_| arguments.index.is_none()) {
+        rerun.compare(&suite, false, &session.events)?;
+    }
+    let selected = selection.pick(&suite);
+    if selected.is_empty() {
         return Err(scenarios::nothing_selected(&suite));
     }
+    own.check(&selected, &vocabulary)?;
     let plan = Plan::of(&arguments, &selection, &suite)?;
     let mut out = AutoStream::auto(io::stdout());
     if arguments.list {
@@ -148,7 +170,21 @@ pub async fn run(arguments: MatrixArguments, session: &Session) -> Result<Exit, 
         }
         return Ok(Exit::Success);
     }
+    let mut is_own = false;
+    for planned in &plan.cells {
+        is_own |= own.is_for(&selected, &planned.lab)?;
+    }
     if let Some(Printed::KubernetesJob) = arguments.print {
+        if rerun.is_some() {
+            return Err(CommandError::new(Exit::Usage, "--print cannot be used with --rerun")
+                .hint("the pods do not have the report: select the scenarios with --name or --tags"));
+        }
+        if is_own {
+            return Err(
+                CommandError::new(Exit::Usage, "--print cannot be used with a configuration of your own")
+                    .hint("the image has only the built-in features: run `authlab matrix` where your files are"),
+            );
+        }
         write!(out, "{}", job::manifest(&arguments, &plan)?)?;
         return Ok(Exit::Success);
     }
@@ -160,12 +196,13 @@ pub async fn run(arguments: MatrixArguments, session: &Session) -> Result<Exit, 
             )
             .hint("`--list` shows the cells with their indexes, from 0"));
         };
-        return one::run(planned, planned.selected(&selection, &suite), &arguments, session, &mut out).await;
+        let selected = planned.selected(&selection, &suite);
+        return one::run(planned, selected, is_own.then_some(&own), &arguments, session, &mut out).await;
     }
-    all(&arguments, &plan, session, &mut out).await
+    all(&arguments, &plan, own.has_features_on_disk(), session, &mut out).await
 }
 
-async fn all(arguments: &MatrixArguments, plan: &Plan, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
+async fn all(arguments: &MatrixArguments, plan: &Plan, is_own: bool, session: &Session, out: &mut dyn Write) -> Result<Exit, CommandError> {
     let started = Instant::now();
     if arguments.update {
         // Checked now: after the run it would be too late to refuse.
@@ -228,8 +265,8 @@ async fn all(arguments: &MatrixArguments, plan: &Plan, session: &Session, out: &
     matrix.ms = milliseconds(started.elapsed());
     matrix.interrupted |= session.interrupt.is_requested();
     directory.write(&matrix, &records)?;
-    // If standard error is closed, there is nowhere to report to.
-    let _ = github::tell(&records);
+    // If the output is closed, there is nowhere to report to.
+    let _ = ci::tell(&records, session.output.json);
     let exit = merge::exit(&matrix);
     if session.output.json {
         out.write_all(matrix.to_json().map_err(io::Error::other)?.as_bytes())?;
@@ -240,7 +277,22 @@ async fn all(arguments: &MatrixArguments, plan: &Plan, session: &Session, out: &
     if arguments.update && matches!(exit, Exit::Success | Exit::Failed) {
         keep::keep(&records, keep::FIXTURES.as_ref())?;
     }
+    // Own features that prove nothing in any cell are no success.
+    if is_own && exit == Exit::Success && nothing_was_carried_out(&records) {
+        let scenarios = records.iter().flat_map(|record| &record.scenarios);
+        let skipped = scenarios.filter_map(|scenario| scenario.skipped.as_ref());
+        return Err(scenarios::nothing_carried_out(
+            "in any cell",
+            skipped.map(|skip| skip.because.as_str()),
+        ));
+    }
     Ok(exit)
+}
+
+/// Returns `true` if there were scenarios, and all of them were skipped in each cell.
+fn nothing_was_carried_out(records: &[RunRecord]) -> bool {
+    let mut scenarios = records.iter().flat_map(|record| &record.scenarios).peekable();
+    scenarios.peek().is_some() && scenarios.all(|scenario| scenario.skipped.is_some())
 }
 
 fn progress(session: &Session) -> MatrixProgress {

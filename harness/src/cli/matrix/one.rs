@@ -10,6 +10,7 @@ use crate::cli::exit::Exit;
 use crate::cli::lab_source;
 use crate::cli::options::ReportOptions;
 use crate::cli::output::progress_reporter;
+use crate::cli::own::Own;
 use crate::cli::scenarios::{self, Work};
 use crate::event::Event;
 use crate::report::Reporter;
@@ -17,13 +18,14 @@ use crate::report::matrix::{CELLS, in_log};
 use crate::report::terminal::Summary;
 use crate::scenario::{RunOptions, Selected};
 
-/// Carries out `selected` in the lab of `planned`.
+/// Carries out `selected` in the lab of `planned`, or on the API server of `own`.
 ///
 /// # Errors
 /// A lab that could not be started, or a report that cannot be written.
 pub(super) async fn run(
     planned: &PlannedCell,
     selected: Selected<'_>,
+    own: Option<&Own>,
     arguments: &MatrixArguments,
     session: &Session,
     out: &mut dyn Write,
@@ -40,8 +42,12 @@ pub(super) async fn run(
             concurrency: arguments.concurrency,
             interrupt: session.interrupt.clone(),
             inverted: false,
+            max_failures: arguments.scenarios.failures(),
+            run_with: own.map(|own| own.run_with(&arguments.own, &planned.lab)).unwrap_or_default(),
         },
         lab: &planned.lab,
+        own,
+        visit: None,
         shard: planned.shard,
         report: report.directory()?,
         no_exchanges: arguments.scenarios.no_exchanges,
@@ -51,11 +57,12 @@ pub(super) async fn run(
     } else {
         progress_reporter(session.output.quiet).into_iter().collect()
     };
-    // With `--events`, the parent process reports to GitHub.
+    // With `--events`, the parent process reports to the CI system.
     let done = if arguments.events {
         work.carry_out(reporters).await
     } else {
-        work.carry_out_and_tell(reporters).await
+        work.carry_out_and_tell(reporters, session.output.json || arguments.record_to_log)
+            .await
     };
     if !arguments.events {
         if arguments.record_to_log {

@@ -12,6 +12,7 @@ use crate::cli::exit::Exit;
 use crate::cli::options::{
     AUTO, AUTO_CLUSTER, AUTO_IDENTITY_PROVIDER, Choice, LabArguments, SourceOptions, VersionOptions, at_least_one, choice,
 };
+use crate::cli::own::Own;
 use crate::cli::scenarios;
 use crate::report::cell::Cell;
 use crate::report::matrix::RequestedMatrix;
@@ -20,18 +21,18 @@ use crate::scenario::{Selected, Selection, Suite};
 use crate::server_binaries::Versions;
 use crate::{cluster, identity_provider};
 
-/// The versions and drivers of the labs.
+/// The versions of a matrix for which neither an option nor a project names any.
+pub(super) const ALL: &str = "all";
+
+/// The versions and drivers of the labs. Not `LabOptions`: each value here is a list, of which a cell gets one item ([`LabArguments`]), and a
+/// matrix has no existing cluster; the choices and the sources are shared.
 #[derive(Args, Clone, Debug)]
 pub struct LabsOptions {
-    /// Kubernetes versions: `1.34`, `1.30..1.37`, `..1.32,1.37`, `all`
-    #[arg(
-        long,
-        env = "AUTHLAB_KUBERNETES",
-        value_name = "VERSIONS",
-        default_value = "all",
-        help_heading = "Cells"
-    )]
-    pub kubernetes: String,
+    /// Kubernetes versions [default: the project's, or else `all`]
+    ///
+    /// Such as `1.34`, `1.30..1.37`, `..1.32,1.37`, or `all`. A pre-release is named in full: `1.37,1.38.0-beta.0`; its cell is optional.
+    #[arg(long, env = "AUTHLAB_KUBERNETES", value_name = "VERSIONS", help_heading = "Cells")]
+    pub kubernetes: Option<String>,
     /// Drivers that run the API servers, separated by commas
     #[arg(
         long,
@@ -105,7 +106,7 @@ impl Plan {
             ));
         }
         let versions = Versions::pinned()
-            .kubernetes_in(&labs.kubernetes)
+            .kubernetes_in(labs.kubernetes.as_deref().unwrap_or(ALL))
             .map_err(|error| CommandError::new(Exit::Usage, error))?;
         let keycloaks: Vec<Option<String>> = if labs.keycloak.is_empty() {
             vec![None]
@@ -125,7 +126,7 @@ impl Plan {
                             cluster,
                             identity_provider: labs.identity_provider,
                             versions: VersionOptions {
-                                kubernetes: Some(kubernetes.version.minor_version()),
+                                kubernetes: Some(kubernetes.version.request()),
                                 keycloak: keycloak.clone(),
                             },
                             cluster_file: Default::default(),
@@ -134,6 +135,7 @@ impl Plan {
                             keep: labs.keep,
                             sources: labs.sources.clone(),
                             own: true,
+                            attach_only: false,
                         };
                         lab.versions.keycloak().map_err(|error| CommandError::new(Exit::Usage, error))?;
                         let cell = scenarios::cell(&lab, shard);
@@ -187,10 +189,15 @@ pub(super) fn selection_words(arguments: &MatrixArguments) -> Vec<String> {
     let scenarios = &arguments.scenarios;
     option("--tags", scenarios.tags.as_ref().map(ToString::to_string));
     option("--name", scenarios.name.as_ref().map(ToString::to_string));
+    option(
+        "--rerun",
+        scenarios.rerun.as_ref().map(|report| report.to_string_lossy().into_owned()),
+    );
     option("--shard", scenarios.shard.map(|shard| shard.to_string()));
     if arguments.include_ignored {
         words.push("--include-ignored".to_owned());
     }
+    words.extend(Own::words(&arguments.own));
     let path = |path: &PathBuf| path.to_string_lossy().into_owned();
     words.extend(arguments.features.iter().map(path));
     words

@@ -54,12 +54,17 @@ pub struct LabArguments {
     /// `true` if this process must start its own lab, even if one that matches is up.
     #[arg(skip)]
     pub own: bool,
+    /// `true` if this process must not start a lab, but use one that is up.
+    #[arg(skip)]
+    pub attach_only: bool,
 }
 
 /// The versions of Kubernetes and Keycloak in a lab.
 #[derive(Args, Clone, Debug, Default)]
 pub struct VersionOptions {
     /// Kubernetes version, `1.37` or `1.37.2` [default: the newest pinned]
+    ///
+    /// A pre-release is named in full: `1.38.0-beta.0`.
     #[arg(long, env = "AUTHLAB_KUBERNETES", value_name = "VERSION", help_heading = "Lab")]
     pub kubernetes: Option<String>,
     /// Keycloak version, `26.7.4`, `26.7` or `26.x`
@@ -125,6 +130,7 @@ impl LabArguments {
             server_binaries: self.sources.clone().into(),
             keep: self.keep,
             own: self.own,
+            attach_only: self.attach_only,
             ..LabOptions::default()
         })
     }

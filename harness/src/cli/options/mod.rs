@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 mod choice;
 mod existing;
 mod lab;
+mod project;
 mod report;
 mod sources;
 
@@ -14,6 +15,7 @@ pub use choice::Choice;
 pub(super) use choice::{AUTO, AUTO_CLUSTER, AUTO_IDENTITY_PROVIDER, choice};
 pub use existing::{ClusterFile, IssuerOptions};
 pub use lab::{LabArguments, VersionOptions};
+pub use project::ProjectOption;
 pub use report::ReportOptions;
 pub use sources::{RegistryOption, SourceOptions};
 

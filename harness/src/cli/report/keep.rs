@@ -11,6 +11,7 @@ use crate::cli::Session;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::scenarios;
+use crate::report::cell::is_on_pre_release;
 use crate::report::matrix::merge;
 use crate::report::proved::Proved;
 use crate::report::record::RunRecord;
@@ -69,9 +70,13 @@ pub(in crate::cli) fn file(folder: &Path) -> Result<PathBuf, CommandError> {
 pub(in crate::cli) fn keep(records: &[RunRecord], folder: &Path) -> Result<PathBuf, CommandError> {
     let usage = |error: String| CommandError::new(Exit::Usage, error);
     let proved = file(folder)?;
+    // A pre-release is no version that a release of authlab states results of.
+    let released = records.iter().filter(|record| !is_on_pre_release(record));
+    let records: &[RunRecord] = &released.cloned().collect::<Vec<_>>();
     let table = Table::of(records);
     let at = records.iter().map(|record| record.started).max().unwrap_or_default();
     let kept = Proved::of(&table, at)
+        .map(|proved| proved.or_known(Proved::known()))
         .map_err(|error| usage(error.to_string()).hint("run it again: `authlab matrix --cluster DRIVER --report DIR`, and `--resume`"))?;
     let all: BTreeSet<String> = {
         let suite = scenarios::suite(&scenarios::files(&[])?, &Selection::default())?;

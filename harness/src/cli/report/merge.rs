@@ -6,19 +6,20 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::cli::Session;
+use crate::cli::ci;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
-use crate::cli::github;
 use crate::cli::options::ReportOptions;
-use crate::report::cell::Cell;
+use crate::report::cell::{Cell, is_of_pre_release};
 use crate::report::matrix::directory::MatrixDirectory;
 use crate::report::matrix::{MatrixRecord, RequestedMatrix, merge, terminal};
+use crate::report::table::Column;
 
 /// Arguments of `authlab report merge`.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Exit codes:
-  0  all passed, in every cell
+  0  all passed, in every cell (those of pre-releases of Kubernetes do not count)
   1  a scenario failed, or a cell or shard is missing
   2  wrong usage: a record that is damaged, of another schema, or there twice
   4  a cell's lab could not be started, and no scenario failed
@@ -60,8 +61,8 @@ pub(super) fn run(arguments: &MergeArguments, session: &Session, out: &mut dyn W
         }
         directory.write(&matrix, &found.records)?;
     }
-    // If standard error is closed, there is nowhere to report to.
-    let _ = github::tell(&found.records);
+    // If the output is closed, there is nowhere to report to.
+    let _ = ci::tell(&found.records, session.output.json);
     if session.output.json {
         out.write_all(matrix.to_json().map_err(io::Error::other)?.as_bytes())?;
     } else {
@@ -70,14 +71,15 @@ pub(super) fn run(arguments: &MergeArguments, session: &Session, out: &mut dyn W
     Ok(exit(&matrix))
 }
 
-/// Returns the exit code for a matrix.
+/// Returns the exit code for a matrix. Beside releases, cells of pre-releases do not count, unless they were interrupted.
 pub(in crate::cli) fn exit(matrix: &MatrixRecord) -> Exit {
-    let is_incomplete = matrix.missing().next().is_some() || matrix.table.columns.iter().any(|column| column.lacks_shards);
+    let lacks_shards = |column: &Column| column.lacks_shards && !(matrix.has_release() && is_of_pre_release(&column.name));
+    let is_incomplete = matrix.required().any(|cell| cell.record.is_none()) || matrix.table.columns.iter().any(lacks_shards);
     if matrix.interrupted {
         Exit::Interrupted
-    } else if matrix.totals().failed > 0 {
+    } else if matrix.required().any(|cell| cell.totals.failed > 0) {
         Exit::Failed
-    } else if matrix.cells.iter().any(|cell| cell.error.is_some()) {
+    } else if matrix.required().any(|cell| cell.error.is_some()) {
         Exit::LabNotStarted
     } else if is_incomplete {
         Exit::Failed

@@ -19,7 +19,7 @@ use crate::credential::Credential;
 use crate::credential::exec::ExecInfo;
 use crate::dirs::NoDirectory;
 use crate::hint::Hint as _;
-use crate::login::{self, ApiServer, Cache, Flow, Settings};
+use crate::login::{self, ApiServer, Cache, Flow, ReturnAddress, Settings};
 use crate::secret::Secret;
 
 /// The rule for asking the user.
@@ -102,6 +102,12 @@ pub struct OidcArguments {
     /// It gets the address as its argument. The default is the system's browser.
     #[arg(long, env = "AUTHLAB_BROWSER", value_name = "PROGRAM")]
     browser: Option<PathBuf>,
+    /// Address that the login page returns to [default: a free one]
+    ///
+    /// `http://127.0.0.1/callback`, with a free port, unless the client is registered with another address of this machine, which issuers
+    /// such as Okta and Google compare to the letter: `http://localhost:8000/`. Without a port, a free one is taken.
+    #[arg(long, env = "AUTHLAB_REDIRECT_URI", value_name = "URI")]
+    redirect_uri: Option<ReturnAddress>,
     /// Directory with the logins [default: `logins` in the cache]
     ///
     /// Only you may have access to it.
@@ -206,6 +212,7 @@ fn settings(arguments: OidcArguments, cluster: ClusterLogin, server: Option<ApiS
             arguments.scope
         },
         flow,
+        returns_to: arguments.redirect_uri.unwrap_or_default(),
         limit: Duration::from_secs(arguments.timeout),
         server,
         named_by_cluster,

@@ -1,43 +1,17 @@
-//! The command line of k3s (`k3s server`; k3s-io/k3s `pkg/cli/cmds/server.go`).
+//! The command line of k3s with the lab's setting in it.
 //!
-//! The main function is [`arguments`]. Values have no commas in them: some releases of k3s split at those.
+//! The main function is [`arguments`]; the rest of the command line is that of [`Server`].
 
 use std::path::Path;
+
+use authlab_testcontainers::description::k3s::Server;
 
 use crate::cluster::control_plane::SIGNER_HOURS;
 use crate::cluster::{FRONT_PROXY, provisions::Provisions};
 
-/// The port inside the container.
-pub const PORT: u16 = 6443;
-
-/// Components that are not needed here (the items of `--disable`).
-const DISABLED: &[&str] = &["coredns", "local-storage", "metrics-server", "servicelb", "traefik"];
-
 /// Returns the arguments of `k3s`: an API server with `provisions`, data in `data`, and our own key files for service accounts.
 pub fn arguments(provisions: &Provisions, data: &Path, service_accounts: (&Path, &Path)) -> Vec<String> {
     let (private, public) = service_accounts;
-    let mut arguments: Vec<String> = vec![
-        "server".to_owned(),
-        // No kubelet, no containers inside: it therefore works without privileges, and as an
-        // ordinary user with a writable directory for its settings (`start.rs`).
-        "--disable-agent".to_owned(),
-        "--disable-scheduler".to_owned(),
-        "--disable-cloud-controller".to_owned(),
-        "--disable-helm-controller".to_owned(),
-        "--disable-network-policy".to_owned(),
-        "--disable-kube-proxy".to_owned(),
-        "--flannel-backend=none".to_owned(),
-        // There are no agents that requests could go through.
-        "--egress-selector-mode=disabled".to_owned(),
-        format!("--https-listen-port={PORT}"),
-        "--tls-san=127.0.0.1".to_owned(),
-        "--tls-san=localhost".to_owned(),
-        format!("--data-dir={}", data.display()),
-        format!("--write-kubeconfig={}", data.join("k3s.yaml").display()),
-        "--write-kubeconfig-mode=0600".to_owned(),
-    ];
-    arguments.extend(DISABLED.iter().map(|item| format!("--disable={item}")));
-
     let mut api_server: Vec<String> = provisions.flags.iter().map(|(name, value)| format!("{name}={value}")).collect();
     // Without it, requests that carry no credential are refused.
     if !provisions.flags.iter().any(|(name, _)| name == "anonymous-auth") {
@@ -52,16 +26,16 @@ pub fn arguments(provisions: &Provisions, data: &Path, service_accounts: (&Path,
         format!("service-account-key-file={}", public.display()),
         format!("service-account-signing-key-file={}", private.display()),
     ]);
-    arguments.extend(api_server.into_iter().map(|flag| format!("--kube-apiserver-arg={flag}")));
-    arguments.extend(
-        [
+    let server = Server {
+        data: data.display().to_string(),
+        kubeconfig: data.join("k3s.yaml").display().to_string(),
+        api_server,
+        controller_manager: vec![
             format!("cluster-signing-duration={SIGNER_HOURS}h"),
             format!("service-account-private-key-file={}", private.display()),
-        ]
-        .into_iter()
-        .map(|flag| format!("--kube-controller-manager-arg={flag}")),
-    );
-    arguments
+        ],
+    };
+    server.arguments()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ mod arguments;
 mod read_back;
 mod start;
 
-pub use arguments::{PORT, arguments};
+pub use arguments::arguments;
 pub use read_back::{Directory, read_back};
 pub use start::start;
 
@@ -16,7 +16,7 @@ use super::driver::DriverFacts;
 pub(super) const DRIVER: DriverFacts = DriverFacts {
     name: "k3s",
     cluster: "k3s",
-    capabilities: include_str!("../../../../fixtures/capabilities/k3s.toml"),
-    images: Some(|images| vec![("k3s", images.k3s.clone())]),
+    capabilities: include_str!("../../../fixtures/capabilities/k3s.toml"),
+    images: Some(|images| images.k3s.iter().map(|image| ("k3s", image.clone())).collect()),
     chosen: Some("the cluster is k3s in a container, whose image is there"),
 };

@@ -2,7 +2,9 @@
 //!
 //! The main function is [`start`]; the container belongs to the lab by its labels, and is removed by [`Distribution::stop`] or a sweep.
 
-use super::arguments::{PORT, arguments};
+use authlab_testcontainers::description::k3s::{PORT, SETTINGS};
+
+use super::arguments::arguments;
 use super::read_back::{Directory, read_back};
 use crate::cluster::distribution::LIMIT;
 use crate::cluster::error::ClusterError;
@@ -11,9 +13,6 @@ use crate::cluster::{ApiServer, Authorities, Distribution, Inputs, MAIN, Setting
 use crate::engine::{Container, ContainerSpec, Scope};
 use crate::event::Events;
 use crate::process::wait::{Condition, WaitError, until};
-
-/// The settings directory of k3s' node (k3s-io/k3s `pkg/agent/config/config.go`), used even with `--disable-agent`; root's, in the image.
-const SETTINGS: &str = "/etc/rancher";
 
 /// Starts k3s from `image` in `scope`, and waits until its API server is ready.
 ///
@@ -106,13 +105,14 @@ mod tests {
         let authorities = Authorities::create(&pki, &[]).unwrap();
         let kubernetes = Versions::pinned().newest();
         let images = Images::of(kubernetes, None).unwrap();
-        let image = images.k3s.to_string();
+        let image = images.k3s.expect("its tag is pinned").to_string();
         let present = matches!(Image::presence(&scope.engine, &image).await.unwrap(), Presence::Present(_));
         let inputs = Inputs {
             directory: place.path(),
             authorities: &authorities,
             version: Minor(kubernetes.version.minor.into()),
             places: &Placeholders::example(),
+            main: None,
         };
         let ended = match start(&scope, &image, inputs, &Events::silent()).await {
             Ok(started) => {

@@ -157,7 +157,7 @@ mod tests {
         let kubernetes = Versions::pinned().kubernetes(version).unwrap();
         let main = Setting::named(MAIN).unwrap();
         let provisions = Provisions::write(directory, &main, Minor(kubernetes.version.minor.into()), &Placeholders::example()).unwrap();
-        let image = Images::of(kubernetes, None).unwrap().kind_node.to_string();
+        let image = Images::of(kubernetes, None).unwrap().kind_node.unwrap().to_string();
         let (patches, programs) = (directory.join("patches"), directory.join("programs"));
         configuration("authlab-blue", &image, &provisions, directory, (&patches, &programs))
     }

@@ -18,7 +18,7 @@ use super::driver::DriverFacts;
 pub(super) const DRIVER: DriverFacts = DriverFacts {
     name: "kind",
     cluster: "the kind cluster",
-    capabilities: include_str!("../../../../fixtures/capabilities/kind.toml"),
-    images: Some(|images| vec![("kind node", images.kind_node.clone())]),
+    capabilities: include_str!("../../../fixtures/capabilities/kind.toml"),
+    images: Some(|images| images.kind_node.iter().map(|image| ("kind node", image.clone())).collect()),
     chosen: None,
 };

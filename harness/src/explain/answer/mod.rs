@@ -1,28 +1,28 @@
 //! The judgement of an HTTP response: whether an API server said who this is, or something else answered.
 //!
-//! The main functions are [`who_am_i`], which asks as `kubectl auth whoami` does, and [`judge`].
+//! The main functions are [`who_am_i`], which asks as `kubectl auth whoami` does, [`judge`], and [`outcome()`], which says what an answer
+//! means for the credential.
 
+mod outcome;
 mod senders;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::sync::LazyLock;
 
 use regex::Regex;
 use serde_json::Value;
 
-use super::{Basis, Finding};
+use super::Finding;
 use crate::credential::Credential;
 use crate::probe::{Answer, Endpoint, Identity, Question, ask};
 use crate::secret::redact;
+pub use outcome::{ANONYMOUS, Judgement, not_sent, outcome, withheld};
 use senders::sender;
 
 /// The versions of SelfSubjectReview, in the order in which kubectl asks (`pkg/cmd/auth/whoami.go`): v1 is there from Kubernetes 1.28, v1beta1
 /// in 1.27, v1alpha1 in 1.26 where it is enabled.
 const VERSIONS: [&str; 3] = ["v1", "v1beta1", "v1alpha1"];
-
-/// The user of requests without a credential (kubernetes/apiserver `pkg/authentication/user`).
-const ANONYMOUS: &str = "system:anonymous";
 
 /// The largest number of characters of a text that are shown.
 const SHOWN: usize = 120;
@@ -94,19 +94,31 @@ impl Answered {
         }
     }
 
-    /// Returns the user whom the API server names in a refusal: it has taken the caller for that user, and refuses only the request.
-    #[must_use]
-    pub fn named_user(&self) -> Option<&str> {
-        match self {
-            Self::Status(status) if status.of_api_server && status.code == 403 => status.user.as_deref(),
-            _ => None,
-        }
-    }
-
     /// Returns `true` if the API server itself answered, with whatever result.
     #[must_use]
     pub fn is_of_api_server(&self) -> bool {
         matches!(self, Self::Review(_) | Self::Status(Status { of_api_server: true, .. }))
+    }
+}
+
+impl Status {
+    /// Returns `true` if the API server has taken the caller for [`Status::user`], and refuses only the review: authorization follows
+    /// authentication and impersonation (kubernetes/apiserver `pkg/server/config.go`, `DefaultBuildHandlerChain`).
+    #[must_use]
+    pub fn refuses_review(&self) -> bool {
+        self.is_forbidden(r#" cannot create resource "selfsubjectreviews""#)
+    }
+
+    /// Returns `true` if the API server does not know the path as one of a resource: the address has a path that is not the API server's.
+    #[must_use]
+    pub fn refuses_path(&self) -> bool {
+        self.is_forbidden(r#" cannot post path ""#)
+    }
+
+    /// Returns `true` if authorization refuses `what` to a user (kubernetes/apiserver
+    /// `pkg/endpoints/handlers/responsewriters/errors.go`, `forbiddenMessage`).
+    fn is_forbidden(&self, what: &str) -> bool {
+        self.of_api_server && self.code == 403 && self.user.is_some() && self.message.contains(what)
     }
 }
 
@@ -220,11 +232,7 @@ fn beginning(text: &str) -> String {
 /// Returns the findings about a response that says nothing about the caller, or less than was asked: what it is, and who probably sent it.
 /// There is none for the API server's own word, nor for its refusals, whose reasons are read elsewhere.
 #[must_use]
-pub fn findings(endpoint: &Endpoint, credential: &Credential, answer: &Answer, answered: &Answered) -> Vec<Finding> {
-    let named = answered.identity().map(|identity| identity.user.as_str()).or(answered.named_user());
-    if named == Some(ANONYMOUS) {
-        return dropped(endpoint, credential).into_iter().collect();
-    }
+pub fn findings(endpoint: &Endpoint, answer: &Answer, answered: &Answered) -> Vec<Finding> {
     let (url, by) = (&endpoint.url, sender(answer));
     let probably = by.map(|by| format!("; probably {by} answers")).unwrap_or_default();
     let place = endpoint.route.as_ref().and_then(|route| route.place.clone());
@@ -294,76 +302,12 @@ pub fn findings(endpoint: &Endpoint, credential: &Credential, answer: &Answer, a
     vec![finding.at(place)]
 }
 
-/// Returns the finding for a caller without an identity who has presented a credential: an API server refuses one that it does not know
-/// (kubernetes/apiserver `pkg/authentication/request/bearertoken`, `x509`), so it has not seen this one.
-fn dropped(endpoint: &Endpoint, credential: &Credential) -> Option<Finding> {
-    let url = &endpoint.url;
-    let parts = credential.presentation();
-    let header = |wanted: &str| {
-        let found = parts.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted));
-        found.map(|(_, value)| value.expose())
-    };
-    // kubectl sends nothing without TLS; and anybody may act as nobody.
-    let is_plain = endpoint.route.as_ref().is_some_and(|route| route.plain);
-    if is_plain || header("impersonate-user") == Some(ANONYMOUS) {
-        return None;
-    }
-    let mut words = header("authorization").unwrap_or_default().splitn(3, ' ');
-    let is_bearer =
-        words.next().is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer")) && words.next().is_some_and(|token| !token.is_empty());
-    let (what, otherwise) = match (is_bearer, parts.certificate.is_some()) {
-        (true, _) => ("the token", ""),
-        (false, true) => ("the client certificate", ", or the API server is started without --client-ca-file"),
-        (false, false) => return None,
-    };
-    Some(Finding::likely(
-        format!(
-            "the API server takes the caller for {ANONYMOUS}: {what} has not arrived, since one that it does not know is answered 401; something in front \
-             of it dropped it{otherwise}"
-        ),
-        format!(
-            "give the API server's own address in `server:`, or have the proxy or load balancer at {url} pass on TLS, or the header Authorization"
-        ),
-        "the same request at the API server's own address; or its audit log, which has the request as one of system:anonymous",
-    ))
-}
-
-/// Returns what it means that the API server names the caller in its refusal of the review (kubernetes/apiserver
-/// `pkg/endpoints/filters/authorization.go`: it follows authentication and impersonation).
-fn of_named(status: &Status) -> Option<Finding> {
-    let user = status.user.as_ref().filter(|_| status.code == 403)?;
-    status
-        .message
-        .contains("cannot create resource \"selfsubjectreviews\"")
-        .then(|| {
-            Finding {
-        basis: Basis::Proved,
-        change: Some(
-            "let everybody ask again who they are: `kubectl create clusterrolebinding system:basic-user --clusterrole=system:basic-user \
-             --group=system:authenticated`"
-                .to_owned(),
-        ),
-        ..Finding::remark(format!(
-            "the API server takes the caller for {user:?}: the credential is accepted, and only the question who this is is forbidden: {}",
-            status.message
-        ))
-    }
-        })
-}
-
 fn of_status(endpoint: &Endpoint, status: &Status, by: Option<&str>) -> Option<Finding> {
     let Status { code, message, .. } = status;
     let url = &endpoint.url;
-    let path = endpoint.route.as_ref().map_or("", |route| route.path.as_str());
     match code {
-        404 if status.of_api_server && !path.is_empty() => Some(Finding::likely(
-            format!("the address has the path {path}, and the API server that answers there knows nothing below it: {message}"),
-            "remove the path from `server:`, or give the address of the proxy that serves it (Rancher's, for instance)",
-            format!(
-                "`curl -k {}/version` answers without the path",
-                url.trim_end_matches('/').trim_end_matches(path)
-            ),
-        )),
+        403 if status.refuses_path() => Some(nothing_below(endpoint, message)),
+        404 if status.of_api_server && !path(endpoint).is_empty() => Some(nothing_below(endpoint, message)),
         404 if status.of_api_server => Some(Finding::unjudged(
             format!(
                 "the API server does not know SelfSubjectReview (Kubernetes 1.28 and newer do), so it cannot say who this is; it did not refuse the credential \
@@ -371,7 +315,7 @@ fn of_status(endpoint: &Endpoint, status: &Status, by: Option<&str>) -> Option<F
             ),
             "`kubectl auth can-i --list`, or a request that is forbidden: the refusal names the user",
         )),
-        401 | 403 if status.of_api_server => of_named(status),
+        401 | 403 if status.of_api_server => None,
         429 | 500..=599 if status.of_api_server => Some(Finding::unjudged(
             format!("the API server answers {code}: {message}; nothing is known about the credential"),
             format!("again later; `{url}/readyz?verbose` says what the API server lacks"),
@@ -382,6 +326,28 @@ fn of_status(endpoint: &Endpoint, status: &Status, by: Option<&str>) -> Option<F
         )),
         _ => Some(in_front(url, *code, message, by)),
     }
+}
+
+/// Returns the path of the address.
+fn path(endpoint: &Endpoint) -> &str {
+    endpoint.route.as_ref().map_or("", |route| route.path.as_str())
+}
+
+/// Returns the finding for an address whose path the API server does not have: it answers 404, or 403 to a user who may not ask for unknown
+/// paths.
+fn nothing_below(endpoint: &Endpoint, message: &str) -> Finding {
+    let (url, path) = (endpoint.url.trim_end_matches('/'), path(endpoint));
+    Finding::likely(
+        format!(
+            "the address has the path {path:?}, and the API server that answers there has nothing below it: it refuses the path, not the \
+             credential: {message}"
+        ),
+        "remove the path from `server:`, or give the address of the proxy that serves it (Rancher's, for instance)",
+        format!(
+            "`curl -k {}/version` answers without the path",
+            url.strip_suffix(path).unwrap_or(url)
+        ),
+    )
 }
 
 /// Returns the finding for a refusal that is probably not the API server's.

@@ -6,11 +6,10 @@ use super::*;
 use crate::event::{ReasonSource, Verdict};
 use crate::explain::{Basis, Effect};
 use crate::kubeconfig::ClusterConfig;
-use crate::pki::{Authority, Request};
 use crate::probe::Record;
 use crate::secret::Secret;
 
-fn answer(status: u16, headers: &[(&str, &str)], text: &str) -> Answer {
+pub(in crate::explain) fn answer(status: u16, headers: &[(&str, &str)], text: &str) -> Answer {
     Answer {
         request: String::new(),
         verdict: Verdict::of_status(status),
@@ -34,7 +33,7 @@ fn answer(status: u16, headers: &[(&str, &str)], text: &str) -> Answer {
     }
 }
 
-fn endpoint() -> Endpoint {
+pub(in crate::explain) fn endpoint() -> Endpoint {
     Endpoint::kubectl(&ClusterConfig {
         server: "https://api.test:6443".to_owned(),
         insecure_skip_tls_verify: true,
@@ -43,12 +42,12 @@ fn endpoint() -> Endpoint {
     .expect("an endpoint")
 }
 
-fn token() -> Credential {
+pub(in crate::explain) fn token() -> Credential {
     Credential::Token(Secret::new("token"))
 }
 
 fn only(answer: &Answer) -> Finding {
-    let mut found = findings(&endpoint(), &token(), answer, &judge(answer));
+    let mut found = findings(&endpoint(), answer, &judge(answer));
     assert_eq!(found.len(), 1, "{found:?}");
     found.remove(0)
 }
@@ -95,28 +94,53 @@ fn a_status_is_the_api_servers_if_it_has_an_audit_id() {
         json!({ "apiVersion": "v1", "kind": "Status", "status": "Failure", "message": message, "code": code }).to_string()
     };
     let refused = answer(401, &[("audit-id", "1")], &status(401, "Unauthorized"));
-    assert!(judge(&refused).is_of_api_server() && findings(&endpoint(), &token(), &refused, &judge(&refused)).is_empty());
+    assert!(judge(&refused).is_of_api_server() && findings(&endpoint(), &refused, &judge(&refused)).is_empty());
     let message = r#"selfsubjectreviews.authentication.k8s.io is forbidden: User "al\"ice" cannot create resource "selfsubjectreviews" in API group "authentication.k8s.io" at the cluster scope"#;
     let Answered::Status(forbidden) = judge(&answer(403, &[("audit-id", "1")], &status(403, message))) else {
         panic!("a Status")
     };
     assert_eq!(forbidden.user.as_deref(), Some("al\"ice"));
-    let forbidden = answer(403, &[("audit-id", "1")], &status(403, message));
-    assert_eq!(judge(&forbidden).named_user(), Some("al\"ice"));
-    let found = only(&forbidden);
-    assert_eq!((found.effect, found.basis), (Effect::Note, Basis::Proved));
+    assert!(forbidden.refuses_review() && !forbidden.refuses_path());
+    let of = |headers: &[(&str, &str)], code: u16, message: &str| {
+        let answer = answer(code, headers, &status(code, message));
+        match judge(&answer) {
+            Answered::Status(status) => (
+                status.refuses_review(),
+                status.refuses_path(),
+                findings(&endpoint(), &answer, &judge(&answer)),
+            ),
+            other => panic!("{other:?}"),
+        }
+    };
+    let audited = &[("audit-id", "1")];
+    // The API server's own refusals, whose reasons are read elsewhere.
+    let acting = r#"users "bob" is forbidden: User "alice" cannot impersonate resource "users" in API group "" at the cluster scope"#;
+    assert_eq!(of(audited, 403, message), (true, false, Vec::new()));
+    assert_eq!(of(audited, 403, acting), (false, false, Vec::new()));
+    // A path that is not the API server's, refused or unknown, is the same mistake.
+    let path = r#"forbidden: User "alice" cannot post path "/k8s/apis/authentication.k8s.io/v1/selfsubjectreviews""#;
+    let (review, refused, found) = of(audited, 403, path);
+    assert!((review, refused, found.len()) == (false, true, 1), "{found:?}");
     assert!(
-        found
-            .seen
-            .contains("takes the caller for \"al\\\"ice\": the credential is accepted"),
+        found[0].seen.contains("it refuses the path, not the credential") && found[0].basis == Basis::Likely,
         "{found:?}"
     );
-    // Somebody else's words, and a refusal of another kind.
-    assert_eq!(judge(&answer(403, &[], &status(403, message))).named_user(), None);
-    let acting = r#"users "bob" is forbidden: User "alice" cannot impersonate resource "users" in API group "" at the cluster scope"#;
-    let acting = answer(403, &[("audit-id", "1")], &status(403, acting));
-    assert_eq!(judge(&acting).named_user(), Some("alice"));
-    assert!(findings(&endpoint(), &token(), &acting, &judge(&acting)).is_empty());
+    let below = Endpoint::kubectl(&ClusterConfig {
+        server: "https://api.test:6443/k8s".to_owned(),
+        ..ClusterConfig::default()
+    })
+    .expect("an endpoint");
+    let unknown = answer(404, audited, &status(404, "the server could not find the requested resource"));
+    let found = findings(&below, &unknown, &judge(&unknown));
+    assert!(found[0].seen.starts_with("the address has the path \"/k8s\""), "{found:?}");
+    assert_eq!(
+        found[0].settle.as_deref(),
+        Some("`curl -k https://api.test:6443/version` answers without the path")
+    );
+    // Somebody else's words, and another status.
+    let (review, refused, _) = of(&[], 403, message);
+    assert!(!review && !refused);
+    assert!(!of(audited, 401, message).0);
     let found = only(&answer(401, &[("server", "nginx")], &status(401, "must authenticate")));
     assert_eq!(found.basis, Basis::Likely);
     assert!(found.seen.contains("without an audit id: probably nginx"), "{found:?}");
@@ -227,45 +251,4 @@ fn a_long_body_is_cut() {
         panic!("a text")
     };
     assert_eq!(begins.chars().count(), SHOWN + 1);
-}
-
-#[test]
-fn a_credential_of_a_caller_who_is_anonymous_has_not_arrived() {
-    let review = json!({
-        "apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview",
-        "status": { "userInfo": { "username": ANONYMOUS, "groups": ["system:unauthenticated"] } },
-    });
-    let message =
-        "selfsubjectreviews.authentication.k8s.io is forbidden: User \"system:anonymous\" cannot create resource \"selfsubjectreviews\"";
-    let forbidden = json!({ "apiVersion": "v1", "kind": "Status", "message": message, "code": 403 });
-    let leaf = Authority::root("a").unwrap().issue(&Request::client("alice", &[])).unwrap();
-    let authorization = |value: &str| Credential::Authorization(Secret::new(value));
-    let acting = |user: &str| Credential::of(vec![token()], vec![("Impersonate-User".to_owned(), user.to_owned())]);
-    for answer in [
-        answer(201, &[("audit-id", "1")], &review.to_string()),
-        answer(403, &[("audit-id", "1")], &forbidden.to_string()),
-    ] {
-        let of = |endpoint: &Endpoint, credential: &Credential| findings(endpoint, credential, &answer, &judge(&answer));
-        for (credential, words) in [
-            (token(), "the token has not arrived"),
-            (leaf.clone().into(), "or the API server is started without --client-ca-file"),
-            (acting("bob"), "the token has not arrived"),
-        ] {
-            let found = of(&endpoint(), &credential);
-            assert!(found.len() == 1 && found[0].basis == Basis::Likely, "{found:?}");
-            assert!(found[0].seen.contains(words), "{found:?}");
-        }
-        for credential in [
-            Credential::Nothing,
-            authorization("Basic x"),
-            authorization("Bearer "),
-            authorization("Bearer  x"),
-            acting(ANONYMOUS),
-        ] {
-            assert!(of(&endpoint(), &credential).is_empty(), "{credential}");
-        }
-        let mut plain = endpoint();
-        plain.route.as_mut().unwrap().plain = true;
-        assert!(of(&plain, &token()).is_empty());
-    }
 }

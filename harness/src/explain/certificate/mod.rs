@@ -12,13 +12,13 @@ mod tests;
 use jiff::Timestamp;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
-use x509_parser::public_key::PublicKey;
+use x509_parser::public_key::{PublicKey, RSAPublicKey};
 
 use super::{Effect, Finding, Known};
 use crate::pem;
-use crate::pki::Holder;
 use crate::pki::chain::critical;
 use crate::pki::signature::insecure;
+use crate::pki::{Holder, address};
 
 /// The knowledge about the authorities that a server accepts.
 #[derive(Clone, Copy, Debug, Default)]
@@ -162,16 +162,19 @@ fn weak(certificate: &X509Certificate<'_>, index: usize) -> Option<Finding> {
     })
 }
 
+/// Returns the size of an RSA key in bits.
+fn rsa_bits(key: &RSAPublicKey<'_>) -> Option<usize> {
+    let leading: usize = key.modulus.iter().take_while(|byte| **byte == 0).count();
+    let modulus = key.modulus.get(leading..)?;
+    Some(modulus.len() * 8 - modulus.first()?.leading_zeros() as usize)
+}
+
 /// Returns the finding about an RSA key of a size that TLS does not take in Go (`crypto/rsa`, `checkKeySize`; `crypto/tls`, `checkKeySize`).
 fn key(leaf: &X509Certificate<'_>) -> Option<Finding> {
     let Ok(PublicKey::RSA(key)) = leaf.public_key().parsed() else {
         return None;
     };
-    let leading: usize = key.modulus.iter().take_while(|byte| **byte == 0).count();
-    let bits = key.modulus.get(leading..).and_then(|modulus| {
-        let first = modulus.first()?;
-        Some(modulus.len() * 8 - first.leading_zeros() as usize)
-    })?;
+    let bits = rsa_bits(&key)?;
     let why = match bits {
         ..1024 => "takes no RSA key of less than 1024 bits (since 1.24; before, of less than 528 in TLS)",
         8193.. => "takes no RSA key of more than 8192 bits in TLS",
@@ -208,7 +211,7 @@ pub(super) fn issued(chain: &str, now: Timestamp) -> Vec<Finding> {
     let blocks = pem::blocks(chain);
     let Some(leaf) = blocks.first().and_then(|block| block.parse_x509().ok()) else {
         return vec![Finding::of_file(
-            "what was issued is not PEM text with a certificate in it",
+            "the issued certificate is not PEM text with a certificate in it",
             "read the log of the signer, and make the request again",
         )];
     };
@@ -248,15 +251,8 @@ pub(super) fn shown(name: &GeneralName<'_>) -> Option<String> {
     }
 }
 
-/// Returns the address of an alternative name.
-pub(super) fn address(bytes: &[u8]) -> Option<std::net::IpAddr> {
-    if let Ok(four) = <[u8; 4]>::try_from(bytes) {
-        return Some(four.into());
-    }
-    <[u8; 16]>::try_from(bytes).ok().map(Into::into)
-}
-
-fn time(second: i64) -> String {
+/// Returns a second as a date and time.
+pub(crate) fn time(second: i64) -> String {
     Timestamp::from_second(second).map_or_else(|_| second.to_string(), |time| time.to_string())
 }
 

@@ -25,7 +25,7 @@ fn causes(leaf: &Leaf, advertised: &[Vec<u8>], known: &Known) -> Vec<&'static st
 
 /// A fixture (fixtures/explain/README.md).
 fn fixture(name: &str) -> String {
-    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/explain/certificates");
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/explain/certificates");
     std::fs::read_to_string(format!("{directory}/{name}.crt")).expect("a fixture")
 }
 

@@ -9,7 +9,7 @@ mod tests;
 use jiff::Timestamp;
 
 use super::Finding;
-use crate::credential::Credential;
+use crate::credential::Presentation;
 use crate::kubeconfig::ClusterConfig;
 use crate::probe::{Answer, Endpoint, Failure, HeaderFault, Proxy, ProxyFailure, RequestStage, Route, RouteError, alert_name, socks_reply};
 use crate::tls::Trust;
@@ -127,8 +127,8 @@ pub fn of_route(cluster: &ClusterConfig, error: &RouteError) -> Finding {
 /// Returns the finding for a credential that kubectl does not send, since a header of it has a line break or the like; `None` if there is
 /// no such header.
 #[must_use]
-pub fn unsendable(credential: &Credential) -> Option<Finding> {
-    match crate::probe::unsendable(&credential.presentation())? {
+pub fn unsendable(presented: &Presentation) -> Option<Finding> {
+    match crate::probe::unsendable(presented)? {
         Failure::Header { name, fault } => Some(of_header(&name, fault)),
         _ => None,
     }

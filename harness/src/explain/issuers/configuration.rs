@@ -16,10 +16,12 @@ pub fn of_configuration(text: &str) -> Result<Vec<Issuer>, String> {
         return Err("it is not an AuthenticationConfiguration".to_owned());
     }
     let jwts = file.get("jwt").and_then(Value::as_array).into_iter().flatten();
-    Ok(jwts.enumerate().filter_map(|(index, jwt)| issuer(index, jwt)).collect())
+    Ok(jwts.enumerate().filter_map(|(index, jwt)| of_entry(index, jwt)).collect())
 }
 
-fn issuer(index: usize, jwt: &Value) -> Option<Issuer> {
+/// Returns the issuer of `jwt`, the entry of this `index` in the list of an AuthenticationConfiguration; `None` if it names no URL.
+#[must_use]
+pub fn of_entry(index: usize, jwt: &Value) -> Option<Issuer> {
     let issuer = jwt.get("issuer")?;
     let text = |value: &Value, name: &str| {
         let text = value.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());

@@ -8,7 +8,7 @@ mod document;
 mod kept;
 mod keys;
 
-pub use configuration::of_configuration;
+pub use configuration::{of_configuration, of_entry};
 pub use difference::{Difference, difference};
 pub use document::{Fetched, fetch};
 pub use kept::Kept;

@@ -14,7 +14,6 @@ use serde_json::Value;
 
 use super::answer::{Answered, findings, judge};
 use super::{Effect, Finding, certificate, connection};
-use crate::credential::Credential;
 use crate::probe::{Answer, Endpoint};
 use crate::secret::redact;
 use crate::shell_word::quoted;
@@ -97,7 +96,7 @@ pub fn of_answer(endpoint: &Endpoint, name: &str, answer: &Answer, now: Timestam
         _ => {
             let found = match &answer.failure {
                 Some(failure) => connection::findings(endpoint, failure, now),
-                None => findings(endpoint, &Credential::Nothing, answer, &answered),
+                None => findings(endpoint, answer, &answered),
             };
             (State::Unread, if found.is_empty() { vec![unread()] } else { found })
         }
@@ -185,7 +184,7 @@ fn requested(request: &Value) -> Option<Requested> {
 fn of_certificate(certificate: &str, now: Timestamp) -> (State, Vec<Finding>) {
     let mut findings = certificate::issued(certificate, now);
     let flawed = findings.iter().any(|finding| finding.effect == Effect::Cause);
-    if let Some((end, _)) = certificate::end(certificate) {
+    if !flawed && let Some((end, _)) = certificate::end(certificate) {
         findings.push(Finding::note("C10", format!("the certificate is valid until {end}")));
     }
     findings.sort_by_key(Finding::rank);

@@ -7,10 +7,9 @@ use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::FromDer as _;
 
-use super::super::certificate::address;
 use crate::pem;
-use crate::pki::Holder;
 use crate::pki::signature::{Signature, Signed, check};
+use crate::pki::{Holder, address};
 
 /// The content of a signing request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -3,11 +3,9 @@
 use serde_json::json;
 
 use super::*;
-use crate::event::{ReasonSource, Verdict};
 use crate::explain::Basis;
-use crate::kubeconfig::ClusterConfig;
+use crate::explain::answer::tests::{answer, endpoint};
 use crate::pki::{Authority, Flaw, Request};
-use crate::probe::Record;
 
 fn request(signer: &str, status: Value) -> Value {
     json!({ "metadata": { "name": "mine" }, "status": status,
@@ -104,7 +102,7 @@ fn what_is_gone_says_when_requests_go() {
 
 /// The requests that a real server (1.37.2) answered, by name (fixtures/explain/README.md).
 fn real(name: &str) -> Value {
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/explain/signing_requests.json");
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/explain/signing_requests.json");
     let all: Vec<Value> = serde_json::from_str(&std::fs::read_to_string(file).expect("a fixture")).expect("JSON");
     let found = all.into_iter().find(|one| one["metadata"]["name"] == name);
     found.unwrap_or_else(|| panic!("no request {name}"))
@@ -112,7 +110,7 @@ fn real(name: &str) -> Value {
 
 #[test]
 fn a_healthy_serving_certificate_is_issued_with_its_names_and_its_end() {
-    let (state, found) = super::check(&real("good"), "2026-11-29T12:00:00Z".parse().expect("a time"));
+    let (state, found) = super::check(&real("expired"), "2026-11-29T12:00:00Z".parse().expect("a time"));
     assert_eq!(state, State::Issued);
     assert!(found.iter().all(|finding| finding.effect > Effect::Unjudged), "{found:?}");
     let text: Vec<&str> = found.iter().map(|finding| finding.seen.as_str()).collect();
@@ -121,7 +119,7 @@ fn a_healthy_serving_certificate_is_issued_with_its_names_and_its_end() {
             && text.iter().any(|seen| seen.starts_with("the certificate is valid until 20")),
         "{text:?}"
     );
-    let (state, _) = super::check(&real("good"), "2100-01-01T00:00:00Z".parse().expect("a time"));
+    let (state, _) = super::check(&real("expired"), "2100-01-01T00:00:00Z".parse().expect("a time"));
     assert_eq!(state, State::Flawed);
 }
 
@@ -224,30 +222,8 @@ fn a_custom_signers_certificate_is_not_judged_as_a_clients() {
 #[test]
 fn only_a_request_is_taken_for_one() {
     let of = |status: u16, audit_id: Option<&str>, text: &str| {
-        let answer = Answer {
-            request: String::new(),
-            verdict: Verdict::of_status(status),
-            status: Some(status),
-            headers: audit_id.map(|id| ("audit-id".to_owned(), id.to_owned())).into_iter().collect(),
-            body: serde_json::from_str(text).unwrap_or_else(|_| text.into()),
-            text: text.to_owned(),
-            identity: None,
-            record: Record {
-                reason: None,
-                source: ReasonSource::None,
-                audit_id: None,
-                event: None,
-                log: Vec::new(),
-            },
-            failure: None,
-            server_certificate: None,
-        };
-        let cluster = ClusterConfig {
-            server: "https://api.test:6443".to_owned(),
-            insecure_skip_tls_verify: true,
-            ..ClusterConfig::default()
-        };
-        let (state, found) = of_answer(&Endpoint::kubectl(&cluster).expect("an endpoint"), "mine", &answer, at());
+        let headers: Vec<_> = audit_id.map(|id| ("audit-id", id)).into_iter().collect();
+        let (state, found) = of_answer(&endpoint(), "mine", &answer(status, &headers, text), at());
         (state, found[0].seen.clone())
     };
     let mut sound = request("example.com/mine", json!({}));

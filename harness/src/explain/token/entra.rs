@@ -81,7 +81,7 @@ pub(super) fn difference(said: &str, configured: &str, audiences: &[String]) -> 
     if server.is_placeholder() {
         return Some((
             format!(
-                "{configured:?} is no tenant's issuer: its discovery document names {{tenantid}}, which the API server refuses; \
+                "{configured:?} is not the issuer of a tenant: its discovery document names {{tenantid}}, which the API server refuses; \
                 the token is from {said:?}"
             ),
             configure,
@@ -185,7 +185,7 @@ mod tests {
         assert!(seen.contains("with a slash at the end"), "{seen}");
         for any in ["common", "organizations"] {
             let (seen, change) = said(two, &two.replace('T', any)).expect("both are Entra's");
-            assert!(seen.contains("is no tenant's issuer"), "{seen}");
+            assert!(seen.contains("is not the issuer of a tenant"), "{seen}");
             assert_eq!(change, format!("configure the API server with {}", two.replace('T', T)));
         }
         let (seen, _) = said(two, &two.replace('T', "contoso")).expect("both are Entra's");

@@ -3,7 +3,7 @@
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{DecodingKey, Validation, decode};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::IssuerError;
 use super::algorithm::Algorithm;
@@ -19,6 +19,16 @@ pub struct FurtherKey {
     path: String,
     algorithm: Algorithm,
     pub(super) key: PrivateKey,
+}
+
+impl FurtherKey {
+    /// Returns its public half as a JSON Web Key (RFC 7517 §4).
+    ///
+    /// # Errors
+    /// The key cannot be encoded.
+    pub fn public(&self) -> Result<Value, IssuerError> {
+        Ok(json!(self.key.published(self.algorithm)?))
+    }
 }
 
 /// The claims of a token that asks an issuer to publish a key.
@@ -42,7 +52,7 @@ impl Signer {
     }
 
     /// Returns the token that makes the issuer publish `key`, as the bearer token of a POST request to [`Signer::keys_url`]. One of the
-    /// issuer's first keys signs it, so nobody else can add keys.
+    /// issuer's first keys signs it, so nobody else can add keys. The issuer publishes the newest 32 of them.
     ///
     /// # Errors
     /// The token cannot be signed.

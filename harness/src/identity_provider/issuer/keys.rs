@@ -20,78 +20,13 @@ use rsa::pkcs8::{DecodePrivateKey, EncodePrivateKey, EncodePublicKey, LineEnding
 use serde::{Deserialize, Serialize};
 
 use super::algorithm::{Algorithm, Family};
+use super::issuer_path::IssuerPath;
 use super::{IssuerError, Token};
+use crate::pki::Seed;
 use crate::secret::Secret;
 
 /// The file that [`Signer::save`] writes.
 const FILE: &str = "issuer-keys.json";
-
-/// An issuer: its path on the listener and its algorithms, the default one first.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IssuerPath {
-    /// The path, without a slash at either end: `rs256`, `team/a`.
-    pub path: String,
-    /// The algorithms.
-    pub algorithms: Vec<Algorithm>,
-    /// The issuer URL in its tokens and its discovery document, if it is not the issuer's address.
-    #[serde(default)]
-    pub called: Option<String>,
-    /// `true` if requests for its keys fail.
-    #[serde(default)]
-    pub withholds_keys: bool,
-    /// `true` if its keys may be kept for a day (RFC 9111 §5.2.2.1); otherwise nothing says for how long.
-    #[serde(default)]
-    pub lets_keys_be_kept: bool,
-}
-
-impl IssuerPath {
-    /// Creates an issuer at `path` that signs with `algorithms`.
-    pub fn new(path: impl Into<String>, algorithms: &[Algorithm]) -> Self {
-        Self {
-            path: path.into(),
-            algorithms: algorithms.to_vec(),
-            called: None,
-            withholds_keys: false,
-            lets_keys_be_kept: false,
-        }
-    }
-
-    /// Sets the issuer URL to `url`, wherever the issuer listens.
-    #[must_use]
-    pub fn called(mut self, url: impl Into<String>) -> Self {
-        self.called = Some(url.into());
-        self
-    }
-
-    /// Makes requests for the issuer's keys fail.
-    #[must_use]
-    pub fn withholding_keys(mut self) -> Self {
-        self.withholds_keys = true;
-        self
-    }
-
-    /// Lets the issuer's keys be kept for a day.
-    #[must_use]
-    pub fn letting_keys_be_kept(mut self) -> Self {
-        self.lets_keys_be_kept = true;
-        self
-    }
-
-    /// Returns the issuer URL, with `base` as the start of its address.
-    pub(super) fn url(&self, base: &str) -> String {
-        self.called.clone().unwrap_or_else(|| self.address(base))
-    }
-
-    /// Returns the issuer's address, below `base`.
-    pub(super) fn address(&self, base: &str) -> String {
-        format!("{base}/{}", self.path)
-    }
-
-    /// Returns the URL of the issuer's keys, below `base`.
-    pub(super) fn keys_url(&self, base: &str) -> String {
-        format!("{}{}", self.address(base), super::server::KEYS)
-    }
-}
 
 impl Family {
     fn name(self) -> &'static str {
@@ -264,6 +199,8 @@ struct Kept {
     base: String,
     entries: BTreeMap<String, Entry>,
     strangers: Vec<PrivateKey>,
+    /// The origin of the keys that it signs with for other issuers.
+    stand_ins: Seed,
 }
 
 /// The issuer's keys and its address, for signing tokens. Cheap to clone.
@@ -272,7 +209,10 @@ pub struct Signer(Arc<Kept>);
 
 impl Signer {
     /// Generates keys for `paths` below `base` (`https://127.0.0.1:PORT`), concurrently.
-    pub(super) async fn generate(base: String, paths: Vec<IssuerPath>) -> Result<Self, IssuerError> {
+    ///
+    /// # Errors
+    /// A path is invalid, or a key cannot be generated.
+    pub async fn generate(base: String, paths: Vec<IssuerPath>) -> Result<Self, IssuerError> {
         let mut families: Vec<Family> = Vec::new();
         let mut wanted = BTreeMap::new();
         for issuer in paths {
@@ -302,6 +242,7 @@ impl Signer {
             base,
             entries: entries.into_iter().collect(),
             strangers,
+            stand_ins: Seed::random(),
         })))
     }
 
@@ -387,6 +328,29 @@ impl Signer {
             .iter()
             .find(|key| key.family == family)
             .ok_or_else(|| family.fault("no issuer has a key of this kind, so no stranger has"))
+    }
+
+    /// Returns the key that signs `algorithm` for the issuer `url`, which this one stands in for. Each issuer has an elliptic key of its own;
+    /// they share one RSA key, which takes too long to generate.
+    pub(super) fn stand_in_key(&self, url: &str, algorithm: Algorithm) -> Result<PrivateKey, IssuerError> {
+        let family = algorithm.family();
+        match family {
+            Family::P256 => {
+                let half = |number: u8| self.0.stand_ins.secret(&format!("{number} {url}"));
+                let bytes = hex::decode(format!("{}{}", half(0).expose(), half(1).expose())).unwrap_or_default();
+                let key = p256::SecretKey::from_slice(&bytes).map_err(|error| family.fault(error))?;
+                let pem = p256_pem(&key).map_err(|error| family.fault(error))?;
+                Ok(PrivateKey {
+                    family,
+                    pem: Secret::new(pem.as_str()),
+                })
+            }
+            _ => {
+                let mut keys = self.0.entries.values().flat_map(|entry| &entry.keys);
+                let key = keys.find(|key| key.family == family).cloned();
+                key.ok_or_else(|| family.fault("no issuer has a key of this kind"))
+            }
+        }
     }
 
     /// Returns the keys that the issuer at `path` publishes (RFC 7517 §5).

@@ -5,19 +5,27 @@
 //! [`Token`] (the contents of a token and the fault in it).
 
 mod algorithm;
+mod detour;
 mod egress;
 mod further_key;
+mod issuer_path;
 mod keys;
+mod requests;
 mod server;
+mod stand_in;
 #[cfg(test)]
 mod tests;
 mod token;
 
 pub use algorithm::{Algorithm, NoAlgorithm};
+pub use detour::{Detour, is_inescapable};
 pub use egress::{Egress, HIDDEN};
 pub use further_key::FurtherKey;
-pub use keys::{IssuerPath, Signer};
-pub use server::{Issuer, ListeningIssuer, RequestCounts};
+pub use issuer_path::IssuerPath;
+pub use keys::Signer;
+pub use requests::StandInRequest;
+pub use server::{Issuer, ListeningIssuer, RealKeys, RequestCounts};
+pub use stand_in::StandIn;
 pub use token::{Forgery, Token};
 
 use std::path::PathBuf;

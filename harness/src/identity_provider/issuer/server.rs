@@ -2,10 +2,11 @@
 //!
 //! The main type is [`Issuer`]. It serves until it is dropped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -16,8 +17,10 @@ use rustls::ServerConfig;
 use serde_json::{Value, json};
 
 use super::algorithm::Algorithm;
-use super::keys::{IssuerPath, Signer};
-use super::{IssuerError, token};
+use super::issuer_path::IssuerPath;
+use super::keys::Signer;
+use super::requests::{StandInRequest, StandInRequests};
+use super::{IssuerError, StandIn, token};
 use crate::identity_provider::Address;
 use crate::listener::answer::{self, text};
 use crate::listener::{Listener, Listening};
@@ -35,9 +38,14 @@ pub(super) const CLAIMS: &str = "/.claims/";
 /// The path of a user directory that demands a login.
 pub(super) const DIRECTORY: &str = "/.directory";
 /// The path of discovery documents (OpenID Connect Discovery 1.0 §4).
-const DISCOVERY: &str = "/.well-known/openid-configuration";
+pub(super) const DISCOVERY: &str = "/.well-known/openid-configuration";
 /// The path of keys, below an issuer's.
 pub(super) const KEYS: &str = "/keys";
+/// The number of further keys that an issuer path publishes at most. API servers read a whole key set each time, and a lab may stay up for
+/// months.
+const FURTHER_KEYS: usize = 32;
+/// The number of connections that are remembered at most.
+const CALLERS: usize = 1024;
 /// The header of keys that may be kept for a day (RFC 9111 §5.2.2.1).
 const FOR_A_DAY: HeaderValue = HeaderValue::from_static("public, max-age=86400");
 
@@ -55,7 +63,47 @@ struct Record {
     paths: BTreeMap<String, RequestCounts>,
     strangers: u64,
     /// The keys that each issuer path publishes beside its first ones.
-    further_keys: BTreeMap<String, Vec<Jwk>>,
+    further_keys: BTreeMap<String, VecDeque<Jwk>>,
+    /// The other ends of connections on which a discovery document was asked for that is not there at first.
+    callers: HashSet<SocketAddr>,
+    /// The keys of real issuers, by their URL, which the stand-ins for them publish beside their own.
+    real_keys: BTreeMap<String, Vec<Value>>,
+}
+
+/// A place for the keys of real issuers. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct RealKeys(Arc<Mutex<Record>>);
+
+impl RealKeys {
+    /// Lets the stand-in for the issuer `url` publish the public `keys` of that issuer beside its own (RFC 7517 §5), so that API servers accept
+    /// the tokens of both.
+    pub fn publish(&self, url: &str, keys: &Value) {
+        let keys = keys.get("keys").and_then(Value::as_array).cloned().unwrap_or_default();
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .real_keys
+            .insert(url.to_owned(), keys);
+    }
+}
+
+impl Record {
+    /// Returns whether `caller`, the other end of a connection, is not known yet, and remembers it.
+    fn is_new(&mut self, caller: SocketAddr) -> bool {
+        if self.callers.len() == CALLERS {
+            self.callers.clear();
+        }
+        self.callers.insert(caller)
+    }
+
+    /// Adds a key that the issuer at `path` publishes. Beyond [`FURTHER_KEYS`] the oldest one goes, as with issuers that rotate their keys.
+    fn publish(&mut self, path: &str, key: Jwk) {
+        let keys = self.further_keys.entry(path.to_owned()).or_default();
+        if keys.len() == FURTHER_KEYS {
+            keys.pop_front();
+        }
+        keys.push_back(key);
+    }
 }
 
 /// An issuer whose addresses are known and whose keys are not generated yet: requests wait until
@@ -66,12 +114,18 @@ pub struct ListeningIssuer {
     base: String,
     tls: ServerConfig,
     paths: Vec<IssuerPath>,
+    record: Arc<Mutex<Record>>,
 }
 
 impl ListeningIssuer {
     /// Returns the beginning of the URLs of all its issuer paths.
     pub fn base(&self) -> String {
         self.base.clone()
+    }
+
+    /// Returns the place for the keys of real issuers that it stands in for.
+    pub fn real_keys(&self) -> RealKeys {
+        RealKeys(Arc::clone(&self.record))
     }
 
     /// Returns the issuer URL of `path`, as [`Signer::url`] will return it.
@@ -94,16 +148,23 @@ impl ListeningIssuer {
     /// A path is invalid, or a key cannot be generated.
     pub async fn serve(self) -> Result<Issuer, IssuerError> {
         let signer = Signer::generate(self.base, self.paths).await?;
-        let record = Arc::new(Mutex::new(Record::default()));
+        let record = self.record;
         let service = Service {
             signer: signer.clone(),
             record: record.clone(),
+            stand_ins: StandInRequests::default(),
         };
-        let listening = self.listener.serve(Some(self.tls), move |request, _| {
-            let answer = service.answer(&request);
+        let stand_ins = service.stand_ins.clone();
+        let listening = self.listener.serve(Some(self.tls), move |request, connection| {
+            let answer = service.answer(&request, connection.peer());
             async move { Ok::<_, Infallible>(answer) }
         });
-        Ok(Issuer { signer, record, listening })
+        Ok(Issuer {
+            signer,
+            record,
+            stand_ins,
+            listening,
+        })
     }
 }
 
@@ -112,6 +173,7 @@ impl ListeningIssuer {
 pub struct Issuer {
     signer: Signer,
     record: Arc<Mutex<Record>>,
+    stand_ins: StandInRequests,
     listening: Listening,
 }
 
@@ -140,6 +202,7 @@ impl Issuer {
             listener,
             tls,
             paths,
+            record: Arc::default(),
         })
     }
 
@@ -172,6 +235,11 @@ impl Issuer {
             .unwrap_or_default()
     }
 
+    /// Returns the requests for documents of stand-ins since `begin`, of the latest ones.
+    pub fn stand_in_requests(&self, begin: SystemTime) -> Vec<StandInRequest> {
+        self.stand_ins.since(begin)
+    }
+
     /// Stops the issuer; its port is free afterwards.
     pub async fn stop(self) {
         self.listening.stop().await;
@@ -182,24 +250,25 @@ impl Issuer {
 struct Service {
     signer: Signer,
     record: Arc<Mutex<Record>>,
+    stand_ins: StandInRequests,
 }
 
 impl Service {
-    fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    fn answer(&self, request: &Request<Incoming>, caller: SocketAddr) -> Response<Full<Bytes>> {
         if request.method() == Method::POST {
             return self.publish(request);
         }
         if request.method() != Method::GET {
             return text(StatusCode::METHOD_NOT_ALLOWED, "only GET and POST are served");
         }
-        match self.found(request.uri().path()) {
+        match self.found(request.uri().path(), caller) {
             Ok(Some(answer)) => answer,
             Ok(None) => text(StatusCode::NOT_FOUND, "no issuer has this address"),
             Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
         }
     }
 
-    /// Publishes a further key, which the issuer itself has signed ([`Signer::publication`]).
+    /// Publishes a further key, which the issuer itself has signed ([`Signer::publication`]), in place of the oldest one of [`FURTHER_KEYS`].
     fn publish(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
         let path = request.uri().path().strip_prefix('/').and_then(|path| path.strip_suffix(KEYS));
         let Some(issuer) = path.and_then(|path| self.issuer(path)) else {
@@ -210,11 +279,11 @@ impl Service {
         let Some(key) = token.and_then(|token| self.signer.to_publish(&issuer.path, token)) else {
             return text(StatusCode::FORBIDDEN, "the issuer publishes the keys that it has signed itself");
         };
-        self.write(|record| record.further_keys.entry(issuer.path.clone()).or_default().push(key));
+        self.write(|record| record.publish(&issuer.path, key));
         text(StatusCode::OK, "published")
     }
 
-    fn found(&self, path: &str) -> Result<Option<Response<Full<Bytes>>>, IssuerError> {
+    fn found(&self, path: &str, caller: SocketAddr) -> Result<Option<Response<Full<Bytes>>>, IssuerError> {
         if path == STRANGER_KEYS {
             self.write(|record| record.strangers += 1);
             return Ok(Some(document(&json!({"keys": self.signer.stranger_key_set()?}))));
@@ -239,9 +308,21 @@ impl Service {
             let error = json!({ "code": "InvalidAuthenticationToken", "message": "Access token is empty." });
             return Ok(Some(answer::json(StatusCode::UNAUTHORIZED, &json!({ "error": error }))));
         }
+        if let Some(stand_in) = StandIn::at(path) {
+            let (asked, found) = match path.ends_with(DISCOVERY) {
+                true => (DISCOVERY, stand_in.discovery(self.signer.base())),
+                false => (KEYS, self.stand_in_keys(&stand_in)?),
+            };
+            let answer = document(&found);
+            self.stand_ins.add(stand_in.url(), asked, answer.status().as_u16());
+            return Ok(Some(answer));
+        }
         let Some(path) = path.strip_prefix('/') else { return Ok(None) };
         if let Some(issuer) = path.strip_suffix(DISCOVERY).and_then(|path| self.issuer(path)) {
             self.write(|record| record.paths.entry(issuer.path.clone()).or_default().discovery += 1);
+            if issuer.fails_at_first && self.write(|record| record.is_new(caller)) {
+                return Ok(Some(text(StatusCode::SERVICE_UNAVAILABLE, "the issuer is starting")));
+            }
             return Ok(Some(document(&self.discovery(issuer)?)));
         }
         if let Some(issuer) = path.strip_suffix(KEYS).and_then(|path| self.issuer(path)) {
@@ -252,6 +333,16 @@ impl Service {
             return Ok(Some(self.keys(issuer)?));
         }
         Ok(None)
+    }
+
+    /// Returns the keys that `stand_in` publishes by now.
+    fn stand_in_keys(&self, stand_in: &StandIn) -> Result<Value, IssuerError> {
+        let mut keys = json!({ "keys": self.signer.stand_in_keys(stand_in)? });
+        let record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (Some(keys), Some(real)) = (keys["keys"].as_array_mut(), record.real_keys.get(stand_in.url())) {
+            keys.extend(real.iter().cloned());
+        }
+        Ok(keys)
     }
 
     /// Returns the keys that `issuer` publishes by now.
@@ -284,11 +375,35 @@ impl Service {
         }))
     }
 
-    fn write(&self, change: impl FnOnce(&mut Record)) {
-        change(&mut self.record.lock().unwrap_or_else(PoisonError::into_inner));
+    fn write<T>(&self, change: impl FnOnce(&mut Record) -> T) -> T {
+        change(&mut self.record.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 fn document(value: &Value) -> Response<Full<Bytes>> {
     answer::json(StatusCode::OK, value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_of_too_many_further_keys_goes() {
+        let key =
+            |number: usize| serde_json::from_value::<Jwk>(json!({ "kty": "oct", "kid": number.to_string(), "k": "AQID" })).expect("a key");
+        let mut record = Record::default();
+        for number in 0..FURTHER_KEYS + 2 {
+            record.publish("a", key(number));
+        }
+        record.publish("b", key(0));
+        let ids = |path: &str| {
+            record.further_keys[path]
+                .iter()
+                .filter_map(|key| key.common.key_id.clone())
+                .collect::<Vec<_>>()
+        };
+        let expected: Vec<String> = (2..FURTHER_KEYS + 2).map(|number| number.to_string()).collect();
+        assert_eq!((ids("a"), ids("b")), (expected, vec!["0".to_owned()]));
+    }
 }

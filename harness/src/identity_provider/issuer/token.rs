@@ -92,6 +92,20 @@ impl Token {
         }
     }
 
+    /// Returns a token of the issuer `url`, which the signer's own issuer stands in for, with `claims` alone.
+    pub(super) fn of_stand_in(signer: Signer, key: PrivateKey, algorithm: Algorithm, claims: Map<String, Value>) -> Self {
+        Self {
+            signer,
+            path: String::new(),
+            algorithm,
+            header: Map::new(),
+            claims,
+            without_kid: false,
+            key: Some(key),
+            forgery: None,
+        }
+    }
+
     /// Sets `claim` to any `value`.
     #[must_use]
     pub fn claim(mut self, claim: &str, value: impl Into<Value>) -> Self {

@@ -29,7 +29,7 @@ pub struct TokenSet {
     pub id: Secret,
     /// The refresh token; a grant to the client itself has none.
     pub refresh: Option<Secret>,
-    /// The lifetime of the access token.
+    /// The lifetime of the access token that was left when Keycloak answered; zero if it had expired by then.
     pub expires_in: Duration,
 }
 
@@ -38,7 +38,20 @@ struct TokenAnswer {
     access_token: Secret,
     id_token: Secret,
     refresh_token: Option<Secret>,
-    expires_in: u64,
+    /// In seconds, and negative on a busy machine: Keycloak subtracts its clock from the token's `exp` when it writes the response
+    /// (`TokenManager.AccessTokenResponseBuilder.build`), so that a token for one second may have expired by then.
+    expires_in: i64,
+}
+
+impl From<TokenAnswer> for TokenSet {
+    fn from(answer: TokenAnswer) -> Self {
+        Self {
+            access: answer.access_token,
+            id: answer.id_token,
+            refresh: answer.refresh_token,
+            expires_in: Duration::from_secs(answer.expires_in.try_into().unwrap_or_default()),
+        }
+    }
 }
 
 /// The introspection of a token (RFC 7662 §2.2).
@@ -172,6 +185,21 @@ impl KeycloakClient {
         .await
     }
 
+    /// Logs a user in with their password, and asks for `scopes` beside `openid` (OpenID Connect Core 1.0 §5.4).
+    ///
+    /// # Errors
+    /// As [`KeycloakClient::password_grant`]; `invalid_scope` if the client has no such scope.
+    pub async fn log_in(&self, user: &str, password: &Secret, scopes: &[String]) -> Result<TokenSet, KeycloakError> {
+        let scope = [&["openid".to_owned()], scopes].concat().join(" ");
+        let fields = [
+            ("grant_type", "password"),
+            ("username", user),
+            ("password", password.expose()),
+            ("scope", &scope),
+        ];
+        self.tokens("password grant", &fields).await
+    }
+
     /// Logs a user in without asking for an ID token (OpenID Connect Core 1.0 §3.1.2.1: the scope `openid`); returns the refresh token.
     ///
     /// # Errors
@@ -252,13 +280,12 @@ impl KeycloakClient {
         let mut fields = fields.to_vec();
         // Without this scope Keycloak issues no ID token.
         fields.push(("scope", "openid"));
-        let answer: TokenAnswer = self.ask(request, self.post("token", &fields)).await?;
-        Ok(TokenSet {
-            access: answer.access_token,
-            id: answer.id_token,
-            refresh: answer.refresh_token,
-            expires_in: Duration::from_secs(answer.expires_in),
-        })
+        self.tokens(request, &fields).await
+    }
+
+    async fn tokens(&self, request: &str, fields: &[(&str, &str)]) -> Result<TokenSet, KeycloakError> {
+        let answer: TokenAnswer = self.ask(request, self.post("token", fields)).await?;
+        Ok(answer.into())
     }
 
     /// Creates a form request that identifies the client: a confidential one by its secret in the header
@@ -403,6 +430,15 @@ fn refusal(name: &str, status: StatusCode, challenge: Option<&str>, body: &[u8])
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_token_may_have_expired_before_the_response_was_written() {
+        for (written, left) in [("300", 300), ("0", 0), ("-1", 0)] {
+            let body = format!(r#"{{"access_token":"a","id_token":"i","expires_in":{written}}}"#);
+            let answer: TokenAnswer = serde_json::from_str(&body).unwrap();
+            assert_eq!(TokenSet::from(answer).expires_in, Duration::from_secs(left), "{written}");
+        }
+    }
 
     #[test]
     fn a_refusal_keeps_the_words_of_the_protocol() {

@@ -5,28 +5,23 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use authlab_testcontainers::description::keycloak::{
+    HOME, HTTPS_PORT, IMPORT, LIMIT, Listen, Server, Tls, import_directory, import_file, listens, ready_path,
+};
 use serde_json::Value;
 
 use super::image::PreparedImage;
 use super::java::Java;
-use super::launch::{self, ArchiveUse, Launch, Listen};
+use super::launch::{self, ArchiveUse, Launch};
 use super::realm::{RealmSecrets, Secrets};
 use super::{KeycloakAdmin, KeycloakClient, KeycloakDescription, KeycloakError, client, prepare, server};
 use crate::engine::{Container, ContainerSpec, Engine, Labels, Network};
 use crate::pki::{self, Leaf};
 use crate::process::wait;
 use crate::secret::Secret;
-
-/// Keycloak's directory in its image (keycloak/keycloak, `quarkus/container/Dockerfile`).
-pub(super) const HOME: &str = "/opt/keycloak";
-/// The port of HTTPS in the container.
-const PORT: u16 = 8443;
-/// The limit of a start: the official image builds itself first, on a machine that does much else at the same time.
-const LIMIT: Duration = Duration::from_secs(600);
 
 /// The image that runs.
 #[derive(Clone, Debug)]
@@ -181,25 +176,26 @@ impl KeycloakContainerSpec {
         let tls = place.join("tls");
         prepare::private_directory(&tls)?;
         let (certificate, key) = self.certificate.save(&tls, "serving")?;
-        let listen = Listen {
-            url: self.public_url.as_deref(),
-            host: Ipv4Addr::UNSPECIFIED,
-            port: PORT,
+        let serving = Tls {
             certificate: &certificate,
             key: &key,
         };
+        let listen = Listen::in_container(self.public_url.as_deref(), Some(serving));
         let spec = |reference: &str| {
             ContainerSpec::new(&self.name, reference, labels)
                 .user(Some(user(engine)))
                 .network(network, &["keycloak"])
                 .shown(&tls, tls.to_string_lossy())
-                .publish(PORT)
+                .publish(HTTPS_PORT)
         };
         let (mut spec, data) = match &self.run {
             Run::Script(reference) => {
-                let options = ["start".to_owned()].into_iter().chain(launch::build_options());
-                let options = options.chain(words(launch::listen_options(&listen)));
-                (spec(reference).arguments(options), Path::new(HOME))
+                let server = Server {
+                    listen,
+                    features_disabled: Some(launch::FEATURES_DISABLED),
+                    imports: false,
+                };
+                (spec(reference).arguments(words(server.arguments())), Path::new(HOME))
             }
             Run::Java(built) => {
                 let spec = spec(&built.reference)
@@ -213,29 +209,31 @@ impl KeycloakContainerSpec {
             let imports = place.join("import");
             prepare::private_directory(&imports)?;
             for (name, document) in &self.realms {
-                pki::write_private(&imports.join(format!("{name}-realm.json")), document.expose())?;
+                pki::write_private(&imports.join(import_file(name)), document.expose())?;
             }
-            spec = spec.shown(&imports, data.join("data/import").to_string_lossy());
+            spec = spec.shown(&imports, import_directory(data).to_string_lossy());
         }
         // Realms that are already in the directory, if it is on this machine, are imported too.
-        let found = matches!(&self.run, Run::Java(built) if built.shared && built.place.join("data/import").exists());
+        let found = matches!(&self.run, Run::Java(built) if built.shared && import_directory(&built.place).exists());
         if found || !self.realms.is_empty() {
-            spec = spec.arguments(["--import-realm"]);
+            spec = spec.arguments([IMPORT]);
         }
         Ok(spec)
     }
 
     async fn answering(&self, container: &Container, place: &Path) -> Result<KeycloakContainer, KeycloakError> {
         let log = launch::log(place);
-        let port = container.published(PORT).ok_or(KeycloakError::NotPublished { port: PORT })?;
+        let port = container
+            .published(HTTPS_PORT)
+            .ok_or(KeycloakError::NotPublished { port: HTTPS_PORT })?;
         let following = container.follow(&log)?;
         let http = client::https(&self.authority)?;
         let realm = self.secrets.0.keys().next().map_or("master", String::as_str);
-        let url = format!("https://127.0.0.1:{port}/realms/{realm}");
+        let url = format!("https://127.0.0.1:{port}{}", ready_path(realm));
         let ready = wait::until("an answer of Keycloak's realm", self.limit, || async {
             let text = fs_err::read(&log).unwrap_or_default();
             // Before that, the engine's forwarder accepts a connection and closes it.
-            if !String::from_utf8_lossy(&text).contains("Listening on: https://") {
+            if !listens(&String::from_utf8_lossy(&text)) {
                 return Ok(wait::Condition::NotYet("it has not logged yet that it listens".to_owned()));
             }
             server::answers(&http, &url, ()).await

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use reqwest::StatusCode;
 
+use super::export::RealmImport;
 use super::java::JavaError;
 use super::realm::RealmError;
 use crate::cache::CacheError;
@@ -102,6 +103,16 @@ pub enum KeycloakError {
         /// The expected version.
         wanted: String,
     },
+    /// Keycloak does not import somebody's realm.
+    #[error("{file}: Keycloak refuses the realm '{realm}': {said}")]
+    RealmRefused {
+        /// The file of the export, as shown to the user.
+        file: String,
+        /// The realm.
+        realm: String,
+        /// Keycloak's words, redacted.
+        said: String,
+    },
     /// A realm's document is not valid JSON.
     #[error("the realm to import is not valid JSON")]
     Import(#[source] serde_json::Error),
@@ -195,6 +206,21 @@ impl KeycloakError {
         }
     }
 
+    /// Returns the error of a start that ended while `realm` was imported: Keycloak's words about it, if its log has any.
+    pub(super) fn about_import(self, realm: &RealmImport) -> Self {
+        let Self::Process(ProcessError::Ended { log, .. }) = &self else {
+            return self;
+        };
+        match words(&String::from_utf8_lossy(&fs_err::read(log).unwrap_or_default())) {
+            Some(said) => Self::RealmRefused {
+                file: realm.file.clone(),
+                realm: realm.realm.clone(),
+                said,
+            },
+            None => self,
+        }
+    }
+
     /// Returns the error of a failed wait for the running server that `log` belongs to.
     pub(super) fn not_ready(error: WaitError<Self>, log: &std::path::Path) -> Self {
         match error {
@@ -224,6 +250,16 @@ impl Hint for KeycloakError {
             _ => None,
         }
     }
+}
+
+/// Returns the reason in the log of a Keycloak that did not start (its `ExecutionExceptionHandler`), redacted.
+fn words(log: &str) -> Option<String> {
+    let log = crate::secret::redact(log);
+    let said = log.lines().filter_map(|line| Some(line.split_once(") ERROR: ")?.1.trim()));
+    // The first says only that the start failed; each further one is the cause of the one before.
+    let causes: Vec<&str> = said.skip_while(|said| said.starts_with("Failed to start server")).collect();
+    let last = causes.iter().rev().find(|cause| !cause.starts_with("For more details"))?;
+    Some((*last).to_owned())
 }
 
 fn described(description: Option<&str>) -> String {

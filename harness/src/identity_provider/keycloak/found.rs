@@ -4,7 +4,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::container::HOME;
+use authlab_testcontainers::description::keycloak::HOME;
+
 use super::java::{self, Java};
 use super::launch;
 

@@ -7,10 +7,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use authlab_testcontainers::description::keycloak::{HOME, import_directory, import_file};
 use serde::{Deserialize, Serialize};
 use sha2::Digest;
 
-use super::container::{Built, HOME, words};
+use super::container::{Built, words};
 use super::error::file;
 use super::found::Found;
 use super::java::{Archive, Java};
@@ -305,10 +306,10 @@ impl Making<'_> {
         phase.detail("importing the realms (2 of 4)");
         let first = self.work.join("first");
         launch::lay_out(Path::new(HOME), None, &first)?;
-        let import = first.join("data/import");
+        let import = import_directory(&first);
         private_directory(&import)?;
         for realm in imports {
-            pki::write_private(&import.join(format!("{}-realm.json", realm.name)), realm.document.expose())?;
+            pki::write_private(&import.join(import_file(&realm.name)), realm.document.expose())?;
         }
         let mut record = Record {
             reference: reference.to_owned(),

@@ -5,9 +5,10 @@
 //! classes of the built-in loaders can be loaded, linked, from a class archive (JEP 483).
 
 use std::ffi::{OsStr, OsString};
-use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use authlab_testcontainers::description::keycloak::{self, Listen};
 
 use super::KeycloakError;
 use super::error::file;
@@ -16,7 +17,7 @@ use crate::owner::LabId;
 use crate::process::Program;
 
 /// The features that the realm does not need. Fewer features mean fewer classes and tables to set up at each start.
-const FEATURES_DISABLED: &str = "account,account-api,admin,admin-fine-grained-authz,authorization,ciba,client-policies,docker,dpop,impersonation,\
+pub(super) const FEATURES_DISABLED: &str = "account,account-api,admin,admin-fine-grained-authz,authorization,ciba,client-policies,docker,dpop,impersonation,\
      kerberos,opentelemetry,organization,par,passkeys,persistent-user-sessions,recovery-codes,resource-indicators,scim-api,\
      step-up-authentication,step-up-authentication-saml,token-exchange,token-exchange-standard,update-email,web-authn,workflows";
 
@@ -84,46 +85,9 @@ pub(super) struct Launch<'a> {
     pub lab: Option<&'a LabId>,
 }
 
-/// The address and the certificate that a server listens with.
-#[derive(Debug)]
-pub(super) struct Listen<'a> {
-    /// The public address; `None` to use the address of each request.
-    pub url: Option<&'a str>,
-    /// The address of the interface.
-    pub host: Ipv4Addr,
-    /// The port; 0 lets the operating system choose.
-    pub port: u16,
-    pub certificate: &'a Path,
-    pub key: &'a Path,
-}
-
 /// Returns the build-time options, which are the same wherever Keycloak is built.
 pub(super) fn build_options() -> Vec<String> {
-    let mut options: Vec<String> = [
-        "--db=dev-file",
-        "--cache=local",
-        "--health-enabled=false",
-        "--metrics-enabled=false",
-    ]
-    .map(str::to_owned)
-    .into();
-    options.push(format!("--features-disabled={FEATURES_DISABLED}"));
-    options
-}
-
-/// Returns the start options for the address and the certificate.
-pub(super) fn listen_options(listen: &Listen<'_>) -> Vec<OsString> {
-    let mut options: Vec<OsString> = vec![
-        format!("--http-host={}", listen.host).into(),
-        format!("--https-port={}", listen.port).into(),
-        match listen.url {
-            Some(url) => format!("--hostname={url}").into(),
-            None => "--hostname-strict=false".into(),
-        },
-    ];
-    options.push(option("--https-certificate-file=", listen.certificate));
-    options.push(option("--https-certificate-key-file=", listen.key));
-    options
+    keycloak::build_options(Some(FEATURES_DISABLED))
 }
 
 fn option(name: &str, value: &Path) -> OsString {
@@ -184,7 +148,7 @@ impl Launch<'_> {
         ]);
         // `--cache` is a start option too: without it Keycloak looks for cluster members on every interface.
         arguments.extend(["start", "--optimized", "--cache=local"].map(Into::into));
-        arguments.extend(listen_options(listen));
+        arguments.extend(listen.options());
         arguments
     }
 

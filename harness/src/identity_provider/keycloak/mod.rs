@@ -10,6 +10,7 @@ mod client;
 mod container;
 mod description;
 mod error;
+pub mod export;
 mod found;
 mod front;
 mod image;
@@ -28,7 +29,7 @@ pub use error::KeycloakError;
 pub use front::Front;
 pub use image::{PreparedImage, prepare_image};
 pub use prepare::{Prepared, prepare};
-pub use server::{Keycloak, Settings, start, start_in_container};
+pub use server::{Keycloak, Settings, start, start_in_container, start_with_realm};
 
 /// The realm that the API servers trust.
 pub const REALM: &str = "kubernetes";

@@ -6,6 +6,7 @@ use std::future::ready;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use authlab_testcontainers::description::keycloak::{import_directory, import_file};
 use serde::{Deserialize, Serialize};
 use sha2::Digest;
 
@@ -223,10 +224,10 @@ async fn make(directory: &Path, home: &Path, version: String, java: Java, events
     let first = directory.join("first");
     launch::lay_out(&built, None, &first)?;
     let (imports, secrets) = realm::realms()?;
-    let import = first.join("data/import");
+    let import = import_directory(&first);
     private_directory(&import)?;
     for realm in imports {
-        pki::write_private(&import.join(format!("{}-realm.json", realm.name)), realm.document.expose())?;
+        pki::write_private(&import.join(import_file(&realm.name)), realm.document.expose())?;
     }
     let settings = Settings {
         front: Front::listen().await?,

@@ -13,10 +13,10 @@ use super::{OTHER_REALM, REALM};
 use crate::secret::Secret;
 
 const FIXTURES: [(&str, &str); 2] = [
-    (REALM, include_str!("../../../../fixtures/keycloak/realm.json")),
-    (OTHER_REALM, include_str!("../../../../fixtures/keycloak/elsewhere.json")),
+    (REALM, include_str!("../../../fixtures/keycloak/realm.json")),
+    (OTHER_REALM, include_str!("../../../fixtures/keycloak/elsewhere.json")),
 ];
-const CAST: &str = include_str!("../../../../fixtures/cast.toml");
+const CAST: &str = include_str!("../../../fixtures/cast.toml");
 
 /// The secrets of a prepared Keycloak, by realm.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -24,7 +24,7 @@ const CAST: &str = include_str!("../../../../fixtures/cast.toml");
 pub struct Secrets(pub BTreeMap<String, RealmSecrets>);
 
 /// The secrets of one realm.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RealmSecrets {
     /// Every client with its secret; `None` for a public one.
     pub clients: BTreeMap<String, Option<Secret>>,

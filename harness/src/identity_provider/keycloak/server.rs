@@ -6,8 +6,11 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::Duration;
 
+use authlab_testcontainers::description::keycloak::{IMPORT, Listen, Tls, import_directory, import_file};
+
 use super::error::file;
-use super::launch::{self, ArchiveUse, Launch, Listen};
+use super::export::RealmImport;
+use super::launch::{self, ArchiveUse, Launch};
 use super::realm::{self, Secrets};
 use super::{
     Front, KeycloakContainer, KeycloakContainerSpec, KeycloakDescription, KeycloakError, KeycloakImage, OTHER_REALM, Prepared, REALM,
@@ -23,6 +26,8 @@ use crate::process::{Child, ProcessError};
 
 /// The limit of a start: a machine that does much else at the same time needs a multiple of the usual time.
 const LIMIT: Duration = Duration::from_secs(180);
+/// The limit of a start that creates tables, or imports somebody's realm with its users.
+const LIMIT_WITH_REALM: Duration = Duration::from_secs(600);
 
 /// A Keycloak that answers. Dropping it closes its public address and kills its process; a container belongs to its engine, and
 /// is left to the next sweep.
@@ -72,6 +77,45 @@ pub async fn start(prepared: &Prepared, lab: &LabId, settings: Settings<'_>, eve
         };
         let archive = prepared.archive_path();
         serve(&launch, settings, &prepared.secrets, prepared.use_archive(&archive)).await
+    });
+    started.await
+}
+
+/// Starts a prepared Keycloak as a process of `lab`, whose description is that of somebody's realm, imported at its start.
+///
+/// # Errors
+/// [`KeycloakError::RealmRefused`] if Keycloak does not import the realm; otherwise those of [`start`].
+pub async fn start_with_realm(
+    prepared: &Prepared,
+    lab: &LabId,
+    settings: Settings<'_>,
+    realm: &RealmImport,
+    events: &Events,
+) -> Result<Keycloak, KeycloakError> {
+    let started = events.in_phase("keycloak", async |_| {
+        // Keycloak leaves a realm alone that it has.
+        let is_taken = [REALM, OTHER_REALM].contains(&realm.realm.as_str());
+        let database = (!is_taken).then(|| prepared.database());
+        let (home, target) = (prepared.home(), settings.directory.to_owned());
+        let laid_out = tokio::task::spawn_blocking(move || launch::lay_out(&home, database.as_deref(), &target)).await;
+        laid_out
+            .map_err(std::io::Error::other)
+            .map_err(file("fill", settings.directory))??;
+        let import = import_directory(settings.directory);
+        super::prepare::private_directory(&import)?;
+        let document = import.join(import_file(&realm.realm));
+        crate::pki::write_private(&document, realm.document.expose())?;
+        let launch = Launch {
+            java: &prepared.java,
+            home: &prepared.home(),
+            limit: LIMIT_WITH_REALM,
+            lab: Some(lab),
+        };
+        let archive = prepared.archive_path();
+        let served = serve_realm(&launch, settings, Some(realm), &prepared.secrets, prepared.use_archive(&archive)).await;
+        // It has all secrets of the realm, and is read once.
+        fs_err::remove_file(&document).map_err(file("remove", &document))?;
+        served.map_err(|error| error.about_import(realm))
     });
     started.await
 }
@@ -126,6 +170,17 @@ pub(super) async fn serve(
     secrets: &Secrets,
     archive: ArchiveUse<'_>,
 ) -> Result<Keycloak, KeycloakError> {
+    serve_realm(launch, settings, None, secrets, archive).await
+}
+
+/// Starts a server whose description is that of `own`, if there is such a realm.
+async fn serve_realm(
+    launch: &Launch<'_>,
+    settings: Settings<'_>,
+    own: Option<&RealmImport>,
+    secrets: &Secrets,
+    archive: ArchiveUse<'_>,
+) -> Result<Keycloak, KeycloakError> {
     let Settings {
         front,
         directory,
@@ -140,16 +195,18 @@ pub(super) async fn serve(
             url: Some(&url),
             host: Ipv4Addr::LOCALHOST,
             port: 0,
-            certificate: &certificate,
-            key: &key,
+            tls: Some(Tls {
+                certificate: &certificate,
+                key: &key,
+            }),
         },
         archive,
     )?;
-    if directory.join("data/import").exists() {
-        program = program.argument("--import-realm");
+    if import_directory(directory).exists() {
+        program = program.argument(IMPORT);
     }
     let mut child = program.start().await?;
-    let port = ready(&mut child, authority, launch.limit).await?;
+    let port = ready(&mut child, authority, own.map_or(REALM, |own| own.realm.as_str()), launch.limit).await?;
     front.open(port);
     let realm = |name: &str| {
         KeycloakDescription::new(
@@ -159,9 +216,12 @@ pub(super) async fn serve(
             secrets.0.get(name).unwrap_or(&super::realm::RealmSecrets::default()),
         )
     };
-    let description = KeycloakDescription {
-        elsewhere: Some(Box::new(realm(OTHER_REALM))),
-        ..realm(REALM)
+    let description = match own {
+        Some(own) => KeycloakDescription::new(&url, &own.realm, authority, &own.secrets),
+        None => KeycloakDescription {
+            elsewhere: Some(Box::new(realm(OTHER_REALM))),
+            ..realm(REALM)
+        },
     };
     Ok(Keycloak {
         server: Server::Process(child),
@@ -170,8 +230,8 @@ pub(super) async fn serve(
     })
 }
 
-/// Waits until the realm answers, and returns the port.
-async fn ready(child: &mut Child, authority: &str, limit: Duration) -> Result<u16, KeycloakError> {
+/// Waits until `realm` answers, and returns the port.
+async fn ready(child: &mut Child, authority: &str, realm: &str, limit: Duration) -> Result<u16, KeycloakError> {
     let http = client::https(authority)?;
     let log = child.log().to_owned();
     let mut running = || child.expect_running();
@@ -185,7 +245,7 @@ async fn ready(child: &mut Child, authority: &str, limit: Duration) -> Result<u1
             let Some(port) = port(&String::from_utf8_lossy(&text)) else {
                 return Ok(Condition::NotYet("it has not logged yet where it listens".to_owned()));
             };
-            answers(&http, &format!("https://127.0.0.1:{port}/realms/{REALM}"), port).await
+            answers(&http, &format!("https://127.0.0.1:{port}/realms/{realm}"), port).await
         }
     })
     .await;
@@ -295,7 +355,7 @@ mod tests {
         let program = Program::new("keycloak", "/bin/sh", &log).arguments(["-c", "echo the database is locked; exit 3"]);
         let mut child = program.start().await.expect("a shell starts");
         let authority = crate::pki::Authority::root("test").expect("an authority");
-        let error = ready(&mut child, authority.certificate(), LIMIT)
+        let error = ready(&mut child, authority.certificate(), REALM, LIMIT)
             .await
             .expect_err("it ended")
             .to_string();

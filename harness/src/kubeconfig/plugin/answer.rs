@@ -21,7 +21,7 @@ pub struct PluginAnswer {
 }
 
 /// Reads what the plugin printed, JSON or YAML.
-pub(super) fn read(printed: &[u8], exec: &ExecConfig) -> Result<PluginAnswer, PluginError> {
+pub(crate) fn read(printed: &[u8], exec: &ExecConfig) -> Result<PluginAnswer, PluginError> {
     let wrong = |why: &str, help: &str| PluginError::Answer {
         program: exec.command.clone(),
         why: why.to_owned(),
@@ -60,7 +60,7 @@ pub(super) fn read(printed: &[u8], exec: &ExecConfig) -> Result<PluginAnswer, Pl
         None | Some(Value::Null) => Ok(""),
         Some(Value::String(text)) => Ok(text.as_str()),
         Some(_) => Err(wrong(
-            &format!("prints a {name} that is no text"),
+            &format!("prints a {name} that is not a string"),
             "let it print the value in quotes",
         )),
     };
@@ -94,7 +94,7 @@ pub(super) fn read(printed: &[u8], exec: &ExecConfig) -> Result<PluginAnswer, Pl
         "" => None,
         text => Some(text.parse().map_err(|_| {
             wrong(
-                &format!("prints the expirationTimestamp {text:?}, which is no time"),
+                &format!("prints the expirationTimestamp {text:?}, which is not a time (RFC 3339)"),
                 "let it print a time such as 2026-01-31T12:00:00Z",
             )
         })?),

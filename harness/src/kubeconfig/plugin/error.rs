@@ -25,7 +25,7 @@ pub enum PluginError {
         source: io::Error,
     },
     /// It wants a terminal, and there is none.
-    #[error("the plugin needs a terminal (interactiveMode: Always), and the standard input is none")]
+    #[error("the plugin needs a terminal (interactiveMode: Always), and the standard input is not a terminal")]
     NoTerminal {
         /// The command line, as people may see it.
         line: String,

@@ -2,7 +2,7 @@
 //!
 //! The main functions are [`announced_run`], which says first what will run, and [`run`].
 
-mod answer;
+pub(crate) mod answer;
 mod error;
 mod live;
 #[cfg(test)]
@@ -72,7 +72,8 @@ pub fn program(exec: &ExecConfig) -> Result<PathBuf, PluginError> {
         PluginError::NotStarted {
             program: path.display().to_string(),
             help,
-            install_hint: exec.install_hint.clone().filter(|_| !is_there),
+            // A program whose path cannot be right need not be installed.
+            install_hint: exec.install_hint.clone().filter(|_| !is_there && !exec.command.starts_with("~/")),
             source,
         }
     })
@@ -135,6 +136,20 @@ pub async fn announced_run(
 /// # Errors
 /// The plugin does not exist, fails, takes too long, or returns something that kubectl does not take.
 pub async fn run(exec: &ExecConfig, cluster: &ClusterConfig, surroundings: Surroundings<'_>) -> Result<PluginAnswer, PluginError> {
+    let limit = surroundings.limit;
+    let over = async {
+        let _elapsed = tokio::time::timeout(limit, std::future::pending::<()>()).await;
+    };
+    run_until(over, exec, cluster, surroundings).await
+}
+
+/// Runs the plugin until it ends or its time is `over`.
+async fn run_until(
+    over: impl Future<Output = ()>,
+    exec: &ExecConfig,
+    cluster: &ClusterConfig,
+    surroundings: Surroundings<'_>,
+) -> Result<PluginAnswer, PluginError> {
     let mode = exec.interactive_mode.as_deref();
     if mode == Some("Always") && !surroundings.is_terminal {
         return Err(PluginError::NoTerminal { line: command_line(exec) });
@@ -172,22 +187,26 @@ pub async fn run(exec: &ExecConfig, cluster: &ClusterConfig, surroundings: Surro
     let mut said = String::new();
     let answered = {
         let work = live::output(&mut child, surroundings.show, &mut said);
-        tokio::time::timeout(surroundings.limit, work).await
+        tokio::select! {
+            biased;
+            ended = work => Some(ended),
+            () = over => None,
+        }
     };
     let said_last = || error::last_lines(&said);
     match answered {
-        Err(_) => Err(PluginError::Hangs {
+        None => Err(PluginError::Hangs {
             line: command_line(exec),
             seconds: surroundings.limit.as_secs(),
             said: said_last(),
         }),
-        Ok(Err(source)) => Err(PluginError::NotStarted {
+        Some(Err(source)) => Err(PluginError::NotStarted {
             program: program.display().to_string(),
             help: "run it by hand".to_owned(),
             install_hint: None,
             source,
         }),
-        Ok(Ok((status, printed))) => {
+        Some(Ok((status, printed))) => {
             // Processes that it left running belong to the user.
             group.0 = None;
             if status.success() {

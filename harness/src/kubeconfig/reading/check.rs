@@ -9,9 +9,8 @@ use serde_json::{Map, Value};
 
 use super::Told;
 use super::fields::{CONFIG, Fields, Shape};
-use super::text::base64;
-use super::yaml::{Content, Node};
 use crate::kubeconfig::{Place, Trouble};
+use crate::yaml::{Content, Node, base64};
 
 /// The values of a file, without those of a wrong type and without nulls; base64 is decoded.
 #[derive(Debug)]

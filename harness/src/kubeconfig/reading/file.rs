@@ -9,10 +9,11 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::Told;
 use super::check::check;
-use super::{Told, text, yaml};
 use crate::kubeconfig::{Place, Trouble};
 use crate::secret::Secret;
+use crate::yaml;
 
 /// A file's entries.
 pub(super) struct File {
@@ -140,7 +141,7 @@ impl File {
                 line: Some(line),
             })
         };
-        let root = match text::decoded(bytes) {
+        let root = match yaml::decoded(bytes) {
             Ok(text) => yaml::parse(&text).unwrap_or_else(|error| {
                 let change = if text.lines().any(|line| line.trim_start_matches(' ').starts_with('\t')) {
                     "indent its lines with spaces instead of tabs"

@@ -8,16 +8,12 @@ mod cluster;
 mod fields;
 mod file;
 mod merge;
-mod older;
 mod provider;
-mod scalar;
 #[cfg(test)]
 mod table;
 #[cfg(test)]
 mod tests;
-mod text;
 mod user;
-mod yaml;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -25,9 +21,9 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::{ClientConfig, LARGEST, Place, Trouble, read_limited};
+use crate::yaml;
 use merge::Merged;
 pub use merge::{default_files, files_of};
-pub(in crate::kubeconfig) use text::base64;
 pub(in crate::kubeconfig) use user::is_header;
 
 /// A function that reads a file.
@@ -38,7 +34,7 @@ pub(in crate::kubeconfig) fn json_of(bytes: &[u8]) -> Option<serde_json::Value> 
     if bytes.trim_ascii_start().starts_with(b"{") {
         return serde_json::from_slice(bytes).ok();
     }
-    Some(yaml::parse(&text::decoded(bytes).ok()?).ok()?.json())
+    Some(yaml::parse(&yaml::decoded(bytes).ok()?).ok()?.json())
 }
 
 /// The change that helps for a file above the limit.

@@ -9,11 +9,11 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::file::{Entry, Provider, User};
-use super::text::base64;
 use super::{Told, is_tls};
 use crate::jwt;
 use crate::kubeconfig::{AuthProvider, ClientConfig};
 use crate::secret::Secret;
+use crate::yaml::base64;
 
 /// The seconds before its end at which kubectl takes an ID token for expired (`expiryDelta`).
 const DELTA: i64 = 10;
@@ -181,6 +181,6 @@ fn end(token: &str) -> Result<i64, String> {
     match claims.get("exp") {
         // Go's zero time.
         None => Ok(jwt::FIRST),
-        Some(end) => jwt::seconds(end).ok_or_else(|| "parsing claims: exp of the id-token is no number".to_owned()),
+        Some(end) => jwt::seconds(end).ok_or_else(|| "parsing claims: exp of the id-token is not a number".to_owned()),
     }
 }

@@ -58,7 +58,7 @@ struct Table {
 
 /// Returns all rows.
 pub fn cases() -> Vec<Case> {
-    let table: Table = toml::from_str(include_str!("../../../../fixtures/explain/kubeconfigs.toml")).expect("a table");
+    let table: Table = toml::from_str(include_str!("../../../fixtures/explain/kubeconfigs.toml")).expect("a table");
     table.case
 }
 

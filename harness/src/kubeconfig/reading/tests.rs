@@ -246,7 +246,7 @@ fn what_kubectl_would_do_first_is_said() {
     assert_eq!(given.beyond(now), None);
     let numberless = seen(&of(SOUND, &oidc("id-token: e30.eyJleHAiOm51bGx9.x, refresh-token: r")).unwrap_err());
     assert!(
-        numberless.contains("parsing claims: exp of the id-token is no number"),
+        numberless.contains("parsing claims: exp of the id-token is not a number"),
         "{numberless}"
     );
     let long_ago = seen(&of(SOUND, &oidc("id-token: e30.eyJleHAiOi0xZTMwMH0.x")).unwrap_err());
@@ -362,11 +362,14 @@ fn no_message_has_a_secret() {
     );
     assert!(!told.contains("s3cret"), "{told}");
     let told = seen(&of("{server: 'https://a.test', proxy-url: 'socks4://u:s3cret@p.test'}", "{token: t}").unwrap_err());
-    assert!(!told.contains("s3cret") && told.contains("\"socks4://…@p.test\""), "{told}");
+    assert!(
+        !told.contains("s3cret") && told.contains("\"socks4://[redacted]@p.test\""),
+        "{told}"
+    );
     for (server, shown) in [
-        ("http://u:s3cret@a.test", "\"http://…@a.test\": credentials are only"),
-        ("u:s3cret@a.test", "\"…@a.test\": kubectl takes that for http://"),
-        ("ftp://u:s3cret@a.test/x", "pair: \"ftp://…@a.test/x\""),
+        ("http://u:s3cret@a.test", "\"http://[redacted]@a.test\": credentials are only"),
+        ("u:s3cret@a.test", "\"[redacted]@a.test\": kubectl takes that for http://"),
+        ("ftp://u:s3cret@a.test/x", "pair: \"ftp://[redacted]@a.test/x\""),
     ] {
         let read = of(&format!("{{server: '{server}'}}"), "{token: t}");
         let told = seen(&read.map_or_else(|told| told, |read| read.remarks));

@@ -74,7 +74,8 @@ pub(super) fn read(
             )
         });
     }
-    if !presents && certificate.is_none() && user.exec.is_none() && auth_provider.is_none() && user.client_certificate.is_empty() {
+    let names_certificate = !user.client_certificate.is_empty() || !user.client_certificate_data.is_empty();
+    if !presents && !names_certificate && user.exec.is_none() && auth_provider.is_none() {
         told.remark(
             entry.place(""),
             format!("the user {name:?} has no credential: kubectl asks for a user name and a password"),

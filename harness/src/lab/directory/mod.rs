@@ -168,6 +168,8 @@ impl Directory {
     pub(super) fn keep(&self) {
         self.settled.store(true, Ordering::Relaxed);
         contents::redact_logs(&self.path);
+        // Keycloak's database has all secrets of its realms, a user's own among them, and nobody reads it later.
+        let _ = std::fs::remove_dir_all(self.path.join("keycloak/data"));
         // Without the lock's file it counts as kept; with it, as crashed, which is cleared sooner.
         let _ = std::fs::remove_file(self.path.join(lock::LOCK));
     }

@@ -67,7 +67,7 @@ fn a_directory_that_is_dropped_is_removed_and_one_that_is_kept_is_not() {
 }
 
 #[test]
-fn the_logs_of_a_directory_that_is_kept_are_redacted() {
+fn a_directory_that_is_kept_has_redacted_logs_and_no_database_of_secrets() {
     let state = tempfile::tempdir().expect("a directory");
     let path = state.path().join("lab");
     let directory = owned(path.clone());
@@ -77,7 +77,11 @@ fn the_logs_of_a_directory_that_is_kept_are_redacted() {
     let shown = "shown eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJlLXRoYXQtaXMtc2VjcmV0\n";
     std::fs::write(&log, shown).expect("a log");
     std::fs::write(&key, shown).expect("no log");
+    let database = path.join("keycloak/data/h2/keycloakdb.mv.db");
+    std::fs::create_dir_all(database.parent().expect("it has one")).expect("a directory in it");
+    std::fs::write(&database, "every secret of a realm").expect("a database");
     directory.keep();
+    assert!(!database.exists());
     let read = |path| std::fs::read_to_string(path).expect("it is there");
     assert_eq!(read(&log), "shown eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbm…\n");
     assert_eq!(read(&key), shown);

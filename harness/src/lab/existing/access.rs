@@ -15,30 +15,46 @@ use crate::pki::Leaf;
 
 /// An API server, and the credential that is presented to it.
 #[derive(Clone, Debug)]
-pub(super) struct Access {
+pub(crate) struct Access {
     /// The context of the kubeconfig.
-    pub(super) context: String,
+    pub(crate) context: String,
     /// The API server's address.
-    pub(super) url: String,
+    pub(crate) url: String,
     /// The CA of its serving certificate, PEM.
-    pub(super) authority: String,
+    pub(crate) authority: String,
     /// The credential of the kubeconfig's user.
-    pub(super) credential: Credential,
+    pub(crate) credential: Credential,
 }
 
-impl Access {
-    /// Reads the context `context`, or the current one, of the kubeconfig `path`.
-    ///
-    /// A plugin is run, and `events` say which one before.
-    pub(super) async fn read(path: &Path, context: Option<&str>, events: &Events) -> Result<Self, ExistingError> {
+/// A context of a kubeconfig, as the file has it: nothing was run and nothing was asked.
+#[derive(Clone, Debug)]
+pub(crate) struct KubeContext {
+    /// The name of the context.
+    pub(crate) context: String,
+    /// The API server's address.
+    pub(crate) url: String,
+    /// The CA of its serving certificate, PEM.
+    authority: String,
+    /// The contents of the context.
+    config: ClientConfig,
+}
+
+impl KubeContext {
+    /// Reads each of `contexts`, `None` being the current one, of the kubeconfig `path`, in this order. Their users may be missing.
+    pub(crate) fn read<'a>(path: &Path, contexts: impl IntoIterator<Item = Option<&'a str>>) -> Result<Vec<Self>, ExistingError> {
         // The file may be a pipe, which can be read once.
         let bytes = read_limited(path, LARGEST).map_err(|source| ExistingError::File {
             path: path.to_owned(),
             source,
         })?;
+        contexts.into_iter().map(|context| Self::of(path, &bytes, context)).collect()
+    }
+
+    /// Reads one of them; `bytes` are the content of the file.
+    fn of(path: &Path, bytes: &[u8], context: Option<&str>) -> Result<Self, ExistingError> {
         let read = |file: &Path| {
             if file == path {
-                Ok(bytes.clone())
+                Ok(bytes.to_vec())
             } else {
                 read_limited(file, LARGEST)
             }
@@ -49,28 +65,59 @@ impl Access {
             context: context.clone(),
             why: told(troubles),
         })?;
-        let incomplete = |what| ExistingError::Incomplete {
-            context: context.clone(),
-            what,
-        };
-        if config.user.place.is_none() {
-            return Err(incomplete("a user that the file does not describe"));
-        }
         let url = address(&context, &config.cluster)?;
-        let authority = config.cluster.authority.clone();
-        let authority = authority.ok_or_else(|| incomplete("a cluster without a certificate authority"))?;
+        let authority = config.cluster.authority.clone().ok_or_else(|| ExistingError::Incomplete {
+            context: context.clone(),
+            what: "a cluster without a certificate authority",
+        })?;
         crate::tls::roots(&authority).map_err(|source| unreadable(&context, "certificate authority", source))?;
-        let credential = credential(&context, &config, events).await?;
         Ok(Self {
             context,
             url,
             authority,
-            credential,
+            config,
         })
     }
 
+    /// Returns the command of the exec plugin that gives the context's credential, if one does.
+    pub(crate) fn plugin(&self) -> Option<&str> {
+        self.config.user.plugin().map(|exec| exec.command.as_str())
+    }
+
+    /// Returns the credential of the context's user. A plugin is run, and `events` say which one before.
+    pub(crate) async fn credential(&self, events: &Events) -> Result<Credential, ExistingError> {
+        if self.config.user.place.is_none() {
+            return Err(ExistingError::Incomplete {
+                context: self.context.clone(),
+                what: "a user that the file does not describe",
+            });
+        }
+        credential(&self.context, &self.config, events).await
+    }
+
+    /// Returns the API server with `credential` for it.
+    pub(crate) fn with(&self, credential: Credential) -> Access {
+        Access {
+            context: self.context.clone(),
+            url: self.url.clone(),
+            authority: self.authority.clone(),
+            credential,
+        }
+    }
+}
+
+impl Access {
+    /// Reads the context `context`, or the current one, of the kubeconfig `path`.
+    ///
+    /// A plugin is run, and `events` say which one before.
+    pub(crate) async fn read(path: &Path, context: Option<&str>, events: &Events) -> Result<Self, ExistingError> {
+        let context = KubeContext::read(path, [context])?.swap_remove(0);
+        let credential = context.credential(events).await?;
+        Ok(context.with(credential))
+    }
+
     /// Returns the API server for scenarios. Its log is not readable, and no request waits for another.
-    pub(super) fn server(&self, directory: &Path) -> ApiServer {
+    pub(crate) fn server(&self, directory: &Path) -> ApiServer {
         ApiServer {
             name: MAIN.to_owned(),
             url: self.url.clone(),
@@ -343,8 +390,8 @@ mod tests {
             ("clusters", "proxy-url", json!("http://p"), "proxy-url"),
             ("clusters", "server", json!("http://plain"), "http://plain"),
             ("clusters", "server", json!("https://h/path"), "https://h/path"),
-            ("clusters", "server", json!("https://u:s3cret@h"), "the server https://…@h"),
-            ("clusters", "server", json!("http://u:s3cret@h"), "the server http://…@h"),
+            ("clusters", "server", json!("https://u:s3cret@h"), "the server https://[redacted]@h"),
+            ("clusters", "server", json!("http://u:s3cret@h"), "the server http://[redacted]@h"),
             (
                 "clusters",
                 "certificate-authority-data",

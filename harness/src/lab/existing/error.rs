@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::process::ExitStatus;
 
+use super::client_certificate::NotIssued;
+use super::visited::OLDEST;
 use crate::hint::Hint;
 use crate::identity_provider::existing::ExistingIssuerError;
 
@@ -166,6 +168,26 @@ pub enum ExistingError {
     /// The identity provider that was given cannot be used.
     #[error("cannot use the given issuer")]
     Issuer(#[from] ExistingIssuerError),
+    /// The cluster's signer issues no client certificate.
+    #[error("cannot get a client certificate for {user}")]
+    NotIssued {
+        /// The user.
+        user: String,
+        /// The cause.
+        #[source]
+        source: NotIssued,
+    },
+    /// The version has no review by which people are asked who they are.
+    #[error(
+        "the cluster runs Kubernetes {version}, which has no SelfSubjectReview to ask people who they are (expected {OLDEST} or newer)"
+    )]
+    NoReviews {
+        /// The cluster's version.
+        version: String,
+    },
+    /// Contexts lead to several clusters.
+    #[error("the people's contexts lead to several clusters: {}", .0.iter().map(|(url, people)| format!("{url} ({})", people.join(", "))).collect::<Vec<_>>().join(", "))]
+    Several(Vec<(String, Vec<String>)>),
     /// Objects that were created are still there.
     #[error("cannot delete the objects that were created in the cluster: {what}")]
     Left {
@@ -200,6 +222,11 @@ impl Hint for ExistingError {
             Self::Unauthenticated { .. } => "log in again, or use a kubeconfig with a valid credential",
             Self::NoVersion { .. } => "allow the user of the kubeconfig to read /version",
             Self::TooOld { .. } => "upgrade the cluster, or let authlab start one of its own (`authlab run`)",
+            Self::NotIssued { .. } => "`--dry-run` shows what is created in the cluster; leave such scenarios out with --tags or --name",
+            Self::NoReviews { .. } => "upgrade the cluster, or start your configuration in a lab: leave out --cluster existing",
+            Self::Several(_) => {
+                "a run is about one cluster: name its people alone, with --tags or --name; --context NAME is that of tokens in files"
+            }
             Self::Issuer(error) => return error.hint(),
             Self::Left { .. } | Self::NotListed(_) => {
                 "`authlab down --cluster existing --kubeconfig FILE` tries again; all objects have the label app.kubernetes.io/managed-by=authlab"

@@ -5,11 +5,13 @@
 //! deleted at the end.
 
 mod access;
+mod client_certificate;
 pub(crate) mod created_objects;
 mod error;
 mod home;
 mod in_cluster;
 mod questions;
+mod visited;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -23,7 +25,7 @@ use super::description::{LabDescription, fingerprint};
 use super::directory::{self, Claim, Ownership};
 use super::leftovers::{self, Counts};
 use super::{Administrator, Directory, Inner, Lab, LabError, LabOptions, Owner, passing_name};
-use crate::cluster::{Capabilities, Driver, MAIN, Minor, Observed};
+use crate::cluster::{ApiServer, Capabilities, Driver, MAIN, Minor, Observed};
 use crate::event::{Events, Exchange, Exchanges, Presented, Verdict};
 use crate::identity_provider;
 use crate::identity_provider::existing::{ExistingIssuer, ExistingIssuerError, name_claim};
@@ -31,13 +33,14 @@ use crate::probe::{self, Endpoint, Question};
 use crate::secret::Secret;
 use crate::server_binaries::Versions;
 
-use access::Access;
+pub(crate) use access::{Access, KubeContext};
 use created_objects::CreatedObjects;
 pub use created_objects::Whose;
 pub use error::ExistingError;
 use home::Home;
 pub use in_cluster::InCluster;
 use questions::{Asking, Questioned};
+pub(crate) use visited::version;
 
 /// The part of an existing cluster that this process uses.
 #[derive(Debug)]
@@ -102,6 +105,8 @@ const CREATES: &[&str] = &[
     "namespaces authlab-HASH, one per scenario, with service accounts, secrets, configmaps, pods that are not scheduled, roles and role bindings",
     "cluster roles and cluster role bindings authlab-N-HASH, for the subjects of one scenario",
     "certificate signing requests request-N-HASH, and one authlab-question-HASH that shows whether requests are signed",
+    "certificate signing requests authlab-certificate-HASH, each deleted at once: client certificates of ten minutes for users of the features \
+     (alice, bob, …) and for groups of one scenario",
 ];
 
 /// Asks an existing cluster the questions that leave no trace, and creates nothing. A plugin of the kubeconfig is told to `events`.
@@ -198,50 +203,75 @@ pub(super) async fn start(options: &LabOptions, events: &Events) -> Result<Lab, 
     for (capability, Observed { able, why }) in &answers.observed {
         events.note(format!("{capability}: {}, {why}", if *able { "yes" } else { "no" }));
     }
-    let description = LabDescription {
+    let description = description(
+        name,
+        (reached.kubernetes, reached.minor),
+        &reached.server,
+        reached.issuer.as_ref(),
+        answers.observed,
+    );
+    description.save(directory.path())?;
+    let guest = Guest {
+        created,
+        issuer: reached.issuer,
+        person: answers.person,
+    };
+    Ok(lab(description, reached.server, reached.administrator, guest, directory))
+}
+
+/// Returns the description of the lab `name` in a cluster that runs `kubernetes`.
+fn description(
+    name: String,
+    (kubernetes, minor): (String, Minor),
+    server: &ApiServer,
+    issuer: Option<&ExistingIssuer>,
+    observed: BTreeMap<String, Observed>,
+) -> LabDescription {
+    LabDescription {
         schema: 1,
         name,
         authlab: env!("CARGO_PKG_VERSION").to_owned(),
         fingerprint: fingerprint(),
         owner: std::process::id(),
         started: jiff::Timestamp::now(),
-        kubernetes: reached.kubernetes,
-        minor: reached.minor,
+        kubernetes,
+        minor,
         cluster: Driver::Existing,
-        identity_provider: reached.issuer.as_ref().map(|_| identity_provider::Driver::Existing),
-        observed: answers.observed,
+        given: None,
+        project: None,
+        identity_provider: issuer.map(|_| identity_provider::Driver::Existing),
+        observed,
         learners: 0,
-        api_servers: BTreeMap::from([(MAIN.to_owned(), reached.server.clone())]),
+        api_servers: BTreeMap::from([(MAIN.to_owned(), server.clone())]),
         issuer: String::new(),
-        keycloak_issuer: reached.issuer.as_ref().map(|issuer| issuer.url().to_owned()).unwrap_or_default(),
+        keycloak_issuer: issuer.map(|issuer| issuer.url().to_owned()).unwrap_or_default(),
         keycloak: None,
+        realm: None,
         auth_proxies: BTreeMap::new(),
         programs: None,
         containers: Vec::new(),
         engine: None,
         processes: Vec::new(),
         control: None,
-    };
-    description.save(directory.path())?;
+    }
+}
+
+fn lab(description: LabDescription, main: ApiServer, administrator: Administrator, guest: Guest, directory: Arc<Directory>) -> Lab {
     let no_keycloak = LabError::Lacks {
         what: "a Keycloak of its own",
     };
     let (_, keycloak) = watch::channel(Some(Err(Arc::new(no_keycloak))));
-    Ok(Lab(Arc::new(Inner {
+    Lab(Arc::new(Inner {
         description,
         signer: None,
         authorities: None,
-        main: reached.server,
-        administrator: reached.administrator,
+        main,
+        administrator,
         further: Mutex::new(HashMap::new()),
         keycloak,
-        owner: Owner::Guest(Box::new(Guest {
-            created,
-            issuer: reached.issuer,
-            person: answers.person,
-        })),
+        owner: Owner::Guest(Box::new(guest)),
         directory,
-    })))
+    }))
 }
 
 async fn access(options: &LabOptions, events: &Events) -> Result<Access, LabError> {
@@ -251,7 +281,7 @@ async fn access(options: &LabOptions, events: &Events) -> Result<Access, LabErro
 
 /// An API server that responded, and accepts the kubeconfig's user.
 struct Reached {
-    server: crate::cluster::ApiServer,
+    server: ApiServer,
     administrator: Administrator,
     issuer: Option<ExistingIssuer>,
     user: String,

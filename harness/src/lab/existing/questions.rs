@@ -3,29 +3,20 @@
 //! The main function is [`ask`]; its result has an [`Observed`] for each capability whose file says "asked".
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use base64::Engine;
 use futures::StreamExt;
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
-use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
-use kube::api::{Api, DeleteParams, PostParams};
-use kube::{Client, ResourceExt};
-use serde_json::json;
+use kube::Client;
+use kube::api::{Api, PostParams};
 
+use super::client_certificate::{self, SIGNER};
 use crate::cluster::{ApiServer, Observed};
 use crate::credential::Credential;
 use crate::event::Verdict;
 use crate::identity_provider::existing::{ExistingIssuer, name_claim};
 use crate::lab::Administrator;
-use crate::pki::signing_request;
 use crate::probe::{self, Answer, Endpoint, Question};
-use crate::process::wait::{Condition, until_gently};
 
-/// The time that a signer may take for the one certificate that is requested.
-const SIGNER_LIMIT: Duration = Duration::from_secs(10);
-
-const SIGNER: &str = "kubernetes.io/kube-apiserver-client";
 const CERTIFICATES: &str = "certificates.k8s.io";
 const RBAC: &str = "rbac.authorization.k8s.io";
 
@@ -83,15 +74,16 @@ pub(super) async fn ask(questioned: &Questioned<'_>, asking: Asking<'_>) -> Answ
     let client = &questioned.administrator.client();
     let rights = async {
         let administrator = administrator(client).await;
-        let signer = signer(client, asking, &administrator).await;
-        (administrator, signer)
+        let (signer, certificates) = signer(questioned, asking, &administrator).await;
+        (administrator, signer, certificates)
     };
-    let (anonymous, (administrator, signer), (identity, person)) =
+    let (anonymous, (administrator, signer, certificates), (identity, person)) =
         futures::join!(anonymous(questioned.server), rights, identity(questioned, asking));
     let observed = [
         ("administrator", administrator),
         ("anonymous_requests", anonymous),
         ("certificate_signer", signer),
+        ("client_certificates", certificates),
         ("identity_provider", identity),
     ];
     Answers {
@@ -196,63 +188,36 @@ async fn may(client: &Client, verb: &str, group: &str, resource: &str) -> kube::
     Ok(answered.status.is_some_and(|status| status.allowed))
 }
 
-/// Observes whether client certificates are signed: the only proof is to request one.
-async fn signer(client: &Client, asking: Asking<'_>, administrator: &Observed) -> Observed {
+/// Observes whether client certificates are signed, and whether the API server accepts one: the only proof is to request one.
+async fn signer(questioned: &Questioned<'_>, asking: Asking<'_>, administrator: &Observed) -> (Observed, Observed) {
+    let both = |observed: Observed| (observed.clone(), observed);
     if !administrator.able {
-        return no("approving requests needs an administrator, which the kubeconfig's user is not");
+        return both(no("approving requests needs an administrator, which the kubeconfig's user is not"));
     }
     let Asking::Labelled(labels) = asking else {
-        return no(NOT_ASKED);
+        return both(no(NOT_ASKED));
     };
-    let requests: Api<CertificateSigningRequest> = Api::all(client.clone());
-    let asked = certificate(&requests, labels).await;
-    match asked {
-        Ok(Ok(())) => yes(format!("{SIGNER} has signed one")),
-        Ok(Err(late)) => no(late),
-        Err(error) => no(format!("cannot create a request: {error}")),
+    let name = client_certificate::name("question");
+    let issued = client_certificate::issue(&questioned.administrator.client(), (&name, labels), &name, &[]).await;
+    let leaf = match issued {
+        Ok(leaf) => leaf,
+        Err(error) => return both(no(error.to_string())),
+    };
+    if !client_certificate::is_short(&leaf) {
+        return both(no(format!(
+            "{SIGNER} signs them for longer than the ten minutes that were asked for"
+        )));
     }
-}
-
-/// Requests a certificate whose key is not kept, for the shortest possible time; the request is deleted again.
-async fn certificate(requests: &Api<CertificateSigningRequest>, labels: &BTreeMap<String, String>) -> anyhow::Result<Result<(), String>> {
-    let mut id = [0_u8; 5];
-    rand::RngCore::fill_bytes(&mut rand::thread_rng(), &mut id);
-    let name = format!("authlab-question-{}", hex::encode(id));
-    let (pem, _) = signing_request(&name, &[])?;
-    let request = serde_json::from_value(json!({
-        "metadata": { "name": name, "labels": labels },
-        "spec": {
-            "request": base64::engine::general_purpose::STANDARD.encode(pem),
-            "signerName": SIGNER,
-            "usages": ["digital signature", "client auth"],
-            "expirationSeconds": 600,
-        },
-    }))?;
-    let mut made = requests.create(&PostParams::default(), &request).await?;
-    let approved =
-        json!({ "type": "Approved", "status": "True", "reason": "Authlab", "message": "a question whether requests are signed" });
-    made.status.get_or_insert_default().conditions = Some(vec![serde_json::from_value(approved)?]);
-    made.metadata.managed_fields = None;
-    let decided = requests
-        .replace_subresource("approval", &made.name_any(), &PostParams::default(), &made)
-        .await;
-    let signed = match decided {
-        Err(error) => Err(format!("cannot approve the request: {error}")),
-        Ok(_) => until_gently("a certificate", SIGNER_LIMIT, || async {
-            let request = requests.get(&name).await?;
-            let signed = request.status.and_then(|status| status.certificate).is_some();
-            Ok::<_, kube::Error>(if signed {
-                Condition::Met(())
-            } else {
-                Condition::NotYet("it is not signed".to_owned())
-            })
-        })
-        .await
-        .map_err(|error| format!("{SIGNER}: {error}")),
+    let endpoint = Endpoint::of(questioned.server);
+    let answer = probe::ask(&endpoint, "nobody", &Credential::Certificate(leaf), &Question::who_am_i()).await;
+    let accepted = match answer.identity {
+        Some(identity) if identity.user == name => yes(format!("the API server accepts one that {SIGNER} has signed")),
+        _ => no(format!(
+            "the API server does not accept one that {SIGNER} has signed ({})",
+            status(&answer)
+        )),
     };
-    // A request that is not deleted here is found by its label at the end.
-    let _ = requests.delete(&name, &DeleteParams::default()).await;
-    Ok(signed)
+    (yes(format!("{SIGNER} has signed one")), accepted)
 }
 
 /// Observes whether the API server accepts the issuer's person, and with which username.

@@ -13,7 +13,7 @@ use crate::identity_provider::Address;
 use crate::lab::cluster::Cluster;
 use crate::lab::watched_scope::ScopeOnDemand;
 use crate::lab::{LabError, LabOptions};
-use crate::server_binaries::images::Images;
+use crate::server_binaries::images::{Images, Reference};
 use crate::server_binaries::{self, ServerBinaries};
 
 /// The programs or images that a cluster is started from.
@@ -46,18 +46,22 @@ impl Planner<'_> {
                     images: Box::new(self.images.clone()),
                 }
             }
-            Driver::K3s => ClusterPlan::K3s {
-                engine: self.engine().await?.clone(),
-                image: self.obtain(&self.images.k3s).await?,
-            },
+            Driver::K3s => {
+                let image = self.image_of(driver, self.images.k3s.as_ref())?;
+                ClusterPlan::K3s {
+                    engine: self.engine().await?.clone(),
+                    image: self.obtain(image).await?,
+                }
+            }
             Driver::Kind => {
+                let image = self.image_of(driver, self.images.kind_node.as_ref())?;
                 let engine = self.engine().await?.clone();
                 let (named, logs) = (self.options.server_binaries.kind.as_deref(), self.directory.below("kind")?);
                 let command = KindCommand::find(named, &self.version.kind, &logs).await;
                 ClusterPlan::Kind {
                     engine,
                     command: command.map_err(|error| LabError::of_cluster(driver)(error.into()))?,
-                    image: self.obtain(&self.images.kind_node).await?,
+                    image: self.obtain(image).await?,
                 }
             }
             Driver::Existing => {
@@ -67,6 +71,14 @@ impl Planner<'_> {
             }
         };
         Ok(Some(plan))
+    }
+
+    /// Returns the `image` of `driver`.
+    fn image_of<'a>(&self, driver: Driver, image: Option<&'a Reference>) -> Result<&'a Reference, LabError> {
+        image.ok_or(LabError::NoImage {
+            driver: driver.name(),
+            kubernetes: self.version.version,
+        })
     }
 
     /// Obtains the programs of the cluster's version, and completes its plan. Beside servers in containers only kubectl is needed, and only
@@ -153,6 +165,8 @@ async fn control_plane(
     events: &Events,
 ) -> Result<Started<ControlPlane>, ClusterError> {
     let mut started = ControlPlane::start(runtime, inputs, options.sabotage.clone(), events).await?;
-    started.cluster.start_controllers(options.learners > 0).await?;
+    if !options.bare {
+        started.cluster.start_controllers(options.learners > 0).await?;
+    }
     Ok(started)
 }

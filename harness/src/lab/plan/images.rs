@@ -30,14 +30,14 @@ impl Planner<'_> {
         Ok(matches!(presence, Presence::Present(_)))
     }
 
-    /// Returns whether the engine has all of `images`.
+    /// Returns whether the engine has all of `images`, and there are any.
     pub(super) async fn has_all(&self, images: &[(&str, Reference)]) -> Result<bool, EngineError> {
         for (_, image) in images {
             if !self.has(image).await? {
                 return Ok(false);
             }
         }
-        Ok(true)
+        Ok(!images.is_empty())
     }
 }
 

@@ -53,7 +53,7 @@ impl Planner<'_> {
     }
 
     /// Returns Keycloak's image, if the engine has one.
-    async fn found(&self) -> Result<Option<KeycloakImage>, LabError> {
+    pub(super) async fn found(&self) -> Result<Option<KeycloakImage>, LabError> {
         if let Some(image) = self.prepared().await? {
             return Ok(Some(image));
         }

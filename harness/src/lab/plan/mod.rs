@@ -3,6 +3,7 @@
 //! The main type is [`Plan`]. It is complete before anything starts: the engine has answered, and images, programs and a prepared Keycloak
 //! are there. Images are only fetched for a driver that the user named: a default must not cost minutes.
 
+mod choice;
 mod cluster;
 mod driver;
 mod images;
@@ -16,6 +17,7 @@ use crate::event::Events;
 use crate::server_binaries::images::Images;
 use crate::server_binaries::{Kubernetes, ServerBinaries};
 
+pub use choice::{Choice, choose};
 pub(super) use cluster::ClusterPlan;
 pub(super) use keycloak::KeycloakPlan;
 
@@ -23,7 +25,8 @@ pub(super) use keycloak::KeycloakPlan;
 pub(super) struct Plan {
     pub(super) version: &'static Kubernetes,
     pub(super) cluster: ClusterPlan,
-    pub(super) keycloak: KeycloakPlan,
+    /// `None` in a bare lab.
+    pub(super) keycloak: Option<KeycloakPlan>,
     /// The programs of the version, kubectl among them; `None` if they are not there, and no server needs them.
     pub(super) programs: Option<ServerBinaries>,
 }
@@ -43,8 +46,18 @@ impl Plan {
         };
         let driver = planner.driver().await?;
         let in_containers = planner.in_containers(driver).await?;
-        let image = planner.keycloak_image(driver).await?;
-        let ((cluster, programs), keycloak) = futures::try_join!(planner.cluster(in_containers), planner.keycloak(image))?;
+        let keycloak = async {
+            if options.bare {
+                // Somebody's realm is imported by a process.
+                return match options.realm {
+                    Some(_) => planner.keycloak(None).await.map(Some),
+                    None => Ok(None),
+                };
+            }
+            let image = planner.keycloak_image(driver).await?;
+            planner.keycloak(image).await.map(Some)
+        };
+        let ((cluster, programs), keycloak) = futures::try_join!(planner.cluster(in_containers), keycloak)?;
         Ok(Self {
             version,
             cluster,

@@ -16,7 +16,8 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use super::failure::Stage;
+use super::dial::dial;
+use super::failure::{Progress, Stage};
 use super::*;
 use crate::credential::Credential;
 use crate::kubeconfig::ClusterConfig;
@@ -291,17 +292,30 @@ async fn the_networks_failures_have_their_types() {
         failed(&to(format!("https://{gone}"))).await,
         Failure::Refused { address: gone.to_string() }
     );
-    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut late = endpoint(&to(format!("https://{}", silent.local_addr().unwrap())), &[]);
-    let limit = Duration::from_millis(200);
+    // A server that reads the beginning of the handshake, and says nothing: a time-out has that stage.
+    let (begun, mut hello) = tokio::sync::mpsc::channel(2);
+    let silent = Listener::bind(Ipv4Addr::LOCALHOST).await.unwrap().accept(move |mut accepted| {
+        let begun = begun.clone();
+        async move {
+            let _nobody_listens = begun.send(accepted.stream.read_u8().await.ok()).await;
+            std::future::pending::<()>().await;
+        }
+    });
+    let mut late = endpoint(&to(format!("https://{}", silent.address())), &[]);
+    let progress = Progress::default();
+    let first = tokio::select! {
+        connected = dial(&late, None, &progress, |_| {}) => panic!("{:?}", connected.is_ok()),
+        first = hello.recv() => first.flatten(),
+    };
+    assert_eq!(first, Some(22), "a TLS record of a handshake (RFC 8446 §5.1)");
+    assert_eq!(progress.stage(), Stage::Handshake);
+    let limit = Duration::ZERO;
     late.route.as_mut().unwrap().limit = limit;
     let answer = ask(&late, "you", &Credential::Nothing, &Question::who_am_i()).await;
-    assert_eq!(
-        answer.failure,
-        Some(Failure::TimedOut {
-            stage: Stage::Handshake,
-            limit
-        })
+    assert!(
+        matches!(answer.failure, Some(Failure::TimedOut { limit: Duration::ZERO, .. })),
+        "{:?}",
+        answer.failure
     );
     let says = async |words: &'static [u8]| {
         let listening = Listener::bind(Ipv4Addr::LOCALHOST)

@@ -78,7 +78,7 @@ fn credentials<'a>(
     html! {
         @for presented in credentials {
             @let earlier = shown.iter().find(|(_, other)| *other == presented).map(|(first, _)| *first);
-            h6 { (title) ": " (credential::word(presented)) }
+            h6 { (title) ": " (credential::words(std::slice::from_ref(presented))) }
             @if let Some(first) = earlier {
                 p { "the same as in " a href={ "#s" (number) "r" (first + 1) } { "request " (first + 1) } }
             } @else {

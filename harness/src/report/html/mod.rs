@@ -25,7 +25,7 @@ mod summary;
 
 use scenario::Depth;
 
-pub use sequence::alone as diagram;
+pub use sequence::{alone as diagram, embedded as diagram_within};
 
 /// The page's style sheet. The diagrams' rules come last; they are all that a standalone diagram has.
 const STYLE: &str = concat!(include_str!("theme.css"), include_str!("page.css"), include_str!("sequence.css"));
@@ -90,7 +90,7 @@ pub fn draw(records: &[RunRecord]) -> String {
                     nav aria-label="On this page" {
                         a href="#summary" { "Summary" }
                         a href="#scenarios" { "Scenarios" }
-                        a href="#catalogue" { "Catalogue" }
+                        @if page.is_about_kubernetes() { a href="#catalogue" { "Catalogue" } }
                     }
                 }
                 main {
@@ -107,7 +107,7 @@ pub fn draw(records: &[RunRecord]) -> String {
                         (page.groups(&drawn))
                         p.none hidden { "No scenario matches. " button type="button" data-clear { "Show all" } }
                     }
-                    (catalogue::draw(&page))
+                    @if page.is_about_kubernetes() { (catalogue::draw(&page)) }
                 }
                 footer { p { "Drawn by authlab " (env!("CARGO_PKG_VERSION")) " from " code { "run.json" } ", which has the same data for programs." } }
                 script { (PreEscaped(SCRIPT)) }
@@ -134,6 +134,15 @@ fn digest(text: &str) -> String {
 }
 
 impl<'a> Page<'a> {
+    /// Returns whether a scenario proves a behaviour of Kubernetes. Features about an own configuration prove none.
+    fn is_about_kubernetes(&self) -> bool {
+        self.entries.is_empty()
+            || self
+                .entries
+                .iter()
+                .any(|entry| !entry.scenario.behaviours.is_empty() || entry.scenario.run_with.is_empty())
+    }
+
     fn new(records: &'a [RunRecord]) -> Self {
         let mut entries: Vec<(usize, &ScenarioReport)> = Vec::new();
         let mut totals = Totals::default();

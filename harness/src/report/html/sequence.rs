@@ -1,4 +1,4 @@
-//! A [`Sequence`] as a picture: a lifeline per party, an arrow per request, a dashed arrow per response. The main items are [`draw`], for the page, and [`alone`], a picture in a file of its own.
+//! A [`Sequence`] as a picture: a lifeline per party, an arrow per request, a dashed arrow per response. The main items are [`draw`], for the page, [`embedded`], for another page, and [`alone`], a picture in a file of its own.
 //!
 //! Widths are estimated from the number of characters: labels use a monospaced font.
 
@@ -18,6 +18,8 @@ const ROW: usize = 54;
 const BAND: usize = 26;
 /// The longest label and name, in characters.
 const LONGEST: usize = 46;
+/// The longest label on another page, which has more room.
+const LONGEST_WITHIN: usize = 52;
 const LONGEST_NAME: usize = 26;
 
 /// A party and its position.
@@ -44,19 +46,29 @@ const MARGIN: usize = 12;
 
 /// Draws the diagram of scenario `number`.
 pub(super) fn draw(number: usize, exchanges: &[Exchange], steps: &[StepReport]) -> Markup {
+    html! {
+        div.q role="group" aria-label="Diagram" tabindex="0" { (svg(number, exchanges, steps, LONGEST)) }
+    }
+}
+
+/// Draws the diagram as an SVG element for another page, which has the rules of `sequence.css`; `number` distinguishes it from others there.
+#[must_use]
+pub fn embedded(number: usize, exchanges: &[Exchange], steps: &[StepReport]) -> String {
+    super::without_controls(svg(number, exchanges, steps, LONGEST_WITHIN).into_string())
+}
+
+fn svg(number: usize, exchanges: &[Exchange], steps: &[StepReport], longest: usize) -> Markup {
     let Drawing {
         names,
         width,
         height,
         parts,
-    } = Drawing::of(exchanges, steps);
+    } = Drawing::of(exchanges, steps, longest);
     html! {
-        div.q role="group" aria-label="Diagram" tabindex="0" {
-            svg role="img" aria-labelledby={ "q" (number) } aria-describedby={ "d" (number) } width=(width) height=(height) viewBox={ "0 0 " (width) " " (height) } {
-                title id={ "q" (number) } { (title(&names, exchanges)) }
-                desc id={ "d" (number) } { (description(exchanges)) }
-                (parts)
-            }
+        svg role="img" aria-labelledby={ "q" (number) } aria-describedby={ "d" (number) } width=(width) height=(height) viewBox={ "0 0 " (width) " " (height) } {
+            title id={ "q" (number) } { (title(&names, exchanges)) }
+            desc id={ "d" (number) } { (description(exchanges)) }
+            (parts)
         }
     }
 }
@@ -70,7 +82,7 @@ pub fn alone(scenario: &ScenarioReport) -> String {
         width,
         height,
         parts,
-    } = Drawing::of(exchanges, &scenario.steps);
+    } = Drawing::of(exchanges, &scenario.steps, LONGEST);
     let (wide, high) = (width + 2 * MARGIN, height + 2 * MARGIN);
     let markup = html! {
         svg xmlns="http://www.w3.org/2000/svg" role="img" aria-labelledby="title" aria-describedby="description" width=(wide) height=(high) viewBox={ "0 0 " (wide) " " (high) } {
@@ -93,9 +105,14 @@ struct Drawing<'a> {
 }
 
 impl<'a> Drawing<'a> {
-    fn of(exchanges: &'a [Exchange], steps: &[StepReport]) -> Self {
+    /// Draws `exchanges` below the texts of their `steps`, with labels of at most `longest` characters.
+    fn of(exchanges: &'a [Exchange], steps: &[StepReport], longest: usize) -> Self {
         let Sequence { parties: names, rows } = Sequence::of(exchanges);
-        let labels: Vec<Labels> = rows.iter().enumerate().map(|(index, row)| labels(index, row.exchange)).collect();
+        let labels: Vec<Labels> = rows
+            .iter()
+            .enumerate()
+            .map(|(index, row)| labels(index, row.exchange, longest))
+            .collect();
         let (places, width) = places(&names, &rows, &labels);
         let mut y = HEAD;
         let mut step = None;
@@ -143,22 +160,20 @@ fn description(exchanges: &[Exchange]) -> String {
     told.collect()
 }
 
-fn labels(index: usize, exchange: &Exchange) -> Labels {
-    let with: String = exchange
-        .presented
-        .iter()
-        .map(|one| format!(" · {}", credential::word(one)))
-        .collect();
-    let with = shortened(&with, LONGEST / 2);
-    let room = LONGEST.saturating_sub(with.chars().count() + 4);
+fn labels(index: usize, exchange: &Exchange, longest: usize) -> Labels {
+    let after = |words: String| match words.is_empty() {
+        true => words,
+        false => format!(" · {words}"),
+    };
+    let with = after(credential::words(&exchange.presented));
+    let with = shortened(&with, longest / 2);
+    let room = longest.saturating_sub(with.chars().count() + 4);
     let label = format!("{} {}{with}", index + 1, without_beginning(request(exchange), room));
     let (mut answer, class) = verdict(exchange.verdict, exchange.status);
-    for issued in &exchange.issued {
-        answer.push_str(&format!(" · {}", credential::word(issued)));
-    }
+    answer.push_str(&after(credential::words(&exchange.issued)));
     Labels {
-        request: shortened(&label, LONGEST).into_owned(),
-        answer: shortened(&answer, LONGEST).into_owned(),
+        request: shortened(&label, longest).into_owned(),
+        answer: shortened(&answer, longest).into_owned(),
         class,
     }
 }

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde::Serialize;
 
-use crate::event::{Outcome, ScenarioReport};
+use crate::event::{Outcome, ScenarioReport, SkipKind};
 use crate::report::cell::Cell;
 use crate::report::failure;
 use crate::report::record::RunRecord;
@@ -186,7 +186,9 @@ impl Pair {
 
 fn by_id(records: &[RunRecord]) -> BTreeMap<&str, &ScenarioReport> {
     let scenarios = records.iter().flat_map(|record| &record.scenarios);
-    scenarios.map(|scenario| (scenario.id.as_str(), scenario)).collect()
+    // One that did not begin, since the run stopped, says nothing.
+    let is_told = |scenario: &&ScenarioReport| scenario.skipped.as_ref().is_none_or(|skip| skip.kind != SkipKind::NotRun);
+    scenarios.filter(is_told).map(|scenario| (scenario.id.as_str(), scenario)).collect()
 }
 
 fn behaviours(first: &Table, second: &Table) -> Vec<BehaviourChange> {

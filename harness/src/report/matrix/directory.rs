@@ -169,7 +169,8 @@ impl MatrixDirectory {
         self.0.join(CELLS).join(cell.to_string())
     }
 
-    /// Returns the record of `cell` if it finished: an interrupted run, or one whose lab could not be started, counts as missing.
+    /// Returns the record of `cell` if it finished: a run that was interrupted or stopped after
+    /// failures, or whose lab could not be started, counts as missing.
     ///
     /// # Errors
     /// Fails if there is a record, but it is damaged.
@@ -179,7 +180,7 @@ impl MatrixDirectory {
             return Ok(None);
         }
         let record = saved::read(&directory)?;
-        Ok((!record.interrupted && record.error.is_none()).then_some(record))
+        Ok((!record.interrupted && record.error.is_none() && record.not_run() == 0).then_some(record))
     }
 
     /// Writes the matrix' report on `records`, each file completely or not at all.

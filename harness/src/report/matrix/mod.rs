@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::cell::Cell;
+use super::cell::{Cell, is_of_pre_release, is_on_pre_release};
 use super::record::{RunRecord, SCHEMA, Totals};
 use super::table::Table;
 
@@ -67,6 +67,9 @@ pub struct CellSummary {
     /// The requested cell.
     #[serde(flatten)]
     pub cell: Cell,
+    /// `true` if it is of a pre-release of Kubernetes: beside releases, such a cell decides nothing about the matrix' success.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub pre_release: bool,
     /// The path of its record, relative to `matrix.json`; `None` if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub record: Option<PathBuf>,
@@ -107,6 +110,17 @@ impl MatrixRecord {
         }
     }
 
+    /// Returns `true` if a cell is of a release: those of pre-releases beside it are optional. By themselves, they count.
+    pub fn has_release(&self) -> bool {
+        self.cells.iter().any(|cell| !cell.pre_release)
+    }
+
+    /// Returns the cells that decide about success: all but those of pre-releases beside releases.
+    pub fn required(&self) -> impl Iterator<Item = &CellSummary> {
+        let all = !self.has_release();
+        self.cells.iter().filter(move |cell| all || !cell.pre_release)
+    }
+
     /// Returns the names of the cells without a record.
     pub fn missing(&self) -> impl Iterator<Item = &str> {
         self.cells
@@ -145,10 +159,17 @@ impl MatrixRecord {
 }
 
 impl CellSummary {
+    /// Returns whether the cell lacks a result, or a scenario failed in it.
+    #[must_use]
+    pub fn is_bad(&self) -> bool {
+        self.record.is_none() || self.error.is_some() || self.totals.failed > 0
+    }
+
     fn of(record: &RunRecord) -> Self {
         let cell = Cell::of(record);
         let name = cell.to_string();
         Self {
+            pre_release: is_on_pre_release(record),
             record: Some(Path::new(CELLS).join(&name).join(super::saved::RECORD)),
             name,
             cell,
@@ -162,6 +183,7 @@ impl CellSummary {
     fn missing(name: &str) -> Self {
         Self {
             name: name.to_owned(),
+            pre_release: is_of_pre_release(name),
             cell: Cell::default(),
             record: None,
             error: None,

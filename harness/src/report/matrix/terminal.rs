@@ -6,9 +6,10 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table as Grid, TableStyle};
 
-use super::MatrixRecord;
 use super::compare::{Comparison, Pair};
+use super::{CellSummary, MatrixRecord};
 use crate::event::Outcome;
+use crate::report::cell::is_of_pre_release;
 use crate::report::progress::seconds;
 use crate::report::table::{Entry, Finding, Table, Witness};
 
@@ -36,11 +37,20 @@ pub fn draw(matrix: &MatrixRecord, quiet: bool, out: &mut dyn Write) -> io::Resu
     cells(matrix, &mut text);
     bad(&matrix.table, &mut text);
     for missing in matrix.missing() {
-        let _ = writeln!(text, "\n{BAD}Missing{BAD:#} {TITLE}{missing}{TITLE:#}: there is no record of it");
+        let optional = optional(missing);
+        let _ = writeln!(
+            text,
+            "\n{BAD}Missing{BAD:#} {TITLE}{missing}{TITLE:#}{optional}: there is no record of it"
+        );
     }
     totals(matrix, &mut text);
     out.write_all(text.as_bytes())?;
     out.flush()
+}
+
+/// Returns the remark about the cell `name` if it does not count.
+fn optional(name: &str) -> &'static str {
+    if is_of_pre_release(name) { " (pre-release)" } else { "" }
 }
 
 fn grid(header: Vec<String>) -> Grid {
@@ -115,13 +125,14 @@ fn cells(matrix: &MatrixRecord, text: &mut String) {
     let _ = writeln!(text, "\n{grid}");
     for column in &matrix.table.columns {
         for problem in &column.problems {
-            let _ = writeln!(text, "{BAD}{}{BAD:#}: {problem}", column.name);
+            let _ = writeln!(text, "{BAD}{}{BAD:#}{}: {problem}", column.name, optional(&column.name));
         }
     }
 }
 
 fn bad(table: &Table, text: &mut String) {
-    let headings = headings(table);
+    let headings = headings(table).into_iter().zip(&table.columns);
+    let headings: Vec<String> = headings.map(|(heading, column)| heading + optional(&column.name)).collect();
     for finding in [Finding::Differs, Finding::Failed] {
         for row in &table.rows {
             let of_this = |entry: &Entry| {
@@ -175,9 +186,13 @@ fn totals(matrix: &MatrixRecord, text: &mut String) {
         .iter()
         .filter_map(|finding| counts.get(finding).map(|count| format!("{count} {}", finding.words())))
         .collect();
-    let is_bad = matrix.interrupted || totals.failed > 0 || matrix.cells.iter().any(|cell| cell.error.is_some() || cell.record.is_none());
+    let is_bad = matrix.interrupted || matrix.required().any(CellSummary::is_bad);
     let style = if is_bad { BAD } else { GOOD };
-    let _ = writeln!(text, "\nbehaviours × cells: {}", told.join(", "));
+    text.push('\n');
+    // Own features prove no behaviours.
+    if !told.is_empty() {
+        let _ = writeln!(text, "behaviours × cells: {}", told.join(", "));
+    }
     let cells = match matrix.cells.len() {
         1 => "1 cell".to_owned(),
         count => format!("{count} cells"),
@@ -191,6 +206,19 @@ fn totals(matrix: &MatrixRecord, text: &mut String) {
         totals.skipped,
         seconds(matrix.ms)
     );
+    for cell in matrix
+        .cells
+        .iter()
+        .filter(|cell| matrix.has_release() && cell.pre_release && cell.is_bad())
+    {
+        let what = match (cell.totals.failed, cell.record.is_some()) {
+            (0, true) => "it was not carried out".to_owned(),
+            (0, false) => "there is no record of it".to_owned(),
+            (failed, _) => format!("{failed} failed"),
+        };
+        let name = &cell.name;
+        let _ = writeln!(text, "{ABSENT}{name}{ABSENT:#} is of a pre-release, and does not count: {what}");
+    }
 }
 
 /// Draws the differences between two reports.

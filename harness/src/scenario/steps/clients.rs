@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use cucumber::{then, when};
+use cucumber::{given, then, when};
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -12,7 +12,10 @@ use tempfile::TempDir;
 use super::exec_plugins::Plugin;
 use super::logins::kubeconfig::{Refresh, has_kubeconfig};
 use super::{Person, Step};
+use crate::credential::Credential;
+use crate::kubeconfig;
 use crate::pki::write_private;
+use crate::probe::Endpoint;
 use crate::process::Program;
 use crate::scenario::world::World;
 use crate::secret::{Secret, redact};
@@ -39,6 +42,20 @@ impl Home {
 #[derive(Default)]
 pub(super) struct OwnToken(pub(super) Option<Secret>);
 
+/// Writes a kubeconfig for the current endpoint with the credential that the person holds.
+#[given(expr = "{person} keeps the credential in a kubeconfig")]
+fn keeps_in_kubeconfig(world: &mut World, person: Person) -> Step {
+    let endpoint = world.endpoint();
+    let credential = world.holding(&person)?.credential.clone();
+    keep(world, &endpoint, &credential)
+}
+
+fn keep(world: &mut World, endpoint: &Endpoint, credential: &Credential) -> Step {
+    let file = kubeconfig::json("lab", &endpoint.url, &endpoint.authority, credential)?;
+    let home = world.temporary()?;
+    Home::set_up(world, home, &file)
+}
+
 phrases! {
     /// A client that runs as a program or in the harness.
     enum Client as "client" {
@@ -53,8 +70,8 @@ phrases! {
 struct Ran(Option<(Client, bool, String)>);
 
 requires!(kubectl if "the command-line client");
-#[when(expr = "{person} asks the API server who she is through {client}")]
-async fn asks_through(world: &mut World, person: Person, client: Client) -> Step {
+#[when(expr = "{person} asks the API server who {word} is through {client}")]
+async fn asks_through(world: &mut World, person: Person, _pronoun: String, client: Client) -> Step {
     world.person(&person)?;
     let (succeeded, text) = run(world, client).await?;
     world.notes::<Ran>().0 = Some((client, succeeded, text));
@@ -80,19 +97,34 @@ fn fails(world: &mut World, reason: String) -> Step {
 }
 
 phrases! {
-    /// The part of a kubeconfig that gets the client a credential.
+    /// The part of a kubeconfig that gets the client accepted.
     enum Source as "credential_source" {
         Plugin = "a valid plugin",
         RefreshToken = "a valid refresh token",
+        Certificate = "a client certificate",
+        /// The credential is the same; another API server answers.
+        MainAddress = "the main API server's address",
     }
 }
 
+requires!(client_certificates if "with a client certificate, the client");
 #[then(expr = "with {credential_source}, the client is accepted as {string}")]
 async fn is_accepted_with(world: &mut World, source: Source, user: String) -> Step {
     let person = Person::called("she");
     match source {
         Source::Plugin => Plugin::with_token(world, &person)?.install(world, &person)?,
         Source::RefreshToken => has_kubeconfig(world, person, Refresh::Valid).await?,
+        Source::Certificate => {
+            let user = world.user(&person)?;
+            let leaf = world.client_certificate(&user, &[]).await?;
+            let endpoint = world.endpoint();
+            keep(world, &endpoint, &Credential::Certificate(leaf))?;
+        }
+        Source::MainAddress => {
+            let credential = world.holding(&person)?.credential.clone();
+            let endpoint = Endpoint::of(world.main());
+            keep(world, &endpoint, &credential)?;
+        }
     }
     let (client, ..) = world.notes::<Ran>().0.as_ref().context("no client was run")?;
     let client = *client;
@@ -102,7 +134,9 @@ async fn is_accepted_with(world: &mut World, source: Source, user: String) -> St
 
 fn accepted(succeeded: bool, text: &str, user: &str) -> Step {
     expect!(succeeded, "accepted as \"{user}\"", "the client says: {}", redact(text));
-    let review: Value = serde_json::from_str(text).context("the client answers with JSON")?;
+    // A client warns of an older version in front of its answer.
+    let answer = text.find('{').map_or(text, |begin| &text[begin..]);
+    let review: Value = serde_json::from_str(answer).context("the client answers with JSON")?;
     let seen = review.pointer("/status/userInfo/username").and_then(Value::as_str);
     expect!(seen == Some(user), "accepted as \"{user}\"", "{seen:?}");
     Ok(())

@@ -99,6 +99,8 @@ phrases! {
     /// The headers in which people claim an identity of their own choice.
     enum Claimant as "claimant" {
         FrontProxy = "a front proxy",
+        /// The further names of fixtures/api_servers/variant.toml.
+        FrontProxyByFurtherNames = "a front proxy with further names",
         Impersonator = "an impersonator",
     }
 }
@@ -114,9 +116,15 @@ fn claims(world: &mut World, caller: Person, person: Person, group: String, like
         user: person.user(),
     };
     let credential = match like {
-        Claimant::FrontProxy => {
-            let mut headers = user(&person);
-            headers.push((HeaderNames::default().group, group));
+        Claimant::FrontProxy | Claimant::FrontProxyByFurtherNames => {
+            let names = match like {
+                Claimant::FrontProxyByFurtherNames => ["X-Employee".to_owned(), "X-Team".to_owned(), "X-Detail-Shift".to_owned()],
+                _ => {
+                    let names = HeaderNames::default();
+                    [names.user, names.group, format!("{}Shift", names.extra_prefix)]
+                }
+            };
+            let headers = std::iter::zip(names, [person.user(), group, "night".to_owned()]).collect();
             Credential::Together(vec![
                 own,
                 Credential::ProxyHeaders {

@@ -39,7 +39,9 @@ macro_rules! bail {
 #[macro_use]
 mod parameters;
 
+mod aggregated_apis;
 mod answers;
+mod audit;
 mod bearer_tokens;
 mod certificates;
 mod clients;
@@ -48,7 +50,9 @@ mod front_proxy;
 mod impersonation;
 mod learners;
 mod logins;
+mod own;
 mod requests;
+mod reviews;
 mod rights;
 mod servers;
 mod service_accounts;

@@ -1,16 +1,21 @@
 //! RBAC permissions by user and by group, in the scenario's own namespace, or everywhere for subjects that are
 //! the scenario's own.
 
+use std::convert::Infallible;
+
 use cucumber::{given, then};
 use k8s_openapi::api::authorization::v1::ResourceAttributes;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use kube::Api;
-use kube::api::PostParams;
+use kube::api::{DeleteParams, PostParams};
 use serde_json::json;
 
 use super::{Person, Step, requests};
+use crate::credential::Credential;
 use crate::event::Verdict;
 use crate::lab::AccessReview;
+use crate::probe::{Question, ask};
+use crate::process::wait::{Condition, until};
 use crate::scenario::world::World;
 
 phrases! {
@@ -29,6 +34,38 @@ async fn subject_may(world: &mut World, kind: SubjectKind, subject: String, verb
         SubjectKind::Group => "Group",
     };
     grant(world, kind, &subject, &verb, &resource).await
+}
+
+/// The binding through which everybody may ask whether an API server is ready (kubernetes
+/// `plugin/pkg/auth/authorizer/rbac/bootstrappolicy/policy.go`).
+const READERS_OF_READINESS: &str = "system:public-info-viewer";
+
+requires!(administrator, anonymous_requests, further_api_servers);
+/// An API server creates its role bindings once it has started, one after the other. This one does so in a store of its own, where
+/// nobody else misses what is deleted.
+#[given("the API server has not created the role binding for requests without a credential yet")]
+async fn has_no_binding(world: &mut World) -> Step {
+    let endpoint = world.endpoint();
+    ensure!(
+        endpoint.server.name == "own_store",
+        "the role bindings of an API server that others use stay as they are"
+    );
+    let bindings: Api<ClusterRoleBinding> = Api::all(world.administrator_at(&endpoint.server)?);
+    match bindings.delete(READERS_OF_READINESS, &DeleteParams::default()).await {
+        // An earlier scenario may have deleted it.
+        Err(kube::Error::Api(status)) if status.code == 404 => {}
+        deleted => drop(deleted?),
+    }
+    let question = Question::get("/readyz");
+    let known = until("the API server to know that a binding is missing", requests::HEARD, || async {
+        let answer = ask(&endpoint, "nobody", &Credential::Nothing, &question).await;
+        Ok::<_, Infallible>(if answer.verdict == Verdict::Forbidden {
+            Condition::Met(())
+        } else {
+            Condition::NotYet(answer.to_string())
+        })
+    });
+    Ok(known.await?)
 }
 
 /// The verdict on a request that somebody may send, or may not.
@@ -59,17 +96,17 @@ struct Granted(usize);
 #[derive(Clone, Debug)]
 pub(super) struct Right {
     verb: String,
-    group: &'static str,
+    group: String,
     resource: String,
     names: Vec<String>,
 }
 
 impl Right {
     /// Returns the right to `verb` every `resource` (`pods`, `pods/log`) of the API group `group`.
-    pub(super) fn new(verb: impl Into<String>, group: &'static str, resource: impl Into<String>) -> Self {
+    pub(super) fn new(verb: impl Into<String>, group: impl Into<String>, resource: impl Into<String>) -> Self {
         Self {
             verb: verb.into(),
-            group,
+            group: group.into(),
             resource: resource.into(),
             names: Vec::new(),
         }
@@ -97,7 +134,7 @@ impl Right {
         };
         ResourceAttributes {
             verb: Some(self.verb.clone()),
-            group: Some(self.group.to_owned()),
+            group: Some(self.group.clone()),
             resource: Some(resource),
             subresource,
             name: self.names.first().cloned(),

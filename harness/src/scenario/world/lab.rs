@@ -5,12 +5,12 @@ use anyhow::{Context, Result, ensure};
 use super::super::told;
 use super::World;
 use crate::auth_proxy::AuthProxy;
-use crate::cluster::{ApiServer, Driver, Minor, Placeholders, SERVICE_ACCOUNT_ISSUER};
+use crate::cluster::{AGGREGATED_API, AGGREGATOR, ApiServer, Driver, Minor, Placeholders, SERVICE_ACCOUNT_ISSUER};
 use crate::credential::Credential;
 use crate::event::Events;
 use crate::identity_provider::issuer::Signer;
 use crate::lab::{Keycloak, Login};
-use crate::pki::{Authority, Leaf, Seed};
+use crate::pki::{Authority, Leaf, Request, Seed};
 use crate::probe::Endpoint;
 use crate::secret::Secret;
 
@@ -23,6 +23,11 @@ impl World {
     /// Returns the version of Kubernetes.
     pub fn version(&self) -> Minor {
         self.lab().version()
+    }
+
+    /// Returns whether the lab has `capability`, which the scenario can do without.
+    pub fn has(&self, capability: &str) -> bool {
+        self.site().capabilities().check(capability).is_ok_and(|checked| checked.is_ok())
     }
 
     /// Checks that the scenario requires `capability`, so that it is known before the scenario starts which labs can run it.
@@ -42,6 +47,21 @@ impl World {
     pub fn client_authority(&self) -> Result<Authority> {
         self.needs("cluster_signing_key")?;
         Ok(self.lab().authorities_of(&self.endpoint().server)?.clients)
+    }
+
+    /// Issues a client certificate for `user` in `groups`: with the authority's key, or in a cluster that exists by the cluster's own signer, as
+    /// its administrator.
+    ///
+    /// # Errors
+    /// The scenario does not require it, or it cannot be issued.
+    pub async fn client_certificate(&self, user: &str, groups: &[&str]) -> Result<Leaf> {
+        self.needs("client_certificates")?;
+        if self.lab().description().cluster != Driver::Existing {
+            let clients = self.lab().authorities_of(&self.endpoint().server)?.clients;
+            return Ok(clients.issue(&Request::client(user, groups))?);
+        }
+        let client = told::client(self.lab().administrator().client(), &self.main().name, &self.exchanges);
+        Ok(self.lab().signed_certificate(&client, user, groups).await?)
     }
 
     /// Returns the same authority where it is ours, for inverting a scenario, which no scenario asks for.
@@ -144,6 +164,16 @@ impl World {
         Ok(self.lab().auth_proxy(name)?)
     }
 
+    /// Returns the aggregated API server, and before it the API server in front of it. Both are started on first use.
+    ///
+    /// # Errors
+    /// The scenario does not require them, or one could not be started.
+    pub async fn aggregated_api(&self) -> Result<(ApiServer, ApiServer)> {
+        self.needs("aggregated_apis")?;
+        let front = self.api_server(AGGREGATOR).await?;
+        Ok((front, self.api_server(AGGREGATED_API).await?))
+    }
+
     /// Returns the API server with the setting `name`, started on first use.
     ///
     /// # Errors
@@ -176,7 +206,9 @@ impl World {
             // Only flags refer to files, and no flag is changed while a server runs.
             serving_authority_file: String::new(),
             egress_file: String::new(),
+            detour: String::new(),
             token_webhook: String::new(),
+            access_webhook_file: String::new(),
             pki: String::new(),
         })
     }

@@ -4,16 +4,21 @@
 //! in a type of their own ([`World::notes`]).
 
 mod lab;
+mod own;
 
 use std::any::{Any, TypeId};
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 use sha2::Digest;
 
-use super::{Cleanup, Ended, Left, Person, SharedScenario, Stage, evidence};
+pub use own::Expected;
+
+use super::{Cleanup, Ended, Left, Person, SharedScenario, Stage, UnderTest, evidence};
+use crate::cluster::Capabilities;
 use crate::credential::Credential;
 use crate::event::{AnswerReport, Events, Exchange, Exchanges};
 use crate::lab::{AccessReview, Lab, RUN, SCENARIO};
@@ -35,6 +40,18 @@ pub struct Site {
     pub learner: Option<LearnersPlace>,
     /// The task that deletes the scenarios' objects, if the lab keeps running after the run.
     pub cleanup: Option<Cleanup>,
+    /// The lab's API server, if it has somebody's own configuration.
+    pub under_test: Option<Arc<UnderTest>>,
+}
+
+impl Site {
+    /// Returns the capabilities that scenarios can rely on.
+    pub fn capabilities(&self) -> Capabilities {
+        match &self.under_test {
+            Some(under_test) => under_test.capabilities(),
+            None => self.lab.capabilities(),
+        }
+    }
 }
 
 /// The place of a learner's work on a lesson, which scenarios check.
@@ -196,8 +213,11 @@ impl World {
     /// # Errors
     /// `said` is a pronoun, and nobody was named before; or no request was sent yet.
     pub fn answer_to(&mut self, said: &Person) -> Result<&Answer> {
-        self.person(said)?;
-        self.answer()
+        let person = self.person(said)?;
+        match self.is_own(&person) {
+            true => self.own_answer(&person),
+            false => self.answer(),
+        }
     }
 
     /// Returns whether the scenario is inverted: sound twins take the place of flawed credentials.
@@ -302,8 +322,9 @@ impl World {
     /// # Errors
     /// They hold no credential.
     pub async fn ask(&mut self, said: &Person, question: &Question) -> Result<Answer> {
-        let credential = self.holding(said)?.credential.clone();
         let person = self.person(said)?;
+        self.present_known(&person).await?;
+        let credential = self.holding(&person)?.credential.clone();
         Ok(self.ask_with(&person, &credential, question).await)
     }
 

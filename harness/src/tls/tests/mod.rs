@@ -21,7 +21,7 @@ use crate::secret::Secret;
 /// Returns a file of `fixtures/explain/server_certificates`, which `make.sh` beside it makes.
 fn fixture(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../fixtures/explain/server_certificates")
+        .join("fixtures/explain/server_certificates")
         .join(name);
     std::fs::read_to_string(path).unwrap()
 }

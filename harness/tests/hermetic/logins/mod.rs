@@ -3,6 +3,7 @@
 
 mod interrupted;
 mod issuer;
+mod returning;
 mod sharing;
 mod strangers;
 mod terminal;

@@ -40,9 +40,11 @@ impl Terminal {
             .stdin(screen.try_clone().unwrap())
             .stderr(screen.try_clone().unwrap())
             .stdout(Stdio::piped());
-        // SAFETY: between fork and exec only two system calls are made, both async-signal-safe, and no memory is allocated.
+        // SAFETY: between fork and exec only three system calls are made, all async-signal-safe, and no memory is allocated.
         unsafe {
             command.pre_exec(|| {
+                // These tests may be run by `nohup`, whose effect is inherited.
+                libc::signal(libc::SIGHUP, libc::SIG_DFL);
                 setsid()?;
                 ioctl_tiocsctty(std::io::stdin())?;
                 Ok(())

@@ -334,6 +334,35 @@ fn down_leaves_the_containers_of_others_and_says_whose_they_are() {
 }
 
 #[test]
+fn a_lab_whose_engine_does_not_answer_is_not_in_the_way_of_ending_another() {
+    let mut ended = Command::new("true").spawn().unwrap();
+    ended.wait().unwrap();
+    let (stage, gone) = (Stage::new(), here(ended.id()));
+    let description = json!({
+        "schema": 1, "name": "other", "authlab": "0", "fingerprint": "", "owner": gone.pid, "started": "2026-01-01T00:00:00Z",
+        "kubernetes": "1.37.2", "minor": "1.37", "cluster": "container", "identity_provider": null, "api_servers": {}, "issuer": "",
+        "keycloak_issuer": "", "keycloak": null, "auth_proxies": {}, "programs": null, "processes": [], "control": null,
+        "engine": "tcp://127.0.0.1:1",
+    });
+    let other = stage.left("other", &LabId::random(), &gone);
+    std::fs::write(other.join("lab.json"), description.to_string()).unwrap();
+    stage.left("default", &LabId::random(), &gone);
+    let said = stage.authlab(&["down"]);
+    let told = "other: left alone, since its containers cannot be cleared: cannot find a container engine at tcp://127.0.0.1:1";
+    assert!(
+        said.code == 0 && said.out.starts_with("default: ") && said.out.contains(told),
+        "{said:?}"
+    );
+    let said = stage.authlab(&["down", "--all"]);
+    assert_eq!(said.code, 1, "{said:?}");
+    assert!(
+        said.err.contains("whose engine does not answer: other") && said.out.contains(told),
+        "{said:?}"
+    );
+    assert_eq!(stage.labs(), ["other"]);
+}
+
+#[test]
 fn containers_go_with_the_lab_that_has_their_id_and_not_with_one_of_the_same_path() {
     let (mine, others) = (LabId::random(), LabId::random());
     let gone = here(u32::MAX / 4);

@@ -77,6 +77,33 @@ async fn without_a_release_server_the_go_toolchain_has_its_turn() {
 }
 
 #[tokio::test]
+async fn a_pre_release_is_built_from_its_module_with_the_etcd_that_this_lists() {
+    let cache = cache();
+    let built = r#"printf '#!/bin/sh\ncase $0 in *etcd) echo etcd Version: 3.99.1;; *) echo Kubernetes v1.38.0-beta.0;; esac\n' > "$2"; chmod +x "$2""#;
+    let go = stand_in_for_go("go1.26.8", built);
+    let module = "module k8s.io/kubernetes\ngo 1.26.0\nrequire k8s.io/api v0.0.0\nrequire go.etcd.io/etcd/server/v3 v3.99.1 // indirect\n";
+    std::fs::write(go.path().join("upstream.mod"), module).expect("ours");
+    let (output, code) = authlab(go.path(), cache.path(), &["build", "v1.38.0-beta.0"]).await;
+    assert_eq!(code, Some(0), "{output}");
+    assert!(output.contains("Kubernetes 1.38.0-beta.0 (Go build): "), "{output}");
+    let made = cache.path().join("kubernetes/1.38.0-beta.0");
+    let module = std::fs::read_to_string(made.join("go.mod")).expect("kept");
+    for line in [
+        "require k8s.io/kubernetes v1.38.0-beta.0\n",
+        "require go.etcd.io/etcd/server/v3 v3.99.1\n",
+        "replace k8s.io/api => k8s.io/api v0.38.0-beta.0\n",
+    ] {
+        assert!(module.contains(line), "{line}{module}");
+    }
+    let (output, code) = authlab(go.path(), cache.path(), &["build", "1.38"]).await;
+    assert_eq!(code, Some(2), "{output}");
+    assert!(
+        output.contains("unknown Kubernetes version `1.38`") && output.contains("and pre-releases of these minor versions and later ones"),
+        "{output}"
+    );
+}
+
+#[tokio::test]
 async fn a_build_of_another_version_does_not_count() {
     let cache = cache();
     let go = stand_in_for_go(

@@ -5,6 +5,8 @@ use std::time::Duration;
 use rustls::AlertDescription;
 
 use super::*;
+use crate::credential::Credential;
+use crate::explain::answer::tests::answer;
 use crate::secret::Secret;
 use crate::tls::IdentityError;
 
@@ -204,22 +206,8 @@ fn what_kubectl_does_not_connect_to_is_said_so() {
 #[test]
 fn what_was_checked_is_told() {
     let answer = |certificate| Answer {
-        request: String::new(),
-        verdict: crate::event::Verdict::Accepted,
-        status: Some(201),
-        headers: Vec::new(),
-        body: serde_json::Value::Null,
-        text: String::new(),
-        identity: None,
-        record: crate::probe::Record {
-            reason: None,
-            source: crate::event::ReasonSource::None,
-            audit_id: None,
-            event: None,
-            log: Vec::new(),
-        },
-        failure: None,
         server_certificate: certificate,
+        ..answer(201, &[], "")
     };
     let seen =
         |cluster: &ClusterConfig, certificate| checked(&Endpoint::kubectl(cluster).expect("an endpoint"), &answer(certificate), now());
@@ -258,7 +246,7 @@ fn a_header_that_is_not_sent_is_told_by_its_field_alone() {
         (acting, "the entry \"reason\" of `as-user-extra`", "Impersonate-Extra-reason"),
         (token, "the token", "Authorization"),
     ] {
-        let found = unsendable(&credential).expect("a finding");
+        let found = unsendable(&credential.presentation()).expect("a finding");
         assert!(
             found.seen.starts_with(&format!("kubectl does not send this request: {field}")),
             "{found:?}"
@@ -266,5 +254,5 @@ fn a_header_that_is_not_sent_is_told_by_its_field_alone() {
         let says = format!("has a line break in it (kubectl says: net/http: invalid header field value for {header:?})");
         assert!(found.seen.ends_with(&says) && !format!("{found:?}").contains("secret"), "{found:?}");
     }
-    assert!(unsendable(&Credential::Token(Secret::new("t"))).is_none());
+    assert!(unsendable(&Credential::Token(Secret::new("t")).presentation()).is_none());
 }

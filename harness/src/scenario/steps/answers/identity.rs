@@ -9,7 +9,7 @@ use cucumber::then;
 
 use super::super::{Person, Step, Texts};
 use super::identity;
-use crate::scenario::world::World;
+use crate::scenario::world::{Expected, World};
 
 /// The relation of a caller's groups to those that a step lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,9 +32,9 @@ phrases! {
 }
 
 #[then(expr = "{person} is {membership} {texts}")]
-fn is_in(world: &mut World, person: Person, membership: Membership, groups: Texts) -> Step {
+async fn is_in(world: &mut World, person: Person, membership: Membership, groups: Texts) -> Step {
     let listed: Vec<String> = groups.0.iter().map(|group| world.filled(group)).collect::<anyhow::Result<_>>()?;
-    let seen = &identity(world.answer_to(&person)?)?.groups;
+    let seen = &identity(world.answer_expected(&person, Expected::Accepted).await?)?.groups;
     let has = |group: &&String| seen.contains(*group);
     match membership {
         Membership::Includes => {
@@ -57,13 +57,15 @@ fn is_in(world: &mut World, person: Person, membership: Membership, groups: Text
 #[derive(Clone, Debug, PartialEq, Eq, cucumber::Parameter)]
 #[param(
     name = "attribute",
-    regex = r#"the UID "[^"]*"|no UID|the extra "[^"]*" with "[^"]*"(?:(?:, | and )"[^"]*")*|no extra "[^"]*""#
+    regex = r#"the UID "[^"]*"|no UID|the extra "[^"]*" with "[^"]*"(?:(?:, | and )"[^"]*")*|no extra(?: "[^"]*")?"#
 )]
 enum Attribute {
     /// The UID, which is empty if there is none.
     Uid(String),
     /// The key of an extra and its values, if it is there.
     Extra(String, Option<Vec<String>>),
+    /// Not one extra.
+    NoExtra,
 }
 
 impl FromStr for Attribute {
@@ -72,7 +74,9 @@ impl FromStr for Attribute {
     fn from_str(said: &str) -> Result<Self, Infallible> {
         let mut quoted = said.split('"').skip(1).step_by(2).map(str::to_owned);
         let first = quoted.next().unwrap_or_default();
-        Ok(if said.contains(" extra ") {
+        Ok(if said == "no extra" {
+            Self::NoExtra
+        } else if said.contains(" extra ") {
             Self::Extra(first, said.starts_with("the").then(|| quoted.collect()))
         } else {
             Self::Uid(first)
@@ -80,11 +84,13 @@ impl FromStr for Attribute {
     }
 }
 
+requires!(audit_log unless "asks the API server who");
 #[then(expr = "{person} has {attribute}")]
-fn has(world: &mut World, person: Person, attribute: Attribute) -> Step {
-    let seen = identity(world.answer_to(&person)?)?;
+async fn has(world: &mut World, person: Person, attribute: Attribute) -> Step {
+    let seen = identity(world.answer_expected(&person, Expected::Accepted).await?)?;
     match attribute {
         Attribute::Uid(uid) => expect!(seen.uid == uid, "the UID \"{uid}\"", "\"{}\"", seen.uid),
+        Attribute::NoExtra => expect!(seen.extra.is_empty(), "no extra", "{:?}", seen.extra),
         Attribute::Extra(key, Some(values)) => expect!(
             seen.extra.get(&key) == Some(&values),
             "the extra \"{key}\" with {values:?}",
@@ -113,6 +119,7 @@ mod tests {
             read(r#"the extra "shift" with "blue" and "green""#),
             Ok(Attribute::Extra("shift".to_owned(), Some(values)))
         );
+        assert_eq!(read("no extra"), Ok(Attribute::NoExtra));
         assert_eq!(read(r#"no extra "shift""#), Ok(Attribute::Extra("shift".to_owned(), None)));
     }
 }

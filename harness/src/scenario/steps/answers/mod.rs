@@ -18,7 +18,7 @@ use crate::event::{ReasonSource, Verdict};
 use crate::jwt::Jwt;
 use crate::probe::{Answer, Identity, Question, ask};
 use crate::process::wait::{Condition, until};
-use crate::scenario::world::World;
+use crate::scenario::world::{Expected, World};
 
 /// Credentials like the one held, never presented so far: the API server remembers an accepted token for
 /// ten seconds, whatever happens to it meanwhile (kubernetes `TokenSuccessCacheTTL`).
@@ -34,9 +34,9 @@ pub(super) const TRUSTED: Duration = Duration::from_secs(90);
 // An answer that does not itself say who the caller is has the audit event for a witness.
 requires!(audit_log unless "asks the API server who");
 #[then(expr = "{person} is accepted as {string}")]
-fn accepted_as(world: &mut World, person: Person, user: String) -> Step {
+async fn accepted_as(world: &mut World, person: Person, user: String) -> Step {
     let user = world.filled(&user)?;
-    accepted(world.answer_to(&person)?, &user)
+    accepted(world.answer_expected(&person, Expected::Accepted).await?, &user)
 }
 
 /// The outcome of a further request, in words.

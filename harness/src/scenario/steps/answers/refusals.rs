@@ -6,7 +6,7 @@ use cucumber::then;
 use super::super::{Person, Step};
 use super::{refused, soon};
 use crate::event::{ReasonSource, Verdict};
-use crate::scenario::world::World;
+use crate::scenario::world::{Expected, World};
 
 phrases! {
     /// The kind of a refusal, which decides where its reason is.
@@ -17,6 +17,8 @@ phrases! {
         Unlogged = "refused as unauthenticated without an error in the log",
         ByAuthProxy = "refused by the auth proxy as unauthenticated",
         Forbidden = "refused as forbidden",
+        /// The server itself fails, or somebody that it asks (HTTP 500).
+        InternalError = "refused with an internal error",
         InTls = "refused in the TLS handshake",
     }
 }
@@ -24,6 +26,9 @@ phrases! {
 requires!(audit_log if "without an error in the log");
 #[then(expr = "{person} is {refusal}, because {string}")]
 async fn is_refused(world: &mut World, person: Person, refusal: Refusal, reason: String) -> Step {
+    if refusal == Refusal::Unauthenticated {
+        world.answer_expected(&person, Expected::Refused).await?;
+    }
     match refusal {
         Refusal::Unauthenticated => unauthenticated(world, &person, &reason),
         Refusal::SoonUnauthenticated => {
@@ -33,6 +38,7 @@ async fn is_refused(world: &mut World, person: Person, refusal: Refusal, reason:
         Refusal::Unlogged => unauthenticated_unlogged(world, &person, &reason),
         Refusal::ByAuthProxy => unauthenticated_by_auth_proxy(world, &person, &reason),
         Refusal::Forbidden => refused_as(world, &person, Verdict::Forbidden, &reason),
+        Refusal::InternalError => internal_error(world, &person, &reason),
         Refusal::InTls => refused_as(world, &person, Verdict::TlsRefused, &reason),
     }
 }
@@ -88,7 +94,7 @@ fn audit_event_says(world: &mut World, message: String) -> Step {
 /// Fails unless the last answer to `person` is a refusal as unauthenticated, with its reason in the log.
 pub(super) fn unauthenticated(world: &mut World, person: &Person, reason: &str) -> Step {
     refused_as(world, person, Verdict::Unauthenticated, reason)?;
-    let source = world.answer()?.record.source;
+    let source = world.answer_to(person)?.record.source;
     expect!(
         matches!(source, ReasonSource::Log | ReasonSource::NotObservable),
         "the reason in the API server's log",
@@ -124,6 +130,17 @@ fn unauthenticated_by_auth_proxy(world: &mut World, person: &Person, reason: &st
         "the API server never sees the request",
         "it has the audit id {:?}",
         record.audit_id
+    );
+    Ok(())
+}
+
+fn internal_error(world: &mut World, person: &Person, reason: &str) -> Step {
+    let answer = world.answer_to(person)?;
+    let seen = answer.record.reason.as_deref().unwrap_or_default();
+    expect!(
+        answer.status == Some(500) && !reason.is_empty() && seen.contains(reason),
+        "an internal error, because: {reason}",
+        "{answer}"
     );
     Ok(())
 }

@@ -37,7 +37,7 @@ phrases! {
         "a service account token as two sub-protocols" => Self::Protocols(Form::Twice),
         "a service account token as the only sub-protocol" => Self::Protocols(Form::Alone),
         "a service account token as a sub-protocol that is cut short" => Self::Protocols(Form::CutShort),
-        "a service account token as a sub-protocol that is no text" => Self::Protocols(Form::NoText),
+        "a service account token as a sub-protocol that is not text" => Self::Protocols(Form::NoText),
         "an empty token" => Self::Empty,
         "a made-up token" => Self::MadeUp,
         "his name and a password" => Self::Password,

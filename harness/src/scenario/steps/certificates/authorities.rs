@@ -54,6 +54,8 @@ phrases! {
     /// An authority that the API server comes to trust.
     enum AddedAuthority as "added_authority" {
         New = "the new CA",
+        /// The list is signed by the new CA, and has the certificate that the person holds.
+        NewWithRevocations = "the new CA with a list that revokes her certificate",
         FrontProxys = "the front proxy's CA",
     }
 }
@@ -77,6 +79,7 @@ fn authority_is_added(world: &mut World, added: AddedAuthority, holders: SignsFo
     let file = file.context("the API server's file of authorities is not ours to rewrite")?;
     let certificate = match added {
         AddedAuthority::New => new_authority(world)?,
+        AddedAuthority::NewWithRevocations => with_revocations(world)?,
         AddedAuthority::FrontProxys => world.request_header_authority()?.certificate().to_owned(),
     };
     world.notes::<New>().trusted = Some(TrustedAuthority::add(&file, &certificate)?);
@@ -139,6 +142,17 @@ fn create_authority(world: &mut World) -> Step<Authority> {
     let authority = Authority::root(&world.unique("new authority"))?;
     world.notes::<New>().authority = Some(authority.clone());
     Ok(authority)
+}
+
+/// Returns the certificate of the new authority, and its revocation list behind it. An API server has no flag for such a list; this is the
+/// one file where it could find one.
+fn with_revocations(world: &mut World) -> Step<String> {
+    let holder = Person::called("she");
+    let Credential::Certificate(leaf) = world.holding(&holder)?.credential.clone() else {
+        bail!("nobody holds a certificate")
+    };
+    let authority = world.notes::<New>().authority.clone().context("there is no new authority")?;
+    Ok(format!("{}{}", authority.certificate(), authority.revocation_list(&leaf)?))
 }
 
 /// Returns the certificate of the new authority.

@@ -85,34 +85,48 @@ phrases! {
     }
 }
 
+/// The group whose members may do everything.
+const MASTERS: &str = "system:masters";
+
 /// The common name of intermediate authorities.
 const INTERMEDIATE: &str = "authlab department";
 
-requires!(cluster_signing_key);
+// A cluster's own signer keeps the common name and the organizations of a request, and nothing else; it signs none for `system:masters`
+// (kubernetes `plugin/pkg/admission/certificates/subjectrestriction`).
+requires!(
+    client_certificates,
+    cluster_signing_key if "system:masters",
+    cluster_signing_key if "with the common names",
+    cluster_signing_key if "with the UID",
+    cluster_signing_key if "with its intermediate certificate",
+    cluster_signing_key if "without extended key usages",
+    cluster_signing_key if "a client certificate valid for",
+);
 #[given(expr = "{person} holds {client_certificate}")]
-fn holds_certificate(world: &mut World, person: Person, certificate: ClientCertificate) -> Step {
+async fn holds_certificate(world: &mut World, person: Person, certificate: ClientCertificate) -> Step {
     let user = world.user(&person)?;
     let plain = Request::client(&user, &[]);
-    let clients = world.client_authority()?;
     let leaf = match certificate {
-        ClientCertificate::Plain => clients.issue(&plain),
-        ClientCertificate::For(name) => clients.issue(&Request::client(&name, &[])),
-        ClientCertificate::Organizations(organizations) => clients.issue(&Request::client(&user, &organizations.all())),
-        ClientCertificate::CommonNames(names) => clients.issue(&Request::client_with_common_names(&names.all())),
-        ClientCertificate::Uid(uid) => clients.issue(&Request::client_with_uid(&user, &uid, &[])),
-        ClientCertificate::WithIntermediate => clients.intermediate(INTERMEDIATE)?.issue(&plain),
-        ClientCertificate::WithoutPurpose => clients.issue(&plain.purpose(Purpose::Unsaid)),
-        ClientCertificate::ValidFor(lifetime) => clients.issue(&plain.lifetime(lifetime)),
+        ClientCertificate::Plain => world.client_certificate(&user, &[]).await?,
+        ClientCertificate::For(name) => world.client_certificate(&name, &[]).await?,
+        ClientCertificate::Organizations(organizations) if organizations.all().contains(&MASTERS) => {
+            world.client_authority()?.issue(&Request::client(&user, &organizations.all()))?
+        }
+        ClientCertificate::Organizations(organizations) => world.client_certificate(&user, &organizations.all()).await?,
+        ClientCertificate::CommonNames(names) => world.client_authority()?.issue(&Request::client_with_common_names(&names.all()))?,
+        ClientCertificate::Uid(uid) => world.client_authority()?.issue(&Request::client_with_uid(&user, &uid, &[]))?,
+        ClientCertificate::WithIntermediate => world.client_authority()?.intermediate(INTERMEDIATE)?.issue(&plain)?,
+        ClientCertificate::WithoutPurpose => world.client_authority()?.issue(&plain.purpose(Purpose::Unsaid))?,
+        ClientCertificate::ValidFor(lifetime) => world.client_authority()?.issue(&plain.lifetime(lifetime))?,
     };
-    Ok(world.hold(&person, Credential::Certificate(leaf?), None)?)
+    Ok(world.hold(&person, Credential::Certificate(leaf), None)?)
 }
 
-requires!(cluster_signing_key);
+requires!(client_certificates, cluster_signing_key unless "was signed by an unknown CA" or "is self-signed");
 #[given(expr = "{person} holds a client certificate that {certificate_flaw}")]
-fn holds_flawed_certificate(world: &mut World, person: Person, flaw: CertificateFlaw) -> Step {
+async fn holds_flawed_certificate(world: &mut World, person: Person, flaw: CertificateFlaw) -> Step {
     const ALICE: &str = "alice";
     let user = world.user(&person)?;
-    let clients = world.client_authority()?;
     // Without a common name, another part of the subject shows that it is not empty.
     let organizations: &[&str] = match flaw {
         CertificateFlaw::In(Flaw::NoCommonName) => &["platform-team"],
@@ -120,20 +134,35 @@ fn holds_flawed_certificate(world: &mut World, person: Person, flaw: Certificate
     };
     let (request, sound) = (Request::client(&user, organizations), Request::client(ALICE, organizations));
     let (leaf, twin) = match flaw {
-        CertificateFlaw::In(flaw) => (clients.issue(&Request::flawed(&user, organizations, flaw))?, clients.issue(&sound)?),
-        CertificateFlaw::UnknownCa => (Authority::root("stranger")?.issue(&request)?, clients.issue(&sound)?),
-        CertificateFlaw::SameName => (clients.impostor()?.issue(&request)?, clients.issue(&sound)?),
-        CertificateFlaw::SelfSigned => (Authority::self_signed(&request)?, clients.issue(&sound)?),
+        CertificateFlaw::UnknownCa => (
+            Authority::root("stranger")?.issue(&request)?,
+            world.client_certificate(ALICE, organizations).await?,
+        ),
+        CertificateFlaw::SelfSigned => (
+            Authority::self_signed(&request)?,
+            world.client_certificate(ALICE, organizations).await?,
+        ),
+        CertificateFlaw::In(flaw) => {
+            let clients = world.client_authority()?;
+            (clients.issue(&Request::flawed(&user, organizations, flaw))?, clients.issue(&sound)?)
+        }
+        CertificateFlaw::SameName => {
+            let clients = world.client_authority()?;
+            (clients.impostor()?.issue(&request)?, clients.issue(&sound)?)
+        }
         CertificateFlaw::NoIntermediate => {
-            let intermediate = clients.intermediate(INTERMEDIATE)?;
+            let intermediate = world.client_authority()?.intermediate(INTERMEDIATE)?;
             let mut leaf = intermediate.issue(&request)?;
             leaf.chain.clear();
             (leaf, intermediate.issue(&sound)?)
         }
-        CertificateFlaw::ExpiredIntermediate => (
-            clients.expired_intermediate(INTERMEDIATE)?.issue(&request)?,
-            clients.intermediate(INTERMEDIATE)?.issue(&sound)?,
-        ),
+        CertificateFlaw::ExpiredIntermediate => {
+            let clients = world.client_authority()?;
+            (
+                clients.expired_intermediate(INTERMEDIATE)?.issue(&request)?,
+                clients.intermediate(INTERMEDIATE)?.issue(&sound)?,
+            )
+        }
     };
     let twin = Twin {
         credential: Credential::Certificate(twin),
@@ -142,10 +171,10 @@ fn holds_flawed_certificate(world: &mut World, person: Person, flaw: Certificate
     Ok(world.hold(&person, Credential::Certificate(leaf), Some(twin))?)
 }
 
-requires!(cluster_signing_key);
+requires!(client_certificates);
 #[then(expr = "{person}, with a client certificate, is accepted")]
 async fn accepted_with_certificate(world: &mut World, person: Person) -> Step {
-    let leaf = world.client_authority()?.issue(&Request::client(&person.user(), &[]))?;
+    let leaf = world.client_certificate(&person.user(), &[]).await?;
     let answer = world.ask_with(&person, &Credential::Certificate(leaf), &Question::who_am_i()).await;
     answers::accepted(&answer, &person.user())
 }

@@ -3,11 +3,10 @@
 use std::convert::Infallible;
 use std::str::FromStr;
 
-use anyhow::Context;
 use cucumber::then;
 
 use super::impersonator;
-use crate::probe::AuditEvent;
+use crate::scenario::steps::audit::event;
 use crate::scenario::steps::servers::metrics::Counts;
 use crate::scenario::steps::{Person, Step};
 use crate::scenario::world::World;
@@ -75,13 +74,4 @@ async fn is_counted(world: &mut World, mode: String, decision: String) -> Step {
         Counts::at_least_one_more(world, &format!("apiserver_impersonation_{series}"), &labels).await?;
     }
     Ok(())
-}
-
-fn event(world: &World) -> Step<&AuditEvent> {
-    Ok(world
-        .answer()?
-        .record
-        .event
-        .as_ref()
-        .context("there is no audit event for the request")?)
 }

@@ -14,7 +14,6 @@ use super::{Person, Step, answers, requests, service_accounts};
 use crate::cluster::Behaviours;
 use crate::credential::Credential;
 use crate::event::Verdict;
-use crate::pki::Request;
 use crate::probe::{Answer, Endpoint, Question};
 use crate::scenario::world::{Twin, World};
 
@@ -36,12 +35,12 @@ phrases! {
     }
 }
 
-requires!(administrator, cluster_signing_key);
+requires!(administrator, client_certificates);
 #[given(expr = "{person} is a support engineer")]
-fn is_impersonator(world: &mut World, person: Person) -> Step {
+async fn is_impersonator(world: &mut World, person: Person) -> Step {
     let user = world.user(&person)?;
     let user = world.unique(&user);
-    let leaf = world.client_authority()?.issue(&Request::client(&user, &["support-engineers"]))?;
+    let leaf = world.client_certificate(&user, &["support-engineers"]).await?;
     world.notes::<Impersonator>().user = Some(user);
     Ok(world.hold(&person, Credential::Certificate(leaf), None)?)
 }
@@ -169,11 +168,15 @@ async fn allow(world: &mut World, person: &Person, rights: &[Right]) -> Step {
 
 /// Returns the name of the user in `identity`, if it has one.
 async fn user_name(world: &mut World, identity: &ImpersonatedIdentity) -> Step<Option<String>> {
-    let namespace = world.namespace().await?;
     Ok(match &identity.whom {
         Whom::Nobody | Whom::Oneself => None,
-        Whom::User(name) => Some(world.filled(name)?),
-        Whom::ServiceAccount(name) => Some(format!("system:serviceaccount:{namespace}:{name}")),
+        // A name without a placeholder needs no namespace, which would be created.
+        Whom::User(name) if !name.contains('{') => Some(name.clone()),
+        Whom::User(name) => {
+            world.namespace().await?;
+            Some(world.filled(name)?)
+        }
+        Whom::ServiceAccount(name) => Some(format!("system:serviceaccount:{}:{name}", world.namespace().await?)),
         Whom::Node(name) => Some(node_user(name)),
         Whom::NodeOfItsPod => Some(node_user(&service_accounts::on_node(world).await?.node)),
         Whom::AnotherNode => Some(node_user(&world.unique("another"))),

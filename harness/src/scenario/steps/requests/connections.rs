@@ -9,7 +9,7 @@ use cucumber::{then, when};
 use super::super::{Person, Step};
 use crate::credential::Credential;
 use crate::pem;
-use crate::pki::{Authority, Request};
+use crate::pki::Authority;
 use crate::probe::{Http2, Question, acceptable_authorities};
 use crate::process::wait::{Condition, until};
 use crate::scenario::world::World;
@@ -69,15 +69,26 @@ async fn connection_ends(world: &mut World, status: u16) -> Step {
     Ok(ended.await?)
 }
 
-requires!(cluster_signing_key);
+#[when(expr = "{person} asks the API server twice who {word} is, over one connection")]
+async fn asks_twice(world: &mut World, person: Person, _pronoun: String) -> Step {
+    let credential = world.holding(&person)?.credential.clone();
+    accepted_twice(world, &credential).await.map(drop)
+}
+
+requires!(client_certificates);
 #[then(expr = "{person}, with a client certificate, gets two responses over one connection")]
 async fn answered_twice(world: &mut World, person: Person) -> Step {
-    let leaf = world.client_authority()?.issue(&Request::client(&person.user(), &[]))?;
-    let (mut connection, first) = first(world, &Credential::Certificate(leaf)).await?;
-    let second = ask(&mut connection).await?;
-    expect!((first, second) == (201, 201), "to be accepted twice", "{first} and {second}");
+    let leaf = world.client_certificate(&person.user(), &[]).await?;
+    let connection = accepted_twice(world, &Credential::Certificate(leaf)).await?;
     expect!(!connection.has_ended(), "a connection that goes on", "it has ended");
     Ok(())
+}
+
+async fn accepted_twice(world: &World, credential: &Credential) -> Step<Http2> {
+    let (mut connection, first) = first(world, credential).await?;
+    let second = ask(&mut connection).await?;
+    expect!((first, second) == (201, 201), "to be accepted twice", "{first} and {second}");
+    Ok(connection)
 }
 
 async fn first(world: &World, credential: &Credential) -> Step<(Http2, u16)> {

@@ -30,7 +30,7 @@ fn holds_nothing(world: &mut World, person: Person) -> Step {
     Ok(world.hold(&person, Credential::Nothing, twin)?)
 }
 
-#[when(expr = "{person} asks the API server who {word} is")]
+#[when(expr = "{person} asks the API server who {word} is/are")]
 async fn asks_who(world: &mut World, person: Person, _pronoun: String) -> Step {
     Ok(world.ask(&person, &Question::who_am_i()).await.map(drop)?)
 }
@@ -42,12 +42,29 @@ async fn asks_to_list(world: &mut World, person: Person, resource: String) -> St
     Ok(world.ask(&person, &question).await.map(drop)?)
 }
 
-#[when(expr = "{person} asks the API server who {word} is, in a response format that it does not support")]
-async fn asks_who_in_another_format(world: &mut World, person: Person, _pronoun: String) -> Step {
-    Ok(world
-        .ask(&person, &Question::who_am_i().header("Accept", "text/csv"))
-        .await
-        .map(drop)?)
+phrases! {
+    /// A form of the question who somebody is, beside the usual one.
+    enum Form as "form_of_question" {
+        OtherFormat = "in a response format that it does not support",
+        Beta = "in the API version v1beta1",
+        Alpha = "in the API version v1alpha1",
+        V1 = "in the API version v1",
+    }
+}
+
+requires!(
+    self_reviews_in_beta if "in the API version v1beta1",
+    self_reviews_in_alpha if "in the API version v1alpha1",
+);
+#[when(expr = "{person} asks the API server who {word} is, {form_of_question}")]
+async fn asks_who_in_another_form(world: &mut World, person: Person, _pronoun: String, form: Form) -> Step {
+    let question = match form {
+        Form::OtherFormat => Question::who_am_i().header("Accept", "text/csv"),
+        Form::Beta => Question::who_am_i_in("v1beta1"),
+        Form::Alpha => Question::who_am_i_in("v1alpha1"),
+        Form::V1 => Question::who_am_i(),
+    };
+    Ok(world.ask(&person, &question).await.map(drop)?)
 }
 
 phrases! {
@@ -55,6 +72,7 @@ phrases! {
     enum Health as "health" {
         Alive = "alive",
         Healthy = "healthy",
+        Ready = "ready",
     }
 }
 
@@ -63,6 +81,7 @@ async fn asks_for_health(world: &mut World, person: Person, health: Health) -> S
     let path = match health {
         Health::Alive => "/livez",
         Health::Healthy => "/healthz",
+        Health::Ready => "/readyz",
     };
     Ok(world.ask(&person, &Question::get(path)).await.map(drop)?)
 }
@@ -76,6 +95,10 @@ pub(super) async fn list(world: &mut World, resource: &str) -> Step<Question> {
 /// The time until an API server learns of a new object, at most.
 pub(super) const HEARD: Duration = Duration::from_secs(10);
 
+/// The time that requests of one attempt wait for their turn ([`crate::probe::Gate`]), at most: all scenarios that are carried out beside this
+/// one may ask the same server. The server has no part in that.
+const QUEUED: Duration = Duration::from_secs(30);
+
 /// Asks until the answer is an acceptance: a refusal is not final while the API server has not learned of an object (`what`).
 pub(super) async fn until_accepted(
     endpoint: &Endpoint,
@@ -85,7 +108,7 @@ pub(super) async fn until_accepted(
     question: &Question,
     limit: Duration,
 ) -> Step<Answer> {
-    let accepted = until(what, limit, || async {
+    let accepted = until(what, limit + QUEUED, || async {
         let answer = ask(endpoint, who, credential, question).await;
         Ok::<_, Infallible>(if answer.verdict == Verdict::Accepted {
             Condition::Met(answer)

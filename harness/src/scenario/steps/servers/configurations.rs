@@ -4,15 +4,19 @@ use std::time::Duration;
 
 use anyhow::Context;
 use cucumber::{given, then, when};
+use serde_json::{Value, json};
 
-use super::super::{Step, tokens};
+use super::super::{Person, Step, tokens};
 use super::Configured;
 use super::metrics::Counts;
 use crate::cluster::{Behaviours, ConfigurationChange, Setting};
 use crate::credential::Credential;
 use crate::event::Verdict;
 use crate::lab::LabError;
-use crate::probe::{Gate, LAST_CONFIGURATION, Question, Reload, Stage, TOLD, TRYING, ask, configuration_gate, hash, replace_configuration};
+use crate::probe::{
+    Gate, LAST_CONFIGURATION, Question, Reload, Stage, TOLD, TRYING, ask, authorization_gate, configuration_gate, hash,
+    replace_authorization, replace_configuration,
+};
 use crate::scenario::world::World;
 
 /// The new configuration, and the API server's reaction to it.
@@ -103,6 +107,62 @@ async fn tells_which(world: &mut World) -> Step {
     let told = now.value(LAST_CONFIGURATION, &[("hash", &hash)]);
     expect!(told == Some(1.0), "{LAST_CONFIGURATION} with {hash}", "{told:?}");
     Ok(())
+}
+
+/// The beginning of the groups of newcomers, and the authorizer that decides about them.
+const NEWCOMERS: &str = "newcomers";
+
+requires!(further_api_servers, client_certificates);
+/// Other scenarios use the same API server, so the group is the scenario's own.
+#[given(expr = "{person} is a newcomer")]
+async fn is_newcomer(world: &mut World, person: Person) -> Step {
+    let (user, group) = (world.user(&person)?, world.unique(NEWCOMERS));
+    let leaf = world.client_certificate(&user, &[&group]).await?;
+    Ok(world.hold(&person, Credential::Certificate(leaf), None)?)
+}
+
+phrases! {
+    /// A change of the file with an API server's authorizers.
+    enum AuthorizationChange as "authorization_change" {
+        Newcomers = "also asks the webhook about newcomers",
+        UnknownType = "has an authorizer of an unknown type",
+        NoRbac = "has webhooks alone",
+    }
+}
+
+requires!(further_api_servers, server_log);
+#[when(expr = "Dana replaces the authorizers by a file that {authorization_change}")]
+async fn replaces_authorizers(world: &mut World, change: AuthorizationChange) -> Step {
+    let server = world.endpoint().server;
+    let group = world.unique(NEWCOMERS);
+    let gate = authorization_gate(&server).await?;
+    let at_start = std::fs::read_to_string(server.authorization().with_extension("gate"))?;
+    let content = changed_authorizers(&at_start, change, &group)?;
+    let reload = replace_authorization(&server, &gate, &content, TOLD).await?;
+    let replaced = world.notes::<Replaced>();
+    replaced.gate = Some(gate);
+    replaced.made = Some(Made { content, reload });
+    Ok(())
+}
+
+/// Returns the file `text` with `change`.
+fn changed_authorizers(text: &str, change: AuthorizationChange, group: &str) -> Step<String> {
+    let mut file: Value = serde_saphyr::from_str(text)?;
+    let all = file["authorizers"].as_array_mut().context("the file has authorizers")?;
+    let mut added = all.first().context("there is an authorizer")?.clone();
+    added["name"] = NEWCOMERS.into();
+    // A group of its own makes the file a new one in every scenario.
+    added["webhook"]["matchConditions"] = json!([
+        { "expression": "has(request.resourceAttributes) && request.resourceAttributes.resource == 'configmaps'" },
+        { "expression": format!("request.groups.exists(group, group == '{group}')") },
+    ]);
+    match change {
+        AuthorizationChange::Newcomers => {}
+        AuthorizationChange::UnknownType => added["type"] = "Oracle".into(),
+        AuthorizationChange::NoRbac => all.retain(|authorizer| authorizer["type"] == "Webhook"),
+    }
+    all.insert(0, added);
+    Ok(file.to_string())
 }
 
 requires!(further_api_servers);

@@ -2,6 +2,7 @@
 //! log and metrics.
 
 mod configurations;
+mod load_balancer;
 mod logs;
 pub(super) mod metrics;
 
@@ -32,10 +33,17 @@ phrases! {
         "a webhook that it asks in v1beta1" => Self("webhook_without_version"),
         "front proxies of any name" => Self("variant"),
         "a webhook that it does not trust" => Self("variant"),
+        "tokens for admission webhooks" => Self("variant"),
         "the Node authorizer" => Self("variant"),
         "UIDs of certificates switched off" => Self("variant"),
         "constrained impersonation switched off" => Self("variant"),
         "UIDs of token requests switched off" => Self("variant"),
+        "a store of its own" => Self("own_store"),
+        "self-reviews in older versions alone" => Self("own_store"),
+        "several authorizers" => Self("authorizers"),
+        "an audit policy for each group" => Self("authorizers"),
+        "kubelets whose certificates it checks" => Self("authorizers"),
+        "an external signer of service account tokens" => Self("external_signer"),
         // No API server starts with these.
         "OIDC flags beside a configuration file" => Self("oidc_flags_and_file"),
         "an OIDC issuer and no client" => Self("issuer_without_client"),
@@ -45,10 +53,11 @@ phrases! {
         "a file of passwords" => Self("basic_auth"),
         "UIDs of the front proxy under another name alone" => Self("uid_header_of_its_own"),
         "a blank for the front proxy's name" => Self("blank_proxy_name"),
+        "one CA for clients and for front proxies of any name" => Self("shared_authority"),
     }
 }
 
-requires!(further_api_servers);
+requires!(further_api_servers, external_signer if "an external signer", external_token_signer if "an external signer");
 #[given(expr = "an API server with {configured}")]
 async fn an_api_server(world: &mut World, configured: Configured) -> Step {
     let server = world.api_server(configured.0).await?;

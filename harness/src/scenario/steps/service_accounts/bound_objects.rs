@@ -22,6 +22,7 @@ pub(super) enum Binding {
     Own(Kind),
     PodOnNode,
     PodOnMissingNode,
+    PodElsewhere,
     Node,
     MissingPod,
     PodOfOtherUid,
@@ -35,6 +36,7 @@ phrases! {
         " bound to its Secret" => Self::Own(Kind::Secret),
         " bound to its pod on a node" => Self::PodOnNode,
         " bound to its pod on a node that does not exist" => Self::PodOnMissingNode,
+        " bound to its pod on another node" => Self::PodElsewhere,
         " bound to a node" => Self::Node,
         " bound to a pod that does not exist" => Self::MissingPod,
         " bound to its pod under another UID" => Self::PodOfOtherUid,
@@ -99,6 +101,7 @@ impl Binding {
             Self::Own(kind) => own(world, kind).await?,
             Self::PodOnNode => on_node(world).await?.pod_reference(),
             Self::PodOnMissingNode => nodes::on_missing_node(world).await?.pod_reference(),
+            Self::PodElsewhere => nodes::elsewhere(world)?.pod_reference(),
             Self::Node => on_node(world).await?.node_reference(),
             Self::MissingPod => reference("Pod", "missing", None),
             Self::PodOfOtherUid => BoundObjectReference {

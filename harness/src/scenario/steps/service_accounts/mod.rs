@@ -16,12 +16,15 @@ use crate::secret::Secret;
 mod accounts;
 mod bound_objects;
 mod deletions;
+mod external_signer;
+mod kubelets;
 mod nodes;
 mod requests;
 mod reviews;
 mod secrets;
 mod token_issuer;
 mod tokens;
+mod webhook_tokens;
 
 pub(super) use nodes::{OnNode, SIGNER, SIGNER_OF_KUBERNETES, on_node};
 
@@ -72,9 +75,15 @@ pub(super) async fn account(world: &mut World) -> Step<Account> {
 
 /// Creates a service account in the scenario's namespace.
 async fn create_account(world: &mut World, name: &str) -> Step<Account> {
+    create_account_listing(world, name, &[]).await
+}
+
+/// Creates a service account that lists `secrets`, which need not exist yet.
+async fn create_account_listing(world: &mut World, name: &str, secrets: &[&str]) -> Step<Account> {
     let namespace = world.namespace().await?;
     let accounts: Api<ServiceAccount> = Api::namespaced(world.administrator()?, &namespace);
-    let object = serde_json::from_value(json!({ "metadata": world.metadata(name) }))?;
+    let secrets: Vec<_> = secrets.iter().map(|name| json!({ "name": name })).collect();
+    let object = serde_json::from_value(json!({ "metadata": world.metadata(name), "secrets": secrets }))?;
     let uid = accounts.create(&PostParams::default(), &object).await?.uid().unwrap_or_default();
     Ok(Account {
         namespace,
@@ -104,7 +113,12 @@ async fn request(world: &mut World, spec: &TokenRequestSpec) -> Step<Secret> {
 }
 
 async fn request_for(world: &World, account: &Account, spec: &TokenRequestSpec) -> Step<Secret> {
-    let accounts: Api<ServiceAccount> = Api::namespaced(world.administrator_here()?, &account.namespace);
+    request_by(world.administrator_here()?, account, spec).await
+}
+
+/// Requests a token of `account` from the API server of `client`.
+async fn request_by(client: kube::Client, account: &Account, spec: &TokenRequestSpec) -> Step<Secret> {
+    let accounts: Api<ServiceAccount> = Api::namespaced(client, &account.namespace);
     let request = TokenRequest {
         spec: spec.clone(),
         ..TokenRequest::default()

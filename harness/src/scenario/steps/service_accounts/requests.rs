@@ -7,6 +7,7 @@ use cucumber::{then, when};
 use k8s_openapi::api::authentication::v1::TokenRequestSpec;
 use serde_json::{Value, json};
 
+use super::super::audit::event;
 use super::super::{Person, Step};
 use super::account;
 use super::bound_objects::Binding;
@@ -99,7 +100,7 @@ async fn asks_for_token(
     life: RequestedLife,
 ) -> Step {
     let spec = TokenRequestSpec {
-        audiences: audience.0.into_iter().collect(),
+        audiences: audience.0,
         bound_object_ref: binding.reference(world).await?,
         expiration_seconds: life.0,
     };
@@ -163,7 +164,7 @@ async fn lives_for(world: &mut World, expected: TokenLife) -> Step {
 async fn given_token(world: &mut World, binding: Binding, audience: Audience, person: Person) -> Step {
     let bound = binding.reference(world).await?;
     let spec = TokenRequestSpec {
-        audiences: audience.0.into_iter().collect(),
+        audiences: audience.0,
         bound_object_ref: bound.clone(),
         ..TokenRequestSpec::default()
     };
@@ -232,13 +233,8 @@ async fn audit_says_stale(world: &mut World, says: Says) -> Step {
 }
 
 /// Returns the annotation `key` in the audit event of the last answer.
-fn annotation(world: &World, key: &str) -> Step<Option<String>> {
-    let event = world
-        .answer()?
-        .record
-        .event
-        .as_ref()
-        .context("there is no audit event for the request")?;
+pub(super) fn annotation(world: &World, key: &str) -> Step<Option<String>> {
+    let event = event(world)?;
     let annotations = event.0.get("annotations").and_then(|all| all.get(key));
     Ok(annotations.and_then(Value::as_str).map(str::to_owned))
 }
@@ -253,17 +249,18 @@ pub(super) fn question(namespace: &str, name: &str, spec: &TokenRequestSpec) -> 
     ))
 }
 
+/// Returns the token in the last answer.
+pub(super) fn created(world: &World) -> Step<String> {
+    let answer = world.answer()?;
+    expect!(answer.verdict == Verdict::Accepted, "a token is created", "{answer}");
+    let token = answer.body.pointer("/status/token").and_then(Value::as_str);
+    Ok(token.context("the answer holds no token")?.to_owned())
+}
+
 /// Returns the claims of the token in the last answer; fails unless it is the deployer's.
 async fn claims_created(world: &mut World) -> Step<Value> {
     let user = account(world).await?.user();
-    let answer = world.answer()?;
-    expect!(answer.verdict == Verdict::Accepted, "a token is created", "{answer}");
-    let token = answer
-        .body
-        .pointer("/status/token")
-        .and_then(Value::as_str)
-        .context("the answer holds no token")?;
-    let claims = Value::from(Jwt::parse(token)?.claims);
+    let claims = Value::from(Jwt::parse(&created(world)?)?.claims);
     expect!(
         claims.get("sub").and_then(Value::as_str) == Some(&user),
         "a token of \"{user}\"",

@@ -37,16 +37,20 @@ phrases! {
     }
 }
 
-/// The audience of a token, where it is not the API server's: ` for the audience "vault"`, or nothing.
+/// The audiences of a token, where they are not the API server's: ` for the audience "vault"`, ` for the audiences "vault" and "bank"`, or
+/// nothing.
 #[derive(Clone, Debug, cucumber::Parameter)]
-#[param(name = "audience", regex = r#"(?: for the audience "[^"]*")?"#)]
-pub(super) struct Audience(pub(super) Option<String>);
+#[param(
+    name = "audience",
+    regex = r#"(?: for the audience "[^"]*"| for the audiences "[^"]*" and "[^"]*")?"#
+)]
+pub(super) struct Audience(pub(super) Vec<String>);
 
 impl FromStr for Audience {
     type Err = Infallible;
 
     fn from_str(said: &str) -> Result<Self, Infallible> {
-        Ok(Self(said.split('"').nth(1).map(str::to_owned)))
+        Ok(Self(said.split('"').skip(1).step_by(2).map(str::to_owned).collect()))
     }
 }
 
@@ -54,12 +58,12 @@ requires!(administrator, nodes if "a node", node_binding if "bound to a node");
 #[given(expr = "{person} holds a service account token{binding}{audience}")]
 async fn holds_token(world: &mut World, person: Person, binding: Binding, audience: Audience) -> Step {
     // A token for another audience is refused, and its twin is one for the API server.
-    let twin = match audience.0 {
-        Some(_) => Some(fresh(world).await?),
-        None => None,
+    let twin = match audience.0.is_empty() {
+        false => Some(fresh(world).await?),
+        true => None,
     };
     let spec = TokenRequestSpec {
-        audiences: audience.0.into_iter().collect(),
+        audiences: audience.0,
         bound_object_ref: binding.reference(world).await?,
         ..TokenRequestSpec::default()
     };

@@ -22,6 +22,9 @@ use crate::scenario::world::World;
 
 const HOUR: u64 = 3600;
 
+/// A signer that no volume names.
+const OTHER_SIGNER: &str = "authlab.example/others";
+
 /// The requested certificate, in words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Asked {
@@ -31,6 +34,8 @@ enum Asked {
     ShortKey,
     OthersKey,
     OtherNode,
+    OtherSigner,
+    NoPod,
 }
 
 phrases! {
@@ -43,6 +48,8 @@ phrases! {
         "a pod certificate for a short RSA key" => Self::ShortKey,
         "a pod certificate for somebody else's key" => Self::OthersKey,
         "a pod certificate in another node's name" => Self::OtherNode,
+        "a pod certificate of a signer that the pod does not name" => Self::OtherSigner,
+        "a pod certificate for a pod that does not exist" => Self::NoPod,
     }
 }
 
@@ -220,7 +227,7 @@ fn request(world: &mut World, made: &OnNode, asked: Asked) -> Step<(Question, Le
     let own = signing_request_for("pod", &[], &leaf.key)?;
     let pem = match asked {
         // Generated once, with a key that was thrown away.
-        Asked::ShortKey => include_str!("../../../../../fixtures/signing_requests/rsa_2048.csr").to_owned(),
+        Asked::ShortKey => include_str!("../../../../fixtures/signing_requests/rsa_2048.csr").to_owned(),
         Asked::OthersKey => RequestFlaw::Changed.done_to(&own)?,
         _ => own,
     };
@@ -243,6 +250,8 @@ fn request(world: &mut World, made: &OnNode, asked: Asked) -> Step<(Question, Le
             spec["maxExpirationSeconds"] = json!(seconds);
         }
         Asked::OtherNode => spec["nodeName"] = "another-node".into(),
+        Asked::OtherSigner => spec["signerName"] = OTHER_SIGNER.into(),
+        Asked::NoPod => spec["podName"] = "nobody".into(),
     }
     let object = json!({
         "apiVersion": "certificates.k8s.io/v1", "kind": "PodCertificateRequest",
