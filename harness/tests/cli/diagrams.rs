@@ -66,6 +66,21 @@ fn comparable(exchanges: Vec<Exchange>) -> Vec<Exchange> {
     told
 }
 
+/// Returns the texts of a picture, in order.
+fn texts(picture: &str) -> Vec<&str> {
+    let text = Regex::new("<(?:title|text)[^>]*>([^<]*)<").unwrap();
+    text.captures_iter(picture).map(|found| found.get(1).unwrap().as_str()).collect()
+}
+
+/// Returns the lines that only one of two has, in the form of a patch.
+fn difference(kept: &[&str], now: &[&str]) -> String {
+    let only = |sign: char, these: &[&str], others: &[&str]| -> Vec<String> {
+        let these = these.iter().filter(|line| !others.contains(line));
+        these.map(|line| format!("{sign} {line}")).collect()
+    };
+    [only('-', kept, now), only('+', now, kept)].concat().join("\n")
+}
+
 #[test]
 fn each_diagram_is_what_a_run_draws() {
     let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/diagrams"));
@@ -91,14 +106,15 @@ fn each_diagram_is_what_a_run_draws() {
             std::fs::create_dir_all(folder).unwrap();
             std::fs::write(&file, &now).unwrap();
         }
-        if std::fs::read_to_string(&file).unwrap_or_default() != now {
-            different.push(format!("docs/diagrams/{name}.svg"));
+        let kept = std::fs::read_to_string(&file).unwrap_or_default();
+        if kept != now {
+            different.push(format!("docs/diagrams/{name}.svg:\n{}", difference(&texts(&kept), &texts(&now))));
         }
     }
     assert!(
         different.is_empty(),
-        "{} differ from what was drawn now; if that is meant: UPDATE=1 cargo test --test cli diagrams",
-        different.join(", ")
+        "not as they were drawn now; if that is meant: UPDATE=1 cargo test --test cli diagrams\n{}",
+        different.join("\n")
     );
     let kept = std::fs::read_dir(folder).unwrap().count();
     assert_eq!(kept, DIAGRAMS.len(), "docs/diagrams/ has a file for each, and no other");
