@@ -114,6 +114,7 @@ impl<'a> Visit<'a> {
         let kubernetes = kubernetes.cloned().unwrap_or_default();
         Ok(Tried {
             kubernetes,
+            issuers_not_found: Vec::new(),
             result: Result::People(tried.into_iter().map(|(_, person)| person).collect()),
         })
     }

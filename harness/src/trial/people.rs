@@ -42,7 +42,7 @@ pub fn everybody(project: &Project, setup: &Setup) -> Result<Vec<Person>, Diagno
 /// # Errors
 /// The shape or the issuer of a token is unknown, or a token file cannot be read.
 pub fn person(project: &Project, person: &project::Person, setup: &Setup) -> Result<Option<Person>, Diagnostic> {
-    if setup.asks_real_issuers && matches!(person.credential, project::Credential::Token(_) | project::Credential::Keycloak(_)) {
+    if setup.asks_real_issuers && needs_an_issuer(person) {
         return Err(project
             .mistake(&person.name.place, "only the real issuer can sign this person's tokens")
             .hint("give them `token-file`, a file with a token that it signed; or leave out --real-issuers"));
@@ -86,6 +86,12 @@ pub fn person(project: &Project, person: &project::Person, setup: &Setup) -> Res
         name: person.name.value.clone(),
         presents,
     }))
+}
+
+/// Returns `true` for somebody whose token an issuer has yet to sign: a stand-in, or a Keycloak with the project's realm.
+#[must_use]
+pub fn needs_an_issuer(person: &project::Person) -> bool {
+    matches!(person.credential, project::Credential::Token(_) | project::Credential::Keycloak(_))
 }
 
 /// Returns the login of a person who logs in at the project's realm.

@@ -10,6 +10,9 @@ use super::{Action, Decision, Outcome, Person};
 pub struct Tried {
     /// The full version of Kubernetes.
     pub kubernetes: String,
+    /// The real issuers that its API server did not find, each with the reason: it refuses their tokens.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub issuers_not_found: Vec<String>,
     /// The words of its API server.
     #[serde(flatten)]
     pub result: Result,
@@ -80,6 +83,7 @@ impl Trial {
         });
         Ok(Tried {
             kubernetes: self.kubernetes().to_owned(),
+            issuers_not_found: self.issuers_not_found().to_vec(),
             result: Result::People(futures::future::try_join_all(tried).await?),
         })
     }
@@ -89,7 +93,7 @@ impl Tried {
     /// Returns the versions in `tried` by result: neighbours with the same one are together.
     pub fn by_result(tried: &[Self]) -> Vec<Versions<'_>> {
         let mut grouped: Vec<Versions<'_>> = Vec::new();
-        for Self { kubernetes, result } in tried {
+        for Self { kubernetes, result, .. } in tried {
             let version = minor(kubernetes);
             match grouped.last_mut().filter(|last| last.result == result) {
                 Some(last) => last.versions.push(version),
@@ -129,6 +133,7 @@ mod tests {
     fn versions_with_one_result_are_together() {
         let tried = |kubernetes: &str, said: &str| Tried {
             kubernetes: kubernetes.to_owned(),
+            issuers_not_found: Vec::new(),
             result: Result::DoesNotStart(said.to_owned()),
         };
         let of = |versions: &[(&str, &str)]| {

@@ -323,7 +323,18 @@ fn it_is_asked_as_a_real_issuer_and_its_token_is_presented_as_it_is() {
     let shown = said(in_home(&issuer.stage, issuer.home.path(), &show).env("HTTPS_PROXY", proxy)).success();
     assert!(shown.contains(url) && !shown.contains("authlab.invalid"), "{shown}");
     assert!(shown.contains("HTTPS_PROXY=") && !shown.contains("not-to-be-shown"), "{shown}");
-    // Nobody here can sign a real issuer's token.
+    // Nobody here can sign a real issuer's token: in a project, people who need that are named, and the others are tried.
+    let project = format!(
+        "[api-server]\nauthentication-configuration = \"authn.yaml\"\n\
+         [people.alice]\ntoken-file = \"alice.jwt\"\n\
+         [people.bob]\nissuer = \"{url}\"\nclaims = {{ sub = \"bob\" }}\n"
+    );
+    file("authlab.toml", &project);
+    let all = issuer.said(&["try", "--all", "--real-issuers", "--json"]);
+    assert!(all.err.contains("only the real issuer can sign their tokens: bob"), "{}", all.err);
+    let tried = all.json()["versions"][0]["people"].as_array().unwrap().clone();
+    assert_eq!((tried.len(), &tried[0]["accepted"]["user"]), (1, &json!("oidc:alice")));
+    std::fs::remove_file(issuer.home.path().join("authlab.toml")).unwrap();
     file("alice.json", r#"{ "sub": "alice" }"#);
     let refused = issuer
         .said(&[&["try"], &options[..], &["--claims", "alice.json"]].concat())

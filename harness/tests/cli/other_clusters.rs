@@ -106,7 +106,10 @@ fn service_accounts_of_another_cluster_are_known_by_its_published_keys() {
         closed.err
     );
     let of = |told: &Value, person: usize| told["versions"][0]["people"][person].clone();
+    let notes = closed.err.clone();
     let told = closed.json();
+    let not_found = told["versions"][0]["issuers_not_found"][0].as_str().unwrap();
+    assert!(notes.contains(not_found), "the record says {not_found}, and the notes: {notes}");
     let reason = of(&told, 0)["refused"]["reason"].as_str().unwrap().to_owned();
     assert!(reason.contains("not initialized"), "{reason}");
 

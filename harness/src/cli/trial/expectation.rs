@@ -82,7 +82,7 @@ pub(super) fn check<'a>(
 /// Returns what was expected and did not come out, in words.
 pub(super) fn unmet(expectations: &[Expectation], tried: &[Tried]) -> Vec<String> {
     let mut unmet = Vec::new();
-    for Tried { kubernetes, result } in tried {
+    for Tried { kubernetes, result, .. } in tried {
         for expectation in expectations {
             let told = match result {
                 Said::DoesNotStart(said) => Some(format!("the API server does not start: {said}")),

@@ -189,6 +189,9 @@ pub async fn run(arguments: TryArguments, session: &Session, out: &mut dyn Write
         None => setup,
     };
     let people = arguments.people.read(project.as_ref(), &setup)?;
+    if let Some(left_out) = arguments.people.left_out(project.as_ref(), &setup) {
+        session.events.note(left_out);
+    }
     let for_people = |setup: Setup| setup.for_people(people.iter().map(|person| &person.presents));
     let setup = for_people(setup);
     tell_realm(&setup, &session.events);
@@ -415,19 +418,21 @@ impl Trials<'_> {
                 let said = configuration.in_users_words(&said, setup.given.authentication.as_deref());
                 return Ok(Tried {
                     kubernetes: version.version.to_string(),
+                    issuers_not_found: Vec::new(),
                     result: Said::DoesNotStart(said),
                 });
             }
             Err(error) => return Err(trial_error(error)),
         };
         *up = Some(trial.lab().clone());
-        for why in trial.issuers_not_found() {
+        trial.apply(&configuration.manifests).await.map_err(trial_error)?;
+        let tried = trial.try_all(self.people, &self.arguments.may).await.map_err(trial_error)?;
+        for why in &tried.issuers_not_found {
             self.session
                 .events
                 .note(format!("Kubernetes {}: {why}", version.version.minor_version()));
         }
-        trial.apply(&configuration.manifests).await.map_err(trial_error)?;
-        trial.try_all(self.people, &self.arguments.may).await.map_err(trial_error)
+        Ok(tried)
     }
 }
 

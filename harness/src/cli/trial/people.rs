@@ -106,6 +106,27 @@ impl PeopleOptions {
         Ok(people)
     }
 
+    /// Returns a note on those of all people who are not tried, because only a real issuer can sign their tokens.
+    pub(super) fn left_out(&self, project: Option<&Project>, setup: &Setup) -> Option<String> {
+        let people = project.iter().flat_map(|project| project.people.values());
+        let names: Vec<&str> = people
+            .filter(|person| self.is_left_out(person, setup))
+            .map(|person| person.name.value.as_str())
+            .collect();
+        (!names.is_empty()).then(|| {
+            format!(
+                "left out, because only the real issuer can sign their tokens: {} (`token-file` names a token that it signed)",
+                names.join(", ")
+            )
+        })
+    }
+
+    /// Returns `true` for somebody who is not tried because nobody named them, and because nobody here can sign their token.
+    fn is_left_out(&self, person: &project::Person, setup: &Setup) -> bool {
+        let is_named = self.people.iter().any(|name| *name == person.name.value);
+        self.all && !is_named && setup.asks_real_issuers && trial::people::needs_an_issuer(person)
+    }
+
     /// Returns the number of times that standard input is read.
     pub(super) fn standard_inputs(&self) -> usize {
         let files = self.claims.iter().chain(&self.token_file);
@@ -190,8 +211,7 @@ impl PeopleOptions {
             match trial::people::person(project, person, setup) {
                 Ok(Some(person)) => people.push(person),
                 Ok(None) if self.all => {}
-                // Among all, people without a real token are left out.
-                Err(_) if self.all && setup.asks_real_issuers && !has_real_credential(person) => {}
+                Err(_) if self.is_left_out(person, setup) => {}
                 Ok(None) => mistakes.push(
                     project
                         .mistake(&person.name.place, "a context is only known to a cluster that exists")
@@ -216,11 +236,6 @@ impl PeopleOptions {
             }),
         }
     }
-}
-
-/// Returns `true` for somebody whose credential no stand-in signs.
-fn has_real_credential(person: &project::Person) -> bool {
-    !matches!(person.credential, project::Credential::Token(_) | project::Credential::Keycloak(_))
 }
 
 /// Returns the name of somebody whose claims or token are in `file`.

@@ -303,6 +303,7 @@ mod tests {
         };
         Tried {
             kubernetes: kubernetes.to_owned(),
+            issuers_not_found: Vec::new(),
             result: Said::People(people.iter().map(person).collect()),
         }
     }
@@ -315,6 +316,7 @@ mod tests {
         ];
         let does_not_start = Tried {
             kubernetes: "1.37.2".to_owned(),
+            issuers_not_found: Vec::new(),
             result: Said::DoesNotStart("no".to_owned()),
         };
         let after = [tried("1.30.14", &[("alice", "a", true), ("bob", "b", false)]), does_not_start];
