@@ -18,7 +18,7 @@ use crate::event::Events;
 use crate::hint::Hint;
 use crate::identity_provider::{self, keycloak::java};
 use crate::lab::{self, Choice, LabOptions};
-use crate::server_binaries::{self, Listed, Options, Product, State, look};
+use crate::server_binaries::{self, Listed, Options, Product, State, Versions, look};
 
 /// The proxy that Go uses without GOPROXY (go.dev/ref/mod#environment-variables).
 const GO_PROXY: &str = "https://proxy.golang.org";
@@ -164,7 +164,7 @@ fn tool(name: &str, found: Option<look::Tool>) -> Tool {
 
 async fn java() -> Tool {
     let named = std::env::var_os("AUTHLAB_JAVA").filter(|path| !path.is_empty()).map(PathBuf::from);
-    match java::find(named.as_deref()).await {
+    match java::find(named.as_deref(), java::tested(&Versions::pinned().keycloak.version)).await {
         Ok(java) => Tool::there(format!("{} ({})", java.version, java.program.display())),
         Err(error) => Tool::absent(with_causes(&error)),
     }

@@ -16,6 +16,7 @@ use serde_json::Value;
 use super::image::PreparedImage;
 use super::java::Java;
 use super::launch::{self, ArchiveUse, Launch};
+use super::line::Line;
 use super::realm::{RealmSecrets, Secrets};
 use super::{KeycloakAdmin, KeycloakClient, KeycloakDescription, KeycloakError, client, prepare, server};
 use crate::engine::{Container, ContainerSpec, Engine, Labels, Network};
@@ -37,6 +38,7 @@ pub enum KeycloakImage {
 pub(super) struct Built {
     pub reference: String,
     pub java: Java,
+    pub line: Line,
     pub class_path: String,
     /// The home that [`launch::lay_out`] made, as the container sees it.
     pub place: PathBuf,
@@ -56,6 +58,7 @@ impl Built {
         };
         let launch = Launch {
             java: &self.java,
+            line: self.line,
             home: Path::new(HOME),
             limit: LIMIT,
             lab: None,
@@ -190,12 +193,14 @@ impl KeycloakContainerSpec {
         };
         let (mut spec, data) = match &self.run {
             Run::Script(reference) => {
+                let line = Line::of_image(reference);
+                let off = line.features_off();
                 let server = Server {
                     listen,
-                    features_disabled: Some(launch::FEATURES_DISABLED),
+                    features_disabled: Some(&off),
                     imports: false,
                 };
-                (spec(reference).arguments(words(server.arguments())), Path::new(HOME))
+                (spec(reference).arguments(words(line.named(server.arguments()))), Path::new(HOME))
             }
             Run::Java(built) => {
                 let spec = spec(&built.reference)

@@ -16,6 +16,7 @@ use super::error::file;
 use super::found::Found;
 use super::java::{Archive, Java};
 use super::launch::{self, LIBRARIES, Launch};
+use super::line::Line;
 use super::prepare::private_directory;
 use super::realm::{self, Secrets};
 use super::{KeycloakContainer, KeycloakContainerSpec, KeycloakError, REALM, training};
@@ -105,6 +106,7 @@ impl PreparedImage {
         Built {
             reference: self.reference.clone(),
             java: self.java.clone(),
+            line: Line::of(&self.version),
             class_path: self.class_path.clone(),
             place: PLACE.into(),
             shared: false,
@@ -125,7 +127,9 @@ fn key(version: &str) -> String {
         hash.update([0]);
     };
     let layout = "1";
-    [layout, version, &launch::fingerprint()].into_iter().for_each(&mut add);
+    [layout, version, &launch::fingerprint(Line::of(version))]
+        .into_iter()
+        .for_each(&mut add);
     realm::fixtures().for_each(&mut add);
     format!("{version}-{}", &hex::encode(hash.finalize())[..12])
 }
@@ -228,7 +232,7 @@ impl Making<'_> {
             });
         }
         phase.detail(format!("building it for Java {} (1 of 4)", found.java.version));
-        let built = self.build(&found.java).await?;
+        let built = self.build(&found).await?;
         let kept = self
             .keep(&built.id, found, &PreparedImage::reference(prefix, version), events, phase)
             .await;
@@ -270,9 +274,10 @@ impl Making<'_> {
     }
 
     /// Runs `kc build`, as the user that the image has for it.
-    async fn build(&self, java: &Java) -> Result<Image, KeycloakError> {
+    async fn build(&self, Found { java, version, .. }: &Found) -> Result<Image, KeycloakError> {
         let launch = Launch {
             java,
+            line: Line::of(version),
             home: Path::new(HOME),
             limit: STEP,
             lab: None,
@@ -376,6 +381,7 @@ impl Making<'_> {
         let built = Built {
             reference: built.to_owned(),
             java: record.java.clone(),
+            line: Line::of(&record.version),
             class_path: record.class_path.clone(),
             place: place.to_owned(),
             shared: true,

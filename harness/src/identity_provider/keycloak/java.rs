@@ -4,16 +4,14 @@
 //! that Keycloak supports. The main type is [`Java`].
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::line::{Line, OLDEST_JAVA};
 use crate::hint::Hint;
 use crate::process::Program;
-
-/// The Java versions that Keycloak 26 is tested with (keycloak.org, "Supported
-/// Configurations": OpenJDK 17, 21 and 25).
-const SUPPORTED: std::ops::RangeInclusive<u32> = 17..=25;
 
 /// The way in which classes are kept, ready to use, from one start to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,13 +44,13 @@ pub struct Java {
 #[derive(Debug, thiserror::Error)]
 pub enum JavaError {
     /// No Java was found, or only ones that are too old.
-    #[error("cannot find Java {} or newer for Keycloak; looked at {}", SUPPORTED.start(), seen(looked_at))]
+    #[error("cannot find Java {OLDEST_JAVA} or newer for Keycloak; looked at {}", seen(looked_at))]
     NotFound {
         /// The candidates, each with its result.
         looked_at: Vec<String>,
     },
     /// The named Java is unsuitable.
-    #[error("AUTHLAB_JAVA names {}, which is not Java {} or newer: {seen}", program.display(), SUPPORTED.start())]
+    #[error("AUTHLAB_JAVA names {}, which is not Java {OLDEST_JAVA} or newer: {seen}", program.display())]
     Named {
         /// The program.
         program: PathBuf,
@@ -75,16 +73,22 @@ fn seen(looked_at: &[String]) -> String {
     }
 }
 
-/// Finds the best Java: the one `named` (a home or a program), else the newest supported one of `JAVA_HOME`,
-/// `PATH` and the usual places.
+/// Returns the feature versions of Java that Keycloak `version` is tested with.
+#[must_use]
+pub fn tested(version: &str) -> RangeInclusive<u32> {
+    Line::of(version).java()
+}
+
+/// Finds the best Java: the one `named` (a home or a program), else the newest of `JAVA_HOME`, `PATH` and the usual places
+/// that is one of `tested`, the versions that Keycloak is tested with.
 ///
 /// # Errors
 /// There is no suitable Java, or the named one is unsuitable.
-pub async fn find(named: Option<&Path>) -> Result<Java, JavaError> {
+pub async fn find(named: Option<&Path>, tested: RangeInclusive<u32>) -> Result<Java, JavaError> {
     if let Some(named) = named {
         let program = if named.is_dir() { named.join("bin/java") } else { named.to_owned() };
         return match probe(&program).await {
-            Ok(java) if java.version >= *SUPPORTED.start() => Ok(java),
+            Ok(java) if java.version >= OLDEST_JAVA => Ok(java),
             Ok(java) => Err(JavaError::Named {
                 program,
                 seen: format!("it is Java {}", java.version),
@@ -105,15 +109,15 @@ pub async fn find(named: Option<&Path>) -> Result<Java, JavaError> {
             Err(why) => looked_at.push(format!("{} ({why})", program.display())),
         }
     }
-    best(found).ok_or(JavaError::NotFound { looked_at })
+    best(found, &tested).ok_or(JavaError::NotFound { looked_at })
 }
 
-/// Returns the best Java: supported versions before newer ones, then the newest, then the first.
-fn best(found: Vec<Java>) -> Option<Java> {
-    let rank = |java: &Java| (SUPPORTED.contains(&java.version), java.version);
+/// Returns the best Java: `tested` versions before newer ones, then the newest, then the first.
+fn best(found: Vec<Java>, tested: &RangeInclusive<u32>) -> Option<Java> {
+    let rank = |java: &Java| (tested.contains(&java.version), java.version);
     found
         .into_iter()
-        .filter(|java| java.version >= *SUPPORTED.start())
+        .filter(|java| java.version >= OLDEST_JAVA)
         .reduce(|best, java| if rank(&java) > rank(&best) { java } else { best })
 }
 
@@ -229,17 +233,22 @@ mod tests {
 
     #[test]
     fn the_newest_supported_java_is_taken() {
-        assert_eq!(best(vec![java("17"), java("25"), java("21")]).map(|java| java.version), Some(25));
-        assert_eq!(best(vec![java("17"), java("30")]).map(|java| java.version), Some(17));
-        assert_eq!(best(vec![java("1.8"), java("30")]).map(|java| java.version), Some(30));
-        assert_eq!(best(vec![java("1.8"), java("11")]), None);
+        let best =
+            |found: &[&str], newest| best(found.iter().map(|version| java(version)).collect(), &(17..=newest)).map(|java| java.version);
+        assert_eq!(best(&["17", "25", "21"], 25), Some(25));
+        assert_eq!(best(&["17", "25", "21"], 21), Some(21));
+        assert_eq!(best(&["17", "30"], 25), Some(17));
+        assert_eq!(best(&["1.8", "30"], 25), Some(30));
+        assert_eq!(best(&["1.8", "11"], 25), None);
     }
 
     #[tokio::test]
     async fn a_program_that_is_no_java_is_refused_with_what_it_was() {
-        let refused = find(Some(Path::new("/bin/false"))).await.expect_err("it is no Java");
+        let refused = find(Some(Path::new("/bin/false")), 17..=25).await.expect_err("it is no Java");
         assert!(refused.to_string().contains("/bin/false"), "{refused}");
-        let missing = find(Some(Path::new("/nonexistent/java"))).await.expect_err("it is not there");
+        let missing = find(Some(Path::new("/nonexistent/java")), 17..=25)
+            .await
+            .expect_err("it is not there");
         assert!(missing.to_string().contains("No such file"), "{missing}");
     }
 }

@@ -13,13 +13,9 @@ use authlab_testcontainers::description::keycloak::{self, Listen};
 use super::KeycloakError;
 use super::error::file;
 use super::java::Java;
+use super::line::Line;
 use crate::owner::LabId;
 use crate::process::Program;
-
-/// The features that the realm does not need. Fewer features mean fewer classes and tables to set up at each start.
-pub(super) const FEATURES_DISABLED: &str = "account,account-api,admin,admin-fine-grained-authz,authorization,ciba,client-policies,docker,dpop,impersonation,\
-     kerberos,opentelemetry,organization,par,passkeys,persistent-user-sessions,recovery-codes,resource-indicators,scim-api,\
-     step-up-authentication,step-up-authentication-saml,token-exchange,token-exchange-standard,update-email,web-authn,workflows";
 
 /// Options of every server's virtual machine. They are the same for writing and for using an
 /// archive, which only serves the collector and the heap it was made with. One compiler tier: a server that
@@ -60,8 +56,8 @@ const NOBODY_TRUSTED: [u8; 32] = [
 ];
 
 /// Returns every input that changes the result of a preparation, apart from Keycloak, Java and the realms.
-pub(super) fn fingerprint() -> String {
-    format!("2 {FEATURES_DISABLED} {MACHINE:?} {PROPERTIES:?}")
+pub(super) fn fingerprint(line: Line) -> String {
+    format!("3 {} {MACHINE:?} {PROPERTIES:?}", line.features_off())
 }
 
 /// A server's use of the class archive.
@@ -77,17 +73,14 @@ pub(super) enum ArchiveUse<'a> {
 #[derive(Debug)]
 pub(super) struct Launch<'a> {
     pub java: &'a Java,
+    /// The line of its version.
+    pub line: Line,
     /// The built distribution, which is only read.
     pub home: &'a Path,
     /// The limit for the time until a server answers.
     pub limit: Duration,
     /// The lab that the server belongs to, if any.
     pub lab: Option<&'a LabId>,
-}
-
-/// Returns the build-time options, which are the same wherever Keycloak is built.
-pub(super) fn build_options() -> Vec<String> {
-    keycloak::build_options(Some(FEATURES_DISABLED))
 }
 
 fn option(name: &str, value: &Path) -> OsString {
@@ -113,7 +106,9 @@ impl Launch<'_> {
             "io.quarkus.bootstrap.runner.QuarkusEntryPoint".into(),
             "build".into(),
         ]);
-        arguments.extend(build_options().into_iter().map(Into::into));
+        let options = keycloak::build_options(Some(&self.line.features_off())).into_iter();
+        let is_known = |option: &String| !(self.line.is_cache_chosen_at_start() && option.starts_with("--cache="));
+        arguments.extend(options.filter(is_known).map(Into::into));
         arguments
     }
 
@@ -146,9 +141,10 @@ impl Launch<'_> {
             class_path.to_owned(),
             "org.keycloak.quarkus.runtime.KeycloakMain".into(),
         ]);
-        // `--cache` is a start option too: without it Keycloak looks for cluster members on every interface.
-        arguments.extend(["start", "--optimized", "--cache=local"].map(Into::into));
-        arguments.extend(listen.options());
+        arguments.extend(["start", "--optimized"].map(Into::into));
+        // Without it, Keycloak looks for cluster members on every interface.
+        arguments.extend(self.line.is_cache_chosen_at_start().then(|| "--cache=local".into()));
+        arguments.extend(self.line.named(listen.options()));
         arguments
     }
 

@@ -16,6 +16,7 @@ mod front;
 mod image;
 pub mod java;
 mod launch;
+mod line;
 mod prepare;
 mod realm;
 mod server;

@@ -13,6 +13,7 @@ use sha2::Digest;
 use super::error::file;
 use super::java::{self, Archive, Java};
 use super::launch::{self, ArchiveUse, Launch};
+use super::line::Line;
 use super::realm::{self, Secrets};
 use super::{Front, KeycloakError, Settings, server, training};
 use crate::cache::{Entry, Found, Hold, Presence, Ready};
@@ -30,6 +31,7 @@ const GRACE: Duration = Duration::from_secs(300);
 pub struct Prepared {
     directory: PathBuf,
     pub(super) java: Java,
+    pub(super) line: Line,
     archive: Archive,
     pub(super) secrets: Secrets,
     _hold: Hold,
@@ -128,7 +130,8 @@ pub async fn prepare(home: &Path, events: &Events) -> Result<Prepared, KeycloakE
         .filter(|value| !value.is_empty())
         .map(PathBuf::from);
     let version = version(home)?;
-    let java = java::find(named.as_deref()).await?;
+    let line = Line::of(&version);
+    let java = java::find(named.as_deref(), line.java()).await?;
     let product = format!("Keycloak {version} for Java {}", java.version);
     let entry = Entry::new(&crate::dirs::cache()?, "keycloak-prepared", key(&version, &java), product, FINISHED);
     let directory = entry.directory();
@@ -148,6 +151,7 @@ pub async fn prepare(home: &Path, events: &Events) -> Result<Prepared, KeycloakE
     Ok(Prepared {
         directory,
         java: contents.finished.java,
+        line,
         archive: contents.finished.archive,
         secrets: contents.secrets,
         _hold: hold,
@@ -179,9 +183,14 @@ fn key(version: &str, java: &Java) -> String {
         hash.update(part);
         hash.update([0]);
     };
-    [version, &java.build, &java.home.to_string_lossy(), &launch::fingerprint()]
-        .into_iter()
-        .for_each(&mut add);
+    [
+        version,
+        &java.build,
+        &java.home.to_string_lossy(),
+        &launch::fingerprint(Line::of(version)),
+    ]
+    .into_iter()
+    .for_each(&mut add);
     realm::fixtures().for_each(&mut add);
     format!("{version}-java{}-{}", java.version, &hex::encode(hash.finalize())[..12])
 }
@@ -200,6 +209,7 @@ async fn make(directory: &Path, home: &Path, version: String, java: Java, events
     let built = directory.join("home");
     let launch = Launch {
         java: &java,
+        line: Line::of(&version),
         home: &built,
         limit: START,
         lab: None,

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{RealmExport, list};
 
-/// The mappers of features that are switched off in labs (`FEATURES_DISABLED`). The other mappers of Keycloak have names that begin alike.
+/// The mappers of features that are switched off in labs (`fixtures/keycloak/lines.toml`). The other mappers of Keycloak have names that begin alike.
 const SWITCHED_OFF: [&str; 2] = ["oidc-organization-membership-mapper", ACR];
 
 const ACR: &str = "oidc-acr-mapper";
