@@ -48,6 +48,18 @@ Feature: A service account token is valid for one audience, for a limited time, 
         | flaw                             | reason                           |
         | was signed with a stranger's key | error in cryptographic primitive |
 
+      @S34
+      Examples: Signed with a key for something else
+        | flaw                                     | reason                           |
+        | was signed with the key of the client CA | error in cryptographic primitive |
+
+      @S34
+      Examples: A similar issuer
+        | flaw                                    | reason               |
+        | names its issuer with a slash at the end | invalid bearer token |
+        | names its issuer in capitals            | invalid bearer token |
+        | names an issuer that begins as its own  | invalid bearer token |
+
   Rule: A token past its warn-after time is still accepted, and the audit log says so
 
     @S22
