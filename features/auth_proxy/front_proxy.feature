@@ -101,9 +101,9 @@ Feature: The API server trusts what its front proxy says about a caller
 
       @P6
       Examples: A similar name
-        | what                                                                                               | reason                                                              |
-        | a certificate of the front proxy's CA for the front proxy's name in capitals                       | x509: subject with cn=FRONT-PROXY-CLIENT is not in the allowed list |
-        | a certificate of the front proxy's CA for the beginning of the front proxy's name                  | x509: subject with cn=front-proxy is not in the allowed list        |
+        | what                                                                                            | reason                                                              |
+        | a certificate of the front proxy's CA for the front proxy's name in capitals                    | x509: subject with cn=FRONT-PROXY-CLIENT is not in the allowed list |
+        | a certificate of the front proxy's CA for the beginning of the front proxy's name               | x509: subject with cn=front-proxy is not in the allowed list        |
         | a certificate of the front proxy's CA for another name and the front proxy's as an organization | x509: subject with cn=mallory is not in the allowed list            |
 
       @P8

@@ -40,7 +40,7 @@ Feature: A service account token is valid for one audience, for a limited time, 
 
       @S15
       Examples: Too early
-        | flaw                                | reason                                 |
+        | flaw                                 | reason                                 |
         | is not valid before an hour from now | service account token is not valid yet |
 
       @B6
@@ -55,10 +55,10 @@ Feature: A service account token is valid for one audience, for a limited time, 
 
       @S34
       Examples: A similar issuer
-        | flaw                                    | reason               |
+        | flaw                                     | reason               |
         | names its issuer with a slash at the end | invalid bearer token |
-        | names its issuer in capitals            | invalid bearer token |
-        | names an issuer that begins as its own  | invalid bearer token |
+        | names its issuer in capitals             | invalid bearer token |
+        | names an issuer that begins as its own   | invalid bearer token |
 
   Rule: A token past its warn-after time is still accepted, and the audit log says so
 
