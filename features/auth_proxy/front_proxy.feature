@@ -99,6 +99,13 @@ Feature: The API server trusts what its front proxy says about a caller
         | what                                                   | reason                                                   |
         | a certificate of the front proxy's CA for another name | x509: subject with cn=mallory is not in the allowed list |
 
+      @P6
+      Examples: A similar name
+        | what                                                                                            | reason                                                              |
+        | a certificate of the front proxy's CA for the front proxy's name in capitals                    | x509: subject with cn=FRONT-PROXY-CLIENT is not in the allowed list |
+        | a certificate of the front proxy's CA for the beginning of the front proxy's name               | x509: subject with cn=front-proxy is not in the allowed list        |
+        | a certificate of the front proxy's CA for another name and the front proxy's as an organization | x509: subject with cn=mallory is not in the allowed list            |
+
       @P8
       Examples: Another CA
         | what                                                                 | reason                                                                   |
@@ -147,6 +154,24 @@ Feature: The API server trusts what its front proxy says about a caller
       When she asks the API server who she is
       Then she is accepted as "rs256:alice"
       And she is in exactly the groups "system:authenticated"
+
+  Rule: Names that only resemble the configured ones announce nothing
+
+    @P18
+    Scenario: Alice is refused if the front proxy announces her by similar names alone
+      Given the front proxy announces Alice in the group "platform-team" by similar names alone
+      When she asks the API server who she is
+      Then she is refused as unauthenticated, because "x509: certificate signed by unknown authority"
+      But Alice, with a valid announcement, is still accepted
+
+    @P18
+    Scenario: Alice has nothing of what is announced beside her by similar names
+      Given the front proxy announces Alice, and by similar names Dana in the group "system:masters"
+      When she asks the API server who she is
+      Then she is accepted as "alice"
+      And she is in exactly the groups "system:authenticated"
+      And she has no UID
+      And she has no extra
 
   Rule: If no name is configured for the front proxy, every certificate of its CA counts
 

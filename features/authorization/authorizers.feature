@@ -47,3 +47,27 @@ Feature: Each authorizer has its own words for a refusal
       When it asks for a token of a service account that does not exist
       Then it is refused as forbidden, because "no relationship found between node"
       But asking for a token of the deployer bound to its pod on a node for the audience "vault", it is given one
+
+  Rule: An authorizer that an API server lacks allows nothing there
+
+    @AZ14
+    Scenario: A kubelet may list Services where the Node authorizer is
+      Given an API server with the Node authorizer
+      And the robot holds a client certificate of a kubelet
+      When it asks to list services
+      Then it is accepted as "system:node:worker"
+      But it may not list configmaps
+
+    @AZ14
+    Scenario: A kubelet may not list Services where the Node authorizer is missing
+      Given an API server with the configuration file
+      And the robot holds a client certificate of a kubelet
+      When it asks to list services
+      Then it is refused as forbidden, because 'User "system:node:worker" cannot list resource "services"'
+
+    @AZ14
+    Scenario: Alice may not do what a policy allows her group where ABAC is missing
+      Given an API server with the configuration file
+      And Alice holds a client certificate with the organization "configmap-readers"
+      When she asks to list configmaps
+      Then she is refused as forbidden, because 'User "alice" cannot list resource "configmaps"'

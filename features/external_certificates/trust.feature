@@ -14,6 +14,8 @@ Feature: A client certificate is accepted only if a trusted CA vouches for it
       Examples:
         | flaw                                                  |
         | was signed by an unknown CA                           |
+        | was signed by the CA of the API servers' certificates |
+        | was signed by the front proxy's CA                    |
         | was signed by a CA with the same name but another key |
         | is self-signed                                        |
 

@@ -65,6 +65,32 @@ Feature: Claims decide about the user's name, groups and credential id
       Then she is accepted as "alice"
       And she has no extra "authentication.kubernetes.io/credential-id"
 
+  Rule: Claims that the configuration does not name add nothing
+
+    @O31
+    Scenario Outline: Alice has nothing from claims with other names at the issuer "<issuer>"
+      Given Alice holds a token of the issuer "<issuer>" with the claims
+        | group              | ["admins"] |
+        | Groups             | ["admins"] |
+        | roles              | ["admins"] |
+        | user_groups        | ["admins"] |
+        | uid                | "4711"     |
+        | user_id            | "4711"     |
+        | extra              | night      |
+        | scope              | admins     |
+        | preferred_username | da-admin   |
+        | jti                |            |
+      When she asks the API server who she is
+      Then she is accepted as "<user>"
+      And she is in exactly the groups "system:authenticated"
+      And she has no UID
+      And she has no extra
+
+      Examples:
+        | issuer | user        |
+        | rs256  | rs256:alice |
+        | es256  | alice       |
+
   Rule: A token may get its groups from a distributed claim
 
     Background:

@@ -66,6 +66,14 @@ Feature: A token that is not valid for the API server is refused
       Then she is refused as unauthenticated, because 'invalid bearer token'
       But Alice is accepted as "rs256:alice" by an API server with the configuration file
 
+    @O2
+    Scenario: An API server refuses a token of an issuer that only another one trusts
+      Given an API server with the configuration file
+      And Alice holds a token of the issuer "email"
+      When she asks the API server who she is
+      Then she is refused as unauthenticated, because 'invalid bearer token'
+      But Alice is accepted as "email:alice@example.com" by an API server with many differently configured issuers
+
     @O2 @O28
     Scenario: A token is refused if its issuer has a trailing slash
       Given Alice holds a token of the issuer "rs256" that has a slash at the end of its issuer

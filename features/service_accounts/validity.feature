@@ -40,13 +40,25 @@ Feature: A service account token is valid for one audience, for a limited time, 
 
       @S15
       Examples: Too early
-        | flaw                                | reason                                 |
+        | flaw                                 | reason                                 |
         | is not valid before an hour from now | service account token is not valid yet |
 
       @B6
       Examples: Signed by somebody else
         | flaw                             | reason                           |
         | was signed with a stranger's key | error in cryptographic primitive |
+
+      @S34
+      Examples: Signed with a key for something else
+        | flaw                                     | reason                           |
+        | was signed with the key of the client CA | error in cryptographic primitive |
+
+      @S34
+      Examples: A similar issuer
+        | flaw                                     | reason               |
+        | names its issuer with a slash at the end | invalid bearer token |
+        | names its issuer in capitals             | invalid bearer token |
+        | names an issuer that begins as its own   | invalid bearer token |
 
   Rule: A token past its warn-after time is still accepted, and the audit log says so
 

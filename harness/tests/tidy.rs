@@ -39,6 +39,8 @@ mod release;
 mod requirements;
 #[path = "tidy/restricted.rs"]
 mod restricted;
+#[path = "tidy/sabotaged_settings.rs"]
+mod sabotaged_settings;
 #[path = "tidy/scripts.rs"]
 mod scripts;
 #[path = "tidy/site.rs"]

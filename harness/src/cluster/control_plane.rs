@@ -20,6 +20,7 @@ use crate::sabotage::Sabotage;
 
 mod aggregated_api;
 mod controllers;
+mod sabotaged;
 mod token_signer;
 
 pub use controllers::SIGNER_HOURS;
@@ -244,7 +245,7 @@ impl ControlPlane {
     }
 
     async fn api_server(&mut self, setting: &Setting) -> Result<ApiServer, ClusterError> {
-        let setting = &setting.placed(&self.places);
+        let setting = &sabotaged::setting(setting.placed(&self.places), self.sabotage.as_deref())?;
         let directory = self.directory.join("api-servers").join(&setting.name);
         fs_err::create_dir_all(&directory)?;
         let own = directory.join("pki");
@@ -370,6 +371,7 @@ impl ControlPlane {
                         let stranger = fs_err::read_to_string(self.authorities.file("stranger.crt"))?;
                         let changed = sabotage.change_authentication(setting.pieces(self.version), &mut configuration, &stranger);
                         changed.map_err(SettingError::from)?;
+                        sabotage.change_configuration(&setting.name, &mut configuration);
                     }
                     serde_json::to_string_pretty(&configuration).unwrap_or_default()
                 }
@@ -381,6 +383,7 @@ impl ControlPlane {
         if let Some(sabotage) = &self.sabotage {
             let changed = sabotage.change_api_server(&setting.name, &mut arguments, &file(""));
             changed.map_err(SettingError::from)?;
+            sabotaged::join(sabotage, &setting.name, &mut arguments, &self.authorities, &directory)?;
         }
         let signer = match setting.external_signer {
             true => Some(self.token_signer(&setting.name, &directory, &mut arguments).await?),

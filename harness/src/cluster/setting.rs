@@ -86,6 +86,24 @@ pub enum SettingError {
         #[source]
         source: Box<toml::de::Error>,
     },
+    /// The setting has no file of this flag.
+    #[error("the API server setting '{setting}' has no file for --{flag}")]
+    NoFile {
+        /// The setting's name.
+        setting: String,
+        /// The flag.
+        flag: String,
+    },
+    /// A file lacks a text that is to be replaced.
+    #[error("the file for --{flag} of the API server setting '{setting}' lacks the text to replace: {text}")]
+    NoText {
+        /// The setting's name.
+        setting: String,
+        /// The flag that names the file.
+        flag: String,
+        /// The text.
+        text: String,
+    },
     /// A text uses a placeholder that the lab does not have.
     #[error(transparent)]
     Placeholder(#[from] UnknownPlaceholder),
@@ -163,6 +181,19 @@ impl Setting {
     pub(super) fn has_flag(&self, name: &str) -> bool {
         let given = self.given.as_ref().is_some_and(|given| given.names(name));
         given || self.flags.contains_key(name) || self.files.contains_key(name)
+    }
+
+    /// Returns the file that the flag `flag` names, with its placeholders.
+    pub(super) fn file(&self, flag: &str) -> Result<&str, SettingError> {
+        self.files.get(flag).map(String::as_str).ok_or_else(|| SettingError::NoFile {
+            setting: self.name.clone(),
+            flag: flag.to_owned(),
+        })
+    }
+
+    /// Lets the flag `flag` name a file with the content `text`.
+    pub(super) fn set_file(&mut self, flag: &str, text: String) {
+        self.files.insert(flag.to_owned(), text);
     }
 
     /// Returns its flags for `version`, `--NAME=VALUE`, in alphabetical order.

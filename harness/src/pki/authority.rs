@@ -221,6 +221,14 @@ impl Authority {
         })
     }
 
+    /// Returns its key, PEM.
+    ///
+    /// # Errors
+    /// It cannot be encoded.
+    pub fn key(&self) -> Result<Secret, PkiError> {
+        key_pem(&self.key)
+    }
+
     /// Returns its certificate, PEM.
     pub fn certificate(&self) -> &str {
         &self.certificate

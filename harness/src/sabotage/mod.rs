@@ -79,6 +79,36 @@ pub struct ApiServerChange {
     /// Flags that are removed.
     #[serde(default)]
     without: Vec<String>,
+    /// Flags that are given once more, beside their own value.
+    #[serde(default)]
+    added: BTreeMap<String, String>,
+    /// Files of the lab's CAs and keys whose content is added to the file that a flag names.
+    #[serde(default)]
+    joined: BTreeMap<String, Vec<String>>,
+    /// Flags that get the file of another setting, by the setting's name.
+    #[serde(default)]
+    borrowed: BTreeMap<String, String>,
+    /// Texts that are replaced in the file that a flag names.
+    #[serde(default)]
+    replaced: Vec<Replacement>,
+    /// Further pieces of `fixtures/authentication/`.
+    #[serde(default)]
+    pieces: Vec<String>,
+    /// Fields of the AuthenticationConfiguration beside the issuers that get another value.
+    #[serde(default)]
+    configuration: Map<String, Value>,
+}
+
+/// A text that is replaced in a file of an API server.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replacement {
+    /// The flag that names the file.
+    pub file: String,
+    /// The text, which the file has.
+    pub text: String,
+    /// The replacement.
+    pub with: String,
 }
 
 /// Changes to a piece of an AuthenticationConfiguration.
@@ -201,7 +231,9 @@ impl Sabotage {
 
     /// Returns the pieces of AuthenticationConfigurations that it names.
     pub fn pieces(&self) -> impl Iterator<Item = &str> {
-        self.authentication.iter().map(|change| change.piece.as_str())
+        let further = self.api_server.iter().flat_map(|change| &change.pieces);
+        let changed = self.authentication.iter().map(|change| &change.piece);
+        changed.chain(further).map(String::as_str)
     }
 
     /// Changes the flags (`--NAME=VALUE`) of the API server with the setting `setting`; `pki` is the directory of CAs.
@@ -209,14 +241,51 @@ impl Sabotage {
     /// # Errors
     /// A flag has an unknown placeholder.
     pub fn change_api_server(&self, setting: &str, arguments: &mut Vec<String>, pki: &str) -> Result<(), UnknownPlaceholder> {
-        let meant = |change: &&ApiServerChange| change.settings.is_empty() || change.settings.iter().any(|name| name == setting);
-        for change in self.api_server.iter().filter(meant) {
+        for change in self.of_setting(setting) {
             for name in &change.without {
                 arguments.retain(|argument| !is_flag(argument, name));
             }
             change_flags(arguments, &change.flags, pki)?;
+            for (name, value) in &change.added {
+                arguments.push(flag(name, value, pki)?);
+            }
         }
         Ok(())
+    }
+
+    /// Returns the changes to the API server with the setting `setting`.
+    fn of_setting<'a>(&'a self, setting: &'a str) -> impl Iterator<Item = &'a ApiServerChange> {
+        let meant = move |change: &&ApiServerChange| change.settings.is_empty() || change.settings.iter().any(|name| name == setting);
+        self.api_server.iter().filter(meant)
+    }
+
+    /// Returns the files of the lab's CAs and keys whose content is added to the file that a flag names, each with the flag.
+    pub fn joined<'a>(&'a self, setting: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let joined = self.of_setting(setting).flat_map(|change| &change.joined);
+        joined.flat_map(|(flag, files)| files.iter().map(|file| (flag.as_str(), file.as_str())))
+    }
+
+    /// Returns the flags that get the file of another setting, each with the name of that setting.
+    pub fn borrowed<'a>(&'a self, setting: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let borrowed = self.of_setting(setting).flat_map(|change| &change.borrowed);
+        borrowed.map(|(flag, other)| (flag.as_str(), other.as_str()))
+    }
+
+    /// Returns the texts that are replaced in files.
+    pub fn replaced<'a>(&'a self, setting: &'a str) -> impl Iterator<Item = &'a Replacement> {
+        self.of_setting(setting).flat_map(|change| &change.replaced)
+    }
+
+    /// Returns the further pieces of an AuthenticationConfiguration.
+    pub fn further_pieces<'a>(&'a self, setting: &'a str) -> impl Iterator<Item = &'a str> {
+        self.of_setting(setting).flat_map(|change| &change.pieces).map(String::as_str)
+    }
+
+    /// Changes the fields of an AuthenticationConfiguration beside the issuers.
+    pub fn change_configuration(&self, setting: &str, configuration: &mut Value) {
+        for change in self.of_setting(setting) {
+            merge(configuration, &change.configuration.clone().into());
+        }
     }
 
     /// Changes the flags of kube-controller-manager.
@@ -267,10 +336,14 @@ fn is_flag(argument: &str, name: &str) -> bool {
 fn change_flags(arguments: &mut Vec<String>, flags: &BTreeMap<String, String>, pki: &str) -> Result<(), UnknownPlaceholder> {
     for (name, value) in flags {
         arguments.retain(|argument| !is_flag(argument, name));
-        let value = fill(value, |name| (name == "pki").then(|| pki.to_owned()))?;
-        arguments.push(format!("--{name}={value}"));
+        arguments.push(flag(name, value, pki)?);
     }
     Ok(())
+}
+
+fn flag(name: &str, value: &str, pki: &str) -> Result<String, UnknownPlaceholder> {
+    let value = fill(value, |name| (name == "pki").then(|| pki.to_owned()))?;
+    Ok(format!("--{name}={value}"))
 }
 
 #[cfg(test)]

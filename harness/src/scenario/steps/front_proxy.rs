@@ -3,7 +3,7 @@
 
 use std::str::FromStr;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use cucumber::given;
 
 use super::{Person, Step, Texts, tokens};
@@ -16,6 +16,9 @@ phrases! {
     /// The credential with which another party than the front proxy announces people, in words.
     enum AnnouncedWith as "announced_with" {
         AnotherName = "a certificate of the front proxy's CA for another name",
+        Capitals = "a certificate of the front proxy's CA for the front proxy's name in capitals",
+        Beginning = "a certificate of the front proxy's CA for the beginning of the front proxy's name",
+        Organization = "a certificate of the front proxy's CA for another name and the front proxy's as an organization",
         Expired = "an expired certificate of the front proxy",
         ClientAuthority = "a client certificate in the front proxy's name",
         Stranger = "a certificate of an unknown CA",
@@ -68,14 +71,37 @@ fn announces_group_only(world: &mut World, person: Person, group: String) -> Ste
     Ok(world.hold(&person, credential, twin)?)
 }
 
+requires!(front_proxy);
+#[given(expr = "the front proxy announces {person} in the group {string} by similar names alone")]
+fn announces_by_similar_names(world: &mut World, person: Person, group: String) -> Step {
+    let credential = announced(world.front_proxy()?, by_similar_names(&person, &group));
+    let twin = Some(sound(world)?);
+    Ok(world.hold(&person, credential, twin)?)
+}
+
+requires!(front_proxy);
+#[given(expr = "the front proxy announces {person}, and by similar names {person} in the group {string}")]
+fn announces_beside_similar_names(world: &mut World, person: Person, other: Person, group: String) -> Step {
+    let headers = [user(&person), by_similar_names(&other, &group)].concat();
+    let credential = announced(world.front_proxy()?, headers);
+    Ok(world.hold(&person, credential, None)?)
+}
+
 requires!(front_proxy, cluster_signing_key if "a client certificate", issuer if "a token of her own");
 #[given(expr = "{person} announces {person} with {announced_with}")]
 fn others_announce(world: &mut World, announcer: Person, person: Person, with: AnnouncedWith) -> Step {
     let request_headers = world.request_header_authority()?;
     let front_proxy = Request::client(crate::cluster::FRONT_PROXY, &[]);
     let own = Request::client(&announcer.user(), &[]);
+    let beginning = crate::cluster::FRONT_PROXY
+        .rsplit_once('-')
+        .context("the front proxy's name has no parts")?
+        .0;
     let leaf = match with {
         AnnouncedWith::AnotherName => Some(request_headers.issue(&own)?),
+        AnnouncedWith::Capitals => Some(request_headers.issue(&Request::client(&crate::cluster::FRONT_PROXY.to_uppercase(), &[]))?),
+        AnnouncedWith::Beginning => Some(request_headers.issue(&Request::client(beginning, &[]))?),
+        AnnouncedWith::Organization => Some(request_headers.issue(&Request::client(&announcer.user(), &[crate::cluster::FRONT_PROXY]))?),
         AnnouncedWith::Expired => Some(request_headers.issue(&Request::flawed(crate::cluster::FRONT_PROXY, &[], Flaw::Expired))?),
         AnnouncedWith::ClientAuthority => Some(world.client_authority()?.issue(&front_proxy)?),
         AnnouncedWith::Stranger => Some(Authority::root("stranger")?.issue(&front_proxy)?),
@@ -145,6 +171,36 @@ fn claims(world: &mut World, caller: Person, person: Person, group: String, like
         }
     };
     Ok(world.hold(&caller, credential, Some(twin))?)
+}
+
+/// Returns headers that announce `person`, the group, a UID and an extra, by names that only resemble the front proxy's.
+fn by_similar_names(person: &Person, group: &str) -> Vec<(String, String)> {
+    let names = HeaderNames::default();
+    let of = |name: &str, value: &str| similar(name).map(|name| (name, value.to_owned()));
+    let values = [
+        (&names.user, person.user()),
+        (&names.group, group.to_owned()),
+        (&names.uid, "4711".to_owned()),
+    ];
+    let mut headers = values.map(|(name, value)| of(name, &value)).concat();
+    let extra = of(names.extra_prefix.trim_end_matches('-'), "night").map(|(name, value)| (format!("{name}-Shift"), value));
+    headers.extend(extra.into_iter().filter(|(name, _)| !name.starts_with(&names.extra_prefix)));
+    headers
+}
+
+/// Returns names that only resemble `name`, which is `X-Remote-…`: a part more, a part less, or another one.
+fn similar(name: &str) -> [String; 7] {
+    let short = name.trim_start_matches("X-");
+    let last = short.trim_start_matches("Remote-");
+    [
+        format!("{name}s"),
+        format!("{name}-Name"),
+        short.to_owned(),
+        format!("X-{last}"),
+        format!("X-Forwarded-{last}"),
+        format!("X-Auth-Request-{last}"),
+        name[..name.len() - 1].to_owned(),
+    ]
 }
 
 /// Returns the header in which the front proxy announces `person`.

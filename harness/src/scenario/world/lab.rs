@@ -79,6 +79,23 @@ impl World {
         Ok(&self.lab().authorities()?.request_headers)
     }
 
+    /// Returns the CA of the serving certificates of the lab's own API servers.
+    ///
+    /// # Errors
+    /// The scenario does not require the lab's CAs.
+    pub fn api_servers_authority(&self) -> Result<&Authority> {
+        self.needs("cluster_signing_key")?;
+        Ok(&self.lab().authorities()?.api_servers)
+    }
+
+    /// Returns the key of the CA of client certificates.
+    ///
+    /// # Errors
+    /// The scenario does not require it.
+    pub fn client_authority_key(&self) -> Result<Secret> {
+        Ok(self.client_authority()?.key()?)
+    }
+
     /// Returns the front proxy's certificate, which lets its holder assert other users' identities.
     ///
     /// # Errors

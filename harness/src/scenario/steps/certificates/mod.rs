@@ -19,10 +19,11 @@ use crate::scenario::world::{Twin, World};
 #[derive(Clone, Debug, PartialEq, Eq, cucumber::Parameter)]
 #[param(
     name = "client_certificate",
-    regex = r#"a client certificate(?: for "[^"]*"| with the organizations? "[^"]*"(?:(?:, | and )"[^"]*")*| with the common names "[^"]*" and "[^"]*"| with the UID "[^"]*"| with its intermediate certificate| without extended key usages| valid for \d+ minutes)?"#
+    regex = r#"a client certificate(?: of a kubelet| for "[^"]*"| with the organizations? "[^"]*"(?:(?:, | and )"[^"]*")*| with the common names "[^"]*" and "[^"]*"| with the UID "[^"]*"| with its intermediate certificate| without extended key usages| valid for \d+ minutes)?"#
 )]
 enum ClientCertificate {
     Plain,
+    Kubelet,
     For(String),
     Organizations(Texts),
     CommonNames(Texts),
@@ -41,6 +42,7 @@ impl FromStr for ClientCertificate {
         let words = said.split('"').next().unwrap_or_default();
         Ok(match words.trim_start_matches("a client certificate").trim() {
             "" => Self::Plain,
+            "of a kubelet" => Self::Kubelet,
             "for" => Self::For(one()?),
             "with the organization" | "with the organizations" => Self::Organizations(Texts(quoted)),
             "with the common names" => Self::CommonNames(Texts(quoted)),
@@ -61,6 +63,8 @@ impl FromStr for ClientCertificate {
 enum CertificateFlaw {
     In(Flaw),
     UnknownCa,
+    ServersCa,
+    FrontProxysCa,
     SameName,
     SelfSigned,
     NoIntermediate,
@@ -78,6 +82,8 @@ phrases! {
         "has two UIDs" => Self::In(Flaw::TwoUids),
         "was signed with SHA-1" => Self::In(Flaw::Sha1),
         "was signed by an unknown CA" => Self::UnknownCa,
+        "was signed by the CA of the API servers' certificates" => Self::ServersCa,
+        "was signed by the front proxy's CA" => Self::FrontProxysCa,
         "was signed by a CA with the same name but another key" => Self::SameName,
         "is self-signed" => Self::SelfSigned,
         "lacks its intermediate certificate" => Self::NoIntermediate,
@@ -108,6 +114,7 @@ async fn holds_certificate(world: &mut World, person: Person, certificate: Clien
     let plain = Request::client(&user, &[]);
     let leaf = match certificate {
         ClientCertificate::Plain => world.client_certificate(&user, &[]).await?,
+        ClientCertificate::Kubelet => world.client_certificate("system:node:worker", &["system:nodes"]).await?,
         ClientCertificate::For(name) => world.client_certificate(&name, &[]).await?,
         ClientCertificate::Organizations(organizations) if organizations.all().contains(&MASTERS) => {
             world.client_authority()?.issue(&Request::client(&user, &organizations.all()))?
@@ -122,7 +129,11 @@ async fn holds_certificate(world: &mut World, person: Person, certificate: Clien
     Ok(world.hold(&person, Credential::Certificate(leaf), None)?)
 }
 
-requires!(client_certificates, cluster_signing_key unless "was signed by an unknown CA" or "is self-signed");
+requires!(
+    client_certificates,
+    cluster_signing_key unless "was signed by an unknown CA" or "is self-signed",
+    front_proxy if "the front proxy's CA",
+);
 #[given(expr = "{person} holds a client certificate that {certificate_flaw}")]
 async fn holds_flawed_certificate(world: &mut World, person: Person, flaw: CertificateFlaw) -> Step {
     const ALICE: &str = "alice";
@@ -136,6 +147,14 @@ async fn holds_flawed_certificate(world: &mut World, person: Person, flaw: Certi
     let (leaf, twin) = match flaw {
         CertificateFlaw::UnknownCa => (
             Authority::root("stranger")?.issue(&request)?,
+            world.client_certificate(ALICE, organizations).await?,
+        ),
+        CertificateFlaw::ServersCa => (
+            world.api_servers_authority()?.issue(&request)?,
+            world.client_certificate(ALICE, organizations).await?,
+        ),
+        CertificateFlaw::FrontProxysCa => (
+            world.request_header_authority()?.issue(&request)?,
             world.client_certificate(ALICE, organizations).await?,
         ),
         CertificateFlaw::SelfSigned => (

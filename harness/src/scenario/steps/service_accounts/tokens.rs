@@ -26,6 +26,10 @@ phrases! {
         Expired = "expired an hour ago",
         NotYetValid = "is not valid before an hour from now",
         Stranger = "was signed with a stranger's key",
+        ClientAuthority = "was signed with the key of the client CA",
+        IssuerWithSlash = "names its issuer with a slash at the end",
+        IssuerInCapitals = "names its issuer in capitals",
+        LongerIssuer = "names an issuer that begins as its own",
     }
 }
 
@@ -70,7 +74,7 @@ async fn holds_token(world: &mut World, person: Person, binding: Binding, audien
     hold(world, &person, spec, twin).await
 }
 
-requires!(administrator, service_account_key);
+requires!(administrator, service_account_key, cluster_signing_key if "the client CA");
 #[given(expr = "{person} holds a service account token that {service_account_token_flaw}")]
 async fn holds_flawed_token(world: &mut World, person: Person, flaw: TokenFlaw) -> Step {
     let account = account(world).await?;
@@ -93,6 +97,15 @@ async fn holds_flawed_token(world: &mut World, person: Person, flaw: TokenFlaw) 
         TokenFlaw::Expired => sign(&genuine.header, &timed(now - 2 * HOUR, now - HOUR), &key)?,
         TokenFlaw::NotYetValid => sign(&genuine.header, &timed(now + HOUR, now + 2 * HOUR), &key)?,
         TokenFlaw::Stranger => sign(&genuine.header, &sound, &key_pair()?.0)?,
+        // Without a key id, an API server tries all keys that it has (kubernetes `pkg/serviceaccount/jwt.go`).
+        TokenFlaw::ClientAuthority => sign(&Map::new(), &sound, &world.client_authority_key()?)?,
+        TokenFlaw::IssuerWithSlash => sign(&genuine.header, &issued_by(&sound, |issuer| format!("{issuer}/"))?, &key)?,
+        TokenFlaw::IssuerInCapitals => sign(&genuine.header, &issued_by(&sound, |issuer| issuer.to_uppercase())?, &key)?,
+        TokenFlaw::LongerIssuer => sign(
+            &genuine.header,
+            &issued_by(&sound, |issuer| format!("{issuer}.cluster.local"))?,
+            &key,
+        )?,
     };
     let twin = Twin {
         credential: Credential::Token(sign(&genuine.header, &sound, &key)?),
@@ -139,6 +152,14 @@ fn token_never_expires(world: &mut World) -> Step {
     let claims = claims(world)?;
     expect!(!claims.contains_key("exp"), "a token without expiry", "its claims are {claims:?}");
     Ok(())
+}
+
+/// Returns `claims` with an issuer that resembles their own.
+fn issued_by(claims: &Map<String, Value>, similar: impl Fn(&str) -> String) -> Step<Map<String, Value>> {
+    let issuer = claims.get("iss").and_then(Value::as_str).context("the token names no issuer")?;
+    let mut claims = claims.clone();
+    claims.insert("iss".to_owned(), similar(issuer).into());
+    Ok(claims)
 }
 
 /// Signs as kube-apiserver does: ES256, with the header of one of its own tokens.
