@@ -34,15 +34,15 @@ Feature: The auth proxy passes each caller's identity on to the API server
         | endpoint                     |
         | the impersonating auth proxy |
 
-  Rule: The proxy verifies the caller's Keycloak token, and passes on the identity that the API server itself would read
+  Rule: The proxy verifies the caller's token of the identity provider, and passes on the identity that the API server itself would read
 
     @P1 @P2
-    Scenario Outline: Alice uses a Keycloak token through <endpoint>
+    Scenario Outline: Alice uses a token of the identity provider through <endpoint>
       Given all requests go through <endpoint>
-      And Alice has logged in to Keycloak
+      And Alice has logged in at the identity provider
       When she asks the API server who she is
-      Then she is accepted as "keycloak:alice"
-      And she is in exactly the groups "keycloak:platform-team" and "system:authenticated"
+      Then she is accepted as "{provider}:alice"
+      And she is in exactly the groups "{provider}:platform-team" and "system:authenticated"
 
       Examples:
         | endpoint                     |
@@ -80,12 +80,12 @@ Feature: The auth proxy passes each caller's identity on to the API server
         | the impersonating auth proxy |
 
     @P1
-    Scenario Outline: Alice is authorized by her Keycloak user name through <endpoint>
+    Scenario Outline: Alice is authorized by her user name at the identity provider through <endpoint>
       Given all requests go through <endpoint>
-      And Alice has logged in to Keycloak
-      And the user "keycloak:alice" may list configmaps
+      And Alice has logged in at the identity provider
+      And the user "{provider}:alice" may list configmaps
       When she asks to list configmaps
-      Then she is accepted as "keycloak:alice"
+      Then she is accepted as "{provider}:alice"
       But she may not list secrets
 
       Examples:
@@ -94,12 +94,12 @@ Feature: The auth proxy passes each caller's identity on to the API server
         | the impersonating auth proxy |
 
     @P2
-    Scenario Outline: Alice is authorized by her Keycloak group through <endpoint>
+    Scenario Outline: Alice is authorized by her group at the identity provider through <endpoint>
       Given all requests go through <endpoint>
-      And Alice has logged in to Keycloak
-      And the group "keycloak:platform-team" may list configmaps
+      And Alice has logged in at the identity provider
+      And the group "{provider}:platform-team" may list configmaps
       When she asks to list configmaps
-      Then she is accepted as "keycloak:alice"
+      Then she is accepted as "{provider}:alice"
       But she may not list secrets
 
       Examples:
@@ -143,23 +143,23 @@ Feature: The auth proxy passes each caller's identity on to the API server
         | the auth proxy               | is only for servers                                   | does not allow extended key usage for client authentication       |
         | the impersonating auth proxy | was signed by an unknown CA                           | client certificate: invalid peer certificate: UnknownIssuer       |
 
-    Scenario: The auth proxy refuses a token that Mallory forged in Keycloak's name
+    Scenario: The auth proxy refuses a token that Mallory forged in the identity provider's name
       Given all requests go through the auth proxy
-      And Mallory has forged a Keycloak token, signed with RS256
+      And Mallory has forged a token of the identity provider, signed with RS256
       When she asks the API server who she is
       Then she is refused by the auth proxy as unauthenticated, because "bearer token: Signature verification failed: No matching key found"
       But Alice, with a valid login, is still accepted
 
     Scenario: The auth proxy refuses a token of another realm
       Given all requests go through the auth proxy
-      And Alice has logged in to another realm of Keycloak
+      And Alice has logged in at another issuer of the identity provider
       When she asks the API server who she is
       Then she is refused by the auth proxy as unauthenticated, because "bearer token: Invalid issuer"
       But Alice, with a valid login, is still accepted
 
-    Scenario Outline: The auth proxy refuses a Keycloak token that <flaw>
+    Scenario Outline: The auth proxy refuses a token of the identity provider that <flaw>
       Given all requests go through the auth proxy
-      And Alice has logged in to Keycloak, and her token <flaw>
+      And Alice has logged in at the identity provider, and her token <flaw>
       When she asks the API server who she is
       Then she is refused by the auth proxy as unauthenticated, because "<reason>"
       But Alice, with a valid login, is still accepted

@@ -100,7 +100,7 @@ Feature: A forged token is refused, however it was forged
     @requires:server_log
     Scenario: A token that is signed with another algorithm is refused
       Given an API server with the OIDC flags
-      And Mallory has forged a Keycloak token, signed with PS256
+      And Mallory has forged a token of the identity provider, signed with PS256
       When she asks the API server who she is
       Then she is refused as unauthenticated, because 'unexpected signature algorithm "PS256"; expected ["RS256"]'
       But Alice, with a valid login, is still accepted

@@ -1,11 +1,11 @@
 @oidc
 Feature: A token that is not valid for the API server is refused
 
-  Rule: A Keycloak token must be fresh, for this cluster, and name its user
+  Rule: A token of the identity provider must be fresh, for this cluster, and name its user
 
-    Scenario Outline: A Keycloak token that <flaw> is refused by an API server with <configuration>
+    Scenario Outline: A token of the identity provider that <flaw> is refused by an API server with <configuration>
       Given an API server with <configuration>
-      And Alice has logged in to Keycloak, and her token <flaw>
+      And Alice has logged in at the identity provider, and her token <flaw>
       When she asks the API server who she is
       Then she is refused as unauthenticated, because '<reason>'
       But Alice, with a valid login, is still accepted
@@ -28,12 +28,12 @@ Feature: A token that is not valid for the API server is refused
         | the OIDC flags         | names no user | oidc: parse username claims "preferred_username": claim not present |
         | the configuration file | names no user | oidc: parse username claims "preferred_username": claim not present |
 
-  Rule: A Keycloak token must be signed by Keycloak
+  Rule: A token of the identity provider must be signed by the identity provider
 
     @O8
-    Scenario Outline: A forged Keycloak token is refused by an API server with <configuration>
+    Scenario Outline: A forged token of the identity provider is refused by an API server with <configuration>
       Given an API server with <configuration>
-      And Mallory has forged a Keycloak token, signed with RS256
+      And Mallory has forged a token of the identity provider, signed with RS256
       When she asks the API server who she is
       Then she is refused as unauthenticated, because 'oidc: verify token: failed to verify signature'
       But Alice, with a valid login, is still accepted
@@ -46,9 +46,9 @@ Feature: A token that is not valid for the API server is refused
   Rule: The issuer of a token must equal a configured issuer exactly
 
     @O2 @O28
-    Scenario Outline: A token of another realm is refused by an API server with <configuration>
+    Scenario Outline: A token of another issuer of the provider is refused by an API server with <configuration>
       Given an API server with <configuration>
-      And Alice has logged in to another realm of Keycloak
+      And Alice has logged in at another issuer of the identity provider
       When she asks the API server who she is
       Then she is refused as unauthenticated, because 'invalid bearer token'
       But Alice, with a valid login, is still accepted

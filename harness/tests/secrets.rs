@@ -22,7 +22,7 @@ Feature: What is kept of a failure
 
   @requires:identity_provider @requires:realm_administration
   Scenario: A token that is accepted is expected to be refused
-    Given Alice has logged in to Keycloak
+    Given Alice has logged in at the identity provider
     When she asks the API server who she is
     Then she is refused as unauthenticated, because 'nobody lets her in'
 "#;

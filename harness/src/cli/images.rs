@@ -9,13 +9,14 @@ use serde::Serialize;
 
 use super::error::{CommandError, lab_error};
 use super::exit::Exit;
-use super::options::{AUTO, Choice, RegistryOption, choice};
+use super::options::{AUTO, Choice, RegistryOption, choice, provider_choice};
 use super::output::write_json;
+use crate::cluster;
+use crate::identity_provider::{Asked, Driver};
 use crate::lab::LabError;
 use crate::server_binaries::Versions;
 use crate::server_binaries::images::{Images, Reference};
 use crate::shell_word::quoted;
-use crate::{cluster, identity_provider};
 
 /// The run that the images are for.
 #[derive(Args, Debug)]
@@ -35,16 +36,16 @@ pub struct ImagesArguments {
         hide_default_value = true
     )]
     cluster: Choice<cluster::Driver>,
-    /// Driver that runs Keycloak [default: container]
+    /// Identity provider, and how it runs [default: container]
     #[arg(
         long,
         env = "AUTHLAB_IDENTITY_PROVIDER",
-        value_parser = choice::<identity_provider::Driver>("As `container`"),
+        value_parser = provider_choice("As `container`"),
         default_value = AUTO,
-        value_name = "DRIVER",
+        value_name = "KIND[:DRIVER]",
         hide_default_value = true
     )]
-    identity_provider: Choice<identity_provider::Driver>,
+    identity_provider: Choice<Asked>,
     /// The private registry that takes the place of the public ones.
     #[command(flatten)]
     registry: RegistryOption,
@@ -76,7 +77,7 @@ pub(super) fn list(arguments: &ImagesArguments, json: bool, out: &mut dyn Write)
         let (driver, kubernetes) = (driver.name(), kubernetes.version);
         return Err(lab_error(LabError::NoImage { driver, kubernetes }));
     }
-    if let None | Some(identity_provider::Driver::Container) = arguments.identity_provider.0 {
+    if let None | Some(Driver::Container) = arguments.identity_provider.0.and_then(|asked| asked.driver) {
         needed.push(("keycloak", images.keycloak));
     }
     let needed: Vec<Needed> = needed

@@ -9,7 +9,6 @@ use super::options::LabArguments;
 use crate::behaviour::Catalogue;
 use crate::cluster::Driver;
 use crate::event::{Event, Events, LabReport, Skip};
-use crate::identity_provider;
 use crate::lab::{LabError, LabStatus, attach_or_start};
 use crate::process::wait::{Condition, until_gently};
 use crate::scenario::step_definition::step_definitions;
@@ -72,10 +71,7 @@ pub(super) fn tell_ready(lab: &crate::lab::Lab, events: &Events) {
         lab: LabReport {
             cluster: description.cluster.name().to_owned(),
             kubernetes: description.kubernetes.clone(),
-            identity_provider: description
-                .identity_provider
-                .map_or("none", identity_provider::Driver::name)
-                .to_owned(),
+            identity_provider: description.provider_in_words(),
         },
     });
 }
@@ -83,6 +79,8 @@ pub(super) fn tell_ready(lab: &crate::lab::Lab, events: &Events) {
 /// The capabilities that become available last: Keycloak takes longest, and a further API server is started by its first request.
 pub const LAST: &[&str] = &[
     "identity_provider",
+    "cast_accounts",
+    "several_audiences",
     "realm_administration",
     "further_api_servers",
     "aggregated_apis",

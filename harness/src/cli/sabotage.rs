@@ -18,7 +18,7 @@ use super::output::write_json;
 use super::scenarios;
 use crate::cluster::{Capabilities, Driver, Minor};
 use crate::event::{Events, Outcome, milliseconds};
-use crate::identity_provider;
+use crate::identity_provider::Asked;
 use crate::interrupt::Interrupt;
 use crate::lab::{Lab, LabError, LabOptions};
 use crate::report::fan_out;
@@ -106,7 +106,7 @@ pub(super) async fn run(arguments: SabotageArguments, session: &Session) -> Resu
     } = arguments.versions;
     let options = LabOptions {
         cluster: Some(Driver::Process),
-        identity_provider: Some(identity_provider::Driver::Process),
+        identity_provider: Asked::named("process"),
         kubernetes: asked,
         keycloak,
         keep: arguments.keep,

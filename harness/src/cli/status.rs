@@ -76,8 +76,8 @@ fn show(lab: &LabStatus, out: &mut dyn Write) -> io::Result<()> {
     for (name, url) in &lab.api_servers {
         line(&format!("API server {name}"), url)?;
     }
-    if let Some(url) = lab.keycloak.as_deref().filter(|url| !url.is_empty()) {
-        line("Keycloak", url)?;
+    if let Some(provider) = &lab.identity_provider {
+        line(&format!("{} {}", provider.name, provider.version), &provider.issuer)?;
     }
     if let Some(url) = &lab.issuer {
         line("issuer", url)?;

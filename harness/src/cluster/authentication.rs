@@ -13,8 +13,10 @@ static PIECES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/fixtures/authenticati
 /// The values of the placeholders in fixtures, known once the lab has its ports.
 #[derive(Clone, Debug)]
 pub struct Placeholders {
-    /// Keycloak's issuer URL; empty in a lab without Keycloak.
+    /// The identity provider's issuer URL; empty in a lab without one.
     pub keycloak: String,
+    /// The name of the identity provider, which is the prefix of its users and groups.
+    pub provider: String,
     /// The base URL of the harness' issuer.
     pub issuer: String,
     /// The CA of the lab's serving certificates, PEM.
@@ -38,6 +40,7 @@ impl Placeholders {
     pub(super) fn value(&self, name: &str) -> Option<String> {
         let value = match name {
             "keycloak" => &self.keycloak,
+            "provider" => &self.provider,
             "issuer" => &self.issuer,
             "serving_authority" => &self.serving_authority,
             "serving_authority_file" => &self.serving_authority_file,
@@ -59,6 +62,7 @@ impl Placeholders {
     pub(super) fn example() -> Self {
         Self {
             keycloak: "https://127.0.0.1:1/realms/kubernetes".to_owned(),
+            provider: "keycloak".to_owned(),
             issuer: "https://127.0.0.1:2".to_owned(),
             serving_authority: "PEM".to_owned(),
             serving_authority_file: "serving.crt".to_owned(),

@@ -77,6 +77,16 @@ impl Capabilities {
         self
     }
 
+    /// Returns these capabilities without those that the identity provider `called` lacks, each with the reason.
+    #[must_use]
+    pub fn without(mut self, called: &str, lacking: &BTreeMap<String, String>) -> Self {
+        for (name, why) in lacking {
+            let why = format!("{called}: {why}");
+            self.observed.insert(name.clone(), Observed { able: false, why });
+        }
+        self
+    }
+
     /// Returns the capabilities as the driver's file describes them.
     pub fn table(&self) -> &BTreeMap<String, Described> {
         &self.described

@@ -1,7 +1,7 @@
 //! Identity providers: servers that issue OpenID Connect tokens.
 //!
-//! [`keycloak`] is the real one, [`issuer`] a small one of our own that signs any requested token, and [`existing`] one that
-//! already runs.
+//! [`keycloak`] and [`oidc_provider`] are real ones, [`issuer`] is a small one of our own that signs any requested token, and [`existing`] one
+//! that already runs. A [`Provider`] is a relying party of a lab's, whichever that is; a [`Kind`] says in what they differ.
 
 use std::net::IpAddr;
 
@@ -10,6 +10,12 @@ use serde::{Deserialize, Serialize};
 pub mod existing;
 pub mod issuer;
 pub mod keycloak;
+mod kind;
+pub mod oidc_provider;
+mod provider;
+
+pub use kind::{Asked, Facts, Kind, LoginRequest};
+pub use provider::{AccountChange, Provider, ProviderError};
 
 /// The address that an issuer of the harness listens on, and the host in its URL: the same for users on this machine and for
 /// API servers, wherever they run.
@@ -38,12 +44,11 @@ impl Address {
 
 /// The way in which an identity provider runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum Driver {
-    /// Keycloak as an ordinary process.
+    /// As an ordinary process.
     Process,
-    /// Keycloak in a container.
+    /// In a container.
     Container,
     /// An OpenID Connect issuer that already runs.
     Existing,

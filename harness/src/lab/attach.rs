@@ -11,7 +11,9 @@ use super::directory::{Ownership, There, labs};
 use super::{Administrator, DEFAULT_NAME, Directory, Inner, Keycloak, Lab, LabError, LabOptions, Owner, control, directory};
 use crate::cluster::{Authorities, Driver, MAIN};
 use crate::event::Events;
+use crate::identity_provider::Provider;
 use crate::identity_provider::issuer::Signer;
+use crate::identity_provider::oidc_provider::OidcProviderClient;
 
 /// Runs `work` in a lab: a running one that matches `options`, or a new one that ends with `work`.
 ///
@@ -112,10 +114,12 @@ pub(super) async fn attach(name: &str) -> Result<Option<Lab>, LabError> {
     let authorities = Authorities::load(&path.join("pki"))?;
     let signer = Signer::load(&path.join("issuer"))?;
     let administrator = Administrator::new(&main, authorities.administrator()?)?;
-    let keycloak = match &description.keycloak {
-        Some(keycloak) => watch::channel(Some(Ok(Keycloak::new(keycloak)?))).1,
-        None if description.identity_provider.is_none() => super::keycloak::none(),
-        None => return Ok(None),
+    let ready = |client| watch::channel(Some(Ok(client))).1;
+    let provider = match (&description.keycloak, &description.oidc_provider) {
+        (Some(keycloak), _) => ready(Provider::Keycloak(Keycloak::new(keycloak)?)),
+        (None, Some(provider)) => ready(Provider::OidcProvider(OidcProviderClient::new(provider)?)),
+        (None, None) if description.identity_provider.is_none() => super::provider::none(),
+        (None, None) => return Ok(None),
     };
     Ok(Some(Lab(Arc::new(Inner {
         description,
@@ -125,7 +129,7 @@ pub(super) async fn attach(name: &str) -> Result<Option<Lab>, LabError> {
         administrator,
         // The owner may end the servers that run now.
         further: Mutex::default(),
-        keycloak,
+        provider,
         owner: Owner::Another(control::Client(control)),
         directory: Arc::new(Directory::of_another(path, id)),
     }))))

@@ -17,7 +17,7 @@ pub(super) async fn start(
     records: &Path,
 ) -> Result<BTreeMap<String, AuthProxy>, LabError> {
     // As in `fixtures/authentication/keycloak.toml`: a user of a proxy has the same name as at the API server's own endpoint.
-    let prefix = || "keycloak:".to_owned();
+    let prefix = || format!("{}:", places.provider);
     let issuer = TokenIssuer {
         username_prefix: prefix(),
         groups_claim: Some("user_groups".to_owned()),

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::{Lab, LabError, seed_objects, service_account};
 use crate::credential::Credential;
+use crate::identity_provider::Provider;
 use crate::identity_provider::keycloak::TokenSet;
 use crate::kubeconfig::{self, NotInKubeconfig};
 use crate::pki::{Leaf, Request};
@@ -61,7 +62,7 @@ pub enum Way {
     Certificate,
     /// With a certificate requested from the cluster: the same CA signs it.
     SigningRequest,
-    /// With an ID token from Keycloak.
+    /// With an ID token of the identity provider.
     Keycloak,
     /// With a token of the member's service account.
     ServiceAccount,
@@ -110,6 +111,12 @@ pub fn members() -> &'static [Member] {
     &cast().person
 }
 
+/// Returns the people who have an account at the identity provider, each with their groups.
+pub(super) fn at_the_provider() -> impl Iterator<Item = (&'static str, &'static [String])> {
+    let theirs = members().iter().filter(|member| member.authenticates_by.contains(&Way::Keycloak));
+    theirs.map(|member| (member.name.as_str(), member.groups.as_slice()))
+}
+
 /// Returns the names by which features call people, each with the user name, in alphabetical order.
 pub fn called() -> impl Iterator<Item = (&'static str, &'static str)> {
     let members = cast()
@@ -149,7 +156,7 @@ pub enum CastError {
     /// The name is unknown.
     #[error(transparent)]
     Unknown(#[from] UnknownPerson),
-    /// Keycloak, the authorities or the API server do not issue the credential.
+    /// The identity provider, the authorities or the API server do not issue the credential.
     #[error("cannot get a credential of the lab for {name}")]
     Refused {
         /// The user.
@@ -216,7 +223,7 @@ impl Lab {
         match way {
             Way::Certificate | Way::SigningRequest => self.certificate_of(member, LIFETIME).map(Credential::Certificate),
             Way::ServiceAccount => self.service_account_token(&member.name, LIFETIME).await.map(Credential::Token),
-            Way::Keycloak => Ok(Credential::Token(self.login_at_keycloak(&member.name).await?.id)),
+            Way::Keycloak => Ok(Credential::Token(log_in(&self.provider().await?, &member.name).await?.id)),
         }
     }
 
@@ -264,20 +271,16 @@ impl Lab {
         let accounts: Api<ServiceAccount> = Api::namespaced(self.administrator().client(), seed_objects::NAMESPACE);
         service_account::token(&accounts, name, lifetime).await.map_err(wrong)
     }
+}
 
-    /// Logs `name` in at Keycloak, by a password grant.
-    pub(super) async fn login_at_keycloak(&self, name: &str) -> Result<TokenSet, LabError> {
-        let keycloak = self.keycloak().await?;
-        let password = keycloak
-            .description()
-            .passwords
-            .get(name)
-            .ok_or_else(|| LabError::NoPassword { name: name.to_owned() })?;
-        keycloak.password_grant(name, password).await.map_err(|source| LabError::Login {
-            name: name.to_owned(),
-            source,
-        })
-    }
+/// Logs `name` in at the identity provider, with their password.
+pub(super) async fn log_in(provider: &Provider, name: &str) -> Result<TokenSet, LabError> {
+    let password = provider.passwords().get(name);
+    let password = password.ok_or_else(|| LabError::NoPassword { name: name.to_owned() })?;
+    provider.log_in(name, password, "valid").await.map_err(|source| LabError::Login {
+        name: name.to_owned(),
+        source: Box::new(source),
+    })
 }
 
 #[cfg(test)]

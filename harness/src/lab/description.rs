@@ -8,8 +8,9 @@ use sha2::Digest;
 
 use super::{LabError, LabOptions};
 use crate::cluster::{ApiServer, Driver, Minor, Observed};
-use crate::identity_provider;
 use crate::identity_provider::keycloak::KeycloakDescription;
+use crate::identity_provider::oidc_provider::OidcProviderDescription;
+use crate::identity_provider::{self, Asked, Kind};
 use crate::secret::Secret;
 
 const FILE: &str = "lab.json";
@@ -37,6 +38,12 @@ pub struct LabDescription {
     pub cluster: Driver,
     /// The driver of its identity provider; `None` in a lab without one.
     pub identity_provider: Option<identity_provider::Driver>,
+    /// The kind of its identity provider; `None` in a lab without one, and for one that exists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<Kind>,
+    /// The version of its identity provider, if authlab started it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider_version: Option<String>,
     /// The name of what its main API server was given, if that is not a setting ([`Given::name`](crate::cluster::Given::name)).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub given: Option<String>,
@@ -53,10 +60,13 @@ pub struct LabDescription {
     pub api_servers: BTreeMap<String, ApiServer>,
     /// The base URL of the harness' issuer.
     pub issuer: String,
-    /// Keycloak's issuer URL, known before Keycloak is ready.
+    /// The identity provider's issuer URL, known before it is ready.
     pub keycloak_issuer: String,
     /// Keycloak, once it is ready.
     pub keycloak: Option<KeycloakDescription>,
+    /// node-oidc-provider, once it is ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oidc_provider: Option<OidcProviderDescription>,
     /// The fingerprint of somebody's realm, if Keycloak has imported one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub realm: Option<String>,
@@ -138,6 +148,32 @@ impl LabDescription {
             .map_err(|source| LabError::Damaged { path, source })
     }
 
+    /// Returns `true` if its identity provider is the one that was asked for.
+    fn has(&self, asked: Asked) -> bool {
+        let is_of_kind = asked.kind.is_none_or(|kind| self.provider == Some(kind));
+        is_of_kind && asked.driver.is_none_or(|driver| self.identity_provider == Some(driver))
+    }
+
+    /// Returns the name of its identity provider, as an option has it: `process`, `oidc-provider`; `none` without one.
+    #[must_use]
+    pub fn identity_provider_name(&self) -> &'static str {
+        let asked = |driver| Asked {
+            kind: self.provider,
+            driver: Some(driver),
+        };
+        self.identity_provider.map_or("none", |driver| asked(driver).name())
+    }
+
+    /// Returns its identity provider with the version and the driver, for people: `Keycloak 26.7.4 (process)`.
+    #[must_use]
+    pub fn provider_in_words(&self) -> String {
+        let driver = self.identity_provider.map_or("none", identity_provider::Driver::name);
+        match (self.provider, &self.provider_version) {
+            (Some(kind), Some(version)) => format!("{} {version} ({driver})", kind.facts().called),
+            _ => driver.to_owned(),
+        }
+    }
+
     /// Returns the reason why this lab does not satisfy `options`; `None` if it does.
     pub(super) fn mismatch(&self, options: &LabOptions) -> Result<Option<String>, LabError> {
         if options.kubernetes.is_some() {
@@ -153,9 +189,9 @@ impl LabDescription {
             return Ok(Some(format!("its cluster driver is {}, not {}", self.cluster.name(), asked.name())));
         }
         if let Some(asked) = options.identity_provider
-            && Some(asked) != self.identity_provider
+            && !self.has(asked)
         {
-            let has = self.identity_provider.map_or("none", identity_provider::Driver::name);
+            let has = self.identity_provider_name();
             return Ok(Some(format!("its identity provider is {has}, not {}", asked.name())));
         }
         if self.project != options.project {

@@ -8,8 +8,10 @@ use crate::auth_proxy::AuthProxyError;
 use crate::cluster::{ClusterError, Driver, SettingError};
 use crate::engine::EngineError;
 use crate::hint::Hint;
+use crate::identity_provider::ProviderError;
 use crate::identity_provider::issuer::IssuerError;
 use crate::identity_provider::keycloak::KeycloakError;
+use crate::identity_provider::oidc_provider::OidcProviderError;
 use crate::owner::Elsewhere;
 use crate::pki::PkiError;
 use crate::private::NotPrivate;
@@ -62,20 +64,26 @@ pub enum LabError {
     /// Keycloak is not ready.
     #[error("cannot start Keycloak")]
     Keycloak(#[from] KeycloakError),
-    /// The password of a Keycloak user is unknown.
-    #[error("the password of '{name}' in Keycloak is unknown")]
+    /// The identity provider refuses what it is asked to.
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
+    /// node-oidc-provider is not ready.
+    #[error("cannot start node-oidc-provider")]
+    OidcProvider(#[from] OidcProviderError),
+    /// The password of a user is unknown.
+    #[error("the password of '{name}' at the identity provider is unknown")]
     NoPassword {
         /// The user.
         name: String,
     },
-    /// Keycloak rejects a login.
-    #[error("cannot log in '{name}' at Keycloak")]
+    /// The identity provider rejects a login.
+    #[error("cannot log in '{name}' at the identity provider")]
     Login {
         /// The user.
         name: String,
         /// The cause.
         #[source]
-        source: KeycloakError,
+        source: Box<ProviderError>,
     },
     /// The issuer cannot be started.
     #[error("cannot start the issuer")]
@@ -356,7 +364,10 @@ impl Hint for LabError {
         match self {
             Self::Engine(error) => error.hint(),
             Self::Cluster { source, .. } => source.hint(),
-            Self::Keycloak(error) | Self::Login { source: error, .. } => error.hint(),
+            Self::Keycloak(error) => error.hint(),
+            Self::OidcProvider(error) => error.hint(),
+            Self::Provider(error) => error.hint(),
+            Self::Login { source: error, .. } => error.hint(),
             Self::Shared(error) => error.hint(),
             Self::NoImage { .. } => Some("choose --cluster process, which can be built from source, or --cluster container".to_owned()),
             Self::Existing(error) => error.hint(),

@@ -17,7 +17,6 @@ use crate::kubeconfig;
 use crate::secret::Secret;
 
 /// The realm's client for users who log in themselves: it has no secret.
-const BROWSER_CLIENT: &str = "browser-login";
 
 /// The form in which a kubeconfig contains a credential.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,7 +37,7 @@ pub enum Form {
 pub struct Plugin {
     /// The program: authlab itself.
     pub program: PathBuf,
-    /// The login flow at Keycloak: `browser`, `device` or `password`.
+    /// The login flow at the identity provider: `browser`, `device` or `password`.
     pub flow: String,
 }
 
@@ -125,44 +124,50 @@ impl Lab {
         } }))
     }
 
-    /// Returns the arguments of a login at the lab's Keycloak. Secrets, and the login itself, are in files of the lab, removed with it.
+    /// Returns the arguments of a login at the lab's identity provider. Secrets, and the login itself, are in files of the lab, removed with it.
     async fn login_arguments(&self, name: &str, flow: &str) -> Result<Vec<String>, LabError> {
-        let keycloak = self.keycloak().await?;
-        let realm = keycloak.description();
+        let provider = self.provider().await?;
+        let facts = provider.kind().facts();
         let directory = self.directory_of_workplace()?;
         let file = |name: &str, text: &str| -> Result<String, LabError> {
             let path = directory.join(name);
             put(&path, text)?;
             Ok(path.display().to_string())
         };
-        let mut arguments: Vec<String> = ["oidc", "--issuer", &realm.issuer, "--flow", flow].map(str::to_owned).to_vec();
+        let mut arguments: Vec<String> = ["oidc", "--issuer", provider.issuer(), "--flow", flow].map(str::to_owned).to_vec();
         arguments.extend([
             "--certificate-authority".to_owned(),
-            file("issuer-authority.crt", &realm.authority)?,
+            file("issuer-authority.crt", provider.authority())?,
         ]);
         arguments.extend(["--login-dir".to_owned(), directory.join("logins").display().to_string()]);
-        if flow == "password" {
-            let password = realm.passwords.get(name);
-            let password = password.ok_or_else(|| LabError::NoPassword { name: name.to_owned() })?;
-            arguments.extend(["--client-id", &realm.client_id, "--username", name].map(str::to_owned));
-            arguments.extend(["--password-file".to_owned(), file(&format!("{name}.password"), password.expose())?]);
-            if let Some(secret) = &realm.client_secret {
-                arguments.extend(["--client-secret-file".to_owned(), file("client-secret", secret.expose())?]);
-            }
+        for scope in &facts.logins["valid"].scopes {
+            arguments.extend(["--scope".to_owned(), scope.clone()]);
+        }
+        let client = if flow == "password" {
+            provider.client_id()
         } else {
-            arguments.extend(["--client-id", BROWSER_CLIENT].map(str::to_owned));
+            &facts.browser_client
+        };
+        arguments.extend(["--client-id", client].map(str::to_owned));
+        if let Some(secret) = provider.secret_of(client) {
+            arguments.extend(["--client-secret-file".to_owned(), file("client-secret", secret.expose())?]);
+        }
+        if flow == "password" {
+            let password = provider.passwords().get(name);
+            let password = password.ok_or_else(|| LabError::NoPassword { name: name.to_owned() })?;
+            arguments.extend(["--username", name].map(str::to_owned));
+            arguments.extend(["--password-file".to_owned(), file(&format!("{name}.password"), password.expose())?]);
         }
         Ok(arguments)
     }
 
     async fn auth_provider_of(&self, name: &str) -> Result<Value, LabError> {
-        let login = self.login_at_keycloak(name).await?;
-        let keycloak = self.keycloak().await?;
-        let realm = keycloak.description();
+        let provider = self.provider().await?;
+        let login = cast::log_in(&provider, name).await?;
         Ok(json!({ "auth-provider": { "name": "oidc", "config": {
-            "idp-issuer-url": realm.issuer, "client-id": realm.client_id,
-            "client-secret": realm.client_secret.as_ref().map_or("", Secret::expose),
-            "idp-certificate-authority-data": base64::engine::general_purpose::STANDARD.encode(&realm.authority),
+            "idp-issuer-url": provider.issuer(), "client-id": provider.client_id(),
+            "client-secret": provider.secret_of(provider.client_id()).map_or("", Secret::expose),
+            "idp-certificate-authority-data": base64::engine::general_purpose::STANDARD.encode(provider.authority()),
             "id-token": login.id.expose(), "refresh-token": login.refresh.as_ref().map_or("", Secret::expose),
         } } }))
     }

@@ -7,9 +7,9 @@ use serde_json::json;
 use super::{LabError, issuers};
 use crate::access_webhook::AccessWebhook;
 use crate::cluster::{Authorities, Placeholders};
-use crate::identity_provider::Address;
 use crate::identity_provider::issuer::{Detour, Egress, Issuer, ListeningIssuer};
 use crate::identity_provider::keycloak::Front;
+use crate::identity_provider::{Address, Kind};
 use crate::kubeconfig::of_files;
 use crate::pki::write_private;
 use crate::token_webhook::TokenWebhook;
@@ -20,10 +20,10 @@ const EGRESS: &str = "egress.json";
 /// The file below the lab's directory that an AuthorizationConfiguration names (`kubeConfigFile`).
 const ACCESS_WEBHOOK: &str = "access-webhook.kubeconfig";
 
-/// Servers with their ports, so that settings can name them; the issuer and Keycloak hold requests until they are ready.
+/// Servers with their ports, so that settings can name them; the issuer and the identity provider hold requests until they are ready.
 pub(super) struct Listeners {
     pub(super) issuer: ListeningIssuer,
-    /// Keycloak's public address.
+    /// The identity provider's public address.
     pub(super) front: Front,
     pub(super) token_webhook: TokenWebhook,
     pub(super) access_webhook: AccessWebhook,
@@ -36,8 +36,8 @@ pub(super) struct Listeners {
 }
 
 impl Listeners {
-    /// Opens all of them at `address`, for the lab in `directory`.
-    pub(super) async fn open(address: &Address, directory: &Path, authorities: &Authorities) -> Result<Self, LabError> {
+    /// Opens all of them at `address`, for the lab in `directory` with an identity provider of the kind `provider`.
+    pub(super) async fn open(address: &Address, directory: &Path, authorities: &Authorities, provider: Kind) -> Result<Self, LabError> {
         let serving = authorities.serving_certificate("authlab")?;
         let clients = authorities.clients.certificate();
         let (issuer, front, token_webhook, access_webhook) = futures::try_join!(
@@ -51,7 +51,8 @@ impl Listeners {
         let egress_file = write_egress(&egress, directory, authorities)?;
         let access_webhook_file = write_access_webhook(&access_webhook, directory, authorities)?;
         let places = Placeholders {
-            keycloak: front.issuer_url(),
+            keycloak: format!("{}{}", front.url(), provider.facts().issuer_path),
+            provider: provider.name().to_owned(),
             issuer: issuer.base(),
             serving_authority: authorities.serving.certificate().to_owned(),
             serving_authority_file: authorities.file("serving.crt").display().to_string(),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cluster::{Driver, Given};
-use crate::identity_provider;
 use crate::identity_provider::keycloak::export::RealmImport;
+use crate::identity_provider::{self, Asked, Kind};
 use crate::sabotage::Sabotage;
 use crate::server_binaries;
 
@@ -17,8 +17,8 @@ pub struct LabOptions {
     pub name: Option<String>,
     /// The driver of its cluster; chosen automatically if not given.
     pub cluster: Option<Driver>,
-    /// The driver of its identity provider; chosen automatically if not given.
-    pub identity_provider: Option<identity_provider::Driver>,
+    /// Its identity provider; Keycloak if not given, with a driver that is chosen automatically.
+    pub identity_provider: Option<Asked>,
     /// The kubeconfig of the cluster, for [`Driver::Existing`].
     pub kubeconfig: Option<PathBuf>,
     /// The context of that kubeconfig; its current one if not given.
@@ -62,6 +62,18 @@ impl LabOptions {
     /// It is not one of the pinned versions.
     pub fn pinned(&self) -> Result<&'static server_binaries::Kubernetes, server_binaries::UnknownVersion> {
         server_binaries::Versions::pinned().kubernetes_or_newest(self.kubernetes.as_deref())
+    }
+
+    /// Returns the kind of the identity provider that is started.
+    #[must_use]
+    pub fn provider(&self) -> Kind {
+        self.identity_provider.and_then(|asked| asked.kind).unwrap_or_default()
+    }
+
+    /// Returns the driver of the identity provider, if it is not chosen automatically.
+    #[must_use]
+    pub fn provider_driver(&self) -> Option<identity_provider::Driver> {
+        self.identity_provider.and_then(|asked| asked.driver)
     }
 
     /// Returns the requested version of Keycloak.

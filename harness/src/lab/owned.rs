@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use super::LabError;
 use super::cluster::Cluster;
 use super::description::{ContainerDescription, ProcessDescription};
-use super::keycloak::LabKeycloak;
+use super::provider::LabProvider;
 use super::watched_scope::WatchedScope;
 use crate::access_webhook::AccessWebhook;
 use crate::auth_proxy::AuthProxy;
@@ -21,7 +21,7 @@ use crate::token_webhook::TokenWebhook;
 #[derive(Debug)]
 pub(super) struct Owned {
     pub(super) cluster: tokio::sync::Mutex<Option<Cluster>>,
-    pub(super) keycloak: Option<LabKeycloak>,
+    pub(super) provider: Option<LabProvider>,
     /// The directory with what API servers beside those of the fixtures are started with ([`Given`]).
     pub(super) given: PathBuf,
     pub(super) issuer: Mutex<Option<(Issuer, Egress, Detour)>>,
@@ -62,8 +62,8 @@ impl Owned {
     /// # Errors
     /// A container could not be removed.
     pub(super) async fn stop(&self) -> Result<(), LabError> {
-        if let Some(keycloak) = &self.keycloak {
-            keycloak.give_up();
+        if let Some(provider) = &self.provider {
+            provider.give_up();
         }
         self.proxies.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let cluster = async {
@@ -72,12 +72,12 @@ impl Owned {
                 None => Ok(()),
             }
         };
-        let keycloak = async {
-            if let Some(keycloak) = &self.keycloak {
-                keycloak.stop().await;
+        let provider = async {
+            if let Some(provider) = &self.provider {
+                provider.stop().await;
             }
         };
-        let (stopped, ()) = futures::join!(cluster, keycloak);
+        let (stopped, ()) = futures::join!(cluster, provider);
         self.issuer.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.token_webhook.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.access_webhook.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -103,21 +103,21 @@ impl Owned {
     /// Returns the name and id of every container.
     pub(super) async fn containers(&self) -> Vec<ContainerDescription> {
         let cluster = self.cluster.lock().await.as_ref().map(Cluster::containers).unwrap_or_default();
-        let keycloak = match &self.keycloak {
-            Some(keycloak) => keycloak.container().await,
+        let provider = match &self.provider {
+            Some(provider) => provider.container().await,
             None => None,
         };
-        cluster.into_iter().chain(keycloak).collect()
+        cluster.into_iter().chain(provider).collect()
     }
 
     /// Returns the name and process id of every server.
     pub(super) async fn processes(&self) -> Vec<ProcessDescription> {
         let cluster = self.cluster.lock().await.as_ref().map(Cluster::processes).unwrap_or_default();
-        let keycloak = match &self.keycloak {
-            Some(keycloak) => keycloak.process().await,
+        let provider = match &self.provider {
+            Some(provider) => provider.process().await,
             None => None,
         };
-        cluster.into_iter().chain(keycloak).collect()
+        cluster.into_iter().chain(provider).collect()
     }
 
     /// Returns the address of the engine, if anything runs in containers.

@@ -29,6 +29,7 @@ const PROGRAMS: &[&str] = &[
     AGGREGATED_API,
     TOKEN_SIGNER,
     "java",
+    "node",
 ];
 
 /// Returns the servers with the lab's directory `path` in an option, for display. Those of another container can have the same path.
@@ -253,6 +254,7 @@ mod tests {
         for shown in [
             ["etcd", "--data-dir=/state/labs/a/etcd"],
             ["java", "-Dkc.home.dir=/state/labs/a/keycloak"],
+            ["node", "--settings=/state/labs/a/oidc-provider/settings.json"],
         ] {
             assert!(seen(&shown).names(lab), "{shown:?}");
         }

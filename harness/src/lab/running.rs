@@ -10,11 +10,12 @@ use tokio::sync::OnceCell;
 use super::attach::{self, not_up};
 use super::control::Client;
 use super::existing::Guest;
-use super::keycloak::Readiness;
 use super::owned::Owned;
+use super::provider::Readiness;
 use super::{Administrator, Directory, Keycloak, LabDescription, LabError, LabOptions, UnderWay, own_servers, processes, start};
 use crate::cluster::{AGGREGATED_API, AGGREGATOR, ApiServer, Authorities, Capabilities, Given, MAIN, Minor, ending_with};
 use crate::event::{Events, Exchanges};
+use crate::identity_provider::Provider;
 use crate::identity_provider::issuer::{Signer, StandInRequest};
 use crate::probe::Endpoint;
 
@@ -32,7 +33,7 @@ pub(super) struct Inner {
     pub(super) main: ApiServer,
     pub(super) administrator: Administrator,
     pub(super) further: Mutex<HashMap<String, Arc<OnceCell<ApiServer>>>>,
-    pub(super) keycloak: Readiness,
+    pub(super) provider: Readiness,
     pub(super) owner: Owner,
     /// After `owner`: on drop, the servers end before the directory is removed.
     pub(super) directory: Arc<Directory>,
@@ -51,7 +52,7 @@ pub(super) enum Owner {
 
 impl Lab {
     /// Starts a lab that this process owns. It is usable as soon as its main API server is ready;
-    /// Keycloak may still be starting ([`Lab::keycloak`] waits for it).
+    /// its identity provider may still be starting ([`Lab::provider`] waits for it).
     ///
     /// # Errors
     /// A server cannot be obtained or is not ready in time. Nothing is left running then.
@@ -95,7 +96,12 @@ impl Lab {
 
     /// Returns the capabilities that scenarios can rely on.
     pub fn capabilities(&self) -> Capabilities {
-        Capabilities::of(self.0.description.cluster, self.version()).observed(self.0.description.observed.clone())
+        let description = self.description();
+        let capabilities = Capabilities::of(description.cluster, self.version()).observed(description.observed.clone());
+        match description.provider {
+            Some(provider) => capabilities.without(&provider.facts().called, &provider.facts().lacks),
+            None => capabilities,
+        }
     }
 
     /// Returns `true` if it has learners, and work with `options` might grant them rights.
@@ -290,12 +296,23 @@ impl Lab {
     /// Returns Keycloak, once it is ready.
     ///
     /// # Errors
-    /// It could not be started.
+    /// It could not be started, or the identity provider is another one.
     pub async fn keycloak(&self) -> Result<Keycloak, LabError> {
-        let mut receiver = self.0.keycloak.clone();
+        match self.provider().await? {
+            Provider::Keycloak(keycloak) => Ok(keycloak),
+            Provider::OidcProvider(_) => Err(LabError::Lacks { what: "a Keycloak" }),
+        }
+    }
+
+    /// Returns the identity provider, once it is ready.
+    ///
+    /// # Errors
+    /// It could not be started.
+    pub async fn provider(&self) -> Result<Provider, LabError> {
+        let mut receiver = self.0.provider.clone();
         let known = receiver.wait_for(Option::is_some).await.map_err(|_| LabError::Ended)?;
         match known.as_ref() {
-            Some(Ok(keycloak)) => Ok(keycloak.clone()),
+            Some(Ok(provider)) => Ok(provider.clone()),
             Some(Err(error)) => Err(LabError::Shared(Arc::clone(error))),
             None => Err(LabError::Ended),
         }
@@ -324,9 +341,9 @@ impl Lab {
     /// Waits until all servers are ready.
     ///
     /// # Errors
-    /// Keycloak could not be started.
+    /// The identity provider could not be started.
     pub async fn ready(&self) -> Result<(), LabError> {
-        self.keycloak().await.map(|_| ())
+        self.provider().await.map(|_| ())
     }
 
     /// Ends a lab that this process owns: every server is gone afterwards, and so is its directory unless it is to be

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::{AccessReview, LabError, service_account};
+use crate::identity_provider::Kind;
 
 /// The node's name.
 pub(super) const NODE: &str = "lab-node";
@@ -24,7 +25,8 @@ pub(super) const NAMESPACE: &str = "authlab";
 pub(super) const IMPERSONATOR: &str = "auth-proxy";
 
 /// Creates the objects that every lab has.
-pub(super) async fn prepare(client: &Client, version: &str) -> Result<(), LabError> {
+pub(super) async fn prepare(client: &Client, version: &str, provider: Kind) -> Result<(), LabError> {
+    let [platform_team, administrators] = ["platform-team", "da-admins"].map(|group| format!("{}:{group}", provider.name()));
     let group = "rbac.authorization.k8s.io";
     let subjects = |names: &[&str]| -> Vec<_> {
         names
@@ -34,8 +36,8 @@ pub(super) async fn prepare(client: &Client, version: &str) -> Result<(), LabErr
     };
     let seers = subjects(&[
         "platform-team",
-        "keycloak:platform-team",
-        "keycloak:da-admins",
+        &platform_team,
+        &administrators,
         "da-admins",
         "group1",
         "system:serviceaccounts",

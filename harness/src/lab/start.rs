@@ -11,13 +11,13 @@ use super::plan::Plan;
 use super::sabotaged::in_hands;
 use super::watched_scope::ScopeOnDemand;
 use super::{
-    Administrator, Directory, Inner, Lab, LabError, LabOptions, Owner, auth_proxies, keycloak, kubectl, own_servers, passing_name,
+    Administrator, Directory, Inner, Lab, LabError, LabOptions, Owner, auth_proxies, kubectl, own_servers, passing_name, provider,
     seed_objects,
 };
 use crate::cluster::{Authorities, Driver, Inputs, MAIN, Minor};
 use crate::event::Events;
-use crate::identity_provider::Address;
 use crate::identity_provider::issuer::HIDDEN;
+use crate::identity_provider::{Address, Kind, oidc_provider};
 
 /// The directory below a lab's with what API servers beside those of the fixtures are started with.
 pub(super) const GIVEN: &str = "given";
@@ -57,7 +57,8 @@ pub(super) async fn start_in(directory: Directory, name: &str, options: &LabOpti
 async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOptions, events: &Events) -> Result<Lab, LabError> {
     let plan = Plan::make(options, directory, events).await?;
     let driver = plan.cluster.driver();
-    let identity_provider = plan.keycloak.as_ref().map(super::plan::KeycloakPlan::driver);
+    let identity_provider = plan.provider.as_ref().map(super::plan::ProviderPlan::driver);
+    let kind = plan.provider.as_ref().map(super::plan::ProviderPlan::kind).unwrap_or_default();
 
     // The start of a bare lab is part of an answer that is awaited anyway: only fetching its servers is worth a word.
     let silent = Events::silent();
@@ -75,17 +76,17 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
         egress,
         detour,
         places,
-    } = Listeners::open(&address, directory.path(), &ours).await?;
+    } = Listeners::open(&address, directory.path(), &ours, kind).await?;
 
     // The servers, all at once. Keycloak takes longest, and nothing waits for it.
-    let (keycloak, readiness) = match plan.keycloak {
+    let (provider, readiness) = match plan.provider {
         Some(plan) => {
             let real_keys = issuer.real_keys();
-            let published = keycloak::Published { front, real_keys };
-            let started = keycloak::start(plan, &scope, published, directory, &ours, options, events).await?;
+            let published = provider::Published { front, real_keys };
+            let started = provider::start(plan, &scope, published, directory, &ours, options, events).await?;
             (Some(started.0), started.1)
         }
-        None => (None, keycloak::none()),
+        None => (None, provider::none()),
     };
     let inputs = Inputs {
         directory: directory.path(),
@@ -110,7 +111,7 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
             return Ok(BTreeMap::new());
         }
         let client = administrator.client();
-        seed_objects::prepare(&client, &format!("v{}", plan.version.version)).await?;
+        seed_objects::prepare(&client, &format!("v{}", plan.version.version), kind).await?;
         if let Some(sabotage) = &options.sabotage {
             seed_objects::add(&client, &sabotage.objects).await?;
         }
@@ -125,7 +126,7 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
     let auth_proxies = auth_proxies::described(&proxies);
     let owned = Owned {
         cluster: tokio::sync::Mutex::new(Some(started.cluster)),
-        keycloak,
+        provider,
         given: directory.below(GIVEN)?,
         issuer: Mutex::new(Some((issuer, egress, detour))),
         token_webhook: Mutex::new(Some(token_webhook)),
@@ -145,6 +146,8 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
         minor,
         cluster: driver,
         identity_provider,
+        provider: identity_provider.map(|_| kind),
+        provider_version: identity_provider.map(|_| version_of(kind, options)).transpose()?,
         given: options.main.as_ref().map(|given| given.name()),
         project: options.project.clone(),
         observed: std::iter::once(("kubectl".to_owned(), kubectl)).chain(own_servers).collect(),
@@ -153,6 +156,7 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
         issuer: places.issuer,
         keycloak_issuer: places.keycloak,
         keycloak: None,
+        oidc_provider: None,
         realm: options.realm.as_ref().map(|realm| realm.fingerprint.clone()),
         auth_proxies,
         programs,
@@ -169,10 +173,18 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
         main,
         administrator,
         further: Mutex::new(HashMap::new()),
-        keycloak: readiness,
+        provider: readiness,
         owner: Owner::Us(Box::new(owned)),
         directory: Arc::clone(directory),
     })))
+}
+
+/// Returns the version of the identity provider.
+fn version_of(kind: Kind, options: &LabOptions) -> Result<String, LabError> {
+    Ok(match kind {
+        Kind::Keycloak => options.pinned_keycloak()?.version.clone(),
+        Kind::OidcProvider => oidc_provider::version().to_owned(),
+    })
 }
 
 /// Makes the lab's authorities, whose certificates serve at `address`.

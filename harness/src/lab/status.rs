@@ -37,6 +37,8 @@ pub struct LabStatus {
     pub api_servers: BTreeMap<String, String>,
     /// Keycloak's issuer URL, once it is ready.
     pub keycloak: Option<String>,
+    /// The identity provider, once it is ready.
+    pub identity_provider: Option<ProviderStatus>,
     /// The base URL of the harness' issuer.
     pub issuer: Option<String>,
     /// The auth proxies' addresses, by name.
@@ -45,6 +47,17 @@ pub struct LabStatus {
     pub servers: Vec<ServerStatus>,
     /// The memory of everything that runs, in bytes, if it can be read.
     pub memory: Option<u64>,
+}
+
+/// The identity provider of a lab.
+#[derive(Clone, Debug, Serialize)]
+pub struct ProviderStatus {
+    /// Its name, for people.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Its issuer URL.
+    pub issuer: String,
 }
 
 /// The state of a lab.
@@ -148,6 +161,7 @@ async fn status_of(found: Found) -> Result<LabStatus, LabError> {
         started: None,
         api_servers: BTreeMap::new(),
         keycloak: None,
+        identity_provider: None,
         issuer: None,
         auth_proxies: BTreeMap::new(),
         servers,
@@ -162,6 +176,12 @@ async fn status_of(found: Found) -> Result<LabStatus, LabError> {
             .into_iter()
             .map(|(name, server)| (name, server.url))
             .collect();
+        let ready = description.keycloak.is_some() || description.oidc_provider.is_some();
+        status.identity_provider = description.provider.filter(|_| ready).map(|provider| ProviderStatus {
+            name: provider.facts().called.clone(),
+            version: description.provider_version.clone().unwrap_or_default(),
+            issuer: description.keycloak_issuer.clone(),
+        });
         status.keycloak = description.keycloak.map(|keycloak| keycloak.issuer);
         status.issuer = Some(description.issuer);
         status.auth_proxies = description

@@ -25,6 +25,7 @@ use super::{Directory, Lab, LabError, LabOptions, Owner, control, start};
 use crate::cause::with_causes;
 use crate::event::{Event, Events};
 use crate::hint::Hint;
+use crate::identity_provider::Provider;
 use crate::interrupt::Interrupt;
 
 /// The file for the owner's own output, in the lab's directory.
@@ -226,8 +227,8 @@ async fn publish(options: &LabOptions, events: &Events, end: Arc<Notify>) -> Res
     log.map_err(|source| LabError::Directory { path, source })?;
 
     let lab = start::start_in(directory, name, options, events).await?;
-    let keycloak = match lab.keycloak().await {
-        Ok(keycloak) => Some(keycloak),
+    let provider = match lab.provider().await {
+        Ok(provider) => Some(provider),
         Err(_) if options.bare && options.realm.is_none() => None,
         Err(error) => {
             // The logs say more than the error.
@@ -238,7 +239,11 @@ async fn publish(options: &LabOptions, events: &Events, end: Arc<Notify>) -> Res
     let further = Further::of(lab.clone(), options.idle.unwrap_or(IDLE));
     let control = control::Server::start(further.clone(), end).await.map_err(LabError::Control)?;
     let mut description = lab.description().clone();
-    description.keycloak = keycloak.map(|keycloak| keycloak.description().clone());
+    match provider {
+        Some(Provider::Keycloak(keycloak)) => description.keycloak = Some(keycloak.description().clone()),
+        Some(Provider::OidcProvider(provider)) => description.oidc_provider = Some(provider.description().clone()),
+        None => {}
+    }
     description.control = Some(control.description().clone());
     save(&lab, description).await?;
     Ok(Published { lab, control, further })

@@ -18,11 +18,14 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("LAB_API_SERVER_AUTHORITY", "file: the authority of its certificate"),
     ("LAB_CLIENT_AUTHORITY", "file: the authority whose client certificates it accepts"),
     ("LAB_CLIENT_AUTHORITY_KEY", "file: that authority's key"),
-    ("LAB_ISSUER", "Keycloak's issuer URL"),
-    ("LAB_ISSUER_AUTHORITY", "file: the authority of Keycloak's certificate"),
+    ("LAB_ISSUER", "issuer URL of the identity provider"),
+    ("LAB_ISSUER_AUTHORITY", "file: the authority of the identity provider's certificate"),
     ("LAB_CLIENT_ID", "ID of the client for which the API server expects tokens"),
     ("LAB_CLIENT_SECRET_FILE", "file: that client's secret"),
-    ("LAB_PASSWORDS", "directory: one file per person with their password at Keycloak"),
+    (
+        "LAB_PASSWORDS",
+        "directory: one file per person with their password at the identity provider",
+    ),
     ("LAB_AUTH_PROXY", "address of the auth proxy that passes identity on as headers"),
     ("LAB_IMPERSONATING_PROXY", "address of the auth proxy that impersonates"),
     ("LAB_AUTH_PROXY_AUTHORITY", "file: the authority of the auth proxies' certificates"),
@@ -37,7 +40,7 @@ impl Lab {
     /// Writes the files of `workplace` that describe the lab, and returns their variables. A lab has no variable for a missing part.
     ///
     /// # Errors
-    /// Keycloak could not be started, or a file cannot be written.
+    /// The identity provider could not be started, or a file cannot be written.
     pub async fn variables(&self, workplace: &Workplace) -> Result<Vec<Variable>, LabError> {
         let place = &workplace.directory;
         let main = self.main();
@@ -67,18 +70,17 @@ impl Lab {
         if self.description().identity_provider.is_none() {
             return Ok(variables);
         }
-        let keycloak = self.keycloak().await?;
-        let keycloak = keycloak.description();
+        let provider = self.provider().await?;
         variables.extend([
-            ("LAB_ISSUER", keycloak.issuer.clone().into()),
-            ("LAB_CLIENT_ID", keycloak.client_id.clone().into()),
-            ("LAB_ISSUER_AUTHORITY", file(place, "issuer-authority.crt", &keycloak.authority)?),
+            ("LAB_ISSUER", provider.issuer().into()),
+            ("LAB_CLIENT_ID", provider.client_id().into()),
+            ("LAB_ISSUER_AUTHORITY", file(place, "issuer-authority.crt", provider.authority())?),
         ]);
-        if let Some(secret) = &keycloak.client_secret {
+        if let Some(secret) = provider.secret_of(provider.client_id()) {
             variables.push(("LAB_CLIENT_SECRET_FILE", file(place, "client-secret", secret.expose())?));
         }
         let passwords = self.0.directory.below("workplace/passwords")?;
-        for (person, password) in &keycloak.passwords {
+        for (person, password) in provider.passwords() {
             file(&passwords, person, password.expose())?;
         }
         variables.push(("LAB_PASSWORDS", passwords.into()));

@@ -27,7 +27,7 @@ pub struct Cleanup {
 
 type Task = JoinHandle<Result<(), LabError>>;
 
-/// The users of Keycloak, by the scenario that created them.
+/// The accounts at the identity provider, by the scenario that created them.
 type Accounts = Arc<Mutex<BTreeMap<String, Vec<String>>>>;
 
 #[derive(Debug)]
@@ -52,7 +52,7 @@ impl Cleanup {
         }
     }
 
-    /// Notes that `scenario` created the Keycloak user `name`.
+    /// Notes that `scenario` created the account `name`.
     pub(super) fn account(&self, scenario: &str, name: &str) {
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         accounts.entry(scenario.to_owned()).or_default().push(name.to_owned());
@@ -97,16 +97,16 @@ async fn delete_all(lab: Lab, run: String, accounts: Accounts, mut receiver: mps
 }
 
 async fn delete(lab: &Lab, made: &ScenarioObjects, users: Vec<String>) -> Result<(), LabError> {
-    let at_keycloak = async {
+    let at_provider = async {
         if !users.is_empty() {
-            let admin = lab.keycloak().await?.admin()?;
+            let provider = lab.provider().await?;
             for user in users {
-                admin.delete_user(&user).await?;
+                provider.delete_account(&user).await?;
             }
         }
         Ok::<_, LabError>(())
     };
     let client = lab.administrator().client();
-    futures::try_join!(made.delete(&client), at_keycloak)?;
+    futures::try_join!(made.delete(&client), at_provider)?;
     Ok(())
 }

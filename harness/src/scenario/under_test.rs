@@ -31,12 +31,14 @@ const LACKS: Reasons = &[
     ),
     ("auth_proxy", "nothing is started beside the API server"),
     ("certificate_signer", "no controllers are started beside the API server"),
+    ("cast_accounts", "stand-ins sign the tokens of the configuration's issuers"),
     ("external_signer", "nothing is started beside the API server"),
     ("further_api_servers", "the scenarios are about one API server"),
     ("identity_provider", "stand-ins sign the tokens of the configuration's issuers"),
     ("issuer", "the API server trusts the issuers of the configuration"),
     (CONTEXTS, "a context leads to a cluster that exists (--cluster existing)"),
     ("realm_administration", "stand-ins sign the tokens of the configuration's issuers"),
+    ("several_audiences", "stand-ins sign the tokens of the configuration's issuers"),
     ("token_webhook", "the configuration decides who reviews tokens"),
 ];
 

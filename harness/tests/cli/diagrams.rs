@@ -27,7 +27,7 @@ const DIAGRAMS: &[(&str, &str)] = &[
     ("oidc", "oidc/sessions::Alice refreshes her login"),
     (
         "auth-proxy",
-        "auth_proxy/callers::Alice uses a Keycloak token through the auth proxy [the auth proxy]",
+        "auth_proxy/callers::Alice uses a token of the identity provider through the auth proxy [the auth proxy]",
     ),
     ("impersonation", "impersonation/identity::Alice impersonates Bob"),
 ];

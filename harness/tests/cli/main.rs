@@ -18,6 +18,7 @@ mod explaining_like_kubectl;
 mod explaining_requests;
 mod explaining_servers;
 mod failing_starts;
+mod identity_providers;
 mod issuing;
 mod kubeconfigs;
 mod lessons;

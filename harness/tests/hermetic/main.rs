@@ -7,6 +7,7 @@ mod described_containers;
 mod doctor;
 mod explaining;
 mod help;
+mod identity_providers;
 mod inverting;
 mod issuing;
 mod logins;

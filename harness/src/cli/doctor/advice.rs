@@ -49,6 +49,14 @@ const WATCHES: u64 = 8192;
 /// Returns the findings, in the order in which they are shown.
 pub(super) fn of(machine: &Machine) -> Vec<Finding> {
     let mut findings = vec![kubernetes(machine), keycloak(machine), java(machine)];
+    findings.extend(machine.node.as_ref().map(|node| {
+        tool(
+            "Node.js",
+            node,
+            State::Missing,
+            "install Node.js 22 or newer, with npm, or use Keycloak",
+        )
+    }));
     findings.push(engine(machine));
     if let Some((why, remedy)) = &machine.used.not_chosen {
         findings.push(finding("drivers", State::Missing, why.clone(), remedy.clone()));
@@ -197,6 +205,14 @@ fn kubernetes(machine: &Machine) -> Finding {
 
 fn keycloak(machine: &Machine) -> Finding {
     let of = format!("Keycloak {}", machine.keycloak.version);
+    if !machine.used.runs_keycloak() {
+        return finding(
+            of,
+            State::Unneeded,
+            format!("{} takes its place", machine.used.provider),
+            None::<String>,
+        );
+    }
     if !machine.used.runs_keycloak_as_process() {
         return finding(of, State::Unneeded, "it runs from an image", None::<String>);
     }
@@ -266,7 +282,7 @@ fn java(machine: &Machine) -> Finding {
 }
 
 fn engine(machine: &Machine) -> Finding {
-    let needed = !machine.used.runs_api_servers_as_processes() || !machine.used.runs_keycloak_as_process();
+    let needed = !machine.used.runs_api_servers_as_processes() || machine.used.runs_provider_in_container();
     let (absent, advice) = if needed {
         (State::Missing, "start Docker or Podman, set DOCKER_HOST, or use --cluster process")
     } else {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::identity_provider::Kind;
 use crate::server_binaries::Source;
 
 /// The findings on a machine.
@@ -29,6 +30,9 @@ pub(super) struct Machine {
     pub(super) go: Tool,
     pub(super) maven: Tool,
     pub(super) java: Tool,
+    /// Node.js with npm, if the identity provider needs it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) node: Option<Tool>,
     pub(super) kubectl: Tool,
     /// The `kind` command, if the driver needs it.
     pub(super) kind: Option<Tool>,
@@ -53,7 +57,9 @@ pub(super) struct Used {
     /// The reason why the drivers cannot be chosen, with a remedy; the drivers are then those that were asked for, or the first ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) not_chosen: Option<(String, Option<String>)>,
-    /// The driver of Keycloak.
+    /// The identity provider, its version and its driver.
+    pub(super) provider: String,
+    pub(super) provider_version: String,
     pub(super) identity_provider: String,
     /// The labs that are up, by name.
     pub(super) labs: Vec<String>,
@@ -64,8 +70,16 @@ impl Used {
         self.cluster == "process"
     }
 
+    pub(super) fn runs_keycloak(&self) -> bool {
+        self.provider == Kind::Keycloak.facts().called
+    }
+
     pub(super) fn runs_keycloak_as_process(&self) -> bool {
-        self.identity_provider == "process"
+        self.runs_keycloak() && !self.runs_provider_in_container()
+    }
+
+    pub(super) fn runs_provider_in_container(&self) -> bool {
+        self.identity_provider != "process"
     }
 }
 

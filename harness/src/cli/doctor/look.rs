@@ -16,7 +16,8 @@ use crate::dirs::{self, NoDirectory};
 use crate::engine::{Engine, EngineError};
 use crate::event::Events;
 use crate::hint::Hint;
-use crate::identity_provider::{self, keycloak::java};
+use crate::identity_provider::oidc_provider::{self, node};
+use crate::identity_provider::{self, Kind, keycloak::java};
 use crate::lab::{self, Choice, LabOptions};
 use crate::server_binaries::{self, Listed, Options, Product, State, Versions, look};
 
@@ -33,12 +34,14 @@ pub(super) async fn at_this_machine(options: &LabOptions) -> Result<Machine, Com
     let kubernetes = options.pinned().map_err(|error| CommandError::new(Exit::Usage, error))?;
     let keycloak = options.pinned_keycloak().map_err(|error| CommandError::new(Exit::Usage, error))?;
     let sources = &options.server_binaries;
-    let (choice, engine, go, maven, java, hosts) = tokio::join!(
+    let provider = options.provider();
+    let (choice, engine, go, maven, java, node, hosts) = tokio::join!(
         lab::choose(options),
         Engine::find(None),
         look::go(),
         look::maven(),
         java(),
+        node(),
         hosts(sources)
     );
     // An engine with faults is something to tell, and no reason to tell nothing else.
@@ -82,6 +85,11 @@ pub(super) async fn at_this_machine(options: &LabOptions) -> Result<Machine, Com
                 None => because(options, &choice),
             },
             not_chosen,
+            provider: choice.provider.facts().called.clone(),
+            provider_version: match choice.provider {
+                Kind::Keycloak => keycloak.version.clone(),
+                Kind::OidcProvider => oidc_provider::version().to_owned(),
+            },
             identity_provider: choice.identity_provider.name().to_owned(),
             labs: labs.unwrap_or_default().into_iter().map(|lab| lab.name).collect(),
         },
@@ -97,6 +105,7 @@ pub(super) async fn at_this_machine(options: &LabOptions) -> Result<Machine, Com
         go: tool("go", go),
         maven: tool("mvn", maven),
         java,
+        node: (provider == Kind::OidcProvider).then_some(node),
         kubectl: match which::which("kubectl") {
             Ok(program) => Tool::there(program.display().to_string()),
             Err(_) => Tool::absent("no `kubectl` on PATH"),
@@ -135,7 +144,8 @@ pub(super) async fn at_this_machine(options: &LabOptions) -> Result<Machine, Com
 fn first(options: &LabOptions) -> Choice {
     Choice {
         cluster: options.cluster.unwrap_or(Driver::Process),
-        identity_provider: options.identity_provider.unwrap_or(identity_provider::Driver::Process),
+        provider: options.provider(),
+        identity_provider: options.provider_driver().unwrap_or(identity_provider::Driver::Process),
         notes: Vec::new(),
         images: Vec::new(),
         kind: None,
@@ -166,6 +176,15 @@ async fn java() -> Tool {
     let named = std::env::var_os("AUTHLAB_JAVA").filter(|path| !path.is_empty()).map(PathBuf::from);
     match java::find(named.as_deref(), java::tested(&Versions::pinned().keycloak.version)).await {
         Ok(java) => Tool::there(format!("{} ({})", java.version, java.program.display())),
+        Err(error) => Tool::absent(with_causes(&error)),
+    }
+}
+
+/// Returns Node.js, which is of no use without npm.
+async fn node() -> Tool {
+    let found = async { Ok::<_, node::NodeError>((node::find().await?, node::npm()?)) };
+    match found.await {
+        Ok((node, npm)) => Tool::there(format!("{} ({}, {})", node.version, node.program.display(), npm.display())),
         Err(error) => Tool::absent(with_causes(&error)),
     }
 }

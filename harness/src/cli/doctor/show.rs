@@ -92,8 +92,8 @@ fn used(machine: &Machine, out: &mut dyn Write) -> io::Result<()> {
     )?;
     writeln!(
         out,
-        "  identity provider  {}, Keycloak {}",
-        used.identity_provider, machine.keycloak.version
+        "  identity provider  {}, {} {}",
+        used.identity_provider, used.provider, used.provider_version
     )?;
     let labs = match used.labs.as_slice() {
         [] => "one of its own, since none is up".to_owned(),

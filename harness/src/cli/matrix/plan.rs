@@ -10,16 +10,17 @@ use super::MatrixArguments;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::options::{
-    AUTO, AUTO_CLUSTER, AUTO_IDENTITY_PROVIDER, Choice, LabArguments, SourceOptions, VersionOptions, at_least_one, choice,
+    AUTO, AUTO_CLUSTER, AUTO_IDENTITY_PROVIDER, Choice, LabArguments, SourceOptions, VersionOptions, at_least_one, choice, provider_choice,
 };
 use crate::cli::own::Own;
 use crate::cli::scenarios;
+use crate::cluster;
+use crate::identity_provider::{Asked, Driver};
 use crate::report::cell::Cell;
 use crate::report::matrix::RequestedMatrix;
 use crate::scenario::selection::Shard;
 use crate::scenario::{Selected, Selection, Suite};
 use crate::server_binaries::Versions;
-use crate::{cluster, identity_provider};
 
 /// The versions of a matrix for which neither an option nor a project names any.
 pub(super) const ALL: &str = "all";
@@ -44,16 +45,16 @@ pub struct LabsOptions {
         help_heading = "Cells"
     )]
     pub cluster: Vec<Choice<cluster::Driver>>,
-    /// Driver that runs Keycloak
+    /// Identity provider, and how it runs
     #[arg(
         long,
         env = "AUTHLAB_IDENTITY_PROVIDER",
-        value_parser = choice::<identity_provider::Driver>(AUTO_IDENTITY_PROVIDER),
+        value_parser = provider_choice(AUTO_IDENTITY_PROVIDER),
         default_value = AUTO,
-        value_name = "DRIVER",
+        value_name = "KIND[:DRIVER]",
         help_heading = "Cells"
     )]
-    pub identity_provider: Choice<identity_provider::Driver>,
+    pub identity_provider: Choice<Asked>,
     /// Keycloak versions, such as `26.0,26.x` [default: the newest pinned]
     #[arg(
         long,
@@ -95,7 +96,7 @@ impl Plan {
     pub(super) fn of(arguments: &MatrixArguments, selection: &Selection, suite: &Suite) -> Result<Self, CommandError> {
         let labs = &arguments.labs;
         if labs.cluster.contains(&Choice(Some(cluster::Driver::Existing)))
-            || labs.identity_provider == Choice(Some(identity_provider::Driver::Existing))
+            || labs.identity_provider.0.and_then(|asked| asked.driver) == Some(Driver::Existing)
         {
             return Err(CommandError::new(
                 Exit::Usage,

@@ -3,6 +3,8 @@
 use clap::ValueEnum;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
+use crate::identity_provider::Asked;
+
 /// The value that leaves a choice to authlab.
 pub(in crate::cli) const AUTO: &str = "auto";
 
@@ -10,7 +12,15 @@ pub(in crate::cli) const AUTO: &str = "auto";
 pub(in crate::cli) const AUTO_CLUSTER: &str = "Processes on Linux; elsewhere containers if images exist, or processes";
 
 /// The meaning of `auto` for an identity provider.
-pub(in crate::cli) const AUTO_IDENTITY_PROVIDER: &str = "A container with a cluster in containers and an image, or a process";
+pub(in crate::cli) const AUTO_IDENTITY_PROVIDER: &str = "Keycloak: in a container beside such a cluster, or a process";
+
+/// Returns a parser for a [`Choice`] of an identity provider. `help` explains `auto`.
+pub(in crate::cli) fn provider_choice(help: &'static str) -> impl TypedValueParser<Value = Choice<Asked>> {
+    let auto = PossibleValue::new(AUTO).help(help);
+    let others = Asked::values().map(|(name, help)| PossibleValue::new(name).help(help));
+    // The parser before this one lets only these values through.
+    PossibleValuesParser::new(std::iter::once(auto).chain(others)).map(|word: String| Choice(Asked::named(&word)))
+}
 
 /// One of the values of `T`; `None` if the choice is left to authlab, by the value `auto`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -3,12 +3,13 @@
 use clap::Args;
 use clap::builder::FalseyValueParser;
 
-use super::{AUTO, AUTO_CLUSTER, AUTO_IDENTITY_PROVIDER, Choice, ClusterFile, IssuerOptions, SourceOptions, choice};
+use super::{AUTO, AUTO_CLUSTER, AUTO_IDENTITY_PROVIDER, Choice, ClusterFile, IssuerOptions, SourceOptions, choice, provider_choice};
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
+use crate::cluster;
+use crate::identity_provider::{Asked, Driver, Kind};
 use crate::lab::LabOptions;
 use crate::server_binaries::{Keycloak, Kubernetes, UnknownKeycloak, UnknownVersion, Versions};
-use crate::{cluster, identity_provider};
 
 /// A lab, and its drivers and versions.
 #[derive(Args, Clone, Debug)]
@@ -23,16 +24,16 @@ pub struct LabArguments {
         help_heading = "Lab"
     )]
     pub cluster: Choice<cluster::Driver>,
-    /// Driver that runs Keycloak
+    /// Identity provider, and how it runs
     #[arg(
         long,
         env = "AUTHLAB_IDENTITY_PROVIDER",
-        value_parser = choice::<identity_provider::Driver>(AUTO_IDENTITY_PROVIDER),
+        value_parser = provider_choice(AUTO_IDENTITY_PROVIDER),
         default_value = AUTO,
-        value_name = "DRIVER",
+        value_name = "KIND[:DRIVER]",
         help_heading = "Lab"
     )]
-    pub identity_provider: Choice<identity_provider::Driver>,
+    pub identity_provider: Choice<Asked>,
     /// The versions of Kubernetes and Keycloak.
     #[command(flatten)]
     pub versions: VersionOptions,
@@ -103,12 +104,18 @@ impl LabArguments {
         self.cluster_file.check(existing)?;
         let issuer = self
             .issuer
-            .settings(identity_provider == Some(identity_provider::Driver::Existing))?;
+            .settings(identity_provider.and_then(|asked| asked.driver) == Some(Driver::Existing))?;
         let VersionOptions { kubernetes, keycloak } = self.versions.clone();
         self.versions.keycloak().map_err(|error| CommandError::new(Exit::Usage, error))?;
         if keycloak.is_some() && self.lab.is_some() {
             return Err(CommandError::new(Exit::Usage, "--keycloak cannot be used with --lab NAME")
                 .hint("a lab that is up has the Keycloak that it was started with"));
+        }
+        if keycloak.is_some() && identity_provider.and_then(|asked| asked.kind) == Some(Kind::OidcProvider) {
+            return Err(
+                CommandError::new(Exit::Usage, "--keycloak cannot be used with --identity-provider oidc-provider")
+                    .hint("the version of node-oidc-provider is pinned"),
+            );
         }
         if existing {
             self.check_existing(identity_provider)?;
@@ -136,7 +143,7 @@ impl LabArguments {
     }
 
     /// Refuses options that have no meaning with an existing cluster.
-    fn check_existing(&self, identity_provider: Option<identity_provider::Driver>) -> Result<(), CommandError> {
+    fn check_existing(&self, identity_provider: Option<Asked>) -> Result<(), CommandError> {
         let refusal = |option: &str, hint: &str| {
             Err(CommandError::new(Exit::Usage, format!("{option} cannot be used with --cluster existing")).hint(hint))
         };
@@ -150,9 +157,10 @@ impl LabArguments {
             return refusal("--lab", "an existing cluster is used as it is, and has no lab name");
         }
         match identity_provider {
-            None | Some(identity_provider::Driver::Existing) => Ok(()),
-            Some(driver) => refusal(
-                &format!("--identity-provider {}", driver.name()),
+            None => Ok(()),
+            Some(asked) if asked.driver == Some(Driver::Existing) => Ok(()),
+            Some(asked) => refusal(
+                &format!("--identity-provider {}", asked.name()),
                 "the cluster does not trust an issuer that authlab starts; give one that it trusts with --identity-provider existing",
             ),
         }

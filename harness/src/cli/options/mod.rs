@@ -12,7 +12,7 @@ mod report;
 mod sources;
 
 pub use choice::Choice;
-pub(super) use choice::{AUTO, AUTO_CLUSTER, AUTO_IDENTITY_PROVIDER, choice};
+pub(super) use choice::{AUTO, AUTO_CLUSTER, AUTO_IDENTITY_PROVIDER, choice, provider_choice};
 pub use existing::{ClusterFile, IssuerOptions};
 pub use lab::{LabArguments, VersionOptions};
 pub use project::ProjectOption;

@@ -240,12 +240,15 @@ fn description(
         given: None,
         project: None,
         identity_provider: issuer.map(|_| identity_provider::Driver::Existing),
+        provider: None,
+        provider_version: None,
         observed,
         learners: 0,
         api_servers: BTreeMap::from([(MAIN.to_owned(), server.clone())]),
         issuer: String::new(),
         keycloak_issuer: issuer.map(|issuer| issuer.url().to_owned()).unwrap_or_default(),
         keycloak: None,
+        oidc_provider: None,
         realm: None,
         auth_proxies: BTreeMap::new(),
         programs: None,
@@ -257,10 +260,10 @@ fn description(
 }
 
 fn lab(description: LabDescription, main: ApiServer, administrator: Administrator, guest: Guest, directory: Arc<Directory>) -> Lab {
-    let no_keycloak = LabError::Lacks {
-        what: "a Keycloak of its own",
+    let no_provider = LabError::Lacks {
+        what: "an identity provider of its own",
     };
-    let (_, keycloak) = watch::channel(Some(Err(Arc::new(no_keycloak))));
+    let (_, provider) = watch::channel(Some(Err(Arc::new(no_provider))));
     Lab(Arc::new(Inner {
         description,
         signer: None,
@@ -268,7 +271,7 @@ fn lab(description: LabDescription, main: ApiServer, administrator: Administrato
         main,
         administrator,
         further: Mutex::new(HashMap::new()),
-        keycloak,
+        provider,
         owner: Owner::Guest(Box::new(guest)),
         directory,
     }))
@@ -379,7 +382,7 @@ impl Lab {
         }
     }
 
-    /// Logs in at the lab's identity provider: alice at its own Keycloak, or the given user elsewhere. `exchanges` records it.
+    /// Logs in at the lab's identity provider: alice at one of its own, or the given user elsewhere. `exchanges` records it.
     ///
     /// # Errors
     /// There is no identity provider, or it rejects the login.
@@ -417,19 +420,12 @@ impl Lab {
             });
         }
         const PERSON: &str = "alice";
-        let keycloak = self.keycloak().await?.telling(exchanges);
-        let passwords = &keycloak.description().passwords;
-        let password = passwords
-            .get(PERSON)
-            .ok_or_else(|| LabError::NoPassword { name: PERSON.to_owned() })?;
-        let login = keycloak.password_grant(PERSON, password).await.map_err(|source| LabError::Login {
-            name: PERSON.to_owned(),
-            source,
-        })?;
+        let provider = self.provider().await?.telling(exchanges);
+        let login = crate::lab::cast::log_in(&provider, PERSON).await?;
         Ok(Login {
             token: login.id,
             // As in `fixtures/authentication/keycloak.toml`.
-            user: format!("keycloak:{PERSON}"),
+            user: format!("{}:{PERSON}", provider.kind().name()),
             claim: "preferred_username".to_owned(),
         })
     }

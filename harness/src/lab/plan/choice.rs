@@ -9,7 +9,7 @@ use crate::cause::with_causes;
 use crate::cluster::Driver;
 use crate::cluster::kind::KindCommand;
 use crate::event::{Event, Events};
-use crate::identity_provider;
+use crate::identity_provider::{self, Kind};
 use crate::lab::{Directory, LabOptions};
 use crate::owner::LabId;
 use crate::server_binaries::images::Images;
@@ -19,6 +19,8 @@ use crate::server_binaries::images::Images;
 pub struct Choice {
     /// The cluster's driver.
     pub cluster: Driver,
+    /// The kind of the identity provider.
+    pub provider: Kind,
     /// The identity provider's driver.
     pub identity_provider: identity_provider::Driver,
     /// The reasons for a choice that depends on this machine.
@@ -59,7 +61,7 @@ pub async fn choose(options: &LabOptions) -> Result<Choice, LabError> {
     };
     let cluster = planner.driver().await?;
     // Without an engine, nothing can be said about images; that there is none is said elsewhere.
-    let needs_engine = cluster.runs_in_containers() || options.identity_provider == Some(identity_provider::Driver::Container);
+    let needs_engine = cluster.runs_in_containers() || options.provider_driver() == Some(identity_provider::Driver::Container);
     let has_engine = needs_engine && planner.engine().await.is_ok();
     let mut images = Vec::new();
     if has_engine {
@@ -67,7 +69,7 @@ pub async fn choose(options: &LabOptions) -> Result<Choice, LabError> {
             images.push((image.to_string(), planner.has(&image).await?));
         }
     }
-    let identity_provider = match options.identity_provider {
+    let identity_provider = match options.provider_driver() {
         Some(asked) => asked,
         None if cluster.runs_in_containers() && has_engine && planner.found().await?.is_some() => identity_provider::Driver::Container,
         None => identity_provider::Driver::Process,
@@ -85,6 +87,7 @@ pub async fn choose(options: &LabOptions) -> Result<Choice, LabError> {
     let notes = std::mem::take(&mut *notes.lock().unwrap_or_else(PoisonError::into_inner));
     Ok(Choice {
         cluster,
+        provider: options.provider(),
         identity_provider,
         notes,
         images,

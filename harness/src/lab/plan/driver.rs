@@ -24,7 +24,7 @@ impl Planner<'_> {
     async fn driver_without_release(&self) -> Result<Driver, LabError> {
         let engine = match self.engine().await {
             Ok(engine) => engine,
-            Err(error) if self.options.identity_provider == Some(identity_provider::Driver::Container) => return Err(error.into()),
+            Err(error) if self.options.provider_driver() == Some(identity_provider::Driver::Container) => return Err(error.into()),
             Err(error) => {
                 self.events.note(format!("everything runs as processes: {}", in_short(&error)));
                 return Ok(Driver::Process);

@@ -7,7 +7,7 @@ mod choice;
 mod cluster;
 mod driver;
 mod images;
-mod keycloak;
+mod provider;
 
 use tokio::sync::OnceCell;
 
@@ -19,14 +19,14 @@ use crate::server_binaries::{Kubernetes, ServerBinaries};
 
 pub use choice::{Choice, choose};
 pub(super) use cluster::ClusterPlan;
-pub(super) use keycloak::KeycloakPlan;
+pub(super) use provider::ProviderPlan;
 
 /// The servers of a lab, each with what it is started from.
 pub(super) struct Plan {
     pub(super) version: &'static Kubernetes,
     pub(super) cluster: ClusterPlan,
     /// `None` in a bare lab.
-    pub(super) keycloak: Option<KeycloakPlan>,
+    pub(super) provider: Option<ProviderPlan>,
     /// The programs of the version, kubectl among them; `None` if they are not there, and no server needs them.
     pub(super) programs: Option<ServerBinaries>,
 }
@@ -46,7 +46,7 @@ impl Plan {
         };
         let driver = planner.driver().await?;
         let in_containers = planner.in_containers(driver).await?;
-        let keycloak = async {
+        let provider = async {
             if options.bare {
                 // Somebody's realm is imported by a process.
                 return match options.realm {
@@ -54,14 +54,13 @@ impl Plan {
                     None => Ok(None),
                 };
             }
-            let image = planner.keycloak_image(driver).await?;
-            planner.keycloak(image).await.map(Some)
+            planner.identity_provider(driver).await.map(Some)
         };
-        let ((cluster, programs), keycloak) = futures::try_join!(planner.cluster(in_containers), keycloak)?;
+        let ((cluster, programs), provider) = futures::try_join!(planner.cluster(in_containers), provider)?;
         Ok(Self {
             version,
             cluster,
-            keycloak,
+            provider,
             programs,
         })
     }

@@ -80,6 +80,7 @@ async fn asks_through(world: &mut World, person: Person, _pronoun: String, clien
 
 #[then(expr = "the client is accepted as {string}")]
 fn is_accepted(world: &mut World, user: String) -> Step {
+    let user = world.filled(&user)?;
     let (_, succeeded, text) = world.notes::<Ran>().0.as_ref().context("no client was run")?;
     accepted(*succeeded, text, &user)
 }
@@ -126,6 +127,7 @@ async fn is_accepted_with(world: &mut World, source: Source, user: String) -> St
             keep(world, &endpoint, &credential)?;
         }
     }
+    let user = world.filled(&user)?;
     let (client, ..) = world.notes::<Ran>().0.as_ref().context("no client was run")?;
     let client = *client;
     let (succeeded, text) = run(world, client).await?;

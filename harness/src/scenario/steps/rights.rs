@@ -33,6 +33,7 @@ async fn subject_may(world: &mut World, kind: SubjectKind, subject: String, verb
         SubjectKind::User => "User",
         SubjectKind::Group => "Group",
     };
+    let subject = world.filled(&subject)?;
     grant(world, kind, &subject, &verb, &resource).await
 }
 

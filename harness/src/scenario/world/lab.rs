@@ -8,8 +8,9 @@ use crate::auth_proxy::AuthProxy;
 use crate::cluster::{AGGREGATED_API, AGGREGATOR, ApiServer, Driver, Minor, Placeholders, SERVICE_ACCOUNT_ISSUER};
 use crate::credential::Credential;
 use crate::event::Events;
+use crate::identity_provider::Provider;
 use crate::identity_provider::issuer::Signer;
-use crate::lab::{Keycloak, Login};
+use crate::lab::Login;
 use crate::pki::{Authority, Leaf, Request, Seed};
 use crate::probe::Endpoint;
 use crate::secret::Secret;
@@ -154,13 +155,27 @@ impl World {
         Ok(self.lab().signer()?)
     }
 
-    /// Returns Keycloak with a realm of ours, once it is ready: its users, clients and groups are known, and can be changed.
+    /// Returns the lab's own identity provider, once it is ready: the cast has accounts there.
     ///
     /// # Errors
     /// The scenario does not require it, or it could not be started.
-    pub async fn realm(&self) -> Result<Keycloak> {
+    pub async fn provider(&self) -> Result<Provider> {
+        self.needs("cast_accounts")?;
+        Ok(self.lab().provider().await?.telling(&self.exchanges))
+    }
+
+    /// Returns the name of the identity provider, which is the prefix of its users and groups.
+    pub fn provider_name(&self) -> &'static str {
+        self.lab().description().provider.unwrap_or_default().name()
+    }
+
+    /// Returns the same as [`World::provider`], to make and change accounts.
+    ///
+    /// # Errors
+    /// The scenario does not require that, or the provider could not be started.
+    pub async fn administered_provider(&self) -> Result<Provider> {
         self.needs("realm_administration")?;
-        Ok(self.lab().keycloak().await?.telling(&self.exchanges))
+        self.provider().await
     }
 
     /// Logs a user in at the identity provider, whichever it is.
@@ -218,6 +233,7 @@ impl World {
         let (description, serving) = (self.lab().description(), &self.lab().authorities()?.serving);
         Ok(Placeholders {
             keycloak: description.keycloak_issuer.clone(),
+            provider: self.provider_name().to_owned(),
             issuer: description.issuer.clone(),
             serving_authority: serving.certificate().to_owned(),
             // Only flags refer to files, and no flag is changed while a server runs.

@@ -154,7 +154,7 @@ impl World {
         serde_json::json!({ "name": name, "labels": labels })
     }
 
-    /// Notes that the scenario created the Keycloak user `name`, which is deleted after the scenario.
+    /// Notes that the scenario created the account `name` at the identity provider, which is deleted after the scenario.
     pub fn made_account(&self, name: &str) {
         self.made.set(true);
         if let Some(cleanup) = &self.site().cleanup {
@@ -162,14 +162,16 @@ impl World {
         }
     }
 
-    /// Returns `text` with the lab's values filled in: `{keycloak}` is Keycloak's issuer, `{learner}` the lesson's learner.
+    /// Returns `text` with the lab's values filled in: `{issuer}` is the identity provider's issuer, `{provider}` its name, which is the
+    /// prefix of its users and groups, and `{learner}` the lesson's learner.
     ///
     /// # Errors
     /// The text has another placeholder, or the scenario is not the goal of a lesson.
     pub fn filled(&self, text: &str) -> Result<String> {
         let learner = || Some(self.site().learner.as_ref()?.learner.clone());
         Ok(fill(text, |name| match name {
-            "keycloak" => Some(self.lab().description().keycloak_issuer.clone()),
+            "issuer" => Some(self.lab().description().keycloak_issuer.clone()),
+            "provider" => Some(self.provider_name().to_owned()),
             "learner" => learner(),
             _ => None,
         })?)

@@ -98,7 +98,7 @@ impl ValidCredential {
             | (Self::Announcement, Credential::ProxyHeaders { .. }) => true,
             (Self::Login, Credential::Token(token)) => {
                 let issuer = Jwt::parse(token.expose()).ok().and_then(|jwt| jwt.claims.get("iss").cloned());
-                world.filled("{keycloak}").is_ok_and(|keycloak| issuer == Some(keycloak.into()))
+                world.filled("{issuer}").is_ok_and(|provider| issuer == Some(provider.into()))
             }
             _ => false,
         }

@@ -29,6 +29,8 @@ async fn is_refused(world: &mut World, person: Person, refusal: Refusal, reason:
     if refusal == Refusal::Unauthenticated {
         world.answer_expected(&person, Expected::Refused).await?;
     }
+    // Not every brace in a reason is a placeholder.
+    let reason = reason.replace("{provider}", world.provider_name());
     match refusal {
         Refusal::Unauthenticated => unauthenticated(world, &person, &reason),
         Refusal::SoonUnauthenticated => {

@@ -1,4 +1,4 @@
-//! A kubeconfig with a login at Keycloak: the command-line client presents the ID token, and refreshes it once that has expired
+//! A kubeconfig with a login at the identity provider: the command-line client presents the ID token, and refreshes it once that has expired
 //! (k8s.io/client-go `plugin/pkg/client/auth/oidc`). A [`Refresh`] is what the kubeconfig has for that.
 
 use std::time::Duration;
@@ -31,42 +31,41 @@ pub(in crate::scenario::steps) enum Refresh {
 phrases! {
     Refresh as "kubeconfig_refresh" {
         "a refresh token" => Self::Valid,
-        "a client ID that Keycloak does not know" => Self::UnknownClient,
-        "a CA that did not sign Keycloak's certificate" => Self::OtherAuthority,
+        "a client ID that the provider does not know" => Self::UnknownClient,
+        "a CA that did not sign the provider's certificate" => Self::OtherAuthority,
         "a refresh token that yields no ID token" => Self::NoIdToken,
     }
 }
 
-requires!(identity_provider, issuer, realm_administration);
+requires!(identity_provider, issuer, cast_accounts);
 /// Writes a kubeconfig whose ID token has expired, so that the client needs the refresh token.
-#[given(expr = "{person} has a kubeconfig with an expired Keycloak token and {kubeconfig_refresh}")]
+#[given(expr = "{person} has a kubeconfig with an expired token of the identity provider and {kubeconfig_refresh}")]
 pub(in crate::scenario::steps) async fn has_kubeconfig(world: &mut World, person: Person, refresh: Refresh) -> Step {
     let user = world.user(&person)?;
-    let keycloak = world.realm().await?;
-    let realm = keycloak.description();
-    let password = password(realm, &user)?;
+    let provider = world.provider().await?;
+    let password = password(&provider, &user)?;
     let refresh_token = match refresh {
-        Refresh::NoIdToken => keycloak.password_grant_without_id(&user, &password).await?,
+        Refresh::NoIdToken => provider.log_in_without_id(&user, &password).await?,
         _ => {
-            let login = keycloak.password_grant(&user, &password).await?;
+            let login = provider.log_in(&user, &password, "valid").await?;
             login.refresh.context("the login can be refreshed")?
         }
     };
     let authority = match refresh {
         Refresh::OtherAuthority => Authority::root("stranger")?.certificate().to_owned(),
-        _ => realm.authority.clone(),
+        _ => provider.authority().to_owned(),
     };
     let client = match refresh {
         Refresh::UnknownClient => "nobody",
-        _ => realm.client_id.as_str(),
+        _ => provider.client_id(),
     };
     // The client reads only the expiry of this token.
     let expired = world.signer()?.token("rs256")?.expired(Duration::from_secs(3600)).sign()?;
     let endpoint = world.endpoint();
     let mut file = kubeconfig::json("lab", &endpoint.url, &endpoint.authority, &Credential::Nothing)?;
-    let secret = realm.client_secret.as_ref().map_or("", Secret::expose);
+    let secret = provider.secret_of(provider.client_id()).map_or("", Secret::expose);
     file["users"][0]["user"] = json!({ "auth-provider": { "name": "oidc", "config": {
-        "idp-issuer-url": realm.issuer, "client-id": client, "client-secret": secret,
+        "idp-issuer-url": provider.issuer(), "client-id": client, "client-secret": secret,
         "idp-certificate-authority-data": STANDARD.encode(authority),
         "id-token": expired.expose(), "refresh-token": refresh_token.expose(),
     } } });

@@ -1,4 +1,4 @@
-//! Logins at Keycloak, and forgeries of its tokens. A [`Login`] says how somebody has logged in, and how their token differs from a valid one.
+//! Logins at the identity provider, and forgeries of its tokens. A [`Login`] says how somebody has logged in, and how their token differs from a valid one.
 
 mod accounts;
 pub(super) mod kubeconfig;
@@ -12,61 +12,61 @@ use serde_json::Value;
 use self::accounts::Password;
 use super::{Person, Step};
 use crate::credential::Credential;
+use crate::identity_provider::Provider;
 use crate::identity_provider::issuer::{Algorithm, Forgery};
-use crate::identity_provider::keycloak::KeycloakDescription;
 use crate::jwt::Jwt;
 use crate::process::wait::{Condition, until};
 use crate::scenario::world::{Twin, World};
 use crate::secret::Secret;
 
 phrases! {
-    /// A login: at which realm, with which account, and with which OIDC client of the realm, since the clients' tokens differ.
-    enum Login as "keycloak_login" {
-        Valid = "to Keycloak",
-        OtherRealm = "to another realm of Keycloak",
+    /// A login: at which issuer, with which account, and with what is special about its token.
+    enum Login as "provider_login" {
+        Valid = "at the identity provider",
+        OtherIssuer = "at another issuer of the identity provider",
         OwnAccount = "with her password",
-        Expired = "to Keycloak, and her token has expired",
-        OtherAudience = "to Keycloak, and her token is for another cluster",
-        NoUser = "to Keycloak, and her token names no user",
-        TwoAudiences = "to Keycloak, and her token is for two clusters",
-        GroupAsString = "to Keycloak, and her token has its group as a string",
-        NoGroups = "to Keycloak, and her token names no groups",
+        Expired = "at the identity provider, and her token has expired",
+        OtherAudience = "at the identity provider, and her token is for another cluster",
+        NoUser = "at the identity provider, and her token names no user",
+        TwoAudiences = "at the identity provider, and her token is for two clusters",
+        GroupAsString = "at the identity provider, and her token has its group as a string",
+        NoGroups = "at the identity provider, and her token names no groups",
     }
 }
 
 impl Login {
-    /// Returns the OIDC client whose tokens are like that (`fixtures/keycloak/realm.json`).
-    fn client(self) -> &'static str {
+    /// Returns the name under which each provider has the request for such a token (`fixtures/identity_providers/`).
+    fn name(self) -> &'static str {
         match self {
-            Self::Valid | Self::OtherRealm | Self::OwnAccount => "kubernetes",
-            Self::Expired => "tokens-expire-at-once",
-            Self::OtherAudience => "audience-elsewhere",
-            Self::NoUser => "without-username",
-            Self::TwoAudiences => "audience-listed-second",
-            Self::GroupAsString => "groups-as-string",
-            Self::NoGroups => "without-groups",
+            Self::Valid | Self::OtherIssuer | Self::OwnAccount => "valid",
+            Self::Expired => "expired",
+            Self::OtherAudience => "other-audience",
+            Self::NoUser => "no-user",
+            Self::TwoAudiences => "two-audiences",
+            Self::GroupAsString => "group-as-string",
+            Self::NoGroups => "no-groups",
         }
     }
 
     /// Returns whether the API server has a reason to refuse the token.
     fn is_flawed(self) -> bool {
-        matches!(self, Self::OtherRealm | Self::Expired | Self::OtherAudience | Self::NoUser)
+        matches!(self, Self::OtherIssuer | Self::Expired | Self::OtherAudience | Self::NoUser)
     }
 }
 
-requires!(identity_provider, realm_administration);
-#[given(expr = "{person} has logged in {keycloak_login}")]
+requires!(identity_provider, cast_accounts, several_audiences if "for two clusters");
+#[given(expr = "{person} has logged in {provider_login}")]
 async fn has_logged_in(world: &mut World, person: Person, login: Login) -> Step {
     if login == Login::OwnAccount {
         return accounts::logs_in(world, person, Password::Right).await;
     }
     let user = world.user(&person)?;
-    let realm = world.realm().await?;
-    let keycloak = match login {
-        Login::OtherRealm => realm.elsewhere()?,
-        _ => realm.as_client(login.client())?,
+    let provider = world.provider().await?;
+    let provider = match login {
+        Login::OtherIssuer => provider.elsewhere()?,
+        _ => provider,
     };
-    let token = keycloak.password_grant(&user, &password(keycloak.description(), &user)?).await?.id;
+    let token = provider.log_in(&user, &password(&provider, &user)?, login.name()).await?.id;
     if login == Login::Expired {
         expiry(&token).await?;
     }
@@ -74,11 +74,11 @@ async fn has_logged_in(world: &mut World, person: Person, login: Login) -> Step 
     Ok(world.hold(&person, Credential::Token(token), twin)?)
 }
 
-requires!(identity_provider, issuer, realm_administration);
-#[given(expr = "{person} has forged a Keycloak token, signed with {word}")]
+requires!(identity_provider, issuer, cast_accounts);
+#[given(expr = "{person} has forged a token of the identity provider, signed with {word}")]
 async fn has_forged_token(world: &mut World, person: Person, algorithm: Algorithm) -> Step {
     let twin = valid_login(world).await?;
-    let issuer = world.realm().await?.description().issuer.clone();
+    let issuer = world.provider().await?.issuer().to_owned();
     let forged = world
         .signer()?
         .token("rs256")?
@@ -107,13 +107,14 @@ async fn expiry(token: &Secret) -> Step {
 
 /// Logs Alice in again. Returns the login and the user that she becomes at the current endpoint.
 async fn valid_login(world: &World) -> Step<Twin> {
-    let keycloak = world.realm().await?;
-    let realm = keycloak.description();
-    let login = keycloak.password_grant("alice", &password(realm, "alice")?).await?;
+    let provider = world.provider().await?;
+    let login = provider
+        .log_in("alice", &password(&provider, "alice")?, Login::Valid.name())
+        .await?;
     let prefix = if world.endpoint().server.name == "oidc_flags" {
-        format!("{}#", realm.issuer)
+        format!("{}#", provider.issuer())
     } else {
-        "keycloak:".to_owned()
+        format!("{}:", provider.kind().name())
     };
     Ok(Twin {
         credential: Credential::Token(login.id),
@@ -121,8 +122,8 @@ async fn valid_login(world: &World) -> Step<Twin> {
     })
 }
 
-/// Returns the password of a user of the realm.
-fn password(realm: &KeycloakDescription, user: &str) -> Step<Secret> {
-    let known = realm.passwords.get(user).cloned();
+/// Returns the password of a member of the cast.
+fn password(provider: &Provider, user: &str) -> Step<Secret> {
+    let known = provider.passwords().get(user).cloned();
     Ok(known.with_context(|| format!("no password of {user} is known"))?)
 }

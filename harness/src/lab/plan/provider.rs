@@ -1,36 +1,62 @@
-//! Keycloak in a plan. The main type is [`KeycloakPlan`].
+//! The identity provider in a plan. The main type is [`ProviderPlan`].
 
 use super::{LabError, Planner};
 use crate::cluster::Driver;
 use crate::engine::Engine;
-use crate::identity_provider;
 use crate::identity_provider::keycloak::{self, KeycloakImage, Prepared, PreparedImage};
+use crate::identity_provider::oidc_provider::{self, Installed};
+use crate::identity_provider::{self, Kind};
 use crate::server_binaries;
 use crate::server_binaries::images::OWN_PREFIX;
 
-/// The programs or images that Keycloak is started from.
-pub(in crate::lab) enum KeycloakPlan {
-    /// An installation.
+/// The programs or images that the identity provider is started from.
+pub(in crate::lab) enum ProviderPlan {
+    /// An installation of Keycloak.
     Process(Prepared),
-    /// An image.
+    /// An image of Keycloak.
     Container { engine: Engine, image: KeycloakImage },
+    /// An installation of node-oidc-provider.
+    OidcProvider(Installed),
 }
 
-impl KeycloakPlan {
+impl ProviderPlan {
+    /// Returns the kind.
+    pub(in crate::lab) fn kind(&self) -> Kind {
+        match self {
+            Self::Process(_) | Self::Container { .. } => Kind::Keycloak,
+            Self::OidcProvider(_) => Kind::OidcProvider,
+        }
+    }
+
     /// Returns the driver.
     pub(in crate::lab) fn driver(&self) -> identity_provider::Driver {
         match self {
-            Self::Process(_) => identity_provider::Driver::Process,
+            Self::Process(_) | Self::OidcProvider(_) => identity_provider::Driver::Process,
             Self::Container { .. } => identity_provider::Driver::Container,
         }
     }
 }
 
 impl Planner<'_> {
+    /// Obtains the identity provider beside a cluster of `cluster`.
+    pub(super) async fn identity_provider(&self, cluster: Driver) -> Result<ProviderPlan, LabError> {
+        match self.options.provider() {
+            Kind::Keycloak => {
+                let image = self.keycloak_image(cluster).await?;
+                self.keycloak(image).await
+            }
+            Kind::OidcProvider => {
+                let sources = &self.options.server_binaries;
+                let installed = oidc_provider::install(sources.cache.as_deref(), sources.offline, self.events).await?;
+                Ok(ProviderPlan::OidcProvider(installed))
+            }
+        }
+    }
+
     /// Obtains Keycloak's image; `None` if it is a process. Beside a cluster of `cluster` in containers it is one, too, if the engine has its
     /// image.
-    pub(super) async fn keycloak_image(&self, cluster: Driver) -> Result<Option<(Engine, KeycloakImage)>, LabError> {
-        let image = match self.options.identity_provider {
+    async fn keycloak_image(&self, cluster: Driver) -> Result<Option<(Engine, KeycloakImage)>, LabError> {
+        let image = match self.options.provider_driver() {
             Some(identity_provider::Driver::Container) => Some(self.obtained().await?),
             None if cluster.runs_in_containers() => self.found().await?,
             None | Some(identity_provider::Driver::Process | identity_provider::Driver::Existing) => None,
@@ -69,12 +95,12 @@ impl Planner<'_> {
     }
 
     /// Prepares Keycloak, unless it runs from an image.
-    pub(super) async fn keycloak(&self, image: Option<(Engine, KeycloakImage)>) -> Result<KeycloakPlan, LabError> {
+    pub(super) async fn keycloak(&self, image: Option<(Engine, KeycloakImage)>) -> Result<ProviderPlan, LabError> {
         if let Some((engine, image)) = image {
-            return Ok(KeycloakPlan::Container { engine, image });
+            return Ok(ProviderPlan::Container { engine, image });
         }
         let sources = &self.options.server_binaries;
         let home = server_binaries::obtain_keycloak(self.options.pinned_keycloak()?, sources, self.events).await?;
-        Ok(KeycloakPlan::Process(keycloak::prepare(&home.directory, self.events).await?))
+        Ok(ProviderPlan::Process(keycloak::prepare(&home.directory, self.events).await?))
     }
 }
