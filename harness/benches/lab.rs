@@ -50,9 +50,12 @@ async fn measure() {
     let home = server_binaries::obtain_keycloak(&pinned.keycloak, &options.server_binaries, &events)
         .await
         .unwrap();
-    let java = java::find(std::env::var_os("AUTHLAB_JAVA").map(PathBuf::from).as_deref())
-        .await
-        .unwrap();
+    let java = java::find(
+        std::env::var_os("AUTHLAB_JAVA").map(PathBuf::from).as_deref(),
+        java::tested(&pinned.keycloak.version),
+    )
+    .await
+    .unwrap();
     println!(
         "Kubernetes {}, Keycloak {}, Java {}; median of {ROUNDS} rounds, taken in turn\n",
         binaries.version, home.version, java.version
@@ -146,6 +149,7 @@ async fn control_plane_alone(binaries: &ServerBinaries, containers: Option<&Cont
     let front = Front::listen_at(&address).await.unwrap();
     let places = Placeholders {
         keycloak: front.issuer_url(),
+        provider: "keycloak".to_owned(),
         issuer: issuer.base(),
         serving_authority: authorities.serving.certificate().to_owned(),
         serving_authority_file: authorities.file("serving.crt").display().to_string(),

@@ -16,8 +16,6 @@ use crate::credential::exec::VERSIONS;
 use crate::kubeconfig;
 use crate::secret::Secret;
 
-/// The realm's client for users who log in themselves: it has no secret.
-
 /// The form in which a kubeconfig contains a credential.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Form {

@@ -38,6 +38,12 @@ impl Said {
         serde_json::from_str(&self.success()).unwrap()
     }
 
+    /// Returns `true` if a lab was told whose cluster and Keycloak both run with `driver`.
+    pub fn tells_lab(&self, driver: &str) -> bool {
+        let both = |line: &str| line.contains(&format!("({driver}), Keycloak ")) && line.ends_with(&format!(" ({driver})"));
+        self.err.lines().any(both)
+    }
+
     /// Returns the error message of a command that ended with `code`.
     pub fn refusal(self, code: i32) -> String {
         assert_eq!(self.code, code, "{self:?}");

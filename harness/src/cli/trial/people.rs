@@ -123,7 +123,7 @@ impl PeopleOptions {
 
     /// Returns `true` for somebody who is not tried because nobody named them, and because nobody here can sign their token.
     fn is_left_out(&self, person: &project::Person, setup: &Setup) -> bool {
-        let is_named = self.people.iter().any(|name| *name == person.name.value);
+        let is_named = self.people.contains(&person.name.value);
         self.all && !is_named && setup.asks_real_issuers && trial::people::needs_an_issuer(person)
     }
 

@@ -1,4 +1,4 @@
-//! What differs between the versions of Keycloak when they are built and started, as data (`fixtures/keycloak/lines.toml`).
+//! Differences between the versions of Keycloak in building and starting them, as data (`fixtures/keycloak/lines.toml`).
 //!
 //! The main type is [`Line`].
 
