@@ -38,7 +38,7 @@ pub struct KubeconfigArguments {
     /// Way of authenticating [default: the first that supports the form]
     #[arg(long, value_enum, value_name = "WAY")]
     by: Option<WayName>,
-    /// Login flow of an exec plugin for Keycloak's users
+    /// Login flow of an exec plugin for users of the identity provider
     #[arg(long, value_enum, default_value_t)]
     flow: LoginFlow,
     /// Write to a file that only you can read, not to standard output
@@ -57,7 +57,7 @@ enum FormName {
     Embedded,
     /// An exec plugin, `authlab token`, which fetches a credential if needed
     Exec,
-    /// A login at Keycloak that kubectl refreshes itself (the older way)
+    /// A login at the identity provider that kubectl refreshes itself (older)
     AuthProvider,
     /// A bare token
     Token,
@@ -70,7 +70,7 @@ enum WayName {
     Certificate,
     /// A certificate that a CertificateSigningRequest asked for
     SigningRequest,
-    /// An ID token of Keycloak
+    /// An ID token of the identity provider
     Keycloak,
     /// A token of the person's service account
     ServiceAccount,

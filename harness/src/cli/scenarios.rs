@@ -21,6 +21,7 @@ use super::rerun::Rerun;
 use super::visiting::VisitPlan;
 use crate::cluster::{Behaviours, Driver};
 use crate::event::Events;
+use crate::identity_provider::Kind;
 use crate::interrupt::interrupt;
 use crate::report::cell::{Cell, Part};
 use crate::report::directory::ReportDirectory;
@@ -311,6 +312,12 @@ pub(super) fn cell(lab: &LabArguments, shard: Option<Shard>) -> Cell {
                 .keycloak()
                 .map_or_else(|_| asked.clone(), |pinned| pinned.version.clone())
         }),
+        identity_provider: lab
+            .identity_provider
+            .0
+            .and_then(|asked| asked.kind)
+            .filter(|kind| *kind != Kind::Keycloak)
+            .map(|kind| kind.name().to_owned()),
         shard: shard.map(|shard| Part {
             index: shard.index(),
             count: shard.count(),

@@ -14,6 +14,7 @@ use super::exit::Exit;
 use super::options::LabArguments;
 use super::output::write_json;
 use crate::cluster::Driver;
+use crate::identity_provider::Kind;
 use crate::interrupt::Interrupt;
 use crate::lab::{self, DEFAULT_NAME, Lab, attach_or_start, lab_option};
 use crate::report::sequence::Sequence;
@@ -95,6 +96,15 @@ pub async fn run(arguments: WalkArguments, session: &CommandSession, out: &mut d
             return Err(CommandError::new(Exit::Interrupted, "interrupted; everything that was started was stopped"));
         }
     };
+    if walk_through.needs_keycloak() && lab.description().provider.is_some_and(|kind| kind != Kind::Keycloak) {
+        let told = format!(
+            "the walk-through '{flow}' needs Keycloak, and the identity provider of this lab is {}",
+            lab.description().provider_in_words()
+        );
+        lab.end(false).await.map_err(lab_error)?;
+        return Err(CommandError::new(Exit::Usage, told)
+            .hint("start one with Keycloak: --identity-provider keycloak, or --lab NAME of another lab"));
+    }
     let opened = tokio::select! {
         opened = Session::open(&lab, walk_through, arguments.resume) => opened.map_err(session_error),
         () = session.interrupt.requested() => Err(CommandError::new(Exit::Interrupted, "interrupted")),

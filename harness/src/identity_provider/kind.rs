@@ -39,6 +39,8 @@ pub struct Facts {
     pub issuer_path: String,
     /// The client with which people log in by a browser or a device.
     pub browser_client: String,
+    /// `true` if it has the password grant, so that a program can log in without a browser.
+    pub password_grant: bool,
     /// The words with which it refuses a login, by the reason: OAuth's error, a colon, and a part of its description.
     pub refusals: BTreeMap<String, String>,
     /// The logins that scenarios are about, by what is special about their tokens.

@@ -257,8 +257,8 @@ impl Provider {
             Self::OidcProvider(client) => match change {
                 AccountChange::LoginsEnded => client.end_logins(name).await?,
                 AccountChange::Disabled => client.put_account(name, &json!({ "disabled": true })).await?,
-                AccountChange::Granted(role) => client.put_account(name, &json!({ "groups": [role] })).await?,
-                AccountChange::Withdrawn(_) => client.put_account(name, &json!({ "groups": [] })).await?,
+                AccountChange::Granted(role) => client.put_account(name, &json!({ "grant": role })).await?,
+                AccountChange::Withdrawn(role) => client.put_account(name, &json!({ "withdraw": role })).await?,
             },
         }
         Ok(())

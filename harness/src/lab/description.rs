@@ -191,8 +191,11 @@ impl LabDescription {
         if let Some(asked) = options.identity_provider
             && !self.has(asked)
         {
-            let has = self.identity_provider_name();
-            return Ok(Some(format!("its identity provider is {has}, not {}", asked.name())));
+            let (has, wanted) = match (self.provider, asked.kind) {
+                (Some(has), Some(wanted)) if has != wanted => (has.name(), wanted.name()),
+                _ => (self.identity_provider_name(), asked.name()),
+            };
+            return Ok(Some(format!("its identity provider is {has}, not {wanted}")));
         }
         if self.project != options.project {
             let of = |project: &Option<PathBuf>| {

@@ -70,6 +70,12 @@ pub enum LabError {
     /// node-oidc-provider is not ready.
     #[error("cannot start node-oidc-provider")]
     OidcProvider(#[from] OidcProviderError),
+    /// The identity provider does not let programs log in with a password.
+    #[error("{provider} has no password grant")]
+    NoPasswordGrant {
+        /// Its name.
+        provider: &'static str,
+    },
     /// The password of a user is unknown.
     #[error("the password of '{name}' at the identity provider is unknown")]
     NoPassword {
@@ -368,6 +374,7 @@ impl Hint for LabError {
             Self::OidcProvider(error) => error.hint(),
             Self::Provider(error) => error.hint(),
             Self::Login { source: error, .. } => error.hint(),
+            Self::NoPasswordGrant { .. } => Some("log in on its page: --flow browser, or --flow device".to_owned()),
             Self::Shared(error) => error.hint(),
             Self::NoImage { .. } => Some("choose --cluster process, which can be built from source, or --cluster container".to_owned()),
             Self::Existing(error) => error.hint(),

@@ -126,6 +126,9 @@ impl Lab {
     async fn login_arguments(&self, name: &str, flow: &str) -> Result<Vec<String>, LabError> {
         let provider = self.provider().await?;
         let facts = provider.kind().facts();
+        if flow == "password" && !facts.password_grant {
+            return Err(LabError::NoPasswordGrant { provider: &facts.called });
+        }
         let directory = self.directory_of_workplace()?;
         let file = |name: &str, text: &str| -> Result<String, LabError> {
             let path = directory.join(name);

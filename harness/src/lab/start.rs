@@ -16,8 +16,8 @@ use super::{
 };
 use crate::cluster::{Authorities, Driver, Inputs, MAIN, Minor};
 use crate::event::Events;
+use crate::identity_provider::Address;
 use crate::identity_provider::issuer::HIDDEN;
-use crate::identity_provider::{Address, Kind, oidc_provider};
 
 /// The directory below a lab's with what API servers beside those of the fixtures are started with.
 pub(super) const GIVEN: &str = "given";
@@ -58,6 +58,7 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
     let plan = Plan::make(options, directory, events).await?;
     let driver = plan.cluster.driver();
     let identity_provider = plan.provider.as_ref().map(super::plan::ProviderPlan::driver);
+    let provider_version = plan.provider.as_ref().map(|provider| provider.version(options)).transpose()?;
     let kind = plan.provider.as_ref().map(super::plan::ProviderPlan::kind).unwrap_or_default();
 
     // The start of a bare lab is part of an answer that is awaited anyway: only fetching its servers is worth a word.
@@ -147,7 +148,7 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
         cluster: driver,
         identity_provider,
         provider: identity_provider.map(|_| kind),
-        provider_version: identity_provider.map(|_| version_of(kind, options)).transpose()?,
+        provider_version,
         given: options.main.as_ref().map(|given| given.name()),
         project: options.project.clone(),
         observed: std::iter::once(("kubectl".to_owned(), kubectl)).chain(own_servers).collect(),
@@ -177,14 +178,6 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
         owner: Owner::Us(Box::new(owned)),
         directory: Arc::clone(directory),
     })))
-}
-
-/// Returns the version of the identity provider.
-fn version_of(kind: Kind, options: &LabOptions) -> Result<String, LabError> {
-    Ok(match kind {
-        Kind::Keycloak => options.pinned_keycloak()?.version.clone(),
-        Kind::OidcProvider => oidc_provider::version().to_owned(),
-    })
 }
 
 /// Makes the lab's authorities, whose certificates serve at `address`.

@@ -17,6 +17,9 @@ pub struct Cell {
     /// The requested version of Keycloak; `None` if authlab chooses it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keycloak: Option<String>,
+    /// The requested kind of identity provider, such as `oidc-provider`; `None` for Keycloak, and if authlab chooses it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity_provider: Option<String>,
     /// The part of the scenarios; `None` if the run has all of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shard: Option<Part>,
@@ -97,6 +100,9 @@ impl fmt::Display for Cell {
         if let Some(keycloak) = &self.keycloak {
             write!(f, "-keycloak-{keycloak}")?;
         }
+        if let Some(provider) = &self.identity_provider {
+            write!(f, "-{provider}")?;
+        }
         if let Some(Part { index, count }) = self.shard {
             write!(f, "-{index}-of-{count}")?;
         }
@@ -129,6 +135,8 @@ mod tests {
         assert_eq!(cell.to_string(), "process-1.37-keycloak-26.0-2-of-4");
         assert_eq!(cell.whole().to_string(), "process-1.37-keycloak-26.0");
         assert!(!is_of_pre_release(&cell.to_string()));
+        (cell.keycloak, cell.identity_provider) = (None, Some("oidc-provider".to_owned()));
+        assert_eq!(cell.whole().to_string(), "process-1.37-oidc-provider");
         for pre_release in ["1.38.0-alpha.3", "1.38.0-beta.0", "1.38.0-rc.1"] {
             cell.kubernetes = pre_release.to_owned();
             assert!(is_of_pre_release(&cell.to_string()), "{cell}");

@@ -29,6 +29,14 @@ pub struct WalkThrough {
     pub steps: Vec<Step>,
 }
 
+impl WalkThrough {
+    /// Returns `true` if it uses what only Keycloak has: its addresses, and logins by the password grant.
+    #[must_use]
+    pub fn needs_keycloak(&self) -> bool {
+        self.steps.iter().any(|step| step.command.contains("/protocol/openid-connect/"))
+    }
+}
+
 /// A block of a walk-through: prose, a command, or both.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Step {

@@ -206,7 +206,7 @@ fn an_issuer_that_is_there_is_used_and_not_changed() {
         said.err
     );
     assert!(
-        said.out.contains("2 passed, 0 failed") && said.out.contains("lacks 'realm_administration'"),
+        said.out.contains("2 passed, 0 failed") && said.out.contains("lacks 'cast_accounts'"),
         "{}",
         said.out
     );

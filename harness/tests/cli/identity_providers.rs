@@ -1,17 +1,50 @@
 //! A lab with node-oidc-provider, from its start to its end; on a machine without Node.js, the refusal to start it.
 
-use crate::stage::Stage;
+use authlab::identity_provider::oidc_provider::node;
 
-/// Returns `true` if this machine has Node.js and npm.
-fn has_node() -> bool {
-    ["node", "npm"].into_iter().all(|program| which::which(program).is_ok())
+use crate::stage::{Stage, said};
+
+/// Returns `true` if this machine has a Node.js that is new enough, with npm.
+fn is_node_there() -> bool {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(node::find()).is_ok() && node::npm().is_ok()
+}
+
+/// Asks for pages for which node-oidc-provider has defaults of its own, which it notes down once each.
+fn pages_with_defaults_are_answered(stage: &Stage) {
+    let lab = std::fs::read_to_string(stage.lab("default").join("lab.json")).unwrap();
+    let lab: serde_json::Value = serde_json::from_str(&lab).unwrap();
+    let provider = &lab["oidc_provider"];
+    let authority = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&authority, provider["authority"].as_str().unwrap()).unwrap();
+    let issuer = provider["issuer"].as_str().unwrap();
+    for (path, status) in [
+        ("/auth?client_id=nobodys", "400"),
+        ("/device", "200"),
+        ("/session/end", "200"),
+        ("/.well-known/openid-configuration", "200"),
+    ] {
+        let mut curl = std::process::Command::new("curl");
+        curl.args([
+            "--silent",
+            "--output",
+            "/dev/null",
+            "--write-out",
+            "%{http_code}",
+            "--noproxy",
+            "*",
+            "--cacert",
+        ]);
+        let asked = said(curl.arg(authority.path()).arg(format!("{issuer}{path}")));
+        assert_eq!(asked.out, status, "{path}: {}", asked.err);
+    }
 }
 
 #[test]
 fn a_lab_with_another_provider_than_keycloak_runs_what_holds_for_any() {
     let stage = Stage::new();
     let provider = ["--identity-provider", "oidc-provider"];
-    if !has_node() {
+    if !is_node_there() {
         let refused = stage.authlab(&[&["up"][..], &provider].concat()).refusal(4);
         assert!(refused.contains("cannot run node-oidc-provider"), "{refused}");
         return;
@@ -55,6 +88,20 @@ fn a_lab_with_another_provider_than_keycloak_runs_what_holds_for_any() {
     assert!(
         refused.contains("its identity provider is oidc-provider, not keycloak"),
         "{refused}"
+    );
+
+    pages_with_defaults_are_answered(&stage);
+
+    // A flow that this provider does not offer is refused before anything is written or typed.
+    let refused = stage.authlab(&["walk", "oidc", "--lab", "default", "--yes"]).refusal(2);
+    assert!(
+        refused.contains("needs Keycloak") && refused.contains("node-oidc-provider 9."),
+        "{refused}"
+    );
+    let refused = stage.authlab(&["kubeconfig", "alice", "--as", "exec", "--by", "keycloak", "--flow", "password"]);
+    assert!(
+        refused.code != 0 && refused.err.contains("node-oidc-provider has no password grant"),
+        "{refused:?}"
     );
 
     // A kubeconfig with a token of it is one for the API server.

@@ -57,7 +57,7 @@ fn what_is_no_matrix_is_refused() {
             2,
             "error: the range `1.33..1.31` begins after its end\n",
         ),
-        (&["--keycloak", "25.x"], 2, "error: unknown Keycloak version `25.x` (known: "),
+        (&["--keycloak", "23.x"], 2, "error: unknown Keycloak version `23.x` (known: "),
         (
             &["--cluster", "existing"],
             2,

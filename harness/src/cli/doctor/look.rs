@@ -19,7 +19,7 @@ use crate::hint::Hint;
 use crate::identity_provider::oidc_provider::{self, node};
 use crate::identity_provider::{self, Kind, keycloak::java};
 use crate::lab::{self, Choice, LabOptions};
-use crate::server_binaries::{self, Listed, Options, Product, State, Versions, look};
+use crate::server_binaries::{self, Listed, Options, Product, State, look};
 
 /// The proxy that Go uses without GOPROXY (go.dev/ref/mod#environment-variables).
 const GO_PROXY: &str = "https://proxy.golang.org";
@@ -40,7 +40,7 @@ pub(super) async fn at_this_machine(options: &LabOptions) -> Result<Machine, Com
         Engine::find(None),
         look::go(),
         look::maven(),
-        java(),
+        java(&keycloak.version),
         node(),
         hosts(sources)
     );
@@ -172,9 +172,9 @@ fn tool(name: &str, found: Option<look::Tool>) -> Tool {
     }
 }
 
-async fn java() -> Tool {
+async fn java(keycloak: &str) -> Tool {
     let named = std::env::var_os("AUTHLAB_JAVA").filter(|path| !path.is_empty()).map(PathBuf::from);
-    match java::find(named.as_deref(), java::tested(&Versions::pinned().keycloak.version)).await {
+    match java::find(named.as_deref(), java::tested(keycloak)).await {
         Ok(java) => Tool::there(format!("{} ({})", java.version, java.program.display())),
         Err(error) => Tool::absent(with_causes(&error)),
     }

@@ -11,6 +11,7 @@ use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::options::Choice;
 use crate::cluster::Driver;
+use crate::identity_provider::{self, Kind};
 use crate::shell_word::quoted;
 
 /// The default image.
@@ -24,6 +25,12 @@ const STATE: &str = "/state/authlab";
 
 /// Returns the Job for `plan` as YAML, with instructions in comments.
 pub(super) fn manifest(arguments: &MatrixArguments, plan: &Plan) -> Result<String, CommandError> {
+    let provider = arguments.labs.identity_provider.0;
+    if provider.is_some_and(|asked| asked.kind != Some(Kind::Keycloak) || asked.driver == Some(identity_provider::Driver::Container)) {
+        return Err(
+            CommandError::new(Exit::Usage, "in pods, the identity provider is Keycloak as a process").hint("leave out --identity-provider"),
+        );
+    }
     if let [Choice(None | Some(Driver::Process))] = arguments.labs.cluster.as_slice() {
         let yaml = serde_saphyr::to_string(&job(arguments, plan)).map_err(|error| CommandError::new(Exit::Usage, error.to_string()))?;
         let namespace = quoted(&arguments.namespace);

@@ -138,7 +138,8 @@ impl Plan {
                             own: true,
                             attach_only: false,
                         };
-                        lab.versions.keycloak().map_err(|error| CommandError::new(Exit::Usage, error))?;
+                        // Options that do not go together are told before anything starts.
+                        lab.lab()?;
                         let cell = scenarios::cell(&lab, shard);
                         if cells.iter().any(|other| other.cell == cell) {
                             return Err(CommandError::new(Exit::Usage, format!("the cell {cell} is given twice")));

@@ -122,7 +122,7 @@ impl LabArguments {
         } else if issuer.is_some() {
             return Err(
                 CommandError::new(Exit::Usage, "--identity-provider existing needs --cluster existing")
-                    .hint("a cluster that authlab starts trusts the Keycloak that it starts"),
+                    .hint("a cluster that authlab starts trusts the identity provider that it starts"),
             );
         }
         Ok(LabOptions {

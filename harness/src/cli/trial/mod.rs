@@ -425,14 +425,13 @@ impl Trials<'_> {
             Err(error) => return Err(trial_error(error)),
         };
         *up = Some(trial.lab().clone());
-        trial.apply(&configuration.manifests).await.map_err(trial_error)?;
-        let tried = trial.try_all(self.people, &self.arguments.may).await.map_err(trial_error)?;
-        for why in &tried.issuers_not_found {
+        for why in trial.issuers_not_found() {
             self.session
                 .events
                 .note(format!("Kubernetes {}: {why}", version.version.minor_version()));
         }
-        Ok(tried)
+        trial.apply(&configuration.manifests).await.map_err(trial_error)?;
+        trial.try_all(self.people, &self.arguments.may).await.map_err(trial_error)
     }
 }
 

@@ -31,7 +31,7 @@ const GRACE: Duration = Duration::from_secs(300);
 pub struct Prepared {
     directory: PathBuf,
     pub(super) java: Java,
-    pub(super) line: Line,
+    version: String,
     archive: Archive,
     pub(super) secrets: Secrets,
     _hold: Hold,
@@ -63,6 +63,16 @@ impl Prepared {
     /// Returns the kind of its class archive; `Archive::Nothing` if it could not be written.
     pub fn archive(&self) -> Archive {
         self.archive
+    }
+
+    /// Returns the version that its distribution states.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Returns the line of its version.
+    pub(super) fn line(&self) -> Line {
+        Line::of(&self.version)
     }
 
     pub(super) fn home(&self) -> PathBuf {
@@ -130,8 +140,7 @@ pub async fn prepare(home: &Path, events: &Events) -> Result<Prepared, KeycloakE
         .filter(|value| !value.is_empty())
         .map(PathBuf::from);
     let version = version(home)?;
-    let line = Line::of(&version);
-    let java = java::find(named.as_deref(), line.java()).await?;
+    let java = java::find(named.as_deref(), Line::of(&version).java()).await?;
     let product = format!("Keycloak {version} for Java {}", java.version);
     let entry = Entry::new(&crate::dirs::cache()?, "keycloak-prepared", key(&version, &java), product, FINISHED);
     let directory = entry.directory();
@@ -151,7 +160,7 @@ pub async fn prepare(home: &Path, events: &Events) -> Result<Prepared, KeycloakE
     Ok(Prepared {
         directory,
         java: contents.finished.java,
-        line,
+        version: contents.finished.keycloak,
         archive: contents.finished.archive,
         secrets: contents.secrets,
         _hold: hold,

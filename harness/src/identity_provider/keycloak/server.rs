@@ -71,7 +71,7 @@ pub async fn start(prepared: &Prepared, lab: &LabId, settings: Settings<'_>, eve
             .map_err(file("fill", settings.directory))??;
         let launch = Launch {
             java: &prepared.java,
-            line: prepared.line,
+            line: prepared.line(),
             home: &prepared.home(),
             limit: LIMIT,
             lab: Some(lab),
@@ -108,7 +108,7 @@ pub async fn start_with_realm(
         crate::pki::write_private(&document, realm.document.expose())?;
         let launch = Launch {
             java: &prepared.java,
-            line: prepared.line,
+            line: prepared.line(),
             home: &prepared.home(),
             limit: LIMIT_WITH_REALM,
             lab: Some(lab),

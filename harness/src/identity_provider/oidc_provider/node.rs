@@ -97,10 +97,13 @@ fn checked(program: PathBuf, said: &str) -> Result<Node, NodeError> {
     }
 }
 
+/// The variables that Node.js inherits: a version manager puts a script in its place, which looks at them.
+pub(super) const ENVIRONMENT: &[&str] = &["PATH", "HOME"];
+
 async fn version_of(program: &Path) -> Result<String, String> {
     let scratch = tempfile::tempdir().map_err(|error| error.to_string())?;
     let log = scratch.path().join("version");
-    let asked = Program::new("node", program, &log).inherit(&["PATH"]).argument("--version");
+    let asked = Program::new("node", program, &log).inherit(ENVIRONMENT).argument("--version");
     let mut child = asked.start().await.map_err(|error| crate::cause::with_causes(&error))?;
     let status = match tokio::time::timeout(SAYING, child.ended()).await {
         Ok(status) => status.map_err(|error| error.to_string())?,

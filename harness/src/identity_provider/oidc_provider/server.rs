@@ -17,6 +17,7 @@ use tokio::process::ChildStdout;
 use super::description::OidcProviderDescription;
 use super::error::{OidcProviderError, file};
 use super::install::Installed;
+use super::node;
 use crate::cause::with_causes;
 use crate::event::Events;
 use crate::identity_provider::Kind;
@@ -106,7 +107,8 @@ async fn start_server(installed: Installed, lab: &LabId, settings: OidcProviderS
     crate::pki::write_private(&file_of_settings, &given.to_string())?;
     let log = directory.join("oidc-provider.log");
     let program = Program::new("oidc-provider", &installed.node.program, &log)
-        // Nothing of this process' environment: NODE_OPTIONS would change what is started.
+        // Little of this process' environment: NODE_OPTIONS would change what is started.
+        .inherit(node::ENVIRONMENT)
         .environment("NODE_ENV", "production")
         .environment(LabId::VARIABLE, lab.as_str())
         .argument(installed.directory.join("provider.mjs"))

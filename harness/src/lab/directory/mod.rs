@@ -170,6 +170,8 @@ impl Directory {
         contents::redact_logs(&self.path);
         // Keycloak's database has all secrets of its realms, a user's own among them, and nobody reads it later.
         let _ = std::fs::remove_dir_all(self.path.join("keycloak/data"));
+        // The same holds for the settings of node-oidc-provider, which are there if its start was given up.
+        let _ = std::fs::remove_file(self.path.join("oidc-provider/settings.json"));
         // Without the lock's file it counts as kept; with it, as crashed, which is cleared sooner.
         let _ = std::fs::remove_file(self.path.join(lock::LOCK));
     }

@@ -1,6 +1,6 @@
 //! The identity provider in a plan. The main type is [`ProviderPlan`].
 
-use super::{LabError, Planner};
+use super::{LabError, LabOptions, Planner};
 use crate::cluster::Driver;
 use crate::engine::Engine;
 use crate::identity_provider::keycloak::{self, KeycloakImage, Prepared, PreparedImage};
@@ -26,6 +26,22 @@ impl ProviderPlan {
             Self::Process(_) | Self::Container { .. } => Kind::Keycloak,
             Self::OidcProvider(_) => Kind::OidcProvider,
         }
+    }
+
+    /// Returns the version that the programs or the image have. The tag of an official image is the version that `options` ask for.
+    pub(in crate::lab) fn version(&self, options: &LabOptions) -> Result<String, LabError> {
+        Ok(match self {
+            Self::Process(prepared) => prepared.version().to_owned(),
+            Self::Container {
+                image: KeycloakImage::Prepared(image),
+                ..
+            } => image.version.clone(),
+            Self::Container {
+                image: KeycloakImage::Official(_),
+                ..
+            } => options.pinned_keycloak()?.version.clone(),
+            Self::OidcProvider(_) => oidc_provider::version().to_owned(),
+        })
     }
 
     /// Returns the driver.
