@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{Behaviours, Minor, Setting, SettingError};
 use crate::template::{UnknownPlaceholder, fill_json};
+use crate::token_shape::ShapedIssuer;
 
 static PIECES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/fixtures/authentication");
 
@@ -77,16 +78,19 @@ impl Placeholders {
 
 /// Returns the file's content for `setting`; `None` when the setting has no such file. JSON, which is YAML too.
 pub(super) fn configuration(setting: &Setting, version: Minor, placeholders: &Placeholders) -> Result<Option<Value>, SettingError> {
-    if setting.authentication.is_empty() {
+    if setting.authentication.is_empty() && !setting.token_shapes {
         return Ok(None);
     }
     let api = Behaviours::known()
         .value("authentication_configuration", version)
         .unwrap_or_default();
-    let jwt = setting
+    let mut jwt = setting
         .pieces(version)
         .map(|piece| issuer(piece, placeholders))
         .collect::<Result<Vec<_>, _>>()?;
+    if setting.token_shapes {
+        jwt.extend(ShapedIssuer::trusted().filter_map(|issuer| shaped(issuer, placeholders)));
+    }
     let mut file = setting.beside_issuers(version);
     file.insert("apiVersion".to_owned(), api.into());
     file.insert("kind".to_owned(), "AuthenticationConfiguration".into());
@@ -107,14 +111,23 @@ pub(super) fn issuer(piece: &str, placeholders: &Placeholders) -> Result<Value, 
         name: piece.to_owned(),
         source: Box::new(source),
     })?;
-    let mut filled = placeholders.fill_json(read)?;
-    // Every issuer of the lab presents a certificate signed by the lab's own CA.
-    if let Some(issuer) = filled.get_mut("issuer").and_then(Value::as_object_mut) {
+    Ok(with_authority(placeholders.fill_json(read)?, placeholders))
+}
+
+/// Returns the authenticator for tokens of a shape; the lab's issuer stands in for the provider at the path of that name.
+fn shaped(issuer: &ShapedIssuer, placeholders: &Placeholders) -> Option<Value> {
+    let discovery_url = format!("{}/{}/.well-known/openid-configuration", placeholders.issuer, issuer.name);
+    Some(with_authority(issuer.entry(&discovery_url)?, placeholders))
+}
+
+/// Every issuer of the lab presents a certificate signed by the lab's own CA.
+fn with_authority(mut authenticator: Value, placeholders: &Placeholders) -> Value {
+    if let Some(issuer) = authenticator.get_mut("issuer").and_then(Value::as_object_mut) {
         issuer
             .entry("certificateAuthority")
             .or_insert_with(|| placeholders.serving_authority.clone().into());
     }
-    Ok(filled)
+    authenticator
 }
 
 #[cfg(test)]
@@ -131,5 +144,25 @@ mod tests {
         assert_eq!(file["jwt"][0]["issuer"]["url"], "https://127.0.0.1:1/realms/kubernetes");
         assert_eq!(file["jwt"][0]["issuer"]["certificateAuthority"], "PEM");
         assert_eq!(file["jwt"][1]["issuer"]["url"], "https://127.0.0.1:2/rs256");
+    }
+
+    #[test]
+    fn providers_keep_their_urls_and_are_found_at_the_lab() {
+        let setting = Setting::named("token_shapes").expect("it is there");
+        let file = configuration(&setting, Minor(37), &Placeholders::example())
+            .expect("sound")
+            .expect("it has a file");
+        let entries = file["jwt"].as_array().expect("it is a list");
+        // The most that an API server takes (kubernetes/apiserver `pkg/apis/apiserver/validation/validation.go`).
+        assert!((18..=64).contains(&entries.len()), "{}", entries.len());
+        let github = entries
+            .iter()
+            .find(|entry| entry["issuer"]["url"] == "https://token.actions.githubusercontent.com");
+        let issuer = &github.expect("it is there")["issuer"];
+        assert_eq!(
+            issuer["discoveryURL"],
+            "https://127.0.0.1:2/github-actions/.well-known/openid-configuration"
+        );
+        assert_eq!(issuer["certificateAuthority"], "PEM");
     }
 }

@@ -36,6 +36,9 @@ pub struct Setting {
     /// The pieces of `fixtures/authentication/` that make up its AuthenticationConfiguration; if empty, there is no such file.
     #[serde(default)]
     pub authentication: Vec<String>,
+    /// `true` if its AuthenticationConfiguration has the entries of `fixtures/token_shapes/`, too ([`ShapedIssuer`](crate::token_shape::ShapedIssuer)).
+    #[serde(default)]
+    pub token_shapes: bool,
     /// Further pieces for versions that have a feature, by the feature's name.
     #[serde(default)]
     authentication_with: BTreeMap<String, Vec<String>>,
@@ -138,6 +141,7 @@ impl Setting {
             external_signer: false,
             own_authorities: false,
             authentication: Vec::new(),
+            token_shapes: false,
             authentication_with: BTreeMap::new(),
             configuration_with: BTreeMap::new(),
             flags: BTreeMap::new(),

@@ -3,8 +3,9 @@
 //! The main function is [`paths`].
 
 use crate::identity_provider::issuer::{Algorithm, HIDDEN, IssuerPath};
+use crate::token_shape::ShapedIssuer;
 
-/// Returns the issuers that `fixtures/authentication/` trusts. One RSA key serves many algorithms, and takes longest to generate.
+/// Returns the issuers that `fixtures/authentication/` and `fixtures/token_shapes/` trust. One RSA key serves many algorithms, and takes longest to generate.
 pub(super) fn paths() -> Vec<IssuerPath> {
     use Algorithm::{Es256, Es384, Es512, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
     let plain = [
@@ -31,5 +32,6 @@ pub(super) fn paths() -> Vec<IssuerPath> {
         IssuerPath::new("behind-egress", &[Es256]).called(format!("https://{HIDDEN}/behind-egress")),
     ];
     paths.extend(plain.map(|path| IssuerPath::new(path, &[Es256])));
+    paths.extend(ShapedIssuer::trusted().map(|issuer| IssuerPath::new(issuer.name, &[Es256]).called(&issuer.url)));
     paths
 }

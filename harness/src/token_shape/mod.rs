@@ -3,6 +3,7 @@
 //!
 //! The main type is [`TokenShape`]. A person's own claims are laid over those of a shape, and an issuer signs the result.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -12,8 +13,11 @@ use serde_json::{Map, Value, json};
 
 use crate::hint::Hint;
 
+mod issuer;
 #[cfg(test)]
 mod tests;
+
+pub use issuer::ShapedIssuer;
 
 static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/fixtures/token_shapes");
 
@@ -56,11 +60,27 @@ pub struct TokenShape {
     pub accepted_as: Option<AcceptedAs>,
     /// The message with which [`configuration`](Self::configuration) refuses the example.
     pub refused: Option<String>,
+    /// Changes of [`configuration`](Self::configuration), each of which shows a trap, by name.
+    #[serde(default)]
+    pub changed: BTreeMap<String, ChangedEntry>,
     /// The time from issue to expiry, in seconds.
     life: u32,
     claims: Map<String, Value>,
     /// An entry of `jwt` without its issuer.
     configuration: Option<Map<String, Value>>,
+}
+
+/// A change of the entry of `jwt` that a shape shows: what is often written in its place.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangedEntry {
+    /// A description that completes "An entry …".
+    pub described_as: String,
+    /// The parts that replace those of the entry. A mapping replaces the one of its name, and every other part the whole.
+    pub entry: Map<String, Value>,
+    /// The claims that its tokens have in place of the shape's. `{directory}` is the address of a user directory that demands a login.
+    #[serde(default)]
+    claims: Map<String, Value>,
 }
 
 /// The identity of a user.

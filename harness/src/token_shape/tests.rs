@@ -1,5 +1,7 @@
 //! Tests of every shape: that it is complete, that its configuration fits its example, and that it claims no times.
 
+use std::collections::BTreeSet;
+
 use regex::Regex;
 
 use super::*;
@@ -106,6 +108,51 @@ fn every_configuration_fits_its_example() {
         if let Some(AcceptedAs { username, groups }) = &shape.accepted_as {
             let names = groups.iter().chain([username]);
             assert!(names.clone().all(|name| !name.starts_with("system:")), "{}", shape.name);
+        }
+    }
+}
+
+#[test]
+fn every_issuer_has_a_name_of_its_own_and_a_sound_example_beside_it() {
+    let names: BTreeSet<&str> = ShapedIssuer::all().iter().map(|issuer| issuer.name).collect();
+    assert_eq!(names.len(), ShapedIssuer::all().len());
+    let urls: BTreeSet<&str> = ShapedIssuer::trusted().map(|issuer| issuer.url.as_str()).collect();
+    assert_eq!(urls.len(), ShapedIssuer::trusted().count());
+    for issuer in ShapedIssuer::all() {
+        let trusted = ShapedIssuer::named(issuer.trusted_name()).expect("it is there");
+        assert!(urls.contains(issuer.url.as_str()), "{}: no entry has its URL", issuer.name);
+        let discovery_url = "https://issuer.example";
+        // Of two shapes with one issuer, the documented entries are one.
+        let own = issuer.entry(discovery_url);
+        assert!(
+            own.is_none() || own == trusted.entry(discovery_url),
+            "{}: another entry",
+            issuer.name
+        );
+        assert!(issuer.sound().is_some(), "{}: no example is accepted", issuer.name);
+        assert_eq!(issuer.claims()["iss"], issuer.url.as_str());
+    }
+}
+
+#[test]
+fn a_changed_entry_differs_in_what_it_says() {
+    let entry = |name: &str| {
+        let issuer = ShapedIssuer::named(name).expect("it is there");
+        issuer.entry("https://issuer.example").expect("it has one")
+    };
+    let (sound, changed) = (entry("entra-v2-overage"), entry("entra-groups-by-claim"));
+    assert_eq!(changed["claimMappings"]["username"], sound["claimMappings"]["username"]);
+    assert_eq!(changed["claimMappings"]["groups"], json!({ "claim": "groups", "prefix": "entra:" }));
+    assert_eq!(changed["claimValidationRules"], json!([]));
+    assert_eq!(changed["issuer"]["url"], "https://entra-groups-by-claim.example");
+    assert_eq!(changed["issuer"]["audiences"], sound["issuer"]["audiences"]);
+    for shape in TokenShape::all() {
+        for (name, changed) in &shape.changed {
+            assert!(
+                !changed.entry.is_empty() && !changed.described_as.ends_with('.'),
+                "{name}: {}",
+                changed.described_as
+            );
         }
     }
 }

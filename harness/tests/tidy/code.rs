@@ -75,6 +75,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "secret",
             "server_binaries",
             "template",
+            "token_shape",
         ],
     ),
     (
@@ -167,6 +168,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "server_binaries",
             "shell_word",
             "tls",
+            "token_shape",
             "token_webhook",
         ],
     ),

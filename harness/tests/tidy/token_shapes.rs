@@ -1,10 +1,11 @@
-//! The part of docs/reference/token-shapes.md that is made from `fixtures/token_shapes/`.
+//! The part of docs/reference/token-shapes.md that is made from `fixtures/token_shapes/`, and the features that prove it.
 
 use std::fmt::Write;
 
-use authlab::token_shape::TokenShape;
+use authlab::token_shape::{ShapedIssuer, TokenShape};
 
 use crate::generated::Generated;
+use crate::{Broken, FILES};
 
 /// The part of the page.
 const SHAPES: Generated = Generated {
@@ -29,6 +30,15 @@ fn table() -> String {
         writeln!(table, "| [{name}](#{name}) | {provider} | {username} | {groups} |").unwrap();
     }
     table
+}
+
+/// Returns the features with a token of the issuer `name`, below the root.
+fn features_of(name: &str) -> impl Iterator<Item = &'static str> {
+    let step = format!("token of the issuer \"{name}\"");
+    FILES
+        .iter()
+        .filter(move |file| file.path.starts_with("features/token_shapes/") && file.text.contains(&step))
+        .map(|file| file.path.as_str())
 }
 
 /// Returns the part about one shape.
@@ -65,7 +75,33 @@ fn section(shape: &TokenShape) -> String {
     if let Some(message) = &shape.refused {
         writeln!(text, "\nIt refuses the example: `{message}`.").unwrap();
     }
+    for path in features_of(&shape.name) {
+        let name = path.rsplit('/').next().unwrap();
+        writeln!(text, "\nProved on real API servers: [`{name}`](../../{path}).").unwrap();
+    }
+    if !shape.changed.is_empty() {
+        text.push_str("It also shows what comes of an entry that is changed:\n\n");
+    }
+    for (name, changed) in &shape.changed {
+        writeln!(text, "- `{name}` {}.", changed.described_as).unwrap();
+    }
     text
+}
+
+#[test]
+fn every_shape_is_proved_by_a_feature() {
+    let mut broken = Broken::rule(
+        "each shape in fixtures/token_shapes/, and each changed entry of one, is named by a scenario in one file of features/token_shapes/: \
+         `Given Alice holds a token of the issuer \"NAME\"`",
+    );
+    for issuer in ShapedIssuer::all() {
+        let count = features_of(issuer.name).count();
+        broken.unless(count == 1, || format!("{}: in {count} files", issuer.name));
+        let shape = &issuer.shape.name;
+        broken.unless(features_of(issuer.name).eq(features_of(shape)), || {
+            format!("{} is in another file than {shape}", issuer.name)
+        });
+    }
 }
 
 #[test]

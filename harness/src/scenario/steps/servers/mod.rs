@@ -22,6 +22,7 @@ phrases! {
         "anonymous requests switched off" => Self("oidc_flags"),
         "the configuration file" => Self("main"),
         "many differently configured issuers" => Self("structured"),
+        "the issuers of known providers" => Self("token_shapes"),
         "anonymous requests for its liveness check only" => Self("structured"),
         "the AlwaysAllow authorizer" => Self("always_allow"),
         "issuers that can be replaced" => Self("always_allow"),

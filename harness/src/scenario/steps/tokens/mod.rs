@@ -6,6 +6,7 @@ mod changes;
 mod cluster_issuer;
 mod distributed_claims;
 mod issuer_keys;
+mod shaped;
 mod static_file;
 mod webhook;
 
@@ -23,13 +24,18 @@ use crate::event::Verdict;
 use crate::identity_provider::issuer::Token;
 use crate::probe::Question;
 use crate::scenario::world::{Twin, World};
+use crate::token_shape::ShapedIssuer;
 
 requires!(issuer);
 #[given(expr = "{person} holds a token of the issuer {string}")]
 fn holds_token(world: &mut World, person: Person, issuer: String) -> Step {
     let user = world.user(&person)?;
-    let token = sound(world, &issuer, &user)?.sign()?;
-    Ok(world.hold(&person, Credential::Token(token), None)?)
+    let token = sound(world, &issuer, &user)?;
+    // Some shapes, and some changes of what they show, are flaws by themselves.
+    match ShapedIssuer::named(&issuer) {
+        Some(_) => hold_beside_sound(world, &person, &issuer, &token),
+        None => Ok(world.hold(&person, Credential::Token(token.sign()?), None)?),
+    }
 }
 
 requires!(issuer);
@@ -102,8 +108,12 @@ pub(super) fn of_issuer(world: &World, person: &Person, path: &str) -> Step<Cred
     Ok(Credential::Token(sound(world, path, &person.user())?.sign()?))
 }
 
-/// Returns a sound token of the issuer at `path`, with all claims that the configurations of `fixtures/authentication/` read.
+/// Returns a sound token of the issuer at `path`, with all claims that the configurations of `fixtures/authentication/` read; or the example of
+/// a shape, if the issuer is one of `fixtures/token_shapes/`.
 pub(super) fn sound(world: &World, path: &str, user: &str) -> Step<Token> {
+    if let Some(issuer) = ShapedIssuer::named(path) {
+        return shaped::token(world, issuer);
+    }
     let token = world.signer()?.token(path).with_context(|| format!("the issuer {path}"))?;
     let token = token.subject(user).claim("username", user);
     Ok(match path {
@@ -129,9 +139,12 @@ fn user(path: &str, name: &str) -> String {
 
 /// Gives `person` the `token`, with a sound one of the same issuer as its twin.
 fn hold_beside_sound(world: &mut World, person: &Person, issuer: &str, token: &Token) -> Step {
-    let twin = Twin {
-        credential: Credential::Token(sound(world, issuer, "alice")?.sign()?),
-        user: user(issuer, "alice"),
+    let twin = match ShapedIssuer::named(issuer) {
+        Some(issuer) => shaped::twin(world, issuer)?,
+        None => Twin {
+            credential: Credential::Token(sound(world, issuer, "alice")?.sign()?),
+            user: user(issuer, "alice"),
+        },
     };
     Ok(world.hold(person, Credential::Token(token.sign()?), Some(twin))?)
 }
