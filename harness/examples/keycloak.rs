@@ -11,6 +11,7 @@ use authlab::identity_provider::keycloak::{self, Front, Keycloak, KeycloakClient
 use authlab::jwt::Jwt;
 use authlab::owner::LabId;
 use authlab::pki::{Authority, Request};
+use authlab::process::Child;
 use authlab::secret::Secret;
 use serde_json::Value;
 
@@ -195,7 +196,8 @@ fn show(what: &str, token: &Secret) -> anyhow::Result<()> {
 
 fn memory(keycloak: &Keycloak) -> String {
     let status = keycloak
-        .pid()
+        .child()
+        .and_then(Child::pid)
         .and_then(|pid| std::fs::read_to_string(format!("/proc/{pid}/status")).ok());
     let resident = status.and_then(|text| text.lines().find_map(|line| Some(line.strip_prefix("VmRSS:")?.trim().to_owned())));
     resident.map(|resident| format!(", resident {resident}")).unwrap_or_default()

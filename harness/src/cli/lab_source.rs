@@ -1,7 +1,6 @@
 //! The lab of `run` and `cargo test`: how it is found or started, its capabilities, and its end.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::error::{CommandError, lab_error};
 use super::exit::Exit;
@@ -9,8 +8,7 @@ use super::options::LabArguments;
 use crate::behaviour::Catalogue;
 use crate::cluster::Driver;
 use crate::event::{Event, Events, LabReport, Skip};
-use crate::lab::{LabError, LabStatus, attach_or_start};
-use crate::process::wait::{Condition, until_gently};
+use crate::lab::{LabStatus, attach_or_start};
 use crate::scenario::step_definition::step_definitions;
 use crate::scenario::world::{Mode, Site, run_id};
 use crate::scenario::{Cleanup, OwnPeople, SharedScenario, UnderTest, Vocabulary, parser};
@@ -105,30 +103,6 @@ pub(crate) fn fit_for(capabilities: &crate::cluster::Capabilities, scenario: &Sh
     Ok(checked.err())
 }
 
-/// Waits until a server of `lab` that runs as a process has exited, and returns its name. Waits for ever if none does.
-pub async fn a_server_ends(lab: &Lab) -> String {
-    let name = &lab.lab.description().name;
-    let ended = until_gently("the end of a server", LONGEST_RUN, || async {
-        let status = LabStatus::of(name).await?;
-        let written = status
-            .servers
-            .into_iter()
-            .find(|server| !server.alive && server.container.is_none());
-        Ok::<_, LabError>(match written {
-            Some(server) => Condition::Met(server.name),
-            None => Condition::NotYet("all of them run".to_owned()),
-        })
-    });
-    match ended.await {
-        Ok(server) => server,
-        // The state is unknown; the scenarios will show it.
-        Err(_) => std::future::pending().await,
-    }
-}
-
-/// An upper bound for the duration of a run.
-const LONGEST_RUN: Duration = Duration::from_secs(24 * 60 * 60);
-
 /// Stops a lab that this process owns; a lab that was up before stays up. A lab in which something failed keeps its
 /// directory, and with it the servers' logs.
 ///
@@ -139,8 +113,12 @@ pub async fn release(lab: Lab, options: &LabArguments, went_wrong: bool, events:
     if went_wrong && lab.lab.description().cluster != Driver::Existing {
         // The scenarios only report that the server does not respond.
         let servers = LabStatus::of(&lab.lab.description().name).await.map(|status| status.servers);
-        for server in servers.unwrap_or_default().iter().filter(|server| !server.alive) {
-            events.note(format!("{} exited before the run was over", server.name));
+        for server in servers.unwrap_or_default() {
+            match (server.alive, server.stopped) {
+                (false, _) => events.note(format!("{} exited before the run was over", server.name)),
+                (true, true) => events.note(format!("{} was stopped by a signal before the run was over", server.name)),
+                (true, false) => {}
+            }
         }
     }
     if keep && lab.lab.is_owned() && lab.lab.description().cluster != Driver::Existing {

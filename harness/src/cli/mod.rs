@@ -34,6 +34,7 @@ pub mod issuer;
 pub mod kubeconfig;
 pub mod lab_source;
 pub mod lesson;
+mod lost_server;
 pub mod matrix;
 mod nextest;
 mod open_files;

@@ -15,6 +15,7 @@ use super::ci;
 use super::error::CommandError;
 use super::exit::Exit;
 use super::lab_source::{self, World};
+use super::lost_server::a_server_is_lost;
 use super::options::{AUTO, LabArguments, OutputOptions, ReportOptions, at_least_one};
 use super::own::Own;
 use super::rerun::Rerun;
@@ -255,7 +256,7 @@ impl Work<'_> {
         let watching = async {
             let server = async {
                 match up.await {
-                    Ok(lab) => lab_source::a_server_ends(&lab).await,
+                    Ok(lab) => a_server_is_lost(&lab.lab).await,
                     Err(_) => future::pending().await,
                 }
             };
@@ -277,11 +278,7 @@ impl Work<'_> {
         }
         match lost.into_inner() {
             None => Ok(tally),
-            Some(server) => Err(CommandError::new(
-                Exit::Failed,
-                format!("{server} exited, so the remaining scenarios were not carried out"),
-            )
-            .hint("read its log in the lab's directory, which is kept")),
+            Some(server) => Err(server.error()),
         }
     }
 }

@@ -86,7 +86,11 @@ fn show(lab: &LabStatus, out: &mut dyn Write) -> io::Result<()> {
         line(&format!("auth proxy {name}"), url)?;
     }
     for server in &lab.servers {
-        let alive = if server.alive { "runs" } else { "is gone" };
+        let alive = match (server.alive, server.stopped, server.pid) {
+            (true, true, Some(pid)) => format!("is stopped (`kill -CONT {pid}` continues it)"),
+            (true, ..) => "runs".to_owned(),
+            (false, ..) => "is gone".to_owned(),
+        };
         let memory = server.memory.map(|bytes| format!(", {}", mebibytes(bytes))).unwrap_or_default();
         let what = match (&server.container, server.pid) {
             (Some(id), _) => format!("container {}", id.get(..12).unwrap_or(id)),

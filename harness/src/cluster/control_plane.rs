@@ -15,7 +15,7 @@ use super::runtime::{Role, Runtime, Server, Wanted};
 use super::{ApiServer, Inputs, Logs, MAIN, Minor, Placeholders, Program, SERVICE_ACCOUNT_ISSUER, Setting, SettingError, Started};
 use crate::event::Events;
 use crate::pki::{Leaf, write_private};
-use crate::process::ProcessError;
+use crate::process::{Child, ProcessError};
 use crate::sabotage::Sabotage;
 
 mod aggregated_api;
@@ -23,7 +23,7 @@ mod controllers;
 mod sabotaged;
 mod token_signer;
 
-pub use controllers::SIGNER_HOURS;
+pub use controllers::{CONTROLLERS, SIGNER_HOURS};
 
 /// The time limit for a server to become ready: ten times what a slow machine needs.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -221,13 +221,13 @@ impl ControlPlane {
         std::iter::once(&self.etcd).chain(api_servers).chain(&self.controllers)
     }
 
-    /// Returns name and process id of each server that is a process of ours.
-    pub fn processes(&self) -> Vec<(String, u32)> {
-        let pid = |server: &Server| match server {
-            Server::Process(child) => Some((child.name().to_owned(), child.pid()?)),
+    /// Returns each server that is a process of ours.
+    pub fn children(&self) -> Vec<&Child> {
+        let children = self.servers().filter_map(|server| match server {
+            Server::Process(child) => Some(child),
             Server::Container(_) => None,
-        };
-        self.servers().filter_map(pid).collect()
+        });
+        children.collect()
     }
 
     /// Returns name and container id of each server that runs in a container.

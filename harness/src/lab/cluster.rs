@@ -5,6 +5,7 @@ use super::description::{ContainerDescription, ProcessDescription};
 use crate::cluster::control_plane::ControlPlane;
 use crate::cluster::{ApiServer, ClusterError, Distribution, Driver, Setting};
 use crate::event::Events;
+use crate::process::Child;
 
 /// The servers of a cluster that a lab owns.
 #[derive(Debug)]
@@ -62,13 +63,20 @@ impl Cluster {
         }
     }
 
-    /// Returns the name and process id of each server that runs as a process.
+    /// Returns each server that runs as a process.
     pub(super) fn processes(&self) -> Vec<ProcessDescription> {
-        let processes = match &self.servers {
-            Servers::ControlPlane(plane) => plane.processes(),
+        let children = match &self.servers {
+            Servers::ControlPlane(plane) => plane.children(),
             Servers::Distribution(_) => Vec::new(),
         };
-        processes.into_iter().map(|(name, pid)| ProcessDescription { name, pid }).collect()
+        let described = |child: &Child| {
+            Some(ProcessDescription {
+                name: child.name().to_owned(),
+                pid: child.pid()?,
+                log: Some(child.log().to_owned()),
+            })
+        };
+        children.into_iter().filter_map(described).collect()
     }
 
     /// Returns the name and id of each container.

@@ -103,6 +103,9 @@ pub struct ProcessDescription {
     pub name: String,
     /// Its process id.
     pub pid: u32,
+    /// Its log; `None` if its owner did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<PathBuf>,
 }
 
 /// A server's container.

@@ -110,7 +110,15 @@ impl Owned {
         cluster.into_iter().chain(provider).collect()
     }
 
-    /// Returns the name and process id of every server.
+    /// Returns the processes as they are now, without those of a part in which a server is just being started or ended.
+    pub(super) fn processes_now(&self) -> Vec<ProcessDescription> {
+        let cluster = self.cluster.try_lock().ok();
+        let cluster = cluster.as_ref().and_then(|cluster| cluster.as_ref()).map(Cluster::processes);
+        let provider = self.provider.as_ref().and_then(LabProvider::process_now);
+        cluster.into_iter().flatten().chain(provider).collect()
+    }
+
+    /// Returns the process of every server.
     pub(super) async fn processes(&self) -> Vec<ProcessDescription> {
         let cluster = self.cluster.lock().await.as_ref().map(Cluster::processes).unwrap_or_default();
         let provider = match &self.provider {

@@ -7,6 +7,8 @@ use std::path::Path;
 
 use crate::owner::LabId;
 use crate::process::Running;
+#[cfg(target_os = "linux")]
+use crate::process::stopped::says_stopped;
 use crate::server_binaries::{AGGREGATED_API, TOKEN_SIGNER};
 
 /// A running process.
@@ -17,8 +19,17 @@ pub(super) struct Seen {
     pub(super) program: String,
     /// Its command line, the program first.
     pub(super) arguments: Vec<String>,
+    /// Its memory, and whether it runs.
+    pub(super) state: State,
+}
+
+/// The state of a process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct State {
     /// The memory it uses, in bytes, if it can be read.
     pub(super) memory: Option<u64>,
+    /// `true` if a signal stopped it (SIGSTOP, SIGTSTP): it does nothing until SIGCONT. A process that a debugger holds is not stopped.
+    pub(super) stopped: bool,
 }
 
 /// The programs of a lab that are displayed.
@@ -84,20 +95,24 @@ pub(super) fn flags(pid: u32) -> Vec<String> {
         .unwrap_or_default()
 }
 
-/// Returns the memory of a process, in bytes, if it can be read.
-pub(super) fn memory(pid: u32) -> Option<u64> {
-    all().into_iter().find(|process| process.pid == pid)?.memory
+/// Returns the state of the process `pid`; nothing is known of one that is gone.
+pub(super) fn state(pid: u32) -> State {
+    all()
+        .into_iter()
+        .find(|process| process.pid == pid)
+        .map(|process| process.state)
+        .unwrap_or_default()
 }
 
 impl Seen {
-    fn new(pid: u32, arguments: Vec<String>, memory: Option<u64>) -> Self {
+    fn new(pid: u32, arguments: Vec<String>, state: State) -> Self {
         let program = arguments.first().map(String::as_str).unwrap_or_default();
         let program = program.rsplit('/').next().unwrap_or_default().to_owned();
         Self {
             pid,
             program,
             arguments,
-            memory,
+            state,
         }
     }
 }
@@ -110,7 +125,7 @@ fn all() -> Vec<Seen> {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
         let arguments = String::from_utf8_lossy(&arguments);
         let arguments = arguments.trim_end_matches('\0').split('\0').map(str::to_owned);
-        Some(Seen::new(pid, arguments.collect(), resident(&status)))
+        Some(Seen::new(pid, arguments.collect(), State::of(&status)))
     };
     numbers().filter_map(seen).collect()
 }
@@ -122,25 +137,32 @@ fn numbers() -> impl Iterator<Item = u32> {
     processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-/// Parses the line `VmRSS: 1234 kB` of `/proc/PID/status` (proc_pid_status(5)).
 #[cfg(target_os = "linux")]
-fn resident(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+impl State {
+    /// Parses the line `VmRSS: 1234 kB`, and the state, of `/proc/PID/status` (proc_pid_status(5)).
+    fn of(status: &str) -> Self {
+        let value = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+        let kilobytes = value("VmRSS:").and_then(|size| size.strip_suffix("kB")?.trim().parse::<u64>().ok());
+        Self {
+            memory: kilobytes.map(|size| size * 1024),
+            stopped: says_stopped(status),
+        }
+    }
 }
 
 /// Returns every process that is visible to us.
 #[cfg(not(target_os = "linux"))]
 fn all() -> Vec<Seen> {
     let seen = |(pid, rest): (u32, &str)| {
-        let (kilobytes, command) = rest.trim_start().split_once(' ')?;
-        Some(Seen::new(
-            pid,
-            command.split(' ').map(str::to_owned).collect(),
-            kilobytes.parse::<u64>().ok().map(|size| size * 1024),
-        ))
+        let (kilobytes, rest) = rest.trim_start().split_once(' ')?;
+        let (doing, command) = rest.trim_start().split_once(' ')?;
+        let state = State {
+            memory: kilobytes.parse::<u64>().ok().map(|size| size * 1024),
+            stopped: doing.starts_with('T'),
+        };
+        Some(Seen::new(pid, command.trim_start().split(' ').map(str::to_owned).collect(), state))
     };
-    listed(&["-axo", "pid=,rss=,command="], seen)
+    listed(&["-axo", "pid=,rss=,stat=,command="], seen)
 }
 
 /// Applies `seen` to the lines of `ps`, each split into the process id and the rest.
@@ -191,7 +213,7 @@ impl Left {
         let user = rustix::process::geteuid().as_raw().to_string();
         let carries = |(pid, rest): (u32, &str)| {
             let mut words = rest.split(' ');
-            let program = Seen::new(pid, vec![words.next()?.to_owned()], None).program;
+            let program = Seen::new(pid, vec![words.next()?.to_owned()], State::default()).program;
             (PROGRAMS.contains(&program.as_str()) && words.any(|word| word == wanted)).then_some(pid)
         };
         let pids = listed(&["-U", &user, "-E", "-ww", "-o", "pid=,command="], carries);
@@ -236,7 +258,7 @@ mod tests {
     use crate::process::wait::{Condition, until};
 
     fn seen(command: &[&str]) -> Seen {
-        Seen::new(1, command.iter().map(|word| (*word).to_owned()).collect(), None)
+        Seen::new(1, command.iter().map(|word| (*word).to_owned()).collect(), State::default())
     }
 
     #[test]
@@ -269,9 +291,11 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn memory_is_read_from_the_status_of_a_process() {
-        assert_eq!(resident("Name:\tetcd\nVmRSS:\t   2048 kB\n"), Some(2 * 1024 * 1024));
-        assert!(memory(std::process::id()).is_some_and(|bytes| bytes > 1024 * 1024));
+    fn what_a_process_is_doing_is_read_from_its_status() {
+        let etcd = State::of("Name:\tetcd\nState:\tT (stopped)\nVmRSS:\t   2048 kB\n");
+        assert_eq!((etcd.memory, etcd.stopped), (Some(2 * 1024 * 1024), true));
+        let ours = state(std::process::id());
+        assert!(ours.memory.is_some_and(|bytes| bytes > 1024 * 1024) && !ours.stopped, "{ours:?}");
     }
 
     /// A process that ends when it is dropped.
@@ -305,7 +329,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn a_process_in_another_pid_namespace_is_contained() {
-        let seen = |pid| Seen::new(pid, Vec::new(), None);
+        let seen = |pid| Seen::new(pid, Vec::new(), State::default());
         let beside = Stand::with(&[], None);
         assert!(!seen(beside.0.id()).is_contained());
         // As an engine creates it: in its own PID namespace, under the number that it has outside.

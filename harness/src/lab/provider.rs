@@ -98,14 +98,23 @@ impl LabProvider {
 
     /// Returns its process, if it is one.
     pub(super) async fn process(&self) -> Option<ProcessDescription> {
-        let running = self.running.lock().await;
-        let pid = match running.as_ref()? {
-            Server::Keycloak(keycloak) => keycloak.pid()?,
-            Server::OidcProvider(provider) => provider.pid()?,
+        self.described(self.running.lock().await.as_ref()?)
+    }
+
+    /// Returns its process, if it is one; `None` while it is being started or ended.
+    pub(super) fn process_now(&self) -> Option<ProcessDescription> {
+        self.described(self.running.try_lock().ok()?.as_ref()?)
+    }
+
+    fn described(&self, server: &Server) -> Option<ProcessDescription> {
+        let child = match server {
+            Server::Keycloak(keycloak) => keycloak.child()?,
+            Server::OidcProvider(provider) => provider.child(),
         };
         Some(ProcessDescription {
             name: self.kind.name().to_owned(),
-            pid,
+            pid: child.pid()?,
+            log: Some(child.log().to_owned()),
         })
     }
 }

@@ -12,7 +12,9 @@ use super::control::Client;
 use super::existing::Guest;
 use super::owned::Owned;
 use super::provider::Readiness;
-use super::{Administrator, Directory, Keycloak, LabDescription, LabError, LabOptions, UnderWay, own_servers, processes, start};
+use super::{
+    Administrator, Directory, Keycloak, LabDescription, LabError, LabOptions, ProcessDescription, UnderWay, own_servers, processes, start,
+};
 use crate::cluster::{AGGREGATED_API, AGGREGATOR, ApiServer, Authorities, Capabilities, Given, MAIN, Minor, ending_with};
 use crate::event::{Events, Exchanges};
 use crate::identity_provider::Provider;
@@ -250,6 +252,15 @@ impl Lab {
                 None => Err(error),
             },
             started => started,
+        }
+    }
+
+    /// Returns the processes of the lab as they are now, without those of a part in which a server is just being started or ended; none if
+    /// another process owns the lab.
+    pub fn processes(&self) -> Vec<ProcessDescription> {
+        match &self.0.owner {
+            Owner::Us(owned) => owned.processes_now(),
+            Owner::Guest(_) | Owner::Another(_) => Vec::new(),
         }
     }
 

@@ -87,8 +87,14 @@ pub struct ServerStatus {
     pub container: Option<String>,
     /// `true` if it runs; a container whose engine does not respond counts as not running.
     pub alive: bool,
+    /// `true` if a signal stopped it (SIGSTOP), so that it answers nobody until it is continued (SIGCONT); never for a container.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub stopped: bool,
     /// The memory it uses, in bytes, if it can be read.
     pub memory: Option<u64>,
+    /// Its log, if its owner wrote down where it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<PathBuf>,
     /// The flags of the running process, for API servers that are visible; redacted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<String>,
@@ -196,21 +202,26 @@ async fn status_of(found: Found) -> Result<LabStatus, LabError> {
 /// Returns the owner, the servers in the description, and those that run without being in it.
 async fn servers(path: &Path, owner: Option<u32>, description: Option<&LabDescription>) -> Vec<ServerStatus> {
     let mut seen = processes::servers(path);
-    let process = |name: String, pid, alive, memory, flags| ServerStatus {
+    let process = |name: String, pid, alive, state: processes::State, flags| ServerStatus {
         name,
         pid: Some(pid),
         container: None,
         alive,
-        memory,
+        stopped: state.stopped,
+        memory: state.memory,
+        log: None,
         flags,
     };
-    let owner = owner.map(|pid| process("authlab".to_owned(), pid, true, processes::memory(pid), Vec::new()));
+    let owner = owner.map(|pid| process("authlab".to_owned(), pid, true, processes::state(pid), Vec::new()));
     let mut servers: Vec<_> = owner.into_iter().collect();
     for written in description.map(|description| description.processes.as_slice()).unwrap_or_default() {
         let runs = seen.iter().position(|seen| seen.pid == written.pid).map(|index| seen.remove(index));
-        let memory = runs.as_ref().and_then(|seen| seen.memory);
+        let state = runs.as_ref().map(|seen| seen.state).unwrap_or_default();
         let flags = runs.as_ref().map(processes::Seen::flags).unwrap_or_default();
-        servers.push(process(written.name.clone(), written.pid, runs.is_some(), memory, flags));
+        servers.push(ServerStatus {
+            log: written.log.clone(),
+            ..process(written.name.clone(), written.pid, runs.is_some(), state, flags)
+        });
     }
     let contained = match description {
         Some(description) => containers(description).await,
@@ -223,7 +234,7 @@ async fn servers(path: &Path, owner: Option<u32>, description: Option<&LabDescri
     servers.extend(contained);
     for seen in seen {
         let flags = seen.flags();
-        servers.push(process(seen.program, seen.pid, true, seen.memory, flags));
+        servers.push(process(seen.program, seen.pid, true, seen.state, flags));
     }
     servers
 }
@@ -249,10 +260,12 @@ async fn containers(description: &LabDescription) -> Vec<ServerStatus> {
             pid: here,
             container: Some(written.id.clone()),
             alive: pid.is_some(),
+            stopped: false,
             memory: match &container {
                 Some(container) if pid.is_some() => container.memory().await.ok().flatten(),
                 _ => None,
             },
+            log: None,
             flags: here.map(processes::flags).unwrap_or_default(),
         }
     };

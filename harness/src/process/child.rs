@@ -11,6 +11,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal};
 use tokio::process::ChildStdout;
 
+use super::stopped::{Stopped, is_stopped};
 use super::{privileges, spawner};
 use crate::hint::Hint;
 use crate::secret::{REDACTED, last_lines, names_a_secret, redact};
@@ -51,6 +52,14 @@ pub enum ProcessError {
         /// The log's last lines, redacted.
         tail: Vec<String>,
     },
+    /// A signal stopped the program, and nobody continued it.
+    #[error("{name} does nothing: process {pid} is stopped (SIGSTOP)")]
+    Stopped {
+        /// The program's name in the lab, and the ports it was to listen on.
+        name: String,
+        /// Its process id.
+        pid: u32,
+    },
     /// The kernel would no longer kill the program with its owner, so it was killed immediately.
     #[error("{name} would outlive its owner: {} gains privileges when it is executed (by capabilities or a set-user-id bit)", program.display())]
     Privileged {
@@ -74,6 +83,7 @@ impl Hint for ProcessError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Privileged { program, .. } => Some(format!("use a copy of it, which has neither: cp '{}' DIR", program.display())),
+            Self::Stopped { .. } => Some("it was stopped from outside; start again".to_owned()),
             Self::Start { .. } | Self::Log { .. } | Self::Ended { .. } | Self::Watch { .. } => None,
         }
     }
@@ -228,6 +238,7 @@ impl Program {
             log,
             ports: self.ports,
             pid,
+            stopped: Stopped::default(),
             child,
         };
         if let Some(pid) = child.pid()
@@ -306,6 +317,7 @@ pub struct Child {
     log: PathBuf,
     ports: Vec<u16>,
     pid: Option<Pid>,
+    stopped: Stopped,
     child: tokio::process::Child,
 }
 
@@ -325,13 +337,19 @@ impl Child {
         self.pid.map(|pid| pid.as_raw_nonzero().get().cast_unsigned())
     }
 
-    /// Fails with the last lines of its log if it no longer runs.
+    /// Fails with the last lines of its log if it no longer runs, and if every check for some seconds has found it stopped.
     ///
     /// # Errors
-    /// [`ProcessError::Ended`], or the operating system cannot tell.
+    /// [`ProcessError::Ended`], [`ProcessError::Stopped`], or the operating system cannot tell.
     pub fn expect_running(&mut self) -> Result<(), ProcessError> {
         match self.child.try_wait() {
-            Ok(None) => Ok(()),
+            Ok(None) => match self.pid() {
+                Some(pid) if self.stopped.for_long(Some(pid).filter(|pid| is_stopped(*pid))) => Err(ProcessError::Stopped {
+                    name: format!("{}{}", self.name, meant_for(&self.ports)),
+                    pid,
+                }),
+                _ => Ok(()),
+            },
             Ok(Some(status)) => {
                 self.gone();
                 Err(ProcessError::Ended {

@@ -11,6 +11,7 @@ pub mod port;
 mod privileges;
 mod running;
 mod spawner;
+pub mod stopped;
 pub mod wait;
 
 pub(crate) use crate::secret::last_lines;

@@ -4,6 +4,7 @@
 
 mod stage;
 
+mod chaos;
 mod check;
 mod check_files;
 mod check_versions;

@@ -9,7 +9,7 @@ use crate::pki::write_private;
 
 /// The controllers that authentication needs: signing requests, service accounts
 /// with the tokens in their secrets, the CA that pods are given, and the deletion of namespaces.
-const CONTROLLERS: &[&str] = &[
+pub const CONTROLLERS: &[&str] = &[
     "certificatesigningrequest-approving-controller",
     "certificatesigningrequest-signing-controller",
     "serviceaccount-controller",

@@ -278,10 +278,10 @@ impl Keycloak {
         self.description.clone()
     }
 
-    /// Returns the process id, if Keycloak is a child of this process.
-    pub fn pid(&self) -> Option<u32> {
+    /// Returns its process, if Keycloak is a child of this one.
+    pub fn child(&self) -> Option<&Child> {
         match &self.server {
-            Server::Process(child) => child.pid(),
+            Server::Process(child) => Some(child),
             Server::Container(_) => None,
         }
     }

@@ -230,9 +230,9 @@ impl OidcProvider {
         self.description.clone()
     }
 
-    /// Returns the process id.
-    pub fn pid(&self) -> Option<u32> {
-        self.child.pid()
+    /// Returns its process.
+    pub fn child(&self) -> &Child {
+        &self.child
     }
 
     /// Stops it at once: it keeps nothing.
