@@ -173,6 +173,35 @@ Feature: The API server trusts what its front proxy says about a caller
       And she has no UID
       And she has no extra
 
+  Rule: Of several names for a header, the first that is there names the user, and all of them add groups and extra
+
+    @P19
+    Scenario: Alice is announced by further names alone
+      Given an API server with front proxies of any name
+      And the front proxy announces Alice in the group "platform-team" by further names alone
+      When she asks the API server who she is
+      Then she is accepted as "alice"
+      And she is in exactly the groups "platform-team" and "system:authenticated"
+      And she has the extra "shift" with "night"
+
+    @P19
+    Scenario: Alice is announced by the standard name, and Bob in a group by further names
+      Given an API server with front proxies of any name
+      And the front proxy announces Alice, and by further names Bob in the group "platform-team"
+      When she asks the API server who she is
+      Then she is accepted as "alice"
+      And she is in exactly the groups "platform-team" and "system:authenticated"
+      And she has the extra "shift" with "night"
+
+    @P19
+    @requires:remote_uid_header
+    Scenario: Alice's UID is announced by a further name
+      Given an API server with front proxies of any name
+      And the front proxy announces Alice in the group "platform-team" by further names alone
+      When she asks the API server who she is
+      Then she is accepted as "alice"
+      And she has the UID "4711"
+
   Rule: If no name is configured for the front proxy, every certificate of its CA counts
 
     @P7

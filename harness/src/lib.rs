@@ -91,6 +91,9 @@ pub mod jwt;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod lesson;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod mutation;
 #[doc(hidden)]
 pub mod owner;
 #[cfg(feature = "cli")]

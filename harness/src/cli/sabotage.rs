@@ -17,18 +17,23 @@ use super::options::{ReportOptions, SourceOptions, VersionOptions, at_least_one}
 use super::output::write_json;
 use super::scenarios;
 use crate::cluster::{Capabilities, Driver, Minor};
-use crate::event::{Events, Outcome, milliseconds};
+use crate::event::{Events, milliseconds};
 use crate::identity_provider::Asked;
 use crate::interrupt::Interrupt;
 use crate::lab::{Lab, LabError, LabOptions};
+use crate::mutation::{Mutation, Reasons};
 use crate::report::fan_out;
 use crate::report::record::Recorder;
 use crate::report::sabotage::{SCHEMA, SabotageRecord, SabotageReport};
-use crate::sabotage::{Sabotage, verdict};
+use crate::sabotage::Sabotage;
 use crate::scenario::runner::CONCURRENCY;
 use crate::scenario::selection::{Ignored, Shard};
 use crate::scenario::world::{Mode, Site};
 use crate::scenario::{RunOptions, Selection, Suite, runner};
+
+mod judge;
+
+use judge::Judge;
 
 const DAY: i64 = 24 * 3600;
 
@@ -55,6 +60,15 @@ pub struct SabotageArguments {
     /// Try N of all sabotages, different ones each day
     #[arg(long, value_name = "N", conflicts_with = "names", value_parser = at_least_one, help_heading = "Labs")]
     rotate: Option<usize>,
+    /// Try N changes of single settings that nobody foresaw, at random
+    ///
+    /// Each is the first lab's own setting with a value inverted, shortened, dropped or replaced, or a binding more in the cluster. As soon
+    /// as a scenario fails, it is noticed. A survivor must stand in fixtures/surviving_mutations.toml, with the reason why nobody can notice.
+    #[arg(long, value_name = "N", conflicts_with_all = ["names", "rotate"], value_parser = at_least_one, help_heading = "Labs")]
+    mutations: Option<usize>,
+    /// Draw the same mutations again
+    #[arg(long, value_name = "SEED", requires = "mutations", help_heading = "Labs")]
+    seed: Option<u64>,
     /// One of N parts of the selected sabotages: every Nth
     #[arg(long, env = "AUTHLAB_SHARD", value_name = "I/N", help_heading = "Labs")]
     shard: Option<Shard>,
@@ -82,11 +96,24 @@ pub struct SabotageArguments {
 /// Wrong usage, or the report cannot be written.
 pub(super) async fn run(arguments: SabotageArguments, session: &Session) -> Result<Exit, CommandError> {
     let mut out = AutoStream::auto(io::stdout());
-    if arguments.list {
-        return list(session.output.json, &mut out);
-    }
     let today = jiff::Timestamp::now().as_second() / DAY;
-    let sabotages = of_shard(choose(&arguments.names, arguments.rotate, today)?, arguments.shard);
+    let reasons = Reasons::read().map_err(|error| CommandError::new(Exit::Usage, error))?;
+    let (chosen, judge) = match arguments.mutations {
+        Some(count) => {
+            let seed = arguments.seed.unwrap_or_else(rand::random);
+            session
+                .events
+                .note(format!("mutations of seed {seed}; `--seed {seed}` draws them again"));
+            let drawn = Mutation::some(count, seed, &reasons).map_err(|error| CommandError::new(Exit::Usage, error))?;
+            let drawn = drawn.into_iter().map(|mutation| mutation.sabotage).collect();
+            (drawn, Judge::Anybody(reasons))
+        }
+        None => (choose(&arguments.names, arguments.rotate, today)?, Judge::Foreseen),
+    };
+    let sabotages = of_shard(chosen, arguments.shard);
+    if arguments.list {
+        return list(&sabotages, session.output.json, &mut out);
+    }
     if sabotages.is_empty() {
         return Err(CommandError::new(Exit::NothingSelected, "no sabotage is selected"));
     }
@@ -117,6 +144,7 @@ pub(super) async fn run(arguments: SabotageArguments, session: &Session) -> Resu
         suite: &suite,
         options: &options,
         version: Minor(kubernetes.version.minor.into()),
+        judge,
         concurrency: arguments.concurrency,
         interrupt: session.interrupt.clone(),
         events: session.events.clone(),
@@ -144,8 +172,7 @@ pub(super) async fn run(arguments: SabotageArguments, session: &Session) -> Resu
     Ok(if record.is_sound() { Exit::Success } else { Exit::Failed })
 }
 
-fn list(json: bool, out: &mut dyn Write) -> Result<Exit, CommandError> {
-    let all = choose(&[], None, 0)?;
+fn list(all: &[Sabotage], json: bool, out: &mut dyn Write) -> Result<Exit, CommandError> {
     if json {
         let listed: Vec<_> = all
             .iter()
@@ -197,6 +224,7 @@ struct Trials<'a> {
     suite: &'a Suite,
     options: &'a LabOptions,
     version: Minor,
+    judge: Judge,
     concurrency: usize,
     interrupt: Interrupt,
     events: Events,
@@ -268,8 +296,10 @@ impl Trials<'_> {
         let began = Instant::now();
         match started.lab {
             Ok(None) => report.sound = true,
-            // The harness has noticed the fault; but no scenario has.
-            Err(error) => report.not_ready = Some(lab_error(error).plain()),
+            Err(error) => {
+                report.not_ready = Some(lab_error(error).plain());
+                report.sound = self.judge.takes_a_failed_start();
+            }
             Ok(Some(lab)) => self.in_lab(sabotage, lab, &mut report).await?,
         }
         report.ms = started.ms + milliseconds(began.elapsed());
@@ -291,6 +321,7 @@ impl Trials<'_> {
         let events = fan_out(vec![Box::new(Arc::clone(&recorder))]);
         let options = RunOptions {
             concurrency: self.concurrency,
+            max_failures: self.judge.max_failures(),
             last: lab_source::LAST,
             interrupt: self.interrupt.clone(),
             ..RunOptions::default()
@@ -310,21 +341,7 @@ impl Trials<'_> {
         lab.end(self.options.keep).await.map_err(lab_error)?;
 
         let scenarios = recorder.lock().unwrap_or_else(PoisonError::into_inner).record().scenarios;
-        let seen = verdict(sabotage, &scenarios);
-        let why = |id: &String| {
-            let failure = scenarios
-                .iter()
-                .find(|scenario| scenario.id == *id)
-                .and_then(|scenario| scenario.failure.as_ref());
-            failure
-                .map(|failure| format!("{}\n{}", failure.step, failure.cause))
-                .unwrap_or_default()
-        };
-        report.sound = seen.is_sound();
-        report.carried_out = scenarios.iter().filter(|scenario| scenario.outcome != Outcome::Skipped).count();
-        report.red = seen.red();
-        report.unexpected = seen.unexpected.iter().map(|id| (id.clone(), why(id))).collect();
-        (report.noticed, report.also, report.missing) = (seen.noticed, seen.also, seen.missing);
+        self.judge.judge(sabotage, &scenarios, report);
         Ok(())
     }
 }

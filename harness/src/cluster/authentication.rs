@@ -4,6 +4,7 @@
 
 use include_dir::{Dir, include_dir};
 use serde_json::Value;
+use toml::Table;
 
 use super::{Behaviours, Minor, Setting, SettingError};
 use crate::template::{UnknownPlaceholder, fill_json};
@@ -74,6 +75,19 @@ impl Placeholders {
             pki: "pki".to_owned(),
         }
     }
+}
+
+/// Returns the pieces as they are written, with their placeholders, each with its name.
+pub fn pieces() -> impl Iterator<Item = (&'static str, Table)> {
+    tables(&PIECES)
+}
+
+/// Returns the files of `folder` that are sound TOML, each with its name.
+pub(super) fn tables(folder: &'static Dir<'static>) -> impl Iterator<Item = (&'static str, Table)> {
+    folder.files().filter_map(|file| {
+        let table = toml::from_str(file.contents_utf8()?).ok()?;
+        Some((file.path().file_stem()?.to_str()?, table))
+    })
 }
 
 /// Returns the file's content for `setting`; `None` when the setting has no such file. JSON, which is YAML too.

@@ -34,7 +34,7 @@ mod setting;
 mod start;
 mod versions;
 
-pub use authentication::Placeholders;
+pub use authentication::{Placeholders, pieces};
 pub use authorities::{Authorities, FRONT_PROXY, ReadBack};
 pub use capabilities::{Asked, Capabilities, Described, Observed, UnknownCapability};
 pub use client_authorities::TrustedAuthority;

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use include_dir::{Dir, include_dir};
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use toml::Table;
 
+use super::authentication::tables;
 use super::{Behaviours, Given, Minor, Placeholders};
 use crate::secret::Secret;
 use crate::template::{UnknownPlaceholder, fill};
@@ -157,6 +159,11 @@ impl Setting {
             .files()
             .filter_map(|file| Some(file.path().file_stem()?.to_str()?.to_owned()))
             .collect()
+    }
+
+    /// Returns the settings as they are written, with their placeholders, each with its name.
+    pub fn fixtures() -> impl Iterator<Item = (&'static str, Table)> {
+        tables(&SETTINGS)
     }
 
     /// Returns the same in a lab with `places`, for a setting that was given.

@@ -60,9 +60,17 @@ pub struct SabotageReport {
     pub missing: Vec<String>,
     /// The scenarios that failed for no known reason, with the step and its message.
     pub unexpected: BTreeMap<String, String>,
+    /// `true` if any scenario might have noticed, and none did.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub survived: bool,
+    /// The reason, from the fixtures, why nobody can notice what survived.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub survives_because: Option<String>,
     /// The duration of the lab and its scenarios, in milliseconds.
     pub ms: u64,
 }
+
+const NOBODY: &str = "no scenario noticed it";
 
 /// The most complaints in a short text; the record has all of them.
 const SHORT: usize = 3;
@@ -74,7 +82,8 @@ impl SabotageReport {
         let not_ready = self.not_ready.iter().map(|why| format!("the lab did not become ready: {why}"));
         let missing = self.missing.iter().map(|id| format!("{id} did not notice"));
         let unexpected = self.unexpected.keys().map(|id| format!("{id} failed unexpectedly"));
-        let all: Vec<String> = not_ready.chain(missing).chain(unexpected).collect();
+        let survived = self.survived.then(|| NOBODY.to_owned());
+        let all: Vec<String> = not_ready.chain(survived).chain(missing).chain(unexpected).collect();
         let more = all.len().saturating_sub(SHORT);
         let shown = all[..all.len() - more].join("; ");
         if more == 0 { shown } else { format!("{shown}; and {more} more") }
@@ -132,6 +141,7 @@ impl SabotageRecord {
             let noticed = match (&sabotage.skipped_because, &sabotage.not_ready) {
                 (Some(why), _) => format!("skipped: {why}"),
                 (None, Some(_)) => "the lab itself".to_owned(),
+                (None, None) if sabotage.survived => "nobody".to_owned(),
                 (None, None) => format!("{} of {}", sabotage.red, sabotage.carried_out),
             };
             table.add_row([
@@ -153,6 +163,12 @@ fn complaint(sabotage: &SabotageReport, text: &mut String) {
     let _ = writeln!(text, "\n{BAD}{}{BAD:#} {TITLE}{}{TITLE:#}", sabotage.name, sabotage.described_as);
     if let Some(why) = &sabotage.not_ready {
         let _ = writeln!(text, "  the lab did not become ready: {why}");
+    }
+    if sabotage.survived {
+        let _ = writeln!(
+            text,
+            "  {NOBODY}: write one, or say in fixtures/surviving_mutations.toml why nobody can"
+        );
     }
     if !sabotage.missing.is_empty() {
         let _ = writeln!(text, "  no scenario of {} noticed it", sabotage.missing.join(", "));

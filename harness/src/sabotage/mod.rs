@@ -224,6 +224,21 @@ impl Sabotage {
         Ok(read)
     }
 
+    /// Returns the `change`, in the form of a file, of which nobody has said who must notice.
+    ///
+    /// # Errors
+    /// The change is damaged.
+    pub fn unforeseen(name: &str, mut change: toml::Table) -> Result<Self, SabotageError> {
+        change.insert("described_as".to_owned(), name.into());
+        change.insert("notices".to_owned(), toml::Value::Array(Vec::new()));
+        let mut read: Self = change.try_into().map_err(|source| SabotageError::Unreadable {
+            name: name.to_owned(),
+            source: Box::new(source),
+        })?;
+        name.clone_into(&mut read.name);
+        Ok(read)
+    }
+
     /// Returns the API server settings that it names.
     pub fn settings(&self) -> impl Iterator<Item = &str> {
         self.api_server.iter().flat_map(|change| &change.settings).map(String::as_str)

@@ -139,6 +139,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "tls",
         ],
     ),
+    ("mutation", &["cluster", "sabotage"]),
     ("project", &["diagnostic", "hint", "server_binaries", "similar"]),
     // The parts combined.
     (

@@ -71,18 +71,51 @@ fn announces_group_only(world: &mut World, person: Person, group: String) -> Ste
     Ok(world.hold(&person, credential, twin)?)
 }
 
+phrases! {
+    /// Names of headers beside the standard ones.
+    enum Names as "header_names" {
+        Similar = "similar names",
+        /// The further names of fixtures/api_servers/variant.toml, which that API server reads, too.
+        Further = "further names",
+    }
+}
+
+impl Names {
+    /// Returns headers that announce `person`, the group, a UID and an extra by these names.
+    fn announce(self, person: &Person, group: &str) -> Vec<(String, String)> {
+        match self {
+            Self::Similar => by_similar_names(person, group),
+            Self::Further => {
+                let [user, group_name, uid, extra] = FURTHER;
+                let values = [person.user(), group.to_owned(), UID.to_owned(), "night".to_owned()];
+                let names = [user.to_owned(), group_name.to_owned(), uid.to_owned(), format!("{extra}Shift")];
+                std::iter::zip(names, values).collect()
+            }
+        }
+    }
+}
+
+/// The further names of fixtures/api_servers/variant.toml: of the user, the group and the UID, and the beginning of those of extra.
+const FURTHER: [&str; 4] = ["X-Employee", "X-Team", "X-Employee-Number", "X-Detail-"];
+
+/// The UID that is announced beside a group.
+const UID: &str = "4711";
+
 requires!(front_proxy);
-#[given(expr = "the front proxy announces {person} in the group {string} by similar names alone")]
-fn announces_by_similar_names(world: &mut World, person: Person, group: String) -> Step {
-    let credential = announced(world.front_proxy()?, by_similar_names(&person, &group));
-    let twin = Some(sound(world)?);
+#[given(expr = "the front proxy announces {person} in the group {string} by {header_names} alone")]
+fn announces_by_names(world: &mut World, person: Person, group: String, names: Names) -> Step {
+    let credential = announced(world.front_proxy()?, names.announce(&person, &group));
+    let twin = match names {
+        Names::Similar => Some(sound(world)?),
+        Names::Further => None,
+    };
     Ok(world.hold(&person, credential, twin)?)
 }
 
 requires!(front_proxy);
-#[given(expr = "the front proxy announces {person}, and by similar names {person} in the group {string}")]
-fn announces_beside_similar_names(world: &mut World, person: Person, other: Person, group: String) -> Step {
-    let headers = [user(&person), by_similar_names(&other, &group)].concat();
+#[given(expr = "the front proxy announces {person}, and by {header_names} {person} in the group {string}")]
+fn announces_beside_names(world: &mut World, person: Person, names: Names, other: Person, group: String) -> Step {
+    let headers = [user(&person), names.announce(&other, &group)].concat();
     let credential = announced(world.front_proxy()?, headers);
     Ok(world.hold(&person, credential, None)?)
 }
@@ -144,7 +177,10 @@ fn claims(world: &mut World, caller: Person, person: Person, group: String, like
     let credential = match like {
         Claimant::FrontProxy | Claimant::FrontProxyByFurtherNames => {
             let names = match like {
-                Claimant::FrontProxyByFurtherNames => ["X-Employee".to_owned(), "X-Team".to_owned(), "X-Detail-Shift".to_owned()],
+                Claimant::FrontProxyByFurtherNames => {
+                    let [user, group, _, extra] = FURTHER;
+                    [user.to_owned(), group.to_owned(), format!("{extra}Shift")]
+                }
                 _ => {
                     let names = HeaderNames::default();
                     [names.user, names.group, format!("{}Shift", names.extra_prefix)]
@@ -180,7 +216,7 @@ fn by_similar_names(person: &Person, group: &str) -> Vec<(String, String)> {
     let values = [
         (&names.user, person.user()),
         (&names.group, group.to_owned()),
-        (&names.uid, "4711".to_owned()),
+        (&names.uid, UID.to_owned()),
     ];
     let mut headers = values.map(|(name, value)| of(name, &value)).concat();
     let extra = of(names.extra_prefix.trim_end_matches('-'), "night").map(|(name, value)| (format!("{name}-Shift"), value));
