@@ -28,7 +28,8 @@ use authlab::process::{Program, port};
 use authlab::server_binaries::images::{Images, OWN_PREFIX};
 use authlab::server_binaries::{self, Kubernetes, ServerBinaries, Versions};
 
-use by_hand::{ApiServer, answers, median, ratio};
+use by_hand::ApiServer;
+use by_hand::measure::{answers, median, ratio};
 
 /// The number of measurements; the median counts.
 const ROUNDS: usize = 3;

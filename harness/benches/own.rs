@@ -18,7 +18,8 @@ use authlab::identity_provider::issuer::{Algorithm, Issuer, IssuerPath};
 use authlab::lab::LabOptions;
 use authlab::server_binaries::{self, ServerBinaries, State, Versions};
 
-use by_hand::{ApiServer, ratio};
+use by_hand::ApiServer;
+use by_hand::measure::ratio;
 
 /// The number of measurements; the median counts. Long work is measured once.
 const ROUNDS: usize = 3;
