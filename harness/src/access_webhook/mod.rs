@@ -2,9 +2,10 @@
 //! `SubjectAccessReview`).
 //!
 //! The main type is [`AccessWebhook`], the server. It decides by the caller's groups, as `fixtures/access_webhook.toml` says, and keeps
-//! no state.
+//! nothing but an account of its reviews.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
+use std::time::SystemTime;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -12,13 +13,20 @@ use hyper::{Method, Request, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::event::{Verdict, milliseconds};
 use crate::identity_provider::Address;
-use crate::listener::{Limits, Listener, Listening, answer, read_body};
+use crate::listener::{Account, Call, Connection, Limits, Listener, Listening, Subject, answer, read_body};
 use crate::pki::Leaf;
 use crate::tls::TlsError;
 
 /// The only path that is served.
 const PATH: &str = "/access";
+
+/// The names of a review that are kept at most.
+const NAMES: usize = 64;
+
+/// The webhook's name in the record of a scenario.
+const CALLED: &str = "authorization webhook";
 
 static RULES: LazyLock<Rules> =
     LazyLock::new(|| toml::from_str(include_str!("../../fixtures/access_webhook.toml")).expect("the fixture is sound"));
@@ -73,17 +81,17 @@ pub struct AccessWebhook {
 
 impl AccessWebhook {
     /// Listens on a free port of `address` with the certificate `leaf`, which must be valid for that address. It serves callers that
-    /// present a certificate of the authority `callers` (PEM).
+    /// present a certificate of the authority `callers` (PEM), and keeps `account` of its reviews.
     ///
     /// # Errors
     /// The webhook cannot listen, or a certificate cannot be used.
-    pub async fn start_at(address: &Address, leaf: &Leaf, callers: &str) -> Result<Self, AccessWebhookError> {
+    pub async fn start_at(address: &Address, leaf: &Leaf, callers: &str, account: Account) -> Result<Self, AccessWebhookError> {
         let tls = crate::tls::server_for(leaf, callers)?;
         let listener = Listener::bind(address.listen).await.map_err(AccessWebhookError::Listen)?;
         let port = listener.address().port();
         Ok(Self {
             url: format!("https://{}:{port}{PATH}", address.host),
-            _listening: listener.serve(Some(tls), |request, _| review(request)),
+            _listening: listener.serve(Some(tls), move |request, connection| review(request, connection, account.clone())),
         })
     }
 
@@ -98,7 +106,8 @@ impl AccessWebhook {
 #[error("the request has no end")]
 struct Endless;
 
-async fn review(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Endless> {
+async fn review(request: Request<Incoming>, connection: Arc<Connection>, account: Account) -> Result<Response<Full<Bytes>>, Endless> {
+    let began = SystemTime::now();
     if request.method() != Method::POST || request.uri().path() != PATH {
         return Ok(answer::status(StatusCode::NOT_FOUND, "NotFound", "only reviews are served"));
     }
@@ -110,14 +119,43 @@ async fn review(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, End
             "invalid review (expected JSON)",
         ));
     };
-    Ok(match decided(&review["spec"]) {
+    let from = account.caller(connection.peer(), connection.local()).await;
+    let decided = decided(&review["spec"]);
+    let (verdict, words) = match &decided {
+        Ok(status) if status["allowed"] == true => (Verdict::Accepted, "allowed"),
+        Ok(status) if status["denied"] == true => (Verdict::Forbidden, "denied"),
+        Ok(_) => (Verdict::Accepted, "no opinion"),
+        Err(_) => (Verdict::Unreachable, "no review"),
+    };
+    let answer = match &decided {
         Ok(status) => answer::json(
             StatusCode::OK,
             &json!({ "apiVersion": review["apiVersion"], "kind": "SubjectAccessReview", "status": status }),
         ),
         // API servers ask again after most other errors.
         Err(reason) => answer::status(StatusCode::NOT_FOUND, "NotFound", reason),
-    })
+    };
+    account.add(Call {
+        at: began,
+        ms: milliseconds(began.elapsed().unwrap_or_default()),
+        from,
+        to: CALLED.to_owned(),
+        request: format!("POST {PATH} SubjectAccessReview"),
+        status: Some(answer.status().as_u16()),
+        verdict,
+        answer: Some(words.to_owned()),
+        subject: Subject::Access(names(&review["spec"])),
+    });
+    Ok(answer)
+}
+
+/// Returns the names in `spec`: of the user and their groups, of the namespace and the object.
+fn names(spec: &Value) -> Vec<String> {
+    let groups = spec["groups"].as_array().into_iter().flatten();
+    let others = ["/user", "/resourceAttributes/namespace", "/resourceAttributes/name"];
+    let others = others.iter().filter_map(|field| spec.pointer(field));
+    let names = others.chain(groups).filter_map(Value::as_str);
+    names.take(NAMES).map(str::to_owned).collect()
 }
 
 /// Returns the status of a review with `spec`, or the reason for which there is none.
@@ -146,6 +184,14 @@ fn decided(spec: &Value) -> Result<Value, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_review_names_its_user_and_its_object() {
+        let attributes = json!({ "namespace": "authlab-0123456789", "verb": "list", "resource": "configmaps", "name": "a" });
+        let spec = json!({ "user": "alice", "groups": ["on-call"], "resourceAttributes": attributes });
+        assert_eq!(names(&spec), ["alice", "authlab-0123456789", "a", "on-call"]);
+        assert!(names(&json!({})).is_empty());
+    }
 
     #[test]
     fn the_first_rule_about_a_group_of_the_caller_decides() {

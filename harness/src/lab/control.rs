@@ -12,8 +12,8 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
-use super::LabError;
 use super::description::ControlDescription;
+use super::{Call, LabError, WantedCalls};
 use crate::cause::with_causes;
 use crate::cluster::ApiServer;
 use crate::listener::{Accepted, Listener, Listening};
@@ -46,6 +46,8 @@ enum Wanted {
     ApiServer(String),
     /// Announces a run with this id: no API server ends while the connection lasts.
     Run(String),
+    /// Requests the calls of API servers to the lab's own servers.
+    Calls(WantedCalls),
     /// Requests the end of the lab.
     End {},
 }
@@ -56,6 +58,7 @@ enum Wanted {
 enum Reply {
     ApiServer(Box<ApiServer>),
     UnderWay,
+    Calls(Vec<Call>),
     Ending,
     Refused(String),
     ServerExit(String),
@@ -73,7 +76,17 @@ impl Client {
             Reply::Refused(why) => Err(LabError::Refused(why)),
             Reply::ServerExit(why) => Err(LabError::ServerExit(why)),
             Reply::Ending => Err(LabError::Ended),
-            Reply::UnderWay => Err(another_answer()),
+            Reply::UnderWay | Reply::Calls(_) => Err(another_answer()),
+        }
+    }
+
+    /// Returns the calls that `wanted` names.
+    pub(super) async fn calls(&self, wanted: WantedCalls) -> Result<Vec<Call>, LabError> {
+        match self.ask(Wanted::Calls(wanted), WORD_LIMIT).await? {
+            Reply::Calls(calls) => Ok(calls),
+            Reply::Refused(why) => Err(LabError::Refused(why)),
+            Reply::Ending => Err(LabError::Ended),
+            Reply::ApiServer(_) | Reply::UnderWay | Reply::ServerExit(_) => Err(another_answer()),
         }
     }
 
@@ -83,7 +96,7 @@ impl Client {
             (Reply::UnderWay, stream) => Ok(UnderWay { _connection: stream }),
             (Reply::Refused(why), _) => Err(LabError::Refused(why)),
             (Reply::Ending, _) => Err(LabError::Ended),
-            (Reply::ApiServer(_) | Reply::ServerExit(_), _) => Err(another_answer()),
+            (Reply::ApiServer(_) | Reply::Calls(_) | Reply::ServerExit(_), _) => Err(another_answer()),
         }
     }
 
@@ -92,7 +105,7 @@ impl Client {
         match self.ask(Wanted::End {}, WORD_LIMIT).await? {
             Reply::Ending => Ok(()),
             Reply::Refused(why) => Err(LabError::Refused(why)),
-            Reply::ApiServer(_) | Reply::UnderWay | Reply::ServerExit(_) => Err(another_answer()),
+            Reply::ApiServer(_) | Reply::UnderWay | Reply::Calls(_) | Reply::ServerExit(_) => Err(another_answer()),
         }
     }
 
@@ -134,6 +147,9 @@ pub(super) trait Answers: Clone + Send + Sync + 'static {
 
     /// Returns the API server with the setting `name`.
     fn api_server(&self, name: String) -> impl Future<Output = Result<ApiServer, LabError>> + Send;
+
+    /// Returns the calls that `wanted` names.
+    fn calls(&self, wanted: WantedCalls) -> impl Future<Output = Vec<Call>> + Send;
 
     /// Registers a run that begins.
     fn begins(&self, run: String) -> Self::UnderWay;
@@ -189,6 +205,7 @@ async fn serve(accepted: Accepted, known: &Secret, answers: impl Answers, end: &
             Err(error) if error.is_server_exit() => Reply::ServerExit(with_causes(&error)),
             Err(error) => Reply::Refused(with_causes(&error)),
         },
+        Some(Wanted::Calls(wanted)) => Reply::Calls(answers.calls(wanted).await),
         Some(Wanted::Run(run)) if !is_label(&run) => Reply::Refused("invalid id of the run".to_owned()),
         Some(Wanted::Run(run)) => {
             let _under_way = answers.begins(run);
@@ -240,6 +257,10 @@ mod tests {
                 "basic_auth" => LabError::ServerExit(format!("{name} exited")),
                 _ => LabError::Refused(format!("{name} is not here")),
             })
+        }
+
+        async fn calls(&self, _: WantedCalls) -> Vec<Call> {
+            Vec::new()
         }
 
         fn begins(&self, _: String) -> Arc<()> {

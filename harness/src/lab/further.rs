@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use super::control::Answers;
 use super::description::LabDescription;
 use super::supervisor::{LOG, save};
-use super::{Lab, LabError, ScenarioObjects};
+use super::{Call, Lab, LabError, ScenarioObjects, WantedCalls};
 use crate::cause::with_causes;
 use crate::cluster::{ApiServer, ending_with};
 use crate::event::Events;
@@ -104,6 +104,10 @@ impl Answers for Further {
 
     async fn api_server(&self, name: String) -> Result<ApiServer, LabError> {
         self.start(name).await
+    }
+
+    async fn calls(&self, wanted: WantedCalls) -> Vec<Call> {
+        self.0.lab.calls(&wanted).await
     }
 
     fn begins(&self, run: String) -> UnderWay {

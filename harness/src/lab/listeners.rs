@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::{LabError, issuers};
+use super::{LabError, callers, issuers};
 use crate::access_webhook::AccessWebhook;
 use crate::cluster::{Authorities, Placeholders};
 use crate::identity_provider::issuer::{Detour, Egress, Issuer, ListeningIssuer};
 use crate::identity_provider::keycloak::Front;
 use crate::identity_provider::{Address, Kind};
 use crate::kubeconfig::of_files;
+use crate::listener::Account;
 use crate::pki::write_private;
 use crate::token_webhook::TokenWebhook;
 
@@ -31,6 +32,8 @@ pub(super) struct Listeners {
     pub(super) egress: Egress,
     /// The proxy that leads API servers to stand-ins for their issuers.
     pub(super) detour: Detour,
+    /// Their account of the requests of API servers.
+    pub(super) account: Account,
     /// Their addresses, as settings name them.
     pub(super) places: Placeholders,
 }
@@ -40,11 +43,13 @@ impl Listeners {
     pub(super) async fn open(address: &Address, directory: &Path, authorities: &Authorities, provider: Kind) -> Result<Self, LabError> {
         let serving = authorities.serving_certificate("authlab")?;
         let clients = authorities.clients.certificate();
+        let account = Account::new(callers::api_servers(directory));
+        let kept = || account.clone();
         let (issuer, front, token_webhook, access_webhook) = futures::try_join!(
-            async { Ok::<_, LabError>(Issuer::listen_at(address, &serving, issuers::paths()).await?) },
+            async { Ok::<_, LabError>(Issuer::listen_at(address, &serving, issuers::paths()).await?.accounted(kept())) },
             async { Ok(Front::listen_at(address).await?) },
-            async { Ok(TokenWebhook::start_at(address, &serving, clients, authorities.seed()?).await?) },
-            async { Ok(AccessWebhook::start_at(address, &serving, clients).await?) }
+            async { Ok(TokenWebhook::start_at(address, &serving, clients, authorities.seed()?, kept()).await?) },
+            async { Ok(AccessWebhook::start_at(address, &serving, clients, kept()).await?) }
         )?;
         let egress = Egress::listen_at(address, &serving, issuer.base().trim_start_matches("https://")).await?;
         let detour = Detour::listen_at(address, &authorities.serving, &issuer.base()).await?;
@@ -69,6 +74,7 @@ impl Listeners {
             access_webhook,
             egress,
             detour,
+            account,
             places,
         })
     }

@@ -8,6 +8,7 @@ mod access_review;
 mod administrator;
 mod attach;
 mod auth_proxies;
+mod callers;
 pub mod cast;
 mod cluster;
 mod control;
@@ -43,6 +44,7 @@ mod watched_scope;
 mod workplace;
 
 pub use crate::identity_provider::keycloak::KeycloakClient as Keycloak;
+pub use crate::listener::{Call, Subject, WantedCalls};
 pub use access_review::AccessReview;
 pub use administrator::Administrator;
 pub use attach::{attach_or_start, with_lab};

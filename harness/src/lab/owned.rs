@@ -14,6 +14,7 @@ use crate::auth_proxy::AuthProxy;
 use crate::cluster::{ApiServer, Given, Setting};
 use crate::event::Events;
 use crate::identity_provider::issuer::{Detour, Egress, Issuer, StandInRequest};
+use crate::listener::Account;
 use crate::server_binaries::ServerBinaries;
 use crate::token_webhook::TokenWebhook;
 
@@ -27,6 +28,8 @@ pub(super) struct Owned {
     pub(super) issuer: Mutex<Option<(Issuer, Egress, Detour)>>,
     pub(super) token_webhook: Mutex<Option<TokenWebhook>>,
     pub(super) access_webhook: Mutex<Option<AccessWebhook>>,
+    /// The requests of API servers to the issuer, the identity provider and the webhooks.
+    pub(super) account: Account,
     pub(super) proxies: Mutex<Vec<AuthProxy>>,
     pub(super) scope: tokio::sync::Mutex<Option<WatchedScope>>,
     /// They stay in the cache as long as the lab lives.

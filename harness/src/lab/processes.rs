@@ -67,6 +67,14 @@ impl Seen {
         self.program == API_SERVER
     }
 
+    /// Returns the name of the API server of the lab in `path` that it is: that of the directory of its own files.
+    #[cfg(target_os = "linux")]
+    pub(super) fn api_server(&self, path: &Path) -> Option<String> {
+        let place = self.arguments.iter().find_map(|argument| argument.strip_prefix("--cert-dir="))?;
+        let name = Path::new(place).strip_prefix(path.join("api-servers")).ok()?;
+        Some(name.to_str()?.to_owned()).filter(|name| !name.is_empty() && !name.contains('/'))
+    }
+
     /// Returns `true` if it is in another PID namespace than ours, or in one that is not visible: in a container that we are not in.
     #[cfg(target_os = "linux")]
     pub(super) fn is_contained(&self) -> bool {
@@ -268,6 +276,17 @@ mod tests {
         assert_eq!(seen(&[""]).program, "");
         let server = seen(&["/opt/my servers/kube-apiserver", "--secure-port=1"]);
         assert_eq!(server.flags(), ["--secure-port=1"]);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn an_api_server_has_the_name_of_its_directory() {
+        let lab = Path::new("/state/labs/a");
+        let name = |directory: &str| seen(&["kube-apiserver", "--v=1", &format!("--cert-dir={directory}")]).api_server(lab);
+        assert_eq!(name("/state/labs/a/api-servers/tokens").as_deref(), Some("tokens"));
+        for other in ["/state/labs/b/api-servers/tokens", "/state/labs/a/api-servers", "/state/labs/a"] {
+            assert_eq!(name(other), None, "{other}");
+        }
     }
 
     #[test]

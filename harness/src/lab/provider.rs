@@ -21,6 +21,7 @@ use crate::identity_provider::issuer::RealKeys;
 use crate::identity_provider::keycloak::{self, Front, Settings};
 use crate::identity_provider::oidc_provider::{self, OidcProvider, OidcProviderClient, OidcProviderSettings};
 use crate::identity_provider::{Kind, Provider};
+use crate::listener::Account;
 use crate::pki::Leaf;
 
 /// A client of the identity provider, or the reason why it could not be started; `None` while it starts.
@@ -143,6 +144,8 @@ pub(super) struct Published {
     pub(super) front: Front,
     /// The keys of somebody's realm.
     pub(super) real_keys: RealKeys,
+    /// The account to keep of the requests of API servers, if any.
+    pub(super) account: Option<Account>,
 }
 
 /// Returns the readiness of an identity provider that nobody starts.
@@ -157,7 +160,7 @@ pub(super) fn none() -> Readiness {
 pub(super) async fn start(
     plan: ProviderPlan,
     scope: &ScopeOnDemand<'_>,
-    Published { front, real_keys }: Published,
+    Published { front, real_keys, account }: Published,
     directory: &Directory,
     authorities: &Authorities,
     options: &LabOptions,
@@ -168,6 +171,10 @@ pub(super) async fn start(
         directory: directory.below(kind.name())?,
         certificate: authorities.serving_certificate(kind.name())?,
         authority: authorities.serving.certificate().to_owned(),
+    };
+    let front = match account {
+        Some(account) => front.accounted(account, &kind.facts().called, &files.certificate, &files.authority)?,
+        None => front,
     };
     let events = events.clone();
     let (sabotage, realm) = (options.sabotage.clone(), options.realm.clone());

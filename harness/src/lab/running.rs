@@ -13,7 +13,8 @@ use super::existing::Guest;
 use super::owned::Owned;
 use super::provider::Readiness;
 use super::{
-    Administrator, Directory, Keycloak, LabDescription, LabError, LabOptions, ProcessDescription, UnderWay, own_servers, processes, start,
+    Administrator, Call, Directory, Keycloak, LabDescription, LabError, LabOptions, ProcessDescription, UnderWay, WantedCalls, own_servers,
+    processes, start,
 };
 use crate::cluster::{AGGREGATED_API, AGGREGATOR, ApiServer, Authorities, Capabilities, Given, MAIN, Minor, ending_with};
 use crate::event::{Events, Exchanges};
@@ -269,6 +270,16 @@ impl Lab {
         match &self.0.owner {
             Owner::Us(owned) => owned.stand_in_requests(begin),
             Owner::Guest(_) | Owner::Another(_) => Vec::new(),
+        }
+    }
+
+    /// Returns the requests of API servers to the lab's own servers that `wanted` names, in order: none in a cluster that exists, or if the
+    /// lab's owner does not respond.
+    pub async fn calls(&self, wanted: &WantedCalls) -> Vec<Call> {
+        match &self.0.owner {
+            Owner::Us(owned) => owned.account.about(wanted),
+            Owner::Another(client) => client.calls(wanted.clone()).await.unwrap_or_default(),
+            Owner::Guest(_) => Vec::new(),
         }
     }
 

@@ -76,6 +76,7 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
         access_webhook,
         egress,
         detour,
+        account,
         places,
     } = Listeners::open(&address, directory.path(), &ours, kind).await?;
 
@@ -83,7 +84,9 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
     let (provider, readiness) = match plan.provider {
         Some(plan) => {
             let real_keys = issuer.real_keys();
-            let published = provider::Published { front, real_keys };
+            // In containers, nothing says which API server calls.
+            let account = (driver == Driver::Process).then(|| account.clone());
+            let published = provider::Published { front, real_keys, account };
             let started = provider::start(plan, &scope, published, directory, &ours, options, events).await?;
             (Some(started.0), started.1)
         }
@@ -132,6 +135,7 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
         issuer: Mutex::new(Some((issuer, egress, detour))),
         token_webhook: Mutex::new(Some(token_webhook)),
         access_webhook: Mutex::new(Some(access_webhook)),
+        account,
         proxies: Mutex::new(proxies.into_values().collect()),
         scope: tokio::sync::Mutex::new(scope.into_made()),
         _programs: plan.programs,

@@ -26,6 +26,7 @@ use super::{Accepted, Activity, Limits, ended};
 /// The connection that a request came on.
 pub struct Connection {
     peer: SocketAddr,
+    local: SocketAddr,
     certificates: Vec<CertificateDer<'static>>,
     afterwards: Mutex<Option<BoxFuture<'static, ()>>>,
 }
@@ -34,6 +35,11 @@ impl Connection {
     /// Returns the address of the other end.
     pub fn peer(&self) -> SocketAddr {
         self.peer
+    }
+
+    /// Returns the address of our end.
+    pub fn local(&self) -> SocketAddr {
+        self.local
     }
 
     /// Returns the certificates that the caller presented, its own first.
@@ -77,24 +83,27 @@ where
             } = accepted;
             // Without it, the connection is only slower.
             let _slower = stream.set_nodelay(true);
+            // A connection that has ended already has no address, and needs none.
+            let Ok(local) = stream.local_addr() else { return };
             let talk = Talk { activity, ending, limits };
             let Some(tls) = tls else {
-                return talk.serve(stream, Connection::new(peer, None), service).await;
+                return talk.serve(stream, Connection::new([peer, local], None), service).await;
             };
             let Ok(Ok(stream)) = tokio::time::timeout(limits.handshake, tls.accept(stream)).await else {
                 return;
             };
-            let connection = Connection::new(peer, stream.get_ref().1.peer_certificates());
+            let connection = Connection::new([peer, local], stream.get_ref().1.peer_certificates());
             talk.serve(stream, connection, service).await;
         })
     }
 }
 
 impl Connection {
-    fn new(peer: SocketAddr, certificates: Option<&[CertificateDer<'_>]>) -> Self {
+    fn new([peer, local]: [SocketAddr; 2], certificates: Option<&[CertificateDer<'_>]>) -> Self {
         let certificates = certificates.unwrap_or_default();
         Self {
             peer,
+            local,
             certificates: certificates.iter().cloned().map(CertificateDer::into_owned).collect(),
             afterwards: Mutex::default(),
         }

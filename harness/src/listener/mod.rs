@@ -3,6 +3,7 @@
 //! The main type is [`Listener`]: [`Listener::serve`] speaks HTTP, [`Listener::accept`] hands over the raw connections.
 //! After a failed accept, a listener pauses and goes on: it neither spins nor ends.
 
+mod account;
 mod activity;
 pub mod answer;
 mod http;
@@ -26,6 +27,7 @@ use tokio::task::JoinHandle;
 use crate::event::Events;
 use crate::process::wait::BackOff;
 
+pub use account::{Account, Call, Subject, WantedCalls};
 pub use activity::Activity;
 use activity::Crowd;
 pub use http::{Answer, Connection, Service, read_body};

@@ -20,6 +20,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 pub use logs::{last_lines, last_lines_of, redact_log};
 pub use names::names_a_secret;
@@ -49,6 +50,12 @@ pub fn remembered() -> Vec<String> {
         .into_iter()
         .flat_map(|remembered| remembered.iter().cloned().collect::<Vec<_>>())
         .collect()
+}
+
+/// Returns a value by which a token is recognised, and which does not contain it.
+#[must_use]
+pub fn digest(token: &str) -> String {
+    hex::encode(Sha256::digest(token.as_bytes()))
 }
 
 impl From<String> for Secret {

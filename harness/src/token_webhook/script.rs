@@ -112,6 +112,11 @@ impl Script {
         Secret::new(format!("{PREFIX}{}", self.text(seed)))
     }
 
+    /// Returns whether no two scenarios have `token`: not if it is in a file or a Secret.
+    pub(super) fn is_of_one_scenario(token: &str) -> bool {
+        token.starts_with(PREFIX) || Jwt::parse(token).is_ok()
+    }
+
     /// Returns the script of `token`, or `None` if the webhook does not know the token.
     ///
     /// # Errors
@@ -167,6 +172,8 @@ mod tests {
         let script = Script::new(vec![Reply::Refuse(Some("not yet".to_owned())), Reply::Status(500)]);
         let read = signed(script.token(&seed).expose(), &seed).expect("it is one");
         assert_eq!(read, script);
+        assert!(Script::is_of_one_scenario(script.token(&seed).expose()) && Script::is_of_one_scenario("e30.e30.c2ln"));
+        assert!(!Script::is_of_one_scenario(vouched_for("dana", &seed).expose()) && !Script::is_of_one_scenario("abcdef"));
         assert_eq!(read.reply(1), Some(&Reply::Refuse(Some("not yet".to_owned()))));
         assert_eq!(read.reply(2), Some(&Reply::Status(500)));
         assert_eq!(read.reply(9), Some(&Reply::Status(500)), "the last one goes on");

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -12,13 +13,18 @@ use serde_json::{Value, json};
 
 use super::script::{Reply, Script, Voucher};
 use super::told;
+use crate::event::{Verdict, milliseconds};
 use crate::identity_provider::Address;
-use crate::listener::{Limits, Listener, Listening, answer, read_body};
+use crate::listener::{Account, Call, Connection, Limits, Listener, Listening, Subject, answer, read_body};
 use crate::pki::{Leaf, Seed};
+use crate::secret::digest;
 use crate::tls::TlsError;
 
 /// The only path that is served.
 const PATH: &str = "/review";
+
+/// The webhook's name in the record of a scenario.
+const CALLED: &str = "token webhook";
 
 /// An error of starting the webhook.
 #[derive(Debug, thiserror::Error)]
@@ -40,21 +46,22 @@ pub struct TokenWebhook {
 
 impl TokenWebhook {
     /// Listens on a free port of `address` with the certificate `leaf`, which must be valid for that address. It serves callers that
-    /// present a certificate of the authority `callers` (PEM), and believes scripts that `seed` has signed.
+    /// present a certificate of the authority `callers` (PEM), believes scripts that `seed` has signed, and keeps `account` of its reviews.
     ///
     /// # Errors
     /// The webhook cannot listen, or a certificate cannot be used.
-    pub async fn start_at(address: &Address, leaf: &Leaf, callers: &str, seed: Seed) -> Result<Self, TokenWebhookError> {
+    pub async fn start_at(address: &Address, leaf: &Leaf, callers: &str, seed: Seed, account: Account) -> Result<Self, TokenWebhookError> {
         let tls = crate::tls::server_for(leaf, callers)?;
         let listener = Listener::bind(address.listen).await.map_err(TokenWebhookError::Listen)?;
         let port = listener.address().port();
         let asked = Arc::new(Reviews {
             seed,
+            account,
             times: Mutex::default(),
         });
         Ok(Self {
             url: format!("https://{}:{port}{PATH}", address.host),
-            _listening: listener.serve(Some(tls), move |request, _| review(request, asked.clone())),
+            _listening: listener.serve(Some(tls), move |request, connection| accounted(request, connection, asked.clone())),
         })
     }
 
@@ -69,6 +76,7 @@ impl TokenWebhook {
 struct Reviews {
     /// The seed that scripts are signed with.
     seed: Seed,
+    account: Account,
     /// The number of requests about each token whose script is signed.
     times: Mutex<HashMap<String, usize>>,
 }
@@ -78,7 +86,9 @@ struct Reviews {
 #[error("the token webhook hangs up")]
 struct HungUp;
 
-async fn review(request: Request<Incoming>, asked: Arc<Reviews>) -> Result<Response<Full<Bytes>>, HungUp> {
+/// Answers a request, and keeps account of it if it is a review.
+async fn accounted(request: Request<Incoming>, connection: Arc<Connection>, asked: Arc<Reviews>) -> Result<Response<Full<Bytes>>, HungUp> {
+    let began = SystemTime::now();
     if request.method() != Method::POST || request.uri().path() != PATH {
         return Ok(status(StatusCode::NOT_FOUND, "only reviews are served"));
     }
@@ -86,12 +96,55 @@ async fn review(request: Request<Incoming>, asked: Arc<Reviews>) -> Result<Respo
     let Ok(review) = serde_json::from_slice::<Value>(&body) else {
         return Ok(status(StatusCode::BAD_REQUEST, "invalid review (expected JSON)"));
     };
-    let token = review.pointer("/spec/token").and_then(Value::as_str).unwrap_or_default();
+    let from = asked.account.caller(connection.peer(), connection.local()).await;
+    let outcome = outcome(&review, &asked);
+    let (status, verdict, words) = match &outcome {
+        Ok(Outcome::Reviewed(document)) if document["status"]["authenticated"] == true => {
+            (Some(200), Verdict::Accepted, Some("authenticated"))
+        }
+        Ok(Outcome::Reviewed(_)) => (Some(200), Verdict::Unauthenticated, Some("not authenticated")),
+        Ok(Outcome::Failed(answer)) => (Some(answer.status().as_u16()), Verdict::Unreachable, Some("no review")),
+        Err(HungUp) => (None, Verdict::Unreachable, None),
+    };
+    let call = Call {
+        at: began,
+        ms: milliseconds(began.elapsed().unwrap_or_default()),
+        from,
+        to: CALLED.to_owned(),
+        request: format!("POST {PATH} TokenReview"),
+        status,
+        verdict,
+        answer: words.map(str::to_owned),
+        subject: Subject::Token(digest(token_of(&review))),
+    };
+    if Script::is_of_one_scenario(token_of(&review)) {
+        asked.account.add(call);
+    }
+    outcome.map(|outcome| match outcome {
+        Outcome::Reviewed(document) => answer::json(StatusCode::OK, &document),
+        Outcome::Failed(answer) => answer,
+    })
+}
+
+/// The answer to a review.
+enum Outcome {
+    /// The review with its status.
+    Reviewed(Value),
+    /// Another response, without a review.
+    Failed(Response<Full<Bytes>>),
+}
+
+fn token_of(review: &Value) -> &str {
+    review.pointer("/spec/token").and_then(Value::as_str).unwrap_or_default()
+}
+
+fn outcome(review: &Value, asked: &Reviews) -> Result<Outcome, HungUp> {
+    let token = token_of(review);
     let script = match Script::of(token, &asked.seed) {
         Ok(Some(script)) => script,
-        Ok(None) => return Ok(reviewed(&review, &json!({ "authenticated": false }))),
+        Ok(None) => return Ok(reviewed(review, &json!({ "authenticated": false }))),
         Err(unsigned) => {
-            return Ok(reviewed(&review, &json!({ "authenticated": false, "error": unsigned.to_string() })));
+            return Ok(reviewed(review, &json!({ "authenticated": false, "error": unsigned.to_string() })));
         }
     };
     let times = {
@@ -102,19 +155,22 @@ async fn review(request: Request<Incoming>, asked: Arc<Reviews>) -> Result<Respo
     };
     Ok(match script.reply(times) {
         Some(Reply::Accept(voucher)) => {
-            let status = accepted(voucher, &review, times);
+            let status = accepted(voucher, review, times);
             match &voucher.api_version {
                 Some(other) => reviewed(&json!({ "apiVersion": other }), &status),
-                None => reviewed(&review, &status),
+                None => reviewed(review, &status),
             }
         }
         Some(Reply::Refuse(Some(error))) => reviewed(
-            &review,
+            review,
             &json!({ "authenticated": false, "error": format!("{error} (asked: {times})") }),
         ),
-        Some(Reply::Refuse(None)) | None => reviewed(&review, &json!({ "authenticated": false })),
-        Some(Reply::Status(code)) => status(known(*code), &format!("the token webhook is out of order (asked: {times})")),
-        Some(Reply::BareStatus(code)) => answer::text(known(*code), ""),
+        Some(Reply::Refuse(None)) | None => reviewed(review, &json!({ "authenticated": false })),
+        Some(Reply::Status(code)) => {
+            let message = format!("the token webhook is out of order (asked: {times})");
+            Outcome::Failed(status(known(*code), &message))
+        }
+        Some(Reply::BareStatus(code)) => Outcome::Failed(answer::text(known(*code), "")),
         Some(Reply::HangUp) => return Err(HungUp),
     })
 }
@@ -144,11 +200,8 @@ fn accepted(voucher: &Voucher, review: &Value, times: usize) -> Value {
 }
 
 /// Returns the review with `status`, in the version of `review`.
-fn reviewed(review: &Value, status: &Value) -> Response<Full<Bytes>> {
-    answer::json(
-        StatusCode::OK,
-        &json!({ "apiVersion": review["apiVersion"], "kind": "TokenReview", "status": status }),
-    )
+fn reviewed(review: &Value, status: &Value) -> Outcome {
+    Outcome::Reviewed(json!({ "apiVersion": review["apiVersion"], "kind": "TokenReview", "status": status }))
 }
 
 /// Returns a Kubernetes `Status` (meta/v1), so that API servers repeat its message.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Reply, Script, TokenWebhook, Voucher};
 use crate::identity_provider::Address;
-use crate::listener::strangers;
+use crate::listener::{Account, strangers};
 use crate::pki::{Authority, Request, Seed};
 
 /// Starts a webhook that believes `seed`, and returns it with a client that it serves.
@@ -14,7 +14,7 @@ async fn stage(seed: Seed) -> (TokenWebhook, reqwest::Client) {
     let (serving, clients) = (Authority::root("serving").unwrap(), Authority::root("clients").unwrap());
     let leaf = serving.issue(&Request::server("webhook", &[])).unwrap();
     let loopback = Address::loopback();
-    let webhook = TokenWebhook::start_at(&loopback, &leaf, clients.certificate(), seed);
+    let webhook = TokenWebhook::start_at(&loopback, &leaf, clients.certificate(), seed, Account::default());
     let webhook = webhook.await.unwrap();
     let caller = clients.issue(&Request::client("kube-apiserver", &[])).unwrap();
     let identity = format!("{}{}", caller.certificate, caller.key.expose());

@@ -34,7 +34,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // The parts of labs. None of them knows the lab or a scenario.
     ("process", &["hint", "secret", "shell_word"]),
     ("cache", &["dirs", "event", "hint", "private", "process"]),
-    ("listener", &["event", "process"]),
+    ("listener", &["event", "process", "secret"]),
     ("engine", &["event", "hint", "owner", "process", "secret", "shell_word"]),
     ("pki", &["pem", "private", "secret"]),
     ("tls", &["pem", "pki", "secret"]),
@@ -115,8 +115,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("auth_proxy", &["cause", "jwt", "listener", "pki", "process", "secret", "tls"]),
-    ("token_webhook", &["identity_provider", "jwt", "listener", "pki", "secret", "tls"]),
-    ("access_webhook", &["identity_provider", "listener", "pki", "tls"]),
+    (
+        "token_webhook",
+        &["event", "identity_provider", "jwt", "listener", "pki", "secret", "tls"],
+    ),
+    ("access_webhook", &["event", "identity_provider", "listener", "pki", "tls"]),
     (
         "probe",
         &["cluster", "credential", "event", "kubeconfig", "pki", "process", "secret", "tls"],

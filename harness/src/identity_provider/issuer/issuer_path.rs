@@ -23,6 +23,9 @@ pub struct IssuerPath {
     /// `true` if the first request for its discovery document on each connection fails: an API server finds it at the second attempt.
     #[serde(default)]
     pub fails_at_first: bool,
+    /// `true` if one scenario alone uses it, so that what is asked for here is asked for because of that scenario.
+    #[serde(default)]
+    pub is_unshared: bool,
 }
 
 impl IssuerPath {
@@ -35,6 +38,7 @@ impl IssuerPath {
             withholds_keys: false,
             lets_keys_be_kept: false,
             fails_at_first: false,
+            is_unshared: false,
         }
     }
 
@@ -63,6 +67,13 @@ impl IssuerPath {
     #[must_use]
     pub fn failing_at_first(mut self) -> Self {
         self.fails_at_first = true;
+        self
+    }
+
+    /// Leaves the issuer to one scenario alone.
+    #[must_use]
+    pub fn unshared(mut self) -> Self {
+        self.is_unshared = true;
         self
     }
 

@@ -263,6 +263,12 @@ impl Signer {
         self.entry(path).map(|entry| entry.issuer.url(&self.0.base))
     }
 
+    /// Returns the issuer URLs that one scenario alone uses.
+    pub fn unshared(&self) -> Vec<String> {
+        let unshared = self.paths().filter(|issuer| issuer.is_unshared);
+        unshared.map(|issuer| issuer.url(&self.0.base)).collect()
+    }
+
     /// Returns the URL of the keys of the issuer at `path`.
     ///
     /// # Errors

@@ -21,9 +21,10 @@ use super::issuer_path::IssuerPath;
 use super::keys::Signer;
 use super::requests::{StandInRequest, StandInRequests};
 use super::{IssuerError, StandIn, token};
+use crate::event::{Verdict, milliseconds};
 use crate::identity_provider::Address;
 use crate::listener::answer::{self, text};
-use crate::listener::{Listener, Listening};
+use crate::listener::{Account, Call, Connection, Listener, Listening, Subject};
 use crate::pem;
 use crate::pki::{Leaf, PkiError};
 
@@ -48,6 +49,9 @@ const FURTHER_KEYS: usize = 32;
 const CALLERS: usize = 1024;
 /// The header of keys that may be kept for a day (RFC 9111 §5.2.2.1).
 const FOR_A_DAY: HeaderValue = HeaderValue::from_static("public, max-age=86400");
+
+/// The issuer's name in the record of a scenario.
+const CALLED: &str = "issuer";
 
 /// The numbers of requests to an issuer path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -115,9 +119,16 @@ pub struct ListeningIssuer {
     tls: ServerConfig,
     paths: Vec<IssuerPath>,
     record: Arc<Mutex<Record>>,
+    account: Account,
 }
 
 impl ListeningIssuer {
+    /// Keeps `account` of the requests of API servers for discovery documents and keys.
+    #[must_use]
+    pub fn accounted(self, account: Account) -> Self {
+        Self { account, ..self }
+    }
+
     /// Returns the beginning of the URLs of all its issuer paths.
     pub fn base(&self) -> String {
         self.base.clone()
@@ -153,11 +164,12 @@ impl ListeningIssuer {
             signer: signer.clone(),
             record: record.clone(),
             stand_ins: StandInRequests::default(),
+            account: self.account,
         };
         let stand_ins = service.stand_ins.clone();
         let listening = self.listener.serve(Some(self.tls), move |request, connection| {
-            let answer = service.answer(&request, connection.peer());
-            async move { Ok::<_, Infallible>(answer) }
+            let service = service.clone();
+            async move { Ok::<_, Infallible>(service.accounted(&request, &connection).await) }
         });
         Ok(Issuer {
             signer,
@@ -203,6 +215,7 @@ impl Issuer {
             tls,
             paths,
             record: Arc::default(),
+            account: Account::default(),
         })
     }
 
@@ -251,9 +264,44 @@ struct Service {
     signer: Signer,
     record: Arc<Mutex<Record>>,
     stand_ins: StandInRequests,
+    account: Account,
 }
 
 impl Service {
+    /// Answers `request`, and keeps account of it if an API server asks for a document of an issuer path.
+    async fn accounted(&self, request: &Request<Incoming>, connection: &Connection) -> Response<Full<Bytes>> {
+        let at = SystemTime::now();
+        let subject = self.subject(request);
+        let from = match subject {
+            Some(_) => self.account.caller(connection.peer(), connection.local()).await,
+            None => None,
+        };
+        let answer = self.answer(request, connection.peer());
+        if let Some(subject) = subject {
+            let status = answer.status().as_u16();
+            self.account.add(Call {
+                at,
+                ms: milliseconds(at.elapsed().unwrap_or_default()),
+                from,
+                to: CALLED.to_owned(),
+                request: format!("GET {}", request.uri().path()),
+                status: Some(status),
+                verdict: Verdict::of_status(status),
+                answer: None,
+                subject,
+            });
+        }
+        answer
+    }
+
+    /// Returns the document that `request` is for, if it is one of an issuer path.
+    fn subject(&self, request: &Request<Incoming>) -> Option<Subject> {
+        let path = request.uri().path().strip_prefix('/').filter(|_| request.method() == Method::GET)?;
+        let url = |path: &str| Some(self.issuer(path)?.url(self.signer.base()));
+        let discovery = path.strip_suffix(DISCOVERY).and_then(url).map(Subject::Discovery);
+        discovery.or_else(|| path.strip_suffix(KEYS).and_then(url).map(Subject::Keys))
+    }
+
     fn answer(&self, request: &Request<Incoming>, caller: SocketAddr) -> Response<Full<Bytes>> {
         if request.method() == Method::POST {
             return self.publish(request);

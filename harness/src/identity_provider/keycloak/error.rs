@@ -13,6 +13,7 @@ use crate::hint::Hint;
 use crate::pki::PkiError;
 use crate::process::ProcessError;
 use crate::process::wait::WaitError;
+use crate::tls::TlsError;
 
 /// An error of preparing, running or using Keycloak.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +49,9 @@ pub enum KeycloakError {
     /// A key or certificate cannot be created or saved.
     #[error(transparent)]
     Pki(#[from] PkiError),
+    /// Its certificate, or the authority that signed it, cannot be used by its front.
+    #[error("Keycloak's front cannot use TLS")]
+    Tls(#[from] TlsError),
     /// The program cannot be started, or has exited.
     #[error(transparent)]
     Process(#[from] ProcessError),

@@ -3,26 +3,38 @@
 //! An API server that finds its issuer missing retries only after ten seconds
 //! (kubernetes/apiserver, `plugin/pkg/authenticator/token/oidc`). A [`Front`] listens from the beginning, holds
 //! incoming connections until Keycloak is ready, and then relays bytes both ways. The issuer's
-//! URL is therefore known, and stable, before Keycloak has a port.
+//! URL is therefore known, and stable, before Keycloak has a port. It can keep account of the requests of API servers
+//! ([`Front::accounted`]).
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::overheard::Overhearing;
 use super::{KeycloakError, REALM};
 use crate::identity_provider::Address;
-use crate::listener::{Accepted, Limits, Listener, Listening, relay};
+use crate::listener::{Accepted, Account, Limits, Listener, Listening, relay};
+use crate::pki::Leaf;
 
 /// A listener on the loopback interface, or on the gateway of a lab's own network. Dropping it closes all its connections; held ones
 /// end without a response.
 #[derive(Debug)]
 pub struct Front {
     host: String,
-    backend: watch::Sender<Option<SocketAddr>>,
+    backend: watch::Sender<Option<Backend>>,
+    overhearing: Option<Arc<Overhearing>>,
     listening: Listening,
+}
+
+/// The server behind a front.
+#[derive(Clone, Debug)]
+struct Backend {
+    address: SocketAddr,
+    overhearing: Option<Arc<Overhearing>>,
 }
 
 impl Front {
@@ -49,6 +61,7 @@ impl Front {
                 IpAddr::V6(interface) => format!("[{interface}]"),
             },
             backend,
+            overhearing: None,
             // Either end may fail at any time; the other notices.
             listening: listener.accept(move |accepted| {
                 let opened = opened.clone();
@@ -72,6 +85,19 @@ impl Front {
         self
     }
 
+    /// Keeps `account` of the discovery and the key requests that API servers send to the identity provider `called`. TLS ends here then, with
+    /// the server's own `certificate`, which `authority` (PEM) has signed, and begins anew behind; what is sent stays as it is.
+    ///
+    /// # Errors
+    /// The certificate or the authority cannot be used.
+    pub fn accounted(self, account: Account, called: &str, certificate: &Leaf, authority: &str) -> Result<Self, KeycloakError> {
+        let overhearing = Overhearing::new(account, called, self.url(), certificate, authority)?;
+        Ok(Self {
+            overhearing: Some(Arc::new(overhearing)),
+            ..self
+        })
+    }
+
     /// Returns the public port.
     pub fn port(&self) -> u16 {
         self.listening.address().port()
@@ -90,25 +116,34 @@ impl Front {
     /// Leads connections to `port` from now on, held ones first. A second call leads those that
     /// come later elsewhere.
     pub fn open(&self, port: u16) {
-        self.backend.send_replace(Some((Ipv4Addr::LOCALHOST, port).into()));
+        self.backend.send_replace(Some(Backend {
+            address: (Ipv4Addr::LOCALHOST, port).into(),
+            overhearing: self.overhearing.clone(),
+        }));
     }
 }
 
-async fn forward(accepted: Accepted, mut opened: watch::Receiver<Option<SocketAddr>>, limits: Limits) -> io::Result<()> {
+async fn forward(accepted: Accepted, mut opened: watch::Receiver<Option<Backend>>, limits: Limits) -> io::Result<()> {
     let Accepted {
         stream: caller, activity, ..
     } = accepted;
     // TLS callers speak first: a silent one is not worth a connection to Keycloak.
     timeout(limits.handshake, caller.peek(&mut [0])).await??;
     let held = activity.busy();
-    let Some(address) = opened.wait_for(Option::is_some).await.ok().and_then(|address| *address) else {
+    let Some(Backend { address, overhearing }) = opened.wait_for(Option::is_some).await.ok().and_then(|backend| backend.clone()) else {
         return Ok(());
     };
     drop(held);
     let backend = TcpStream::connect(address).await?;
     caller.set_nodelay(true)?;
     backend.set_nodelay(true)?;
-    relay(caller, backend, &activity, limits.silence).await
+    match overhearing {
+        Some(overhearing) => {
+            let (caller, backend) = overhearing.begin(caller, backend, limits).await?;
+            relay(caller, backend, &activity, limits.silence).await
+        }
+        None => relay(caller, backend, &activity, limits.silence).await,
+    }
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ mod image;
 pub mod java;
 mod launch;
 mod line;
+mod overheard;
 mod prepare;
 mod realm;
 mod server;
