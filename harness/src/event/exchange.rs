@@ -24,6 +24,9 @@ pub struct Exchange {
     pub at_ms: u64,
     /// The duration in milliseconds.
     pub ms: u64,
+    /// The time by which it began before the scenario, in milliseconds: only of documents that an API server read at the issuer of a token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub earlier_ms: Option<u64>,
     /// The caller: `alice`, `the administrator`, `auth proxy impersonating`, …
     pub from: String,
     /// The server: `API server main`, `Keycloak`, `auth proxy impersonating`, …
@@ -36,6 +39,9 @@ pub struct Exchange {
     /// The presented credentials: certificate, tokens.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub presented: Vec<Presented>,
+    /// The digests of the presented tokens, by which other servers' requests about them are recognised. They are not stored.
+    #[serde(skip)]
+    pub tokens: Vec<String>,
     /// The HTTP status, if there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,

@@ -13,18 +13,28 @@ const WIDTH: usize = 36;
 /// The parties and requests of a diagram.
 #[derive(Debug)]
 pub struct Sequence<'a> {
-    /// The names of the parties: first those that only send requests, then those that do both, then those that only receive them.
+    /// The names of the parties, from left to right: people, administrators, identity providers and others that are asked, proxies, API
+    /// servers, and what API servers ask.
     pub(super) parties: Vec<&'a str>,
     /// The requests, in order.
     pub(super) rows: Vec<Row<'a>>,
+    /// The arrows, in order.
+    pub(super) arrows: Vec<Arrow>,
 }
 
 /// A request, and the positions of its sender and its receiver.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Row<'a> {
     pub(super) from: usize,
     pub(super) to: usize,
     pub(super) exchange: &'a Exchange,
+}
+
+/// An arrow: the request or the response of the row with this number. The requests that a server sends before it responds stand between the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Arrow {
+    Request(usize),
+    Response(usize),
 }
 
 impl<'a> Sequence<'a> {
@@ -40,9 +50,34 @@ impl<'a> Sequence<'a> {
         };
         Self {
             rows: exchanges.iter().map(row).collect(),
+            arrows: arrows(exchanges),
             parties,
         }
     }
+}
+
+fn arrows(exchanges: &[Exchange]) -> Vec<Arrow> {
+    let (mut arrows, mut open) = (Vec::new(), Vec::<usize>::new());
+    for (index, exchange) in exchanges.iter().enumerate() {
+        while let Some(outer) = open.pop_if(|outer| !is_within(exchange, &exchanges[*outer])) {
+            arrows.push(Arrow::Response(outer));
+        }
+        arrows.push(Arrow::Request(index));
+        open.push(index);
+    }
+    arrows.extend(open.into_iter().rev().map(Arrow::Response));
+    arrows
+}
+
+/// Returns whether `inner` was sent by the server that `outer` was sent to, before that responded. Times are whole milliseconds.
+fn is_within(inner: &Exchange, outer: &Exchange) -> bool {
+    let during = outer.at_ms..=outer.at_ms + outer.ms + 1;
+    inner.from == outer.to && inner.step == outer.step && is_earlier(inner) == is_earlier(outer) && during.contains(&inner.at_ms)
+}
+
+/// Returns whether `exchange` began before the scenario.
+pub(super) fn is_earlier(exchange: &Exchange) -> bool {
+    exchange.earlier_ms.is_some()
 }
 
 fn parties(exchanges: &[Exchange]) -> Vec<&str> {
@@ -52,16 +87,29 @@ fn parties(exchanges: &[Exchange]) -> Vec<&str> {
             names.push(name);
         }
     }
-    names.sort_by_key(|name| {
-        let asks = exchanges.iter().any(|exchange| exchange.from == **name);
-        let is_asked = exchanges.iter().any(|exchange| exchange.to == **name);
-        match (asks, is_asked) {
-            (true, false) => 0,
-            (true, true) => 1,
-            _ => 2,
-        }
-    });
+    names.sort_by_key(|name| place(name, exchanges));
     names
+}
+
+/// Returns the place of the party `name` among the others: who asks is on the left of who is asked, and an API server, to which all leads, is
+/// right of those that vouch for its callers.
+fn place(name: &str, exchanges: &[Exchange]) -> usize {
+    let is_asked = exchanges.iter().any(|exchange| exchange.to == name);
+    match name {
+        _ if name.ends_with("administrator") => 1,
+        _ if name.starts_with("API server") || name == "an API server" => 4,
+        _ if name.ends_with("webhook") => 5,
+        _ if name.ends_with("proxy") => 3,
+        _ if is_asked => 2,
+        _ => 0,
+    }
+}
+
+/// Returns the words for the response to `exchange`, without its status: those of a server about its own decision, if it says more.
+pub(super) fn response(exchange: &Exchange) -> String {
+    let is_by_server = exchange.from.starts_with("API server") || exchange.from == "an API server";
+    let own = exchange.answer.clone().filter(|_| is_by_server);
+    own.unwrap_or_else(|| exchange.verdict.words())
 }
 
 /// Returns the request without the `?` of an empty query.
@@ -85,17 +133,27 @@ impl fmt::Display for Sequence<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = self.parties.iter().map(|name| format!("{:WIDTH$}", shortened(name, WIDTH - 2)));
         write!(f, "{}", names.collect::<String>().trim_end())?;
-        for Row { from, to, exchange } in &self.rows {
-            let room = from.abs_diff(*to).max(1) * WIDTH - 8;
-            let asked = without_beginning(request(exchange), room);
-            let answered = match (exchange.status, &exchange.answer) {
-                (Some(status), Some(answer)) => format!("{status} {answer}"),
-                (Some(status), None) => status.to_string(),
-                (None, Some(answer)) => answer.clone(),
-                (None, None) => exchange.verdict.words(),
+        for one in &self.arrows {
+            let (Arrow::Request(index) | Arrow::Response(index)) = *one;
+            let Row { from, to, exchange } = self.rows[index];
+            let room = from.abs_diff(to).max(1) * WIDTH - 8;
+            let drawn = match one {
+                Arrow::Request(_) => {
+                    let earlier = if is_earlier(exchange) { "earlier: " } else { "" };
+                    let asked = without_beginning(request(exchange), room - earlier.len());
+                    arrow(self.parties.len(), from, to, &format!("{earlier}{asked}"))
+                }
+                Arrow::Response(_) => {
+                    let answered = match (exchange.status, &exchange.answer) {
+                        (Some(status), Some(answer)) => format!("{status} {answer}"),
+                        (Some(status), None) => status.to_string(),
+                        (None, Some(answer)) => answer.clone(),
+                        (None, None) => exchange.verdict.words(),
+                    };
+                    arrow(self.parties.len(), to, from, &shortened(&answered, room))
+                }
             };
-            write!(f, "\n{}", arrow(self.parties.len(), *from, *to, &asked))?;
-            write!(f, "\n{}", arrow(self.parties.len(), *to, *from, &shortened(&answered, room)))?;
+            write!(f, "\n{drawn}")?;
         }
         Ok(())
     }
@@ -158,13 +216,13 @@ you                                 Keycloak                            API serv
             exchange("proxy", "you", "GET /callback", 302, None),
         ];
         let expected = "\
-proxy                               you                                 API server
-│── GET /apis/authentication.k8s.io/v1/selfsubjectreviews ─────────────▶│
-│◀─ 201 as system:serviceaccount:kube-system:robot ─────────────────────│
-│◀─ GET …/v1/selfsubjectreviews ────│                                   │
-│── 201 ───────────────────────────▶│                                   │
-│── GET /callback ─────────────────▶│                                   │
-│◀─ 302 ────────────────────────────│                                   │";
+you                                 proxy                               API server
+│                                   │── GET …/v1/selfsubjectreviews ───▶│
+│                                   │◀─ 201 as system:serviceaccount… ──│
+│── GET …/v1/selfsubjectreviews ───▶│                                   │
+│◀─ GET /callback ──────────────────│                                   │
+│── 302 ───────────────────────────▶│                                   │
+│◀─ 201 ────────────────────────────│                                   │";
         assert_eq!(Sequence::of(&exchanges).to_string(), expected);
         let long = [exchange("you", "API server", "create serviceaccounts", 201, Some(user))];
         assert!(
@@ -174,5 +232,56 @@ proxy                               you                                 API serv
         );
         let alone = [exchange("you", "you", "sign", 200, None)];
         assert_eq!(Sequence::of(&alone).to_string(), "you\n│↺ sign\n│↺ 200");
+    }
+    #[test]
+    fn the_parties_stand_in_the_order_in_which_one_leads_to_the_next() {
+        let exchanges = [
+            exchange("the administrator", "API server main", "create", 201, None),
+            exchange("API server main", "token webhook", "review", 200, None),
+            exchange("alice", "Keycloak", "login", 200, None),
+            exchange("alice", "auth proxy", "list", 200, None),
+            exchange("auth proxy", "API server main", "list", 200, None),
+            exchange("API server main", "Keycloak", "keys", 200, None),
+        ];
+        let expected = [
+            "alice",
+            "the administrator",
+            "Keycloak",
+            "auth proxy",
+            "API server main",
+            "token webhook",
+        ];
+        assert_eq!(Sequence::of(&exchanges).parties, expected);
+    }
+
+    #[test]
+    fn what_a_server_asks_stands_between_a_request_and_its_response() {
+        let timed = |at_ms, ms, exchange: Exchange| Exchange { at_ms, ms, ..exchange };
+        let exchanges = [
+            timed(0, 0, exchange("API server main", "Keycloak", "GET /keys", 200, None)),
+            timed(5, 10, exchange("alice", "API server main", "list", 200, None)),
+            timed(7, 2, exchange("API server main", "webhook", "review", 200, Some("denied"))),
+            timed(8, 2, exchange("webhook", "elsewhere", "ask", 200, None)),
+            timed(30, 1, exchange("API server main", "webhook", "review", 200, None)),
+        ];
+        let mut exchanges = exchanges.to_vec();
+        exchanges[0].earlier_ms = Some(100);
+        let drawn = Sequence::of(&exchanges);
+        let (asked, answered) = (Arrow::Request, Arrow::Response);
+        let expected = [
+            asked(0),
+            answered(0),
+            asked(1),
+            asked(2),
+            asked(3),
+            answered(3),
+            answered(2),
+            answered(1),
+            asked(4),
+            answered(4),
+        ];
+        assert_eq!(drawn.arrows, expected);
+        let text = drawn.to_string();
+        assert!(text.contains("─ earlier: GET /keys ─") && text.contains("─ 200 denied ─"), "{text}");
     }
 }

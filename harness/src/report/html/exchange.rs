@@ -7,7 +7,7 @@ use super::scenario::Depth;
 use super::{credential, json, shortened};
 use crate::event::{Exchange, NOT_OBSERVABLE, Presented, ReasonSource, ServerRecord, Verdict};
 use crate::report::progress::seconds;
-use crate::report::sequence::request;
+use crate::report::sequence::{self, is_earlier, request};
 
 /// The most characters shown of one text.
 const TEXT: usize = 1500;
@@ -29,20 +29,31 @@ pub(super) fn verdict(verdict: Verdict, status: Option<u16>) -> (String, &'stati
     (words, class)
 }
 
+/// Returns the response to `exchange` in words, and the CSS class of its mark.
+pub(super) fn response(exchange: &Exchange) -> (String, &'static str) {
+    let (_, class) = verdict(exchange.verdict, exchange.status);
+    let words = sequence::response(exchange);
+    let words = match exchange.status {
+        Some(status) => format!("{status} {words}"),
+        None => words,
+    };
+    (words, class)
+}
+
 /// Draws the requests of the scenario `number`.
 pub(super) fn draw(number: usize, exchanges: &[Exchange], depth: Depth) -> Markup {
     // A credential is shown only once in a scenario.
     let mut shown: Vec<(usize, &Presented)> = Vec::new();
     html! {
         @for (index, exchange) in exchanges.iter().enumerate() {
-            @let (words, class) = verdict(exchange.verdict, exchange.status);
+            @let (words, class) = response(exchange);
             details.x id={ "s" (number) "r" (index + 1) } {
                 summary {
                     b { (index + 1) }
                     span.p { (exchange.from) " → " (exchange.to) }
                     code { (shortened(request(exchange), 200)) }
                     span.v.(class) { (words) }
-                    span.ms { (seconds(exchange.ms)) }
+                    @if is_earlier(exchange) { span.ms { "earlier" } } @else { span.ms { (seconds(exchange.ms)) } }
                 }
                 div.in {
                     @if let Some(answer) = &exchange.answer { p { (shortened(answer, TEXT)) } }

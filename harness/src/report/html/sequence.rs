@@ -4,17 +4,18 @@
 
 use maud::{Markup, PreEscaped, html};
 
-use super::exchange::verdict;
+use super::exchange::response;
 use super::{counted, credential, shortened};
 use crate::event::{Exchange, ScenarioReport, StepReport};
-use crate::report::sequence::{Row, Sequence, request, without_beginning};
+use crate::report::sequence::{Arrow, Row, Sequence, is_earlier, request, without_beginning};
 
 /// The width of a character in a label, and in a party's name.
 const LABEL: usize = 7;
 const NAME: usize = 8;
-/// The heights of the row of names, of a request with its response, and of a step's line.
+/// The heights of the row of names, of a request, of a response, and of a step's line.
 const HEAD: usize = 40;
-const ROW: usize = 54;
+const REQUEST: usize = 26;
+const RESPONSE: usize = 28;
 const BAND: usize = 26;
 /// The longest label and name, in characters.
 const LONGEST: usize = 46;
@@ -33,6 +34,9 @@ struct Labels {
     answer: String,
     class: &'static str,
 }
+
+/// The text of the line above the requests that began before the scenario.
+const EARLIER: &str = "Earlier, before this scenario";
 
 /// The style sheet of a standalone picture, with a background of its own, so that it is readable on any page.
 const ALONE: &str = concat!(
@@ -107,7 +111,11 @@ struct Drawing<'a> {
 impl<'a> Drawing<'a> {
     /// Draws `exchanges` below the texts of their `steps`, with labels of at most `longest` characters.
     fn of(exchanges: &'a [Exchange], steps: &[StepReport], longest: usize) -> Self {
-        let Sequence { parties: names, rows } = Sequence::of(exchanges);
+        let Sequence {
+            parties: names,
+            rows,
+            arrows,
+        } = Sequence::of(exchanges);
         let labels: Vec<Labels> = rows
             .iter()
             .enumerate()
@@ -115,17 +123,34 @@ impl<'a> Drawing<'a> {
             .collect();
         let (places, width) = places(&names, &rows, &labels);
         let mut y = HEAD;
-        let mut step = None;
+        let mut heading = None;
         let mut drawn = Vec::new();
-        for (Row { from, to, exchange }, labels) in rows.iter().zip(&labels) {
-            let begun = exchange.step.filter(|_| exchange.step != step);
-            step = exchange.step;
-            if let Some(text) = begun.and_then(|index| steps.get(index)).map(|step| step.text.as_str()) {
+        for arrow in arrows {
+            let (Arrow::Request(index) | Arrow::Response(index)) = arrow;
+            let (Row { from, to, exchange }, labels) = (rows[index], &labels[index]);
+            let (from, to) = (places[from].x, places[to].x);
+            if matches!(arrow, Arrow::Response(_)) {
+                if from != to {
+                    drawn.push(response_arrow(y, from, to, labels, is_earlier(exchange)));
+                }
+                y += RESPONSE;
+                continue;
+            }
+            let text = match exchange.step.and_then(|step| steps.get(step)) {
+                _ if is_earlier(exchange) => Some(EARLIER),
+                step => step.map(|step| step.text.as_str()),
+            };
+            let begun = (exchange.step, is_earlier(exchange));
+            if let Some(text) = text.filter(|_| heading != Some(begun)) {
                 drawn.push(band(y, width, text));
                 y += BAND;
             }
-            drawn.push(row(y, places[*from].x, places[*to].x, labels));
-            y += ROW;
+            heading = Some(begun);
+            drawn.push(match from == to {
+                true => both(y, from, labels),
+                false => request_arrow(y, from, to, labels, is_earlier(exchange)),
+            });
+            y += REQUEST;
         }
         let height = y + 12;
         let parts = html! {
@@ -154,8 +179,9 @@ fn title(names: &[&str], exchanges: &[Exchange]) -> String {
 /// Returns the text of all arrows, for screen readers.
 fn description(exchanges: &[Exchange]) -> String {
     let told = exchanges.iter().enumerate().map(|(index, exchange)| {
-        let answer = verdict(exchange.verdict, exchange.status).0;
-        format!("{} {} to {}: {answer}. ", index + 1, exchange.from, exchange.to)
+        let answer = response(exchange).0;
+        let earlier = if is_earlier(exchange) { "earlier, " } else { "" };
+        format!("{} {earlier}{} to {}: {answer}. ", index + 1, exchange.from, exchange.to)
     });
     told.collect()
 }
@@ -169,7 +195,7 @@ fn labels(index: usize, exchange: &Exchange, longest: usize) -> Labels {
     let with = shortened(&with, longest / 2);
     let room = longest.saturating_sub(with.chars().count() + 4);
     let label = format!("{} {}{with}", index + 1, without_beginning(request(exchange), room));
-    let (mut answer, class) = verdict(exchange.verdict, exchange.status);
+    let (mut answer, class) = response(exchange);
     answer.push_str(&after(credential::words(&exchange.issued)));
     Labels {
         request: shortened(&label, longest).into_owned(),
@@ -215,26 +241,38 @@ fn band(y: usize, width: usize, text: &str) -> Markup {
     }
 }
 
-fn row(y: usize, from: usize, to: usize, labels: &Labels) -> Markup {
-    let (ask, answer) = (y + 24, y + 46);
-    if from == to {
-        return html! {
-            g.(labels.class).me {
-                text x=(from + 34) y=(ask - 5) { (labels.request) }
-                path d={ "M" (from) " " (ask - 6) "h26v18h-26l8 -4v8l-8 -4" } {}
-                text x=(from + 34) y=(ask + 14) { (labels.answer) }
-            }
-        };
-    }
-    let middle = from.midpoint(to);
-    // The base of an arrow's head is behind its tip, seen from the arrow's start.
-    let (there, back) = if to > from { ("-8", "8") } else { ("8", "-8") };
+/// Draws a request of a party to itself, with its response.
+fn both(y: usize, at: usize, labels: &Labels) -> Markup {
     html! {
-        g.(labels.class) {
-            text x=(middle) y=(ask - 6) { (labels.request) }
-            path d={ "M" (from) " " (ask) "H" (to) "l" (there) " -4v8l" (back) " -4" } {}
-            text x=(middle) y=(answer - 6) { (labels.answer) }
-            path d={ "M" (to) " " (answer) "H" (from) "l" (back) " -4v8l" (there) " -4" } {}
+        g.(labels.class).me {
+            text x=(at + 34) y=(y + 19) { (labels.request) }
+            path d={ "M" (at) " " (y + 18) "h26v18h-26l8 -4v8l-8 -4" } {}
+            text x=(at + 34) y=(y + 38) { (labels.answer) }
         }
     }
+}
+
+fn request_arrow(y: usize, from: usize, to: usize, labels: &Labels, is_earlier: bool) -> Markup {
+    html! {
+        g.r.e[is_earlier] {
+            text x=(from.midpoint(to)) y=(y + 18) { (labels.request) }
+            path d={ "M" (from) " " (y + 24) (head(from, to)) } {}
+        }
+    }
+}
+
+fn response_arrow(y: usize, from: usize, to: usize, labels: &Labels, is_earlier: bool) -> Markup {
+    html! {
+        g.(labels.class).a.e[is_earlier] {
+            text x=(from.midpoint(to)) y=(y + 14) { (labels.answer) }
+            path d={ "M" (to) " " (y + 20) (head(to, from)) } {}
+        }
+    }
+}
+
+/// Returns the line of an arrow to `to`, with its tip.
+fn head(from: usize, to: usize) -> String {
+    // The base of the tip is behind it, seen from the arrow's start.
+    let (there, back) = if to > from { ("-8", "8") } else { ("8", "-8") };
+    format!("H{to}l{there} -4v8l{back} -4")
 }
