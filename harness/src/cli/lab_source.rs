@@ -57,6 +57,7 @@ pub(super) async fn site(
         lab,
         events: events.clone(),
         exchanges: true,
+        is_alone: false,
         mode: if inverted { Mode::Inverted } else { Mode::AsWritten },
         learner: None,
     })

@@ -332,6 +332,7 @@ impl Trials<'_> {
             lab: lab.clone(),
             events: Events::silent(),
             exchanges: false,
+            is_alone: false,
             mode: Mode::Sabotaged,
             learner: None,
         };

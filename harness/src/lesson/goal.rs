@@ -63,6 +63,7 @@ pub(super) async fn look(lesson: &Lesson, workspace: &Workspace<'_>, vocabulary:
         lab: workspace.lab.clone(),
         events: events.clone(),
         exchanges: false,
+        is_alone: false,
         mode: Mode::AsWritten,
         learner: Some(LearnersPlace {
             learner: workspace.learner.name().to_owned(),

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::{Answer, Endpoint, Question};
 use crate::credential::Presentation;
 use crate::event::{Exchange, Presented, ServerRecord, Verdict};
-use crate::secret::{TOKEN_PROTOCOL, redact};
+use crate::secret::{Secret, TOKEN_PROTOCOL, digest, redact};
 
 /// The response headers that are about authentication.
 const ANSWER_HEADERS: [&str; 5] = ["www-authenticate", "audit-id", "warning", "connection", "retry-after"];
@@ -42,6 +42,7 @@ pub(super) fn exchanges(
         request: question.to_string(),
         headers: headers(presentation, question),
         presented: presented(presentation),
+        tokens: tokens(presentation).iter().map(|token| digest(token)).collect(),
         status: answer.status,
         verdict: answer.verdict,
         answer: said(answer),
@@ -61,6 +62,7 @@ pub(super) fn exchanges(
         to: server,
         headers: Vec::new(),
         presented: Vec::new(),
+        tokens: Vec::new(),
         ..first.clone()
     };
     vec![Exchange { record: None, ..first }, second]
@@ -95,22 +97,38 @@ fn presented(presentation: &Presentation) -> Vec<Presented> {
         .certificate
         .as_ref()
         .and_then(|leaf| Presented::certificate(&leaf.certificate));
-    let tokens = presentation.headers.iter().flat_map(|(name, value)| {
-        let value = value.expose();
-        match name.to_ascii_lowercase().as_str() {
-            "authorization" => vec![Presented::authorization(value)],
-            "sec-websocket-protocol" => value
-                .split(", ")
-                .filter_map(|protocol| protocol.strip_prefix(TOKEN_PROTOCOL))
-                .map(|encoded| {
-                    let token = URL_SAFE_NO_PAD.decode(encoded).unwrap_or_default();
-                    Presented::authorization(&format!("Bearer {}", String::from_utf8_lossy(&token)))
-                })
-                .collect(),
-            _ => Vec::new(),
-        }
+    let others = presentation
+        .headers
+        .iter()
+        .filter(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+    let others = others.map(|(_, value)| Presented::authorization(value.expose()));
+    let carried = presentation.headers.iter().flat_map(sub_protocol_tokens);
+    let carried = carried.map(|token| Presented::authorization(&format!("Bearer {token}")));
+    certificate.into_iter().chain(others).chain(carried).collect()
+}
+
+/// Returns the tokens in the headers.
+fn tokens(presentation: &Presentation) -> Vec<String> {
+    let headers = presentation.headers.iter();
+    let bearer = headers.clone().filter_map(|(name, value)| {
+        let (scheme, token) = value.expose().trim().split_once(' ')?;
+        let is_bearer = name.eq_ignore_ascii_case("authorization") && scheme.eq_ignore_ascii_case("bearer");
+        is_bearer.then(|| token.trim().to_owned())
     });
-    certificate.into_iter().chain(tokens).collect()
+    bearer.chain(headers.flat_map(sub_protocol_tokens)).collect()
+}
+
+/// Returns the tokens in a header with sub-protocols of a web socket.
+fn sub_protocol_tokens((name, value): &(String, Secret)) -> Vec<String> {
+    if !name.eq_ignore_ascii_case("sec-websocket-protocol") {
+        return Vec::new();
+    }
+    let encoded = value
+        .expose()
+        .split(", ")
+        .filter_map(|protocol| protocol.strip_prefix(TOKEN_PROTOCOL));
+    let decoded = encoded.map(|encoded| URL_SAFE_NO_PAD.decode(encoded).unwrap_or_default());
+    decoded.map(|token| String::from_utf8_lossy(&token).into_owned()).collect()
 }
 
 /// Returns the credential that the response's object contains: the token of a TokenRequest.
@@ -170,6 +188,7 @@ mod tests {
             "base64url.bearer.authorization.k8s.io.[redacted], v4.channel.k8s.io"
         );
         assert_eq!(presented(&presentation), [Presented::token(token).expect("it is one")]);
+        assert_eq!(tokens(&presentation), [token]);
     }
 
     #[test]

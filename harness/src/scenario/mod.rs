@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use camino::Utf8PathBuf;
 
+mod calls;
 mod cleanup;
 mod comparison;
 mod evidence;

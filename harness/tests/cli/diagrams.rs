@@ -30,7 +30,77 @@ const DIAGRAMS: &[(&str, &str)] = &[
         "auth_proxy/callers::Alice uses a token of the identity provider through the auth proxy [the auth proxy]",
     ),
     ("impersonation", "impersonation/identity::Alice impersonates Bob"),
+    (
+        "webhook-tokens",
+        "webhook_tokens/reviews::The webhook refuses Mallory's token with a reason",
+    ),
 ];
+
+/// Further scenarios in which API servers ask others.
+const FURTHER: &[&str] = &[
+    "authorization/webhook::Alice may do what the webhook allows",
+    "oidc/keys::A token that is signed with a new key is accepted at once if nothing lets the older keys be kept",
+];
+
+/// The requests of API servers in the scenario `id`: whether earlier than the scenario, sender, receiver, request, and answer.
+fn calls(record: &RunRecord, id: &str) -> Vec<(bool, String)> {
+    let scenario = record.scenarios.iter().find(|scenario| scenario.id == id).unwrap();
+    let calls = scenario.exchanges.iter().filter(|exchange| exchange.from.contains("API server"));
+    let told = calls.map(|call| {
+        let answer = call.answer.clone().unwrap_or_else(|| call.verdict.words());
+        let status = call.status.map_or_else(String::new, |status| status.to_string());
+        let told = format!("{} → {}: {}: {status} {answer}", call.from, call.to, call.request);
+        (call.earlier_ms.is_some(), told)
+    });
+    told.collect()
+}
+
+/// Checks the requests of API servers in `record`, of scenarios that ran beside others.
+fn expect_calls(record: &RunRecord) {
+    let id = |name: &str| DIAGRAMS.iter().find(|(known, _)| *known == name).unwrap().1;
+    let now = |text: &str| (false, text.to_owned());
+    let read = |path: &str| {
+        (
+            true,
+            format!("API server main → Keycloak: GET /realms/kubernetes/{path}: 200 accepted"),
+        )
+    };
+    assert_eq!(
+        calls(record, id("oidc")),
+        [read(".well-known/openid-configuration"), read("protocol/openid-connect/certs")]
+    );
+    let review = |answer: &str| {
+        now(&format!(
+            "API server tokens → token webhook: POST /review TokenReview: 200 {answer}"
+        ))
+    };
+    assert_eq!(
+        calls(record, id("webhook-tokens")),
+        [review("not authenticated"), review("authenticated")]
+    );
+    assert_eq!(
+        calls(record, FURTHER[0]),
+        [now(
+            "API server authorizers → authorization webhook: POST /access SubjectAccessReview: 200 allowed"
+        )]
+    );
+    // Only this scenario uses the issuer: the new key is why the API server reads the keys again.
+    let keys = now("API server structured → issuer: GET /keys-not-kept/keys: 200 accepted");
+    assert_eq!(calls(record, FURTHER[1]).last(), Some(&keys));
+    for other in [
+        "external-certificates",
+        "signing-requests",
+        "service-accounts",
+        "auth-proxy",
+        "impersonation",
+    ] {
+        let calls = calls(record, id(other));
+        assert!(
+            calls.is_empty(),
+            "{other}: no token of an issuer is presented to an API server: {calls:?}"
+        );
+    }
+}
 
 /// Replaces the parts of `text` that differ between runs.
 fn same_each_time(text: &str) -> String {
@@ -86,11 +156,17 @@ fn each_diagram_is_what_a_run_draws() {
     let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/diagrams"));
     let directory = tempfile::tempdir().unwrap();
     let report = directory.path().join("report");
-    let names: Vec<String> = DIAGRAMS.iter().map(|(_, id)| regex::escape(id)).collect();
-    let names = format!("^({})$", names.join("|"));
-    let arguments = ["run", "--lab", "default", "--name", &names, "--report", report.to_str().unwrap()];
-    shared().stage.authlab(&arguments).success();
+    let named = |ids: &[&str]| format!("^({})$", ids.iter().map(|id| regex::escape(id)).collect::<Vec<_>>().join("|"));
+    let run = |names: &str| {
+        let arguments = ["run", "--lab", "default", "--name", names, "--report", report.to_str().unwrap()];
+        shared().stage.authlab(&arguments).success();
+    };
+    // An API server reads the keys of an issuer for the first token: from then on, it has read them earlier.
+    run(&named(&["oidc/sessions::Alice refreshes her login"]));
+    let ids: Vec<&str> = DIAGRAMS.iter().map(|(_, id)| *id).chain(FURTHER.iter().copied()).collect();
+    run(&named(&ids));
     let record: RunRecord = serde_json::from_str(&std::fs::read_to_string(report.join("run.json")).unwrap()).unwrap();
+    expect_calls(&record);
     let mut different = Vec::new();
     for (name, id) in DIAGRAMS {
         let mut scenario = record.scenarios.iter().find(|scenario| scenario.id == *id).unwrap().clone();

@@ -17,10 +17,12 @@ use sha2::Digest;
 
 pub use own::Expected;
 
+use super::calls::Calls;
 use super::{Cleanup, Ended, Left, Person, SharedScenario, Stage, UnderTest, evidence};
 use crate::cluster::Capabilities;
 use crate::credential::Credential;
 use crate::event::{AnswerReport, Events, Exchange, Exchanges};
+use crate::identity_provider::issuer::Signer;
 use crate::lab::{AccessReview, Lab, RUN, SCENARIO};
 use crate::probe::{Answer, Endpoint, Question, ask};
 use crate::template::fill;
@@ -34,6 +36,8 @@ pub struct Site {
     pub events: Events,
     /// `true` if the requests between the parties are recorded.
     pub exchanges: bool,
+    /// `true` if nothing but one scenario at a time uses the lab, so that what its servers do meanwhile is done for that scenario.
+    pub is_alone: bool,
     /// The mode in which scenarios run.
     pub mode: Mode,
     /// The learner whose work the scenarios check, if they are the goal of a lesson.
@@ -103,6 +107,8 @@ pub struct World {
     endpoint: Option<Endpoint>,
     answers: Vec<Answer>,
     exchanges: Exchanges,
+    /// The time at which the scenario began.
+    entered: Option<SystemTime>,
     namespace: Option<String>,
     /// The rights that were granted: each API server learns of them in its own time.
     rights: Vec<AccessReview>,
@@ -381,6 +387,28 @@ impl World {
     }
 }
 
+impl World {
+    /// Adds the requests that API servers sent to the lab's own servers because of this scenario.
+    async fn add_calls(&self) {
+        let exchanges = self.exchanges.all();
+        let Some(since) = self.entered.filter(|_| !exchanges.is_empty()) else {
+            return;
+        };
+        let signer = self.lab().signer().ok();
+        let unshared: Vec<String> = signer.into_iter().flat_map(Signer::unshared).collect();
+        let calls = Calls {
+            since,
+            exchanges: &exchanges,
+            is_alone: self.site().is_alone,
+            unshared: &unshared,
+        };
+        let found = self.lab().calls(&calls.wanted(&self.suffix())).await;
+        for (at, lasted, exchange) in calls.attributed(found) {
+            self.exchanges.tell(at, lasted, exchange);
+        }
+    }
+}
+
 impl Stage for World {
     type Lab = Site;
 
@@ -390,6 +418,7 @@ impl Stage for World {
         }
         self.site = Some(site);
         self.scenario = Some(scenario);
+        self.entered = Some(SystemTime::now());
     }
 
     fn answers(&self) -> Vec<AnswerReport> {
@@ -401,6 +430,7 @@ impl Stage for World {
     }
 
     async fn leave(&mut self, ended: Ended) -> Left {
+        self.add_calls().await;
         if let (true, Some(cleanup)) = (self.made.get(), &self.site().cleanup) {
             cleanup.left(self.suffix());
         }
