@@ -10,9 +10,9 @@ use std::time::Duration;
 use super::error::CommandError;
 use super::exit::Exit;
 use crate::lab::{Lab, LabError, LabStatus, ProcessDescription, ServerStatus};
-use crate::process::last_lines;
 use crate::process::stopped::Stopped;
 use crate::process::wait::{Condition, until_gently};
+use crate::process::{Running, last_lines};
 
 /// An upper bound for the duration of a run.
 const LONGEST_RUN: Duration = Duration::from_secs(24 * 60 * 60);
@@ -20,7 +20,7 @@ const LONGEST_RUN: Duration = Duration::from_secs(24 * 60 * 60);
 /// The lines of a lost server's log that are shown.
 const LAST_LINES: usize = 3;
 
-/// A server of a lab that answers nobody any more.
+/// A server of a lab that no longer responds.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Lost {
     server: String,
@@ -38,8 +38,8 @@ impl Lost {
             let said: String = said.map(|line| format!("\n  {line}")).collect();
             let told = format!("{server} exited, so the remaining scenarios were not carried out");
             return CommandError::new(Exit::Failed, told).hint(match said.as_str() {
-                "" => "read its log in the lab's directory, which is kept".to_owned(),
-                said => format!("the end of its log, which is kept in the lab's directory:{said}"),
+                "" => "read its log in the lab's directory".to_owned(),
+                said => format!("the end of its log, which is in the lab's directory:{said}"),
             });
         };
         let told = format!("{server} (process {pid}) was stopped by a signal (SIGSTOP), so the remaining scenarios were not carried out");
@@ -72,7 +72,7 @@ pub async fn a_server_is_lost(lab: &Lab) -> Lost {
 #[derive(Debug, Default)]
 struct Watch {
     stopped: Stopped,
-    /// The processes of servers of this run that an earlier check did not find.
+    /// The processes of servers of this run that the check before found ended.
     missing: BTreeSet<u32>,
 }
 
@@ -99,15 +99,24 @@ impl Watch {
                 log: None,
             });
         }
-        let runs = |server: &ProcessDescription| servers.iter().any(|seen| seen.alive && seen.pid == Some(server.pid));
-        let mut missing = started.into_iter().filter(|server| !runs(server));
+        let missing: Vec<ProcessDescription> = started.into_iter().filter(has_ended).collect();
+        let before = std::mem::replace(&mut self.missing, missing.iter().map(|server| server.pid).collect());
         // Of the second check in whose list it is, so that it was not ended on purpose.
-        let missing = missing.find(|server| !self.missing.insert(server.pid))?;
+        let missing = missing.into_iter().find(|server| before.contains(&server.pid))?;
         Some(Lost {
             server: missing.name,
             stopped: None,
             log: missing.log,
         })
+    }
+}
+
+/// Returns whether the process of `server` has ended; where the system cannot tell, it has not.
+fn has_ended(server: &ProcessDescription) -> bool {
+    match Running::open(server.pid) {
+        Ok(Some(process)) => process.has_ended().unwrap_or(false),
+        Ok(None) => true,
+        Err(_) => false,
     }
 }
 
@@ -127,6 +136,9 @@ mod tests {
             flags: Vec::new(),
         }
     }
+
+    /// A process id that no process has: it is above the largest (proc_sys_kernel(5), `pid_max`).
+    const ENDED: u32 = 1 << 30;
 
     fn started(pid: u32) -> Vec<ProcessDescription> {
         vec![ProcessDescription {
@@ -152,14 +164,12 @@ mod tests {
     fn one_that_was_ended_on_purpose_is_not_lost() {
         let servers = [server("etcd", 1, true)];
         let mut watch = Watch::default();
-        assert_eq!(
-            watch.lost(&servers, started(2)),
-            None,
-            "it may have been ended after the list was made"
-        );
-        assert_eq!(watch.lost(&servers, Vec::new()), None, "a server is being started");
-        assert_eq!(watch.lost(&servers, started(3)), None, "another one");
-        let lost = watch.lost(&servers, started(3)).expect("it is in the list, and does not run");
+        let ended = watch.lost(&servers, started(ENDED));
+        assert_eq!(ended, None, "it may have been ended on purpose after the list was made");
+        assert_eq!(watch.lost(&servers, Vec::new()), None, "it was");
+        assert_eq!(watch.lost(&servers, started(std::process::id())), None, "it runs");
+        assert_eq!(watch.lost(&servers, started(ENDED)), None);
+        let lost = watch.lost(&servers, started(ENDED)).expect("it is in the list again");
         assert_eq!(lost.server, "kube-apiserver tokens");
     }
 }

@@ -33,7 +33,7 @@ use crate::scenario::{RunOptions, Selection, Suite, runner};
 
 mod judge;
 
-use judge::Judge;
+use judge::{Judge, UNCHANGED};
 
 const DAY: i64 = 24 * 3600;
 
@@ -62,8 +62,8 @@ pub struct SabotageArguments {
     rotate: Option<usize>,
     /// Try N changes of single settings that nobody foresaw, at random
     ///
-    /// Each is the first lab's own setting with a value inverted, shortened, dropped or replaced, or a binding more in the cluster. As soon
-    /// as a scenario fails, it is noticed. A survivor must stand in fixtures/surviving_mutations.toml, with the reason why nobody can notice.
+    /// Each inverts, shortens, drops or replaces one value of a setting, or adds a binding to the cluster. It is noticed as soon as a scenario
+    /// fails, or a server exits because of it; in a first lab nothing is changed, and no scenario may fail. A survivor must stand in fixtures/surviving_mutations.toml, with the reason why nobody can notice.
     #[arg(long, value_name = "N", conflicts_with_all = ["names", "rotate"], value_parser = at_least_one, help_heading = "Labs")]
     mutations: Option<usize>,
     /// Draw the same mutations again
@@ -98,6 +98,7 @@ pub(super) async fn run(arguments: SabotageArguments, session: &Session) -> Resu
     let mut out = AutoStream::auto(io::stdout());
     let today = jiff::Timestamp::now().as_second() / DAY;
     let reasons = Reasons::read().map_err(|error| CommandError::new(Exit::Usage, error))?;
+    let mut drawn_with = None;
     let (chosen, judge) = match arguments.mutations {
         Some(count) => {
             let seed = arguments.seed.unwrap_or_else(rand::random);
@@ -105,8 +106,11 @@ pub(super) async fn run(arguments: SabotageArguments, session: &Session) -> Resu
                 .events
                 .note(format!("mutations of seed {seed}; `--seed {seed}` draws them again"));
             let drawn = Mutation::some(count, seed, &reasons).map_err(|error| CommandError::new(Exit::Usage, error))?;
-            let drawn = drawn.into_iter().map(|mutation| mutation.sabotage).collect();
-            (drawn, Judge::Anybody(reasons))
+            let unchanged = Sabotage::unforeseen(UNCHANGED, toml::Table::new());
+            let unchanged = unchanged.map_err(|error| CommandError::new(Exit::Usage, error))?;
+            let all = std::iter::once(unchanged).chain(drawn.into_iter().map(|mutation| mutation.sabotage));
+            drawn_with = Some(seed);
+            (all.collect(), Judge::Anybody(reasons))
         }
         None => (choose(&arguments.names, arguments.rotate, today)?, Judge::Foreseen),
     };
@@ -158,6 +162,7 @@ pub(super) async fn run(arguments: SabotageArguments, session: &Session) -> Resu
         schema: SCHEMA,
         authlab: env!("CARGO_PKG_VERSION").to_owned(),
         kubernetes: kubernetes.version.to_string(),
+        seed: drawn_with,
         ms: milliseconds(began.elapsed()),
         sabotages: reports,
     };
@@ -297,8 +302,8 @@ impl Trials<'_> {
         match started.lab {
             Ok(None) => report.sound = true,
             Err(error) => {
+                report.sound = self.judge.is_notice(&error) && sabotage.name != UNCHANGED;
                 report.not_ready = Some(lab_error(error).plain());
-                report.sound = self.judge.takes_a_failed_start();
             }
             Ok(Some(lab)) => self.in_lab(sabotage, lab, &mut report).await?,
         }

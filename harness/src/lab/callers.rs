@@ -23,7 +23,7 @@ const REMEMBERED: usize = 1024;
 #[cfg(target_os = "linux")]
 pub(super) fn api_servers(directory: &Path) -> impl Fn(SocketAddr, SocketAddr) -> Option<String> + Send + Sync + 'static {
     let directory: PathBuf = directory.to_owned();
-    // The kernel gives the number of a socket to no other.
+    // The kernel gives the number of a socket to no other as long as that is open; they are used again after four billion.
     let known: Mutex<HashMap<u64, Option<String>>> = Mutex::default();
     move |peer, ours| {
         let inode = inode(&std::fs::read_to_string("/proc/net/tcp").ok()?, peer, ours)?;

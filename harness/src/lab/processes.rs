@@ -166,7 +166,8 @@ fn all() -> Vec<Seen> {
         let (doing, command) = rest.trim_start().split_once(' ')?;
         let state = State {
             memory: kilobytes.parse::<u64>().ok().map(|size| size * 1024),
-            stopped: doing.starts_with('T'),
+            // `TX` is one that a debugger holds.
+            stopped: doing.starts_with('T') && !doing.contains('X'),
         };
         Some(Seen::new(pid, command.trim_start().split(' ').map(str::to_owned).collect(), state))
     };

@@ -84,8 +84,8 @@ async fn start_servers(directory: &Arc<Directory>, name: &str, options: &LabOpti
     let (provider, readiness) = match plan.provider {
         Some(plan) => {
             let real_keys = issuer.real_keys();
-            // In containers, nothing says which API server calls.
-            let account = (driver == Driver::Process).then(|| account.clone());
+            // In containers, and on other systems than Linux, nothing says which API server calls.
+            let account = (driver == Driver::Process && cfg!(target_os = "linux")).then(|| account.clone());
             let published = provider::Published { front, real_keys, account };
             let started = provider::start(plan, &scope, published, directory, &ours, options, events).await?;
             (Some(started.0), started.1)

@@ -17,6 +17,8 @@ const REVIEWS: usize = 512;
 const DOCUMENTS: usize = 8;
 /// The number of different documents and callers that are kept.
 const SOURCES: usize = 256;
+/// The longest name that is kept, as names of objects are (kubernetes `apimachinery/pkg/util/validation`, DNS subdomains).
+const LONGEST_NAME: usize = 253;
 /// The calls of one scenario that are reported.
 const REPORTED: usize = 64;
 
@@ -100,6 +102,21 @@ struct Kept {
     reviews: VecDeque<Call>,
 }
 
+impl Kept {
+    /// Forgets the document and caller whose last request is the oldest.
+    fn forget_oldest(&mut self) {
+        let last = |calls: &VecDeque<Call>| calls.back().map(|call| call.at);
+        let oldest = self
+            .documents
+            .iter()
+            .min_by_key(|(_, calls)| last(calls))
+            .map(|(source, _)| source.clone());
+        if let Some(oldest) = oldest {
+            self.documents.remove(&oldest);
+        }
+    }
+}
+
 impl fmt::Debug for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Account")
@@ -131,14 +148,17 @@ impl Account {
     }
 
     /// Adds `call`. A request for a document counts only if its caller is known: everybody may ask for one.
-    pub fn add(&self, call: Call) {
+    pub fn add(&self, mut call: Call) {
+        if let Subject::Access(names) = &mut call.subject {
+            names.retain(|name| name.len() <= LONGEST_NAME);
+        }
         let mut kept = self.kept();
         let (calls, most) = match (&call.subject, &call.from) {
             (Subject::Discovery(_) | Subject::Keys(_), None) => return,
             (Subject::Discovery(_) | Subject::Keys(_), Some(from)) => {
                 let source = (from.clone(), call.subject.clone());
                 if kept.documents.len() == SOURCES && !kept.documents.contains_key(&source) {
-                    return;
+                    kept.forget_oldest();
                 }
                 (kept.documents.entry(source).or_default(), DOCUMENTS)
             }
@@ -217,6 +237,23 @@ mod tests {
             name: "0123456789".to_owned(),
             issuers: BTreeSet::from([("main".to_owned(), "https://a".to_owned())]),
         }
+    }
+
+    #[test]
+    fn of_many_documents_the_one_whose_last_request_is_the_oldest_is_forgotten() {
+        let account = Account::default();
+        account.add(call(1, "main", Subject::Discovery("https://a".to_owned())));
+        for number in 0..SOURCES {
+            account.add(call(2, "main", Subject::Discovery(format!("https://{number}"))));
+        }
+        account.add(call(3, "main", Subject::Discovery("https://0".to_owned())));
+        let kept = account.kept();
+        assert_eq!(kept.documents.len(), SOURCES);
+        let has = |issuer: &str| {
+            kept.documents
+                .contains_key(&("main".to_owned(), Subject::Discovery(issuer.to_owned())))
+        };
+        assert!(!has("https://a") && has("https://0") && has(&format!("https://{}", SOURCES - 1)));
     }
 
     fn times(calls: &[Call]) -> Vec<u64> {

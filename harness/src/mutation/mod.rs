@@ -116,7 +116,7 @@ mod tests {
             "flags.token-auth-file of tokens: without {secret:bob},bob,static-bob",
             "flags.feature-gates of variant: ConstrainedImpersonation=true",
             "flags.authorization-config of authorizers: failurePolicy: Deny instead of NoOpinion",
-            "issuers.claimMappings.username.claim of rs256: sub",
+            "issuers.claimMappings.username.claim of rs256: email",
             "issuers.claimValidationRules of expressions: inverted 0",
             "issuers.issuer.audiences of keycloak: one more",
             "controllers.controllers of kube-controller-manager: without namespace-controller",
@@ -129,6 +129,15 @@ mod tests {
             );
         }
         let known = Reasons::read().expect("they are sound");
+        for name in known.names() {
+            let place = name.strip_prefix("* of ").map(|place| format!(" of {place}: "));
+            let is_one = names
+                .iter()
+                .any(|change| *change == name || place.as_ref().is_some_and(|place| change.contains(place)));
+            assert!(is_one, "fixtures/surviving_mutations.toml: there is no change {name}");
+        }
+        assert!(known.of("issuers.issuer.audiences of misspelt: one more").is_some());
+        assert!(known.of("issuers.issuer.audiences of rs256: one more").is_none());
         let without: Vec<&str> = all
             .iter()
             .map(|mutation| mutation.setting.as_str())

@@ -14,6 +14,9 @@ pub struct Reasons {
     mutations: BTreeMap<String, String>,
 }
 
+/// The beginning of the name of all changes in one place.
+const ALL: &str = "* of ";
+
 /// `fixtures/surviving_mutations.toml`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -62,13 +65,15 @@ impl Reasons {
         self.settings.get(setting).is_some_and(|about| about.get("no_bearing").is_some())
     }
 
-    /// Returns the reason why no scenario can notice the change named `name`, if one is written down for it.
+    /// Returns the reason why no scenario can notice the change named `name`, if one is written down for it, or for its whole place.
     #[must_use]
     pub fn of(&self, name: &str) -> Option<&str> {
-        self.mutations.get(name).map(String::as_str)
+        let place = name.split_once(" of ").and_then(|(_, rest)| rest.split_once(": "));
+        let everywhere = place.and_then(|(place, _)| self.mutations.get(&format!("{ALL}{place}")));
+        self.mutations.get(name).or(everywhere).map(String::as_str)
     }
 
-    /// Returns the names of the changes that have a reason.
+    /// Returns the names of the changes, and of the places (`* of PLACE`), that have a reason.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.mutations.keys().map(String::as_str)
     }

@@ -26,6 +26,14 @@ pub(super) fn changes(name: &str, setting: &Table, all: &mut Vec<Change>) {
 
 /// Adds a change of one flag of the setting `place`.
 fn flag_change(place: &str, flag: &str, what: String, change: Table, feature: Option<&str>, all: &mut Vec<Change>) {
+    let setting = format!("flags.{flag}");
+    // A flag that several features add to is dropped with all of it.
+    if all
+        .iter()
+        .any(|other| (&other.setting, other.place.as_str(), &other.what) == (&setting, place, &what))
+    {
+        return;
+    }
     let mut row = toml! { settings = [place] };
     row.extend(change);
     let mut table = Table::from_iter([("api_server".to_owned(), Value::Array(vec![row.into()]))]);
@@ -33,7 +41,7 @@ fn flag_change(place: &str, flag: &str, what: String, change: Table, feature: Op
         table.insert("requires".to_owned(), vec![feature].into());
     }
     all.push(Change {
-        setting: format!("flags.{flag}"),
+        setting,
         place: place.to_owned(),
         what,
         table,

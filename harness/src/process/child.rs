@@ -53,7 +53,7 @@ pub enum ProcessError {
         tail: Vec<String>,
     },
     /// A signal stopped the program, and nobody continued it.
-    #[error("{name} does nothing: process {pid} is stopped (SIGSTOP)")]
+    #[error("{name} is stopped (process {pid}, SIGSTOP)")]
     Stopped {
         /// The program's name in the lab, and the ports it was to listen on.
         name: String,
@@ -83,7 +83,7 @@ impl Hint for ProcessError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Privileged { program, .. } => Some(format!("use a copy of it, which has neither: cp '{}' DIR", program.display())),
-            Self::Stopped { .. } => Some("it was stopped from outside; start again".to_owned()),
+            Self::Stopped { .. } => Some("another program stopped it, and it was ended: start again".to_owned()),
             Self::Start { .. } | Self::Log { .. } | Self::Ended { .. } | Self::Watch { .. } => None,
         }
     }

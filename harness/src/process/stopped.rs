@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-/// The time after which a stopped process is given up. Somebody who slows a server down on purpose stops it for much shorter.
+/// The time after which a stopped process is given up. A server that is slowed down on purpose is stopped for much shorter.
 const LONG: Duration = Duration::from_secs(5);
 
 /// The process that each check so far has found stopped.
@@ -15,7 +15,7 @@ pub struct Stopped(Option<Halt>);
 #[derive(Clone, Copy, Debug)]
 struct Halt {
     pid: u32,
-    /// The processor time that it has had, in ticks. One that was continued between two checks has had more.
+    /// The processor time that it has had, and how often it was given a processor: more, if it was continued between two checks.
     ran: u64,
     since: Instant,
 }
@@ -36,13 +36,20 @@ impl Stopped {
     }
 }
 
-/// Returns the processor time that the process `pid` has had, in ticks, from `/proc/PID/stat` (proc_pid_stat(5)); 0 where the system does not tell.
+/// Returns the processor time that the process `pid` has had, in ticks, plus the number of times that its first thread was given a processor,
+/// which even an idle one is when it is continued; 0 where the system does not tell.
 fn ran(pid: u32) -> u64 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    ticks(&stat).unwrap_or_default()
+    let read = |file: &str| std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
+    ticks(&read("stat")).unwrap_or_default() + switches(&read("status"))
 }
 
-/// Adds the fields utime and stime. The program's name, in parentheses, may contain blanks and parentheses.
+/// Adds the lines `voluntary_ctxt_switches` and `nonvoluntary_ctxt_switches` of `/proc/PID/status` (proc_pid_status(5)).
+fn switches(status: &str) -> u64 {
+    let counts = status.lines().filter_map(|line| line.split_once("voluntary_ctxt_switches:"));
+    counts.filter_map(|(_, count)| count.trim().parse::<u64>().ok()).sum()
+}
+
+/// Adds the fields utime and stime of `/proc/PID/stat` (proc_pid_stat(5)). The program's name, in parentheses, may contain blanks and parentheses.
 fn ticks(stat: &str) -> Option<u64> {
     let (_, after) = stat.rsplit_once(')')?;
     let mut fields = after.split_whitespace().skip(11);
@@ -87,7 +94,12 @@ mod tests {
         let stat = "4711 (a (b) c) T 1 4711 4711 0 -1 1077936128 1 2 3 4 250 17 0 0 20 0 9 0 100 0 0";
         assert_eq!(ticks(stat), Some(267));
         assert_eq!(ticks("4711 (x"), None);
+        assert_eq!(
+            switches("Threads:\t9\nvoluntary_ctxt_switches:\t30\nnonvoluntary_ctxt_switches:\t4\n"),
+            34
+        );
         assert_eq!(ran(u32::MAX), 0);
+        assert!(ran(std::process::id()) > 0);
     }
 
     #[test]

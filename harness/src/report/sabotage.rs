@@ -29,6 +29,9 @@ pub struct SabotageRecord {
     pub authlab: String,
     /// The version of Kubernetes.
     pub kubernetes: String,
+    /// The seed that mutations were drawn with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
     /// The duration in milliseconds.
     pub ms: u64,
     /// The sabotages, in order.
@@ -42,7 +45,7 @@ pub struct SabotageReport {
     pub name: String,
     /// The description of the fault.
     pub described_as: String,
-    /// `true` if all behaviours that must notice did, and no unrelated scenario failed.
+    /// `true` if all behaviours that must notice did, and no unrelated scenario failed; of a mutation, if anything noticed or nobody can.
     pub sound: bool,
     /// The reason why there was nothing to sabotage.
     pub skipped_because: Option<String>,

@@ -58,7 +58,7 @@ impl Calls<'_> {
                     && self.during(call).any(|exchange| issuers(exchange).any(|known| known == issuer))
             }
             Subject::Token(digest) => !is_before && self.during(call).any(|exchange| exchange.tokens.contains(digest)),
-            Subject::Access(_) => !is_before,
+            Subject::Access(_) => !is_before && self.during(call).next().is_some(),
         }
     }
 
@@ -205,6 +205,7 @@ mod tests {
         assert_eq!(review(110, Some("main"), "another's"), None);
         assert_eq!(review(90, Some("main"), "mine"), None);
         let access = |at| own(&call(at, Some("main"), Subject::Access(Vec::new())), false, &[]);
-        assert!(access(60).is_some() && access(40).is_none());
+        assert!(access(110).is_some(), "while Alice's request was not answered");
+        assert!(access(60).is_none() && access(40).is_none(), "before it, and before the scenario");
     }
 }

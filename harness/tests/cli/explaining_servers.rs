@@ -147,10 +147,9 @@ fn an_api_server_says_which_issuers_it_has_found_and_what_it_runs_with() {
         assert!(text.contains(part), "{part}: {text}");
     }
     let refusal = look("no-such").refusal(2);
-    assert!(
-        refusal.contains("no API server named \"no-such\" runs in the lab (known: main"),
-        "{refusal}"
-    );
+    // Other tests of this lab start further ones.
+    let known = refusal.split_once("no API server named \"no-such\" runs in the lab (known: ");
+    assert!(known.is_some_and(|(_, known)| known.contains("main")), "{refusal}");
 }
 
 #[test]

@@ -1,9 +1,13 @@
-//! Whether the scenarios noticed a fault. The main type is [`Judge`].
+//! The judgement of scenarios in a lab with a fault. The main type is [`Judge`].
 
 use crate::event::{Outcome, ScenarioReport};
+use crate::lab::LabError;
 use crate::mutation::Reasons;
 use crate::report::sabotage::SabotageReport;
 use crate::sabotage::{Sabotage, verdict};
+
+/// The name of the lab without any fault, in which no scenario may fail: otherwise the other labs would prove nothing.
+pub(super) const UNCHANGED: &str = "nothing changed";
 
 /// The rule by which the scenarios are judged.
 pub(super) enum Judge {
@@ -22,9 +26,9 @@ impl Judge {
         }
     }
 
-    /// Returns whether a lab that does not start will do: the servers refuse the change, or the harness does. No scenario has noticed it then.
-    pub(super) fn takes_a_failed_start(&self) -> bool {
-        matches!(self, Self::Anybody(_))
+    /// Returns whether `error`, for which the lab did not start, shows that the fault was noticed: by a server that exits because of its setting.
+    pub(super) fn is_notice(&self, error: &LabError) -> bool {
+        matches!(self, Self::Anybody(_)) && error.is_server_exit()
     }
 
     /// Writes into `report` what the scenarios in a lab with `sabotage` showed.
@@ -37,6 +41,11 @@ impl Judge {
                 report.red = seen.red();
                 report.unexpected = seen.unexpected.iter().map(|id| (id.clone(), why(scenarios, id))).collect();
                 (report.noticed, report.also, report.missing) = (seen.noticed, seen.also, seen.missing);
+            }
+            Self::Anybody(_) if sabotage.name == UNCHANGED => {
+                let failed = scenarios.iter().filter(|scenario| scenario.outcome == Outcome::Failed);
+                report.unexpected = failed.map(|scenario| (scenario.id.clone(), why(scenarios, &scenario.id))).collect();
+                report.sound = report.unexpected.is_empty();
             }
             Self::Anybody(reasons) => {
                 let failed = scenarios.iter().filter(|scenario| scenario.outcome == Outcome::Failed);

@@ -137,12 +137,17 @@ async fn forward(accepted: Accepted, mut opened: watch::Receiver<Option<Backend>
     let backend = TcpStream::connect(address).await?;
     caller.set_nodelay(true)?;
     backend.set_nodelay(true)?;
-    match overhearing {
-        Some(overhearing) => {
-            let (caller, backend) = overhearing.begin(caller, backend, limits).await?;
+    let from = match &overhearing {
+        Some(overhearing) => overhearing.caller(caller.peer_addr()?, caller.local_addr()?).await,
+        None => None,
+    };
+    match (overhearing, from) {
+        (Some(overhearing), Some(from)) => {
+            let (caller, backend) = overhearing.begin(caller, backend, from, limits).await?;
             relay(caller, backend, &activity, limits.silence).await
         }
-        None => relay(caller, backend, &activity, limits.silence).await,
+        // People's logins pass as they are: their passwords and certificates are between them and the identity provider.
+        _ => relay(caller, backend, &activity, limits.silence).await,
     }
 }
 

@@ -25,6 +25,9 @@ const DISCOVERY: &str = "/.well-known/openid-configuration";
 /// The longest head of a request that is read. API servers ask for documents without a body and without a credential.
 const LONGEST_HEAD: usize = 8192;
 
+/// The issuers that are known at most: an identity provider of a lab has a few realms.
+const ISSUERS: usize = 64;
+
 /// Overhears the requests of API servers to an identity provider, and keeps account of them.
 pub(super) struct Overhearing {
     account: Account,
@@ -56,37 +59,33 @@ impl Overhearing {
         })
     }
 
-    /// Ends TLS with `caller` and begins it anew with `server`; returns both connections, and overhears the requests if the caller is an API server.
+    /// Returns the API server at the other end of a connection, if it is one.
+    pub(super) async fn caller(&self, peer: SocketAddr, local: SocketAddr) -> Option<String> {
+        self.account.caller(peer, local).await
+    }
+
+    /// Ends TLS with `caller`, the API server `from`, and begins it anew with `server`; returns both connections, and overhears the requests.
     pub(super) async fn begin(
         self: &Arc<Self>,
         caller: TcpStream,
         server: TcpStream,
+        from: String,
         limits: Limits,
     ) -> io::Result<(impl AsyncRead + AsyncWrite + use<>, impl AsyncRead + AsyncWrite + use<>)> {
-        let (peer, local, behind) = (caller.peer_addr()?, caller.local_addr()?, server.peer_addr()?);
-        let (accepted, connected, from) = tokio::join!(
+        let behind = server.peer_addr()?;
+        let (accepted, connected) = tokio::join!(
             tokio::time::timeout(limits.handshake, self.acceptor.accept(caller)),
             tokio::time::timeout(limits.handshake, self.connector.connect(ServerName::from(behind.ip()), server)),
-            self.caller(peer, local),
         );
         let conversation = Arc::new(Mutex::new(Conversation::default()));
-        let (asked, overheard, overhearing) = (Arc::clone(&conversation), from.is_some(), Arc::clone(self));
-        let caller = Overheard::new(accepted??, move |bytes| {
-            if overheard {
-                locked(&asked).asked(bytes);
-            }
-        });
+        let (asked, overhearing) = (Arc::clone(&conversation), Arc::clone(self));
+        let caller = Overheard::new(accepted??, move |bytes| locked(&asked).asked(bytes));
         let server = Overheard::new(connected??, move |bytes| {
-            let answered = locked(&conversation).answered(bytes);
-            if let (Some(answered), Some(from)) = (answered, &from) {
-                overhearing.tell(from, answered);
+            if let Some(answered) = locked(&conversation).answered(bytes) {
+                overhearing.tell(&from, answered);
             }
         });
         Ok((caller, server))
-    }
-
-    async fn caller(&self, peer: SocketAddr, local: SocketAddr) -> Option<String> {
-        self.account.caller(peer, local).await
     }
 
     fn tell(&self, from: &str, Answered { at, path, status }: Answered) {
@@ -99,19 +98,19 @@ impl Overhearing {
             status: Some(status),
             verdict: Verdict::of_status(status),
             answer: None,
-            subject: match self.subject(&path) {
+            subject: match self.subject(&path, status) {
                 Some(subject) => subject,
                 None => return,
             },
         });
     }
 
-    /// Returns the document at `path`: anything below an issuer that is known is its keys.
-    fn subject(&self, path: &str) -> Option<Subject> {
+    /// Returns the document at `path`, which was answered with `status`: anything below an issuer that is known is its keys.
+    fn subject(&self, path: &str, status: u16) -> Option<Subject> {
         let mut issuers = locked(&self.issuers);
         let url = |issuer: &str| format!("{}{issuer}", self.base);
         if let Some(issuer) = path.strip_suffix(DISCOVERY) {
-            if !issuers.iter().any(|known| known == issuer) {
+            if status == 200 && issuers.len() < ISSUERS && !issuers.iter().any(|known| known == issuer) {
                 issuers.push(issuer.to_owned());
             }
             return Some(Subject::Discovery(url(issuer)));
@@ -190,7 +189,11 @@ impl<S, F: FnMut(&[u8]) + Unpin> Overheard<S, F> {
 impl<S: AsyncRead + Unpin, F: FnMut(&[u8]) + Unpin> AsyncRead for Overheard<S, F> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let read = Pin::new(&mut self.0).poll_read(cx, buffer);
+        let read = match Pin::new(&mut self.0).poll_read(cx, buffer) {
+            // An end without TLS' own farewell (RFC 8446 §6.1): on a connection that is relayed as it is, an end like any other.
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Poll::Ready(Ok(())),
+            read => read,
+        };
         let new = &buffer.filled()[before..];
         if read.is_ready() && !new.is_empty() {
             (self.1)(new);
