@@ -33,7 +33,7 @@ use crate::scenario::{RunOptions, Selection, Suite, runner};
 
 mod judge;
 
-use judge::{Judge, UNCHANGED};
+use judge::Judge;
 
 const DAY: i64 = 24 * 3600;
 
@@ -66,7 +66,7 @@ pub struct SabotageArguments {
     /// fails, or a server exits because of it; in a first lab nothing is changed, and no scenario may fail. A survivor must stand in fixtures/surviving_mutations.toml, with the reason why nobody can notice.
     #[arg(long, value_name = "N", conflicts_with_all = ["names", "rotate"], value_parser = at_least_one, help_heading = "Labs")]
     mutations: Option<usize>,
-    /// Draw the same mutations again
+    /// Draw the same mutations again; parts (`--shard`) need it
     #[arg(long, value_name = "SEED", requires = "mutations", help_heading = "Labs")]
     seed: Option<u64>,
     /// One of N parts of the selected sabotages: every Nth
@@ -97,30 +97,29 @@ pub struct SabotageArguments {
 pub(super) async fn run(arguments: SabotageArguments, session: &Session) -> Result<Exit, CommandError> {
     let mut out = AutoStream::auto(io::stdout());
     let today = jiff::Timestamp::now().as_second() / DAY;
-    let reasons = Reasons::read().map_err(|error| CommandError::new(Exit::Usage, error))?;
-    let mut drawn_with = None;
-    let (chosen, judge) = match arguments.mutations {
-        Some(count) => {
-            let seed = arguments.seed.unwrap_or_else(rand::random);
-            session
-                .events
-                .note(format!("mutations of seed {seed}; `--seed {seed}` draws them again"));
-            let drawn = Mutation::some(count, seed, &reasons).map_err(|error| CommandError::new(Exit::Usage, error))?;
-            let unchanged = Sabotage::unforeseen(UNCHANGED, toml::Table::new());
-            let unchanged = unchanged.map_err(|error| CommandError::new(Exit::Usage, error))?;
-            let all = std::iter::once(unchanged).chain(drawn.into_iter().map(|mutation| mutation.sabotage));
-            drawn_with = Some(seed);
-            (all.collect(), Judge::Anybody(reasons))
-        }
+    if arguments.mutations.is_some() && arguments.shard.is_some() && arguments.seed.is_none() {
+        let told = "parts of mutations (`--shard`) need the same `--seed`: without one, each part draws others";
+        return Err(CommandError::new(Exit::Usage, told));
+    }
+    let seed = arguments.mutations.map(|_| arguments.seed.unwrap_or_else(rand::random));
+    let (chosen, judge) = match arguments.mutations.zip(seed) {
+        Some((count, seed)) => draw(count, seed)?,
         None => (choose(&arguments.names, arguments.rotate, today)?, Judge::Foreseen),
     };
-    let sabotages = of_shard(chosen, arguments.shard);
+    let mut sabotages = of_shard(chosen, arguments.shard);
+    if let Some(seed) = seed {
+        session
+            .events
+            .note(format!("mutations of seed {seed}; `--seed {seed}` draws them again"));
+    }
     if arguments.list {
         return list(&sabotages, session.output.json, &mut out);
     }
     if sabotages.is_empty() {
         return Err(CommandError::new(Exit::NothingSelected, "no sabotage is selected"));
     }
+    // In each part: otherwise its labs would prove nothing.
+    sabotages.splice(..0, judge.first()?);
     let kubernetes = arguments
         .versions
         .kubernetes()
@@ -162,7 +161,7 @@ pub(super) async fn run(arguments: SabotageArguments, session: &Session) -> Resu
         schema: SCHEMA,
         authlab: env!("CARGO_PKG_VERSION").to_owned(),
         kubernetes: kubernetes.version.to_string(),
-        seed: drawn_with,
+        seed,
         ms: milliseconds(began.elapsed()),
         sabotages: reports,
     };
@@ -208,6 +207,15 @@ fn choose(names: &[String], rotate: Option<usize>, today: i64) -> Result<Vec<Sab
     }
     let first = usize::try_from(today).unwrap_or_default() * count;
     (first..first + count).map(|position| named(&all[position % all.len()])).collect()
+}
+
+/// Returns `count` mutations that are drawn with `seed`, and the rule by which they are judged.
+fn draw(count: usize, seed: u64) -> Result<(Vec<Sabotage>, Judge), CommandError> {
+    let damaged = |error| CommandError::new(Exit::Usage, error);
+    let reasons = Reasons::read().map_err(damaged)?;
+    let drawn = Mutation::some(count, seed, &reasons).map_err(damaged)?;
+    let sabotages = drawn.into_iter().map(|mutation| mutation.sabotage).collect();
+    Ok((sabotages, Judge::Anybody(reasons)))
 }
 
 fn named(name: &str) -> Result<Sabotage, CommandError> {
@@ -302,7 +310,7 @@ impl Trials<'_> {
         match started.lab {
             Ok(None) => report.sound = true,
             Err(error) => {
-                report.sound = self.judge.is_notice(&error) && sabotage.name != UNCHANGED;
+                report.sound = self.judge.is_notice(sabotage, &error);
                 report.not_ready = Some(lab_error(error).plain());
             }
             Ok(Some(lab)) => self.in_lab(sabotage, lab, &mut report).await?,

@@ -1,13 +1,15 @@
 //! The judgement of scenarios in a lab with a fault. The main type is [`Judge`].
 
+use super::super::error::CommandError;
+use super::super::exit::Exit;
 use crate::event::{Outcome, ScenarioReport};
 use crate::lab::LabError;
 use crate::mutation::Reasons;
 use crate::report::sabotage::SabotageReport;
 use crate::sabotage::{Sabotage, verdict};
 
-/// The name of the lab without any fault, in which no scenario may fail: otherwise the other labs would prove nothing.
-pub(super) const UNCHANGED: &str = "nothing changed";
+/// The name of the lab without any fault, in which no scenario may fail.
+const UNCHANGED: &str = "nothing changed";
 
 /// The rule by which the scenarios are judged.
 pub(super) enum Judge {
@@ -26,9 +28,24 @@ impl Judge {
         }
     }
 
-    /// Returns whether `error`, for which the lab did not start, shows that the fault was noticed: by a server that exits because of its setting.
-    pub(super) fn is_notice(&self, error: &LabError) -> bool {
-        matches!(self, Self::Anybody(_)) && error.is_server_exit()
+    /// Returns what is tried before all others, so that these prove something: if any scenario may notice, a lab without a fault.
+    ///
+    /// # Errors
+    /// Never fails.
+    pub(super) fn first(&self) -> Result<Option<Sabotage>, CommandError> {
+        match self {
+            Self::Foreseen => Ok(None),
+            Self::Anybody(_) => {
+                let unchanged = Sabotage::unforeseen(UNCHANGED, toml::Table::new());
+                unchanged.map(Some).map_err(|error| CommandError::new(Exit::Usage, error))
+            }
+        }
+    }
+
+    /// Returns whether `error`, for which the lab with `sabotage` did not start, shows that the fault was noticed: by a server that exits because
+    /// of its setting.
+    pub(super) fn is_notice(&self, sabotage: &Sabotage, error: &LabError) -> bool {
+        matches!(self, Self::Anybody(_)) && sabotage.name != UNCHANGED && error.is_server_exit()
     }
 
     /// Writes into `report` what the scenarios in a lab with `sabotage` showed.
