@@ -20,6 +20,10 @@ const LONGEST_RUN: Duration = Duration::from_secs(24 * 60 * 60);
 /// The lines of a lost server's log that are shown.
 const LAST_LINES: usize = 3;
 
+/// The free space below which a full disk may be the reason why a server exited: etcd needs 64 MB for each part of its log (etcd
+/// `server/storage/wal/wal.go`, `SegmentSizeBytes`).
+const NEARLY_FULL: u64 = 64 * 1000 * 1000;
+
 /// A server of a lab that no longer responds.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Lost {
@@ -27,9 +31,20 @@ pub struct Lost {
     /// Its process id, if a signal stopped it; otherwise it has exited.
     stopped: Option<u32>,
     log: Option<PathBuf>,
+    /// The free space for the lab's files at that time, in bytes, if it is known.
+    free: Option<u64>,
 }
 
 impl Lost {
+    fn exited(server: String, log: Option<PathBuf>) -> Self {
+        Self {
+            server,
+            stopped: None,
+            log,
+            free: None,
+        }
+    }
+
     /// Returns the error of a run that this ends.
     pub(super) fn error(&self) -> CommandError {
         let server = &self.server;
@@ -37,10 +52,18 @@ impl Lost {
             let said = self.log.iter().flat_map(|log| last_lines(log, LAST_LINES));
             let said: String = said.map(|line| format!("\n  {line}")).collect();
             let told = format!("{server} exited, so the remaining scenarios were not carried out");
-            return CommandError::new(Exit::Failed, told).hint(match said.as_str() {
+            let error = CommandError::new(Exit::Failed, told).hint(match said.as_str() {
                 "" => "read its log in the lab's directory".to_owned(),
                 said => format!("the end of its log, which is in the lab's directory:{said}"),
             });
+            return match self.free.filter(|free| *free < NEARLY_FULL) {
+                // The log may lack the reason then: it is on the same disk.
+                Some(free) => error.hint(format!(
+                    "the disk of the lab's directory is full, or nearly so: {} MB are free",
+                    free / 1_000_000
+                )),
+                None => error,
+            };
         };
         let told = format!("{server} (process {pid}) was stopped by a signal (SIGSTOP), so the remaining scenarios were not carried out");
         CommandError::new(Exit::Failed, told).hint(format!("if the lab is still up, `kill -CONT {pid}` continues it"))
@@ -62,7 +85,10 @@ pub async fn a_server_is_lost(lab: &Lab) -> Lost {
         })
     });
     match lost.await {
-        Ok(lost) => lost,
+        Ok(lost) => Lost {
+            free: lab.free_space(),
+            ..lost
+        },
         // The state is unknown; the scenarios will show it.
         Err(_) => std::future::pending().await,
     }
@@ -84,11 +110,7 @@ impl Watch {
         let for_long = self.stopped.for_long(halted.and_then(|server| server.pid));
         let exited = servers.iter().find(|server| !server.alive && server.container.is_none());
         if let Some(exited) = exited {
-            return Some(Lost {
-                server: exited.name.clone(),
-                stopped: None,
-                log: exited.log.clone(),
-            });
+            return Some(Lost::exited(exited.name.clone(), exited.log.clone()));
         }
         if let Some(halted) = halted.filter(|_| for_long) {
             // One that is not written down has only its program's name.
@@ -97,17 +119,14 @@ impl Watch {
                 server: named.map_or_else(|| halted.name.clone(), |server| server.name),
                 stopped: halted.pid,
                 log: None,
+                free: None,
             });
         }
         let missing: Vec<ProcessDescription> = started.into_iter().filter(has_ended).collect();
         let before = std::mem::replace(&mut self.missing, missing.iter().map(|server| server.pid).collect());
         // Of the second check in whose list it is, so that it was not ended on purpose.
         let missing = missing.into_iter().find(|server| before.contains(&server.pid))?;
-        Some(Lost {
-            server: missing.name,
-            stopped: None,
-            log: missing.log,
-        })
+        Some(Lost::exited(missing.name, missing.log))
     }
 }
 
@@ -153,10 +172,20 @@ mod tests {
         let servers = [server("etcd", 1, true), server("keycloak", 2, false)];
         let lost = Watch::default().lost(&servers, Vec::new()).expect("it is lost");
         assert_eq!(lost.server, "keycloak");
+        let with = |free| Lost {
+            free: Some(free),
+            ..Lost::exited(lost.server.clone(), None)
+        };
+        let told = with(NEARLY_FULL).error().render();
         assert!(
-            lost.error()
-                .plain()
-                .contains("keycloak exited, so the remaining scenarios were not carried out")
+            told.contains("keycloak exited, so the remaining scenarios were not carried out"),
+            "{told}"
+        );
+        assert!(!told.contains("is full"), "{told}");
+        let told = with(1_999_999).error().render();
+        assert!(
+            told.contains("the disk of the lab's directory is full, or nearly so: 1 MB are free"),
+            "{told}"
         );
     }
 

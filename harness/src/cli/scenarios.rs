@@ -241,7 +241,7 @@ impl Work<'_> {
                 (None, _) => lab_source::lab_for_run(self.lab, inverted, events).await?,
             };
             lab.exchanges = !self.no_exchanges;
-            lab.is_alone = lab.lab.is_owned() && (self.options.concurrency == 1 || self.selected.len() == 1);
+            lab.is_alone = lab.lab.is_owned() && self.selected.len() == 1;
             let absent = Behaviours::known().absent(lab.lab.version()).map(str::to_owned).collect();
             recorder.lock().unwrap_or_else(PoisonError::into_inner).lacks(absent);
             *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(lab.clone());

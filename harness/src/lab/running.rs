@@ -256,6 +256,12 @@ impl Lab {
         }
     }
 
+    /// Returns the free space for the lab's files, in bytes; `None` if the file system does not report it.
+    #[must_use]
+    pub fn free_space(&self) -> Option<u64> {
+        self.0.directory.free_space()
+    }
+
     /// Returns the processes of the lab as they are now, without those of a part in which a server is just being started or ended; none if
     /// another process owns the lab.
     pub fn processes(&self) -> Vec<ProcessDescription> {

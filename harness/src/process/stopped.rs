@@ -59,7 +59,7 @@ fn ticks(stat: &str) -> Option<u64> {
 /// Returns `true` if the process `pid` is stopped; `false` where the system does not tell.
 #[must_use]
 pub fn is_stopped(pid: u32) -> bool {
-    // Where there is no /proc, asking `ps` again and again would cost more than the answer is worth.
+    // Without /proc, asking `ps` again and again would cost more than the answer is worth.
     std::fs::read_to_string(format!("/proc/{pid}/status")).is_ok_and(|status| says_stopped(&status))
 }
 

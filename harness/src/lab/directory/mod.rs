@@ -147,20 +147,21 @@ impl Directory {
     /// # Errors
     /// The file system has less.
     pub(super) fn expect_space(&self) -> Result<(), LabError> {
-        // If a file system does not report its space, the lab is started: a server will fail instead.
-        let Ok(there) = rustix::fs::statvfs(&self.path) else {
-            return Ok(());
-        };
-        let free = there.f_bavail.saturating_mul(there.f_frsize);
-        if free >= SPACE {
-            return Ok(());
+        match self.free_space() {
+            Some(free) if free < SPACE => Err(LabError::NoSpace {
+                path: self.path.clone(),
+                free: free / MEBIBYTE,
+                expected: SPACE / MEBIBYTE,
+            }),
+            // If a file system does not report its space, the lab is started: a server will fail instead.
+            _ => Ok(()),
         }
-        let path = self.path.clone();
-        Err(LabError::NoSpace {
-            path,
-            free: free / MEBIBYTE,
-            expected: SPACE / MEBIBYTE,
-        })
+    }
+
+    /// Returns the free space of its file system, in bytes; `None` if that does not report it.
+    pub(super) fn free_space(&self) -> Option<u64> {
+        let there = rustix::fs::statvfs(&self.path).ok()?;
+        Some(there.f_bavail.saturating_mul(there.f_frsize))
     }
 
     /// Keeps it so that users can read its logs; it no longer counts as a running lab's. Servers write tokens that they received

@@ -36,7 +36,7 @@ pub struct Site {
     pub events: Events,
     /// `true` if the requests between the parties are recorded.
     pub exchanges: bool,
-    /// `true` if nothing but one scenario at a time uses the lab, so that what its servers do meanwhile is done for that scenario.
+    /// `true` if one scenario alone uses the lab, so that its servers do everything meanwhile for that scenario.
     pub is_alone: bool,
     /// The mode in which scenarios run.
     pub mode: Mode,
